@@ -1,0 +1,1 @@
+"""The memory of an engineering organisation, built from its webhooks."""

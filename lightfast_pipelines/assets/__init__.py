@@ -1,0 +1,1 @@
+"""Dagster assets, thin: read, call the rules, write, report."""

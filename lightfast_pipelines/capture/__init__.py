@@ -1,0 +1,1 @@
+"""The batch: queue, transform, fold, write, in one transaction. No Dagster."""

@@ -1,0 +1,217 @@
+"""The vocabulary that providers speak and capture understands: what one payload states.
+
+Plain frozen values only. How a payload is read belongs to its provider, what is made of a
+statement belongs to the rules beside this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+IngestionSource = Literal["webhook", "api", "backfill", "manual"]
+AccountKind = Literal["person", "bot", "organization", "unknown"]
+
+# Who is believed first when several payloads state one fact.
+SOURCE_PRECEDENCE: Mapping[str, int] = {"webhook": 0, "api": 1, "backfill": 2, "manual": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account at a provider, or the name and address that a commit carries.
+
+    `source` is the provider's name, or `git` for a commit's name and address. `source_id` is the
+    provider's own stable id, or for `git` what `keys.git_identity` makes. `email_verified` is true
+    only where the provider itself vouches for the address.
+    """
+
+    source: str
+    source_id: str
+    username: str | None = None
+    email: str | None = None
+    name: str | None = None
+    avatar_url: str | None = None
+    kind: AccountKind = "unknown"
+    email_verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccountMention:
+    """Another account that takes part: `reviewer`, `assignee`, `co_author`, `committer`, `merged_by`."""
+
+    role: str
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """An entity, named by its canonical key or, while that is unknown, by an alias (a stub).
+
+    `aliases` are the other keys under which it can be referred to: for a thing with a canonical
+    key the aliases that it claims, for a stub further aliases to look it up by, most specific first.
+    """
+
+    key: str
+    name: str | None = None
+    url: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """An observation mentions a thing. Roles: `subject`, `reference`, `file`, `text`, `label`, ...
+
+    `extractor` says which rule found it (`payload`, `link`, `text`, ...), `evidence` the words.
+    """
+
+    thing: Thing
+    role: str
+    evidence: str | None = None
+    confidence: float = 1.0
+    extractor: str = "payload"
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A directed relation `subject -> object`, with a type of design's table (fixes, contains, ...)."""
+
+    subject: Thing
+    type: str
+    object: Thing
+    confidence: float = 1.0
+    method: str = "payload"
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """From `at` on, `thing` has `value` in `state_type`. `rank` orders changes at one moment."""
+
+    thing: Thing
+    state_type: str
+    value: str
+    at: datetime
+    rank: int = 0
+    reason: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the payload itself points at, kept as the analyst's `references` column."""
+
+    type: str
+    id: str
+    url: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextScope:
+    """Where the text was written, so that a bare `#12` can be read: a repository."""
+
+    repository_id: str
+    repository_name: str
+    host: str = "github.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one payload states about one observation, before the rules have looked at it.
+
+    `source_id` is the identity of the observation (see `keys.source_id`): equal for every payload
+    that states the same fact. `link_text` is the part of the text in which closing words count
+    (a pull request's title and body, a commit's message); None where they mean nothing.
+    `updated_at` is the provider's latest update time in the payload, used to order statements.
+    `base_significance` is the event type's own weight (0 to 100).
+    `branch` and `paths` are what an integration's settings may filter by; None means "has none".
+    """
+
+    source_id: str
+    source: str
+    source_type: str
+    subject: Thing
+    occurred_at: datetime
+    title: str
+    content: str = ""
+    base_significance: int = 35
+    actor: Account | None = None
+    author: Account | None = None
+    accounts: tuple[AccountMention, ...] = ()
+    references: tuple[Reference, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    states: tuple[StateChange, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    updated_at: datetime | None = None
+    scope: TextScope | None = None
+    link_text: str | None = None
+    branch: str | None = None
+    paths: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleEvent:
+    """A change of a connection or of a resource itself: never an observation.
+
+    `subject_kind` is `installation` or `resource`, `subject_id` the provider's id of it.
+    `change` is one of `active`, `suspended`, `removed`, `renamed`, `transferred`, `archived`, `unarchived`;
+    `value` carries what it became ({"name": ..., "account_login": ...}); `reason` is for an operator.
+    """
+
+    subject_kind: Literal["installation", "resource"]
+    subject_id: str
+    change: str
+    occurred_at: datetime
+    reason: str
+    value: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a payload belongs, from its own ids.
+
+    `resource_key` is `{provider}:{kind}:{id}` (`github:repository:1296269`): the linked resource it is
+    routed by. `resource_name` is its display name, `resource_meta` what the payload says of it.
+    """
+
+    resource_key: str
+    resource_id: str
+    resource_name: str | None = None
+    installation_id: str | None = None
+    resource_meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """The payload became statements (possibly none: then `reason` says why, and it is filtered)."""
+
+    statements: tuple[Statement, ...]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """Understood, and nothing to remember: `reason` says why (`ping`, `action labeled is not kept`)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A shape or event that is not known yet; kept until a higher rule version knows it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """Changes connections or resources; its outcome is `filtered` with a reason that says so."""
+
+    events: tuple[LifecycleEvent, ...]
+    reason: str
+
+
+Reading = Understood | Filtered | Parked | Lifecycle

@@ -1,0 +1,191 @@
+"""Every key and id of the memory, one function a kind, shared by those who write and those who read.
+
+Keys are made of ids that survive renames, never of display names; where only a name is known yet,
+an alias key (`github:ref:...`) stands in until the thing itself arrives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import urlsafe_b64encode
+
+# key prefix -> category of the entity; the longest matching prefix decides.
+_CATEGORIES = {
+    "github:pr": "pull_request",
+    "github:issue": "issue",
+    "github:commit": "commit",
+    "github:branch": "branch",
+    "github:tag": "tag",
+    "github:release": "release",
+    "github:discussion": "discussion",
+    "github:repository": "repository",
+    "github:deployment": "deployment",
+    "github:workflow-run": "workflow_run",
+    "github:milestone": "milestone",
+    "github:label": "label",
+    "github:ref": "reference",
+    "vercel:deployment": "deployment",
+    "vercel:project": "project",
+    "vercel:ref": "reference",
+    "linear:issue": "issue",
+    "linear:project": "project",
+    "linear:cycle": "cycle",
+    "linear:team": "team",
+    "linear:ref": "reference",
+    "sentry:issue": "issue",
+    "sentry:project": "project",
+    "sentry:release": "release",
+    "sentry:alert": "alert",
+    "sentry:ref": "reference",
+    "user": "user",
+    "file": "file",
+    "endpoint": "endpoint",
+    "error": "error",
+    "config": "config",
+    "service": "service",
+}
+
+
+def category_of(key: str) -> str:
+    """The category of an entity, read off its key; `other` for a prefix nobody declared."""
+    first, _, rest = key.partition(":")
+    return _CATEGORIES.get(f"{first}:{rest.partition(':')[0]}") or _CATEGORIES.get(first, "other")
+
+
+def is_stub(key: str) -> bool:
+    """Whether the key is an alias that waits for the thing it names."""
+    return category_of(key) == "reference"
+
+
+def github_pull_request(repository_id: int | str, number: int | str) -> str:
+    return f"github:pr:{repository_id}#{number}"
+
+
+def github_issue(repository_id: int | str, number: int | str) -> str:
+    return f"github:issue:{repository_id}#{number}"
+
+
+def github_commit(sha: str) -> str:
+    return f"github:commit:{sha.lower()}"
+
+
+def github_branch(repository_id: int | str, ref: str) -> str:
+    """`ref` is the branch's name without `refs/heads/`."""
+    return f"github:branch:{repository_id}:{ref}"
+
+
+def github_tag(repository_id: int | str, tag: str) -> str:
+    return f"github:tag:{repository_id}:{tag}"
+
+
+def github_release(repository_id: int | str, tag: str) -> str:
+    return f"github:release:{repository_id}:{tag}"
+
+
+def github_discussion(repository_id: int | str, number: int | str) -> str:
+    return f"github:discussion:{repository_id}#{number}"
+
+
+def github_repository(repository_id: int | str) -> str:
+    return f"github:repository:{repository_id}"
+
+
+def github_label(repository_id: int | str, name: str) -> str:
+    return f"github:label:{repository_id}:{name}"
+
+
+def github_milestone(repository_id: int | str, number: int | str) -> str:
+    return f"github:milestone:{repository_id}#{number}"
+
+
+def github_number_by_name(full_name: str, number: int | str) -> str:
+    """Alias of an issue, pull request or discussion by its repository's name (names ignore case)."""
+    return f"github:ref:{full_name.lower()}#{number}"
+
+
+def github_number_by_id(repository_id: int | str, number: int | str) -> str:
+    """Alias of an issue, pull request or discussion by its repository's id: survives a rename."""
+    return f"github:ref:{repository_id}#{number}"
+
+
+def github_repository_by_name(full_name: str) -> str:
+    return f"github:ref:{full_name.lower()}"
+
+
+def github_short_sha(sha: str) -> str:
+    """Alias of a commit by the first 7 to 39 digits of its id."""
+    return f"github:ref:sha:{sha.lower()}"
+
+
+def user(provider: str, account_id: int | str) -> str:
+    return f"user:{provider}:{account_id}"
+
+
+def file(path: str) -> str:
+    return f"file:{path}"
+
+
+def endpoint(method: str, path: str) -> str:
+    return f"endpoint:{method.upper()} {path}"
+
+
+def error(name: str) -> str:
+    return f"error:{name}"
+
+
+def config(name: str) -> str:
+    return f"config:{name}"
+
+
+def service(name: str) -> str:
+    return f"service:{name.lower()}"
+
+
+def source_id(entity_key: str, transition: str, discriminator: str | int | None = None) -> str:
+    """Identity of an observation: what it is about, what happened to it, and which time it was.
+
+    >>> source_id("github:pr:1#2", "reopened", "2024-05-01T10:00:00Z")
+    'github:pr:1#2|reopened|2024-05-01T10:00:00Z'
+    """
+    parts = [entity_key, transition]
+    if discriminator is not None:
+        parts.append(str(discriminator))
+    return "|".join(parts)
+
+
+def external_id(org_id: str, workspace_slug: str, source_id: str) -> str:
+    """21 URL-safe characters, the same in any database."""
+    digest = hashlib.sha256("\x1f".join((org_id, workspace_slug, source_id)).encode("utf-8", "replace")).digest()
+    return urlsafe_b64encode(digest)[:21].decode()
+
+
+_NOREPLY = re.compile(
+    r"^(?:(?P<id>\d+)\+)?(?P<login>[A-Za-z0-9][A-Za-z0-9-]*(?:\[bot\])?)@users\.noreply\.github\.com$", re.IGNORECASE
+)
+_PLACEHOLDER_HOSTS = ("localhost", "localhost.localdomain", "none", "example.com", "example.org", "(none)")
+_PLACEHOLDER_LOCALS = ("none", "root", "noreply", "no-reply", "unknown", "nobody", "you", "devnull")
+
+
+def git_identity(name: str | None, email: str | None) -> str:
+    """`Name <address>` with the address in lower case: what a commit says of who wrote it."""
+    return f"{(name or '').strip()} <{(email or '').strip().lower()}>"
+
+
+def noreply_account(email: str | None) -> tuple[str | None, str] | None:
+    """(account id or None, login) of a GitHub noreply address, which only GitHub hands out.
+
+    Format: docs.github.com, "Setting your commit email address".
+    """
+    match = _NOREPLY.match((email or "").strip())
+    return (match["id"], match["login"].lower()) if match else None
+
+
+def is_placeholder_email(email: str | None) -> bool:
+    """Whether an address says nothing of who wrote: blank, without a host, or a well-known filler."""
+    local, at, host = (email or "").strip().lower().rpartition("@")
+    if not at or not local or not host:
+        return True
+    if noreply_account(email):
+        return False
+    return host in _PLACEHOLDER_HOSTS or host.endswith(".local") or local in _PLACEHOLDER_LOCALS

@@ -1,0 +1,1 @@
+"""Each job beside its schedule."""

@@ -1,0 +1,24 @@
+"""All that is special to one provider, one folder each, found by looking at the folders here.
+
+A provider's folder exposes `PROVIDER`, an object that satisfies `contract.Provider`. Nothing outside
+its folder names it: route, settings, contract tests and capture come by `discover()`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+
+from lightfast_pipelines.providers.contract import Provider
+
+
+@cache
+def discover() -> dict[str, Provider]:
+    """Name -> provider, for every package in this folder, in order of their names."""
+    found: dict[str, Provider] = {}
+    for module in pkgutil.iter_modules(__path__):
+        if module.ispkg:
+            provider: Provider = importlib.import_module(f"{__name__}.{module.name}").PROVIDER
+            found[provider.name] = provider
+    return found

@@ -1,0 +1,1 @@
+"""Dagster resources; each hands out a plain object."""

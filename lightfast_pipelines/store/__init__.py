@@ -1,0 +1,1 @@
+"""Where things are kept: tables, queries, migrations and the embedded Postgres."""

@@ -1,0 +1,510 @@
+"""The tables of schema `lightfast`, as SQLAlchemy Core; the data dictionary is made from their comments.
+
+Only shapes and comments. Migrations create them, queries live beside their users.
+"""
+
+from __future__ import annotations
+
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData(schema="lightfast")
+
+VECTOR_DIMENSIONS = 256
+
+
+def _col(name: str, kind: TypeEngine | type[TypeEngine], comment: str, *args: object, **options: object) -> Column:
+    options.setdefault("nullable", False)
+    return Column(name, kind, *args, comment=comment, **options)  # type: ignore[arg-type]
+
+
+def _id(comment: str = "Serial number; use the natural key to compare databases.") -> Column:
+    return Column("id", BigInteger, Identity(always=False), primary_key=True, comment=comment)
+
+
+def _ref(target: str) -> ForeignKey:
+    return ForeignKey(f"lightfast.{target}", ondelete="CASCADE")
+
+
+_TIME = DateTime(timezone=True)
+_NOW = text("now()")
+_TEXTS = ARRAY(Text)
+_EMPTY_TEXTS = text("'{}'::text[]")
+_EMPTY_OBJECT = text("'{}'::jsonb")
+_EMPTY_LIST = text("'[]'::jsonb")
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    _id(),
+    _col("org_id", Text, "Organisation that the workspace belongs to."),
+    _col("slug", Text, "Short name, unique within the organisation."),
+    _col("name", Text, "Display name."),
+    _col("settings", JSONB, "significance_threshold (30), notify_threshold (70), ...", server_default=_EMPTY_OBJECT),
+    _col("created_at", _TIME, "When it was added.", server_default=_NOW),
+    UniqueConstraint("org_id", "slug"),
+    comment="A tenant of an organisation.",
+)
+
+installations = Table(
+    "installations",
+    metadata,
+    _id(),
+    _col("provider", Text, "github, vercel, linear, sentry, ..."),
+    _col("external_id", Text, "The provider's id of the installation, or `manual:{org}` for links made by hand."),
+    _col("org_id", Text, "Organisation that connected it."),
+    _col("account_login", Text, "The provider's account name, for display.", nullable=True),
+    _col("status", Text, "active, pending, error or revoked.", server_default=text("'active'")),
+    _col("status_reason", Text, "Why the status is what it is, for an operator.", nullable=True),
+    _col("provider_account_info", JSONB, "What the provider said of the account.", server_default=_EMPTY_OBJECT),
+    _col("connected_by", Text, "Who connected it.", nullable=True),
+    _col("created_at", _TIME, "When it was first connected.", server_default=_NOW),
+    _col("updated_at", _TIME, "When the row last changed.", server_default=_NOW),
+    UniqueConstraint("provider", "external_id"),
+    comment="A connection of an organisation to a provider. An input, never derived.",
+)
+
+resources = Table(
+    "resources",
+    metadata,
+    _id(),
+    _col("installation_id", BigInteger, "Installation that gives access to it.", _ref("installations.id"), index=True),
+    _col("provider", Text, "Provider of the resource."),
+    _col("org_id", Text, "Organisation that owns the link: the first that linked it."),
+    _col("provider_resource_id", Text, "The provider's stable id: a repository, project or team."),
+    _col("resource_name", Text, "Display name (`owner/repo`); follows renames.", nullable=True),
+    _col("resource_meta", JSONB, "What the provider said of it (default_branch, archived, ...).", server_default=_EMPTY_OBJECT),
+    _col("status", Text, "active or removed.", server_default=text("'active'")),
+    _col("status_reason", Text, "Why the status is what it is, for an operator.", nullable=True),
+    _col("created_at", _TIME, "When it was first linked.", server_default=_NOW),
+    _col("updated_at", _TIME, "When the row last changed.", server_default=_NOW),
+    UniqueConstraint("provider", "provider_resource_id"),
+    comment="A repository, project or team of an installation. An input, never derived.",
+)
+
+integrations = Table(
+    "integrations",
+    metadata,
+    _id(),
+    _col("workspace_id", BigInteger, "Workspace that wants the resource.", _ref("workspaces.id")),
+    _col("resource_id", BigInteger, "The resource.", _ref("resources.id"), index=True),
+    _col("sync_config", JSONB, "What is wanted: events, branches, paths, autoSync.", server_default=_EMPTY_OBJECT),
+    _col("backfill_state", JSONB, "Progress of reading the provider's history.", server_default=_EMPTY_OBJECT),
+    _col("is_active", Boolean, "False while an operator has paused it.", server_default=text("true")),
+    _col("status_reason", Text, "Why it is paused, for an operator.", nullable=True),
+    _col("connected_by", Text, "Who linked it.", nullable=True),
+    _col("connected_at", _TIME, "When it was linked.", server_default=_NOW),
+    _col("last_synced_at", _TIME, "When its history was last read.", nullable=True),
+    UniqueConstraint("workspace_id", "resource_id"),
+    comment="A resource linked to a workspace. An input, never derived.",
+)
+
+lifecycle_events = Table(
+    "lifecycle_events",
+    metadata,
+    _col("raw_payload_id", BigInteger, "Payload that states it.", _ref("raw_payloads.id"), primary_key=True),
+    _col("provider", Text, "Provider of the subject."),
+    _col("subject_kind", Text, "installation or resource.", primary_key=True),
+    _col("subject_id", Text, "The provider's id of the subject.", primary_key=True),
+    _col("change", Text, "active, suspended, removed, renamed, transferred, archived, unarchived.", primary_key=True),
+    _col("value", JSONB, "What it became.", server_default=_EMPTY_OBJECT),
+    _col("reason", Text, "The provider's words, for an operator."),
+    _col("occurred_at", _TIME, "Provider's time of the change; the latest wins, not the last to arrive."),
+    Index("ix_lifecycle_events_subject", "provider", "subject_kind", "subject_id"),
+    comment="A change of a connection or resource, as a payload stated it.",
+)
+
+raw_payloads = Table(
+    "raw_payloads",
+    metadata,
+    _id("Serial number of arrival."),
+    _col("org_id", Text, "Organisation it was ingested for by hand; null for webhooks.", nullable=True),
+    _col("provider", Text, "Provider that sent it."),
+    _col("delivery_id", Text, "The provider's id of the delivery, stable over its retries."),
+    _col("body_sha256", LargeBinary, "SHA-256 of the body's bytes."),
+    _col("event_type", Text, "The event's name as the provider gives it."),
+    _col("ingestion_source", Text, "webhook, backfill, manual or api."),
+    _col("received_at", _TIME, "When it was received (for a file: what the file says, else when it was read)."),
+    _col("partition_date", Date, "Daily partition it belongs to; fixed when written."),
+    _col("verified_by", Text, "Name of the secret that verified it (`env:...`), or `manual`."),
+    Index(
+        "uq_raw_payloads_delivery",
+        "provider",
+        "delivery_id",
+        "body_sha256",
+        "org_id",
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    ),
+    Index("ix_raw_payloads_partition_date", "partition_date"),
+    comment="A verified delivery. Insert-only; its bytes stand in raw_bodies, what became of it in outcomes.",
+)
+
+raw_bodies = Table(
+    "raw_bodies",
+    metadata,
+    _col("raw_payload_id", BigInteger, "The delivery.", primary_key=True),
+    _col("received_at", _TIME, "Partition key: months of receipt.", primary_key=True),
+    _col("body", LargeBinary, "The bytes exactly as they came."),
+    _col("headers", JSONB, "Headers worth keeping, lower-case names.", server_default=_EMPTY_OBJECT),
+    comment="The bytes of a delivery. Partitioned by month of receipt; retention drops partitions.",
+    postgresql_partition_by="RANGE (received_at)",
+)
+
+raw_queue = Table(
+    "raw_queue",
+    metadata,
+    _col("raw_payload_id", BigInteger, "The delivery that waits.", _ref("raw_payloads.id"), primary_key=True),
+    _col("partition_date", Date, "Its daily partition."),
+    _col("enqueued_at", _TIME, "When it began to wait.", server_default=_NOW),
+    _col("attempts", Integer, "Failed attempts so far.", server_default=text("0")),
+    Index("ix_raw_queue_partition_date", "partition_date", "raw_payload_id"),
+    comment="Deliveries that wait to be captured. Empty when everything is done.",
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    _id(),
+    _col("raw_payload_id", BigInteger, "The delivery.", _ref("raw_payloads.id")),
+    _col("workspace_id", BigInteger, "Workspace; null while none is known.", _ref("workspaces.id"), nullable=True),
+    _col("resource_key", Text, "Resource it was routed by (`github:repository:1`).", nullable=True),
+    _col("status", Text, "delivered, filtered, parked or dlq."),
+    _col("reason", Text, "Why it is filtered, parked or dead; null where delivered.", nullable=True),
+    _col("attempts", Integer, "Failed attempts so far.", server_default=text("0")),
+    _col("rule_version", Integer, "Version of the provider's rules that decided."),
+    _col("processed_at", _TIME, "When it was decided.", server_default=_NOW),
+    Index("uq_outcomes", "raw_payload_id", "workspace_id", unique=True, postgresql_nulls_not_distinct=True),
+    Index("ix_outcomes_resource_key", "resource_key"),
+    Index("ix_outcomes_status", "status", postgresql_where=text("status in ('parked', 'dlq')")),
+    Index("ix_outcomes_rule_version", "rule_version"),
+    Index("ix_outcomes_workspace", "workspace_id"),
+    comment="What became of a delivery, per workspace.",
+)
+
+actors = Table(
+    "actors",
+    metadata,
+    _col("id", Text, "Hash of the smallest identity key of the organisation's person.", primary_key=True),
+    _col("org_id", Text, "Organisation.", index=True),
+    _col("display_name", Text, "Best known name."),
+    _col("kind", Text, "person, bot, organization or unknown."),
+    _col("identity_count", Integer, "Identities joined in it.", server_default=text("1")),
+    comment="A person or bot of an organisation; who an identity is.",
+)
+
+actor_identities = Table(
+    "actor_identities",
+    metadata,
+    _id(),
+    _col("org_id", Text, "Organisation."),
+    _col("source", Text, "Provider of the account, or `git` for a commit's name and address."),
+    _col("source_id", Text, "The provider's id of the account, or `Name <address>`."),
+    _col("source_username", Text, "Login.", nullable=True),
+    _col("source_email", Text, "E-mail address, lower case.", nullable=True),
+    _col("source_name", Text, "Display name.", nullable=True),
+    _col("avatar_url", Text, "Picture.", nullable=True),
+    _col("kind", Text, "person, bot, organization or unknown.", server_default=text("'unknown'")),
+    _col("email_verified", Boolean, "Whether the provider vouches for the address.", server_default=text("false")),
+    _col("actor_id", Text, "Who it is (actors.id); null until decided.", nullable=True),
+    _col("mapping_method", Text, "Evidence that joined it to its actor.", nullable=True),
+    _col("confidence", REAL, "Confidence of that evidence, 0 to 1.", nullable=True),
+    _col("mapped_at", _TIME, "When it was decided.", nullable=True),
+    UniqueConstraint("org_id", "source", "source_id"),
+    Index("ix_actor_identities_actor", "actor_id"),
+    Index("ix_actor_identities_email", "org_id", "source_email"),
+    comment="An account at a provider, or a name and address that commits carry.",
+)
+
+clusters = Table(
+    "clusters",
+    metadata,
+    _col("id", Text, "Hash of the workspace and its smallest member.", primary_key=True),
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id")),
+    _col("topic_label", Text, "What it is about, from its content."),
+    _col("keywords", _TEXTS, "Its most telling words, best first.", server_default=_EMPTY_TEXTS),
+    _col("primary_entities", _TEXTS, "Keys of the entities most of it is about.", server_default=_EMPTY_TEXTS),
+    _col("primary_actors", _TEXTS, "`source:source_id` of those who did most of it.", server_default=_EMPTY_TEXTS),
+    _col("status", Text, "open or idle, counted from the workspace's latest event."),
+    _col("observation_count", Integer, "Members."),
+    _col("first_observation_at", _TIME, "Earliest member."),
+    _col("last_observation_at", _TIME, "Latest member."),
+    _col("is_provisional", Boolean, "True until consolidation has decided.", server_default=text("false")),
+    _col("rule_version", Integer, "Version of the rule that made it."),
+    Index("ix_clusters_workspace_last", "workspace_id", "last_observation_at"),
+    Index("ix_clusters_workspace_status", "workspace_id", "status"),
+    comment="A topic or stretch of work: observations that belong together.",
+)
+
+cluster_aliases = Table(
+    "cluster_aliases",
+    metadata,
+    _col("alias_id", Text, "An id that the cluster had.", primary_key=True),
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id")),
+    _col("cluster_id", Text, "The cluster that most of its members are in now."),
+    _col("changed_at", _TIME, "When the id changed.", server_default=_NOW),
+    comment="Ids that clusters had before consolidation changed them.",
+)
+
+cluster_log = Table(
+    "cluster_log",
+    metadata,
+    _id(),
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id"), index=True),
+    _col("cluster_id", Text, "The cluster."),
+    _col("event", Text, "created, grown, shrunk, merged, split or removed."),
+    _col("detail", JSONB, "Numbers of the change.", server_default=_EMPTY_OBJECT),
+    _col("at", _TIME, "When consolidation decided it.", server_default=_NOW),
+    comment="What happened to clusters.",
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    _id(),
+    _col("external_id", Text, "21 characters, the same in any database: organisation, workspace slug, source_id.", unique=True),
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id")),
+    _col("source_id", Text, "Identity of the fact: entity key, transition, discriminator."),
+    _col("source", Text, "Provider."),
+    _col("source_type", Text, "`thing.transition` in kebab-case: pull-request.merged."),
+    _col("observation_type", Text, "Its broad kind: change, issue, review, release, deployment, discussion, ..."),
+    _col("subject_key", Text, "Key of the entity it is about."),
+    _col("occurred_at", _TIME, "When it happened, by the provider's clock."),
+    _col("captured_at", _TIME, "When it was first captured.", server_default=_NOW),
+    _col("recorded_at", _TIME, "When the earliest payload that states it was received."),
+    _col("ingestion_source", Text, "Source of the payload believed first."),
+    _col("actor_identity_id", BigInteger, "Who did it.", ForeignKey("lightfast.actor_identities.id"), nullable=True),
+    _col("author_identity_id", BigInteger, "Whose work it is.", ForeignKey("lightfast.actor_identities.id"), nullable=True),
+    _col("title", Text, "One line, at most 200 characters."),
+    _col("content", Text, "The text, at most 10,000 characters.", server_default=text("''")),
+    _col("category", Text, "One of 14 categories."),
+    _col("topics", _TEXTS, "Topics, most telling first.", server_default=_EMPTY_TEXTS),
+    _col("significance_score", Integer, "0 to 100."),
+    _col("significance_factors", _TEXTS, "What the score is made of.", server_default=_EMPTY_TEXTS),
+    _col("references", JSONB, "What the payload points at: [{type, id, url, label}].", server_default=_EMPTY_LIST),
+    _col("metadata", JSONB, "Provider's own fields.", server_default=_EMPTY_OBJECT),
+    _col("cluster_id", Text, "Cluster it belongs to.", nullable=True),
+    _col("embedding_title_id", Text, "Id of the title's vector.", nullable=True),
+    _col("embedding_content_id", Text, "Id of the content's vector.", nullable=True),
+    _col("embedding_summary_id", Text, "Id of the summary's vector.", nullable=True),
+    _col("rule_version", Integer, "Version of the provider's rules that made it."),
+    UniqueConstraint("workspace_id", "source_id"),
+    Index("ix_observations_occurred", "workspace_id", "occurred_at"),
+    Index("ix_observations_type", "workspace_id", "source", "source_type"),
+    Index("ix_observations_subject", "workspace_id", "subject_key"),
+    Index("ix_observations_cluster", "cluster_id"),
+    Index("ix_observations_actor", "actor_identity_id"),
+    Index("ix_observations_author", "author_identity_id"),
+    comment="One thing that happened.",
+)
+
+observation_sources = Table(
+    "observation_sources",
+    metadata,
+    _col("observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True),
+    _col("raw_payload_id", BigInteger, "A payload that states it.", _ref("raw_payloads.id"), primary_key=True),
+    Index("ix_observation_sources_raw", "raw_payload_id"),
+    comment="Which payloads state an observation.",
+)
+
+entities = Table(
+    "entities",
+    metadata,
+    _id(),
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id")),
+    _col("category", Text, "pull_request, issue, commit, branch, file, user, ..."),
+    _col("key", Text, "Canonical key, of ids that survive renames; an alias while it is a stub."),
+    _col("value", Text, "Name or title stated last.", nullable=True),
+    _col("aliases", _TEXTS, "Other keys under which it is referred to, sorted.", server_default=_EMPTY_TEXTS),
+    _col("confidence", REAL, "Highest confidence of its mentions."),
+    _col("first_seen_at", _TIME, "Earliest observation that mentions it."),
+    _col("last_seen_at", _TIME, "Latest observation that mentions it."),
+    _col("occurrence_count", Integer, "Observations that mention it."),
+    _col("url", Text, "Address at the provider.", nullable=True),
+    _col("is_stub", Boolean, "Whether it is referred to but has not arrived itself."),
+    UniqueConstraint("workspace_id", "key"),
+    Index("ix_entities_category", "workspace_id", "category"),
+    comment="A thing that observations are about or mention.",
+)
+
+entity_aliases = Table(
+    "entity_aliases",
+    metadata,
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id"), primary_key=True),
+    _col("alias", Text, "A key under which it is referred to.", primary_key=True),
+    _col("entity_id", BigInteger, "Entity that claims it.", _ref("entities.id"), primary_key=True),
+    Index("ix_entity_aliases_entity", "entity_id"),
+    comment="Aliases that entities claim; an alias that two entities claim resolves to neither.",
+)
+
+observation_entities = Table(
+    "observation_entities",
+    metadata,
+    _col("observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True),
+    _col("entity_id", BigInteger, "The entity, after aliases are resolved.", _ref("entities.id")),
+    _col("role", Text, "subject, reference, file, text, label, branch, related, ...", primary_key=True),
+    _col("evidence", Text, "Words that show it.", nullable=True),
+    _col("confidence", REAL, "0 to 1."),
+    _col("extractor", Text, "Rule that found it."),
+    _col("stated_key", Text, "Key as stated, before aliases are resolved.", primary_key=True),
+    _col("stated_value", Text, "Name as stated.", nullable=True),
+    _col("stated_url", Text, "Address as stated.", nullable=True),
+    _col("stated_aliases", _TEXTS, "Aliases as stated.", server_default=_EMPTY_TEXTS),
+    Index("ix_observation_entities_entity", "entity_id"),
+    comment="An observation mentions an entity.",
+)
+
+relationships = Table(
+    "relationships",
+    metadata,
+    _id(),
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id")),
+    _col("subject_id", BigInteger, "Entity that the edge starts from.", _ref("entities.id")),
+    _col("object_id", BigInteger, "Entity that it points to.", _ref("entities.id")),
+    _col("type", Text, "fixes, references, contains, merges_as, deploys, ..."),
+    _col("confidence", REAL, "Highest confidence of what states it."),
+    _col("method", Text, "How it was found, of the statement believed first."),
+    _col("evidence", Text, "Words that show it.", nullable=True),
+    _col("first_seen_at", _TIME, "Earliest observation that states it."),
+    _col("last_seen_at", _TIME, "Latest observation that states it."),
+    _col("observation_count", Integer, "Observations that state it."),
+    UniqueConstraint("workspace_id", "subject_id", "object_id", "type"),
+    Index("ix_relationships_object", "object_id"),
+    Index("ix_relationships_subject", "subject_id"),
+    comment="A directed edge between two entities.",
+)
+
+relationship_sources = Table(
+    "relationship_sources",
+    metadata,
+    _col("observation_id", BigInteger, "Observation that states it.", _ref("observations.id"), primary_key=True),
+    _col("subject_key", Text, "Subject's key as stated.", primary_key=True),
+    _col("object_key", Text, "Object's key as stated.", primary_key=True),
+    _col("type", Text, "Type of the edge.", primary_key=True),
+    _col("subject_id", BigInteger, "Subject, after aliases are resolved.", _ref("entities.id")),
+    _col("object_id", BigInteger, "Object, after aliases are resolved.", _ref("entities.id")),
+    _col("confidence", REAL, "0 to 1."),
+    _col("method", Text, "How it was found."),
+    _col("evidence", Text, "Words that show it.", nullable=True),
+    Index("ix_relationship_sources_subject", "subject_id"),
+    Index("ix_relationship_sources_object", "object_id"),
+    comment="Which observations state an edge.",
+)
+
+identity_mentions = Table(
+    "identity_mentions",
+    metadata,
+    _col("observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True),
+    _col("identity_id", BigInteger, "The identity.", _ref("actor_identities.id"), primary_key=True),
+    _col("role", Text, "actor, author, committer, co_author, reviewer, assignee, ...", primary_key=True),
+    _col("username", Text, "Login as stated.", nullable=True),
+    _col("email", Text, "Address as stated.", nullable=True),
+    _col("name", Text, "Name as stated.", nullable=True),
+    _col("avatar_url", Text, "Picture as stated.", nullable=True),
+    _col("kind", Text, "Kind as stated."),
+    _col("email_verified", Boolean, "Whether the provider vouched for the address."),
+    Index("ix_identity_mentions_identity", "identity_id"),
+    comment="An identity takes part in an observation.",
+)
+
+state_changes = Table(
+    "state_changes",
+    metadata,
+    _col("observation_id", BigInteger, "Observation that states it.", _ref("observations.id"), primary_key=True),
+    _col("entity_key", Text, "Key of the entity as stated.", primary_key=True),
+    _col("state_type", Text, "status, assignee, latest_release, ...", primary_key=True),
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id")),
+    _col("state_value", Text, "The value from then on."),
+    _col("state_metadata", JSONB, "More of it (reason, name).", server_default=_EMPTY_OBJECT),
+    _col("at", _TIME, "When it began, by the provider's clock."),
+    _col("rank", Integer, "Order among changes at one moment."),
+    _col("reason", Text, "Why it changed.", nullable=True),
+    _col("recorded_at", _TIME, "When the earliest payload that states it was received."),
+    Index("ix_state_changes_entity", "workspace_id", "entity_key", "state_type"),
+    comment="A change of state, as an observation states it; temporal_states is folded from these.",
+)
+
+temporal_states = Table(
+    "temporal_states",
+    metadata,
+    _id(),
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id")),
+    _col("entity_type", Text, "Category of the entity."),
+    _col("entity_id", Text, "Key of the entity."),
+    _col("entity_name", Text, "Its name.", nullable=True),
+    _col("state_type", Text, "status, latest_release, ..."),
+    _col("state_value", Text, "The value that held."),
+    _col("state_metadata", JSONB, "More of it (reason, name).", server_default=_EMPTY_OBJECT),
+    _col("valid_from", _TIME, "When it began to hold."),
+    _col("valid_to", _TIME, "When it ceased to hold; null: it still does.", nullable=True),
+    _col("is_current", Boolean, "Whether it holds now, as known now."),
+    _col("recorded_at", _TIME, "When it became known."),
+    _col("superseded_at", _TIME, "When it became known to be otherwise; null: believed now.", nullable=True),
+    _col("changed_by_identity_id", BigInteger, "Who changed it.", ForeignKey("lightfast.actor_identities.id"), nullable=True),
+    _col("change_reason", Text, "Why it changed.", nullable=True),
+    _col("related_observation_id", BigInteger, "Observation that began it.", _ref("observations.id"), nullable=True),
+    Index("ix_temporal_states_entity", "workspace_id", "entity_id", "state_type", "valid_from"),
+    Index(
+        "uq_temporal_states_current",
+        "workspace_id",
+        "entity_id",
+        "state_type",
+        unique=True,
+        postgresql_where=text("is_current"),
+    ),
+    Index("ix_temporal_states_observation", "related_observation_id"),
+    comment="A state that held for a while, and when that was known.",
+)
+
+observation_vectors = Table(
+    "observation_vectors",
+    metadata,
+    _col("observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True),
+    _col("view", Text, "title, content or summary.", primary_key=True),
+    _col("model", Text, "Model that made it.", primary_key=True),
+    _col("workspace_id", BigInteger, "Workspace, so that a search stays within it.", _ref("workspaces.id"), index=True),
+    _col("vector", Vector(VECTOR_DIMENSIONS), "Unit vector."),
+    comment="A view's vector.",
+)
+
+cluster_members = Table(
+    "cluster_members",
+    metadata,
+    _col("observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True),
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id"), index=True),
+    _col("cluster_id", Text, "Its cluster."),
+    _col("thread_key", Text, "Its thread: the smallest entity key of a group joined by strong explicit edges."),
+    _col("rule_version", Integer, "Version of the rule that decided."),
+    _col("is_provisional", Boolean, "True until consolidation has decided."),
+    Index("ix_cluster_members_cluster", "cluster_id"),
+    comment="Which cluster an observation belongs to.",
+)
+
+consolidation_marks = Table(
+    "consolidation_marks",
+    metadata,
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id"), primary_key=True),
+    _col("changes", BigInteger, "Counts batches that changed the workspace.", server_default=text("0")),
+    _col("consolidated", BigInteger, "Value of `changes` that clusters and actors were last decided for.", server_default=text("0")),
+    _col("rule_version", Integer, "Version of the rules that decided.", server_default=text("0")),
+    comment="Whether a workspace has changed since its clusters and actors were decided.",
+)
