@@ -1,0 +1,79 @@
+# Needs make and Python 3.11-3.13, nothing else: no root, Docker, database or keys.
+# `make` alone lists what there is.
+
+VENV   := .venv
+PY     := $(VENV)/bin/python
+# What is installed stands in the stamp; it is older than what asks for something else.
+STAMP  := $(VENV)/.installed
+# Tests run in this many processes, each with a Postgres of its own.
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up setup test check bench docs clean
+
+help: ## List these targets
+	@echo 'Lightfast Pipelines: usage: make TARGET'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## Everything with a sample story, until Ctrl-C (ONCE=1: exit when it is told)
+	@$(VENV)/bin/lightfast demo $(if $(filter-out 0,$(ONCE)),--once)
+
+up: setup ## The same without sample data: database, receiver, Dagster
+	@$(VENV)/bin/lightfast up
+
+setup: $(STAMP) ## Create .venv and install into it (PYTHON=... chooses the interpreter)
+
+test: setup ## Run every test (ARGS=... goes to pytest)
+	@$(PY) -m pytest -q -n $(WORKERS) $(ARGS)
+
+check: setup ## Lint, format, types and who may import whom
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/ruff format --quiet --check .
+	@$(VENV)/bin/mypy --no-error-summary
+	@out=$$($(VENV)/bin/lint-imports --no-logo) || { echo "$$out"; exit 1; }
+	@echo 'check: lint, format, types and imports are fine'
+
+bench: setup ## Measure quality and speed on this machine
+	@$(PY) -m bench $(ARGS)
+
+docs: setup ## Write the data dictionary anew from the tables' comments
+	@$(VENV)/bin/lightfast docs
+
+clean: ## Remove .venv and caches; your data in .lightfast stays
+	@rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv where there is one (seconds instead of half a minute), else the interpreter's own venv and pip.
+# A candidate is tried by running it: a name on PATH may be a shim with nothing behind it.
+USABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+
+$(STAMP): pyproject.toml constraints.txt
+	@set -e; \
+	if $(PY) -c '$(USABLE)' 2>/dev/null; then :; \
+	elif [ -z '$(PYTHON)' ] && command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --clear --python '>=3.11,<3.14' $(VENV); \
+	else \
+	  found=; no_venv=; \
+	  for candidate in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
+	    $$candidate -c '$(USABLE)' 2>/dev/null || continue; \
+	    if $$candidate -c 'import venv, ensurepip' 2>/dev/null; \
+	    then found=$$candidate; break; else no_venv=$$candidate; fi; \
+	  done; \
+	  if [ -n "$$found" ]; then "$$found" -m venv --clear $(VENV); \
+	  elif [ -n "$$no_venv" ]; then \
+	    echo "make: $$no_venv has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
+	  else \
+	    echo 'make: no Python 3.11, 3.12 or 3.13 found ($(or $(PYTHON),python3.13 python3.12 python3.11 python3))' >&2; \
+	    echo '      install one, or name it: make setup PYTHON=/path/to/python3' >&2; exit 1; \
+	  fi; \
+	fi; \
+	echo 'Installing into $(VENV) (once; about half a minute with pip, seconds with uv)'; \
+	if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --quiet --python $(PY) -e '.[dev]' -c constraints.txt; \
+	else \
+	  $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null; \
+	  $(PY) -m pip install -qq --disable-pip-version-check --no-input \
+	    --root-user-action=ignore -e '.[dev]' -c constraints.txt; \
+	fi
+	@touch $@

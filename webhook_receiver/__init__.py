@@ -1,0 +1,1 @@
+"""The HTTP receiver: verify, store, answer."""
