@@ -1,0 +1,52 @@
+"""What a fresh server needs before migrations can run: the migrator role, two databases, the extensions.
+
+Belongs here: what only the superuser may do, safe to repeat. Does not: other roles, schemas, tables.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from lightfast_pipelines.store.embedded.settings import PORT
+
+MIGRATOR = "lightfast_migrator"
+DATABASES = ("lightfast", "dagster")
+# Those of them that the binaries ship; in template1 too, so that every database made later has them.
+EXTENSIONS = ("vector", "btree_gist", "pg_trgm")
+
+
+def connect(socket_dir: Path, database: str) -> "psycopg.Connection[tuple[Any, ...]]":
+    return psycopg.connect(
+        host=str(socket_dir),
+        port=PORT,
+        user="postgres",
+        dbname=database,
+        application_name="lightfast guardian",
+        autocommit=True,
+        connect_timeout=30,
+    )
+
+
+def bootstrap(socket_dir: Path) -> None:
+    with connect(socket_dir, "postgres") as connection:
+        roles = {row[0] for row in connection.execute("select rolname from pg_roles")}
+        if MIGRATOR not in roles:
+            connection.execute(f"create role {MIGRATOR} login createrole createdb")
+        databases = {row[0] for row in connection.execute("select datname from pg_database")}
+    _add_extensions(socket_dir, "template1")
+    for name in DATABASES:
+        if name not in databases:
+            with connect(socket_dir, "postgres") as connection:
+                connection.execute(f"create database {name} owner {MIGRATOR}")
+    _add_extensions(socket_dir, "lightfast")
+
+
+def _add_extensions(socket_dir: Path, database: str) -> None:
+    with connect(socket_dir, database) as connection:
+        missing = connection.execute(
+            "select name from pg_available_extensions where installed_version is null and name = any(%s)",
+            [list(EXTENSIONS)],
+        )
+        for (name,) in missing.fetchall():
+            connection.execute(f"create extension if not exists {name}")

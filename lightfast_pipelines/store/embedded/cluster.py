@@ -1,0 +1,220 @@
+"""Where the database files of a home lie, and their making by initdb; runs in the guardian alone.
+
+Belongs here: places, the socket folder, initdb, removing what a vanished home left. Does not: running the server.
+"""
+
+import dataclasses
+import json
+import os
+import secrets
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightfast_pipelines.store.embedded.account import Account, can_walk_to, server_account
+from lightfast_pipelines.store.embedded.binaries import MAJOR, runnable_binaries
+from lightfast_pipelines.store.embedded.control import ControlFolder, Identity
+from lightfast_pipelines.store.embedded.errors import EmbeddedPostgresError
+from lightfast_pipelines.store.embedded.postmaster import processes_in
+from lightfast_pipelines.store.embedded.settings import PORT
+
+# Only root uses these; not /tmp, because the data must survive a reboot.
+SHARED_FOLDERS = tuple(Path(base) / "lightfast-postgres" for base in ("/var/lib", "/opt", "/usr/local/var", "/var/tmp"))
+# The kernel allows 108 bytes on Linux and 104 on macOS, and says no more than "invalid argument".
+LONGEST_SOCKET_PATH = 100
+
+
+@dataclass(frozen=True)
+class Cluster:
+    place: Path
+    socket_dir: Path
+    binaries: Path
+    account: Account | None
+
+    @property
+    def data_dir(self) -> Path:
+        return self.place / "data"
+
+
+def prepare_cluster(control: ControlFolder, settings: Mapping[str, str]) -> Cluster:
+    """Makes whatever is missing; an existing data folder is left as it is."""
+    identity = control.identity()
+    if identity is None:
+        identity = _new_identity(control)
+        control.save_identity(identity)
+    if identity.uid != os.geteuid():
+        raise control.belongs_to(identity.uid)
+    place = Path(identity.place)
+    account = server_account(place / "data")
+    _make_place(control, place, account)
+    binaries = runnable_binaries(account, _shared_folder(account) if account else None)
+    data_dir = place / "data"
+    if data_dir.exists():
+        _check_version(data_dir)
+    elif identity.initialised:
+        raise EmbeddedPostgresError(
+            f"The database files of {control.home} are gone: {data_dir} does not exist any more. "
+            f"Restore it, or remove {control.folder} to start with an empty database."
+        )
+    else:
+        _initdb(control, data_dir, binaries, account, settings)
+    socket_dir = _socket_dir(identity, account)
+    control.save_identity(dataclasses.replace(identity, initialised=True, socket_dir=str(socket_dir)))
+    return Cluster(place, socket_dir, binaries, account)
+
+
+def remove_abandoned_places(control: ControlFolder) -> Iterator[Path]:
+    """Removes database files outside their home once that home is gone for certain; yields what was removed."""
+    for shared in SHARED_FOLDERS if os.geteuid() == 0 else ():
+        for note in shared.glob("*/home.json"):
+            if _is_abandoned(note):
+                shutil.rmtree(note.parent)
+                yield note.parent
+
+
+def _is_abandoned(note: Path) -> bool:
+    found = json.loads(note.read_text())
+    home = Path(found["home"])
+    try:
+        identity = ControlFolder(home).identity()
+        parent_device = home.parent.stat().st_dev
+    except (OSError, EmbeddedPostgresError):
+        return False
+    # A volume that is not mounted looks like a removed home, but for the device its folder lies on.
+    return (
+        parent_device == found["device"]
+        and (identity is None or identity.id != note.parent.name)
+        and not processes_in(note.parent / "data")
+    )
+
+
+def _new_identity(control: ControlFolder) -> Identity:
+    id = secrets.token_hex(6)
+    account = server_account(None)
+    inside = account is None or can_walk_to(control.folder, account)
+    base = control.folder if inside or account is None else _shared_folder(account)
+    return Identity(id=id, uid=os.geteuid(), place=str(base / id))
+
+
+def _shared_folder(account: Account) -> Path:
+    """The first folder outside any home that root can write and the server's user can reach."""
+    for folder in SHARED_FOLDERS:
+        try:
+            folder.mkdir(mode=0o755)
+            folder.chmod(0o755)
+        except FileExistsError:
+            if folder.is_symlink() or folder.stat().st_uid != 0:
+                continue
+        except OSError:
+            continue
+        if can_walk_to(folder, account):
+            return folder
+    raise EmbeddedPostgresError(
+        f"User {account.name}, as whom Postgres runs because root may not, can reach none of "
+        f"{', '.join(map(str, SHARED_FOLDERS))}. Set LIGHTFAST_HOME to a folder that every user may pass through, "
+        "run as an ordinary user, or set LIGHTFAST_DATABASE_URL to another server."
+    )
+
+
+def _make_place(control: ControlFolder, place: Path, account: Account | None) -> None:
+    place.mkdir(mode=0o700 if account is None else 0o711, exist_ok=True)
+    if account is None:
+        return
+    place.chmod(0o711)  # the guardian's umask took the x bits
+    if place.parent != control.folder:
+        note = {"home": str(control.home), "device": control.home.stat().st_dev}
+        (place / "home.json").write_text(json.dumps(note))
+    if not can_walk_to(place, account):
+        raise EmbeddedPostgresError(
+            f"User {account.name}, as whom Postgres runs because root may not, cannot reach {place} any more: "
+            "a folder above it was closed to other users. Open it again (chmod o+x) or set another LIGHTFAST_HOME."
+        )
+
+
+def _check_version(data_dir: Path) -> None:
+    found = (data_dir / "PG_VERSION").read_text().strip()
+    if found != MAJOR:
+        raise EmbeddedPostgresError(
+            f"{data_dir} was made by Postgres {found}, and the installed binaries are of Postgres {MAJOR}. "
+            "Install the release of Lightfast Pipelines that made it, or move the data by pg_dump."
+        )
+
+
+def _initdb(
+    control: ControlFolder, data_dir: Path, binaries: Path, account: Account | None, settings: Mapping[str, str]
+) -> None:
+    """Works on a draft that is renamed when complete, so a start killed half way leaves nothing to trip over."""
+    for leftover in data_dir.parent.glob("draft-*"):
+        shutil.rmtree(leftover)
+    draft = data_dir.with_name(f"draft-{secrets.token_hex(4)}")
+    _make_private(draft, account)
+    command = [binaries / "bin" / "initdb", "-D", draft, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
+    # The builtin provider gives C.UTF-8 on systems that lack it, such as macOS.
+    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--data-checksums"]
+    if settings.get("fsync") == "off":
+        command.append("--no-sync")
+    made = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+        cwd="/",
+        check=False,
+    )
+    if made.returncode != 0:
+        shutil.rmtree(draft)
+        raise EmbeddedPostgresError(
+            f"initdb could not make {data_dir}:\n{made.stdout.decode(errors='replace')}\n"
+            "Mend what it names (often a full disk) and start again."
+        )
+    (draft / "pg_hba.conf").write_text(
+        "# Whoever reaches the socket folder is trusted; there is no network port.\nlocal all all trust\n"
+    )
+    draft.rename(data_dir)
+
+
+def _socket_dir(identity: Identity, account: Account | None) -> Path:
+    """Stays the same for the life of a home, because long-running clients reconnect to the address they know."""
+    beside = Path(identity.place) / "socket"
+    if _fits(beside):
+        return _claim([beside], account)
+    known = [Path(identity.socket_dir)] if identity.socket_dir else []
+    base = Path(tempfile.gettempdir())
+    if not _fits(base / f"lightfast-{identity.id}-9"):
+        base = Path("/tmp")
+    fresh = [base / f"lightfast-{identity.id}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 10)))]
+    return _claim(known + fresh, account)
+
+
+def _fits(folder: Path) -> bool:
+    return len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET_PATH
+
+
+def _claim(candidates: list[Path], account: Account | None) -> Path:
+    """The first folder that can be made, or is already ours alone: anyone may have put a folder into /tmp."""
+    uid = account.uid if account else os.geteuid()
+    for folder in candidates:
+        try:
+            _make_private(folder, account)
+        except FileExistsError:
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
+                continue
+        return folder
+    raise EmbeddedPostgresError(
+        f"No folder for the server's socket: {', '.join(map(str, candidates))} exist and belong to someone else. "
+        "Remove them or set TMPDIR to a folder of your own."
+    )
+
+
+def _make_private(folder: Path, account: Account | None) -> None:
+    folder.mkdir(mode=0o700)
+    if account is not None:
+        os.chown(folder, account.uid, account.gid)

@@ -1,0 +1,5 @@
+"""The one error of the embedded Postgres; its text says what failed, where, and what to do about it."""
+
+
+class EmbeddedPostgresError(RuntimeError):
+    """The embedded Postgres cannot be started, reached or stopped."""

@@ -1,0 +1,278 @@
+"""The guardian process: Postgres's parent, which restarts it after a crash and stops it when nobody is left.
+
+Belongs here: the life of one server. Started by `server` with the guardian lock already held on an inherited
+descriptor, so there is never more than one. Does not: talk to users; it reports through the state file and the log.
+"""
+
+import argparse
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightfast_pipelines.store.embedded import locks
+from lightfast_pipelines.store.embedded.control import ControlFolder, State
+from lightfast_pipelines.store.embedded.errors import EmbeddedPostgresError
+from lightfast_pipelines.store.embedded.settings import PORT, command_line
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from lightfast_pipelines.store.embedded.cluster import Cluster
+    from lightfast_pipelines.store.embedded.postmaster import Postmaster
+
+TICK_SECONDS = 0.25
+LOG_LIMIT = 10 * 1024 * 1024
+# A server that was up this long did not fail to start; the count of failures begins anew.
+STEADY_SECONDS = 60.0
+PAUSES_AFTER_FAILURES = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+@dataclass(frozen=True)
+class Stop:
+    reason: str
+    home_is_gone: bool = False
+
+
+class Guardian:
+    def __init__(self, control: ControlFolder, idle_seconds: float, settings: Mapping[str, str]) -> None:
+        self._control = control
+        self._idle_seconds = idle_seconds
+        self._settings = settings
+        self._users_fd = os.open(control.users, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._log_fd = os.open(control.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._terminated = False
+        self._activity: Activity | None = None
+        self._wake_fd, wake_write_fd = os.pipe()
+        os.set_blocking(wake_write_fd, False)
+        signal.set_wakeup_fd(wake_write_fd, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._on_terminate)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the select below
+
+    def run(self) -> None:
+        from lightfast_pipelines.store.embedded.cluster import prepare_cluster, remove_abandoned_places
+
+        self._control.stop_request.unlink(missing_ok=True)
+        self._report("starting")
+        cluster = prepare_cluster(self._control, self._settings)
+        for removed in remove_abandoned_places(self._control):
+            self._log(f"removed {removed}: its LIGHTFAST_HOME is gone")
+        self._activity = Activity(cluster.socket_dir)
+        stop = self._keep_running(cluster)
+        if stop.home_is_gone:
+            shutil.rmtree(cluster.place, ignore_errors=True)
+        else:
+            self._report("stopped", message=stop.reason)
+        if cluster.socket_dir.parent != cluster.place:
+            shutil.rmtree(cluster.socket_dir, ignore_errors=True)
+
+    def fail(self, error: EmbeddedPostgresError) -> None:
+        self._log(str(error))
+        self._report("failed", message=str(error))
+
+    def _keep_running(self, cluster: "Cluster") -> Stop:
+        failures = 0
+        while True:
+            postmaster = self._start_or_adopt(cluster)
+            started = time.monotonic()
+            stop = self._serve(cluster, postmaster)
+            if stop is not None:
+                self._log(f"stopping Postgres {postmaster.pid}: {stop.reason}")
+                if not postmaster.stop():
+                    self._log("the fast shutdown hung; ended it at once, the next start recovers from the log")
+                return stop
+            failures = 0 if time.monotonic() - started > STEADY_SECONDS else failures + 1
+            self._log(f"Postgres {postmaster.pid} ended by itself")
+            if failures == len(PAUSES_AFTER_FAILURES):
+                raise EmbeddedPostgresError(
+                    f"Postgres on {cluster.data_dir} ended {failures} times in a row. The end of {self._control.log}:\n"
+                    f"{self._control.log_tail()}\nMend what it names (often a full disk) and start again."
+                )
+            self._report("starting")
+            self._wait(PAUSES_AFTER_FAILURES[failures])
+
+    def _start_or_adopt(self, cluster: "Cluster") -> "Postmaster":
+        from lightfast_pipelines.store.embedded import postmaster
+
+        running = postmaster.find_running(cluster.data_dir)
+        if running is not None:
+            self._log(f"adopted the running Postgres {running.pid}")
+            return running
+        for done in postmaster.clear_remains(cluster.data_dir, cluster.socket_dir):
+            self._log(done)
+        options = command_line(cluster.socket_dir, self._settings)
+        program = cluster.binaries / "bin" / "postgres"
+        return postmaster.start([program, "-D", cluster.data_dir, *options], cluster.account, self._log_fd)
+
+    def _serve(self, cluster: "Cluster", postmaster: "Postmaster") -> Stop | None:
+        """Until a reason to stop; None if Postgres ended first."""
+        from lightfast_pipelines.store.embedded.bootstrap import bootstrap
+
+        while not self._answers(cluster.socket_dir):
+            if not postmaster.alive():
+                return None
+            if (stop := self._asked_to_stop()) is not None:
+                return stop
+            self._wait(0.01)
+        bootstrap(cluster.socket_dir)
+        self._report("ready", cluster, postmaster.pid)
+        return self._watch(postmaster)
+
+    def _watch(self, postmaster: "Postmaster") -> Stop | None:
+        assert self._activity is not None
+        idle_since = last_look = time.monotonic()
+        while True:
+            self._wait(min(TICK_SECONDS, self._idle_seconds / 4))
+            if not postmaster.alive():
+                return None
+            if (stop := self._asked_to_stop()) is not None:
+                return stop
+            now = time.monotonic()
+            if now - last_look < min(1.0, self._idle_seconds / 4):
+                continue
+            last_look = now
+            self._limit_log()
+            if self._has_leases() or self._activity.seen():
+                idle_since = now
+            # Keeps the exclusive lock from here to the end: who wants the server now waits and starts a new one.
+            elif now - idle_since >= self._idle_seconds and locks.try_lock_fd(self._users_fd, shared=False):
+                if not self._activity.seen():
+                    return Stop(f"unused for {self._idle_seconds:.0f} s")
+                locks.unlock_fd(self._users_fd)
+                idle_since = now
+
+    def _has_leases(self) -> bool:
+        if locks.try_lock_fd(self._users_fd, shared=False):
+            locks.unlock_fd(self._users_fd)
+            return False
+        return True
+
+    def _asked_to_stop(self) -> Stop | None:
+        if self._terminated:
+            return Stop("the guardian was asked to terminate")
+        if not locks.is_file_of(self._users_fd, self._control.users):
+            return Stop(f"{self._control.folder} was removed", home_is_gone=True)
+        request = self._control.read_stop_request()
+        if request is None or "refused" in request:
+            return None
+        if request["force"] or self._activity is None or not self._activity.clients():
+            return Stop("requested")
+        self._control.write_stop_request({"refused": True})
+        return None
+
+    def _answers(self, socket_dir: Path) -> bool:
+        from psycopg.pq import Ping, PGconn
+
+        return PGconn.ping(f"host='{socket_dir}' port={PORT} user=postgres dbname=postgres".encode()) == Ping.OK
+
+    def _wait(self, seconds: float) -> None:
+        """Returns early on a signal, most of all when Postgres ends."""
+        if select.select([self._wake_fd], [], [], seconds)[0]:
+            os.read(self._wake_fd, 4096)
+
+    def _on_terminate(self, *_: object) -> None:
+        self._terminated = True
+
+    def _report(
+        self,
+        phase: str,
+        cluster: "Cluster | None" = None,
+        postmaster_pid: int | None = None,
+        message: str | None = None,
+    ) -> None:
+        if not locks.is_file_of(self._users_fd, self._control.users):
+            return
+        self._control.save_state(
+            State(
+                phase=phase,
+                guardian_pid=os.getpid(),
+                postmaster_pid=postmaster_pid,
+                data_dir=str(cluster.data_dir) if cluster else None,
+                socket_dir=str(cluster.socket_dir) if cluster else None,
+                port=PORT,
+                message=message,
+            )
+        )
+
+    def _log(self, text: str) -> None:
+        now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        os.write(self._log_fd, f"{now} UTC [guardian {os.getpid()}] {text}\n".encode())
+
+    def _limit_log(self) -> None:
+        """Copies and truncates, because Postgres keeps writing to the same descriptor."""
+        if os.fstat(self._log_fd).st_size > LOG_LIMIT:
+            shutil.copyfile(self._control.log, self._control.log.with_name("postgres.log.1"))
+            os.ftruncate(self._log_fd, 0)
+
+
+class Activity:
+    """Whether clients without a lease, who hold no more than the address, use the server."""
+
+    def __init__(self, socket_dir: Path) -> None:
+        self._socket_dir = socket_dir
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._sessions: int | None = None
+
+    def clients(self) -> int:
+        return self._look()[0]
+
+    def seen(self) -> bool:
+        """True if a client is connected, or came and went since the last look."""
+        clients, sessions = self._look()
+        came = sessions != self._sessions
+        self._sessions = sessions
+        return clients > 0 or came
+
+    def _look(self) -> tuple[int, int | None]:
+        import psycopg
+
+        from lightfast_pipelines.store.embedded.bootstrap import connect
+
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = connect(self._socket_dir, "postgres")
+            row = self._connection.execute(
+                "select (select count(*) from pg_stat_activity where backend_type = 'client backend'"
+                " and pid <> pg_backend_pid()), (select sum(sessions)::bigint from pg_stat_database)"
+            ).fetchone()
+        except psycopg.OperationalError:
+            # Recovering or full of connections: either way not idle.
+            self._connection = None
+            return 1, None
+        assert row is not None
+        return row[0], row[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="lightfast guardian")
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--lock-fd", type=int, required=True)
+    parser.add_argument("--idle-seconds", type=float, required=True)
+    parser.add_argument("--settings", type=json.loads, required=True)
+    arguments = parser.parse_args()
+    # The starter waits for this parent, and init reaps the guardian: no zombie stays with the starter.
+    if os.fork() != 0:
+        os._exit(0)
+    os.set_inheritable(arguments.lock_fd, False)
+    os.umask(0o077)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    guardian = Guardian(ControlFolder(arguments.home), arguments.idle_seconds, arguments.settings)
+    try:
+        guardian.run()
+    except EmbeddedPostgresError as error:
+        guardian.fail(error)
+        sys.exit(1)
+    except Exception as error:
+        guardian.fail(EmbeddedPostgresError(f"The guardian of the embedded Postgres failed: {error!r}"))
+        raise
+
+
+if __name__ == "__main__":
+    main()
