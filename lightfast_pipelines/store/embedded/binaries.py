@@ -34,17 +34,13 @@ def installed_binaries() -> Path:
     )
 
 
-def runnable_binaries(account: Account | None, shared_folder: Path | None) -> Path:
-    """The installed files, or, where the account cannot reach them, a copy in the shared folder."""
-    source = installed_binaries()
-    if account is None or _runs(source, account):
-        return source
-    assert shared_folder is not None
+def copied_binaries(source: Path, account: Account, shared_folder: Path) -> Path:
+    """A copy in the shared folder, made once for each build, for an account that cannot reach the installed files."""
     target = shared_folder / f"binaries-{_fingerprint(source)}"
     copied = target / PACKAGE / INSTALL
     if not target.exists():
         _copy(source, target)
-    if not _runs(copied, account):
+    if not can_run(copied, account):
         raise EmbeddedPostgresError(
             f"User {account.name} can run Postgres neither from {source} nor from the copy in {target}. "
             f"Check that {shared_folder} is not mounted noexec, or remove {target} to have it copied again."
@@ -52,7 +48,7 @@ def runnable_binaries(account: Account | None, shared_folder: Path | None) -> Pa
     return copied
 
 
-def _runs(root: Path, account: Account) -> bool:
+def can_run(root: Path, account: Account) -> bool:
     """Asks by running, which also covers access lists, noexec mounts and missing libraries."""
     try:
         answer = subprocess.run(
@@ -85,7 +81,9 @@ def _copy(source: Path, target: Path) -> None:
     """Keeps the folders' positions to each other, by which the loader finds the libraries."""
     draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
     package = source.parent
-    shutil.copytree(source, draft / PACKAGE / INSTALL, symlinks=True, ignore=shutil.ignore_patterns("include"))
+    shutil.copytree(
+        source, draft / PACKAGE / INSTALL, symlinks=True, ignore=shutil.ignore_patterns("include")
+    )
     for libraries in (package.parent / f"{PACKAGE}.libs", package / ".dylibs"):
         if libraries.exists():
             shutil.copytree(libraries, draft / libraries.relative_to(package.parent), symlinks=True)

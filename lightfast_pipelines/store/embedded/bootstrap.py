@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.pq import PGconn, Ping
 
 from lightfast_pipelines.store.embedded.settings import PORT
 
@@ -26,6 +27,12 @@ def connect(socket_dir: Path, database: str) -> "psycopg.Connection[tuple[Any, .
         autocommit=True,
         connect_timeout=30,
     )
+
+
+def answers(socket_dir: str | Path, port: int = PORT) -> bool:
+    """Whether a new connection would be accepted now: not while starting, stopping or recovering."""
+    where = f"host='{socket_dir}' port={port} user=postgres dbname=postgres"
+    return PGconn.ping(where.encode()) == Ping.OK
 
 
 def bootstrap(socket_dir: Path) -> None:

@@ -16,14 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightfast_pipelines.store.embedded.account import Account, can_walk_to, server_account
-from lightfast_pipelines.store.embedded.binaries import MAJOR, runnable_binaries
+from lightfast_pipelines.store.embedded.binaries import (
+    MAJOR,
+    can_run,
+    copied_binaries,
+    installed_binaries,
+)
 from lightfast_pipelines.store.embedded.control import ControlFolder, Identity
 from lightfast_pipelines.store.embedded.errors import EmbeddedPostgresError
 from lightfast_pipelines.store.embedded.postmaster import processes_in
 from lightfast_pipelines.store.embedded.settings import PORT
 
 # Only root uses these; not /tmp, because the data must survive a reboot.
-SHARED_FOLDERS = tuple(Path(base) / "lightfast-postgres" for base in ("/var/lib", "/opt", "/usr/local/var", "/var/tmp"))
+SHARED_FOLDERS = tuple(
+    Path(base) / "lightfast-postgres" for base in ("/var/lib", "/opt", "/usr/local/var")
+)
 # The kernel allows 108 bytes on Linux and 104 on macOS, and says no more than "invalid argument".
 LONGEST_SOCKET_PATH = 100
 
@@ -51,7 +58,9 @@ def prepare_cluster(control: ControlFolder, settings: Mapping[str, str]) -> Clus
     place = Path(identity.place)
     account = server_account(place / "data")
     _make_place(control, place, account)
-    binaries = runnable_binaries(account, _shared_folder(account) if account else None)
+    binaries = installed_binaries()
+    if account is not None and not can_run(binaries, account):
+        binaries = copied_binaries(binaries, account, _shared_folder(account))
     data_dir = place / "data"
     if data_dir.exists():
         _check_version(data_dir)
@@ -61,13 +70,15 @@ def prepare_cluster(control: ControlFolder, settings: Mapping[str, str]) -> Clus
             f"Restore it, or remove {control.folder} to start with an empty database."
         )
     else:
-        _initdb(control, data_dir, binaries, account, settings)
+        _initdb(data_dir, binaries, account, settings)
     socket_dir = _socket_dir(identity, account)
-    control.save_identity(dataclasses.replace(identity, initialised=True, socket_dir=str(socket_dir)))
+    control.save_identity(
+        dataclasses.replace(identity, initialised=True, socket_dir=str(socket_dir))
+    )
     return Cluster(place, socket_dir, binaries, account)
 
 
-def remove_abandoned_places(control: ControlFolder) -> Iterator[Path]:
+def remove_abandoned_places() -> Iterator[Path]:
     """Removes database files outside their home once that home is gone for certain; yields what was removed."""
     for shared in SHARED_FOLDERS if os.geteuid() == 0 else ():
         for note in shared.glob("*/home.json"):
@@ -93,11 +104,11 @@ def _is_abandoned(note: Path) -> bool:
 
 
 def _new_identity(control: ControlFolder) -> Identity:
-    id = secrets.token_hex(6)
+    fresh = secrets.token_hex(6)
     account = server_account(None)
     inside = account is None or can_walk_to(control.folder, account)
     base = control.folder if inside or account is None else _shared_folder(account)
-    return Identity(id=id, uid=os.geteuid(), place=str(base / id))
+    return Identity(id=fresh, uid=os.geteuid(), place=str(base / fresh))
 
 
 def _shared_folder(account: Account) -> Path:
@@ -145,16 +156,29 @@ def _check_version(data_dir: Path) -> None:
 
 
 def _initdb(
-    control: ControlFolder, data_dir: Path, binaries: Path, account: Account | None, settings: Mapping[str, str]
+    data_dir: Path, binaries: Path, account: Account | None, settings: Mapping[str, str]
 ) -> None:
     """Works on a draft that is renamed when complete, so a start killed half way leaves nothing to trip over."""
     for leftover in data_dir.parent.glob("draft-*"):
         shutil.rmtree(leftover)
     draft = data_dir.with_name(f"draft-{secrets.token_hex(4)}")
     _make_private(draft, account)
-    command = [binaries / "bin" / "initdb", "-D", draft, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
+    command: list[str | Path] = [
+        binaries / "bin" / "initdb",
+        "-D",
+        draft,
+        "-U",
+        "postgres",
+        "--auth=trust",
+        "--encoding=UTF8",
+    ]
     # The builtin provider gives C.UTF-8 on systems that lack it, such as macOS.
-    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--data-checksums"]
+    command += [
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--locale=C",
+        "--data-checksums",
+    ]
     if settings.get("fsync") == "off":
         command.append("--no-sync")
     made = subprocess.run(
@@ -188,8 +212,11 @@ def _socket_dir(identity: Identity, account: Account | None) -> Path:
     known = [Path(identity.socket_dir)] if identity.socket_dir else []
     base = Path(tempfile.gettempdir())
     if not _fits(base / f"lightfast-{identity.id}-9"):
-        base = Path("/tmp")
-    fresh = [base / f"lightfast-{identity.id}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 10)))]
+        base = Path("/tmp")  # noqa: S108 - the folder in it is made private, and checked to be ours
+    fresh = [
+        base / f"lightfast-{identity.id}{suffix}"
+        for suffix in ("", *(f"-{n}" for n in range(2, 10)))
+    ]
     return _claim(known + fresh, account)
 
 

@@ -43,7 +43,6 @@ class State:
     phase: str  # starting, ready, failed, stopped
     guardian_pid: int
     postmaster_pid: int | None = None
-    data_dir: str | None = None
     socket_dir: str | None = None
     port: int = 5432
     message: str | None = None

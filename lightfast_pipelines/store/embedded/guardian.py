@@ -13,18 +13,18 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lightfast_pipelines.store.embedded import locks
+from lightfast_pipelines.store.embedded.activity import Activity
 from lightfast_pipelines.store.embedded.control import ControlFolder, State
 from lightfast_pipelines.store.embedded.errors import EmbeddedPostgresError
 from lightfast_pipelines.store.embedded.settings import PORT, command_line
 
 if TYPE_CHECKING:
-    import psycopg
-
     from lightfast_pipelines.store.embedded.cluster import Cluster
     from lightfast_pipelines.store.embedded.postmaster import Postmaster
 
@@ -42,14 +42,17 @@ class Stop:
 
 
 class Guardian:
-    def __init__(self, control: ControlFolder, idle_seconds: float, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, control: ControlFolder, idle_seconds: float, settings: Mapping[str, str]
+    ) -> None:
         self._control = control
         self._idle_seconds = idle_seconds
         self._settings = settings
         self._users_fd = os.open(control.users, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._log_fd = os.open(control.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._log_fd = os.open(
+            control.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
         self._terminated = False
-        self._activity: Activity | None = None
         self._wake_fd, wake_write_fd = os.pipe()
         os.set_blocking(wake_write_fd, False)
         signal.set_wakeup_fd(wake_write_fd, warn_on_full_buffer=False)
@@ -57,14 +60,16 @@ class Guardian:
         signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the select below
 
     def run(self) -> None:
-        from lightfast_pipelines.store.embedded.cluster import prepare_cluster, remove_abandoned_places
+        from lightfast_pipelines.store.embedded.cluster import (
+            prepare_cluster,
+            remove_abandoned_places,
+        )
 
         self._control.stop_request.unlink(missing_ok=True)
         self._report("starting")
         cluster = prepare_cluster(self._control, self._settings)
-        for removed in remove_abandoned_places(self._control):
+        for removed in remove_abandoned_places():
             self._log(f"removed {removed}: its LIGHTFAST_HOME is gone")
-        self._activity = Activity(cluster.socket_dir)
         stop = self._keep_running(cluster)
         if stop.home_is_gone:
             shutil.rmtree(cluster.place, ignore_errors=True)
@@ -86,7 +91,9 @@ class Guardian:
             if stop is not None:
                 self._log(f"stopping Postgres {postmaster.pid}: {stop.reason}")
                 if not postmaster.stop():
-                    self._log("the fast shutdown hung; ended it at once, the next start recovers from the log")
+                    self._log(
+                        "the fast shutdown hung; ended it at once, the next start recovers from the log"
+                    )
                 return stop
             failures = 0 if time.monotonic() - started > STEADY_SECONDS else failures + 1
             self._log(f"Postgres {postmaster.pid} ended by itself")
@@ -109,44 +116,42 @@ class Guardian:
             self._log(done)
         options = command_line(cluster.socket_dir, self._settings)
         program = cluster.binaries / "bin" / "postgres"
-        return postmaster.start([program, "-D", cluster.data_dir, *options], cluster.account, self._log_fd)
+        return postmaster.start(
+            [program, "-D", cluster.data_dir, *options], cluster.account, self._log_fd
+        )
 
     def _serve(self, cluster: "Cluster", postmaster: "Postmaster") -> Stop | None:
         """Until a reason to stop; None if Postgres ended first."""
-        from lightfast_pipelines.store.embedded.bootstrap import bootstrap
+        from lightfast_pipelines.store.embedded.bootstrap import answers, bootstrap
 
-        while not self._answers(cluster.socket_dir):
+        while not answers(cluster.socket_dir):
             if not postmaster.alive():
                 return None
-            if (stop := self._asked_to_stop()) is not None:
+            if (stop := self._asked_to_stop(None)) is not None:
                 return stop
             self._wait(0.01)
         bootstrap(cluster.socket_dir)
         self._report("ready", cluster, postmaster.pid)
-        return self._watch(postmaster)
+        with closing(Activity(cluster.socket_dir)) as activity:
+            return self._watch(postmaster, activity)
 
-    def _watch(self, postmaster: "Postmaster") -> Stop | None:
-        assert self._activity is not None
+    def _watch(self, postmaster: "Postmaster", activity: Activity) -> Stop | None:
         idle_since = last_look = time.monotonic()
         while True:
             self._wait(min(TICK_SECONDS, self._idle_seconds / 4))
             if not postmaster.alive():
                 return None
-            if (stop := self._asked_to_stop()) is not None:
+            if (stop := self._asked_to_stop(activity)) is not None:
                 return stop
             now = time.monotonic()
             if now - last_look < min(1.0, self._idle_seconds / 4):
                 continue
             last_look = now
             self._limit_log()
-            if self._has_leases() or self._activity.seen():
+            if self._has_leases() or activity.seen():
                 idle_since = now
-            # Keeps the exclusive lock from here to the end: who wants the server now waits and starts a new one.
-            elif now - idle_since >= self._idle_seconds and locks.try_lock_fd(self._users_fd, shared=False):
-                if not self._activity.seen():
-                    return Stop(f"unused for {self._idle_seconds:.0f} s")
-                locks.unlock_fd(self._users_fd)
-                idle_since = now
+            elif now - idle_since >= self._idle_seconds and self._close_to_new_users(activity):
+                return Stop(f"unused for {self._idle_seconds:.0f} s")
 
     def _has_leases(self) -> bool:
         if locks.try_lock_fd(self._users_fd, shared=False):
@@ -154,7 +159,16 @@ class Guardian:
             return False
         return True
 
-    def _asked_to_stop(self) -> Stop | None:
+    def _close_to_new_users(self, activity: Activity) -> bool:
+        """Keeps the lock to the end if true: who wants the server now waits and starts a new one."""
+        if not locks.try_lock_fd(self._users_fd, shared=False):
+            return False
+        if activity.seen():
+            locks.unlock_fd(self._users_fd)
+            return False
+        return True
+
+    def _asked_to_stop(self, activity: Activity | None) -> Stop | None:
         if self._terminated:
             return Stop("the guardian was asked to terminate")
         if not locks.is_file_of(self._users_fd, self._control.users):
@@ -162,15 +176,10 @@ class Guardian:
         request = self._control.read_stop_request()
         if request is None or "refused" in request:
             return None
-        if request["force"] or self._activity is None or not self._activity.clients():
+        if request["force"] or activity is None or not activity.clients():
             return Stop("requested")
         self._control.write_stop_request({"refused": True})
         return None
-
-    def _answers(self, socket_dir: Path) -> bool:
-        from psycopg.pq import Ping, PGconn
-
-        return PGconn.ping(f"host='{socket_dir}' port={PORT} user=postgres dbname=postgres".encode()) == Ping.OK
 
     def _wait(self, seconds: float) -> None:
         """Returns early on a signal, most of all when Postgres ends."""
@@ -194,7 +203,6 @@ class Guardian:
                 phase=phase,
                 guardian_pid=os.getpid(),
                 postmaster_pid=postmaster_pid,
-                data_dir=str(cluster.data_dir) if cluster else None,
                 socket_dir=str(cluster.socket_dir) if cluster else None,
                 port=PORT,
                 message=message,
@@ -210,44 +218,6 @@ class Guardian:
         if os.fstat(self._log_fd).st_size > LOG_LIMIT:
             shutil.copyfile(self._control.log, self._control.log.with_name("postgres.log.1"))
             os.ftruncate(self._log_fd, 0)
-
-
-class Activity:
-    """Whether clients without a lease, who hold no more than the address, use the server."""
-
-    def __init__(self, socket_dir: Path) -> None:
-        self._socket_dir = socket_dir
-        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
-        self._sessions: int | None = None
-
-    def clients(self) -> int:
-        return self._look()[0]
-
-    def seen(self) -> bool:
-        """True if a client is connected, or came and went since the last look."""
-        clients, sessions = self._look()
-        came = sessions != self._sessions
-        self._sessions = sessions
-        return clients > 0 or came
-
-    def _look(self) -> tuple[int, int | None]:
-        import psycopg
-
-        from lightfast_pipelines.store.embedded.bootstrap import connect
-
-        try:
-            if self._connection is None or self._connection.closed:
-                self._connection = connect(self._socket_dir, "postgres")
-            row = self._connection.execute(
-                "select (select count(*) from pg_stat_activity where backend_type = 'client backend'"
-                " and pid <> pg_backend_pid()), (select sum(sessions)::bigint from pg_stat_database)"
-            ).fetchone()
-        except psycopg.OperationalError:
-            # Recovering or full of connections: either way not idle.
-            self._connection = None
-            return 1, None
-        assert row is not None
-        return row[0], row[1]
 
 
 def main() -> None:
@@ -270,7 +240,9 @@ def main() -> None:
         guardian.fail(error)
         sys.exit(1)
     except Exception as error:
-        guardian.fail(EmbeddedPostgresError(f"The guardian of the embedded Postgres failed: {error!r}"))
+        guardian.fail(
+            EmbeddedPostgresError(f"The guardian of the embedded Postgres failed: {error!r}")
+        )
         raise
 
 

@@ -65,4 +65,8 @@ def shared_holders(path: Path) -> int:
         os.close(fd)
         return 0
     rows = (line.split() for line in table.splitlines())
-    return sum(1 for row in rows if row[1] == "FLOCK" and row[3] == "READ" and row[5].rsplit(":", 1)[1] == str(inode))
+    return sum(
+        1
+        for row in rows
+        if row[1] == "FLOCK" and row[3] == "READ" and row[5].rsplit(":", 1)[1] == str(inode)
+    )

@@ -23,7 +23,9 @@ FAST_STOP_SECONDS = 60.0
 class Postmaster:
     """A verified postmaster, our child or adopted from a guardian that died."""
 
-    def __init__(self, process: psutil.Process, child: "subprocess.Popen[bytes] | None" = None) -> None:
+    def __init__(
+        self, process: psutil.Process, child: "subprocess.Popen[bytes] | None" = None
+    ) -> None:
         self.pid = process.pid
         self._process = process
         self._child = child
@@ -42,7 +44,11 @@ class Postmaster:
 
     def stop(self) -> bool:
         """A fast shutdown; an immediate one if that hangs. True if the fast one sufficed."""
-        for signum, patience in ((signal.SIGINT, FAST_STOP_SECONDS), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)):
+        for signum, patience in (
+            (signal.SIGINT, FAST_STOP_SECONDS),
+            (signal.SIGQUIT, 10.0),
+            (signal.SIGKILL, 10.0),
+        ):
             self.send(signum)
             if _until(lambda: not self.alive(), patience):
                 return signum == signal.SIGINT
@@ -90,7 +96,9 @@ def clear_remains(data_dir: Path, socket_dir: Path) -> list[str]:
         left = processes_in(data_dir)
         if signum is not None:
             for process in left:
-                done.append(f"sent {signum.name} to process {process.pid}, left over from a dead postmaster")
+                done.append(
+                    f"sent {signum.name} to process {process.pid}, left over from a dead postmaster"
+                )
                 Postmaster(process).send(signum)
         if _until(lambda: not processes_in(data_dir), ORPHANS_LEAVE_SECONDS):
             break
@@ -99,7 +107,9 @@ def clear_remains(data_dir: Path, socket_dir: Path) -> list[str]:
     pid = _pid_in_file(data_dir)
     if pid is None or psutil.pid_exists(pid):
         (data_dir / "postmaster.pid").unlink(missing_ok=True)
-        done.append(f"removed a stale postmaster.pid: process {pid} is not a Postgres of {data_dir}")
+        done.append(
+            f"removed a stale postmaster.pid: process {pid} is not a Postgres of {data_dir}"
+        )
     for remains in socket_dir.glob(".s.PGSQL.*"):
         remains.unlink(missing_ok=True)
     return done
@@ -112,7 +122,11 @@ def processes_in(data_dir: Path) -> list[psutil.Process]:
 
 def _works_in(process: psutil.Process, data_dir: Path) -> bool:
     try:
-        return process.name() == "postgres" and _lives(process) and _same_folder(process.cwd(), data_dir)
+        return (
+            process.name() == "postgres"
+            and _lives(process)
+            and _same_folder(process.cwd(), data_dir)
+        )
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
 

@@ -24,7 +24,16 @@ PACKAGE_ROOT = Path(__file__).parents[3]
 POLL_SECONDS = 0.01
 GUARDIAN_CHECK_SECONDS = 1.0
 # The guardian outlives its starter by far, so it gets none of the starter's keys and no PG* variable.
-KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV")
+KEPT_VARIABLES = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "VIRTUAL_ENV",
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +49,10 @@ class ServerStatus:
 class EmbeddedPostgres:
     """One server per home folder. Making this object does nothing; `settings` count when the server starts."""
 
-    def __init__(self, home: Path, *, idle_seconds: float = 600.0, settings: Mapping[str, str] | None = None) -> None:
-        self.home = Path(os.path.abspath(home))
+    def __init__(
+        self, home: Path, *, idle_seconds: float = 600.0, settings: Mapping[str, str] | None = None
+    ) -> None:
+        self.home = home.expanduser().resolve()
         self._control = ControlFolder(self.home)
         self._idle_seconds = idle_seconds
         self._settings = dict(settings or {})
@@ -119,7 +130,9 @@ class EmbeddedPostgres:
         if lock_fd is None:
             return
         try:
-            log_fd = os.open(self._control.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            log_fd = os.open(
+                self._control.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
             try:
                 self._start_guardian(lock_fd, log_fd)
             finally:
@@ -129,7 +142,12 @@ class EmbeddedPostgres:
 
     def _start_guardian(self, lock_fd: int, log_fd: int) -> None:
         arguments = ["--home", str(self.home), "--lock-fd", str(lock_fd)]
-        arguments += ["--idle-seconds", str(self._idle_seconds), "--settings", json.dumps(self._settings)]
+        arguments += [
+            "--idle-seconds",
+            str(self._idle_seconds),
+            "--settings",
+            json.dumps(self._settings),
+        ]
         environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         environment["PYTHONPATH"] = str(PACKAGE_ROOT)
         started = subprocess.run(
@@ -177,7 +195,9 @@ class Lease:
         self._users_fd: int | None = users_fd
         self._state = state
         self._released = threading.Event()
-        threading.Thread(target=self._keep_guarded, name="embedded-postgres-lease", daemon=True).start()
+        threading.Thread(
+            target=self._keep_guarded, name="embedded-postgres-lease", daemon=True
+        ).start()
 
     def url(self, database: str = "lightfast", user: str = "lightfast_pipeline") -> str:
         """A libpq URL; it stays good while any lease is held, across restarts of the server too."""
@@ -196,7 +216,10 @@ class Lease:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.release()
 
@@ -213,7 +236,6 @@ class Lease:
 
 
 def _answers(state: State) -> bool:
-    from psycopg.pq import PGconn, Ping
+    from lightfast_pipelines.store.embedded.bootstrap import answers
 
-    where = f"host='{state.socket_dir}' port={state.port} user=postgres dbname=postgres"
-    return PGconn.ping(where.encode()) == Ping.OK
+    return state.socket_dir is not None and answers(state.socket_dir, state.port)

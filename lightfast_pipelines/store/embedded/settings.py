@@ -35,13 +35,17 @@ SMALL_SHARED_MEMORY = 512 * 1024 * 1024
 def command_line(socket_dir: Path, overrides: Mapping[str, str]) -> list[str]:
     settings = {**DEFAULTS, **_dynamic_shared_memory(), **overrides}
     # Last, so that no override opens a network port or moves the socket.
-    settings |= {"listen_addresses": "", "unix_socket_directories": f'"{socket_dir}"', "port": str(PORT)}
+    settings |= {
+        "listen_addresses": "",
+        "unix_socket_directories": f'"{socket_dir}"',
+        "port": str(PORT),
+    }
     return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
 
 def _dynamic_shared_memory() -> Mapping[str, str]:
     try:
-        found = os.statvfs("/dev/shm")
+        found = os.statvfs("/dev/shm")  # noqa: S108 - only its size is asked
     except FileNotFoundError:
         return {}
     small = found.f_blocks * found.f_frsize < SMALL_SHARED_MEMORY
