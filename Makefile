@@ -23,6 +23,7 @@ up: setup ## The same without sample data: database, receiver, Dagster
 	@$(VENV)/bin/lightfast up
 
 setup: $(STAMP) ## Create .venv and install into it (PYTHON=... chooses the interpreter)
+	@:
 
 test: setup ## Run every test (ARGS=... goes to pytest)
 	@$(PY) -m pytest -q -n $(WORKERS) $(ARGS)
@@ -76,4 +77,4 @@ $(STAMP): pyproject.toml constraints.txt
 	  $(PY) -m pip install -qq --disable-pip-version-check --no-input \
 	    --root-user-action=ignore -e '.[dev]' -c constraints.txt; \
 	fi
-	@touch $@
+	@touch $@; echo 'Installed.'

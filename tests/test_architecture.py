@@ -106,17 +106,15 @@ def test_no_provider_imports_another(graph: grimp.ImportGraph) -> None:
 def test_a_rule_asks_neither_clock_nor_chance_nor_the_machine(path: Path) -> None:
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
-        found += [f"{path.name}:{node.lineno} imports {n}" for n in names if n in IMPURE_MODULES]
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            source = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            names = {source.rstrip("."), *(f"{source}{alias.name}" for alias in node.names)}
+            found += [f"line {node.lineno} imports {n}" for n in sorted(names & IMPURE_MODULES)]
+        elif isinstance(node, ast.Call):
             called = node.func
             name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
             if name in IMPURE_CALLS:
-                found.append(f"{path.name}:{node.lineno} calls {name}()")
+                found.append(f"line {node.lineno} calls {name}()")
     assert found == []
 
 
