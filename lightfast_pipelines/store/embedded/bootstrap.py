@@ -1,6 +1,7 @@
-"""What a fresh server needs before migrations can run: the migrator role, two databases, the extensions.
+"""What a fresh server needs before migrations: the migrator role, two databases, extensions.
 
-Belongs here: what only the superuser may do, safe to repeat. Does not: other roles, schemas, tables.
+Belongs here: what only the superuser may do, safe to repeat. Does not: other roles, schemas,
+tables.
 """
 
 from pathlib import Path
@@ -13,7 +14,7 @@ from lightfast_pipelines.store.embedded.settings import PORT
 
 MIGRATOR = "lightfast_migrator"
 DATABASES = ("lightfast", "dagster")
-# Those of them that the binaries ship; in template1 too, so that every database made later has them.
+# As far as the binaries ship them; in template1 too, so that every database made later has them.
 EXTENSIONS = ("vector", "btree_gist", "pg_trgm")
 
 
@@ -30,7 +31,7 @@ def connect(socket_dir: Path, database: str) -> "psycopg.Connection[tuple[Any, .
 
 
 def answers(socket_dir: str | Path, port: int = PORT) -> bool:
-    """Whether a new connection would be accepted now: not while starting, stopping or recovering."""
+    """Whether a new connection would be accepted: not while starting, stopping or recovering."""
     where = f"host='{socket_dir}' port={port} user=postgres dbname=postgres"
     return PGconn.ping(where.encode()) == Ping.OK
 
@@ -52,7 +53,8 @@ def bootstrap(socket_dir: Path) -> None:
 def _add_extensions(socket_dir: Path, database: str) -> None:
     with connect(socket_dir, database) as connection:
         missing = connection.execute(
-            "select name from pg_available_extensions where installed_version is null and name = any(%s)",
+            "select name from pg_available_extensions"
+            " where installed_version is null and name = any(%s)",
             [list(EXTENSIONS)],
         )
         for (name,) in missing.fetchall():

@@ -1,6 +1,7 @@
 """Where the database files of a home lie, and their making by initdb; runs in the guardian alone.
 
-Belongs here: places, the socket folder, initdb, removing what a vanished home left. Does not: running the server.
+Belongs here: places, the socket folder, initdb, removing what a vanished home left. Does not:
+running the server.
 """
 
 import dataclasses
@@ -79,7 +80,7 @@ def prepare_cluster(control: ControlFolder, settings: Mapping[str, str]) -> Clus
 
 
 def remove_abandoned_places() -> Iterator[Path]:
-    """Removes database files outside their home once that home is gone for certain; yields what was removed."""
+    """Removes, and yields, database files outside a home that is gone for certain."""
     for shared in SHARED_FOLDERS if os.geteuid() == 0 else ():
         for note in shared.glob("*/home.json"):
             if _is_abandoned(note):
@@ -126,8 +127,8 @@ def _shared_folder(account: Account) -> Path:
             return folder
     raise EmbeddedPostgresError(
         f"User {account.name}, as whom Postgres runs because root may not, can reach none of "
-        f"{', '.join(map(str, SHARED_FOLDERS))}. Set LIGHTFAST_HOME to a folder that every user may pass through, "
-        "run as an ordinary user, or set LIGHTFAST_DATABASE_URL to another server."
+        f"{', '.join(map(str, SHARED_FOLDERS))}. Set LIGHTFAST_HOME to a folder that every user "
+        "may pass through, run as an ordinary user, or set LIGHTFAST_DATABASE_URL to another server."
     )
 
 
@@ -141,8 +142,9 @@ def _make_place(control: ControlFolder, place: Path, account: Account | None) ->
         (place / "home.json").write_text(json.dumps(note))
     if not can_walk_to(place, account):
         raise EmbeddedPostgresError(
-            f"User {account.name}, as whom Postgres runs because root may not, cannot reach {place} any more: "
-            "a folder above it was closed to other users. Open it again (chmod o+x) or set another LIGHTFAST_HOME."
+            f"User {account.name}, as whom Postgres runs because root may not, cannot reach "
+            f"{place} any more: a folder above it was closed to other users. "
+            "Open it again (chmod o+x) or set another LIGHTFAST_HOME."
         )
 
 
@@ -150,15 +152,15 @@ def _check_version(data_dir: Path) -> None:
     found = (data_dir / "PG_VERSION").read_text().strip()
     if found != MAJOR:
         raise EmbeddedPostgresError(
-            f"{data_dir} was made by Postgres {found}, and the installed binaries are of Postgres {MAJOR}. "
-            "Install the release of Lightfast Pipelines that made it, or move the data by pg_dump."
+            f"{data_dir} was made by Postgres {found}, and the installed binaries are of Postgres "
+            f"{MAJOR}. Install the release of Lightfast Pipelines that made it, or move the data by pg_dump."
         )
 
 
 def _initdb(
     data_dir: Path, binaries: Path, account: Account | None, settings: Mapping[str, str]
 ) -> None:
-    """Works on a draft that is renamed when complete, so a start killed half way leaves nothing to trip over."""
+    """Works on a draft that is renamed when complete, so a start may be killed half way."""
     for leftover in data_dir.parent.glob("draft-*"):
         shutil.rmtree(leftover)
     draft = data_dir.with_name(f"draft-{secrets.token_hex(4)}")
@@ -199,13 +201,14 @@ def _initdb(
             "Mend what it names (often a full disk) and start again."
         )
     (draft / "pg_hba.conf").write_text(
-        "# Whoever reaches the socket folder is trusted; there is no network port.\nlocal all all trust\n"
+        "# Whoever reaches the socket folder is trusted; there is no network port.\n"
+        "local all all trust\n"
     )
     draft.rename(data_dir)
 
 
 def _socket_dir(identity: Identity, account: Account | None) -> Path:
-    """Stays the same for the life of a home, because long-running clients reconnect to the address they know."""
+    """The same for the life of a home: long-running clients reconnect to the address they know."""
     beside = Path(identity.place) / "socket"
     if _fits(beside):
         return _claim([beside], account)
@@ -225,7 +228,7 @@ def _fits(folder: Path) -> bool:
 
 
 def _claim(candidates: list[Path], account: Account | None) -> Path:
-    """The first folder that can be made, or is already ours alone: anyone may have put a folder into /tmp."""
+    """The first that can be made or is ours alone already; anyone can put a folder into /tmp."""
     uid = account.uid if account else os.geteuid()
     for folder in candidates:
         try:
@@ -236,8 +239,8 @@ def _claim(candidates: list[Path], account: Account | None) -> Path:
                 continue
         return folder
     raise EmbeddedPostgresError(
-        f"No folder for the server's socket: {', '.join(map(str, candidates))} exist and belong to someone else. "
-        "Remove them or set TMPDIR to a folder of your own."
+        f"No folder for the server's socket: {', '.join(map(str, candidates))} exist and belong "
+        "to someone else. Remove them or set TMPDIR to a folder of your own."
     )
 
 

@@ -1,6 +1,7 @@
-"""The control folder `<LIGHTFAST_HOME>/postgres`: locks, log, identity and state that all processes share.
+"""The control folder `<LIGHTFAST_HOME>/postgres`: locks, log, identity and state, shared by all.
 
-Belongs here: names and contents of these files. Does not: the data folder, which may lie elsewhere (see cluster).
+Belongs here: names and contents of these files. Does not: the data folder, which may lie elsewhere
+(see cluster).
 """
 
 import json
@@ -27,7 +28,7 @@ Removing LIGHTFAST_HOME removes this database; the next start makes an empty one
 
 @dataclass(frozen=True)
 class Identity:
-    """Ties a data folder to one life of one home: a home that was removed and made anew has another id."""
+    """Ties a data folder to one life of one home; one removed and made anew has another id."""
 
     id: str
     uid: int
@@ -64,7 +65,7 @@ class ControlFolder:
         """Makes the folder and checks that it is this user's."""
         try:
             self.home.mkdir(parents=True, exist_ok=True)
-            # As root the server's own user must be able to walk through; file modes keep it from reading.
+            # As root the server's own user must be able to walk through; files stay closed to it.
             self.folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, exist_ok=True)
             identity = self.identity()
             if not os.access(self.folder, os.W_OK | os.X_OK):
@@ -77,8 +78,8 @@ class ControlFolder:
     def belongs_to(self, uid: int) -> EmbeddedPostgresError:
         owner, me = user_name(uid), user_name(os.geteuid())
         return EmbeddedPostgresError(
-            f"The embedded Postgres in {self.folder} belongs to user {owner}, and this process runs as {me}. "
-            f"Run as {owner}, or set LIGHTFAST_HOME to a folder of {me}, "
+            f"The embedded Postgres in {self.folder} belongs to user {owner}, and this process "
+            f"runs as {me}. Run as {owner}, or set LIGHTFAST_HOME to a folder of {me}, "
             f"or remove {self.folder} as {owner} to lose that database and start afresh."
         )
 
@@ -137,8 +138,8 @@ def _read_json(path: Path) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads(text)
     except ValueError as error:
         raise EmbeddedPostgresError(
-            f"{path} is damaged ({error}). Its writer replaces it whole, so something else wrote to it: "
-            f"restore it from a backup, or remove {path.parent} to start with an empty database."
+            f"{path} is damaged ({error}). Its writer replaces it whole, so something else wrote "
+            f"to it: restore it from a backup, or remove {path.parent} to start with an empty database."
         ) from error
     return found
 

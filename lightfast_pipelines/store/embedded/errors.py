@@ -1,4 +1,4 @@
-"""The one error of the embedded Postgres; its text says what failed, where, and what to do about it."""
+"""The one error of the embedded Postgres: its text says what failed, where, and what to do."""
 
 
 class EmbeddedPostgresError(RuntimeError):

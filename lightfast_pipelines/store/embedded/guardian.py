@@ -1,7 +1,8 @@
-"""The guardian process: Postgres's parent, which restarts it after a crash and stops it when nobody is left.
+"""The guardian: Postgres's parent, which restarts it after a crash and stops it when unused.
 
-Belongs here: the life of one server. Started by `server` with the guardian lock already held on an inherited
-descriptor, so there is never more than one. Does not: talk to users; it reports through the state file and the log.
+Belongs here: the life of one server. Started by `server` with the guardian lock already held on an
+inherited descriptor, so there is never more than one. Does not: talk to users; it reports through
+the state file and the log.
 """
 
 import argparse
@@ -91,16 +92,15 @@ class Guardian:
             if stop is not None:
                 self._log(f"stopping Postgres {postmaster.pid}: {stop.reason}")
                 if not postmaster.stop():
-                    self._log(
-                        "the fast shutdown hung; ended it at once, the next start recovers from the log"
-                    )
+                    self._log("the fast shutdown hung, so it was cut; the next start recovers")
                 return stop
             failures = 0 if time.monotonic() - started > STEADY_SECONDS else failures + 1
             self._log(f"Postgres {postmaster.pid} ended by itself")
             if failures == len(PAUSES_AFTER_FAILURES):
                 raise EmbeddedPostgresError(
-                    f"Postgres on {cluster.data_dir} ended {failures} times in a row. The end of {self._control.log}:\n"
-                    f"{self._control.log_tail()}\nMend what it names (often a full disk) and start again."
+                    f"Postgres on {cluster.data_dir} ended {failures} times in a row. "
+                    f"The end of {self._control.log}:\n{self._control.log_tail()}\n"
+                    "Mend what it names (often a full disk) and start again."
                 )
             self._report("starting")
             self._wait(PAUSES_AFTER_FAILURES[failures])
@@ -160,7 +160,7 @@ class Guardian:
         return True
 
     def _close_to_new_users(self, activity: Activity) -> bool:
-        """Keeps the lock to the end if true: who wants the server now waits and starts a new one."""
+        """If true, keeps the lock to the end: who comes now waits and then starts a new one."""
         if not locks.try_lock_fd(self._users_fd, shared=False):
             return False
         if activity.seen():
@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("--idle-seconds", type=float, required=True)
     parser.add_argument("--settings", type=json.loads, required=True)
     arguments = parser.parse_args()
-    # The starter waits for this parent, and init reaps the guardian: no zombie stays with the starter.
+    # The starter waits for this parent and init reaps the guardian, so no zombie is left.
     if os.fork() != 0:
         os._exit(0)
     os.set_inheritable(arguments.lock_fd, False)

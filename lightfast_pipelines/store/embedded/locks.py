@@ -41,7 +41,7 @@ def is_locked(path: Path) -> bool:
 
 
 def is_file_of(fd: int, path: Path) -> bool:
-    """False once the folder was removed (and perhaps made anew): a lock on the old file binds nobody."""
+    """False once the folder was removed, or made anew: a lock on the old file binds nobody."""
     try:
         now = path.stat()
     except FileNotFoundError:
@@ -51,7 +51,7 @@ def is_file_of(fd: int, path: Path) -> bool:
 
 
 def shared_holders(path: Path) -> int:
-    """How many shared locks are held; where the kernel does not list them (macOS), 1 stands for some."""
+    """How many shared locks are held; where the kernel lists none (macOS), 1 stands for some."""
     try:
         inode = path.stat().st_ino
     except FileNotFoundError:

@@ -1,7 +1,8 @@
-"""The running server process: finding one that is really ours, starting, signalling and outliving it.
+"""The running server process: finding one that is really ours, starting and signalling it.
 
-Belongs here: everything that handles a pid. A pid from a file is never signalled before the process behind it
-has shown the server's program and this data folder. Does not: deciding when to start or stop.
+Belongs here: everything that handles a pid. A pid from a file is never signalled before the process
+behind it has shown the server's program and this data folder. Does not: deciding when to start or
+stop.
 """
 
 import os
@@ -36,7 +37,7 @@ class Postmaster:
         return _lives(self._process)
 
     def send(self, signum: int) -> None:
-        """psutil compares start times first, so a pid that went to someone else is not signalled."""
+        """psutil compares start times first: a pid that went to someone else gets no signal."""
         try:
             self._process.send_signal(signum)
         except psutil.NoSuchProcess:
@@ -86,8 +87,9 @@ def find_running(data_dir: Path) -> Postmaster | None:
 def clear_remains(data_dir: Path, socket_dir: Path) -> list[str]:
     """Makes way for a new postmaster after one that did not stop cleanly; returns what was done.
 
-    Call only when `find_running` found nothing and no other guardian can exist. Postgres refuses to start
-    while any process has the pid in its files, and a reused pid or a zombie is enough for that.
+    Call only when `find_running` found nothing and no other guardian can exist. Postgres refuses to
+    start while any process has the pid in its files, and a reused pid or a zombie is enough for
+    that.
     """
     if not (data_dir / "postmaster.pid").exists():
         return []
@@ -132,7 +134,7 @@ def _works_in(process: psutil.Process, data_dir: Path) -> bool:
 
 
 def _is_postmaster_of(process: psutil.Process, data_dir: Path) -> bool:
-    """By program, working folder and arguments; backends share the first two but rewrite the third."""
+    """By program, folder and arguments; backends share the first two but rewrite the third."""
     if not _works_in(process, data_dir):
         return False
     arguments = process.cmdline()

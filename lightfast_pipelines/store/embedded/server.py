@@ -1,6 +1,7 @@
 """The side of the embedded Postgres that its users see: a server, and leases on it.
 
-Belongs here: joining or starting the server, its address, its status. Does not: anything the guardian does.
+Belongs here: joining or starting the server, its address, its status. Does not: anything the
+guardian does.
 """
 
 import json
@@ -23,7 +24,7 @@ from lightfast_pipelines.store.embedded.errors import EmbeddedPostgresError
 PACKAGE_ROOT = Path(__file__).parents[3]
 POLL_SECONDS = 0.01
 GUARDIAN_CHECK_SECONDS = 1.0
-# The guardian outlives its starter by far, so it gets none of the starter's keys and no PG* variable.
+# The guardian outlives its starter by far, so it gets none of its keys and no PG* variable.
 KEPT_VARIABLES = (
     "PATH",
     "HOME",
@@ -47,7 +48,7 @@ class ServerStatus:
 
 
 class EmbeddedPostgres:
-    """One server per home folder. Making this object does nothing; `settings` count when the server starts."""
+    """One server per home folder. Making this does nothing; `settings` count when it starts."""
 
     def __init__(
         self, home: Path, *, idle_seconds: float = 600.0, settings: Mapping[str, str] | None = None
@@ -71,7 +72,7 @@ class EmbeddedPostgres:
                     return Lease(self, users_fd, state)
                 if state is not None and state.phase == "failed" and state != before:
                     raise EmbeddedPostgresError(state.message)
-                self._pause(deadline, timeout)
+                self._pause(deadline)
         except BaseException:
             os.close(users_fd)
             raise
@@ -91,7 +92,7 @@ class EmbeddedPostgres:
         )
 
     def stop(self, *, force: bool = False, timeout: float = 90.0) -> bool:
-        """Stops the server if no other process holds a lease or a connection, or in any case with `force`.
+        """Stops the server if nobody holds a lease or a connection, or in any case with `force`.
 
         Returns whether it is stopped; a lease in this process counts as a user too.
         """
@@ -112,7 +113,7 @@ class EmbeddedPostgres:
     def _ask_to_stop(self, force: bool, deadline: float) -> bool:
         identity = self._control.identity()
         if identity is not None and (Path(identity.place) / "data" / "postmaster.pid").exists():
-            # If the last guardian was killed its server may still run, and only a guardian can tell.
+            # If the last guardian was killed its server may still run; only a guardian can tell.
             self.ensure_guardian()
         while locks.is_locked(self._control.guardian_lock):
             # Written again while it waits: a guardian that only now begins clears what it finds.
@@ -121,11 +122,11 @@ class EmbeddedPostgres:
                 return False
             if request is None:
                 self._control.write_stop_request({"force": force})
-            self._pause(deadline, 0)
+            self._pause(deadline)
         return True
 
     def ensure_guardian(self) -> None:
-        """Starts a guardian unless one lives. Its lock is handed over with the descriptor, so only one starts."""
+        """Starts a guardian unless one lives; its lock goes over with the descriptor."""
         lock_fd = locks.try_lock(self._control.guardian_lock, shared=False)
         if lock_fd is None:
             return
@@ -164,7 +165,8 @@ class EmbeddedPostgres:
         if started.returncode != 0:
             raise EmbeddedPostgresError(
                 f"The guardian of the embedded Postgres did not start ({sys.executable} ended with "
-                f"{started.returncode}). The end of {self._control.log}:\n{self._control.log_tail()}"
+                f"{started.returncode}). Mend what the end of {self._control.log} names:\n"
+                f"{self._control.log_tail()}"
             )
 
     def was_stopped_on_purpose(self) -> bool:
@@ -174,15 +176,15 @@ class EmbeddedPostgres:
     def _join(self, deadline: float) -> int:
         while (fd := locks.try_lock(self._control.users, shared=True)) is None:
             # A guardian is just stopping; when it is gone the server starts anew.
-            self._pause(deadline, 0)
+            self._pause(deadline)
         return fd
 
-    def _pause(self, deadline: float, timeout: float) -> None:
+    def _pause(self, deadline: float) -> None:
         if time.monotonic() > deadline:
             raise EmbeddedPostgresError(
-                f"The embedded Postgres in {self._control.folder} did not get ready (or stop) in time"
-                f"{f' ({timeout:.0f} s)' if timeout else ''}; it may still be recovering after a crash. "
-                f"Wait and try again, or read {self._control.log}, which ends:\n{self._control.log_tail()}"
+                f"The embedded Postgres in {self._control.folder} did not get ready (or stop) "
+                "in time; it may still be recovering after a crash. Wait and try again, or read "
+                f"{self._control.log}, which ends:\n{self._control.log_tail()}"
             )
         time.sleep(POLL_SECONDS)
 
@@ -202,14 +204,15 @@ class Lease:
     def url(self, database: str = "lightfast", user: str = "lightfast_pipeline") -> str:
         """A libpq URL; it stays good while any lease is held, across restarts of the server too."""
         host = quote(str(self._state.socket_dir), safe="")
-        return f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?host={host}&port={self._state.port}"
+        path = f"{quote(user, safe='')}@/{quote(database, safe='')}"
+        return f"postgresql://{path}?host={host}&port={self._state.port}"
 
     def release(self) -> None:
         """Safe to repeat."""
         self._released.set()
         fd, self._users_fd = self._users_fd, None
         if fd is not None:
-            # Closing, not unlocking: a forked child shares the lock and may release while the parent goes on.
+            # Closing, not unlocking: a forked child shares the lock and must not end the parent's.
             os.close(fd)
 
     def __enter__(self) -> Self:
@@ -224,14 +227,14 @@ class Lease:
         self.release()
 
     def _keep_guarded(self) -> None:
-        """Replaces a guardian that was killed, so that a later crash of Postgres is mended for this process too."""
+        """Replaces a guardian that was killed, so that a later crash of Postgres is mended too."""
         while not self._released.wait(GUARDIAN_CHECK_SECONDS):
             try:
                 if self._server.was_stopped_on_purpose():
                     return
                 self._server.ensure_guardian()
             except (OSError, EmbeddedPostgresError):
-                # The home was removed or is not usable; the next acquire says so to someone who listens.
+                # The home was removed or is unusable; the next acquire tells someone who listens.
                 return
 
 

@@ -1,4 +1,4 @@
-"""Server settings for a developer machine of two cores that takes 10,000 inserts of 10 KB a second."""
+"""Server settings for a developer's two cores that take 10,000 inserts of 10 KB a second."""
 
 import os
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ DEFAULTS: Mapping[str, str] = {
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
     "maintenance_work_mem": "128MB",
-    # 100 MB/s of bodies would fill the default of 1 GB every ten seconds and force a checkpoint each time.
+    # 100 MB/s of bodies fill the default of 1 GB every ten seconds, each time with a checkpoint.
     "max_wal_size": "4GB",
     "min_wal_size": "256MB",
     "wal_buffers": "16MB",
@@ -28,7 +28,7 @@ DEFAULTS: Mapping[str, str] = {
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
 
-# A container's /dev/shm is often 64 MB, and a parallel index build then fails with "could not resize".
+# A container's /dev/shm is often 64 MB; a parallel index build then fails ("could not resize").
 SMALL_SHARED_MEMORY = 512 * 1024 * 1024
 
 
