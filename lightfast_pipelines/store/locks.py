@@ -1,0 +1,69 @@
+"""Advisory locks: one job of a kind at a time, and linking apart from capture.
+
+They live on a connection: a process that dies lets go of them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lightfast_pipelines.store.database import Connection
+
+_JOBS = 4711
+_ROUTING = 4_711_000_002
+
+
+def _number(name: str) -> int:
+    return zlib.crc32(name.encode()) - 2**31
+
+
+@contextmanager
+def job_lock(conn: Connection, name: str, *, wait: bool) -> Iterator[bool]:
+    """Holds the lock of job `name` on this connection; yields whether it was got.
+
+    With `wait` it blocks until the lock is free, so it yields True. The connection must stay open
+    inside; commits and rollbacks do not let go of it.
+    """
+    key = (_JOBS, _number(name))
+    if wait:
+        conn.execute("SELECT pg_advisory_lock(%s, %s)", key)
+        got = True
+    else:
+        row = conn.execute("SELECT pg_try_advisory_lock(%s, %s)", key).fetchone()
+        got = bool(row and row[0])
+    conn.commit()
+    try:
+        yield got
+    finally:
+        if got and not conn.closed and not conn.broken:
+            conn.rollback()
+            conn.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+            conn.commit()
+
+
+def is_job_locked(conn: Connection, name: str) -> bool:
+    """Whether some session holds the lock of job `name` in this database right now."""
+    row = conn.execute(
+        """
+        SELECT EXISTS (
+          SELECT FROM pg_locks
+          WHERE locktype = 'advisory' AND granted AND objsubid = 2
+            AND classid = %s AND objid = (%s::bigint & 4294967295)::oid
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        )
+        """,
+        (_JOBS, _number(name)),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def share_routing(conn: Connection) -> None:
+    """Until this transaction ends nobody links a resource: what it routes stays as it was read."""
+    conn.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_ROUTING,))
+
+
+def change_routing(conn: Connection) -> None:
+    """Until this transaction ends no batch is captured; waits for the one under way."""
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", (_ROUTING,))

@@ -1,0 +1,74 @@
+"""Fixtures of every test: a real Postgres, databases copied from a migrated template, ../shared."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.embedded import EmbeddedPostgres, Lease
+from lightfast_pipelines.store.migrate import migrate
+
+_TEMPLATE = "lightfast_template"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lease]:
+    """An embedded server of this test session alone; its template database is migrated."""
+    server = EmbeddedPostgres(
+        tmp_path_factory.mktemp("postgres"),
+        idle_seconds=5,
+        # Tests lose nothing by a power cut.
+        settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
+    )
+    lease = server.acquire()
+    database = Database(lease=lease)
+    with database.connect("migrator", autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {_TEMPLATE}")
+    migrate(lease.url(database=_TEMPLATE, user="lightfast_migrator"), roles_log_in=True)
+    yield lease
+    lease.release()
+    server.stop(force=True)
+
+
+@pytest.fixture
+def new_database(postgres: Lease) -> Iterator[Callable[[], Database]]:
+    """Makes fresh migrated databases; they are dropped after the test."""
+    names: list[str] = []
+
+    def make() -> Database:
+        name = f"test_{next(_numbers)}"
+        with Database(lease=postgres).connect("migrator", autocommit=True) as conn:
+            conn.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        names.append(name)
+        return Database(lease=postgres, name=name)
+
+    yield make
+    with Database(lease=postgres).connect("migrator", autocommit=True) as conn:
+        for name in names:
+            conn.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(new_database: Callable[[], Database]) -> Database:
+    return new_database()
+
+
+@pytest.fixture
+def conn(database: Database) -> Iterator[Connection]:
+    """A connection with the pipeline's rights on a fresh database."""
+    with database.connect("pipeline") as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of recorded payloads and histories beside the checkout."""
+    folder = Path(__file__).parents[1].parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("../shared with recorded payloads and histories is not beside this checkout")
+    return folder
