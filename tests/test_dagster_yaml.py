@@ -1,0 +1,69 @@
+"""dagster.yaml against Dagster itself, on a real Postgres."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from lightfast_pipelines.store.embedded import EmbeddedPostgres
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """An instance made from the file as it stands, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("dagster")
+    shutil.copy(ROOT / "dagster.yaml", folder)
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("home"))
+    with pytest.MonkeyPatch.context() as patch, server.acquire() as lease:
+        url = lease.url("dagster", "lightfast_migrator")
+        patch.setenv(
+            "LIGHTFAST_DAGSTER_URL", url.replace("postgresql://", "postgresql+psycopg2://", 1)
+        )
+        with dg.DagsterInstance.from_config(str(folder)) as made:
+            yield made
+    server.stop(force=True)
+
+
+def test_an_event_that_is_written_can_be_read_again(instance: dg.DagsterInstance) -> None:
+    """With psycopg 3 the instance loads and reads, and fails at this point only."""
+    instance.report_runless_asset_event(dg.AssetMaterialization("written"))
+    assert instance.get_latest_materialization_event(dg.AssetKey("written"))
+
+
+def test_a_run_is_stored(instance: dg.DagsterInstance) -> None:
+    @dg.asset
+    def counted() -> None:
+        """Nothing."""
+
+    result = dg.materialize([counted], instance=instance)
+    assert result.success
+    stored = instance.get_run_by_id(result.run_id)
+    assert stored
+    assert stored.status is dg.DagsterRunStatus.SUCCESS
+
+
+def test_a_killed_run_gives_back_its_slot(instance: dg.DagsterInstance) -> None:
+    assert instance.run_monitoring_enabled
+    assert instance.get_settings("run_monitoring")["free_slots_after_run_end_seconds"]
+
+
+def test_few_runs_at_once_and_they_do_not_wait_long(instance: dg.DagsterInstance) -> None:
+    queue = instance.get_concurrency_config().run_queue_config
+    assert queue
+    assert queue.max_concurrent_runs == 3
+    coordinator: Any = instance.run_coordinator
+    assert coordinator.dequeue_interval_seconds == 1
+
+
+def test_only_dead_workers_are_retried_by_the_instance(instance: dg.DagsterInstance) -> None:
+    assert instance.run_retries_enabled
+    assert not instance.run_retries_retry_on_asset_or_op_failure
+
+
+def test_nothing_is_sent_home(instance: dg.DagsterInstance) -> None:
+    assert not instance.telemetry_enabled
