@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
 
 from lightfast_pipelines.store.embedded.settings import PORT
@@ -32,7 +33,7 @@ def connect(socket_dir: Path, database: str) -> "psycopg.Connection[tuple[Any, .
 
 def answers(socket_dir: str | Path, port: int = PORT) -> bool:
     """Whether a new connection would be accepted: not while starting, stopping or recovering."""
-    where = f"host='{socket_dir}' port={port} user=postgres dbname=postgres"
+    where = make_conninfo(host=str(socket_dir), port=port, user="postgres", dbname="postgres")
     return PGconn.ping(where.encode()) == Ping.OK
 
 

@@ -84,21 +84,24 @@ def remove_abandoned_places() -> Iterator[Path]:
     for shared in SHARED_FOLDERS if os.geteuid() == 0 else ():
         for note in shared.glob("*/home.json"):
             if _is_abandoned(note):
-                shutil.rmtree(note.parent)
+                # The note goes last, so that a removal cut short is finished another time.
+                shutil.rmtree(note.parent / "data", ignore_errors=True)
+                shutil.rmtree(note.parent, ignore_errors=True)
                 yield note.parent
 
 
 def _is_abandoned(note: Path) -> bool:
-    found = json.loads(note.read_text())
-    home = Path(found["home"])
     try:
+        found = json.loads(note.read_text())
+        home = Path(found["home"])
         identity = ControlFolder(home).identity()
-        parent_device = home.parent.stat().st_dev
-    except (OSError, EmbeddedPostgresError):
+        nearest = next(folder for folder in (home, *home.parents) if folder.exists())
+        device = nearest.stat().st_dev
+    except (OSError, ValueError, EmbeddedPostgresError):
         return False
     # A volume that is not mounted looks like a removed home, but for the device its folder lies on.
     return (
-        parent_device == found["device"]
+        device == found["device"]
         and (identity is None or identity.id != note.parent.name)
         and not processes_in(note.parent / "data")
     )

@@ -56,6 +56,7 @@ class ControlFolder:
         self.folder = home / "postgres"
         self.users = self.folder / "users"
         self.guardian_lock = self.folder / "guardian.lock"
+        self.server_lock = self.folder / "server.lock"
         self.stop_request = self.folder / "stop.json"
         self.log = self.folder / "postgres.log"
         self._identity = self.folder / "identity.json"
@@ -92,7 +93,7 @@ class ControlFolder:
         )
 
     def identity(self) -> Identity | None:
-        found = _read_json(self._identity)
+        found = self._read(self._identity)
         return None if found is None else Identity(**found)
 
     def save_identity(self, identity: Identity) -> None:
@@ -100,11 +101,17 @@ class ControlFolder:
         (self.folder / "README.txt").write_text(README.format(place=identity.place, log=self.log))
 
     def state(self) -> State | None:
-        found = _read_json(self._state)
+        found = self._read(self._state)
         return None if found is None else State(**found)
 
     def save_state(self, state: State) -> None:
         _write_json(self._state, {**asdict(state), "nonce": secrets.token_hex(8)})
+
+    def _read(self, path: Path) -> dict[str, Any] | None:
+        try:
+            return _read_json(path)
+        except PermissionError as error:
+            raise self._foreign(error) from error
 
     def write_stop_request(self, request: Mapping[str, bool]) -> None:
         _write_json(self.stop_request, request)

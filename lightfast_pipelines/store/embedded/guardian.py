@@ -33,6 +33,9 @@ TICK_SECONDS = 0.25
 LOG_LIMIT = 10 * 1024 * 1024
 # A server that was up this long did not fail to start; the count of failures begins anew.
 STEADY_SECONDS = 60.0
+# Orphaned backends notice their postmaster's death at once, unless they are computing.
+ORPHAN_SIGNALS = {5.0: signal.SIGQUIT, 10.0: signal.SIGKILL}
+ORPHANS_GIVEN_UP_SECONDS = 20.0
 PAUSES_AFTER_FAILURES = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -67,6 +70,7 @@ class Guardian:
         )
 
         self._control.stop_request.unlink(missing_ok=True)
+        self._limit_log()
         self._report("starting")
         cluster = prepare_cluster(self._control, self._settings)
         for removed in remove_abandoned_places():
@@ -108,17 +112,41 @@ class Guardian:
     def _start_or_adopt(self, cluster: "Cluster") -> "Postmaster":
         from lightfast_pipelines.store.embedded import postmaster
 
-        running = postmaster.find_running(cluster.data_dir)
-        if running is not None:
-            self._log(f"adopted the running Postgres {running.pid}")
-            return running
-        for done in postmaster.clear_remains(cluster.data_dir, cluster.socket_dir):
-            self._log(done)
-        options = command_line(cluster.socket_dir, self._settings)
-        program = cluster.binaries / "bin" / "postgres"
-        return postmaster.start(
-            [program, "-D", cluster.data_dir, *options], cluster.account, self._log_fd
-        )
+        began = time.monotonic()
+        signals = dict(ORPHAN_SIGNALS)
+        while True:
+            running = postmaster.find_running(cluster.data_dir)
+            if running is not None:
+                self._log(f"adopted the running Postgres {running.pid}")
+                return running
+            lock_fd = locks.try_lock(self._control.server_lock, shared=False)
+            if lock_fd is not None:
+                break
+            waited = time.monotonic() - began
+            if waited > ORPHANS_GIVEN_UP_SECONDS:
+                raise EmbeddedPostgresError(
+                    f"Processes of an earlier Postgres still use {cluster.data_dir}, and none of "
+                    "them can be seen from here. End them (in another container that shares "
+                    f"{self._control.home}, perhaps) and start again."
+                )
+            for after in [seconds for seconds in signals if waited > seconds]:
+                signum = signals.pop(after)
+                pids = postmaster.end_orphans(cluster.data_dir, signum)
+                self._log(f"sent {signum.name} to {pids}, left over from a dead postmaster")
+            self._wait(0.02)
+        try:
+            if postmaster.remove_stale_files(cluster.data_dir, cluster.socket_dir):
+                self._log("removed a stale postmaster.pid: its pid is now another program's")
+            options = command_line(cluster.socket_dir, self._settings)
+            command: list[str | Path] = [
+                cluster.binaries / "bin" / "postgres",
+                "-D",
+                cluster.data_dir,
+                *options,
+            ]
+            return postmaster.start(command, cluster.account, self._log_fd, lock_fd)
+        finally:
+            os.close(lock_fd)
 
     def _serve(self, cluster: "Cluster", postmaster: "Postmaster") -> Stop | None:
         """Until a reason to stop; None if Postgres ended first."""

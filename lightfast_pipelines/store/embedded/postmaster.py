@@ -16,8 +16,6 @@ import psutil
 
 from lightfast_pipelines.store.embedded.account import Account
 
-# Orphaned backends notice their postmaster's death at once, unless they are computing.
-ORPHANS_LEAVE_SECONDS = 5.0
 FAST_STOP_SECONDS = 60.0
 
 
@@ -56,7 +54,10 @@ class Postmaster:
         return False
 
 
-def start(command: Sequence[str | Path], account: Account | None, log_fd: int) -> Postmaster:
+def start(
+    command: Sequence[str | Path], account: Account | None, log_fd: int, lock_fd: int
+) -> Postmaster:
+    """The lock goes to the postmaster and from it to every backend, and is free when all are dead."""
     child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -65,6 +66,7 @@ def start(command: Sequence[str | Path], account: Account | None, log_fd: int) -
         user=account.uid if account else None,
         group=account.gid if account else None,
         extra_groups=[] if account else None,
+        pass_fds=[lock_fd],
         cwd="/",
         start_new_session=True,
     )
@@ -84,37 +86,27 @@ def find_running(data_dir: Path) -> Postmaster | None:
     return Postmaster(process) if ours else None
 
 
-def clear_remains(data_dir: Path, socket_dir: Path) -> list[str]:
-    """Makes way for a new postmaster after one that did not stop cleanly; returns what was done.
+def end_orphans(data_dir: Path, signum: signal.Signals) -> list[int]:
+    """Signals what a dead postmaster left computing; returns the pids."""
+    orphans = processes_in(data_dir)
+    for process in orphans:
+        Postmaster(process).send(signum)
+    return [process.pid for process in orphans]
 
-    Call only when `find_running` found nothing and no other guardian can exist. Postgres refuses to
-    start while any process has the pid in its files, and a reused pid or a zombie is enough for
-    that.
+
+def remove_stale_files(data_dir: Path, socket_dir: Path) -> bool:
+    """Call only with the server lock held, which proves that no process of an old server lives.
+
+    Postgres refuses to start while any process has the pid in these files; a zombie or a stranger
+    that got the pid is enough.
     """
-    if not (data_dir / "postmaster.pid").exists():
-        return []
-    done = []
-    for signum in (None, signal.SIGQUIT, signal.SIGKILL):
-        left = processes_in(data_dir)
-        if signum is not None:
-            for process in left:
-                done.append(
-                    f"sent {signum.name} to process {process.pid}, left over from a dead postmaster"
-                )
-                Postmaster(process).send(signum)
-        if _until(lambda: not processes_in(data_dir), ORPHANS_LEAVE_SECONDS):
-            break
-    else:
-        return [*done, f"processes of a dead postmaster still run in {data_dir}"]
     pid = _pid_in_file(data_dir)
-    if pid is None or psutil.pid_exists(pid):
-        (data_dir / "postmaster.pid").unlink(missing_ok=True)
-        done.append(
-            f"removed a stale postmaster.pid: process {pid} is not a Postgres of {data_dir}"
-        )
     for remains in socket_dir.glob(".s.PGSQL.*"):
         remains.unlink(missing_ok=True)
-    return done
+    if pid is None or not psutil.pid_exists(pid):
+        return False
+    (data_dir / "postmaster.pid").unlink(missing_ok=True)
+    return True
 
 
 def processes_in(data_dir: Path) -> list[psutil.Process]:

@@ -80,7 +80,9 @@ class EmbeddedPostgres:
     def status(self) -> ServerStatus:
         state = self._control.state()
         identity = self._control.identity()
-        running = state is not None and state.phase == "ready" and _answers(state)
+        # A connection would count as use, so it is only tried where no guardian vouches for the state.
+        guarded = locks.is_locked(self._control.guardian_lock)
+        running = state is not None and state.phase == "ready" and (guarded or _answers(state))
         socket_dir = identity.socket_dir if identity else None
         return ServerStatus(
             running=running,
@@ -150,7 +152,9 @@ class EmbeddedPostgres:
             json.dumps(self._settings),
         ]
         environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-        environment["PYTHONPATH"] = str(PACKAGE_ROOT)
+        # What this process found its modules by, wherever they came from, finds them there too.
+        folders = [folder for folder in sys.path if Path(folder).is_absolute()]
+        environment["PYTHONPATH"] = os.pathsep.join([*folders, str(PACKAGE_ROOT)])
         started = subprocess.run(
             [sys.executable, "-m", "lightfast_pipelines.store.embedded.guardian", *arguments],
             stdin=subprocess.DEVNULL,

@@ -34,10 +34,11 @@ SMALL_SHARED_MEMORY = 512 * 1024 * 1024
 
 def command_line(socket_dir: Path, overrides: Mapping[str, str]) -> list[str]:
     settings = {**DEFAULTS, **_dynamic_shared_memory(), **overrides}
+    quoted = '"' + str(socket_dir).replace('"', '""') + '"'
     # Last, so that no override opens a network port or moves the socket.
     settings |= {
         "listen_addresses": "",
-        "unix_socket_directories": f'"{socket_dir}"',
+        "unix_socket_directories": quoted,
         "port": str(PORT),
     }
     return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
