@@ -8,25 +8,25 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from lightfast_pipelines.store.embedded import EmbeddedPostgres
+from lightfast_pipelines.store.embedded import Lease
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+def instance(
+    postgres: Lease, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dg.DagsterInstance]:
     """An instance made from the file as it stands, in a folder of its own."""
     folder = tmp_path_factory.mktemp("dagster")
     shutil.copy(ROOT / "dagster.yaml", folder)
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("home"))
-    with pytest.MonkeyPatch.context() as patch, server.acquire() as lease:
-        url = lease.url("dagster", "lightfast_migrator")
+    url = postgres.url("dagster", "lightfast_migrator")
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv(
             "LIGHTFAST_DAGSTER_URL", url.replace("postgresql://", "postgresql+psycopg2://", 1)
         )
         with dg.DagsterInstance.from_config(str(folder)) as made:
             yield made
-    server.stop(force=True)
 
 
 def test_an_event_that_is_written_can_be_read_again(instance: dg.DagsterInstance) -> None:
