@@ -26,7 +26,7 @@ setup: $(STAMP) ## Create .venv and install into it (PYTHON=... chooses the inte
 	@:
 
 test: setup ## Run every test (ARGS=... goes to pytest)
-	@$(PY) -m pytest -q -n $(WORKERS) $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
 
 check: setup ## Lint, format, types and who may import whom
 	@$(VENV)/bin/ruff check --quiet .
