@@ -1,0 +1,187 @@
+"""The door of the memory: stores deliveries, once each, and puts them into the queue.
+
+One statement writes payload, body and queue row, for the receiver (asyncpg) and for files (psycopg).
+Nothing here verifies a signature or reads a body.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+import psycopg
+
+MAX_NAME_BYTES = 1000
+"""Longest delivery id or event type: an index row of the unique key must stay under 2,700 bytes."""
+
+CHUNK_ROWS = 1000
+CHUNK_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery as it is stored. Times carry a time zone; `body` is stored byte for byte.
+
+    NUL and lone surrogates in names become U+FFFD, as Postgres takes neither. Raises ValueError for
+    an empty or overlong `delivery_id` or `event_type`.
+    """
+
+    provider: str
+    delivery_id: str
+    event_type: str
+    body: bytes
+    headers: Mapping[str, str]
+    received_at: datetime
+    partition_date: date
+    ingestion_source: str
+    verified_by: str
+    org_id: str | None = None
+    body_sha256: bytes = field(default=b"", repr=False)
+    """Computed from `body` where it is not given."""
+
+    def __post_init__(self) -> None:
+        for name in ("delivery_id", "event_type"):
+            given = getattr(self, name)
+            if not given:
+                raise ValueError(f"{name} is empty")
+            value = storable(given)
+            if len(value.encode()) > MAX_NAME_BYTES:
+                raise ValueError(f"{name} is longer than {MAX_NAME_BYTES} bytes")
+            if value is not given:
+                object.__setattr__(self, name, value)
+        if not self.body_sha256:
+            object.__setattr__(self, "body_sha256", hashlib.sha256(self.body).digest())
+
+    @property
+    def key(self) -> tuple[str, str, bytes, str | None]:
+        """What makes it the same delivery: the unique key of `raw_payloads`."""
+        return (self.provider, self.delivery_id, self.body_sha256, self.org_id)
+
+
+def storable(text: str) -> str:
+    """`text` with NUL and lone surrogates replaced by U+FFFD; the same object where it has none."""
+    if text.isascii():
+        return text.replace("\0", "\ufffd") if "\0" in text else text
+    if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text):
+        return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
+    return text
+
+
+def partition_date_of(when: datetime, *, start: date, now: datetime) -> date:
+    """The daily partition of something of time `when`: its UTC day, within [start, today].
+
+    For a webhook `when` is the time of receipt, for a record of an API's history its event's time,
+    for a file's line its `received_at`. Raises ValueError for a time without a zone.
+    """
+    if when.tzinfo is None or now.tzinfo is None:
+        raise ValueError("a time without a time zone belongs to no day")
+    return max(start, min(when.astimezone(UTC).date(), now.astimezone(UTC).date()))
+
+
+# Bodies stay in their array and are picked by position: as a column of `arrived` they would be
+# copied through a tuplestore. No conflict target and no id returned, because an insert-only role
+# may do neither; the way back to the ids leads over the unique key, whose org_id may be null.
+# Ordered by key, so that two writers of the same deliveries wait for each other in one order.
+_TEMPLATE = """
+WITH arrived AS MATERIALIZED (
+  SELECT nextval('lightfast.raw_payloads_id_seq') AS id, a.*
+  FROM unnest(
+    {}::text[], {}::text[], {}::bytea[], {}::text[], {}::text[], {}::text[], {}::timestamptz[],
+    {}::date[], {}::text[], {}::text[]
+  ) WITH ORDINALITY AS a (
+    provider, delivery_id, body_sha256, org_id, event_type, ingestion_source, received_at,
+    partition_date, verified_by, headers, position
+  )
+), stored AS (
+  INSERT INTO lightfast.raw_payloads (
+    id, org_id, provider, delivery_id, body_sha256, event_type, ingestion_source, received_at,
+    partition_date, verified_by
+  )
+  SELECT
+    id, org_id, provider, delivery_id, body_sha256, event_type, ingestion_source, received_at,
+    partition_date, verified_by
+  FROM arrived
+  ORDER BY provider, delivery_id, body_sha256, org_id
+  ON CONFLICT DO NOTHING
+  RETURNING provider, delivery_id, body_sha256, org_id
+), fresh AS MATERIALIZED (
+  SELECT a.id, a.received_at, a.partition_date, a.headers, a.position
+  FROM arrived a
+  JOIN stored s
+    ON s.delivery_id = a.delivery_id AND s.body_sha256 = a.body_sha256
+    AND s.provider = a.provider AND s.org_id IS NOT DISTINCT FROM a.org_id
+), bodies AS (
+  INSERT INTO lightfast.raw_bodies (raw_payload_id, received_at, body, headers)
+  SELECT id, received_at, ({}::bytea[])[position], headers::jsonb FROM fresh
+), queued AS (
+  INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
+  SELECT id, partition_date FROM fresh
+)
+SELECT position::integer FROM fresh
+"""
+
+INSERT_SQL = _TEMPLATE.format(*(f"${number}" for number in range(1, 12)))
+"""For asyncpg: takes `columns(batch)`, returns the positions (from 1) of the deliveries that were new.
+
+Needs INSERT on raw_payloads, raw_bodies and raw_queue, SELECT on the unique key's columns, USAGE on
+the sequence. The batch must be distinct by key.
+"""
+
+_PSYCOPG_SQL = _TEMPLATE.format(*("%b" if number in {2, 10} else "%s" for number in range(11)))
+
+
+def columns(batch: Sequence[Delivery]) -> tuple[list[Any], ...]:
+    """The statement's parameters: one array a column."""
+    return (
+        [d.provider for d in batch],
+        [d.delivery_id for d in batch],
+        [d.body_sha256 for d in batch],
+        [d.org_id for d in batch],
+        [d.event_type for d in batch],
+        [d.ingestion_source for d in batch],
+        [d.received_at for d in batch],
+        [d.partition_date for d in batch],
+        [d.verified_by for d in batch],
+        [_headers_json(d.headers) for d in batch],
+        [d.body for d in batch],
+    )
+
+
+def distinct(deliveries: Iterable[Delivery]) -> list[Delivery]:
+    """The first of each key, in order."""
+    found: dict[tuple[str, str, bytes, str | None], Delivery] = {}
+    for delivery in deliveries:
+        found.setdefault(delivery.key, delivery)
+    return list(found.values())
+
+
+def insert_deliveries(conn: psycopg.Connection[Any], deliveries: Iterable[Delivery]) -> int:
+    """Stores what is not stored yet; returns how many were new. The caller commits.
+
+    Takes any number, a generator too, and holds a chunk of them in memory at a time.
+    """
+    new = 0
+    for chunk in _chunks(deliveries):
+        new += len(conn.execute(_PSYCOPG_SQL, columns(chunk)).fetchall())
+    return new
+
+
+def _chunks(deliveries: Iterable[Delivery]) -> Iterator[list[Delivery]]:
+    chunk: list[Delivery] = []
+    size = 0
+    for delivery in deliveries:
+        if chunk and (len(chunk) == CHUNK_ROWS or size + len(delivery.body) > CHUNK_BYTES):
+            yield distinct(chunk)
+            chunk, size = [], 0
+        chunk.append(delivery)
+        size += len(delivery.body)
+    if chunk:
+        yield distinct(chunk)
+
+
+def _headers_json(headers: Mapping[str, str]) -> str:
+    return json.dumps({storable(name): storable(value) for name, value in headers.items()})
