@@ -118,6 +118,16 @@ def github_short_sha(sha: str) -> str:
     return f"github:ref:sha:{sha.lower()}"
 
 
+def github_user_by_login(login: str) -> str:
+    """Alias of an account by its login, which can be renamed and taken over: never a stable id."""
+    return f"github:ref:@{login.lower()}"
+
+
+def linear_issue_by_identifier(identifier: str) -> str:
+    """Alias of a Linear issue by its identifier (`ENG-12`): it changes when the team's key does."""
+    return f"linear:ref:{identifier.upper()}"
+
+
 def user(provider: str, account_id: int | str) -> str:
     return f"user:{provider}:{account_id}"
 
@@ -156,14 +166,24 @@ def source_id(entity_key: str, transition: str, discriminator: str | int | None 
 
 def external_id(org_id: str, workspace_slug: str, source_id: str) -> str:
     """21 URL-safe characters, the same in any database."""
-    digest = hashlib.sha256("\x1f".join((org_id, workspace_slug, source_id)).encode("utf-8", "replace")).digest()
+    digest = hashlib.sha256(
+        "\x1f".join((org_id, workspace_slug, source_id)).encode("utf-8", "replace")
+    ).digest()
     return urlsafe_b64encode(digest)[:21].decode()
 
 
 _NOREPLY = re.compile(
-    r"^(?:(?P<id>\d+)\+)?(?P<login>[A-Za-z0-9][A-Za-z0-9-]*(?:\[bot\])?)@users\.noreply\.github\.com$", re.IGNORECASE
+    r"^(?:(?P<id>\d+)\+)?(?P<login>[A-Za-z0-9][A-Za-z0-9-]*(?:\[bot\])?)@users\.noreply\.github\.com$",
+    re.IGNORECASE,
 )
-_PLACEHOLDER_HOSTS = ("localhost", "localhost.localdomain", "none", "example.com", "example.org", "(none)")
+_PLACEHOLDER_HOSTS = (
+    "localhost",
+    "localhost.localdomain",
+    "none",
+    "example.com",
+    "example.org",
+    "(none)",
+)
 _PLACEHOLDER_LOCALS = ("none", "root", "noreply", "no-reply", "unknown", "nobody", "you", "devnull")
 
 
