@@ -5,6 +5,8 @@ Only shapes and comments. Migrations create them, queries live beside their user
 
 from __future__ import annotations
 
+from typing import Any
+
 from pgvector.sqlalchemy import Vector
 from sqlalchemy import (
     REAL,
@@ -32,12 +34,18 @@ metadata = MetaData(schema="lightfast")
 VECTOR_DIMENSIONS = 256
 
 
-def _col(name: str, kind: TypeEngine | type[TypeEngine], comment: str, *args: object, **options: object) -> Column:
+def _col(
+    name: str,
+    kind: TypeEngine[Any] | type[TypeEngine[Any]],
+    comment: str,
+    *args: object,
+    **options: object,
+) -> Column[Any]:
     options.setdefault("nullable", False)
     return Column(name, kind, *args, comment=comment, **options)  # type: ignore[arg-type]
 
 
-def _id(comment: str = "Serial number; use the natural key to compare databases.") -> Column:
+def _id(comment: str = "Serial number; use the natural key to compare databases.") -> Column[Any]:
     return Column("id", BigInteger, Identity(always=False), primary_key=True, comment=comment)
 
 
@@ -46,6 +54,8 @@ def _ref(target: str) -> ForeignKey:
 
 
 _TIME = DateTime(timezone=True)
+# Keys and ids sort by code point everywhere, in Python as in any database.
+_KEY = Text(collation="C")
 _NOW = text("now()")
 _TEXTS = ARRAY(Text)
 _EMPTY_TEXTS = text("'{}'::text[]")
@@ -59,7 +69,12 @@ workspaces = Table(
     _col("org_id", Text, "Organisation that the workspace belongs to."),
     _col("slug", Text, "Short name, unique within the organisation."),
     _col("name", Text, "Display name."),
-    _col("settings", JSONB, "significance_threshold (30), notify_threshold (70), ...", server_default=_EMPTY_OBJECT),
+    _col(
+        "settings",
+        JSONB,
+        "significance_threshold (30), notify_threshold (70), ...",
+        server_default=_EMPTY_OBJECT,
+    ),
     _col("created_at", _TIME, "When it was added.", server_default=_NOW),
     UniqueConstraint("org_id", "slug"),
     comment="A tenant of an organisation.",
@@ -70,12 +85,21 @@ installations = Table(
     metadata,
     _id(),
     _col("provider", Text, "github, vercel, linear, sentry, ..."),
-    _col("external_id", Text, "The provider's id of the installation, or `manual:{org}` for links made by hand."),
+    _col(
+        "external_id",
+        Text,
+        "The provider's id of the installation, or `manual:{org}` for links made by hand.",
+    ),
     _col("org_id", Text, "Organisation that connected it."),
     _col("account_login", Text, "The provider's account name, for display.", nullable=True),
     _col("status", Text, "active, pending, error or revoked.", server_default=text("'active'")),
     _col("status_reason", Text, "Why the status is what it is, for an operator.", nullable=True),
-    _col("provider_account_info", JSONB, "What the provider said of the account.", server_default=_EMPTY_OBJECT),
+    _col(
+        "provider_account_info",
+        JSONB,
+        "What the provider said of the account.",
+        server_default=_EMPTY_OBJECT,
+    ),
     _col("connected_by", Text, "Who connected it.", nullable=True),
     _col("created_at", _TIME, "When it was first connected.", server_default=_NOW),
     _col("updated_at", _TIME, "When the row last changed.", server_default=_NOW),
@@ -87,12 +111,23 @@ resources = Table(
     "resources",
     metadata,
     _id(),
-    _col("installation_id", BigInteger, "Installation that gives access to it.", _ref("installations.id"), index=True),
+    _col(
+        "installation_id",
+        BigInteger,
+        "Installation that gives access to it.",
+        _ref("installations.id"),
+        index=True,
+    ),
     _col("provider", Text, "Provider of the resource."),
     _col("org_id", Text, "Organisation that owns the link: the first that linked it."),
     _col("provider_resource_id", Text, "The provider's stable id: a repository, project or team."),
     _col("resource_name", Text, "Display name (`owner/repo`); follows renames.", nullable=True),
-    _col("resource_meta", JSONB, "What the provider said of it (default_branch, archived, ...).", server_default=_EMPTY_OBJECT),
+    _col(
+        "resource_meta",
+        JSONB,
+        "What the provider said of it (default_branch, archived, ...).",
+        server_default=_EMPTY_OBJECT,
+    ),
     _col("status", Text, "active or removed.", server_default=text("'active'")),
     _col("status_reason", Text, "Why the status is what it is, for an operator.", nullable=True),
     _col("created_at", _TIME, "When it was first linked.", server_default=_NOW),
@@ -107,9 +142,21 @@ integrations = Table(
     _id(),
     _col("workspace_id", BigInteger, "Workspace that wants the resource.", _ref("workspaces.id")),
     _col("resource_id", BigInteger, "The resource.", _ref("resources.id"), index=True),
-    _col("sync_config", JSONB, "What is wanted: events, branches, paths, autoSync.", server_default=_EMPTY_OBJECT),
-    _col("backfill_state", JSONB, "Progress of reading the provider's history.", server_default=_EMPTY_OBJECT),
-    _col("is_active", Boolean, "False while an operator has paused it.", server_default=text("true")),
+    _col(
+        "sync_config",
+        JSONB,
+        "What is wanted: events, branches, paths, autoSync.",
+        server_default=_EMPTY_OBJECT,
+    ),
+    _col(
+        "backfill_state",
+        JSONB,
+        "Progress of reading the provider's history.",
+        server_default=_EMPTY_OBJECT,
+    ),
+    _col(
+        "is_active", Boolean, "False while an operator has paused it.", server_default=text("true")
+    ),
     _col("status_reason", Text, "Why it is paused, for an operator.", nullable=True),
     _col("connected_by", Text, "Who linked it.", nullable=True),
     _col("connected_at", _TIME, "When it was linked.", server_default=_NOW),
@@ -121,14 +168,29 @@ integrations = Table(
 lifecycle_events = Table(
     "lifecycle_events",
     metadata,
-    _col("raw_payload_id", BigInteger, "Payload that states it.", _ref("raw_payloads.id"), primary_key=True),
+    _col(
+        "raw_payload_id",
+        BigInteger,
+        "Payload that states it.",
+        _ref("raw_payloads.id"),
+        primary_key=True,
+    ),
     _col("provider", Text, "Provider of the subject."),
     _col("subject_kind", Text, "installation or resource.", primary_key=True),
     _col("subject_id", Text, "The provider's id of the subject.", primary_key=True),
-    _col("change", Text, "active, suspended, removed, renamed, transferred, archived, unarchived.", primary_key=True),
+    _col(
+        "change",
+        Text,
+        "active, suspended, removed, renamed, transferred, archived, unarchived.",
+        primary_key=True,
+    ),
     _col("value", JSONB, "What it became.", server_default=_EMPTY_OBJECT),
     _col("reason", Text, "The provider's words, for an operator."),
-    _col("occurred_at", _TIME, "Provider's time of the change; the latest wins, not the last to arrive."),
+    _col(
+        "occurred_at",
+        _TIME,
+        "Provider's time of the change; the latest wins, not the last to arrive.",
+    ),
     Index("ix_lifecycle_events_subject", "provider", "subject_kind", "subject_id"),
     comment="A change of a connection or resource, as a payload stated it.",
 )
@@ -137,13 +199,22 @@ raw_payloads = Table(
     "raw_payloads",
     metadata,
     _id("Serial number of arrival."),
-    _col("org_id", Text, "Organisation it was ingested for by hand; null for webhooks.", nullable=True),
+    _col(
+        "org_id",
+        Text,
+        "Organisation it was ingested for by hand; null for webhooks.",
+        nullable=True,
+    ),
     _col("provider", Text, "Provider that sent it."),
     _col("delivery_id", Text, "The provider's id of the delivery, stable over its retries."),
     _col("body_sha256", LargeBinary, "SHA-256 of the body's bytes."),
     _col("event_type", Text, "The event's name as the provider gives it."),
     _col("ingestion_source", Text, "webhook, backfill, manual or api."),
-    _col("received_at", _TIME, "When it was received (for a file: what the file says, else when it was read)."),
+    _col(
+        "received_at",
+        _TIME,
+        "When it was received (for a file: what the file says, else when it was read).",
+    ),
     _col("partition_date", Date, "Daily partition it belongs to; fixed when written."),
     _col("verified_by", Text, "Name of the secret that verified it (`env:...`), or `manual`."),
     Index(
@@ -165,7 +236,9 @@ raw_bodies = Table(
     _col("raw_payload_id", BigInteger, "The delivery.", primary_key=True),
     _col("received_at", _TIME, "Partition key: months of receipt.", primary_key=True),
     _col("body", LargeBinary, "The bytes exactly as they came."),
-    _col("headers", JSONB, "Headers worth keeping, lower-case names.", server_default=_EMPTY_OBJECT),
+    _col(
+        "headers", JSONB, "Headers worth keeping, lower-case names.", server_default=_EMPTY_OBJECT
+    ),
     comment="The bytes of a delivery. Partitioned by month of receipt; retention drops partitions.",
     postgresql_partition_by="RANGE (received_at)",
 )
@@ -173,7 +246,13 @@ raw_bodies = Table(
 raw_queue = Table(
     "raw_queue",
     metadata,
-    _col("raw_payload_id", BigInteger, "The delivery that waits.", _ref("raw_payloads.id"), primary_key=True),
+    _col(
+        "raw_payload_id",
+        BigInteger,
+        "The delivery that waits.",
+        _ref("raw_payloads.id"),
+        primary_key=True,
+    ),
     _col("partition_date", Date, "Its daily partition."),
     _col("enqueued_at", _TIME, "When it began to wait.", server_default=_NOW),
     _col("attempts", Integer, "Failed attempts so far.", server_default=text("0")),
@@ -186,14 +265,28 @@ outcomes = Table(
     metadata,
     _id(),
     _col("raw_payload_id", BigInteger, "The delivery.", _ref("raw_payloads.id")),
-    _col("workspace_id", BigInteger, "Workspace; null while none is known.", _ref("workspaces.id"), nullable=True),
+    _col(
+        "workspace_id",
+        BigInteger,
+        "Workspace; null while none is known.",
+        _ref("workspaces.id"),
+        nullable=True,
+    ),
     _col("resource_key", Text, "Resource it was routed by (`github:repository:1`).", nullable=True),
     _col("status", Text, "delivered, filtered, parked or dlq."),
-    _col("reason", Text, "Why it is filtered, parked or dead; null where delivered.", nullable=True),
+    _col(
+        "reason", Text, "Why it is filtered, parked or dead; null where delivered.", nullable=True
+    ),
     _col("attempts", Integer, "Failed attempts so far.", server_default=text("0")),
     _col("rule_version", Integer, "Version of the provider's rules that decided."),
     _col("processed_at", _TIME, "When it was decided.", server_default=_NOW),
-    Index("uq_outcomes", "raw_payload_id", "workspace_id", unique=True, postgresql_nulls_not_distinct=True),
+    Index(
+        "uq_outcomes",
+        "raw_payload_id",
+        "workspace_id",
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    ),
     Index("ix_outcomes_resource_key", "resource_key"),
     Index("ix_outcomes_status", "status", postgresql_where=text("status in ('parked', 'dlq')")),
     Index("ix_outcomes_rule_version", "rule_version"),
@@ -204,7 +297,12 @@ outcomes = Table(
 actors = Table(
     "actors",
     metadata,
-    _col("id", Text, "Hash of the smallest identity key of the organisation's person.", primary_key=True),
+    _col(
+        "id",
+        Text,
+        "Hash of the smallest identity key of the organisation's person.",
+        primary_key=True,
+    ),
     _col("org_id", Text, "Organisation.", index=True),
     _col("display_name", Text, "Best known name."),
     _col("kind", Text, "person, bot, organization or unknown."),
@@ -218,17 +316,28 @@ actor_identities = Table(
     _id(),
     _col("org_id", Text, "Organisation."),
     _col("source", Text, "Provider of the account, or `git` for a commit's name and address."),
-    _col("source_id", Text, "The provider's id of the account, or `Name <address>`."),
+    _col("source_id", _KEY, "The provider's id of the account, or `Name <address>`."),
     _col("source_username", Text, "Login.", nullable=True),
     _col("source_email", Text, "E-mail address, lower case.", nullable=True),
     _col("source_name", Text, "Display name.", nullable=True),
     _col("avatar_url", Text, "Picture.", nullable=True),
     _col("kind", Text, "person, bot, organization or unknown.", server_default=text("'unknown'")),
-    _col("email_verified", Boolean, "Whether the provider vouches for the address.", server_default=text("false")),
+    _col(
+        "email_verified",
+        Boolean,
+        "Whether the provider vouches for the address.",
+        server_default=text("false"),
+    ),
     _col("actor_id", Text, "Who it is (actors.id); null until decided.", nullable=True),
     _col("mapping_method", Text, "Evidence that joined it to its actor.", nullable=True),
     _col("confidence", REAL, "Confidence of that evidence, 0 to 1.", nullable=True),
     _col("mapped_at", _TIME, "When it was decided.", nullable=True),
+    _col(
+        "stated",
+        JSONB,
+        "Per field when and by which observation it was stated last.",
+        server_default=_EMPTY_OBJECT,
+    ),
     UniqueConstraint("org_id", "source", "source_id"),
     Index("ix_actor_identities_actor", "actor_id"),
     Index("ix_actor_identities_email", "org_id", "source_email"),
@@ -242,13 +351,28 @@ clusters = Table(
     _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id")),
     _col("topic_label", Text, "What it is about, from its content."),
     _col("keywords", _TEXTS, "Its most telling words, best first.", server_default=_EMPTY_TEXTS),
-    _col("primary_entities", _TEXTS, "Keys of the entities most of it is about.", server_default=_EMPTY_TEXTS),
-    _col("primary_actors", _TEXTS, "`source:source_id` of those who did most of it.", server_default=_EMPTY_TEXTS),
+    _col(
+        "primary_entities",
+        _TEXTS,
+        "Keys of the entities most of it is about.",
+        server_default=_EMPTY_TEXTS,
+    ),
+    _col(
+        "primary_actors",
+        _TEXTS,
+        "`source:source_id` of those who did most of it.",
+        server_default=_EMPTY_TEXTS,
+    ),
     _col("status", Text, "open or idle, counted from the workspace's latest event."),
     _col("observation_count", Integer, "Members."),
     _col("first_observation_at", _TIME, "Earliest member."),
     _col("last_observation_at", _TIME, "Latest member."),
-    _col("is_provisional", Boolean, "True until consolidation has decided.", server_default=text("false")),
+    _col(
+        "is_provisional",
+        Boolean,
+        "True until consolidation has decided.",
+        server_default=text("false"),
+    ),
     _col("rule_version", Integer, "Version of the rule that made it."),
     Index("ix_clusters_workspace_last", "workspace_id", "last_observation_at"),
     Index("ix_clusters_workspace_status", "workspace_id", "status"),
@@ -281,26 +405,52 @@ observations = Table(
     "observations",
     metadata,
     _id(),
-    _col("external_id", Text, "21 characters, the same in any database: organisation, workspace slug, source_id.", unique=True),
+    _col(
+        "external_id",
+        Text,
+        "21 characters, the same in any database: organisation, workspace slug, source_id.",
+        unique=True,
+    ),
     _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id")),
-    _col("source_id", Text, "Identity of the fact: entity key, transition, discriminator."),
+    _col("source_id", _KEY, "Identity of the fact: entity key, transition, discriminator."),
     _col("source", Text, "Provider."),
     _col("source_type", Text, "`thing.transition` in kebab-case: pull-request.merged."),
-    _col("observation_type", Text, "Its broad kind: change, issue, review, release, deployment, discussion, ..."),
-    _col("subject_key", Text, "Key of the entity it is about."),
+    _col(
+        "observation_type",
+        Text,
+        "Its broad kind: change, issue, review, release, deployment, discussion, ...",
+    ),
+    _col("subject_key", _KEY, "Key of the entity it is about."),
     _col("occurred_at", _TIME, "When it happened, by the provider's clock."),
     _col("captured_at", _TIME, "When it was first captured.", server_default=_NOW),
     _col("recorded_at", _TIME, "When the earliest payload that states it was received."),
     _col("ingestion_source", Text, "Source of the payload believed first."),
-    _col("actor_identity_id", BigInteger, "Who did it.", ForeignKey("lightfast.actor_identities.id"), nullable=True),
-    _col("author_identity_id", BigInteger, "Whose work it is.", ForeignKey("lightfast.actor_identities.id"), nullable=True),
+    _col(
+        "actor_identity_id",
+        BigInteger,
+        "Who did it.",
+        ForeignKey("lightfast.actor_identities.id"),
+        nullable=True,
+    ),
+    _col(
+        "author_identity_id",
+        BigInteger,
+        "Whose work it is.",
+        ForeignKey("lightfast.actor_identities.id"),
+        nullable=True,
+    ),
     _col("title", Text, "One line, at most 200 characters."),
     _col("content", Text, "The text, at most 10,000 characters.", server_default=text("''")),
     _col("category", Text, "One of 14 categories."),
     _col("topics", _TEXTS, "Topics, most telling first.", server_default=_EMPTY_TEXTS),
     _col("significance_score", Integer, "0 to 100."),
     _col("significance_factors", _TEXTS, "What the score is made of.", server_default=_EMPTY_TEXTS),
-    _col("references", JSONB, "What the payload points at: [{type, id, url, label}].", server_default=_EMPTY_LIST),
+    _col(
+        "references",
+        JSONB,
+        "What the payload points at: [{type, id, url, label}].",
+        server_default=_EMPTY_LIST,
+    ),
     _col("metadata", JSONB, "Provider's own fields.", server_default=_EMPTY_OBJECT),
     _col("cluster_id", Text, "Cluster it belongs to.", nullable=True),
     _col("embedding_title_id", Text, "Id of the title's vector.", nullable=True),
@@ -314,14 +464,24 @@ observations = Table(
     Index("ix_observations_cluster", "cluster_id"),
     Index("ix_observations_actor", "actor_identity_id"),
     Index("ix_observations_author", "author_identity_id"),
+    Index("ix_observations_unembedded", "id", postgresql_where=text("embedding_title_id is null")),
+    Index("ix_observations_unclustered", "id", postgresql_where=text("cluster_id is null")),
     comment="One thing that happened.",
 )
 
 observation_sources = Table(
     "observation_sources",
     metadata,
-    _col("observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True),
-    _col("raw_payload_id", BigInteger, "A payload that states it.", _ref("raw_payloads.id"), primary_key=True),
+    _col(
+        "observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True
+    ),
+    _col(
+        "raw_payload_id",
+        BigInteger,
+        "A payload that states it.",
+        _ref("raw_payloads.id"),
+        primary_key=True,
+    ),
     Index("ix_observation_sources_raw", "raw_payload_id"),
     comment="Which payloads state an observation.",
 )
@@ -332,14 +492,33 @@ entities = Table(
     _id(),
     _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id")),
     _col("category", Text, "pull_request, issue, commit, branch, file, user, ..."),
-    _col("key", Text, "Canonical key, of ids that survive renames; an alias while it is a stub."),
+    _col("key", _KEY, "Canonical key, of ids that survive renames; an alias while it is a stub."),
     _col("value", Text, "Name or title stated last.", nullable=True),
-    _col("aliases", _TEXTS, "Other keys under which it is referred to, sorted.", server_default=_EMPTY_TEXTS),
+    _col(
+        "aliases",
+        _TEXTS,
+        "Other keys under which it is referred to, sorted.",
+        server_default=_EMPTY_TEXTS,
+    ),
     _col("confidence", REAL, "Highest confidence of its mentions."),
     _col("first_seen_at", _TIME, "Earliest observation that mentions it."),
     _col("last_seen_at", _TIME, "Latest observation that mentions it."),
     _col("occurrence_count", Integer, "Observations that mention it."),
     _col("url", Text, "Address at the provider.", nullable=True),
+    _col("value_stated_at", _TIME, "Time of the observation that stated the value.", nullable=True),
+    _col(
+        "value_stated_by",
+        _KEY,
+        "source_id of the observation that stated the value.",
+        nullable=True,
+    ),
+    _col("url_stated_at", _TIME, "Time of the observation that stated the address.", nullable=True),
+    _col(
+        "url_stated_by",
+        _KEY,
+        "source_id of the observation that stated the address.",
+        nullable=True,
+    ),
     _col("is_stub", Boolean, "Whether it is referred to but has not arrived itself."),
     UniqueConstraint("workspace_id", "key"),
     Index("ix_entities_category", "workspace_id", "category"),
@@ -350,22 +529,60 @@ entity_aliases = Table(
     "entity_aliases",
     metadata,
     _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id"), primary_key=True),
-    _col("alias", Text, "A key under which it is referred to.", primary_key=True),
+    _col("alias", _KEY, "A key under which it is referred to.", primary_key=True),
     _col("entity_id", BigInteger, "Entity that claims it.", _ref("entities.id"), primary_key=True),
     Index("ix_entity_aliases_entity", "entity_id"),
     comment="Aliases that entities claim; an alias that two entities claim resolves to neither.",
 )
 
+entity_stubs = Table(
+    "entity_stubs",
+    metadata,
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id"), primary_key=True),
+    _col("key", _KEY, "Alias under which something is referred to.", primary_key=True),
+    _col(
+        "entity_id",
+        BigInteger,
+        "Entity it stands for now: the thing itself, or a stub.",
+        _ref("entities.id"),
+    ),
+    _col("is_ambiguous", Boolean, "Whether several things answer to it: then it makes no edge."),
+    Index(
+        "ix_entity_stubs_sha",
+        "workspace_id",
+        text("substr(key, 16, 7)"),
+        postgresql_where=text("key like 'github:ref:sha:%'"),
+    ),
+    comment="What each reference by alias stands for now.",
+)
+
+entity_lookups = Table(
+    "entity_lookups",
+    metadata,
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id"), primary_key=True),
+    _col("alias", _KEY, "Alias to look it up by.", primary_key=True),
+    _col("stub_key", _KEY, "The reference (entity_stubs.key).", primary_key=True),
+    Index("ix_entity_lookups_stub", "workspace_id", "stub_key"),
+    comment="Aliases under which a reference can be found.",
+)
+
 observation_entities = Table(
     "observation_entities",
     metadata,
-    _col("observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True),
+    _col(
+        "observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True
+    ),
     _col("entity_id", BigInteger, "The entity, after aliases are resolved.", _ref("entities.id")),
-    _col("role", Text, "subject, reference, file, text, label, branch, related, ...", primary_key=True),
+    _col(
+        "role",
+        Text,
+        "subject, reference, file, text, label, branch, related, ...",
+        primary_key=True,
+    ),
     _col("evidence", Text, "Words that show it.", nullable=True),
     _col("confidence", REAL, "0 to 1."),
     _col("extractor", Text, "Rule that found it."),
-    _col("stated_key", Text, "Key as stated, before aliases are resolved.", primary_key=True),
+    _col("stated_key", _KEY, "Key as stated, before aliases are resolved.", primary_key=True),
     _col("stated_value", Text, "Name as stated.", nullable=True),
     _col("stated_url", Text, "Address as stated.", nullable=True),
     _col("stated_aliases", _TEXTS, "Aliases as stated.", server_default=_EMPTY_TEXTS),
@@ -396,12 +613,30 @@ relationships = Table(
 relationship_sources = Table(
     "relationship_sources",
     metadata,
-    _col("observation_id", BigInteger, "Observation that states it.", _ref("observations.id"), primary_key=True),
-    _col("subject_key", Text, "Subject's key as stated.", primary_key=True),
-    _col("object_key", Text, "Object's key as stated.", primary_key=True),
+    _col(
+        "observation_id",
+        BigInteger,
+        "Observation that states it.",
+        _ref("observations.id"),
+        primary_key=True,
+    ),
+    _col("subject_key", _KEY, "Subject's key as stated.", primary_key=True),
+    _col("object_key", _KEY, "Object's key as stated.", primary_key=True),
     _col("type", Text, "Type of the edge.", primary_key=True),
-    _col("subject_id", BigInteger, "Subject, after aliases are resolved.", _ref("entities.id")),
-    _col("object_id", BigInteger, "Object, after aliases are resolved.", _ref("entities.id")),
+    _col(
+        "subject_id",
+        BigInteger,
+        "Subject, aliases resolved; null where ambiguous.",
+        _ref("entities.id"),
+        nullable=True,
+    ),
+    _col(
+        "object_id",
+        BigInteger,
+        "Object, aliases resolved; null where ambiguous.",
+        _ref("entities.id"),
+        nullable=True,
+    ),
     _col("confidence", REAL, "0 to 1."),
     _col("method", Text, "How it was found."),
     _col("evidence", Text, "Words that show it.", nullable=True),
@@ -413,9 +648,16 @@ relationship_sources = Table(
 identity_mentions = Table(
     "identity_mentions",
     metadata,
-    _col("observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True),
+    _col(
+        "observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True
+    ),
     _col("identity_id", BigInteger, "The identity.", _ref("actor_identities.id"), primary_key=True),
-    _col("role", Text, "actor, author, committer, co_author, reviewer, assignee, ...", primary_key=True),
+    _col(
+        "role",
+        Text,
+        "actor, author, committer, co_author, reviewer, assignee, ...",
+        primary_key=True,
+    ),
     _col("username", Text, "Login as stated.", nullable=True),
     _col("email", Text, "Address as stated.", nullable=True),
     _col("name", Text, "Name as stated.", nullable=True),
@@ -429,8 +671,14 @@ identity_mentions = Table(
 state_changes = Table(
     "state_changes",
     metadata,
-    _col("observation_id", BigInteger, "Observation that states it.", _ref("observations.id"), primary_key=True),
-    _col("entity_key", Text, "Key of the entity as stated.", primary_key=True),
+    _col(
+        "observation_id",
+        BigInteger,
+        "Observation that states it.",
+        _ref("observations.id"),
+        primary_key=True,
+    ),
+    _col("entity_key", _KEY, "Key of the entity as stated.", primary_key=True),
     _col("state_type", Text, "status, assignee, latest_release, ...", primary_key=True),
     _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id")),
     _col("state_value", Text, "The value from then on."),
@@ -449,7 +697,7 @@ temporal_states = Table(
     _id(),
     _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id")),
     _col("entity_type", Text, "Category of the entity."),
-    _col("entity_id", Text, "Key of the entity."),
+    _col("entity_id", _KEY, "Key of the entity."),
     _col("entity_name", Text, "Its name.", nullable=True),
     _col("state_type", Text, "status, latest_release, ..."),
     _col("state_value", Text, "The value that held."),
@@ -458,10 +706,27 @@ temporal_states = Table(
     _col("valid_to", _TIME, "When it ceased to hold; null: it still does.", nullable=True),
     _col("is_current", Boolean, "Whether it holds now, as known now."),
     _col("recorded_at", _TIME, "When it became known."),
-    _col("superseded_at", _TIME, "When it became known to be otherwise; null: believed now.", nullable=True),
-    _col("changed_by_identity_id", BigInteger, "Who changed it.", ForeignKey("lightfast.actor_identities.id"), nullable=True),
+    _col(
+        "superseded_at",
+        _TIME,
+        "When it became known to be otherwise; null: believed now.",
+        nullable=True,
+    ),
+    _col(
+        "changed_by_identity_id",
+        BigInteger,
+        "Who changed it.",
+        ForeignKey("lightfast.actor_identities.id"),
+        nullable=True,
+    ),
     _col("change_reason", Text, "Why it changed.", nullable=True),
-    _col("related_observation_id", BigInteger, "Observation that began it.", _ref("observations.id"), nullable=True),
+    _col(
+        "related_observation_id",
+        BigInteger,
+        "Observation that began it.",
+        _ref("observations.id"),
+        nullable=True,
+    ),
     Index("ix_temporal_states_entity", "workspace_id", "entity_id", "state_type", "valid_from"),
     Index(
         "uq_temporal_states_current",
@@ -478,10 +743,18 @@ temporal_states = Table(
 observation_vectors = Table(
     "observation_vectors",
     metadata,
-    _col("observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True),
+    _col(
+        "observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True
+    ),
     _col("view", Text, "title, content or summary.", primary_key=True),
     _col("model", Text, "Model that made it.", primary_key=True),
-    _col("workspace_id", BigInteger, "Workspace, so that a search stays within it.", _ref("workspaces.id"), index=True),
+    _col(
+        "workspace_id",
+        BigInteger,
+        "Workspace, so that a search stays within it.",
+        _ref("workspaces.id"),
+        index=True,
+    ),
     _col("vector", Vector(VECTOR_DIMENSIONS), "Unit vector."),
     comment="A view's vector.",
 )
@@ -489,10 +762,16 @@ observation_vectors = Table(
 cluster_members = Table(
     "cluster_members",
     metadata,
-    _col("observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True),
+    _col(
+        "observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True
+    ),
     _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id"), index=True),
     _col("cluster_id", Text, "Its cluster."),
-    _col("thread_key", Text, "Its thread: the smallest entity key of a group joined by strong explicit edges."),
+    _col(
+        "thread_key",
+        Text,
+        "Its thread: the smallest entity key of a group joined by strong explicit edges.",
+    ),
     _col("rule_version", Integer, "Version of the rule that decided."),
     _col("is_provisional", Boolean, "True until consolidation has decided."),
     Index("ix_cluster_members_cluster", "cluster_id"),
@@ -503,8 +782,18 @@ consolidation_marks = Table(
     "consolidation_marks",
     metadata,
     _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id"), primary_key=True),
-    _col("changes", BigInteger, "Counts batches that changed the workspace.", server_default=text("0")),
-    _col("consolidated", BigInteger, "Value of `changes` that clusters and actors were last decided for.", server_default=text("0")),
+    _col(
+        "changes",
+        BigInteger,
+        "Counts batches that changed the workspace.",
+        server_default=text("0"),
+    ),
+    _col(
+        "consolidated",
+        BigInteger,
+        "Value of `changes` that clusters and actors were last decided for.",
+        server_default=text("0"),
+    ),
     _col("rule_version", Integer, "Version of the rules that decided.", server_default=text("0")),
     comment="Whether a workspace has changed since its clusters and actors were decided.",
 )

@@ -19,8 +19,12 @@ def upgrade() -> None:
     login = "LOGIN" if context.config.attributes["roles_log_in"] else "NOLOGIN"
     for name in ("0001_tables.sql", "0001_roles.sql", "0001_views.sql"):
         connection = op.get_bind()
-        connection.exec_driver_sql((folder / name).read_text().replace("{login}", login).replace("%", "%%"))
+        connection.exec_driver_sql(
+            (folder / name).read_text().replace("{login}", login).replace("%", "%%")
+        )
 
 
 def downgrade() -> None:
-    raise NotImplementedError("the first migration is not undone: drop the schema `lightfast` instead")
+    raise NotImplementedError(
+        "the first migration is not undone: drop the schema `lightfast` instead"
+    )

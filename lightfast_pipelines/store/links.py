@@ -1,0 +1,249 @@
+"""Workspaces, and which resources are linked to them: the inputs that routing reads.
+
+Linking puts the payloads concerned back into the queue. What a payload becomes is capture's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.locks import change_routing
+
+
+class LinkRefusedError(ValueError):
+    """A link that must not be made; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    id: int
+    org_id: str
+    slug: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkReport:
+    """What linking did: the integration, whether it is new, and how many payloads it put back."""
+
+    integration_id: int
+    created: bool
+    requeued: int
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    id: int
+    workspace: str
+    provider: str
+    resource_id: str
+    resource_name: str | None
+    resource_status: str
+    status_reason: str | None
+    is_active: bool
+    sync_config: Mapping[str, Any]
+    connected_at: datetime
+    last_synced_at: datetime | None
+
+
+def add_workspace(
+    conn: Connection, slug: str, org_id: str = "default", name: str | None = None
+) -> Workspace:
+    """The workspace, made if it is not there yet."""
+    conn.execute(
+        """
+        INSERT INTO lightfast.workspaces (org_id, slug, name) VALUES (%s, %s, %s)
+        ON CONFLICT (org_id, slug) DO NOTHING
+        """,
+        (org_id, slug, name or slug),
+    )
+    return find_workspace(conn, f"{org_id}/{slug}")
+
+
+def list_workspaces(conn: Connection) -> list[Workspace]:
+    rows = conn.execute(
+        "SELECT id, org_id, slug, name FROM lightfast.workspaces ORDER BY org_id, slug"
+    )
+    return [Workspace(*row) for row in rows]
+
+
+def find_workspace(conn: Connection, name: str) -> Workspace:
+    """By `slug`, or by `org/slug` where several organisations use the slug. Raises LinkRefusedError."""
+    org, slash, slug = name.rpartition("/")
+    rows = conn.execute(
+        """
+        SELECT id, org_id, slug, name FROM lightfast.workspaces
+        WHERE slug = %s AND (%s OR org_id = %s) ORDER BY org_id
+        """,
+        (slug, not slash, org),
+    ).fetchall()
+    if len(rows) == 1:
+        return Workspace(*rows[0])
+    if not rows:
+        raise LinkRefusedError(
+            f"no workspace {name!r}: add it with `lightfast workspace add {slug}`"
+        )
+    orgs = ", ".join(f"{row[1]}/{row[2]}" for row in rows)
+    raise LinkRefusedError(f"workspace {name!r} is in several organisations: say one of {orgs}")
+
+
+def link_resource(
+    conn: Connection,
+    workspace: Workspace,
+    provider: str,
+    resource_id: str,
+    *,
+    name: str | None = None,
+    meta: Mapping[str, Any] | None = None,
+    connected_by: str = "operator",
+) -> LinkReport:
+    """Links a resource to a workspace and puts its payloads back into the queue. Does not commit.
+
+    The resource gets a manual installation of the workspace's organisation unless it has one.
+    Raises LinkRefusedError where another organisation linked it first.
+    """
+    change_routing(conn)
+    installation = _manual_installation(conn, workspace.org_id, provider, connected_by)
+    conn.execute(
+        """
+        INSERT INTO lightfast.resources
+          (installation_id, provider, org_id, provider_resource_id, resource_name, resource_meta)
+        VALUES (%s, %s, %s, %s, %s, %s)
+        ON CONFLICT (provider, provider_resource_id) DO UPDATE SET
+          resource_name = coalesce(resources.resource_name, excluded.resource_name),
+          resource_meta = excluded.resource_meta || resources.resource_meta
+        WHERE resources.org_id = excluded.org_id
+        """,
+        (
+            installation,
+            provider,
+            workspace.org_id,
+            resource_id,
+            name,
+            json.dumps(dict(meta or {}), sort_keys=True),
+        ),
+    )
+    row = conn.execute(
+        "SELECT id, org_id FROM lightfast.resources WHERE provider = %s AND provider_resource_id = %s",
+        (provider, resource_id),
+    ).fetchone()
+    assert row is not None
+    if row[1] != workspace.org_id:
+        raise LinkRefusedError(
+            f"{provider} resource {resource_id} belongs to another organisation, which linked it first; "
+            "it must be removed there before it can be linked here"
+        )
+    made = conn.execute(
+        """
+        INSERT INTO lightfast.integrations (workspace_id, resource_id, connected_by)
+        VALUES (%s, %s, %s) ON CONFLICT (workspace_id, resource_id) DO NOTHING RETURNING id
+        """,
+        (workspace.id, row[0], connected_by),
+    ).fetchone()
+    if made is None:
+        return LinkReport(find_integration(conn, workspace, provider, resource_id).id, False, 0)
+    return LinkReport(made[0], True, requeue_resource(conn, provider, resource_id))
+
+
+def _manual_installation(conn: Connection, org_id: str, provider: str, connected_by: str) -> int:
+    external_id = f"manual:{org_id}"
+    conn.execute(
+        """
+        INSERT INTO lightfast.installations (provider, external_id, org_id, connected_by)
+        VALUES (%s, %s, %s, %s) ON CONFLICT (provider, external_id) DO NOTHING
+        """,
+        (provider, external_id, org_id, connected_by),
+    )
+    row = conn.execute(
+        "SELECT id FROM lightfast.installations WHERE provider = %s AND external_id = %s",
+        (provider, external_id),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def requeue_resource(conn: Connection, provider: str, resource_id: str) -> int:
+    """Puts every payload that was routed by this resource back into the queue; returns how many."""
+    found = conn.execute(
+        """
+        INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
+        SELECT DISTINCT p.id, p.partition_date
+        FROM lightfast.outcomes o JOIN lightfast.raw_payloads p ON p.id = o.raw_payload_id
+        WHERE o.resource_key LIKE %s AND p.provider = %s
+        ORDER BY p.id
+        ON CONFLICT DO NOTHING
+        """,
+        (f"{_like(provider)}:%:{_like(resource_id)}", provider),
+    )
+    return found.rowcount
+
+
+def _like(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+_INTEGRATIONS = """
+    SELECT i.id, w.slug, r.provider, r.provider_resource_id, r.resource_name, r.status,
+           coalesce(i.status_reason, r.status_reason), i.is_active, i.sync_config, i.connected_at,
+           i.last_synced_at
+    FROM lightfast.integrations i
+    JOIN lightfast.resources r ON r.id = i.resource_id
+    JOIN lightfast.workspaces w ON w.id = i.workspace_id
+"""
+
+
+def list_integrations(conn: Connection, workspace: Workspace | None = None) -> list[Integration]:
+    rows = conn.execute(
+        f"{_INTEGRATIONS} WHERE %s OR w.id = %s ORDER BY w.slug, r.provider, r.provider_resource_id",
+        (workspace is None, workspace.id if workspace else None),
+    )
+    return [Integration(*row) for row in rows]
+
+
+def find_integration(
+    conn: Connection, workspace: Workspace, provider: str, resource: str
+) -> Integration:
+    """By the provider's id of the resource, or its name. Raises LinkRefusedError."""
+    rows = conn.execute(
+        f"""{_INTEGRATIONS}
+        WHERE w.id = %s AND r.provider = %s
+          AND (r.provider_resource_id = %s OR lower(r.resource_name) = lower(%s))
+        ORDER BY (r.provider_resource_id = %s) DESC""",
+        (workspace.id, provider, resource, resource, resource),
+    ).fetchall()
+    if not rows:
+        raise LinkRefusedError(
+            f"{provider} resource {resource!r} is not linked to workspace {workspace.slug!r}"
+        )
+    return Integration(*rows[0])
+
+
+def set_sync_config(conn: Connection, integration: Integration, config: Mapping[str, Any]) -> int:
+    """Replaces what the integration wants; its payloads are judged again. Returns how many."""
+    change_routing(conn)
+    conn.execute(
+        "UPDATE lightfast.integrations SET sync_config = %s WHERE id = %s",
+        (json.dumps(dict(config), sort_keys=True), integration.id),
+    )
+    return requeue_resource(conn, integration.provider, integration.resource_id)
+
+
+def set_active(conn: Connection, integration: Integration, active: bool, reason: str | None) -> int:
+    """Pauses or resumes. What came while paused was filtered, and is judged again on resuming."""
+    change_routing(conn)
+    conn.execute(
+        "UPDATE lightfast.integrations SET is_active = %s, status_reason = %s WHERE id = %s",
+        (active, reason, integration.id),
+    )
+    return requeue_resource(conn, integration.provider, integration.resource_id) if active else 0
+
+
+def remove_integration(conn: Connection, integration: Integration) -> None:
+    """Unlinks: new deliveries no longer reach the workspace; what is stored stays."""
+    change_routing(conn)
+    conn.execute("DELETE FROM lightfast.integrations WHERE id = %s", (integration.id,))
