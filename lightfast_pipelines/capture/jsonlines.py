@@ -1,0 +1,79 @@
+"""Lines of files, gzipped or not, in bounded memory; a broken file is a message, not an end.
+
+Nothing here knows what the lines hold.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that is not blank, without its line end; numbers count from 1, blank lines too."""
+
+    file: str
+    number: int
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A line too long to read, or (`is_a_line` false) a file that ends or breaks at this line."""
+
+    file: str
+    number: int
+    reason: str
+    is_a_line: bool
+
+
+def read_lines(stream: BinaryIO, file: str, *, max_bytes: int) -> Iterator[Line | Trouble]:
+    """The lines of `stream`; gzip is told by its first bytes, not by a name, so stdin may be too.
+
+    At most `max_bytes` of one line are held; a longer one is skipped and reported.
+    """
+    reader = stream if hasattr(stream, "peek") else io.BufferedReader(cast(io.RawIOBase, stream))
+    if cast(io.BufferedReader, reader).peek(2)[:2] == _GZIP_MAGIC:
+        reader = cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=reader), 1 << 20))
+    number = 0
+    while True:
+        number += 1
+        try:
+            text = reader.readline(max_bytes + 1)
+            if not text:
+                return
+            if len(text) > max_bytes and not text.endswith(b"\n"):
+                _skip_rest(reader, max_bytes)
+                yield Trouble(file, number, f"longer than {max_bytes:,} bytes", is_a_line=True)
+                continue
+        except EOFError:
+            yield Trouble(
+                file, number, "the gzip file is cut off here: lines may be missing", is_a_line=False
+            )
+            return
+        except (gzip.BadGzipFile, zlib.error) as error:
+            yield Trouble(file, number, f"the gzip file is damaged here: {error}", is_a_line=False)
+            return
+        except OSError as error:
+            yield Trouble(
+                file, number, f"reading failed here: {error.strerror or error}", is_a_line=False
+            )
+            return
+        if number == 1:
+            text = text.removeprefix(_BYTE_ORDER_MARK)
+        text = text.strip()
+        if text:
+            yield Line(file, number, text)
+
+
+def _skip_rest(reader: BinaryIO, step: int) -> None:
+    while (part := reader.readline(step)) and not part.endswith(b"\n"):
+        pass

@@ -1,0 +1,22 @@
+"""`lightfast`: every command, listed here; each stands in a module of its own beside this one.
+
+Only typer is imported to start with: every command imports what it needs inside its function, so
+that `lightfast --help` answers at once.
+"""
+
+from lightfast_pipelines.cli import ingest, integrations, questions, upkeep, workspaces
+from lightfast_pipelines.cli.root import app
+
+app.add_typer(workspaces.workspace_app, name="workspace")
+app.add_typer(integrations.integration_app, name="integration")
+app.command("ingest")(ingest.ingest)
+app.command("status")(questions.status)
+app.command("why")(questions.why)
+app.command("state")(questions.state)
+app.command("digest")(questions.digest)
+app.command("replay")(upkeep.replay)
+app.command("rebuild")(upkeep.rebuild)
+app.command("docs")(upkeep.docs)
+app.add_typer(upkeep.db_app, name="db")
+
+__all__ = ["app"]

@@ -1,0 +1,101 @@
+"""`lightfast ingest`: deliveries from files of JSON lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lightfast_pipelines.cli.console import AsJson, meter, print_json, say
+from lightfast_pipelines.cli.opening import a_connection, known_provider, the_workspace
+
+if TYPE_CHECKING:
+    from lightfast_pipelines.capture.jsonlines import Line, Trouble
+
+# The first problems are worth reading; of a file that is not of this format at all, the count is.
+SHOWN_PROBLEMS = 20
+
+
+def ingest(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", exists=True, dir_okay=False, readable=True, allow_dash=True
+        ),
+    ],
+    workspace: Annotated[
+        str, typer.Option("--workspace", "-w", help="Workspace (slug) to link resources to.")
+    ],
+    provider: Annotated[str, typer.Option("--provider", "-p", help="github, ...")],
+    as_json: AsJson = False,
+) -> None:
+    """Store deliveries from files of JSON lines.
+
+    A line: {event, delivery_id, payload, received_at?, headers?}.
+    Other keys are ignored; gzip is understood; - reads stdin. The resources they name are linked to
+    the workspace. A bad line is reported with its number and the rest goes on (exit 1 at the end).
+    """
+    from datetime import UTC, date, datetime
+
+    from lightfast_pipelines.capture.ingest import ingest as ingest_lines
+    from lightfast_pipelines.providers import discover
+    from lightfast_pipelines.settings import settings
+
+    known_provider(provider)
+    shown: list[dict[str, object]] = []
+
+    def on_problem(line: Line | Trouble, reason: str) -> None:
+        if len(shown) < SHOWN_PROBLEMS:
+            shown.append({"file": line.file, "line": line.number, "reason": reason})
+            say(f"{line.file}:{line.number}: {reason}")
+        elif len(shown) == SHOWN_PROBLEMS:
+            shown.append({"file": line.file, "line": line.number, "reason": "more problems follow"})
+            say("(further problems are counted, not shown)")
+
+    with a_connection() as conn, meter("ingest", unit="lines") as bar:
+        report = ingest_lines(
+            conn,
+            the_workspace(conn, workspace),
+            discover()[provider],
+            _lines_of(files),
+            start=date.fromisoformat(settings().partitions_start),
+            now=datetime.now(UTC),
+            on_problem=on_problem,
+            progress=bar.advance,
+        )
+    if as_json:
+        print_json(
+            {
+                "lines": report.lines,
+                "stored": report.stored,
+                "repeated": report.repeated,
+                "problems": report.problems,
+                "linked": sorted(report.linked),
+                "refused": report.refused,
+                "shown_problems": shown,
+            }
+        )
+    else:
+        typer.echo(
+            f"{report.lines:,} lines: {report.stored:,} stored, {report.repeated:,} stored before, "
+            f"{report.problems:,} bad; {len(report.linked)} linked, {len(report.refused)} refused"
+        )
+    if report.problems or report.refused:
+        raise typer.Exit(1)
+
+
+def _lines_of(files: list[Path]) -> Iterator[Line | Trouble]:
+    from lightfast_pipelines.capture.jsonlines import read_lines
+    from lightfast_pipelines.settings import settings
+
+    # A line is a payload and its envelope, escaped at worst as \uXXXX.
+    max_bytes = 2 * settings().max_body_bytes
+    for path in files:
+        if str(path) == "-":
+            yield from read_lines(sys.stdin.buffer, "stdin", max_bytes=max_bytes)
+            continue
+        with path.open("rb") as stream:
+            yield from read_lines(stream, str(path), max_bytes=max_bytes)

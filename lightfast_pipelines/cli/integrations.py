@@ -1,0 +1,198 @@
+"""`lightfast integration`: which resources a workspace wants, and what of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lightfast_pipelines.cli.console import AsJson, print_json, print_table
+from lightfast_pipelines.cli.opening import a_connection, known_provider, the_workspace
+
+if TYPE_CHECKING:
+    from lightfast_pipelines.store.database import Connection
+    from lightfast_pipelines.store.links import Integration
+
+integration_app = typer.Typer(
+    help="Integrations: resources linked to a workspace.", no_args_is_help=True
+)
+
+InWorkspace = Annotated[
+    str, typer.Option("--workspace", "-w", help="Workspace (slug, or org/slug).")
+]
+OfProvider = Annotated[str, typer.Option("--provider", "-p", help="github, ...")]
+OfResource = Annotated[
+    str, typer.Option("--resource", "-r", help="The provider's id of it, or its name.")
+]
+
+
+@contextmanager
+def _one(workspace: str, provider: str, resource: str) -> Iterator[tuple[Connection, Integration]]:
+    from lightfast_pipelines.store.links import find_integration
+
+    known_provider(provider)
+    with a_connection() as conn:
+        yield conn, find_integration(conn, the_workspace(conn, workspace), provider, resource)
+
+
+def _say(as_json: bool, text: str, requeued: int, **more: object) -> None:
+    if as_json:
+        print_json({**more, "requeued": requeued})
+    else:
+        waiting = f"; {requeued:,} deliveries wait to be looked at again" if requeued else ""
+        typer.echo(f"{text}{waiting}")
+
+
+@integration_app.command("add")
+def add(
+    workspace: InWorkspace,
+    provider: OfProvider,
+    resource: Annotated[
+        str,
+        typer.Option("--resource", "-r", help="The provider's stable id (a repository's number)."),
+    ],
+    name: Annotated[
+        str | None, typer.Option("--name", help="Display name, e.g. owner/repo.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Link a resource to a workspace; what came for it before goes back into the queue."""
+    from lightfast_pipelines.store.links import link_resource
+
+    known_provider(provider)
+    with a_connection() as conn:
+        report = link_resource(conn, the_workspace(conn, workspace), provider, resource, name=name)
+        conn.commit()
+    text = f"{provider} {name or resource} {'linked to' if report.created else 'was linked already to'} {workspace}"
+    _say(
+        as_json, text, report.requeued, integration_id=report.integration_id, created=report.created
+    )
+
+
+@integration_app.command("list")
+def list_all(
+    workspace: Annotated[
+        str | None, typer.Option("--workspace", "-w", help="Of this workspace only.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what is linked."""
+    from lightfast_pipelines.store.links import list_integrations
+
+    with a_connection() as conn:
+        found = list_integrations(conn, the_workspace(conn, workspace) if workspace else None)
+    if as_json:
+        print_json([asdict(item) for item in found])
+        return
+    rows = [
+        (
+            item.workspace,
+            item.provider,
+            item.resource_id,
+            item.resource_name,
+            "active" if item.is_active else "paused",
+            item.status_reason,
+            _events_of(item),
+        )
+        for item in found
+    ]
+    print_table(("WORKSPACE", "PROVIDER", "RESOURCE", "NAME", "STATUS", "REASON", "EVENTS"), rows)
+
+
+def _events_of(item: Integration) -> str:
+    events = item.sync_config.get("events")
+    return "default" if events is None else ", ".join(events) or "none"
+
+
+@integration_app.command("events")
+def events(
+    workspace: InWorkspace,
+    provider: OfProvider,
+    resource: OfResource,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Want this event; repeat it for several.")
+    ] = None,
+    default: Annotated[
+        bool, typer.Option("--default", help="Want the provider's default list.")
+    ] = False,
+    none: Annotated[bool, typer.Option("--none", help="Want no event.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show or set which events are wanted; what was filtered is judged again."""
+    from lightfast_pipelines.providers import discover
+    from lightfast_pipelines.store.links import set_sync_config
+
+    if sum((bool(only), default, none)) > 1:
+        raise typer.BadParameter("say one of --only, --default and --none")
+    requeued = 0
+    with _one(workspace, provider, resource) as (conn, item):
+        config = dict(item.sync_config)
+        if only or none:
+            config["events"] = sorted(set(only or ()))
+        elif default:
+            config.pop("events", None)
+        if only or none or default:
+            requeued = set_sync_config(conn, item, config)
+            conn.commit()
+    wanted = config.get("events")
+    known = sorted(discover()[provider].default_events)
+    shown = "the default list" if wanted is None else ", ".join(wanted) or "none"
+    text = f"events wanted: {shown} (default: {', '.join(known)})"
+    _say(as_json, text, requeued, events=wanted, default_events=known)
+
+
+@integration_app.command("pause")
+def pause(
+    workspace: InWorkspace, provider: OfProvider, resource: OfResource, as_json: AsJson = False
+) -> None:
+    """Filter what comes from now on; it is kept, and judged again by `resume`."""
+    from lightfast_pipelines.store.links import set_active
+
+    with _one(workspace, provider, resource) as (conn, item):
+        requeued = set_active(conn, item, active=False, reason="paused by an operator")
+        conn.commit()
+    _say(
+        as_json,
+        f"{provider} {item.resource_name or item.resource_id} is paused",
+        requeued,
+        is_active=False,
+    )
+
+
+@integration_app.command("resume")
+def resume(
+    workspace: InWorkspace, provider: OfProvider, resource: OfResource, as_json: AsJson = False
+) -> None:
+    """End a pause; what came meanwhile goes back into the queue."""
+    from lightfast_pipelines.store.links import set_active
+
+    with _one(workspace, provider, resource) as (conn, item):
+        requeued = set_active(conn, item, active=True, reason=None)
+        conn.commit()
+    _say(
+        as_json,
+        f"{provider} {item.resource_name or item.resource_id} is active",
+        requeued,
+        is_active=True,
+    )
+
+
+@integration_app.command("remove")
+def remove(
+    workspace: InWorkspace, provider: OfProvider, resource: OfResource, as_json: AsJson = False
+) -> None:
+    """Unlink: new deliveries no longer reach the workspace; what is stored stays."""
+    from lightfast_pipelines.store.links import remove_integration
+
+    with _one(workspace, provider, resource) as (conn, item):
+        remove_integration(conn, item)
+        conn.commit()
+    _say(
+        as_json,
+        f"{provider} {item.resource_name or item.resource_id} is no longer linked",
+        0,
+        removed=True,
+    )

@@ -1,0 +1,153 @@
+"""Commands that ask and change nothing: `status`, `digest`, `why`, `state`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from lightfast_pipelines.cli.console import AsJson, parse_time, print_json, print_table, say
+from lightfast_pipelines.cli.opening import a_connection, the_workspace
+from lightfast_pipelines.cli.root import Failure
+
+_Workspace = Annotated[
+    str | None,
+    typer.Option(
+        "--workspace", "-w", help="Workspace (slug); default: every one that knows the key."
+    ),
+]
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show counts by status, and what waits."""
+    from lightfast_pipelines.store.inspect import status as read_status
+
+    with a_connection() as conn:
+        found: dict[str, Any] = read_status(conn)
+    if as_json:
+        print_json(found)
+        return
+    for title, value in found.items():
+        _print_section(title, value)
+
+
+def _print_section(title: str, value: object) -> None:
+    if isinstance(value, dict):
+        typer.echo(f"{title.replace('_', ' ')}:")
+        for name, count in value.items():
+            typer.echo(f"  {str(name).replace('_', ' '):<28} {_number(count)}")
+        if not value:
+            typer.echo("  (none)")
+    elif isinstance(value, list):
+        typer.echo(f"{title.replace('_', ' ')}:")
+        if value and isinstance(value[0], dict):
+            columns = list(value[0])
+            print_table([name.upper() for name in columns], [list(row.values()) for row in value])
+        else:
+            typer.echo("  (none)" if not value else "\n".join(f"  {item}" for item in value))
+    else:
+        typer.echo(f"{title.replace('_', ' ')}: {_number(value)}")
+
+
+def _number(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def digest(
+    knowledge: Annotated[
+        bool,
+        typer.Option(
+            "--knowledge", help="Add when each fact became known (equal for a rebuild only)."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print a hash a table over what is believed now.
+
+    Equal for equal facts, in any database and order.
+    Exit 1 while anything waits: `lightfast process` first.
+    """
+    from lightfast_pipelines.store.digest import digest_lines
+
+    with a_connection() as conn:
+        started = time.monotonic()
+        waits = _waiting(conn)
+        if waits:
+            what = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in waits.items())
+            raise Failure(f"no digest while work waits ({what}): run `lightfast process` first")
+        lines = digest_lines(conn, knowledge=knowledge)
+        if time.monotonic() - started > 2:
+            say(f"hashed {len(lines)} tables in {time.monotonic() - started:.1f} s")
+    if as_json:
+        print_json(dict(lines))
+    else:
+        for table, value in lines:
+            typer.echo(f"{table} {value}")
+
+
+def _waiting(conn: Any) -> dict[str, int]:
+    from lightfast_pipelines.capture.pipeline import what_waits
+
+    return what_waits(conn)
+
+
+def why(
+    key: Annotated[
+        str, typer.Argument(help="Key of an entity, source_id or external_id of an observation.")
+    ],
+    workspace: _Workspace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell where a thing comes from, or why it is not there."""
+    from lightfast_pipelines.store.inspect import why as explain
+
+    with a_connection() as conn:
+        found = explain(conn, key, the_workspace(conn, workspace) if workspace else None)
+    if as_json:
+        print_json(found)
+    elif found:
+        for title, value in found.items():
+            _print_section(title, value)
+    if not found:
+        raise Failure(f"nothing is known of {key!r}: no observation, entity or payload names it")
+
+
+def state(
+    key: Annotated[str, typer.Argument(help="Key of an entity, e.g. github:pr:1296269#5.")],
+    at: Annotated[
+        str | None, typer.Option("--at", help="Moment in question (ISO 8601, UTC); default: now.")
+    ] = None,
+    as_known: Annotated[
+        str | None,
+        typer.Option("--as-known", help="With what was known by then; default: what is known now."),
+    ] = None,
+    workspace: _Workspace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the states of a thing at a moment.
+
+    As known now, or as known at another moment.
+    """
+    from datetime import UTC, datetime
+
+    from lightfast_pipelines.store.inspect import state as read_state
+
+    moment = parse_time(at, "--at") or datetime.now(UTC)
+    known = parse_time(as_known, "--as-known")
+    with a_connection() as conn:
+        rows = read_state(
+            conn, key, moment, known, the_workspace(conn, workspace) if workspace else None
+        )
+    if as_json:
+        print_json(rows)
+    elif rows:
+        columns = list(rows[0])
+        print_table(
+            [name.upper() for name in columns], [[row[name] for name in columns] for row in rows]
+        )
+    else:
+        say(
+            f"no state of {key} at {moment.isoformat()}"
+            + (f" as known at {known.isoformat()}" if known else "")
+        )

@@ -1,0 +1,86 @@
+"""The root of `lightfast`: the app that commands register with, and how expected errors end.
+
+An expected error is one line on stderr (what, where, what to do) and exit 1; wrong usage is exit 2.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+
+class Failure(Exception):
+    """A failure that a user can act on; its message is the whole story, in one line."""
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: typer.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            message = explain(error)
+            if message is None:
+                raise
+            typer.echo(f"lightfast: {message}", err=True)
+            raise typer.Exit(1) from error
+
+
+def explain(error: Exception) -> str | None:
+    """One line for an error that can be expected; None for one that is a mistake of ours."""
+    if isinstance(error, Failure):
+        return str(error)
+    if isinstance(error, OSError):
+        return None if error.errno == errno.EPIPE else _explain_os_error(error)
+    # A type can only have been raised if its module was loaded: nothing is imported for this.
+    if _is_one_of(error, "pydantic", "ValidationError"):
+        return _explain_settings(error)
+    if _is_one_of(error, "lightfast_pipelines.store.embedded", "EmbeddedPostgresError"):
+        return f"the embedded Postgres: {error}"
+    if _is_one_of(error, "lightfast_pipelines.store.migrate", "MigrationError"):
+        return str(error)
+    if _is_one_of(error, "lightfast_pipelines.store.links", "LinkRefusedError"):
+        return str(error)
+    if _is_one_of(error, "psycopg", "OperationalError"):
+        return f"the database: {_first_line(error)} (LIGHTFAST_DATABASE_URL says where it is; unset: an embedded one)"
+    if _is_one_of(error, "psycopg.errors", "InsufficientPrivilege"):
+        return f"the database: {_first_line(error)} (the role in LIGHTFAST_DATABASE_URL may not do this)"
+    return None
+
+
+def _is_one_of(error: Exception, module: str, name: str) -> bool:
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and isinstance(error, kind)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _explain_os_error(error: OSError) -> str:
+    what = error.strerror or str(error)
+    return f"{error.filename}: {what}" if error.filename else what
+
+
+def _explain_settings(error: Any) -> str:
+    parts = [
+        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        for problem in error.errors(include_input=False, include_url=False)
+    ]
+    return f"settings: {'; '.join(parts)}"
+
+
+app = typer.Typer(
+    name="lightfast",
+    cls=_Commands,
+    help="The memory of an engineering organisation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
