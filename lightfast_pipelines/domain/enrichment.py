@@ -1,0 +1,158 @@
+"""What the rules make of one statement: category, topics, significance, mentions and edges.
+
+Pure and deterministic; the rules themselves stand in the files beside this one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lightfast_pipelines.domain import classification, entities, links, significance, topics
+from lightfast_pipelines.domain.events import Edge, Mention, Statement
+
+MAX_MENTIONS = 50
+
+# Types that say more than that one thing refers to the other.
+_STRONGER = frozenset(
+    {"fixes", "duplicates", "merges_as", "contains", "reverts", "cherry_picks", "resolves"}
+)
+# For these the direction does not matter: a merge commit that names its pull request adds nothing.
+_EITHER_WAY = frozenset({"merges_as", "contains"})
+
+_TAG = re.compile(r"^\s*\[[^\]\n]{1,40}\]\s*")
+
+# source_type without its transition -> broad kind; first match of a whole thing, then of its last word.
+_KINDS = {
+    "commit": "change",
+    "push": "change",
+    "branch": "change",
+    "tag": "change",
+    "pull-request": "change",
+    "issue": "issue",
+    "review": "review",
+    "review-comment": "review",
+    "release": "release",
+    "deployment": "deployment",
+    "project-deployment": "deployment",
+    "discussion": "discussion",
+    "comment": "discussion",
+    "discussion-comment": "discussion",
+    "commit-comment": "discussion",
+    "error": "incident",
+    "event-alert": "incident",
+    "metric-alert": "incident",
+    "workflow-run": "check",
+    "check-suite": "check",
+    "check-run": "check",
+    "project": "planning",
+    "cycle": "planning",
+    "project-update": "planning",
+    "milestone": "planning",
+}
+_KINDS_BY_SOURCE = {("sentry", "issue"): "incident"}
+
+
+@dataclass(frozen=True, slots=True)
+class Enriched:
+    """A statement's derived part. `mentions` are at most 50, the subject first among them."""
+
+    category: str
+    topics: tuple[str, ...]
+    observation_type: str
+    significance_score: int
+    significance_factors: tuple[str, ...]
+    mentions: tuple[Mention, ...]
+    edges: tuple[Edge, ...]
+
+
+def observation_type(source: str, source_type: str) -> str:
+    """The broad kind: change, issue, review, release, deployment, discussion, incident, check, planning, other."""
+    thing = source_type.partition(".")[0]
+    return _KINDS_BY_SOURCE.get((source, thing)) or _KINDS.get(thing, "other")
+
+
+def _edges(found: Iterable[Edge]) -> tuple[Edge, ...]:
+    best: dict[tuple[str, str, str], Edge] = {}
+    for edge in found:
+        identity = (edge.subject.key, edge.type, edge.object.key)
+        known = best.get(identity)
+        if known is None or edge.confidence > known.confidence:
+            best[identity] = edge
+    if len(best) < 2:
+        return tuple(best.values())
+    stronger = {(s, o) for s, type_, o in best if type_ in _STRONGER}
+    stronger |= {(o, s) for s, type_, o in best if type_ in _EITHER_WAY}
+    return tuple(
+        edge
+        for (s, type_, o), edge in best.items()
+        if type_ != "references" or (s, o) not in stronger
+    )
+
+
+def _mentions(
+    statement: Statement, edges: Iterable[Edge], found: Iterable[Mention]
+) -> tuple[Mention, ...]:
+    """Deduplicated by key and role; beyond 50 the subject and the ends of edges stay, then by confidence."""
+    best: dict[tuple[str, str], Mention] = {}
+
+    def keep(mention: Mention) -> None:
+        identity = (mention.thing.key, mention.role)
+        known = best.get(identity)
+        if known is None or mention.confidence > known.confidence:
+            best[identity] = mention
+
+    keep(Mention(statement.subject, "subject"))
+    for mention in statement.mentions:
+        keep(mention)
+    named = {key for key, _ in best}
+    needed = {statement.subject.key}
+    for edge in edges:
+        for thing in (edge.subject, edge.object):
+            needed.add(thing.key)
+            if thing.key not in named:
+                keep(Mention(thing, "related", edge.evidence, edge.confidence, edge.method))
+    named = {key for key, _ in best}
+    for mention in found:
+        if mention.thing.key not in named:
+            keep(mention)
+    if len(best) <= MAX_MENTIONS:
+        return tuple(best.values())
+
+    def rank(mention: Mention) -> tuple[int, int, float, int, str, str]:
+        key = mention.thing.key
+        return (
+            0 if mention.role == "subject" else 1,
+            0 if key in needed else 1,
+            -mention.confidence,
+            0 if mention.role == "reference" else 1,
+            mention.role,
+            key,
+        )
+
+    ordered = sorted(best.values(), key=rank)
+    return tuple(ordered[: max(MAX_MENTIONS, len(needed))])
+
+
+def enrich(statement: Statement) -> Enriched:
+    """Apply every rule to one statement. Depends on nothing but the statement."""
+    title = _TAG.sub("", statement.title, count=1)
+    title_words = significance.words_of(title)
+    words = [*significance.words_of(statement.title), *significance.words_of(statement.content)]
+    kind = classification.classify(statement, title_words)
+    score, factors = significance.score(statement, words)
+    linked = links.read_links(statement)
+    edges = _edges((*statement.edges, *linked.edges))
+    found = entities.find_entities(
+        f"{statement.title}\n{statement.content}", logins=statement.scope is not None
+    )
+    return Enriched(
+        category=kind.category,
+        topics=topics.topics_of(statement, kind, title_words),
+        observation_type=observation_type(statement.source, statement.source_type),
+        significance_score=score,
+        significance_factors=factors,
+        mentions=_mentions(statement, edges, (*linked.mentions, *found)),
+        edges=edges,
+    )

@@ -1,0 +1,286 @@
+"""Relations that a person wrote down: closing words, references, duplicates, reverts.
+
+Read as GitHub reads them ("Linking a pull request to an issue using a keyword", "Autolinked
+references and URLs", docs.github.com), wider only where the docstring of `read_links` says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Edge, Mention, Statement, TextScope, Thing
+from lightfast_pipelines.domain.markup import cover, excerpt
+
+_NUMBER = re.compile(r"#([1-9]\d{0,8})(?!\w)(?!\.\d)")
+_QUALIFIER = re.compile(r"[\w./@-]{1,140}$")
+_REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}$")
+_GH = re.compile(r"(?<![\w/-])GH-([1-9]\d{0,8})(?!\w)", re.IGNORECASE)
+_URL = re.compile(
+    r"https?://(?P<host>[\w.-]+)/(?P<repository>[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100})/"
+    r"(?:(?:issues|pull|discussions)/(?P<number>[1-9]\d{0,8})(?:/commits/(?P<pull_sha>[0-9a-f]{7,40}))?"
+    r"|commit/(?P<sha>[0-9a-f]{7,40}))(?!\w)",
+    re.IGNORECASE,
+)
+_LINEAR_URL = re.compile(r"https?://linear\.app/[\w-]+/issue/([A-Za-z]{2,10}-[1-9]\d{0,5})(?!\w)")
+_IDENTIFIER = re.compile(r"(?<![\w/.-])([A-Z]{2,10})-([1-9]\d{0,5})(?!\w)(?!-\w)(?!\.\d)")
+_SHA = re.compile(r"(?<![\w/.:@#=&?%+-])[0-9a-f]{7,40}(?![\w@-])(?!\.\w)")
+_FLOAT = re.compile(r"\d+e\d+$")
+_ROLE = re.compile(
+    r"(?<![\w/-])(?:(?P<fixes>close[sd]?|fix(?:e[sd])?|resolve[sd]?)"
+    r"|(?P<duplicates>duplicates|duplicate[ \t]+of|dup(?:e|licate)?[ \t]+of|dup(?:e)?:))"
+    r"\*{0,3}(?P<colon>[ \t]?:)?\*{0,3}(?P<gap>\s{0,8})\*{0,3}\[?$",
+    re.IGNORECASE,
+)
+_UNSURE = re.compile(
+    r"\b(?:not|no|n't|possibl[ey]|potential(?:ly)?|maybe|perhaps|probabl[ey]|might be|may be|could be"
+    r"|partial(?:ly)?)(?:[ \t]+(?:an?|the|be))?[ \t]+$",
+    re.IGNORECASE,
+)
+_NEXT = re.compile(r"^\*{0,3}[\])]?(?:\s*(?:,|&|\+|\band\b)){0,2}\s*\*{0,3}\[?$", re.IGNORECASE)
+_IN_LINK_TEXT = re.compile(r"[^\[\]\n]{0,200}\]\(|</a>")
+_REVERTS = re.compile(r"\breverts?[ \t]+commit[ \t]+([0-9a-f]{7,40})\b", re.IGNORECASE)
+_CHERRY_PICKED = re.compile(r"\bcherry[ -]picked[ \t]+from[ \t]+commit[ \t]+([0-9a-f]{7,40})\b")
+
+# Upper-case names with a number that nobody files as an issue.
+_NO_TEAMS = (
+    "AES AGPL ALPHA ANSI APACHE ARM ASCII AVX BASE BCP BETA BIG BIP BPO BSD CLAUDE COVID CP CPU CRC CSS CVE CWE DAY "
+    "DES EC ECMA EIP EN ERC ES EST EUC FIPS FLOAT GB GEP GH GHSA GMT GPL GPT GPU HMAC HS HTML HTTP HTTPS IEC IEEE INT "
+    "IP IPV ISO JAVA JEP JIS JWT KEP KOI LATIN LC LGPL LEVEL LLAMA LTS MD MIT MP NEP NIST NODE OAUTH PART PEP PHASE "
+    "PKCS PORT PR PS PSR PYTHON RC RFC RIPEMD RS RSA SHA SHAKE SIP SSE SSL STEP TIP TLS TOP TYPE UCS UINT US UTC UTF "
+    "VERSION WEEK WIN WINDOWS"
+)
+_NO_TEAM = frozenset(_NO_TEAMS.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What a text links to: directed edges, and commits it only names."""
+
+    edges: tuple[Edge, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    start: int
+    end: int
+    thing: Thing | None
+    kind: str  # number, url, commit, identifier
+
+
+def _number(scope: TextScope | None, repository: str | None, number: str) -> Thing | None:
+    """A stub for an issue, pull request or discussion; `repository` None means the text's own."""
+    same = scope is not None and (
+        repository is None or repository.lower() == scope.repository_name.lower()
+    )
+    if scope is not None and same:
+        repository = scope.repository_name
+    if repository is None:
+        return None
+    host = scope.host if scope is not None else "github.com"
+    return Thing(
+        key=keys.github_number_by_name(repository, number),
+        name=f"{repository}#{number}",
+        url=f"https://{host}/{repository}/issues/{number}",
+        aliases=(keys.github_number_by_id(scope.repository_id, number),) if scope and same else (),
+    )
+
+
+def _commit(sha: str, url: str | None = None) -> Thing:
+    if len(sha) == 40:
+        return Thing(key=keys.github_commit(sha), name=sha[:7].lower(), url=url)
+    return Thing(key=keys.github_short_sha(sha), name=sha.lower(), url=url)
+
+
+def _numbers(text: str, scope: TextScope | None) -> Iterator[_Found]:
+    for match in _NUMBER.finditer(text):
+        start = match.start()
+        before = text[start - 1] if start else " "
+        if before in "&#=?@/%":  # an HTML entity, a fragment, a query
+            continue
+        repository = None
+        if before.isalnum() or before in "_.-":
+            qualifier = _QUALIFIER.search(text, max(0, start - 140), start)
+            name = qualifier[0] if qualifier else ""
+            if scope is not None and name.lower() in scope.repository_name.lower().split("/"):
+                repository = scope.repository_name  # "starlette#12", as people say it
+            elif _REPOSITORY.match(name) and not name.endswith("-"):
+                repository = name
+            else:
+                continue
+            start -= len(name)
+        if _IN_LINK_TEXT.match(text, match.end()):  # the link's address says what is meant
+            continue
+        yield _Found(start, match.end(), _number(scope, repository, match[1]), "number")
+
+
+def _urls(text: str, scope: TextScope | None) -> Iterator[_Found]:
+    hosts = {scope.host if scope is not None else "github.com"}
+    hosts |= {f"www.{host}" for host in hosts}
+    for match in _URL.finditer(text):
+        # redirect.github.com is how bots quote foreign change logs without linking to them.
+        if match["host"].lower() not in hosts:
+            continue
+        sha = match["sha"] or match["pull_sha"]
+        if sha:
+            yield _Found(match.start(), match.end(), _commit(sha, match[0]), "commit")
+        else:
+            thing = _number(scope, match["repository"], match["number"])
+            yield _Found(match.start(), match.end(), thing, "url")
+
+
+def _identifiers(text: str) -> Iterator[_Found]:
+    for match in _LINEAR_URL.finditer(text):
+        identifier = match[1].upper()
+        thing = Thing(keys.linear_issue_by_identifier(identifier), identifier, match[0])
+        yield _Found(match.start(), match.end(), thing, "url")
+    for match in _IDENTIFIER.finditer(text):
+        if match[1] in _NO_TEAM:
+            continue
+        thing = Thing(keys.linear_issue_by_identifier(match[0]), match[0])
+        yield _Found(match.start(), match.end(), thing, "identifier")
+
+
+def _find(text: str, scope: TextScope | None) -> list[_Found]:
+    found: list[_Found] = []
+    if "#" in text:
+        found += _numbers(text, scope)
+    if scope is not None and "-" in text:
+        found += (
+            _Found(m.start(), m.end(), _number(scope, None, m[1]), "number")
+            for m in _GH.finditer(text)
+            if not _IN_LINK_TEXT.match(text, m.end())
+        )
+    if "://" in text:
+        found += _urls(text, scope)
+    if "-" in text:
+        found += _identifiers(text)
+    found.sort(key=lambda item: (item.start, item.end))
+    return found
+
+
+def _role(text: str, start: int) -> str:
+    """What the words before a reference make of it: fixes, duplicates or references."""
+    match = _ROLE.search(text, max(0, start - 40), start)
+    if match is None or match["gap"].count("\n") > 1 or not (match["gap"] or match["colon"]):
+        return "references"
+    if match["fixes"]:
+        return "fixes"
+    unsure = _UNSURE.search(text, max(0, match.start() - 24), match.start())
+    return "references" if unsure else "duplicates"
+
+
+def _same(subject: Thing, thing: Thing, scope: TextScope | None) -> bool:
+    mine = {subject.key, *subject.aliases}
+    if thing.key in mine or not mine.isdisjoint(thing.aliases):
+        return True
+    if scope is None or not thing.aliases:
+        return False
+    number = thing.key.rpartition("#")[2]
+    return subject.key in (
+        keys.github_pull_request(scope.repository_id, number),
+        keys.github_issue(scope.repository_id, number),
+        keys.github_discussion(scope.repository_id, number),
+    )
+
+
+def _confidence(role: str, kind: str) -> float:
+    if kind == "identifier":
+        return 0.7 if role == "fixes" else 0.5
+    return 0.9 if role == "references" else 1.0
+
+
+def _commits_of(statement: Statement, text: str, covered: str) -> Links:
+    """Reverts and cherry-picks of a commit, and commits that a text names by their ids."""
+    edges: list[Edge] = []
+    mentions: list[Mention] = []
+    taken: set[str] = set()
+    subject_is_commit = keys.category_of(statement.subject.key) == "commit"
+    for pattern, type_ in ((_REVERTS, "reverts"), (_CHERRY_PICKED, "cherry_picks")):
+        for match in pattern.finditer(covered):
+            taken.add(match[1].lower())
+            edges.append(
+                Edge(
+                    statement.subject,
+                    type_ if subject_is_commit else "references",
+                    _commit(match[1]),
+                    1.0,
+                    "link",
+                    excerpt(text, match.start(), match.end()),
+                )
+            )
+    for match in _SHA.finditer(covered):
+        sha = match[0]
+        if sha in taken or sha.isdigit() or sha.isalpha() or _FLOAT.match(sha):
+            continue
+        evidence = excerpt(text, match.start(), match.end())
+        confidence = 0.9 if len(sha) == 40 else 0.7
+        mentions.append(Mention(_commit(sha), "reference", evidence, confidence, "link"))
+    mine = statement.subject.key
+    return Links(
+        tuple(edge for edge in edges if edge.object.key != mine),
+        tuple(mention for mention in mentions if mention.thing.key != mine),
+    )
+
+
+def read_links(statement: Statement) -> Links:
+    """Every relation that the statement's text spells out, with the subject as its origin.
+
+    Closing words (close, fix, resolve and their -s, -d forms, any case, an optional colon, then the
+    reference) make `fixes`; `Duplicate of` and `duplicates` make `duplicates`; any other reference
+    makes `references`. Where `link_text` is None the title and content are read for references only.
+    As on GitHub a negation does not matter ("doesn't fix #3" closes it), and a word between does
+    ("fixes issue #3", "fix for #3" are references). Wider than GitHub: a list goes on after the
+    first (`Fixes #1, #2 and #3`), the text of a link counts for its address, and `repo#5` in that
+    very repository. Narrower: closing words in a title that quotes another (`Revert "Fixes #1"`).
+    Code, quotations and comments say nothing. Never a relation of a thing to itself.
+    """
+    closing = statement.link_text is not None
+    text = (
+        statement.link_text
+        if statement.link_text is not None
+        else f"{statement.title}\n{statement.content}"
+    )
+    covered = cover(text)
+    scope = statement.scope
+    quoted_until = covered.find("\n") if covered.startswith('Revert "') else 0
+    if quoted_until < 0:
+        quoted_until = len(covered)
+    edges: list[Edge] = []
+    role, last_end = "references", -1
+    for found in _find(covered, scope):
+        if found.start < last_end:
+            continue  # the fragment of an address, or a number inside another form
+        new_role = _role(covered, found.start)
+        if new_role == "references" and last_end >= 0 and found.start - last_end <= 24:
+            gap = covered[last_end : found.start]
+            if role != "references" and gap.count("\n") <= 1 and _NEXT.match(gap):
+                new_role = role
+        if not closing or found.start < quoted_until:
+            new_role = "references"
+        bracketed = (
+            covered[found.start - 1 : found.start] == "["
+            and covered[found.end : found.end + 1] == "]"
+        )
+        if found.kind == "identifier" and new_role == "references" and not bracketed:
+            continue
+        role, last_end = new_role, found.end
+        if found.thing is None or _same(statement.subject, found.thing, scope):
+            continue
+        edges.append(
+            Edge(
+                statement.subject,
+                role,
+                found.thing,
+                _confidence(role, found.kind),
+                "text" if found.kind == "identifier" else "link",
+                excerpt(text, found.start, found.end),
+            )
+        )
+    if scope is None:
+        return Links(tuple(edges))
+    commits = _commits_of(statement, text, covered)
+    return Links((*edges, *commits.edges), commits.mentions)

@@ -1,0 +1,78 @@
+"""Which parts of a text speak: code, quotations and comments are covered before links are read.
+
+Offsets stay what they were, so that evidence can be cut from the text as it was written.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Stands for what is covered: neither a space nor part of a word, so that nothing joins across it.
+COVER = "\ufffc"
+
+# A backtick fence's first line holds no backtick (CommonMark 4.5); an open fence runs to the end.
+_FENCE = re.compile(
+    r"^[ \t]*(?P<fence>`{3,}|~{3,})[^`\n]*\n(?:.*?\n)?[ \t]*(?P=fence)[`~]*[ \t\r]*$|"
+    r"^[ \t]*(?:`{3,}|~{3,})[^`\n]*\n.*\Z",
+    re.MULTILINE | re.DOTALL,
+)
+_QUOTE = re.compile(r"^[ \t]{0,3}>.*$", re.MULTILINE)
+_BLOCKQUOTE = re.compile(r"<blockquote\b.*?(?:</blockquote>|\Z)", re.DOTALL | re.IGNORECASE)
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_TICKS = re.compile(r"`+|\n[ \t\r]*\n")
+
+
+def _covered(match: re.Match[str]) -> str:
+    return COVER * (match.end() - match.start())
+
+
+def _cover_inline(text: str) -> str:
+    """Cover inline code: a run of backticks up to the next run of the same length in its paragraph."""
+    runs = list(_TICKS.finditer(text))
+    pieces: list[str] = []
+    position = 0
+    # Where the next run of that length stands, per paragraph, found from behind: linear.
+    following: list[int | None] = [None] * len(runs)
+    ahead: dict[int, int] = {}
+    for index in range(len(runs) - 1, -1, -1):
+        run = runs[index]
+        if run[0][0] == "\n":
+            ahead = {}
+            continue
+        length = run.end() - run.start()
+        following[index] = ahead.get(length)
+        ahead[length] = index
+    index = 0
+    while index < len(runs):
+        closing = following[index]
+        if closing is None:
+            index += 1
+            continue
+        start, end = runs[index].start(), runs[closing].end()
+        pieces += (text[position:start], COVER * (end - start))
+        position = end
+        index = closing + 1
+    pieces.append(text[position:])
+    return "".join(pieces)
+
+
+def cover(text: str) -> str:
+    """The text with code blocks, inline code, quoted lines and HTML comments covered, same length."""
+    if "<!--" in text:
+        text = _COMMENT.sub(_covered, text)
+    if "```" in text or "~~~" in text:
+        text = _FENCE.sub(_covered, text)
+    if "<blockquote" in text:
+        text = _BLOCKQUOTE.sub(_covered, text)
+    if ">" in text:
+        text = _QUOTE.sub(_covered, text)
+    if "`" in text:
+        text = _cover_inline(text)
+    return text
+
+
+def excerpt(text: str, start: int, end: int, around: int = 50) -> str:
+    """The words around a match, on one line, with an ellipsis where they were cut."""
+    first, last = max(0, start - around), min(len(text), end + around)
+    words = " ".join(text[first:last].split())
+    return f"{'…' if first else ''}{words}{'…' if last < len(text) else ''}"
