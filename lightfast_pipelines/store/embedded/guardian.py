@@ -34,9 +34,9 @@ LOG_LIMIT = 10 * 1024 * 1024
 # A server that was up this long did not fail to start; the count of failures begins anew.
 STEADY_SECONDS = 60.0
 # Orphaned backends notice their postmaster's death at once, unless they are computing.
-ORPHAN_SIGNALS = {5.0: signal.SIGQUIT, 10.0: signal.SIGKILL}
+ORPHAN_SIGNALS = {2.0: signal.SIGQUIT, 4.0: signal.SIGKILL}
 ORPHANS_GIVEN_UP_SECONDS = 20.0
-PAUSES_AFTER_FAILURES = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+PAUSES_AFTER_FAILURES = (0.0, 0.2, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)

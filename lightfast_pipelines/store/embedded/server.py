@@ -98,9 +98,11 @@ class EmbeddedPostgres:
 
         Returns whether it is stopped; a lease in this process counts as a user too.
         """
-        if self._control.identity() is None:
+        if not self._control.folder.exists():
             return True
         self._control.prepare()
+        if not self._may_run():
+            return True
         deadline = time.monotonic() + timeout
         users_fd = locks.try_lock(self._control.users, shared=False)
         if users_fd is None and not force:
@@ -112,11 +114,15 @@ class EmbeddedPostgres:
             if users_fd is not None:
                 os.close(users_fd)
 
-    def _ask_to_stop(self, force: bool, deadline: float) -> bool:
+    def _may_run(self) -> bool:
+        if locks.is_locked(self._control.guardian_lock):
+            return True
         identity = self._control.identity()
-        if identity is not None and (Path(identity.place) / "data" / "postmaster.pid").exists():
-            # If the last guardian was killed its server may still run; only a guardian can tell.
-            self.ensure_guardian()
+        return identity is not None and Path(identity.place, "data", "postmaster.pid").exists()
+
+    def _ask_to_stop(self, force: bool, deadline: float) -> bool:
+        # If the last guardian was killed its server may still run; only a guardian can tell.
+        self.ensure_guardian()
         while locks.is_locked(self._control.guardian_lock):
             # Written again while it waits: a guardian that only now begins clears what it finds.
             request = self._control.read_stop_request()
