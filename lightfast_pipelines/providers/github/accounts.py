@@ -1,0 +1,135 @@
+"""Accounts and commit addresses as GitHub writes them, and the mentions of them.
+
+Who an account is, across providers and addresses, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Account,
+    AccountKind,
+    AccountMention,
+    Mention,
+    Thing,
+)
+from lightfast_pipelines.providers.github.fields import name_of, text, url, whole
+
+_KINDS: Mapping[str, AccountKind] = {
+    "User": "person",
+    "Bot": "bot",
+    "Organization": "organization",
+}
+_LONGEST_EMAIL = 254  # RFC 5321
+_LONGEST_PERSON = 200
+_WEB_FLOW = "noreply@github.com"  # the committer of what GitHub's own buttons commit
+_CO_AUTHOR = re.compile(
+    r"^[ \t]*co-authored-by:[ \t]*([^<>\r\n]{0,200}?)[ \t]*<([^<>\s]{1,254})>[ \t]*\r?$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def account(user: Any) -> Account | None:
+    """The account of a user object; None for a ghost (null) and for one without an id."""
+    if not isinstance(user, dict):
+        return None
+    number = whole(user, "id")
+    if number is None:
+        return None
+    login = name_of(user, "login")
+    kind = _KINDS.get(text(user, "type") or "", "unknown")
+    email = _email(user)
+    return Account(
+        source="github",
+        source_id=str(number),
+        username=login,
+        email=email,
+        name=_person(user),
+        avatar_url=url(user, "avatar_url"),
+        kind="bot" if login and login.lower().endswith("[bot]") else kind,
+        email_verified=email is not None,  # GitHub shows only addresses that it verified
+    )
+
+
+def commit_account(person: Any) -> Account | None:
+    """The name and address in a commit; with `username`, GitHub vouches for the address."""
+    if not isinstance(person, dict):
+        return None
+    name, email = _person(person), _email(person)
+    if name is None and email is None:
+        return None
+    login = name_of(person, "username")
+    return Account(
+        source="git",
+        source_id=keys.git_identity(name, email),
+        username=login,
+        email=email,
+        name=name,
+        kind=_kind_of_commit_account(name, email, login),
+        email_verified=login is not None and email is not None,
+    )
+
+
+def _kind_of_commit_account(name: str | None, email: str | None, login: str | None) -> AccountKind:
+    noreply = keys.noreply_account(email)
+    for candidate in (login, name, noreply[1] if noreply else None):
+        if candidate and candidate.lower().endswith("[bot]"):
+            return "bot"
+    return "unknown"
+
+
+def co_authors(message: str) -> list[AccountMention]:
+    """Whom the `Co-authored-by:` trailers of a message name."""
+    if "o-authored-by" not in message and "O-AUTHORED-BY" not in message.upper():
+        return []
+    found = (
+        commit_account({"name": name, "email": email})
+        for name, email in _CO_AUTHOR.findall(message)
+    )
+    return [AccountMention("co_author", each) for each in found if each is not None]
+
+
+def committer(person: Any, author: Account | None) -> list[AccountMention]:
+    """The committer where it is another than the author, and not GitHub's own button."""
+    found = commit_account(person)
+    if (
+        found is None
+        or found.email == _WEB_FLOW
+        or found.source_id == (author and author.source_id)
+    ):
+        return []
+    return [AccountMention("committer", found)]
+
+
+def is_web_flow(person: Any) -> bool:
+    """Whether GitHub made the commit itself (merge button, web editor)."""
+    return isinstance(person, dict) and person.get("email") == _WEB_FLOW
+
+
+def participants(role: str, users: Iterable[Any]) -> tuple[list[AccountMention], list[Mention]]:
+    """Accounts in a role, each also as a mention of the user; ghosts are left out."""
+    accounts: list[AccountMention] = []
+    mentions: list[Mention] = []
+    for user in users:
+        found = account(user)
+        if found is not None and all(found != known.account for known in accounts):
+            accounts.append(AccountMention(role, found))
+            key = keys.user("github", found.source_id)
+            mentions.append(Mention(Thing(key, found.username, url(user)), role))
+    return accounts, mentions
+
+
+def _email(value: Mapping[str, Any]) -> str | None:
+    found = value.get("email")
+    if not isinstance(found, str) or len(found) > _LONGEST_EMAIL:
+        return None
+    return found.strip() or None
+
+
+def _person(value: Mapping[str, Any]) -> str | None:
+    found = value.get("name")
+    return found.strip()[:_LONGEST_PERSON] or None if isinstance(found, str) else None

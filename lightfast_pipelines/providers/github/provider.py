@@ -1,0 +1,126 @@
+"""GitHub as the receiver and capture see it: which part of this folder answers which question.
+
+What an event means stands in the module named after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
+from lightfast_pipelines.providers.contract import Accepted, MalformedBody, Refused, Secret
+from lightfast_pipelines.providers.github import (
+    body as bodies,
+)
+from lightfast_pipelines.providers.github import (
+    pull_request,
+    push,
+    signature,
+)
+from lightfast_pipelines.providers.github.fields import Missing, child, name_of, whole
+from lightfast_pipelines.providers.github.repository import (
+    full_name,
+    repository_id,
+    resource_meta,
+)
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
+    "pull_request": pull_request.read,
+    "push": push.read,
+}
+_LONGEST_HEADER = 200
+
+
+class GitHub:
+    """`contract.Provider` for github.com and GitHub Enterprise Server."""
+
+    name = "github"
+    rule_version = 1
+    default_events = frozenset({"push", "pull_request", "issues", "release", "discussion"})
+    kept_headers = frozenset(
+        {
+            "content-type",
+            "user-agent",
+            "x-github-delivery",
+            "x-github-event",
+            "x-github-hook-id",
+            "x-github-hook-installation-target-id",
+            "x-github-hook-installation-target-type",
+            "x-hub-signature-256",
+        }
+    )
+    secret_settings: Sequence[str] = ("GITHUB_WEBHOOK_SECRET",)
+
+    def accept(
+        self, body: bytes, headers: Mapping[str, str], secrets: Sequence[Secret]
+    ) -> Accepted | Refused:
+        """Nothing of a delivery is looked at before its signature is known to be good."""
+        verified_by = signature.verified_by(body, headers.get(signature.HEADER), secrets)
+        if verified_by is None:
+            return Refused(401, "signature missing or not valid")
+        event, delivery = headers.get("x-github-event", ""), headers.get("x-github-delivery", "")
+        for name, value in (("X-GitHub-Event", event), ("X-GitHub-Delivery", delivery)):
+            if not value.strip():
+                return Refused(400, f"header {name} is missing")
+            if len(value) > _LONGEST_HEADER or not value.isprintable():
+                return Refused(400, f"header {name} is not of GitHub's form")
+        try:
+            bodies.check(body, headers)
+        except MalformedBody as error:
+            return Refused(400, str(error))
+        return Accepted(delivery.strip(), event.strip(), verified_by)
+
+    def decode(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+        """The payload; its text holds no NUL and no lone surrogate. Raises MalformedBody."""
+        return bodies.payload(body, headers)
+
+    def route(
+        self,
+        event_type: str,  # noqa: ARG002 - a payload of GitHub says where it belongs
+        payload: Mapping[str, Any],
+    ) -> Route | None:
+        """By the repository, else by the installation, else by the organisation."""
+        repository = child(payload, "repository")
+        installation = whole(child(payload, "installation"), "id")
+        installation_id = None if installation is None else str(installation)
+        identity = repository_id(payload)
+        if identity is not None:
+            return Route(
+                keys.github_repository(identity),
+                identity,
+                full_name(repository),
+                installation_id,
+                resource_meta(repository),
+            )
+        if installation_id is not None:
+            login = name_of(child(child(payload, "installation"), "account"), "login")
+            return Route(
+                f"github:installation:{installation_id}", installation_id, login, installation_id
+            )
+        organization = child(payload, "organization")
+        number = whole(organization, "id")
+        if number is None:
+            return None
+        return Route(f"github:organization:{number}", str(number), name_of(organization, "login"))
+
+    def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
+        """For any payload of `decode`: statements, or why there are none. Does not raise."""
+        if event_type == "ping":
+            return Filtered("ping")
+        reader = _READERS.get(event_type)
+        if reader is None:
+            return Parked(f"event {event_type[:100]} is not known yet")
+        try:
+            return reader(payload)
+        except Missing as missing:
+            return Parked(f"{event_type}: {missing}")
+
+    def sync_event(
+        self,
+        event_type: str,
+        payload: Mapping[str, Any],  # noqa: ARG002 - the header names the kind
+    ) -> str:
+        """GitHub's own names of events, whatever the action."""
+        return event_type

@@ -1,0 +1,262 @@
+"""`pull_request`: opened, merged, closed, reopened, ready for review, converted to draft.
+
+Each action states its own transition, at that transition's own time, and moves no other state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    AccountMention,
+    Edge,
+    Filtered,
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.github.accounts import account, participants
+from lightfast_pipelines.providers.github.fields import (
+    LONGEST_LINK_TEXT,
+    Missing,
+    child,
+    children,
+    content_of,
+    cut,
+    first_time,
+    flag,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    time,
+    titled,
+    url,
+    whole,
+)
+from lightfast_pipelines.providers.github.repository import (
+    Repository,
+    labels,
+    milestone,
+    repository_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Transition:
+    """How an action is told: its type, its tag, the field of its time, the state it leads to."""
+
+    name: str
+    tag: str
+    time: str
+    state: str
+    rank: int
+    weight: int
+
+
+_TRANSITIONS = {
+    "opened": _Transition("opened", "PR Opened", "created_at", "open", 1, 50),
+    "closed": _Transition("closed", "PR Closed", "closed_at", "closed", 4, 45),
+    "merged": _Transition("merged", "PR Merged", "merged_at", "merged", 5, 60),
+    "reopened": _Transition("reopened", "PR Reopened", "updated_at", "open", 2, 40),
+    "ready_for_review": _Transition(
+        "ready-for-review", "Ready for Review", "updated_at", "open", 3, 45
+    ),
+    "converted_to_draft": _Transition(
+        "converted-to-draft", "PR Converted to Draft", "updated_at", "draft", 0, 35
+    ),
+}
+_NOT_KEPT = frozenset(
+    {
+        *("assigned", "unassigned", "labeled", "unlabeled", "milestoned", "demilestoned"),
+        *("review_requested", "review_request_removed", "synchronize", "edited"),
+        *("auto_merge_enabled", "auto_merge_disabled", "enqueued", "dequeued"),
+        *("locked", "unlocked"),
+    }
+)
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the payload has no pull request, repository or time to speak of."""
+    action = text(payload, "action")
+    if action in _NOT_KEPT:
+        return Filtered(f"action {action} is not kept")
+    pull = needed_child(payload, "pull_request")
+    transition = _TRANSITIONS.get(
+        "merged" if action == "closed" and _is_merged(pull) else action or ""
+    )
+    if transition is None:
+        return Parked(f"action {str(action)[:100]} of pull_request is not known yet")
+    return Understood((_statement(payload, pull, transition),))
+
+
+def _is_merged(pull: Mapping[str, Any]) -> bool:
+    """The API's list records have no `merged`, old payloads no `merged_at`."""
+    return flag(pull, "merged") is True or time(pull, "merged_at") is not None
+
+
+def _statement(
+    payload: Mapping[str, Any], pull: Mapping[str, Any], transition: _Transition
+) -> Statement:
+    repository = repository_of(payload)
+    number = whole(pull, "number")
+    if number is None:
+        raise Missing("pull_request.number")
+    at = first_time(pull, transition.time, "updated_at", "created_at")
+    if at is None:
+        raise Missing(f"pull_request.{transition.time}")
+    merged = transition.name == "merged"
+    title, body = text(pull, "title") or "", text(pull, "body")
+    subject = Thing(
+        keys.github_pull_request(repository.id, number),
+        cut(f"#{number} {title}", 200),
+        url(pull),
+        repository.number_aliases(number),
+    )
+    parts = _Parts(subject)
+    parts.add_self(number)
+    parts.add_head(repository, pull)
+    if merged:
+        parts.add_merge(repository, pull)
+    parts.add_people("reviewer", children(pull, "requested_reviewers"))
+    parts.add_people("assignee", children(pull, "assignees") or [child(pull, "assignee")])
+    label_names = parts.add_labels(repository, pull)
+    return Statement(
+        source_id=keys.source_id(subject.key, transition.name, moment_key(at)),
+        source="github",
+        source_type=f"pull-request.{transition.name}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(transition.tag, title),
+        content=content_of(title, body),
+        base_significance=transition.weight,
+        actor=account(payload.get("sender")),
+        author=account(pull.get("user")),
+        accounts=tuple(parts.accounts),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=(_state(subject, transition, pull, at),),
+        metadata=_metadata(repository, payload, pull, number, label_names),
+        updated_at=first_time(pull, "updated_at", "created_at"),
+        scope=repository.scope,
+        link_text=_link_text(title, body),
+    )
+
+
+def _state(
+    subject: Thing, transition: _Transition, pull: Mapping[str, Any], at: datetime
+) -> StateChange:
+    value, rank = transition.state, transition.rank
+    if value == "open" and transition.name != "ready-for-review" and flag(pull, "draft") is True:
+        value = "draft"
+    if value == "draft" and transition.name == "opened":
+        rank = 0
+    return StateChange(subject, "status", value, at, rank, reason=transition.name)
+
+
+class _Parts:
+    """What a pull request points at, gathered in the order in which it is shown."""
+
+    def __init__(self, subject: Thing) -> None:
+        self.subject = subject
+        self.accounts: list[AccountMention] = []
+        self.references: list[Reference] = []
+        self.mentions: list[Mention] = [Mention(subject, "subject")]
+        self.edges: list[Edge] = []
+
+    def add_self(self, number: int) -> None:
+        self.references.append(Reference("pr", f"#{number}", self.subject.url))
+
+    def add_head(self, repository: Repository, pull: Mapping[str, Any]) -> None:
+        """The head's branch, which a fork that is gone no longer has, and its last commit."""
+        head = child(pull, "head")
+        ref, sha = name_of(head, "ref"), name_of(head, "sha")
+        fork = child(head, "repo")
+        fork_id = whole(fork, "id")
+        if ref:
+            at_home = fork_id is not None and str(fork_id) == repository.id
+            home = repository if at_home else Repository(str(fork_id), None, url(fork), None)
+            branch = home.branch(ref)
+            self.references.append(Reference("branch", ref, branch.url))
+            if fork_id is not None:
+                self._relate("on_branch", branch)
+        if sha:
+            self._add_commit("contains", repository.commit(sha), sha)
+
+    def add_merge(self, repository: Repository, pull: Mapping[str, Any]) -> None:
+        """Only once merged: before, the field holds the commit of a mere trial."""
+        sha = name_of(pull, "merge_commit_sha")
+        if sha:
+            self._add_commit("merges_as", repository.commit(sha), sha, label="merge")
+        accounts, _ = participants("merged_by", [pull.get("merged_by")])
+        self.accounts += accounts
+
+    def add_people(self, role: str, users: Iterable[Any]) -> None:
+        accounts, mentions = participants(role, users)
+        self.accounts += accounts
+        self.mentions += mentions
+        for each in accounts:
+            name = each.account.username or each.account.source_id
+            self.references.append(Reference(role, name))
+
+    def add_labels(self, repository: Repository, pull: Mapping[str, Any]) -> list[str]:
+        references, mentions, names = labels(repository, pull)
+        milestone_mentions, milestone_edges = milestone(repository, self.subject, pull)
+        self.references += references
+        self.mentions += milestone_mentions + mentions
+        self.edges += milestone_edges
+        return names
+
+    def _add_commit(self, relation: str, commit: Thing, sha: str, label: str | None = None) -> None:
+        self.references.append(Reference("commit", sha, commit.url, label))
+        self._relate(relation, commit)
+
+    def _relate(self, relation: str, thing: Thing) -> None:
+        self.mentions.append(Mention(thing, "reference"))
+        self.edges.append(Edge(self.subject, relation, thing))
+
+
+def _metadata(
+    repository: Repository,
+    payload: Mapping[str, Any],
+    pull: Mapping[str, Any],
+    number: int,
+    label_names: list[str],
+) -> dict[str, Any]:
+    head, base, author = child(pull, "head"), child(pull, "base"), account(pull.get("user"))
+    merged_by = account(pull.get("merged_by"))
+    return {
+        **repository.facts,
+        "prNumber": number,
+        "action": name_of(payload, "action"),
+        "merged": _is_merged(pull),
+        "draft": flag(pull, "draft"),
+        "additions": whole(pull, "additions"),
+        "deletions": whole(pull, "deletions"),
+        "changedFiles": whole(pull, "changed_files"),
+        "headRef": name_of(head, "ref"),
+        "baseRef": name_of(base, "ref"),
+        "headSha": name_of(head, "sha"),
+        "authorLogin": author and author.username,
+        "authorId": author and author.source_id,
+        "mergedBy": merged_by and merged_by.username,
+        "labels": label_names,
+        "requestedTeams": [
+            name for team in children(pull, "requested_teams") if (name := name_of(team, "slug"))
+        ],
+    }
+
+
+def _link_text(title: str, body: str | None) -> str:
+    """The whole text in which closing words count: the stored content is cut far shorter."""
+    return f"{title}\n{body or ''}"[:LONGEST_LINK_TEXT]

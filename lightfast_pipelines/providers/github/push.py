@@ -1,0 +1,64 @@
+"""`push`: an observation for each commit, and one for the push itself where it forces or removes.
+
+Branches that nobody asked for are left to the integration's settings: every commit is stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightfast_pipelines.domain.events import Filtered, Reading, Statement, Understood
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.commits import commit_statements
+from lightfast_pipelines.providers.github.fields import (
+    Missing,
+    child,
+    first_time,
+    flag,
+    name_of,
+    time,
+)
+from lightfast_pipelines.providers.github.pushed import Push
+from lightfast_pipelines.providers.github.refs import ref_statement
+from lightfast_pipelines.providers.github.repository import repository_of
+
+_BRANCHES, _TAGS = "refs/heads/", "refs/tags/"
+_NO_COMMIT = "0" * 40
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the payload has no ref, no repository or no time to speak of."""
+    ref = name_of(payload, "ref")
+    if ref is None:
+        raise Missing("ref")
+    branch = ref.removeprefix(_BRANCHES) if ref.startswith(_BRANCHES) else None
+    tag = ref.removeprefix(_TAGS) if ref.startswith(_TAGS) else None
+    if not branch and not tag:
+        return Filtered(f"ref {ref[:200]} is neither a branch nor a tag")
+    repository = child(payload, "repository")
+    push = Push(
+        payload=payload,
+        repository=repository_of(payload),
+        branch=branch,
+        tag=tag,
+        before=_sha(payload, "before"),
+        after=_sha(payload, "after"),
+        forced=flag(payload, "forced") is True,
+        at=time(repository, "pushed_at")
+        or time(child(payload, "head_commit"), "timestamp")
+        or first_time(repository, "updated_at"),
+        pusher=account(payload.get("sender")),
+    )
+    statements: list[Statement] = []
+    of_the_ref = ref_statement(push)
+    if of_the_ref is not None:
+        statements.append(of_the_ref)
+    if branch:
+        statements += commit_statements(push)
+    return Understood(tuple(statements), None if statements else "the push brings no commit")
+
+
+def _sha(payload: Mapping[str, Any], field: str) -> str | None:
+    found = name_of(payload, field)
+    return None if found is None or found.startswith(_NO_COMMIT) else found.lower()

@@ -1,0 +1,145 @@
+"""The repository that a payload belongs to, and the things in it that several events name.
+
+Keys carry the repository's id, which survives renames; its name is for display and aliases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Edge, Mention, Reference, TextScope, Thing
+from lightfast_pipelines.providers.github.fields import (
+    Missing,
+    child,
+    children,
+    flag,
+    name_of,
+    text,
+    url,
+    whole,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """`id` as text; `full_name` is `owner/name` where the payload says it, `url` without a slash."""
+
+    id: str
+    full_name: str | None
+    url: str | None
+    default_branch: str | None
+
+    @property
+    def thing(self) -> Thing:
+        aliases = (keys.github_repository_by_name(self.full_name),) if self.full_name else ()
+        return Thing(keys.github_repository(self.id), self.full_name, self.url, aliases)
+
+    @property
+    def scope(self) -> TextScope | None:
+        if self.full_name is None:
+            return None
+        host = (self.url or "https://github.com/").split("/", 3)[2]
+        return TextScope(self.id, self.full_name, host)
+
+    def number_aliases(self, number: int) -> tuple[str, ...]:
+        """The aliases under which an issue, pull request or discussion is referred to."""
+        by_id = keys.github_number_by_id(self.id, number)
+        if self.full_name is None:
+            return (by_id,)
+        return (by_id, keys.github_number_by_name(self.full_name, number))
+
+    def numbered(self, number: int) -> Thing:
+        """A stub of what has this number: an issue or a pull request, which nobody said."""
+        first, *others = self.number_aliases(number)
+        return Thing(first, None, None, tuple(others))
+
+    def branch(self, name: str) -> Thing:
+        return Thing(keys.github_branch(self.id, name), name, self.page("tree", name))
+
+    def tag(self, name: str) -> Thing:
+        return Thing(keys.github_tag(self.id, name), name, self.page("tree", name))
+
+    def commit(self, sha: str, name: str | None = None) -> Thing:
+        return Thing(keys.github_commit(sha), name, self.page("commit", sha))
+
+    def page(self, kind: str, name: str) -> str | None:
+        return f"{self.url}/{kind}/{quote(name)}" if self.url else None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The part of an observation's metadata that names the repository."""
+        return {"repoFullName": self.full_name, "repoId": self.id}
+
+
+def repository_id(payload: Mapping[str, Any]) -> str | None:
+    number = whole(child(payload, "repository"), "id")
+    return None if number is None else str(number)
+
+
+def repository_of(payload: Mapping[str, Any]) -> Repository:
+    """The payload's repository. Raises Missing."""
+    found = child(payload, "repository")
+    identity = repository_id(payload)
+    if identity is None:
+        raise Missing("repository.id")
+    return Repository(identity, full_name(found), url(found), default_branch(found))
+
+
+def full_name(repository: Mapping[str, Any]) -> str | None:
+    """`owner/name`; old shapes have only the parts, and an owner with `name` instead of `login`."""
+    known = name_of(repository, "full_name")
+    if known:
+        return known
+    owner = child(repository, "owner")
+    login, name = name_of(owner, "login") or name_of(owner, "name"), name_of(repository, "name")
+    return f"{login}/{name}" if login and name else None
+
+
+def default_branch(repository: Mapping[str, Any]) -> str | None:
+    return name_of(repository, "default_branch") or name_of(repository, "master_branch")
+
+
+def resource_meta(repository: Mapping[str, Any]) -> dict[str, Any]:
+    """What a payload says of its repository, kept with the linked resource."""
+    meta: dict[str, Any] = {
+        "default_branch": default_branch(repository),
+        "private": flag(repository, "private"),
+        "archived": flag(repository, "archived"),
+        "fork": flag(repository, "fork"),
+        "html_url": url(repository),
+        "owner_login": name_of(child(repository, "owner"), "login"),
+    }
+    return {name: value for name, value in meta.items() if value is not None}
+
+
+def labels(
+    repository: Repository, item: Mapping[str, Any]
+) -> tuple[list[Reference], list[Mention], list[str]]:
+    """References, mentions and names of an item's labels; a label without a name is left out."""
+    references: list[Reference] = []
+    mentions: list[Mention] = []
+    names: list[str] = []
+    for label in children(item, "labels"):
+        name = name_of(label, "name")
+        if name is not None:
+            names.append(name)
+            references.append(Reference("label", name))
+            mentions.append(Mention(Thing(keys.github_label(repository.id, name), name), "label"))
+    return references, mentions, names
+
+
+def milestone(
+    repository: Repository, subject: Thing, item: Mapping[str, Any]
+) -> tuple[list[Mention], list[Edge]]:
+    """That an item belongs to its milestone."""
+    found = child(item, "milestone")
+    number = whole(found, "number")
+    if number is None:
+        return [], []
+    title = (text(found, "title") or "")[:200] or None
+    thing = Thing(keys.github_milestone(repository.id, number), title, url(found))
+    return [Mention(thing, "milestone")], [Edge(subject, "belongs_to", thing)]
