@@ -159,12 +159,13 @@ class LifecycleEvent:
     `subject_kind` is `installation` or `resource`, `subject_id` the provider's id of it.
     `change` is one of `active`, `suspended`, `removed`, `renamed`, `transferred`, `archived`, `unarchived`;
     `value` carries what it became ({"name": ..., "account_login": ...}); `reason` is for an operator.
+    `occurred_at` is None where the payload names no time: then that of receipt stands in.
     """
 
     subject_kind: Literal["installation", "resource"]
     subject_id: str
     change: str
-    occurred_at: datetime
+    occurred_at: datetime | None
     reason: str
     value: Mapping[str, Any] = field(default_factory=dict)
 
