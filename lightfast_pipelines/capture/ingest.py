@@ -42,7 +42,10 @@ class _Envelope(msgspec.Struct):
 
 @dataclass(slots=True)
 class IngestReport:
-    """What became of the lines: `lines` = `stored` + `repeated` + bad ones (`problems` counts them)."""
+    """What became of the lines: each is `stored`, `repeated` (stored before) or one of `problems`.
+
+    A file that breaks off is one of `problems` too, without a line.
+    """
 
     lines: int = 0
     stored: int = 0
@@ -134,7 +137,7 @@ class _Links:
             return
         self._known.add(key)
         try:
-            link_resource(
+            made = link_resource(
                 self._conn,
                 self._workspace,
                 self._provider.name,
@@ -149,7 +152,8 @@ class _Links:
             self._report.refused[key] = str(error)
             self._on_problem(line, str(error))
         else:
-            self._report.linked.append(key)
+            if made.created:
+                self._report.linked.append(key)
 
 
 def _delivery(
@@ -158,14 +162,9 @@ def _delivery(
     envelope, body = _open(line)
     headers = _headers(envelope.headers, provider.kept_headers)
     try:
-        payload = provider.decode(body, {})
-        route = provider.route(envelope.event, payload)
+        route = _route(provider, envelope.event, provider.decode(body, {}))
     except MalformedBody as error:
         raise BadLine(f"payload: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadLine(
-            f"payload: not of the shape of {provider.name}'s {envelope.event!r}: {error!r}"
-        ) from error
     received_at = _received_at(envelope.received_at, now)
     try:
         delivery = Delivery(
@@ -181,8 +180,19 @@ def _delivery(
             org_id=workspace.org_id,
         )
     except ValueError as error:
-        raise BadLine(str(error)) from error
+        raise BadLine(str(error).replace("event_type", "event")) from error
     return delivery, route
+
+
+def _route(provider: Provider, event: str, payload: Mapping[str, Any]) -> Route | None:
+    """Where it belongs; None also for a shape that the provider trips over.
+
+    Such a delivery is stored like any other: capture makes a dead letter of it, with its reason.
+    """
+    try:
+        return provider.route(event, payload)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _open(line: bytes) -> tuple[_Envelope, bytes]:

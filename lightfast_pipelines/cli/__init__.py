@@ -4,9 +4,10 @@ Only typer is imported to start with: every command imports what it needs inside
 that `lightfast --help` answers at once.
 """
 
-from lightfast_pipelines.cli import ingest, integrations, questions, upkeep, workspaces
+from lightfast_pipelines.cli import ingest, integrations, questions, up, upkeep, workspaces
 from lightfast_pipelines.cli.root import app
 
+app.command("up")(up.up)
 app.add_typer(workspaces.workspace_app, name="workspace")
 app.add_typer(integrations.integration_app, name="integration")
 app.command("ingest")(ingest.ingest)

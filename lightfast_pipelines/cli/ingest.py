@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +20,23 @@ if TYPE_CHECKING:
 SHOWN_PROBLEMS = 20
 
 
+def _readable(files: list[Path]) -> list[Path]:
+    """Every file is looked at before the first one is read: a wrong name stores nothing."""
+    for path in files:
+        if str(path) == "-":
+            continue
+        if not path.exists():
+            raise typer.BadParameter(f"{path} does not exist")
+        if path.is_dir():
+            raise typer.BadParameter(f"{path} is a folder")
+        if not os.access(path, os.R_OK):
+            raise typer.BadParameter(f"{path} may not be read")
+    return files
+
+
 def ingest(
     files: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="FILE...", exists=True, dir_okay=False, readable=True, allow_dash=True
-        ),
+        list[Path], typer.Argument(metavar="FILE...", callback=_readable, help="- is stdin.")
     ],
     workspace: Annotated[
         str, typer.Option("--workspace", "-w", help="Workspace (slug) to link resources to.")

@@ -1,0 +1,28 @@
+"""`lightfast up`: the whole system in one command, until Ctrl-C."""
+
+from __future__ import annotations
+
+import typer
+
+from lightfast_pipelines.cli.console import say
+
+
+def up() -> None:
+    """Run database, receiver and Dagster until Ctrl-C."""
+    from lightfast_pipelines.cli.children import stop_on_signals
+    from lightfast_pipelines.cli.stack import receiver_hints, running
+    from lightfast_pipelines.settings import settings
+
+    found = settings()
+
+    def is_set(name: str) -> bool:
+        return bool(found.webhook_secrets((name,)))
+
+    with stop_on_signals() as stop, running(found, stop) as stack:
+        if stop.is_asked():
+            return
+        typer.echo(f"Dagster:  {stack.dagster_url}")
+        for line in receiver_hints(found, stack.receiver_url, is_set):
+            typer.echo(f"webhooks: {line}")
+        say(f"logs: {found.home / 'logs'}; Ctrl-C ends everything")
+        stack.watch(stop)
