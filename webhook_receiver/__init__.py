@@ -1,1 +1,4 @@
-"""The HTTP receiver: verify, store, answer."""
+"""The HTTP receiver: verify, store, answer.
+
+It knows providers and the inbox. It never calls a model, a provider's API or Dagster.
+"""

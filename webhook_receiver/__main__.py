@@ -1,0 +1,52 @@
+"""`python -m webhook_receiver`: starts the receiver with the settings of the environment."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from pydantic import ValidationError
+
+from lightfast_pipelines.settings import settings
+from lightfast_pipelines.store.embedded import EmbeddedPostgresError
+from webhook_receiver import logs
+from webhook_receiver.server import serve
+
+
+def main() -> None:
+    """Exits 0 when told to stop, 1 when it cannot start, 2 on wrong usage."""
+    parser = argparse.ArgumentParser(prog="lightfast-receiver", description=__doc__)
+    parser.add_argument(
+        "--port-file", type=Path, help="write the port to this file once it listens"
+    )
+    arguments = parser.parse_args()
+    # uvicorn raises the signal again when it has finished; by then there is nothing left to do.
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, _stop)
+    try:
+        chosen = settings()
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, e["loc"])) + f": {e['msg']}" for e in error.errors())
+        sys.exit(f"lightfast-receiver: {wrong}")
+    logs.configure(chosen.log_level)
+    try:
+        serve(chosen, port_file=arguments.port_file)
+    except OSError as error:
+        sys.exit(
+            f"lightfast-receiver: cannot listen on {chosen.host}:{chosen.receiver_port}: {error}"
+        )
+    except EmbeddedPostgresError as error:
+        sys.exit(f"lightfast-receiver: {error}")
+    finally:
+        logs.flush()
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The receiver as an ASGI application: its routes, and what lives as long as it.
+
+Listening, signals and settings are in `server.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from lightfast_pipelines.providers.contract import Provider, Secret
+from webhook_receiver import logs
+from webhook_receiver.body import RETRY_AFTER_SECONDS
+from webhook_receiver.endpoint import Webhooks
+from webhook_receiver.limits import Limits
+from webhook_receiver.writer import Unavailable, Writer
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(
+    *,
+    dsn: str | Callable[[], str],
+    providers: Mapping[str, Provider],
+    secrets: Mapping[str, Sequence[Secret]],
+    limits: Limits | None = None,
+    partitions_start: date = date(2008, 1, 1),
+    clock: Callable[[], datetime] = utc_now,
+) -> Starlette:
+    """The application. `dsn` is a libpq URL with the receiver's rights, or a function that gives it.
+
+    The function is called in a thread before each connection; it may block. `secrets` are by
+    provider; a provider without one refuses every delivery.
+    """
+    address = dsn if callable(dsn) else lambda: dsn
+    writer = Writer(address)
+    webhooks = Webhooks(
+        writer=writer,
+        providers=providers,
+        secrets=secrets,
+        limits=limits or Limits(),
+        partitions_start=partitions_start,
+        clock=clock,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        writer.start()
+        log_flusher = asyncio.create_task(_flush_logs(), name="log flusher")
+        try:
+            yield
+        finally:
+            await writer.close()
+            webhooks.close()
+            log_flusher.cancel()
+            logs.flush()
+
+    async def ready(_: Request) -> Response:
+        try:
+            await writer.ping()
+        except Unavailable:
+            retry = {"retry-after": str(RETRY_AFTER_SECONDS)}
+            return JSONResponse({"ready": False, "reason": "database away"}, 503, retry)
+        return JSONResponse({"ready": True})
+
+    app = Starlette(
+        routes=[
+            Route("/webhooks/{provider}", webhooks),
+            Route("/healthz", _alive),
+            Route("/readyz", ready),
+        ],
+        exception_handlers={HTTPException: _http_error},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _flush_logs() -> None:
+    while True:
+        await asyncio.sleep(logs.FLUSH_SECONDS)
+        logs.flush()
+
+
+async def _alive(_: Request) -> Response:
+    return JSONResponse({"alive": True})
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail.lower()}, error.status_code, error.headers)

@@ -1,0 +1,153 @@
+"""The receiver as a process: settings, socket, signals, port file.
+
+What it answers is in `app.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from lightfast_pipelines.providers import discover
+from lightfast_pipelines.providers.contract import Secret
+from lightfast_pipelines.settings import Settings
+from lightfast_pipelines.store.database import Database, open_database
+from webhook_receiver import logs
+from webhook_receiver.app import create_app
+from webhook_receiver.limits import Limits
+from webhook_receiver.logs import error_type
+from webhook_receiver.protocol import BoundedHeadProtocol
+
+KEEP_ALIVE_SECONDS = 75
+SHUTDOWN_SECONDS = 15
+BACKLOG = 2048
+
+log = logging.getLogger("webhook_receiver")
+
+
+def serve(settings: Settings, *, port_file: Path | None = None) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes the deliveries under way.
+
+    `port_file` gets the port, as digits, once connections are accepted.
+    """
+    listener = _listen(settings.host, settings.receiver_port)
+    # An embedded server is started here; one given by address may be away for now.
+    with open_database(settings, migrate=False) as database:
+        app = _app(settings, database)
+        server = _Server(_config(app), lambda: _announce(listener, port_file))
+        try:
+            server.run(sockets=[listener])
+        finally:
+            listener.close()
+            if port_file is not None:
+                port_file.unlink(missing_ok=True)
+
+
+def _app(settings: Settings, database: Database) -> Starlette:
+    providers = discover()
+    secrets = {
+        name: [
+            Secret(*found) for found in settings.webhook_secrets(tuple(provider.secret_settings))
+        ]
+        for name, provider in providers.items()
+    }
+    for name, found in secrets.items():
+        fields = {"provider": name, "secrets": [secret.name for secret in found]}
+        if found:
+            log.info("provider", extra={"fields": fields})
+        else:
+            wanted = " or ".join(providers[name].secret_settings)
+            fields["reason"] = f"every delivery is refused until {wanted} is set"
+            log.warning("provider without secret", extra={"fields": fields})
+    return create_app(
+        dsn=_migrated_address(database),
+        providers=providers,
+        secrets=secrets,
+        limits=Limits(
+            max_body_bytes=settings.max_body_bytes,
+            max_inflight_bytes=settings.max_inflight_bytes,
+            body_timeout_seconds=settings.body_timeout_seconds,
+        ),
+        partitions_start=date.fromisoformat(settings.partitions_start),
+    )
+
+
+def _migrated_address(database: Database) -> Callable[[], str]:
+    """Gives the receiver's address; migrates before the first connection."""
+    migrated = False
+
+    def address() -> str:
+        nonlocal migrated
+        if not migrated:
+            try:
+                database.migrate()
+            except Exception as error:
+                # Perhaps only somebody else may migrate. If the tables are missing, storing says so.
+                log.warning("not migrated", extra={"fields": {"error": error_type(error)}})
+            else:
+                migrated = True
+        return database.url("receiver")
+
+    return address
+
+
+def _config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=BoundedHeadProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Tells when it accepts connections."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _announce(listener: socket.socket, port_file: Path | None) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    if port_file is not None:
+        # Whoever waits for the file must never read half of it.
+        unfinished = port_file.with_name(f"{port_file.name}.{os.getpid()}")
+        unfinished.write_text(str(port))
+        unfinished.replace(port_file)
+    log.info("listening", extra={"fields": {"url": f"http://{shown}:{port}", "pid": os.getpid()}})
+    logs.flush()

@@ -1,0 +1,226 @@
+"""Stores deliveries through one connection; those that arrive together share a commit.
+
+There is no fixed wait: while one batch commits the next gathers. Reconnects by itself; knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+
+from lightfast_pipelines.store.inbox import INSERT_SQL, Delivery, columns
+from webhook_receiver.address import driver_address
+from webhook_receiver.logs import error_type
+
+MAX_ROWS = 256
+MAX_BYTES = 8 * 1024 * 1024
+# GitHub gives up after 10 s; a database that takes longer is as good as away.
+STATEMENT_SECONDS = 9.0
+CONNECT_SECONDS = 5.0
+FIRST_DELAY, LONGEST_DELAY = 0.05, 1.0
+
+# SQLSTATE classes that a delivery itself causes: data, limits, constraints. All else is the database's.
+_DELIVERY_AT_FAULT = {"22", "23", "54"}
+
+log = logging.getLogger(__name__)
+
+Waiting = tuple[Delivery, "asyncio.Future[bool]"]
+
+
+class Unavailable(Exception):
+    """The database is away, or went away before it confirmed: the sender should try again."""
+
+
+class Unstorable(Exception):
+    """The database refuses this very delivery, and would again."""
+
+
+class Writer:
+    """Start with `start`, end with `close`, which first stores what was submitted.
+
+    `address` gives the libpq URL; it is called in a thread before each connection is made, so it may
+    migrate or start a server.
+    """
+
+    def __init__(self, address: Callable[[], str]) -> None:
+        self._address = address
+        self._waiting: deque[Waiting] = deque()
+        self._pings: list[asyncio.Future[None]] = []
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._connected = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="writer")
+
+    async def close(self) -> None:
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    async def store(self, delivery: Delivery) -> bool:
+        """Returns after the commit: True if it was new. Raises Unavailable or Unstorable."""
+        if not self._connected or self._closing:
+            raise Unavailable
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((delivery, future))
+        self._wake.set()
+        return await future
+
+    async def ping(self) -> None:
+        """Returns if the database answers. Raises Unavailable."""
+        if not self._connected or self._closing:
+            raise Unavailable
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pings.append(future)
+        self._wake.set()
+        await future
+
+    async def _run(self) -> None:
+        delay = FIRST_DELAY
+        told = False
+        while not self._closing:
+            connection: asyncpg.Connection[Any] | None = None
+            try:
+                connection = await self._connect()
+                log.info("database connected")
+                delay, told = FIRST_DELAY, False
+                await self._serve(connection)
+            except Exception as error:
+                # Anything: this task is the only way to the database and must not end.
+                if not told:
+                    log.warning("database away", extra={"fields": {"error": error_type(error)}})
+                    told = True
+            finally:
+                self._connected = False
+                self._fail_all()
+                if connection is not None:
+                    connection.terminate()
+            if not self._closing:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wait_for_closing(), delay)
+                delay = min(delay * 2, LONGEST_DELAY)
+
+    async def _wait_for_closing(self) -> None:
+        while not self._closing:
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _connect(self) -> asyncpg.Connection[Any]:
+        dsn = driver_address(await asyncio.to_thread(self._address))
+        connection = await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_SECONDS,
+            # One statement for ever: planning it anew for each batch costs more than it gains.
+            server_settings={"application_name": "lightfast receiver"},
+        )
+        connection.add_termination_listener(lambda _: self._wake.set())
+        return connection
+
+    async def _serve(self, connection: asyncpg.Connection[Any]) -> None:
+        async with asyncio.timeout(STATEMENT_SECONDS):
+            await connection.execute("SET plan_cache_mode = force_generic_plan")
+            statement = await connection.prepare(INSERT_SQL)
+        self._connected = True
+        while True:
+            if not self._waiting and not self._pings:
+                if self._closing:
+                    await connection.close()
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+            if connection.is_closed():
+                raise Unavailable
+            if self._pings:
+                await self._answer_pings(connection)
+            if self._waiting:
+                await self._flush(statement, self._take())
+
+    def _take(self) -> list[Waiting]:
+        batch: list[Waiting] = []
+        size = 0
+        while self._waiting and len(batch) < MAX_ROWS:
+            size += len(self._waiting[0][0].body)
+            if batch and size > MAX_BYTES:
+                break
+            batch.append(self._waiting.popleft())
+        return batch
+
+    async def _flush(
+        self, statement: asyncpg.prepared_stmt.PreparedStatement[Any], batch: list[Waiting]
+    ) -> None:
+        together: dict[Any, list[asyncio.Future[bool]]] = {}
+        deliveries: list[Delivery] = []
+        for delivery, future in batch:
+            same = together.setdefault(delivery.key, [])
+            if not same:
+                deliveries.append(delivery)
+            same.append(future)
+        try:
+            async with asyncio.timeout(STATEMENT_SECONDS):
+                rows = await statement.fetch(*columns(deliveries))
+        except Exception as error:
+            if not _delivery_at_fault(error):
+                _fail(batch, Unavailable())
+                raise
+            if len(batch) == 1:
+                log.error("delivery not storable", extra={"fields": {"error": error_type(error)}})
+                _fail(batch, Unstorable())
+                return
+            # One of them spoils the batch: each on its own, so that the others do not suffer.
+            for position, one in enumerate(batch):
+                try:
+                    await self._flush(statement, [one])
+                except BaseException:
+                    _fail(batch[position:], Unavailable())
+                    raise
+            return
+        except BaseException:
+            _fail(batch, Unavailable())
+            raise
+        new = {row[0] - 1 for row in rows}
+        for position, futures in enumerate(together.values()):
+            for repeat, future in enumerate(futures):
+                if not future.done():
+                    future.set_result(position in new and repeat == 0)
+
+    async def _answer_pings(self, connection: asyncpg.Connection[Any]) -> None:
+        pings, self._pings = self._pings, []
+        try:
+            async with asyncio.timeout(STATEMENT_SECONDS):
+                await connection.execute("SELECT 1")
+        except BaseException:
+            self._pings += pings
+            raise
+        for ping in pings:
+            if not ping.done():
+                ping.set_result(None)
+
+    def _fail_all(self) -> None:
+        _fail(self._waiting, Unavailable())
+        self._waiting.clear()
+        pings, self._pings = self._pings, []
+        for ping in pings:
+            if not ping.done():
+                ping.set_exception(Unavailable())
+
+
+def _fail(batch: Any, error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
+
+
+def _delivery_at_fault(error: Exception) -> bool:
+    state = getattr(error, "sqlstate", None)
+    if state is not None:
+        return state[:2] in _DELIVERY_AT_FAULT
+    return isinstance(error, ValueError | TypeError | OverflowError)
