@@ -6,7 +6,7 @@ Who an account is, across providers and addresses, is decided elsewhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain import keys
@@ -14,8 +14,6 @@ from lightfast_pipelines.domain.events import (
     Account,
     AccountKind,
     AccountMention,
-    Mention,
-    Thing,
 )
 from lightfast_pipelines.providers.github.fields import name_of, text, url, whole
 
@@ -108,19 +106,6 @@ def committer(person: Any, author: Account | None) -> list[AccountMention]:
 def is_web_flow(person: Any) -> bool:
     """Whether GitHub made the commit itself (merge button, web editor)."""
     return isinstance(person, dict) and person.get("email") == _WEB_FLOW
-
-
-def participants(role: str, users: Iterable[Any]) -> tuple[list[AccountMention], list[Mention]]:
-    """Accounts in a role, each also as a mention of the user; ghosts are left out."""
-    accounts: list[AccountMention] = []
-    mentions: list[Mention] = []
-    for user in users:
-        found = account(user)
-        if found is not None and all(found != known.account for known in accounts):
-            accounts.append(AccountMention(role, found))
-            key = keys.user("github", found.source_id)
-            mentions.append(Mention(Thing(key, found.username, url(user)), role))
-    return accounts, mentions
 
 
 def _email(value: Mapping[str, Any]) -> str | None:

@@ -11,12 +11,14 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
 from lightfast_pipelines.providers.contract import Accepted, MalformedBody, Refused, Secret
+from lightfast_pipelines.providers.github import body as bodies
 from lightfast_pipelines.providers.github import (
-    body as bodies,
-)
-from lightfast_pipelines.providers.github import (
+    discussion,
+    issues,
+    lifecycle,
     pull_request,
     push,
+    release,
     signature,
 )
 from lightfast_pipelines.providers.github.fields import Missing, child, name_of, whole
@@ -27,9 +29,16 @@ from lightfast_pipelines.providers.github.repository import (
 )
 
 _READERS: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
+    "discussion": discussion.read,
+    "installation": lifecycle.read_installation,
+    "installation_repositories": lifecycle.read_installation_repositories,
+    "issues": issues.read,
     "pull_request": pull_request.read,
     "push": push.read,
+    "release": release.read,
+    "repository": lifecycle.read_repository,
 }
+_NOTHING_TO_REMEMBER = frozenset({"ping", "public"})
 _LONGEST_HEADER = 200
 
 
@@ -107,8 +116,8 @@ class GitHub:
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
         """For any payload of `decode`: statements, or why there are none. Does not raise."""
-        if event_type == "ping":
-            return Filtered("ping")
+        if event_type in _NOTHING_TO_REMEMBER:
+            return Filtered(event_type)
         reader = _READERS.get(event_type)
         if reader is None:
             return Parked(f"event {event_type[:100]} is not known yet")

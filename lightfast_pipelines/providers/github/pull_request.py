@@ -5,17 +5,14 @@ Each action states its own transition, at that transition's own time, and moves 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    AccountMention,
-    Edge,
     Filtered,
-    Mention,
     Parked,
     Reading,
     Reference,
@@ -24,14 +21,13 @@ from lightfast_pipelines.domain.events import (
     Thing,
     Understood,
 )
-from lightfast_pipelines.providers.github.accounts import account, participants
+from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.fields import (
     LONGEST_LINK_TEXT,
     Missing,
     child,
     children,
     content_of,
-    cut,
     first_time,
     flag,
     moment_key,
@@ -43,12 +39,8 @@ from lightfast_pipelines.providers.github.fields import (
     url,
     whole,
 )
-from lightfast_pipelines.providers.github.repository import (
-    Repository,
-    labels,
-    milestone,
-    repository_of,
-)
+from lightfast_pipelines.providers.github.parts import Parts
+from lightfast_pipelines.providers.github.repository import Repository, repository_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +108,18 @@ def _statement(
         raise Missing(f"pull_request.{transition.time}")
     merged = transition.name == "merged"
     title, body = text(pull, "title") or "", text(pull, "body")
-    subject = Thing(
-        keys.github_pull_request(repository.id, number),
-        cut(f"#{number} {title}", 200),
-        url(pull),
-        repository.number_aliases(number),
-    )
-    parts = _Parts(subject)
-    parts.add_self(number)
-    parts.add_head(repository, pull)
+    key = keys.github_pull_request(repository.id, number)
+    subject = repository.numbered_thing(key, number, title, url(pull))
+    parts = Parts(repository, subject)
+    parts.references.append(Reference("pr", f"#{number}", subject.url))
+    _add_head(parts, pull)
     if merged:
-        parts.add_merge(repository, pull)
+        _add_commit(parts, "merges_as", name_of(pull, "merge_commit_sha"), "merge")
+        parts.add_account("merged_by", pull.get("merged_by"))
     parts.add_people("reviewer", children(pull, "requested_reviewers"))
-    parts.add_people("assignee", children(pull, "assignees") or [child(pull, "assignee")])
-    label_names = parts.add_labels(repository, pull)
+    parts.add_assignees(pull)
+    label_names = parts.add_labels(pull)
+    parts.add_milestone(pull)
     return Statement(
         source_id=keys.source_id(subject.key, transition.name, moment_key(at)),
         source="github",
@@ -164,66 +154,28 @@ def _state(
     return StateChange(subject, "status", value, at, rank, reason=transition.name)
 
 
-class _Parts:
-    """What a pull request points at, gathered in the order in which it is shown."""
+def _add_head(parts: Parts, pull: Mapping[str, Any]) -> None:
+    """The head's branch, of which a fork that is gone says only the name, and its last commit."""
+    head = child(pull, "head")
+    ref, fork = name_of(head, "ref"), child(head, "repo")
+    fork_id = whole(fork, "id")
+    if ref and fork_id is None:
+        parts.references.append(Reference("branch", ref))
+    elif ref:
+        at_home = str(fork_id) == parts.repository.id
+        home = parts.repository if at_home else Repository(str(fork_id), None, url(fork), None)
+        branch = home.branch(ref)
+        parts.references.append(Reference("branch", ref, branch.url))
+        parts.relate("on_branch", branch)
+    _add_commit(parts, "contains", name_of(head, "sha"))
 
-    def __init__(self, subject: Thing) -> None:
-        self.subject = subject
-        self.accounts: list[AccountMention] = []
-        self.references: list[Reference] = []
-        self.mentions: list[Mention] = [Mention(subject, "subject")]
-        self.edges: list[Edge] = []
 
-    def add_self(self, number: int) -> None:
-        self.references.append(Reference("pr", f"#{number}", self.subject.url))
-
-    def add_head(self, repository: Repository, pull: Mapping[str, Any]) -> None:
-        """The head's branch, which a fork that is gone no longer has, and its last commit."""
-        head = child(pull, "head")
-        ref, sha = name_of(head, "ref"), name_of(head, "sha")
-        fork = child(head, "repo")
-        fork_id = whole(fork, "id")
-        if ref:
-            at_home = fork_id is not None and str(fork_id) == repository.id
-            home = repository if at_home else Repository(str(fork_id), None, url(fork), None)
-            branch = home.branch(ref)
-            self.references.append(Reference("branch", ref, branch.url))
-            if fork_id is not None:
-                self._relate("on_branch", branch)
-        if sha:
-            self._add_commit("contains", repository.commit(sha), sha)
-
-    def add_merge(self, repository: Repository, pull: Mapping[str, Any]) -> None:
-        """Only once merged: before, the field holds the commit of a mere trial."""
-        sha = name_of(pull, "merge_commit_sha")
-        if sha:
-            self._add_commit("merges_as", repository.commit(sha), sha, label="merge")
-        accounts, _ = participants("merged_by", [pull.get("merged_by")])
-        self.accounts += accounts
-
-    def add_people(self, role: str, users: Iterable[Any]) -> None:
-        accounts, mentions = participants(role, users)
-        self.accounts += accounts
-        self.mentions += mentions
-        for each in accounts:
-            name = each.account.username or each.account.source_id
-            self.references.append(Reference(role, name))
-
-    def add_labels(self, repository: Repository, pull: Mapping[str, Any]) -> list[str]:
-        references, mentions, names = labels(repository, pull)
-        milestone_mentions, milestone_edges = milestone(repository, self.subject, pull)
-        self.references += references
-        self.mentions += milestone_mentions + mentions
-        self.edges += milestone_edges
-        return names
-
-    def _add_commit(self, relation: str, commit: Thing, sha: str, label: str | None = None) -> None:
-        self.references.append(Reference("commit", sha, commit.url, label))
-        self._relate(relation, commit)
-
-    def _relate(self, relation: str, thing: Thing) -> None:
-        self.mentions.append(Mention(thing, "reference"))
-        self.edges.append(Edge(self.subject, relation, thing))
+def _add_commit(parts: Parts, relation: str, sha: str | None, label: str | None = None) -> None:
+    """The trial merge of an open pull request is not its merge: only a merged one has that."""
+    if sha is not None:
+        commit = parts.repository.commit(sha)
+        parts.references.append(Reference("commit", sha, commit.url, label))
+        parts.relate(relation, commit)
 
 
 def _metadata(

@@ -11,14 +11,13 @@ from typing import Any
 from urllib.parse import quote
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Edge, Mention, Reference, TextScope, Thing
+from lightfast_pipelines.domain.events import TextScope, Thing
 from lightfast_pipelines.providers.github.fields import (
     Missing,
     child,
-    children,
+    cut,
     flag,
     name_of,
-    text,
     url,
     whole,
 )
@@ -56,6 +55,10 @@ class Repository:
         """A stub of what has this number: an issue or a pull request, which nobody said."""
         first, *others = self.number_aliases(number)
         return Thing(first, None, None, tuple(others))
+
+    def numbered_thing(self, key: str, number: int, title: str, address: str | None) -> Thing:
+        """An issue, pull request or discussion by its key, with the aliases that it claims."""
+        return Thing(key, cut(f"#{number} {title}", 200), address, self.number_aliases(number))
 
     def branch(self, name: str) -> Thing:
         return Thing(keys.github_branch(self.id, name), name, self.page("tree", name))
@@ -114,32 +117,3 @@ def resource_meta(repository: Mapping[str, Any]) -> dict[str, Any]:
         "owner_login": name_of(child(repository, "owner"), "login"),
     }
     return {name: value for name, value in meta.items() if value is not None}
-
-
-def labels(
-    repository: Repository, item: Mapping[str, Any]
-) -> tuple[list[Reference], list[Mention], list[str]]:
-    """References, mentions and names of an item's labels; a label without a name is left out."""
-    references: list[Reference] = []
-    mentions: list[Mention] = []
-    names: list[str] = []
-    for label in children(item, "labels"):
-        name = name_of(label, "name")
-        if name is not None:
-            names.append(name)
-            references.append(Reference("label", name))
-            mentions.append(Mention(Thing(keys.github_label(repository.id, name), name), "label"))
-    return references, mentions, names
-
-
-def milestone(
-    repository: Repository, subject: Thing, item: Mapping[str, Any]
-) -> tuple[list[Mention], list[Edge]]:
-    """That an item belongs to its milestone."""
-    found = child(item, "milestone")
-    number = whole(found, "number")
-    if number is None:
-        return [], []
-    title = (text(found, "title") or "")[:200] or None
-    thing = Thing(keys.github_milestone(repository.id, number), title, url(found))
-    return [Mention(thing, "milestone")], [Edge(subject, "belongs_to", thing)]

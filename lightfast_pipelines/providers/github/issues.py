@@ -1,0 +1,164 @@
+"""`issues`: opened, closed, reopened, deleted, transferred.
+
+Closing words mean nothing in an issue's own text; what it mentions is found elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Filtered,
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Understood,
+)
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.fields import (
+    Missing,
+    child,
+    content_of,
+    first_time,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    titled,
+    url,
+    whole,
+)
+from lightfast_pipelines.providers.github.parts import Parts
+from lightfast_pipelines.providers.github.repository import (
+    Repository,
+    full_name,
+    repository_id,
+    repository_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Transition:
+    name: str
+    tag: str
+    time: str
+    state: str
+    rank: int
+    weight: int
+
+
+# An issue that is deleted or moved away is gone from this repository: closed, for that reason.
+_TRANSITIONS = {
+    "opened": _Transition("opened", "Issue Opened", "created_at", "open", 1, 45),
+    "closed": _Transition("closed", "Issue Closed", "closed_at", "closed", 4, 40),
+    "reopened": _Transition("reopened", "Issue Reopened", "updated_at", "open", 2, 40),
+    "deleted": _Transition("deleted", "Issue Deleted", "updated_at", "closed", 4, 35),
+    "transferred": _Transition("transferred", "Issue Transferred", "updated_at", "closed", 4, 35),
+}
+_NOT_KEPT = frozenset(
+    {
+        *("assigned", "unassigned", "labeled", "unlabeled", "milestoned", "demilestoned"),
+        *("edited", "locked", "unlocked", "pinned", "unpinned", "typed", "untyped"),
+    }
+)
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the payload has no issue, repository or time to speak of."""
+    action = text(payload, "action")
+    if action in _NOT_KEPT:
+        return Filtered(f"action {action} is not kept")
+    issue = needed_child(payload, "issue")
+    if child(issue, "pull_request"):
+        return Filtered("the issue is a pull request, which has events of its own")
+    transition = _TRANSITIONS.get(action or "")
+    if transition is None:
+        return Parked(f"action {str(action)[:100]} of issues is not known yet")
+    return Understood((_statement(payload, issue, transition),))
+
+
+def _statement(
+    payload: Mapping[str, Any], issue: Mapping[str, Any], transition: _Transition
+) -> Statement:
+    repository = repository_of(payload)
+    number = whole(issue, "number")
+    if number is None:
+        raise Missing("issue.number")
+    at = first_time(issue, transition.time, "updated_at", "created_at")
+    if at is None:
+        raise Missing(f"issue.{transition.time}")
+    title = text(issue, "title") or ""
+    key = keys.github_issue(repository.id, number)
+    subject = repository.numbered_thing(key, number, title, url(issue))
+    parts = Parts(repository, subject)
+    parts.references.append(Reference("issue", f"#{number}", subject.url))
+    _add_move(parts, child(payload, "changes"))
+    parts.add_assignees(issue)
+    label_names = parts.add_labels(issue)
+    parts.add_milestone(issue)
+    closed = transition.state == "closed"
+    reason = name_of(issue, "state_reason") if transition.name == "closed" else transition.name
+    author = account(issue.get("user"))
+    return Statement(
+        source_id=keys.source_id(subject.key, transition.name, moment_key(at)),
+        source="github",
+        source_type=f"issue.{transition.name}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(transition.tag, title),
+        content=content_of(title, text(issue, "body")),
+        base_significance=transition.weight,
+        actor=account(payload.get("sender")),
+        author=author,
+        accounts=tuple(parts.accounts),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=(
+            StateChange(
+                subject,
+                "status",
+                transition.state,
+                at,
+                transition.rank,
+                reason=reason or transition.name,
+                metadata={"reason": reason} if closed and reason else {},
+            ),
+        ),
+        metadata={
+            **repository.facts,
+            "issueNumber": number,
+            "action": transition.name,
+            "state": name_of(issue, "state"),
+            "stateReason": reason if closed else None,
+            "authorLogin": author and author.username,
+            "authorId": author and author.source_id,
+            "labels": label_names,
+        },
+        updated_at=first_time(issue, "updated_at", "created_at"),
+        scope=repository.scope,
+    )
+
+
+def _add_move(parts: Parts, changes: Mapping[str, Any]) -> None:
+    """Where a transferred issue went, and where one that arrives by transfer came from."""
+    for side, label in (("new", "transferred to"), ("old", "transferred from")):
+        issue = child(changes, f"{side}_issue")
+        found = {"repository": child(changes, f"{side}_repository")}
+        number, identity = whole(issue, "number"), repository_id(found)
+        if number is None or identity is None:
+            continue
+        name = full_name(found["repository"])
+        other = Repository(identity, name, url(found["repository"]), None)
+        title = text(issue, "title") or ""
+        key = keys.github_issue(identity, number)
+        thing = other.numbered_thing(key, number, title, url(issue))
+        parts.references.append(
+            Reference("issue", f"{name or identity}#{number}", thing.url, label)
+        )
+        parts.relate("references", thing)

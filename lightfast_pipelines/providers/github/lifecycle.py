@@ -1,0 +1,143 @@
+"""`installation`, `installation_repositories`, `repository`: what becomes of the connection itself.
+
+They change fetching and display, never what is stored. Only some of them name a time of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from lightfast_pipelines.domain.events import Filtered, Lifecycle, LifecycleEvent, Parked, Reading
+from lightfast_pipelines.providers.github.fields import (
+    Missing,
+    child,
+    children,
+    first_time,
+    latest,
+    name_of,
+    needed_child,
+    text,
+    time,
+    whole,
+)
+from lightfast_pipelines.providers.github.repository import full_name, repository_id
+
+# action -> change, and the field of its time. `updated_at` does not move when an installation is
+# deleted: that has no time in the payload, and no id comes back after it.
+_INSTALLATION: Mapping[str, tuple[str, str | None]] = {
+    "created": ("active", "created_at"),
+    "suspend": ("suspended", "suspended_at"),
+    "unsuspend": ("active", "updated_at"),
+    "deleted": ("removed", None),
+}
+_REPOSITORY = {
+    "renamed": "renamed",
+    "transferred": "transferred",
+    "archived": "archived",
+    "unarchived": "unarchived",
+    "deleted": "removed",
+}
+_REPOSITORY_NOT_KEPT = frozenset({"created", "edited", "privatized", "publicized"})
+
+
+def read_installation(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing."""
+    action = text(payload, "action")
+    if action == "new_permissions_accepted":
+        return Filtered(f"action {action} is not kept")
+    if action is None or action not in _INSTALLATION:
+        return Parked(f"action {str(action)[:100]} of installation is not known yet")
+    change, field = _INSTALLATION[action]
+    installation = needed_child(payload, "installation")
+    at = first_time(installation, field, "updated_at") if field else None
+    value = _installation_value(installation)
+    events = [_event("installation", _installation_id(payload), change, at, action, value)]
+    if action == "created":
+        events += _resources(payload, "repositories", "active", at, "installed")
+    return Lifecycle(tuple(events), f"installation {action}")
+
+
+def read_installation_repositories(payload: Mapping[str, Any]) -> Reading:
+    """No time: the payload has only the installation's, which these changes do not move."""
+    action = text(payload, "action")
+    if action not in ("added", "removed"):
+        return Parked(f"action {str(action)[:100]} of installation_repositories is not known yet")
+    _installation_id(payload)
+    events = (
+        *_resources(payload, "repositories_added", "active", None, "added to the installation"),
+        *_resources(
+            payload, "repositories_removed", "removed", None, "taken from the installation"
+        ),
+    )
+    if not events:
+        return Filtered(f"installation_repositories {action} names no repository")
+    return Lifecycle(events, f"installation_repositories {action}")
+
+
+def read_repository(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing."""
+    action = text(payload, "action")
+    if action in _REPOSITORY_NOT_KEPT:
+        return Filtered(f"action {action} is not kept")
+    change = _REPOSITORY.get(action or "")
+    if change is None:
+        return Parked(f"action {str(action)[:100]} of repository is not known yet")
+    repository = needed_child(payload, "repository")
+    identity = repository_id(payload)
+    if identity is None:
+        raise Missing("repository.id")
+    at = time(repository, "updated_at")
+    if change == "removed":  # updated_at is that of the last change before
+        at = latest(at, time(repository, "pushed_at"))
+    event = _event("resource", identity, change, at, str(action), _repository_value(repository))
+    return Lifecycle((event,), f"repository {action}")
+
+
+def _installation_id(payload: Mapping[str, Any]) -> str:
+    number = whole(child(payload, "installation"), "id")
+    if number is None:
+        raise Missing("installation.id")
+    return str(number)
+
+
+def _resources(
+    payload: Mapping[str, Any], field: str, change: str, at: datetime | None, reason: str
+) -> Iterator[LifecycleEvent]:
+    for repository in children(payload, field):
+        number = whole(repository, "id")
+        if number is not None:
+            value = _repository_value(repository)
+            yield _event("resource", str(number), change, at, reason, value)
+
+
+def _event(
+    kind: Literal["installation", "resource"],
+    identity: str,
+    change: str,
+    at: datetime | None,
+    reason: str,
+    value: dict[str, Any],
+) -> LifecycleEvent:
+    return LifecycleEvent(kind, identity, change, at, f"GitHub: {kind} {reason}", value)
+
+
+def _installation_value(installation: Mapping[str, Any]) -> dict[str, Any]:
+    account = child(installation, "account")
+    return _known(
+        {
+            "account_login": name_of(account, "login"),
+            "account_id": whole(account, "id"),
+            "repository_selection": name_of(installation, "repository_selection"),
+        }
+    )
+
+
+def _repository_value(repository: Mapping[str, Any]) -> dict[str, Any]:
+    owner = child(repository, "owner")
+    return _known({"name": full_name(repository), "account_login": name_of(owner, "login")})
+
+
+def _known(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: entry for name, entry in value.items() if entry is not None}

@@ -1,0 +1,76 @@
+"""What an issue, pull request or discussion points at, gathered in the order in which it is shown.
+
+People, labels and milestone are the same for all of them; the rest each module adds itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import AccountMention, Edge, Mention, Reference, Thing
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.fields import child, children, name_of, text, url, whole
+from lightfast_pipelines.providers.github.repository import Repository
+
+
+class Parts:
+    """References, mentions, edges and accounts of one statement about `subject`."""
+
+    def __init__(self, repository: Repository, subject: Thing) -> None:
+        self.repository = repository
+        self.subject = subject
+        self.accounts: list[AccountMention] = []
+        self.references: list[Reference] = []
+        self.mentions: list[Mention] = [Mention(subject, "subject")]
+        self.edges: list[Edge] = []
+
+    def relate(self, relation: str, thing: Thing, role: str = "reference") -> None:
+        """The subject stands in this relation to `thing`."""
+        self.mentions.append(Mention(thing, role))
+        self.edges.append(Edge(self.subject, relation, thing))
+
+    def add_account(self, role: str, user: Any) -> None:
+        """An account in a role that is not itself something to look for."""
+        found = account(user)
+        if found is not None:
+            self.accounts.append(AccountMention(role, found))
+
+    def add_people(self, role: str, users: Iterable[Any]) -> None:
+        """Accounts in a role, each also a mention of the user; ghosts and repetitions are left out."""
+        for user in users:
+            found = account(user)
+            if found is None:
+                continue
+            mention = AccountMention(role, found)
+            if mention in self.accounts:
+                continue
+            thing = Thing(keys.user("github", found.source_id), found.username, url(user))
+            self.accounts.append(mention)
+            self.mentions.append(Mention(thing, role))
+            self.references.append(Reference(role, found.username or found.source_id, thing.url))
+
+    def add_assignees(self, item: Mapping[str, Any]) -> None:
+        """All of them; payloads before 2016 have `assignee` alone."""
+        self.add_people("assignee", children(item, "assignees") or [child(item, "assignee")])
+
+    def add_labels(self, item: Mapping[str, Any]) -> list[str]:
+        """The labels' names; a label without a name is left out."""
+        names: list[str] = []
+        for label in children(item, "labels"):
+            name = name_of(label, "name")
+            if name is not None:
+                names.append(name)
+                thing = Thing(keys.github_label(self.repository.id, name), name)
+                self.references.append(Reference("label", name))
+                self.mentions.append(Mention(thing, "label"))
+        return names
+
+    def add_milestone(self, item: Mapping[str, Any]) -> None:
+        found = child(item, "milestone")
+        number = whole(found, "number")
+        if number is not None:
+            title = (text(found, "title") or "")[:200] or None
+            key = keys.github_milestone(self.repository.id, number)
+            self.relate("belongs_to", Thing(key, title, url(found)), "milestone")

@@ -1,0 +1,172 @@
+"""`release`: published, drafted, unpublished, deleted.
+
+`released` and `prereleased` come beside `published` and say nothing that it does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Filtered,
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.fields import (
+    Missing,
+    child,
+    content_of,
+    first_time,
+    flag,
+    latest,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    time,
+    titled,
+    url,
+)
+from lightfast_pipelines.providers.github.parts import Parts
+from lightfast_pipelines.providers.github.repository import Repository, repository_of
+
+_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Transition:
+    name: str
+    tag: str
+    time: str | None
+    state: str
+    rank: int
+    weight: int
+
+
+# `time` None: the payload has no time of it, the latest that it names comes nearest.
+_TRANSITIONS = {
+    "created": _Transition("created", "Release Drafted", "created_at", "draft", 0, 70),
+    "published": _Transition("published", "Release Published", "published_at", "published", 1, 75),
+    "unpublished": _Transition("unpublished", "Release Unpublished", None, "draft", 4, 45),
+    "deleted": _Transition("deleted", "Release Deleted", None, "deleted", 5, 45),
+}
+_NOT_KEPT = frozenset({"edited", "prereleased", "released"})
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the payload has no release, repository or time to speak of."""
+    action = text(payload, "action")
+    if action in _NOT_KEPT:
+        return Filtered(f"action {action} is not kept")
+    release = needed_child(payload, "release")
+    if action == "created" and flag(release, "draft") is not True:
+        return Filtered("action created of a release that is no draft comes with published")
+    transition = _TRANSITIONS.get(action or "")
+    if transition is None:
+        return Parked(f"action {str(action)[:100]} of release is not known yet")
+    return Understood((_statement(payload, release, transition),))
+
+
+def _statement(
+    payload: Mapping[str, Any], release: Mapping[str, Any], transition: _Transition
+) -> Statement:
+    repository = repository_of(payload)
+    tag = name_of(release, "tag_name")
+    if tag is None:
+        raise Missing("release.tag_name")
+    at = _time(payload, release, transition)
+    if at is None:
+        raise Missing(f"release.{transition.time or 'published_at'}")
+    name, target = text(release, "name"), name_of(release, "target_commitish")
+    subject = Thing(keys.github_release(repository.id, tag), (name or tag)[:200], url(release))
+    parts = Parts(repository, subject)
+    _add_tag_and_target(parts, tag, target)
+    states = _states(parts.repository, subject, release, transition, at)
+    for state in states[1:]:
+        parts.mentions.append(Mention(state.thing, "repository"))
+    author = account(release.get("author"))
+    return Statement(
+        source_id=keys.source_id(subject.key, transition.name, moment_key(at)),
+        source="github",
+        source_type=f"release.{transition.name}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(transition.tag, name or tag),
+        content=content_of(name or tag, text(release, "body")),
+        base_significance=transition.weight,
+        actor=account(payload.get("sender")),
+        author=author,
+        accounts=tuple(parts.accounts),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=states,
+        metadata={
+            **repository.facts,
+            "tagName": tag,
+            "targetCommitish": target,
+            "action": transition.name,
+            "prerelease": flag(release, "prerelease"),
+            "draft": flag(release, "draft"),
+            "authorLogin": author and author.username,
+            "authorId": author and author.source_id,
+        },
+        updated_at=first_time(release, "updated_at", "published_at", "created_at"),
+        scope=repository.scope,
+    )
+
+
+def _time(
+    payload: Mapping[str, Any], release: Mapping[str, Any], transition: _Transition
+) -> datetime | None:
+    if transition.time is not None:
+        return first_time(release, transition.time, "created_at")
+    repository = child(payload, "repository")
+    fields = ("updated_at", "published_at", "created_at")
+    known = [time(release, field) for field in fields]
+    return latest(*known, time(repository, "updated_at"), time(repository, "pushed_at"))
+
+
+def _add_tag_and_target(parts: Parts, tag: str, target: str | None) -> None:
+    """The tag; and the target, which is a branch, or the commit itself where it is a full id."""
+    thing = parts.repository.tag(tag)
+    parts.references.append(Reference("tag", tag, thing.url))
+    parts.relate("references", thing)
+    if target is None:
+        return
+    if _SHA.fullmatch(target):
+        commit = parts.repository.commit(target)
+        parts.references.append(Reference("commit", target.lower(), commit.url))
+        parts.relate("contains", commit)
+    else:
+        branch = parts.repository.branch(target)
+        parts.references.append(Reference("branch", target, branch.url))
+        parts.relate("on_branch", branch)
+
+
+def _states(
+    repository: Repository,
+    subject: Thing,
+    release: Mapping[str, Any],
+    transition: _Transition,
+    at: datetime,
+) -> tuple[StateChange, ...]:
+    """The release's own state, and that it is now the repository's latest (never a prerelease)."""
+    name, rank = transition.name, transition.rank
+    own = StateChange(subject, "status", transition.state, at, rank, reason=name)
+    if name != "published" or flag(release, "prerelease") or flag(release, "draft"):
+        return (own,)
+    tag = {"tag": name_of(release, "tag_name")}
+    return (own, StateChange(repository.thing, "latest_release", subject.key, at, rank, name, tag))
