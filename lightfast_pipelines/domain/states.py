@@ -1,0 +1,173 @@
+"""States over time, on two clocks: when something held, and when that was known.
+
+Everything here is about one state type of one entity; which facts those are is the caller's to know.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+# Reasons of the change with which an entity begins: nothing can have happened to it before.
+OPENING_REASONS = frozenset({"opened", "created"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """From `at` on the state had `value`; known since `recorded_at`.
+
+    `rank` and then `source_id` (the observation's) order facts of one moment. `observation_id` and
+    `identity_id` are handed through.
+    """
+
+    value: str
+    at: datetime
+    rank: int
+    source_id: str
+    recorded_at: datetime
+    reason: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    observation_id: int | None = field(default=None, compare=False)
+    identity_id: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value that held in [valid_from, valid_to), believed in [recorded_at, superseded_at).
+
+    None as an end: still so. `fact` is the one that began it; its `at` can lie before `valid_from`
+    where it was clamped to the opening. `is_current`: holds now, as known now.
+    """
+
+    value: str
+    valid_from: datetime
+    valid_to: datetime | None
+    is_current: bool
+    recorded_at: datetime
+    superseded_at: datetime | None
+    fact: Fact
+
+
+# When it holds from (clamped), rank, source id; the rest only makes the order total.
+_Key = tuple[datetime, int, str, str, datetime, datetime]
+
+
+class _Timeline:
+    """What is believed at one moment: facts in order, and which of them begin an interval.
+
+    A fact begins one where its value differs from its predecessor's, and it ends where the next one
+    begins. So an inserted fact changes at most its own place, its successor's and the interval before.
+    """
+
+    def __init__(self) -> None:
+        self.opening: datetime | None = None
+        self.facts: dict[_Key, Fact] = {}
+        self.order: list[_Key] = []
+        self.starts: list[_Key] = []
+
+    def _key(self, fact: Fact) -> _Key:
+        at = fact.at if self.opening is None else max(fact.at, self.opening)
+        return (at, fact.rank, fact.source_id, fact.value, fact.at, fact.recorded_at)
+
+    def add(self, facts: Iterable[Fact]) -> set[_Key]:
+        """Take in facts; returns every start whose interval may have changed."""
+        new = list(facts)
+        touched: set[_Key] = set()
+        openings = [fact.at for fact in new if fact.reason in OPENING_REASONS]
+        if openings and (self.opening is None or min(openings) < self.opening):
+            # Where things stand moves: once per entity as a rule, so it is done from the beginning.
+            self.opening = min(openings)
+            new = [*self.facts.values(), *new]
+            touched.update(self.starts)
+            self.facts, self.order, self.starts = {}, [], []
+        for fact in sorted(new, key=self._key):
+            self._insert(fact, touched)
+        return touched
+
+    def _insert(self, fact: Fact, touched: set[_Key]) -> None:
+        key = self._key(fact)
+        if key in self.facts:
+            return
+        place = bisect_left(self.order, key)
+        self.order.insert(place, key)
+        self.facts[key] = fact
+        self._settle(place, touched)
+        if place + 1 < len(self.order):
+            self._settle(place + 1, touched)
+
+    def _settle(self, place: int, touched: set[_Key]) -> None:
+        """Make the fact at this place a start or not, as its predecessor demands."""
+        key = self.order[place]
+        begins = place == 0 or self.facts[self.order[place - 1]].value != self.facts[key].value
+        at = bisect_left(self.starts, key)
+        is_start = at < len(self.starts) and self.starts[at] == key
+        if begins == is_start:
+            return
+        touched.add(key)
+        if at:
+            touched.add(self.starts[at - 1])
+        if begins:
+            insort(self.starts, key)
+        else:
+            del self.starts[at]
+
+    def interval_from(self, key: _Key) -> tuple[datetime | None] | None:
+        """The end of the interval that begins with this fact, in a tuple; None where none does."""
+        at = bisect_left(self.starts, key)
+        if at == len(self.starts) or self.starts[at] != key:
+            return None
+        return (self.starts[at + 1][0] if at + 1 < len(self.starts) else None,)
+
+
+def history(facts: Collection[Fact]) -> list[Interval]:
+    """Every interval ever believed, by the time it became known and then by its beginning.
+
+    Belief at K is the fold of the facts recorded by K: ordered by (at, rank, source id), facts before
+    the opening clamped to it, a value that repeats its predecessor's going on. Intervals of no length
+    stay. The result depends on the set of facts alone; n facts in any order take O(n log n) steps
+    beside moving list items.
+    """
+    timeline = _Timeline()
+    believed: dict[_Key, tuple[datetime | None, datetime, Fact]] = {}
+    intervals: list[Interval] = []
+    for recorded_at, group in groupby(
+        sorted(facts, key=lambda fact: fact.recorded_at), key=lambda fact: fact.recorded_at
+    ):
+        for key in sorted(timeline.add(group)):
+            now = timeline.interval_from(key)
+            before = believed.get(key)
+            if before is not None and (now is None or now[0] != before[0]):
+                valid_to, since, fact = believed.pop(key)
+                intervals.append(
+                    Interval(fact.value, key[0], valid_to, False, since, recorded_at, fact)
+                )
+                before = None
+            if now is not None and before is None:
+                believed[key] = (now[0], recorded_at, timeline.facts[key])
+    for key, (valid_to, since, fact) in believed.items():
+        intervals.append(
+            Interval(fact.value, key[0], valid_to, valid_to is None, since, None, fact)
+        )
+    intervals.sort(
+        key=lambda i: (
+            i.recorded_at,
+            i.valid_from,
+            i.fact.rank,
+            i.fact.source_id,
+            i.superseded_at is None,
+            i.superseded_at or i.recorded_at,
+        )
+    )
+    return intervals
+
+
+def fold_current(facts: Collection[Fact], *, as_known: datetime | None = None) -> list[Interval]:
+    """The intervals believed now, or at the moment `as_known`, by their beginning."""
+    known = facts if as_known is None else [f for f in facts if f.recorded_at <= as_known]
+    believed = [interval for interval in history(known) if interval.superseded_at is None]
+    believed.sort(key=lambda i: (i.valid_from, i.fact.rank, i.fact.source_id))
+    return believed

@@ -1,0 +1,142 @@
+"""Intervals on two clocks, held against the plain definition."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightfast_pipelines.domain.states import Fact, Interval, fold_current, history
+
+DAY = datetime(2024, 5, 1, tzinfo=UTC)
+
+
+def fact(
+    value: str, at: int, rank: int = 0, known: int = 0, source_id: str = "", reason: str = ""
+) -> Fact:
+    """A fact at hour `at`, known since hour `known`."""
+    return Fact(
+        value,
+        DAY + timedelta(hours=at),
+        rank,
+        source_id or f"{value}@{at}.{rank}",
+        DAY + timedelta(hours=known),
+        reason or None,
+    )
+
+
+def told(intervals: list[Interval]) -> list[tuple[str, int, int | None]]:
+    def hour(at: datetime | None) -> int | None:
+        return None if at is None else int((at - DAY).total_seconds() // 3600)
+
+    return [(i.value, hour(i.valid_from) or 0, hour(i.valid_to)) for i in intervals]
+
+
+def test_a_pull_request_that_is_opened_closed_and_reopened_has_three_intervals() -> None:
+    facts = [fact("open", 9, 2), fact("open", 1, 1, reason="opened"), fact("closed", 5, 4)]
+    intervals = fold_current(facts)
+    assert told(intervals) == [("open", 1, 5), ("closed", 5, 9), ("open", 9, None)]
+    assert [i.is_current for i in intervals] == [False, False, True]
+
+
+def test_the_same_value_again_is_no_new_interval() -> None:
+    assert told(fold_current([fact("open", 1), fact("open", 3), fact("closed", 5)])) == [
+        ("open", 1, 5),
+        ("closed", 5, None),
+    ]
+
+
+def test_a_change_superseded_at_the_same_moment_is_kept_without_length() -> None:
+    intervals = fold_current([fact("merged", 2, 5), fact("closed", 2, 4), fact("open", 1, 1)])
+    assert told(intervals) == [("open", 1, 2), ("closed", 2, 2), ("merged", 2, None)]
+    assert [i.value for i in intervals if i.is_current] == ["merged"]
+
+
+def test_a_close_before_its_opening_begins_with_the_opening() -> None:
+    facts = [fact("closed", 1, 4), fact("open", 3, 1, reason="opened")]
+    assert told(fold_current(facts)) == [("open", 3, 3), ("closed", 3, None)]
+
+
+def test_a_close_whose_opening_is_unknown_keeps_its_time() -> None:
+    facts = [fact("closed", 1, 4), fact("draft", 3, 0, reason="converted-to-draft")]
+    assert told(fold_current(facts)) == [("closed", 1, 3), ("draft", 3, None)]
+
+
+def test_a_late_fact_changes_what_is_believed_but_not_what_was_believed() -> None:
+    facts = [fact("open", 1, known=1), fact("merged", 9, known=9), fact("closed", 5, known=20)]
+    assert told(fold_current(facts, as_known=DAY + timedelta(hours=12))) == [
+        ("open", 1, 9),
+        ("merged", 9, None),
+    ]
+    assert told(fold_current(facts)) == [("open", 1, 5), ("closed", 5, 9), ("merged", 9, None)]
+    superseded = [i for i in history(facts) if i.superseded_at is not None]
+    assert told(superseded) == [("open", 1, None), ("open", 1, 9)]
+    assert [i.superseded_at for i in superseded] == [
+        DAY + timedelta(hours=9),
+        DAY + timedelta(hours=20),
+    ]
+
+
+def test_nothing_is_believed_before_anything_is_known() -> None:
+    assert fold_current([fact("open", 1, known=5)], as_known=DAY) == []
+    assert history([]) == []
+
+
+_FACTS = st.lists(
+    st.builds(
+        fact,
+        value=st.sampled_from(["open", "closed", "draft"]),
+        at=st.integers(0, 6),
+        rank=st.integers(0, 2),
+        known=st.integers(0, 5),
+        source_id=st.sampled_from("abcdefghi"),
+        reason=st.sampled_from(["", "", "opened", "closed"]),
+    ),
+    max_size=12,
+)
+
+
+def _plain_fold(facts: set[Fact]) -> dict[tuple[Fact, datetime], datetime | None]:
+    """The definition, word for word: clamp, order, drop repetitions, end where the next begins."""
+    openings = [f.at for f in facts if f.reason == "opened"]
+    opening = min(openings, default=datetime.min.replace(tzinfo=UTC))
+    ordered = sorted(
+        (max(f.at, opening), f.rank, f.source_id, f.value, f.recorded_at, f.reason or "", f)
+        for f in facts
+    )
+    begun: list[tuple[Fact, datetime]] = []
+    for at, *_, f in ordered:
+        if not begun or begun[-1][0].value != f.value:
+            begun.append((f, at))
+    ends = [at for _, at in begun[1:]]
+    return dict(zip(begun, [*ends, None], strict=True)) if begun else {}
+
+
+@given(_FACTS)
+def test_history_is_what_the_definition_says_at_every_moment(facts: list[Fact]) -> None:
+    # One observation states a state once.
+    distinct = {f.source_id: f for f in facts}
+    kept = set(distinct.values())
+    everything = history(kept)
+    for known in range(7):
+        moment = DAY + timedelta(hours=known)
+        believed = {
+            (i.fact, i.valid_from): i.valid_to
+            for i in everything
+            if i.recorded_at <= moment and (i.superseded_at is None or i.superseded_at > moment)
+        }
+        assert believed == _plain_fold({f for f in kept if f.recorded_at <= moment})
+    assert sum(i.is_current for i in everything) == (1 if kept else 0)
+    assert all(i.superseded_at is None or i.superseded_at > i.recorded_at for i in everything)
+
+
+@given(_FACTS, st.randoms(use_true_random=False))
+def test_history_does_not_depend_on_the_order_or_number_of_facts(
+    facts: list[Fact], random: Random
+) -> None:
+    distinct = list({f.source_id: f for f in facts}.values())
+    shuffled = [*distinct, *distinct]
+    random.shuffle(shuffled)
+    assert history(shuffled) == history(distinct)
