@@ -47,7 +47,7 @@ def bootstrap(socket_dir: Path) -> None:
     for name in DATABASES:
         if name not in databases:
             with connect(socket_dir, "postgres") as connection:
-                connection.execute(f"create database {name} owner {MIGRATOR}")
+                connection.execute(f"create database {name} owner {MIGRATOR} strategy file_copy")
     _add_extensions(socket_dir, "lightfast")
 
 

@@ -64,17 +64,12 @@ class Guardian:
         signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the select below
 
     def run(self) -> None:
-        from lightfast_pipelines.store.embedded.cluster import (
-            prepare_cluster,
-            remove_abandoned_places,
-        )
+        from lightfast_pipelines.store.embedded.cluster import prepare_cluster
 
         self._control.stop_request.unlink(missing_ok=True)
         self._limit_log()
         self._report("starting")
         cluster = prepare_cluster(self._control, self._settings)
-        for removed in remove_abandoned_places():
-            self._log(f"removed {removed}: its LIGHTFAST_HOME is gone")
         stop = self._keep_running(cluster)
         if stop.home_is_gone:
             shutil.rmtree(cluster.place, ignore_errors=True)
@@ -151,6 +146,7 @@ class Guardian:
     def _serve(self, cluster: "Cluster", postmaster: "Postmaster") -> Stop | None:
         """Until a reason to stop; None if Postgres ended first."""
         from lightfast_pipelines.store.embedded.bootstrap import answers, bootstrap
+        from lightfast_pipelines.store.embedded.cluster import remove_abandoned_places
 
         while not answers(cluster.socket_dir):
             if not postmaster.alive():
@@ -160,6 +156,8 @@ class Guardian:
             self._wait(0.01)
         bootstrap(cluster.socket_dir)
         self._report("ready", cluster, postmaster.pid)
+        for removed in remove_abandoned_places():
+            self._log(f"removed {removed}: its LIGHTFAST_HOME is gone")
         with closing(Activity(cluster.socket_dir)) as activity:
             return self._watch(postmaster, activity)
 

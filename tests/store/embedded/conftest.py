@@ -10,12 +10,30 @@ import pytest
 from tests.store.embedded.homes import Home
 
 
+@pytest.fixture(scope="module")
+def kept_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("kept")
+    yield folder
+    Home(folder / "home").remove()
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    """As root the server's user cannot reach this one: pytest closes its folders to others."""
-    made = Home(tmp_path / "home")
+def home(kept_folder: Path) -> Iterator[Home]:
+    """Its server stops after each test, its rows stay for the module's next: initdb is slow.
+
+    As root the server's user cannot reach it: pytest closes its folders to others.
+    """
+    made = Home(kept_folder / "home")
     yield made
     made.close()
+
+
+@pytest.fixture
+def fresh_home(tmp_path: Path) -> Iterator[Home]:
+    """One where no server ever ran."""
+    made = Home(tmp_path / "home")
+    yield made
+    made.remove()
 
 
 @pytest.fixture
@@ -31,4 +49,4 @@ def open_folder() -> Iterator[Path]:
 def open_home(open_folder: Path) -> Iterator[Home]:
     made = Home(open_folder / "home")
     yield made
-    made.close()
+    made.remove()

@@ -110,13 +110,17 @@ class Home:
         eventually(lambda: gone(postmaster))
 
     def close(self) -> None:
+        """Ends everything the test started."""
         for lease in self.leases:
             lease.release()
         for client in self.clients:
             client.kill()
             client.communicate()
-        if self.path.exists():
-            status = self.server().status()
-            assert self.server().stop(force=True)
-            if status.data_dir is not None and not status.data_dir.is_relative_to(self.path):
-                shutil.rmtree(status.data_dir.parent)
+        assert self.server().stop(force=True)
+
+    def remove(self) -> None:
+        self.close()
+        data_dir = self.server().status().data_dir
+        if data_dir is not None and not data_dir.is_relative_to(self.path):
+            shutil.rmtree(data_dir.parent)
+        shutil.rmtree(self.path, ignore_errors=True)

@@ -17,6 +17,7 @@ def keep_rows(home: Home) -> str:
     """The address of a server that syncs, with one committed row."""
     url = home.acquire(fsync="on").url("postgres", "postgres")
     with psycopg.connect(url) as connection:
+        connection.execute("drop table if exists kept")
         connection.execute("create table kept as select 1 as number")
     return url
 

@@ -27,10 +27,10 @@ def _modes(path: Path) -> dict[Path, int]:
     return {part: stat.S_IMODE(part.stat().st_mode) for part in path.parents}
 
 
-def test_no_parent_folder_changes_its_mode(home: Home) -> None:
-    before = {**_modes(home.path), **_modes(installed_binaries() / "bin")}
-    home.acquire()
-    after = {**_modes(home.path), **_modes(installed_binaries() / "bin")}
+def test_no_parent_folder_changes_its_mode(fresh_home: Home) -> None:
+    before = {**_modes(fresh_home.path), **_modes(installed_binaries() / "bin")}
+    fresh_home.acquire()
+    after = {**_modes(fresh_home.path), **_modes(installed_binaries() / "bin")}
     assert after == before
 
 
@@ -59,7 +59,7 @@ def test_a_long_home_path_gets_a_short_socket_folder(open_folder: Path, depth: i
         with psycopg.connect(url) as connection:
             assert connection.execute("select 1").fetchone() == (1,)
     finally:
-        long.close()
+        long.remove()
 
 
 def test_a_squatter_in_the_temporary_folder_is_not_trusted(open_folder: Path) -> None:
@@ -77,34 +77,37 @@ def test_a_squatter_in_the_temporary_folder_is_not_trusted(open_folder: Path) ->
         assert second != first
         assert not list(first.iterdir())
     finally:
-        long.close()
+        long.remove()
         first.rmdir()
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["running_home", "stopped_home"])
-def test_removing_the_home_leads_to_a_fresh_server(home: Home, running: bool) -> None:
-    with home.acquire() as lease, psycopg.connect(lease.url("postgres", "postgres")) as connection:
+def test_removing_the_home_leads_to_a_fresh_server(fresh_home: Home, running: bool) -> None:
+    with (
+        fresh_home.acquire() as lease,
+        psycopg.connect(lease.url("postgres", "postgres")) as connection,
+    ):
         connection.execute("create table forgotten ()")
-    place = home.server().status().data_dir
+    place = fresh_home.server().status().data_dir
     assert place is not None
-    guardians = home.guardians()
+    guardians = fresh_home.guardians()
     if not running:
-        assert home.server().stop()
-    shutil.rmtree(home.path)
-    with psycopg.connect(home.acquire().url("postgres", "postgres")) as connection:
+        assert fresh_home.server().stop()
+    shutil.rmtree(fresh_home.path)
+    with psycopg.connect(fresh_home.acquire().url("postgres", "postgres")) as connection:
         assert connection.execute("select to_regclass('forgotten')").fetchone() == (None,)
     eventually(lambda: all(map(gone, guardians)))
     eventually(lambda: not place.exists())
 
 
-def test_lost_database_files_are_reported_not_replaced(home: Home) -> None:
-    home.acquire().release()
-    assert home.server().stop()
-    data_dir = home.server().status().data_dir
+def test_lost_database_files_are_reported_not_replaced(fresh_home: Home) -> None:
+    fresh_home.acquire().release()
+    assert fresh_home.server().stop()
+    data_dir = fresh_home.server().status().data_dir
     assert data_dir is not None
     shutil.rmtree(data_dir)
     with pytest.raises(EmbeddedPostgresError, match=r"are gone.*remove .*postgres to start"):
-        home.acquire()
+        fresh_home.acquire()
 
 
 def test_a_server_that_cannot_start_says_why(home: Home) -> None:

@@ -10,18 +10,18 @@ import pytest
 from tests.store.embedded.homes import Home, eventually, gone
 
 
-def test_processes_that_start_at_once_share_one_server(home: Home) -> None:
-    clients = [home.client() for _ in range(4)]
+def test_processes_that_start_at_once_share_one_server(fresh_home: Home) -> None:
+    clients = [fresh_home.client() for _ in range(4)]
     answers = [json.loads(client.stdout.readline()) for client in clients if client.stdout]
     assert len(answers) == 4
     assert len({tuple(answer) for answer in answers}) == 1
-    assert len(home.postmasters()) == 1
-    assert len(home.guardians()) == 1
-    assert home.server().status().users == 4
+    assert len(fresh_home.postmasters()) == 1
+    assert len(fresh_home.guardians()) == 1
+    assert fresh_home.server().status().users == 4
 
 
-def test_a_first_start_makes_what_migrations_need(home: Home) -> None:
-    lease = home.acquire()
+def test_a_first_start_makes_what_migrations_need(fresh_home: Home) -> None:
+    lease = fresh_home.acquire()
     with psycopg.connect(lease.url(user="lightfast_migrator"), autocommit=True) as connection:
         connection.execute("create database copied template template1")
         owners = connection.execute(
@@ -58,7 +58,7 @@ def test_a_client_that_holds_only_the_address_keeps_the_server_up(home: Home) ->
     with home.acquire(idle_seconds=0.5) as lease:
         connection = psycopg.connect(lease.url("postgres", "postgres"), autocommit=True)
     with connection:
-        until = time.monotonic() + 3
+        until = time.monotonic() + 2
         while time.monotonic() < until:
             assert not home.server().stop()
             assert connection.execute("select 1").fetchone() == (1,)
@@ -99,6 +99,7 @@ def test_stop_cuts_off_users_only_by_force(home: Home) -> None:
 
 def _write_row(url: str) -> None:
     with psycopg.connect(url) as connection:
+        connection.execute("drop table if exists kept")
         connection.execute("create table kept as select 1 as number")
 
 
