@@ -1,0 +1,169 @@
+"""Speed of the receiver beside a bare route: `python -m bench.receiver`.
+
+Both answer after the commit, on one Postgres of this run's own, in turns; quote the ratio, the rest
+depends on the machine. Also counts that no answered delivery is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from bench.receiver_wrk import wrk
+from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.embedded import EmbeddedPostgres
+
+SECRET = "bench-secret"  # noqa: S105 - signs nothing but this run's own load
+ROW = "{:<10} {:>10} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def process(command: list[str], port: int, log: Path, **environment: str) -> Iterator[None]:
+    """Runs a server until the block ends; the block begins when it accepts connections."""
+    with log.open("ab") as stream:
+        server = subprocess.Popen(
+            [sys.executable, *command], env={**os.environ, **environment}, stderr=stream
+        )
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"{command} did not start:\n{log.read_text()[-2000:]}")
+            time.sleep(0.05)
+        yield
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def load(path: str, port: int, given: argparse.Namespace) -> dict[str, Any]:
+    if given.wrk:
+        return wrk(path, port, SECRET, given.connections, given.seconds, given.body_bytes)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "bench.receiver_load", "--path", path, "--port", str(port)),
+            *("--secret", SECRET, "--connections", str(given.connections)),
+            *("--seconds", str(given.seconds), "--body-bytes", str(given.body_bytes)),
+        ],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def stored(conn: psycopg.Connection[Any], table: str, run: str) -> int:
+    found = conn.execute(
+        f"SELECT count(*) FROM {table} WHERE starts_with(delivery_id, %s)",  # noqa: S608
+        (run,),
+    ).fetchone()
+    conn.commit()
+    assert found is not None
+    return int(found[0])
+
+
+def measure(home: Path, database: Database, given: argparse.Namespace) -> bool:
+    """Prints the table; returns whether nothing went wrong."""
+    results: dict[str, list[dict[str, Any]]] = {"receiver": [], "bare route": []}
+    fine = True
+    print(ROW.format("", "per second", "p50 ms", "p99 ms", "answers", "rows", "not 200", "lost"))
+    with database.connect("migrator") as conn:
+        for _ in range(given.rounds):
+            for name, so_far in results.items():
+                port = free_port()
+                if name == "receiver":
+                    command, path, table = (
+                        ["-m", "webhook_receiver"],
+                        "/webhooks/github",
+                        "lightfast.raw_payloads",
+                    )
+                else:
+                    dsn = database.url("migrator")
+                    command = ["-m", "bench.receiver_bare", dsn, SECRET, str(port)]
+                    path, table = "/", "bench_bare"
+                with process(
+                    command,
+                    port,
+                    home / "log",
+                    LIGHTFAST_HOME=str(home),
+                    LIGHTFAST_RECEIVER_PORT=str(port),
+                    GITHUB_WEBHOOK_SECRET=SECRET,
+                ):
+                    found = load(path, port, given)
+                rows = stored(conn, table, found["run"])
+                refused = sum(n for status, n in found["statuses"].items() if status != "200")
+                fine &= rows >= found["accepted"] and not refused and not found["lost_connections"]
+                so_far.append(found)
+                print(
+                    ROW.format(
+                        name,
+                        f"{found['per_second']:,.0f}",
+                        f"{found['p50_ms']:.1f}",
+                        f"{found['p99_ms']:.1f}",
+                        found["accepted"],
+                        rows,
+                        refused,
+                        found["lost_connections"],
+                    ),
+                    flush=True,
+                )
+    rate = {n: statistics.median(r["per_second"] for r in found) for n, found in results.items()}
+    print(
+        f"median: receiver {rate['receiver']:,.0f}/s, bare route {rate['bare route']:,.0f}/s, "
+        f"ratio {rate['receiver'] / rate['bare route']:.2f} "
+        f"({given.body_bytes} bytes, {given.connections} connections, {os.cpu_count()} cores)"
+    )
+    return fine
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--body-bytes", type=int, default=10_240)
+    parser.add_argument(
+        "--wrk",
+        action=argparse.BooleanOptionalAction,
+        default=shutil.which("wrk") is not None,
+        help="load by wrk (default where it is installed), else by a process of our own",
+    )
+    given = parser.parse_args()
+    os.environ.pop("LIGHTFAST_DATABASE_URL", None)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        server = EmbeddedPostgres(home, idle_seconds=5)
+        try:
+            with Database(lease=server.acquire()) as database:
+                database.migrate()
+                fine = measure(home, database, given)
+        finally:
+            server.stop(force=True)
+    sys.exit(0 if fine else 1)
+
+
+if __name__ == "__main__":
+    main()
