@@ -14,6 +14,8 @@ from typing import Any
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import change_routing
 
+REMOVED = "removed by an operator"
+
 
 class LinkRefusedError(ValueError):
     """A link that must not be made; the message says why and what to do."""
@@ -141,9 +143,12 @@ def link_resource(
     made = conn.execute(
         """
         INSERT INTO lightfast.integrations (workspace_id, resource_id, connected_by)
-        VALUES (%s, %s, %s) ON CONFLICT (workspace_id, resource_id) DO NOTHING RETURNING id
+        VALUES (%s, %s, %s)
+        ON CONFLICT (workspace_id, resource_id) DO UPDATE SET is_active = true, status_reason = NULL
+        WHERE integrations.status_reason = %s
+        RETURNING id
         """,
-        (workspace.id, row[0], connected_by),
+        (workspace.id, row[0], connected_by, REMOVED),
     ).fetchone()
     if made is None:
         return LinkReport(find_integration(conn, workspace, provider, resource_id).id, False, 0)
@@ -171,14 +176,19 @@ def requeue_resource(conn: Connection, provider: str, resource_id: str) -> int:
     """Puts every payload that was routed by this resource back into the queue; returns how many."""
     found = conn.execute(
         """
+        WITH concerned AS (
+          SELECT raw_payload_id FROM lightfast.outcomes WHERE resource_key LIKE %s
+          UNION
+          SELECT raw_payload_id FROM lightfast.lifecycle_events
+          WHERE provider = %s AND subject_kind = 'resource' AND subject_id = %s
+        )
         INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
-        SELECT DISTINCT p.id, p.partition_date
-        FROM lightfast.outcomes o JOIN lightfast.raw_payloads p ON p.id = o.raw_payload_id
-        WHERE o.resource_key LIKE %s AND p.provider = %s
-        ORDER BY p.id
+        SELECT p.id, p.partition_date
+        FROM concerned c JOIN lightfast.raw_payloads p ON p.id = c.raw_payload_id
+        WHERE p.provider = %s ORDER BY p.id
         ON CONFLICT DO NOTHING
         """,
-        (f"{_like(provider)}:%:{_like(resource_id)}", provider),
+        (f"{_like(provider)}:%:{_like(resource_id)}", provider, resource_id, provider),
     )
     return found.rowcount
 
@@ -199,8 +209,10 @@ _INTEGRATIONS = """
 
 def list_integrations(conn: Connection, workspace: Workspace | None = None) -> list[Integration]:
     rows = conn.execute(
-        f"{_INTEGRATIONS} WHERE %s OR w.id = %s ORDER BY w.slug, r.provider, r.provider_resource_id",
-        (workspace is None, workspace.id if workspace else None),
+        f"""{_INTEGRATIONS}
+        WHERE (%s OR w.id = %s) AND i.status_reason IS DISTINCT FROM %s
+        ORDER BY w.slug, r.provider, r.provider_resource_id""",
+        (workspace is None, workspace.id if workspace else None, REMOVED),
     )
     return [Integration(*row) for row in rows]
 
@@ -244,6 +256,8 @@ def set_active(conn: Connection, integration: Integration, active: bool, reason:
 
 
 def remove_integration(conn: Connection, integration: Integration) -> None:
-    """Unlinks: new deliveries no longer reach the workspace; what is stored stays."""
-    change_routing(conn)
-    conn.execute("DELETE FROM lightfast.integrations WHERE id = %s", (integration.id,))
+    """Unlinks: new deliveries no longer reach the workspace; what is stored stays.
+
+    The row is kept, so that what it let in can still be rebuilt; linking again revives it.
+    """
+    set_active(conn, integration, active=False, reason=REMOVED)

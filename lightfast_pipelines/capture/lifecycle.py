@@ -1,0 +1,141 @@
+"""Applies what providers say of connections and resources themselves: removed, renamed, archived.
+
+The latest by the provider's clock wins, whichever comes first; stored observations are never touched.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from lightfast_pipelines.capture.reading import ReadPayload
+from lightfast_pipelines.domain.events import Lifecycle
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.staging import stage
+
+Subject = tuple[str, str, str]
+
+_INSTALLATION_STATUS = {"active": "active", "suspended": "error", "removed": "revoked"}
+_COLUMNS = (
+    "raw_payload_id",
+    "provider",
+    "subject_kind",
+    "subject_id",
+    "change",
+    "value",
+    "reason",
+    "occurred_at",
+)
+
+
+def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> int:
+    """Records the lifecycle events of these payloads and brings their subjects up to date.
+
+    Returns how many events there were.
+    """
+    rows = {
+        (payload.raw.id, event.subject_kind, event.subject_id, event.change): (
+            payload.raw.id,
+            payload.raw.provider,
+            event.subject_kind,
+            event.subject_id,
+            event.change,
+            msgspec.json.encode(dict(event.value)).decode(),
+            event.reason,
+            event.occurred_at or payload.raw.received_at,
+        )
+        for payload in payloads
+        if isinstance(payload.reading, Lifecycle)
+        for event in payload.reading.events
+    }
+    if not rows:
+        return 0
+    conn.execute(
+        "DELETE FROM lightfast.lifecycle_events WHERE raw_payload_id = ANY(%s)",
+        (sorted({key[0] for key in rows}),),
+    )
+    staged = stage(conn, "lifecycle_events", _COLUMNS, rows.values())
+    names = ", ".join(_COLUMNS)
+    conn.execute(f"INSERT INTO lightfast.lifecycle_events ({names}) SELECT {names} FROM {staged}")
+    settle(conn, sorted({row[1:4] for row in rows.values()}))
+    return len(rows)
+
+
+def settle(conn: Connection, subjects: Sequence[Subject]) -> None:
+    """Folds all lifecycle events of these subjects (provider, kind, id) in order of their time."""
+    if not subjects:
+        return
+    found = conn.execute(
+        """
+        SELECT l.provider, l.subject_kind, l.subject_id, l.change, l.value, l.reason
+        FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (provider, subject_kind, subject_id)
+        JOIN lightfast.lifecycle_events l USING (provider, subject_kind, subject_id)
+        JOIN lightfast.raw_payloads p ON p.id = l.raw_payload_id
+        ORDER BY l.provider, l.subject_kind, l.subject_id, l.occurred_at, p.body_sha256, l.change
+        """,
+        [list(column) for column in zip(*subjects, strict=True)],
+    )
+    stories: dict[Subject, list[tuple[str, dict[str, Any], str]]] = defaultdict(list)
+    for provider, kind, identifier, change, value, reason in found:
+        stories[provider, kind, identifier].append((change, value, reason))
+    for (provider, kind, identifier), story in stories.items():
+        if kind == "installation":
+            _settle_installation(conn, provider, identifier, story)
+        else:
+            _settle_resource(conn, provider, identifier, story)
+
+
+def _settle_installation(
+    conn: Connection, provider: str, identifier: str, story: list[tuple[str, dict[str, Any], str]]
+) -> None:
+    status, why = "active", None
+    account: str | None = None
+    for change, value, reason in story:
+        account = value.get("account_login") or account
+        if change in _INSTALLATION_STATUS:
+            status = _INSTALLATION_STATUS[change]
+            why = None if status == "active" else reason
+    conn.execute(
+        """
+        UPDATE lightfast.installations SET status = %(status)s, status_reason = %(why)s,
+          account_login = coalesce(%(account)s, account_login), updated_at = now()
+        WHERE provider = %(provider)s AND external_id = %(id)s
+          AND (status, status_reason, account_login)
+            IS DISTINCT FROM (%(status)s, %(why)s, coalesce(%(account)s, account_login))
+        """,
+        {"status": status, "why": why, "account": account, "provider": provider, "id": identifier},
+    )
+
+
+def _settle_resource(
+    conn: Connection, provider: str, identifier: str, story: list[tuple[str, dict[str, Any], str]]
+) -> None:
+    status, why = "active", None
+    name: str | None = None
+    meta: dict[str, Any] = {}
+    for change, value, reason in story:
+        name = value.get("name") or name
+        if change in ("active", "removed"):
+            status, why = change, None if change == "active" else reason
+        elif change in ("archived", "unarchived"):
+            meta["archived"] = change == "archived"
+        meta |= {key: one for key, one in value.items() if key not in ("name", "account_login")}
+    conn.execute(
+        """
+        UPDATE lightfast.resources SET status = %(status)s, status_reason = %(why)s,
+          resource_name = coalesce(%(name)s, resource_name),
+          resource_meta = resource_meta || %(meta)s::jsonb, updated_at = now()
+        WHERE provider = %(provider)s AND provider_resource_id = %(id)s
+        """,
+        {
+            "status": status,
+            "why": why,
+            "name": name,
+            "meta": msgspec.json.encode(meta).decode(),
+            "provider": provider,
+            "id": identifier,
+        },
+    )

@@ -1,0 +1,58 @@
+"""Writes what became of each payload, and takes it out of the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from lightfast_pipelines.capture.routing import Outcome
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.staging import stage
+
+_COLUMNS = (
+    "raw_payload_id",
+    "workspace_id",
+    "resource_key",
+    "status",
+    "reason",
+    "attempts",
+    "rule_version",
+    "processed_at",
+)
+
+
+def write_outcomes(
+    conn: Connection, raw_ids: Sequence[int], outcomes: Sequence[Outcome], now: datetime
+) -> None:
+    """Replaces the outcomes of these payloads and deletes their queue rows."""
+    conn.execute("DELETE FROM lightfast.outcomes WHERE raw_payload_id = ANY(%s)", (list(raw_ids),))
+    rows = (
+        (
+            one.raw_payload_id,
+            one.workspace_id,
+            one.resource_key,
+            one.status,
+            one.reason,
+            one.attempts,
+            one.rule_version,
+            now,
+        )
+        for one in outcomes
+    )
+    staged = stage(conn, "outcomes", _COLUMNS, rows)
+    names = ", ".join(_COLUMNS)
+    conn.execute(f"INSERT INTO lightfast.outcomes ({names}) SELECT {names} FROM {staged}")
+    conn.execute("DELETE FROM lightfast.raw_queue WHERE raw_payload_id = ANY(%s)", (list(raw_ids),))
+
+
+def mark_changed(conn: Connection, workspaces: Sequence[int]) -> None:
+    """Notes that these workspaces changed, so that who is who and clusters are decided again."""
+    if workspaces:
+        conn.execute(
+            """
+            INSERT INTO lightfast.consolidation_marks (workspace_id, changes)
+            SELECT id, 1 FROM unnest(%s::bigint[]) AS k (id) ORDER BY id
+            ON CONFLICT (workspace_id) DO UPDATE SET changes = consolidation_marks.changes + 1
+            """,
+            (sorted(set(workspaces)),),
+        )

@@ -1,0 +1,132 @@
+"""Loads raw payloads and lets their provider read them: bytes in, a reading or an error out.
+
+What the reading becomes in which workspace is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from lightfast_pipelines.domain.events import Parked, Reading, Route
+from lightfast_pipelines.providers import discover
+from lightfast_pipelines.store.database import Connection
+
+# Bodies of one batch are in memory at once: 25 MiB each would otherwise add up to gigabytes.
+BATCH_BYTES = 48 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RawPayload:
+    """A row of raw_payloads with its bytes; `body` is None where retention has dropped them."""
+
+    id: int
+    org_id: str | None
+    provider: str
+    delivery_id: str
+    body_sha256: bytes
+    event_type: str
+    ingestion_source: str
+    received_at: datetime
+    partition_date: date
+    verified_by: str
+    body: bytes | None
+    headers: Mapping[str, str]
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPayload:
+    """A payload after its provider has read it: a reading, or the error that reading raised."""
+
+    raw: RawPayload
+    reading: Reading | None
+    route: Route | None
+    sync_event: str
+    rule_version: int
+    error: str | None = None
+
+
+_COLUMNS = """
+    p.id, p.org_id, p.provider, p.delivery_id, p.body_sha256, p.event_type, p.ingestion_source,
+    p.received_at, p.partition_date, p.verified_by, b.body, b.headers
+"""
+
+
+def take(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPayload]:
+    """Up to `rows` waiting payloads, oldest day first, as many as BATCH_BYTES allows (at least one)."""
+    sizes = conn.execute(
+        """
+        SELECT q.raw_payload_id, q.attempts, coalesce(octet_length(b.body), 0)
+        FROM lightfast.raw_queue q
+        JOIN lightfast.raw_payloads p ON p.id = q.raw_payload_id
+        LEFT JOIN lightfast.raw_bodies b
+          ON b.raw_payload_id = p.id AND b.received_at = p.received_at
+        WHERE %(all)s OR q.partition_date = ANY(%(days)s)
+        ORDER BY q.partition_date, q.raw_payload_id
+        LIMIT %(rows)s
+        FOR UPDATE OF q
+        """,
+        {"all": days is None, "days": list(days or ()), "rows": rows},
+    ).fetchall()
+    chosen: dict[int, int] = {}
+    total = 0
+    for identifier, attempts, size in sizes:
+        total += size
+        if chosen and total > BATCH_BYTES:
+            break
+        chosen[identifier] = attempts
+    return load(conn, chosen)
+
+
+def load(conn: Connection, ids: Mapping[int, int]) -> list[RawPayload]:
+    """The payloads with these ids (id -> attempts so far), in order of their ids."""
+    if not ids:
+        return []
+    found = conn.execute(
+        f"""
+        SELECT {_COLUMNS} FROM lightfast.raw_payloads p
+        LEFT JOIN lightfast.raw_bodies b
+          ON b.raw_payload_id = p.id AND b.received_at = p.received_at
+        WHERE p.id = ANY(%s) ORDER BY p.id
+        """,
+        (list(ids),),
+        binary=True,
+    )
+    return [RawPayload(*row[:11], headers=row[11] or {}, attempts=ids[row[0]]) for row in found]
+
+
+def read(raw: RawPayload) -> ReadPayload:
+    """Never raises: what the provider raises becomes `error`."""
+    provider = discover().get(raw.provider)
+    if provider is None:
+        parked = Parked(f"provider {raw.provider!r} is not known here")
+        return ReadPayload(raw, parked, None, raw.event_type, 0)
+    if raw.body is None:
+        return ReadPayload(raw, None, None, raw.event_type, provider.rule_version, "body is gone")
+    try:
+        payload = provider.decode(raw.body, raw.headers)
+        return ReadPayload(
+            raw,
+            provider.read(raw.event_type, payload),
+            provider.route(raw.event_type, payload),
+            provider.sync_event(raw.event_type, payload),
+            provider.rule_version,
+        )
+    except Exception as error:
+        return ReadPayload(
+            raw, None, None, raw.event_type, provider.rule_version, describe_error(error)
+        )
+
+
+def describe_error(error: Exception) -> str:
+    """What failed and where, without the payload's text (messages may quote it)."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = ""
+    if trace is not None:
+        name = trace.tb_frame.f_globals.get("__name__", "?")
+        where = f" at {name}:{trace.tb_lineno}"
+    return f"{type(error).__name__}{where}: {str(error)[:120]}"

@@ -1,0 +1,185 @@
+"""Writes which observations state which changes of state, and the intervals folded from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import NamedTuple
+
+import msgspec
+
+from lightfast_pipelines.capture.differences import differences
+from lightfast_pipelines.capture.facts import Fact
+from lightfast_pipelines.domain import states
+from lightfast_pipelines.domain.keys import category_of
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.staging import stage
+
+ChangeKey = tuple[int, str, str]
+StateKey = tuple[int, str, str]
+
+
+class Change(NamedTuple):
+    """What an observation states of a state, without the keys (observation, entity key, state type)."""
+
+    workspace_id: int
+    state_value: str
+    state_metadata: str
+    at: datetime
+    rank: int
+    reason: str | None
+    recorded_at: datetime
+
+
+_json = msgspec.json.Encoder(enc_hook=str, order="deterministic")
+_INTERVAL = (
+    "workspace_id",
+    "entity_type",
+    "entity_id",
+    "state_type",
+    "state_value",
+    "state_metadata",
+    "valid_from",
+    "valid_to",
+    "is_current",
+    "recorded_at",
+    "superseded_at",
+    "changed_by_identity_id",
+    "change_reason",
+    "related_observation_id",
+)
+
+
+def write_states(
+    conn: Connection, facts: Mapping[int, Fact], known: Sequence[int], restated: Iterable[int]
+) -> int:
+    """Writes the changes of the facts (observation id -> fact); returns the number of intervals written.
+
+    `restated` are known observations whose doer or time of record may have changed: their states are
+    folded again even where the change itself is the same.
+    """
+    new: dict[ChangeKey, Change] = {}
+    for observation, fact in facts.items():
+        for change in fact.statement.states:
+            new[observation, change.thing.key, change.state_type] = Change(
+                fact.workspace.id,
+                change.value,
+                _json.encode(dict(change.metadata)).decode(),
+                change.at,
+                change.rank,
+                change.reason,
+                fact.recorded_at,
+            )
+    old = _load(conn, known)
+    changed = differences(old, new)
+    if changed.removed:
+        conn.execute(
+            """
+            DELETE FROM lightfast.state_changes s
+            USING unnest(%s::bigint[], %s::text[], %s::text[]) AS k (observation_id, entity_key, state_type)
+            WHERE s.observation_id = k.observation_id AND s.entity_key = k.entity_key
+              AND s.state_type = k.state_type
+            """,
+            [list(column) for column in zip(*changed.removed, strict=True)],
+        )
+    if changed.added:
+        columns = ("observation_id", "entity_key", "state_type", *Change._fields)
+        names = ", ".join(columns)
+        rows = (key + row for key, row in changed.added.items())
+        staged = stage(conn, "state_changes", columns, rows)
+        conn.execute(f"INSERT INTO lightfast.state_changes ({names}) SELECT {names} FROM {staged}")
+    again = set(restated)
+    touched = {
+        (row.workspace_id, key[1], key[2])
+        for key, row in [*changed.removed.items(), *changed.added.items()]
+    }
+    touched |= {(row.workspace_id, k[1], k[2]) for k, row in new.items() if k[0] in again}
+    return _fold(conn, sorted(touched))
+
+
+def _load(conn: Connection, observations: Sequence[int]) -> dict[ChangeKey, Change]:
+    if not observations:
+        return {}
+    rows = conn.execute(
+        """
+        SELECT observation_id, entity_key, state_type, workspace_id, state_value, state_metadata, at, rank,
+               reason, recorded_at
+        FROM lightfast.state_changes WHERE observation_id = ANY(%s)
+        """,
+        (list(observations),),
+    )
+    return {
+        (row[0], row[1], row[2]): Change(row[3], row[4], _json.encode(row[5]).decode(), *row[6:])
+        for row in rows
+    }
+
+
+def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
+    """Folds these states anew from all changes that are stated of them."""
+    if not keys:
+        return 0
+    columns = [list(column) for column in zip(*keys, strict=True)]
+    rows = conn.execute(
+        """
+        SELECT s.workspace_id, s.entity_key, s.state_type, s.state_value, s.at, s.rank, o.source_id,
+               s.recorded_at, s.reason, s.state_metadata, s.observation_id, o.actor_identity_id
+        FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, entity_key, state_type)
+        JOIN lightfast.state_changes s USING (workspace_id, entity_key, state_type)
+        JOIN lightfast.observations o ON o.id = s.observation_id
+        ORDER BY 1, 2, 3
+        """,
+        columns,
+    ).fetchall()
+    conn.execute(
+        """
+        DELETE FROM lightfast.temporal_states t
+        USING unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, entity_id, state_type)
+        WHERE t.workspace_id = k.workspace_id AND t.entity_id = k.entity_id
+          AND t.state_type = k.state_type
+        """,
+        columns,
+    )
+    intervals = []
+    for key, group in groupby(rows, key=lambda row: row[:3]):
+        workspace, entity, state_type = key
+        stated = [states.Fact(*row[3:]) for row in group]
+        for one in states.history(stated):
+            intervals.append(
+                (
+                    workspace,
+                    category_of(entity),
+                    entity,
+                    state_type,
+                    one.value,
+                    _json.encode(dict(one.fact.metadata)).decode(),
+                    one.valid_from,
+                    one.valid_to,
+                    one.is_current,
+                    one.recorded_at,
+                    one.superseded_at,
+                    one.fact.identity_id,
+                    one.fact.reason,
+                    one.fact.observation_id,
+                )
+            )
+    names = ", ".join(_INTERVAL)
+    staged = stage(conn, "temporal_states", _INTERVAL, intervals)
+    conn.execute(f"INSERT INTO lightfast.temporal_states ({names}) SELECT {names} FROM {staged}")
+    return len(intervals)
+
+
+def name_states(conn: Connection, entities: Sequence[tuple[int, str]]) -> None:
+    """Gives the states of these entities (workspace, key) the entity's name as it is now."""
+    if entities:
+        wanted = sorted(set(entities))
+        conn.execute(
+            """
+            UPDATE lightfast.temporal_states t SET entity_name = e.value
+            FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, key)
+            JOIN lightfast.entities e USING (workspace_id, key)
+            WHERE t.workspace_id = k.workspace_id AND t.entity_id = k.key
+              AND t.entity_name IS DISTINCT FROM e.value
+            """,
+            [list(column) for column in zip(*wanted, strict=True)],
+        )
