@@ -29,7 +29,7 @@ CHUNK_BYTES = 8 * 1024 * 1024
 # Says what the body was when it came over HTTP; the body stored here is JSON whatever it was then.
 _HEADERS_OF_THE_WIRE = frozenset({"content-type", "content-length", "content-encoding"})
 # A route that is a connection's, not a resource's: there is nothing to link.
-_NOT_LINKED = ":installation:"
+_NOT_LINKED = frozenset({"installation", "organization"})
 
 
 class _Envelope(msgspec.Struct):
@@ -133,7 +133,7 @@ class _Links:
 
     def ensure(self, route: Route, line: Line) -> None:
         key = route.resource_key
-        if key in self._known or _NOT_LINKED in key:
+        if key in self._known or key.split(":")[1] in _NOT_LINKED:
             return
         self._known.add(key)
         try:
