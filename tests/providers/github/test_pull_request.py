@@ -1,0 +1,196 @@
+"""What a pull_request payload states, transition by transition."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from lightfast_pipelines.domain.events import Filtered, Parked
+from tests.providers.github.payloads import pull_request, push, repository, sha, user
+from tests.providers.github.readings import accounts, edges, mentioned, read, statement
+
+PR = "github:pr:1#1"
+OPENED = datetime(2024, 5, 1, 10, tzinfo=UTC)
+CHANGED = datetime(2024, 5, 2, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("payload", "source_type", "tag", "at", "state", "rank"),
+    [
+        (pull_request("opened"), "opened", "PR Opened", OPENED, "open", 1),
+        (pull_request("opened", draft=True), "opened", "PR Opened", OPENED, "draft", 0),
+        (pull_request("closed"), "closed", "PR Closed", CHANGED, "closed", 4),
+        (pull_request("closed", merged=True), "merged", "PR Merged", CHANGED, "merged", 5),
+        (pull_request("reopened"), "reopened", "PR Reopened", CHANGED, "open", 2),
+        (
+            pull_request("ready_for_review"),
+            "ready-for-review",
+            "Ready for Review",
+            CHANGED,
+            "open",
+            3,
+        ),
+        (
+            pull_request("converted_to_draft", draft=True),
+            "converted-to-draft",
+            "PR Converted to Draft",
+            CHANGED,
+            "draft",
+            0,
+        ),
+    ],
+)
+def test_each_action_is_its_own_transition_at_its_own_time(
+    payload: dict[str, object], source_type: str, tag: str, at: datetime, state: str, rank: int
+) -> None:
+    found = statement("pull_request", payload)
+    assert found.source_type == f"pull-request.{source_type}"
+    assert found.source_id == f"{PR}|{source_type}|{at:%Y-%m-%dT%H:%M:%SZ}"
+    assert found.title == f"[{tag}] Add a cart"
+    assert found.occurred_at == at
+    changes = [(each.thing.key, each.state_type, each.value, each.rank) for each in found.states]
+    assert changes == [(PR, "status", state, rank)]
+    assert found.states[0].at == at
+
+
+def test_a_merge_is_known_by_its_time_where_the_flag_is_missing() -> None:
+    payload = pull_request("closed", merged=True)
+    del payload["pull_request"]["merged"]
+    assert statement("pull_request", payload).source_type == "pull-request.merged"
+
+
+def test_a_close_that_follows_an_update_keeps_its_own_time() -> None:
+    payload = pull_request("closed", merged=True, updated_at="2024-06-01T00:00:00Z")
+    found = statement("pull_request", payload)
+    assert found.occurred_at == CHANGED
+    assert found.updated_at == datetime(2024, 6, 1, tzinfo=UTC)
+
+
+def test_reopened_twice_is_two_observations_and_delivered_twice_is_one() -> None:
+    first = pull_request("reopened", at="2024-05-03T00:00:00Z")
+    second = pull_request("reopened", at="2024-05-04T00:00:00Z")
+    ids = [statement("pull_request", each).source_id for each in (first, second, first)]
+    assert ids[0] != ids[1]
+    assert ids[0] == ids[2]
+
+
+def test_a_renamed_repository_changes_no_id() -> None:
+    before = statement("pull_request", pull_request("closed", repo="acme/shop"))
+    after = statement("pull_request", pull_request("closed", repo="Acme-Inc/store"))
+    assert before.source_id == after.source_id
+    assert before.subject.key == after.subject.key
+    assert before.subject.aliases == ("github:ref:1#1", "github:ref:acme/shop#1")
+    assert after.subject.aliases == ("github:ref:1#1", "github:ref:acme-inc/store#1")
+
+
+def test_who_did_it_and_whose_work_it_is_stand_apart() -> None:
+    found = statement(
+        "pull_request", pull_request("closed", merged=True, author="ada", sender="grace")
+    )
+    assert found.actor is not None
+    assert found.author is not None
+    assert (found.actor.username, found.author.username) == ("grace", "ada")
+    assert accounts(found, "merged_by") == ["grace"]
+    assert found.metadata["mergedBy"] == "grace"
+
+
+def test_bots_are_bots_and_ghosts_are_nobody() -> None:
+    bot = user("renovate[bot]", 29139614, "Bot")
+    payload = pull_request("opened", sender=bot)
+    payload["pull_request"]["user"] = None
+    found = statement("pull_request", payload)
+    assert found.actor is not None
+    assert found.actor.kind == "bot"
+    assert found.author is None
+
+
+def test_the_trial_merge_of_an_open_pull_request_is_not_its_merge() -> None:
+    head, merge = sha("head"), sha("merge")
+    contains = (PR, "contains", f"github:commit:{head}")
+    on_branch = (PR, "on_branch", "github:branch:1:feature/cart")
+    merges_as = (PR, "merges_as", f"github:commit:{merge}")
+    opened = pull_request("opened", head_sha=head, merge_sha=merge)
+    assert edges(statement("pull_request", opened)) == {contains, on_branch}
+    merged = pull_request("closed", merged=True, head_sha=head, merge_sha=merge)
+    assert edges(statement("pull_request", merged)) == {contains, on_branch, merges_as}
+
+
+def test_a_branch_belongs_to_the_fork_it_is_in_and_to_nobody_once_that_is_gone() -> None:
+    fork = pull_request("opened")
+    fork["pull_request"]["head"]["repo"] = repository("eve/shop", 99)
+    assert (PR, "on_branch", "github:branch:99:feature/cart") in edges(
+        statement("pull_request", fork)
+    )
+    gone = pull_request("opened")
+    gone["pull_request"]["head"]["repo"] = None
+    found = statement("pull_request", gone)
+    assert all(edge.type != "on_branch" for edge in found.edges)
+    assert ("branch", "feature/cart") in [(each.type, each.id) for each in found.references]
+
+
+def test_references_come_in_the_order_of_the_page() -> None:
+    found = statement(
+        "pull_request",
+        pull_request(
+            "closed",
+            merged=True,
+            reviewers=("grace", "grace"),
+            assignees=("ada",),
+            labels=("bug", ""),
+            milestone={"number": 3, "title": "v1"},
+        ),
+    )
+    assert [each.type for each in found.references] == [
+        *("pr", "branch", "commit", "commit", "reviewer", "assignee", "label"),
+    ]
+    assert [each.label for each in found.references][3] == "merge"
+    assert accounts(found, "reviewer") == ["grace"]
+    assert mentioned(found, "label") == ["github:label:1:bug"]
+    assert mentioned(found, "assignee") == [f"user:github:{user('ada')['id']}"]
+    assert (PR, "belongs_to", "github:milestone:1#3") in edges(found)
+
+
+def test_long_texts_are_cut_but_closing_words_are_sought_in_all_of_them() -> None:
+    body = "x" * 20_000 + "\nFixes #5"
+    found = statement("pull_request", pull_request("opened", title="t" * 300, body=body))
+    assert len(found.title) == 200
+    assert found.title.endswith("...")
+    assert len(found.content) == 10_000
+    assert found.content.endswith("...")
+    assert found.link_text is not None
+    assert found.link_text.endswith("Fixes #5")
+    assert found.scope is not None
+    assert (found.scope.repository_id, found.scope.repository_name) == ("1", "acme/shop")
+
+
+def test_nul_and_half_a_surrogate_become_replacement_characters_everywhere() -> None:
+    payload = pull_request("opened", title="a\x00b", labels=("l\x00",), head="h\x00")
+    found = statement("pull_request", payload)
+    assert found.title == "[PR Opened] a\ufffdb"
+    assert "\\x00" not in repr(found)
+
+
+@pytest.mark.parametrize("action", ["labeled", "synchronize", "edited", "review_requested"])
+def test_understood_actions_that_are_not_kept_say_so(action: str) -> None:
+    assert read("pull_request", pull_request(action)) == Filtered(f"action {action} is not kept")
+
+
+def test_an_unknown_action_and_a_missing_part_are_parked_by_name() -> None:
+    unknown = read("pull_request", pull_request("painted"))
+    assert unknown == Parked("action painted of pull_request is not known yet")
+    for path in ("pull_request", "repository"):
+        payload = pull_request("opened")
+        payload[path] = None
+        reading = read("pull_request", payload)
+        assert isinstance(reading, Parked)
+        assert path in reading.reason
+    timeless = pull_request("closed", closed_at="2026", updated_at=None)
+    timeless["pull_request"]["created_at"] = None
+    reading = read("pull_request", timeless)
+    assert isinstance(reading, Parked)
+    assert "pull_request.closed_at" in reading.reason
+
+
+def test_other_events_are_parked() -> None:
+    assert read("deployment_review", push()) == Parked("event deployment_review is not known yet")

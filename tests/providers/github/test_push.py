@@ -1,0 +1,234 @@
+"""What a push states: its commits, and itself where it forces, deletes or tags."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lightfast_pipelines.domain.events import Filtered, Parked, Understood
+from tests.providers.github.payloads import NOBODY, commit, push, sha, web_flow
+from tests.providers.github.readings import (
+    accounts,
+    edges,
+    mentioned,
+    read,
+    statement,
+    statements,
+)
+
+
+def key(seed: dict[str, Any]) -> str:
+    return f"github:commit:{seed['id']}"
+
+
+def test_each_commit_is_an_observation_at_its_authors_time() -> None:
+    first = commit("Add a cart\n\nIt holds things.", at="2024-05-01T12:00:00+02:00")
+    second = commit("Empty it", at="2024-05-01T11:00:00Z")
+    found = statements("push", push([first, second]))
+    assert [each.source_id for each in found] == [f"{key(first)}|pushed", f"{key(second)}|pushed"]
+    assert found[0].occurred_at == datetime(2024, 5, 1, 10, tzinfo=UTC)
+    assert found[0].occurred_at.tzinfo is UTC
+    assert found[0].title == "[Commit] Add a cart"
+    assert found[0].content == "Add a cart\n\nIt holds things."
+    assert found[0].source_type == "commit.pushed"
+    assert (found[0].branch, found[0].paths) == ("main", ("shop/cart.py",))
+
+
+def test_the_authors_time_stands_before_the_committers() -> None:
+    late = {"name": "Bob", "email": "bob@acme.test", "date": "2024-06-01T00:00:00Z"}
+    rebased = commit(at="2024-05-01T10:00:00Z", committer=late)
+    rebased["timestamp"] = "2024-06-01T00:00:00Z"
+    found = statement("push", push([rebased]))
+    assert found.occurred_at == datetime(2024, 5, 1, 10, tzinfo=UTC)
+    assert accounts(found, "committer") == ["Bob <bob@acme.test>"]
+
+
+def test_a_commit_in_two_pushes_is_one_observation() -> None:
+    same = commit("Add a cart")
+    on_branch = statement("push", push([same], ref="refs/heads/feature/cart"))
+    on_main = statement("push", push([{**same, "distinct": False}]))
+    assert on_branch.source_id == on_main.source_id
+    assert (on_branch.branch, on_main.branch) == ("feature/cart", "main")
+
+
+def test_the_commits_author_did_it_and_the_sender_pushed_it() -> None:
+    found = statement("push", push([commit(author="Grace", email="G@acme.test")], sender="ada"))
+    assert found.actor is not None
+    assert found.actor == found.author
+    assert (found.actor.source, found.actor.source_id) == ("git", "Grace <g@acme.test>")
+    assert not found.actor.email_verified
+    assert accounts(found, "pusher") == ["ada"]
+
+
+def test_github_vouches_for_the_address_of_a_commit_that_it_gives_a_login() -> None:
+    found = statement("push", push([commit(username="ada")]))
+    assert found.author is not None
+    assert (found.author.username, found.author.email_verified) == ("ada", True)
+
+
+def test_a_bots_commit_is_a_bots() -> None:
+    address = "49699333+dependabot[bot]@users.noreply.github.com"
+    found = statement("push", push([commit(author="dependabot[bot]", email=address)]))
+    assert found.author is not None
+    assert found.author.kind == "bot"
+
+
+def test_trailers_name_co_authors_and_githubs_own_committer_is_nobody() -> None:
+    message = (
+        "Pair\n\nCo-authored-by: Grace <grace@acme.test>\nCO-AUTHORED-BY: <x@y.test>\r\n"
+        "Not Co-authored-by: Eve <eve@acme.test>\nCo-authored-by: nobody"
+    )
+    found = statement("push", push([commit(message, committer=web_flow())]))
+    assert accounts(found, "co_author") == ["Grace <grace@acme.test>", " <x@y.test>"]
+    assert accounts(found, "committer") == []
+
+
+def test_changed_files_are_mentioned_up_to_forty_and_all_are_counted() -> None:
+    names = tuple(f"src/{number:03}.py" for number in range(60))
+    found = statement("push", push([commit(added=names, modified=(), removed=("old.py",))]))
+    assert len(mentioned(found, "file")) == 40
+    assert mentioned(found, "file")[0] == "file:old.py"
+    assert (found.metadata["fileCount"], found.metadata["added"]) == (61, 60)
+    assert found.paths is not None
+    assert len(found.paths) == 61
+
+
+def test_a_head_commit_that_the_list_was_cut_off_before_is_stated_too() -> None:
+    commits = [commit(f"c{number}") for number in range(3)]
+    payload = push(commits)
+    payload["commits"] = commits[:2]
+    found = statements("push", payload)
+    assert [each.subject.key for each in found] == [key(each) for each in commits]
+
+
+def test_a_merge_pushed_by_githubs_button_brings_its_pull_requests_commits() -> None:
+    inner, nested = commit("Work"), commit("Merge pull request #3 from acme/part\n\nPart")
+    merge = commit(
+        "Merge pull request #12 from acme/cart\n\nAdd a cart", committer=web_flow(), modified=()
+    )
+    by_key = {each.subject.key: each for each in statements("push", push([inner, nested, merge]))}
+    pull = "github:ref:1#12"
+    assert (pull, "contains", key(inner)) in edges(by_key[key(inner)])
+    assert (pull, "contains", key(nested)) in edges(by_key[key(nested)])
+    assert ("github:ref:1#3", "merges_as", key(nested)) in edges(by_key[key(nested)])
+    assert (pull, "merges_as", key(merge)) in edges(by_key[key(merge)])
+    stub = next(edge.subject for edge in by_key[key(merge)].edges if edge.type == "merges_as")
+    assert (stub.key, stub.aliases) == (pull, ("github:ref:acme/shop#12",))
+
+
+def test_several_merges_pushed_by_hand_say_nothing_of_whose_the_rest_is() -> None:
+    first, work = commit("Merge pull request #1 from a/b"), commit("Work")
+    last = commit("Merge pull request #2 from a/c")
+    for found in statements("push", push([first, work, last])):
+        assert all(edge.type != "contains" for edge in found.edges)
+
+
+@pytest.mark.parametrize(
+    ("title", "ref", "number"),
+    [
+        ("Add a cart (#12)", "refs/heads/main", 12),
+        ('Revert "Add a cart (#12)" (#13)', "refs/heads/main", 13),
+        ('Revert "Add a cart (#12)"', "refs/heads/main", None),
+        ("See (#12) for more", "refs/heads/main", None),
+        ("Add a cart (#12)", "refs/heads/topic", None),
+    ],
+)
+def test_a_squash_title_on_the_default_branch_names_its_pull_request(
+    title: str, ref: str, number: int | None
+) -> None:
+    found = statement("push", push([commit(f"{title}\n\nBody (#99)")], ref=ref))
+    merges = [edge for edge in found.edges if edge.type == "merges_as"]
+    if number is None:
+        assert merges == []
+    else:
+        assert [(edge.subject.key, edge.confidence, edge.method) for edge in merges] == [
+            (f"github:ref:1#{number}", 0.9, "squash title")
+        ]
+
+
+def test_reverts_and_cherry_picks_name_their_commit_also_by_a_short_id() -> None:
+    other = sha("other")
+    message = (
+        f"Revert\n\nThis reverts commit {other}.\n\n(cherry picked from commit {other[:9].upper()})"
+    )
+    found = statement("push", push([commit(message)]))
+    assert {
+        (found.subject.key, "reverts", f"github:commit:{other}"),
+        (found.subject.key, "cherry_picks", f"github:ref:sha:{other[:9]}"),
+    } <= edges(found)
+
+
+def test_a_forced_push_is_an_observation_beside_its_commits() -> None:
+    new = commit("New")
+    forced, pushed = statements("push", push([new], forced=True, ref="refs/heads/topic"))
+    assert forced.source_type == "push.forced"
+    assert forced.occurred_at == datetime(2024, 5, 2, 10, tzinfo=UTC)
+    assert forced.actor is not None
+    assert forced.actor.username == "ada"
+    assert forced.branch == "topic"
+    assert (key(new), "on_branch", "github:branch:1:topic") in edges(forced)
+    assert pushed.source_type == "commit.pushed"
+
+
+def test_forced_back_and_forth_is_as_many_observations() -> None:
+    one, two = commit("One"), commit("Two")
+    there = push([two], before=one["id"], forced=True)
+    back = push([one], before=two["id"], forced=True)
+    again = push([two], before=one["id"], forced=True, pushed_at=1_714_650_000)
+    ids = {statements("push", each)[0].source_id for each in (there, back, again, there)}
+    assert len(ids) == 3
+
+
+def test_a_deleted_branch_and_a_deleted_tag_are_told_without_commits() -> None:
+    branch = statement("push", push([], after=NOBODY, ref="refs/heads/topic"))
+    assert (branch.source_type, branch.title) == ("branch.deleted", "[Branch Deleted] topic")
+    assert branch.subject.key == "github:branch:1:topic"
+    tag = statement("push", push([], after=NOBODY, ref="refs/tags/v1"))
+    assert (tag.source_type, tag.subject.key, tag.branch) == (
+        "tag.deleted",
+        "github:tag:1:v1",
+        None,
+    )
+
+
+def test_a_tag_is_told_by_itself_and_points_at_its_commit_not_at_the_tag_object() -> None:
+    head = commit("Release")
+    payload = push([], before=NOBODY, after=sha("tag object"), ref="refs/tags/v1")
+    payload["head_commit"] = head
+    found = statement("push", payload)
+    assert found.source_type == "tag.created"
+    assert edges(found) == {("github:tag:1:v1", "contains", key(head))}
+    moved = {**payload, "before": sha("old tag"), "forced": True}
+    assert statement("push", moved).source_type == "tag.moved"
+
+
+def test_a_push_of_nothing_new_is_understood_and_says_so() -> None:
+    payload = push([], after=sha("known"), ref="refs/heads/topic")
+    assert read("push", payload) == Understood((), "the push brings no commit")
+    notes = read("push", push(ref="refs/notes/commits"))
+    assert notes == Filtered("ref refs/notes/commits is neither a branch nor a tag")
+
+
+def test_a_push_without_ref_or_repository_is_parked() -> None:
+    for part in ("ref", "repository"):
+        reading = read("push", {**push(), part: None})
+        assert isinstance(reading, Parked)
+        assert part in reading.reason
+
+
+def test_a_commit_without_id_or_time_is_left_out_and_the_others_stay() -> None:
+    good = commit("Good")
+    timeless = commit("Timeless", at="soon")
+    payload = push([{"message": "no id"}, timeless, good])
+    assert [each.subject.key for each in statements("push", payload)] == [key(good)]
+
+
+def test_an_old_owner_without_login_still_names_the_repository() -> None:
+    payload = push()
+    payload["repository"].pop("full_name")
+    payload["repository"]["owner"] = {"name": "acme", "email": "a@acme.test"}
+    found = statement("push", payload)
+    assert found.scope is not None
+    assert found.scope.repository_name == "acme/shop"
