@@ -7,10 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.embedded import EmbeddedPostgres, Lease
 from lightfast_pipelines.store.migrate import migrate
+
+# Several tests share the machine: a slow example is no failure.
+settings.register_profile("lightfast", deadline=None)
+settings.load_profile("lightfast")
 
 _TEMPLATE = "lightfast_template"
 _numbers = itertools.count()
