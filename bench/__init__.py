@@ -1,0 +1,1 @@
+"""Quality and speed, runnable by anyone: `python -m bench.NAME`."""

@@ -1,0 +1,169 @@
+"""Who is who: what joins two identities, what must not, and that order does not matter."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.people import Actor, Identity, decide
+
+
+def git(name: str, email: str, **fields: object) -> Identity:
+    source_id = keys.git_identity(name, email)
+    return Identity("git", source_id, name=name, email=email, **fields)  # type: ignore[arg-type]
+
+
+def github(number: str, login: str, **fields: object) -> Identity:
+    return Identity("github", number, username=login, **fields)  # type: ignore[arg-type]
+
+
+def people(*identities: Identity) -> list[set[str]]:
+    """Names of those who are one, largest group first."""
+    groups = [
+        {m.identity.username or m.identity.name or "" for m in actor.members}
+        for actor in decide("default", identities)
+    ]
+    return sorted(groups, key=lambda group: (-len(group), sorted(group)))
+
+
+def test_one_address_is_one_person_whatever_name_it_commits_with() -> None:
+    assert people(
+        git("Ann Lee", "Ann@x.io"), git("ann", "ann@x.io"), git("Ann Lee", "ann@y.io")
+    ) == [
+        {"Ann Lee", "ann"},
+        {"Ann Lee"},
+    ]
+
+
+def test_blank_and_placeholder_addresses_join_nobody() -> None:
+    for address in ("", "root@localhost", "you@example.com", "noreply@github.com"):
+        assert len(people(git("Ann", address), git("Ben", address))) == 2, address
+
+
+def test_an_address_shared_by_many_names_is_nobodys() -> None:
+    team = [git(name, "team@x.io") for name in ("Ann", "Ben", "Cleo", "Dan")]
+    assert len(people(*team)) == 4
+    relayed = [git(f"{name} via Relay", "relay@x.io") for name in ("Ann", "Ben")]
+    assert len(people(*relayed)) == 2
+
+
+def test_a_noreply_address_is_its_account() -> None:
+    ann = github("7", "ann-lee", kind="person")
+    assert people(
+        ann,
+        git("Ann", "7+old-login@users.noreply.github.com"),
+        git("A. Lee", "Ann-Lee@users.noreply.github.com"),
+        git("Ben", "ben@users.noreply.github.com"),
+    ) == [{"ann-lee", "Ann", "A. Lee"}, {"Ben"}]
+
+
+def test_a_login_that_two_accounts_had_joins_neither() -> None:
+    assert people(
+        git("One", "1+ann@users.noreply.github.com"),
+        git("Two", "2+ann@users.noreply.github.com"),
+        git("Who", "ann@users.noreply.github.com"),
+    ) == [{"One"}, {"Two"}, {"Who"}]
+
+
+def test_the_login_that_github_puts_beside_an_address_joins_the_rest_of_that_address() -> None:
+    assert people(
+        github("7", "ann"),
+        git("Ann Lee", "ann@x.io", username="ann", email_verified=True),
+        git("A. Lee", "ann@x.io"),
+    ) == [{"ann", "A. Lee"}]
+
+
+def test_a_claimed_address_never_joins_two_accounts() -> None:
+    identities = [
+        github("7", "ann"),
+        github("8", "ben"),
+        git("Ann", "shared@x.io", username="ann", email_verified=True),
+        git("Ben", "shared@x.io", username="ben", email_verified=False),
+    ]
+    assert people(*identities) == [{"ann"}, {"ben"}]
+
+
+def test_a_verified_address_joins_accounts_of_two_providers_and_a_claimed_one_does_not() -> None:
+    verified = Identity("linear", "u1", name="Ann L", email="ann@x.io", email_verified=True)
+    claimed = Identity("linear", "u2", name="Ann C", email="ann@x.io")
+    ann = github("7", "ann", email="ann@x.io", email_verified=True)
+    assert people(verified, ann, claimed) == [{"Ann L", "ann"}, {"Ann C"}]
+
+
+def test_a_bot_joins_no_person_but_is_one_bot() -> None:
+    app = github("49", "dependabot[bot]", kind="bot")
+    commits = git("dependabot[bot]", "49+dependabot[bot]@users.noreply.github.com")
+    person = git("Ann", "49+dependabot[bot]@users.noreply.github.com")
+    actors = decide("default", [app, commits, git("Ann", "ann@x.io")])
+    assert sorted((actor.kind, len(actor.members)) for actor in actors) == [
+        ("bot", 2),
+        ("unknown", 1),
+    ]
+    assert person.is_bot  # the address says so, whatever the name does
+
+
+def test_the_best_name_is_a_full_one_and_the_id_that_of_the_smallest_key() -> None:
+    one = decide("default", [github("7", "ann"), git("Ann Lee", "7+ann@users.noreply.github.com")])
+    assert [(actor.display_name, len(actor.members)) for actor in one] == [("Ann Lee", 2)]
+    other = decide("another", [github("7", "ann")])
+    assert one[0].id != other[0].id
+    assert [m.method for m in one[0].members] == ["account_id", "account_id"]
+
+
+_NAMES = st.sampled_from(["Ann Lee", "ann", "Ben", "Ben via Relay", "robot[bot]", ""])
+_EMAILS = st.sampled_from(
+    [
+        "ann@x.io",
+        "ANN@x.io",
+        "ben@x.io",
+        "7+ann@users.noreply.github.com",
+        "ann@users.noreply.github.com",
+        "8+ann@users.noreply.github.com",
+        "root@localhost",
+        "",
+    ]
+)
+_ACCOUNTS = st.builds(
+    Identity,
+    source=st.sampled_from(["github", "linear"]),
+    source_id=st.sampled_from(["7", "8", "9"]),
+    username=st.sampled_from(["ann", "ben", "robot[bot]", None]),
+    email=_EMAILS,
+    kind=st.sampled_from(["person", "bot", "organization", "unknown"]),
+    email_verified=st.booleans(),
+)
+_COMMITS = st.builds(
+    lambda name, email, username: git(
+        name, email, username=username, email_verified=bool(username)
+    ),
+    _NAMES,
+    _EMAILS,
+    st.sampled_from([None, "ann", "ben"]),
+)
+
+
+def _unique(identities: list[Identity]) -> list[Identity]:
+    return list({identity.key: identity for identity in identities}.values())
+
+
+def _comparable(actors: list[Actor]) -> object:
+    return [(a.id, a.display_name, a.kind, a.members) for a in actors]
+
+
+@given(st.lists(st.one_of(_ACCOUNTS, _COMMITS), max_size=12).map(_unique), st.randoms())
+def test_any_order_gives_the_same_people_and_each_identity_once(
+    identities: list[Identity], random: object
+) -> None:
+    shuffled = list(identities)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    actors = decide("default", identities)
+    assert _comparable(actors) == _comparable(decide("default", shuffled * 2))
+    members = [member.identity.key for actor in actors for member in actor.members]
+    assert sorted(members) == sorted(identity.key for identity in identities)
+
+
+@given(st.lists(st.one_of(_ACCOUNTS, _COMMITS), max_size=12).map(_unique))
+def test_bots_and_others_are_never_one(identities: list[Identity]) -> None:
+    for actor in decide("default", identities):
+        assert len({member.identity.is_bot for member in actor.members}) == 1
