@@ -1,14 +1,17 @@
-"""What kind of work an observation is about: one of 14 categories, and its topics.
+"""What kind of work an observation is about: one of 14 categories.
 
-The provider's own event type decides first, then a conventional prefix, then paths and whole words.
+The provider's own event type decides first, then a conventional prefix, labels, words that leave no
+doubt, and last a small model over title and changed files (classification_weights.py). Whole words.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+from lightfast_pipelines.domain.classification_weights import BIAS, LEARNED, WEIGHTS
 from lightfast_pipelines.domain.events import Statement
 
 CATEGORIES = (
@@ -28,14 +31,14 @@ CATEGORIES = (
     "other",
 )
 
-# Event types that say themselves what they are, by what comes before the dot.
+# What comes before the dot of an event type that says itself what it is.
 _BY_THING = {
     "release": "release",
     "deployment": "deployment",
-    "project-deployment": "deployment",
     "discussion": "discussion",
     "discussion-comment": "discussion",
     "comment": "discussion",
+    "issue-comment": "discussion",
     "review": "discussion",
     "review-comment": "discussion",
     "commit-comment": "discussion",
@@ -46,10 +49,7 @@ _BY_THING = {
     "check-suite": "infrastructure",
 }
 
-_PREFIX = re.compile(
-    r"^\s*(?:\[[^\]\n]{1,40}\]\s*)?(?P<type>[A-Za-z][A-Za-z_-]{1,15})"
-    r"(?:\((?P<scope>[^()\n]{0,60})\))?(?P<breaking>!)?:\s"
-)
+# conventionalcommits.org, and the types that numpy and ipython use beside them.
 _BY_PREFIX = {
     "fix": "bug_fix",
     "bug": "bug_fix",
@@ -59,7 +59,6 @@ _BY_PREFIX = {
     "feature": "feature",
     "enh": "feature",
     "refactor": "refactor",
-    "ref": "refactor",
     "style": "refactor",
     "sty": "refactor",
     "cleanup": "refactor",
@@ -73,6 +72,7 @@ _BY_PREFIX = {
     "bld": "infrastructure",
     "chore": "infrastructure",
     "maint": "infrastructure",
+    "mnt": "infrastructure",
     "dep": "infrastructure",
     "deps": "infrastructure",
     "infra": "infrastructure",
@@ -83,6 +83,77 @@ _BY_PREFIX = {
     "rel": "release",
     "deploy": "deployment",
 }
+_PREFIX = re.compile(
+    r"^\s*(?P<type>[A-Za-z][A-Za-z_-]{1,15})(?:\((?P<scope>[^()\n]{0,60})\))?(?P<breaking>!)?:(?:\s|$)"
+)
+
+_BY_LABEL = {
+    "bug": "bug_fix",
+    "bugfix": "bug_fix",
+    "regression": "bug_fix",
+    "enhancement": "feature",
+    "feature": "feature",
+    "feature request": "feature",
+    "documentation": "documentation",
+    "docs": "documentation",
+    "tests": "testing",
+    "testing": "testing",
+    "dependencies": "infrastructure",
+    "ci": "infrastructure",
+    "security": "security",
+    "performance": "performance",
+    "refactor": "refactor",
+    "refactoring": "refactor",
+    "incident": "incident",
+    "question": "discussion",
+    "discussion": "discussion",
+    "rfc": "discussion",
+}
+
+# Words that leave no doubt, in order of precedence.
+_DECISIVE: tuple[tuple[str, frozenset[str]], ...] = (
+    ("security", frozenset({"security", "vulnerability", "vulnerabilities", "cve", "xss", "csrf"})),
+    ("incident", frozenset({"incident", "outage", "downtime", "postmortem", "emergency"})),
+    ("discussion", frozenset({"rfc", "proposal"})),
+    ("decision", frozenset({"decision", "decided", "adr"})),
+)
+_RELEASE = re.compile(
+    r"^(?:(?:cut|prepare|publish|tag|make)\s+)?(?:the\s+)?(?:release|version)\s+(?:of\s+)?v?\d+\.\d"
+    r"|^v?\d+\.\d+(?:\.\d+)?\s*(?:release)?$"
+    r"|^(?:bump|set|update)\s+(?:the\s+)?version\b|^back to dev",
+    re.IGNORECASE,
+)
+_MERGE = re.compile(
+    r"^merge (?:pull request #\d+|(?:remote-tracking )?branch|remote-tracking)\b", re.I
+)
+
+_WORD = re.compile(r"[a-z][a-z0-9']+")
+_PATHS = (
+    (
+        "ci",
+        r"(?:^|/)\.(?:github|circleci|gitlab)/|(?:^|/)(?:\.gitlab-ci|\.travis|\.pre-commit-config"
+        r"|azure-pipelines|appveyor|\.?codecov|renovate|dependabot)[^/]*$"
+        r"|(?:^|/)(?:jenkinsfile|makefile|dockerfile|docker-compose)[^/]*$|\.tf$|\.dockerfile$",
+    ),
+    (
+        "dep",
+        r"(?:^|/)(?:package-lock\.json|package\.json|yarn\.lock|pnpm-lock\.yaml|uv\.lock|poetry\.lock"
+        r"|pdm\.lock|pyproject\.toml|setup\.(?:py|cfg)|go\.(?:mod|sum)|cargo\.(?:toml|lock)"
+        r"|gemfile(?:\.lock)?|[\w-]*requirements[\w-]*\.(?:txt|in)|constraints\.txt|\.gitignore|\.npmrc)$",
+    ),
+    (
+        "test",
+        r"(?:^|/)(?:tests?|e2e|__tests__|spec|[\w-]+_tests)/|(?:^|/)(?:test_[^/]*|conftest)\.py$"
+        r"|[._-](?:test|spec)\.\w+$",
+    ),
+    (
+        "doc",
+        r"(?:^|/)docs?/|\.(?:md|mdx|rst|adoc)$"
+        r"|(?:^|/)(?:readme|licen[cs]e|notice|authors|contributing|changelog|code_of_conduct)[^/]*$",
+    ),
+)
+_PATH_KINDS = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _PATHS)
+_MAX_PATHS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +166,17 @@ class Prefix:
     category: str
 
 
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """The category, up to three others that also speak, and the conventional prefix if there is one."""
+
+    category: str
+    secondary: tuple[str, ...] = ()
+    prefix: Prefix | None = None
+
+
 def conventional_prefix(title: str) -> Prefix | None:
-    """The conventional prefix of a title (conventionalcommits.org), or None for an unknown type."""
+    """The conventional prefix of a title, or None where it has none of a known type."""
     match = _PREFIX.match(title)
     if match is None:
         return None
@@ -107,76 +187,93 @@ def conventional_prefix(title: str) -> Prefix | None:
     return Prefix(match["type"].lower(), scope, match["breaking"] is not None, category)
 
 
-@dataclass(frozen=True, slots=True)
-class Classification:
-    """The category, up to three others that also speak, and the conventional prefix if there is one."""
-
-    category: str
-    secondary: tuple[str, ...] = ()
-    prefix: Prefix | None = None
-
-
-# Whole words of a title, in order of precedence.
-_WORDS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("security", frozenset({"security", "vulnerability", "vulnerabilities", "cve", "xss", "csrf"})),
-    (
-        "incident",
-        frozenset({"incident", "outage", "downtime", "emergency", "hotfix", "postmortem"}),
-    ),
-    (
-        "bug_fix",
-        frozenset(
-            [
-                "fix",
-                "fixes",
-                "fixed",
-                "fixing",
-                "bug",
-                "bugfix",
-                "patch",
-                "resolve",
-                "resolves",
-                "resolved",
-            ]
-        ),
-    ),
-    (
-        "feature",
-        frozenset(
-            ["feat", "feature", "add", "adds", "added", "adding", "new", "implement", "support"]
-        ),
-    ),
-    (
-        "performance",
-        frozenset(["perf", "performance", "faster", "speed", "optimize", "optimise", "slow"]),
-    ),
-    ("testing", frozenset(["test", "tests", "testing", "coverage", "e2e", "pytest"])),
-    (
-        "documentation",
-        frozenset(["doc", "docs", "readme", "documentation", "docstring", "changelog", "typo"]),
-    ),
-    (
-        "infrastructure",
-        frozenset(["ci", "cd", "pipeline", "workflow", "docker", "bump", "deps", "dependencies"]),
-    ),
-    (
-        "refactor",
-        frozenset(["refactor", "restructure", "reorganize", "cleanup", "rename", "simplify"]),
-    ),
-    ("discussion", frozenset({"rfc", "proposal", "discuss", "discussion"})),
-    ("decision", frozenset({"decision", "decide", "decides", "decided", "adr"})),
-)
+def kind_of_path(path: str) -> str:
+    """`ci`, `dep` (manifests and lock files), `test`, `doc` or `code`; the first that fits."""
+    for kind, pattern in _PATH_KINDS:
+        if pattern.search(path):
+            return kind
+    return "code"
 
 
-def classify(statement: Statement, words: Sequence[str]) -> Classification:
-    """The category of a statement; `words` are `significance.words_of` its title."""
-    prefix = conventional_prefix(statement.title)
+def features(title: str, paths: Sequence[str] | None) -> set[str]:
+    """What the model sees: words (`w:`), the first one (`1:`), pairs (`b:`), kinds and number of files."""
+    words = _WORD.findall(title.lower())
+    found = {f"w:{word}" for word in words}
+    found |= {f"b:{one} {two}" for one, two in pairwise(words)}
+    if words:
+        found.add(f"1:{words[0]}")
+    if not paths:
+        found.add("nopaths")
+        return found
+    kinds = {kind_of_path(path) for path in paths[:_MAX_PATHS]}
+    found |= {f"any:{kind}" for kind in kinds}
+    if len(kinds) == 1:
+        found.add(f"all:{next(iter(kinds))}")
+    if "code" not in kinds:
+        found.add("nocode")
+    if kinds <= {"ci", "dep"}:
+        found.add("all:cidep")
+    count = len(paths)
+    found.add(f"n:{'1' if count == 1 else '2-3' if count < 4 else '4-10' if count < 11 else '11+'}")
+    return found
+
+
+def weigh(found: Iterable[str]) -> list[tuple[float, str]]:
+    """Evidence by category, strongest first, without the bias; empty where nothing is known."""
+    sums = [0.0] * len(LEARNED)
+    known = False
+    for feature in sorted(found):
+        weights = WEIGHTS.get(feature)
+        if weights is None:
+            continue
+        # How many files changed says something only beside words or kinds.
+        known = known or feature[:2] in {"w:", "1:", "b:"} or feature.startswith("all:")
+        sums = [total + weight for total, weight in zip(sums, weights, strict=True)]
+    if not known:
+        return []
+    return sorted(zip(sums, LEARNED, strict=True), key=lambda pair: (-pair[0], pair[1]))
+
+
+def model_category(title: str, paths: Sequence[str] | None) -> tuple[str, list[tuple[float, str]]]:
+    """The model's choice and its evidence; `other` where it knows nothing of the title."""
+    evidence = weigh(features(title, paths))
+    if not evidence:
+        return "other", []
+    bias = dict(zip(LEARNED, BIAS, strict=True))
+    return max(evidence, key=lambda pair: (pair[0] + bias[pair[1]], pair[1]))[1], evidence
+
+
+def _decisive(title: str, statement: Statement, words: Iterable[str]) -> list[str]:
     found = frozenset(words)
-    hits = [category for category, signal in _WORDS if not signal.isdisjoint(found)]
-    thing = statement.source_type.partition(".")[0]
-    category = (
-        _BY_THING.get(thing)
-        or (prefix.category if prefix else None)
-        or (hits[0] if hits else "other")
-    )
-    return Classification(category, tuple(hit for hit in hits if hit != category)[:3], prefix)
+    hits = [category for category, signal in _DECISIVE if not signal.isdisjoint(found)]
+    for reference in statement.references:
+        if reference.type == "label":
+            category = _BY_LABEL.get((reference.label or reference.id).strip().lower())
+            if category is not None:
+                hits.append(category)
+    if _RELEASE.match(title):
+        hits.append("release")
+    return hits
+
+
+def classify(statement: Statement, title: str, words: Sequence[str]) -> Classification:
+    """The category of a statement.
+
+    `title` is its title without the bracketed tag of the event (`[PR Merged]`), `words` are
+    `significance.words_of` that title.
+    """
+    prefix = conventional_prefix(title)
+    hits = _decisive(title, statement, words)
+    said = title
+    if _MERGE.match(title):
+        # A merge says what it brings on its first line of its own; without one it says nothing.
+        lines = [line for line in statement.content.split("\n")[:6] if line.strip()]
+        said = lines[1] if len(lines) > 1 and _MERGE.match(lines[0]) else ""
+        prefix = prefix or conventional_prefix(said)
+    chosen, evidence = model_category(said, statement.paths)
+    speaking = [category for weight, category in evidence if weight >= 1.5]
+    by_thing = _BY_THING.get(statement.source_type.partition(".")[0])
+    order = [by_thing, prefix.category if prefix else None, *hits, chosen, *speaking]
+    ranked = list(dict.fromkeys(category for category in order if category is not None))
+    others = [category for category in ranked[1:] if category != "other"]
+    return Classification(ranked[0], tuple(others[:3]), prefix)

@@ -140,7 +140,7 @@ def enrich(statement: Statement) -> Enriched:
     title = _TAG.sub("", statement.title, count=1)
     title_words = significance.words_of(title)
     words = [*significance.words_of(statement.title), *significance.words_of(statement.content)]
-    kind = classification.classify(statement, title_words)
+    kind = classification.classify(statement, title, title_words)
     score, factors = significance.score(statement, words)
     linked = links.read_links(statement)
     edges = _edges((*statement.edges, *linked.edges))
