@@ -131,6 +131,9 @@ class EmbeddedPostgres:
             if request is None:
                 self._control.write_stop_request({"force": force})
             self._pause(deadline)
+        state = self._control.state()
+        if state is not None and state.phase == "failed" and self._may_run():
+            raise EmbeddedPostgresError(state.message)
         return True
 
     def ensure_guardian(self) -> None:

@@ -31,10 +31,12 @@ def _reads_its_row(url: str) -> bool:
 
 
 def test_killing_postgres_with_9_restarts_it_and_keeps_rows(home: Home, keep_rows: str) -> None:
+    guardians = home.guardians()
     home.kill_postgres()
     assert home.acquire().url("postgres", "postgres") == keep_rows
     assert _reads_its_row(keep_rows)
     assert len(home.postmasters()) == 1
+    assert home.guardians() == guardians
 
 
 def test_killing_postgres_during_a_computation_starts_no_second_one_beside_it(
@@ -56,9 +58,12 @@ def test_killing_the_guardian_cuts_nobody_and_the_next_one_adopts(
 ) -> None:
     with psycopg.connect(keep_rows) as connection:
         [before] = home.postmasters()
+        killed = home.state()["guardian_pid"]
         home.kill_guardian()
         home.acquire()
-        eventually(lambda: len(home.guardians()) == 1 and home.state()["phase"] == "ready")
+        eventually(lambda: home.state()["guardian_pid"] != killed)
+        eventually(lambda: home.state()["phase"] == "ready")
+        assert len(home.guardians()) == 1
         assert connection.execute("select number from kept").fetchall() == [(1,)]
         assert home.postmasters() == [before]
     for lease in home.leases:

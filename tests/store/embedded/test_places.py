@@ -62,19 +62,27 @@ def test_a_long_home_path_gets_a_short_socket_folder(open_folder: Path, depth: i
         long.remove()
 
 
-def test_a_squatter_in_the_temporary_folder_is_not_trusted(open_folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("mode", "same_owner"), [(0o777, True), pytest.param(0o700, False, marks=only_root)]
+)
+def test_a_squatter_in_the_temporary_folder_is_not_trusted(
+    open_folder: Path, mode: int, same_owner: bool
+) -> None:
     long = Home(open_folder.joinpath(*["a-long-folder-name"] * 9) / "home")
     long.path.parent.mkdir(parents=True)
     long.acquire().release()
-    first = long.server().status().socket_dir
+    status = long.server().status()
+    first, data_dir = status.socket_dir, status.data_dir
     assert first is not None
+    assert data_dir is not None
     assert long.server().stop()
-    first.mkdir(mode=0o777)
-    first.chmod(0o777)
+    first.mkdir()
+    first.chmod(mode)
+    if same_owner:
+        os.chown(first, data_dir.stat().st_uid, -1)
     try:
         long.acquire()
-        second = long.server().status().socket_dir
-        assert second != first
+        assert long.server().status().socket_dir != first
         assert not list(first.iterdir())
     finally:
         long.remove()
