@@ -1,0 +1,97 @@
+"""Level two of clusters: which threads are one stretch of work, by meaning, files, people and time.
+
+Pure: the same set of observations gives the same clusters in any order. How alike two units are
+is `affinity.py`'s, how a cluster is named `labels.py`'s, reading and writing capture's.
+
+Groups grow by average linkage: two become one only while the mean probability over all their pairs,
+pairs never looked at counting 0, is at least THRESHOLD. So one chance resemblance does not chain
+two stories.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from array import array
+from base64 import urlsafe_b64encode
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from lightfast_pipelines.domain.affinity import Meaning, Unit, likely_pairs
+from lightfast_pipelines.domain.grouping import Groups
+
+RULE_VERSION = 1
+
+THRESHOLD = 0.2
+# Pairs below are taken for 0: there are a hundred times as many, and they move no mean over 0.2.
+_FLOOR = 0.05
+
+# A workspace's cluster is idle when this long has passed between its last event and the workspace's.
+IDLE_SECONDS = 14 * 86_400
+
+
+def join(units: Sequence[Unit], meaning: Meaning) -> list[list[int]]:
+    """Groups of positions in `units`, each sorted, in the order of their smallest unit key."""
+    first, second, odds = array("i"), array("i"), array("d")
+    components = Groups(len(units))
+    for a, b, probability in likely_pairs(units, meaning, _FLOOR):
+        first.append(a)
+        second.append(b)
+        odds.append(probability)
+        # A merge needs one pair at the threshold at least, so no group crosses these components.
+        if probability >= THRESHOLD:
+            components.join(a, b)
+    inside: dict[int, array[int]] = defaultdict(lambda: array("i"))
+    for pair in range(len(first)):
+        component = components.find(first[pair])
+        if component == components.find(second[pair]):
+            inside[component].append(pair)
+    groups: list[list[int]] = []
+    for members in components:
+        pairs = inside.pop(members[0], ())
+        groups += _link(units, members, ((first[p], second[p], odds[p]) for p in pairs))
+    return sorted(groups, key=lambda group: min(units[unit].key for unit in group))
+
+
+def _link(
+    units: Sequence[Unit], members: Sequence[int], pairs: Iterable[tuple[int, int, float]]
+) -> list[list[int]]:
+    """Average linkage over sparse pairs; ties go to the smaller keys, so order does not matter."""
+    order = sorted(members, key=lambda unit: units[unit].key)
+    place = {unit: rank for rank, unit in enumerate(order)}
+    sums: list[dict[int, float]] = [{} for _ in order]
+    heap: list[tuple[float, int, int, int, int]] = []
+    for a, b, odds in pairs:
+        x, y = sorted((place[a], place[b]))
+        sums[x][y] = sums[y][x] = odds
+        if odds >= THRESHOLD:
+            heap.append((-odds, x, y, 1, 1))
+    heapq.heapify(heap)
+    groups: list[list[int]] = [[unit] for unit in order]
+    while heap:
+        _, x, y, size_x, size_y = heapq.heappop(heap)
+        # Either has grown or gone since this was written down.
+        if len(groups[x]) != size_x or len(groups[y]) != size_y:
+            continue
+        groups[x] += groups[y]
+        groups[y] = []
+        del sums[x][y]
+        for other, total in sums[y].items():
+            if other == x:
+                continue
+            del sums[other][y]
+            sums[x][other] = sums[other][x] = sums[x].get(other, 0.0) + total
+        sums[y] = {}
+        for other, total in sums[x].items():
+            mean = total / (len(groups[x]) * len(groups[other]))
+            if mean >= THRESHOLD:
+                low, high = (x, other) if x < other else (other, x)
+                heapq.heappush(heap, (-mean, low, high, len(groups[low]), len(groups[high])))
+    return [sorted(group) for group in groups if group]
+
+
+def cluster_id(org_id: str, workspace_slug: str, smallest_source_id: str) -> str:
+    """21 URL-safe characters, the same in any database, from a cluster's smallest member."""
+    text = "\x1f".join(("cluster", org_id, workspace_slug, smallest_source_id))
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).digest()
+    return urlsafe_b64encode(digest)[:21].decode()

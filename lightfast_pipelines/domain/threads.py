@@ -1,0 +1,103 @@
+"""Level one of clusters: threads, the things that strong explicit edges say belong together.
+
+A pull request with its commits and the issue it fixes is one thread; a commit made directly on a
+branch is one of its own. Meaning and nearness are no matter here, they are `clusters.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lightfast_pipelines.domain.grouping import Groups
+from lightfast_pipelines.domain.keys import category_of
+
+# Somebody said in so many words that these are one piece of work. Not `cherry_picks`: a branch of
+# backports picks from many threads. Not `references`, `caused_by`, `belongs_to`, `parent`, `blocks`
+# and the weak types: what they lead to is related, not the same.
+STRONG = frozenset(
+    ("contains", "merges_as", "fixes", "resolves", "tracked_in", "deploys", "duplicates", "reverts")
+)
+_CONTAINMENT = frozenset(("contains", "merges_as"))
+
+# An issue that more pull requests than this fix (or a change that fixes more issues) is an umbrella
+# over threads: it is in none of them.
+MOST_THREADS_OF_A_THING = 10
+
+# Things that are about everything: each observation of them is a thread of its own.
+_STANDING = frozenset(
+    (
+        "repository", "branch", "project", "team", "cycle", "milestone", "label", "user", "alert",
+        "file", "service", "config", "endpoint", "error", "other",
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An edge between two entities by their keys; types that are not strong are ignored."""
+
+    subject: str
+    type: str
+    object: str
+
+
+def thread_keys(subjects: Iterable[str], links: Iterable[Link]) -> dict[str, str]:
+    """The thread of each subject: the smallest key of all things, observed or not, joined with it."""
+    strong = sorted({(link.subject, link.type, link.object) for link in links if _is_strong(link)})
+    keys = sorted({*subjects, *(key for one, _, other in strong for key in (one, other))})
+    number = {key: position for position, key in enumerate(keys)}
+    groups = Groups(len(keys))
+    for pull_request, commit in _owners(strong):
+        groups.join(number[pull_request], number[commit])
+    # Neighbours are counted as whole pull requests: one with thirty commits that all say
+    # `fixes #5` is one neighbour of the issue.
+    crowd: dict[int, set[int]] = defaultdict(set)
+    others = [(number[a], kind, number[b]) for a, kind, b in strong if kind not in _CONTAINMENT]
+    # The same commit may well be deployed to thirty projects.
+    counted = [(groups.find(a), groups.find(b)) for a, kind, b in others if kind != "deploys"]
+    for one, other in counted:
+        if one != other:
+            crowd[one].add(other)
+            crowd[other].add(one)
+    umbrellas = {key for key, around in crowd.items() if len(around) > MOST_THREADS_OF_A_THING}
+    joins = [(a, b) for a, kind, b in others if kind == "deploys"]
+    joins += [pair for pair in counted if not umbrellas.intersection(pair)]
+    for one, other in joins:
+        groups.join(one, other)
+    return {key: keys[groups.find(position)] for key, position in number.items()}
+
+
+def thread_of(subject_key: str, source_id: str, threads: dict[str, str]) -> str:
+    """Thread of one observation; the observation's own id where its subject is a standing thing."""
+    if category_of(subject_key) in _STANDING:
+        return source_id
+    return threads.get(subject_key, subject_key)
+
+
+def _is_strong(link: Link) -> bool:
+    if link.subject == link.object or link.type not in STRONG:
+        return False
+    # A release contains everything since the last one, which joins it with nothing.
+    if link.type in _CONTAINMENT and category_of(link.subject) != "pull_request":
+        return False
+    return not _STANDING.intersection((category_of(link.subject), category_of(link.object)))
+
+
+def _owners(strong: Iterable[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """(pull request, commit): each commit's one pull request.
+
+    That which it is the merge of; else, of those that contain it, that with the fewest commits: a
+    pull request that merges a branch back contains the commits of many others.
+    """
+    size: dict[str, int] = defaultdict(int)
+    claims: dict[str, list[tuple[bool, str]]] = defaultdict(list)
+    for pull_request, kind, commit in strong:
+        if kind in _CONTAINMENT:
+            size[pull_request] += kind == "contains"
+            claims[commit].append((kind != "merges_as", pull_request))
+    return [
+        (min(claim, key=lambda c: (c[0], size[c[1]], c[1]))[1], commit)
+        for commit, claim in claims.items()
+    ]
