@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import settings
 
@@ -53,7 +54,8 @@ def new_database(postgres: Lease) -> Iterator[Callable[[], Database]]:
         return Database(lease=postgres, name=name)
 
     yield make
-    with Database(lease=postgres).connect("migrator", autocommit=True) as conn:
+    # As superuser: an autovacuum worker at work in a database lets nobody else drop it by force.
+    with psycopg.connect(postgres.url("postgres", "postgres"), autocommit=True) as conn:
         for name in names:
             conn.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
