@@ -1,1 +1,23 @@
-"""Dagster assets, thin: read, call the rules, write, report."""
+"""Dagster assets, thin: read, call the rules, write, report.
+
+What a stage does stands in `capture/`. Here stands which group each asset is in, once. Files with
+decorated functions leave out `from __future__ import annotations`: Dagster 1.13 compares the
+annotation of `context` with its classes and refuses a string.
+"""
+
+from __future__ import annotations
+
+# Asset -> group. An asset that is a table has the table's name.
+GROUPS = {
+    "raw_payloads": "inbox",
+    "observations": "memory",
+    "entities": "knowledge",
+    "observation_entities": "knowledge",
+    "relationships": "knowledge",
+    "temporal_states": "states",
+    "actor_identities": "people",
+    "actors": "people",
+    "embeddings": "meaning",
+    "clusters": "topics",
+    "cluster_consolidation": "topics",
+}

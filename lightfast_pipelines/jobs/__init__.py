@@ -1,1 +1,1 @@
-"""Each job beside its schedule."""
+"""Jobs, each beside its schedule; a job only selects assets or does upkeep, it computes nothing."""

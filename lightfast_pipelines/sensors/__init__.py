@@ -1,1 +1,1 @@
-"""Dagster sensors."""
+"""Sensors: they hint at work that stands in the tables, and tell of failures."""

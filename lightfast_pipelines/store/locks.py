@@ -6,7 +6,7 @@ They live on a connection: a process that dies lets go of them.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from lightfast_pipelines.store.database import Connection
@@ -57,6 +57,24 @@ def is_job_locked(conn: Connection, name: str) -> bool:
         (_JOBS, _number(name)),
     ).fetchone()
     return bool(row and row[0])
+
+
+def job_locks(conn: Connection, names: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """(names some session holds, names some session waits for) in this database right now."""
+    numbers = {_number(name) & 0xFFFFFFFF: name for name in names}
+    rows = conn.execute(
+        """
+        SELECT objid::bigint, granted FROM pg_locks
+        WHERE locktype = 'advisory' AND objsubid = 2
+          AND classid = %s AND objid::bigint = ANY(%s::bigint[])
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        """,
+        (_JOBS, list(numbers)),
+    ).fetchall()
+    return (
+        frozenset(numbers[number] for number, granted in rows if granted),
+        frozenset(numbers[number] for number, granted in rows if not granted),
+    )
 
 
 def share_routing(conn: Connection) -> None:

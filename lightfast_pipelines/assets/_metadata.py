@@ -1,0 +1,157 @@
+"""What an asset tells of itself and of a materialization, as Dagster's metadata.
+
+Titles are masked and bodies never shown: whoever sees Dagster's UI need not see the memory.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from sqlalchemy import Table, UniqueConstraint
+from sqlalchemy.dialects import postgresql
+
+from lightfast_pipelines.assets import GROUPS
+from lightfast_pipelines.store import tables
+from lightfast_pipelines.store.database import Connection
+
+_OWNER = "team:memory"
+# Above this many rows Postgres's own estimate will do; below, it may be far off, and counting is quick.
+_COUNTED_ROWS = 100_000
+# Characters of a title that are shown.
+_SHOWN = 8
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def table_spec(
+    name: str,
+    *,
+    table: Table | None = None,
+    description: str | None = None,
+    kinds: frozenset[str] = frozenset({"postgres", "python"}),
+    **options: Any,
+) -> dg.AssetSpec:
+    """The spec of an asset that fills `table` (the one of its name); it says what one row means."""
+    table = table if table is not None else tables.metadata.tables[f"lightfast.{name}"]
+    return dg.AssetSpec(
+        name,
+        group_name=GROUPS[name],
+        owners=[_OWNER],
+        kinds=set(kinds),
+        description=description or f"One row: {_lowered(table.comment or name)}",
+        metadata={
+            "dagster/column_schema": column_schema(table),
+            "dagster/table_name": f"{table.schema}.{table.name}",
+        },
+        **options,
+    )
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """Columns with their Postgres types and the comments that the data dictionary is made from."""
+    unique = {
+        next(iter(constraint.columns)).name
+        for constraint in table.constraints
+        if isinstance(constraint, UniqueConstraint) and len(constraint.columns) == 1
+    }
+    if len(table.primary_key.columns) == 1:
+        unique.add(next(iter(table.primary_key.columns)).name)
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type.compile(_DIALECT).lower(),
+                description=column.comment,
+                constraints=dg.TableColumnConstraints(
+                    nullable=bool(column.nullable),
+                    unique=column.name in unique,
+                ),
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def preview(rows: Sequence[Mapping[str, object]]) -> dict[str, Any]:
+    """`{"preview": table}` of rows that are masked already; empty for no rows."""
+    if not rows:
+        return {}
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    return {
+        "preview": dg.MetadataValue.table(
+            records=[dg.TableRecord({c: _cell(row.get(c)) for c in columns}) for row in rows],
+            schema=dg.TableSchema(columns=[dg.TableColumn(c) for c in columns]),
+        )
+    }
+
+
+def masked(row: Mapping[str, object]) -> dict[str, object]:
+    """The row with its title cut to what tells two apart: `Fix the… (31 characters)`."""
+    title = row.get("title")
+    if not isinstance(title, str):
+        return dict(row)
+    shown = title[: min(_SHOWN, len(title) // 2)]
+    return {**row, "title": f"{shown}… ({len(title)} characters)"}
+
+
+def bars(name: str, title: str, labels: Sequence[str], values: Sequence[int]) -> dict[str, Any]:
+    """`{name: picture}`, a small PNG inside the page; empty where there is nothing to see."""
+    if len(values) < 2 or not any(values):
+        return {}
+    # Not pyplot: it keeps figures and looks for a screen.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 2.4), dpi=80, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.bar(range(len(values)), values, width=0.85, color="#4f43dd")
+    step = max(1, len(labels) // 8)
+    axes.set_xticks(range(0, len(labels), step), labels[::step], fontsize=8)
+    axes.set_title(title, fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    encoded = base64.b64encode(picture.getvalue()).decode()
+    return {name: dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")}
+
+
+def bars_by_day(name: str, title: str, counts: Mapping[date, int]) -> dict[str, Any]:
+    """A bar a day that has any; a picture only from four days on, below that a number says it."""
+    days = sorted(day for day, count in counts.items() if count)
+    if len(days) < 4:
+        return {}
+    return bars(name, title, [day.isoformat() for day in days], [counts[day] for day in days])
+
+
+def table_rows(conn: Connection, names: Sequence[str]) -> dict[str, int]:
+    """Rows in these tables now: exact up to 100,000, above that Postgres's estimate."""
+    estimates: dict[str, int] = dict(
+        conn.execute(
+            """
+            SELECT relname, reltuples::bigint FROM pg_class
+            WHERE relnamespace = 'lightfast'::regnamespace AND relname = ANY(%s)
+            """,
+            (list(names),),
+        ).fetchall()
+    )
+    for name, estimate in estimates.items():
+        if estimate < _COUNTED_ROWS:
+            row = conn.execute(
+                f"SELECT count(*) FROM (SELECT FROM lightfast.{name} LIMIT %s) counted",  # noqa: S608
+                (2 * _COUNTED_ROWS,),
+            ).fetchone()
+            estimates[name] = int(row[0]) if row else 0
+    return {name: int(estimates.get(name, 0)) for name in names}
+
+
+def _cell(value: object) -> str | int | float | bool | None:
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,72 @@
+"""Vectors of observations: three views each, by the model that is set."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from lightfast_pipelines.assets._metadata import preview, table_rows, table_spec
+from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
+from lightfast_pipelines.capture.embedding import embed_pending
+from lightfast_pipelines.partitions import DAILY
+from lightfast_pipelines.resources.models import Embedder, VectorIndexFactory
+from lightfast_pipelines.settings import settings
+from lightfast_pipelines.store import tables
+from lightfast_pipelines.store.database import Database
+
+_EVERYTHING = 2**31 - 1
+
+
+@dg.multi_asset(
+    name="embed",
+    specs=[
+        table_spec(
+            "embeddings",
+            table=tables.observation_vectors,
+            description="One row: a vector of one view (title, content, summary) of an observation.",
+            # States too, so that their blocking check stops what follows.
+            deps=["observations", "temporal_states"],
+            skippable=True,
+        )
+    ],
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    # A service that is down is asked for again by the sensor, later each time.
+    retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
+)
+def embeddings(
+    context: dg.AssetExecutionContext,
+    database: dg.ResourceParam[Database],
+    embedder: dg.ResourceParam[Embedder],
+    vector_index: dg.ResourceParam[VectorIndexFactory],
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Embeds the days' observations that have no vector of the current model."""
+    with turn(context, database, "embeddings") as conn:
+        if conn is None:
+            return
+        report = embed_pending(
+            conn,
+            embedder,
+            vector_index.on(conn),
+            days=days_of(context),
+            max_rows=settings().run_rows if asked_by_sensor(context) else _EVERYTHING,
+            progress=progress_log(context, "observations embedded"),
+        )
+        size = table_rows(conn, ["observation_vectors"])["observation_vectors"]
+    for day, count in report.days.items():
+        context.add_asset_metadata(
+            {"dagster/partition_row_count": 3 * count, "observations": count},
+            asset_key="embeddings",
+            partition_key=day.isoformat(),
+        )
+    metadata: dict[str, Any] = {
+        "dagster/row_count": size,
+        "dagster/partition_row_count": 0,
+        "observations": 0,
+        "observations_of_run": report.observations,
+        "vectors_of_run": report.vectors,
+        "model": embedder.name,
+        "seconds": round(report.seconds, 2),
+        **preview(report.preview),
+    }
+    yield dg.MaterializeResult(asset_key="embeddings", metadata=metadata)

@@ -1,0 +1,111 @@
+"""The six tables that one batch of deliveries writes in one transaction.
+
+They are one multi_asset that cannot be subsetted: what belongs together commits together.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dagster as dg
+
+from lightfast_pipelines.assets._metadata import (
+    bars_by_day,
+    masked,
+    preview,
+    table_rows,
+    table_spec,
+)
+from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
+from lightfast_pipelines.assets.checks import AFTER_CAPTURE, after_capture
+from lightfast_pipelines.capture.batch import CaptureReport
+from lightfast_pipelines.capture.session import Bounds, reprocess, take_waiting
+from lightfast_pipelines.partitions import DAILY
+from lightfast_pipelines.settings import settings
+from lightfast_pipelines.store.database import Connection, Database
+
+TABLES = (
+    "observations",
+    "entities",
+    "observation_entities",
+    "relationships",
+    "actor_identities",
+    "temporal_states",
+)
+# A run for the backlog holds the lock no longer, so that today's deliveries get their turn.
+SENSOR_SECONDS = 15.0
+
+
+@dg.multi_asset(
+    name="capture",
+    description="Turns deliveries into the memory's tables, a batch a transaction.",
+    # Skippable: a sensor's run whose turn it is not ends well and materializes nothing.
+    specs=[
+        table_spec(name, deps=["raw_payloads"], skippable=True, code_version="1") for name in TABLES
+    ],
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=AFTER_CAPTURE,
+    # No retry policy: what waits is asked for again by the sensor, and a second attempt, which has
+    # no rows to take, would pass the checks that the first one failed.
+)
+def capture(
+    context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """By hand it reprocesses the days of the run, for the sensor it takes only what waits."""
+    with turn(context, database, "capture") as conn:
+        if conn is None:
+            return
+        report = _captured(context, conn)
+        sizes = table_rows(conn, TABLES)
+        checked = after_capture(conn, report.raw_ids)
+    context.log.info(
+        "%d deliveries in %.1f s: %s", report.deliveries, report.seconds, report.outcomes
+    )
+    _add_counts_of_days(context, report)
+    # Also over no rows: what follows would be skipped.
+    for table in TABLES:
+        yield dg.MaterializeResult(
+            asset_key=table,
+            metadata={**_metadata(report, table), "dagster/row_count": sizes[table]},
+        )
+    yield from checked
+
+
+def _captured(context: dg.AssetExecutionContext, conn: Connection) -> CaptureReport:
+    days, batch_rows = days_of(context), settings().batch_rows
+    progress: Callable[[int], None] = progress_log(context, "deliveries")
+    if asked_by_sensor(context):
+        bounds = Bounds(settings().run_rows, SENSOR_SECONDS, batch_rows)
+        return take_waiting(conn, days, bounds, progress)
+    return reprocess(conn, days, batch_rows=batch_rows, progress=progress)
+
+
+def _add_counts_of_days(context: dg.AssetExecutionContext, report: CaptureReport) -> None:
+    """Each day's own counts: without a partition's key the same number would stand on every day."""
+    asked = set(context.partition_keys)
+    for day, counts in report.days.items():
+        for table in TABLES if day.isoformat() in asked else ():
+            context.add_asset_metadata(
+                {
+                    "dagster/partition_row_count": counts.get(table, 0),
+                    "deliveries": counts.get("deliveries", 0),
+                },
+                asset_key=table,
+                partition_key=day.isoformat(),
+            )
+
+
+def _metadata(report: CaptureReport, table: str) -> dict[str, Any]:
+    """What stands on every day of the run; `_of_run` are sums over all its days."""
+    per_day = {day: counts.get(table, 0) for day, counts in report.days.items()}
+    return {
+        "dagster/partition_row_count": 0,
+        "deliveries": 0,
+        "rows_of_run": report.written.get(table, 0),
+        "deliveries_of_run": report.deliveries,
+        "outcomes_of_run": report.outcomes,
+        "seconds": round(report.seconds, 2),
+        "more_waits": report.more,
+        **preview([masked(row) for row in report.previews.get(table, [])]),
+        **(bars_by_day("by_day", "Observations by day", per_day) if table == TABLES[0] else {}),
+    }

@@ -1,0 +1,40 @@
+"""Who is who: identities of an organisation joined to people and bots."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from lightfast_pipelines.assets._metadata import table_rows, table_spec
+from lightfast_pipelines.assets._turn import turn
+from lightfast_pipelines.capture.people import decide_actors
+from lightfast_pipelines.capture.versions import CLUSTER_RULES
+from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.pending import organisations_due
+
+
+@dg.multi_asset(
+    name="decide_actors",
+    specs=[table_spec("actors", deps=["actor_identities"], code_version="1")],
+    retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
+)
+def actors(
+    context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
+) -> dg.MaterializeResult[None]:
+    """Decides who is who in every organisation that changed; people's own decisions stand."""
+    with turn(context, database, "actors") as conn:
+        assert conn is not None, "a run by schedule waits for its turn"
+        organisations = organisations_due(conn, cluster_rule_version=CLUSTER_RULES)
+        reports = [decide_actors(conn, org, now=datetime.now(UTC)) for org in organisations]
+        conn.commit()
+        size = table_rows(conn, ["actors"])["actors"]
+    return dg.MaterializeResult(
+        asset_key="actors",
+        metadata={
+            "dagster/row_count": size,
+            "organisations_of_run": len(reports),
+            "identities_of_run": sum(report.identities for report in reports),
+            "identities_joined": sum(report.joined for report in reports),
+            "bots": sum(report.bots for report in reports),
+            "identities_changed": sum(len(report.changed) for report in reports),
+        },
+    )

@@ -1,0 +1,100 @@
+"""Clusters: provisional ones day by day, and the consolidation that decides them for a workspace."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from lightfast_pipelines.assets._metadata import bars, preview, table_rows, table_spec
+from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
+from lightfast_pipelines.partitions import DAILY
+from lightfast_pipelines.settings import settings
+from lightfast_pipelines.store import tables
+from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.pending import cluster_sizes
+
+_EVERYTHING = 2**31 - 1
+
+
+@dg.multi_asset(
+    name="assign_clusters",
+    specs=[table_spec("clusters", deps=["embeddings"], skippable=True, code_version="1")],
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
+)
+def clusters(
+    context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Gives the days' observations without a cluster a provisional one; consolidation decides."""
+    from lightfast_pipelines.capture.clustering import assign_provisional
+
+    with turn(context, database, "clusters") as conn:
+        if conn is None:
+            return
+        report = assign_provisional(
+            conn,
+            days=days_of(context),
+            max_rows=settings().run_rows if asked_by_sensor(context) else _EVERYTHING,
+            progress=progress_log(context, "observations assigned"),
+        )
+        size = table_rows(conn, ["clusters"])["clusters"]
+    asked = set(context.partition_keys)
+    for day, count in report.days.items():
+        if day.isoformat() in asked:
+            context.add_asset_metadata(
+                {"observations": count}, asset_key="clusters", partition_key=day.isoformat()
+            )
+    metadata: dict[str, Any] = {
+        "dagster/row_count": size,
+        "observations": 0,
+        "observations_of_run": report.observations,
+        "clusters_of_run": report.clusters,
+        "joined_of_run": report.joined,
+        "seconds": round(report.seconds, 2),
+        **preview(report.preview),
+    }
+    yield dg.MaterializeResult(asset_key="clusters", metadata=metadata)
+
+
+@dg.multi_asset(
+    name="consolidate",
+    specs=[
+        table_spec(
+            "cluster_consolidation",
+            table=tables.clusters,
+            description=(
+                "One row: a cluster of a workspace, decided anew from all of its observations, "
+                "the same for any order of arrival."
+            ),
+            deps=["clusters", "actors"],
+            code_version="1",
+        )
+    ],
+    retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
+)
+def cluster_consolidation(
+    context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
+) -> dg.MaterializeResult[None]:
+    """Decides the clusters of every workspace that changed since it was last decided."""
+    from lightfast_pipelines.capture.consolidation import consolidate
+
+    with turn(context, database, "clusters") as conn:
+        assert conn is not None, "a run by schedule waits for its turn"
+        report = consolidate(
+            conn, now=datetime.now(UTC), progress=progress_log(context, "observations")
+        )
+        size = table_rows(conn, ["clusters"])["clusters"]
+        sizes = cluster_sizes(conn)
+    return dg.MaterializeResult(
+        asset_key="cluster_consolidation",
+        metadata={
+            "dagster/row_count": size,
+            "workspaces_of_run": report.workspaces,
+            "seconds": round(report.seconds, 2),
+            **bars(
+                "sizes", "Clusters by number of observations", list(sizes), list(sizes.values())
+            ),
+        },
+    )

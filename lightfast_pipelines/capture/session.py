@@ -1,0 +1,91 @@
+"""How much of the queue one run takes: bounded slices until its days are done or its time is up.
+
+A batch itself is in `batch.py`. No Dagster here: whoever calls holds the lock of capture.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from lightfast_pipelines.capture.batch import CaptureReport, capture
+from lightfast_pipelines.capture.requeue import requeue_days
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.pending import queued
+
+# Between slices the time is looked at: some seconds of work.
+_SLICE_ROWS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a run may take at most; `seconds` is looked at between slices."""
+
+    rows: int
+    seconds: float
+    batch_rows: int
+
+
+def take_waiting(
+    conn: Connection,
+    days: Sequence[date],
+    bounds: Bounds,
+    progress: Callable[[int], None] | None = None,
+) -> CaptureReport:
+    """Captures what waits of these days, within bounds."""
+    began = time.monotonic()
+    total = None
+    while total is None or (
+        total.more and total.deliveries < bounds.rows and time.monotonic() - began < bounds.seconds
+    ):
+        report = capture(
+            conn,
+            days=days,
+            max_rows=min(_SLICE_ROWS, bounds.rows - (total.deliveries if total else 0)),
+            batch_rows=bounds.batch_rows,
+            now=datetime.now(UTC),
+            progress=progress,
+        )
+        total = report if total is None else joined(total, report)
+    return total
+
+
+def reprocess(
+    conn: Connection,
+    days: Sequence[date],
+    *,
+    batch_rows: int,
+    progress: Callable[[int], None] | None = None,
+) -> CaptureReport:
+    """Puts every delivery of these days back into the queue and captures them all."""
+    requeue_days(conn, days)
+    # A day that still receives would otherwise never be done.
+    rows = max(1, queued(conn, days))
+    conn.commit()
+    return take_waiting(conn, days, Bounds(rows, float("inf"), batch_rows), progress)
+
+
+def joined(first: CaptureReport, second: CaptureReport) -> CaptureReport:
+    """Both reports as one; whether more waits is what the second says."""
+    return CaptureReport(
+        deliveries=first.deliveries + second.deliveries,
+        outcomes=_sum(first.outcomes, second.outcomes),
+        written=_sum(first.written, second.written),
+        days={
+            day: _sum(first.days.get(day, {}), second.days.get(day, {}))
+            for day in sorted(first.days.keys() | second.days.keys())
+        },
+        raw_ids=[*first.raw_ids, *second.raw_ids],
+        more=second.more,
+        seconds=first.seconds + second.seconds,
+        previews={
+            table: [*first.previews.get(table, []), *second.previews.get(table, [])][:10]
+            for table in first.previews.keys() | second.previews.keys()
+        },
+    )
+
+
+def _sum(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:
+    return {key: first.get(key, 0) + second.get(key, 0) for key in first.keys() | second.keys()}

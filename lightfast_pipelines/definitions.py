@@ -1,0 +1,45 @@
+"""The one wiring file: assets, checks, jobs, schedules, sensors and the resources they share."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from lightfast_pipelines.assets import checks, inbox, meaning, memory, people, topics
+from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due
+from lightfast_pipelines.jobs.memory import memory as memory_job
+from lightfast_pipelines.jobs.upkeep import nightly_upkeep, upkeep
+from lightfast_pipelines.resources.database import DatabaseResource
+from lightfast_pipelines.resources.models import EmbedderResource, VectorIndexResource
+from lightfast_pipelines.sensors.new_payloads import new_payloads
+from lightfast_pipelines.sensors.run_failures import run_failures
+
+
+def build_definitions(**overrides: object) -> dg.Definitions:
+    """The whole graph; `overrides` are resources by key, as objects or as Dagster's resources."""
+    resources: dict[str, object] = {
+        "database": DatabaseResource(),
+        "embedder": EmbedderResource(),
+        "vector_index": VectorIndexResource(),
+    }
+    if unknown := overrides.keys() - resources.keys():
+        raise ValueError(f"no such resource: {', '.join(sorted(unknown))}")
+    return dg.Definitions(
+        assets=[
+            inbox.raw_payloads,
+            memory.capture,
+            meaning.embeddings,
+            topics.clusters,
+            people.actors,
+            topics.cluster_consolidation,
+        ],
+        asset_checks=[checks.after_clusters],
+        jobs=[memory_job, consolidation, upkeep],
+        schedules=[consolidation_when_due, nightly_upkeep],
+        sensors=[new_payloads, run_failures],
+        resources={**resources, **overrides},
+        # A chain of assets in one process costs what one asset does; a process a step four times that.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions()

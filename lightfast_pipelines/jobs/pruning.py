@@ -1,0 +1,78 @@
+"""Deletes old runs and ticks from Dagster's storage, which grows for ever by itself.
+
+Deleting a run deletes its materializations: a run that holds the last one of any partition stays,
+or that day would look as if it had never been captured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import dagster as dg
+
+_PAGE = 200
+_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+
+@dataclass(slots=True)
+class Pruned:
+    """Runs deleted, and old runs kept."""
+
+    deleted: int = 0
+    kept: int = 0
+
+
+def prune_runs(instance: dg.DagsterInstance, *, before: datetime, at_most: int) -> Pruned:
+    """Deletes runs that ended and were created before `before`, oldest first, at most so many."""
+    last = _last_materializations(instance)
+    pruned = Pruned()
+    cursor: str | None = None
+    while pruned.deleted < at_most:
+        records = instance.get_run_records(
+            dg.RunsFilter(statuses=_ENDED, created_before=before),
+            limit=_PAGE,
+            cursor=cursor,
+            ascending=True,
+        )
+        for record in records[: at_most - pruned.deleted]:
+            run_id = record.dagster_run.run_id
+            if _materialized(instance, run_id) & last:
+                pruned.kept += 1
+                cursor = run_id
+            else:
+                instance.delete_run(run_id)
+                pruned.deleted += 1
+        if len(records) < _PAGE:
+            break
+    return pruned
+
+
+def prune_ticks(instance: dg.DagsterInstance, *, before: datetime) -> int:
+    """Deletes the ticks of every sensor and schedule before `before`; how many of those there are."""
+    states = instance.all_instigator_state()
+    for state in states:
+        instance.purge_ticks(state.instigator_origin_id, state.selector_id, before.timestamp())
+    return len(states)
+
+
+def _last_materializations(instance: dg.DagsterInstance) -> set[int]:
+    """Storage ids of the last materialization of each asset and of each of its partitions."""
+    found: set[int] = set()
+    for record in instance.get_asset_records():
+        key, last = record.asset_entry.asset_key, record.asset_entry.last_materialization_storage_id
+        if last is not None:
+            found.add(last)
+        found.update(
+            instance.get_latest_storage_id_by_partition(
+                key, dg.DagsterEventType.ASSET_MATERIALIZATION
+            ).values()
+        )
+    return found
+
+
+def _materialized(instance: dg.DagsterInstance, run_id: str) -> set[int]:
+    events = instance.get_records_for_run(
+        run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
+    ).records
+    return {event.storage_id for event in events}

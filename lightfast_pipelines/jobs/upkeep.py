@@ -1,0 +1,55 @@
+"""What keeps the house in order every night: partitions of bodies ahead, old runs and ticks gone."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from lightfast_pipelines.jobs.pruning import prune_runs, prune_ticks
+from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.upkeep import create_month_partitions
+
+KEEP_RUNS = timedelta(days=30)
+KEEP_TICKS = timedelta(days=7)
+# A night's work: what is left over is left to the next night.
+MAX_RUNS = 5_000
+
+
+@dg.op(description="Makes the partitions of bodies for the months ahead.")
+def make_partitions(context: dg.OpExecutionContext, database: dg.ResourceParam[Database]) -> None:
+    with database.connect("pipeline", application_name="lightfast upkeep") as conn:
+        made = create_month_partitions(conn, datetime.now(UTC).date())
+        conn.commit()
+    context.log.info("%d partitions made", made)
+
+
+@dg.op(description="Deletes Dagster's runs and ticks that nobody will look at again.")
+def prune(context: dg.OpExecutionContext) -> None:
+    now = datetime.now(UTC)
+    runs = prune_runs(context.instance, before=now - KEEP_RUNS, at_most=MAX_RUNS)
+    ticks = prune_ticks(context.instance, before=now - KEEP_TICKS)
+    context.log.info(
+        "%d runs deleted, %d kept as the last of a day; ticks of %d sensors and schedules pruned",
+        runs.deleted, runs.kept, ticks,
+    )  # fmt: skip
+
+
+@dg.job(
+    description=(
+        "Makes partitions for the bodies of the months ahead and deletes runs older than 30 days, "
+        "except those that hold the last materialization of a partition, and ticks older than 7."
+    ),
+    tags={"dagster/max_runtime": "3600"},
+)
+def upkeep() -> None:
+    make_partitions()
+    prune()
+
+
+nightly_upkeep = dg.ScheduleDefinition(
+    name="nightly_upkeep",
+    job=upkeep,
+    cron_schedule="20 3 * * *",
+    execution_timezone="UTC",
+    description="Every night at 03:20 UTC.",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)

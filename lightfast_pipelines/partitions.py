@@ -1,0 +1,50 @@
+"""The one partitions object: every partitioned asset shares it, or Dagster splits their range runs.
+
+What a day means (the `partition_date` of a raw payload) is decided where a payload is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from lightfast_pipelines.settings import settings
+
+# Without end_offset=1 today would not be a partition until it is over.
+DAILY = dg.DailyPartitionsDefinition(
+    start_date=settings().partitions_start, timezone="UTC", end_offset=1
+)
+
+
+def first_day() -> date:
+    """The earliest partition."""
+    return DAILY.start.date()
+
+
+def today() -> date:
+    """The day that the newest partition names."""
+    return datetime.now(UTC).date()
+
+
+def days_between(first: date, last: date) -> list[date]:
+    """Every day from `first` to `last`, both included."""
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def days_of_tags(tags: Mapping[str, str]) -> list[date]:
+    """The days a run is for, by its tags; none where it has no partition."""
+    first = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
+    last = tags.get("dagster/asset_partition_range_end") or tags.get("dagster/partition")
+    if not first or not last:
+        return []
+    return days_between(date.fromisoformat(first), date.fromisoformat(last))
+
+
+def range_tags(days: Sequence[date]) -> dict[str, str]:
+    """Tags of a run over the days from the first to the last of these."""
+    return {
+        "dagster/asset_partition_range_start": min(days).isoformat(),
+        "dagster/asset_partition_range_end": max(days).isoformat(),
+    }

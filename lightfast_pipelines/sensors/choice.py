@@ -1,0 +1,124 @@
+"""Which runs to ask for: a pure decision over what waits and what is at work.
+
+The facts it needs are read in `new_payloads.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Literal
+
+from lightfast_pipelines.store.pending import DayWork
+
+Kind = Literal["recent", "backlog"]
+
+# Dagster writes an event an asset and day: a range of 92 days costs it some seconds.
+MAX_RANGE_DAYS = 92
+
+
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """What is under way: stage locks held and waited for, kinds of young runs that have not begun.
+
+    `failures` counts the latest runs in a row that failed, `quiet_seconds` the time since the last.
+    """
+
+    held: frozenset[str] = frozenset()
+    waited_for: frozenset[str] = frozenset()
+    queued: frozenset[str] = frozenset()
+    failures: int = 0
+    quiet_seconds: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A run over the days from `first` to `last`, both included."""
+
+    kind: Kind
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Runs to ask for, today's first, and why no more than these."""
+
+    requests: tuple[Request, ...] = ()
+    reason: str = ""
+    unreachable: tuple[date, ...] = field(default=())
+    """Days that wait and are no partition."""
+
+
+def choose_ranges(
+    work: Sequence[DayWork], *, first_day: date, today: date, run_rows: int, at_work: AtWork
+) -> Choice:
+    """Today and yesterday as one run, then the oldest waiting days as one range.
+
+    A range stops at `run_rows` rows or 92 days, so that a run finishes the days it names; it may
+    name days without work between those with. While a stage is at work only what has not reached
+    it counts, and while a run waits for its turn nothing is asked: it will take what waits then.
+    """
+    unreachable = tuple(day.day for day in work if not first_day <= day.day <= today)
+    days = sorted((d for d in work if first_day <= d.day <= today), key=lambda d: d.day)
+    if not days:
+        return Choice((), "nothing waits", unreachable)
+    if at_work.waited_for:
+        return Choice((), "a run waits for its turn and will take what waits", unreachable)
+    if at_work.held:
+        days = [day for day in days if day.deliveries]
+        if not days:
+            return Choice((), f"{_names(at_work.held)} at work on what waits", unreachable)
+    pause = _pause(at_work.failures, deliveries=any(day.deliveries for day in days))
+    if at_work.quiet_seconds < pause:
+        return Choice(
+            (),
+            f"the last {at_work.failures} runs failed: the next try {pause:.0f} s after the last",
+            unreachable,
+        )
+    recent = [day for day in days if day.day >= today - timedelta(days=1)]
+    backlog = [] if "capture" in at_work.held else days[: len(days) - len(recent)]
+    candidates: list[tuple[Kind, Sequence[DayWork]]] = [
+        ("recent", recent),
+        ("backlog", _oldest(backlog, run_rows)),
+    ]
+    requests = [
+        Request(kind, chosen[0].day, chosen[-1].day)
+        for kind, chosen in candidates
+        if chosen and kind not in at_work.queued
+    ]
+    return Choice(tuple(requests), "" if requests else _left_out(at_work), unreachable)
+
+
+def _oldest(days: Sequence[DayWork], run_rows: int) -> list[DayWork]:
+    """The oldest days that one run can finish; at least one."""
+    chosen: list[DayWork] = []
+    rows = 0
+    for day in days:
+        rows += day.rows
+        too_long = chosen and (day.day - chosen[0].day).days >= MAX_RANGE_DAYS
+        if chosen and (rows > run_rows or too_long):
+            break
+        chosen.append(day)
+    return chosen
+
+
+def _pause(failures: int, *, deliveries: bool) -> float:
+    """Seconds between failing runs: doubling, up to a minute while deliveries wait, else to ten.
+
+    Without it a model that is down makes a failed run every tick, thousands a day.
+    """
+    if not failures:
+        return 0.0
+    return float(min(10 * 2 ** min(failures, 10), 60 if deliveries else 600))
+
+
+def _left_out(at_work: AtWork) -> str:
+    if at_work.queued:
+        return f"a run for {_names(at_work.queued)} days is queued"
+    return f"older days wait for {_names(at_work.held)} to end"
+
+
+def _names(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,169 @@
+"""Asks for a run of the days that have work, today's first, and reports what arrived.
+
+It only hints: what waits stands in the tables, so a tick that is lost costs ten seconds and nothing
+else. What to ask for is decided in `choice.py`.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from lightfast_pipelines.assets._turn import PENDING_TAG
+from lightfast_pipelines.capture.requeue import requeue_outdated
+from lightfast_pipelines.capture.versions import Rules, current_rules
+from lightfast_pipelines.jobs.memory import JOB, memory
+from lightfast_pipelines.partitions import first_day, range_tags
+from lightfast_pipelines.resources.models import Embedder
+from lightfast_pipelines.sensors.choice import AtWork, Choice, Request, choose_ranges
+from lightfast_pipelines.settings import settings
+from lightfast_pipelines.store.arrivals import arrivals_since
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.locks import job_locks
+from lightfast_pipelines.store.pending import STAGE_LOCKS, days_with_work
+
+# Dagster gives a tick a minute; what takes longer than this is told as a failed tick instead.
+TICK_QUERY_SECONDS = 20
+# An event a day and minute is enough to see that deliveries arrive: they are kept for ever.
+REPORT_SECONDS = 60
+# A run that has not begun after this long is lost or the queue is full: it no longer counts.
+QUEUED_SECONDS = 60
+_NOT_BEGUN = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+]
+
+
+@dg.sensor(
+    name="new_payloads",
+    job=memory,
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Every 10 s: reports the deliveries that arrived, and asks for a run of the days that have "
+        "work: first today and yesterday, then the oldest that wait, as one range."
+    ),
+)
+def new_payloads(
+    context: dg.SensorEvaluationContext,
+    database: dg.ResourceParam[Database],
+    embedder: dg.ResourceParam[Embedder],
+) -> dg.SensorResult:
+    now = datetime.now(UTC)
+    cursor: dict[str, Any] = json.loads(context.cursor or "{}")
+    with database.connect("pipeline", application_name="lightfast sensor") as conn:
+        conn.execute(f"SET statement_timeout = '{TICK_QUERY_SECONDS}s'")
+        events = _arrived(conn, cursor, now)
+        rules = current_rules(embedder.name)
+        choice = _choose(conn, context.instance, rules, cursor, now)
+    return dg.SensorResult(
+        run_requests=[_run_request(request) for request in choice.requests],
+        skip_reason=None if choice.requests else _reason(choice),
+        asset_events=events,
+        cursor=json.dumps(cursor, sort_keys=True),
+    )
+
+
+def _choose(
+    conn: Connection,
+    instance: dg.DagsterInstance,
+    rules: Rules,
+    cursor: dict[str, Any],
+    now: datetime,
+) -> Choice:
+    """What to ask for; notes in the cursor by which rules nothing older was found to be left."""
+    exactly = cursor.get("rules") != rules.name
+    if exactly:
+        # The code changed: deliveries that older rules read go back into the queue, once.
+        requeue_outdated(conn)
+        conn.commit()
+    work = days_with_work(
+        conn, model=rules.model, cluster_rule_version=rules.clusters, exactly=exactly
+    )
+    if exactly and not any(day.unembedded or day.unclustered for day in work.days):
+        cursor["rules"] = rules.name
+    held, waited_for = job_locks(conn, STAGE_LOCKS)
+    return choose_ranges(
+        work.days,
+        first_day=first_day(),
+        today=now.date(),
+        run_rows=settings().run_rows,
+        at_work=_at_work(instance, held, waited_for, now),
+    )
+
+
+def _at_work(
+    instance: dg.DagsterInstance, held: frozenset[str], waited_for: frozenset[str], now: datetime
+) -> AtWork:
+    """Locks decide. Of Dagster's own runs only young ones count that have not begun: after a power
+    cut a run can stay STARTED for ever."""
+    queued = instance.get_run_records(
+        dg.RunsFilter(
+            job_name=JOB,
+            statuses=_NOT_BEGUN,
+            created_after=now - timedelta(seconds=QUEUED_SECONDS),
+        ),
+        limit=20,
+    )
+    failures, last = 0, None
+    for record in instance.get_run_records(dg.RunsFilter(job_name=JOB), limit=20):
+        if PENDING_TAG not in record.dagster_run.tags or not record.end_time:
+            continue
+        if record.dagster_run.status is not dg.DagsterRunStatus.FAILURE:
+            break
+        failures, last = failures + 1, last or record.end_time
+    return AtWork(
+        held=held,
+        waited_for=waited_for,
+        queued=frozenset(
+            record.dagster_run.tags[PENDING_TAG]
+            for record in queued
+            if PENDING_TAG in record.dagster_run.tags
+        ),
+        failures=failures,
+        quiet_seconds=now.timestamp() - last if last else float("inf"),
+    )
+
+
+def _arrived(
+    conn: Connection, cursor: dict[str, Any], now: datetime
+) -> list[dg.AssetMaterialization]:
+    """Events of raw_payloads for the days with new deliveries; moves the cursor over them."""
+    if now.timestamp() - cursor.get("reported_at", 0.0) < REPORT_SECONDS:
+        return []
+    arrivals = arrivals_since(conn, cursor.get("reported_id", 0))
+    if not arrivals.days:
+        return []
+    cursor.update(reported_id=arrivals.last_id, reported_at=now.timestamp())
+    return [
+        dg.AssetMaterialization(
+            asset_key="raw_payloads",
+            partition=day.isoformat(),
+            metadata={"dagster/partition_row_count": total, "arrived": new},
+        )
+        for day, new, total in arrivals.days
+    ]
+
+
+def _run_request(request: Request) -> dg.RunRequest:
+    return dg.RunRequest(
+        # No run_key: it would silence the same range when it has to be asked for again.
+        tags={
+            **range_tags([request.first, request.last]),
+            PENDING_TAG: request.kind,
+            "dagster/priority": "1" if request.kind == "recent" else "0",
+            "dagster/max_runtime": "1800",
+        },
+    )
+
+
+def _reason(choice: Choice) -> str:
+    if not choice.unreachable:
+        return choice.reason
+    first, last = min(choice.unreachable), max(choice.unreachable)
+    return (
+        f"{choice.reason}; {len(choice.unreachable)} days from {first} to {last} wait and are no "
+        "partition: set LIGHTFAST_PARTITIONS_START earlier"
+    )

@@ -1,0 +1,118 @@
+"""What must hold after a run, as counts of rows that break it: bounded by the rows the run took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from lightfast_pipelines.store.database import Connection
+
+# A run by hand may take millions of rows; the last of them are looked at.
+_ROWS = 50_000
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """Rows that break a rule: how many, and the ids of a few."""
+
+    rows: int
+    examples: tuple[str, ...]
+
+
+_DELIVERED = """
+SELECT 'payload ' || o.raw_payload_id
+FROM lightfast.outcomes o
+WHERE o.raw_payload_id = ANY(%(raw_ids)s) AND o.status = 'delivered'
+  AND EXISTS (SELECT FROM lightfast.raw_bodies b WHERE b.raw_payload_id = o.raw_payload_id)
+  AND NOT EXISTS (
+    SELECT FROM lightfast.observation_sources s
+    JOIN lightfast.observations n ON n.id = s.observation_id
+    WHERE s.raw_payload_id = o.raw_payload_id AND n.workspace_id = o.workspace_id
+  )
+"""
+
+# Orphans would be among what was written last: serial ids are given in order.
+_OBSERVED = """
+SELECT 'observation ' || o.external_id
+FROM (SELECT id, external_id FROM lightfast.observations ORDER BY id DESC LIMIT 20000) o
+WHERE NOT EXISTS (SELECT FROM lightfast.observation_sources s WHERE s.observation_id = o.id)
+"""
+
+_REASONED = """
+SELECT 'payload ' || o.raw_payload_id
+FROM lightfast.outcomes o
+WHERE o.raw_payload_id = ANY(%(raw_ids)s) AND o.status IN ('filtered', 'parked', 'dlq')
+  AND coalesce(o.reason, '') = ''
+"""
+
+_CURRENT = """
+SELECT t.entity_id || ' ' || t.state_type
+FROM lightfast.temporal_states t
+JOIN (
+  SELECT DISTINCT c.workspace_id, c.entity_key, c.state_type
+  FROM lightfast.observation_sources s
+  JOIN lightfast.state_changes c ON c.observation_id = s.observation_id
+  WHERE s.raw_payload_id = ANY(%(raw_ids)s)
+) touched
+  ON touched.workspace_id = t.workspace_id AND touched.entity_key = t.entity_id
+  AND touched.state_type = t.state_type
+WHERE t.superseded_at IS NULL AND t.valid_to IS NULL
+GROUP BY t.workspace_id, t.entity_id, t.state_type
+HAVING count(*) > 1
+"""
+
+# The partial indexes hold only what is behind, so a whole day need not be read.
+_BEHIND = """
+SELECT 'observation ' || o.external_id
+FROM (
+  (SELECT id, external_id FROM lightfast.observations
+   WHERE embedding_title_id IS NULL ORDER BY id DESC LIMIT 2000)
+  UNION
+  (SELECT id, external_id FROM lightfast.observations
+   WHERE cluster_id IS NULL ORDER BY id DESC LIMIT 2000)
+) o
+WHERE EXISTS (
+  SELECT FROM lightfast.observation_sources s
+  JOIN lightfast.raw_payloads r ON r.id = s.raw_payload_id
+  WHERE s.observation_id = o.id
+  HAVING min(r.partition_date) = ANY(%(days)s)
+)
+"""
+
+
+def delivered_without_observation(conn: Connection, raw_ids: Sequence[int]) -> Breach:
+    """Delivered payloads of these that stand behind no observation of their workspace."""
+    return _breach(conn, _DELIVERED, raw_ids=list(raw_ids[-_ROWS:]))
+
+
+def observations_without_payload(conn: Connection) -> Breach:
+    """Observations, of the newest 20,000, that no payload states."""
+    return _breach(conn, _OBSERVED)
+
+
+def outcomes_without_reason(conn: Connection, raw_ids: Sequence[int]) -> Breach:
+    """Filtered, parked or dead payloads of these that do not say why."""
+    return _breach(conn, _REASONED, raw_ids=list(raw_ids[-_ROWS:]))
+
+
+def states_current_twice(conn: Connection, raw_ids: Sequence[int]) -> Breach:
+    """States that these payloads touch of which more than one interval is believed and open."""
+    return _breach(conn, _CURRENT, raw_ids=list(raw_ids[-_ROWS:]))
+
+
+def observations_behind(conn: Connection, days: Sequence[date]) -> Breach:
+    """Observations of these days without a vector or a cluster, of the newest 4,000 of any day."""
+    return _breach(conn, _BEHIND, days=list(days))
+
+
+def _breach(conn: Connection, query: str, **parameters: object) -> Breach:
+    rows = conn.execute(
+        f"SELECT count(*), (array_agg(found ORDER BY found))[1:{_EXAMPLES}] "
+        f"FROM ({query}) breaches (found)",
+        parameters,
+    ).fetchone()
+    conn.rollback()
+    assert rows is not None
+    return Breach(int(rows[0]), tuple(rows[1] or ()))

@@ -1,0 +1,196 @@
+"""What waits, by stage and by day: the queue is the tables themselves.
+
+The sensor asks which days to run, `status`, `process` and `digest` how much there is. Nothing here
+changes a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from lightfast_pipelines.store.database import Connection
+
+# Locks (store/locks.py) of the stages of a `memory` run, in their order.
+STAGE_LOCKS = ("capture", "embeddings", "clusters")
+
+# Observations looked at for missing vectors or memberships; the rest is found when these are done.
+_OLDEST = 5_000
+_NEWEST = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class DayWork:
+    """A day that has work: deliveries that wait, observations without vector, without cluster.
+
+    The last two are counted among the oldest 5,000 and the newest 1,000 such observations only.
+    """
+
+    day: date
+    deliveries: int = 0
+    unembedded: int = 0
+    unclustered: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.deliveries + max(self.unembedded, self.unclustered)
+
+
+@dataclass(frozen=True, slots=True)
+class DaysWithWork:
+    """Days in order. `complete` is false where a bound cut the count short, so more may wait."""
+
+    days: tuple[DayWork, ...]
+    complete: bool
+
+    def __bool__(self) -> bool:
+        return bool(self.days)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much waits, exactly: deliveries, observations per stage, workspaces to consolidate."""
+
+    deliveries: int
+    unembedded: int
+    unclustered: int
+    workspaces: int
+
+    @property
+    def total(self) -> int:
+        return self.deliveries + self.unembedded + self.unclustered + self.workspaces
+
+
+_QUEUE = "SELECT partition_date, count(*) FROM lightfast.raw_queue GROUP BY partition_date"
+
+# Cheap: partial indexes hold only what waits. Capture and the stages clear these columns.
+_UNEMBEDDED = "o.embedding_title_id IS NULL"
+_UNCLUSTERED = "o.cluster_id IS NULL"
+
+# Exact: also what an older model or rule made. Reads an index of every observation.
+_UNEMBEDDED_EXACTLY = """
+  NOT EXISTS (
+    SELECT FROM lightfast.observation_vectors v
+    WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
+  )
+"""
+_UNCLUSTERED_EXACTLY = """
+  NOT EXISTS (
+    SELECT FROM lightfast.cluster_members m
+    WHERE m.observation_id = o.id AND m.rule_version >= %(rule_version)s
+  )
+"""
+
+_BY_DAY = """
+WITH pending AS (
+  (SELECT o.id FROM lightfast.observations o WHERE {condition} ORDER BY o.id LIMIT {oldest})
+  UNION
+  (SELECT o.id FROM lightfast.observations o WHERE {condition} ORDER BY o.id DESC LIMIT {newest})
+)
+SELECT d.day, count(*)
+FROM pending p
+CROSS JOIN LATERAL (
+  SELECT min(r.partition_date) AS day
+  FROM lightfast.observation_sources s
+  JOIN lightfast.raw_payloads r ON r.id = s.raw_payload_id
+  WHERE s.observation_id = p.id
+) d
+WHERE d.day IS NOT NULL
+GROUP BY d.day
+"""
+
+
+def days_with_work(
+    conn: Connection, *, model: str, cluster_rule_version: int, exactly: bool = False
+) -> DaysWithWork:
+    """The days on which a row waits, a vector is missing or a membership is missing.
+
+    Without `exactly` only what has no vector or cluster at all counts: milliseconds over a million
+    observations. With it also what another model or an older rule made, which reads them all.
+    """
+    parameters = {"model": model, "rule_version": cluster_rule_version}
+    counts: list[dict[date, int]] = [
+        dict(conn.execute(_QUEUE).fetchall()),
+        *(
+            dict(
+                conn.execute(
+                    _BY_DAY.format(condition=condition, oldest=_OLDEST, newest=_NEWEST), parameters
+                ).fetchall()
+            )
+            for condition in (
+                (_UNEMBEDDED_EXACTLY, _UNCLUSTERED_EXACTLY)
+                if exactly
+                else (_UNEMBEDDED, _UNCLUSTERED)
+            )
+        ),
+    ]
+    queue, unembedded, unclustered = counts
+    days = tuple(
+        DayWork(day, queue.get(day, 0), unembedded.get(day, 0), unclustered.get(day, 0))
+        for day in sorted(queue.keys() | unembedded.keys() | unclustered.keys())
+    )
+    counted = max(sum(unembedded.values()), sum(unclustered.values()))
+    return DaysWithWork(days, complete=counted < _OLDEST)
+
+
+def waiting(conn: Connection, *, model: str, cluster_rule_version: int) -> Waiting:
+    """Exact counts of what waits in each stage."""
+    row = conn.execute(
+        f"""
+        SELECT
+          (SELECT count(*) FROM lightfast.raw_queue),
+          (SELECT count(*) FROM lightfast.observations o WHERE {_UNEMBEDDED_EXACTLY}),
+          (SELECT count(*) FROM lightfast.observations o WHERE {_UNCLUSTERED_EXACTLY}),
+          (SELECT count(*) FROM lightfast.consolidation_marks
+           WHERE changes <> consolidated OR rule_version < %(rule_version)s)
+        """,
+        {"model": model, "rule_version": cluster_rule_version},
+    ).fetchone()
+    assert row is not None
+    return Waiting(*row)
+
+
+def queued(conn: Connection, days: Sequence[date]) -> int:
+    """Deliveries of these days that wait."""
+    row = conn.execute(
+        "SELECT count(*) FROM lightfast.raw_queue WHERE partition_date = ANY(%s)", (list(days),)
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def workspaces_due(conn: Connection, *, cluster_rule_version: int) -> int:
+    """Workspaces that changed, or whose rules did, since actors and clusters were decided."""
+    row = conn.execute(
+        """
+        SELECT count(*) FROM lightfast.consolidation_marks
+        WHERE changes <> consolidated OR rule_version < %s
+        """,
+        (cluster_rule_version,),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def cluster_sizes(conn: Connection) -> dict[str, int]:
+    """Size class (`1`, `2-3`, `4-7`, ...) -> clusters of it, in order of size."""
+    rows = conn.execute(
+        """
+        SELECT floor(log(2, greatest(observation_count, 1)))::integer AS class, count(*)
+        FROM lightfast.clusters GROUP BY class ORDER BY class
+        """
+    ).fetchall()
+    return {("1" if power == 0 else f"{2**power}-{2 ** (power + 1) - 1}"): n for power, n in rows}
+
+
+def organisations_due(conn: Connection, *, cluster_rule_version: int) -> list[str]:
+    """Organisations with a workspace that is due, in order."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT w.org_id
+        FROM lightfast.consolidation_marks m JOIN lightfast.workspaces w ON w.id = m.workspace_id
+        WHERE m.changes <> m.consolidated OR m.rule_version < %s
+        ORDER BY w.org_id
+        """,
+        (cluster_rule_version,),
+    ).fetchall()
+    return [row[0] for row in rows]
