@@ -82,7 +82,7 @@ def _kind_of_commit_account(name: str | None, email: str | None, login: str | No
 
 def co_authors(message: str) -> list[AccountMention]:
     """Whom the `Co-authored-by:` trailers of a message name."""
-    if "o-authored-by" not in message and "O-AUTHORED-BY" not in message.upper():
+    if "co-authored-by" not in message.lower():
         return []
     found = (
         commit_account({"name": name, "email": email})

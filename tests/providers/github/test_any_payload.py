@@ -109,13 +109,16 @@ def test_a_known_payload_with_any_of_its_parts_replaced_is_read(
 
 
 @pytest.mark.parametrize("event", sorted(EXAMPLES))
-def test_a_known_payload_without_any_one_of_its_parts_is_read(event: str) -> None:
+@pytest.mark.parametrize("replacement", [None, True, 1, -0.5, "x", [], [1], {}, {"id": 1}])
+def test_a_known_payload_with_any_one_part_of_another_type_is_read(
+    event: str, replacement: object
+) -> None:
     for *parents, last in places(EXAMPLES[event]):
         payload = copy.deepcopy(EXAMPLES[event])
         target: Any = payload
         for name in parents:
             target = target[name]
-        del target[last]
+        target[last] = replacement
         check(PROVIDER.read(event, payload))
         PROVIDER.route(event, payload)
 

@@ -56,6 +56,11 @@ def test_each_action_of_an_issue_moves_its_state(
     assert found.link_text is None
 
 
+def test_a_closed_issue_that_was_edited_since_keeps_the_time_of_its_closing() -> None:
+    found = statement("issues", issue("closed", updated_at="2024-06-01T00:00:00Z"))
+    assert (found.occurred_at, found.states[0].at) == (CHANGED, CHANGED)
+
+
 def test_a_transferred_issue_names_where_it_went() -> None:
     payload = issue("transferred")
     payload["changes"] = {
@@ -114,6 +119,11 @@ def test_an_answer_is_an_observation_apart_from_its_discussion() -> None:
     assert [each.value for each in (*created.states, *answered.states)] == ["open", "answered"]
     assert "Answer: Euros it is." in answered.content
     assert answered.metadata["category"] == "Q&A"
+
+
+def test_an_answered_discussion_that_was_edited_since_keeps_the_time_of_its_answer() -> None:
+    found = statement("discussion", discussion("answered", updated_at="2024-06-01T00:00:00Z"))
+    assert found.occurred_at == CHANGED
 
 
 def test_discussions_close_reopen_and_lose_their_answer() -> None:

@@ -232,3 +232,11 @@ def test_an_old_owner_without_login_still_names_the_repository() -> None:
     found = statement("push", payload)
     assert found.scope is not None
     assert found.scope.repository_name == "acme/shop"
+
+
+def test_a_repository_of_an_enterprise_server_is_told_from_its_namesake_on_github() -> None:
+    payload = push()
+    payload["repository"]["html_url"] = "https://git.acme.test/acme/shop"
+    found = statement("push", payload)
+    assert found.scope is not None
+    assert found.scope.host == "git.acme.test"
