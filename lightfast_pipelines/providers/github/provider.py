@@ -103,16 +103,18 @@ class GitHub:
                 installation_id,
                 resource_meta(repository),
             )
+        # Their ids count apart from repositories': "7" alone could be a linked repository.
         if installation_id is not None:
             login = name_of(child(child(payload, "installation"), "account"), "login")
-            return Route(
-                f"github:installation:{installation_id}", installation_id, login, installation_id
-            )
+            of_installation = f"installation:{installation_id}"
+            return Route(f"github:{of_installation}", of_installation, login, installation_id)
         organization = child(payload, "organization")
         number = whole(organization, "id")
         if number is None:
             return None
-        return Route(f"github:organization:{number}", str(number), name_of(organization, "login"))
+        of_organization = f"organization:{number}"
+        login = name_of(organization, "login")
+        return Route(f"github:{of_organization}", of_organization, login)
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
         """For any payload of `decode`: statements, or why there are none. Does not raise."""

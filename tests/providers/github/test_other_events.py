@@ -220,10 +220,10 @@ def test_a_payload_goes_to_its_repository_else_installation_else_organisation() 
     assert (route.resource_name, route.installation_id) == ("acme/shop", "7")
     assert route.resource_meta["default_branch"] == "main"
     assert PROVIDER.route("installation", installation("created")) == Route(
-        "github:installation:7", "7", "acme", "7"
+        "github:installation:7", "installation:7", "acme", "7"
     )
     assert PROVIDER.route("member", {"organization": {"id": 3, "login": "acme"}}) == Route(
-        "github:organization:3", "3", "acme"
+        "github:organization:3", "organization:3", "acme"
     )
     assert PROVIDER.route("security_advisory", {"action": "published"}) is None
 
