@@ -4,13 +4,24 @@ Only typer is imported to start with: every command imports what it needs inside
 that `lightfast --help` answers at once.
 """
 
-from lightfast_pipelines.cli import ingest, integrations, questions, up, upkeep, workspaces
+from lightfast_pipelines.cli import (
+    demo,
+    ingest,
+    integrations,
+    process,
+    questions,
+    up,
+    upkeep,
+    workspaces,
+)
 from lightfast_pipelines.cli.root import app
 
+app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.add_typer(workspaces.workspace_app, name="workspace")
 app.add_typer(integrations.integration_app, name="integration")
 app.command("ingest")(ingest.ingest)
+app.command("process")(process.process)
 app.command("status")(questions.status)
 app.command("why")(questions.why)
 app.command("state")(questions.state)

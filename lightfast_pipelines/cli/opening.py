@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from lightfast_pipelines.models.embedder import Embedder
     from lightfast_pipelines.store.database import Connection, Database
     from lightfast_pipelines.store.links import Workspace
 
@@ -46,3 +47,10 @@ def known_provider(name: str) -> str:
         message = f"{name!r} is not a provider; known: {', '.join(sorted(known)) or 'none'}"
         raise typer.BadParameter(message, param_hint="--provider")
     return name
+
+
+def the_embedder() -> Embedder:
+    """The local one; naming it loads nothing."""
+    from lightfast_pipelines.models.embedder import WordLlamaEmbedder
+
+    return WordLlamaEmbedder()

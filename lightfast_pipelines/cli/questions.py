@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lightfast_pipelines.cli.console import AsJson, parse_time, print_json, print_table, say
-from lightfast_pipelines.cli.opening import a_connection, the_workspace
+from lightfast_pipelines.cli.opening import a_connection, the_embedder, the_workspace
 from lightfast_pipelines.cli.root import Failure
 
 _Workspace = Annotated[
@@ -68,14 +68,17 @@ def digest(
     Equal for equal facts, in any database and order.
     Exit 1 while anything waits: `lightfast process` first.
     """
+    from lightfast_pipelines.capture.pipeline import what_waits
+    from lightfast_pipelines.cli.process import waiting_words
     from lightfast_pipelines.store.digest import digest_lines
 
     with a_connection() as conn:
         started = time.monotonic()
-        waits = _waiting(conn)
-        if waits:
-            what = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in waits.items())
-            raise Failure(f"no digest while work waits ({what}): run `lightfast process` first")
+        waits = what_waits(conn, the_embedder().name)
+        if waits.total:
+            raise Failure(
+                f"no digest while work waits ({waiting_words(waits)}): run `lightfast process` first"
+            )
         lines = digest_lines(conn, knowledge=knowledge)
         if time.monotonic() - started > 2:
             say(f"hashed {len(lines)} tables in {time.monotonic() - started:.1f} s")
@@ -84,12 +87,6 @@ def digest(
     else:
         for table, value in lines:
             typer.echo(f"{table} {value}")
-
-
-def _waiting(conn: Any) -> dict[str, int]:
-    from lightfast_pipelines.capture.pipeline import what_waits
-
-    return what_waits(conn)
 
 
 def why(

@@ -242,9 +242,7 @@ def _daemon_works(url: str) -> bool:
     return bool(statuses) and all(status["healthy"] for status in statuses if status["required"])
 
 
-def receiver_hints(
-    settings: Settings, receiver_url: str, set_by: Callable[[str], bool]
-) -> list[str]:
+def receiver_hints(receiver_url: str, set_by: Callable[[str], bool]) -> list[str]:
     """A line a provider: where its webhooks go, and whether its secret is set."""
     from lightfast_pipelines.providers import discover
 

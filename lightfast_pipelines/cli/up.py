@@ -22,7 +22,7 @@ def up() -> None:
         if stop.is_asked():
             return
         typer.echo(f"Dagster:  {stack.dagster_url}")
-        for line in receiver_hints(found, stack.receiver_url, is_set):
+        for line in receiver_hints(stack.receiver_url, is_set):
             typer.echo(f"webhooks: {line}")
         say(f"logs: {found.home / 'logs'}; Ctrl-C ends everything")
         stack.watch(stop)

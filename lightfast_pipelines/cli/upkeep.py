@@ -42,7 +42,7 @@ def replay(
 
     statuses = sorted({item.value for item in (status or list(Replayable))})
     with a_connection() as conn:
-        count = requeue(conn, statuses, the_workspace(conn, workspace) if workspace else None)
+        count = requeue(conn, statuses, the_workspace(conn, workspace).id if workspace else None)
         conn.commit()
     _say_queued(count, as_json)
 

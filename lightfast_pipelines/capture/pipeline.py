@@ -1,0 +1,154 @@
+"""All stages one after the other in this process, without Dagster, until nothing waits.
+
+Each stage finds its own work by SQL and commits by batches, so a process that is killed anywhere
+leaves what it finished and the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.clustering import assign_provisional
+from lightfast_pipelines.capture.consolidation import consolidate
+from lightfast_pipelines.capture.embedding import embed_pending
+from lightfast_pipelines.capture.requeue import requeue_outdated
+from lightfast_pipelines.capture.versions import CLUSTER_RULES
+from lightfast_pipelines.models.embedder import Embedder
+from lightfast_pipelines.settings import Settings
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.locks import job_lock
+from lightfast_pipelines.store.pending import Waiting, waiting
+from lightfast_pipelines.vectors.index import VectorIndex
+
+
+class Progress(Protocol):
+    def stage(self, title: str, total: int | None = None) -> None: ...
+
+    def advance(self, count: int) -> None: ...
+
+
+@dataclass(slots=True)
+class ProcessReport:
+    """Sums over all rounds, seconds by stage, and what still waits (nothing, when all is done)."""
+
+    waits: Waiting
+    deliveries: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    written: Counter[str] = field(default_factory=Counter)
+    embedded: int = 0
+    vectors: int = 0
+    assigned: int = 0
+    workspaces: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def spent(self, stage: str, seconds: float) -> None:
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+
+def what_waits(conn: Connection, model: str) -> Waiting:
+    """How much waits in each stage, by the rules and the model of this process."""
+    found = waiting(conn, model=model, cluster_rule_version=CLUSTER_RULES)
+    conn.rollback()
+    return found
+
+
+def process(
+    database: Database,
+    settings: Settings,
+    embedder: Embedder,
+    index_on: Callable[[Connection], VectorIndex],
+    progress: Progress,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> ProcessReport:
+    """Works off everything that waits, what arrives meanwhile too; also takes up newer rules.
+
+    Waits for its turn at each stage while a run of Dagster is at work on it. Ends early, with what
+    waits in the report, where a whole round got nothing done.
+    """
+    with database.connect("pipeline", application_name="lightfast process") as conn:
+        requeue_outdated(conn)
+        conn.commit()
+        report = ProcessReport(what_waits(conn, embedder.name))
+        while report.waits.total:
+            before = report.waits
+            _capture(conn, settings, report, progress, clock)
+            _embed(conn, settings, report, progress, embedder, index_on(conn))
+            _cluster(conn, settings, report, progress, clock)
+            report.waits = what_waits(conn, embedder.name)
+            if report.waits == before:
+                break
+    return report
+
+
+def _capture(
+    conn: Connection,
+    settings: Settings,
+    report: ProcessReport,
+    progress: Progress,
+    clock: Callable[[], datetime],
+) -> None:
+    progress.stage("capture", report.waits.deliveries)
+    with job_lock(conn, "capture", wait=True):
+        more = True
+        while more:
+            done = capture(
+                conn,
+                days=None,
+                max_rows=settings.run_rows,
+                batch_rows=settings.batch_rows,
+                now=clock(),
+                progress=progress.advance,
+            )
+            report.deliveries += done.deliveries
+            report.outcomes.update(done.outcomes)
+            report.written.update(done.written)
+            report.spent("capture", done.seconds)
+            more = done.more and done.deliveries > 0
+
+
+def _embed(
+    conn: Connection,
+    settings: Settings,
+    report: ProcessReport,
+    progress: Progress,
+    embedder: Embedder,
+    index: VectorIndex,
+) -> None:
+    progress.stage("embeddings", what_waits(conn, embedder.name).unembedded)
+    with job_lock(conn, "embeddings", wait=True):
+        while True:
+            done = embed_pending(
+                conn, embedder, index, max_rows=settings.run_rows, progress=progress.advance
+            )
+            report.embedded += done.observations
+            report.vectors += done.vectors
+            report.spent("embeddings", done.seconds)
+            if not done.observations:
+                return
+
+
+def _cluster(
+    conn: Connection,
+    settings: Settings,
+    report: ProcessReport,
+    progress: Progress,
+    clock: Callable[[], datetime],
+) -> None:
+    with job_lock(conn, "clusters", wait=True):
+        progress.stage("clusters")
+        while True:
+            done = assign_provisional(conn, max_rows=settings.run_rows, progress=progress.advance)
+            report.assigned += done.observations
+            report.spent("clusters", done.seconds)
+            if not done.observations:
+                break
+        progress.stage("consolidation")
+        decided = consolidate(conn, now=clock(), progress=progress.advance)
+        report.workspaces += decided.workspaces
+        report.spent("consolidation", decided.seconds)

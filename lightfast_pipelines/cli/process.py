@@ -1,0 +1,72 @@
+"""`lightfast process`: everything that waits, worked off in this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from lightfast_pipelines.cli.console import AsJson, Meter, meter, print_json
+from lightfast_pipelines.cli.opening import the_database, the_embedder
+from lightfast_pipelines.cli.root import Failure
+
+if TYPE_CHECKING:
+    from lightfast_pipelines.capture.pipeline import ProcessReport
+    from lightfast_pipelines.store.database import Database
+
+
+def process(as_json: AsJson = False) -> None:
+    """Capture, embed and consolidate until nothing waits.
+
+    In this process, without a run of Dagster. One that is killed loses nothing: the next goes on.
+    """
+    with the_database() as database, meter("capture") as bar:
+        report = process_now(database, bar)
+    if as_json:
+        print_json(
+            {
+                "deliveries": report.deliveries,
+                "outcomes": dict(report.outcomes),
+                "written": dict(report.written),
+                "embedded": report.embedded,
+                "vectors": report.vectors,
+                "assigned": report.assigned,
+                "workspaces": report.workspaces,
+                "seconds": {stage: round(spent, 2) for stage, spent in report.seconds.items()},
+                "waits": report.waits,
+            }
+        )
+    else:
+        outcomes = ", ".join(
+            f"{count:,} {status}" for status, count in sorted(report.outcomes.items())
+        )
+        typer.echo(
+            f"{report.deliveries:,} deliveries ({outcomes or 'none waited'}): "
+            f"{report.written['observations']:,} observations written, {report.embedded:,} embedded, "
+            f"{report.workspaces:,} workspaces consolidated"
+        )
+        spent = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in report.seconds.items())
+        if spent:
+            typer.echo(f"seconds: {spent}")
+    if report.waits.total:
+        raise Failure(
+            f"a whole round got nothing done, and this still waits: {waiting_words(report.waits)}"
+        )
+
+
+def process_now(database: Database, bar: Meter) -> ProcessReport:
+    from lightfast_pipelines.capture.pipeline import process as work_off
+    from lightfast_pipelines.settings import settings
+    from lightfast_pipelines.vectors.pgvector import PgVectorIndex
+
+    return work_off(database, settings(), the_embedder(), PgVectorIndex, bar)
+
+
+def waiting_words(waits: object) -> str:
+    """`3 deliveries, 1 workspaces`: the counts that are not zero."""
+    from dataclasses import asdict
+
+    counts = asdict(waits)  # type: ignore[call-overload]
+    return ", ".join(
+        f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count
+    )
