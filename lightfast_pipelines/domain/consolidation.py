@@ -1,0 +1,141 @@
+"""From all observations of a workspace to its clusters: threads, units, groups, names, status.
+
+Pure; puts together the rules of `threads.py`, `clusters.py` and `labels.py`. Reading the
+observations and writing what changed belong to capture.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lightfast_pipelines.domain.affinity import Meaning, Unit
+from lightfast_pipelines.domain.clusters import IDLE_SECONDS, cluster_id, join
+from lightfast_pipelines.domain.keys import category_of
+from lightfast_pipelines.domain.labels import Labeller
+from lightfast_pipelines.domain.threads import Link, thread_keys, thread_of
+
+_DECLARED = frozenset(("pull_request", "issue", "discussion"))
+MOST_ENTITIES = 20
+MOST_ACTORS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An observation as far as clusters look at it.
+
+    `at` is in seconds, `author` names the person (an actor, else an identity), `identity` the
+    identity as `source:source_id`, `files` are entity keys.
+    """
+
+    source_id: str
+    subject_key: str
+    at: float
+    title: str
+    author: str | None = None
+    identity: str | None = None
+    files: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A decided cluster; `members` are positions of happenings, `first` and `last` seconds."""
+
+    id: str
+    label: str
+    keywords: tuple[str, ...]
+    primary_entities: tuple[str, ...]
+    primary_actors: tuple[str, ...]
+    status: str
+    first: float
+    last: float
+    members: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """The thread of each happening, and the units of them: `unit_of` a position in `units`."""
+
+    keys: tuple[str, ...]
+    units: tuple[Unit, ...]
+    unit_of: tuple[int, ...]
+
+
+def find_threads(happenings: Sequence[Happening], links: Iterable[Link]) -> Threads:
+    """Level one; units are in the order of their earliest happening."""
+    by_subject = thread_keys((h.subject_key for h in happenings), links)
+    keys = tuple(thread_of(h.subject_key, h.source_id, by_subject) for h in happenings)
+    members: dict[str, list[Happening]] = defaultdict(list)
+    for key, happening in zip(keys, happenings, strict=True):
+        members[key].append(happening)
+    place = {key: position for position, key in enumerate(members)}
+    return Threads(keys, tuple(map(_unit, members.values())), tuple(place[key] for key in keys))
+
+
+def _unit(members: Sequence[Happening]) -> Unit:
+    return Unit(
+        key=min(h.source_id for h in members),
+        times=tuple(sorted(h.at for h in members)),
+        authors=frozenset(h.author for h in members if h.author is not None),
+        files=frozenset().union(*(h.files for h in members)),
+        is_declared=any(category_of(h.subject_key) in _DECLARED for h in members),
+    )
+
+
+def decide(
+    org_id: str,
+    workspace_slug: str,
+    happenings: Sequence[Happening],
+    threads: Threads,
+    meaning: Meaning,
+) -> list[Cluster]:
+    """Level two: each happening in exactly one cluster. Idle counts from the workspace's latest."""
+    if not happenings:
+        return []
+    members: list[list[int]] = [[] for _ in threads.units]
+    for position, unit in enumerate(threads.unit_of):
+        members[unit].append(position)
+    labeller = Labeller(happening.title for happening in happenings)
+    latest = max(happening.at for happening in happenings)
+    return [
+        describe(
+            org_id,
+            workspace_slug,
+            happenings,
+            sorted(position for unit in group for position in members[unit]),
+            labeller,
+            latest,
+        )
+        for group in join(threads.units, meaning)
+    ]
+
+
+def describe(
+    org_id: str,
+    workspace_slug: str,
+    happenings: Sequence[Happening],
+    positions: Sequence[int],
+    labeller: Labeller,
+    latest: float,
+) -> Cluster:
+    """A cluster of these happenings, named and counted."""
+    own = [happenings[position] for position in positions]
+    label = labeller.label([happening.title for happening in own])
+    last = max(happening.at for happening in own)
+    return Cluster(
+        id=cluster_id(org_id, workspace_slug, min(happening.source_id for happening in own)),
+        label=label.title,
+        keywords=label.keywords,
+        primary_entities=_most((h.subject_key for h in own), MOST_ENTITIES),
+        primary_actors=_most((h.identity for h in own if h.identity), MOST_ACTORS),
+        status="open" if latest - last <= IDLE_SECONDS else "idle",
+        first=min(happening.at for happening in own),
+        last=last,
+        members=tuple(positions),
+    )
+
+
+def _most(names: Iterable[str], most: int) -> tuple[str, ...]:
+    counts = Counter(names)
+    return tuple(sorted(counts, key=lambda name: (-counts[name], name))[:most])
