@@ -56,7 +56,10 @@ _KINDS_BY_SOURCE = {("sentry", "issue"): "incident"}
 
 @dataclass(frozen=True, slots=True)
 class Enriched:
-    """A statement's derived part. `mentions` are at most 50, the subject first among them."""
+    """A statement's derived part.
+
+    `mentions` are 50 at most (more only where more edges are stated), the subject first.
+    """
 
     category: str
     topics: tuple[str, ...]
@@ -94,7 +97,9 @@ def _edges(found: Iterable[Edge]) -> tuple[Edge, ...]:
 def _mentions(
     statement: Statement, edges: Iterable[Edge], found: Iterable[Mention]
 ) -> tuple[Mention, ...]:
-    """Deduplicated by key and role; beyond 50 the subject and the ends of edges stay, then by confidence."""
+    """Deduplicated by key and role. Beyond 50 the subject and the ends of edges stay, all of them
+    where they alone are more; then the most certain.
+    """
     best: dict[tuple[str, str], Mention] = {}
 
     def keep(mention: Mention) -> None:
@@ -120,19 +125,21 @@ def _mentions(
     if len(best) <= MAX_MENTIONS:
         return tuple(best.values())
 
-    def rank(mention: Mention) -> tuple[int, int, float, int, str, str]:
-        key = mention.thing.key
+    def rank(mention: Mention) -> tuple[bool, float, bool, str, str]:
         return (
-            0 if mention.role == "subject" else 1,
-            0 if key in needed else 1,
+            mention.role != "subject",
             -mention.confidence,
-            0 if mention.role == "reference" else 1,
+            mention.role != "reference",
             mention.role,
-            key,
+            mention.thing.key,
         )
 
     ordered = sorted(best.values(), key=rank)
-    return tuple(ordered[: max(MAX_MENTIONS, len(needed))])
+    first = {mention.thing.key: mention for mention in reversed(ordered)}
+    kept = [mention for mention in ordered if first[mention.thing.key] is mention]
+    kept = [mention for mention in kept if mention.thing.key in needed]
+    others = [mention for mention in ordered if mention not in kept]
+    return tuple([*kept, *others][: max(MAX_MENTIONS, len(kept))])
 
 
 def enrich(statement: Statement) -> Enriched:

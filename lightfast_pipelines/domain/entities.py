@@ -73,6 +73,8 @@ def _files(text: str) -> Iterator[tuple[re.Match[str], Thing, float]]:
 
 
 def _logins(text: str) -> Iterator[tuple[re.Match[str], Thing, float]]:
+    if _LOGIN.search(text) is None:
+        return
     for match in _LOGIN.finditer(cover(text)):
         if match[1].lower() not in _NOISE_LOGIN and not match[1].isdigit():
             yield match, Thing(keys.github_user_by_login(match[1]), f"@{match[1]}"), 0.8

@@ -17,7 +17,7 @@ from lightfast_pipelines.domain.markup import cover, excerpt
 _NUMBER = re.compile(r"#([1-9]\d{0,8})(?!\w)(?!\.\d)")
 _QUALIFIER = re.compile(r"[\w./@-]{1,140}$")
 _REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}$")
-_GH = re.compile(r"(?<![\w/-])GH-([1-9]\d{0,8})(?!\w)", re.IGNORECASE)
+_GH = re.compile(r"(?<![\w/-])(?:GH|gh)-([1-9]\d{0,8})(?!\w)")
 _URL = re.compile(
     r"https?://(?P<host>[\w.-]+)/(?P<repository>[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100})/"
     r"(?:(?:issues|pull|discussions)/(?P<number>[1-9]\d{0,8})(?:/commits/(?P<pull_sha>[0-9a-f]{7,40}))?"
@@ -40,6 +40,7 @@ _UNSURE = re.compile(
     re.IGNORECASE,
 )
 _NEXT = re.compile(r"^\*{0,3}[\])]?(?:\s*(?:,|&|\+|\band\b)){0,2}\s*\*{0,3}\[?$", re.IGNORECASE)
+_LINK_TEXT = re.compile(r"\[(?:[\w./-]{0,140}#|GH-)\d{1,9}\]\($", re.IGNORECASE)
 _IN_LINK_TEXT = re.compile(r"[^\[\]\n]{0,200}\]\(|</a>")
 _REVERTS = re.compile(r"\breverts?[ \t]+commit[ \t]+([0-9a-f]{7,40})\b", re.IGNORECASE)
 _CHERRY_PICKED = re.compile(r"\bcherry[ -]picked[ \t]+from[ \t]+commit[ \t]+([0-9a-f]{7,40})\b")
@@ -129,11 +130,13 @@ def _urls(text: str, scope: TextScope | None) -> Iterator[_Found]:
             yield _Found(match.start(), match.end(), _commit(sha, match[0]), "commit")
         else:
             thing = _number(scope, match["repository"], match["number"])
-            yield _Found(match.start(), match.end(), thing, "url")
+            shown = _LINK_TEXT.search(text, max(0, match.start() - 160), match.start())
+            start = shown.start() if shown else match.start()
+            yield _Found(start, match.end(), thing, "url")
 
 
 def _identifiers(text: str) -> Iterator[_Found]:
-    for match in _LINEAR_URL.finditer(text):
+    for match in _LINEAR_URL.finditer(text) if "://linear.app/" in text else ():
         identifier = match[1].upper()
         thing = Thing(keys.linear_issue_by_identifier(identifier), identifier, match[0])
         yield _Found(match.start(), match.end(), thing, "url")
@@ -148,7 +151,7 @@ def _find(text: str, scope: TextScope | None) -> list[_Found]:
     found: list[_Found] = []
     if "#" in text:
         found += _numbers(text, scope)
-    if scope is not None and "-" in text:
+    if scope is not None and ("GH-" in text or "gh-" in text):
         found += (
             _Found(m.start(), m.end(), _number(scope, None, m[1]), "number")
             for m in _GH.finditer(text)
@@ -199,8 +202,11 @@ def _commits_of(statement: Statement, text: str, covered: str) -> Links:
     mentions: list[Mention] = []
     taken: set[str] = set()
     subject_is_commit = keys.category_of(statement.subject.key) == "commit"
-    for pattern, type_ in ((_REVERTS, "reverts"), (_CHERRY_PICKED, "cherry_picks")):
-        for match in pattern.finditer(covered):
+    for sign, pattern, type_ in (
+        ("evert", _REVERTS, "reverts"),
+        ("cherry", _CHERRY_PICKED, "cherry_picks"),
+    ):
+        for match in pattern.finditer(covered) if sign in covered else ():
             taken.add(match[1].lower())
             edges.append(
                 Edge(

@@ -1,0 +1,81 @@
+"""Categories and topics: who decides first, and no half words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lightfast_pipelines.domain.classification import CATEGORIES, conventional_prefix, features
+from lightfast_pipelines.domain.classification_weights import BIAS, LEARNED, WEIGHTS
+from lightfast_pipelines.domain.enrichment import enrich
+from lightfast_pipelines.domain.events import Reference
+from tests.domain.statements import pull_request
+
+
+def category(title: str, **fields: Any) -> str:
+    return enrich(pull_request(title, **fields)).category
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("[PR Merged] fix(auth)!: drop sessions", "bug_fix"),
+        ("feat: fix nothing, test nothing", "feature"),
+        ("docs: security", "documentation"),
+        ("chore(deps): bump x", "infrastructure"),
+        ("Fix crash when the list is empty", "bug_fix"),
+        ("Add support for dark mode", "feature"),
+        ("Close XSS hole", "security"),
+        ("Release v1.2.0", "release"),
+        ("RFC on plugins", "discussion"),
+        ("Speed up rendering, optimize layout", "performance"),
+        ("Xyzzy", "other"),
+        ("Merge branch 'main' into fix", "other"),
+    ],
+)
+def test_a_title_says_what_kind_of_work_it_is(title: str, expected: str) -> None:
+    assert category(title) == expected
+
+
+def test_changed_files_tell_what_the_title_does_not() -> None:
+    assert category("More of it", paths=("tests/test_a.py",)) == "testing"
+    assert category("More of it", paths=("docs/a.md", "README.md")) == "documentation"
+    assert category("More of it", paths=(".github/workflows/ci.yml",)) == "infrastructure"
+
+
+def test_the_event_and_then_a_label_decide_before_words() -> None:
+    assert category("Fix crash", source_type="release.published") == "release"
+    assert category("Fix crash", source_type="deployment.error") == "deployment"
+    labelled = (Reference("label", "Documentation"),)
+    assert category("Fix crash", references=labelled) == "documentation"
+
+
+def test_a_merge_is_about_what_it_brings() -> None:
+    message = "Merge pull request #3 from a/b\n\ndocs: say more"
+    assert category(message.split("\n", maxsplit=1)[0], content=message) == "documentation"
+
+
+@pytest.mark.parametrize("title", ["Note: this", "http://x", "Release: x y z: w", "fix this: now"])
+def test_a_colon_alone_is_no_conventional_prefix(title: str) -> None:
+    prefix = conventional_prefix(title)
+    assert prefix is None or prefix.type == "release"
+
+
+def test_topics_hold_no_half_words_and_no_provider_first() -> None:
+    topics = enrich(pull_request("github: specific latest prefix")).topics
+    assert not {"ci", "test", "fix"} & set(topics)
+    assert topics[0] not in {"github", "pull-request.opened"}
+
+
+def test_topics_begin_with_category_scope_and_labels() -> None:
+    statement = pull_request("feat(parser): read tables", references=(Reference("label", "Area"),))
+    topics = enrich(statement).topics
+    assert topics[:3] == ("feature", "parser", "area")
+    assert {"read", "tables"} <= set(topics)
+
+
+def test_the_shipped_weights_fit_the_categories_and_the_features() -> None:
+    assert set(LEARNED) <= set(CATEGORIES)
+    assert {len(weights) for weights in WEIGHTS.values()} == {len(LEARNED)} == {len(BIAS)}
+    assert features("Fix tests", ("tests/a.py",)) & WEIGHTS.keys()

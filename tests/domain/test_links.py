@@ -1,0 +1,170 @@
+"""Closing words, references and duplicates, with the forms that only look like them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Thing
+from lightfast_pipelines.domain.links import read_links
+from tests.domain.statements import pull_request
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
+def told(text: str) -> list[tuple[str, str]]:
+    edges = read_links(pull_request(text)).edges
+    return [(edge.type, edge.object.key.removeprefix("github:ref:")) for edge in edges]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Fixes #12",
+        "fixed #12",
+        "fix #12.",
+        "FIXED: #12",
+        "closes : #12",
+        "closes:#12",
+        "fix: #12",
+        "resolve octo/repo#12",
+        "Resolves GH-12",
+        "closes gh-12,",
+        "Closes\n#12",
+        "**Fixes** #12",
+        "(fixes #12)",
+        "Fixes: https://github.com/Octo/Repo/issues/12",
+        "fixes https://github.com/Octo/Repo/pull/12#issuecomment-7 for good",
+        "Fixes [#12](https://github.com/Octo/Repo/issues/12)",
+        "fixes Repo#12",
+        "doesn't fix #12",  # GitHub closes it, whatever was meant
+    ],
+)
+def test_closing_words_in_all_their_forms_fix(text: str) -> None:
+    assert told(text) == [("fixes", "octo/repo#12")]
+
+
+@pytest.mark.parametrize(
+    ("text", "fixed"),
+    [
+        ("Fixes #1, #2", "12"),
+        ("Fixes #1 and #2", "12"),
+        ("Fixes #1, #2, and #3", "123"),
+        ("closes #1, closes #2", "12"),
+        ("Fixes #1 & #2", "12"),
+        ("Fixes #1\n#2", "12"),
+    ],
+)
+def test_a_list_after_a_closing_word_is_fixed_as_a_whole(text: str, fixed: str) -> None:
+    assert told(text) == [("fixes", f"octo/repo#{number}") for number in fixed]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prefixes #1",
+        "hotfix #1",
+        "fixes issue #1",
+        "fix for #1",
+        "Handle close (#1)",
+        "Fixes\n\n#1",
+        "see #1",
+        "#1",
+        "Merge pull request #1 from someone/fix-issue-#3",
+        'Revert "Fixes #1"',
+    ],
+)
+def test_other_mentions_of_a_number_are_references(text: str) -> None:
+    assert told(text) == [("references", "octo/repo#1")]
+
+
+def test_after_a_list_a_further_number_is_only_a_reference() -> None:
+    assert told("Fixes #1, see #2\n\n#3") == [
+        ("fixes", "octo/repo#1"),
+        ("references", "octo/repo#2"),
+        ("references", "octo/repo#3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fixes utf-8",
+        "Fixes UTF-8, SHA-256 and CVE-2024-1234",
+        "fixes PEP-8",
+        "ABC-12 without a closing word",
+        "`fixes #1`",
+        "``fixes `x` #1``",
+        "```\nfixes #1\n```",
+        "~~~ text\nfixes #1",
+        "> fixes #1\n> and #2",
+        "<!-- Fixes #1 -->",
+        "<blockquote>fixes #1</blockquote>",
+        "it&#39;s",
+        "page#1 other/#2 a#b",
+        "colour #00ff00, version #1.5",
+        "https://example.com/Octo/Repo/issues/1",
+        "https://redirect.github.com/vitejs/vite/issues/1",
+        "fixes #99, which is this one, https://github.com/octo/repo/pull/99",
+        f"This reverts nothing, not even {SHA[:6]}",
+    ],
+)
+def test_what_only_looks_like_a_link_makes_no_edge(text: str) -> None:
+    assert told(text) == []
+
+
+def test_a_link_counts_for_its_address_not_for_its_text() -> None:
+    text = "- Fix crash ([#12](https://github.com/vitejs/vite/issues/12))"
+    assert told(text) == [("references", "vitejs/vite#12")]
+
+
+def test_duplicates_are_told_from_possible_ones() -> None:
+    assert told("Duplicate of #4") == [("duplicates", "octo/repo#4")]
+    assert told("This duplicates o/r#4") == [("duplicates", "o/r#4")]
+    assert told("Possible duplicate of #4, not a duplicate of #5") == [
+        ("references", "octo/repo#4"),
+        ("references", "octo/repo#5"),
+    ]
+
+
+def test_linear_identifiers_count_after_closing_words_or_in_brackets() -> None:
+    (edge,) = read_links(pull_request("resolved LIN-9")).edges
+    assert (edge.type, edge.object.key, edge.method) == ("fixes", "linear:ref:LIN-9", "text")
+    (title,) = read_links(pull_request("[LIN-9] Sign in")).edges
+    assert title.type == "references"
+    assert title.confidence < edge.confidence < 1
+
+
+def test_a_number_of_the_same_repository_can_be_found_by_its_id_after_a_rename() -> None:
+    own, other = (edge.object for edge in read_links(pull_request("#1 and o/r#2")).edges)
+    assert own.aliases == (keys.github_number_by_id(1, 1),)
+    assert other.aliases == ()
+
+
+def test_where_closing_words_mean_nothing_they_only_refer() -> None:
+    released = pull_request("Notes", content="Fixes #1, #2", link_text=None)
+    assert {edge.type for edge in read_links(released).edges} == {"references"}
+
+
+def test_without_a_repository_a_bare_number_means_nothing() -> None:
+    elsewhere = pull_request("Fixes #1 and o/r#2", scope=None)
+    assert [edge.object.key for edge in read_links(elsewhere).edges] == ["github:ref:o/r#2"]
+
+
+def test_a_revert_names_its_commit_and_a_short_id_is_only_mentioned() -> None:
+    commit = replace(
+        pull_request(f"Undo\n\nThis reverts commit {SHA}. See 89abcde, 1234567 or deadbee."),
+        subject=Thing(keys.github_commit("f" * 40)),
+    )
+    links = read_links(commit)
+    assert [(e.type, e.object.key) for e in links.edges] == [("reverts", keys.github_commit(SHA))]
+    assert [m.thing.key for m in links.mentions] == [keys.github_short_sha("89abcde")]
+
+
+def test_evidence_is_cut_from_the_text_as_it_was_written() -> None:
+    (edge,) = read_links(pull_request("`code` " * 20 + "Fixes #1 `x`")).edges
+    assert edge.evidence is not None
+    assert edge.evidence.startswith("…")
+    assert edge.evidence.endswith("`code` Fixes #1 `x`")
