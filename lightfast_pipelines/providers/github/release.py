@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +23,7 @@ from lightfast_pipelines.domain.events import (
     Understood,
 )
 from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.commit_relations import FULL_SHA
 from lightfast_pipelines.providers.github.fields import (
     Missing,
     child,
@@ -41,8 +41,6 @@ from lightfast_pipelines.providers.github.fields import (
 )
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import Repository, repository_of
-
-_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +144,7 @@ def _add_tag_and_target(parts: Parts, tag: str, target: str | None) -> None:
     parts.relate("references", thing)
     if target is None:
         return
-    if _SHA.fullmatch(target):
+    if FULL_SHA.fullmatch(target):
         commit = parts.repository.commit(target)
         parts.references.append(Reference("commit", target.lower(), commit.url))
         parts.relate("contains", commit)

@@ -118,6 +118,30 @@ def test_a_merge_pushed_by_githubs_button_brings_its_pull_requests_commits() -> 
     assert (stub.key, stub.aliases) == (pull, ("github:ref:acme/shop#12",))
 
 
+def test_a_merge_that_bears_the_pull_requests_title_brings_its_commits_too() -> None:
+    work = commit("Fix the cart (#5)")
+    merge = commit("Mend the cart (#12)", committer=web_flow())
+    by_key = {each.subject.key: each for each in statements("push", push([work, merge]))}
+    of_pulls = {
+        edge
+        for each in by_key.values()
+        for edge in edges(each)
+        if edge[1] in ("contains", "merges_as")
+    }
+    assert of_pulls == {
+        ("github:ref:1#12", "contains", key(work)),
+        ("github:ref:1#12", "merges_as", key(merge)),
+    }
+
+
+def test_a_branch_brought_forward_by_hand_is_not_the_merge_it_ends_with() -> None:
+    work = commit("Work", distinct=False)
+    nested = commit("Merge pull request #1 from a/b", committer=web_flow(), distinct=False)
+    merge = commit("Merge pull request #2 from a/c", committer=web_flow(), distinct=False)
+    for found in statements("push", push([work, nested, merge])):
+        assert all(edge.type != "contains" for edge in found.edges)
+
+
 def test_several_merges_pushed_by_hand_say_nothing_of_whose_the_rest_is() -> None:
     first, work = commit("Merge pull request #1 from a/b"), commit("Work")
     last = commit("Merge pull request #2 from a/c")

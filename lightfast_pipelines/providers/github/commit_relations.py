@@ -1,0 +1,104 @@
+"""Which pull request brought a commit in, and which other commits it undoes or repeats.
+
+Read off the words that git and GitHub themselves put into messages, and off what came in one push.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Edge, Mention, Thing
+from lightfast_pipelines.providers.github.accounts import is_web_flow
+from lightfast_pipelines.providers.github.fields import (
+    LONGEST_NAME,
+    first_line,
+    flag,
+    name_of,
+    text,
+)
+from lightfast_pipelines.providers.github.pushed import Push
+
+FULL_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.IGNORECASE)
+_MERGE = re.compile(r"Merge pull request #(\d{1,10}) from \S")
+_TITLE_NUMBER = re.compile(r"\(#(\d{1,10})\)$")
+_REVERTS = re.compile(r"\bThis reverts commit ([0-9a-f]{7,64})\b", re.IGNORECASE)
+_CHERRY_PICKS = re.compile(r"\(cherry picked from commit ([0-9a-f]{7,64})\)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class MergePush:
+    """The push of one pull request's merge: its other commits are the pull request's."""
+
+    number: int
+    merge_sha: str
+    confidence: float
+
+
+def merge_push(
+    push: Push, commits: list[Mapping[str, Any]], head: Mapping[str, Any]
+) -> MergePush | None:
+    """Set where the push is one merge of one pull request.
+
+    GitHub's button pushes one new merge of its own making (`distinct`: on no branch before), so
+    merges among the rest were nested in it. Repositories may have it write the pull request's
+    title, as a squash does, which brings no other commit. A push by hand may carry other work
+    besides: with several merges nobody can tell whose is whose.
+    """
+    sha, message = name_of(head, "id"), text(head, "message") or ""
+    if sha is None:
+        return None
+    merge = _MERGE.match(message)
+    by_button = is_web_flow(head.get("committer")) and flag(head, "distinct") is not False
+    if merge and by_button:
+        return MergePush(int(merge[1]), sha.lower(), 1.0)
+    if merge:
+        merges = sum(1 for commit in commits if _MERGE.match(text(commit, "message") or ""))
+        return MergePush(int(merge[1]), sha.lower(), 0.9) if merges == 1 else None
+    titled = _TITLE_NUMBER.search(first_line(message))
+    if titled and by_button and push.onto_default_branch and len(commits) > 1:
+        return MergePush(int(titled[1]), sha.lower(), 0.9)
+    return None
+
+
+def commit_relations(
+    push: Push, subject: Thing, message: str, merge: MergePush | None
+) -> list[tuple[Mention, Edge]]:
+    """The commit's relations, each with a mention of what stands at its other end."""
+    headline = first_line(message)[:LONGEST_NAME]
+    sha = subject.key.rpartition(":")[2]
+    found: list[tuple[Mention, Edge]] = []
+
+    def relate(edge: Edge) -> None:
+        other = edge.object if edge.subject is subject else edge.subject
+        mention = Mention(other, "reference", edge.evidence, edge.confidence, edge.method)
+        found.append((mention, edge))
+
+    merged = _MERGE.match(message)
+    titled = _TITLE_NUMBER.search(headline)
+    if merged:
+        pull = push.repository.numbered(int(merged[1]))
+        relate(Edge(pull, "merges_as", subject, 1.0, "merge message", headline))
+    elif titled and push.onto_default_branch and (merge is None or merge.merge_sha == sha):
+        # Inside a merged pull request such a number is an issue's, or another repository's.
+        pull = push.repository.numbered(int(titled[1]))
+        relate(Edge(pull, "merges_as", subject, 0.9, "squash title", headline))
+    if merge is not None and merge.merge_sha != sha:
+        pull = push.repository.numbered(merge.number)
+        evidence = f"pushed with merge {merge.merge_sha}"
+        relate(Edge(pull, "contains", subject, merge.confidence, "merge push", evidence))
+    for pattern, relation in ((_REVERTS, "reverts"), (_CHERRY_PICKS, "cherry_picks")):
+        for match in pattern.finditer(message):
+            if match[1].lower() != sha:
+                other = _commit_named(push, match[1].lower())
+                relate(Edge(subject, relation, other, 1.0, "message", match[0][:LONGEST_NAME]))
+    return found
+
+
+def _commit_named(push: Push, sha: str) -> Thing:
+    if FULL_SHA.fullmatch(sha):
+        return push.repository.commit(sha)
+    return Thing(keys.github_short_sha(sha))
