@@ -5,6 +5,7 @@ The rule is `domain/people.py`; facts keep pointing to identities, so a merge re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -76,6 +77,7 @@ def decide_actors(conn: Connection, org_id: str, *, now: datetime) -> ActorRepor
         before,
         now,
     )
+    _touch_workspaces(conn, changed)
     conn.execute(
         """
         DELETE FROM lightfast.actors a WHERE a.org_id = %s
@@ -118,3 +120,23 @@ def _write_memberships(
             (now, *(list(column) for column in zip(*differing, strict=True))),
         )
     return tuple(number for number, actor, *_ in differing if before[number][0] != actor)
+
+
+def _touch_workspaces(conn: Connection, identities: Sequence[int]) -> None:
+    """Makes the workspaces due in which these identities wrote: clusters look at who is who.
+
+    Without it the clusters of one workspace would depend on whether another, whose payloads join
+    two people, came before or after.
+    """
+    if identities:
+        conn.execute(
+            """
+            UPDATE lightfast.consolidation_marks k SET changes = k.changes + 1
+            WHERE EXISTS (
+              SELECT FROM lightfast.observations o
+              WHERE o.workspace_id = k.workspace_id
+                AND (o.author_identity_id = ANY(%(ids)s) OR o.actor_identity_id = ANY(%(ids)s))
+            )
+            """,
+            {"ids": list(identities)},
+        )

@@ -13,6 +13,7 @@ from lightfast_pipelines.store.database import Connection
 
 _JOBS = 4711
 _ROUTING = 4_711_000_002
+_CLUSTERS = 4_713
 
 
 def _number(name: str) -> int:
@@ -85,3 +86,10 @@ def share_routing(conn: Connection) -> None:
 def change_routing(conn: Connection) -> None:
     """Until this transaction ends no batch is captured; waits for the one under way."""
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (_ROUTING,))
+
+
+def hold_clusters(conn: Connection, workspace_id: int) -> None:
+    """Until this transaction ends nobody else writes clusters of this workspace; waits for who does."""
+    conn.execute(
+        "SELECT pg_advisory_xact_lock(%s, hashint8(%s::bigint))", (_CLUSTERS, workspace_id)
+    )

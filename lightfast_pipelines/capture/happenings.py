@@ -1,0 +1,100 @@
+"""Reads what clusters are decided from: a workspace's observations, strong edges and files.
+
+Deciding is `domain/consolidation.py`'s, writing `membership.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lightfast_pipelines.domain.consolidation import Happening
+from lightfast_pipelines.domain.threads import STRONG, Link
+from lightfast_pipelines.store.database import Connection
+
+_OBSERVATIONS = """
+SELECT o.id, o.source_id, o.subject_key, extract(epoch FROM o.occurred_at)::float8, o.title,
+       coalesce(i.actor_id, i.source || ':' || i.source_id), i.source || ':' || i.source_id,
+       o.cluster_id, m.cluster_id, m.thread_key, m.rule_version, m.is_provisional
+FROM lightfast.observations o
+LEFT JOIN lightfast.actor_identities i ON i.id = coalesce(o.author_identity_id, o.actor_identity_id)
+LEFT JOIN lightfast.cluster_members m ON m.observation_id = o.id
+WHERE o.workspace_id = %(workspace)s
+  AND (%(ids)s::bigint[] IS NULL OR o.id = ANY(%(ids)s::bigint[]))
+ORDER BY o.occurred_at, o.source_id
+"""
+
+_FILES = """
+SELECT x.observation_id, e.key
+FROM lightfast.observation_entities x JOIN lightfast.entities e ON e.id = x.entity_id
+WHERE e.workspace_id = %(workspace)s AND e.category = 'file'
+  AND (%(ids)s::bigint[] IS NULL OR x.observation_id = ANY(%(ids)s::bigint[]))
+"""
+
+_LINKS = """
+SELECT s.key, r.type, t.key
+FROM lightfast.relationships r
+JOIN lightfast.entities s ON s.id = r.subject_id
+JOIN lightfast.entities t ON t.id = r.object_id
+WHERE r.workspace_id = %(workspace)s AND r.type = ANY(%(types)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an observation stands in the tables now; None where it has no membership."""
+
+    observation_cluster: str | None
+    cluster_id: str | None
+    thread_key: str | None
+    rule_version: int | None
+    is_provisional: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Three lists side by side, by (occurred_at, source_id)."""
+
+    ids: list[int]
+    happenings: list[Happening]
+    standing: list[Standing]
+
+
+def read_happenings(
+    conn: Connection, workspace_id: int, ids: Sequence[int] | None = None
+) -> Material:
+    """The workspace's observations, or those of these ids."""
+    parameters = {"workspace": workspace_id, "ids": None if ids is None else list(ids)}
+    names: dict[str, str] = {}
+    files: dict[int, list[str]] = defaultdict(list)
+    with conn.cursor("lightfast_files") as cursor:
+        cursor.itersize = 20_000
+        for observation, key in cursor.execute(_FILES, parameters):
+            # A path is touched many times: keep one string of it.
+            files[observation].append(names.setdefault(key, key))
+    material = Material([], [], [])
+    with conn.cursor("lightfast_happenings") as cursor:
+        cursor.itersize = 5_000
+        for row in cursor.execute(_OBSERVATIONS, parameters):
+            observation, source_id, subject, at, title, author, identity, *standing = row
+            material.ids.append(observation)
+            material.happenings.append(
+                Happening(
+                    source_id=source_id,
+                    subject_key=subject,
+                    at=at,
+                    title=title,
+                    author=names.setdefault(author, author) if author else None,
+                    identity=names.setdefault(identity, identity) if identity else None,
+                    files=frozenset(files.pop(observation, ())),
+                )
+            )
+            material.standing.append(Standing(*standing))
+    return material
+
+
+def read_links(conn: Connection, workspace_id: int) -> list[Link]:
+    """Every strong edge of the workspace."""
+    rows = conn.execute(_LINKS, {"workspace": workspace_id, "types": sorted(STRONG)})
+    return [Link(*row) for row in rows]
