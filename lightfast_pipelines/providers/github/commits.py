@@ -132,7 +132,7 @@ def _statement(
 
 
 def _authored_at(commit: Mapping[str, Any]) -> datetime | None:
-    """The author's time; payloads before 2025 have only `timestamp`, which is the same."""
+    """The author's time; older payloads have no `date` there, only `timestamp`."""
     return (
         time(child(commit, "author"), "date")
         or time(commit, "timestamp")

@@ -52,7 +52,7 @@ class Parts:
             self.references.append(Reference(role, found.username or found.source_id, thing.url))
 
     def add_assignees(self, item: Mapping[str, Any]) -> None:
-        """All of them; payloads before 2016 have `assignee` alone."""
+        """All of them; old payloads have `assignee` alone."""
         self.add_people("assignee", children(item, "assignees") or [child(item, "assignee")])
 
     def add_labels(self, item: Mapping[str, Any]) -> list[str]:
