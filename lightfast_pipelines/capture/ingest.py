@@ -137,18 +137,19 @@ class _Links:
             return
         self._known.add(key)
         try:
-            made = link_resource(
-                self._conn,
-                self._workspace,
-                self._provider.name,
-                route.resource_id,
-                name=route.resource_name,
-                meta=dict(route.resource_meta),
-                connected_by="ingest",
-            )
+            with self._conn.transaction():
+                made = link_resource(
+                    self._conn,
+                    self._workspace,
+                    self._provider.name,
+                    route.resource_id,
+                    name=route.resource_name,
+                    meta=dict(route.resource_meta),
+                    connected_by="ingest",
+                )
+            # At once: linking keeps capture waiting.
             self._conn.commit()
         except LinkRefusedError as error:
-            self._conn.rollback()
             self._report.refused[key] = str(error)
             self._on_problem(line, str(error))
         else:
