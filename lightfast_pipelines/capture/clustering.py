@@ -1,0 +1,250 @@
+"""Gives new observations a provisional cluster at once; consolidation decides later, without looking here.
+
+An observation joins the cluster that its thread already has, else that of the nearest observation
+of the same author on the same files within a day, else its thread becomes a cluster of its own.
+Everything is asked of the tables, so a run killed anywhere loses nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from lightfast_pipelines.capture.happenings import Material, read_happenings
+from lightfast_pipelines.capture.membership import cluster_row, upsert_clusters, write_members
+from lightfast_pipelines.domain.clusters import RULE_VERSION
+from lightfast_pipelines.domain.consolidation import describe
+from lightfast_pipelines.domain.labels import Labeller
+from lightfast_pipelines.domain.threads import STRONG, Link, thread_keys, thread_of
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.locks import hold_clusters
+
+BATCH_OBSERVATIONS = 5_000
+
+# Exact: also what an older rule decided is pending.
+PENDING = """
+  NOT EXISTS (
+    SELECT FROM lightfast.cluster_members m
+    WHERE m.observation_id = o.id AND m.rule_version >= %(version)s
+  )
+"""
+
+_PAGE = f"""
+SELECT o.id, o.workspace_id, d.day
+FROM lightfast.observations o
+LEFT JOIN LATERAL (
+  SELECT min(r.partition_date) AS day
+  FROM lightfast.observation_sources s JOIN lightfast.raw_payloads r ON r.id = s.raw_payload_id
+  WHERE s.observation_id = o.id
+) d ON true
+WHERE o.id > %(after)s AND {PENDING}
+  AND (%(days)s::date[] IS NULL OR d.day = ANY(%(days)s::date[]))
+ORDER BY o.id LIMIT %(limit)s
+"""
+
+# Strong edges one and two steps around the subjects: a pull request's other commits are two away.
+_LINKS = """
+WITH start AS (
+  SELECT id FROM lightfast.entities WHERE workspace_id = %(workspace)s AND key = ANY(%(keys)s)
+), near AS (
+  SELECT r.subject_id AS a, r.object_id AS b FROM lightfast.relationships r JOIN start s
+    ON s.id = r.subject_id WHERE r.type = ANY(%(types)s)
+  UNION
+  SELECT r.subject_id, r.object_id FROM lightfast.relationships r JOIN start s
+    ON s.id = r.object_id WHERE r.type = ANY(%(types)s)
+), reached AS (
+  SELECT a AS id FROM near UNION SELECT b FROM near
+)
+SELECT s.key, r.type, t.key
+FROM lightfast.relationships r
+JOIN lightfast.entities s ON s.id = r.subject_id
+JOIN lightfast.entities t ON t.id = r.object_id
+WHERE r.workspace_id = %(workspace)s AND r.type = ANY(%(types)s)
+  AND (r.subject_id IN (SELECT id FROM reached) OR r.object_id IN (SELECT id FROM reached))
+"""
+
+_CLUSTERS_OF_THINGS = """
+SELECT o.subject_key, m.cluster_id, count(*)
+FROM lightfast.observations o JOIN lightfast.cluster_members m ON m.observation_id = o.id
+WHERE o.workspace_id = %(workspace)s AND o.subject_key = ANY(%(keys)s)
+  AND m.rule_version >= %(version)s
+GROUP BY 1, 2
+"""
+
+_NEARBY = """
+SELECT n.id, near.cluster_id
+FROM unnest(%(ids)s::bigint[]) AS n (id)
+JOIN lightfast.observations o ON o.id = n.id
+CROSS JOIN LATERAL (
+  SELECT m.cluster_id
+  FROM lightfast.observations x JOIN lightfast.cluster_members m ON m.observation_id = x.id
+  WHERE x.workspace_id = o.workspace_id AND x.author_identity_id = o.author_identity_id
+    AND x.occurred_at BETWEEN o.occurred_at - interval '1 day' AND o.occurred_at + interval '1 day'
+    AND x.id <> o.id AND m.rule_version >= %(version)s
+    AND EXISTS (
+      SELECT FROM lightfast.observation_entities a
+      JOIN lightfast.observation_entities b ON b.entity_id = a.entity_id
+      WHERE a.observation_id = o.id AND a.role = 'file' AND b.observation_id = x.id
+    )
+  ORDER BY abs(extract(epoch FROM x.occurred_at - o.occurred_at)), x.source_id
+  LIMIT 1
+) near
+"""
+
+_RECOUNT = """
+UPDATE lightfast.clusters c
+SET observation_count = n.observations, first_observation_at = n.first, last_observation_at = n.last
+FROM (
+  SELECT m.cluster_id, count(*)::integer AS observations,
+         min(o.occurred_at) AS first, max(o.occurred_at) AS last
+  FROM lightfast.cluster_members m JOIN lightfast.observations o ON o.id = m.observation_id
+  WHERE m.cluster_id = ANY(%s) GROUP BY 1
+) n
+WHERE c.id = n.cluster_id
+"""
+
+
+@dataclass(slots=True)
+class ClusterReport:
+    """`clusters` are new ones, `joined` the observations that went to one there was.
+
+    `days`: partition day -> observations. `preview` holds ids and counts.
+    """
+
+    observations: int = 0
+    clusters: int = 0
+    joined: int = 0
+    days: dict[date, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    preview: list[dict[str, object]] = field(default_factory=list)
+
+
+def assign_provisional(
+    conn: Connection,
+    *,
+    days: Sequence[date] | None = None,
+    max_rows: int,
+    progress: Callable[[int], None] | None = None,
+) -> ClusterReport:
+    """Assigns at most `max_rows` pending observations (of these partition days), a batch a transaction.
+
+    The caller holds the job's lock.
+    """
+    began = time.monotonic()
+    report = ClusterReport()
+    after = 0
+    while report.observations < max_rows:
+        with conn.transaction():
+            page = conn.execute(
+                _PAGE,
+                {
+                    "after": after,
+                    "version": RULE_VERSION,
+                    "days": None if days is None else list(days),
+                    "limit": min(BATCH_OBSERVATIONS, max_rows - report.observations),
+                },
+            ).fetchall()
+            if not page:
+                break
+            by_workspace: dict[int, list[int]] = defaultdict(list)
+            for observation, workspace, _ in page:
+                by_workspace[workspace].append(observation)
+            for workspace, ids in sorted(by_workspace.items()):
+                _assign(conn, workspace, ids, report)
+        conn.commit()
+        after = page[-1][0]
+        report.observations += len(page)
+        for _, _, day in page:
+            if day is not None:
+                report.days[day] = report.days.get(day, 0) + 1
+        if progress is not None:
+            progress(len(page))
+    conn.commit()
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _assign(conn: Connection, workspace_id: int, ids: Sequence[int], report: ClusterReport) -> None:
+    hold_clusters(conn, workspace_id)
+    material = read_happenings(conn, workspace_id, ids)
+    subjects = sorted({happening.subject_key for happening in material.happenings})
+    parameters = {"workspace": workspace_id, "keys": subjects, "types": sorted(STRONG)}
+    threads = thread_keys(subjects, [Link(*row) for row in conn.execute(_LINKS, parameters)])
+    groups: dict[str, list[int]] = defaultdict(list)
+    for position, happening in enumerate(material.happenings):
+        thread = thread_of(happening.subject_key, happening.source_id, threads)
+        groups[thread].append(position)
+    cluster_of = _existing(conn, workspace_id, material, threads, groups)
+    fresh = [thread for thread in groups if thread not in cluster_of]
+    labeller = Labeller(happening.title for happening in material.happenings)
+    org_id, slug, latest = _workspace(conn, workspace_id)
+    rows = []
+    for thread in fresh:
+        cluster = describe(org_id, slug, material.happenings, groups[thread], labeller, latest)
+        cluster_of[thread] = cluster.id
+        rows.append(cluster_row(workspace_id, cluster, provisional=True))
+        if len(report.preview) < 10:
+            report.preview.append(
+                {"cluster": cluster.id, "observations": len(cluster.members), "new": True}
+            )
+    # An id may be there already: the same smallest member, clustered by an older rule.
+    upsert_clusters(conn, rows)
+    write_members(
+        conn,
+        workspace_id,
+        (
+            (material.ids[position], cluster_of[thread], thread)
+            for thread, positions in groups.items()
+            for position in positions
+        ),
+        provisional=True,
+    )
+    conn.execute(_RECOUNT, (sorted({cluster_of[thread] for thread in groups}),))
+    report.clusters += len(fresh)
+    report.joined += len(ids) - sum(len(groups[thread]) for thread in fresh)
+
+
+def _existing(
+    conn: Connection,
+    workspace_id: int,
+    material: Material,
+    threads: dict[str, str],
+    groups: dict[str, list[int]],
+) -> dict[str, str]:
+    """The cluster that each thread goes to, where there is one: its own, else the nearest."""
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
+    rows = conn.execute(
+        _CLUSTERS_OF_THINGS,
+        {"workspace": workspace_id, "keys": sorted(threads), "version": RULE_VERSION},
+    )
+    for key, cluster, count in rows:
+        # Empty for a standing thing (a branch): what else happened to it is no kin.
+        if thread_of(key, "", threads):
+            votes[threads[key]][cluster] += count
+    found = {
+        thread: min(votes[thread], key=lambda cluster: (-votes[thread][cluster], cluster))
+        for thread in groups
+        if votes.get(thread)
+    }
+    first = {material.ids[groups[thread][0]]: thread for thread in groups if thread not in found}
+    rows = conn.execute(_NEARBY, {"ids": sorted(first), "version": RULE_VERSION})
+    found.update((first[observation], cluster) for observation, cluster in rows)
+    return found
+
+
+def _workspace(conn: Connection, workspace_id: int) -> tuple[str, str, float]:
+    """(organisation, slug, seconds of its latest observation)."""
+    row = conn.execute(
+        """
+        SELECT w.org_id, w.slug, (
+          SELECT extract(epoch FROM max(o.occurred_at))::float8 FROM lightfast.observations o
+          WHERE o.workspace_id = w.id
+        ) FROM lightfast.workspaces w WHERE w.id = %s
+        """,
+        (workspace_id,),
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1], row[2] or 0.0
