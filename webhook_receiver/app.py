@@ -56,6 +56,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         writer.start()
+        webhooks.start()
         log_flusher = asyncio.create_task(_flush_logs(), name="log flusher")
         try:
             yield

@@ -22,6 +22,7 @@ from webhook_receiver.body import (
     RETRY_AFTER_SECONDS,
     ClientGone,
     IncomingBody,
+    Patience,
     Refusal,
     answer,
     answer_unread,
@@ -57,12 +58,19 @@ class Webhooks:
         }
         self._limits = limits
         self._budget = Budget(limits.max_inflight_bytes)
+        self._patience = Patience(limits.body_timeout_seconds)
+        self._sweeper: asyncio.Task[None] | None = None
         self._partitions_start = partitions_start
         self._clock = clock
         # One: a parsed body of 25 MiB takes many times its size.
         self._large_bodies = ThreadPoolExecutor(1, thread_name_prefix="large-body")
 
+    def start(self) -> None:
+        self._sweeper = asyncio.create_task(self._patience.sweep(), name="slow clients")
+
     def close(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         self._large_bodies.shutdown(wait=False, cancel_futures=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +78,7 @@ class Webhooks:
         name: str = scope["path_params"]["provider"]
         provider = self._providers.get(name)
         line: dict[str, object] = {"provider": name if provider else None}
-        body = IncomingBody(receive, self._limits, self._budget)
+        body = IncomingBody(receive, self._limits, self._budget, self._patience)
         try:
             if provider is None:
                 raise Refusal(404, "no such provider", drain=True)
@@ -83,6 +91,8 @@ class Webhooks:
             await answer(send, 200, NEW if new else DUPLICATE)
         except Refusal as refusal:
             line |= {"status": refusal.status, "reason": refusal.reason}
+            # Before the answer, which may wait for a client that is still sending.
+            body.release()
             await _refuse(scope, receive, send, refusal)
         except Unavailable:
             line |= {"status": 503, "reason": "database away"}
@@ -96,7 +106,7 @@ class Webhooks:
                 log.error("unexpected error", exc_info=error, extra={"fields": {"id": number}})
             await answer(send, 500, _error("unexpected error", id=number))
         finally:
-            line |= {"bytes": body.held, "ms": round((time.perf_counter() - started) * 1000, 1)}
+            line |= {"bytes": body.received, "ms": round((time.perf_counter() - started) * 1000, 1)}
             body.release()
             log.info("delivery", extra={"fields": line})
 

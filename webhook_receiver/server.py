@@ -41,7 +41,7 @@ def serve(settings: Settings, *, port_file: Path | None = None) -> None:
     # An embedded server is started here; one given by address may be away for now.
     with open_database(settings, migrate=False) as database:
         app = _app(settings, database)
-        server = _Server(_config(app), lambda: _announce(listener, port_file))
+        server = _Server(server_config(app), lambda: _announce(listener, port_file))
         try:
             server.run(sockets=[listener])
         finally:
@@ -98,7 +98,8 @@ def _migrated_address(database: Database) -> Callable[[], str]:
     return address
 
 
-def _config(app: Starlette) -> uvicorn.Config:
+def server_config(app: Starlette) -> uvicorn.Config:
+    """How uvicorn is to serve the application."""
     return uvicorn.Config(
         app,
         http=BoundedHeadProtocol,

@@ -1,0 +1,131 @@
+"""The receiver as a process: killed, told to stop, flooded with large bodies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lightfast_pipelines.store.database import Database
+from tests.webhook_receiver.serving import (
+    deliver,
+    deliver_without_end,
+    everything_from,
+    port_of,
+    raw_request,
+    receiver_process,
+    signed,
+    stored_ids,
+    until,
+)
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda n: n.name)
+def test_no_answered_delivery_is_missing_however_it_ends(
+    database: Database, tmp_path: Path, number: signal.Signals
+) -> None:
+    answered: set[str] = set()
+    with receiver_process(database, tmp_path) as process:
+        load = threading.Thread(
+            target=lambda: asyncio.run(deliver_without_end(port_of(process.client), 16, answered))
+        )
+        load.start()
+        until(lambda: len(answered) > 300, "no load")
+        process.signal(number)
+        process.popen.wait(30)
+        load.join(30)
+    assert answered <= stored_ids(database)
+    if number == signal.SIGTERM:
+        assert process.popen.returncode == 0
+        # Told to stop it answers what it has: nothing is stored that its sender must send again.
+        assert answered == stored_ids(database)
+
+
+def test_a_body_under_way_when_it_is_told_to_stop_is_still_taken(
+    database: Database, tmp_path: Path
+) -> None:
+    body = b'{"zen":"x"}'
+    headers = signed(body, "late") | {"host": "x", "content-length": "11", "expect": "100-continue"}
+    head = "POST /webhooks/github HTTP/1.1\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
+    with receiver_process(database, tmp_path) as process:
+        with raw_request(process.client, head) as connection:
+            # It asks for the body: the request is under way.
+            assert connection.recv(100).startswith(b"HTTP/1.1 100")
+            connection.sendall(body[:5])
+            process.signal(signal.SIGTERM)
+            url = f"{process.client.base_url}/healthz"
+            until(lambda: refused(url), "it still listens")
+            connection.sendall(body[5:])
+            assert everything_from(connection).startswith(b"HTTP/1.1 200")
+        assert process.popen.wait(30) == 0
+        assert not (tmp_path / "port").exists()
+    assert "late" in stored_ids(database)
+
+
+def refused(url: str) -> bool:
+    try:
+        httpx.get(url)
+    except httpx.ConnectError:
+        return True
+    return False
+
+
+def test_it_says_where_it_listens(database: Database, tmp_path: Path) -> None:
+    with receiver_process(database, tmp_path) as process:
+        lines = [json.loads(line) for line in process.log.read_text().splitlines()]
+        [listening] = [line for line in lines if line["event"] == "listening"]
+        assert httpx.get(f"{listening['url']}/healthz").status_code == 200
+
+
+def test_a_wrong_setting_is_said_in_one_line(database: Database, tmp_path: Path) -> None:
+    with (
+        pytest.raises(AssertionError, match="LIGHTFAST_RECEIVER_PORT"),
+        receiver_process(database, tmp_path, LIGHTFAST_RECEIVER_PORT="many"),
+    ):
+        pass
+    assert len((tmp_path / "log").read_text().splitlines()) == 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak from /proc")
+def test_64_bodies_of_25_mib_at_once_neither_stop_nor_bloat_it(
+    database: Database, tmp_path: Path
+) -> None:
+    body = b'{"text":"' + b"x" * (25 * MIB - 11) + b'"}'
+    headers = signed(body)
+
+    async def flood(port: int) -> list[int]:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}",
+            limits=httpx.Limits(max_connections=80),
+            timeout=60,
+        ) as client:
+
+            async def one(content: bytes, sent: dict[str, str]) -> int:
+                try:
+                    answer = await client.post("/webhooks/github", content=content, headers=sent)
+                except httpx.TransportError:
+                    return 0  # refused, but it was too slow in sending the rest to be told
+                return answer.status_code
+
+            large = [one(body, headers | {"x-github-delivery": f"large-{n}"}) for n in range(64)]
+            small = [one(b"{}", signed(b"{}", f"small-{n}")) for n in range(16)]
+            return await asyncio.gather(*large, *small)
+
+    with receiver_process(database, tmp_path) as process:
+        statuses = asyncio.run(flood(port_of(process.client)))
+        assert set(statuses[:64]) <= {200, 503, 0}
+        assert 200 in statuses[:64]
+        assert set(statuses[64:]) == {200}
+        assert process.memory_peak() < 512 * MIB
+        assert deliver(process.client, delivery_id="after").status_code == 200
+    stored = stored_ids(database)
+    assert {f"large-{n}" for n, status in enumerate(statuses[:64]) if status == 200} <= stored
