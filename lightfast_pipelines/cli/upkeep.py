@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from typing import Annotated
 
@@ -113,11 +112,19 @@ def psql(
 
     with the_database() as database:
         program = _psql_program(embedded=database.is_embedded)
-        environment = {**os.environ, "PGOPTIONS": "-c search_path=lightfast"}
-        code = subprocess.run(
-            [program, database.url(role.value), *ctx.args], check=False, env=environment
-        ).returncode
+        address = _in_schema(database.url(role.value))
+        code = subprocess.run([program, address, *ctx.args], check=False).returncode
     raise typer.Exit(code)
+
+
+def _in_schema(url: str) -> str:
+    """The address with our schema first. In it, because its options hide those of PGOPTIONS."""
+    from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    query["options"] = f"{query.get('options', '')} -c search_path=lightfast,public".strip()
+    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
 
 
 def _psql_program(*, embedded: bool) -> str:

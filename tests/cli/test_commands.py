@@ -1,0 +1,273 @@
+"""Each command does what its help says, prints JSON when asked, and ends as promised: 0, 1 or 2."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from lightfast_pipelines.demo.story import as_lines, tell
+from lightfast_pipelines.store.locks import job_lock
+from tests.cli.conftest import Lightfast
+
+STORY = tell(date(2026, 5, 20))
+PULL = f"github:pr:{STORY.shop.id}#43"
+
+
+@pytest.fixture
+def told(lightfast: Lightfast, tmp_path: Path) -> Lightfast:
+    """The older part of the demo's story, ingested into workspace `shop`, not yet processed."""
+    path = tmp_path / "story.jsonl"
+    path.write_bytes(as_lines(STORY.scenes))
+    lightfast("workspace", "add", "shop")
+    lightfast("ingest", "--workspace", "shop", "--provider", "github", str(path))
+    return lightfast
+
+
+@pytest.fixture
+def processed(told: Lightfast) -> Lightfast:
+    told("process")
+    return told
+
+
+def test_a_workspace_is_added_once_and_listed(lightfast: Lightfast) -> None:
+    first = lightfast.json("workspace", "add", "acme", "--org", "acme-inc", "--name", "Acme")
+    assert lightfast.json("workspace", "add", "acme", "--org", "acme-inc")["id"] == first["id"]
+    [listed] = lightfast.json("workspace", "list")
+    assert (listed["slug"], listed["org_id"], listed["name"]) == ("acme", "acme-inc", "Acme")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("workspace", "add", "Not A Slug"),
+        ("ingest", "--workspace", "w", "--provider", "github", "/no/such/file"),
+        ("ingest", "--workspace", "w", "--provider", "gitlab", "-"),
+        ("ingest", "--workspace", "w", "--provider", "github"),
+        ("integration", "add", "--workspace", "w", "--provider", "gitlab", "--resource", "1"),
+        ("integration", "events", "-w", "w", "-p", "github", "-r", "1", "--none", "--default"),
+        ("state", "github:pr:1#2", "--at", "yesterday"),
+        ("replay", "--status", "delivered"),
+        ("nonsense",),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_is_wrong(
+    lightfast: Lightfast, words: tuple[str, ...]
+) -> None:
+    assert "Error:" in lightfast(*words, exits=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("ingest", "-w", "nowhere", "-p", "github", "-"), "no workspace 'nowhere'"),
+        (("integration", "pause", "-w", "shop", "-p", "github", "-r", "1"), "not linked"),
+        (("why", "github:pr:1#1"), "nothing is known"),
+    ],
+)
+def test_a_failure_is_one_line_and_ends_with_1(
+    lightfast: Lightfast, words: tuple[str, ...], message: str
+) -> None:
+    lightfast("workspace", "add", "shop")
+    said = lightfast(*words, exits=1).stderr
+    assert message in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_another_organisations_resource_is_refused_in_one_line(lightfast: Lightfast) -> None:
+    lightfast("workspace", "add", "mine")
+    lightfast("workspace", "add", "theirs", "--org", "they")
+    link = ("-p", "github", "-r", "5")
+    lightfast("integration", "add", "-w", "mine", *link)
+    assert (
+        "another organisation"
+        in lightfast("integration", "add", "-w", "theirs", *link, exits=1).stderr
+    )
+
+
+def test_an_integration_is_linked_chosen_from_paused_resumed_and_removed(told: Lightfast) -> None:
+    one = ("-w", "shop", "-p", "github", "-r", "harbor-shop/storefront")
+
+    def shown() -> dict[str, Any]:
+        found: list[dict[str, Any]] = told.json("integration", "list")
+        return next(item for item in found if item["resource_name"] == "harbor-shop/storefront")
+
+    told("process")
+    assert told.json("integration", "events", *one)["events"] is None
+    chosen = told.json("integration", "events", *one, "--only", "push", "--only", "release")
+    assert chosen["events"] == ["push", "release"]
+    assert chosen["requeued"] > 0
+    told("integration", "events", *one, "--none")
+    assert shown()["sync_config"] == {"events": []}
+    told("integration", "events", *one, "--default")
+    assert shown()["sync_config"] == {}
+    told("integration", "pause", *one)
+    assert shown()["is_active"] is False
+    told("integration", "resume", *one)
+    assert shown()["is_active"] is True
+    told("integration", "remove", *one)
+    assert [item["resource_name"] for item in told.json("integration", "list")] == [
+        "harbor-shop/payments-api"
+    ]
+
+
+def test_ingest_counts_its_lines_and_ends_with_1_for_a_bad_one(
+    lightfast: Lightfast, file_of: Callable[[Sequence[dict[str, Any]]], str]
+) -> None:
+    lightfast("workspace", "add", "acme")
+    good = {"event": "push", "payload": {"repository": {"id": 4, "full_name": "acme/four"}}}
+    found = lightfast.json(
+        "ingest", "-w", "acme", "-p", "github", file_of([good, {"event": "push"}]), exits=1
+    )
+    assert (found["lines"], found["stored"], found["problems"]) == (2, 1, 1)
+    assert found["linked"] == ["github:repository:4"]
+    assert found["shown_problems"][0]["line"] == 2
+
+
+def test_ingest_reads_stdin(lightfast: Lightfast) -> None:
+    lightfast("workspace", "add", "shop")
+    result = lightfast("ingest", "-w", "shop", "-p", "github", "-", stdin=as_lines(STORY.scenes))
+    assert "50 lines: 50 stored" in result.stdout
+
+
+def test_process_leaves_nothing_waiting_and_a_second_one_has_nothing_to_do(told: Lightfast) -> None:
+    first = told.json("process")
+    assert first["deliveries"] == 50
+    assert set(first["waits"].values()) == {0}
+    assert told.json("process")["deliveries"] == 0
+    status = told.json("status")
+    assert status["deliveries"] == {
+        "received": 0,
+        "delivered": 34,
+        "filtered": 11,
+        "parked": 5,
+        "dlq": 0,
+    }
+
+
+def test_process_waits_while_a_run_captures(told: Lightfast) -> None:
+    with told.database.connect() as conn, job_lock(conn, "capture", wait=True):
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        command = [
+            sys.executable,
+            "-c",
+            "from lightfast_pipelines.cli import app; app()",
+            "process",
+        ]
+        waiting = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+        while conn.execute(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+        ).fetchone() != (1,):
+            conn.rollback()
+            assert waiting.poll() is None
+            time.sleep(0.05)
+        assert conn.execute("SELECT count(*) FROM lightfast.observations").fetchone() == (0,)
+        conn.rollback()
+    out, _ = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0
+    assert b"50 deliveries" in out
+
+
+def test_digest_refuses_while_work_waits_and_is_equal_after_a_rebuild(told: Lightfast) -> None:
+    assert "50 deliveries" in told("digest", exits=1).stderr
+    told("process")
+    before, known = told("digest").stdout, told.json("digest", "--knowledge")
+    assert told.json("rebuild", "--yes") == {"queued": 50}
+    told("process")
+    assert told("digest").stdout == before
+    assert told.json("digest", "--knowledge") == known
+
+
+def test_parked_deliveries_wait_again_after_a_replay(processed: Lightfast) -> None:
+    assert processed.json("replay", "--status", "parked") == {"queued": 5}
+    assert processed.json("process")["outcomes"] == {"parked": 5}
+    assert processed.json("replay", "--status", "dlq") == {"queued": 0}
+
+
+def test_why_leads_from_a_thing_to_its_payloads(processed: Lightfast) -> None:
+    found = processed.json("why", PULL)
+    kinds = {row["source_type"] for row in found["observations"]}
+    assert "pull-request.merged" in kinds
+    assert {row["verified_by"] for row in found["payloads"]} == {"manual"}
+    assert "pull-request.merged" in processed("why", PULL).stdout
+
+
+def test_state_tells_what_held_then(processed: Lightfast) -> None:
+    def status(*when: str) -> list[str]:
+        rows = processed.json("state", PULL, "--workspace", "shop", *when)
+        return [row["value"] for row in rows if row["state"] == "status"]
+
+    assert status("--at", "2026-05-14T20:00:00Z") == ["draft"]
+    assert status("--at", "2026-05-15T20:00:00Z") == ["open"]
+    assert status() == ["merged"]
+    assert status("--at", "2026-05-10") == []
+    assert status("--as-known", "2026-05-15T12:00:00Z") == ["open"]
+
+
+def test_db_url_connects_with_the_asked_rights(lightfast: Lightfast) -> None:
+    for role in ("pipeline", "analyst", "receiver"):
+        with psycopg.connect(lightfast("db", "url", "--role", role).stdout.strip()) as conn:
+            assert conn.execute("SELECT current_user").fetchone() == (f"lightfast_{role}",)
+
+
+def test_psql_reads_as_the_analyst_and_hands_its_exit_code_on(
+    lightfast: Lightfast, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lightfast("db", "psql", "-Atc", "SELECT current_user, count(*) FROM workspaces")
+    assert "lightfast_analyst|0" in capfd.readouterr().out
+    lightfast("db", "psql", "-c", "SELECT body FROM raw_bodies", exits=1)
+    assert "permission denied" in capfd.readouterr().err
+
+
+def test_migrate_says_the_revision(lightfast: Lightfast) -> None:
+    assert lightfast.json("db", "migrate")["revision"]
+
+
+def test_an_unreachable_database_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, lightfast: Lightfast
+) -> None:
+    from lightfast_pipelines.settings import settings
+
+    monkeypatch.setenv("LIGHTFAST_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    settings.cache_clear()
+    said = lightfast("status", exits=1).stderr
+    assert "LIGHTFAST_DATABASE_URL" in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_a_wrong_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, lightfast: Lightfast) -> None:
+    from lightfast_pipelines.settings import settings
+
+    monkeypatch.setenv("LIGHTFAST_RECEIVER_PORT", "many")
+    settings.cache_clear()
+    assert "LIGHTFAST_RECEIVER_PORT" in lightfast("status", exits=1).stderr
+
+
+def test_help_loads_neither_database_nor_dagster() -> None:
+    code = "import sys; from lightfast_pipelines.cli import app; print(' '.join(sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    heavy = {"dagster", "psycopg", "sqlalchemy", "numpy", "rich", "httpx", "pydantic", "msgspec"}
+    assert heavy & set(loaded) == set()
+
+
+def test_a_pipe_that_closes_early_is_no_failure_of_ours(processed: Lightfast) -> None:
+    command = f"{sys.executable} -c 'from lightfast_pipelines.cli import app; app()' status --json | head -c 10"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert "Traceback" not in result.stderr
+
+
+def test_as_lines_are_lines_of_the_format() -> None:
+    for text in io.BytesIO(as_lines(STORY.scenes)):
+        assert set(json.loads(text)) == {"event", "delivery_id", "received_at", "payload"}
