@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 
 from lightfast_pipelines.domain import classification, entities, links, significance, topics
-from lightfast_pipelines.domain.events import Edge, Mention, Statement
+from lightfast_pipelines.domain.events import Edge, Mention, Statement, Thing
 
 MAX_MENTIONS = 50
 
@@ -85,13 +86,24 @@ def _edges(found: Iterable[Edge]) -> tuple[Edge, ...]:
             best[identity] = edge
     if len(best) < 2:
         return tuple(best.values())
-    stronger = {(s, o) for s, type_, o in best if type_ in _STRONGER}
-    stronger |= {(o, s) for s, type_, o in best if type_ in _EITHER_WAY}
+    stronger: set[tuple[str, str]] = set()
+    for edge in best.values():
+        if edge.type in _STRONGER:
+            pairs = set(product(_names(edge.subject), _names(edge.object)))
+            stronger |= pairs
+            if edge.type in _EITHER_WAY:
+                stronger |= {(one, other) for other, one in pairs}
     return tuple(
         edge
-        for (s, type_, o), edge in best.items()
-        if type_ != "references" or (s, o) not in stronger
+        for edge in best.values()
+        if edge.type != "references"
+        or stronger.isdisjoint(product(_names(edge.subject), _names(edge.object)))
     )
+
+
+def _names(thing: Thing) -> tuple[str, ...]:
+    """Everything a thing answers to: a payload may name by id what a text names by repository."""
+    return (thing.key, *thing.aliases)
 
 
 def _mentions(

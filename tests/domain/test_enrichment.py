@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.enrichment import MAX_MENTIONS, enrich, observation_type
 from lightfast_pipelines.domain.events import Edge, Mention, Thing
 from tests.domain.statements import SUBJECT, pull_request
@@ -37,6 +38,15 @@ def test_a_reference_says_nothing_beside_a_stronger_relation() -> None:
         (commit.key, "merges_as", SUBJECT.key, 1.0),
         (SUBJECT.key, "fixes", ISSUE.key, 1.0),
     ]
+
+
+def test_a_reference_by_name_gives_way_to_the_same_relation_by_id() -> None:
+    by_id = Thing(keys.github_number_by_id(1, 12), aliases=("github:ref:octo/repo#12",))
+    commit = Thing("github:commit:" + "a" * 40)
+    squashed = pull_request(
+        "Add a thing (#12)", subject=commit, edges=(Edge(by_id, "merges_as", commit),)
+    )
+    assert [edge.type for edge in enrich(squashed).edges] == ["merges_as"]
 
 
 def test_beyond_fifty_mentions_the_least_certain_go_and_no_end_of_an_edge() -> None:
