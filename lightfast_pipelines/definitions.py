@@ -32,7 +32,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             people.actors,
             topics.cluster_consolidation,
         ],
-        asset_checks=[checks.after_clusters],
+        asset_checks=[checks.after_capture, checks.after_clusters],
         jobs=[memory_job, consolidation, upkeep],
         schedules=[consolidation_when_due, nightly_upkeep],
         sensors=[new_payloads, run_failures],

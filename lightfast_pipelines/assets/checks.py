@@ -1,17 +1,18 @@
 """Checks of what a run wrote, beside the assets they are about. The queries stand in `store/checks.py`.
 
-Those after capture are yielded by capture itself: only it knows which rows the run took. A check
-that fails does not stop the run, but for one: two states believed current at once.
+They are steps of their own, as outputs of `capture` they would be required of a run whose turn it
+is not. A check that fails does not stop what follows, but for one: two states current at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from lightfast_pipelines.partitions import days_of_tags
 from lightfast_pipelines.store import checks
 from lightfast_pipelines.store.checks import Breach
-from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.database import Database
 
 AFTER_CAPTURE = [
     dg.AssetCheckSpec(
@@ -38,18 +39,30 @@ AFTER_CAPTURE = [
 ]
 
 
-def after_capture(conn: Connection, raw_ids: Sequence[int]) -> list[dg.AssetCheckResult]:
-    """Results of AFTER_CAPTURE, in their order, for the payloads that a run took."""
-    breaches = (
-        checks.delivered_without_observation(conn, raw_ids),
-        checks.observations_without_payload(conn),
-        checks.outcomes_without_reason(conn, raw_ids),
-        checks.states_current_twice(conn, raw_ids),
-    )
-    return [
-        _result(spec, breach, {"payloads_looked_at": len(raw_ids)})
-        for spec, breach in zip(AFTER_CAPTURE, breaches, strict=True)
-    ]
+@dg.multi_asset_check(name="after_capture", specs=AFTER_CAPTURE)
+def after_capture(
+    context: dg.AssetCheckExecutionContext, database: dg.ResourceParam[Database]
+) -> Iterator[dg.AssetCheckResult]:
+    """Looks at the payloads captured since the run began (they may be another run's as well)."""
+    with database.connect("pipeline", application_name="lightfast check") as conn:
+        raw_ids = checks.processed_since(conn, _began(context))
+        breaches = (
+            checks.delivered_without_observation(conn, raw_ids),
+            checks.observations_without_payload(conn),
+            checks.outcomes_without_reason(conn, raw_ids),
+            checks.states_current_twice(conn, raw_ids),
+        )
+    for spec, breach in zip(AFTER_CAPTURE, breaches, strict=True):
+        yield _result(spec, breach, {"payloads_looked_at": len(raw_ids)})
+
+
+def _began(context: dg.AssetCheckExecutionContext) -> datetime:
+    """When the run began; for checks that are run by themselves, a day ago."""
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    alone = bool(context.run.asset_check_selection) and not context.run.asset_selection
+    if alone or record is None or record.start_time is None:
+        return datetime.now(UTC) - timedelta(days=1)
+    return datetime.fromtimestamp(record.start_time, UTC)
 
 
 _NO_STAGE_BEHIND = dg.AssetCheckSpec(

@@ -77,7 +77,7 @@ def joined(first: CaptureReport, second: CaptureReport) -> CaptureReport:
             day: _sum(first.days.get(day, {}), second.days.get(day, {}))
             for day in sorted(first.days.keys() | second.days.keys())
         },
-        raw_ids=[*first.raw_ids, *second.raw_ids],
+        raw_ids=first.raw_ids + second.raw_ids,
         more=second.more,
         seconds=first.seconds + second.seconds,
         previews={

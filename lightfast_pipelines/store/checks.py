@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from lightfast_pipelines.store.database import Connection
 
-# A run by hand may take millions of rows; the last of them are looked at.
+# A run by hand may take millions of rows: its last ones are looked at.
 _ROWS = 50_000
 _EXAMPLES = 5
 
@@ -82,9 +82,23 @@ WHERE EXISTS (
 """
 
 
+def processed_since(conn: Connection, since: datetime) -> list[int]:
+    """Payloads that were captured since then, the latest 50,000 of them."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT raw_payload_id FROM (
+          SELECT raw_payload_id FROM lightfast.outcomes
+          WHERE processed_at >= %s ORDER BY processed_at DESC LIMIT %s
+        ) latest
+        """,
+        (since, _ROWS),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def delivered_without_observation(conn: Connection, raw_ids: Sequence[int]) -> Breach:
     """Delivered payloads of these that stand behind no observation of their workspace."""
-    return _breach(conn, _DELIVERED, raw_ids=list(raw_ids[-_ROWS:]))
+    return _breach(conn, _DELIVERED, raw_ids=list(raw_ids))
 
 
 def observations_without_payload(conn: Connection) -> Breach:
@@ -94,12 +108,12 @@ def observations_without_payload(conn: Connection) -> Breach:
 
 def outcomes_without_reason(conn: Connection, raw_ids: Sequence[int]) -> Breach:
     """Filtered, parked or dead payloads of these that do not say why."""
-    return _breach(conn, _REASONED, raw_ids=list(raw_ids[-_ROWS:]))
+    return _breach(conn, _REASONED, raw_ids=list(raw_ids))
 
 
 def states_current_twice(conn: Connection, raw_ids: Sequence[int]) -> Breach:
     """States that these payloads touch of which more than one interval is believed and open."""
-    return _breach(conn, _CURRENT, raw_ids=list(raw_ids[-_ROWS:]))
+    return _breach(conn, _CURRENT, raw_ids=list(raw_ids))
 
 
 def observations_behind(conn: Connection, days: Sequence[date]) -> Breach:

@@ -291,6 +291,7 @@ outcomes = Table(
     Index("ix_outcomes_status", "status", postgresql_where=text("status in ('parked', 'dlq')")),
     Index("ix_outcomes_rule_version", "rule_version"),
     Index("ix_outcomes_workspace", "workspace_id"),
+    Index("ix_outcomes_processed", "processed_at"),
     comment="What became of a delivery, per workspace.",
 )
 

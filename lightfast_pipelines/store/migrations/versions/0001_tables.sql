@@ -383,6 +383,7 @@ CREATE TABLE lightfast.outcomes (
   FOREIGN KEY(raw_payload_id) REFERENCES lightfast.raw_payloads (id) ON DELETE CASCADE,
   FOREIGN KEY(workspace_id) REFERENCES lightfast.workspaces (id) ON DELETE CASCADE
 );
+CREATE INDEX ix_outcomes_processed ON lightfast.outcomes (processed_at);
 CREATE INDEX ix_outcomes_resource_key ON lightfast.outcomes (resource_key);
 CREATE INDEX ix_outcomes_rule_version ON lightfast.outcomes (rule_version);
 CREATE INDEX ix_outcomes_status ON lightfast.outcomes (status) WHERE status in ('parked', 'dlq');

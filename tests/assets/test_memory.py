@@ -1,0 +1,221 @@
+"""Runs of the main job on a real memory and a real Dagster instance."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from lightfast_pipelines.assets import _turn
+from lightfast_pipelines.assets.memory import TABLES
+from lightfast_pipelines.definitions import build_definitions
+from lightfast_pipelines.partitions import range_tags
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.locks import job_lock, job_locks
+from tests.arriving import arrive, count, link
+
+FIRST = date(2024, 5, 1)
+PENDING = {"lightfast/pending": "backlog"}
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as made:
+        yield made
+
+
+def run(
+    instance: dg.DagsterInstance, database: Database, *days: date, **tags: str
+) -> dg.ExecuteInProcessResult:
+    """A run of the job `memory` over the days from the first to the last of these."""
+    job = build_definitions(database=database).resolve_job_def("memory")
+    return job.execute_in_process(
+        instance=instance, tags={**range_tags(days), **tags}, raise_on_error=False
+    )
+
+
+def materialized(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, dict[str, Any]]:
+    """Partition -> metadata of the materializations of an asset in a run."""
+    return {
+        str(event.partition): {
+            key: value.value for key, value in event.materialization.metadata.items()
+        }
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey(asset)
+    }
+
+
+def rows(conn: Connection) -> list[tuple[Any, ...]]:
+    """What the memory holds, without serial numbers and times of capture."""
+    found = conn.execute(
+        """
+        SELECT external_id, title, occurred_at, category, significance_score, topics
+        FROM lightfast.observations ORDER BY external_id
+        """
+    ).fetchall()
+    conn.rollback()
+    return found
+
+
+def test_a_range_run_materializes_each_day_with_its_own_counts(
+    instance: dg.DagsterInstance, database: Database, conn: Connection
+) -> None:
+    link(conn)
+    third = FIRST + timedelta(days=2)
+    arrive(conn, [FIRST, third, third])
+    result = run(instance, database, FIRST, third, **PENDING)
+    assert result.success
+    for table in TABLES:
+        days = materialized(result, table)
+        assert {day: m["deliveries"] for day, m in days.items()} == {
+            "2024-05-01": 1,
+            "2024-05-02": 0,
+            "2024-05-03": 2,
+        }
+        assert days["2024-05-03"]["deliveries_of_run"] == 3
+    observations = materialized(result, "observations")
+    assert observations["2024-05-01"]["dagster/partition_row_count"] == 1
+    assert observations["2024-05-02"]["dagster/partition_row_count"] == 0
+    assert observations["2024-05-03"]["dagster/row_count"] == 3
+    assert {d: m["observations"] for d, m in materialized(result, "embeddings").items()} == {
+        "2024-05-01": 1,
+        "2024-05-02": 0,
+        "2024-05-03": 2,
+    }
+    assert set(materialized(result, "clusters")) == set(observations)
+    checks = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
+    assert checks == dict.fromkeys(
+        [
+            "delivered_is_observed",
+            "observation_has_payload",
+            "refused_says_why",
+            "one_current_state",
+            "no_stage_behind",
+        ],
+        True,
+    )
+
+
+def test_titles_are_masked_and_bodies_absent_in_what_dagster_shows(
+    instance: dg.DagsterInstance, database: Database, conn: Connection
+) -> None:
+    link(conn)
+    arrive(conn, [FIRST])
+    result = run(instance, database, FIRST, **PENDING)
+    shown = "\n".join(str(event) for event in result.all_events)
+    assert "Change 1" not in shown
+    assert "will be bought" not in shown
+    assert "characters)" in shown
+
+
+def test_a_run_over_no_rows_still_materializes_so_that_later_stages_go_on(
+    instance: dg.DagsterInstance, database: Database
+) -> None:
+    result = run(instance, database, FIRST, **PENDING)
+    assert result.success
+    assert {
+        str(e.asset_key.to_user_string()) for e in result.get_asset_materialization_events()
+    } == {
+        *TABLES,
+        "embeddings",
+        "clusters",
+    }
+
+
+def test_materializing_a_day_by_hand_reprocesses_it_to_the_same_rows(
+    instance: dg.DagsterInstance, database: Database, conn: Connection
+) -> None:
+    link(conn)
+    arrive(conn, [FIRST, FIRST, FIRST + timedelta(days=1)])
+    assert run(instance, database, FIRST, FIRST + timedelta(days=1), **PENDING).success
+    before = rows(conn)
+    result = run(instance, database, FIRST)
+    assert result.success
+    assert materialized(result, "observations")["2024-05-01"]["deliveries"] == 2
+    assert rows(conn) == before
+    assert count(conn, "raw_queue") == 0
+
+
+def test_a_sensors_run_takes_only_what_waits(
+    instance: dg.DagsterInstance, database: Database, conn: Connection
+) -> None:
+    link(conn)
+    arrive(conn, [FIRST])
+    run(instance, database, FIRST, **PENDING)
+    arrive(conn, [FIRST], first=50)
+    result = run(instance, database, FIRST, **PENDING)
+    assert materialized(result, "observations")["2024-05-01"]["deliveries"] == 1
+
+
+def test_a_sensors_run_whose_turn_it_is_not_ends_well_without_materializing(
+    instance: dg.DagsterInstance,
+    database: Database,
+    conn: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_turn, "SENSOR_PATIENCE_SECONDS", 1)
+    link(conn)
+    arrive(conn, [FIRST])
+    with database.connect() as other, job_lock(other, "capture", wait=False):
+        result = run(instance, database, FIRST, **PENDING)
+    assert result.success
+    assert not result.get_asset_materialization_events()
+    assert count(conn, "raw_queue") == 1
+
+
+def test_a_run_by_hand_waits_for_its_turn(
+    instance: dg.DagsterInstance, database: Database, conn: Connection
+) -> None:
+    link(conn)
+    arrive(conn, [FIRST])
+    results: list[dg.ExecuteInProcessResult] = []
+    with database.connect() as watcher, database.connect() as holder:
+        with job_lock(holder, "capture", wait=False):
+            by_hand = threading.Thread(
+                target=lambda: results.append(run(instance, database, FIRST))
+            )
+            by_hand.start()
+            while not job_locks(watcher, ["capture"])[1]:
+                watcher.rollback()
+            assert not results
+        by_hand.join(timeout=60)
+    assert results[0].success
+    assert materialized(results[0], "observations")["2024-05-01"]["deliveries"] == 1
+
+
+def test_two_states_current_at_once_stop_what_follows(
+    instance: dg.DagsterInstance,
+    database: Database,
+    conn: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    link(conn)
+    arrive(conn, [FIRST])
+    with database.connect("migrator") as owner:
+        # A second belief that the fold would have to have left behind.
+        owner.execute(
+            """
+            CREATE FUNCTION lightfast.twice() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+              IF NEW.is_current THEN
+                INSERT INTO lightfast.temporal_states (workspace_id, entity_type, entity_id,
+                  state_type, state_value, valid_from, is_current, recorded_at)
+                VALUES (NEW.workspace_id, NEW.entity_type, NEW.entity_id, NEW.state_type,
+                  'merged', NEW.valid_from, false, NEW.recorded_at);
+              END IF;
+              RETURN NULL;
+            END $$
+            """
+        )
+        owner.execute(
+            "CREATE TRIGGER twice AFTER INSERT ON lightfast.temporal_states "
+            "FOR EACH ROW EXECUTE FUNCTION lightfast.twice()"
+        )
+    result = run(instance, database, FIRST, **PENDING)
+    assert not result.success
+    assert materialized(result, "observations")
+    assert not materialized(result, "embeddings")

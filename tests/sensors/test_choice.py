@@ -1,0 +1,141 @@
+"""Which runs are asked for, as a decision over facts."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightfast_pipelines.sensors.choice import (
+    MAX_RANGE_DAYS,
+    AtWork,
+    Choice,
+    Request,
+    choose_ranges,
+)
+from lightfast_pipelines.store.pending import DayWork
+
+TODAY = date(2024, 6, 30)
+START = date(2008, 1, 1)
+
+
+def ago(days: int) -> date:
+    return TODAY - timedelta(days=days)
+
+
+def choose(work: list[DayWork], at_work: AtWork | None = None, *, run_rows: int = 20_000) -> Choice:
+    return choose_ranges(
+        work, first_day=START, today=TODAY, run_rows=run_rows, at_work=at_work or AtWork()
+    )
+
+
+def deliveries(*days: date) -> list[DayWork]:
+    return [DayWork(day, deliveries=1) for day in days]
+
+
+def test_nothing_is_asked_for_when_nothing_waits() -> None:
+    assert choose([]) == Choice((), "nothing waits")
+
+
+def test_today_is_asked_for_before_the_backlog_and_apart_from_it() -> None:
+    choice = choose(deliveries(ago(40), ago(3), ago(1), TODAY))
+    assert choice.requests == (
+        Request("recent", ago(1), TODAY),
+        Request("backlog", ago(40), ago(3)),
+    )
+
+
+def test_a_year_of_waiting_days_is_a_handful_of_ranges() -> None:
+    waiting = deliveries(*(ago(n) for n in range(366)))
+    asked = 0
+    while waiting:
+        requests = choose(waiting).requests
+        asked += len(requests)
+        waiting = [
+            day for day in waiting if not any(r.first <= day.day <= r.last for r in requests)
+        ]
+    assert asked <= 5
+
+
+def test_a_range_names_no_more_rows_than_a_run_takes() -> None:
+    work = [DayWork(ago(n), deliveries=60) for n in (9, 8, 7)]
+    assert choose(work, run_rows=120).requests == (Request("backlog", ago(9), ago(8)),)
+
+
+def test_a_day_larger_than_a_run_is_asked_for_by_itself() -> None:
+    work = [DayWork(ago(9), deliveries=1000), DayWork(ago(8), deliveries=1)]
+    assert choose(work, run_rows=100).requests == (Request("backlog", ago(9), ago(9)),)
+
+
+def test_while_a_range_is_captured_only_recent_days_are_asked_for() -> None:
+    choice = choose(deliveries(ago(40), TODAY), AtWork(held=frozenset({"capture"})))
+    assert choice.requests == (Request("recent", TODAY, TODAY),)
+    older = choose(deliveries(ago(40)), AtWork(held=frozenset({"capture"})))
+    assert older == Choice((), "older days wait for capture to end")
+
+
+def test_requests_do_not_pile_up_behind_a_run_that_waits_for_its_turn() -> None:
+    at_work = AtWork(held=frozenset({"capture"}), waited_for=frozenset({"capture"}))
+    assert not choose(deliveries(TODAY), at_work).requests
+
+
+def test_a_queued_run_is_not_asked_for_again_and_the_other_kind_is() -> None:
+    at_work = AtWork(queued=frozenset({"backlog"}))
+    choice = choose(deliveries(ago(40), TODAY), at_work)
+    assert choice.requests == (Request("recent", TODAY, TODAY),)
+
+
+def test_what_a_stage_is_working_off_is_not_asked_for_again() -> None:
+    choice = choose([DayWork(TODAY, unembedded=5)], AtWork(held=frozenset({"embeddings"})))
+    assert choice == Choice((), "embeddings at work on what waits")
+
+
+def test_days_behind_in_a_stage_are_asked_for_though_no_delivery_waits() -> None:
+    choice = choose([DayWork(ago(5), unclustered=3)])
+    assert choice.requests == (Request("backlog", ago(5), ago(5)),)
+
+
+def test_failing_runs_are_asked_for_more_and_more_rarely() -> None:
+    behind = [DayWork(TODAY, unembedded=5)]
+    assert choose(behind, AtWork(failures=1, quiet_seconds=21)).requests
+    assert not choose(behind, AtWork(failures=8, quiet_seconds=500)).requests
+    assert choose(behind, AtWork(failures=8, quiet_seconds=601)).requests
+
+
+def test_a_model_that_is_down_delays_waiting_deliveries_by_a_minute_at_most() -> None:
+    assert choose(deliveries(TODAY), AtWork(failures=50, quiet_seconds=61)).requests
+
+
+def test_a_day_outside_the_partitions_is_told_and_does_not_stop_the_others() -> None:
+    choice = choose(deliveries(date(1999, 1, 1), TODAY))
+    assert choice.unreachable == (date(1999, 1, 1),)
+    assert choice.requests == (Request("recent", TODAY, TODAY),)
+
+
+@given(
+    st.lists(
+        st.builds(
+            DayWork,
+            st.dates(min_value=date(2007, 1, 1), max_value=date(2024, 7, 5)),
+            st.integers(0, 300),
+            st.integers(0, 300),
+        ),
+        unique_by=lambda day: day.day,
+        max_size=40,
+    ),
+    st.integers(1, 500),
+)
+def test_asking_again_and_again_reaches_every_day_in_bounded_ranges(
+    work: list[DayWork], run_rows: int
+) -> None:
+    left = list(work)
+    for _ in range(len(work) + 1):
+        choice = choose(left, run_rows=run_rows)
+        for request in choice.requests:
+            assert START <= request.first <= request.last <= TODAY
+            assert (request.last - request.first).days <= MAX_RANGE_DAYS
+        left = [
+            day for day in left if not any(r.first <= day.day <= r.last for r in choice.requests)
+        ]
+    assert all(not START <= day.day <= TODAY for day in left)

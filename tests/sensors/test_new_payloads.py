@@ -1,0 +1,183 @@
+"""The sensor on a real memory and a real Dagster instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.clustering import assign_provisional
+from lightfast_pipelines.capture.embedding import embed_pending
+from lightfast_pipelines.models.embedder import WordLlamaEmbedder
+from lightfast_pipelines.partitions import days_between
+from lightfast_pipelines.sensors.new_payloads import new_payloads
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.locks import job_lock
+from lightfast_pipelines.vectors.pgvector import PgVectorIndex
+from tests.arriving import arrive, link
+
+RANGE = "dagster/asset_partition_range_"
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as made:
+        yield made
+
+
+@pytest.fixture
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def tick(
+    instance: dg.DagsterInstance, database: Database, cursor: str | None = None
+) -> dg.SensorResult:
+    context = dg.build_sensor_context(
+        instance=instance,
+        cursor=cursor,
+        resources={"database": database, "embedder": WordLlamaEmbedder()},
+    )
+    result = new_payloads(context)
+    assert isinstance(result, dg.SensorResult)
+    return result
+
+
+def asked(result: dg.SensorResult) -> list[tuple[str, str, str]]:
+    """(kind, first day, last day) of each request."""
+    return [
+        (r.tags["lightfast/pending"], r.tags[f"{RANGE}start"], r.tags[f"{RANGE}end"])
+        for r in result.run_requests or []
+    ]
+
+
+def work_off(conn: Connection, days: list[date]) -> None:
+    """What a run over these days does."""
+    capture(conn, days=days, max_rows=20_000, batch_rows=500, now=datetime.now(UTC))
+    embed_pending(conn, WordLlamaEmbedder(), PgVectorIndex(conn), days=days, max_rows=20_000)
+    assign_provisional(conn, days=days, max_rows=20_000)
+    conn.commit()
+
+
+def run_in(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, kind: str) -> None:
+    """A run of the job that Dagster believes to be in `status`."""
+
+    @dg.job(name="memory")
+    def memory() -> None: ...
+
+    instance.create_run_for_job(memory, status=status, tags={"lightfast/pending": kind})
+
+
+def test_an_empty_memory_is_skipped_with_a_reason(
+    instance: dg.DagsterInstance, database: Database
+) -> None:
+    result = tick(instance, database)
+    assert not result.run_requests
+    assert result.skip_reason == dg.SkipReason("nothing waits")
+
+
+def test_what_arrived_is_reported_by_day_and_asked_for_today_first(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    older = today - timedelta(days=30)
+    arrive(conn, [older, older, today])
+    result = tick(instance, database)
+    assert asked(result) == [
+        ("recent", str(today), str(today)),
+        ("backlog", str(older), str(older)),
+    ]
+    assert [r.run_key for r in result.run_requests or []] == [None, None]
+    reported = {e.partition: e.metadata["arrived"].value for e in result.asset_events}
+    assert reported == {str(older): 2, str(today): 1}
+    again = tick(instance, database, result.cursor)
+    assert not again.asset_events, "what was reported is not reported again"
+    assert asked(again) == asked(result), "a request that came to nothing is repeated"
+
+
+def test_a_year_of_waiting_days_is_asked_for_in_a_handful_of_ranges(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    link(conn)
+    arrive(conn, [today - timedelta(days=n) for n in range(365)])
+    runs: list[tuple[str, str, str]] = []
+    cursor = None
+    while True:
+        result = tick(instance, database, cursor)
+        cursor, found = result.cursor, asked(result)
+        if not found:
+            break
+        assert len(runs) < 20
+        if not runs:
+            assert found[0] == ("recent", str(today - timedelta(days=1)), str(today))
+        for _, first, last in found:
+            work_off(conn, days_between(date.fromisoformat(first), date.fromisoformat(last)))
+        runs += found
+    assert len(runs) <= 6
+
+
+def test_a_run_left_started_by_a_killed_daemon_blocks_nothing(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    arrive(conn, [today])
+    run_in(instance, dg.DagsterRunStatus.STARTED, "recent")
+    assert asked(tick(instance, database)) == [("recent", str(today), str(today))]
+
+
+def test_a_run_that_has_just_been_queued_is_not_asked_for_twice(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    arrive(conn, [today])
+    run_in(instance, dg.DagsterRunStatus.NOT_STARTED, "recent")
+    result = tick(instance, database)
+    assert not result.run_requests
+    assert result.skip_reason
+
+
+def test_a_run_queued_long_ago_no_longer_counts(
+    instance: dg.DagsterInstance,
+    database: Database,
+    conn: Connection,
+    today: date,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arrive(conn, [today])
+    run_in(instance, dg.DagsterRunStatus.NOT_STARTED, "recent")
+    monkeypatch.setattr("lightfast_pipelines.sensors.new_payloads.QUEUED_SECONDS", 0)
+    assert asked(tick(instance, database)) == [("recent", str(today), str(today))]
+
+
+def test_the_lock_decides_whether_a_range_is_at_work(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    arrive(conn, [today - timedelta(days=30), today])
+    with database.connect() as other, job_lock(other, "capture", wait=False):
+        assert asked(tick(instance, database)) == [("recent", str(today), str(today))]
+
+
+def test_failed_runs_slow_the_next_ones_down(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    arrive(conn, [today])
+    for _ in range(3):
+        run_in(instance, dg.DagsterRunStatus.STARTED, "recent")
+    for run in instance.get_runs():
+        instance.report_run_failed(run)
+    result = tick(instance, database)
+    assert not result.run_requests
+    assert "3 runs failed" in str(result.skip_reason)
+
+
+def test_what_older_rules_decided_is_put_back_into_the_queue_once(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    link(conn)
+    arrive(conn, [today])
+    capture(conn, days=None, max_rows=10, batch_rows=10, now=datetime.now(UTC))
+    conn.execute("UPDATE lightfast.outcomes SET rule_version = 0")
+    conn.commit()
+    assert asked(tick(instance, database)) == [("recent", str(today), str(today))]
+    rows = conn.execute("SELECT count(*) FROM lightfast.raw_queue").fetchone()
+    assert rows == (1,)
