@@ -144,7 +144,7 @@ class Memory:
             """
             INSERT INTO lightfast.relationships (workspace_id, subject_id, object_id, type,
               confidence, method, first_seen_at, last_seen_at, observation_count)
-            VALUES (%s, %s, %s, %s, 1, 'payload', %s, %s, 1)
+            VALUES (%s, %s, %s, %s, 1, 'payload', %s, %s, 1) ON CONFLICT DO NOTHING
             """,
             (self.workspace_id, self.entity(subject), self.entity(target), kind, START, START),
         )

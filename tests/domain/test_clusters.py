@@ -1,0 +1,104 @@
+"""Clusters: what belongs together, what time keeps apart, and that order does not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightfast_pipelines.domain.affinity import WINDOW_SECONDS, Unit, likely_pairs, seconds_apart
+from lightfast_pipelines.domain.clusters import cluster_id, join
+
+HOUR = 3600.0
+
+
+class Alike:
+    """Units mean the same if their keys begin with the same letter."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self._units = units
+
+    def nearest(self) -> Iterable[tuple[int, int]]:
+        return ()
+
+    def cosines(self, pairs: Sequence[tuple[int, int]]) -> Sequence[float]:
+        return [float(self._units[a].key[0] == self._units[b].key[0]) for a, b in pairs]
+
+
+def unit(key: str, hour: float, *files: str, by: str = "ann", declared: bool = False) -> Unit:
+    return Unit(key, (hour * HOUR,), frozenset([by]), frozenset(files), declared)
+
+
+def groups(units: Sequence[Unit]) -> list[list[str]]:
+    return [[units[place].key for place in group] for group in join(units, Alike(units))]
+
+
+def test_work_of_one_author_on_the_same_files_within_the_hour_is_one_cluster() -> None:
+    units = [
+        unit("a1", 0, "parser.py"),
+        unit("a2", 0.5, "parser.py", "lexer.py"),
+        unit("b1", 0.6, "style.css", by="ben"),
+    ]
+    assert groups(units) == [["a1", "a2"], ["b1"]]
+
+
+def test_an_event_a_day_earlier_is_as_far_as_one_a_day_later() -> None:
+    assert seconds_apart((0, 90), (100, 500)) == seconds_apart((100, 500), (0, 90)) == 10
+    middle, before, after = unit("a1", 48, "x"), unit("a2", 24, "x"), unit("a3", 72, "x")
+    units = [middle, before, after]
+    odds = {(a, b): p for a, b, p in likely_pairs(units, Alike(units), 0)}
+    assert odds[1, 0] == odds[2, 0]
+
+
+def test_nothing_is_compared_over_more_than_the_window() -> None:
+    units = [unit("a1", 0, "x"), unit("a2", WINDOW_SECONDS / HOUR + 1, "x")]
+    assert list(likely_pairs(units, Alike(units), 0)) == []
+
+
+def test_two_pull_requests_need_more_in_common_than_two_commits() -> None:
+    commits = [unit("a1", 0, "x"), unit("a2", 3, "x")]
+    declared = [unit("a1", 0, "x", declared=True), unit("a2", 3, "x", declared=True)]
+    odds = [next(iter(likely_pairs(units, Alike(units), 0)))[2] for units in (commits, declared)]
+    assert odds[0] > odds[1]
+
+
+def test_a_bridge_does_not_chain_two_long_stories() -> None:
+    first = [unit(f"a{n}", n / 10, "x.py") for n in range(6)]
+    second = [unit(f"b{n}", 48 + n / 10, "y.py", by="ben") for n in range(6)]
+    bridge = [unit("a9", 0.7, "x.py", "y.py"), unit("b9", 47.9, "y.py", "x.py", by="ben")]
+    found = groups(first + second + bridge)
+    of = {key: tuple(group) for group in found for key in group}
+    assert of["a0"] == of["a5"]
+    assert of["b0"] == of["b5"]
+    assert of["a0"] != of["b0"]
+
+
+def test_the_id_is_of_the_smallest_member_and_its_workspace() -> None:
+    assert len(cluster_id("o", "w", "s")) == 21
+    assert cluster_id("o", "w", "s") != cluster_id("o", "v", "s")
+
+
+_UNITS = st.lists(
+    st.builds(
+        Unit,
+        key=st.text("abc", min_size=1, max_size=4),
+        times=st.lists(st.integers(0, 60).map(lambda n: n * HOUR), min_size=1, max_size=3).map(
+            lambda times: tuple(sorted(times))
+        ),
+        authors=st.frozensets(st.sampled_from(["ann", "ben"]), max_size=2),
+        files=st.frozensets(st.sampled_from(["x", "y", "z"]), max_size=3),
+        is_declared=st.booleans(),
+    ),
+    max_size=14,
+    unique_by=lambda unit: unit.key,
+)
+
+
+@given(_UNITS, st.randoms())
+def test_any_order_of_units_gives_the_same_groups(units: list[Unit], random: object) -> None:
+    shuffled = list(units)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    ours = [sorted(group) for group in groups(units)]
+    assert ours == [sorted(group) for group in groups(shuffled)]
+    assert sorted(key for group in ours for key in group) == sorted(unit.key for unit in units)

@@ -1,0 +1,34 @@
+"""Names of clusters: from content, never from the provider or a tag."""
+
+from __future__ import annotations
+
+from lightfast_pipelines.domain.labels import Labeller, clean
+
+TITLES = [
+    "[PR Merged] Retry webhooks that time out (#12)",
+    "Retry webhooks after a time-out",
+    "Merge pull request #12 from ann/retry-webhooks",
+    "Update README",
+    "Update README badges",
+    "Bump version",
+]
+
+
+def test_a_label_is_what_the_members_say_without_tags_numbers_and_merges() -> None:
+    label = Labeller(TITLES).label(TITLES[:3])
+    assert label.title in {"Retry webhooks that time out", "Retry webhooks after a time-out"}
+    assert label.keywords[:2] == ("retry", "webhooks") or "retry" in label.keywords[:3]
+    assert label == Labeller(reversed(TITLES)).label(TITLES[2::-1])
+
+
+def test_the_providers_name_is_no_keyword_and_merges_alone_are_named_by_words() -> None:
+    label = Labeller(TITLES).label(["Merge branch 'parser-fixes' of github"])
+    assert "github" not in label.keywords
+    assert not label.title.lower().startswith("merge")
+
+
+def test_titles_that_say_nothing_still_get_a_label() -> None:
+    assert Labeller([""]).label([""]).title == "untitled"
+    assert Labeller(["..."]).label(["..."]).title == "..."
+    assert len(Labeller(["x" * 200]).label(["x" * 200]).title) == 120
+    assert clean("[PR] [WIP] [x] Do it (#7)") == "Do it"
