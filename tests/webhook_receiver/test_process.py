@@ -49,6 +49,28 @@ def test_no_answered_delivery_is_missing_however_it_ends(
         assert answered == stored_ids(database)
 
 
+def test_nothing_is_answered_before_the_commit(database: Database, tmp_path: Path) -> None:
+    """A lock keeps the commit from happening; then the process is killed."""
+    answered: set[str] = set()
+    with (
+        receiver_process(database, tmp_path) as process,
+        database.connect("migrator") as holder,
+        database.connect(autocommit=True) as watcher,
+    ):
+        holder.execute("LOCK TABLE lightfast.raw_queue IN SHARE MODE")
+        load = threading.Thread(
+            target=lambda: asyncio.run(deliver_without_end(port_of(process.client), 8, answered))
+        )
+        load.start()
+        waiting = (
+            "SELECT FROM pg_locks WHERE NOT granted AND relation = 'lightfast.raw_queue'::regclass"
+        )
+        until(lambda: watcher.execute(waiting).fetchone() is not None, "nothing waits for the lock")
+        process.signal(signal.SIGKILL)
+        load.join(30)
+    assert answered == set()
+
+
 def test_a_body_under_way_when_it_is_told_to_stop_is_still_taken(
     database: Database, tmp_path: Path
 ) -> None:
