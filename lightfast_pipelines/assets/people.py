@@ -21,7 +21,8 @@ def actors(
     context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
 ) -> dg.MaterializeResult[None]:
     """Decides who is who in every organisation that changed; people's own decisions stand."""
-    with turn(context, database, "actors") as conn:
+    # The lock of consolidation, which `lightfast process` holds as well while it decides actors.
+    with turn(context, database, "clusters") as conn:
         assert conn is not None, "a run by schedule waits for its turn"
         organisations = organisations_due(conn, cluster_rule_version=CLUSTER_RULES)
         reports = [decide_actors(conn, org, now=datetime.now(UTC)) for org in organisations]

@@ -8,6 +8,8 @@ import dagster as dg
 
 from lightfast_pipelines.assets._metadata import bars, preview, table_rows, table_spec
 from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
+from lightfast_pipelines.capture.clustering import assign_provisional
+from lightfast_pipelines.capture.consolidation import consolidate
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store import tables
@@ -28,8 +30,6 @@ def clusters(
     context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Gives the days' observations without a cluster a provisional one; consolidation decides."""
-    from lightfast_pipelines.capture.clustering import assign_provisional
-
     with turn(context, database, "clusters") as conn:
         if conn is None:
             return
@@ -78,8 +78,6 @@ def cluster_consolidation(
     context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
 ) -> dg.MaterializeResult[None]:
     """Decides the clusters of every workspace that changed since it was last decided."""
-    from lightfast_pipelines.capture.consolidation import consolidate
-
     with turn(context, database, "clusters") as conn:
         assert conn is not None, "a run by schedule waits for its turn"
         report = consolidate(
@@ -92,7 +90,12 @@ def cluster_consolidation(
         metadata={
             "dagster/row_count": size,
             "workspaces_of_run": report.workspaces,
+            "observations_of_run": report.observations,
+            "moved": report.moved,
+            "created": report.created,
+            "removed": report.removed,
             "seconds": round(report.seconds, 2),
+            **preview(report.preview),
             **bars(
                 "sizes", "Clusters by number of observations", list(sizes), list(sizes.values())
             ),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lightfast_pipelines.domain.clusters import RULE_VERSION as CLUSTER_RULES
 from lightfast_pipelines.providers import discover
 
-CLUSTER_RULES = 1
+__all__ = ["CLUSTER_RULES", "Rules", "current_rules"]
 
 
 @dataclass(frozen=True, slots=True)

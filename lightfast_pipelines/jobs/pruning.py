@@ -25,7 +25,7 @@ class Pruned:
 
 def prune_runs(instance: dg.DagsterInstance, *, before: datetime, at_most: int) -> Pruned:
     """Deletes runs that ended and were created before `before`, oldest first, at most so many."""
-    last = _last_materializations(instance)
+    kept = _last_runs(instance)
     pruned = Pruned()
     cursor: str | None = None
     while pruned.deleted < at_most:
@@ -37,7 +37,7 @@ def prune_runs(instance: dg.DagsterInstance, *, before: datetime, at_most: int) 
         )
         for record in records[: at_most - pruned.deleted]:
             run_id = record.dagster_run.run_id
-            if _materialized(instance, run_id) & last:
+            if run_id in kept:
                 pruned.kept += 1
                 cursor = run_id
             else:
@@ -56,23 +56,21 @@ def prune_ticks(instance: dg.DagsterInstance, *, before: datetime) -> int:
     return len(states)
 
 
-def _last_materializations(instance: dg.DagsterInstance) -> set[int]:
-    """Storage ids of the last materialization of each asset and of each of its partitions."""
-    found: set[int] = set()
+def _last_runs(instance: dg.DagsterInstance) -> set[str]:
+    """Runs that hold the last materialization of an asset or of one of its partitions."""
+    found: set[str] = set()
     for record in instance.get_asset_records():
-        key, last = record.asset_entry.asset_key, record.asset_entry.last_materialization_storage_id
-        if last is not None:
-            found.add(last)
-        found.update(
-            instance.get_latest_storage_id_by_partition(
-                key, dg.DagsterEventType.ASSET_MATERIALIZATION
-            ).values()
+        entry = record.asset_entry
+        if entry.last_materialization is not None:
+            found.add(entry.last_materialization.run_id)
+        last = instance.get_latest_storage_id_by_partition(
+            entry.asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION
         )
+        ids = sorted(last.values())
+        for start in range(0, len(ids), _PAGE):
+            page = ids[start : start + _PAGE]
+            events = instance.fetch_materializations(
+                dg.AssetRecordsFilter(asset_key=entry.asset_key, storage_ids=page), limit=len(page)
+            )
+            found.update(event.run_id for event in events.records)
     return found
-
-
-def _materialized(instance: dg.DagsterInstance, run_id: str) -> set[int]:
-    events = instance.get_records_for_run(
-        run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
-    ).records
-    return {event.storage_id for event in events}

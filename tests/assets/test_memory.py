@@ -117,12 +117,8 @@ def test_a_run_over_no_rows_still_materializes_so_that_later_stages_go_on(
 ) -> None:
     result = run(instance, database, FIRST, **PENDING)
     assert result.success
-    assert {
-        str(e.asset_key.to_user_string()) for e in result.get_asset_materialization_events()
-    } == {
-        *TABLES,
-        "embeddings",
-        "clusters",
+    assert {event.asset_key for event in result.get_asset_materialization_events()} == {
+        dg.AssetKey(name) for name in (*TABLES, "embeddings", "clusters")
     }
 
 

@@ -1,0 +1,43 @@
+"""The schedule asks only where something changed, and the job then decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import dagster as dg
+import pytest
+
+from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.definitions import build_definitions
+from lightfast_pipelines.jobs.consolidation import consolidation_when_due
+from lightfast_pipelines.store.database import Connection, Database
+from tests.arriving import arrive, count, link
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as made:
+        yield made
+
+
+def test_consolidation_is_asked_for_while_something_changed_and_then_no_more(
+    instance: dg.DagsterInstance, database: Database, conn: Connection
+) -> None:
+    link(conn)
+    context = dg.build_schedule_context(instance=instance, resources={"database": database})
+    assert isinstance(consolidation_when_due(context), dg.SkipReason)
+    arrive(conn, [date(2024, 5, 1), date(2024, 5, 2)])
+    capture(conn, days=None, max_rows=10, batch_rows=10, now=datetime.now(UTC))
+    assert isinstance(consolidation_when_due(context), dg.RunRequest)
+
+    job = build_definitions(database=database).resolve_job_def("consolidation")
+    result = job.execute_in_process(instance=instance)
+    assert result.success
+    assert {event.asset_key for event in result.get_asset_materialization_events()} == {
+        dg.AssetKey("actors"),
+        dg.AssetKey("cluster_consolidation"),
+    }
+    assert count(conn, "actors") == 1
+    assert count(conn, "cluster_members") == 2
+    assert isinstance(consolidation_when_due(context), dg.SkipReason)

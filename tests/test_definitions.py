@@ -1,0 +1,135 @@
+"""The whole graph as Dagster resolves it: what its users see and what other files rely on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from lightfast_pipelines.assets.memory import TABLES
+from lightfast_pipelines.definitions import build_definitions, defs
+from lightfast_pipelines.partitions import DAILY, first_day, today
+from lightfast_pipelines.store import tables
+
+DAILY_ASSETS = {"raw_payloads", *TABLES, "embeddings", "clusters"}
+
+# Asset -> (group, what it depends on).
+GRAPH = {
+    "raw_payloads": ("inbox", set()),
+    "observations": ("memory", {"raw_payloads"}),
+    "entities": ("knowledge", {"raw_payloads"}),
+    "observation_entities": ("knowledge", {"raw_payloads"}),
+    "relationships": ("knowledge", {"raw_payloads"}),
+    "actor_identities": ("people", {"raw_payloads"}),
+    "temporal_states": ("states", {"raw_payloads"}),
+    "embeddings": ("meaning", {"observations", "temporal_states"}),
+    "clusters": ("topics", {"embeddings"}),
+    "actors": ("people", {"actor_identities"}),
+    "cluster_consolidation": ("topics", {"clusters", "actors"}),
+}
+
+
+def specs() -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+
+
+def repository() -> Any:
+    return defs.get_repository_def()
+
+
+def test_everything_can_be_loaded() -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_the_graph_has_these_assets_groups_and_dependencies() -> None:
+    found = {
+        name: (spec.group_name, {dep.asset_key.to_user_string() for dep in spec.deps})
+        for name, spec in specs().items()
+    }
+    assert found == GRAPH
+
+
+def test_every_asset_says_who_owns_it_what_a_row_is_and_which_columns_it_has() -> None:
+    for name, spec in specs().items():
+        assert spec.owners == ["team:memory"], name
+        assert 1 <= len(spec.kinds) <= 3, name
+        assert (spec.description or "").startswith("One row: "), name
+        schema = spec.metadata["dagster/column_schema"]
+        assert isinstance(schema, dg.TableSchema)
+        assert all(column.description and column.type for column in schema.columns), name
+    columns = {c.name for c in specs()["observations"].metadata["dagster/column_schema"].columns}
+    assert columns == {column.name for column in tables.observations.columns}
+
+
+def test_daily_assets_share_one_partitions_object_and_run_a_range_in_one_run() -> None:
+    graph = repository().asset_graph
+    for name in GRAPH:
+        node = graph.get(dg.AssetKey(name))
+        if name not in DAILY_ASSETS:
+            assert node.partitions_def is None, name
+            continue
+        assert node.partitions_def is DAILY, name
+        if name != "raw_payloads":
+            # One asset without it makes a run a day of the whole job.
+            assert node.backfill_policy == dg.BackfillPolicy.single_run(), name
+
+
+def test_today_is_a_partition_and_so_is_the_first_day() -> None:
+    assert DAILY.has_partition_key(today().isoformat())
+    assert DAILY.has_partition_key(first_day().isoformat())
+
+
+def test_capture_cannot_be_run_in_parts() -> None:
+    capture = repository().assets_defs_by_key[dg.AssetKey("observations")]
+    assert not capture.can_subset
+    assert {key.to_user_string() for key in capture.keys} == set(TABLES)
+
+
+def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
+    found = repository()
+    jobs = {job.name: job for job in found.get_all_jobs() if not job.name.startswith("__")}
+    assert set(jobs) == {"memory", "consolidation", "upkeep"}
+    selected = {
+        name: {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
+        for name, job in jobs.items()
+    }
+    assert selected == {
+        "memory": {*TABLES, "embeddings", "clusters"},
+        "consolidation": {"actors", "cluster_consolidation"},
+        "upkeep": set(),
+    }
+    for job in jobs.values():
+        assert job.description
+        assert int(job.tags["dagster/max_runtime"]) > 0
+        assert job.executor_def is dg.in_process_executor
+    schedules = {s.name: (s.job_name, s.cron_schedule) for s in found.schedule_defs}
+    assert schedules == {
+        "consolidation_when_due": ("consolidation", "*/5 * * * *"),
+        "nightly_upkeep": ("upkeep", "20 3 * * *"),
+    }
+    sensors = {s.name: s.minimum_interval_seconds for s in found.sensor_defs}
+    assert sensors == {"new_payloads": 10, "run_failures": 30}
+    for one in (*found.schedule_defs, *found.sensor_defs):
+        assert one.description
+        assert one.default_status.value == "RUNNING"
+
+
+def test_one_check_alone_stops_what_follows() -> None:
+    found = {
+        spec.name: (spec.asset_key.to_user_string(), spec.blocking)
+        for checks in repository().asset_checks_defs_by_key.values()
+        for spec in checks.check_specs
+    }
+    assert found == {
+        "delivered_is_observed": ("observations", False),
+        "observation_has_payload": ("observations", False),
+        "refused_says_why": ("observations", False),
+        "one_current_state": ("temporal_states", True),
+        "no_stage_behind": ("clusters", False),
+    }
+
+
+def test_a_resource_that_nobody_uses_is_refused() -> None:
+    with pytest.raises(ValueError, match="no such resource: databse"):
+        build_definitions(databse=object())
