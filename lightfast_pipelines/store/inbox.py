@@ -7,12 +7,12 @@ Nothing here verifies a signature or reads a body.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 import psycopg
 
 MAX_NAME_BYTES = 1000
@@ -184,4 +184,4 @@ def _chunks(deliveries: Iterable[Delivery]) -> Iterator[list[Delivery]]:
 
 
 def _headers_json(headers: Mapping[str, str]) -> str:
-    return json.dumps({storable(name): storable(value) for name, value in headers.items()})
+    return msgspec.json.encode({storable(n): storable(v) for n, v in headers.items()}).decode()
