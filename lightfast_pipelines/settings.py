@@ -15,7 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Settings of every process. A field's description is what `docs/operations.md` prints."""
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True)
+    # By their aliases alone: by field name too, the variable HOME would set `home`, HOST `host`.
+    model_config = SettingsConfigDict(extra="ignore")
 
     home: Path = Field(
         default=Path(".lightfast"),
@@ -32,18 +33,33 @@ class Settings(BaseSettings):
         alias="LIGHTFAST_DAGSTER_DATABASE_URL",
         description="Dagster's own storage; default: a database `dagster` on the same server.",
     )
-    host: str = Field(default="127.0.0.1", alias="LIGHTFAST_HOST", description="Address that servers bind to.")
+    host: str = Field(
+        default="127.0.0.1", alias="LIGHTFAST_HOST", description="Address that servers bind to."
+    )
     receiver_port: int = Field(
-        default=4100, ge=0, le=65535, alias="LIGHTFAST_RECEIVER_PORT", description="Port of the receiver; 0: a free one."
+        default=4100,
+        ge=0,
+        le=65535,
+        alias="LIGHTFAST_RECEIVER_PORT",
+        description="Port of the receiver; 0: a free one.",
     )
     dagster_port: int = Field(
-        default=3000, ge=0, le=65535, alias="LIGHTFAST_DAGSTER_PORT", description="Port of Dagster's UI; 0: a free one."
+        default=3000,
+        ge=0,
+        le=65535,
+        alias="LIGHTFAST_DAGSTER_PORT",
+        description="Port of Dagster's UI; 0: a free one.",
     )
     partitions_start: str = Field(
-        default="2008-01-01", alias="LIGHTFAST_PARTITIONS_START", description="First daily partition (UTC)."
+        default="2008-01-01",
+        alias="LIGHTFAST_PARTITIONS_START",
+        description="First daily partition (UTC).",
     )
     max_body_bytes: int = Field(
-        default=25 * 1024 * 1024, gt=0, alias="LIGHTFAST_MAX_BODY_BYTES", description="Largest body the receiver takes."
+        default=25 * 1024 * 1024,
+        gt=0,
+        alias="LIGHTFAST_MAX_BODY_BYTES",
+        description="Largest body the receiver takes.",
     )
     max_inflight_bytes: int = Field(
         default=128 * 1024 * 1024,
@@ -52,35 +68,60 @@ class Settings(BaseSettings):
         description="Bytes of bodies in flight in the receiver before it answers 503.",
     )
     body_timeout_seconds: float = Field(
-        default=20.0, gt=0, alias="LIGHTFAST_BODY_TIMEOUT_SECONDS", description="How long a client may take to send a body."
+        default=20.0,
+        gt=0,
+        alias="LIGHTFAST_BODY_TIMEOUT_SECONDS",
+        description="How long a client may take to send a body.",
     )
     batch_rows: int = Field(
-        default=500, gt=0, alias="LIGHTFAST_BATCH_ROWS", description="Deliveries captured in one transaction."
+        default=500,
+        gt=0,
+        alias="LIGHTFAST_BATCH_ROWS",
+        description="Deliveries captured in one transaction.",
     )
     run_rows: int = Field(
-        default=20_000, gt=0, alias="LIGHTFAST_RUN_ROWS", description="Deliveries that one Dagster run takes at most."
+        default=20_000,
+        gt=0,
+        alias="LIGHTFAST_RUN_ROWS",
+        description="Deliveries that one Dagster run takes at most.",
     )
-    log_level: str = Field(default="INFO", alias="LIGHTFAST_LOG_LEVEL", description="Level of the structured logs.")
+    log_level: str = Field(
+        default="INFO", alias="LIGHTFAST_LOG_LEVEL", description="Level of the structured logs."
+    )
     github_webhook_secret: SecretStr | None = Field(
         default=None,
         alias="GITHUB_WEBHOOK_SECRET",
         description="GitHub's webhook secret; two, separated by a comma, while rotating. Empty: every delivery is refused.",
     )
     vercel_client_integration_secret: SecretStr | None = Field(
-        default=None, alias="VERCEL_CLIENT_INTEGRATION_SECRET", description="Vercel integration's client secret."
+        default=None,
+        alias="VERCEL_CLIENT_INTEGRATION_SECRET",
+        description="Vercel integration's client secret.",
     )
     linear_webhook_signing_secret: SecretStr | None = Field(
-        default=None, alias="LINEAR_WEBHOOK_SIGNING_SECRET", description="Linear's webhook signing secret."
+        default=None,
+        alias="LINEAR_WEBHOOK_SIGNING_SECRET",
+        description="Linear's webhook signing secret.",
     )
     sentry_client_secret: SecretStr | None = Field(
-        default=None, alias="SENTRY_CLIENT_SECRET", description="Sentry integration's client secret."
+        default=None,
+        alias="SENTRY_CLIENT_SECRET",
+        description="Sentry integration's client secret.",
     )
     encryption_key: SecretStr | None = Field(
-        default=None, alias="ENCRYPTION_KEY", description="32 bytes as 64 hex digits or base64: encrypts stored tokens."
+        default=None,
+        alias="ENCRYPTION_KEY",
+        description="32 bytes as 64 hex digits or base64: encrypts stored tokens.",
     )
-    openai_api_key: SecretStr | None = Field(default=None, alias="OPENAI_API_KEY", description="Turns OpenAI embeddings on.")
-    anthropic_api_key: SecretStr | None = Field(default=None, alias="ANTHROPIC_API_KEY", description="Turns Claude on.")
-    pinecone_api_key: SecretStr | None = Field(default=None, alias="PINECONE_API_KEY", description="Turns Pinecone on.")
+    openai_api_key: SecretStr | None = Field(
+        default=None, alias="OPENAI_API_KEY", description="Turns OpenAI embeddings on."
+    )
+    anthropic_api_key: SecretStr | None = Field(
+        default=None, alias="ANTHROPIC_API_KEY", description="Turns Claude on."
+    )
+    pinecone_api_key: SecretStr | None = Field(
+        default=None, alias="PINECONE_API_KEY", description="Turns Pinecone on."
+    )
 
     def webhook_secrets(self, names: tuple[str, ...]) -> list[tuple[str, bytes]]:
         """(`env:NAME` or `env:NAME#2`, secret) for each secret set under these environment names."""
@@ -90,7 +131,9 @@ class Settings(BaseSettings):
             value = getattr(self, by_alias[name])
             parts = [part.strip() for part in value.get_secret_value().split(",")] if value else []
             for position, part in enumerate((part for part in parts if part), start=1):
-                found.append((f"env:{name}" if position == 1 else f"env:{name}#{position}", part.encode()))
+                found.append(
+                    (f"env:{name}" if position == 1 else f"env:{name}#{position}", part.encode())
+                )
         return found
 
 
