@@ -126,18 +126,24 @@ def _people(console: Console, conn: Connection, workspace: int) -> None:
         people.setdefault((name, kind), []).append(f"{count} {what}")
     rows = [(name, kind, ", ".join(deeds)) for (name, kind), deeds in people.items()]
     _table(console, "Who did what", ("who", "kind", "did"), rows)
+    console.print(
+        "Priya's commits carry an address that GitHub does not vouch for: anyone can write one, so "
+        "they are not taken for hers.",
+        style="dim",
+    )
 
 
 def _fixes(console: Console, conn: Connection, workspace: int) -> None:
     found = conn.execute(
         """
-        SELECT pull.value, merged.state_value, doer.display_name, issue.value, state.state_value
+        SELECT pull.value, doer.display_name, issue.value, state.state_value
         FROM lightfast.relationships r
         JOIN lightfast.entities pull ON pull.id = r.subject_id AND pull.category = 'pull_request'
         JOIN lightfast.entities issue ON issue.id = r.object_id
-        LEFT JOIN lightfast.temporal_states merged
+        JOIN lightfast.temporal_states merged
           ON merged.workspace_id = r.workspace_id AND merged.entity_id = pull.key
           AND merged.state_type = 'status' AND merged.is_current
+          AND merged.state_value = 'merged'
         LEFT JOIN lightfast.actor_identities i ON i.id = merged.changed_by_identity_id
         LEFT JOIN lightfast.actors doer ON doer.id = i.actor_id
         LEFT JOIN lightfast.temporal_states state
@@ -148,12 +154,11 @@ def _fixes(console: Console, conn: Connection, workspace: int) -> None:
         """,
         (workspace,),
     ).fetchall()
-    rows = [
-        (pull, f"{status} by {who}" if who else status, issue, now)
-        for pull, status, who, issue, now in found
-    ]
     _table(
-        console, "Which pull request fixed which issue", ("pull request", "is", "issue", "is"), rows
+        console,
+        "Which pull request fixed which issue",
+        ("pull request", "merged by", "issue", "which is"),
+        found,
     )
 
 

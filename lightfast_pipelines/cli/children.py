@@ -132,6 +132,7 @@ class Children:
         for child in self._running:
             _signal(child.process.pid, signal.SIGTERM)
         gone = _wait(family, GRACE_SECONDS)
+        print([(p.pid, p.cmdline()) for p in gone], file=sys.stderr)
         for process in gone:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()

@@ -149,7 +149,7 @@ def _wait(conn: Connection, played: Played, stack: Stack, stop: Stop) -> bool:
     """Until Dagster has done all of it; fails, naming what still waits, when it takes too long."""
     say("waiting for Dagster's sensor to find them and a run to take them ...")
     found = _still_waiting(conn, played)
-    with meter("Dagster", total=sum(found.values()), unit="to do") as bar:
+    with meter("Dagster", total=sum(found.values()), unit="done") as bar:
 
         def done() -> bool:
             nonlocal found

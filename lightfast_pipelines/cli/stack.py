@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,6 +111,7 @@ def _start(
         ],
         "dagster-daemon": [str(bin_dir / "dagster-daemon"), "run", *workspace],
     }
+    began = time.time()
     for name, command in commands.items():
         children.start(name, command, environment=environment, folder=_folder(home))
     say("receiver ...")
@@ -129,7 +131,7 @@ def _start(
     say("Dagster's daemon ...")
     children.wait_until(
         "Dagster's daemon",
-        lambda: _daemon_works(stack.dagster_url),
+        lambda: _daemon_works(stack.dagster_url, began),
         stop=stop,
         timeout=READY_SECONDS,
     )
@@ -217,7 +219,7 @@ def ask_dagster(url: str, query: str) -> dict[str, Any]:
 
 _HEALTH = """
 {
-  instance { daemonHealth { allDaemonStatuses { required healthy } } }
+  instance { daemonHealth { allDaemonStatuses { required healthy lastHeartbeatTime } } }
   workspaceOrError {
     ... on Workspace { locationEntries { locationOrLoadError { ... on PythonError { message } } } }
   }
@@ -225,7 +227,8 @@ _HEALTH = """
 """
 
 
-def _daemon_works(url: str) -> bool:
+def _daemon_works(url: str, since: float) -> bool:
+    """Whether each daemon that must run has given a sign of life since then (Unix time)."""
     import httpx
 
     try:
@@ -239,7 +242,11 @@ def _daemon_works(url: str) -> bool:
                 f"Dagster cannot load the code location: {str(message).strip().splitlines()[0]}"
             )
     statuses = data["instance"]["daemonHealth"]["allDaemonStatuses"]
-    return bool(statuses) and all(status["healthy"] for status in statuses if status["required"])
+    return bool(statuses) and all(
+        status["healthy"] and (status["lastHeartbeatTime"] or 0.0) >= since
+        for status in statuses
+        if status["required"]
+    )
 
 
 def receiver_hints(receiver_url: str, set_by: Callable[[str], bool]) -> list[str]:
