@@ -134,7 +134,7 @@ class Webhooks:
     def _verify(
         self, provider: Provider, body: bytes, headers: Mapping[str, str], received_at: datetime
     ) -> Delivery | Refused:
-        found = provider.accept(body, headers, self._secrets[provider.name])
+        found = provider.accept(body, headers, self._secrets[provider.name], now=received_at)
         if not isinstance(found, Accepted):
             return found
         try:

@@ -190,7 +190,7 @@ def _update(conn: Connection, mentions: Sequence[Latest], *, start_over: bool) -
                 fields[field] = candidate
         if mention.email_verified:
             fields["email_verified"] = True
-    rows = [
+    updated = [
         (
             identity,
             *(fields[field][2] if field in fields else None for field in _FIELDS[:4]),
@@ -211,7 +211,7 @@ def _update(conn: Connection, mentions: Sequence[Latest], *, start_over: bool) -
         WHERE i.id = k.id
           AND (i.stated IS DISTINCT FROM k.stated)
         """,
-        [list(column) for column in zip(*rows, strict=True)],
+        [list(column) for column in zip(*updated, strict=True)],
     )
 
 

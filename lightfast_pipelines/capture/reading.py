@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from lightfast_pipelines.domain.events import Parked, Reading, Route
+from lightfast_pipelines.domain.events import IngestionSource, Parked, Reading, Route
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
 
@@ -27,7 +27,7 @@ class RawPayload:
     delivery_id: str
     body_sha256: bytes
     event_type: str
-    ingestion_source: str
+    ingestion_source: IngestionSource
     received_at: datetime
     partition_date: date
     verified_by: str
@@ -94,7 +94,7 @@ def load(conn: Connection, ids: Mapping[int, int]) -> list[RawPayload]:
         (list(ids),),
         binary=True,
     )
-    return [RawPayload(*row[:11], headers=row[11] or {}, attempts=ids[row[0]]) for row in found]
+    return [RawPayload(*row[:11], row[11] or {}, ids[row[0]]) for row in found]
 
 
 def read(raw: RawPayload) -> ReadPayload:

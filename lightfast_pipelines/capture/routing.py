@@ -107,8 +107,8 @@ def decide(payload: ReadPayload, links: Links, delivered: set[tuple[int, int]]) 
         return [outcome(workspace, "parked", reading.reason) for workspace in workspaces]
     assert isinstance(reading, Understood)
     if not reading.statements:
-        reason = reading.reason or "nothing to remember in it"
-        return [outcome(workspace, "filtered", reason) for workspace in workspaces]
+        nothing = reading.reason or "nothing to remember in it"
+        return [outcome(workspace, "filtered", nothing) for workspace in workspaces]
     if not reached:
         what = f"{key} is not linked to a workspace" if key else "it names no resource"
         return [outcome(None, "parked", what)]

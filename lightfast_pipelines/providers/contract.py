@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from lightfast_pipelines.domain.events import Reading, Route
@@ -57,8 +58,17 @@ class Provider(Protocol):
     secret_settings: Sequence[str]
     """Names of the environment variables that hold the webhook secret; each may hold two, by comma."""
 
-    def accept(self, body: bytes, headers: Mapping[str, str], secrets: Sequence[Secret]) -> Accepted | Refused:
-        """Verify the signature over the raw bytes first, then headers, then that the body parses."""
+    def accept(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        secrets: Sequence[Secret],
+        *,
+        now: datetime,
+    ) -> Accepted | Refused:
+        """Verify the signature over the raw bytes first, then headers, then that the body parses.
+
+        `now` is for providers that sign a time; the others ignore it."""
         ...
 
     def decode(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:

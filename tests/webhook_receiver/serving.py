@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,9 @@ class Stub:
     verified_by: str = "env:STUB_SECRET"
     seen: list[int] = field(default_factory=list)
 
-    def accept(self, body: bytes, headers: Mapping[str, str], secrets: Any) -> Accepted | Refused:
+    def accept(
+        self, body: bytes, headers: Mapping[str, str], secrets: Any, *, now: datetime
+    ) -> Accepted | Refused:
         self.seen.append(len(body))
         if "x-raise" in headers:
             raise RuntimeError(f"the provider fell over {body!r}")

@@ -13,7 +13,9 @@ from tests.webhook_receiver.serving import ready_receiver, signed
 def test_every_recorded_delivery_is_accepted_and_ends_delivered_filtered_or_parked(
     shared: Path, database: Database
 ) -> None:
-    index = [json.loads(line) for line in (shared / "payloads" / "index.jsonl").open()]
+    index = [
+        json.loads(line) for line in (shared / "payloads" / "index.jsonl").read_text().splitlines()
+    ]
     files = [
         one
         for one in index

@@ -6,6 +6,7 @@ What an event means stands in the module named after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
@@ -63,7 +64,12 @@ class GitHub:
     secret_settings: Sequence[str] = ("GITHUB_WEBHOOK_SECRET",)
 
     def accept(
-        self, body: bytes, headers: Mapping[str, str], secrets: Sequence[Secret]
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        secrets: Sequence[Secret],
+        *,
+        now: datetime,  # noqa: ARG002 - GitHub signs no time
     ) -> Accepted | Refused:
         """Nothing of a delivery is looked at before its signature is known to be good."""
         verified_by = signature.verified_by(body, headers.get(signature.HEADER), secrets)

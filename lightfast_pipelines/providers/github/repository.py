@@ -53,8 +53,10 @@ class Repository:
 
     def numbered(self, number: int) -> Thing:
         """A stub of what has this number: an issue or a pull request, which nobody said."""
-        first, *others = self.number_aliases(number)
-        return Thing(first, None, None, tuple(others))
+        by_id = keys.github_number_by_id(self.id, number)
+        if self.full_name is None:
+            return Thing(by_id)
+        return Thing(keys.github_number_by_name(self.full_name, number), aliases=(by_id,))
 
     def numbered_thing(self, key: str, number: int, title: str, address: str | None) -> Thing:
         """An issue, pull request or discussion by its key, with the aliases that it claims."""

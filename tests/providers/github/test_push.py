@@ -109,13 +109,13 @@ def test_a_merge_pushed_by_githubs_button_brings_its_pull_requests_commits() -> 
         "Merge pull request #12 from acme/cart\n\nAdd a cart", committer=web_flow(), modified=()
     )
     by_key = {each.subject.key: each for each in statements("push", push([inner, nested, merge]))}
-    pull = "github:ref:1#12"
+    pull = "github:ref:acme/shop#12"
     assert (pull, "contains", key(inner)) in edges(by_key[key(inner)])
     assert (pull, "contains", key(nested)) in edges(by_key[key(nested)])
-    assert ("github:ref:1#3", "merges_as", key(nested)) in edges(by_key[key(nested)])
+    assert ("github:ref:acme/shop#3", "merges_as", key(nested)) in edges(by_key[key(nested)])
     assert (pull, "merges_as", key(merge)) in edges(by_key[key(merge)])
     stub = next(edge.subject for edge in by_key[key(merge)].edges if edge.type == "merges_as")
-    assert (stub.key, stub.aliases) == (pull, ("github:ref:acme/shop#12",))
+    assert (stub.key, stub.aliases) == (pull, ("github:ref:1#12",))
 
 
 def test_a_merge_that_bears_the_pull_requests_title_brings_its_commits_too() -> None:
@@ -129,8 +129,8 @@ def test_a_merge_that_bears_the_pull_requests_title_brings_its_commits_too() -> 
         if edge[1] in ("contains", "merges_as")
     }
     assert of_pulls == {
-        ("github:ref:1#12", "contains", key(work)),
-        ("github:ref:1#12", "merges_as", key(merge)),
+        ("github:ref:acme/shop#12", "contains", key(work)),
+        ("github:ref:acme/shop#12", "merges_as", key(merge)),
     }
 
 
@@ -168,7 +168,7 @@ def test_a_squash_title_on_the_default_branch_names_its_pull_request(
         assert merges == []
     else:
         assert [(edge.subject.key, edge.confidence, edge.method) for edge in merges] == [
-            (f"github:ref:1#{number}", 0.9, "squash title")
+            (f"github:ref:acme/shop#{number}", 0.9, "squash title")
         ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ BODY = '{"a":1,"t":"é"}'.encode()
 SECRET = Secret("env:GITHUB_WEBHOOK_SECRET", b"topsecret")
 HEX = "5f64eb8e8b951ecf317ef67d0e9b97ff7998de42a8e34760d9bf2f5d4f44fdb1"
 
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
+
 
 def headers(signature: str | None) -> dict[str, str]:
     found = {"x-github-event": "ping", "x-github-delivery": "d-1"}
@@ -28,7 +31,7 @@ def headers(signature: str | None) -> dict[str, str]:
 
 @pytest.mark.parametrize("digits", [HEX, HEX.upper()])
 def test_the_bytes_of_the_body_verify_in_hex_of_either_case(digits: str) -> None:
-    assert PROVIDER.accept(BODY, headers(f"sha256={digits}"), [SECRET]) == Accepted(
+    assert PROVIDER.accept(BODY, headers(f"sha256={digits}"), [SECRET], now=NOW) == Accepted(
         "d-1", "ping", SECRET.name
     )
 
@@ -53,13 +56,13 @@ def test_the_bytes_of_the_body_verify_in_hex_of_either_case(digits: str) -> None
     ],
 )
 def test_any_other_form_is_refused_without_detail(signature: str | None) -> None:
-    refused = PROVIDER.accept(BODY, headers(signature), [SECRET])
+    refused = PROVIDER.accept(BODY, headers(signature), [SECRET], now=NOW)
     assert refused == Refused(401, "signature missing or not valid")
 
 
 def test_the_sha1_header_alone_is_refused() -> None:
     sha1 = "sha1=" + hmac.new(SECRET.value, BODY, hashlib.sha1).hexdigest()
-    refused = PROVIDER.accept(BODY, {**headers(None), "x-hub-signature": sha1}, [SECRET])
+    refused = PROVIDER.accept(BODY, {**headers(None), "x-hub-signature": sha1}, [SECRET], now=NOW)
     assert isinstance(refused, Refused)
     assert refused.status == 401
 
@@ -68,8 +71,8 @@ def test_the_sha1_header_alone_is_refused() -> None:
 def test_without_a_secret_nothing_verifies_not_even_what_is_signed_with_none(
     secrets: list[Secret],
 ) -> None:
-    assert isinstance(PROVIDER.accept(BODY, headers(sign(BODY, b"")), secrets), Refused)
-    assert isinstance(PROVIDER.accept(BODY, headers(f"sha256={HEX}"), secrets), Refused)
+    assert isinstance(PROVIDER.accept(BODY, headers(sign(BODY, b"")), secrets, now=NOW), Refused)
+    assert isinstance(PROVIDER.accept(BODY, headers(f"sha256={HEX}"), secrets, now=NOW), Refused)
 
 
 def test_while_rotating_either_secret_verifies_and_is_named() -> None:
@@ -86,7 +89,9 @@ def test_a_body_written_anew_or_with_a_byte_order_mark_does_not_verify() -> None
 
 def test_an_unverified_delivery_learns_nothing_of_its_other_faults() -> None:
     for body, extra in ((b"not json", {}), (BODY, {"x-github-event": ""})):
-        refused = PROVIDER.accept(body, {**headers(f"sha256={'0' * 64}"), **extra}, [SECRET])
+        refused = PROVIDER.accept(
+            body, {**headers(f"sha256={'0' * 64}"), **extra}, [SECRET], now=NOW
+        )
         assert refused == Refused(401, "signature missing or not valid")
 
 
@@ -146,6 +151,6 @@ def test_the_published_vectors_verify_and_no_change_of_them_does(shared: Path) -
 def test_the_builders_headers_are_accepted() -> None:
     body = payloads.encoded(payloads.ping())
     accepted = PROVIDER.accept(
-        body, payloads.delivery_headers("ping", body), [Secret("s", b"secret")]
+        body, payloads.delivery_headers("ping", body), [Secret("s", b"secret")], now=NOW
     )
     assert accepted == Accepted("d-1", "ping", "s")
