@@ -94,7 +94,7 @@ def load(conn: Connection, ids: Mapping[int, int]) -> list[RawPayload]:
         (list(ids),),
         binary=True,
     )
-    return [RawPayload(*row[:11], row[11] or {}, ids[row[0]]) for row in found]
+    return [RawPayload(*(*row[:11], row[11] or {}, ids[row[0]])) for row in found]
 
 
 def read(raw: RawPayload) -> ReadPayload:

@@ -118,6 +118,19 @@ class TextScope:
 
 
 @dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One of many alike, which are counted rather than told one by one (a single error).
+
+    `series` is the key of what recurs; `event_id` tells occurrences apart. A `restart` is no
+    occurrence itself: after it (a regression) the next one stands alone again.
+    """
+
+    series: str
+    event_id: str
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """What one payload states about one observation, before the rules have looked at it.
 
@@ -150,6 +163,7 @@ class Statement:
     link_text: str | None = None
     branch: str | None = None
     paths: tuple[str, ...] | None = None
+    occurrence: Occurrence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +190,10 @@ class Route:
 
     `resource_key` is `{provider}:{kind}:{id}` (`github:repository:1296269`): the linked resource it is
     routed by. `resource_name` is its display name, `resource_meta` what the payload says of it.
+    `alternatives` are wider resources it belongs to, as (resource_key, resource_id): a link to any of
+    them is reached as well. `via` is the key of an entity through which it is routed where it names
+    no linked resource itself (a comment through its issue): it goes where that entity's own
+    observations went, and is parked until there are some.
     """
 
     resource_key: str
@@ -183,6 +201,8 @@ class Route:
     resource_name: str | None = None
     installation_id: str | None = None
     resource_meta: Mapping[str, Any] = field(default_factory=dict)
+    alternatives: tuple[tuple[str, str], ...] = ()
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
