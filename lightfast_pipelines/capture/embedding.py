@@ -47,7 +47,7 @@ WHERE o.id > %(after)s AND {PENDING}
 ORDER BY o.id LIMIT %(limit)s
 -- What capture is rewriting right now stays pending instead of getting the vector of its old text.
 FOR NO KEY UPDATE OF o SKIP LOCKED
-"""  # noqa: S608 - both parts are constants above
+"""
 
 _NAME_VECTORS = """
 UPDATE lightfast.observations
