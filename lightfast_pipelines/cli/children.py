@@ -132,7 +132,6 @@ class Children:
         for child in self._running:
             _signal(child.process.pid, signal.SIGTERM)
         gone = _wait(family, GRACE_SECONDS)
-        print([(p.pid, p.cmdline()) for p in gone], file=sys.stderr)
         for process in gone:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import io
@@ -168,7 +169,18 @@ def _wait(conn: Connection, played: Played, stack: Stack, stop: Stop) -> bool:
                 f"after {PATIENCE_SECONDS:.0f} s this still waits: {waits}; "
                 f"look at the runs in {stack.dagster_url}/runs or run `lightfast process`"
             ) from error
+    _let_runs_end(stack, stop)
     return not stop.is_asked()
+
+
+def _let_runs_end(stack: Stack, stop: Stop) -> None:
+    """A run that is ended half way through its checks would be shown as failed; so wait a little."""
+    from lightfast_pipelines.cli.stack import is_idle
+
+    with contextlib.suppress(Failure):
+        stack.children.wait_until(
+            "the last run", lambda: is_idle(stack.dagster_url), stop=stop, timeout=30.0
+        )
 
 
 def _still_waiting(conn: Connection, played: Played) -> dict[str, int]:

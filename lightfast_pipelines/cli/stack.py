@@ -89,6 +89,8 @@ def _start(
         "LIGHTFAST_RECEIVER_PORT": str(receiver_port),
         "LIGHTFAST_DAGSTER_URL": database.dagster_url(),
         "DAGSTER_HOME": str(dagster_home),
+        # A range run writes an event an asset and day: one by one they cost more than the work.
+        "DAGSTER_EVENT_BATCH_SIZE": "200",
         "PYTHONUNBUFFERED": "1",
     }
     bin_dir = Path(sys.executable).parent
@@ -215,6 +217,25 @@ def ask_dagster(url: str, query: str) -> dict[str, Any]:
     answer.raise_for_status()
     data: dict[str, Any] = answer.json().get("data") or {}
     return data
+
+
+_UNFINISHED = """
+{
+  runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED, CANCELING]}, limit: 1) {
+    ... on Runs { results { id } }
+  }
+}
+"""
+
+
+def is_idle(url: str) -> bool:
+    """Whether no run of Dagster is under way; also where it cannot be asked."""
+    import httpx
+
+    try:
+        return not (ask_dagster(url, _UNFINISHED).get("runsOrError") or {}).get("results")
+    except httpx.HTTPError:
+        return True
 
 
 _HEALTH = """

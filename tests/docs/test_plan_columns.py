@@ -48,9 +48,7 @@ def nested(text: str) -> set[str]:
 
 def plan(shared: Path) -> dict[str, str]:
     text = (shared / "spec" / "tables.md").read_text()
-    return {
-        name: rest for name, rest in re.findall(r"^\*\*(\w+)\*\*[^:]*: (.*)$", text, re.MULTILINE)
-    }
+    return dict(re.findall(r"^\*\*(\w+)\*\*[^:]*: (.*)$", text, re.MULTILINE))
 
 
 def test_every_planned_table_has_a_section(shared: Path) -> None:

@@ -1,0 +1,114 @@
+"""`lightfast up` and `lightfast demo --once` as a user starts them: real processes, a fresh home."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+COMMAND = [str(Path(sys.executable).parent / "lightfast")]
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("running") / "home"
+    yield folder
+    from lightfast_pipelines.store.embedded import EmbeddedPostgres
+
+    EmbeddedPostgres(folder).stop(force=True)
+
+
+@pytest.fixture
+def environment(home: Path) -> dict[str, str]:
+    ours = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("LIGHTFAST_", "GITHUB_", "DAGSTER_"))
+    }
+    return {
+        **ours,
+        "LIGHTFAST_HOME": str(home),
+        "LIGHTFAST_RECEIVER_PORT": "0",
+        "LIGHTFAST_DAGSTER_PORT": "0",
+    }
+
+
+def of_this_home(home: Path) -> list[list[str]]:
+    """What still runs for this home, the database's guardian and server apart."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("LIGHTFAST_HOME") == str(home) and process.pid != os.getpid():
+                found.append(process.cmdline())
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return [command for command in found if command and "guardian" not in " ".join(command)]
+
+
+def start(words: list[str], environment: dict[str, str], said: Path) -> subprocess.Popen[bytes]:
+    """Starts it and returns once it says that everything is up."""
+    with said.open("wb") as output:
+        process = subprocess.Popen(
+            [*COMMAND, *words], cwd=CHECKOUT, env=environment, stdout=output, stderr=output
+        )
+    deadline = time.monotonic() + 300
+    while "Ctrl-C ends everything" not in said.read_text():
+        assert process.poll() is None, said.read_text()
+        assert time.monotonic() < deadline, said.read_text()
+        time.sleep(0.2)
+    return process
+
+
+def test_the_demo_accounts_for_every_delivery(home: Path, environment: dict[str, str]) -> None:
+    result = subprocess.run(
+        [*COMMAND, "demo", "--once"],
+        cwd=CHECKOUT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "every one of 66 deliveries is accounted for" in result.stderr
+    assert "401 refused: signature" in result.stdout
+    assert "#51 Charge a checkout only once" in result.stdout
+    assert of_this_home(home) == []
+
+
+def test_the_demo_repeated_stores_nothing_twice_and_stays_until_ctrl_c(
+    home: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    process = start(["demo"], environment, said)
+    assert "200 accepted (known)" in said.read_text()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0, said.read_text()
+    assert of_this_home(home) == []
+
+
+def test_up_runs_once_a_home_and_ends_when_a_process_dies(
+    home: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    process = start(["up"], environment, said)
+    assert "every delivery is refused until GITHUB_WEBHOOK_SECRET is set" in said.read_text()
+    second = subprocess.run(
+        [*COMMAND, "up"], cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (second.returncode, "runs already" in second.stderr) == (1, True)
+    for child in psutil.Process(process.pid).children():
+        if "webhook_receiver" in child.cmdline():
+            child.kill()
+    assert process.wait(60) == 1
+    assert "receiver was killed by signal 9" in said.read_text()
+    assert "Traceback" not in said.read_text()
+    assert of_this_home(home) == []

@@ -1,0 +1,137 @@
+"""The story is the same on the same day, another the next, and told by the rules it ends as written."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from datetime import UTC, date, datetime
+
+from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.ingest import ingest
+from lightfast_pipelines.capture.jsonlines import read_lines
+from lightfast_pipelines.cli.demo import Played, surprises
+from lightfast_pipelines.demo.story import ORG, Stage, as_lines, tell
+from lightfast_pipelines.providers import discover
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.inbox import Delivery, insert_deliveries
+from lightfast_pipelines.store.links import Workspace, add_workspace
+
+TODAY = date(2026, 5, 20)
+NOW = datetime(2026, 5, 20, 9, tzinfo=UTC)
+
+
+def test_the_story_is_long_enough_and_has_every_kind_of_delivery() -> None:
+    scenes = tell(TODAY).scenes
+    assert len(scenes) >= 60
+    assert Counter(scene.trick for scene in scenes if scene.trick) == {
+        "forged": 1,
+        "malformed": 1,
+        "repeated": 1,
+    }
+    assert {scene.fate for scene in scenes} == {"delivered", "filtered", "parked", "refused"}
+    assert {scene.event for scene in scenes} >= {
+        "push",
+        "pull_request",
+        "issues",
+        "release",
+        "discussion",
+        "ping",
+    }
+    assert len({scene.received_at.date() for scene in scenes}) >= 5
+
+
+def test_the_same_day_tells_the_same_bytes_and_another_day_another_story() -> None:
+    first, again, tomorrow = tell(TODAY), tell(TODAY), tell(date(2026, 5, 21))
+    assert first.scenes == again.scenes
+    assert not {s.delivery_id for s in first.scenes} & {s.delivery_id for s in tomorrow.scenes}
+    assert first.shop.id != tomorrow.shop.id
+    assert max(s.received_at for s in first.scenes) <= datetime(2026, 5, 20, tzinfo=UTC)
+
+
+def play(conn: Connection) -> Played:
+    """Both doors without HTTP: the webhooks' part is stored as the receiver stores it."""
+    stage = tell(TODAY)
+    workspace = add_workspace(conn, stage.workspace, ORG)
+    conn.commit()
+    ingest(
+        conn,
+        workspace,
+        discover()["github"],
+        read_lines(io.BytesIO(as_lines(stage.scenes)), "story", max_bytes=1 << 20),
+        start=date(2008, 1, 1),
+        now=NOW,
+        on_problem=lambda line, reason: None,
+    )
+    posted = [s for s in stage.scenes if s.door == "webhook" and s.fate != "refused"]
+    insert_deliveries(
+        conn,
+        [
+            Delivery(
+                "github",
+                s.delivery_id,
+                s.event,
+                s.body,
+                {},
+                NOW,
+                TODAY,
+                "webhook",
+                "env:GITHUB_WEBHOOK_SECRET",
+            )
+            for s in posted
+        ],
+    )
+    conn.commit()
+    capture(conn, days=None, max_rows=10_000, batch_rows=7, now=NOW)
+    return _played(conn, stage, workspace)
+
+
+def _played(conn: Connection, stage: Stage, workspace: Workspace) -> Played:
+    fates = dict(conn.execute("SELECT delivery_id, status FROM lightfast.deliveries").fetchall())
+    answers = [(s, s.status, s.trick == "repeated") for s in stage.scenes if s.door == "webhook"]
+    return Played(stage, workspace, answers, fates)
+
+
+def test_every_delivery_of_the_story_ends_as_the_story_says(conn: Connection) -> None:
+    assert surprises(play(conn)) == []
+
+
+def test_what_is_lost_refused_or_not_recognised_is_named(conn: Connection) -> None:
+    played = play(conn)
+    merged = next(s for s in played.stage.scenes if s.name == "#51 merged by Mira")
+    played.fates[merged.delivery_id] = "dlq"
+    forged = next(s for s in played.stage.scenes if s.trick == "forged")
+    played.answers = [
+        (s, 200 if s is forged else status, False) for s, status, _ in played.answers[:-1]
+    ]
+    assert surprises(played) == [
+        "#51 merged by Mira, once more: was not recognised as a repetition",
+        "a forged push: answered 200, not 401",
+        "15 of 16 deliveries were posted",
+        "#51 merged by Mira: dlq, not delivered",
+        "#51 merged by Mira, once more: dlq, not delivered",
+    ]
+
+
+def test_the_late_report_and_the_two_fixes_are_where_they_belong(conn: Connection) -> None:
+    played = play(conn)
+    fixed = conn.execute(
+        """
+        SELECT s.key, t.key FROM lightfast.relationships r
+        JOIN lightfast.entities s ON s.id = r.subject_id JOIN lightfast.entities t ON t.id = r.object_id
+        WHERE r.type = 'fixes' AND s.category = 'pull_request' AND s.key LIKE '%#51' ORDER BY 2
+        """
+    ).fetchall()
+    shop, payments = played.stage.shop.id, played.stage.payments.id
+    pull = f"github:pr:{shop}#51"
+    assert fixed == [(pull, f"github:issue:{shop}#47"), (pull, f"github:issue:{payments}#7")]
+    states = conn.execute(
+        """
+        SELECT state_value, valid_from FROM lightfast.temporal_states
+        WHERE entity_id = %s AND superseded_at IS NULL ORDER BY valid_from
+        """,
+        (f"github:issue:{payments}#7",),
+    ).fetchall()
+    assert states == [
+        ("open", played.stage.at(3, "08:30")),
+        ("closed", played.stage.at(1, "23:31")),
+    ]
