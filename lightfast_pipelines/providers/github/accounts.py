@@ -15,7 +15,7 @@ from lightfast_pipelines.domain.events import (
     AccountKind,
     AccountMention,
 )
-from lightfast_pipelines.providers.github.fields import name_of, text, url, whole
+from lightfast_pipelines.providers.fields import name_of, text, url, whole
 
 _KINDS: Mapping[str, AccountKind] = {
     "User": "person",

@@ -12,14 +12,14 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Mention, Thing
-from lightfast_pipelines.providers.github.accounts import is_web_flow
-from lightfast_pipelines.providers.github.fields import (
+from lightfast_pipelines.providers.fields import (
     LONGEST_NAME,
     first_line,
     flag,
     name_of,
     text,
 )
+from lightfast_pipelines.providers.github.accounts import is_web_flow
 from lightfast_pipelines.providers.github.pushed import Push
 
 FULL_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.IGNORECASE)

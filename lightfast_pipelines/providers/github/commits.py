@@ -19,18 +19,7 @@ from lightfast_pipelines.domain.events import (
     Statement,
     Thing,
 )
-from lightfast_pipelines.providers.github.accounts import (
-    co_authors,
-    commit_account,
-    committer,
-)
-from lightfast_pipelines.providers.github.commit_relations import (
-    FULL_SHA,
-    MergePush,
-    commit_relations,
-    merge_push,
-)
-from lightfast_pipelines.providers.github.fields import (
+from lightfast_pipelines.providers.fields import (
     LONGEST_CONTENT,
     LONGEST_LINK_TEXT,
     LONGEST_NAME,
@@ -43,6 +32,17 @@ from lightfast_pipelines.providers.github.fields import (
     time,
     titled,
     url,
+)
+from lightfast_pipelines.providers.github.accounts import (
+    co_authors,
+    commit_account,
+    committer,
+)
+from lightfast_pipelines.providers.github.commit_relations import (
+    FULL_SHA,
+    MergePush,
+    commit_relations,
+    merge_push,
 )
 from lightfast_pipelines.providers.github.pushed import Push
 

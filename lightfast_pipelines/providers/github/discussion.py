@@ -19,8 +19,7 @@ from lightfast_pipelines.domain.events import (
     Statement,
     Understood,
 )
-from lightfast_pipelines.providers.github.accounts import account
-from lightfast_pipelines.providers.github.fields import (
+from lightfast_pipelines.providers.fields import (
     Missing,
     child,
     content_of,
@@ -33,6 +32,7 @@ from lightfast_pipelines.providers.github.fields import (
     url,
     whole,
 )
+from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import repository_of
 

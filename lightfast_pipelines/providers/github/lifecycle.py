@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from lightfast_pipelines.domain.events import Filtered, Lifecycle, LifecycleEvent, Parked, Reading
-from lightfast_pipelines.providers.github.fields import (
+from lightfast_pipelines.providers.fields import (
     Missing,
     child,
     children,

@@ -10,8 +10,8 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import AccountMention, Edge, Mention, Reference, Thing
+from lightfast_pipelines.providers.fields import child, children, name_of, text, url, whole
 from lightfast_pipelines.providers.github.accounts import account
-from lightfast_pipelines.providers.github.fields import child, children, name_of, text, url, whole
 from lightfast_pipelines.providers.github.repository import Repository
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
 from lightfast_pipelines.providers.contract import Accepted, MalformedBody, Refused, Secret
+from lightfast_pipelines.providers.fields import Missing, child, name_of, whole
 from lightfast_pipelines.providers.github import body as bodies
 from lightfast_pipelines.providers.github import (
     discussion,
@@ -22,7 +23,6 @@ from lightfast_pipelines.providers.github import (
     release,
     signature,
 )
-from lightfast_pipelines.providers.github.fields import Missing, child, name_of, whole
 from lightfast_pipelines.providers.github.repository import (
     full_name,
     repository_id,

@@ -21,8 +21,7 @@ from lightfast_pipelines.domain.events import (
     Thing,
     Understood,
 )
-from lightfast_pipelines.providers.github.accounts import account
-from lightfast_pipelines.providers.github.fields import (
+from lightfast_pipelines.providers.fields import (
     LONGEST_LINK_TEXT,
     Missing,
     child,
@@ -39,6 +38,7 @@ from lightfast_pipelines.providers.github.fields import (
     url,
     whole,
 )
+from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import Repository, repository_of
 

@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain.events import Filtered, Reading, Statement, Understood
-from lightfast_pipelines.providers.github.accounts import account
-from lightfast_pipelines.providers.github.commits import commit_statements
-from lightfast_pipelines.providers.github.fields import (
+from lightfast_pipelines.providers.fields import (
     Missing,
     child,
     first_time,
@@ -19,6 +17,8 @@ from lightfast_pipelines.providers.github.fields import (
     name_of,
     time,
 )
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.commits import commit_statements
 from lightfast_pipelines.providers.github.pushed import Push
 from lightfast_pipelines.providers.github.refs import ref_statement
 from lightfast_pipelines.providers.github.repository import repository_of

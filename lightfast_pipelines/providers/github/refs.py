@@ -10,7 +10,7 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Mention, Reference, Statement, Thing
-from lightfast_pipelines.providers.github.fields import (
+from lightfast_pipelines.providers.fields import (
     Missing,
     child,
     children,

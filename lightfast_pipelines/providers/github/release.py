@@ -22,9 +22,7 @@ from lightfast_pipelines.domain.events import (
     Thing,
     Understood,
 )
-from lightfast_pipelines.providers.github.accounts import account
-from lightfast_pipelines.providers.github.commit_relations import FULL_SHA
-from lightfast_pipelines.providers.github.fields import (
+from lightfast_pipelines.providers.fields import (
     Missing,
     child,
     content_of,
@@ -39,6 +37,8 @@ from lightfast_pipelines.providers.github.fields import (
     titled,
     url,
 )
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.commit_relations import FULL_SHA
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import Repository, repository_of
 

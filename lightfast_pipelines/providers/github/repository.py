@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import TextScope, Thing
-from lightfast_pipelines.providers.github.fields import (
+from lightfast_pipelines.providers.fields import (
     Missing,
     child,
     cut,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lightfast_pipelines.providers.contract import Accepted, MalformedBody, Refused, Secret
 from lightfast_pipelines.providers.github import PROVIDER
-from lightfast_pipelines.providers.github.body import NESTING_LIMIT
+from lightfast_pipelines.providers.json_body import NESTING_LIMIT
 from tests.providers.github.payloads import delivery_headers
 
 SECRET = Secret("env:GITHUB_WEBHOOK_SECRET", b"secret")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lightfast_pipelines.providers.github.fields import cut, time, titled
+from lightfast_pipelines.providers.fields import cut, time, titled
 
 MOMENT = datetime(2026, 2, 6, 10, tzinfo=UTC)
 

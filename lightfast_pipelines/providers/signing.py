@@ -1,0 +1,40 @@
+"""HMAC signatures in hexadecimal: which of several secrets made one.
+
+Which bytes are signed, and how the header is written, each provider says itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+
+from lightfast_pipelines.providers.contract import Secret
+
+_HEX = re.compile(r"[0-9A-Fa-f]+")
+
+
+def digest(signed: bytes, secret: bytes, algorithm: str) -> str:
+    """The HMAC of the bytes, in lower-case hexadecimal; `algorithm` is `sha1` or `sha256`."""
+    return hmac.digest(secret, signed, algorithm).hex()
+
+
+def signer(
+    signed: bytes, digits: str | None, secrets: Sequence[Secret], algorithm: str
+) -> str | None:
+    """The name of the secret with which `digits` were made; None for none.
+
+    Every secret is tried, whichever fits, so that the time taken does not tell which one did.
+    An empty secret never verifies: anybody could sign with it.
+    """
+    found = _HEX.fullmatch(digits or "")
+    if found is None or len(found[0]) != 2 * hashlib.new(algorithm).digest_size:
+        return None
+    given = bytes.fromhex(found[0])
+    name: str | None = None
+    for secret in secrets:
+        fits = hmac.compare_digest(hmac.digest(secret.value, signed, algorithm), given)
+        if fits and secret.value and name is None:
+            name = secret.name
+    return name
