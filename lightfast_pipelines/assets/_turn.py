@@ -14,11 +14,9 @@ from datetime import date
 import dagster as dg
 import psycopg
 
+from lightfast_pipelines.resources.database import PENDING_TAG
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_lock
-
-PENDING_TAG = "lightfast/pending"
-"""Tag of the sensor's runs: they take only what waits. Its value: `recent` or `backlog`."""
 
 # About as long as a run of the sensor holds a lock.
 SENSOR_PATIENCE_SECONDS = 20

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from lightfast_pipelines.capture.batch import CaptureReport, capture
 from lightfast_pipelines.capture.requeue import requeue_days
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.locks import let_others_in
 from lightfast_pipelines.store.pending import queued
 
 # Between slices the time is looked at: some seconds of work.
@@ -33,13 +34,16 @@ def take_waiting(
     days: Sequence[date],
     bounds: Bounds,
     progress: Callable[[int], None] | None = None,
+    between: Callable[[], None] = lambda: None,
 ) -> CaptureReport:
-    """Captures what waits of these days, within bounds."""
+    """Captures what waits of these days, within bounds; calls `between` after each slice but the last."""
     began = time.monotonic()
     total = None
     while total is None or (
         total.more and total.deliveries < bounds.rows and time.monotonic() - began < bounds.seconds
     ):
+        if total is not None:
+            between()
         report = capture(
             conn,
             days=days,
@@ -59,12 +63,16 @@ def reprocess(
     batch_rows: int,
     progress: Callable[[int], None] | None = None,
 ) -> CaptureReport:
-    """Puts every delivery of these days back into the queue and captures them all."""
+    """Puts every delivery of these days back into the queue and captures them all.
+
+    It may be years of them: between slices a run that waits for its turn gets it.
+    """
     requeue_days(conn, days)
     # A day that still receives would otherwise never be done.
     rows = max(1, queued(conn, days))
     conn.commit()
-    return take_waiting(conn, days, Bounds(rows, float("inf"), batch_rows), progress)
+    bounds = Bounds(rows, float("inf"), batch_rows)
+    return take_waiting(conn, days, bounds, progress, lambda: let_others_in(conn, "capture"))
 
 
 def joined(first: CaptureReport, second: CaptureReport) -> CaptureReport:

@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 
 import dagster as dg
 
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Database, open_database
+from lightfast_pipelines.store.locks import presence
+
+PENDING_TAG = "lightfast/pending"
+"""Tag of the sensor's runs: they take only what waits. Its value: `recent` or `backlog`."""
+
+RUN_KINDS = ("recent", "backlog", "by hand")
 
 
 class DatabaseResource(dg.ConfigurableResource[Database]):
-    """The database that the environment names, or the embedded one; nothing is opened on import."""
+    """The database that the environment names, or the embedded one; nothing is opened on import.
 
-    def create_resource(self, context: dg.InitResourceContext) -> Database:  # noqa: ARG002
-        return _opened()
+    For as long as a run over days lives, Postgres knows that it does: the sensor then need not
+    trust Dagster's record of a run whose process may be gone.
+    """
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Database]:
+        database = opened()
+        kind = kind_of_run(context.run.tags) if context.run else None
+        if kind is None:
+            yield database
+            return
+        with (
+            database.connect("pipeline", application_name=f"lightfast run {kind}") as conn,
+            presence(conn, kind),
+        ):
+            yield database
+
+
+def kind_of_run(tags: Mapping[str, str]) -> str | None:
+    """Which of RUN_KINDS a run with these tags is; None for one that is not over days."""
+    if PENDING_TAG in tags:
+        return tags[PENDING_TAG]
+    over_days = {"dagster/partition", "dagster/asset_partition_range_start"} & tags.keys()
+    return "by hand" if over_days else None
 
 
 @cache
-def _opened() -> Database:
-    # Never closed: a step, a sensor's tick and a schedule each ask for it again, and the kernel
-    # gives the lease back when the process ends.
+def opened() -> Database:
+    """The process's database."""
+    # Never closed: every run of a step, tick of a sensor and schedule asks for it again, and the
+    # kernel gives the lease back when the process ends.
     return open_database(settings())

@@ -20,13 +20,15 @@ MAX_RANGE_DAYS = 92
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """What is under way: stage locks held and waited for, kinds of young runs that have not begun.
+    """What is under way: stage locks held and waited for, kinds of runs whose process lives, kinds
+    of young runs that have not begun.
 
     `failures` counts the latest runs in a row that failed, `quiet_seconds` the time since the last.
     """
 
     held: frozenset[str] = frozenset()
     waited_for: frozenset[str] = frozenset()
+    alive: frozenset[str] = frozenset()
     queued: frozenset[str] = frozenset()
     failures: int = 0
     quiet_seconds: float = float("inf")
@@ -57,8 +59,9 @@ def choose_ranges(
     """Today and yesterday as one run, then the oldest waiting days as one range.
 
     A range stops at `run_rows` rows or 92 days, so that a run finishes the days it names; it may
-    name days without work between those with. While a stage is at work only what has not reached
-    it counts, and while a run waits for its turn nothing is asked: it will take what waits then.
+    name days without work between those with. While a run is at work only deliveries count, as it
+    may be on its way to the rest, and while one waits for its turn nothing is asked: it will take
+    what waits then.
     """
     unreachable = tuple(day.day for day in work if not first_day <= day.day <= today)
     days = sorted((d for d in work if first_day <= d.day <= today), key=lambda d: d.day)
@@ -66,10 +69,10 @@ def choose_ranges(
         return Choice((), "nothing waits", unreachable)
     if at_work.waited_for:
         return Choice((), "a run waits for its turn and will take what waits", unreachable)
-    if at_work.held:
+    if at_work.held or at_work.alive:
         days = [day for day in days if day.deliveries]
         if not days:
-            return Choice((), f"{_names(at_work.held)} at work on what waits", unreachable)
+            return Choice((), "a run is at work on what waits", unreachable)
     pause = _pause(at_work.failures, deliveries=any(day.deliveries for day in days))
     if at_work.quiet_seconds < pause:
         return Choice(
@@ -78,7 +81,8 @@ def choose_ranges(
             unreachable,
         )
     recent = [day for day in days if day.day >= today - timedelta(days=1)]
-    backlog = [] if "capture" in at_work.held else days[: len(days) - len(recent)]
+    busy = "capture" in at_work.held or "backlog" in at_work.alive
+    backlog = [] if busy else days[: len(days) - len(recent)]
     candidates: list[tuple[Kind, Sequence[DayWork]]] = [
         ("recent", recent),
         ("backlog", _oldest(backlog, run_rows)),
@@ -117,7 +121,7 @@ def _pause(failures: int, *, deliveries: bool) -> float:
 def _left_out(at_work: AtWork) -> str:
     if at_work.queued:
         return f"a run for {_names(at_work.queued)} days is queued"
-    return f"older days wait for {_names(at_work.held)} to end"
+    return "older days wait for the run at work"
 
 
 def _names(names: frozenset[str]) -> str:

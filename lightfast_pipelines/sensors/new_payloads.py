@@ -10,17 +10,17 @@ from typing import Any
 
 import dagster as dg
 
-from lightfast_pipelines.assets._turn import PENDING_TAG
 from lightfast_pipelines.capture.requeue import requeue_outdated
 from lightfast_pipelines.capture.versions import Rules, current_rules
 from lightfast_pipelines.jobs.memory import JOB, memory
 from lightfast_pipelines.partitions import first_day, range_tags
+from lightfast_pipelines.resources.database import PENDING_TAG, RUN_KINDS
 from lightfast_pipelines.resources.models import Embedder
 from lightfast_pipelines.sensors.choice import AtWork, Choice, Request, choose_ranges
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.arrivals import arrivals_since
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.locks import job_locks
+from lightfast_pipelines.store.locks import job_locks, present
 from lightfast_pipelines.store.pending import STAGE_LOCKS, days_with_work
 
 # Dagster gives a tick a minute; what takes longer than this is told as a failed tick instead.
@@ -84,21 +84,19 @@ def _choose(
     )
     if exactly and not any(day.unembedded or day.unclustered for day in work.days):
         cursor["rules"] = rules.name
-    held, waited_for = job_locks(conn, STAGE_LOCKS)
     return choose_ranges(
         work.days,
         first_day=first_day(),
         today=now.date(),
         run_rows=settings().run_rows,
-        at_work=_at_work(instance, held, waited_for, now),
+        at_work=_at_work(conn, instance, now),
     )
 
 
-def _at_work(
-    instance: dg.DagsterInstance, held: frozenset[str], waited_for: frozenset[str], now: datetime
-) -> AtWork:
-    """Locks decide. Of Dagster's own runs only young ones count that have not begun: after a power
-    cut a run can stay STARTED for ever."""
+def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> AtWork:
+    """Postgres's locks tell what is alive. Of Dagster's own runs only young ones count that have not
+    begun: after a power cut a run can stay STARTED for ever."""
+    held, waited_for = job_locks(conn, STAGE_LOCKS)
     queued = instance.get_run_records(
         dg.RunsFilter(
             job_name=JOB,
@@ -117,6 +115,7 @@ def _at_work(
     return AtWork(
         held=held,
         waited_for=waited_for,
+        alive=present(conn, RUN_KINDS),
         queued=frozenset(
             record.dagster_run.tags[PENDING_TAG]
             for record in queued

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from lightfast_pipelines.store.database import Connection
 
 _JOBS = 4711
+_PRESENCE = 4712
 _ROUTING = 4_711_000_002
 _CLUSTERS = 4_713
 
@@ -44,6 +45,15 @@ def job_lock(conn: Connection, name: str, *, wait: bool) -> Iterator[bool]:
             conn.commit()
 
 
+def let_others_in(conn: Connection, name: str) -> None:
+    """Gives the lock of job `name` to whoever waits for it and waits for it again, behind them."""
+    key = (_JOBS, _number(name))
+    conn.rollback()
+    conn.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+    conn.execute("SELECT pg_advisory_lock(%s, %s)", key)
+    conn.commit()
+
+
 def is_job_locked(conn: Connection, name: str) -> bool:
     """Whether some session holds the lock of job `name` in this database right now."""
     row = conn.execute(
@@ -62,6 +72,12 @@ def is_job_locked(conn: Connection, name: str) -> bool:
 
 def job_locks(conn: Connection, names: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
     """(names some session holds, names some session waits for) in this database right now."""
+    return _locks(conn, _JOBS, names)
+
+
+def _locks(
+    conn: Connection, space: int, names: Sequence[str]
+) -> tuple[frozenset[str], frozenset[str]]:
     numbers = {_number(name) & 0xFFFFFFFF: name for name in names}
     rows = conn.execute(
         """
@@ -70,12 +86,32 @@ def job_locks(conn: Connection, names: Sequence[str]) -> tuple[frozenset[str], f
           AND classid = %s AND objid::bigint = ANY(%s::bigint[])
           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
         """,
-        (_JOBS, list(numbers)),
+        (space, list(numbers)),
     ).fetchall()
     return (
         frozenset(numbers[number] for number, granted in rows if granted),
         frozenset(numbers[number] for number, granted in rows if not granted),
     )
+
+
+@contextmanager
+def presence(conn: Connection, kind: str) -> Iterator[None]:
+    """While inside, `present` finds a run of this kind; a process that dies is no longer found."""
+    key = (_PRESENCE, _number(kind))
+    conn.execute("SELECT pg_advisory_lock_shared(%s, %s)", key)
+    conn.commit()
+    try:
+        yield
+    finally:
+        if not conn.closed and not conn.broken:
+            conn.rollback()
+            conn.execute("SELECT pg_advisory_unlock_shared(%s, %s)", key)
+            conn.commit()
+
+
+def present(conn: Connection, kinds: Sequence[str]) -> frozenset[str]:
+    """The kinds of runs that are alive in this database right now."""
+    return _locks(conn, _PRESENCE, kinds)[0]
 
 
 def share_routing(conn: Connection) -> None:

@@ -72,7 +72,7 @@ def test_while_a_range_is_captured_only_recent_days_are_asked_for() -> None:
     choice = choose(deliveries(ago(40), TODAY), AtWork(held=frozenset({"capture"})))
     assert choice.requests == (Request("recent", TODAY, TODAY),)
     older = choose(deliveries(ago(40)), AtWork(held=frozenset({"capture"})))
-    assert older == Choice((), "older days wait for capture to end")
+    assert older == Choice((), "older days wait for the run at work")
 
 
 def test_requests_do_not_pile_up_behind_a_run_that_waits_for_its_turn() -> None:
@@ -88,7 +88,16 @@ def test_a_queued_run_is_not_asked_for_again_and_the_other_kind_is() -> None:
 
 def test_what_a_stage_is_working_off_is_not_asked_for_again() -> None:
     choice = choose([DayWork(TODAY, unembedded=5)], AtWork(held=frozenset({"embeddings"})))
-    assert choice == Choice((), "embeddings at work on what waits")
+    assert choice == Choice((), "a run is at work on what waits")
+
+
+def test_what_a_live_run_is_on_its_way_to_is_not_asked_for_again() -> None:
+    """Between two stages it holds no lock: it is writing an event for each of its days."""
+    alive = AtWork(alive=frozenset({"backlog"}))
+    behind = [DayWork(ago(40), unembedded=5)]
+    assert not choose(behind, alive).requests
+    assert not choose(deliveries(ago(300)), alive).requests
+    assert choose(deliveries(ago(300), TODAY), alive).requests == (Request("recent", TODAY, TODAY),)
 
 
 def test_days_behind_in_a_stage_are_asked_for_though_no_delivery_waits() -> None:

@@ -15,7 +15,7 @@ from lightfast_pipelines.models.embedder import WordLlamaEmbedder
 from lightfast_pipelines.partitions import days_between
 from lightfast_pipelines.sensors.new_payloads import new_payloads
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.locks import job_lock
+from lightfast_pipelines.store.locks import job_lock, presence
 from lightfast_pipelines.vectors.pgvector import PgVectorIndex
 from tests.arriving import arrive, link
 
@@ -155,6 +155,16 @@ def test_the_lock_decides_whether_a_range_is_at_work(
     arrive(conn, [today - timedelta(days=30), today])
     with database.connect() as other, job_lock(other, "capture", wait=False):
         assert asked(tick(instance, database)) == [("recent", str(today), str(today))]
+
+
+def test_a_run_that_lives_counts_as_long_as_its_process_does(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    older = today - timedelta(days=30)
+    arrive(conn, [older])
+    with database.connect() as alive, presence(alive, "backlog"):
+        assert not asked(tick(instance, database))
+    assert asked(tick(instance, database)) == [("backlog", str(older), str(older))]
 
 
 def test_failed_runs_slow_the_next_ones_down(

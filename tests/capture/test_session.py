@@ -1,0 +1,69 @@
+"""How much one run takes, and that a long one lets others in."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date, timedelta
+
+import pytest
+
+from lightfast_pipelines.capture import session
+from lightfast_pipelines.capture.session import Bounds, reprocess, take_waiting
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.locks import job_lock, job_locks
+from tests.arriving import arrive, count, link
+
+FIRST = date(2024, 5, 1)
+DAYS = [FIRST + timedelta(days=n) for n in range(6)]
+
+
+@pytest.fixture(autouse=True)
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_SLICE_ROWS", 2)
+
+
+def test_a_run_stops_at_its_rows_and_the_next_one_goes_on(conn: Connection) -> None:
+    link(conn)
+    arrive(conn, DAYS)
+    first = take_waiting(conn, DAYS, Bounds(5, 60, 500))
+    assert (first.deliveries, first.more) == (5, True)
+    assert sum(counts["deliveries"] for counts in first.days.values()) == 5
+    second = take_waiting(conn, DAYS, Bounds(5, 60, 500))
+    assert (second.deliveries, second.more) == (1, False)
+
+
+def test_a_run_stops_when_its_time_is_up(conn: Connection) -> None:
+    link(conn)
+    arrive(conn, DAYS)
+    assert take_waiting(conn, DAYS, Bounds(100, 0, 500)).deliveries == 2
+
+
+def test_reprocessing_takes_every_delivery_of_its_days_and_of_no_other(conn: Connection) -> None:
+    link(conn)
+    arrive(conn, DAYS)
+    take_waiting(conn, DAYS, Bounds(100, 60, 500))
+    report = reprocess(conn, DAYS[:4], batch_rows=500)
+    assert report.deliveries == 4
+    assert sorted(report.days) == DAYS[:4]
+    assert count(conn, "observations") == 6
+
+
+def test_reprocessing_lets_a_run_in_that_waits_for_its_turn(
+    database: Database, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link(conn)
+    arrive(conn, DAYS)
+    seen: list[int] = []
+
+    def wait_for_its_turn() -> None:
+        with database.connect() as other, job_lock(other, "capture", wait=True):
+            seen.append(count(other, "raw_queue"))
+
+    waiter = threading.Thread(target=wait_for_its_turn)
+    with database.connect() as watcher, job_lock(conn, "capture", wait=False):
+        waiter.start()
+        while not job_locks(watcher, ["capture"])[1]:
+            watcher.rollback()
+        reprocess(conn, DAYS, batch_rows=500)
+    waiter.join(timeout=30)
+    assert seen == [4], "after the first slice of two, not after the last"
