@@ -29,13 +29,13 @@ from lightfast_pipelines.capture.observations import (
     write_observations,
     write_sources,
 )
-from lightfast_pipelines.capture.outcomes import mark_changed, write_outcomes
+from lightfast_pipelines.capture.outcomes import mark_changed, requeue_waiting, write_outcomes
 from lightfast_pipelines.capture.reading import RawPayload, ReadPayload, describe_error, read, take
 from lightfast_pipelines.capture.routing import (
     Outcome,
     decide,
-    load_links,
     previously_delivered,
+    reach,
 )
 from lightfast_pipelines.capture.states import name_states, write_states
 from lightfast_pipelines.store.database import Connection
@@ -155,7 +155,7 @@ def _capture_raws(conn: Connection, raws: Sequence[RawPayload], now: datetime) -
 
 
 def _dead_letter(raw: RawPayload, error: Exception) -> Outcome:
-    return Outcome(raw.id, None, None, "dlq", describe_error(error), raw.attempts + 1, 0)
+    return Outcome(raw.id, None, None, None, "dlq", describe_error(error), raw.attempts + 1, 0)
 
 
 def capture_batch(conn: Connection, raws: Sequence[RawPayload], now: datetime) -> BatchResult:
@@ -163,13 +163,16 @@ def capture_batch(conn: Connection, raws: Sequence[RawPayload], now: datetime) -
     share_routing(conn)
     payloads = {raw.id: raw for raw in raws}
     readings = [read(raw) for raw in raws]
-    links = load_links(conn, readings)
+    reached = reach(conn, readings)
     delivered = previously_delivered(conn, list(payloads))
-    outcomes = [one for reading in readings for one in decide(reading, links, delivered)]
+    outcomes = [
+        one for reading in readings for one in decide(reading, reached[reading.raw.id], delivered)
+    ]
     apply_lifecycle(conn, readings)
     facts = gather(conn, payloads, _without_bodiless(readings, outcomes))
     written = _write(conn, facts)
     write_outcomes(conn, list(payloads), outcomes, now)
+    requeue_waiting(conn, {fact.statement.subject.key for fact in facts.written})
     days: dict[date, Counter[str]] = defaultdict(Counter)
     for raw in raws:
         days[raw.partition_date]["deliveries"] += 1

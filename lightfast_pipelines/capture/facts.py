@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lightfast_pipelines.capture.reading import BATCH_BYTES, RawPayload, load, read
-from lightfast_pipelines.capture.routing import Outcome, decide, load_links, previously_delivered
+from lightfast_pipelines.capture.routing import Outcome, decide, previously_delivered, reach
 from lightfast_pipelines.domain.enrichment import Enriched, enrich
 from lightfast_pipelines.domain.events import SOURCE_PRECEDENCE, Statement
 from lightfast_pipelines.domain.folding import StatementSource, fold
@@ -135,13 +135,13 @@ def _read_others(
     for ids in _portions(conn, sorted(others)):
         raws = load(conn, dict.fromkeys(ids, 0))
         readings = [read(raw) for raw in raws]
-        links = load_links(conn, readings)
+        reached = reach(conn, readings)
         delivered = previously_delivered(conn, ids)
         for reading in readings:
             if reading.raw.body is None:
                 bodiless.add(reading.raw.id)
                 continue
-            for outcome in decide(reading, links, delivered):
+            for outcome in decide(reading, reached[reading.raw.id], delivered):
                 for statement in outcome.statements:
                     key = (outcome.workspace_id or 0, statement.source_id)
                     if key in known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from lightfast_pipelines.capture.routing import Outcome
@@ -13,6 +13,7 @@ _COLUMNS = (
     "raw_payload_id",
     "workspace_id",
     "resource_key",
+    "routes",
     "status",
     "reason",
     "attempts",
@@ -31,6 +32,7 @@ def write_outcomes(
             one.raw_payload_id,
             one.workspace_id,
             one.resource_key,
+            list(one.routes) if one.routes else None,
             one.status,
             one.reason,
             one.attempts,
@@ -43,6 +45,20 @@ def write_outcomes(
     names = ", ".join(_COLUMNS)
     conn.execute(f"INSERT INTO lightfast.outcomes ({names}) SELECT {names} FROM {staged}")
     conn.execute("DELETE FROM lightfast.raw_queue WHERE raw_payload_id = ANY(%s)", (list(raw_ids),))
+
+
+def requeue_waiting(conn: Connection, subjects: Iterable[str]) -> None:
+    """Puts back what is parked until something is known of one of these entities."""
+    conn.execute(
+        """
+        INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
+        SELECT p.id, p.partition_date
+        FROM lightfast.outcomes o JOIN lightfast.raw_payloads p ON p.id = o.raw_payload_id
+        WHERE o.status = 'parked' AND o.resource_key = ANY(%s) AND o.workspace_id IS NULL
+        ORDER BY p.id ON CONFLICT DO NOTHING
+        """,
+        (sorted(subjects),),
+    )
 
 
 def mark_changed(conn: Connection, workspaces: Sequence[int]) -> None:

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lightfast_pipelines.capture.reading import ReadPayload
-from lightfast_pipelines.domain.events import Filtered, Lifecycle, Parked, Statement, Understood
+from lightfast_pipelines.domain.events import (
+    Filtered,
+    Lifecycle,
+    Parked,
+    Route,
+    Statement,
+    Understood,
+)
 from lightfast_pipelines.domain.wanted import choose_statements, refuse_event
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
@@ -38,6 +45,7 @@ class Outcome:
     raw_payload_id: int
     workspace_id: int | None
     resource_key: str | None
+    routes: tuple[str, ...] | None
     status: str
     reason: str | None
     attempts: int
@@ -45,12 +53,101 @@ class Outcome:
     statements: tuple[Statement, ...] = ()
 
 
-Links = Mapping[tuple[str, str], Sequence[Link]]
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A link that a payload reaches, and the resource that it reaches it by."""
+
+    link: Link
+    resource_key: str
 
 
-def load_links(conn: Connection, payloads: Iterable[ReadPayload]) -> Links:
-    """(provider, resource id) -> links, for the resources that these payloads name."""
-    wanted = sorted({(p.raw.provider, p.route.resource_id) for p in payloads if p.route})
+Reach = Mapping[int, Sequence[Reached]]
+_Resource = tuple[str, str]
+
+
+def reach(conn: Connection, payloads: Sequence[ReadPayload]) -> Reach:
+    """Payload id -> what it reaches: by its own resources, else through the entity it names (`via`)."""
+    links = _load_links(conn, {one for payload in payloads for one in _candidates(payload.route)})
+    found = {
+        payload.raw.id: _reached(payload, _candidates(payload.route), links) for payload in payloads
+    }
+    waiting = [payload for payload in payloads if _via(payload) and not found[payload.raw.id]]
+    if not waiting:
+        return found
+    stored = _stored_routes(conn, {via for payload in waiting if (via := _via(payload))})
+    links = {**links, **_load_links(conn, {one for ones in stored.values() for one in ones})}
+    # A reaction goes where its comment goes, and that where its issue goes.
+    for _ in range(3):
+        through: dict[str, set[_Resource]] = defaultdict(
+            set, {k: set(v) for k, v in stored.items()}
+        )
+        for payload in payloads:
+            if isinstance(payload.reading, Understood):
+                for statement in payload.reading.statements:
+                    through[statement.subject.key] |= {
+                        (one.resource_key, _resource_id(one.resource_key))
+                        for one in found[payload.raw.id]
+                    }
+        for payload in waiting:
+            resources = sorted(through.get(_via(payload) or "", ()))
+            found[payload.raw.id] = _reached(payload, resources, links)
+    return found
+
+
+def _candidates(route: Route | None) -> list[_Resource]:
+    """Own resource first, then the wider ones it belongs to."""
+    return [] if route is None else [(route.resource_key, route.resource_id), *route.alternatives]
+
+
+def _via(payload: ReadPayload) -> str | None:
+    return payload.route.via if payload.route else None
+
+
+def _resource_id(resource_key: str) -> str:
+    return resource_key.split(":", 2)[2]
+
+
+def _reached(
+    payload: ReadPayload,
+    candidates: Iterable[_Resource],
+    links: Mapping[tuple[str, str], Sequence[Link]],
+) -> list[Reached]:
+    """At most one link a workspace, by the narrowest resource."""
+    chosen: dict[int, Reached] = {}
+    for resource_key, resource_id in candidates:
+        for link in links.get((payload.raw.provider, resource_id), ()):
+            if _covers(payload.raw.verified_by, payload.raw.org_id, link):
+                chosen.setdefault(link.workspace_id, Reached(link, resource_key))
+    return [chosen[workspace] for workspace in sorted(chosen)]
+
+
+def _stored_routes(conn: Connection, subjects: set[str]) -> dict[str, list[_Resource]]:
+    """Entity -> resources by which payloads about it were routed before."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT o.subject_key, t.resource_key
+        FROM lightfast.observations o
+        JOIN lightfast.observation_sources s ON s.observation_id = o.id
+        JOIN lightfast.outcomes t ON t.raw_payload_id = s.raw_payload_id
+         AND t.workspace_id = o.workspace_id AND t.status = 'delivered'
+        WHERE o.subject_key = ANY(%s) AND t.resource_key IS NOT NULL
+        """,
+        (sorted(subjects),),
+    )
+    found: dict[str, list[_Resource]] = defaultdict(list)
+    for subject, resource_key in rows:
+        found[subject].append((resource_key, _resource_id(resource_key)))
+    return found
+
+
+def _load_links(
+    conn: Connection, resources: Iterable[_Resource]
+) -> dict[tuple[str, str], list[Link]]:
+    """(provider, resource id) -> links. The provider is the first part of a resource's key."""
+    wanted = sorted({(key.partition(":")[0], identifier) for key, identifier in resources})
+    links: dict[tuple[str, str], list[Link]] = defaultdict(list)
+    if not wanted:
+        return links
     rows = conn.execute(
         """
         SELECT r.provider, r.provider_resource_id, w.id, w.slug, w.org_id, r.installation_id,
@@ -64,7 +161,6 @@ def load_links(conn: Connection, payloads: Iterable[ReadPayload]) -> Links:
         """,
         ([provider for provider, _ in wanted], [resource for _, resource in wanted]),
     )
-    links: dict[tuple[str, str], list[Link]] = defaultdict(list)
     for provider, resource, *rest in rows:
         links[provider, resource].append(Link(*rest))
     return links
@@ -82,38 +178,47 @@ def previously_delivered(conn: Connection, raw_ids: Sequence[int]) -> set[tuple[
     return {(raw, workspace) for raw, workspace in rows}
 
 
-def decide(payload: ReadPayload, links: Links, delivered: set[tuple[int, int]]) -> list[Outcome]:
+def decide(
+    payload: ReadPayload, reached: Sequence[Reached], delivered: set[tuple[int, int]]
+) -> list[Outcome]:
     """One outcome for each workspace that the payload reaches, or a single one for none."""
     raw, route, reading = payload.raw, payload.route, payload.reading
-    key = route.resource_key if route else None
+    candidates = tuple(key for key, _ in _candidates(route))
+    own_key = route.resource_key if route else None
 
     def outcome(
-        workspace: int | None, status: str, reason: str | None, made: tuple[Statement, ...] = ()
+        one: Reached | None, status: str, reason: str | None, made: tuple[Statement, ...] = ()
     ) -> Outcome:
-        attempts = raw.attempts + 1 if status == "dlq" else 0
-        return Outcome(raw.id, workspace, key, status, reason, attempts, payload.rule_version, made)
+        return Outcome(
+            raw.id,
+            one.link.workspace_id if one else None,
+            one.resource_key if one else own_key,
+            candidates if len(candidates) > 1 else None,
+            status,
+            reason,
+            raw.attempts + 1 if status == "dlq" else 0,
+            payload.rule_version,
+            made,
+        )
 
-    reached = [
-        link
-        for link in (links.get((raw.provider, route.resource_id), ()) if route else ())
-        if _covers(raw.verified_by, raw.org_id, link)
-    ]
-    workspaces: list[int | None] = [link.workspace_id for link in reached] or [None]
+    places: Sequence[Reached | None] = reached or [None]
     if payload.error is not None:
-        return [outcome(workspace, "dlq", payload.error) for workspace in workspaces]
+        return [outcome(place, "dlq", payload.error) for place in places]
     if isinstance(reading, Filtered | Lifecycle):
-        return [outcome(workspace, "filtered", reading.reason) for workspace in workspaces]
+        return [outcome(place, "filtered", reading.reason) for place in places]
     if isinstance(reading, Parked):
-        return [outcome(workspace, "parked", reading.reason) for workspace in workspaces]
+        return [outcome(place, "parked", reading.reason) for place in places]
     assert isinstance(reading, Understood)
     if not reading.statements:
         nothing = reading.reason or "nothing to remember in it"
-        return [outcome(workspace, "filtered", nothing) for workspace in workspaces]
+        return [outcome(place, "filtered", nothing) for place in places]
     if not reached:
-        what = f"{key} is not linked to a workspace" if key else "it names no resource"
-        return [outcome(None, "parked", what)]
+        return [
+            replace(outcome(None, "parked", _why_parked(route)), resource_key=_waits_for(route))
+        ]
     decided = []
-    for link in reached:
+    for one in reached:
+        link = one.link
         refused = _refused(payload, link, (raw.id, link.workspace_id) in delivered)
         kept, reason = (
             ((), refused)
@@ -122,9 +227,23 @@ def decide(payload: ReadPayload, links: Links, delivered: set[tuple[int, int]]) 
                 reading.statements, link.sync_config, _default_branch(payload, link)
             )
         )
-        status = "delivered" if kept else "filtered"
-        decided.append(outcome(link.workspace_id, status, None if kept else reason, kept))
+        decided.append(
+            outcome(one, "delivered" if kept else "filtered", None if kept else reason, kept)
+        )
     return decided
+
+
+def _why_parked(route: Route | None) -> str:
+    if route is None:
+        return "it names no resource"
+    if route.via is not None:
+        return f"nothing is known of {route.via} yet, through which it would be routed"
+    return f"{route.resource_key} is not linked to a workspace"
+
+
+def _waits_for(route: Route | None) -> str | None:
+    """Key that brings it back: of the entity it is routed through, else of its resource."""
+    return None if route is None else route.via or route.resource_key
 
 
 def _default_branch(payload: ReadPayload, link: Link) -> str | None:

@@ -177,18 +177,24 @@ def requeue_resource(conn: Connection, provider: str, resource_id: str) -> int:
     found = conn.execute(
         """
         WITH concerned AS (
-          SELECT raw_payload_id FROM lightfast.outcomes WHERE resource_key LIKE %s
+          SELECT raw_payload_id FROM lightfast.outcomes o
+          WHERE o.resource_key LIKE %(key)s
+             OR EXISTS (SELECT FROM unnest(o.routes) AS r (key) WHERE r.key LIKE %(key)s)
           UNION
           SELECT raw_payload_id FROM lightfast.lifecycle_events
-          WHERE provider = %s AND subject_kind = 'resource' AND subject_id = %s
+          WHERE provider = %(provider)s AND subject_kind = 'resource' AND subject_id = %(id)s
         )
         INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
         SELECT p.id, p.partition_date
         FROM concerned c JOIN lightfast.raw_payloads p ON p.id = c.raw_payload_id
-        WHERE p.provider = %s ORDER BY p.id
+        WHERE p.provider = %(provider)s ORDER BY p.id
         ON CONFLICT DO NOTHING
         """,
-        (f"{_like(provider)}:%:{_like(resource_id)}", provider, resource_id, provider),
+        {
+            "key": f"{_like(provider)}:%:{_like(resource_id)}",
+            "provider": provider,
+            "id": resource_id,
+        },
     )
     return found.rowcount
 

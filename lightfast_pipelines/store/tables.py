@@ -280,6 +280,12 @@ outcomes = Table(
     _col("attempts", Integer, "Failed attempts so far.", server_default=text("0")),
     _col("rule_version", Integer, "Version of the provider's rules that decided."),
     _col("processed_at", _TIME, "When it was decided.", server_default=_NOW),
+    _col(
+        "routes",
+        _TEXTS,
+        "Every key it can be routed by, where there are several; null: resource_key alone.",
+        nullable=True,
+    ),
     Index(
         "uq_outcomes",
         "raw_payload_id",
@@ -458,6 +464,12 @@ observations = Table(
     _col("embedding_content_id", Text, "Id of the content's vector.", nullable=True),
     _col("embedding_summary_id", Text, "Id of the summary's vector.", nullable=True),
     _col("rule_version", Integer, "Version of the provider's rules that made it."),
+    _col(
+        "series_key",
+        _KEY,
+        "Key of what recurs, where the observation counts occurrences of it.",
+        nullable=True,
+    ),
     UniqueConstraint("workspace_id", "source_id"),
     Index("ix_observations_occurred", "workspace_id", "occurred_at"),
     Index("ix_observations_type", "workspace_id", "source", "source_type"),
@@ -467,6 +479,12 @@ observations = Table(
     Index("ix_observations_author", "author_identity_id"),
     Index("ix_observations_unembedded", "id", postgresql_where=text("embedding_title_id is null")),
     Index("ix_observations_unclustered", "id", postgresql_where=text("cluster_id is null")),
+    Index(
+        "ix_observations_series",
+        "workspace_id",
+        "series_key",
+        postgresql_where=text("series_key is not null"),
+    ),
     comment="One thing that happened.",
 )
 
