@@ -1,0 +1,155 @@
+"""Speed and memory from raw rows to all derived tables: `python -m bench.capture [FILE...]`.
+
+Each file goes into a fresh database of this run's own Postgres, ingested in one process and worked
+off in another, so that the peak memory printed is the pipeline's alone. Without files: the recorded
+histories beside the checkout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from lightfast_pipelines.settings import settings
+from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.embedded import EmbeddedPostgres
+from lightfast_pipelines.store.migrate import migrate
+
+CORPUS = Path(__file__).parents[1].parent / "shared" / "corpus"
+WANTED_PER_SECOND = 300
+WANTED_MEMORY_MIB = 1024
+ROW = "{:<24} {:>10} {:>12} {:>9} {:>12} {:>9}"
+
+
+class _Silent:
+    def stage(self, title: str, total: int | None = None) -> None:
+        """Nobody watches."""
+
+    def advance(self, count: int) -> None:
+        """Nobody watches."""
+
+
+def ingest_file(database: Database, path: Path) -> dict[str, Any]:
+    from datetime import UTC, date, datetime
+
+    from lightfast_pipelines.capture.ingest import ingest
+    from lightfast_pipelines.capture.jsonlines import read_lines
+    from lightfast_pipelines.providers import discover
+    from lightfast_pipelines.store.links import add_workspace
+
+    began = time.perf_counter()
+    with database.connect() as conn, path.open("rb") as stream:
+        report = ingest(
+            conn,
+            add_workspace(conn, "bench"),
+            discover()["github"],
+            read_lines(stream, str(path), max_bytes=50 << 20),
+            start=date(2008, 1, 1),
+            now=datetime.now(UTC),
+            on_problem=lambda line, reason: sys.exit(f"{line.file}:{line.number}: {reason}"),
+        )
+    return {"lines": report.lines, "seconds": time.perf_counter() - began}
+
+
+def process_all(database: Database) -> dict[str, Any]:
+    from lightfast_pipelines.capture.pipeline import process
+    from lightfast_pipelines.models.embedder import WordLlamaEmbedder
+    from lightfast_pipelines.vectors.pgvector import PgVectorIndex
+
+    began = time.perf_counter()
+    report = process(database, settings(), WordLlamaEmbedder(), PgVectorIndex, _Silent())
+    return {
+        "deliveries": report.deliveries,
+        "observations": report.embedded,
+        "outcomes": dict(report.outcomes),
+        "stages": report.seconds,
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def one(url: str, step: str, path: Path) -> None:
+    """A step in this process; prints its report as JSON."""
+    database = Database(address=url)
+    found = ingest_file(database, path) if step == "ingest" else process_all(database)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts KiB, macOS bytes.
+    found["mib"] = peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    print(json.dumps(found))
+
+
+def run_apart(url: str, step: str, path: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.capture", "--step", step, "--url", url, str(path)]
+    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.capture", description=__doc__)
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--step", choices=["ingest", "process"], help=argparse.SUPPRESS)
+    parser.add_argument("--url", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.step:
+        one(arguments.url, arguments.step, arguments.files[0])
+        return
+    files = arguments.files or sorted(CORPUS.glob("*.jsonl.gz"))
+    if not files:
+        sys.exit(f"no files given, and none in {CORPUS}")
+    with tempfile.TemporaryDirectory(prefix="lightfast-bench-") as folder:
+        server = EmbeddedPostgres(Path(folder) / "home", idle_seconds=5)
+        with server.acquire() as lease:
+            print(
+                f"{os.cpu_count()} processors; seconds are wall time, peak memory is the process's own\n"
+            )
+            print(
+                ROW.format(
+                    "file", "deliveries", "observations", "seconds", "deliveries/s", "peak MiB"
+                )
+            )
+            rates, peaks = [], []
+            for number, path in enumerate(files):
+                name = f"bench_{number}"
+                with Database(lease=lease).connect("migrator", autocommit=True) as conn:
+                    conn.execute(f"CREATE DATABASE {name}")
+                url = lease.url(database=name, user="lightfast_migrator")
+                migrate(url, roles_log_in=True)
+                taken = run_apart(url, "ingest", path)
+                done = run_apart(url, "process", path)
+                rates.append(done["deliveries"] / done["seconds"])
+                peaks.append(done["mib"])
+                print(
+                    ROW.format(
+                        path.name,
+                        f"{done['deliveries']:,}",
+                        f"{done['observations']:,}",
+                        f"{done['seconds']:.1f}",
+                        f"{rates[-1]:,.0f}",
+                        f"{done['mib']:.0f}",
+                    )
+                )
+                stages = ", ".join(
+                    f"{stage} {spent:.1f}" for stage, spent in done["stages"].items()
+                )
+                print(f"  seconds by stage: {stages}; outcomes: {done['outcomes']}")
+                speed = taken["lines"] / taken["seconds"]
+                print(
+                    f"  ingest before that: {speed:,.0f} lines/s, {taken['mib']:.0f} MiB",
+                    flush=True,
+                )
+    print(
+        f"\nslowest {min(rates):,.0f} deliveries/s (wanted {WANTED_PER_SECOND}), "
+        f"most memory {max(peaks):.0f} MiB (wanted under {WANTED_MEMORY_MIB})"
+    )
+
+
+if __name__ == "__main__":
+    main()
