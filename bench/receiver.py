@@ -38,7 +38,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(command: list[str], port: int, log: Path, **environment: str) -> Iterator[None]:
+def process(
+    command: list[str], port: int, log: Path, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a server until the block ends; the block begins when it accepts connections."""
     with log.open("ab") as stream:
         server = subprocess.Popen(
@@ -53,7 +55,7 @@ def process(command: list[str], port: int, log: Path, **environment: str) -> Ite
             if server.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{command} did not start:\n{log.read_text()[-2000:]}")
             time.sleep(0.05)
-        yield
+        yield server
     finally:
         server.terminate()
         server.wait(30)
@@ -139,6 +141,45 @@ def measure(home: Path, database: Database, given: argparse.Namespace) -> bool:
     return fine
 
 
+def crash(home: Path, database: Database, given: argparse.Namespace) -> bool:
+    """Kills the receiver with -9 under load; returns whether every answered delivery is stored."""
+    port, answered = free_port(), home / "answered"
+    environment = {
+        "LIGHTFAST_HOME": str(home),
+        "LIGHTFAST_RECEIVER_PORT": str(port),
+        "GITHUB_WEBHOOK_SECRET": SECRET,
+    }
+    with process(["-m", "webhook_receiver"], port, home / "log", **environment) as server:
+        client = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "bench.receiver_load", "--port", str(port)),
+                *("--secret", SECRET, "--connections", str(given.connections)),
+                *("--seconds", str(given.seconds * 2), "--answered", str(answered)),
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+        time.sleep(given.seconds)
+        server.kill()
+        client.wait(60)
+    ids = answered.read_text().split()
+    with database.connect("migrator") as conn:
+        missing = conn.execute(
+            """
+            SELECT count(*) FROM unnest(%s::text[]) AS a (id)
+            WHERE NOT EXISTS (
+              SELECT FROM lightfast.raw_payloads p
+              JOIN lightfast.raw_bodies b ON b.raw_payload_id = p.id
+              JOIN lightfast.raw_queue q ON q.raw_payload_id = p.id
+              WHERE p.delivery_id = a.id
+            )
+            """,
+            (ids,),
+        ).fetchone()
+    assert missing is not None
+    print(f"killed with -9 under load: {len(ids)} answered, {missing[0]} of them missing")
+    return bool(ids) and missing[0] == 0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
@@ -159,7 +200,7 @@ def main() -> None:
         try:
             with Database(lease=server.acquire()) as database:
                 database.migrate()
-                fine = measure(home, database, given)
+                fine = measure(home, database, given) and crash(home, database, given)
         finally:
             server.stop(force=True)
     sys.exit(0 if fine else 1)

@@ -31,6 +31,7 @@ from webhook_receiver.body import (
 from webhook_receiver.limits import LARGE_BODY, Budget, Limits
 from webhook_receiver.writer import Unavailable, Unstorable, Writer
 
+PREFIX = "/webhooks/"
 NEW = b'{"received":true,"duplicate":false}'
 DUPLICATE = b'{"received":true,"duplicate":true}'
 RETRY_AFTER = (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
@@ -75,7 +76,7 @@ class Webhooks:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        name: str = scope["path_params"]["provider"]
+        name: str = scope["path"][len(PREFIX) :]
         provider = self._providers.get(name)
         line: dict[str, object] = {"provider": name if provider else None}
         body = IncomingBody(receive, self._limits, self._budget, self._patience)
