@@ -37,6 +37,7 @@ _COLUMNS = (
     "references",
     "metadata",
     "rule_version",
+    "series_key",
 )
 _QUOTED = ", ".join(f'"{column}"' for column in _COLUMNS)
 _UPDATES = ", ".join(
@@ -107,6 +108,7 @@ def _row(fact: Fact, identities: Mapping[IdentityKey, int]) -> tuple[object, ...
         _json.encode(references).decode(),
         _json.encode(dict(statement.metadata)).decode(),
         fact.rule_version,
+        statement.occurrence.series if statement.occurrence else None,
     )
 
 
