@@ -6,7 +6,6 @@ Knows processes and log files only; which processes these are stands in `stack.p
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -33,8 +32,11 @@ class Stop:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self.asked_by: str | None = None
+        """Name of the signal that asked."""
 
-    def ask(self) -> None:
+    def ask(self, name: str) -> None:
+        self.asked_by = name
         self._event.set()
 
     def is_asked(self) -> bool:
@@ -55,7 +57,10 @@ def stop_on_signals() -> Iterator[Stop]:
     """
     stop = Stop()
     names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {name: signal.signal(name, lambda *_: stop.ask()) for name in names}
+    before = {
+        name: signal.signal(name, lambda number, _: stop.ask(signal.Signals(number).name))
+        for name in names
+    }
     try:
         yield stop
     finally:
@@ -130,7 +135,8 @@ class Children:
         """Ends all of them with everything they started; returns when nothing is left."""
         family = self._family()
         for child in self._running:
-            _signal(child.process.pid, signal.SIGTERM)
+            # Not by its number: one that has ended has none, and another process may have it by now.
+            child.process.terminate()
         gone = _wait(family, GRACE_SECONDS)
         for process in gone:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -154,11 +160,6 @@ class Children:
 def _wait(family: list[psutil.Process], seconds: float) -> list[psutil.Process]:
     _, alive = psutil.wait_procs(family, timeout=seconds)
     return list(alive)
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
 
 
 def _start(

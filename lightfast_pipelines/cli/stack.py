@@ -63,7 +63,7 @@ def running(
             try:
                 yield _start(settings, home, database, children, stop, extra or {})
             finally:
-                say("stopping ...")
+                say(f"{stop.asked_by}: stopping ..." if stop.asked_by else "stopping ...")
                 children.end()
 
 

@@ -86,7 +86,9 @@ def play(conn: Connection) -> Played:
 
 
 def _played(conn: Connection, stage: Stage, workspace: Workspace) -> Played:
-    fates = dict(conn.execute("SELECT delivery_id, status FROM lightfast.deliveries").fetchall())
+    fates: dict[str, str] = dict(
+        conn.execute("SELECT delivery_id, status FROM lightfast.deliveries").fetchall()
+    )
     answers = [(s, s.status, s.trick == "repeated") for s in stage.scenes if s.door == "webhook"]
     return Played(stage, workspace, answers, fates)
 
