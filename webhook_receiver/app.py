@@ -33,7 +33,8 @@ def utc_now() -> datetime:
 class Receiver(Starlette):
     """Starlette with a short way to the one route that is in a hurry.
 
-    Its router and middleware cost a tenth of a delivery; the endpoint answers every error itself.
+    Its router and middleware were 11 % of the samples of a profile under load; the endpoint answers
+    every error itself.
     """
 
     def __init__(self, webhooks: Webhooks, **options: Any) -> None:

@@ -48,7 +48,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class BatchingHandler(logging.Handler):
-    """Writes lines together: a system call for each would cost a tenth of the throughput.
+    """Writes lines together, to save a system call for each.
 
     Lines wait for more until `flush` is called (the server does, several times a second); a warning
     is written at once.
