@@ -103,6 +103,12 @@ class Settings(BaseSettings):
         alias="LINEAR_WEBHOOK_SIGNING_SECRET",
         description="Linear's webhook signing secret.",
     )
+    linear_timestamp_tolerance_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        alias="LINEAR_TIMESTAMP_TOLERANCE_SECONDS",
+        description="How far the time that Linear signs may be from now, either way.",
+    )
     sentry_client_secret: SecretStr | None = Field(
         default=None,
         alias="SENTRY_CLIENT_SECRET",

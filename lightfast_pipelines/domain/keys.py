@@ -32,6 +32,10 @@ _CATEGORIES = {
     "linear:project": "project",
     "linear:cycle": "cycle",
     "linear:team": "team",
+    "linear:comment": "comment",
+    "linear:project-update": "project_update",
+    "linear:milestone": "milestone",
+    "linear:label": "label",
     "linear:ref": "reference",
     "sentry:issue": "issue",
     "sentry:project": "project",
@@ -123,9 +127,72 @@ def github_user_by_login(login: str) -> str:
     return f"github:ref:@{login.lower()}"
 
 
+def vercel_deployment(deployment_id: str) -> str:
+    return f"vercel:deployment:{deployment_id}"
+
+
+def vercel_project(project_id: str) -> str:
+    return f"vercel:project:{project_id}"
+
+
+def linear_issue(issue_id: str) -> str:
+    return f"linear:issue:{issue_id}"
+
+
+def linear_project(project_id: str) -> str:
+    return f"linear:project:{project_id}"
+
+
+def linear_cycle(cycle_id: str) -> str:
+    return f"linear:cycle:{cycle_id}"
+
+
+def linear_team(team_id: str) -> str:
+    return f"linear:team:{team_id}"
+
+
+def linear_organization(organization_id: str) -> str:
+    """Linear's own word for a customer's account; only a resource, never a thing of the memory."""
+    return f"linear:organization:{organization_id}"
+
+
+def linear_milestone(milestone_id: str) -> str:
+    return f"linear:milestone:{milestone_id}"
+
+
+def linear_label(label_id: str) -> str:
+    return f"linear:label:{label_id}"
+
+
+def linear_comment(comment_id: str) -> str:
+    return f"linear:comment:{comment_id}"
+
+
+def linear_project_update(update_id: str) -> str:
+    return f"linear:project-update:{update_id}"
+
+
+def linear_attachment(attachment_id: str) -> str:
+    return f"linear:attachment:{attachment_id}"
+
+
+def linear_reaction(reaction_id: str) -> str:
+    return f"linear:reaction:{reaction_id}"
+
+
 def linear_issue_by_identifier(identifier: str) -> str:
     """Alias of a Linear issue by its identifier (`ENG-12`): it changes when the team's key does."""
     return f"linear:ref:{identifier.upper()}"
+
+
+def sentry_issue_by_short_id(short_id: str) -> str:
+    """Alias of a Sentry issue by its short id (`SHOP-1A`), which every page and commit names it by."""
+    return f"sentry:ref:{short_id.upper()}"
+
+
+def sentry_issue_by_id(issue_id: int | str) -> str:
+    """Alias of a Sentry issue by its number alone: its address does not name the project."""
+    return f"sentry:ref:issue:{issue_id}"
 
 
 def user(provider: str, account_id: int | str) -> str:
