@@ -137,11 +137,13 @@ class Children:
         for child in self._running:
             # Not by its number: one that has ended has none, and another process may have it by now.
             child.process.terminate()
-        gone = _wait(family, GRACE_SECONDS)
-        for process in gone:
+        parents = {child.process.pid for child in self._running}
+        _wait([process for process in family if process.pid in parents], GRACE_SECONDS)
+        # What they started goes with them, a session of its own or not.
+        for process in (left := _wait(family, 0)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
-        for process in _wait(gone, 2.0):
+        for process in _wait(left, 3.0):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         for child in self._running:
