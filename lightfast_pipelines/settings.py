@@ -114,6 +114,12 @@ class Settings(BaseSettings):
         alias="SENTRY_CLIENT_SECRET",
         description="Sentry integration's client secret.",
     )
+    sentry_timestamp_tolerance_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        alias="SENTRY_TIMESTAMP_TOLERANCE_SECONDS",
+        description="How far the time in Sentry's header may be from now, either way; each of its tries has its own.",
+    )
     encryption_key: SecretStr | None = Field(
         default=None,
         alias="ENCRYPTION_KEY",

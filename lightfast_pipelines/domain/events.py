@@ -122,12 +122,14 @@ class Occurrence:
     """One of many alike, which are counted rather than told one by one (a single error).
 
     `series` is the key of what recurs; `event_id` tells occurrences apart. A `restart` is no
-    occurrence itself: after it (a regression) the next one stands alone again.
+    occurrence itself: after it (a regression) the next one stands alone again. It may be told some
+    time after the occurrence that caused it: then `since` is from when on it counts.
     """
 
     series: str
     event_id: str
     restart: bool = False
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

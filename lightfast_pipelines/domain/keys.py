@@ -41,6 +41,7 @@ _CATEGORIES = {
     "sentry:project": "project",
     "sentry:release": "release",
     "sentry:alert": "alert",
+    "sentry:comment": "comment",
     "sentry:ref": "reference",
     "user": "user",
     "file": "file",
@@ -183,6 +184,38 @@ def linear_reaction(reaction_id: str) -> str:
 def linear_issue_by_identifier(identifier: str) -> str:
     """Alias of a Linear issue by its identifier (`ENG-12`): it changes when the team's key does."""
     return f"linear:ref:{identifier.upper()}"
+
+
+def sentry_issue(project_id: int | str, issue_id: int | str) -> str:
+    return f"sentry:issue:{project_id}:{issue_id}"
+
+
+def sentry_project(project_id: int | str) -> str:
+    return f"sentry:project:{project_id}"
+
+
+def sentry_release(organization: str, version: str) -> str:
+    """`organization` is its slug: a release's version is unique in it, and addresses name it."""
+    return f"sentry:release:{organization}:{version}"
+
+
+def sentry_alert(organization: int | str, rule_id: int | str) -> str:
+    """`organization` is its number for metric rules, its slug for issue rules: they count apart."""
+    return f"sentry:alert:{organization}:{rule_id}"
+
+
+def sentry_comment(comment_id: int | str) -> str:
+    return f"sentry:comment:{comment_id}"
+
+
+def sentry_project_by_slug(organization: str, slug: str) -> str:
+    """Alias of a Sentry project by its address (`acme/shop`), which can be renamed."""
+    return f"sentry:ref:project:{organization}/{slug}"
+
+
+def sentry_release_by_installation(installation: str, version: str) -> str:
+    """Alias of a release where a payload tells only the installation, not the organisation."""
+    return f"sentry:ref:release:{installation}:{version}"
 
 
 def sentry_issue_by_short_id(short_id: str) -> str:
