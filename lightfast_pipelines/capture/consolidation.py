@@ -15,11 +15,12 @@ from lightfast_pipelines.capture.happenings import read_happenings, read_links
 from lightfast_pipelines.capture.meaning import VectorMeaning, load_vectors
 from lightfast_pipelines.capture.membership import replace_clusters
 from lightfast_pipelines.capture.people import decide_actors
+from lightfast_pipelines.capture.ports import LOCAL_MODEL
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import decide, find_threads
-from lightfast_pipelines.models.embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters
+from lightfast_pipelines.store.tables import VECTOR_DIMENSIONS
 
 
 @dataclass(slots=True)
@@ -52,8 +53,8 @@ def consolidate(
     now: datetime,
     progress: Callable[[int], None] | None = None,
     force: bool = False,
-    model: str = WordLlamaEmbedder.name,
-    dimensions: int = WordLlamaEmbedder.dimensions,
+    model: str = LOCAL_MODEL,
+    dimensions: int = VECTOR_DIMENSIONS,
 ) -> ConsolidationReport:
     """Actors, then clusters of each workspace that is due (all with `force`), each its own transaction.
 

@@ -15,8 +15,7 @@ from typing import Any
 
 import psycopg
 
-from lightfast_pipelines.models.embedder import Embedder
-from lightfast_pipelines.vectors.index import VIEWS, VectorBatch, VectorIndex, View
+from lightfast_pipelines.capture.ports import VIEWS, Embedder, VectorIndex, Vectors, View
 
 # 2,000 observations are 6,000 vectors, 6 MiB; three views of the longest texts are 60 MB.
 BATCH_OBSERVATIONS = 2_000
@@ -128,7 +127,7 @@ def embed_pending(
     return report
 
 
-def _embed(embedder: Embedder, page: Sequence[tuple[Any, ...]]) -> VectorBatch:
+def _embed(embedder: Embedder, page: Sequence[tuple[Any, ...]]) -> Vectors:
     import numpy as np
 
     texts = [view_texts(title, content) for _, _, _, title, content, _ in page]
@@ -136,7 +135,7 @@ def _embed(embedder: Embedder, page: Sequence[tuple[Any, ...]]) -> VectorBatch:
     places: dict[str, int] = {}
     rows = [places.setdefault(three[view], len(places)) for view in range(3) for three in texts]
     views: list[View] = [view for view in VIEWS for _ in page]
-    return VectorBatch(
+    return Vectors(
         model=embedder.name,
         workspace_ids=[row[1] for row in page] * len(VIEWS),
         observation_ids=[row[0] for row in page] * len(VIEWS),

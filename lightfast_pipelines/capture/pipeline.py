@@ -16,14 +16,13 @@ from lightfast_pipelines.capture.batch import capture
 from lightfast_pipelines.capture.clustering import assign_provisional
 from lightfast_pipelines.capture.consolidation import consolidate
 from lightfast_pipelines.capture.embedding import embed_pending
+from lightfast_pipelines.capture.ports import Embedder, VectorIndex
 from lightfast_pipelines.capture.requeue import requeue_outdated
 from lightfast_pipelines.capture.versions import CLUSTER_RULES
-from lightfast_pipelines.models.embedder import Embedder
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_lock
 from lightfast_pipelines.store.pending import Waiting, waiting
-from lightfast_pipelines.vectors.index import VectorIndex
 
 
 class Progress(Protocol):

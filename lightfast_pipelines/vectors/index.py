@@ -14,21 +14,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 View = Literal["title", "content", "summary"]
-VIEWS: tuple[View, ...] = ("title", "content", "summary")
 
 
-@dataclass(frozen=True, slots=True)
-class VectorBatch:
+class VectorBatch(Protocol):
     """Vectors of one model, a row per observation and view: the three lists run side by side.
 
     `vectors` is (rows, dimensions) float32 of length 1, or zeros for a text without words.
     """
 
-    model: str
-    workspace_ids: Sequence[int]
-    observation_ids: Sequence[int]
-    views: Sequence[View]
-    vectors: NDArray[np.float32]
+    @property
+    def model(self) -> str: ...
+    @property
+    def workspace_ids(self) -> Sequence[int]: ...
+    @property
+    def observation_ids(self) -> Sequence[int]: ...
+    @property
+    def views(self) -> Sequence[View]: ...
+    @property
+    def vectors(self) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lightfast_pipelines.capture.ports import Vectors
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.vectors.index import VectorBatch
 from lightfast_pipelines.vectors.pgvector import PgVectorIndex
 from tests.capture.rows import Memory
 
 
-def _batch(ids: list[int], vectors: np.ndarray, model: str = "m") -> VectorBatch:
-    return VectorBatch(model, [1] * len(ids), ids, ["title"] * len(ids), vectors.astype(np.float32))
+def _batch(ids: list[int], vectors: np.ndarray, model: str = "m") -> Vectors:
+    return Vectors(model, [1] * len(ids), ids, ["title"] * len(ids), vectors.astype(np.float32))
 
 
 def test_vectors_come_back_bit_for_bit_and_a_second_write_replaces_the_first(
