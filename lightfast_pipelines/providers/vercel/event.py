@@ -1,0 +1,122 @@
+"""A delivery of Vercel, taken out of its envelope: what every event says in the same place.
+
+What a type of event means stands in the module named after its thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Account, Thing
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    name_of,
+    needed_child,
+    text,
+    time,
+    url,
+)
+
+# Vercel's page "Webhooks API Reference" lists these as replaced; old endpoints still get them.
+_REPLACED = {
+    "deployment": "deployment.created",
+    "deployment-canceled": "deployment.canceled",
+    "deployment-check-rerequested": "deployment.check-rerequested",
+    "deployment-error": "deployment.error",
+    "deployment-prepared": "deployment.ready",
+    "deployment-ready": "deployment.succeeded",
+    "integration-configuration-permission-updated": (
+        "integration-configuration.permission-upgraded"
+    ),
+    "integration-configuration-removed": "integration-configuration.removed",
+    "integration-configuration-scope-change-confirmed": (
+        "integration-configuration.scope-change-confirmed"
+    ),
+    "project-created": "project.created",
+    "project-removed": "project.removed",
+}
+
+
+def current_type(event_type: str) -> str:
+    """The type under which Vercel sends this event today."""
+    return _REPLACED.get(event_type, event_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`type` is today's name, `inner` the envelope's payload, `at` when the event was made."""
+
+    id: str | None
+    type: str
+    at: datetime
+    inner: Mapping[str, Any]
+
+    @property
+    def user(self) -> Account | None:
+        """Whose action it was: Vercel names an account's id, seldom more."""
+        user = child(self.inner, "user")
+        identity = name_of(user, "id")
+        if identity is None:
+            return None
+        username = name_of(user, "username")
+        return Account("vercel", identity, username, name=name_of(user, "name"))
+
+    @property
+    def team_id(self) -> str | None:
+        return name_of(child(self.inner, "team"), "id") or name_of(self.inner, "teamId")
+
+    @property
+    def project(self) -> Thing | None:
+        """The project; a deployment's `name` is its project's, as far as its address shows it."""
+        identity = project_id(self.inner)
+        if identity is None:
+            return None
+        address = url(child(self.inner, "links"), "project")
+        return Thing(keys.vercel_project(identity), project_name(self.inner), address)
+
+
+def event_of(event_type: str, payload: Mapping[str, Any]) -> Event:
+    """Raises Missing where the envelope has no time or nothing in it."""
+    at = time(payload, "createdAt")
+    if at is None:
+        raise Missing("createdAt")
+    inner = needed_child(payload, "payload")
+    return Event(name_of(payload, "id"), current_type(event_type), at, inner)
+
+
+def project_id(inner: Mapping[str, Any]) -> str | None:
+    """Old events have `projectId` alone."""
+    return name_of(child(inner, "project"), "id") or name_of(inner, "projectId")
+
+
+def project_name(inner: Mapping[str, Any]) -> str | None:
+    deployment = child(inner, "deployment")
+    return (
+        name_of(child(inner, "project"), "name")
+        or name_of(deployment, "name")
+        or name_of(inner, "name")
+    )
+
+
+def deployment_id(inner: Mapping[str, Any]) -> str | None:
+    """That which the event is about; a rollback is about the one that goes."""
+    return (
+        name_of(child(inner, "deployment"), "id")
+        or name_of(inner, "deploymentId")
+        or name_of(inner, "fromDeploymentId")
+    )
+
+
+def installation_id(inner: Mapping[str, Any]) -> str | None:
+    """The integration's configuration (`icfg_...`); an event may reach several, the first is named."""
+    known = name_of(child(inner, "configuration"), "id") or name_of(inner, "installationId")
+    if known is not None:
+        return known
+    found = inner.get("installationIds")
+    first = found[0] if isinstance(found, list) and found else None
+    return first if isinstance(first, str) and text({"id": first}, "id") else None

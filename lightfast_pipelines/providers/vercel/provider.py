@@ -1,0 +1,154 @@
+"""Vercel as the receiver and capture see it: which part of this folder answers which question.
+
+What a type of event means stands in the module named after its thing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
+from lightfast_pipelines.providers import json_body
+from lightfast_pipelines.providers.contract import Accepted, MalformedBody, Refused, Secret
+from lightfast_pipelines.providers.fields import Missing, child, name_of
+from lightfast_pipelines.providers.vercel import configuration, deployment, project, signature
+from lightfast_pipelines.providers.vercel.event import (
+    Event,
+    current_type,
+    deployment_id,
+    event_of,
+    installation_id,
+    project_id,
+    project_name,
+)
+
+_READERS: Mapping[str, Callable[[Event], Reading]] = {
+    **dict.fromkeys(sorted(deployment.TYPES), deployment.read),
+    **dict.fromkeys(sorted(project.TYPES), project.read),
+    **dict.fromkeys(sorted(configuration.TYPES), configuration.read),
+}
+# By the part before the dot, else the whole type: nothing of them is worth remembering here.
+_NOT_KEPT = frozenset(
+    {
+        *("budget", "domain", "edge-config", "flag", "function", "integration-resource"),
+        *("marketplace", "message", "thread", "comment", "ai-gateway", "domain-created"),
+        *("deployment-checks-completed", "deployment.build-requested", "test-webhook"),
+        *("deployment.checkrun.start", "deployment.checkrun.cancel"),
+    }
+)
+_NOT_KEPT_BELOW = ("deployment.integration.", "project.domain", "project.env-variable.")
+_LONGEST_FIELD = 200
+
+
+class Vercel:
+    """`contract.Provider` for vercel.com, as an integration or a team's own webhook."""
+
+    name = "vercel"
+    rule_version = 1
+    default_events = frozenset(deployment.TYPES | {"project.created"})
+    kept_headers = frozenset({"content-type", "user-agent", "x-vercel-id", "x-vercel-signature"})
+    secret_settings: Sequence[str] = ("VERCEL_CLIENT_INTEGRATION_SECRET",)
+
+    def accept(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        secrets: Sequence[Secret],
+        *,
+        now: datetime,  # noqa: ARG002 - Vercel signs no time: createdAt is the event's
+    ) -> Accepted | Refused:
+        """Nothing of a delivery is looked at before its signature is known to be good.
+
+        The delivery's id is the body's, which stays the same when Vercel sends again (the header
+        x-vercel-id does not), else the hash of the body.
+        """
+        verified_by = signature.verified_by(body, headers.get(signature.HEADER), secrets)
+        if verified_by is None:
+            return Refused(401, "signature missing or not valid")
+        try:
+            payload = json_body.payload(body)
+        except MalformedBody as error:
+            return Refused(400, str(error))
+        event = _short(payload, "type")
+        if event is None:
+            return Refused(400, "field type is missing or not of Vercel's form")
+        delivery = _short(payload, "id") or hashlib.sha256(body).hexdigest()
+        return Accepted(delivery, event, verified_by)
+
+    def decode(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],  # noqa: ARG002 - it is always JSON
+    ) -> dict[str, Any]:
+        """The payload; its text holds no NUL and no lone surrogate. Raises MalformedBody."""
+        return json_body.payload(body)
+
+    def route(
+        self,
+        event_type: str,  # noqa: ARG002 - a payload of Vercel says where it belongs
+        payload: Mapping[str, Any],
+    ) -> Route | None:
+        """By the project, or its team; else through the deployment; else by the installation."""
+        inner = child(payload, "payload")
+        installation, identity = installation_id(inner), project_id(inner)
+        team = name_of(child(inner, "team"), "id") or name_of(inner, "teamId")
+        of_team = f"vercel:team:{team}"
+        if identity is not None:
+            return Route(
+                keys.vercel_project(identity),
+                identity,
+                project_name(inner),
+                installation,
+                alternatives=((of_team, team),) if team else (),
+            )
+        deployed = deployment_id(inner)
+        via = keys.vercel_deployment(deployed) if deployed else None
+        if team is not None:
+            return Route(of_team, team, None, installation, via=via)
+        if installation is not None:
+            of_installation = f"vercel:installation:{installation}"
+            return Route(of_installation, installation, None, installation, via=via)
+        if deployed is not None and via is not None:
+            return Route(via, deployed, via=via)
+        return None
+
+    def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
+        """For any payload of `decode`: statements, or why there are none. Does not raise."""
+        named = payload.get("type")
+        if isinstance(named, str) and named != event_type:
+            return Parked(f"event {event_type[:100]} does not fit the body's {named[:100]}")
+        current = current_type(event_type)
+        reader = _READERS.get(current)
+        if reader is None:
+            return _without_reader(current)
+        try:
+            return reader(event_of(event_type, payload))
+        except Missing as missing:
+            return Parked(f"{event_type[:100]}: {missing}")
+
+    def sync_event(
+        self,
+        event_type: str,
+        payload: Mapping[str, Any],  # noqa: ARG002 - the type names the kind
+    ) -> str:
+        """The type as Vercel writes it today."""
+        return current_type(event_type)
+
+
+def _without_reader(event_type: str) -> Reading:
+    if event_type in _NOT_KEPT or event_type.partition(".")[0] in _NOT_KEPT:
+        return Filtered(f"event {event_type[:100]} is not kept")
+    if event_type.startswith(_NOT_KEPT_BELOW):
+        return Filtered(f"event {event_type[:100]} is not kept")
+    return Parked(f"event {event_type[:100]} is not known yet")
+
+
+def _short(payload: Mapping[str, Any], field: str) -> str | None:
+    found = payload.get(field)
+    if not isinstance(found, str) or not found.isprintable():
+        return None
+    return found.strip() if 0 < len(found.strip()) <= _LONGEST_FIELD else None

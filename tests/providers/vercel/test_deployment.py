@@ -1,0 +1,282 @@
+"""What Vercel's events state: deployments, their states, and what they are made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import permutations
+
+import pytest
+
+from lightfast_pipelines.domain.enrichment import enrich
+from lightfast_pipelines.domain.events import Filtered, Lifecycle, Parked, Statement
+from lightfast_pipelines.domain.folding import StatementSource, fold
+from lightfast_pipelines.domain.states import Fact, fold_current
+from lightfast_pipelines.providers.vercel import PROVIDER
+from tests.providers.vercel import payloads
+from tests.providers.vercel.payloads import AT, MINUTE
+from tests.providers.vercel.readings import edges, read, statement, states
+
+ONE, TWO, PROJECT = "vercel:deployment:dpl_1", "vercel:deployment:dpl_2", "vercel:project:prj_1"
+
+
+def timeline(found: list[Statement], key: str, state_type: str) -> list[str]:
+    facts = [
+        Fact(s.value, s.at, s.rank, f.source_id, s.at, s.reason)
+        for f in found
+        for s in f.states
+        if (s.thing.key, s.state_type) == (key, state_type)
+    ]
+    return [interval.value for interval in fold_current(facts)]
+
+
+def test_a_deployment_that_fails_and_another_that_succeeds_are_four_observations() -> None:
+    found = [
+        statement(payloads.deployment("created", "dpl_1")),
+        statement(payloads.deployment("error", "dpl_1", at=AT + MINUTE)),
+        statement(payloads.deployment("created", "dpl_2", at=AT + 2 * MINUTE)),
+        statement(payloads.deployment("succeeded", "dpl_2", at=AT + 3 * MINUTE)),
+    ]
+    assert len({one.source_id for one in found}) == 4
+    assert {one.subject.key for one in found} == {ONE, TWO}
+    for order in permutations(found):
+        assert timeline(list(order), ONE, "status") == ["building", "failed"]
+        assert timeline(list(order), TWO, "status") == ["building", "succeeded"]
+        assert timeline(list(order), PROJECT, "live_deployment:production") == [TWO]
+
+
+def test_ready_and_succeeded_are_one_transition_in_either_order() -> None:
+    ready = statement(payloads.deployment("ready", at=AT + MINUTE))
+    succeeded = statement(payloads.deployment("succeeded", at=AT + 2 * MINUTE))
+    assert ready.source_id == succeeded.source_id == f"{ONE}|succeeded"
+    stated = [
+        (StatementSource("webhook", one.occurred_at, bytes([number])), one)
+        for number, one in enumerate((ready, succeeded))
+    ]
+    assert fold(stated) == fold(stated[::-1])
+
+
+def test_a_delivery_sent_again_states_the_same() -> None:
+    again = payloads.deployment("promoted", at=AT)
+    assert statement(again) == statement(payloads.deployment("promoted", at=AT))
+    later = statement(payloads.deployment("promoted", at=AT + MINUTE))
+    assert later.source_id != statement(again).source_id
+
+
+def test_a_rollback_takes_one_deployment_away_and_brings_another_back() -> None:
+    story = [
+        statement(payloads.deployment("succeeded", "dpl_1")),
+        statement(payloads.deployment("promoted", "dpl_1", at=AT + 1000)),
+        statement(payloads.deployment("succeeded", "dpl_2", at=AT + MINUTE)),
+        statement(payloads.deployment("promoted", "dpl_2", at=AT + MINUTE + 1000)),
+        statement(payloads.rollback("dpl_2", "dpl_1", AT + 2 * MINUTE)),
+    ]
+    assert timeline(story, PROJECT, "live_deployment:production") == [ONE, TWO, ONE]
+    assert timeline(story, TWO, "status") == ["succeeded", "promoted", "rolled_back"]
+    assert timeline(story, ONE, "status") == ["succeeded", "promoted"]
+    rolled_back = story[-1]
+    assert rolled_back.subject.key == TWO
+    assert rolled_back.source_type == "deployment.rollback"
+    assert edges(rolled_back) == {(TWO, "references", ONE), (TWO, "belongs_to", PROJECT)}
+
+
+@pytest.mark.parametrize(
+    ("target", "custom", "environment"),
+    [
+        ("production", None, "production"),
+        ("staging", None, "staging"),
+        (None, None, "preview"),
+        (None, "env_1", "env_1"),
+    ],
+)
+def test_the_environment_is_the_target_and_never_guessed(
+    target: str | None, custom: str | None, environment: str
+) -> None:
+    payload = payloads.deployment("succeeded", target=target)
+    payload["payload"]["deployment"]["customEnvironmentId"] = custom
+    found = statement(payload)
+    assert found.metadata["environment"] == environment
+    live = {key[1]: value for key, value in states(found).items() if key[0] == PROJECT}
+    assert live == ({} if environment == "preview" else {f"live_deployment:{environment}": ONE})
+
+
+@pytest.mark.parametrize("transition", ["created", "error", "canceled", "cleanup"])
+def test_what_does_not_succeed_never_goes_live(transition: str) -> None:
+    assert all(key != PROJECT for key, _ in states(statement(payloads.deployment(transition))))
+
+
+def test_a_deployment_points_at_commit_branch_pull_request_and_project() -> None:
+    git = payloads.meta(githubPrId="12", githubCommitRef="cart", githubCommitRepoId="77")
+    found = statement(payloads.deployment(git=git))
+    assert edges(found) == {
+        (ONE, "deploys", f"github:commit:{payloads.sha('head')}"),
+        (ONE, "on_branch", "github:branch:77:cart"),
+        (ONE, "references", "github:pr:1#12"),
+        (ONE, "belongs_to", PROJECT),
+    }
+    assert {reference.type for reference in found.references} == {
+        *("commit", "branch", "pr", "deployment", "project")
+    }
+    assert found.branch == "cart"
+
+
+def test_a_pull_request_is_named_by_its_repository_where_no_id_is_given() -> None:
+    git = payloads.meta(githubPrId="12")
+    del git["githubRepoId"], git["githubCommitRepoId"]
+    found = edges(statement(payloads.deployment(git=git)))
+    assert (ONE, "references", "github:ref:acme/shop#12") in found
+    assert not any(relation == "on_branch" for _, relation, _ in found)
+
+
+@pytest.mark.parametrize("commit_sha", ["abc1234", "", "HEAD", "g" * 40])
+def test_what_is_no_whole_commit_id_deploys_nothing(commit_sha: str) -> None:
+    git = {**payloads.meta(), "githubCommitSha": commit_sha}
+    found = edges(statement(payloads.deployment(git=git)))
+    assert not any(relation == "deploys" for _, relation, _ in found)
+
+
+def test_what_the_commits_message_closes_is_the_commits_to_say() -> None:
+    found = statement(payloads.deployment())
+    assert "Fixes acme/shop#5" in found.content
+    related = {edge.object.key for edge in enrich(found).edges}
+    assert related == {edge.object.key for edge in found.edges}
+
+
+def test_a_redeployment_refers_to_the_one_it_repeats() -> None:
+    git = payloads.meta(action="redeploy", originalDeploymentId="dpl_1")
+    found = statement(payloads.deployment(identity="dpl_2", git=git))
+    (edge,) = [edge for edge in found.edges if edge.type == "references"]
+    assert (edge.object.key, edge.evidence) == (ONE, "redeploy")
+
+
+def test_who_deployed_is_the_account_and_whose_work_it_is_the_commits_address() -> None:
+    found = statement(payloads.deployment())
+    assert found.actor is not None
+    assert (found.actor.source, found.actor.source_id) == ("vercel", "usr_1")
+    assert found.author is not None
+    assert (found.author.source, found.author.source_id) == ("git", "Ada <ada@acme.test>")
+    # Anybody can write these into a deployment: they vouch for no account and no address.
+    assert found.author.username is None
+    assert found.author.email_verified is False
+    git = {**payloads.meta(), "githubCommitAuthorEmail": None}
+    nameless = statement(payloads.deployment(git=git))
+    assert nameless.author is None
+    assert nameless.metadata["gitCommitAuthor"] == "Ada"
+
+
+@pytest.mark.parametrize(
+    ("transition", "title", "mark"),
+    [
+        ("created", "[Deployment Started] shop from main", ">"),
+        ("succeeded", "[Deployment Succeeded] shop from main", "+"),
+        ("error", "[Deployment Failed] shop from main", "x"),
+        ("canceled", "[Deployment Canceled] shop from main", "!"),
+        ("promoted", "[Deployment Promoted] shop from main", "+"),
+        ("cleanup", "[Deployment Cleaned Up] shop from main", ">"),
+        ("check-rerequested", "[Check Re-requested] shop from main", ">"),
+    ],
+)
+def test_it_is_told_by_project_and_branch(transition: str, title: str, mark: str) -> None:
+    found = statement(payloads.deployment(transition))
+    assert found.title == title
+    assert found.content.startswith(f"{mark} ")
+    assert "Add a cart" in found.content
+    assert found.source_type == f"deployment.{transition}"
+    assert found.occurred_at == datetime(2024, 5, 2, 10, 0, tzinfo=UTC)
+
+
+def test_checks_name_what_failed_and_one_asked_for_again_is_one_of_its_own() -> None:
+    checks = [{"name": "Lighthouse", "conclusion": "failed"}, {"name": "E2E"}]
+    failed = statement(payloads.deployment("checks.failed", checks=checks))
+    assert "Failed checks: Lighthouse" in failed.content
+    again = [
+        statement(payloads.deployment("check-rerequested", check={"id": identity}))
+        for identity in ("chk_1", "chk_2")
+    ]
+    assert again[0].source_id != again[1].source_id
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("deployment", "created"),
+        ("deployment-ready", "succeeded"),
+        ("deployment-prepared", "ready"),
+        ("deployment-error", "error"),
+        ("deployment-canceled", "canceled"),
+    ],
+)
+def test_the_replaced_names_of_events_say_what_the_present_ones_say(old: str, new: str) -> None:
+    payload = payloads.deployment(new)
+    assert statement({**payload, "type": old}) == statement(payload)
+    assert PROVIDER.sync_event(old, payload) == f"deployment.{new}"
+
+
+def test_a_gitlab_commit_is_told_without_a_key_of_githubs() -> None:
+    git = {
+        "gitlabCommitSha": payloads.sha("x"),
+        "gitlabCommitRef": "main",
+        "gitlabCommitMessage": "Add",
+    }
+    found = statement(payloads.deployment(git=git))
+    assert edges(found) == {(ONE, "belongs_to", PROJECT)}
+    assert found.branch == "main"
+
+
+def test_a_new_project_is_remembered_and_its_end_is_lifecycle() -> None:
+    created = statement(payloads.project())
+    assert (created.source_id, created.source_type) == (f"{PROJECT}|created", "project.created")
+    removed = read(payloads.project("removed"))
+    assert isinstance(removed, Lifecycle)
+    (event,) = removed.events
+    assert (event.subject_kind, event.subject_id, event.change) == ("resource", "prj_1", "removed")
+    renamed = read(payloads.project("renamed", name="store"))
+    assert isinstance(renamed, Lifecycle)
+    assert renamed.events[0].value == {"name": "store"}
+
+
+def test_a_configuration_that_is_removed_takes_its_installation_with_it() -> None:
+    reading = read(payloads.configuration())
+    assert isinstance(reading, Lifecycle)
+    (event,) = reading.events
+    assert (event.subject_kind, event.subject_id) == ("installation", "icfg_1")
+    assert event.change == "removed"
+    assert "Vercel" in event.reason
+
+
+def test_changed_permissions_give_and_take_projects() -> None:
+    reading = read(
+        payloads.configuration(
+            "permission-upgraded", projects={"added": ["prj_2"], "removed": [{"id": "prj_1"}]}
+        )
+    )
+    assert isinstance(reading, Lifecycle)
+    assert [(event.subject_id, event.change) for event in reading.events] == [
+        ("prj_2", "active"),
+        ("prj_1", "removed"),
+    ]
+    assert isinstance(read(payloads.configuration("permission-upgraded")), Filtered)
+    assert isinstance(read(payloads.configuration("scope-change-confirmed")), Filtered)
+
+
+def test_an_unknown_type_is_parked_and_one_that_does_not_fit_its_body_too() -> None:
+    assert isinstance(read(payloads.envelope("deployment.paused", {"x": 1})), Parked)
+    assert isinstance(read(payloads.envelope("firewall.attack", {"x": 1})), Parked)
+    assert isinstance(read(payloads.envelope("domain.created", {"x": 1})), Filtered)
+    assert isinstance(PROVIDER.read("deployment.error", payloads.deployment("created")), Parked)
+
+
+@pytest.mark.parametrize("field", ["createdAt", "payload"])
+def test_a_delivery_without_time_or_content_is_parked(field: str) -> None:
+    payload = payloads.deployment()
+    del payload[field]
+    assert isinstance(read(payload), Parked)
+    payload = payloads.deployment()
+    payload["payload"]["deployment"] = {}
+    assert isinstance(read(payload), Parked)
+
+
+def test_webhook_id_is_the_only_difference_between_two_ids_of_one_event() -> None:
+    one = statement(payloads.deployment(event_id="evt_1"))
+    other = statement(payloads.deployment(event_id="evt_2"))
+    assert replace(one, metadata={**one.metadata, "webhookId": "evt_2"}) == other
