@@ -32,6 +32,7 @@ DERIVED = (
     "observation_sources",
     "observations",
     "actor_identities",
+    "actor_profiles",
     "actors",
 )
 

@@ -351,6 +351,55 @@ actor_identities = Table(
     comment="An account at a provider, or a name and address that commits carry.",
 )
 
+actor_profiles = Table(
+    "actor_profiles",
+    metadata,
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id"), primary_key=True),
+    _col(
+        "actor_id",
+        Text,
+        "Who it is about; bots have profiles too (actors.kind).",
+        _ref("actors.id"),
+        primary_key=True,
+    ),
+    _col(
+        "expertise_domains",
+        JSONB,
+        "Domain (`directory:src/cart`, `category:bug_fix`, an entity's key) -> 0 to 1; "
+        "halves every 90 days.",
+        server_default=_EMPTY_OBJECT,
+    ),
+    _col(
+        "contribution_types",
+        JSONB,
+        "Kind of contribution (code, review, discussion, ...) -> share of all.",
+        server_default=_EMPTY_OBJECT,
+    ),
+    _col(
+        "active_hours",
+        ARRAY(Integer),
+        "Hours of the day (UTC) with more activity than the mean; empty below ten deeds.",
+        server_default=text("'{}'::integer[]"),
+    ),
+    _col(
+        "frequent_collaborators",
+        JSONB,
+        "[{actor_id, display_name, interactions, kinds: {reviewed, co_authored, discussed}}], "
+        "most first.",
+        server_default=_EMPTY_LIST,
+    ),
+    _col("observation_count", Integer, "Observations that the person took part in."),
+    _col("last_active_at", _TIME, "Latest of what the person did."),
+    _col("profile_confidence", REAL, "0 to 0.95, by the number of observations."),
+    _col("evidence_hash", Text, "Hash of the evidence it was made from: another one makes it due."),
+    _col("rule_version", Integer, "Version of the rule that made it."),
+    _col("created_at", _TIME, "When it was first made.", server_default=_NOW),
+    _col("updated_at", _TIME, "When it last changed.", server_default=_NOW),
+    Index("ix_actor_profiles_actor", "actor_id"),
+    Index("ix_actor_profiles_active", "workspace_id", "last_active_at"),
+    comment="What a person or bot works on in a workspace, with whom and when.",
+)
+
 clusters = Table(
     "clusters",
     metadata,
@@ -381,6 +430,19 @@ clusters = Table(
         server_default=text("false"),
     ),
     _col("rule_version", Integer, "Version of the rule that made it."),
+    _col(
+        "summary",
+        Text,
+        "One to four sentences of what it is about; null for fewer than five members.",
+        nullable=True,
+    ),
+    _col(
+        "summary_citations",
+        JSONB,
+        "[{sentence, observations: [external ids]}], the first of all members there were.",
+        server_default=_EMPTY_LIST,
+    ),
+    _col("summary_generated_at", _TIME, "When the summary was written.", nullable=True),
     Index("ix_clusters_workspace_last", "workspace_id", "last_observation_at"),
     Index("ix_clusters_workspace_status", "workspace_id", "status"),
     comment="A topic or stretch of work: observations that belong together.",
@@ -814,5 +876,29 @@ consolidation_marks = Table(
         server_default=text("0"),
     ),
     _col("rule_version", Integer, "Version of the rules that decided.", server_default=text("0")),
+    _col(
+        "profiled",
+        BigInteger,
+        "Sum of `changes` over the organisation that profiles were last made for.",
+        server_default=text("0"),
+    ),
+    _col(
+        "profile_rules",
+        Integer,
+        "Version of the rule that made the profiles.",
+        server_default=text("0"),
+    ),
+    _col(
+        "summarized",
+        BigInteger,
+        "Value of `consolidated` that summaries were last written for.",
+        server_default=text("0"),
+    ),
+    _col(
+        "summary_rules",
+        Text,
+        "Versions of the rules of clusters and of summaries that wrote them.",
+        server_default=text("''"),
+    ),
     comment="Whether a workspace has changed since its clusters and actors were decided.",
 )
