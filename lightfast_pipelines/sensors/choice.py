@@ -14,7 +14,8 @@ from lightfast_pipelines.store.pending import DayWork
 
 Kind = Literal["recent", "backlog"]
 
-# Dagster writes an event an asset and day: a range of 92 days costs it some seconds.
+# Dagster writes two events an asset and day, the first of them before the next tick can begin: a
+# range of 92 days costs it some seconds.
 MAX_RANGE_DAYS = 92
 
 

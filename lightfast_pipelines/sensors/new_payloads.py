@@ -135,7 +135,9 @@ def _arrived(
     arrivals = arrivals_since(conn, cursor.get("reported_id", 0))
     if not arrivals.days:
         return []
-    cursor.update(reported_id=arrivals.last_id, reported_at=now.timestamp())
+    cursor["reported_id"] = arrivals.last_id
+    if not arrivals.more:
+        cursor["reported_at"] = now.timestamp()
     return [
         dg.AssetMaterialization(
             asset_key="raw_payloads",

@@ -7,21 +7,25 @@ from datetime import date
 
 from lightfast_pipelines.store.database import Connection
 
-# A report costs Dagster some milliseconds a day, and a tick may not take a minute.
+# Each day told costs Dagster some milliseconds, before it starts the runs that the tick asks for.
 _ROWS = 100_000
-_DAYS = 200
+_DAYS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """`days`: (day, new deliveries, all deliveries of the day). `last_id`: where to go on."""
+    """`days`: (day, new deliveries, all deliveries of the day). `last_id`: where to go on.
+
+    `more` is true where a bound left some to the next report.
+    """
 
     days: tuple[tuple[date, int, int], ...]
     last_id: int
+    more: bool = False
 
 
 def arrivals_since(conn: Connection, last_id: int) -> Arrivals:
-    """Deliveries with a greater id, at most 100,000 and 200 days of them.
+    """Deliveries with a greater id, at most 100,000 and 50 days of them.
 
     Ids are given before commits, so one that commits late can be missed in the first number; the
     second is counted anew each time.
@@ -39,6 +43,7 @@ def arrivals_since(conn: Connection, last_id: int) -> Arrivals:
     ).fetchall()
     if not rows:
         return Arrivals((), last_id)
+    more = len(rows) > _DAYS or sum(row[3] for row in rows) == _ROWS
     if len(rows) > _DAYS:
         # Go on before the first day left out; days before it may be counted again, never missed.
         end = rows[_DAYS][1] - 1
@@ -54,4 +59,4 @@ def arrivals_since(conn: Connection, last_id: int) -> Arrivals:
             ([row[0] for row in rows],),
         ).fetchall()
     )
-    return Arrivals(tuple((row[0], row[3], totals[row[0]]) for row in sorted(rows)), end)
+    return Arrivals(tuple((row[0], row[3], totals[row[0]]) for row in sorted(rows)), end, more)
