@@ -42,6 +42,7 @@ _CATEGORIES = {
     "sentry:release": "release",
     "sentry:alert": "alert",
     "sentry:comment": "comment",
+    "sentry:team": "team",
     "sentry:ref": "reference",
     "user": "user",
     "file": "file",
@@ -102,6 +103,14 @@ def github_label(repository_id: int | str, name: str) -> str:
 
 def github_milestone(repository_id: int | str, number: int | str) -> str:
     return f"github:milestone:{repository_id}#{number}"
+
+
+def github_deployment(repository_id: int | str, deployment_id: int | str) -> str:
+    return f"github:deployment:{repository_id}:{deployment_id}"
+
+
+def github_workflow_run(run_id: int | str) -> str:
+    return f"github:workflow-run:{run_id}"
 
 
 def github_number_by_name(full_name: str, number: int | str) -> str:
@@ -202,6 +211,10 @@ def sentry_release(organization: str, version: str) -> str:
 def sentry_alert(organization: int | str, rule_id: int | str) -> str:
     """`organization` is its number for metric rules, its slug for issue rules: they count apart."""
     return f"sentry:alert:{organization}:{rule_id}"
+
+
+def sentry_team(team_id: int | str) -> str:
+    return f"sentry:team:{team_id}"
 
 
 def sentry_comment(comment_id: int | str) -> str:

@@ -1,0 +1,10 @@
+"""Sentry: verification, routing and reading of its integration platform's webhooks.
+
+`PROVIDER` is what the discovery of providers picks up; nothing outside this folder names its parts.
+"""
+
+from __future__ import annotations
+
+from lightfast_pipelines.providers.sentry.provider import Sentry
+
+PROVIDER = Sentry()

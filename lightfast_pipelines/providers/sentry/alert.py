@@ -1,0 +1,233 @@
+"""`event_alert` (a rule about issues was met) and `metric_alert` (a number crossed its threshold).
+
+A metric rule's level over time is a state; an issue rule is met and has none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    content_of,
+    first_time,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    time,
+    titled,
+    url,
+)
+from lightfast_pipelines.providers.sentry import values
+from lightfast_pipelines.providers.sentry.accounts import actor
+from lightfast_pipelines.providers.sentry.event import (
+    event_id_of,
+    event_time,
+    headline,
+    issue_of_event,
+    located,
+    paths,
+)
+from lightfast_pipelines.providers.sentry.place import place_of, slugs
+from lightfast_pipelines.providers.sentry.shape import sent_at
+from lightfast_pipelines.providers.sentry.things import Parts
+
+# action -> (tag, order among levels that bear one time)
+_LEVELS = {
+    "open": ("Metric Alert Open", 0),
+    "warning": ("Metric Alert Warning", 1),
+    "critical": ("Metric Alert Critical", 2),
+    "resolved": ("Metric Alert Resolved", 3),
+}
+_NOT_OF_A_KEY = re.compile(r"[^\w.-]+")
+
+
+def read_event_alert(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the event names no issue, project, id or time."""
+    action = text(payload, "action")
+    if action != "triggered":
+        return Parked(f"action {str(action)[:100]} of event_alert is not known yet")
+    data = child(payload, "data")
+    event = needed_child(data, "event")
+    place = place_of(payload)
+    issue = issue_of_event(place, event)
+    event_id, at = event_id_of(event), event_time(event)
+    rule = text(data, "triggered_rule") or text(child(data, "issue_alert"), "title") or "Alert"
+    rule_id = values.identity(child(data, "issue_alert"), "id")
+    # Without a form in the rule its number is not sent: its name must do.
+    named = rule_id or "name:" + _NOT_OF_A_KEY.sub("-", rule.lower())[:100].strip("-")
+    organization = place.organization or place.installation
+    if organization is None:
+        raise Missing("installation.uuid")
+    subject = Thing(keys.sentry_alert(organization, named), rule[:200])
+    parts = Parts(place, subject)
+    parts.references.append(Reference("issue", issue.key.rpartition(":")[2], issue.url))
+    parts.relate(subject, "references", issue)
+    parts.add_project(belongs=False)
+    version = values.version(event)
+    if version is not None:
+        parts.add_release(version)
+    for path in paths(event):
+        parts.mention(Thing(keys.file(path), path), "file", 0.7)
+    metadata = child(event, "metadata")
+    where, platform = located(event), name_of(event, "platform")
+    statement = Statement(
+        source_id=keys.source_id(subject.key, "triggered", event_id),
+        source="sentry",
+        source_type="event-alert.triggered",
+        subject=subject,
+        occurred_at=at,
+        title=titled("Alert Triggered", f"{rule[:100]}: {headline(event)}"),
+        content=content_of(
+            f"Rule: {rule}",
+            text(event, "title"),
+            text(event, "message"),
+            text(metadata, "value"),
+            f"Location: {where}" if where else None,
+            f"Platform: {platform}" if platform else None,
+        ),
+        base_significance=65,
+        actor=actor(payload),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        metadata={
+            "eventId": event_id,
+            "issueId": issue.key.rpartition(":")[2],
+            "triggeredRule": rule[:500],
+            "ruleId": rule_id,
+            "platform": platform,
+            "errorType": name_of(metadata, "type"),
+            "errorValue": (text(metadata, "value") or "")[:500] or None,
+            "release": version,
+            "environment": values.environment(event),
+            "webUrl": url(event, "web_url"),
+            **place.facts,
+        },
+        updated_at=at,
+    )
+    return Understood((statement,))
+
+
+def read_metric_alert(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the alert has no id, rule or time.
+
+    The body names the incident's beginning and end, not the crossings between: those are dated by the
+    header's time where it was kept.
+    """
+    action = text(payload, "action")
+    if action is None or action not in _LEVELS:
+        return Parked(f"action {str(action)[:100]} of metric_alert is not known yet")
+    tag, rank = _LEVELS[action]
+    data = child(payload, "data")
+    alert = needed_child(data, "metric_alert")
+    rule = child(alert, "alert_rule")
+    incident, rule_id = values.identity(alert, "id"), values.identity(rule, "id")
+    if incident is None:
+        raise Missing("metric_alert.id")
+    started = first_time(alert, "date_detected", "date_started", "date_created")
+    closed = time(alert, "date_closed") if action == "resolved" else None
+    at = closed or max(filter(None, (started, sent_at(payload))), default=None)
+    if at is None:
+        raise Missing("metric_alert.date_started")
+    place = place_of(payload)
+    organization = (
+        values.identity(alert, "organization_id")
+        or values.identity(rule, "organization_id")
+        or place.organization
+        or place.installation
+    )
+    if organization is None:
+        raise Missing("metric_alert.organization_id")
+    name = text(rule, "name") or text(alert, "title") or "Metric alert"
+    key = keys.sentry_alert(organization, rule_id or f"incident:{incident}")
+    subject = Thing(key, name[:200], url(data, "web_url"))
+    parts = Parts(place, subject)
+    parts.references += [Reference("project", slug) for slug in slugs(alert)]
+    for slug in slugs(alert):
+        if place.organization is not None:
+            alias = keys.sentry_project_by_slug(place.organization, slug)
+            parts.relate(subject, "belongs_to", Thing(alias, slug))
+    statement = Statement(
+        source_id=keys.source_id(subject.key, action, f"{incident}@{moment_key(at)}"),
+        source="sentry",
+        source_type=f"metric-alert.{action}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(tag, name),
+        content=_metric_content(data, alert, rule, name),
+        base_significance=70,
+        actor=actor(payload),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=(
+            StateChange(
+                subject, "level", action, at, rank, action, metadata={"incident": incident}
+            ),
+        ),
+        metadata={
+            "alertId": incident,
+            "alertRuleId": rule_id,
+            "alertRuleName": name[:500],
+            "organizationId": organization,
+            "query": name_of(rule, "query"),
+            "aggregate": name_of(rule, "aggregate"),
+            "timeWindow": values.count(rule, "time_window"),
+            "thresholdType": values.count(rule, "threshold_type"),
+            "resolveThreshold": _number(rule, "resolve_threshold"),
+            "dateStarted": name_of(alert, "date_started"),
+            "dateDetected": name_of(alert, "date_detected"),
+            "dateClosed": name_of(alert, "date_closed"),
+            "projects": slugs(alert),
+            "action": action,
+            "webUrl": url(data, "web_url"),
+            "organizationSlug": place.organization,
+            "installationId": place.installation,
+        },
+        updated_at=at,
+    )
+    return Understood((statement,))
+
+
+def _metric_content(
+    data: Mapping[str, Any], alert: Mapping[str, Any], rule: Mapping[str, Any], name: str
+) -> str:
+    window = values.count(rule, "time_window")
+    threshold = _number(rule, "resolve_threshold")
+    lines = {
+        "Query": text(rule, "query"),
+        "Aggregate": text(rule, "aggregate"),
+        "Window": None if window is None else f"{window} minutes",
+        "Resolve threshold": threshold,
+        "Started": text(alert, "date_started"),
+        "Detected": text(alert, "date_detected"),
+        "Closed": text(alert, "date_closed"),
+    }
+    return content_of(
+        name,
+        text(data, "description_text"),
+        *(f"{label}: {value}" for label, value in lines.items() if value is not None),
+    )
+
+
+def _number(value: Mapping[str, Any], name: str) -> int | float | None:
+    """A finite number of a size that JSON and every reader of it can hold."""
+    found = value.get(name)
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    return found if abs(found) < 1e15 else None

@@ -1,0 +1,245 @@
+"""`issue`: created, resolved, unresolved, ignored, archived, assigned.
+
+Only `created` has a time of its own in the body (`firstSeen`). The others happen when a person or
+Sentry decides them, and the body tells just when the issue was last seen: they are dated by the
+header's time where it was kept, else by that. An issue's activity in the API has other times than
+either, so these transitions are not told alike by webhook and API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Occurrence,
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    content_of,
+    first_time,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    time,
+    titled,
+    url,
+)
+from lightfast_pipelines.providers.sentry import values
+from lightfast_pipelines.providers.sentry.accounts import Assignee, actor, assignee
+from lightfast_pipelines.providers.sentry.place import place_of
+from lightfast_pipelines.providers.sentry.shape import sent_at
+from lightfast_pipelines.providers.sentry.things import Parts, issue_thing
+
+
+@dataclass(frozen=True, slots=True)
+class _Transition:
+    name: str
+    tag: str
+    status: str | None
+    weight: int
+
+
+_TRANSITIONS = {
+    one.name: one
+    for one in (
+        _Transition("created", "Issue Created", "unresolved", 55),
+        _Transition("resolved", "Issue Resolved", "resolved", 50),
+        _Transition("unresolved", "Issue Unresolved", "unresolved", 45),
+        _Transition("ignored", "Issue Ignored", "ignored", 25),
+        _Transition("archived", "Issue Archived", "archived", 25),
+        _Transition("assigned", "Issue Assigned", None, 30),
+    )
+}
+_LONGEST_VALUE = 80
+_EPOCH = datetime(2008, 1, 1, tzinfo=UTC)
+_HIGHEST_RANK = 2**31 - 1
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the payload has no issue, project or time to speak of."""
+    action = text(payload, "action")
+    transition = _TRANSITIONS.get(action or "")
+    if transition is None:
+        return Parked(f"action {str(action)[:100]} of issue is not known yet")
+    return Understood((_statement(payload, transition),))
+
+
+def _statement(payload: Mapping[str, Any], transition: _Transition) -> Statement:
+    issue = needed_child(child(payload, "data"), "issue")
+    issue_id = values.identity(issue, "id")
+    if issue_id is None:
+        raise Missing("issue.id")
+    first_seen, last_seen = time(issue, "firstSeen"), time(issue, "lastSeen")
+    seen = last_seen or first_seen or first_time(issue, "dateCreated") or sent_at(payload)
+    if seen is None:
+        raise Missing("issue.lastSeen")
+    begins = transition.name == "created"
+    at = (first_seen or seen) if begins else max(seen, sent_at(payload) or seen)
+    place = place_of(payload)
+    short_id = name_of(issue, "shortId")
+    subject = issue_thing(
+        place,
+        issue_id,
+        title=text(issue, "title"),
+        short_id=short_id,
+        address=url(issue, "permalink") or url(issue, "web_url"),
+    )
+    parts = Parts(place, subject)
+    parts.references.append(Reference("issue", short_id or issue_id, subject.url))
+    parts.add_project()
+    owner = assignee(issue)
+    parts.add_assignee(owner)
+    if transition.name == "resolved":
+        parts.add_resolution(issue)
+    first_release = child(issue, "firstRelease")
+    version = name_of(issue, "firstRelease") or name_of(first_release, "version")
+    if version is not None and values.is_version(version):
+        parts.relate(subject, "caused_by", parts.add_release(version, "first_seen_in"))
+    path = values.source_path(name_of(child(issue, "metadata"), "filename"))
+    if path is not None:
+        parts.mention(Thing(keys.file(path), path), "file", 0.7)
+    rank = _rank(seen, transition)
+    return Statement(
+        source_id=keys.source_id(
+            subject.key, transition.name, _discriminator(transition, seen, at, owner)
+        ),
+        source="sentry",
+        source_type=f"issue.{transition.name}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(transition.tag, _headline(issue)),
+        content=_content(issue, place.project_name or place.project_slug),
+        base_significance=transition.weight,
+        actor=actor(payload),
+        accounts=tuple(parts.accounts),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=tuple(_states(subject, transition, issue, owner, at, rank)),
+        metadata={**_metadata(issue, issue_id, transition), **place.facts},
+        updated_at=seen,
+        occurrence=_restart(subject, transition, issue, seen),
+    )
+
+
+def _discriminator(
+    transition: _Transition, seen: datetime, at: datetime, owner: Assignee | None
+) -> str | None:
+    """What tells a second resolving from the first: when it was last seen, and when it was sent.
+
+    Each alone is not enough: between two decisions of a person nothing need be seen, and what is
+    sent at one moment may have been decided at several.
+    """
+    if transition.name == "created":
+        return None
+    parts = [moment_key(seen)]
+    if at != seen:
+        parts.append(moment_key(at))
+    if transition.name == "assigned":
+        parts.append(owner.key if owner else "nobody")
+    return "@".join(parts)
+
+
+def _rank(seen: datetime, transition: _Transition) -> int:
+    """Order of decisions that bear one time: by when the issue was last seen, then what opens it first.
+
+    Seconds since 2008, twice, so that it fits 32 bits until 2042.
+    """
+    seconds = int((seen - _EPOCH).total_seconds())
+    return min(max(seconds, 0) * 2 + (transition.status != "unresolved"), _HIGHEST_RANK)
+
+
+def _states(
+    subject: Thing,
+    transition: _Transition,
+    issue: Mapping[str, Any],
+    owner: Assignee | None,
+    at: datetime,
+    rank: int,
+) -> list[StateChange]:
+    changes: list[StateChange] = []
+    reason = name_of(issue, "substatus") or transition.name
+    if transition.name == "created":
+        reason = "created"  # with it begins what can be said of the issue at all
+    if transition.status is not None:
+        details = {"substatus": name_of(issue, "substatus")}
+        changes.append(StateChange(subject, "status", transition.status, at, rank, reason, details))
+    if transition.name == "assigned" or (transition.name == "created" and owner is not None):
+        value = owner.key if owner else "nobody"
+        name = {"name": owner.name} if owner else {}
+        changes.append(StateChange(subject, "assignee", value, at, rank, transition.name, name))
+    return changes
+
+
+def _restart(
+    subject: Thing, transition: _Transition, issue: Mapping[str, Any], seen: datetime
+) -> Occurrence | None:
+    """A regression: the error that caused it was the last one seen. By hand it is none."""
+    if transition.name != "unresolved":
+        return None
+    if (name_of(issue, "substatus") or "regressed") != "regressed":
+        return None
+    return Occurrence(subject.key, "", restart=True, since=seen)
+
+
+def _headline(issue: Mapping[str, Any]) -> str:
+    metadata = child(issue, "metadata")
+    kind, value = text(metadata, "type"), text(metadata, "value")
+    if kind is None and value is None:
+        return text(issue, "title") or text(metadata, "title") or "Error"
+    return f"{kind or 'Error'}: {(value or '')[:_LONGEST_VALUE]}".removesuffix(": ")
+
+
+def _content(issue: Mapping[str, Any], project: str | None) -> str:
+    metadata = child(issue, "metadata")
+    lines = {
+        "Location": text(metadata, "filename") or text(issue, "culprit"),
+        "Function": text(metadata, "function"),
+        "Level": name_of(issue, "level"),
+        "Platform": name_of(issue, "platform"),
+        "Project": project,
+        "Occurrences": values.count(issue, "count"),
+        "Users affected": values.count(issue, "userCount"),
+    }
+    return content_of(
+        text(issue, "title") or text(metadata, "title"),
+        text(metadata, "value"),
+        *(f"{name}: {value}" for name, value in lines.items() if value is not None),
+    )
+
+
+def _metadata(issue: Mapping[str, Any], issue_id: str, transition: _Transition) -> dict[str, Any]:
+    metadata = child(issue, "metadata")
+    return {
+        "issueId": issue_id,
+        "shortId": name_of(issue, "shortId"),
+        "level": name_of(issue, "level"),
+        "platform": name_of(issue, "platform"),
+        "errorType": name_of(metadata, "type"),
+        "errorValue": (text(metadata, "value") or "")[:500] or None,
+        "filename": name_of(metadata, "filename"),
+        "function": name_of(metadata, "function"),
+        "culprit": name_of(issue, "culprit"),
+        "count": values.count(issue, "count"),
+        "userCount": values.count(issue, "userCount"),
+        "firstSeen": name_of(issue, "firstSeen"),
+        "lastSeen": name_of(issue, "lastSeen"),
+        "status": name_of(issue, "status"),
+        "substatus": name_of(issue, "substatus"),
+        "priority": name_of(issue, "priority"),
+        "issueCategory": name_of(issue, "issueCategory"),
+        "action": transition.name,
+    }

@@ -1,0 +1,169 @@
+"""Where a payload of Sentry's belongs: installation, organisation and project, from whatever names them.
+
+Only errors and issues carry a project's number; an organisation is named by addresses alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Route, Thing
+from lightfast_pipelines.providers.fields import child, name_of, url
+from lightfast_pipelines.providers.sentry.shape import resource_of
+from lightfast_pipelines.providers.sentry.values import identity
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}", re.I)
+_PROJECT = re.compile(r"/api/0/projects/([\w-]+)/([\w-]+)/")
+_ORGANIZATION = re.compile(r"/organizations/([\w-]+)/")
+_OLD_PERMALINK = re.compile(r"/([\w-]+)/([\w-]+)/issues/\d+")
+# Hosts of sentry.io that are a region or the site itself, not an organisation.
+_NO_ORGANIZATION = frozenset({"www", "us", "de", "eu", "app", "s1", "docs"})
+_ADDRESSES = ("url", "web_url", "issue_url", "project_url", "permalink", "webUrl")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`organization` and `project_slug` are what addresses show; they can be renamed."""
+
+    installation: str | None
+    organization: str | None
+    project_id: str | None = None
+    project_slug: str | None = None
+    project_name: str | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What every observation's metadata says of it."""
+        return {
+            "projectId": self.project_id,
+            "projectSlug": self.project_slug,
+            "projectName": self.project_name,
+            "organizationSlug": self.organization,
+            "installationId": self.installation,
+        }
+
+    def project(self) -> Thing | None:
+        if self.project_id is None:
+            return None
+        named = self.organization is not None and self.project_slug is not None
+        aliases = (
+            (keys.sentry_project_by_slug(str(self.organization), str(self.project_slug)),)
+            if named
+            else ()
+        )
+        name = self.project_name or self.project_slug
+        return Thing(keys.sentry_project(self.project_id), name, aliases=aliases)
+
+
+def place_of(payload: Mapping[str, Any]) -> Place:
+    """Never fails: what the payload does not tell is None."""
+    data = child(payload, "data")
+    installed = child(data, "installation")
+    installation = identity(child(payload, "installation"), "uuid") or identity(installed, "uuid")
+    node = _node(payload)
+    organization, slug = _from_addresses([*_addresses(node), *_addresses(data)])
+    organization = _slug(child(installed, "organization"), "slug") or organization
+    project = child(node, "project")
+    if resource_of(payload) == "metric_alert":
+        return Place(installation, organization, None, next(iter(slugs(node)), None))
+    return Place(
+        installation,
+        organization,
+        identity(project, "id") or identity(node, "project", "projectID"),
+        _slug(project, "slug") or _slug(data, "project_slug") or slug,
+        name_of(project, "name"),
+    )
+
+
+def slugs(metric_alert: Mapping[str, Any]) -> list[str]:
+    """The projects of a metric alert, which names them by slug alone."""
+    found = metric_alert.get("projects") or child(metric_alert, "alert_rule").get("projects")
+    return [
+        entry
+        for entry in (found if isinstance(found, list) else ())
+        if isinstance(entry, str) and _SLUG.fullmatch(entry)
+    ]
+
+
+def route(payload: Mapping[str, Any]) -> Route | None:
+    """By the project, by its number where that is told; else by its address; else the installation.
+
+    Whatever else it could be linked by stands among the alternatives. A slug alone never routes: two
+    organisations may both have a `web`. A comment tells its issue only, and goes where that went.
+    """
+    place = place_of(payload)
+    ways: list[tuple[str, str]] = []
+    if place.project_id is not None:
+        ways.append((keys.sentry_project(place.project_id), place.project_id))
+    node = _node(payload)
+    organization = place.organization or identity(node, "organization_id")
+    if organization is not None:
+        named = slugs(node) or [place.project_slug or ""]
+        addresses = [f"{organization}/{slug}" for slug in named if slug]
+        ways += [(keys.sentry_project(address), address) for address in addresses]
+    if place.installation is not None:
+        ways.append((f"sentry:installation:{place.installation}", place.installation))
+    if place.organization is not None:
+        ways.append((f"sentry:organization:{place.organization}", place.organization))
+    if not ways:
+        return None
+    via = None
+    if resource_of(payload) == "comment":
+        issue = identity(child(payload, "data"), "issue_id")
+        via = keys.sentry_issue_by_id(issue) if issue else None
+    (key, resource), *others = ways
+    is_project = key.startswith("sentry:project:")
+    meta = {"slug": place.project_slug, "organization": place.organization}
+    return Route(
+        key,
+        resource,
+        (place.project_name or place.project_slug) if is_project else place.organization,
+        place.installation,
+        {name: value for name, value in meta.items() if value} if is_project else {},
+        tuple(others),
+        via,
+    )
+
+
+def _node(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object that the payload is about."""
+    data = child(payload, "data")
+    for name in ("metric_alert", "error", "event", "issue"):
+        if child(data, name):
+            return child(data, name)
+    return data
+
+
+def _addresses(value: Mapping[str, Any]) -> Iterable[str]:
+    return [found for name in _ADDRESSES if (found := url(value, name)) is not None]
+
+
+def _from_addresses(addresses: Iterable[str]) -> tuple[str | None, str | None]:
+    """(organisation, project), each by its slug, from the first addresses that show them."""
+    organization: str | None = None
+    project: str | None = None
+    for address in addresses:
+        try:
+            parts = urlsplit(address)
+            host = parts.hostname or ""
+        except ValueError:  # a bracket that closes nothing
+            continue
+        match = _PROJECT.search(parts.path) or _OLD_PERMALINK.match(parts.path)
+        if match is not None and match[1] != "organizations":
+            organization, project = organization or match[1], project or match[2]
+        if organization is None and (match := _ORGANIZATION.search(parts.path)):
+            organization = match[1]
+        label, _, rest = host.partition(".")
+        if organization is None and rest == "sentry.io" and label not in _NO_ORGANIZATION:
+            organization = label
+    return organization, project
+
+
+def _slug(value: Mapping[str, Any], name: str) -> str | None:
+    found = name_of(value, name)
+    return found if found and _SLUG.fullmatch(found) else None

@@ -1,0 +1,164 @@
+"""The things Sentry's payloads point at, and the relations that they spell out.
+
+An issue, the releases it came with and went by, the commits and pull requests that resolved it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import AccountMention, Edge, Mention, Reference, Thing
+from lightfast_pipelines.providers.fields import Missing, child, name_of, text, url, whole
+from lightfast_pipelines.providers.sentry.accounts import Assignee
+from lightfast_pipelines.providers.sentry.place import Place
+from lightfast_pipelines.providers.sentry.values import identity, is_version
+
+_LONGEST_TITLE = 200
+_SHORT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}-[0-9A-Za-z]{1,12}")
+_SHA = re.compile(r"[0-9a-f]{40}", re.I)
+_SHORT_SHA = re.compile(r"(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,39}")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}")
+_PULL_REQUEST = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/pull/([1-9]\d{0,8})")
+
+
+class Parts:
+    """References, mentions, edges and accounts of one statement about `subject`."""
+
+    def __init__(self, place: Place, subject: Thing) -> None:
+        self.place = place
+        self.subject = subject
+        self.accounts: list[AccountMention] = []
+        self.references: list[Reference] = []
+        self.mentions: list[Mention] = [Mention(subject, "subject")]
+        self.edges: list[Edge] = []
+
+    def relate(self, subject: Thing, relation: str, thing: Thing, confidence: float = 1.0) -> None:
+        """`subject` stands in this relation to `thing`; whichever is not the statement's is mentioned."""
+        other = subject if thing.key == self.subject.key else thing
+        if all(mention.thing.key != other.key for mention in self.mentions):
+            self.mention(other, "reference")
+        self.edges.append(Edge(subject, relation, thing, confidence))
+
+    def mention(self, thing: Thing, role: str, confidence: float = 1.0) -> None:
+        mention = Mention(thing, role, confidence=confidence)
+        if mention not in self.mentions:
+            self.mentions.append(mention)
+
+    def add_project(self, belongs: bool = True) -> None:
+        """The project: what an issue belongs to."""
+        project = self.place.project()
+        shown = self.place.project_slug or self.place.project_id
+        if shown is not None:
+            self.references.append(Reference("project", shown))
+        if project is not None:
+            self.mention(project, "project")
+            if belongs:
+                self.edges.append(Edge(self.subject, "belongs_to", project))
+
+    def add_assignee(self, assignee: Assignee | None) -> None:
+        if assignee is not None:
+            shown = assignee.name or assignee.key.rpartition(":")[2]
+            self.references.append(Reference("assignee", shown))
+            self.mention(assignee.thing, "assignee")
+            if assignee.account is not None:
+                self.accounts.append(AccountMention("assignee", assignee.account))
+
+    def add_release(self, version: str, label: str | None = None) -> Thing:
+        """A release by its version; where that is a commit's id, it contains the commit."""
+        release = release_thing(self.place, version)
+        self.references.append(Reference("release", version, None, label))
+        self.mention(release, "release")
+        commit = commit_of_version(version)
+        if commit is not None:
+            self.edges.append(Edge(release, "contains", commit))
+            self.mention(commit, "reference")
+        return release
+
+    def add_resolution(self, issue: Mapping[str, Any]) -> None:
+        """What `statusDetails` says resolved it: a commit, its pull request, a release."""
+        details = child(issue, "statusDetails")
+        commit = details.get("inCommit")
+        found = commit if isinstance(commit, dict) else {"id": commit}
+        sha = name_of(found, "id") or name_of(found, "commit")
+        if sha is not None and _SHA.fullmatch(sha):
+            name = (text(found, "message") or "").partition("\n")[0][:_LONGEST_TITLE]
+            repository = _repository(found)
+            address = f"https://github.com/{repository}/commit/{sha}" if repository else None
+            thing = Thing(keys.github_commit(sha), name or sha[:7], address)
+            self.references.append(Reference("commit", sha, address, "resolved_by"))
+            self.relate(thing, "resolves", self.subject)
+        for pull_request in filter(None, (_pull_request(found), _pull_request(details))):
+            shown = pull_request.name or pull_request.key
+            self.references.append(Reference("pr", shown, pull_request.url, "resolved_by"))
+            self.relate(pull_request, "resolves", self.subject)
+        for name in ("inRelease", "inNextRelease"):
+            version = name_of(details, name) or name_of(child(details, name), "version")
+            if version is not None and is_version(version):
+                release = self.add_release(version, "resolved_by")
+                self.relate(release, "resolves", self.subject)
+
+
+def issue_thing(
+    place: Place,
+    issue_id: str,
+    *,
+    title: str | None = None,
+    short_id: str | None = None,
+    address: str | None = None,
+) -> Thing:
+    """Raises Missing where the project's number is not known: it is a part of the key."""
+    if place.project_id is None:
+        raise Missing("the project's id")
+    aliases = [keys.sentry_issue_by_id(issue_id)]
+    if short_id is not None and _SHORT_ID.fullmatch(short_id):
+        aliases.append(keys.sentry_issue_by_short_id(short_id))
+    return Thing(
+        keys.sentry_issue(place.project_id, issue_id),
+        title[:_LONGEST_TITLE] if title else None,
+        address,
+        tuple(aliases),
+    )
+
+
+def release_thing(place: Place, version: str) -> Thing:
+    """By organisation; where only the installation is known, by an alias that waits for it."""
+    installation = place.installation
+    alias = keys.sentry_release_by_installation(installation, version) if installation else None
+    if place.organization is None:
+        if alias is None:
+            raise Missing("the organization")
+        return Thing(alias, version)
+    aliases = (alias,) if alias else ()
+    return Thing(keys.sentry_release(place.organization, version), version, aliases=aliases)
+
+
+def commit_of_version(version: str) -> Thing | None:
+    """The commit that a version names: all of it, or what stands behind `package@`."""
+    sha = version.rpartition("@")[2]
+    if _SHA.fullmatch(sha):
+        return Thing(keys.github_commit(sha), sha[:7].lower())
+    return Thing(keys.github_short_sha(sha), sha) if _SHORT_SHA.fullmatch(sha) else None
+
+
+def _repository(value: Mapping[str, Any]) -> str | None:
+    """A repository of GitHub by its full name, as an object or as text."""
+    found = name_of(value, "repository") or name_of(child(value, "repository"), "name")
+    return found if found and _REPOSITORY.fullmatch(found) else None
+
+
+def _pull_request(value: Mapping[str, Any]) -> Thing | None:
+    """The pull request beside a commit: `externalUrl`, or a repository and a number."""
+    found = child(value, "pullRequest")
+    address = url(found, "externalUrl") or url(found, "url")
+    match = _PULL_REQUEST.match(address or "")
+    if match is not None:
+        repository, number = match[1], match[2]
+    else:
+        repository, number = _repository(found) or "", identity(found, "id") or ""
+        if not repository or whole({"id": int(number) if number.isdigit() else None}, "id") is None:
+            return None
+    alias = keys.github_number_by_name(repository, number)
+    return Thing(alias, f"{repository}#{number}", address)
