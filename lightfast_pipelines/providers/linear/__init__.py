@@ -1,0 +1,10 @@
+"""Linear: verification, routing and reading of its webhooks.
+
+`PROVIDER` is what the discovery of providers picks up; nothing outside this folder names its parts.
+"""
+
+from __future__ import annotations
+
+from lightfast_pipelines.providers.linear.provider import Linear
+
+PROVIDER = Linear()

@@ -1,0 +1,115 @@
+"""The envelope that all of Linear's data-change webhooks share, in each of its generations.
+
+2021 has neither `organizationId` nor `webhookTimestamp`, 2023 has both, 2026 also an `actor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    first_time,
+    name_of,
+    needed_child,
+    text,
+    time,
+    url,
+)
+
+ACTIONS = ("create", "update", "remove")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One payload: `data` is the entity as it is now, `id` its id, `action` one of ACTIONS."""
+
+    payload: Mapping[str, Any]
+    data: Mapping[str, Any]
+    id: str
+    action: str
+
+    @property
+    def updated_from(self) -> Mapping[str, Any]:
+        return child(self.payload, "updatedFrom")
+
+    @property
+    def url(self) -> str | None:
+        """Of the entity itself; `data.url` of an attachment is the address it points to instead."""
+        return url(self.payload, "url")
+
+    @property
+    def created_at(self) -> datetime:
+        """Raises Missing, as do the other times."""
+        return self._needed("createdAt", first_time(self.data, "createdAt"))
+
+    @property
+    def updated_at(self) -> datetime:
+        return self._needed("updatedAt", time(self.data, "updatedAt"))
+
+    @property
+    def removed_at(self) -> datetime:
+        """Of the removal: `updatedAt` is that of the last change before."""
+        found = time(self.data, "archivedAt") or time(self.payload, "createdAt")
+        return self._needed("archivedAt", found or time(self.data, "updatedAt"))
+
+    @property
+    def last_update(self) -> datetime | None:
+        return first_time(self.data, "updatedAt", "createdAt")
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The part of an observation's metadata that every one has."""
+        words = {"create": "created", "update": "updated", "remove": "deleted"}
+        return {
+            "action": words[self.action],
+            "organizationId": name_of(self.payload, "organizationId")
+            or name_of(self.data, "organizationId"),
+            "webhookId": name_of(self.payload, "webhookId"),
+        }
+
+    def _needed(self, field: str, found: datetime | None) -> datetime:
+        found = found or time(self.payload, "createdAt")
+        if found is None:
+            raise Missing(f"data.{field}")
+        return found
+
+
+class UnknownAction(LookupError):
+    """An action that is not known yet; the message says which."""
+
+
+def event_of(event_type: str, payload: Mapping[str, Any]) -> Event:
+    """Raises Missing where there is no entity, UnknownAction for another action than ACTIONS."""
+    if text(payload, "type") not in (None, event_type):
+        raise Missing(f"type {event_type[:100]}")
+    action = text(payload, "action")
+    if action not in ACTIONS:
+        raise UnknownAction(f"action {str(action)[:100]} is not known yet")
+    data = needed_child(payload, "data")
+    return Event(payload, data, needed_id(data, "id"), action)
+
+
+def needed_id(value: Mapping[str, Any], name: str) -> str:
+    """An id. Raises Missing."""
+    found = name_of(value, name)
+    if found is None:
+        raise Missing(f"data.{name}")
+    return found
+
+
+def linked_id(value: Mapping[str, Any], name: str) -> str | None:
+    """Id of a related entity: `nameId`, or `name.id` where only the entity itself is given."""
+    return name_of(value, f"{name}Id") or name_of(child(value, name), "id")
+
+
+def number_of(value: Mapping[str, Any], name: str) -> int | float | None:
+    """A number, whole where it is (Linear's schema calls all of them floats); None for none."""
+    found = value.get(name)
+    if isinstance(found, bool) or not isinstance(found, int | float) or abs(found) > 2**53:
+        return None
+    return int(found) if float(found).is_integer() else found

@@ -1,0 +1,257 @@
+"""`Issue`: created, deleted and each changed field.
+
+`issue.created`, `issue.deleted`, `issue.restored`, `issue.archived`, `issue.unarchived`,
+`issue.assigned`, `issue.unassigned`, and `issue.X-changed` where X is state, priority, title,
+description, project, cycle, milestone, parent, team, labels, estimate, due-date or delegate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Reading, Reference, StateChange, Thing
+from lightfast_pipelines.providers.fields import child, children, cut, name_of, text, url
+from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
+from lightfast_pipelines.providers.linear.changes import Field, day, ids, plain, shown
+from lightfast_pipelines.providers.linear.event import Event, linked_id, number_of
+from lightfast_pipelines.providers.linear.parts import (
+    Parts,
+    cycle_name,
+    identifier_of,
+    issue_thing,
+)
+from lightfast_pipelines.providers.linear.transitions import Described, Kind
+from lightfast_pipelines.providers.linear.transitions import read as read_kind
+
+PRIORITIES = ("none", "urgent", "high", "medium", "low")
+
+# The type of a workflow state -> status. Triage comes before the backlog; a duplicate is done with.
+STATUSES = {
+    "triage": "backlog",
+    "backlog": "backlog",
+    "unstarted": "unstarted",
+    "started": "started",
+    "completed": "completed",
+    "canceled": "canceled",
+    "duplicate": "canceled",
+}
+_RANKS = {"backlog": 0, "unstarted": 1, "started": 2, "completed": 3, "canceled": 4}
+_DONE = frozenset({"completed", "canceled"})
+
+
+def read(event: Event) -> Reading:
+    """Raises Missing where the payload has no time to speak of."""
+    return read_kind(_KIND, event)
+
+
+def _priority(value: Any) -> str | None:
+    number = number_of({"value": value}, "value")
+    in_range = isinstance(number, int) and 0 <= number < len(PRIORITIES)
+    return PRIORITIES[number] if in_range and isinstance(number, int) else None
+
+
+def _named(name: str) -> Any:
+    return lambda data: name_of(child(data, name), "name")
+
+
+def _label_names(data: Mapping[str, Any]) -> str | None:
+    names = (name_of(label, "name") for label in children(data, "labels"))
+    return shown(", ".join(name for name in names if name))
+
+
+def _parent(data: Mapping[str, Any]) -> str | None:
+    parent = child(data, "parent")
+    return identifier_of(parent) or shown(parent.get("title"))
+
+
+_FIELDS = (
+    Field("trashed", ("trashed",), "deleted", 40, cleared="restored", time="archivedAt"),
+    Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
+    Field("state", ("stateId", "state"), "state-changed", 35, _named("state")),
+    Field("priority", ("priority",), "priority-changed", 30, lambda d: _priority(d.get("priority")), _priority),
+    Field("assignee", ("assigneeId", "assignee"), "assigned", 30, _named("assignee"), cleared="unassigned"),
+    Field("delegate", ("delegateId", "delegate"), "delegate-changed", 25, _named("delegate")),
+    Field("title", ("title",), "title-changed", 25, plain("title"), shown),
+    Field("description", ("description", "descriptionData"), "description-changed", 25),
+    Field("project", ("projectId", "project"), "project-changed", 30, _named("project")),
+    Field("cycle", ("cycleId", "cycle"), "cycle-changed", 25, lambda d: cycle_name(child(d, "cycle"))),
+    Field(
+        "milestone",
+        ("projectMilestoneId", "projectMilestone"),
+        "milestone-changed",
+        20,
+        _named("projectMilestone"),
+    ),
+    Field("parent", ("parentId", "parent"), "parent-changed", 25, _parent),
+    Field("team", ("teamId", "team"), "team-changed", 35, _named("team")),
+    Field("labels", ("labelIds", "labels"), "labels-changed", 20, _label_names),
+    Field("estimate", ("estimate",), "estimate-changed", 20, plain("estimate"), shown),
+    Field("due date", ("dueDate",), "due-date-changed", 25, lambda d: day(d.get("dueDate")), day),
+)  # fmt: skip
+
+
+def _describe(event: Event) -> Described:
+    data = event.data
+    identifier, title = identifier_of(data, event.url), text(data, "title") or ""
+    names = (identifier, *(name.upper() for name in ids(data.get("previousIdentifiers"))))
+    subject = Thing(
+        keys.linear_issue(event.id),
+        cut(" ".join(part for part in (identifier, title) if part), 200) or None,
+        event.url or url(data, "url"),
+        tuple(keys.linear_issue_by_identifier(name) for name in dict.fromkeys(names) if name),
+    )
+    team, team_id = child(data, "team"), linked_id(data, "team")
+    state, cycle = child(data, "state"), child(data, "cycle")
+    assignee, author = member_of(data, "assignee"), author_of(data, "creator")
+    parts = Parts(subject)
+    parts.references.append(Reference("issue", identifier or event.id, subject.url))
+    parts.add_team(team_id, team)
+    parts.add_project(data)
+    parts.add_cycle(data)
+    parts.add_milestone(data)
+    parts.add_person("assignee", assignee)
+    parts.add_person("delegate", member_of(data, "delegate"))
+    label_names = parts.add_labels(data)
+    branch = name_of(data, "branchName")
+    if branch:
+        parts.references.append(Reference("branch", branch))
+    parent_id = linked_id(data, "parent")
+    if parent_id:
+        parts.relate("parent", issue_thing(parent_id, child(data, "parent")), "parent")
+    for attachment in children(data, "attachments"):
+        parts.add_attachment(attachment)
+    parts.add_relations(data)
+    estimate, due = number_of(data, "estimate"), name_of(data, "dueDate")
+    assigned_to = name_of(child(data, "assignee"), "name")
+    project = name_of(child(data, "project"), "name")
+    return Described(
+        keys.linear_issue(event.id),
+        parts,
+        f"{identifier}: {cut(title, 80)}" if identifier else cut(title, 80),
+        (
+            title,
+            text(data, "description"),
+            _line("Team", name_of(team, "name")),
+            _line("State", name_of(state, "name")),
+            _line("Priority", name_of(data, "priorityLabel")),
+            _line("Project", project),
+            _line("Cycle", cycle_name(cycle)),
+            _line("Assignee", assigned_to),
+            _line("Labels", ", ".join(label_names)),
+            _line("Estimate", None if estimate is None else f"{estimate} points"),
+            _line("Due", due),
+        ),
+        author,
+        {
+            "issueId": event.id,
+            "identifier": identifier,
+            "previousIdentifiers": list(ids(data.get("previousIdentifiers"))),
+            "number": number_of(data, "number"),
+            "teamId": team_id,
+            "teamKey": name_of(team, "key"),
+            "teamName": name_of(team, "name"),
+            "stateId": linked_id(data, "state"),
+            "stateName": name_of(state, "name"),
+            "stateType": name_of(state, "type"),
+            "priority": number_of(data, "priority"),
+            "priorityLabel": name_of(data, "priorityLabel"),
+            "estimate": estimate,
+            "projectId": linked_id(data, "project"),
+            "projectName": project,
+            "cycleId": linked_id(data, "cycle"),
+            "cycleName": cycle_name(cycle),
+            "parentId": parent_id,
+            "assigneeId": assignee and assignee.source_id,
+            "assigneeName": assigned_to,
+            "creatorId": author and author.source_id,
+            "labels": label_names,
+            "branchName": branch,
+            "dueDate": due,
+            "startedAt": name_of(data, "startedAt"),
+            "completedAt": name_of(data, "completedAt"),
+            "canceledAt": name_of(data, "canceledAt"),
+        },
+    )
+
+
+def _line(label: str, value: str | None) -> str | None:
+    return f"{label}: {value}" if value else None
+
+
+def _states(
+    event: Event, described: Described, transition: str, changed: Field | None, at: datetime
+) -> Sequence[StateChange]:
+    subject, data = described.parts.subject, event.data
+    if transition == "created":
+        found = [
+            _status(subject, data, at, transition),
+            _priority_state(subject, data, at, transition),
+        ]
+        for name in ("assignee", "cycle"):
+            if linked_id(data, name):
+                found.append(_linked_state(subject, data, name, at, transition))
+        return [each for each in found if each is not None]
+    if transition == "deleted":
+        # One that was done with stays so; any other ends here.
+        status = STATUSES.get(text(child(data, "state"), "type") or "")
+        gone = StateChange(subject, "status", "canceled", at, 5, "deleted", {"reason": "deleted"})
+        return () if status in _DONE else (gone,)
+    label = changed.label if changed else ""
+    if label == "state" or transition == "restored":
+        one = _status(subject, data, at, transition)
+    elif label == "priority":
+        one = _priority_state(subject, data, at, transition)
+    elif label in ("assignee", "cycle"):
+        one = _linked_state(subject, data, label, at, transition)
+    else:
+        one = None
+    return () if one is None else (one,)
+
+
+def _status(
+    subject: Thing, data: Mapping[str, Any], at: datetime, reason: str
+) -> StateChange | None:
+    state = child(data, "state")
+    status = STATUSES.get(text(state, "type") or "")
+    if status is None:
+        return None
+    facts = {"name": name_of(state, "name"), "type": state["type"], "id": name_of(state, "id")}
+    return StateChange(subject, "status", status, at, _RANKS[status], reason, facts)
+
+
+def _priority_state(
+    subject: Thing, data: Mapping[str, Any], at: datetime, reason: str
+) -> StateChange | None:
+    value = _priority(data.get("priority"))
+    if value is None:
+        return None
+    return StateChange(subject, "priority", value, at, reason=reason)
+
+
+def _linked_state(
+    subject: Thing, data: Mapping[str, Any], name: str, at: datetime, reason: str
+) -> StateChange:
+    """Who it is assigned to or which cycle it is in, by key; `none` for nobody and none."""
+    identity = linked_id(data, name)
+    if identity is None:
+        return StateChange(subject, name, "none", at, reason=reason)
+    if name == "assignee":
+        found = account(child(data, name), identity)
+        shown_as = found and (found.name or found.username)
+        key = keys.user("linear", identity)
+    else:
+        shown_as, key = cycle_name(child(data, name)), keys.linear_cycle(identity)
+    return StateChange(subject, name, key, at, reason=reason, metadata={"name": shown_as})
+
+
+_KIND = Kind(
+    thing="issue",
+    tags=("Issue Created", "Issue Updated", "Issue Deleted"),
+    weights=(50, 40),
+    fields=_FIELDS,
+    describe=_describe,
+    states=_states,
+)

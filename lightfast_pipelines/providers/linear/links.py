@@ -1,0 +1,77 @@
+"""What an attachment's address points to: a pull request, an issue, a commit, a Sentry issue.
+
+Only its kind and alias; which relation it makes is the reader's to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Reference, Thing
+from lightfast_pipelines.providers.fields import child, cut, name_of, text, url
+
+_GITHUB = re.compile(
+    r"https?://(?P<host>[\w.-]+)/(?P<repository>[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100})/"
+    r"(?:(?P<kind>pull|issues)/(?P<number>[1-9]\d{0,8})|commit/(?P<sha>[0-9a-f]{40}))(?![\w.])",
+)
+_GITHUB_HOSTS = frozenset({"github.com", "www.github.com"})
+_SENTRY = re.compile(
+    r"https?://(?:[\w-]+\.)*sentry\.io/(?:organizations/[\w-]+/)?issues/(?P<id>[1-9]\d{0,19})(?!\w)"
+)
+_SHORT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,100}-[A-Za-z0-9]{1,12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A thing that an issue is linked to, the relation from the issue to it, and how it is shown."""
+
+    relation: str
+    thing: Thing
+    reference: Reference
+
+
+def target_of(attachment: Mapping[str, Any]) -> Target | None:
+    """What an attachment stands for; None for a mere web page."""
+    address = url(attachment, "url") or ""
+    details = {**child(attachment, "source"), **child(attachment, "metadata")}
+    kind = (
+        text(attachment, "sourceType") or text(child(attachment, "source"), "type") or ""
+    ).lower()
+    title = cut(text(attachment, "title") or "", 200) or None
+    return _github(address, kind, title) or _sentry(address, kind, details, title)
+
+
+def _github(address: str, kind: str, title: str | None) -> Target | None:
+    match = _GITHUB.match(address)
+    if match is None or not (match["host"].lower() in _GITHUB_HOSTS or kind.startswith("github")):
+        return None
+    if match["sha"]:
+        commit = Thing(keys.github_commit(match["sha"]), title, address)
+        return Target("references", commit, Reference("commit", match["sha"], address, "linked"))
+    key = keys.github_number_by_name(match["repository"], match["number"])
+    thing = Thing(key, title or f"{match['repository']}#{match['number']}", address)
+    shown = f"#{match['number']}"
+    if match["kind"] == "pull":
+        return Target("tracked_in", thing, Reference("pr", shown, address, "tracked_in"))
+    return Target("references", thing, Reference("issue", shown, address, "linked"))
+
+
+def _sentry(
+    address: str, kind: str, details: Mapping[str, Any], title: str | None
+) -> Target | None:
+    match = _SENTRY.match(address)
+    if match is None and not kind.startswith("sentry"):
+        return None
+    short_id = name_of(details, "shortId") or ""
+    by_name = (keys.sentry_issue_by_short_id(short_id),) if _SHORT_ID.fullmatch(short_id) else ()
+    by_id = (keys.sentry_issue_by_id(match["id"]),) if match else ()
+    names = (*by_name, *by_id)
+    if not names:
+        return None
+    thing = Thing(names[0], title, address or None, names[1:])
+    shown = short_id if by_name else match["id"] if match else ""
+    return Target("references", thing, Reference("issue", shown, address or None, "linked"))

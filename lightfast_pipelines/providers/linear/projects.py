@@ -1,0 +1,302 @@
+"""`Project`, `ProjectUpdate` and `Cycle`: what the issues are planned in.
+
+`project.created|deleted|restored|archived|unarchived|X-changed` (X: state, name, description,
+content, lead, members, teams, start-date, target-date, priority, health), `cycle.created|completed|
+reopened|archived|unarchived|deleted|X-changed` (X: name, description, start, end), `project-update.created|edited|
+health-changed|deleted`. A project update is about its project, and mentions itself as `item`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Mention, Reading, Reference, StateChange, Thing
+from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, time, url
+from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
+from lightfast_pipelines.providers.linear.changes import Field, day, ids, plain, shown
+from lightfast_pipelines.providers.linear.event import Event, linked_id, number_of
+from lightfast_pipelines.providers.linear.parts import Parts, cycle_name
+from lightfast_pipelines.providers.linear.transitions import Described, Kind
+from lightfast_pipelines.providers.linear.transitions import read as read_kind
+
+# `state` until 2023, then the type of `status`: the same words.
+PROJECT_STATUSES = ("backlog", "planned", "started", "paused", "completed", "canceled")
+_HEALTH = {"onTrack": "on_track", "atRisk": "at_risk", "offTrack": "off_track"}
+_MARKS = {"onTrack": "+", "atRisk": "!", "offTrack": "x"}
+
+
+def read_project(event: Event) -> Reading:
+    """Raises Missing where the payload has no time to speak of, as the others do."""
+    return read_kind(_PROJECT, event)
+
+
+def read_project_update(event: Event) -> Reading:
+    """Raises Missing also where it names no project."""
+    return read_kind(_PROJECT_UPDATE, event)
+
+
+def read_cycle(event: Event) -> Reading:
+    """Raises Missing."""
+    return read_kind(_CYCLE, event)
+
+
+def _status(data: Mapping[str, Any]) -> str | None:
+    return name_of(child(data, "status"), "type") or name_of(data, "state")
+
+
+def _status_name(data: Mapping[str, Any]) -> str | None:
+    return name_of(child(data, "status"), "name") or name_of(data, "state")
+
+
+def _line(label: str, value: str | None) -> str | None:
+    return f"{label}: {value}" if value else None
+
+
+def _percent(data: Mapping[str, Any]) -> str | None:
+    progress = number_of(data, "progress")
+    return None if progress is None else f"{round(progress * 100)}%"
+
+
+def _project(event: Event) -> Described:
+    data = event.data
+    name = name_of(data, "name") or ""
+    subject = Thing(keys.linear_project(event.id), name or None, event.url or url(data, "url"))
+    lead = member_of(data, "lead")
+    team_ids = ids(data.get("teamIds"))
+    parts = Parts(subject)
+    parts.references.append(Reference("project", name or event.id, subject.url))
+    parts.add_person("lead", lead)
+    for member_id in ids(data.get("memberIds"))[:50]:
+        parts.add_person("member", account({}, member_id), refer=False)
+    for team_id in team_ids:
+        parts.add_team(team_id, {})
+    lead_name = name_of(child(data, "lead"), "name")
+    return Described(
+        subject.key,
+        parts,
+        f"Project: {name}",
+        (
+            name,
+            text(data, "description"),
+            text(data, "content"),
+            _line("State", _status_name(data)),
+            _line("Progress", _percent(data)),
+            _line("Target", day(data.get("targetDate"))),
+            _line("Lead", lead_name),
+            _line("Health", _marked(data)),
+        ),
+        author_of(data, "creator"),
+        {
+            "projectId": event.id,
+            "projectName": name or None,
+            "slugId": name_of(data, "slugId"),
+            "state": _status(data),
+            "stateName": _status_name(data),
+            "health": name_of(data, "health"),
+            "progress": number_of(data, "progress"),
+            "scope": number_of(data, "scope"),
+            "targetDate": name_of(data, "targetDate"),
+            "startDate": name_of(data, "startDate"),
+            "startedAt": name_of(data, "startedAt"),
+            "completedAt": name_of(data, "completedAt"),
+            "canceledAt": name_of(data, "canceledAt"),
+            "leadId": lead and lead.source_id,
+            "leadName": lead_name,
+            "creatorId": linked_id(data, "creator"),
+            "teamIds": list(team_ids),
+            "memberIds": list(ids(data.get("memberIds")))[:200],
+        },
+    )
+
+
+def _project_states(
+    event: Event, described: Described, transition: str, changed: Field | None, at: datetime
+) -> Sequence[StateChange]:
+    subject, status = described.parts.subject, _status(event.data)
+    if transition == "deleted":
+        if status in ("completed", "canceled"):
+            return ()
+        return (
+            StateChange(subject, "status", "canceled", at, 9, "deleted", {"reason": "deleted"}),
+        )
+    label = changed.label if changed else ""
+    found = []
+    if status in PROJECT_STATUSES and (transition in ("created", "restored") or label == "state"):
+        rank, facts = PROJECT_STATUSES.index(status), {"name": _status_name(event.data)}
+        found.append(StateChange(subject, "status", status, at, rank, transition, facts))
+    if transition == "created" or label == "health":
+        found += _health(event.data, subject, at, transition)
+    return found
+
+
+def _health(
+    data: Mapping[str, Any], project: Thing, at: datetime, reason: str
+) -> list[StateChange]:
+    value = _HEALTH.get(text(data, "health") or "")
+    return [StateChange(project, "health", value, at, reason=reason)] if value else []
+
+
+def _marked(data: Mapping[str, Any]) -> str | None:
+    health = name_of(data, "health")
+    return f"{_MARKS[health]} {health}" if health in _MARKS else None
+
+
+def _project_update(event: Event) -> Described:
+    data = event.data
+    project, project_id = child(data, "project"), linked_id(data, "project")
+    if project_id is None:
+        raise Missing("data.projectId")
+    name, body = name_of(project, "name"), text(data, "body") or ""
+    subject = Thing(keys.linear_project(project_id), name, url(project, "url"))
+    item = Thing(keys.linear_project_update(event.id), None, event.url or url(data, "url"))
+    parts = Parts(subject)
+    parts.references.append(Reference("project", name or project_id, subject.url))
+    parts.mentions.append(Mention(item, "item"))
+    author = author_of(data, "user")
+    return Described(
+        item.key,
+        parts,
+        f"{cut(name or 'Project', 80)}: {cut(' '.join(body[:300].split()), 60)}",
+        (text(data, "body"), _line("Project", name), _line("Health", _marked(data))),
+        author,
+        {
+            "updateId": event.id,
+            "projectId": project_id,
+            "projectName": name,
+            "health": name_of(data, "health"),
+            "editedAt": name_of(data, "editedAt"),
+            "userId": author and author.source_id,
+        },
+    )
+
+
+def _project_update_states(
+    event: Event, described: Described, transition: str, changed: Field | None, at: datetime
+) -> Sequence[StateChange]:
+    """The health of the project: an update's opening is not the project's own."""
+    if transition != "created" and (changed is None or changed.label != "health"):
+        return ()
+    reason = f"project-update.{transition}"
+    return _health(event.data, described.parts.subject, at, reason)
+
+
+def _cycle(event: Event) -> Described:
+    data = event.data
+    shown_as = cycle_name(data)
+    team, team_id = child(data, "team"), linked_id(data, "team")
+    team_name = name_of(team, "name")
+    subject = Thing(keys.linear_cycle(event.id), shown_as, event.url)
+    parts = Parts(subject)
+    parts.references.append(Reference("cycle", shown_as or event.id, event.url))
+    parts.add_team(team_id, team)
+    progress, scope = _percent(data), number_of(data, "scope")
+    return Described(
+        subject.key,
+        parts,
+        f"{shown_as or 'Cycle'}{f' ({team_name})' if team_name else ''}",
+        (
+            shown_as,
+            text(data, "description"),
+            _line("Team", team_name),
+            _line("Starts", day(data.get("startsAt"))),
+            _line("Ends", day(data.get("endsAt"))),
+            _line("Progress", progress),
+            _line("Scope", None if scope is None else str(scope)),
+        ),
+        None,
+        {
+            "cycleId": event.id,
+            "cycleNumber": number_of(data, "number"),
+            "cycleName": name_of(data, "name"),
+            "teamId": team_id,
+            "teamKey": name_of(team, "key"),
+            "teamName": team_name,
+            "startsAt": name_of(data, "startsAt"),
+            "endsAt": name_of(data, "endsAt"),
+            "completedAt": name_of(data, "completedAt"),
+            "progress": number_of(data, "progress"),
+            "scope": scope,
+        },
+    )
+
+
+def _cycle_states(
+    event: Event,
+    described: Described,
+    transition: str,
+    changed: Field | None,  # noqa: ARG001 - the transition says enough
+    at: datetime,
+) -> Sequence[StateChange]:
+    """Linear does not say when a cycle begins: what happens in it afterwards shows that it has."""
+    subject, starts = described.parts.subject, time(event.data, "startsAt")
+    has_started = starts is not None and starts <= at
+    if transition == "created":
+        value = "started" if has_started else "upcoming"
+        return (StateChange(subject, "status", value, at, 0, transition),)
+    if transition == "deleted":
+        if time(event.data, "completedAt"):
+            return ()
+        return (
+            StateChange(subject, "status", "canceled", at, 3, "deleted", {"reason": "deleted"}),
+        )
+    if transition == "completed":
+        return (StateChange(subject, "status", "completed", at, 2, transition),)
+    if transition == "reopened":
+        return (StateChange(subject, "status", "started", at, 1, transition),)
+    if starts is not None and has_started and time(event.data, "completedAt") is None:
+        return (StateChange(subject, "status", "started", starts, 1, "started"),)
+    return ()
+
+
+_PROJECT = Kind(
+    thing="project",
+    tags=("Project Created", "Project Updated", "Project Deleted"),
+    weights=(45, 40),
+    fields=(
+        Field("trashed", ("trashed",), "deleted", 40, cleared="restored", time="archivedAt"),
+        Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
+        Field("state", ("statusId", "status", "state"), "state-changed", 40, _status_name),
+        Field("health", ("health",), "health-changed", 35, plain("health"), shown),
+        Field("name", ("name",), "name-changed", 25, plain("name"), shown),
+        Field("description", ("description",), "description-changed", 25),
+        Field("content", ("content", "contentState"), "content-changed", 25),
+        Field("lead", ("leadId", "lead"), "lead-changed", 30, lambda d: name_of(child(d, "lead"), "name")),
+        Field("members", ("memberIds",), "members-changed", 20),
+        Field("teams", ("teamIds",), "teams-changed", 25),
+        Field("priority", ("priority",), "priority-changed", 25, plain("priority"), shown),
+        Field("start date", ("startDate",), "start-date-changed", 25, lambda d: day(d.get("startDate")), day),
+        Field("target date", ("targetDate",), "target-date-changed", 30, lambda d: day(d.get("targetDate")), day),
+    ),
+    describe=_project,
+    states=_project_states,
+)  # fmt: skip
+_PROJECT_UPDATE = Kind(
+    thing="project-update",
+    tags=("Project Update Posted", "Project Update Edited", "Project Update Deleted"),
+    weights=(45, 25),
+    fields=(
+        Field("text", ("body", "bodyData"), "edited", 30),
+        Field("health", ("health",), "health-changed", 35, plain("health"), shown),
+    ),
+    describe=_project_update,
+    states=_project_update_states,
+    edited_by_author=True,
+)
+_CYCLE = Kind(
+    thing="cycle",
+    tags=("Cycle Created", "Cycle Updated", "Cycle Deleted"),
+    weights=(40, 35),
+    fields=(
+        Field("completed", ("completedAt",), "completed", 40, cleared="reopened", time="completedAt"),
+        Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
+        Field("name", ("name",), "name-changed", 25, plain("name"), shown),
+        Field("description", ("description",), "description-changed", 20),
+        Field("start", ("startsAt",), "start-changed", 30, lambda d: day(d.get("startsAt")), day),
+        Field("end", ("endsAt",), "end-changed", 30, lambda d: day(d.get("endsAt")), day),
+    ),
+    describe=_cycle,
+    states=_cycle_states,
+)  # fmt: skip

@@ -1,0 +1,134 @@
+"""Linear as the receiver and capture see it: which part of this folder answers which question.
+
+What an event means stands in the module named after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
+from lightfast_pipelines.providers import json_body
+from lightfast_pipelines.providers.contract import Accepted, MalformedBody, Refused, Secret
+from lightfast_pipelines.providers.fields import Missing, name_of
+from lightfast_pipelines.providers.linear import (
+    comments,
+    issues,
+    labels,
+    lifecycle,
+    projects,
+    routes,
+    signature,
+)
+from lightfast_pipelines.providers.linear.event import Event, UnknownAction, event_of
+from lightfast_pipelines.settings import settings
+
+_READERS: Mapping[str, Callable[[Event], Reading]] = {
+    "Attachment": comments.read_attachment,
+    "Comment": comments.read_comment,
+    "Cycle": projects.read_cycle,
+    "Issue": issues.read,
+    "IssueLabel": labels.read,
+    "Project": projects.read_project,
+    "ProjectUpdate": projects.read_project_update,
+    "Reaction": comments.read_reaction,
+}
+_CONNECTION: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
+    "OAuthApp": lifecycle.read_application,
+    "PermissionChange": lifecycle.read_permissions,
+}
+# Each tells the application's own user of what another event tells everybody.
+_NOTHING_TO_REMEMBER = frozenset({"AppUserNotification", "OAuthAuthorization"})
+_LONGEST_HEADER = 200
+
+
+class Linear:
+    """`contract.Provider` for Linear."""
+
+    name = "linear"
+    rule_version = 1
+    default_events = frozenset(_READERS)
+    kept_headers = frozenset(
+        {"content-type", "user-agent", "linear-delivery", "linear-event", signature.HEADER}
+    )
+    secret_settings: Sequence[str] = ("LINEAR_WEBHOOK_SIGNING_SECRET",)
+
+    def __init__(self, tolerance_seconds: float | None = None) -> None:
+        """`tolerance_seconds`: how far the signed time may be from now; None: as the settings say."""
+        self._tolerance_seconds = tolerance_seconds
+
+    def accept(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        secrets: Sequence[Secret],
+        *,
+        now: datetime,
+    ) -> Accepted | Refused:
+        """Signature, then that the body parses, then the time it signs, then names and ids."""
+        verified_by = signature.verified_by(body, headers.get(signature.HEADER), secrets)
+        if verified_by is None:
+            return Refused(401, "signature missing or not valid")
+        try:
+            payload = json_body.payload(body)
+        except MalformedBody as error:
+            return Refused(400, str(error))
+        untimely = signature.why_untimely(payload, now, self._tolerance())
+        if untimely is not None:
+            return Refused(401, untimely)
+        event = (name_of(payload, "type") or "").strip()
+        if not _is_word(event):
+            return Refused(400, "expected the event's name in the body's `type`")
+        named = headers.get("linear-event", "").strip()
+        if named and named != event:
+            return Refused(400, "header Linear-Event is not the body's `type`")
+        delivery = headers.get("linear-delivery", "").strip()
+        if delivery and not _is_word(delivery):
+            return Refused(400, "header Linear-Delivery is not of Linear's form")
+        return Accepted(delivery or sha256(body).hexdigest(), event, verified_by)
+
+    def _tolerance(self) -> float:
+        if self._tolerance_seconds is not None:
+            return self._tolerance_seconds
+        return settings().linear_timestamp_tolerance_seconds
+
+    def decode(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],  # noqa: ARG002 - always JSON
+    ) -> dict[str, Any]:
+        """The payload; its text holds no NUL and no lone surrogate. Raises MalformedBody."""
+        return json_body.payload(body)
+
+    def route(self, event_type: str, payload: Mapping[str, Any]) -> Route | None:
+        """By team, project or organization, else through what it is about."""
+        return routes.route(event_type, payload)
+
+    def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
+        """For any payload of `decode`: statements, or why there are none. Does not raise."""
+        if event_type in _NOTHING_TO_REMEMBER:
+            return Filtered(event_type)
+        try:
+            if event_type in _CONNECTION:
+                return _CONNECTION[event_type](payload)
+            reader = _READERS.get(event_type)
+            if reader is None:
+                return Parked(f"event {event_type[:100]} is not known yet")
+            return reader(event_of(event_type, payload))
+        except (Missing, UnknownAction) as unknown:
+            return Parked(f"{event_type}: {unknown}")
+
+    def sync_event(
+        self,
+        event_type: str,
+        payload: Mapping[str, Any],  # noqa: ARG002 - the type is the kind
+    ) -> str:
+        """Linear's own names of entities, whatever the action."""
+        return event_type
+
+
+def _is_word(value: str) -> bool:
+    return 0 < len(value) <= _LONGEST_HEADER and value.isprintable()
