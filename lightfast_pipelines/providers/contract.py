@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from lightfast_pipelines.domain.events import Reading, Route
 
@@ -41,6 +41,22 @@ class Refused:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class EventRule:
+    """What becomes of one kind of delivery: a row of docs/events.md, held against the code by tests.
+
+    `event` is the stored event type, `action` the body's where it has one (None: whatever it is).
+    `source_types` are the types of the observations that may come of it; `note` is the reason for
+    which it is filtered, or what else there is to know.
+    """
+
+    event: str
+    action: str | None
+    outcome: Literal["delivered", "filtered", "lifecycle"]
+    source_types: tuple[str, ...] = ()
+    note: str = ""
+
+
 class MalformedBody(ValueError):
     """The bytes are not the provider's format; the message says what was expected and what was found."""
 
@@ -53,6 +69,8 @@ class Provider(Protocol):
     """Raised when transformers change: older outcomes go back into the queue."""
     default_events: frozenset[str]
     """Events of `sync_config.events` that an integration wants unless it says otherwise."""
+    events: Sequence[EventRule]
+    """What becomes of each kind of event it knows; any other is parked."""
     kept_headers: frozenset[str]
     """Headers stored beside the body (lower case)."""
     secret_settings: Sequence[str]

@@ -74,3 +74,24 @@ class Parts:
             title = (text(found, "title") or "")[:200] or None
             key = keys.github_milestone(self.repository.id, number)
             self.relate("belongs_to", Thing(key, title, url(found)), "milestone")
+
+    def add_commit(self, relation: str, sha: str | None, label: str | None = None) -> None:
+        if sha is not None:
+            commit = self.repository.commit(sha)
+            self.references.append(Reference("commit", sha, commit.url, label))
+            self.relate(relation, commit)
+
+    def add_head(self, pull: Mapping[str, Any]) -> None:
+        """The head's branch, of which a fork that is gone says only the name, and its last commit."""
+        head = child(pull, "head")
+        ref, fork = name_of(head, "ref"), child(head, "repo")
+        fork_id = whole(fork, "id")
+        if ref and fork_id is None:
+            self.references.append(Reference("branch", ref))
+        elif ref:
+            at_home = str(fork_id) == self.repository.id
+            home = self.repository if at_home else Repository(str(fork_id), None, url(fork), None)
+            branch = home.branch(ref)
+            self.references.append(Reference("branch", ref, branch.url))
+            self.relate("on_branch", branch)
+        self.add_commit("contains", name_of(head, "sha"))

@@ -112,9 +112,10 @@ def _statement(
     subject = repository.numbered_thing(key, number, title, url(pull))
     parts = Parts(repository, subject)
     parts.references.append(Reference("pr", f"#{number}", subject.url))
-    _add_head(parts, pull)
+    parts.add_head(pull)
     if merged:
-        _add_commit(parts, "merges_as", name_of(pull, "merge_commit_sha"), "merge")
+        # The trial merge of an open pull request is not its merge: only a merged one has that.
+        parts.add_commit("merges_as", name_of(pull, "merge_commit_sha"), "merge")
         parts.add_account("merged_by", pull.get("merged_by"))
     parts.add_people("reviewer", children(pull, "requested_reviewers"))
     parts.add_assignees(pull)
@@ -152,30 +153,6 @@ def _state(
     if value == "draft" and transition.name == "opened":
         rank = 0
     return StateChange(subject, "status", value, at, rank, reason=transition.name)
-
-
-def _add_head(parts: Parts, pull: Mapping[str, Any]) -> None:
-    """The head's branch, of which a fork that is gone says only the name, and its last commit."""
-    head = child(pull, "head")
-    ref, fork = name_of(head, "ref"), child(head, "repo")
-    fork_id = whole(fork, "id")
-    if ref and fork_id is None:
-        parts.references.append(Reference("branch", ref))
-    elif ref:
-        at_home = str(fork_id) == parts.repository.id
-        home = parts.repository if at_home else Repository(str(fork_id), None, url(fork), None)
-        branch = home.branch(ref)
-        parts.references.append(Reference("branch", ref, branch.url))
-        parts.relate("on_branch", branch)
-    _add_commit(parts, "contains", name_of(head, "sha"))
-
-
-def _add_commit(parts: Parts, relation: str, sha: str | None, label: str | None = None) -> None:
-    """The trial merge of an open pull request is not its merge: only a merged one has that."""
-    if sha is not None:
-        commit = parts.repository.commit(sha)
-        parts.references.append(Reference("commit", sha, commit.url, label))
-        parts.relate(relation, commit)
 
 
 def _metadata(
