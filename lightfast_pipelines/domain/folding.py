@@ -32,7 +32,7 @@ class StatementSource:
     body_sha256: bytes
 
 
-def _preference(stated: tuple[StatementSource, Statement]) -> tuple[int, bool, float, bytes]:
+def preference(stated: tuple[StatementSource, Statement]) -> tuple[int, bool, float, bytes]:
     """By source, then the provider's latest update time (none last), then smallest body hash."""
     source, statement = stated
     updated = statement.updated_at
@@ -125,7 +125,7 @@ def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
     """The observation that a set of statements of one `source_id` makes.
 
     Per field the first that is not null (None, empty text, empty collection), in the order of
-    `_preference`; tuples are united by their natural keys, the preferred statement winning; metadata
+    `preference`; tuples are united by their natural keys, the preferred statement winning; metadata
     is merged per key. Raises ValueError for no statement or for several source ids.
     """
     if not statements:
@@ -134,13 +134,13 @@ def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
         return statements[0][1]
     if len({statement.source_id for _, statement in statements}) > 1:
         raise ValueError("fold needs statements of one source_id")
-    ranked = sorted(statements, key=_preference)
+    ranked = sorted(statements, key=preference)
     if any(
-        _preference(one) == _preference(other) and one[1] != other[1]
+        preference(one) == preference(other) and one[1] != other[1]
         for one, other in pairwise(ranked)
     ):
         # One body that states it twice differently: any order will do, if it is always the same.
-        ranked.sort(key=lambda stated: (_preference(stated), repr(stated[1])))
+        ranked.sort(key=lambda stated: (preference(stated), repr(stated[1])))
     ordered: list[Statement] = []
     for _, statement in ranked:
         if statement not in ordered:
@@ -174,4 +174,5 @@ def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
         link_text=_first(s.link_text for s in (telling, *ordered)),
         branch=_first(s.branch for s in ordered),
         paths=_first(s.paths for s in ordered),
+        occurrence=_first(s.occurrence for s in ordered),
     )

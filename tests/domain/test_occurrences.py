@@ -1,0 +1,219 @@
+"""A storm becomes a handful of observations, the same ones in whatever order its errors come."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Edge, Occurrence, Statement, Thing
+from lightfast_pipelines.domain.folding import StatementSource
+from lightfast_pipelines.domain.occurrences import settle
+
+ISSUE = Thing(keys.sentry_issue(7, 100))
+RELEASE = Thing(keys.sentry_release("acme", "shop@1.0"))
+START = datetime(2024, 5, 1, 10, 30, tzinfo=UTC)
+
+Stated = tuple[StatementSource, Statement, int]
+
+
+def source(seed: object, kind: str = "webhook") -> StatementSource:
+    return StatementSource(
+        "api" if kind == "api" else "webhook",
+        START + timedelta(days=9),
+        hashlib.sha256(repr(seed).encode()).digest(),
+    )
+
+
+def error(
+    event_id: str,
+    minutes: float,
+    tag: int,
+    *,
+    environment: str = "production",
+    kind: str = "webhook",
+) -> Stated:
+    at = START + timedelta(minutes=minutes)
+    statement = Statement(
+        source_id=f"{ISSUE.key}|error.occurred|shop@1.0|{environment}|{at:%Y-%m-%dT%HZ}",
+        source="sentry",
+        source_type="error.occurred",
+        subject=ISSUE,
+        occurred_at=at,
+        title="[Error] TypeError: no price",
+        content="no price",
+        edges=(
+            Edge(ISSUE, "caused_by", RELEASE),
+            Edge(RELEASE, "contains", Thing("github:commit:a")),
+        ),
+        metadata={"eventId": event_id, "level": "error"},
+        updated_at=at,
+        occurrence=Occurrence(ISSUE.key, event_id),
+    )
+    return source((event_id, tag), kind), statement, tag
+
+
+def regression(minutes: float, tag: int, told_after: float = 2.0) -> Stated:
+    """Told some minutes after the error that caused it."""
+    since = START + timedelta(minutes=minutes)
+    statement = Statement(
+        source_id=f"{ISSUE.key}|unresolved|{since.isoformat()}",
+        source="sentry",
+        source_type="issue.unresolved",
+        subject=ISSUE,
+        occurred_at=since + timedelta(minutes=told_after),
+        title="[Issue Unresolved] TypeError: no price",
+        occurrence=Occurrence(ISSUE.key, "", restart=True, since=since),
+    )
+    return source(tag), statement, tag
+
+
+def shown(series: list[Stated]) -> list[tuple[str, str, object, tuple[int, ...]]]:
+    return [
+        (
+            found.source_type,
+            found.source_id.removeprefix(ISSUE.key + "|").removeprefix("error."),
+            found.metadata.get("count"),
+            tags,
+        )
+        for found, tags in settle(series)
+    ]
+
+
+def test_the_first_error_stands_alone_and_is_not_counted_in_its_hour() -> None:
+    assert shown([error("b", 1, 2), error("a", 0, 1), error("c", 2, 3), error("d", 31, 4)]) == [
+        ("error.created", "created|a", None, (1,)),
+        ("error.occurred", "occurred|shop@1.0|production|2024-05-01T10Z", 2, (2, 3)),
+        ("error.occurred", "occurred|shop@1.0|production|2024-05-01T11Z", 1, (4,)),
+    ]
+
+
+def test_a_late_earlier_error_takes_the_place_of_the_first_which_is_then_counted() -> None:
+    assert shown([error("b", 1, 2), error("c", 2, 3)])[0][1] == "created|b"
+    assert shown([error("b", 1, 2), error("c", 2, 3), error("z", 0, 4)]) == [
+        ("error.created", "created|z", None, (4,)),
+        ("error.occurred", "occurred|shop@1.0|production|2024-05-01T10Z", 2, (2, 3)),
+    ]
+
+
+def test_of_errors_at_one_moment_the_smallest_id_is_the_first() -> None:
+    assert shown([error("b", 0, 1), error("a", 0, 2)])[0][1] == "created|a"
+
+
+def test_an_event_stated_twice_is_one_error_with_both_payloads_behind_it() -> None:
+    series = [error("a", 0, 1), error("b", 1, 2), error("b", 1, 3), error("b", 1, 4, kind="api")]
+    assert shown(series)[1][2:] == (1, (2, 3, 4))
+
+
+def test_where_payloads_disagree_on_an_events_hour_the_preferred_one_decides() -> None:
+    late = error("b", 45, 3, kind="api")
+    assert [found[1] for found in shown([error("a", 0, 1), late, error("b", 1, 2)])] == [
+        "created|a",
+        "occurred|shop@1.0|production|2024-05-01T10Z",
+    ]
+
+
+def test_the_error_that_caused_a_regression_stands_alone_though_the_regression_is_told_later() -> (
+    None
+):
+    series = [error("a", 0, 1), error("b", 1, 2), error("c", 5, 3), error("d", 6, 4)]
+    found = shown([*series, regression(5, 9)])
+    assert [one[1] for one in found if one[0] == "error.created"] == ["created|a", "created|c"]
+    assert [one[2:] for one in found if one[0] == "error.occurred"] == [(2, (2, 4))]
+
+
+def test_a_regression_told_twice_or_before_any_error_makes_no_further_first() -> None:
+    twice = [error("a", 0, 1), regression(-5, 7), regression(-5, 8)]
+    assert [one[1] for one in shown(twice)] == ["created|a"]
+
+
+def test_releases_and_environments_are_counted_apart() -> None:
+    found = shown([error("a", 0, 1), error("b", 1, 2), error("c", 2, 3, environment="preview")])
+    assert [one[1] for one in found[1:]] == [
+        "occurred|shop@1.0|preview|2024-05-01T10Z",
+        "occurred|shop@1.0|production|2024-05-01T10Z",
+    ]
+
+
+def test_only_the_very_first_error_says_what_the_issue_was_caused_by() -> None:
+    settled = settle([error("a", 0, 1), error("b", 1, 2), error("c", 9, 3), regression(9, 4)])
+    causes = {
+        found.source_type + found.source_id[-1]: [edge.type for edge in found.edges]
+        for found, _ in settled
+    }
+    assert causes == {
+        "error.createda": ["caused_by", "contains"],
+        "error.createdc": ["contains"],
+        "error.occurredZ": ["contains"],
+    }
+
+
+def test_an_hour_says_how_many_it_counts_and_from_when_to_when() -> None:
+    (_, _), (hour, _) = settle([error(str(number), number, number) for number in range(13)])
+    assert hour.title == "[Errors] 12\N{MULTIPLICATION SIGN} TypeError: no price"
+    assert hour.occurred_at == START + timedelta(minutes=1)
+    assert hour.metadata == {
+        "level": "error",
+        "count": 12,
+        "firstSeen": "2024-05-01T10:31:00.000Z",
+        "lastSeen": "2024-05-01T10:42:00.000Z",
+        "firstEventId": "1",
+    }
+
+
+def test_ten_thousand_errors_are_a_handful_and_none_is_lost() -> None:
+    storm = [error(f"{number:05}", number / 100, number) for number in range(10_000)]
+    random.Random(1).shuffle(storm)
+    settled = settle(storm)
+    assert len(settled) == 4
+    counts = [found.metadata.get("count", 1) for found, _ in settled]
+    assert sum(counts) == 10_000
+    assert sorted(tag for _, tags in settled for tag in tags) == list(range(10_000))
+
+
+def test_several_series_or_none_are_refused() -> None:
+    one, other = error("a", 0, 1), error("b", 1, 2)
+    elsewhere = replace(other[1], occurrence=Occurrence("sentry:issue:7:101", "b"))
+    with pytest.raises(ValueError, match="one series"):
+        settle([one, (other[0], elsewhere, 2)])
+    with pytest.raises(ValueError, match="with an occurrence"):
+        settle([(one[0], replace(one[1], occurrence=None), 1)])
+
+
+_EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from("abcdefgh"),
+        st.integers(0, 150),
+        st.sampled_from(["production", "preview"]),
+        st.sampled_from(["webhook", "api"]),
+    ),
+    max_size=14,
+)
+
+
+@settings(max_examples=60)
+@given(_EVENTS, st.lists(st.integers(-10, 160), max_size=3), st.randoms(use_true_random=False))
+def test_order_and_repetition_change_nothing_and_every_event_is_counted_once(
+    events: list[tuple[str, int, str, str]], restarts: list[int], chance: random.Random
+) -> None:
+    series = [
+        error(event_id, minutes, tag, environment=environment, kind=kind)
+        for tag, (event_id, minutes, environment, kind) in enumerate(events)
+    ]
+    series += [regression(minutes, 100 + tag) for tag, minutes in enumerate(restarts)]
+    settled = settle(series)
+    changed = [*series, *(series[:5])]
+    chance.shuffle(changed)
+    assert settle(changed) == settled
+    counts = [found.metadata.get("count", 1) for found, _ in settled]
+    assert sum(counts) == len({event_id for event_id, *_ in events})
+    alone = [found for found, _ in settled if found.source_type == "error.created"]
+    assert len(alone) <= 1 + len(set(restarts))
+    assert bool(alone) == bool(events)
+    assert len({found.source_id for found, _ in settled}) == len(settled)
