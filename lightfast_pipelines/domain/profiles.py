@@ -1,0 +1,162 @@
+"""What a person works on, in what way and when, from what they took part in.
+
+Pure, and the same for any order of the parts. Who works with whom is counted by
+`capture/collaborators.py`; reading and writing is `capture/profiles.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import fsum
+
+RULE_VERSION = 1
+
+HALF_LIFE_SECONDS = 90 * 86_400
+# Merging or reviewing the work of someone else tells half as much of what one works on.
+_SECOND_HAND = 0.5
+_FOLDERS_DEEP = 3
+_MOST = {"directory": 12, "category": 6, "entity": 8}
+_FAINTEST = 0.05
+# An endpoint or error named once is chance.
+_FEWEST_MENTIONS = 2
+# Below this many deeds the hours above the mean are noise.
+FEWEST_DEEDS_FOR_HOURS = 10
+_MOST_CONFIDENT = 0.95
+_HALF_CONFIDENT_AT = 10
+
+_BY_TYPE = {
+    "commit.pushed": "code",
+    "issue.opened": "issue",
+    "issue.created": "issue",
+    "review-comment.created": "discussion",
+}
+_BY_KIND = {
+    "review": "review",
+    "issue": "triage",
+    "discussion": "discussion",
+    "release": "release",
+    "deployment": "deployment",
+    "incident": "incident",
+    "planning": "planning",
+    "check": "check",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """That somebody took part in an observation; one for each observation.
+
+    `at` is in seconds since 1970, `did` whether they acted (not when others merge or deploy their
+    work), `is_own` whether the work is theirs, alone or with others; `files` are paths, `entities`
+    keys.
+    """
+
+    at: float
+    source_type: str
+    observation_type: str
+    category: str
+    did: bool
+    is_own: bool
+    files: Sequence[str] = ()
+    entities: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """`expertise`: domain -> 0 to 1; `contributions`: kind -> share; `hours`: UTC, ascending.
+
+    `last_active` is in seconds since 1970.
+    """
+
+    expertise: Mapping[str, float]
+    contributions: Mapping[str, float]
+    hours: tuple[int, ...]
+    observations: int
+    last_active: float
+    confidence: float
+
+
+def profile_of(parts: Sequence[Part]) -> Profile:
+    """The profile of who took these parts. Raises ValueError for none.
+
+    Weights halve every 90 days and are relative to the strongest of their kind, so the moment they
+    are measured from cancels: no profile changes because others went on working. Confidence is
+    n / (n + 10), at most 0.95: a person seen once is hardly known.
+    """
+    if not parts:
+        raise ValueError("nobody has a profile without having taken part in anything")
+    deeds = [part.at for part in parts if part.did]
+    kinds = Counter(contribution(part) for part in parts if part.did)
+    total = kinds.total()
+    count = len(parts)
+    return Profile(
+        expertise=_expertise(parts),
+        contributions={kind: share for kind, n in _ranked(kinds) if (share := round(n / total, 2))},
+        hours=_active_hours(deeds),
+        observations=count,
+        last_active=max(deeds or (part.at for part in parts)),
+        confidence=round(min(_MOST_CONFIDENT, count / (count + _HALF_CONFIDENT_AT)), 2),
+    )
+
+
+def contribution(part: Part) -> str:
+    """What kind of contribution it is: code, pull_request, review, discussion, issue, triage, ..."""
+    thing, _, transition = part.source_type.partition(".")
+    if thing == "pull-request":
+        if part.is_own:
+            return "pull_request"
+        return "review" if transition == "merged" else "triage"
+    known = _BY_TYPE.get(part.source_type) or _BY_KIND.get(part.observation_type)
+    return known or ("code" if part.observation_type == "change" else "other")
+
+
+def directory_of(path: str) -> str:
+    """The folder of a file, three levels deep at most; `.` for a file at the root."""
+    return "/".join(path.split("/")[:-1][:_FOLDERS_DEEP]) or "."
+
+
+def _expertise(parts: Sequence[Part]) -> dict[str, float]:
+    newest = max(part.at for part in parts)
+    weights: dict[str, dict[str, list[float]]] = {kind: defaultdict(list) for kind in _MOST}
+    for part in parts:
+        weight = 0.5 ** ((newest - part.at) / HALF_LIFE_SECONDS)
+        if not part.is_own:
+            weight *= _SECOND_HAND
+        for path in part.files:
+            # Shared out, so that renaming a thousand files is no more than one piece of work.
+            share = weight / len(part.files)
+            weights["directory"][f"directory:{directory_of(path)}"].append(share)
+        for key in part.entities:
+            weights["entity"][key].append(weight)
+        if part.category != "other":
+            weights["category"][f"category:{part.category}"].append(weight)
+    found: dict[str, float] = {}
+    for kind, most in _MOST.items():
+        sums = {
+            name: fsum(each)
+            for name, each in weights[kind].items()
+            if kind != "entity" or len(each) >= _FEWEST_MENTIONS
+        }
+        strongest = max(sums.values(), default=0.0)
+        for name, weight in _ranked(sums)[:most]:
+            # Nothing for decades: the weight of the strongest may be as small as a float can be.
+            relative = round(weight / strongest, 2) if strongest else 0.0
+            if relative >= _FAINTEST:
+                found[name] = relative
+    return found
+
+
+def _active_hours(times: Iterable[float]) -> tuple[int, ...]:
+    """Hours of the day with more deeds than the mean of all 24."""
+    counts = Counter(datetime.fromtimestamp(at, UTC).hour for at in times)
+    total = counts.total()
+    if total < FEWEST_DEEDS_FOR_HOURS:
+        return ()
+    return tuple(sorted(hour for hour, count in counts.items() if count * 24 > total))
+
+
+def _ranked(weights: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(weights.items(), key=lambda item: (-item[1], item[0]))
