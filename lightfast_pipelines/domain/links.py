@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Mention, Statement, TextScope, Thing
+from lightfast_pipelines.domain.identifiers import find_identifiers
 from lightfast_pipelines.domain.markup import cover, excerpt
 
 _NUMBER = re.compile(r"#([1-9]\d{0,8})(?!\w)(?!\.\d)")
@@ -24,8 +25,6 @@ _URL = re.compile(
     r"|commit/(?P<sha>[0-9a-f]{7,40}))(?!\w)",
     re.IGNORECASE,
 )
-_LINEAR_URL = re.compile(r"https?://linear\.app/[\w-]+/issue/([A-Za-z]{2,10}-[1-9]\d{0,5})(?!\w)")
-_IDENTIFIER = re.compile(r"(?<![\w/.-])([A-Z]{2,10})-([1-9]\d{0,5})(?!\w)(?!-\w)(?!\.\d)")
 _SHA = re.compile(r"(?<![\w/.:@#=&?%+-])[0-9a-f]{7,40}(?![\w@-])(?!\.\w)")
 _FLOAT = re.compile(r"\d+e\d+$")
 _ROLE = re.compile(
@@ -44,16 +43,6 @@ _LINK_TEXT = re.compile(r"\[(?:[\w./-]{0,140}#|GH-)\d{1,9}\]\($", re.IGNORECASE)
 _IN_LINK_TEXT = re.compile(r"[^\[\]\n]{0,200}\]\(|</a>")
 _REVERTS = re.compile(r"\breverts?[ \t]+commit[ \t]+([0-9a-f]{7,40})\b", re.IGNORECASE)
 _CHERRY_PICKED = re.compile(r"\bcherry[ -]picked[ \t]+from[ \t]+commit[ \t]+([0-9a-f]{7,40})\b")
-
-# Upper-case names with a number that nobody files as an issue.
-_NO_TEAMS = (
-    "AES AGPL ALPHA ANSI APACHE ARM ASCII AVX BASE BCP BETA BIG BIP BPO BSD CLAUDE COVID CP CPU CRC CSS CVE CWE DAY "
-    "DES EC ECMA EIP EN ERC ES EST EUC FIPS FLOAT GB GEP GH GHSA GMT GPL GPT GPU HMAC HS HTML HTTP HTTPS IEC IEEE INT "
-    "IP IPV ISO JAVA JEP JIS JWT KEP KOI LATIN LC LGPL LEVEL LLAMA LTS MD MIT MP NEP NIST NODE OAUTH PART PEP PHASE "
-    "PKCS PORT PR PS PSR PYTHON RC RFC RIPEMD RS RSA SHA SHAKE SIP SSE SSL STEP TIP TLS TOP TYPE UCS UINT US UTC UTF "
-    "VERSION WEEK WIN WINDOWS"
-)
-_NO_TEAM = frozenset(_NO_TEAMS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +124,6 @@ def _urls(text: str, scope: TextScope | None) -> Iterator[_Found]:
             yield _Found(start, match.end(), thing, "url")
 
 
-def _identifiers(text: str) -> Iterator[_Found]:
-    for match in _LINEAR_URL.finditer(text) if "://linear.app/" in text else ():
-        identifier = match[1].upper()
-        thing = Thing(keys.linear_issue_by_identifier(identifier), identifier, match[0])
-        yield _Found(match.start(), match.end(), thing, "url")
-    for match in _IDENTIFIER.finditer(text):
-        if match[1] in _NO_TEAM:
-            continue
-        thing = Thing(keys.linear_issue_by_identifier(match[0]), match[0])
-        yield _Found(match.start(), match.end(), thing, "identifier")
-
-
 def _find(text: str, scope: TextScope | None) -> list[_Found]:
     found: list[_Found] = []
     if "#" in text:
@@ -159,8 +136,8 @@ def _find(text: str, scope: TextScope | None) -> list[_Found]:
         )
     if "://" in text:
         found += _urls(text, scope)
-    if "-" in text:
-        found += _identifiers(text)
+    if "-" in text or "sentry.io/" in text:
+        found += (_Found(*one) for one in find_identifiers(text))
     found.sort(key=lambda item: (item.start, item.end))
     return found
 
@@ -188,6 +165,10 @@ def _same(subject: Thing, thing: Thing, scope: TextScope | None) -> bool:
         keys.github_issue(scope.repository_id, number),
         keys.github_discussion(scope.repository_id, number),
     )
+
+
+def _is_of_sentry(thing: Thing) -> bool:
+    return thing.key.startswith("sentry:")
 
 
 def _confidence(role: str, kind: str) -> float:
@@ -242,7 +223,9 @@ def read_links(statement: Statement) -> Links:
     ("fixes issue #3", "fix for #3" are references). Wider than GitHub: a list goes on after the
     first (`Fixes #1, #2 and #3`), the text of a link counts for its address, and `repo#5` in that
     very repository. Narrower: closing words in a title that quotes another (`Revert "Fixes #1"`).
-    Code, quotations and comments say nothing. Never a relation of a thing to itself.
+    What can only be an issue of Sentry's is resolved rather than fixed; of `ABC-12`, which may be
+    Linear's as well, nobody knows yet. Code, quotations and comments say nothing. Never a relation of
+    a thing to itself.
     """
     closing = statement.link_text is not None
     text = (
@@ -279,7 +262,7 @@ def read_links(statement: Statement) -> Links:
         edges.append(
             Edge(
                 statement.subject,
-                role,
+                "resolves" if role == "fixes" and _is_of_sentry(found.thing) else role,
                 found.thing,
                 _confidence(role, found.kind),
                 "text" if found.kind == "identifier" else "link",

@@ -137,6 +137,58 @@ def test_linear_identifiers_count_after_closing_words_or_in_brackets() -> None:
     assert title.confidence < edge.confidence < 1
 
 
+@pytest.mark.parametrize(
+    ("text", "alias"),
+    [
+        ("Fixes SHOP-1A", "SHOP-1A"),
+        ("fixes FRONT-END-9.", "FRONT-END-9"),
+        ("Resolves Sentry SHOP-12", "SHOP-12"),
+        ("closes sentry issue SHOP-12", "SHOP-12"),
+        ("Fixes CHECKOUTSERVICE-12", "CHECKOUTSERVICE-12"),
+        ("Fixes https://acme.sentry.io/issues/4711/", "issue:4711"),
+        ("fixes https://sentry.io/organizations/acme/issues/4711/events/ab12/", "issue:4711"),
+        ("fixes https://sentry.io/acme/shop/issues/4711/?query=is", "issue:4711"),
+    ],
+)
+def test_what_only_sentry_can_mean_is_resolved(text: str, alias: str) -> None:
+    assert told(text) == [("resolves", f"sentry:ref:{alias}")]
+
+
+def test_a_name_that_linear_and_sentry_share_can_be_found_by_either() -> None:
+    (edge,) = read_links(pull_request("fixes SHOP-12")).edges
+    assert edge.type == "fixes"
+    assert edge.object.key == keys.linear_issue_by_identifier("SHOP-12")
+    assert edge.object.aliases == (keys.sentry_issue_by_short_id("SHOP-12"),)
+
+
+def test_an_address_of_sentry_without_a_closing_word_is_a_reference() -> None:
+    assert told("see https://acme.sentry.io/issues/4711/") == [
+        ("references", "sentry:ref:issue:4711")
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fixes AES-256-GCM",
+        "fixes CI-CD",
+        "fixes TOP-LEVEL",
+        "fixes X86-64",
+        "fixes ISO-8859-1",
+        "fixes CVE-2024-1234",
+        "fixes UTF-16LE",
+        "fixes GPT-4K",
+        "FRONT-END-9 without a closing word",
+        "fixes https://docs.sentry.io/product/issues/",
+        "fixes https://sentry.io/organizations/acme/issues/",
+        "fixes https://notsentry.io/issues/4711/",
+        "fixes src/SHOP-1A",
+    ],
+)
+def test_what_only_looks_like_sentrys_makes_no_edge(text: str) -> None:
+    assert told(text) == []
+
+
 def test_a_number_of_the_same_repository_can_be_found_by_its_id_after_a_rename() -> None:
     own, other = (edge.object for edge in read_links(pull_request("#1 and o/r#2")).edges)
     assert own.aliases == (keys.github_number_by_id(1, 1),)
