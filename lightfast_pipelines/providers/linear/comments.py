@@ -196,7 +196,7 @@ _ATTACHMENT = Kind(
     tags=("Attachment Added", "Attachment Updated", "Attachment Removed"),
     weights=(20, 10),
     fields=(
-        Field("title", ("title",), "title-changed", 10, plain("title"), shown),
+        Field("title", ("title",), "title-changed", 10, was=shown),
         Field("address", ("url",), "address-changed", 15, plain("url"), shown),
     ),
     describe=_attachment,

@@ -74,7 +74,7 @@ _FIELDS = (
     Field("priority", ("priority",), "priority-changed", 30, lambda d: _priority(d.get("priority")), _priority),
     Field("assignee", ("assigneeId", "assignee"), "assigned", 30, _named("assignee"), cleared="unassigned"),
     Field("delegate", ("delegateId", "delegate"), "delegate-changed", 25, _named("delegate")),
-    Field("title", ("title",), "title-changed", 25, plain("title"), shown),
+    Field("title", ("title",), "title-changed", 25, was=shown),
     Field("description", ("description", "descriptionData"), "description-changed", 25),
     Field("project", ("projectId", "project"), "project-changed", 30, _named("project")),
     Field("cycle", ("cycleId", "cycle"), "cycle-changed", 25, lambda d: cycle_name(child(d, "cycle"))),

@@ -9,7 +9,7 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, Reference, Thing
 from lightfast_pipelines.providers.fields import child, name_of, text
 from lightfast_pipelines.providers.linear.accounts import author_of
-from lightfast_pipelines.providers.linear.changes import Field, plain, shown
+from lightfast_pipelines.providers.linear.changes import Field, shown
 from lightfast_pipelines.providers.linear.event import Event, linked_id
 from lightfast_pipelines.providers.linear.parts import Parts
 from lightfast_pipelines.providers.linear.transitions import Described, Kind, no_states
@@ -52,7 +52,7 @@ _KIND = Kind(
     weights=(15, 15),
     fields=(
         Field("archived", ("archivedAt",), "archived", 10, cleared="unarchived", time="archivedAt"),
-        Field("name", ("name",), "name-changed", 15, plain("name"), shown),
+        Field("name", ("name",), "name-changed", 15, was=shown),
         Field("description", ("description",), "description-changed", 10),
         Field("team", ("teamId", "team"), "team-changed", 10),
     ),

@@ -42,7 +42,7 @@ def target_of(attachment: Mapping[str, Any]) -> Target | None:
         text(attachment, "sourceType") or text(child(attachment, "source"), "type") or ""
     ).lower()
     title = cut(text(attachment, "title") or "", 200) or None
-    return _github(address, kind, title) or _sentry(address, kind, details, title)
+    return _sentry(address, kind, details, title) or _github(address, kind, title)
 
 
 def _github(address: str, kind: str, title: str | None) -> Target | None:

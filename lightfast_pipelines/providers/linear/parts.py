@@ -126,11 +126,13 @@ def _other(relation: Mapping[str, Any], name: str) -> Thing | None:
 
 
 def issue_thing(identity: str, issue: Mapping[str, Any], address: str | None = None) -> Thing:
-    """An issue that another payload names, with what it says of it."""
+    """An issue that another payload names; `address` is that of a page of the issue."""
     identifier, title = identifier_of(issue, address), text(issue, "title")
     name = cut(" ".join(part for part in (identifier, title) if part), 200) or None
     aliases = (keys.linear_issue_by_identifier(identifier),) if identifier else ()
-    return Thing(keys.linear_issue(identity), name, url(issue, "url"), aliases)
+    page = (address or "").partition("#")[0]
+    own = url(issue, "url") or (page if "/issue/" in page else None)
+    return Thing(keys.linear_issue(identity), name, own, aliases)
 
 
 def identifier_of(issue: Mapping[str, Any], address: str | None = None) -> str | None:

@@ -260,7 +260,7 @@ _PROJECT = Kind(
         Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
         Field("state", ("statusId", "status", "state"), "state-changed", 40, _status_name),
         Field("health", ("health",), "health-changed", 35, plain("health"), shown),
-        Field("name", ("name",), "name-changed", 25, plain("name"), shown),
+        Field("name", ("name",), "name-changed", 25, was=shown),
         Field("description", ("description",), "description-changed", 25),
         Field("content", ("content", "contentState"), "content-changed", 25),
         Field("lead", ("leadId", "lead"), "lead-changed", 30, lambda d: name_of(child(d, "lead"), "name")),
@@ -292,7 +292,7 @@ _CYCLE = Kind(
     fields=(
         Field("completed", ("completedAt",), "completed", 40, cleared="reopened", time="completedAt"),
         Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
-        Field("name", ("name",), "name-changed", 25, plain("name"), shown),
+        Field("name", ("name",), "name-changed", 25, was=shown),
         Field("description", ("description",), "description-changed", 20),
         Field("start", ("startsAt",), "start-changed", 30, lambda d: day(d.get("startsAt")), day),
         Field("end", ("endsAt",), "end-changed", 30, lambda d: day(d.get("endsAt")), day),

@@ -135,7 +135,7 @@ def _changed(kind: Kind, event: Event, described: Described, change: Change) -> 
         return replace(base, base_significance=kind.weights[1], actor=actor, states=states)
     now, was = known.now(event.data), known.was(change.old)
     value = "none" if change.is_cleared and known.cleared is None else now
-    suffix = f" ({known.label}: {cut(value, 60)})" if value else f" ({known.label})"
+    suffix = _suffix(known.label, was, value)
     return replace(
         base,
         title=titled(tag, cut(described.title, 170 - len(suffix)) + suffix),
@@ -172,6 +172,13 @@ def _statement(
         metadata={**event.facts, **described.metadata},
         updated_at=event.last_update,
     )
+
+
+def _suffix(label: str, was: str | None, now: str | None) -> str:
+    """What changed, in brackets behind the title; the text itself is shown already."""
+    if now:
+        return f" ({label}: {cut(now, 60)})"
+    return f" ({label} was: {cut(was, 60)})" if was else "" if label == "text" else f" ({label})"
 
 
 def _told(label: str, was: str | None, now: str | None) -> str:

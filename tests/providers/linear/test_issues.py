@@ -1,0 +1,398 @@
+"""What an Issue payload states: created, deleted, and one observation for each changed field."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lightfast_pipelines.domain.events import Filtered, Parked
+from tests.providers.linear.payloads import (
+    CHANGED_AT,
+    CREATED_AT,
+    issue,
+    issue_data,
+    issue_update,
+    user,
+)
+from tests.providers.linear.readings import (
+    edges,
+    mentioned,
+    read,
+    references,
+    statement,
+    statements,
+    states,
+)
+
+ISSUE = "linear:issue:issue-12"
+CREATED = datetime(2024, 5, 1, 10, 0, 0, 250_000, tzinfo=UTC)
+CHANGED = datetime(2024, 5, 2, 12, 0, 0, 500_000, tzinfo=UTC)
+
+
+def test_a_created_issue_is_told_with_what_it_belongs_to() -> None:
+    found = statement(
+        issue(
+            assignee="Grace",
+            project="project-1",
+            cycleId="cycle-1",
+            cycle={"id": "cycle-1", "number": 3},
+            labels=[{"id": "label-1", "name": "Bug"}],
+            parentId="issue-1",
+            estimate=3.0,
+            dueDate="2024-06-01",
+        )
+    )
+    assert found.source_id == f"{ISSUE}|created"
+    assert found.source_type == "issue.created"
+    assert found.title == "[Issue Created] ENG-12: Add a cart"
+    assert found.occurred_at == found.updated_at == CREATED
+    assert found.subject.aliases == ("linear:ref:ENG-12",)
+    assert found.content.splitlines() == [
+        "Add a cart",
+        "It holds what will be bought.",
+        "Team: Engineering",
+        "State: Todo",
+        "Priority: High",
+        "Project: Checkout",
+        "Cycle: Cycle 3",
+        "Assignee: Grace",
+        "Labels: Bug",
+        "Estimate: 3 points",
+        "Due: 2024-06-01",
+    ]
+    assert references(found) == [
+        ("issue", "ENG-12", None),
+        ("team", "ENG", "Engineering"),
+        ("project", "Checkout", None),
+        ("cycle", "Cycle 3", None),
+        ("assignee", "grace@acme.dev", None),
+        ("label", "Bug", None),
+        ("branch", "ada/eng-12-add-a-cart", None),
+    ]
+    assert edges(found) == {
+        (ISSUE, "belongs_to", "linear:project:project-1"),
+        (ISSUE, "belongs_to", "linear:cycle:cycle-1"),
+        (ISSUE, "parent", "linear:issue:issue-1"),
+    }
+    assert states(found) == [
+        (ISSUE, "status", "unstarted"),
+        (ISSUE, "priority", "high"),
+        (ISSUE, "assignee", "user:linear:user-grace"),
+        (ISSUE, "cycle", "linear:cycle:cycle-1"),
+    ]
+    assert {each.reason for each in found.states} == {"created"}
+    assert found.states[0].metadata["name"] == "Todo"
+    for key, value in {
+        "identifier": "ENG-12",
+        "number": 12,
+        "teamKey": "ENG",
+        "stateType": "unstarted",
+        "priorityLabel": "High",
+        "estimate": 3,
+        "organizationId": "org-1",
+        "webhookId": "hook-1",
+        "action": "created",
+    }.items():
+        assert found.metadata[key] == value
+
+
+def test_who_did_it_is_not_whose_work_it_is() -> None:
+    found = statement(issue_update({"title": "A cart"}))
+    assert found.actor is not None
+    assert found.author is not None
+    assert (found.actor.name, found.author.name) == ("Grace", "Ada")
+    assert (found.actor.email, found.actor.email_verified) == ("grace@acme.dev", True)
+    assert found.actor.username == "grace"
+
+
+def test_old_payloads_name_no_actor_and_nobody_is_made_up_for_a_change() -> None:
+    created = statement(issue(generation=2023))
+    assert created.actor is not None
+    assert created.actor.source_id == "user-ada"
+    assert statement(issue_update({"title": "A cart"}, generation=2023)).actor is None
+    assert statement(issue("remove", generation=2023)).actor is None
+
+
+@pytest.mark.parametrize(
+    ("actor", "kind", "verified"),
+    [
+        ({"id": "i", "service": "github", "type": "integration"}, "bot", False),
+        ({"id": "o", "name": "Deployer", "type": "oauthClient"}, "bot", False),
+        ({"id": "e", "name": "Eve", "email": "e@x.dev", "type": "externalUser"}, "unknown", False),
+        ({"id": "u", "name": "Uma", "email": "u@x.dev", "type": "user"}, "person", True),
+    ],
+)
+def test_only_the_addresses_of_members_are_vouched_for(
+    actor: dict[str, Any], kind: str, verified: bool
+) -> None:
+    payload = issue_update({"title": "A cart"})
+    payload["actor"] = actor
+    found = statement(payload).actor
+    assert found is not None
+    assert (found.source_id, found.kind, found.email_verified) == (actor["id"], kind, verified)
+
+
+@pytest.mark.parametrize(
+    ("updated_from", "now", "transition", "shown"),
+    [
+        ({"stateId": "x"}, {"state": "started"}, "state-changed", "(state: In Progress)"),
+        ({"priority": 0}, {"priority": 1}, "priority-changed", "(priority: urgent)"),
+        ({"assigneeId": None}, {"assignee": "Ada"}, "assigned", "(assignee: Ada)"),
+        ({"assigneeId": "user-ada"}, {}, "unassigned", "(assignee)"),
+        ({"title": "Cart"}, {}, "title-changed", "(title was: Cart)"),
+        ({"description": "Old"}, {}, "description-changed", "(description was"),
+        ({"projectId": None}, {"project": "p"}, "project-changed", "(project: Checkout)"),
+        ({"projectId": "p"}, {}, "project-changed", "(project: none)"),
+        ({"cycleId": None}, {"cycleId": "c"}, "cycle-changed", "(cycle)"),
+        ({"parentId": None}, {"parentId": "issue-1"}, "parent-changed", "(parent)"),
+        ({"estimate": None}, {"estimate": 5}, "estimate-changed", "(estimate: 5)"),
+        ({"dueDate": None}, {"dueDate": "2024-06-01"}, "due-date-changed", "(due date: 2024-06-01)"),
+        ({"dueDate": "2024-06-01"}, {}, "due-date-changed", "(due date: none)"),
+        ({"teamId": "team-2", "number": 3}, {}, "team-changed", "(team: Engineering)"),
+        (
+            {"labelIds": []},
+            {"labelIds": ["label-1"], "labels": [{"id": "label-1", "name": "Bug"}]},
+            "labels-changed",
+            "(labels: Bug)",
+        ),
+        ({"archivedAt": None}, {"archivedAt": CHANGED_AT}, "archived", "(archived)"),
+        ({"archivedAt": CREATED_AT}, {}, "unarchived", "(archived)"),
+        ({"trashed": True, "archivedAt": CREATED_AT}, {}, "restored", "(trashed)"),
+    ],
+)  # fmt: skip
+def test_each_field_has_its_own_transition(
+    updated_from: dict[str, Any], now: dict[str, Any], transition: str, shown: str
+) -> None:
+    found = statement(issue_update(updated_from, **now))
+    assert found.source_type == f"issue.{transition}"
+    assert found.source_id == f"{ISSUE}|{transition}|2024-05-02T12:00:00.500Z"
+    assert found.occurred_at == CHANGED
+    assert found.title.startswith("[Issue Updated] ENG-12: Add a cart (")
+    assert shown in found.title or transition == "description-changed"
+    assert found.metadata["action"] == "updated"
+
+
+def test_several_changed_fields_are_several_observations_and_noise_is_none() -> None:
+    found = statements(
+        issue_update(
+            {"stateId": "x", "priority": 0, "sortOrder": 3, "completedAt": None},
+            state="completed",
+            completedAt=CHANGED_AT,
+        )
+    )
+    assert [each.source_type for each in found] == ["issue.state-changed", "issue.priority-changed"]
+    assert states(found[0]) == [(ISSUE, "status", "completed")]
+    assert states(found[1]) == [(ISSUE, "priority", "high")]
+    assert found[0].metadata["updatedFrom"] == {"stateId": "x"}
+
+
+@pytest.mark.parametrize(
+    ("updated_from", "reason"),
+    [
+        ({}, "nothing that means something changed"),
+        ({"sortOrder": 9.0}, "nothing that means something changed: sortOrder"),
+        ({"boardOrder": 1, "subscriberIds": []}, "nothing that means something changed: boardOrder"),
+        ({"title": "Add a cart"}, "nothing that means something changed"),
+        ({"labelIds": [], "assigneeId": None, "estimate": None}, "nothing that means something"),
+    ],
+)  # fmt: skip
+def test_an_update_that_changes_nothing_of_meaning_is_filtered_with_the_reason(
+    updated_from: dict[str, Any], reason: str
+) -> None:
+    found = read(issue_update(updated_from))
+    assert isinstance(found, Filtered)
+    assert found.reason.startswith(reason)
+
+
+def test_the_order_of_labels_is_no_change() -> None:
+    payload = issue_update({"labelIds": ["b", "a"]}, labelIds=["a", "b"])
+    assert isinstance(read(payload), Filtered)
+
+
+def test_fields_of_2021_that_were_and_are_null_are_no_changes() -> None:
+    nulls = dict.fromkeys(
+        ("archivedAt", "description", "estimate", "cycleId", "projectId", "assigneeId", "parentId")
+    )
+    payload = issue_update(nulls, assignee="Ada", description=None, generation=2021)
+    assert [each.source_type for each in statements(payload)] == ["issue.assigned"]
+
+
+def test_ten_updates_of_one_field_are_ten_observations_and_a_repetition_none() -> None:
+    moments = [
+        (datetime(2024, 5, 2, tzinfo=UTC) + timedelta(milliseconds=each)).isoformat()
+        for each in range(10)
+    ]
+    payloads = [
+        issue_update({"priority": (each + 1) % 5}, at=at, priority=each % 5)
+        for each, at in enumerate(moments)
+    ]
+    ids = [statement(payload).source_id for payload in payloads]
+    assert len(set(ids)) == 10
+    assert [statement(payload).source_id for payload in payloads] == ids
+
+
+def test_an_update_without_what_it_changed_is_parked() -> None:
+    payload = issue("update")
+    assert isinstance(read(payload), Parked)
+
+
+@pytest.mark.parametrize("state", ["backlog", "unstarted", "started"])
+def test_a_deleted_issue_that_was_not_done_with_ends(state: str) -> None:
+    found = statement(issue("remove", state=state))
+    assert found.source_type == "issue.deleted"
+    assert found.title == "[Issue Deleted] ENG-12: Add a cart"
+    assert found.occurred_at == CHANGED
+    assert states(found) == [(ISSUE, "status", "canceled")]
+    assert found.states[0].reason == "deleted"
+
+
+@pytest.mark.parametrize("state", ["completed", "canceled"])
+def test_a_deleted_issue_that_was_done_with_stays_so(state: str) -> None:
+    assert states(statement(issue("remove", state=state))) == []
+
+
+def test_a_removal_and_the_update_that_trashes_state_the_same_fact() -> None:
+    removed = statement(issue("remove"))
+    trashed = statement(
+        issue_update({"trashed": None, "archivedAt": None}, trashed=True, archivedAt=CHANGED_AT)
+    )
+    assert trashed.source_id == removed.source_id
+    assert trashed.title == removed.title
+    assert states(trashed) == states(removed)
+
+
+def test_deleted_restored_and_deleted_again_are_three_facts() -> None:
+    first = statement(issue("remove", at="2024-05-03T00:00:00.000Z"))
+    back = statement(
+        issue_update({"trashed": True, "archivedAt": "x"}, at="2024-05-04T00:00:00.000Z")
+    )
+    second = statement(issue("remove", at="2024-05-05T00:00:00.000Z"))
+    assert len({each.source_id for each in (first, back, second)}) == 3
+    assert states(back) == [(ISSUE, "status", "unstarted")]
+
+
+def test_an_issue_that_moves_to_another_team_keeps_its_key_and_its_old_names() -> None:
+    moved = statement(
+        issue_update(
+            {"teamId": "team-1", "identifier": "ENG-12", "number": 12},
+            teamId="team-2",
+            team={"id": "team-2", "key": "OPS", "name": "Operations"},
+            identifier="OPS-3",
+            previousIdentifiers=["ENG-12"],
+        )
+    )
+    assert moved.subject.key == ISSUE
+    assert moved.subject.aliases == ("linear:ref:OPS-3", "linear:ref:ENG-12")
+
+
+def test_a_renamed_team_changes_no_id() -> None:
+    renamed = {"id": "team-1", "key": "CORE", "name": "Core"}
+    before, after = statement(issue()), statement(issue(team=renamed, identifier="CORE-12"))
+    assert before.source_id == after.source_id
+    assert before.subject.key == after.subject.key
+
+
+@pytest.mark.parametrize("fact", ["created", "deleted", "title", "state", "assignee"])
+def test_three_generations_state_the_same_fact_alike(fact: str) -> None:
+    def payload(generation: int) -> dict[str, Any]:
+        if fact in ("created", "deleted"):
+            return issue({"created": "create"}.get(fact, "remove"), generation=generation)
+        updated_from = {"title": "Cart"} if fact == "title" else {f"{fact}Id": None}
+        return issue_update(updated_from, assignee="Ada", generation=generation)
+
+    found = [statement(payload(generation)) for generation in (2021, 2023, 2026)]
+    assert len({each.source_id for each in found}) == 1
+    assert len({each.source_type for each in found}) == 1
+    assert len({each.occurred_at for each in found}) == 1
+    assert len({each.title for each in found}) == 1
+    assert len({tuple(states(each)) for each in found}) == 1
+    assert {"linear:ref:ENG-12"} == {each.subject.aliases[0] for each in found}
+
+
+def test_the_first_state_of_all_types_is_known_and_triage_comes_before_the_backlog() -> None:
+    state = {"id": "s", "name": "Triage", "type": "triage"}
+    found = statement(
+        issue(stateId="s", state="backlog") | {"data": issue_data() | {"state": state}}
+    )
+    assert states(found)[0] == (ISSUE, "status", "backlog")
+    assert found.states[0].metadata == {"name": "Triage", "type": "triage", "id": "s"}
+
+
+def test_an_unknown_type_of_state_moves_nothing() -> None:
+    state = {"id": "s", "name": "Odd", "type": "odd"}
+    found = statement(issue() | {"data": issue_data() | {"state": state}})
+    assert [each[1] for each in states(found)] == ["priority"]
+
+
+def test_clearing_assignee_and_cycle_says_so() -> None:
+    found = statements(issue_update({"assigneeId": "user-ada", "cycleId": "cycle-1"}))
+    assert [states(each) for each in found] == [
+        [(ISSUE, "assignee", "none")],
+        [(ISSUE, "cycle", "none")],
+    ]
+
+
+def test_attachments_of_an_issue_relate_it_to_pull_request_and_sentry_issue() -> None:
+    found = statement(
+        issue(
+            attachments=[
+                {"url": "https://github.com/Acme/Shop/pull/7", "sourceType": "githubPr"},
+                {"url": "https://acme.sentry.io/issues/991/", "metadata": {"shortId": "SHOP-1A"}},
+                {"url": "https://github.com/acme/shop/issues/3"},
+                {"url": f"https://github.com/acme/shop/commit/{'a' * 40}"},
+                {"url": "https://example.com/github.com/acme/shop/pull/9"},
+                {"url": "https://gitlab.com/acme/shop/pull/8"},
+                {"url": "https://github.com/acme/shop/pull/seven"},
+                {"url": "javascript:alert(1)"},
+            ]
+        )
+    )
+    assert edges(found) == {
+        (ISSUE, "tracked_in", "github:ref:acme/shop#7"),
+        (ISSUE, "references", "sentry:ref:SHOP-1A"),
+        (ISSUE, "references", "github:ref:acme/shop#3"),
+        (ISSUE, "references", f"github:commit:{'a' * 40}"),
+    }
+    sentry = next(e.object for e in found.edges if e.object.key.startswith("sentry:"))
+    assert sentry.aliases == ("sentry:ref:issue:991",)
+    assert ("pr", "#7", "tracked_in") in references(found)
+    assert ("issue", "SHOP-1A", "linked") in references(found)
+
+
+def test_relations_go_from_what_blocks_and_from_the_duplicate() -> None:
+    found = statement(
+        issue(
+            relations=[
+                {"type": "blocks", "relatedIssue": {"id": "issue-2", "identifier": "ENG-2"}},
+                {"type": "duplicate", "relatedIssueId": "issue-3"},
+                {"type": "related", "relatedIssueId": "issue-4"},
+                {"type": "blocks", "relatedIssueId": "issue-12"},
+            ],
+            inverseRelations=[{"type": "blocks", "issue": {"id": "issue-5"}}],
+        )
+    )
+    assert edges(found) == {
+        (ISSUE, "blocks", "linear:issue:issue-2"),
+        (ISSUE, "duplicates", "linear:issue:issue-3"),
+        (ISSUE, "references", "linear:issue:issue-4"),
+        ("linear:issue:issue-5", "blocks", ISSUE),
+    }
+
+
+def test_a_person_outside_and_an_integration_can_have_made_an_issue() -> None:
+    outside = {"id": "x-1", "name": "Eve", "email": "eve@else.dev"}
+    gone: dict[str, Any] = {"creatorId": None, "creator": None}
+    found = statement(issue(**gone, externalUserCreator=outside)).author
+    assert found is not None
+    assert (found.source_id, found.email_verified) == ("x-1", False)
+    robot = statement(issue(**gone, botActor={"id": "b-1", "name": "Zendesk"})).author
+    assert robot is not None
+    assert (robot.source_id, robot.kind) == ("b-1", "bot")
+
+
+def test_people_are_mentioned_by_their_accounts() -> None:
+    found = statement(issue(assignee="Grace", delegate=user("Robot")))
+    assert mentioned(found, "assignee") == ["user:linear:user-grace"]
+    assert mentioned(found, "delegate") == ["user:linear:user-robot"]
