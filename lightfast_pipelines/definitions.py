@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lightfast_pipelines.assets import checks, inbox, meaning, memory, people, topics
+from lightfast_pipelines.assets import (
+    checks,
+    inbox,
+    liveness,
+    meaning,
+    memory,
+    people,
+    profiles,
+    summaries,
+    topics,
+)
 from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due
+from lightfast_pipelines.jobs.liveness import hourly_liveness
+from lightfast_pipelines.jobs.liveness import liveness as liveness_job
 from lightfast_pipelines.jobs.memory import memory as memory_job
+from lightfast_pipelines.jobs.profiles import profiles as profiles_job
+from lightfast_pipelines.jobs.profiles import profiles_when_due
+from lightfast_pipelines.jobs.summaries import summaries as summaries_job
+from lightfast_pipelines.jobs.summaries import summaries_when_due
 from lightfast_pipelines.jobs.upkeep import nightly_upkeep, upkeep
 from lightfast_pipelines.resources.database import DatabaseResource
 from lightfast_pipelines.resources.models import EmbedderResource, VectorIndexResource
@@ -31,10 +47,18 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             topics.clusters,
             people.actors,
             topics.cluster_consolidation,
+            profiles.actor_profiles,
+            summaries.cluster_summaries,
         ],
-        asset_checks=[checks.after_capture, checks.after_clusters],
-        jobs=[memory_job, consolidation, upkeep],
-        schedules=[consolidation_when_due, nightly_upkeep],
+        asset_checks=[checks.after_capture, checks.after_clusters, *liveness.CHECKS],
+        jobs=[memory_job, consolidation, profiles_job, summaries_job, liveness_job, upkeep],
+        schedules=[
+            consolidation_when_due,
+            profiles_when_due,
+            summaries_when_due,
+            hourly_liveness,
+            nightly_upkeep,
+        ],
         sensors=[new_payloads, run_failures],
         resources={**resources, **overrides},
         # A chain of assets in one process costs what one asset does; a process a step four times that.

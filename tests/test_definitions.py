@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from lightfast_pipelines.assets import liveness
 from lightfast_pipelines.assets.memory import TABLES
 from lightfast_pipelines.definitions import build_definitions, defs
 from lightfast_pipelines.partitions import DAILY, first_day, today
@@ -27,6 +28,8 @@ GRAPH = {
     "clusters": ("topics", {"embeddings"}),
     "actors": ("people", {"actor_identities"}),
     "cluster_consolidation": ("topics", {"clusters", "actors"}),
+    "actor_profiles": ("people", {"actors", "observations"}),
+    "cluster_summaries": ("topics", {"cluster_consolidation"}),
 }
 
 
@@ -89,7 +92,9 @@ def test_capture_cannot_be_run_in_parts() -> None:
 def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
     found = repository()
     jobs = {job.name: job for job in found.get_all_jobs() if not job.name.startswith("__")}
-    assert set(jobs) == {"memory", "consolidation", "upkeep"}
+    assert set(jobs) == {
+        *("memory", "consolidation", "profiles", "summaries", "liveness", "upkeep"),
+    }
     selected = {
         name: {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
         for name, job in jobs.items()
@@ -97,6 +102,9 @@ def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
     assert selected == {
         "memory": {*TABLES, "embeddings", "clusters"},
         "consolidation": {"actors", "cluster_consolidation"},
+        "profiles": {"actor_profiles"},
+        "summaries": {"cluster_summaries"},
+        "liveness": set(),
         "upkeep": set(),
     }
     for job in jobs.values():
@@ -106,6 +114,9 @@ def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
     schedules = {s.name: (s.job_name, s.cron_schedule) for s in found.schedule_defs}
     assert schedules == {
         "consolidation_when_due": ("consolidation", "*/5 * * * *"),
+        "profiles_when_due": ("profiles", "8-59/15 * * * *"),
+        "summaries_when_due": ("summaries", "3-59/15 * * * *"),
+        "hourly_liveness": ("liveness", "40 * * * *"),
         "nightly_upkeep": ("upkeep", "20 3 * * *"),
     }
     sensors = {s.name: s.minimum_interval_seconds for s in found.sensor_defs}
@@ -127,7 +138,18 @@ def test_one_check_alone_stops_what_follows() -> None:
         "refused_says_why": ("observations", False),
         "one_current_state": ("temporal_states", True),
         "no_stage_behind": ("clusters", False),
+        "clusters_have_a_summary": ("cluster_summaries", False),
+        "profiles_count": ("actor_profiles", False),
+        "closing_words_fix": ("relationships", False),
+        "deployments_end": ("temporal_states", False),
     }
+
+
+def test_shares_over_the_whole_memory_are_checked_by_a_job_of_their_own() -> None:
+    shares = {check.node_def.name for check in liveness.CHECKS}
+    for name in ("memory", "consolidation", "profiles", "summaries"):
+        assert shares.isdisjoint(node.name for node in repository().get_job(name).nodes), name
+    assert shares == {node.name for node in repository().get_job("liveness").nodes}
 
 
 def test_a_resource_that_nobody_uses_is_refused() -> None:

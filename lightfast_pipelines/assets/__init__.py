@@ -17,7 +17,9 @@ GROUPS = {
     "temporal_states": "states",
     "actor_identities": "people",
     "actors": "people",
+    "actor_profiles": "people",
     "embeddings": "meaning",
     "clusters": "topics",
     "cluster_consolidation": "topics",
+    "cluster_summaries": "topics",
 }

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dagster as dg
 
+from lightfast_pipelines.assets.liveness import CHECKS
 from lightfast_pipelines.assets.memory import TABLES
 
 JOB = "memory"
 
 memory = dg.define_asset_job(
     JOB,
-    selection=dg.AssetSelection.assets(*TABLES, "embeddings", "clusters"),
+    # Shares over the whole memory are not for every run: they have a job of their own.
+    selection=(
+        dg.AssetSelection.assets(*TABLES, "embeddings", "clusters")
+        - dg.AssetSelection.checks(*CHECKS)
+    ),
     description=(
         "Captures the deliveries of some days, then their vectors and provisional clusters. Asked "
         "for by the sensor `new_payloads` it takes what waits; started by hand it reprocesses."

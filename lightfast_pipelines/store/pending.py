@@ -173,10 +173,31 @@ def workspaces_due(conn: Connection, *, cluster_rule_version: int) -> int:
 
 def cluster_sizes(conn: Connection) -> dict[str, int]:
     """Size class (`1`, `2-3`, `4-7`, ...) -> clusters of it, in order of size."""
+    return _sizes(conn, "clusters")
+
+
+def profile_sizes(conn: Connection) -> dict[str, int]:
+    """Size class (`1`, `2-3`, `4-7`, ...) -> profiles of it, by observations, in order of size."""
+    return _sizes(conn, "actor_profiles")
+
+
+def summary_sizes(conn: Connection) -> dict[int, int]:
+    """Number of sentences -> summaries of so many, in order."""
+    return dict(
+        conn.execute(
+            """
+            SELECT jsonb_array_length(summary_citations) AS sentences, count(*)
+            FROM lightfast.clusters WHERE summary IS NOT NULL GROUP BY 1 ORDER BY 1
+            """
+        ).fetchall()
+    )
+
+
+def _sizes(conn: Connection, table: str) -> dict[str, int]:
     rows = conn.execute(
-        """
+        f"""
         SELECT floor(log(2, greatest(observation_count, 1)))::integer AS class, count(*)
-        FROM lightfast.clusters GROUP BY class ORDER BY class
+        FROM lightfast.{table} GROUP BY class ORDER BY class
         """
     ).fetchall()
     return {("1" if power == 0 else f"{2**power}-{2 ** (power + 1) - 1}"): n for power, n in rows}

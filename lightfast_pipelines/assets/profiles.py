@@ -1,0 +1,44 @@
+"""What people work on: a profile for everybody who took part in a workspace."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from lightfast_pipelines.assets._metadata import bars, preview, table_rows, table_spec
+from lightfast_pipelines.assets._turn import progress_log, turn
+from lightfast_pipelines.capture.profiles import update_profiles
+from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.pending import profile_sizes
+
+
+@dg.multi_asset(
+    name="update_profiles",
+    specs=[table_spec("actor_profiles", deps=["actors", "observations"], code_version="1")],
+    retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
+)
+def actor_profiles(
+    context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
+) -> dg.MaterializeResult[None]:
+    """Makes the profiles anew of those whose evidence changed since theirs was made."""
+    with turn(context, database, "profiles") as conn:
+        assert conn is not None, "a run by schedule waits for its turn"
+        report = update_profiles(
+            conn, now=datetime.now(UTC), progress=progress_log(context, "profiles")
+        )
+        size = table_rows(conn, ["actor_profiles"])["actor_profiles"]
+        sizes = profile_sizes(conn)
+    return dg.MaterializeResult(
+        asset_key="actor_profiles",
+        metadata={
+            "dagster/row_count": size,
+            "workspaces_of_run": report.workspaces,
+            "written_of_run": report.written,
+            "removed_of_run": report.removed,
+            "observations_of_run": report.observations,
+            "seconds": round(report.seconds, 2),
+            **preview(report.preview),
+            **bars(
+                "sizes", "Profiles by number of observations", list(sizes), list(sizes.values())
+            ),
+        },
+    )
