@@ -1,6 +1,6 @@
 """`discussion`: created, answered, unanswered, closed, reopened, deleted, transferred.
 
-Comments are events of their own.
+Comments are events of their own; smaller changes are told by `changes`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from lightfast_pipelines.domain.events import (
     Statement,
     Understood,
 )
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -32,7 +33,9 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
+from lightfast_pipelines.providers.github import changes
 from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import repository_of
 
@@ -60,17 +63,14 @@ _TRANSITIONS = {
         "transferred", "Discussion Transferred", "updated_at", "closed", 4, 30
     ),
 }
-_NOT_KEPT = frozenset(
-    {
-        "category_changed",
-        "edited",
-        "labeled",
-        "unlabeled",
-        "locked",
-        "unlocked",
-        "pinned",
-        "unpinned",
-    }
+_NOT_KEPT = frozenset({"locked", "unlocked", "pinned", "unpinned"})
+RULES = (
+    *(
+        EventRule("discussion", action, "delivered", (f"discussion.{each.name}",))
+        for action, each in _TRANSITIONS.items()
+    ),
+    *changes.rules(changes.DISCUSSION),
+    *not_kept("discussion", _NOT_KEPT),
 )
 
 
@@ -79,6 +79,8 @@ def read(payload: Mapping[str, Any]) -> Reading:
     action = text(payload, "action")
     if action in _NOT_KEPT:
         return Filtered(f"action {action} is not kept")
+    if changes.is_change(changes.DISCUSSION, action):
+        return changes.read(changes.DISCUSSION, payload)
     discussion = needed_child(payload, "discussion")
     transition = _TRANSITIONS.get(action or "")
     if transition is None:

@@ -1,4 +1,4 @@
-"""`issues`: opened, closed, reopened, deleted, transferred.
+"""`issues`: opened, closed, reopened, deleted, transferred; smaller ones are told by `changes`.
 
 Closing words mean nothing in an issue's own text; what it mentions is found elsewhere.
 """
@@ -19,6 +19,7 @@ from lightfast_pipelines.domain.events import (
     Statement,
     Understood,
 )
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -32,7 +33,9 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
+from lightfast_pipelines.providers.github import changes
 from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import (
     Repository,
@@ -60,11 +63,14 @@ _TRANSITIONS = {
     "deleted": _Transition("deleted", "Issue Deleted", "updated_at", "closed", 4, 35),
     "transferred": _Transition("transferred", "Issue Transferred", "updated_at", "closed", 4, 35),
 }
-_NOT_KEPT = frozenset(
-    {
-        *("assigned", "unassigned", "labeled", "unlabeled", "milestoned", "demilestoned"),
-        *("edited", "locked", "unlocked", "pinned", "unpinned", "typed", "untyped"),
-    }
+_NOT_KEPT = frozenset({"locked", "unlocked", "pinned", "unpinned", "typed", "untyped"})
+RULES = (
+    *(
+        EventRule("issues", action, "delivered", (f"issue.{each.name}",))
+        for action, each in _TRANSITIONS.items()
+    ),
+    *changes.rules(changes.ISSUE),
+    *not_kept("issues", _NOT_KEPT),
 )
 
 
@@ -76,6 +82,8 @@ def read(payload: Mapping[str, Any]) -> Reading:
     issue = needed_child(payload, "issue")
     if child(issue, "pull_request"):
         return Filtered("the issue is a pull request, which has events of its own")
+    if changes.is_change(changes.ISSUE, action):
+        return changes.read(changes.ISSUE, payload)
     transition = _TRANSITIONS.get(action or "")
     if transition is None:
         return Parked(f"action {str(action)[:100]} of issues is not known yet")

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from lightfast_pipelines.domain.events import Filtered, Lifecycle, LifecycleEvent, Parked, Reading
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -22,6 +23,7 @@ from lightfast_pipelines.providers.fields import (
     time,
     whole,
 )
+from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.repository import full_name, repository_id
 
 # action -> change, and the field of its time. `updated_at` does not move when an installation is
@@ -40,6 +42,24 @@ _REPOSITORY = {
     "deleted": "removed",
 }
 _REPOSITORY_NOT_KEPT = frozenset({"created", "edited", "privatized", "publicized"})
+RULES = (
+    *(
+        EventRule("installation", action, "lifecycle", note=f"the installation is {change}")
+        for action, (change, _) in _INSTALLATION.items()
+    ),
+    *not_kept("installation", ("new_permissions_accepted",)),
+    EventRule(
+        "installation_repositories", "added", "lifecycle", note="the repositories are active"
+    ),
+    EventRule(
+        "installation_repositories", "removed", "lifecycle", note="the repositories are removed"
+    ),
+    *(
+        EventRule("repository", action, "lifecycle", note=f"the repository is {change}")
+        for action, change in _REPOSITORY.items()
+    ),
+    *not_kept("repository", _REPOSITORY_NOT_KEPT),
+)
 
 
 def read_installation(payload: Mapping[str, Any]) -> Reading:

@@ -11,16 +11,28 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
-from lightfast_pipelines.providers.contract import Accepted, MalformedBody, Refused, Secret
+from lightfast_pipelines.providers.contract import (
+    Accepted,
+    EventRule,
+    MalformedBody,
+    Refused,
+    Secret,
+)
 from lightfast_pipelines.providers.fields import Missing, child, name_of, whole
 from lightfast_pipelines.providers.github import body as bodies
 from lightfast_pipelines.providers.github import (
+    checks,
+    comments,
+    created_refs,
+    deployments,
     discussion,
     issues,
     lifecycle,
+    outcomes,
     pull_request,
     push,
     release,
+    reviews,
     signature,
 )
 from lightfast_pipelines.providers.github.repository import (
@@ -30,16 +42,40 @@ from lightfast_pipelines.providers.github.repository import (
 )
 
 _READERS: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
+    "check_suite": checks.read_check_suite,
+    "commit_comment": comments.reader("commit_comment"),
+    "create": created_refs.read_create,
+    "delete": created_refs.read_delete,
+    "deployment": deployments.read_deployment,
+    "deployment_status": deployments.read_status,
     "discussion": discussion.read,
+    "discussion_comment": comments.reader("discussion_comment"),
     "installation": lifecycle.read_installation,
     "installation_repositories": lifecycle.read_installation_repositories,
+    "issue_comment": comments.reader("issue_comment"),
     "issues": issues.read,
     "pull_request": pull_request.read,
+    "pull_request_review": reviews.read,
+    "pull_request_review_comment": comments.reader("pull_request_review_comment"),
     "push": push.read,
     "release": release.read,
     "repository": lifecycle.read_repository,
+    "workflow_run": checks.read_workflow_run,
 }
-_NOTHING_TO_REMEMBER = frozenset({"ping", "public"})
+_RULES = (
+    *push.RULES,
+    *created_refs.RULES,
+    *pull_request.RULES,
+    *reviews.RULES,
+    *issues.RULES,
+    *discussion.RULES,
+    *comments.RULES,
+    *release.RULES,
+    *deployments.RULES,
+    *checks.RULES,
+    *lifecycle.RULES,
+    *outcomes.RULES,
+)
 _LONGEST_HEADER = 200
 
 
@@ -47,8 +83,9 @@ class GitHub:
     """`contract.Provider` for github.com and GitHub Enterprise Server."""
 
     name = "github"
-    rule_version = 1
-    default_events = frozenset({"push", "pull_request", "issues", "release", "discussion"})
+    rule_version = 2
+    default_events = frozenset(rule.event for rule in _RULES if rule.outcome == "delivered")
+    events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(
         {
             "content-type",
@@ -124,8 +161,9 @@ class GitHub:
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
         """For any payload of `decode`: statements, or why there are none. Does not raise."""
-        if event_type in _NOTHING_TO_REMEMBER:
-            return Filtered(event_type)
+        why = outcomes.FILTERED.get(event_type)
+        if why is not None:
+            return Filtered(f"event {event_type} is not kept: {why}")
         reader = _READERS.get(event_type)
         if reader is None:
             return Parked(f"event {event_type[:100]} is not known yet")

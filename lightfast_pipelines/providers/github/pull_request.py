@@ -1,6 +1,7 @@
 """`pull_request`: opened, merged, closed, reopened, ready for review, converted to draft.
 
-Each action states its own transition, at that transition's own time, and moves no other state.
+Each action states its own transition, at that transition's own time, and moves no other state;
+smaller ones are told by `changes`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from lightfast_pipelines.domain.events import (
     Thing,
     Understood,
 )
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     LONGEST_LINK_TEXT,
     Missing,
@@ -38,7 +40,9 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
+from lightfast_pipelines.providers.github import changes
 from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import Repository, repository_of
 
@@ -69,11 +73,21 @@ _TRANSITIONS = {
 }
 _NOT_KEPT = frozenset(
     {
-        *("assigned", "unassigned", "labeled", "unlabeled", "milestoned", "demilestoned"),
-        *("review_requested", "review_request_removed", "synchronize", "edited"),
         *("auto_merge_enabled", "auto_merge_disabled", "enqueued", "dequeued"),
         *("locked", "unlocked"),
     }
+)
+RULES = (
+    EventRule(
+        "pull_request", "closed", "delivered", ("pull-request.closed", "pull-request.merged")
+    ),
+    *(
+        EventRule("pull_request", action, "delivered", (f"pull-request.{each.name}",))
+        for action, each in _TRANSITIONS.items()
+        if action not in ("closed", "merged")
+    ),
+    *changes.rules(changes.PULL_REQUEST),
+    *not_kept("pull_request", _NOT_KEPT),
 )
 
 
@@ -82,6 +96,8 @@ def read(payload: Mapping[str, Any]) -> Reading:
     action = text(payload, "action")
     if action in _NOT_KEPT:
         return Filtered(f"action {action} is not kept")
+    if changes.is_change(changes.PULL_REQUEST, action):
+        return changes.read(changes.PULL_REQUEST, payload)
     pull = needed_child(payload, "pull_request")
     transition = _TRANSITIONS.get(
         "merged" if action == "closed" and _is_merged(pull) else action or ""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain.events import Filtered, Reading, Statement, Understood
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -20,11 +21,20 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.commits import commit_statements
 from lightfast_pipelines.providers.github.pushed import Push
-from lightfast_pipelines.providers.github.refs import ref_statement
+from lightfast_pipelines.providers.github.refs import REF_TYPES, ref_statement
 from lightfast_pipelines.providers.github.repository import repository_of
 
 _BRANCHES, _TAGS = "refs/heads/", "refs/tags/"
 _NO_COMMIT = "0" * 40
+RULES = (
+    EventRule(
+        "push",
+        None,
+        "delivered",
+        ("commit.pushed", *REF_TYPES),
+        "one for each commit; filtered where it brings none",
+    ),
+)
 
 
 def read(payload: Mapping[str, Any]) -> Reading:

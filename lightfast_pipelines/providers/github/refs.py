@@ -36,6 +36,10 @@ _BRANCH_FORCED = _Change("forced", "push.forced", "Force Push", 45)
 _TAG_CREATED = _Change("created", "tag.created", "Tag Created", 45)
 _TAG_DELETED = _Change("deleted", "tag.deleted", "Tag Deleted", 40)
 _TAG_MOVED = _Change("moved", "tag.moved", "Tag Moved", 45)
+REF_TYPES = tuple(
+    change.type
+    for change in (_BRANCH_DELETED, _BRANCH_FORCED, _TAG_CREATED, _TAG_DELETED, _TAG_MOVED)
+)
 
 
 def ref_statement(push: Push) -> Statement | None:

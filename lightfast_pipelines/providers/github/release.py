@@ -22,6 +22,7 @@ from lightfast_pipelines.domain.events import (
     Thing,
     Understood,
 )
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -39,6 +40,7 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.commit_relations import FULL_SHA
+from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import Repository, repository_of
 
@@ -61,6 +63,13 @@ _TRANSITIONS = {
     "deleted": _Transition("deleted", "Release Deleted", None, "deleted", 5, 45),
 }
 _NOT_KEPT = frozenset({"edited", "prereleased", "released"})
+RULES = (
+    *(
+        EventRule("release", action, "delivered", (f"release.{each.name}",))
+        for action, each in _TRANSITIONS.items()
+    ),
+    *not_kept("release", _NOT_KEPT),
+)
 
 
 def read(payload: Mapping[str, Any]) -> Reading:

@@ -210,7 +210,7 @@ def test_what_changes_no_connection_is_filtered() -> None:
     for action in ("created", "edited", "privatized", "publicized"):
         reading = read("repository", {"action": action, "repository": repository()})
         assert isinstance(reading, Filtered)
-    assert read("ping", ping()) == Filtered("ping")
+    assert isinstance(read("ping", ping()), Filtered)
 
 
 def test_a_payload_goes_to_its_repository_else_installation_else_organisation() -> None:

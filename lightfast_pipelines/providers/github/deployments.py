@@ -1,0 +1,201 @@
+"""`deployment` and `deployment_status`: what was sent where, and how it went.
+
+A status is told by its own id: the same state may be reported twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.contract import EventRule
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    content_of,
+    first_time,
+    flag,
+    name_of,
+    needed_child,
+    text,
+    titled,
+    url,
+    whole,
+)
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.commit_relations import FULL_SHA
+from lightfast_pipelines.providers.github.parts import Parts
+from lightfast_pipelines.providers.github.repository import Repository, repository_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """How a deployment's creation or status is told; `state` None: nothing is said of its outcome."""
+
+    name: str
+    tag: str
+    weight: int
+    state: str | None
+    rank: int = 0
+
+
+_CREATED = _Step("created", "Deployment Started", 30, "building", 1)
+_STATUSES = {
+    "success": _Step("succeeded", "Deployment Succeeded", 40, "succeeded", 3),
+    "failure": _Step("error", "Deployment Failed", 70, "failed", 3),
+    "error": _Step("error", "Deployment Failed", 70, "failed", 3),
+    "in_progress": _Step("in-progress", "Deployment In Progress", 10, "building", 2),
+    "queued": _Step("queued", "Deployment Queued", 8, "building", 2),
+    "pending": _Step("pending", "Deployment Pending", 8, "building", 2),
+    "waiting": _Step("waiting", "Deployment Waiting", 8, "building", 2),
+    # Another took its place: that one says so itself.
+    "inactive": _Step("inactive", "Deployment Inactive", 10, None),
+}
+RULES = (
+    EventRule("deployment", "created", "delivered", ("deployment.created",)),
+    EventRule(
+        "deployment_status",
+        "created",
+        "delivered",
+        tuple(sorted({f"deployment.{step.name}" for step in _STATUSES.values()})),
+    ),
+)
+
+
+def read_deployment(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing."""
+    action = text(payload, "action")
+    # Old payloads have no action.
+    if action not in (None, "created"):
+        return Parked(f"action {str(action)[:100]} of deployment is not known yet")
+    deployment = needed_child(payload, "deployment")
+    at = first_time(deployment, "created_at", "updated_at")
+    return Understood((_statement(payload, deployment, _CREATED, at, {}),))
+
+
+def read_status(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing."""
+    action = text(payload, "action")
+    if action not in (None, "created"):
+        return Parked(f"action {str(action)[:100]} of deployment_status is not known yet")
+    status = needed_child(payload, "deployment_status")
+    named = name_of(status, "state") or ""
+    step = _STATUSES.get(named)
+    if step is None:
+        return Parked(f"state {named[:100]} of deployment_status is not known yet")
+    deployment = needed_child(payload, "deployment")
+    at = first_time(status, "created_at", "updated_at")
+    if whole(status, "id") is None:
+        raise Missing("deployment_status.id")
+    return Understood((_statement(payload, deployment, step, at, status),))
+
+
+def _statement(
+    payload: Mapping[str, Any],
+    deployment: Mapping[str, Any],
+    step: _Step,
+    at: datetime | None,
+    status: Mapping[str, Any],
+) -> Statement:
+    repository = repository_of(payload)
+    identity = whole(deployment, "id")
+    if identity is None:
+        raise Missing("deployment.id")
+    if at is None:
+        raise Missing("deployment.created_at")
+    environment = (
+        name_of(status, "environment") or name_of(deployment, "environment") or "production"
+    )
+    ref = name_of(deployment, "ref")
+    address = url(status, "environment_url") or url(status, "target_url")
+    key = keys.github_deployment(repository.id, identity)
+    subject = Thing(key, f"{repository.full_name or repository.id} to {environment}"[:200])
+    parts = _parts(repository, subject, deployment, ref)
+    creator = account(deployment.get("creator"))
+    return Statement(
+        source_id=keys.source_id(key, step.name, whole(status, "id")),
+        source="github",
+        source_type=f"deployment.{step.name}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(step.tag, f"{repository.full_name or repository.id} to {environment}"),
+        content=content_of(
+            f"{step.tag}: {ref or name_of(deployment, 'sha')} to {environment}",
+            text(deployment, "description"),
+            text(status, "description"),
+        ),
+        base_significance=step.weight,
+        actor=account(payload.get("sender")),
+        author=creator,
+        accounts=tuple(parts.accounts),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=_states(repository, subject, step, at, environment, deployment),
+        metadata={
+            **repository.facts,
+            "deploymentId": str(identity),
+            "deploymentUrl": address,
+            "statusId": whole(status, "id"),
+            "state": name_of(status, "state"),
+            "environment": environment,
+            "task": name_of(deployment, "task"),
+            "ref": ref,
+            "gitCommitSha": name_of(deployment, "sha"),
+            "logUrl": url(status, "log_url"),
+            "creatorLogin": creator and creator.username,
+        },
+        updated_at=first_time(status, "updated_at", "created_at") or at,
+        scope=repository.scope,
+        link_text="",
+    )
+
+
+def _parts(
+    repository: Repository, subject: Thing, deployment: Mapping[str, Any], ref: str | None
+) -> Parts:
+    parts = Parts(repository, subject)
+    parts.references.append(Reference("deployment", subject.key.rpartition(":")[2]))
+    sha = name_of(deployment, "sha")
+    if sha is not None and FULL_SHA.fullmatch(sha):
+        parts.add_commit("deploys", sha.lower())
+    if ref is not None and not FULL_SHA.fullmatch(ref):
+        # A branch or a tag: the payload does not say which, so it is no entity.
+        parts.references.append(Reference("branch", ref))
+    parts.mentions.append(Mention(repository.thing, "repository"))
+    return parts
+
+
+def _states(
+    repository: Repository,
+    subject: Thing,
+    step: _Step,
+    at: datetime,
+    environment: str,
+    deployment: Mapping[str, Any],
+) -> tuple[StateChange, ...]:
+    """Its own state; and where production succeeded, that it serves it now."""
+    if step.state is None:
+        return ()
+    details = {"environment": environment}
+    own = StateChange(subject, "status", step.state, at, step.rank, step.name, details)
+    is_production = flag(deployment, "production_environment") is True
+    if step.name != "succeeded" or not (is_production or environment == "production"):
+        return (own,)
+    state_type = f"live_deployment:{environment}"
+    return (
+        own,
+        StateChange(repository.thing, state_type, subject.key, at, step.rank, step.name),
+    )

@@ -1,0 +1,173 @@
+"""Small changes of issues, pull requests and discussions: seldom told, but not lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lightfast_pipelines.domain.enrichment import enrich
+from lightfast_pipelines.domain.events import Filtered, Statement
+from tests.providers.github.more_payloads import LABEL, MILESTONE
+from tests.providers.github.payloads import (
+    CHANGED_AT,
+    discussion,
+    issue,
+    pull_request,
+    sha,
+    user,
+)
+from tests.providers.github.readings import accounts, edges, mentioned, read, statement
+
+PULL, ISSUE = "github:pr:1#1", "github:issue:1#5"
+
+
+def changed(payload: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {**payload, **more}
+
+
+def states(found: Statement) -> dict[str, str]:
+    return {each.state_type: each.value for each in found.states}
+
+
+@pytest.mark.parametrize(
+    ("event", "payload", "source_type", "which"),
+    [
+        ("issues", changed(issue("labeled"), label=LABEL), "issue.labeled", "bug"),
+        ("issues", changed(issue("unlabeled"), label=LABEL), "issue.unlabeled", "bug"),
+        (
+            "pull_request",
+            changed(pull_request("labeled"), label=LABEL),
+            "pull-request.labeled",
+            "bug",
+        ),
+        (
+            "discussion",
+            changed(discussion("labeled"), label=LABEL),
+            "discussion.labeled",
+            "bug",
+        ),
+        ("issues", changed(issue("milestoned"), milestone=MILESTONE), "issue.milestoned", "3"),
+        (
+            "pull_request",
+            changed(pull_request("synchronize"), before=sha(1), after=sha(2)),
+            "pull-request.synchronized",
+            sha(2),
+        ),
+        (
+            "pull_request",
+            changed(pull_request("review_requested"), requested_team={"slug": "core"}),
+            "pull-request.review-requested",
+            "team:core",
+        ),
+    ],
+)
+def test_a_change_is_known_by_what_changed_and_when(
+    event: str, payload: dict[str, Any], source_type: str, which: str
+) -> None:
+    found = statement(event, payload)
+    assert found.source_type == source_type
+    transition = source_type.partition(".")[2]
+    assert found.source_id == f"{found.subject.key}|{transition}|{which}@{CHANGED_AT}"
+    assert enrich(found).significance_score < 30
+
+
+def test_two_labels_at_one_moment_are_two_changes() -> None:
+    both = [
+        statement("issues", changed(issue("labeled"), label={"name": name})).source_id
+        for name in ("bug", "cart")
+    ]
+    assert len(set(both)) == 2
+
+
+def test_assignees_are_a_state_of_all_who_are_assigned_now() -> None:
+    ada, lin = user("ada"), user("lin")
+    found = statement("issues", changed(issue("assigned", assignees=("ada", "lin")), assignee=lin))
+    assert states(found) == {
+        "assignee": ", ".join(sorted(f"user:github:{person['id']}" for person in (ada, lin)))
+    }
+    assert accounts(found, "assignee") == ["lin"]
+    freed = statement("issues", changed(issue("unassigned"), assignee=lin))
+    assert states(freed) == {"assignee": "nobody"}
+
+
+def test_a_milestone_is_a_state_and_what_the_item_belongs_to() -> None:
+    found = statement("pull_request", changed(pull_request("milestoned"), milestone=MILESTONE))
+    assert edges(found) == {(PULL, "belongs_to", "github:milestone:1#3")}
+    assert states(found) == {"milestone": "github:milestone:1#3"}
+    left = statement("pull_request", changed(pull_request("demilestoned"), milestone=MILESTONE))
+    assert edges(left) == set()
+    assert states(left) == {"milestone": "none"}
+
+
+def test_who_is_asked_for_a_review_takes_part() -> None:
+    payload = changed(pull_request("review_requested"), requested_reviewer=user("lin"))
+    found = statement("pull_request", payload)
+    assert accounts(found, "reviewer") == ["lin"]
+    assert accounts(found, "subject_author") == ["ada"]
+
+
+def test_a_new_head_is_contained() -> None:
+    payload = changed(pull_request("synchronize", head_sha=sha(2)), before=sha(1), after=sha(2))
+    found = statement("pull_request", payload)
+    assert (PULL, "contains", f"github:commit:{sha(2)}") in edges(found)
+    assert found.metadata["beforeSha"] == sha(1)
+
+
+def test_an_edited_title_is_the_items_name_from_then_on() -> None:
+    payload = issue("edited", title="The basket is empty")
+    found = statement("issues", changed(payload, changes={"title": {"from": "Fix #9"}}))
+    assert found.subject.name == "#5 The basket is empty"
+    assert found.metadata["titleWas"] == "Fix #9"
+    # What the old title referred to, the new one does not.
+    assert enrich(found).edges == ()
+
+
+def test_an_edited_text_is_read_for_closing_words_in_a_pull_request_alone() -> None:
+    body = {"body": {"from": "before"}}
+    pull = enrich(
+        statement("pull_request", changed(pull_request("edited", body="Fixes #7"), changes=body))
+    )
+    assert [(edge.type, edge.object.key) for edge in pull.edges] == [
+        ("fixes", "github:ref:acme/shop#7")
+    ]
+    asked = enrich(statement("issues", changed(issue("edited", body="Fixes #7"), changes=body)))
+    assert [edge.type for edge in asked.edges] == ["references"]
+
+
+@pytest.mark.parametrize("action", ["labeled", "assigned", "synchronize", "review_requested"])
+def test_what_was_not_edited_is_not_read_again(action: str) -> None:
+    payload = changed(
+        pull_request(action, title="Close #8", body="Fixes #7"),
+        label=LABEL,
+        assignee=user("lin"),
+        requested_reviewer=user("lin"),
+        after=sha(2),
+    )
+    found = enrich(statement("pull_request", payload))
+    assert {edge.type for edge in found.edges} <= {"contains", "on_branch"}
+
+
+@pytest.mark.parametrize(
+    ("event", "payload"),
+    [
+        ("issues", issue("labeled")),
+        ("issues", changed(issue("edited"), changes={})),
+        ("issues", issue("assigned")),
+        ("issues", issue("milestoned")),
+        ("pull_request", pull_request("review_requested")),
+    ],
+)
+def test_a_change_that_names_nothing_is_filtered(event: str, payload: dict[str, Any]) -> None:
+    assert isinstance(read(event, payload), Filtered)
+
+
+def test_a_changed_category_is_told() -> None:
+    payload = changed(
+        discussion("category_changed", category="Ideas"),
+        changes={"category": {"from": {"name": "Q&A"}}},
+    )
+    found = statement("discussion", payload)
+    assert found.metadata["categoryWas"] == "Q&A"
+    assert found.source_type == "discussion.category-changed"
+    assert mentioned(found, "subject") == ["github:discussion:1#8"]

@@ -1,0 +1,123 @@
+"""Comments and reviews: part of the story of what they are about, and people who met there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lightfast_pipelines.domain.enrichment import enrich
+from lightfast_pipelines.domain.events import Parked
+from tests.providers.github.more_payloads import (
+    commit_comment,
+    discussion_comment,
+    issue_comment,
+    review,
+    review_comment,
+)
+from tests.providers.github.payloads import CHANGED_AT, sha
+from tests.providers.github.readings import accounts, mentioned, read, statement
+
+
+@pytest.mark.parametrize(
+    ("event", "payload", "thing", "subject", "whose"),
+    [
+        ("issue_comment", issue_comment(), "comment", "github:issue:1#5", ["grace"]),
+        (
+            "pull_request_review_comment",
+            review_comment(),
+            "review-comment",
+            "github:pr:1#1",
+            ["ada"],
+        ),
+        (
+            "discussion_comment",
+            discussion_comment(),
+            "discussion-comment",
+            "github:discussion:1#8",
+            ["grace"],
+        ),
+        ("commit_comment", commit_comment(), "commit-comment", f"github:commit:{sha('c')}", []),
+    ],
+)
+def test_a_comment_is_told_of_what_it_is_about(
+    event: str, payload: dict[str, Any], thing: str, subject: str, whose: list[str]
+) -> None:
+    found = statement(event, payload)
+    assert found.source_id == f"{subject}|{thing}.created|550"
+    assert (found.source_type, found.subject.key) == (f"{thing}.created", subject)
+    assert accounts(found, "subject_author") == whose
+    assert found.author is not None
+    assert found.author.username == "lin"
+    assert enrich(found).significance_score < 30
+
+
+def test_an_issue_comment_on_a_pull_request_is_the_pull_requests() -> None:
+    payload = issue_comment()
+    payload["issue"]["pull_request"] = {"url": "https://api.github.com/repos/a/b/pulls/5"}
+    assert statement("issue_comment", payload).subject.key == "github:pr:1#5"
+
+
+def test_what_a_comment_refers_to_its_subject_refers_to_and_closes_nothing() -> None:
+    found = enrich(statement("issue_comment", issue_comment("Fixes #7, see #5 and `#9`")))
+    assert [(e.subject.key, e.type, e.object.key) for e in found.edges] == [
+        ("github:issue:1#5", "references", "github:ref:acme/shop#7")
+    ]
+
+
+def test_an_edit_is_another_observation_and_a_deletion_does_not_repeat_the_text() -> None:
+    edited = statement("issue_comment", issue_comment("Now #8", action="edited"))
+    assert edited.source_id == f"github:issue:1#5|comment.edited|550@{CHANGED_AT}"
+    deleted = statement("issue_comment", issue_comment("a secret of #8", action="deleted"))
+    assert deleted.source_id == "github:issue:1#5|comment.deleted|550"
+    assert "secret" not in f"{deleted.title}{deleted.content}"
+    assert enrich(deleted).edges == ()
+
+
+def test_a_comment_on_lines_names_file_and_commit() -> None:
+    found = statement("pull_request_review_comment", review_comment())
+    assert mentioned(found, "file") == ["file:shop/cart.py"]
+    assert mentioned(found, "reference") == [f"github:commit:{sha('acme/shop#1 head')}"]
+    assert found.metadata["reviewId"] == 70
+
+
+@pytest.mark.parametrize(
+    ("state", "tag", "weight"),
+    [
+        ("approved", "Review Approved", 30),
+        ("changes_requested", "Changes Requested", 35),
+        ("commented", "Review Comment", 15),
+        ("APPROVED", "Review Approved", 30),
+        ("unheard_of", "Review", 15),
+    ],
+)
+def test_a_review_says_its_verdict(state: str, tag: str, weight: int) -> None:
+    found = statement("pull_request_review", review(state))
+    assert found.title == f"[{tag}] #1: Well done."
+    assert found.source_id == "github:pr:1#1|review.submitted|70"
+    assert found.base_significance == weight
+    assert found.metadata["reviewState"] == state.lower()
+    assert accounts(found, "reviewer") == ["lin"]
+    assert accounts(found, "subject_author") == ["ada"]
+
+
+def test_a_review_without_words_shows_the_pull_requests_title_and_reads_nothing() -> None:
+    payload = review("approved", body=None)
+    payload["pull_request"]["title"] = "Fix #9"
+    found = statement("pull_request_review", payload)
+    assert found.title == "[Review Approved] Fix #9"
+    assert enrich(found).edges == ()
+
+
+def test_a_dismissed_review_is_told_once() -> None:
+    found = statement("pull_request_review", review("dismissed", action="dismissed"))
+    assert found.source_id == "github:pr:1#1|review.dismissed|70"
+    assert found.source_type == "review.dismissed"
+
+
+def test_unknown_actions_of_comments_and_reviews_are_parked() -> None:
+    assert isinstance(read("issue_comment", issue_comment(action="pinned")), Parked)
+    assert isinstance(read("pull_request_review", review(action="pinned")), Parked)
+    broken = issue_comment()
+    broken["issue"] = None
+    assert isinstance(read("issue_comment", broken), Parked)

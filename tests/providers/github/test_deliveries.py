@@ -1,0 +1,103 @@
+"""Deployments, checks, and branches that are made and removed."""
+
+from __future__ import annotations
+
+import pytest
+
+from lightfast_pipelines.domain.events import Filtered, Parked
+from tests.providers.github.more_payloads import (
+    check_suite,
+    deployment,
+    deployment_status,
+    ref,
+    workflow_run,
+)
+from tests.providers.github.payloads import CHANGED_AT, sha
+from tests.providers.github.readings import edges, mentioned, read, statement
+
+DEPLOYMENT, RUN, COMMIT = "github:deployment:1:40", "github:workflow-run:30", sha("c")
+
+
+def test_a_deployment_deploys_its_commit() -> None:
+    found = statement("deployment", deployment())
+    assert found.source_id == f"{DEPLOYMENT}|created"
+    assert edges(found) == {(DEPLOYMENT, "deploys", f"github:commit:{COMMIT}")}
+    assert [each.value for each in found.states] == ["building"]
+
+
+@pytest.mark.parametrize(
+    ("state", "source_type", "value"),
+    [
+        ("success", "deployment.succeeded", "succeeded"),
+        ("failure", "deployment.error", "failed"),
+        ("error", "deployment.error", "failed"),
+        ("in_progress", "deployment.in-progress", "building"),
+        ("inactive", "deployment.inactive", None),
+    ],
+)
+def test_a_status_moves_the_deployment(state: str, source_type: str, value: str | None) -> None:
+    found = statement("deployment_status", deployment_status(state, environment="qa"))
+    assert found.source_type == source_type
+    assert [each.value for each in found.states] == ([value] if value else [])
+
+
+def test_two_reports_of_one_state_are_two_observations() -> None:
+    ids = {
+        statement("deployment_status", deployment_status(status_id=number)).source_id
+        for number in (90, 91)
+    }
+    assert ids == {f"{DEPLOYMENT}|succeeded|90", f"{DEPLOYMENT}|succeeded|91"}
+
+
+def test_production_that_succeeded_is_live_in_its_repository() -> None:
+    found = statement("deployment_status", deployment_status())
+    assert [(each.thing.key, each.state_type, each.value) for each in found.states][1:] == [
+        ("github:repository:1", "live_deployment:production", DEPLOYMENT)
+    ]
+    assert isinstance(read("deployment_status", deployment_status("paused")), Parked)
+
+
+def test_a_failed_run_weighs_and_a_good_one_hardly_does() -> None:
+    failed = statement("workflow_run", workflow_run("failure"))
+    good = statement("workflow_run", workflow_run("success"))
+    assert failed.base_significance >= 50
+    assert good.base_significance <= 10
+    assert failed.title == "[Workflow Failed] CI on main"
+    assert failed.source_id == f"{RUN}|completed|1"
+    assert edges(failed) == {(RUN, "references", f"github:commit:{COMMIT}")}
+    assert "github:pr:1#1" in mentioned(failed, "reference")
+    assert [each.value for each in failed.states] == ["failed"]
+    assert failed.branch == "main"
+
+
+def test_a_run_that_is_tried_again_is_another_observation() -> None:
+    again = statement("workflow_run", workflow_run("success", attempt=2))
+    assert again.source_id == f"{RUN}|completed|2"
+
+
+def test_only_how_it_ended_is_kept() -> None:
+    assert isinstance(read("workflow_run", workflow_run(None, "requested")), Filtered)
+    assert isinstance(read("workflow_run", workflow_run(None)), Parked)
+    assert isinstance(read("workflow_run", workflow_run("puzzled")), Parked)
+
+
+def test_the_branch_of_a_fork_is_no_branch_of_the_repository() -> None:
+    found = statement("workflow_run", workflow_run(head_repository={"id": 2}))
+    assert not any(key.startswith("github:branch") for key in mentioned(found, "reference"))
+
+
+def test_a_suite_is_told_of_its_commit_unless_a_run_tells_it() -> None:
+    found = statement("check_suite", check_suite())
+    assert found.subject.key == f"github:commit:{COMMIT}"
+    assert found.source_id == f"{found.subject.key}|check-suite.completed|31@{CHANGED_AT}"
+    assert found.title == "[Checks Failed] circleci on main"
+    assert isinstance(read("check_suite", check_suite(app="github-actions")), Filtered)
+
+
+def test_a_branch_that_is_made_is_told_and_what_a_push_tells_is_not_told_twice() -> None:
+    made = statement("create", ref())
+    assert made.source_id == f"github:branch:1:cart|created|{CHANGED_AT}"
+    assert made.branch == "cart"
+    for event, kind in (("create", "tag"), ("delete", "branch"), ("delete", "tag")):
+        assert isinstance(read(event, ref(event, kind)), Filtered)
+    assert isinstance(read("create", ref(kind="worktree")), Parked)
