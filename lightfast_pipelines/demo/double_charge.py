@@ -39,7 +39,6 @@ def _reports(stage: Stage) -> tuple[Numbered, Numbered]:
         "issues",
         payloads.issue(bug, "labeled", TOMAS, at(3, "07:50"), label={"id": 2, "name": "urgent"}),
         at(3, "07:50"),
-        "filtered",
     )
     twin = Numbered(
         stage.payments,
@@ -214,7 +213,6 @@ def _the_fix(stage: Stage) -> Numbered:
         "pull_request",
         payloads.pull_request(fix, "review_requested", PRIYA, at(2, "13:41"), reviewers=[MIRA]),
         at(2, "13:41"),
-        "filtered",
     )
     stage.tell(
         "#51 commented",
@@ -223,7 +221,6 @@ def _the_fix(stage: Stage) -> Numbered:
             fix, MIRA, "commented", "What if the first request dies half way?", at(2, "15:05")
         ),
         at(2, "15:05"),
-        "parked",
     )
     stage.tell(
         "#51 approved",
@@ -232,7 +229,6 @@ def _the_fix(stage: Stage) -> Numbered:
             fix, MIRA, "approved", "The lock's time-out answers my question.", at(1, "09:00")
         ),
         at(1, "09:00"),
-        "parked",
     )
     return fix
 
@@ -311,6 +307,5 @@ def _meanwhile(stage: Stage, fix: Numbered) -> Numbered:
         "pull_request",
         payloads.pull_request(fix, "labeled", TOMAS, at(1, "16:00")),
         at(1, "16:00"),
-        "filtered",
     )
     return receipt

@@ -17,7 +17,6 @@ def tell(stage: Stage, wish: Numbered, pull: Numbered) -> None:
             pull, PRIYA, "approved", "Rate limit looks right: five tries a minute.", at(4, "08:10")
         ),
         at(4, "08:10"),
-        "parked",
     )
     limit = Commit(
         shop,

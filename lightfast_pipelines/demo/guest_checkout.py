@@ -33,7 +33,6 @@ def tell(stage: Stage) -> None:
         "issues",
         payloads.issue(wish, "labeled", MIRA, at(7, "08:40"), label={"id": 1, "name": "checkout"}),
         at(7, "08:40"),
-        "filtered",
     )
     question = Numbered(
         shop,
@@ -68,7 +67,6 @@ def tell(stage: Stage) -> None:
         "issues",
         payloads.issue(wish, "assigned", MIRA, at(7, "13:00"), assignees=[MIRA]),
         at(7, "13:00"),
-        "filtered",
     )
 
     stage.tell(
@@ -146,7 +144,6 @@ def tell(stage: Stage) -> None:
         "pull_request",
         payloads.pull_request(pull, "synchronize", JONAS, at(6, "14:22"), draft=True),
         at(6, "14:22"),
-        "filtered",
     )
 
     stage.tell(
@@ -160,7 +157,6 @@ def tell(stage: Stage) -> None:
         "pull_request",
         payloads.pull_request(pull, "review_requested", MIRA, at(5, "08:31"), reviewers=[PRIYA]),
         at(5, "08:31"),
-        "filtered",
     )
     stage.tell(
         "#43 changes requested",
@@ -173,7 +169,6 @@ def tell(stage: Stage) -> None:
             at(5, "10:15"),
         ),
         at(5, "10:15"),
-        "parked",
     )
     lost = Numbered(
         shop,
@@ -219,7 +214,6 @@ def tell(stage: Stage) -> None:
         "pull_request_review",
         payloads.review(small, MIRA, "approved", "Nice and small.", at(5, "13:02")),
         at(5, "13:02"),
-        "parked",
     )
     squashed = Commit(
         shop,

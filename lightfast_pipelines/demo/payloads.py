@@ -162,8 +162,16 @@ def pull_request(
     """`merge` is the merge commit of one that is closed by merging."""
     closed = action == "closed"
     head = thing.commits[-1]
+    changed: dict[str, Any] = {}
+    if action == "labeled":
+        changed = {"label": _labels(thing)[-1]}
+    elif action == "review_requested":
+        changed = {"requested_reviewer": reviewers[-1].account}
+    elif action == "synchronize":
+        changed = {"before": thing.commits[-2].sha, "after": head.sha}
     return {
         **_common(thing.place, sender, action),
+        **changed,
         "number": thing.number,
         "pull_request": {
             "id": _number(thing.url("pull")),
@@ -243,6 +251,7 @@ def issue(
             "updated_at": stamp(at),
             "closed_at": stamp(at) if closed else None,
         },
+        **({"assignee": assignees[-1].account} if action == "assigned" else {}),
         **more,
     }
 
