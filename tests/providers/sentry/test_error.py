@@ -1,0 +1,159 @@
+"""Single errors: what one says, what of it is kept, and how the storm of them is read."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Parked
+from lightfast_pipelines.domain.folding import StatementSource
+from lightfast_pipelines.domain.occurrences import settle
+from tests.providers.sentry import payloads
+from tests.providers.sentry.readings import edges, mentioned, read, statement
+
+KEY = keys.sentry_issue(42, 4711)
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_an_error_is_an_occurrence_of_its_issue_in_its_hour_release_and_environment() -> None:
+    found = statement("error", payloads.error())
+    assert found.source_id == f"{KEY}|error.occurred|shop@1.4.2|production|2024-05-01T10Z"
+    assert found.occurrence is not None
+    assert (found.occurrence.series, found.occurrence.event_id) == (KEY, "e1")
+    assert found.title == "[Error] TypeError: price is undefined"
+    assert "TypeError at src/cart/total.ts:9 in total" in found.content.splitlines()
+    assert found.metadata["eventId"] == "e1"
+    assert found.metadata["release"] == "shop@1.4.2"
+    assert mentioned(found, "file") == ["file:src/cart/total.ts"]
+    assert found.subject.url == "https://sentry.io/organizations/acme/issues/4711/"
+
+
+def test_the_person_who_met_the_error_is_nobodys_actor_and_kept_nowhere() -> None:
+    found = statement("error", payloads.error())
+    assert found.actor is None
+    assert found.author is None
+    assert found.metadata["tags"] == {"browser": "Firefox 126"}
+    everything = json.dumps(asdict(found), default=str)
+    for private in ("customer@shop.test", "203.0.113.9"):
+        assert private not in everything
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        [["release", "shop@2.0"], ["environment", "preview"]],
+        [{"key": "release", "value": "shop@2.0"}, {"key": "environment", "value": "preview"}],
+    ],
+)
+def test_release_and_environment_may_stand_in_tags_of_either_form(tags: object) -> None:
+    found = statement("error", payloads.error(release=None, environment=None, tags=tags))
+    assert "|shop@2.0|preview|" in found.source_id
+
+
+def test_an_error_without_release_and_environment_is_counted_all_the_same() -> None:
+    found = statement("error", payloads.error(release=None, environment=None, tags=[]))
+    assert found.source_id == f"{KEY}|error.occurred|||2024-05-01T10Z"
+    assert not any(one[1] == "caused_by" for one in edges(found))
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"datetime": "2024-05-01T10:00:00.250000Z"},
+        {"datetime": "2024-05-01T12:00:00.250+02:00"},
+        {"datetime": None, "timestamp": 1714557600.25},
+        {"datetime": None, "timestamp": "2024-05-01T10:00:00.250Z"},
+        {"datetime": None, "received": 1714557600.25},
+    ],
+)
+def test_times_are_read_in_every_form(times: dict[str, object]) -> None:
+    payload = payloads.error()
+    payload["data"]["error"].update(times)
+    found = statement("error", payload)
+    assert found.occurred_at == datetime(2024, 5, 1, 10, 0, 0, 250000, UTC)
+
+
+def test_the_release_an_issue_began_with_contains_the_commit_it_is_named_after() -> None:
+    release = keys.sentry_release("acme", SHA)
+    found = edges(statement("error", payloads.error(release=SHA)))
+    assert {
+        (KEY, "caused_by", release),
+        (release, "contains", keys.github_commit(SHA)),
+        (KEY, "belongs_to", keys.sentry_project(42)),
+    } == found
+
+
+@pytest.mark.parametrize(
+    "version", ["1.4.2", "20240501", "shop@1234567", "deadbeef", "v1", "x" * 251]
+)
+def test_a_version_that_only_looks_like_a_commit_contains_none(version: str) -> None:
+    found = edges(statement("error", payloads.error(release=version)))
+    assert not any(one[1] == "contains" for one in found)
+
+
+def test_the_api_names_of_an_event_are_known_as_well() -> None:
+    payload = payloads.error()
+    payload["data"]["error"] = {
+        "eventID": "e1",
+        "groupID": 4711,
+        "projectID": "42",
+        "dateCreated": payloads.FIRST_SEEN,
+        "tags": [
+            {"key": "release", "value": "shop@1.4.2"},
+            {"key": "environment", "value": "production"},
+        ],
+        "title": "TypeError: price is undefined",
+    }
+    by_webhook = statement("error", payloads.error())
+    by_api = statement("error", payload)
+    assert by_api.source_id == by_webhook.source_id
+    assert by_api.occurrence == by_webhook.occurrence
+
+
+def test_the_issue_may_be_known_by_its_address_alone() -> None:
+    found = statement("error", payloads.error(issue_id=None))
+    assert found.subject.key == KEY
+
+
+@pytest.mark.parametrize("missing", ["event_id", "project", "datetime"])
+def test_an_error_without_id_project_or_time_is_parked(missing: str) -> None:
+    payload = payloads.error()
+    del payload["data"]["error"][missing]
+    reading = read("error", payload)
+    assert isinstance(reading, Parked)
+    assert reading.reason.startswith("error: ")
+
+
+def test_a_storm_around_a_regression_is_a_handful_of_observations_in_any_order() -> None:
+    start = datetime(2024, 5, 1, 10, tzinfo=UTC)
+    stated = []
+    for number in range(2_000):
+        at = start + timedelta(seconds=number * 3)
+        payload = payloads.error(f"e{number:04}", at.isoformat())
+        source = StatementSource("webhook", at, number.to_bytes(4, "big"))
+        stated.append((source, statement("error", payload), number))
+    regressed = payloads.issue(
+        "unresolved",
+        substatus="regressed",
+        last_seen=(start + timedelta(seconds=1_000 * 3)).isoformat(),
+    )
+    restart = (
+        StatementSource("webhook", start, b"r"),
+        statement("issue", regressed, start + timedelta(hours=3)),
+        9_999,
+    )
+    expected = settle([*stated, restart])
+    random.Random(3).shuffle(stated)
+    assert settle([restart, *stated]) == expected
+    counts = {found.source_id: found.metadata.get("count", 1) for found, _ in expected}
+    assert counts == {
+        f"{KEY}|error.created|e0000": 1,
+        f"{KEY}|error.created|e1000": 1,
+        f"{KEY}|error.occurred|shop@1.4.2|production|2024-05-01T10Z": 1_198,
+        f"{KEY}|error.occurred|shop@1.4.2|production|2024-05-01T11Z": 800,
+    }

@@ -1,0 +1,200 @@
+"""Alerts, comments and installations, and where each payload belongs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Lifecycle, Parked
+from lightfast_pipelines.providers.sentry import PROVIDER
+from tests.providers.sentry import payloads
+from tests.providers.sentry.payloads import NOW, Json
+from tests.providers.sentry.readings import decoded, edges, read, statement
+
+ISSUE = keys.sentry_issue(42, 4711)
+
+
+def test_an_issue_alert_names_its_rule_and_points_at_its_issue() -> None:
+    found = statement("event_alert", payloads.event_alert())
+    assert found.source_id == "sentry:alert:acme:9|triggered|e1"
+    assert found.source_type == "event-alert.triggered"
+    assert found.title == "[Alert Triggered] Checkout errors: TypeError: price is undefined"
+    assert ("sentry:alert:acme:9", "references", ISSUE) in edges(found)
+    assert found.base_significance == 65
+    assert found.metadata["triggeredRule"] == "Checkout errors"
+
+
+def test_two_rules_met_by_one_event_are_two_observations() -> None:
+    told = []
+    for rule in ("Checkout errors", "Everything!"):
+        payload = payloads.event_alert(rule=rule)
+        del payload["data"]["issue_alert"]
+        told.append(statement("event_alert", payload).source_id)
+    assert told == [
+        "sentry:alert:acme:name:checkout-errors|triggered|e1",
+        "sentry:alert:acme:name:everything|triggered|e1",
+    ]
+
+
+def test_a_metric_alerts_levels_are_states_of_its_rule() -> None:
+    sent = [NOW + timedelta(minutes=minute) for minute in range(4)]
+    told = [
+        statement("metric_alert", payloads.metric_alert(action), at)
+        for action, at in zip(("warning", "critical", "warning", "resolved"), sent, strict=True)
+    ]
+    assert [one.source_type for one in told] == [
+        "metric-alert.warning",
+        "metric-alert.critical",
+        "metric-alert.warning",
+        "metric-alert.resolved",
+    ]
+    assert {one.subject.key for one in told} == {"sentry:alert:5:7"}
+    assert len({one.source_id for one in told}) == 4
+    states = [state for one in told for state in one.states]
+    assert [state.value for state in states] == ["warning", "critical", "warning", "resolved"]
+    assert all(one.at < other.at for one, other in pairwise(states))
+
+
+def test_a_metric_alert_is_dated_by_its_end_or_beginning_where_the_sending_is_not_known() -> None:
+    critical = statement("metric_alert", payloads.metric_alert())
+    assert critical.occurred_at == datetime(2024, 5, 1, 10, 5, tzinfo=UTC)
+    ended = payloads.metric_alert("resolved", date_closed="2024-05-01T10:20:00Z")
+    assert statement("metric_alert", ended, NOW).occurred_at == datetime(
+        2024, 5, 1, 10, 20, tzinfo=UTC
+    )
+
+
+def test_levels_of_one_moment_end_with_the_resolved_one() -> None:
+    ranks = [
+        statement("metric_alert", payloads.metric_alert(action)).states[0].rank
+        for action in ("warning", "critical", "resolved")
+    ]
+    assert ranks == sorted(ranks)
+
+
+def test_a_metric_alert_says_what_it_measures() -> None:
+    found = statement("metric_alert", payloads.metric_alert(date_detected=None))
+    assert found.title == "[Metric Alert Critical] Failed payments"
+    assert "Aggregate: count()" in found.content.splitlines()
+    assert "Window: 10 minutes" in found.content.splitlines()
+    assert (found.subject.key, "belongs_to", "sentry:ref:project:acme/shop") in edges(found)
+
+
+def test_a_comment_belongs_to_an_issue_known_by_its_number_alone() -> None:
+    found = statement("comment", payloads.comment())
+    assert found.source_id == "sentry:comment:31|created"
+    assert found.title == "[Comment Added] shop 4711: Seen it before"
+    assert edges(found) == {("sentry:comment:31", "belongs_to", "sentry:ref:issue:4711")}
+    assert "sentry:ref:issue:4711" in statement("issue", payloads.issue()).subject.aliases
+    assert found.author == found.actor
+    assert found.actor is not None
+    assert found.actor.name == "Ada"
+
+
+def test_each_change_of_a_comment_is_told_and_a_repeated_one_once() -> None:
+    told = [
+        statement("comment", payloads.comment("updated", said), sent).source_id
+        for said, sent in (("one", NOW), ("two", NOW), ("two", NOW + timedelta(minutes=5)))
+    ]
+    assert told[0] != told[1] == told[2]
+    deleted = statement("comment", payloads.comment("deleted"), NOW)
+    assert deleted.source_id == "sentry:comment:31|deleted"
+    assert deleted.occurred_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("action", "change"),
+    [("created", "active"), ("deleted", "removed"), ("suspended", "suspended")],
+)
+def test_an_installation_follows_its_lifecycle_and_keeps_no_code(action: str, change: str) -> None:
+    reading = read("installation", payloads.installation(action), NOW)
+    assert isinstance(reading, Lifecycle)
+    (event,) = reading.events
+    assert (event.subject_kind, event.subject_id) == ("installation", payloads.UUID)
+    assert event.change == change
+    assert event.occurred_at == NOW
+    assert event.value["account_login"] == "acme"
+    assert "one-time-code" not in repr(reading)
+
+
+@pytest.mark.parametrize(
+    "resource", ["issue", "error", "event_alert", "metric_alert", "comment", "installation"]
+)
+def test_a_body_under_another_resource_is_parked_and_becomes_no_other_event(resource: str) -> None:
+    bodies = {
+        "issue": payloads.issue(),
+        "error": payloads.error(),
+        "event_alert": payloads.event_alert(),
+        "metric_alert": payloads.metric_alert(),
+        "comment": payloads.comment(),
+        "installation": payloads.installation(),
+    }
+    for told, payload in bodies.items():
+        if told != resource:
+            assert read(resource, payload) == Parked(
+                f"event {resource} does not fit its body, which is about {told}"
+            )
+
+
+def ways(payload: Json) -> list[str]:
+    route = PROVIDER.route("whatever the header says", decoded(payload))
+    assert route is not None
+    assert route.installation_id == payloads.UUID
+    found = [(route.resource_key, route.resource_id), *route.alternatives]
+    for key, resource in found:
+        assert key.split(":", 2)[2] == resource
+    return [resource for _, resource in found]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [payloads.issue(), payloads.error(), payloads.event_alert()],
+    ids=["issue", "error", "event_alert"],
+)
+def test_a_project_can_be_linked_by_number_address_installation_or_organisation(
+    payload: Json,
+) -> None:
+    assert ways(payload) == ["42", "acme/shop", payloads.UUID, "acme"]
+
+
+def test_a_slug_alone_never_routes() -> None:
+    assert ways(payloads.issue(organization=None)) == ["42", payloads.UUID]
+
+
+def test_a_metric_alert_goes_to_each_of_its_projects_by_address() -> None:
+    payload = payloads.metric_alert(projects=["shop", "api"])
+    assert ways(payload) == ["acme/shop", "acme/api", payloads.UUID, "acme"]
+
+
+def test_a_comment_goes_where_its_issue_goes() -> None:
+    route = PROVIDER.route("comment", payloads.comment())
+    assert route is not None
+    assert route.via == keys.sentry_issue_by_id(4711)
+    assert route.resource_id == payloads.UUID
+
+
+@pytest.mark.parametrize(
+    ("address", "organization"),
+    [
+        ("https://acme.sentry.io/issues/1/", "acme"),
+        ("https://sentry.io/organizations/acme/issues/1/", "acme"),
+        ("https://us.sentry.io/api/0/organizations/acme/issues/1/", "acme"),
+        ("https://sentry.io/acme/shop/issues/1/", "acme"),
+        ("https://errors.acme.test/organizations/acme/issues/1/", "acme"),
+        ("https://sentry.io/issues/1/", None),
+        ("https://us.sentry.io/issues/1/", None),
+        ("https://[broken/organizations/acme/", None),
+    ],
+)
+def test_the_organisation_is_read_off_every_form_of_address(
+    address: str, organization: str | None
+) -> None:
+    found = statement("issue", payloads.issue(organization=None, permalink=address))
+    assert found.metadata["organizationSlug"] == organization
+
+
+def test_a_payload_that_names_nothing_has_no_route() -> None:
+    assert PROVIDER.route("issue", {}) is None
