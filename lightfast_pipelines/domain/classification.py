@@ -42,6 +42,7 @@ _BY_THING = {
     "review": "discussion",
     "review-comment": "discussion",
     "commit-comment": "discussion",
+    "reaction": "discussion",
     "metric-alert": "incident",
     "event-alert": "incident",
     "error": "incident",

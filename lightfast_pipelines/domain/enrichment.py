@@ -17,8 +17,11 @@ MAX_MENTIONS = 50
 
 # Types that say more than that one thing refers to the other.
 _STRONGER = frozenset(
-    {"fixes", "duplicates", "merges_as", "contains", "reverts", "cherry_picks", "resolves"}
-)
+    (
+        "fixes", "duplicates", "merges_as", "contains", "reverts", "cherry_picks", "resolves",
+        "tracked_in",
+    )
+)  # fmt: skip
 # For these the direction does not matter: a merge commit that names its pull request adds nothing.
 _EITHER_WAY = frozenset({"merges_as", "contains"})
 
@@ -51,6 +54,9 @@ _KINDS = {
     "cycle": "planning",
     "project-update": "planning",
     "milestone": "planning",
+    "issue-label": "planning",
+    "attachment": "issue",
+    "reaction": "discussion",
 }
 _KINDS_BY_SOURCE = {("sentry", "issue"): "incident"}
 

@@ -8,17 +8,23 @@ Each is an observation about that thing (the issue as a rule) and mentions itsel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Mention, Reading, Reference, Thing
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.changes import Field, plain, shown
 from lightfast_pipelines.providers.linear.event import Event, linked_id
 from lightfast_pipelines.providers.linear.parts import Parts, identifier_of, issue_thing
-from lightfast_pipelines.providers.linear.transitions import Described, Kind, no_states
+from lightfast_pipelines.providers.linear.transitions import (
+    Described,
+    Kind,
+    no_states,
+    rules,
+)
 from lightfast_pipelines.providers.linear.transitions import read as read_kind
 
 
@@ -143,12 +149,14 @@ def _attachment(event: Event) -> Described:
     parts = Parts(issue_thing(issue_id, child(data, "issue")))
     parts.add_attachment(data)
     title, address = text(data, "title"), url(data, "url")
+    # What is understood of an address is an edge already; in the text it would be read again.
+    shown_address = None if parts.edges else address
     author = author_of(data, "creator")
     return Described(
         keys.linear_attachment(event.id),
         parts,
         cut(title or address or "", 120),
-        (title, text(data, "subtitle"), address),
+        (title, text(data, "subtitle"), shown_address),
         author,
         {
             "attachmentId": event.id,
@@ -201,4 +209,9 @@ _ATTACHMENT = Kind(
     ),
     describe=_attachment,
     states=no_states,
+)
+RULES: Sequence[EventRule] = (
+    *rules("Comment", _COMMENT),
+    *rules("Reaction", _REACTION),
+    *rules("Attachment", _ATTACHMENT),
 )

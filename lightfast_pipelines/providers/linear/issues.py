@@ -13,6 +13,7 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, Reference, StateChange, Thing
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import child, children, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
 from lightfast_pipelines.providers.linear.changes import Field, day, ids, plain, shown
@@ -22,8 +23,9 @@ from lightfast_pipelines.providers.linear.parts import (
     cycle_name,
     identifier_of,
     issue_thing,
+    line,
 )
-from lightfast_pipelines.providers.linear.transitions import Described, Kind
+from lightfast_pipelines.providers.linear.transitions import Described, Kind, rules
 from lightfast_pipelines.providers.linear.transitions import read as read_kind
 
 PRIORITIES = ("none", "urgent", "high", "medium", "low")
@@ -53,6 +55,18 @@ def _priority(value: Any) -> str | None:
     return PRIORITIES[number] if in_range and isinstance(number, int) else None
 
 
+def _priority_now(data: Mapping[str, Any]) -> str | None:
+    return _priority(data.get("priority"))
+
+
+def _cycle(data: Mapping[str, Any]) -> str | None:
+    return cycle_name(child(data, "cycle"))
+
+
+def _due(data: Mapping[str, Any]) -> str | None:
+    return day(data.get("dueDate"))
+
+
 def _named(name: str) -> Any:
     return lambda data: name_of(child(data, name), "name")
 
@@ -71,13 +85,13 @@ _FIELDS = (
     Field("trashed", ("trashed",), "deleted", 40, cleared="restored", time="archivedAt"),
     Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
     Field("state", ("stateId", "state"), "state-changed", 35, _named("state")),
-    Field("priority", ("priority",), "priority-changed", 30, lambda d: _priority(d.get("priority")), _priority),
+    Field("priority", ("priority",), "priority-changed", 30, _priority_now, _priority),
     Field("assignee", ("assigneeId", "assignee"), "assigned", 30, _named("assignee"), cleared="unassigned"),
     Field("delegate", ("delegateId", "delegate"), "delegate-changed", 25, _named("delegate")),
     Field("title", ("title",), "title-changed", 25, was=shown),
     Field("description", ("description", "descriptionData"), "description-changed", 25),
     Field("project", ("projectId", "project"), "project-changed", 30, _named("project")),
-    Field("cycle", ("cycleId", "cycle"), "cycle-changed", 25, lambda d: cycle_name(child(d, "cycle"))),
+    Field("cycle", ("cycleId", "cycle"), "cycle-changed", 25, _cycle),
     Field(
         "milestone",
         ("projectMilestoneId", "projectMilestone"),
@@ -89,7 +103,7 @@ _FIELDS = (
     Field("team", ("teamId", "team"), "team-changed", 35, _named("team")),
     Field("labels", ("labelIds", "labels"), "labels-changed", 20, _label_names),
     Field("estimate", ("estimate",), "estimate-changed", 20, plain("estimate"), shown),
-    Field("due date", ("dueDate",), "due-date-changed", 25, lambda d: day(d.get("dueDate")), day),
+    Field("due date", ("dueDate",), "due-date-changed", 25, _due, day),
 )  # fmt: skip
 
 
@@ -134,15 +148,15 @@ def _describe(event: Event) -> Described:
         (
             title,
             text(data, "description"),
-            _line("Team", name_of(team, "name")),
-            _line("State", name_of(state, "name")),
-            _line("Priority", name_of(data, "priorityLabel")),
-            _line("Project", project),
-            _line("Cycle", cycle_name(cycle)),
-            _line("Assignee", assigned_to),
-            _line("Labels", ", ".join(label_names)),
-            _line("Estimate", None if estimate is None else f"{estimate} points"),
-            _line("Due", due),
+            line("Team", name_of(team, "name")),
+            line("State", name_of(state, "name")),
+            line("Priority", name_of(data, "priorityLabel")),
+            line("Project", project),
+            line("Cycle", cycle_name(cycle)),
+            line("Assignee", assigned_to),
+            line("Labels", ", ".join(label_names)),
+            line("Estimate", None if estimate is None else f"{estimate} points"),
+            line("Due", due),
         ),
         author,
         {
@@ -175,10 +189,6 @@ def _describe(event: Event) -> Described:
             "canceledAt": name_of(data, "canceledAt"),
         },
     )
-
-
-def _line(label: str, value: str | None) -> str | None:
-    return f"{label}: {value}" if value else None
 
 
 def _states(
@@ -255,3 +265,4 @@ _KIND = Kind(
     describe=_describe,
     states=_states,
 )
+RULES: Sequence[EventRule] = rules("Issue", _KIND)

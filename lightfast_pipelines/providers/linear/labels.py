@@ -5,14 +5,22 @@ Which issues bear a label, the issues say.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, Reference, Thing
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import child, name_of, text
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.changes import Field, shown
 from lightfast_pipelines.providers.linear.event import Event, linked_id
 from lightfast_pipelines.providers.linear.parts import Parts
-from lightfast_pipelines.providers.linear.transitions import Described, Kind, no_states
+from lightfast_pipelines.providers.linear.transitions import (
+    Described,
+    Kind,
+    no_states,
+    rules,
+)
 from lightfast_pipelines.providers.linear.transitions import read as read_kind
 
 
@@ -59,3 +67,4 @@ _KIND = Kind(
     describe=_describe,
     states=no_states,
 )
+RULES: Sequence[EventRule] = rules("IssueLabel", _KIND)

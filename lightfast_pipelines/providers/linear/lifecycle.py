@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain.events import Filtered, Lifecycle, LifecycleEvent, Parked, Reading
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import text, time
 from lightfast_pipelines.providers.linear.changes import ids
 from lightfast_pipelines.providers.linear.event import needed_id
@@ -45,3 +46,14 @@ def read_permissions(payload: Mapping[str, Any]) -> Reading:
     if not events:
         return Filtered("PermissionChange names no team")
     return Lifecycle(events, "PermissionChange teamAccessChanged")
+
+
+RULES = (
+    EventRule("OAuthApp", "revoked", "lifecycle", note="the installation is removed"),
+    EventRule(
+        "PermissionChange",
+        "teamAccessChanged",
+        "lifecycle",
+        note="teams are given to the application or taken from it; naming none it is filtered",
+    ),
+)

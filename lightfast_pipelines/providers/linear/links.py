@@ -15,12 +15,13 @@ from lightfast_pipelines.domain.events import Reference, Thing
 from lightfast_pipelines.providers.fields import child, cut, name_of, text, url
 
 _GITHUB = re.compile(
-    r"https?://(?P<host>[\w.-]+)/(?P<repository>[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100})/"
+    r"https?://(?P<host>[\w.-]+)"
+    r"/(?P<repository>[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100})/"
     r"(?:(?P<kind>pull|issues)/(?P<number>[1-9]\d{0,8})|commit/(?P<sha>[0-9a-f]{40}))(?![\w.])",
 )
 _GITHUB_HOSTS = frozenset({"github.com", "www.github.com"})
 _SENTRY = re.compile(
-    r"https?://(?:[\w-]+\.)*sentry\.io/(?:organizations/[\w-]+/)?issues/(?P<id>[1-9]\d{0,19})(?!\w)"
+    r"https?://(?:[\w-]+\.)*sentry\.io/(?:organizations/[\w-]+/|[\w-]+/[\w-]+/)?issues/(?P<id>[1-9]\d{0,19})(?!\w)"
 )
 _SHORT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,100}-[A-Za-z0-9]{1,12}")
 

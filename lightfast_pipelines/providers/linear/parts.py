@@ -161,3 +161,14 @@ def _is_identifier(found: str) -> bool:
 def cycle_name(cycle: Mapping[str, Any]) -> str | None:
     number = number_of(cycle, "number")
     return name_of(cycle, "name") or (None if number is None else f"Cycle {number}")
+
+
+def line(label: str, value: str | None) -> str | None:
+    """A line of an observation's content; None where there is nothing to say."""
+    return f"{label}: {value}" if value else None
+
+
+def percent(value: Mapping[str, Any]) -> str | None:
+    """`progress`, a share of one."""
+    progress = number_of(value, "progress")
+    return None if progress is None else f"{round(progress * 100)}%"

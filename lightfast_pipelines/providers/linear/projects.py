@@ -1,9 +1,9 @@
-"""`Project`, `ProjectUpdate` and `Cycle`: what the issues are planned in.
+"""`Project` and `ProjectUpdate`: what the issues are planned in, and what is reported of it.
 
 `project.created|deleted|restored|archived|unarchived|X-changed` (X: state, name, description,
-content, lead, members, teams, start-date, target-date, priority, health), `cycle.created|completed|
-reopened|archived|unarchived|deleted|X-changed` (X: name, description, start, end), `project-update.created|edited|
-health-changed|deleted`. A project update is about its project, and mentions itself as `item`.
+content, lead, members, teams, start-date, target-date, priority, health) and
+`project-update.created|edited|health-changed|deleted`. A project update is about its project, and
+mentions itself as `item`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Mention, Reading, Reference, StateChange, Thing
-from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, time, url
+from lightfast_pipelines.providers.contract import EventRule
+from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
 from lightfast_pipelines.providers.linear.changes import Field, day, ids, plain, shown
 from lightfast_pipelines.providers.linear.event import Event, linked_id, number_of
-from lightfast_pipelines.providers.linear.parts import Parts, cycle_name
-from lightfast_pipelines.providers.linear.transitions import Described, Kind
+from lightfast_pipelines.providers.linear.parts import Parts, line, percent
+from lightfast_pipelines.providers.linear.transitions import Described, Kind, rules
 from lightfast_pipelines.providers.linear.transitions import read as read_kind
 
 # `state` until 2023, then the type of `status`: the same words.
@@ -38,11 +39,6 @@ def read_project_update(event: Event) -> Reading:
     return read_kind(_PROJECT_UPDATE, event)
 
 
-def read_cycle(event: Event) -> Reading:
-    """Raises Missing."""
-    return read_kind(_CYCLE, event)
-
-
 def _status(data: Mapping[str, Any]) -> str | None:
     return name_of(child(data, "status"), "type") or name_of(data, "state")
 
@@ -51,13 +47,16 @@ def _status_name(data: Mapping[str, Any]) -> str | None:
     return name_of(child(data, "status"), "name") or name_of(data, "state")
 
 
-def _line(label: str, value: str | None) -> str | None:
-    return f"{label}: {value}" if value else None
+def _lead(data: Mapping[str, Any]) -> str | None:
+    return name_of(child(data, "lead"), "name")
 
 
-def _percent(data: Mapping[str, Any]) -> str | None:
-    progress = number_of(data, "progress")
-    return None if progress is None else f"{round(progress * 100)}%"
+def _starts(data: Mapping[str, Any]) -> str | None:
+    return day(data.get("startDate"))
+
+
+def _target(data: Mapping[str, Any]) -> str | None:
+    return day(data.get("targetDate"))
 
 
 def _project(event: Event) -> Described:
@@ -82,11 +81,11 @@ def _project(event: Event) -> Described:
             name,
             text(data, "description"),
             text(data, "content"),
-            _line("State", _status_name(data)),
-            _line("Progress", _percent(data)),
-            _line("Target", day(data.get("targetDate"))),
-            _line("Lead", lead_name),
-            _line("Health", _marked(data)),
+            line("State", _status_name(data)),
+            line("Progress", percent(data)),
+            line("Target", day(data.get("targetDate"))),
+            line("Lead", lead_name),
+            line("Health", _marked(data)),
         ),
         author_of(data, "creator"),
         {
@@ -160,7 +159,7 @@ def _project_update(event: Event) -> Described:
         item.key,
         parts,
         f"{cut(name or 'Project', 80)}: {cut(' '.join(body[:300].split()), 60)}",
-        (text(data, "body"), _line("Project", name), _line("Health", _marked(data))),
+        (text(data, "body"), line("Project", name), line("Health", _marked(data))),
         author,
         {
             "updateId": event.id,
@@ -183,74 +182,6 @@ def _project_update_states(
     return _health(event.data, described.parts.subject, at, reason)
 
 
-def _cycle(event: Event) -> Described:
-    data = event.data
-    shown_as = cycle_name(data)
-    team, team_id = child(data, "team"), linked_id(data, "team")
-    team_name = name_of(team, "name")
-    subject = Thing(keys.linear_cycle(event.id), shown_as, event.url)
-    parts = Parts(subject)
-    parts.references.append(Reference("cycle", shown_as or event.id, event.url))
-    parts.add_team(team_id, team)
-    progress, scope = _percent(data), number_of(data, "scope")
-    return Described(
-        subject.key,
-        parts,
-        f"{shown_as or 'Cycle'}{f' ({team_name})' if team_name else ''}",
-        (
-            shown_as,
-            text(data, "description"),
-            _line("Team", team_name),
-            _line("Starts", day(data.get("startsAt"))),
-            _line("Ends", day(data.get("endsAt"))),
-            _line("Progress", progress),
-            _line("Scope", None if scope is None else str(scope)),
-        ),
-        None,
-        {
-            "cycleId": event.id,
-            "cycleNumber": number_of(data, "number"),
-            "cycleName": name_of(data, "name"),
-            "teamId": team_id,
-            "teamKey": name_of(team, "key"),
-            "teamName": team_name,
-            "startsAt": name_of(data, "startsAt"),
-            "endsAt": name_of(data, "endsAt"),
-            "completedAt": name_of(data, "completedAt"),
-            "progress": number_of(data, "progress"),
-            "scope": scope,
-        },
-    )
-
-
-def _cycle_states(
-    event: Event,
-    described: Described,
-    transition: str,
-    changed: Field | None,  # noqa: ARG001 - the transition says enough
-    at: datetime,
-) -> Sequence[StateChange]:
-    """Linear does not say when a cycle begins: what happens in it afterwards shows that it has."""
-    subject, starts = described.parts.subject, time(event.data, "startsAt")
-    has_started = starts is not None and starts <= at
-    if transition == "created":
-        value = "started" if has_started else "upcoming"
-        return (StateChange(subject, "status", value, at, 0, transition),)
-    if transition == "deleted":
-        if time(event.data, "completedAt"):
-            return ()
-        return (
-            StateChange(subject, "status", "canceled", at, 3, "deleted", {"reason": "deleted"}),
-        )
-    if transition == "completed":
-        return (StateChange(subject, "status", "completed", at, 2, transition),)
-    if transition == "reopened":
-        return (StateChange(subject, "status", "started", at, 1, transition),)
-    if starts is not None and has_started and time(event.data, "completedAt") is None:
-        return (StateChange(subject, "status", "started", starts, 1, "started"),)
-    return ()
-
-
 _PROJECT = Kind(
     thing="project",
     tags=("Project Created", "Project Updated", "Project Deleted"),
@@ -263,12 +194,12 @@ _PROJECT = Kind(
         Field("name", ("name",), "name-changed", 25, was=shown),
         Field("description", ("description",), "description-changed", 25),
         Field("content", ("content", "contentState"), "content-changed", 25),
-        Field("lead", ("leadId", "lead"), "lead-changed", 30, lambda d: name_of(child(d, "lead"), "name")),
+        Field("lead", ("leadId", "lead"), "lead-changed", 30, _lead),
         Field("members", ("memberIds",), "members-changed", 20),
         Field("teams", ("teamIds",), "teams-changed", 25),
         Field("priority", ("priority",), "priority-changed", 25, plain("priority"), shown),
-        Field("start date", ("startDate",), "start-date-changed", 25, lambda d: day(d.get("startDate")), day),
-        Field("target date", ("targetDate",), "target-date-changed", 30, lambda d: day(d.get("targetDate")), day),
+        Field("start date", ("startDate",), "start-date-changed", 25, _starts, day),
+        Field("target date", ("targetDate",), "target-date-changed", 30, _target, day),
     ),
     describe=_project,
     states=_project_states,
@@ -285,18 +216,4 @@ _PROJECT_UPDATE = Kind(
     states=_project_update_states,
     edited_by_author=True,
 )
-_CYCLE = Kind(
-    thing="cycle",
-    tags=("Cycle Created", "Cycle Updated", "Cycle Deleted"),
-    weights=(40, 35),
-    fields=(
-        Field("completed", ("completedAt",), "completed", 40, cleared="reopened", time="completedAt"),
-        Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
-        Field("name", ("name",), "name-changed", 25, was=shown),
-        Field("description", ("description",), "description-changed", 20),
-        Field("start", ("startsAt",), "start-changed", 30, lambda d: day(d.get("startsAt")), day),
-        Field("end", ("endsAt",), "end-changed", 30, lambda d: day(d.get("endsAt")), day),
-    ),
-    describe=_cycle,
-    states=_cycle_states,
-)  # fmt: skip
+RULES: Sequence[EventRule] = (*rules("Project", _PROJECT), *rules("ProjectUpdate", _PROJECT_UPDATE))

@@ -12,10 +12,17 @@ from typing import Any
 
 from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
 from lightfast_pipelines.providers import json_body
-from lightfast_pipelines.providers.contract import Accepted, MalformedBody, Refused, Secret
+from lightfast_pipelines.providers.contract import (
+    Accepted,
+    EventRule,
+    MalformedBody,
+    Refused,
+    Secret,
+)
 from lightfast_pipelines.providers.fields import Missing, name_of
 from lightfast_pipelines.providers.linear import (
     comments,
+    cycles,
     issues,
     labels,
     lifecycle,
@@ -29,7 +36,7 @@ from lightfast_pipelines.settings import settings
 _READERS: Mapping[str, Callable[[Event], Reading]] = {
     "Attachment": comments.read_attachment,
     "Comment": comments.read_comment,
-    "Cycle": projects.read_cycle,
+    "Cycle": cycles.read,
     "Issue": issues.read,
     "IssueLabel": labels.read,
     "Project": projects.read_project,
@@ -40,8 +47,19 @@ _CONNECTION: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
     "OAuthApp": lifecycle.read_application,
     "PermissionChange": lifecycle.read_permissions,
 }
-# Each tells the application's own user of what another event tells everybody.
-_NOTHING_TO_REMEMBER = frozenset({"AppUserNotification", "OAuthAuthorization"})
+_NOT_KEPT = {
+    "AppUserNotification": "it tells the application what other events tell everybody",
+    "OAuthAuthorization": "one person's permission is not the organization's",
+}
+_RULES = (
+    *issues.RULES,
+    *comments.RULES,
+    *projects.RULES,
+    *cycles.RULES,
+    *labels.RULES,
+    *lifecycle.RULES,
+    *(EventRule(event, None, "filtered", note=why) for event, why in _NOT_KEPT.items()),
+)
 _LONGEST_HEADER = 200
 
 
@@ -51,6 +69,7 @@ class Linear:
     name = "linear"
     rule_version = 1
     default_events = frozenset(_READERS)
+    events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(
         {"content-type", "user-agent", "linear-delivery", "linear-event", signature.HEADER}
     )
@@ -109,8 +128,8 @@ class Linear:
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
         """For any payload of `decode`: statements, or why there are none. Does not raise."""
-        if event_type in _NOTHING_TO_REMEMBER:
-            return Filtered(event_type)
+        if event_type in _NOT_KEPT:
+            return Filtered(f"event {event_type} is not kept: {_NOT_KEPT[event_type]}")
         try:
             if event_type in _CONNECTION:
                 return _CONNECTION[event_type](payload)

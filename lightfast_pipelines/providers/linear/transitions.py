@@ -19,6 +19,7 @@ from lightfast_pipelines.domain.events import (
     Statement,
     Understood,
 )
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import Missing, content_of, cut, time, titled
 from lightfast_pipelines.providers.linear.accounts import actor_of
 from lightfast_pipelines.providers.linear.changes import (
@@ -77,6 +78,18 @@ def no_states(
 ) -> Sequence[StateChange]:
     """For kinds without states."""
     return ()
+
+
+def rules(event: str, kind: Kind) -> Sequence[EventRule]:
+    """What becomes of each action on this kind of entity."""
+    names = {each for one in kind.fields for each in (one.transition, one.cleared) if each}
+    updated = tuple(f"{kind.thing}.{name}" for name in sorted(names))
+    note = "one for each changed field that means something; without one it is filtered"
+    return (
+        EventRule(event, "create", "delivered", (f"{kind.thing}.created",)),
+        EventRule(event, "update", "delivered", updated, note),
+        EventRule(event, "remove", "delivered", (f"{kind.thing}.deleted",)),
+    )
 
 
 def moment_id(moment: datetime) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Filtered, Lifecycle, Parked
 from lightfast_pipelines.providers.linear import PROVIDER
 from tests.providers.linear.payloads import (
@@ -15,6 +16,8 @@ from tests.providers.linear.payloads import (
     comment,
     cycle,
     envelope,
+    issue,
+    issue_update,
     label,
     project,
     project_update,
@@ -147,6 +150,20 @@ def test_an_attachment_that_is_no_pull_request(
     assert {edge.type for edge in found.edges} <= {"references"}
 
 
+@pytest.mark.parametrize(
+    ("address", "relation"),
+    [
+        ("https://github.com/Acme/shop/pull/7", "tracked_in"),
+        ("https://acme.sentry.io/issues/991/", "references"),
+    ],
+)
+def test_what_an_attachment_points_to_is_one_relation_though_its_text_names_it(
+    address: str, relation: str
+) -> None:
+    found = statement(attachment(address=address, subtitle=f"see {address}"))
+    assert [edge.type for edge in enrich(found).edges] == [relation]
+
+
 def test_an_attachment_whose_status_alone_changed_is_filtered_and_one_without_an_issue_parked() -> (
     None
 ):
@@ -261,6 +278,23 @@ def test_an_action_that_is_not_known_yet_is_parked_and_so_is_a_body_of_another_t
 @pytest.mark.parametrize("kind", ["AppUserNotification", "OAuthAuthorization"])
 def test_what_only_the_application_is_told_is_filtered(kind: str) -> None:
     assert isinstance(read(envelope(kind, "issueMention", {})), Filtered)
+
+
+def test_what_is_declared_of_each_event_is_what_becomes_of_it() -> None:
+    rules = {(rule.event, rule.action): rule for rule in PROVIDER.events}
+    assert len(rules) == len(PROVIDER.events)
+    made = (comment, reaction, attachment, project, project_update, cycle, label, issue)
+    for make in made:
+        for action in ("create", "remove"):
+            payload = make(action)
+            rule = rules[payload["type"], action]
+            assert (statement(payload).source_type,) == rule.source_types
+    for kind in PROVIDER.default_events:
+        assert rules[kind, "update"].source_types
+    found = statements(issue_update({"stateId": "x", "title": "x", "trashed": True}))
+    assert {each.source_type for each in found} < set(rules["Issue", "update"].source_types)
+    others = {rule.event for rule in PROVIDER.events} - PROVIDER.default_events
+    assert others == {"OAuthApp", "PermissionChange", "AppUserNotification", "OAuthAuthorization"}
 
 
 def test_every_kind_that_is_read_is_wanted_unless_said_otherwise() -> None:
