@@ -19,20 +19,25 @@ WITH people AS MATERIALIZED (
   SELECT identity_id, actor_id FROM profile_people WHERE kind NOT IN ('bot', 'organization')
 ),
 owners AS MATERIALIZED (
-  SELECT DISTINCT o.subject_key AS thing, p.actor_id
+  SELECT o.subject_key AS thing, p.actor_id
   FROM lightfast.observations o JOIN people p ON p.identity_id = o.author_identity_id
   WHERE o.workspace_id = %(workspace)s
     AND o.source_type IN ('pull-request.opened', 'pull-request.merged', 'pull-request.closed',
                           'issue.opened', 'issue.created', 'discussion.created')
+  UNION
+  SELECT o.subject_key, p.actor_id
+  FROM lightfast.observations o
+  JOIN lightfast.identity_mentions m ON m.observation_id = o.id AND m.role = 'subject_author'
+  JOIN people p ON p.identity_id = m.identity_id
+  WHERE o.workspace_id = %(workspace)s
 ),
 talks AS MATERIALIZED (
-  SELECT DISTINCT e.key AS thing, p.actor_id,
-         o.source_type LIKE 'review.%%' AS is_review
+  SELECT DISTINCT o.subject_key AS thing, p.actor_id,
+         o.source_type = 'review.submitted' AS is_review
   FROM lightfast.observations o
-  JOIN people p ON p.identity_id = coalesce(o.actor_identity_id, o.author_identity_id)
-  JOIN lightfast.observation_entities x ON x.observation_id = o.id AND x.role = 'subject'
-  JOIN lightfast.entities e ON e.id = x.entity_id
-  WHERE o.workspace_id = %(workspace)s AND o.observation_type IN ('review', 'discussion')
+  JOIN people p ON p.identity_id = coalesce(o.author_identity_id, o.actor_identity_id)
+  WHERE o.workspace_id = %(workspace)s
+    AND (o.source_type = 'review.submitted' OR o.source_type LIKE '%%comment.created')
 ),
 writers AS MATERIALIZED (
   SELECT o.id, p.actor_id

@@ -15,7 +15,7 @@ from math import fsum
 RULE_VERSION = 1
 
 HALF_LIFE_SECONDS = 90 * 86_400
-# Merging or reviewing the work of someone else tells half as much of what one works on.
+# Merging or sorting the work of someone else tells half as much of what one works on.
 _SECOND_HAND = 0.5
 _FOLDERS_DEEP = 3
 _MOST = {"directory": 12, "category": 6, "entity": 8}

@@ -31,13 +31,15 @@ _TRAILER = re.compile(
 _NO_PROSE = re.compile(r"^\s*(?:#{1,6}\s|[-=*_]{3,}\s*$|\||>|[-*+]\s+\[[ xX]\]\s)")
 _END = re.compile(r"(?<=[.!?])[\"')\]]{0,2}\s+(?=[\"'(\[]{0,2}[A-Z0-9])")
 _ABBREVIATED = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|[A-Z])|^\d+)\.$")
+# How a comment's title says what it is about.
+_ABOUT = re.compile(r"^(?:[\w./-]*#\d+|[0-9a-f]{7}): ")
 _SPACES = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def sentence_of_title(title: str) -> str | None:
     """The title as a sentence; None where nothing is left of it."""
-    return _sentence(plain(clean(title)), fewest_words=1)
+    return _sentence(plain(_ABOUT.sub("", clean(title))), fewest_words=1)
 
 
 def first_sentence(title: str, content: str) -> str | None:

@@ -66,6 +66,9 @@ class Memory:
         author: int | None = None,
         day: date | None = None,
         source: str = "github",
+        source_type: str = "commit.pushed",
+        observation_type: str = "change",
+        actor: int | None = None,
     ) -> int:
         """An observation with its subject and files as entities and one payload of `day`."""
         source_id = keys.source_id(subject_key, transition)
@@ -76,7 +79,7 @@ class Memory:
                subject_key, occurred_at, recorded_at, ingestion_source, author_identity_id,
                actor_identity_id, title, content, category, significance_score, rule_version,
                "references")
-            VALUES (%s, %s, %s, %s, 'commit.pushed', 'change', %s, %s, %s, 'webhook', %s, %s, %s, %s,
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'webhook', %s, %s, %s, %s,
                     'other', 40, 1, %s)
             RETURNING id
             """,
@@ -84,11 +87,13 @@ class Memory:
             self.workspace_id,
             source_id,
             source,
+            source_type,
+            observation_type,
             subject_key,
             at,
             at,
             author,
-            author,
+            actor or author,
             title,
             content,
             Jsonb([]),
@@ -137,6 +142,16 @@ class Memory:
             VALUES (%s, %s, %s, 1, 'payload', %s)
             """,
             (observation_id, self.entity(key), role, key),
+        )
+
+    def takes_part(self, observation_id: int, identity: int, role: str) -> None:
+        self.conn.execute(
+            """
+            INSERT INTO lightfast.identity_mentions
+              (observation_id, identity_id, role, kind, email_verified)
+            VALUES (%s, %s, %s, 'unknown', false)
+            """,
+            (observation_id, identity, role),
         )
 
     def edge(self, subject: str, kind: str, target: str) -> None:
