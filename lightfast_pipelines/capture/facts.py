@@ -17,6 +17,7 @@ from lightfast_pipelines.domain.enrichment import Enriched, enrich
 from lightfast_pipelines.domain.events import SOURCE_PRECEDENCE, Statement
 from lightfast_pipelines.domain.folding import StatementSource, fold
 from lightfast_pipelines.domain.keys import external_id
+from lightfast_pipelines.domain.occurrences import settle
 from lightfast_pipelines.store.database import Connection
 
 
@@ -51,6 +52,7 @@ class Fact:
 
 
 FactKey = tuple[int, str]
+SeriesKey = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,11 @@ def gather(
             stated[outcome.workspace_id, statement.source_id].append(
                 Stated(payloads[outcome.raw_payload_id], statement, outcome.rule_version)
             )
-    known, sources = _known(conn, stated.keys(), payloads.keys())
+    series = _series_of(stated)
+    known, sources, touched = _known(conn, stated.keys(), payloads.keys(), series)
+    series |= touched
     others = {raw for key in known for raw in sources[key] if raw not in payloads}
-    bodiless = _read_others(conn, others, known, stated)
+    bodiless = _read_others(conn, others, known, series, stated)
     frozen: dict[FactKey, tuple[int, ...]] = {}
     for key in known:
         if any(raw in bodiless for raw in sources[key]):
@@ -90,47 +94,105 @@ def gather(
             new = [one.raw.id for one in stated.pop(key, [])]
             frozen[key] = tuple(sorted({*kept, *new}))
     workspaces = _workspaces(conn, {workspace for workspace, _ in stated})
-    written = [_whole(workspaces[key[0]], stated[key]) for key in sorted(stated)]
-    gone = sorted(key for key in known if key not in stated and key not in frozen)
-    return Facts(written, known, gone, frozen)
+    whole: dict[FactKey, Fact] = {}
+    recurring: dict[SeriesKey, list[Stated]] = defaultdict(list)
+    for key in sorted(stated):
+        ones = stated[key]
+        occurrence = ones[0].statement.occurrence
+        if occurrence is not None:
+            recurring[key[0], occurrence.series].extend(ones)
+        if occurrence is None or occurrence.restart:
+            whole[key] = _whole(workspaces[key[0]], _folded(ones), ones)
+    for (workspace, _), ones in sorted(recurring.items()):
+        for statement, stating in _settled(ones):
+            key = (workspace, statement.source_id)
+            if key not in whole and key not in frozen:
+                whole[key] = _whole(workspaces[workspace], statement, stating)
+    gone = sorted(key for key in known if key not in whole and key not in frozen)
+    return Facts([whole[key] for key in sorted(whole)], known, gone, frozen)
+
+
+def _series_of(stated: Mapping[FactKey, Sequence[Stated]]) -> set[SeriesKey]:
+    return {
+        (workspace, one.statement.occurrence.series)
+        for (workspace, _), ones in stated.items()
+        for one in ones
+        if one.statement.occurrence is not None
+    }
+
+
+def _settled(ones: Sequence[Stated]) -> list[tuple[Statement, list[Stated]]]:
+    """What all occurrences of one series come to, each with the payloads that state it."""
+    by_raw = {one.raw.id: one for one in ones}
+    settled = settle([(_source(one), one.statement, one.raw.id) for one in ones])
+    return [(statement, [by_raw[raw] for raw in raws]) for statement, raws in settled]
 
 
 def _known(
-    conn: Connection, keys: Iterable[FactKey], raw_ids: Iterable[int]
-) -> tuple[dict[FactKey, int], dict[FactKey, list[int]]]:
-    """Stored observations that the batch states now or stated before, and all their payloads."""
-    pairs = list(keys)
+    conn: Connection,
+    keys: Iterable[FactKey],
+    raw_ids: Iterable[int],
+    series: Iterable[SeriesKey],
+) -> tuple[dict[FactKey, int], dict[FactKey, list[int]], set[SeriesKey]]:
+    """Stored observations that the batch states now or stated before, all their payloads, and the
+    series they count in: of a series every observation is touched."""
+    pairs, recurring = list(keys), list(series)
     rows = conn.execute(
         """
-        WITH touched AS (
-          SELECT o.id FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, source_id)
+        WITH direct AS (
+          SELECT o.id, o.workspace_id, o.series_key
+          FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, source_id)
           JOIN lightfast.observations o
             ON o.workspace_id = k.workspace_id AND o.source_id = k.source_id
           UNION
-          SELECT observation_id FROM lightfast.observation_sources WHERE raw_payload_id = ANY(%s)
+          SELECT o.id, o.workspace_id, o.series_key FROM lightfast.observation_sources s
+          JOIN lightfast.observations o ON o.id = s.observation_id
+          WHERE s.raw_payload_id = ANY(%s)
+        ),
+        series AS (
+          SELECT workspace_id, series_key FROM direct WHERE series_key IS NOT NULL
+          UNION
+          SELECT * FROM unnest(%s::bigint[], %s::text[])
+        ),
+        touched AS (
+          SELECT id FROM direct
+          UNION
+          SELECT o.id FROM series k JOIN lightfast.observations o
+            ON o.workspace_id = k.workspace_id AND o.series_key = k.series_key
         )
-        SELECT o.workspace_id, o.source_id, o.id,
+        SELECT o.workspace_id, o.source_id, o.id, o.series_key,
                ARRAY(SELECT s.raw_payload_id FROM lightfast.observation_sources s
                      WHERE s.observation_id = o.id ORDER BY 1)
         FROM touched t JOIN lightfast.observations o ON o.id = t.id
         """,
-        ([w for w, _ in pairs], [s for _, s in pairs], list(raw_ids)),
+        (
+            [w for w, _ in pairs],
+            [s for _, s in pairs],
+            list(raw_ids),
+            [w for w, _ in recurring],
+            [s for _, s in recurring],
+        ),
     )
     known: dict[FactKey, int] = {}
     sources: dict[FactKey, list[int]] = {}
-    for workspace, source_id, identifier, raws in rows:
+    touched: set[SeriesKey] = set()
+    for workspace, source_id, identifier, series_key, raws in rows:
         known[workspace, source_id] = identifier
         sources[workspace, source_id] = raws
-    return known, sources
+        if series_key is not None:
+            touched.add((workspace, series_key))
+    return known, sources, touched
 
 
 def _read_others(
     conn: Connection,
     others: Iterable[int],
     known: Mapping[FactKey, int],
+    series: set[SeriesKey],
     stated: dict[FactKey, list[Stated]],
 ) -> set[int]:
-    """Adds what payloads outside the batch state of the known facts; returns those without a body."""
+    """Adds what payloads outside the batch state of the known facts and of the series; returns those
+    without a body."""
     bodiless: set[int] = set()
     for ids in _portions(conn, sorted(others)):
         raws = load(conn, dict.fromkeys(ids, 0))
@@ -144,7 +206,8 @@ def _read_others(
             for outcome in decide(reading, reached[reading.raw.id], delivered):
                 for statement in outcome.statements:
                     key = (outcome.workspace_id or 0, statement.source_id)
-                    if key in known:
+                    occurrence = statement.occurrence
+                    if key in known or (occurrence and (key[0], occurrence.series) in series):
                         stated[key].append(Stated(reading.raw, statement, outcome.rule_version))
     return bodiless
 
@@ -183,22 +246,18 @@ def _workspaces(conn: Connection, ids: Iterable[int]) -> dict[int, Workspace]:
     return {row[0]: Workspace(*row) for row in rows}
 
 
-def _whole(workspace: Workspace, stated: Sequence[Stated]) -> Fact:
+def _source(one: Stated) -> StatementSource:
+    return StatementSource(one.raw.ingestion_source, one.raw.received_at, one.raw.body_sha256)
+
+
+def _folded(stated: Sequence[Stated]) -> Statement:
     if len(stated) == 1:
-        statement = stated[0].statement
-        first = stated[0].raw
-    else:
-        sources = [
-            (
-                StatementSource(one.raw.ingestion_source, one.raw.received_at, one.raw.body_sha256),
-                one.statement,
-            )
-            for one in stated
-        ]
-        statement = fold(sources)
-        first = min(
-            (one.raw for one in stated), key=lambda raw: (_rank(raw.ingestion_source), raw.id)
-        )
+        return stated[0].statement
+    return fold([(_source(one), one.statement) for one in stated])
+
+
+def _whole(workspace: Workspace, statement: Statement, stated: Sequence[Stated]) -> Fact:
+    first = min((one.raw for one in stated), key=lambda raw: (_rank(raw.ingestion_source), raw.id))
     return Fact(
         workspace=workspace,
         statement=statement,
