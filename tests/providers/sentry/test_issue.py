@@ -130,6 +130,7 @@ def test_what_nothing_was_seen_between_is_told_apart_by_when_it_was_sent() -> No
         for action, sent in zip(("resolved", "unresolved", "resolved"), hours, strict=True)
     ]
     assert [one.occurred_at for one in told] == hours
+    assert len({one.source_id for one in told}) == 3
     assert status_over_time(told) == ["resolved", "unresolved", "resolved"]
 
 
