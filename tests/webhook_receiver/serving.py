@@ -50,7 +50,7 @@ class Stub:
     name: str = "stub"
     rule_version: int = 1
     default_events: frozenset[str] = frozenset()
-    events: Mapping[str, str] = field(default_factory=dict)
+    events: Sequence[Any] = ()
     kept_headers: frozenset[str] = frozenset({"x-id"})
     secret_settings: Sequence[str] = ("STUB_SECRET",)
     verified_by: str = "env:STUB_SECRET"
