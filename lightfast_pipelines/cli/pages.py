@@ -1,6 +1,6 @@
-"""The generated parts of docs/: the data dictionary and the table of settings.
+"""The generated parts of docs/: the data dictionary, the events of the providers, the settings.
 
-Both are made of what the code itself says: comments of tables, descriptions of settings.
+All are made of what the code itself says: comments of tables, declared events, descriptions.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ def stale_pages(docs: Path = CHECKOUT / "docs") -> dict[Path, str]:
     operations = docs / "operations.md"
     wanted = {
         docs / "data-dictionary.md": data_dictionary(),
+        docs / "events.md": events_page(),
         operations: with_settings(operations.read_text() if operations.exists() else ""),
     }
     return {
@@ -60,6 +61,31 @@ def data_dictionary() -> str:
         "## Views\n\n| view | one row is |\n|---|---|\n"
         + "\n".join(f"| {n} | {c} |" for n, c in _views())
     )
+    return "\n\n".join(parts) + "\n"
+
+
+def events_page() -> str:
+    """What becomes of each provider's events, in Markdown."""
+    from lightfast_pipelines.providers import discover
+
+    parts = [
+        "# Events",
+        "What becomes of each delivery. Written by `lightfast docs` from what the providers declare. "
+        "**delivered**: it becomes observations of these types, in every workspace that wants its kind. "
+        "**filtered**: understood, and nothing is remembered. **lifecycle**: it changes the connection or "
+        "the linked resource; its outcome is `filtered`, with a reason that says so. Whatever is not listed "
+        "is **parked** and read again when a higher rule version knows it.",
+    ]
+    for name, provider in discover().items():
+        rows = ["| event | action | becomes | note |", "|---|---|---|---|"]
+        for rule in getattr(provider, "events", ()):
+            action = f"`{rule.action}`" if rule.action else ""
+            types = ", ".join(f"`{kind}`" for kind in rule.source_types)
+            becomes = types or rule.outcome
+            note = rule.note.replace("|", "\\|")
+            rows.append(f"| `{rule.event}` | {action} | {becomes} | {note} |")
+        wanted = ", ".join(f"`{event}`" for event in sorted(provider.default_events))
+        parts.append(f"## {name}\n\nWanted unless set otherwise: {wanted}.\n\n" + "\n".join(rows))
     return "\n\n".join(parts) + "\n"
 
 

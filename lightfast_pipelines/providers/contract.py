@@ -45,7 +45,8 @@ class Refused:
 class EventRule:
     """What becomes of one kind of delivery: a row of docs/events.md, held against the code by tests.
 
-    `event` is the stored event type, `action` the body's where it has one (None: whatever it is).
+    `event` is the stored event type (`domain.*`: all that begin so), `action` the body's where it
+    has one (None: whatever it is).
     `source_types` are the types of the observations that may come of it; `note` is the reason for
     which it is filtered, or what else there is to know.
     """

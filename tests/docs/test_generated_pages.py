@@ -10,9 +10,11 @@ from lightfast_pipelines.cli.pages import (
     SETTINGS_BEGIN,
     SETTINGS_END,
     data_dictionary,
+    events_page,
     stale_pages,
     with_settings,
 )
+from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.tables import metadata
 
 
@@ -22,6 +24,7 @@ def test_the_generated_pages_are_up_to_date() -> None:
 
 def test_a_changed_comment_makes_the_dictionary_stale(tmp_path: Path) -> None:
     (tmp_path / "operations.md").write_text(with_settings(f"{SETTINGS_BEGIN}\n{SETTINGS_END}\n"))
+    (tmp_path / "events.md").write_text(events_page())
     (tmp_path / "data-dictionary.md").write_text(
         data_dictionary().replace("A tenant", "One tenant")
     )
@@ -36,6 +39,16 @@ def test_the_dictionary_has_every_table_and_column() -> None:
             line.split("|")[1].strip(" *") for line in section.splitlines() if line.startswith("| ")
         ][1:]
         assert rows == [column.name for column in table.columns]
+
+
+def test_the_page_of_events_has_every_declared_one_under_its_provider() -> None:
+    text = events_page()
+    for name, provider in discover().items():
+        section = text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        rows = [line.split("|") for line in section.splitlines() if line.startswith("| `")]
+        assert [(row[1].strip(" `"), row[2].strip(" `")) for row in rows] == [
+            (rule.event, rule.action or "") for rule in getattr(provider, "events", ())
+        ]
 
 
 def test_every_table_and_column_says_what_it_means() -> None:

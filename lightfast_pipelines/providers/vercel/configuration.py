@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain.events import Filtered, Lifecycle, LifecycleEvent, Reading
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import LONGEST_NAME, Missing, child, name_of
 from lightfast_pipelines.providers.vercel.event import Event, installation_id
 
@@ -17,6 +18,12 @@ _TRANSFERRED = "integration-configuration.transferred"
 _PERMISSIONS = "integration-configuration.permission-upgraded"
 _SCOPES = "integration-configuration.scope-change-confirmed"
 TYPES = frozenset({_REMOVED, _TRANSFERRED, _PERMISSIONS, _SCOPES})
+RULES = (
+    EventRule(_REMOVED, None, "lifecycle", note="the installation is removed"),
+    EventRule(_TRANSFERRED, None, "lifecycle", note="the installation is another team's"),
+    EventRule(_PERMISSIONS, None, "lifecycle", note="projects are given and taken"),
+    EventRule(_SCOPES, None, "filtered", note="changes nothing that is linked"),
+)
 
 
 def read(event: Event) -> Reading:

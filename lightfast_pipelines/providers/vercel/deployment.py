@@ -20,6 +20,7 @@ from lightfast_pipelines.domain.events import (
     Thing,
     Understood,
 )
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -82,6 +83,16 @@ _TRANSITIONS = {
     ),
 }
 TYPES = frozenset(_TRANSITIONS)
+_NOTES = {
+    "deployment.ready": "one transition with deployment.succeeded, whichever comes",
+    "deployment.succeeded": "sets the live deployment, unless it is a preview",
+    "deployment.promoted": "sets the live deployment",
+    "deployment.rollback": "told of the deployment that goes; sets the live deployment",
+}
+RULES = tuple(
+    EventRule(event, None, "delivered", (f"deployment.{each.name}",), _NOTES.get(event, ""))
+    for event, each in _TRANSITIONS.items()
+)
 _ALWAYS_PRODUCTION = frozenset({"promoted", "rollback"})
 
 

@@ -15,11 +15,19 @@ from lightfast_pipelines.domain.events import (
     Statement,
     Understood,
 )
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import Missing, titled
 from lightfast_pipelines.providers.vercel.event import Event, project_id, project_name
 
 _CHANGES = {"project.removed": "removed", "project.renamed": "renamed"}
 TYPES = frozenset({"project.created", *_CHANGES})
+RULES = (
+    EventRule("project.created", None, "delivered", ("project.created",)),
+    *(
+        EventRule(event, None, "lifecycle", note=f"the project is {change}")
+        for event, change in _CHANGES.items()
+    ),
+)
 
 
 def read(event: Event) -> Reading:

@@ -13,9 +13,21 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
 from lightfast_pipelines.providers import json_body
-from lightfast_pipelines.providers.contract import Accepted, MalformedBody, Refused, Secret
+from lightfast_pipelines.providers.contract import (
+    Accepted,
+    EventRule,
+    MalformedBody,
+    Refused,
+    Secret,
+)
 from lightfast_pipelines.providers.fields import Missing, child, name_of
-from lightfast_pipelines.providers.vercel import configuration, deployment, project, signature
+from lightfast_pipelines.providers.vercel import (
+    configuration,
+    deployment,
+    outcomes,
+    project,
+    signature,
+)
 from lightfast_pipelines.providers.vercel.event import (
     Event,
     current_type,
@@ -31,16 +43,7 @@ _READERS: Mapping[str, Callable[[Event], Reading]] = {
     **dict.fromkeys(sorted(project.TYPES), project.read),
     **dict.fromkeys(sorted(configuration.TYPES), configuration.read),
 }
-# By the part before the dot, else the whole type: nothing of them is worth remembering here.
-_NOT_KEPT = frozenset(
-    {
-        *("budget", "domain", "edge-config", "flag", "function", "integration-resource"),
-        *("marketplace", "message", "thread", "comment", "ai-gateway", "domain-created"),
-        *("deployment-checks-completed", "deployment.build-requested", "test-webhook"),
-        *("deployment.checkrun.start", "deployment.checkrun.cancel"),
-    }
-)
-_NOT_KEPT_BELOW = ("deployment.integration.", "project.domain", "project.env-variable.")
+_RULES = (*deployment.RULES, *project.RULES, *configuration.RULES, *outcomes.RULES)
 _LONGEST_FIELD = 200
 
 
@@ -49,7 +52,8 @@ class Vercel:
 
     name = "vercel"
     rule_version = 1
-    default_events = frozenset(deployment.TYPES | {"project.created"})
+    default_events = frozenset(rule.event for rule in _RULES if rule.outcome == "delivered")
+    events: Sequence[EventRule] = _RULES
     kept_headers = frozenset({"content-type", "user-agent", "x-vercel-id", "x-vercel-signature"})
     secret_settings: Sequence[str] = ("VERCEL_CLIENT_INTEGRATION_SECRET",)
 
@@ -124,7 +128,10 @@ class Vercel:
         current = current_type(event_type)
         reader = _READERS.get(current)
         if reader is None:
-            return _without_reader(current)
+            why = outcomes.why_filtered(current)
+            if why is None:
+                return Parked(f"event {current[:100]} is not known yet")
+            return Filtered(f"event {current[:100]} is not kept: {why}")
         try:
             return reader(event_of(event_type, payload))
         except Missing as missing:
@@ -137,14 +144,6 @@ class Vercel:
     ) -> str:
         """The type as Vercel writes it today."""
         return current_type(event_type)
-
-
-def _without_reader(event_type: str) -> Reading:
-    if event_type in _NOT_KEPT or event_type.partition(".")[0] in _NOT_KEPT:
-        return Filtered(f"event {event_type[:100]} is not kept")
-    if event_type.startswith(_NOT_KEPT_BELOW):
-        return Filtered(f"event {event_type[:100]} is not kept")
-    return Parked(f"event {event_type[:100]} is not known yet")
 
 
 def _short(payload: Mapping[str, Any], field: str) -> str | None:
