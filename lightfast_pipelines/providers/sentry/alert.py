@@ -19,6 +19,7 @@ from lightfast_pipelines.domain.events import (
     Thing,
     Understood,
 )
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -53,6 +54,13 @@ _LEVELS = {
     "critical": ("Metric Alert Critical", 2),
     "resolved": ("Metric Alert Resolved", 3),
 }
+RULES = (
+    EventRule("event_alert", "triggered", "delivered", ("event-alert.triggered",)),
+    *(
+        EventRule("metric_alert", action, "delivered", (f"metric-alert.{action}",))
+        for action in _LEVELS
+    ),
+)
 _NOT_OF_A_KEY = re.compile(r"[^\w.-]+")
 
 

@@ -20,6 +20,7 @@ from lightfast_pipelines.domain.events import (
     Thing,
     Understood,
 )
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -39,6 +40,10 @@ _ACTIONS = {
     "updated": ("Comment Updated", 20),
     "deleted": ("Comment Deleted", 20),
 }
+RULES = tuple(
+    EventRule("comment", action, "delivered", (f"comment.{action}",), "goes where its issue goes")
+    for action in _ACTIONS
+)
 
 
 def read(payload: Mapping[str, Any]) -> Reading:

@@ -19,6 +19,7 @@ from lightfast_pipelines.domain.events import (
     Thing,
     Understood,
 )
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     child,
     content_of,
@@ -42,6 +43,16 @@ from lightfast_pipelines.providers.sentry.things import Parts
 
 # Told by the earliest stored error, not by Sentry: an issue may be older than what is stored.
 _FIRST_SEEN_CONFIDENCE = 0.8
+RULES = (
+    EventRule(
+        "error",
+        "created",
+        "delivered",
+        ("error.created", "error.occurred"),
+        "counted by issue, release, environment and hour; the first of an issue and of each regression"
+        " stands alone",
+    ),
+)
 
 
 def read(payload: Mapping[str, Any]) -> Reading:

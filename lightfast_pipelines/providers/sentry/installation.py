@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain.events import Lifecycle, LifecycleEvent, Parked, Reading
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import Missing, child, name_of, text
 from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.shape import sent_at
@@ -22,6 +23,7 @@ _CHANGES = {
     "unsuspended": "active",
     "unsuspend": "active",
 }
+RULES = tuple(EventRule("installation", action, "lifecycle") for action in _CHANGES)
 
 
 def read(payload: Mapping[str, Any]) -> Reading:

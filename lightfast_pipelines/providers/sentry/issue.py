@@ -24,6 +24,7 @@ from lightfast_pipelines.domain.events import (
     Thing,
     Understood,
 )
+from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -63,6 +64,16 @@ _TRANSITIONS = {
         _Transition("assigned", "Issue Assigned", None, 30),
     )
 }
+RULES = tuple(
+    EventRule(
+        "issue",
+        each.name,
+        "delivered",
+        (f"issue.{each.name}",),
+        "after a regression the next error stands alone" if each.name == "unresolved" else "",
+    )
+    for each in _TRANSITIONS.values()
+)
 _LONGEST_VALUE = 80
 _EPOCH = datetime(2008, 1, 1, tzinfo=UTC)
 _HIGHEST_RANK = 2**31 - 1

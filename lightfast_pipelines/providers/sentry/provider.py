@@ -12,7 +12,13 @@ from typing import Any
 
 from lightfast_pipelines.domain.events import Parked, Reading, Route
 from lightfast_pipelines.providers import json_body
-from lightfast_pipelines.providers.contract import Accepted, MalformedBody, Refused, Secret
+from lightfast_pipelines.providers.contract import (
+    Accepted,
+    EventRule,
+    MalformedBody,
+    Refused,
+    Secret,
+)
 from lightfast_pipelines.providers.fields import Missing
 from lightfast_pipelines.providers.sentry import (
     alert,
@@ -34,6 +40,13 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
     "issue": issue.read,
     "metric_alert": alert.read_metric_alert,
 }
+_RULES = (
+    *issue.RULES,
+    *error.RULES,
+    *alert.RULES,
+    *comment.RULES,
+    *installation.RULES,
+)
 _LONGEST_HEADER = 200
 
 
@@ -42,7 +55,8 @@ class Sentry:
 
     name = "sentry"
     rule_version = 1
-    default_events = frozenset({"issue", "error", "event_alert", "metric_alert", "comment"})
+    default_events = frozenset(rule.event for rule in _RULES if rule.outcome == "delivered")
+    events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(
         {
             "content-type",
