@@ -98,8 +98,11 @@ def test_a_created_issue_is_told_with_what_it_belongs_to() -> None:
         assert found.metadata[key] == value
 
 
-def test_who_did_it_is_not_whose_work_it_is() -> None:
-    found = statement(issue_update({"title": "A cart"}))
+@pytest.mark.parametrize(
+    "payload", [issue(), issue_update({"title": "A cart"})], ids=["created", "changed"]
+)
+def test_who_did_it_is_not_whose_work_it_is(payload: dict[str, Any]) -> None:
+    found = statement(payload)
     assert found.actor is not None
     assert found.author is not None
     assert (found.actor.name, found.author.name) == ("Grace", "Ada")
@@ -261,6 +264,12 @@ def test_a_removal_and_the_update_that_trashes_state_the_same_fact() -> None:
     assert trashed.source_id == removed.source_id
     assert trashed.title == removed.title
     assert states(trashed) == states(removed)
+
+
+def test_a_removal_has_the_time_that_the_entity_itself_says() -> None:
+    late = issue("remove") | {"createdAt": "2024-05-02T12:00:07.000Z"}
+    assert statement(late).occurred_at == CHANGED
+    assert statement(late).source_id == statement(issue("remove")).source_id
 
 
 def test_deleted_restored_and_deleted_again_are_three_facts() -> None:
