@@ -133,7 +133,7 @@ class _Links:
 
     def ensure(self, route: Route, line: Line) -> None:
         key = route.resource_key
-        if key in self._known or key.split(":")[1] in _NOT_LINKED:
+        if route.by_hand or key in self._known or key.split(":")[1] in _NOT_LINKED:
             return
         self._known.add(key)
         try:

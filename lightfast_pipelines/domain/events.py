@@ -196,6 +196,7 @@ class Route:
     them is reached as well. `via` is the key of an entity through which it is routed where it names
     no linked resource itself (a comment through its issue): it goes where that entity's own
     observations went, and is parked until there are some.
+    `by_hand`: wider than one resource (a team), so only a person links it, never an ingested line.
     """
 
     resource_key: str
@@ -205,6 +206,7 @@ class Route:
     resource_meta: Mapping[str, Any] = field(default_factory=dict)
     alternatives: tuple[tuple[str, str], ...] = ()
     via: str | None = None
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,11 +119,14 @@ def _assignee(item: _Item) -> _Change:
     people = [a for each in children(item.value, "assignees") if (a := account(each)) is not None]
     value = ", ".join(sorted(keys.user("github", person.source_id) for person in people))
     names = sorted(person.username or person.source_id for person in people)
+    # Several at one moment: whoever is assigned last sees the most, freed last the fewest.
+    freed = text(item.payload, "action") == "unassigned"
     state = StateChange(
         item.parts.subject,
         "assignee",
         value[:500] or "nobody",
         item.at,
+        rank=100 - len(names) if freed else len(names),
         reason=text(item.payload, "action"),
         metadata={"names": names},
     )

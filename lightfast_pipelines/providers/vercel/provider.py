@@ -112,12 +112,12 @@ class Vercel:
         deployed = deployment_id(inner)
         via = keys.vercel_deployment(deployed) if deployed else None
         if team is not None:
-            return Route(of_team, team, None, installation, via=via)
+            return Route(of_team, team, None, installation, via=via, by_hand=True)
         if installation is not None:
             of_installation = f"vercel:installation:{installation}"
-            return Route(of_installation, installation, None, installation, via=via)
+            return Route(of_installation, installation, None, installation, via=via, by_hand=True)
         if deployed is not None and via is not None:
-            return Route(via, deployed, via=via)
+            return Route(via, deployed, via=via, by_hand=True)
         return None
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:

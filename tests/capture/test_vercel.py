@@ -1,0 +1,137 @@
+"""Vercel's deliveries through capture: where they go, and how they meet what GitHub says."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from lightfast_pipelines.capture.ingest import ingest
+from lightfast_pipelines.capture.jsonlines import read_lines
+from lightfast_pipelines.providers import discover
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.inbox import Delivery
+from lightfast_pipelines.store.links import add_workspace, link_resource
+from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, rows
+from tests.providers.github import payloads as github
+from tests.providers.vercel import payloads
+from tests.providers.vercel.payloads import AT, MINUTE
+
+MERGE = github.sha("merge")
+DEPLOYED = payloads.deployment("succeeded", git=payloads.meta(MERGE))
+MERGED = github.pull_request("closed", merged=True, merge_sha=MERGE, body="Fixes #5")
+
+
+def of_vercel(payload: dict[str, Any]) -> Delivery:
+    body = payloads.encoded(payload)
+    return Delivery(
+        provider="vercel",
+        delivery_id=payload["id"],
+        event_type=payload["type"],
+        body=body,
+        headers={},
+        received_at=NOW,
+        partition_date=NOW.date(),
+        ingestion_source="webhook",
+        verified_by="env:VERCEL_CLIENT_INTEGRATION_SECRET",
+        org_id=None,
+    )
+
+
+def linked(conn: Connection, *resources: tuple[str, str]) -> None:
+    workspace = add_workspace(conn, "shop", "default")
+    for provider, resource in resources:
+        link_resource(conn, workspace, provider, resource)
+    conn.commit()
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_from_a_deployment_to_the_issue_that_it_fixed_whichever_comes_first(
+    conn: Connection, order: tuple[int, ...]
+) -> None:
+    linked(conn, ("github", "1"), ("vercel", "prj_1"))
+    told = [
+        of_vercel(DEPLOYED),
+        delivery("pull_request", MERGED),
+        delivery("issues", github.issue("opened")),
+    ]
+    for number in order:
+        receive(conn, [told[number]])
+        capture_all(conn)
+    chain = rows(
+        conn,
+        """
+        SELECT r.type, s.key, o.key FROM lightfast.relationships r
+        JOIN lightfast.entities s ON s.id = r.subject_id
+        JOIN lightfast.entities o ON o.id = r.object_id
+        WHERE r.type IN ('deploys', 'merges_as', 'fixes') ORDER BY 1
+        """,
+    )
+    assert chain == [
+        ("deploys", "vercel:deployment:dpl_1", f"github:commit:{MERGE}"),
+        ("fixes", "github:pr:1#1", "github:issue:1#5"),
+        ("merges_as", "github:pr:1#1", f"github:commit:{MERGE}"),
+    ]
+
+
+def test_a_linked_team_reaches_all_its_projects(conn: Connection) -> None:
+    linked(conn, ("vercel", "team_1"))
+    receive(conn, [of_vercel(payloads.deployment(project="prj_9"))])
+    assert capture_all(conn).outcomes == {"delivered": 1}
+
+
+def test_a_check_without_a_project_waits_for_its_deployment(conn: Connection) -> None:
+    linked(conn, ("vercel", "prj_1"))
+    check = payloads.deployment("check-rerequested", project=None, at=AT + MINUTE)
+    receive(conn, [of_vercel(check)])
+    assert capture_all(conn).outcomes == {"parked": 1}
+    receive(conn, [of_vercel(payloads.deployment())])
+    capture_all(conn)
+    assert rows(conn, "SELECT DISTINCT status FROM lightfast.outcomes") == [("delivered",)]
+
+
+def test_the_live_deployment_is_known_at_every_time(conn: Connection) -> None:
+    linked(conn, ("vercel", "prj_1"))
+    story = [
+        payloads.deployment("succeeded", "dpl_1"),
+        payloads.deployment("succeeded", "dpl_2", at=AT + MINUTE),
+        payloads.rollback("dpl_2", "dpl_1", AT + 2 * MINUTE),
+    ]
+    receive(conn, [of_vercel(payload) for payload in reversed(story)])
+    assert capture_all(conn).outcomes == {"delivered": 3}
+    live = rows(
+        conn,
+        """
+        SELECT state_value FROM lightfast.temporal_states
+        WHERE state_type = 'live_deployment:production' AND superseded_at IS NULL
+        ORDER BY valid_from
+        """,
+    )
+    assert [value for (value,) in live] == [
+        f"vercel:deployment:{identity}" for identity in ("dpl_1", "dpl_2", "dpl_1")
+    ]
+
+
+def test_ingested_lines_link_projects_but_never_a_whole_team(conn: Connection) -> None:
+    workspace = add_workspace(conn, "shop", "default")
+    conn.commit()
+    told = [payloads.deployment(), payloads.deployment("check-rerequested", project=None)]
+    lines = b"\n".join(
+        payloads.encoded({"event": one["type"], "delivery_id": one["id"], "payload": one})
+        for one in told
+    )
+    report = ingest(
+        conn,
+        workspace,
+        discover()["vercel"],
+        read_lines(io.BytesIO(lines), "lines", max_bytes=1 << 20),
+        start=date(2008, 1, 1),
+        now=NOW,
+        on_problem=lambda line, reason: None,
+    )
+    assert (report.stored, report.linked) == (2, ["vercel:project:prj_1"])
+    assert one(conn, "SELECT count(*) FROM lightfast.resources") == 1
+    assert capture_all(conn).outcomes == {"delivered": 2}
