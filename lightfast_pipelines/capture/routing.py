@@ -84,10 +84,11 @@ def reach(conn: Connection, payloads: Sequence[ReadPayload]) -> Reach:
         for payload in payloads:
             if isinstance(payload.reading, Understood):
                 for statement in payload.reading.statements:
-                    through[statement.subject.key] |= {
-                        (one.resource_key, _resource_id(one.resource_key))
-                        for one in found[payload.raw.id]
-                    }
+                    for name in (statement.subject.key, *statement.subject.aliases):
+                        through[name] |= {
+                            (one.resource_key, _resource_id(one.resource_key))
+                            for one in found[payload.raw.id]
+                        }
         for payload in waiting:
             resources = sorted(through.get(_via(payload) or "", ()))
             found[payload.raw.id] = _reached(payload, resources, links)
@@ -122,17 +123,28 @@ def _reached(
 
 
 def _stored_routes(conn: Connection, subjects: set[str]) -> dict[str, list[_Resource]]:
-    """Entity -> resources by which payloads about it were routed before."""
+    """Entity, by its key or an alias that it claims -> resources by which payloads about it were routed."""
     rows = conn.execute(
         """
-        SELECT DISTINCT o.subject_key, t.resource_key
-        FROM lightfast.observations o
+        WITH named AS (
+          SELECT k.name, w.id AS workspace_id, k.name AS key
+          FROM unnest(%s::text[]) AS k (name) CROSS JOIN lightfast.workspaces w
+          UNION
+          SELECT k.name, a.workspace_id, e.key
+          FROM unnest(%s::text[]) AS k (name) CROSS JOIN lightfast.workspaces w
+          JOIN lightfast.entity_aliases a ON a.workspace_id = w.id AND a.alias = k.name
+          JOIN lightfast.entities e ON e.id = a.entity_id
+        )
+        SELECT DISTINCT n.name, t.resource_key
+        FROM named n
+        JOIN lightfast.observations o
+          ON o.workspace_id = n.workspace_id AND o.subject_key = n.key
         JOIN lightfast.observation_sources s ON s.observation_id = o.id
         JOIN lightfast.outcomes t ON t.raw_payload_id = s.raw_payload_id
          AND t.workspace_id = o.workspace_id AND t.status = 'delivered'
-        WHERE o.subject_key = ANY(%s) AND t.resource_key IS NOT NULL
+        WHERE t.resource_key IS NOT NULL
         """,
-        (sorted(subjects),),
+        (sorted(subjects), sorted(subjects)),
     )
     found: dict[str, list[_Resource]] = defaultdict(list)
     for subject, resource_key in rows:
@@ -193,7 +205,7 @@ def decide(
             raw.id,
             one.link.workspace_id if one else None,
             one.resource_key if one else own_key,
-            candidates if len(candidates) > 1 else None,
+            candidates if len(candidates) > 1 or (route and route.via) else None,
             status,
             reason,
             raw.attempts + 1 if status == "dlq" else 0,
