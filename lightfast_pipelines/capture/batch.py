@@ -172,7 +172,8 @@ def capture_batch(conn: Connection, raws: Sequence[RawPayload], now: datetime) -
     facts = gather(conn, payloads, _without_bodiless(readings, outcomes))
     written = _write(conn, facts)
     write_outcomes(conn, list(payloads), outcomes, now)
-    requeue_waiting(conn, {fact.statement.subject.key for fact in facts.written})
+    subjects = [fact.statement.subject for fact in facts.written]
+    requeue_waiting(conn, {name for one in subjects for name in (one.key, *one.aliases)})
     days: dict[date, Counter[str]] = defaultdict(Counter)
     for raw in raws:
         days[raw.partition_date]["deliveries"] += 1
