@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from datetime import date
 from itertools import permutations
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,10 +14,12 @@ import pytest
 from lightfast_pipelines.capture.ingest import ingest
 from lightfast_pipelines.capture.jsonlines import read_lines
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.inbox import Delivery
 from lightfast_pipelines.store.links import add_workspace, link_resource
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, rows
+from tests.providers.github import more_payloads as more
 from tests.providers.github import payloads as github
 from tests.providers.vercel import payloads
 from tests.providers.vercel.payloads import AT, MINUTE
@@ -135,3 +139,57 @@ def test_ingested_lines_link_projects_but_never_a_whole_team(conn: Connection) -
     assert (report.stored, report.linked) == (2, ["vercel:project:prj_1"])
     assert one(conn, "SELECT count(*) FROM lightfast.resources") == 1
     assert capture_all(conn).outcomes == {"delivered": 2}
+
+
+def _both() -> list[Delivery]:
+    """What several payloads state, what comes before its thing, and what shares a moment."""
+    pull = {**github.pull_request("labeled"), "label": more.LABEL}
+    head = {**github.pull_request("synchronize"), "after": github.sha(2)}
+    said = [
+        ("issue_comment", more.issue_comment("like acme/shop#1 and #404")),
+        ("issue_comment", more.issue_comment("like #1", action="edited")),
+        ("pull_request_review", more.review()),
+        ("pull_request_review_comment", more.review_comment()),
+        ("commit_comment", more.commit_comment(commit_id=MERGE)),
+        ("pull_request", pull),
+        ("pull_request", head),
+        ("pull_request", MERGED),
+        ("issues", {**github.issue("assigned"), "assignee": github.user("lin")}),
+        ("issues", github.issue("opened")),
+        ("deployment", more.deployment()),
+        ("deployment_status", more.deployment_status("in_progress", 90)),
+        ("deployment_status", more.deployment_status("success", 91)),
+        ("workflow_run", more.workflow_run()),
+        ("check_suite", more.check_suite()),
+    ]
+    deployed = [
+        payloads.deployment("ready", "dpl_1", at=AT + MINUTE),
+        payloads.deployment("succeeded", "dpl_1", at=AT + 2 * MINUTE),
+        payloads.deployment("created", "dpl_1", git=payloads.meta(MERGE, githubPrId="1")),
+        payloads.deployment("error", "dpl_2", at=AT + MINUTE),
+        payloads.deployment("promoted", "dpl_1", at=AT + 3 * MINUTE),
+        payloads.deployment("check-rerequested", "dpl_1", project=None, at=AT + 4 * MINUTE),
+        payloads.rollback("dpl_1", "dpl_2", AT + 5 * MINUTE),
+        payloads.project(),
+    ]
+    told = [delivery(event, payload, f"g-{n}") for n, (event, payload) in enumerate(said)]
+    return [*told, *(of_vercel(payload) for payload in deployed)]
+
+
+def test_any_order_of_both_providers_ends_in_the_same_rows(
+    new_database: Callable[[], Database],
+) -> None:
+    digests = []
+    for seed in range(4):
+        told = _both()
+        if seed:
+            Random(seed).shuffle(told)
+        with new_database().connect() as conn:
+            linked(conn, ("github", "1"), ("vercel", "prj_1"))
+            for start in range(0, len(told), 5 * seed or len(told)):
+                receive(conn, told[start : start + (5 * seed or len(told))])
+                capture_all(conn, batch_rows=100 if not seed else 2 * seed)
+            assert one(conn, "SELECT count(*) FROM lightfast.outcomes WHERE status = 'dlq'") == 0
+            assert rows(conn, "SELECT reason FROM lightfast.outcomes WHERE status = 'parked'") == []
+            digests.append(digest_lines(conn))
+    assert all(digest == digests[0] for digest in digests)
