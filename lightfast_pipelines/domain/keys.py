@@ -33,7 +33,6 @@ _CATEGORIES = {
     "linear:cycle": "cycle",
     "linear:team": "team",
     "linear:comment": "comment",
-    "linear:project-update": "project_update",
     "linear:milestone": "milestone",
     "linear:label": "label",
     "linear:ref": "reference",
@@ -178,7 +177,18 @@ def linear_comment(comment_id: str) -> str:
     return f"linear:comment:{comment_id}"
 
 
+def linear_comment_by_id(comment_id: str) -> str:
+    """Alias, claimed by what a comment was written on: a reaction names the comment alone."""
+    return f"linear:ref:comment:{comment_id}"
+
+
+def linear_project_update_by_id(update_id: str) -> str:
+    """Alias, claimed by the project of an update."""
+    return f"linear:ref:project-update:{update_id}"
+
+
 def linear_project_update(update_id: str) -> str:
+    """Begins the ids of its observations: what is remembered is the project."""
     return f"linear:project-update:{update_id}"
 
 

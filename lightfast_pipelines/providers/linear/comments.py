@@ -1,14 +1,16 @@
 """`Comment`, `Reaction` and `Attachment`: what is written under, said of or hung on something else.
 
-Each is an observation about that thing (the issue as a rule) and mentions itself as `item`:
+Each is an observation about that thing (the issue as a rule), of which it is a part of the story:
 `comment.created|edited|resolved|unresolved|deleted`, `reaction.created|changed|deleted`,
-`attachment.created|title-changed|address-changed|deleted`. Reactions are counted by their mention
-`reacted_to` of what they are a reaction to, which is the same in every generation of payloads.
+`attachment.created|title-changed|address-changed|deleted`. A comment makes its thing answer to the
+comment's id, which is all that old payloads of reactions name. Reactions are counted by their mention
+`reacted_to`, whose key as stated is the same in every generation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lightfast_pipelines.domain import keys
@@ -63,31 +65,25 @@ def parent_of(data: Mapping[str, Any], address: str | None = None) -> tuple[str,
             return "project", thing
     update_id = linked_id(data, "projectUpdate")
     if update_id is not None:
-        return "project", Thing(keys.linear_project_update(update_id))
+        return "project", Thing(keys.linear_project_update_by_id(update_id))
     return None
 
 
 def _comment(event: Event) -> Described:
     data = event.data
-    body = text(data, "body") or ""
-    item = Thing(
-        keys.linear_comment(event.id), cut(" ".join(body[:300].split()), 80) or None, event.url
-    )
-    kind, subject = parent_of(data, event.url) or ("comment", item)
+    key, body = keys.linear_comment(event.id), text(data, "body") or ""
+    kind, thing = parent_of(data, event.url) or ("comment", Thing(key, url=event.url))
+    subject = replace(thing, aliases=(*thing.aliases, keys.linear_comment_by_id(event.id)))
     parts = Parts(subject)
     identifier = identifier_of(child(data, "issue"), event.url) if kind == "issue" else None
     title = text(child(data, "issue"), "title")
     shown_as = identifier or shown(subject.name)
     if kind != "comment":
         parts.references.append(Reference(kind, shown_as or _id(subject), subject.url))
-        parts.mentions.append(Mention(item, "item"))
-    parent_id = linked_id(data, "parent")
-    if parent_id:
-        parts.mentions.append(Mention(Thing(keys.linear_comment(parent_id)), "parent"))
     author = author_of(data, "user")
     about = " - ".join(part for part in (identifier, title) if part) or shown(subject.name)
     return Described(
-        item.key,
+        key,
         parts,
         f"{cut(shown_as or kind.capitalize(), 80)}: {_excerpt(body)}",
         (text(data, "body"), f"On {kind}: {cut(about, 200)}" if about else None),
@@ -99,7 +95,7 @@ def _comment(event: Event) -> Described:
             "issueTitle": shown(title),
             "projectId": _id(subject) if kind == "project" else None,
             "projectUpdateId": linked_id(data, "projectUpdate"),
-            "parentCommentId": parent_id,
+            "parentCommentId": linked_id(data, "parent"),
             "editedAt": name_of(data, "editedAt"),
             "userId": author and author.source_id,
         },
@@ -109,11 +105,11 @@ def _comment(event: Event) -> Described:
 def _reaction(event: Event) -> Described:
     data = event.data
     comment, comment_id = child(data, "comment"), linked_id(data, "comment")
-    target = Thing(keys.linear_comment(comment_id)) if comment_id else None
+    target = Thing(keys.linear_comment_by_id(comment_id)) if comment_id else None
     parent = parent_of(data) or parent_of(comment)
     update_id = linked_id(data, "projectUpdate")
     if target is None and update_id:
-        target = Thing(keys.linear_project_update(update_id))
+        target = Thing(keys.linear_project_update_by_id(update_id))
     if target is None and parent is not None:
         target = parent[1]
     if target is None:

@@ -2,9 +2,7 @@
 
 `project.created|deleted|restored|archived|unarchived|X-changed` (X: state, name, description,
 content, lead, members, teams, start-date, target-date, priority, health) and
-`project-update.created|edited|health-changed|deleted`. A project update is about its project, and
-mentions itself as `item`.
-"""
+`project-update.created|edited|"""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Mention, Reading, Reference, StateChange, Thing
+from lightfast_pipelines.domain.events import Reading, Reference, StateChange, Thing
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
@@ -149,20 +147,20 @@ def _project_update(event: Event) -> Described:
     if project_id is None:
         raise Missing("data.projectId")
     name, body = name_of(project, "name"), text(data, "body") or ""
-    subject = Thing(keys.linear_project(project_id), name, url(project, "url"))
-    item = Thing(keys.linear_project_update(event.id), None, event.url or url(data, "url"))
+    alias = keys.linear_project_update_by_id(event.id)
+    subject = Thing(keys.linear_project(project_id), name, url(project, "url"), (alias,))
     parts = Parts(subject)
     parts.references.append(Reference("project", name or project_id, subject.url))
-    parts.mentions.append(Mention(item, "item"))
     author = author_of(data, "user")
     return Described(
-        item.key,
+        keys.linear_project_update(event.id),
         parts,
         f"{cut(name or 'Project', 80)}: {cut(' '.join(body[:300].split()), 60)}",
         (text(data, "body"), line("Project", name), line("Health", _marked(data))),
         author,
         {
             "updateId": event.id,
+            "url": event.url or url(data, "url"),
             "projectId": project_id,
             "projectName": name,
             "health": name_of(data, "health"),

@@ -87,8 +87,8 @@ def _via(event_type: str, data: Mapping[str, Any]) -> str | None:
         return keys.linear_project(project_id)
     comment_id, update_id = linked_id(data, "comment"), linked_id(data, "projectUpdate")
     if comment_id is not None:
-        return keys.linear_comment(comment_id)
-    return None if update_id is None else keys.linear_project_update(update_id)
+        return keys.linear_comment_by_id(comment_id)
+    return None if update_id is None else keys.linear_project_update_by_id(update_id)
 
 
 def _id(key: str) -> str:

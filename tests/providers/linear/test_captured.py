@@ -79,6 +79,24 @@ def test_a_comment_and_an_attachment_wait_for_their_issue_and_go_where_it_goes(
     assert outcomes(conn) == ["delivered", "delivered", "delivered"]
 
 
+@pytest.mark.parametrize("generation", [2021, 2023, 2026])
+def test_a_reaction_goes_where_its_comment_goes_and_that_where_its_issue_goes(
+    conn: Connection, generation: int
+) -> None:
+    link(conn, [("linear", "team-1")])
+    for event, make in (("Reaction", reaction), ("Comment", comment), ("Issue", issue)):
+        assert set(outcomes(conn)) <= {"parked"}
+        arrive(conn, "linear", event, make(generation=generation))
+    assert outcomes(conn) == ["delivered", "delivered", "delivered"]
+    counted = conn.execute(
+        """
+        SELECT e.key, m.stated_key FROM lightfast.observation_entities m
+        JOIN lightfast.entities e ON e.id = m.entity_id WHERE m.role = 'reacted_to'
+        """
+    ).fetchall()
+    assert counted == [("linear:issue:issue-12", "linear:ref:comment:comment-1")]
+
+
 def test_a_link_to_the_organization_reaches_everything_in_it(conn: Connection) -> None:
     link(conn, [("linear", "org-1")])
     for event, payload in (("Comment", comment()), ("Issue", issue()), ("Reaction", reaction())):

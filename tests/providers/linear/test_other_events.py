@@ -34,20 +34,18 @@ from tests.providers.linear.readings import (
 )
 
 ISSUE, PROJECT, CYCLE = "linear:issue:issue-12", "linear:project:project-1", "linear:cycle:cycle-1"
-COMMENT = "linear:comment:comment-1"
+COMMENT, COMMENT_REF = "linear:comment:comment-1", "linear:ref:comment:comment-1"
 AT = "2024-05-02T12:00:00.500Z"
 
 
-def test_a_comment_is_about_its_issue_and_mentions_itself() -> None:
+def test_a_comment_is_about_its_issue_which_answers_to_the_comment_s_id() -> None:
     found = statement(comment(parentId="comment-0"))
     assert found.source_id == f"{COMMENT}|created"
     assert found.source_type == "comment.created"
     assert found.subject.key == ISSUE
-    assert found.subject.aliases == ("linear:ref:ENG-12",)
+    assert found.subject.aliases == ("linear:ref:ENG-12", COMMENT_REF)
     assert found.title == "[Comment Added] ENG-12: The total is wrong."
     assert found.content == "The total is wrong.\nOn issue: ENG-12 - Add a cart"
-    assert mentioned(found, "item") == [COMMENT]
-    assert mentioned(found, "parent") == ["linear:comment:comment-0"]
     assert references(found) == [("issue", "ENG-12", None)]
     assert found.metadata["parentCommentId"] == "comment-0"
     assert found.author is not None
@@ -58,7 +56,7 @@ def test_the_identifier_of_a_comment_s_issue_is_read_from_the_address_where_it_i
     None
 ):
     found = statement(comment(generation=2023))
-    assert found.subject.aliases == ("linear:ref:ENG-12",)
+    assert found.subject.aliases == ("linear:ref:ENG-12", COMMENT_REF)
     assert found.subject.url == "https://linear.app/acme/issue/ENG-12/a-cart"
     assert found.title == "[Comment Added] ENG-12: The total is wrong."
 
@@ -97,13 +95,13 @@ def test_a_comment_on_something_unknown_is_about_itself() -> None:
 def test_a_reaction_is_counted_on_the_comment_in_every_generation() -> None:
     found = [statement(reaction(generation=generation)) for generation in (2021, 2023, 2026)]
     assert {each.source_id for each in found} == {"linear:reaction:reaction-1|created"}
-    assert [mentioned(each, "reacted_to") for each in found] == [[COMMENT]] * 3
-    assert [each.subject.key for each in found] == [COMMENT, COMMENT, ISSUE]
+    assert [mentioned(each, "reacted_to") for each in found] == [[COMMENT_REF]] * 3
+    assert [each.subject.key for each in found] == [COMMENT_REF, COMMENT_REF, ISSUE]
     assert {each.metadata["emoji"] for each in found} == {"heart"}
     assert {each.base_significance for each in found} == {5}
     removed = statement(reaction("remove"))
     assert removed.source_id == f"linear:reaction:reaction-1|deleted|{AT}"
-    assert mentioned(removed, "reacted_to") == [COMMENT]
+    assert mentioned(removed, "reacted_to") == [COMMENT_REF]
 
 
 def test_a_reaction_to_an_issue_or_a_project_update_is_counted_there() -> None:
@@ -112,7 +110,7 @@ def test_a_reaction_to_an_issue_or_a_project_update_is_counted_there() -> None:
     update = {"id": "update-1", "project": {"id": "project-1"}}
     on_update = statement(reaction(comment=None, projectUpdate=update))
     assert on_update.subject.key == PROJECT
-    assert mentioned(on_update, "reacted_to") == ["linear:project-update:update-1"]
+    assert mentioned(on_update, "reacted_to") == ["linear:ref:project-update:update-1"]
     assert isinstance(read(reaction(comment=None)), Parked)
 
 
@@ -200,7 +198,7 @@ def test_a_project_update_moves_the_health_of_its_project() -> None:
     assert found.content == "The cart is done.\nProject: Checkout\nHealth: + onTrack"
     assert states(found) == [(PROJECT, "health", "on_track")]
     assert found.states[0].reason == "project-update.created"  # it does not open the project
-    assert mentioned(found, "item") == ["linear:project-update:update-1"]
+    assert found.subject.aliases == ("linear:ref:project-update:update-1",)
     worse = statements(
         project_update("update", health="atRisk", updated_from={"health": "onTrack", "body": "x"})
     )

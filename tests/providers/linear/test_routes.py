@@ -75,7 +75,7 @@ def test_a_project_update_goes_to_the_teams_in_its_snapshot_or_through_its_proje
 def test_an_attachment_goes_through_its_issue_and_a_reaction_through_its_issue_or_comment() -> None:
     assert route(attachment()).via == "linear:issue:issue-12"
     assert route(reaction()).via == "linear:issue:issue-12"
-    assert route(reaction(generation=2023)).via == "linear:comment:comment-1"
+    assert route(reaction(generation=2023)).via == "linear:ref:comment:comment-1"
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,8 @@ def test_what_is_routed_through_something_is_about_it_or_names_it(
     assert route(payload).via in {mention.thing.key for mention in found.mentions}
 
 
-def test_a_reaction_is_routed_by_what_its_comment_mentions_as_itself() -> None:
-    item = next(each for each in statement(comment()).mentions if each.role == "item")
-    assert route(reaction(generation=2023)).via == item.thing.key
+def test_a_reaction_is_routed_by_a_name_to_which_the_comment_s_issue_answers() -> None:
+    assert route(reaction(generation=2023)).via in statement(comment()).subject.aliases
 
 
 def test_the_connection_itself_belongs_to_the_organization() -> None:
