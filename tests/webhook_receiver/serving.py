@@ -20,8 +20,8 @@ from typing import Any
 import httpx
 import uvicorn
 
+from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.contract import Accepted, Provider, Refused, Secret
-from lightfast_pipelines.providers.github import PROVIDER as GITHUB
 from lightfast_pipelines.providers.github.signature import sign
 from lightfast_pipelines.store.database import Database
 from webhook_receiver.app import create_app
@@ -90,13 +90,14 @@ def receiver(
 ) -> Iterator[httpx.Client]:
     """The application on a uvicorn of its own thread; a client whose URLs are relative to it."""
     secrets = [Secret(f"env:NAME#{n}", s.encode()) for n, s in enumerate(secret.split(","), 1)]
-    providers: dict[str, Provider] = {"github": GITHUB}
+    providers: dict[str, Provider] = dict(discover())
+    known = dict.fromkeys(providers, secrets)
     if stub is not None:
         providers["stub"] = stub
     app = create_app(
         dsn=dsn,
         providers=providers,
-        secrets={"github": secrets, "stub": [Secret("env:STUB_SECRET", b"x")]},
+        secrets={**known, "stub": [Secret("env:STUB_SECRET", b"x")]},
         limits=limits or Limits(),
         **options,
     )
