@@ -234,9 +234,9 @@ def _write(conn: Connection, facts: Facts) -> Counter[str]:
         {identifier: fact.raw_ids for identifier, fact in by_id.items()}
         | {facts.known[key]: raws for key, raws in facts.frozen.items()},
     )
-    people = write_identity_mentions(conn, by_id.items(), identities, sorted(earlier))
-    mentions = write_mentions(conn, by_id, earlier)
-    relationships = write_edges(conn, by_id, sorted(earlier), mentions)
+    people = write_identity_mentions(conn, by_id.items(), identities, sorted(earlier), facts.moved)
+    mentions = write_mentions(conn, by_id, earlier, facts.moved)
+    relationships = write_edges(conn, by_id, sorted(earlier), mentions, facts.moved)
     intervals = write_states(conn, by_id, sorted(earlier), earlier)
     remove_observations(conn, sorted(gone))
     remove_unmentioned(conn, before)

@@ -5,11 +5,11 @@ Only rows that differ are written: a repeated payload touches nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-Key = TypeVar("Key")
+Key = TypeVar("Key", bound=tuple[Any, ...])
 Row = TypeVar("Row")
 
 
@@ -21,7 +21,12 @@ class Differences(Generic[Key, Row]):
     added: Mapping[Key, Row]
 
 
-def differences(old: Mapping[Key, Row], new: Mapping[Key, Row]) -> Differences[Key, Row]:
-    removed = {key: row for key, row in old.items() if new.get(key) != row}
-    added = {key: row for key, row in new.items() if old.get(key) != row}
+def differences(
+    old: Mapping[Key, Row], new: Mapping[Key, Row], moved: Set[int] = frozenset()
+) -> Differences[Key, Row]:
+    """Keys begin with the observation's id. Rows of `moved` observations count as changed: what
+    follows from a row depends on its observation's time too.
+    """
+    removed = {key: row for key, row in old.items() if new.get(key) != row or key[0] in moved}
+    added = {key: row for key, row in new.items() if old.get(key) != row or key[0] in moved}
     return Differences(removed, added)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from lightfast_pipelines.capture.differences import differences
@@ -26,7 +26,11 @@ class EdgeSource(NamedTuple):
 
 
 def write_edges(
-    conn: Connection, facts: Mapping[int, Fact], known: Sequence[int], written: Written
+    conn: Connection,
+    facts: Mapping[int, Fact],
+    known: Sequence[int],
+    written: Written,
+    moved: Set[int],
 ) -> int:
     """Writes the edges of the facts (observation id -> fact); returns how many relationships changed."""
     new: dict[SourceKey, EdgeSource] = {}
@@ -41,7 +45,7 @@ def write_edges(
                 edge.method,
                 edge.evidence,
             )
-    changed = differences(_load(conn, known), new)
+    changed = differences(_load(conn, known), new, moved)
     if changed.removed:
         conn.execute(
             """

@@ -7,7 +7,7 @@ anew where it also takes away.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -80,7 +80,7 @@ class Written:
 
 
 def write_mentions(
-    conn: Connection, facts: Mapping[int, Fact], known: Mapping[int, int]
+    conn: Connection, facts: Mapping[int, Fact], known: Mapping[int, int], moved: Set[int]
 ) -> Written:
     """Writes the mentions of the facts (observation id -> fact).
 
@@ -102,7 +102,7 @@ def write_mentions(
         for mention in fact.enriched.mentions
     }
     old, left = _load(conn, sorted(known))
-    changed = differences(old, new)
+    changed = differences(old, new, moved)
     stated = {(workspaces[observation], key) for observation, _, key in new}
     entity_ids, made = _ensure(conn, [place for place in stated if not is_stub(place[1])])
     resolved = _resolve(conn, changed, workspaces, stated, entity_ids, made)

@@ -60,14 +60,15 @@ class Facts:
     """What a batch makes of the observations it touches.
 
     `known` are those already stored (key -> id), `gone` those that no payload states any more,
-    `frozen` those that only a dropped body states beside the batch: they keep their row and get the
-    new payloads as further sources.
+    `moved` those (ids) whose time changes, `frozen` those that only a dropped body states beside the
+    batch: they keep their row and get the new payloads as further sources.
     """
 
     written: Sequence[Fact]
     known: Mapping[FactKey, int]
     gone: Sequence[FactKey]
     frozen: Mapping[FactKey, tuple[int, ...]]
+    moved: frozenset[int]
 
 
 def gather(
@@ -83,7 +84,7 @@ def gather(
                 Stated(payloads[outcome.raw_payload_id], statement, outcome.rule_version)
             )
     series = _series_of(stated)
-    known, sources, touched = _known(conn, stated.keys(), payloads.keys(), series)
+    known, sources, times, touched = _known(conn, stated.keys(), payloads.keys(), series)
     series |= touched
     others = {raw for key in known for raw in sources[key] if raw not in payloads}
     bodiless = _read_others(conn, others, known, series, stated)
@@ -109,7 +110,12 @@ def gather(
             if key not in whole and key not in frozen:
                 whole[key] = _whole(workspaces[workspace], statement, stating)
     gone = sorted(key for key in known if key not in whole and key not in frozen)
-    return Facts([whole[key] for key in sorted(whole)], known, gone, frozen)
+    moved = {
+        known[key]
+        for key in known
+        if key in whole and whole[key].statement.occurred_at != times[key]
+    }
+    return Facts([whole[key] for key in sorted(whole)], known, gone, frozen, frozenset(moved))
 
 
 def _series_of(stated: Mapping[FactKey, Sequence[Stated]]) -> set[SeriesKey]:
@@ -133,9 +139,9 @@ def _known(
     keys: Iterable[FactKey],
     raw_ids: Iterable[int],
     series: Iterable[SeriesKey],
-) -> tuple[dict[FactKey, int], dict[FactKey, list[int]], set[SeriesKey]]:
-    """Stored observations that the batch states now or stated before, all their payloads, and the
-    series they count in: of a series every observation is touched."""
+) -> tuple[dict[FactKey, int], dict[FactKey, list[int]], dict[FactKey, datetime], set[SeriesKey]]:
+    """Stored observations that the batch states now or stated before, all their payloads, their
+    times, and the series they count in: of a series every observation is touched."""
     pairs, recurring = list(keys), list(series)
     rows = conn.execute(
         """
@@ -160,7 +166,7 @@ def _known(
           SELECT o.id FROM series k JOIN lightfast.observations o
             ON o.workspace_id = k.workspace_id AND o.series_key = k.series_key
         )
-        SELECT o.workspace_id, o.source_id, o.id, o.series_key,
+        SELECT o.workspace_id, o.source_id, o.id, o.series_key, o.occurred_at,
                ARRAY(SELECT s.raw_payload_id FROM lightfast.observation_sources s
                      WHERE s.observation_id = o.id ORDER BY 1)
         FROM touched t JOIN lightfast.observations o ON o.id = t.id
@@ -175,13 +181,15 @@ def _known(
     )
     known: dict[FactKey, int] = {}
     sources: dict[FactKey, list[int]] = {}
+    times: dict[FactKey, datetime] = {}
     touched: set[SeriesKey] = set()
-    for workspace, source_id, identifier, series_key, raws in rows:
+    for workspace, source_id, identifier, series_key, occurred_at, raws in rows:
         known[workspace, source_id] = identifier
         sources[workspace, source_id] = raws
+        times[workspace, source_id] = occurred_at
         if series_key is not None:
             touched.add((workspace, series_key))
-    return known, sources, touched
+    return known, sources, times, touched
 
 
 def _read_others(

@@ -5,7 +5,7 @@ Who an identity is (actors) is decided elsewhere, from these rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -79,6 +79,7 @@ def write_identity_mentions(
     facts: Iterable[tuple[int, Fact]],
     identities: Mapping[IdentityKey, int],
     known: Sequence[int],
+    moved: Set[int],
 ) -> int:
     """Writes who took part in the facts (observation id, fact); `known` are ids that had rows before.
 
@@ -91,7 +92,7 @@ def write_identity_mentions(
         for role, account in accounts_of(fact):
             identity = identities[fact.workspace.org_id, account.source, account.source_id]
             new.setdefault((observation, identity, role), _mention(account))
-    changed = differences(_load(conn, known), new)
+    changed = differences(_load(conn, known), new, moved)
     if changed.removed:
         conn.execute(
             """

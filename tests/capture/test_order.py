@@ -22,6 +22,9 @@ from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, w
 from tests.providers.github import payloads as github
 
 
+OLDER = "2024-03-01T00:00:00Z"
+
+
 def _story() -> list[Delivery]:
     """Deliveries that lean on each other: references before things, renames, facts stated twice."""
     first, second = "abcdef1" + "0" * 33, "abcdef1" + "1" * 33
@@ -50,6 +53,13 @@ def _story() -> list[Delivery]:
         ("pull_request", github.pull_request("closed", 7, at="2024-04-01T00:00:00Z")),
         ("push", github.push([cart])),
         ("push", github.push([cart, fix], sender="grace")),
+        # The same commit, said to be older: which time it has depends on all who state it.
+        (
+            "push",
+            github.push(
+                [{**cart, "timestamp": OLDER, "author": {**cart["author"], "date": OLDER}}]
+            ),
+        ),
         ("push", github.push([fix, merge])),
         ("push", github.push([github.commit("one", commit_sha=first)])),
         ("push", github.push([github.commit("two", commit_sha=second)])),
