@@ -21,7 +21,6 @@ from lightfast_pipelines.store.inbox import Delivery
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, workspace_with
 from tests.providers.github import payloads as github
 
-
 OLDER = "2024-03-01T00:00:00Z"
 
 
