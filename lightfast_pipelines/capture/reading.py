@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from lightfast_pipelines.capture.masking import mask, mask_text
 from lightfast_pipelines.domain.events import IngestionSource, Parked, Reading, Route
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
@@ -98,7 +99,7 @@ def load(conn: Connection, ids: Mapping[int, int]) -> list[RawPayload]:
 
 
 def read(raw: RawPayload) -> ReadPayload:
-    """Never raises: what the provider raises becomes `error`."""
+    """Never raises: what the provider raises becomes `error`. Secrets in its texts are masked."""
     provider = discover().get(raw.provider)
     if provider is None:
         parked = Parked(f"provider {raw.provider!r} is not known here")
@@ -109,8 +110,8 @@ def read(raw: RawPayload) -> ReadPayload:
         payload = provider.decode(raw.body, raw.headers)
         return ReadPayload(
             raw,
-            provider.read(raw.event_type, payload),
-            provider.route(raw.event_type, payload),
+            mask(provider.read(raw.event_type, payload)),
+            mask(provider.route(raw.event_type, payload)),
             provider.sync_event(raw.event_type, payload),
             provider.rule_version,
         )
@@ -129,4 +130,4 @@ def describe_error(error: Exception) -> str:
     if trace is not None:
         name = trace.tb_frame.f_globals.get("__name__", "?")
         where = f" at {name}:{trace.tb_lineno}"
-    return f"{type(error).__name__}{where}: {str(error)[:120]}"
+    return f"{type(error).__name__}{where}: {mask_text(str(error))[:120]}"
