@@ -26,6 +26,7 @@ from lightfast_pipelines.providers.github import (
     created_refs,
     deployments,
     discussion,
+    fit,
     issues,
     lifecycle,
     outcomes,
@@ -161,6 +162,9 @@ class GitHub:
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
         """For any payload of `decode`: statements, or why there are none. Does not raise."""
+        misfit = fit.misfit(event_type, payload)
+        if misfit is not None:
+            return Parked(misfit)
         why = outcomes.FILTERED.get(event_type)
         if why is not None:
             return Filtered(f"event {event_type} is not kept: {why}")

@@ -13,12 +13,13 @@ from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.github import PROVIDER
 from tests.providers.github import more_payloads as more
 from tests.providers.github import payloads
+from tests.providers.github.more_payloads import LABEL
 from tests.providers.rules import conforms, rule_for
 
 INSTALLATION = {"id": 7, "created_at": 1, "updated_at": 2, "account": {"login": "acme"}}
 # Parts that one action or another needs; the rest overlook them.
 PARTS = {
-    "label": more.LABEL,
+    "label": LABEL,
     "assignee": payloads.user("lin"),
     "milestone": more.MILESTONE,
     "requested_reviewer": payloads.user("lin"),
@@ -44,7 +45,9 @@ def examples(rule: EventRule) -> list[dict[str, Any]]:
             {**payloads.pull_request(action, merged=action == "closed"), **PARTS},
         ],
         "issues": [{**payloads.issue(action), **PARTS}],
-        "discussion": [{**payloads.discussion(action), **PARTS}],
+        "discussion": [
+            {**payloads.discussion(action), "changes": PARTS["changes"], "label": LABEL}
+        ],
         "release": [payloads.release(action, draft=action == "created")],
         "issue_comment": [more.issue_comment(action=action)],
         "pull_request_review_comment": [more.review_comment(action=action)],
