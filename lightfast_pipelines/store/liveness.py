@@ -94,20 +94,22 @@ FROM (
 ) p
 """
 
-# Those that had a day's time, by their workspace's clock: a history may end years ago.
+# Those whose beginning was seen and that had a day's time, by their workspace's clock: a history may
+# end years ago.
 _DEPLOYMENTS = """
-SELECT 'deployment ' || e.key, EXISTS (
+SELECT 'deployment ' || o.subject_key, EXISTS (
   SELECT FROM lightfast.temporal_states s
-  WHERE s.workspace_id = e.workspace_id AND s.entity_id = e.key AND s.state_type = 'status'
-    AND s.is_current AND s.superseded_at IS NULL
-    AND s.state_value <> ALL('{building,created,queued,pending,waiting,in_progress}')
+  WHERE s.workspace_id = o.workspace_id AND s.entity_id = o.subject_key
+    AND s.state_type = 'status' AND s.is_current AND s.superseded_at IS NULL
+    AND s.state_value = ANY('{succeeded,failed,canceled,promoted,rolled_back}')
 )
-FROM lightfast.entities e
+FROM lightfast.observations o
 JOIN (
   SELECT workspace_id, max(occurred_at) - interval '1 day' AS until
   FROM lightfast.observations WHERE captured_at < %(before)s GROUP BY 1
-) latest ON latest.workspace_id = e.workspace_id
-WHERE e.category = 'deployment' AND NOT e.is_stub AND e.first_seen_at < latest.until
+) latest ON latest.workspace_id = o.workspace_id
+WHERE o.source_type = 'deployment.created' AND o.captured_at < %(before)s
+  AND o.occurred_at < latest.until
 """
 
 _QUERIES: dict[ShareName, str] = {

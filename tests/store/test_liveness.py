@@ -47,9 +47,6 @@ def story(conn: Connection) -> Memory:
             source_type="deployment.created", observation_type="deployment",
         )  # fmt: skip
     conn.execute(
-        "UPDATE lightfast.entities SET first_seen_at = %s WHERE key LIKE '%%:1'", (hours(40),)
-    )
-    conn.execute(
         """
         INSERT INTO lightfast.temporal_states (workspace_id, entity_type, entity_id, state_type,
           state_value, valid_from, is_current, recorded_at)
