@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,10 +14,12 @@ from lightfast_pipelines.capture.people import decide_actors
 from lightfast_pipelines.capture.profiles import update_profiles
 from lightfast_pipelines.capture.summaries import summarize_clusters
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.links import add_workspace, link_resource
 from lightfast_pipelines.store.liveness import SHARES, THRESHOLDS, Share, ShareName, share
 from tests.capture.deliveries import capture_all, delivery, receive, workspace_with
 from tests.capture.rows import Memory, hours
 from tests.providers.github.payloads import pull_request
+from tests.providers.vercel import payloads as vercel
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 # What tests write is captured now: everything counts.
@@ -99,6 +102,35 @@ def test_a_memory_that_lives_has_whole_shares(conn: Connection) -> None:
         "closing_words_fix": Share(1, 1),
         "deployments_end": Share(1, 1),
     }
+
+
+def deployments(conn: Connection) -> None:
+    """Of Vercel's deployments one succeeded, one is older than a day and silent, one has just begun."""
+    link_resource(conn, add_workspace(conn, "shop"), "vercel", "prj_1")
+    day = 24 * 60 * vercel.MINUTE
+    payloads = (
+        vercel.deployment("created", "dpl_1"),
+        vercel.deployment("succeeded", "dpl_1", at=vercel.AT + vercel.MINUTE),
+        vercel.deployment("created", "dpl_2"),
+        vercel.deployment("created", "dpl_3", at=vercel.AT + 2 * day),
+    )
+    receive(
+        conn,
+        [
+            replace(
+                delivery(payload["type"], vercel.encoded(payload), f"v{number}"), provider="vercel"
+            )
+            for number, payload in enumerate(payloads)
+        ],
+    )
+    capture_all(conn)
+
+
+def test_a_deployment_that_never_ends_counts_once_it_has_had_a_day(conn: Connection) -> None:
+    deployments(conn)
+    assert share(conn, "deployments_end", before=ALL) == Share(
+        1, 2, ("deployment vercel:deployment:dpl_2",)
+    )
 
 
 def _not_summarized(conn: Connection) -> None:
