@@ -20,7 +20,8 @@ _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _IMAGE = re.compile(r"!\[[^\]]{0,200}\]\([^()\s]{0,500}\)")
 _LINK = re.compile(r"\[([^\[\]]{1,200})\]\([^()\s]{0,500}\)")
 _URL = re.compile(r"<?\bhttps?://[^\s<>]+>?")
-_EMPHASIS = re.compile(r"(\*{1,3}|~~|`+)(?=\S)(.+?)(?<=\S)\1")
+# Bounded: a run of ticks without an end must not be tried at every length.
+_EMPHASIS = re.compile(r"(\*{1,3}|~~|`{1,3})(?=\S)(.{1,300}?)(?<=\S)\1")
 _MARKER = re.compile(r"^\s*(?:[-*+]|\d{1,3}[.)])\s+(?:\[[ xX]\]\s+)?")
 _TRAILER = re.compile(
     r"^\s*(?:[A-Z][\w-]{1,30}-(?:by|By)|Co-Authored-By|Change-Id|Reviewed-on|Cc|CC|Backport PR"
