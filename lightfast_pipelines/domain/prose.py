@@ -97,8 +97,9 @@ def _paragraphs(text: str) -> list[str]:
 
 def _first(text: str) -> str:
     for match in _END.finditer(text):
-        if not _ABBREVIATED.search(text[: match.start()]):
-            return text[: match.start()]
+        end = match.start()
+        if not _ABBREVIATED.search(text, max(0, end - 12), end):
+            return text[:end]
     return text
 
 
