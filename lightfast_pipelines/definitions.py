@@ -14,6 +14,7 @@ from lightfast_pipelines.assets import (
     profiles,
     summaries,
     topics,
+    waiting,
 )
 from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due
 from lightfast_pipelines.jobs.liveness import hourly_liveness
@@ -24,6 +25,8 @@ from lightfast_pipelines.jobs.profiles import profiles_when_due
 from lightfast_pipelines.jobs.summaries import summaries as summaries_job
 from lightfast_pipelines.jobs.summaries import summaries_when_due
 from lightfast_pipelines.jobs.upkeep import nightly_upkeep, upkeep
+from lightfast_pipelines.jobs.waiting import waiting as waiting_job
+from lightfast_pipelines.jobs.waiting import waiting_when_changed
 from lightfast_pipelines.resources.database import DatabaseResource
 from lightfast_pipelines.resources.models import EmbedderResource, VectorIndexResource
 from lightfast_pipelines.sensors.new_payloads import new_payloads
@@ -42,6 +45,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             inbox.raw_payloads,
+            waiting.waiting_for_you,
             memory.capture,
             meaning.embeddings,
             topics.clusters,
@@ -50,13 +54,14 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             profiles.actor_profiles,
             summaries.cluster_summaries,
         ],
-        asset_checks=[checks.after_capture, checks.after_clusters, *liveness.CHECKS],
-        jobs=[memory_job, consolidation, profiles_job, summaries_job, liveness_job, upkeep],
+        asset_checks=[checks.after_capture, checks.after_clusters, *liveness.CHECKS, waiting.nothing_forgotten],
+        jobs=[memory_job, consolidation, profiles_job, summaries_job, liveness_job, waiting_job, upkeep],
         schedules=[
             consolidation_when_due,
             profiles_when_due,
             summaries_when_due,
             hourly_liveness,
+            waiting_when_changed,
             nightly_upkeep,
         ],
         sensors=[new_payloads, run_failures],

@@ -18,6 +18,7 @@ DAILY_ASSETS = {"raw_payloads", *TABLES, "embeddings", "clusters"}
 # Asset -> (group, what it depends on).
 GRAPH = {
     "raw_payloads": ("inbox", set()),
+    "waiting_for_you": ("inbox", {"observations"}),
     "observations": ("memory", {"raw_payloads"}),
     "entities": ("knowledge", {"raw_payloads"}),
     "observation_entities": ("knowledge", {"raw_payloads"}),
@@ -93,7 +94,7 @@ def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
     found = repository()
     jobs = {job.name: job for job in found.get_all_jobs() if not job.name.startswith("__")}
     assert set(jobs) == {
-        *("memory", "consolidation", "profiles", "summaries", "liveness", "upkeep"),
+        *("memory", "consolidation", "profiles", "summaries", "liveness", "waiting", "upkeep"),
     }
     selected = {
         name: {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
@@ -105,6 +106,7 @@ def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
         "profiles": {"actor_profiles"},
         "summaries": {"cluster_summaries"},
         "liveness": set(),
+        "waiting": {"waiting_for_you"},
         "upkeep": set(),
     }
     for job in jobs.values():
@@ -117,6 +119,7 @@ def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
         "profiles_when_due": ("profiles", "8-59/15 * * * *"),
         "summaries_when_due": ("summaries", "3-59/15 * * * *"),
         "hourly_liveness": ("liveness", "40 * * * *"),
+        "waiting_when_changed": ("waiting", "*/10 * * * *"),
         "nightly_upkeep": ("upkeep", "20 3 * * *"),
     }
     sensors = {s.name: s.minimum_interval_seconds for s in found.sensor_defs}
@@ -142,6 +145,8 @@ def test_one_check_alone_stops_what_follows() -> None:
         "profiles_count": ("actor_profiles", False),
         "closing_words_fix": ("relationships", False),
         "deployments_end": ("temporal_states", False),
+        "parked_are_looked_at": ("waiting_for_you", False),
+        "dead_letters_are_looked_at": ("waiting_for_you", False),
     }
 
 

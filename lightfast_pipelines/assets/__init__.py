@@ -10,6 +10,7 @@ from __future__ import annotations
 # Asset -> group. An asset that is a table has the table's name.
 GROUPS = {
     "raw_payloads": "inbox",
+    "waiting_for_you": "inbox",
     "observations": "memory",
     "entities": "knowledge",
     "observation_entities": "knowledge",

@@ -78,11 +78,16 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 def preview(rows: Sequence[Mapping[str, object]]) -> dict[str, Any]:
     """`{"preview": table}` of rows that are masked already; empty for no rows."""
+    return listing("preview", rows)
+
+
+def listing(name: str, rows: Sequence[Mapping[str, object]]) -> dict[str, Any]:
+    """`{name: table}` of rows that anybody may see; empty for no rows."""
     if not rows:
         return {}
     columns = list(dict.fromkeys(key for row in rows for key in row))
     return {
-        "preview": dg.MetadataValue.table(
+        name: dg.MetadataValue.table(
             records=[dg.TableRecord({c: _cell(row.get(c)) for c in columns}) for row in rows],
             schema=dg.TableSchema(columns=[dg.TableColumn(c) for c in columns]),
         )

@@ -22,6 +22,7 @@ from lightfast_pipelines.domain.events import (
 from lightfast_pipelines.domain.wanted import choose_statements, refuse_event
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.links import NOT_LINKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,7 @@ def _why_parked(route: Route | None) -> str:
         return "it names no resource"
     if route.via is not None:
         return f"nothing is known of {route.via} yet, through which it would be routed"
-    return f"{route.resource_key} is not linked to a workspace"
+    return f"{route.resource_key} {NOT_LINKED}"
 
 
 def _waits_for(route: Route | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Commands that ask and change nothing: `status`, `digest`, `why`, `state`."""
+"""Commands that ask and change nothing: `status`, `waiting`, `digest`, `why`, `state`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,26 @@ def status(as_json: AsJson = False) -> None:
         return
     for title, value in found.items():
         _print_section(title, value)
+
+
+def waiting(as_json: AsJson = False) -> None:
+    """List what waits for you: resources to link, shapes not known, dead letters, stubs."""
+    from dataclasses import asdict
+    from datetime import UTC, datetime
+
+    from lightfast_pipelines.store.waiting import waiting_for_you
+
+    with a_connection() as conn:
+        found = asdict(waiting_for_you(conn, now=datetime.now(UTC)))
+    if as_json:
+        print_json(found)
+        return
+    for title in ("unlinked", "unknown", "dead", "stubs"):
+        rows = [
+            {**row, "events": ", ".join(row["events"])} if "events" in row else row
+            for row in found[title]
+        ]
+        _print_section(title, rows)
 
 
 def _print_section(title: str, value: object) -> None:

@@ -1,0 +1,35 @@
+"""The list is written when it changed and at least every hour, and the checks come with it."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from lightfast_pipelines.definitions import build_definitions
+from lightfast_pipelines.jobs import waiting
+from lightfast_pipelines.jobs.waiting import waiting_when_changed
+from lightfast_pipelines.store.database import Connection, Database
+from tests.store.test_waiting import park
+
+
+def test_the_list_is_asked_for_when_it_changed_and_every_hour(
+    database: Database, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(instance=instance, resources={"database": database})
+        job = build_definitions(database=database).resolve_job_def("waiting")
+        assert isinstance(waiting_when_changed(context), dg.RunRequest)
+        assert job.execute_in_process(instance=instance).success
+        assert isinstance(waiting_when_changed(context), dg.SkipReason)
+        park(conn)
+        assert isinstance(waiting_when_changed(context), dg.RunRequest)
+        result = job.execute_in_process(instance=instance)
+        [event] = result.get_asset_materialization_events()
+        metadata = event.step_materialization_data.materialization.metadata
+        assert (metadata["parked"].value, metadata["dead_letters"].value) == (3, 1)
+        checks = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+        # Their deliveries are of 2024.
+        assert checks == {"parked_are_looked_at": False, "dead_letters_are_looked_at": False}
+        assert isinstance(waiting_when_changed(context), dg.SkipReason)
+        monkeypatch.setattr(waiting, "AT_LEAST_EVERY", -waiting.AT_LEAST_EVERY)
+        assert isinstance(waiting_when_changed(context), dg.RunRequest)
