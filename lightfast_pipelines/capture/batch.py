@@ -23,6 +23,7 @@ from lightfast_pipelines.capture.identities import (
     remove_unmentioned,
     write_identity_mentions,
 )
+from lightfast_pipelines.capture.kept import KeptReadings
 from lightfast_pipelines.capture.lifecycle import apply_lifecycle
 from lightfast_pipelines.capture.observations import (
     remove_observations,
@@ -77,11 +78,14 @@ def capture(
     batch_rows: int,
     now: datetime,
     progress: Callable[[int], None] | None = None,
+    kept: KeptReadings | None = None,
 ) -> CaptureReport:
     """Captures up to `max_rows` waiting payloads of these partition days (None: of all).
 
-    `progress` is told the number of payloads after each batch.
+    `progress` is told the number of payloads after each batch. `kept` spares reading earlier
+    occurrences again; whoever calls several times on one database hands the same one in.
     """
+    kept = KeptReadings() if kept is None else kept
     started = time.perf_counter()
     report = CaptureReport()
     outcomes: Counter[str] = Counter()
@@ -92,13 +96,13 @@ def capture(
         if not raws:
             conn.rollback()
             break
-        for result in _capture_raws(conn, raws, now):
+        for result in _capture_raws(conn, raws, now, kept):
             outcomes.update(one.status for one in result.outcomes)
             written.update(result.written)
             for day, counts in result.days.items():
                 by_day[day].update(counts)
-            kept = report.previews.setdefault("observations", [])
-            kept.extend(result.preview[: _PREVIEW_ROWS - len(kept)])
+            shown = report.previews.setdefault("observations", [])
+            shown.extend(result.preview[: _PREVIEW_ROWS - len(shown)])
         report.deliveries += len(raws)
         report.raw_ids.extend(raw.id for raw in raws)
         if progress is not None:
@@ -120,10 +124,12 @@ def _is_waiting(conn: Connection, days: Sequence[date] | None) -> bool:
     return bool(row and row[0])
 
 
-def _capture_raws(conn: Connection, raws: Sequence[RawPayload], now: datetime) -> list[BatchResult]:
+def _capture_raws(
+    conn: Connection, raws: Sequence[RawPayload], now: datetime, kept: KeptReadings
+) -> list[BatchResult]:
     """Captures the payloads in one transaction; where one of them cannot be written, one by one."""
     try:
-        result = capture_batch(conn, raws, now)
+        result = capture_batch(conn, raws, now, kept)
         conn.commit()
     except (
         psycopg.DataError,
@@ -145,7 +151,8 @@ def _capture_raws(conn: Connection, raws: Sequence[RawPayload], now: datetime) -
                 describe_error(error),
             )
             middle = len(raws) // 2
-            return _capture_raws(conn, raws[:middle], now) + _capture_raws(conn, raws[middle:], now)
+            first, second = raws[:middle], raws[middle:]
+            return _capture_raws(conn, first, now, kept) + _capture_raws(conn, second, now, kept)
         dead = _dead_letter(raws[0], error)
         write_outcomes(conn, [raws[0].id], [dead], now)
         conn.commit()
@@ -158,18 +165,21 @@ def _dead_letter(raw: RawPayload, error: Exception) -> Outcome:
     return Outcome(raw.id, None, None, None, "dlq", describe_error(error), raw.attempts + 1, 0)
 
 
-def capture_batch(conn: Connection, raws: Sequence[RawPayload], now: datetime) -> BatchResult:
+def capture_batch(
+    conn: Connection, raws: Sequence[RawPayload], now: datetime, kept: KeptReadings
+) -> BatchResult:
     """Everything that these payloads make true, written in the open transaction."""
     share_routing(conn)
     payloads = {raw.id: raw for raw in raws}
     readings = [read(raw) for raw in raws]
+    kept.keep(readings)
     reached = reach(conn, readings)
     delivered = previously_delivered(conn, list(payloads))
     outcomes = [
         one for reading in readings for one in decide(reading, reached[reading.raw.id], delivered)
     ]
     apply_lifecycle(conn, readings)
-    facts = gather(conn, payloads, _without_bodiless(readings, outcomes))
+    facts = gather(conn, payloads, _without_bodiless(readings, outcomes), kept)
     written = _write(conn, facts)
     write_outcomes(conn, list(payloads), outcomes, now)
     subjects = [fact.statement.subject for fact in facts.written]

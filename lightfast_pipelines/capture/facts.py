@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from lightfast_pipelines.capture.reading import BATCH_BYTES, RawPayload, load, read
+from lightfast_pipelines.capture.kept import KeptReadings
+from lightfast_pipelines.capture.reading import BATCH_BYTES, RawPayload, ReadPayload, load, read
 from lightfast_pipelines.capture.routing import Outcome, decide, previously_delivered, reach
 from lightfast_pipelines.domain.enrichment import Enriched, enrich
 from lightfast_pipelines.domain.events import SOURCE_PRECEDENCE, Statement
@@ -72,7 +73,10 @@ class Facts:
 
 
 def gather(
-    conn: Connection, payloads: Mapping[int, RawPayload], outcomes: Sequence[Outcome]
+    conn: Connection,
+    payloads: Mapping[int, RawPayload],
+    outcomes: Sequence[Outcome],
+    kept: KeptReadings,
 ) -> Facts:
     """Folds everything that the batch's payloads state, or stated when they were last captured."""
     stated: dict[FactKey, list[Stated]] = defaultdict(list)
@@ -87,13 +91,13 @@ def gather(
     known, sources, times, touched = _known(conn, stated.keys(), payloads.keys(), series)
     series |= touched
     others = {raw for key in known for raw in sources[key] if raw not in payloads}
-    bodiless = _read_others(conn, others, known, series, stated)
+    bodiless = _read_others(conn, others, known, series, stated, kept)
     frozen: dict[FactKey, tuple[int, ...]] = {}
     for key in known:
         if any(raw in bodiless for raw in sources[key]):
-            kept = [raw for raw in sources[key] if raw not in payloads]
+            old = [raw for raw in sources[key] if raw not in payloads]
             new = [one.raw.id for one in stated.pop(key, [])]
-            frozen[key] = tuple(sorted({*kept, *new}))
+            frozen[key] = tuple(sorted({*old, *new}))
     workspaces = _workspaces(conn, {workspace for workspace, _ in stated})
     whole: dict[FactKey, Fact] = {}
     recurring: dict[SeriesKey, list[Stated]] = defaultdict(list)
@@ -198,15 +202,14 @@ def _read_others(
     known: Mapping[FactKey, int],
     series: set[SeriesKey],
     stated: dict[FactKey, list[Stated]],
+    kept: KeptReadings,
 ) -> set[int]:
     """Adds what payloads outside the batch state of the known facts and of the series; returns those
     without a body."""
     bodiless: set[int] = set()
-    for ids in _portions(conn, sorted(others)):
-        raws = load(conn, dict.fromkeys(ids, 0))
-        readings = [read(raw) for raw in raws]
+    for readings in _readings(conn, sorted(others), kept):
         reached = reach(conn, readings)
-        delivered = previously_delivered(conn, ids)
+        delivered = previously_delivered(conn, [reading.raw.id for reading in readings])
         for reading in readings:
             if reading.raw.body is None:
                 bodiless.add(reading.raw.id)
@@ -218,6 +221,20 @@ def _read_others(
                     if key in known or (occurrence and (key[0], occurrence.series) in series):
                         stated[key].append(Stated(reading.raw, statement, outcome.rule_version))
     return bodiless
+
+
+def _readings(
+    conn: Connection, ids: Sequence[int], kept: KeptReadings
+) -> Iterable[list[ReadPayload]]:
+    """In portions, those kept first, which are kept on."""
+    found = kept.of(ids)
+    if found:
+        yield found
+    known = {reading.raw.id for reading in found}
+    for portion in _portions(conn, [one for one in ids if one not in known]):
+        readings = [read(raw) for raw in load(conn, dict.fromkeys(portion, 0))]
+        kept.keep(readings)
+        yield readings
 
 
 def _portions(conn: Connection, ids: Sequence[int]) -> Iterable[list[int]]:

@@ -16,6 +16,7 @@ from lightfast_pipelines.capture.batch import capture
 from lightfast_pipelines.capture.clustering import assign_provisional
 from lightfast_pipelines.capture.consolidation import consolidate
 from lightfast_pipelines.capture.embedding import embed_pending
+from lightfast_pipelines.capture.kept import KeptReadings
 from lightfast_pipelines.capture.ports import Embedder, VectorIndex
 from lightfast_pipelines.capture.requeue import requeue_outdated
 from lightfast_pipelines.capture.versions import CLUSTER_RULES
@@ -93,6 +94,7 @@ def _capture(
     clock: Callable[[], datetime],
 ) -> None:
     progress.stage("capture", report.waits.deliveries)
+    kept = KeptReadings()
     with job_lock(conn, "capture", wait=True):
         more = True
         while more:
@@ -103,6 +105,7 @@ def _capture(
                 batch_rows=settings.batch_rows,
                 now=clock(),
                 progress=progress.advance,
+                kept=kept,
             )
             report.deliveries += done.deliveries
             report.outcomes.update(done.outcomes)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from lightfast_pipelines.capture.batch import CaptureReport, capture
+from lightfast_pipelines.capture.kept import KeptReadings
 from lightfast_pipelines.capture.requeue import requeue_days
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import let_others_in
@@ -38,6 +39,7 @@ def take_waiting(
 ) -> CaptureReport:
     """Captures what waits of these days, within bounds; calls `between` after each slice but the last."""
     began = time.monotonic()
+    kept = KeptReadings()
     total = None
     while total is None or (
         total.more and total.deliveries < bounds.rows and time.monotonic() - began < bounds.seconds
@@ -51,6 +53,7 @@ def take_waiting(
             batch_rows=bounds.batch_rows,
             now=datetime.now(UTC),
             progress=progress,
+            kept=kept,
         )
         total = report if total is None else joined(total, report)
     return total

@@ -1,0 +1,43 @@
+"""Readings of single occurrences, kept over the batches of one capture: a storm of 10,000 errors would
+otherwise be read again with every batch of it.
+
+Only what a payload says, which never changes; where it goes is decided anew each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from lightfast_pipelines.capture.reading import ReadPayload
+from lightfast_pipelines.domain.events import Understood
+
+# Some 5 KiB each where the content is short, 15 where it is as long as it may be.
+_MOST = 20_000
+
+
+class KeptReadings:
+    """By raw id. Those that came first stay: a series is gone through as a whole, again and again."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._readings: dict[int, ReadPayload] = {}
+
+    def keep(self, readings: Iterable[ReadPayload]) -> None:
+        """Keeps those that state an occurrence, without their bytes, as long as there is room."""
+        for reading in readings:
+            if len(self._readings) >= self._most:
+                return
+            if reading.raw.id not in self._readings and _recurs(reading):
+                raw = replace(reading.raw, body=b"", headers={})
+                self._readings[reading.raw.id] = replace(reading, raw=raw)
+
+    def of(self, ids: Iterable[int]) -> list[ReadPayload]:
+        """Those kept of these, in order of their ids."""
+        return [self._readings[one] for one in sorted(ids) if one in self._readings]
+
+
+def _recurs(reading: ReadPayload) -> bool:
+    return isinstance(reading.reading, Understood) and any(
+        statement.occurrence is not None for statement in reading.reading.statements
+    )
