@@ -59,6 +59,10 @@ ISSUE = Kind("issues", "issue", "issue", "Issue", "issue", keys.github_issue)
 PULL_REQUEST = Kind(
     "pull_request", "pull_request", "pull-request", "PR", "pr", keys.github_pull_request
 )
+# Some changes of a pull request come as changes of the issue that it is as well.
+PULL_REQUEST_AS_ISSUE = Kind(
+    "issues", "issue", "pull-request", "PR", "pr", keys.github_pull_request
+)
 DISCUSSION = Kind(
     "discussion", "discussion", "discussion", "Discussion", "discussion", keys.github_discussion
 )
@@ -208,9 +212,18 @@ def _category(item: _Item) -> _Change:
     return _Change(now, f"Category: {now}", facts={"category": now, "categoryWas": was})
 
 
+def _locked(item: _Item) -> _Change:
+    reason = name_of(item.value, "active_lock_reason")
+    return _Change("", f"Reason: {reason}" if reason else "", facts={"lockReason": reason})
+
+
 _LABELS = {
     "labeled": _Action("labeled", "Labeled", 10, _label),
     "unlabeled": _Action("unlabeled", "Unlabeled", 8, _label),
+}
+_LOCKS = {
+    "locked": _Action("locked", "Locked", 5, _locked),
+    "unlocked": _Action("unlocked", "Unlocked", 5, _locked),
 }
 _TEXT = {"edited": _Action("edited", "Edited", 12, _edited)}
 _PEOPLE = {
@@ -227,10 +240,11 @@ _REVIEW = {
     "synchronize": _Action("synchronized", "Synchronized", 8, _synchronized),
 }
 _ACTIONS: Mapping[str, Mapping[str, _Action]] = {
-    "issues": {**_LABELS, **_TEXT, **_PEOPLE},
-    "pull_request": {**_LABELS, **_TEXT, **_PEOPLE, **_REVIEW},
+    "issues": {**_LABELS, **_LOCKS, **_TEXT, **_PEOPLE},
+    "pull_request": {**_LABELS, **_LOCKS, **_TEXT, **_PEOPLE, **_REVIEW},
     "discussion": {
         **_LABELS,
+        **_LOCKS,
         **_TEXT,
         "category_changed": _Action("category-changed", "Category Changed", 10, _category),
     },
@@ -241,10 +255,16 @@ def is_change(kind: Kind, action: str | None) -> bool:
     return action in _ACTIONS[kind.event]
 
 
-def rules(kind: Kind) -> tuple[EventRule, ...]:
+def rules(*kinds: Kind) -> tuple[EventRule, ...]:
+    """Of kinds of one event: an issue may be a pull request."""
     return tuple(
-        EventRule(kind.event, action, "delivered", (f"{kind.thing}.{each.name}",))
-        for action, each in sorted(_ACTIONS[kind.event].items())
+        EventRule(
+            kinds[0].event,
+            action,
+            "delivered",
+            tuple(f"{kind.thing}.{each.name}" for kind in kinds),
+        )
+        for action, each in sorted(_ACTIONS[kinds[0].event].items())
     )
 
 
@@ -267,6 +287,8 @@ def read(kind: Kind, payload: Mapping[str, Any]) -> Reading:
     change = action.read(item)
     if change.which is None:
         return Filtered(f"action {text(payload, 'action')} {change.words}")
+    if action.name != "demilestoned":  # old payloads still show the milestone that was taken away
+        parts.add_place(value)
     return Understood((_statement(item, action, change, number, title),))
 
 
@@ -306,6 +328,6 @@ def _link_text(item: _Item, change: _Change, title: str) -> str | None:
     """Closing words count in a pull request alone; what was not edited is not read again."""
     if not change.edited:
         return ""
-    if item.kind is not PULL_REQUEST:
+    if item.kind.reference != "pr":
         return None
     return f"{title}\n{text(item.value, 'body') or ''}"[:LONGEST_LINK_TEXT]

@@ -265,4 +265,7 @@ def _add_pull_requests(parts: Parts, checks: Mapping[str, Any]) -> list[int]:
         )
         parts.references.append(Reference("pr", f"#{number}", thing.url))
         parts.mentions.append(Mention(thing, "reference"))
+        head = Parts(repository, thing)
+        head.add_head(pull)
+        parts.edges += head.edges
     return numbers

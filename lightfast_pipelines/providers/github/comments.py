@@ -73,12 +73,12 @@ RULES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What the comment is about: the thing, how it is shown, whose it is."""
+    """What the comment is about: the thing, how it is shown, the item itself (a commit has none)."""
 
     subject: Thing
     reference: Reference
     shown: str
-    author: Any
+    item: Mapping[str, Any]
     updated_at: datetime | None
 
 
@@ -108,7 +108,8 @@ def _statement(event: str, payload: Mapping[str, Any], action: _Action) -> State
     author, body = account(comment.get("user")), text(comment, "body") or ""
     parts = Parts(repository, place.subject)
     parts.references.append(place.reference)
-    parts.add_account("subject_author", place.author)
+    parts.add_account("subject_author", place.item.get("user"))
+    parts.add_place(place.item)
     _add_lines(parts, comment)
     which = f"{identity}@{moment_key(at)}" if action.name == "edited" else str(identity)
     gone = action.name == "deleted"
@@ -183,7 +184,7 @@ def _place(
         subject,
         Reference(reference, shown, subject.url),
         shown,
-        item.get("user"),
+        item,
         time(item, "updated_at"),
     )
 
@@ -194,7 +195,7 @@ def _commit(repository: Repository, comment: Mapping[str, Any]) -> _Place:
         raise Missing("comment.commit_id")
     subject = repository.commit(sha.lower())
     reference = Reference("commit", sha.lower(), subject.url)
-    return _Place(subject, reference, sha[:7].lower(), None, None)
+    return _Place(subject, reference, sha[:7].lower(), {}, None)
 
 
 def _add_lines(parts: Parts, comment: Mapping[str, Any]) -> None:

@@ -63,7 +63,7 @@ _TRANSITIONS = {
         "transferred", "Discussion Transferred", "updated_at", "closed", 4, 30
     ),
 }
-_NOT_KEPT = frozenset({"locked", "unlocked", "pinned", "unpinned"})
+_NOT_KEPT = frozenset({"pinned", "unpinned"})
 RULES = (
     *(
         EventRule("discussion", action, "delivered", (f"discussion.{each.name}",))

@@ -63,13 +63,13 @@ _TRANSITIONS = {
     "deleted": _Transition("deleted", "Issue Deleted", "updated_at", "closed", 4, 35),
     "transferred": _Transition("transferred", "Issue Transferred", "updated_at", "closed", 4, 35),
 }
-_NOT_KEPT = frozenset({"locked", "unlocked", "pinned", "unpinned", "typed", "untyped"})
+_NOT_KEPT = frozenset({"pinned", "unpinned", "typed", "untyped"})
 RULES = (
     *(
         EventRule("issues", action, "delivered", (f"issue.{each.name}",))
         for action, each in _TRANSITIONS.items()
     ),
-    *changes.rules(changes.ISSUE),
+    *changes.rules(changes.ISSUE, changes.PULL_REQUEST_AS_ISSUE),
     *not_kept("issues", _NOT_KEPT),
 )
 
@@ -81,6 +81,8 @@ def read(payload: Mapping[str, Any]) -> Reading:
         return Filtered(f"action {action} is not kept")
     issue = needed_child(payload, "issue")
     if child(issue, "pull_request"):
+        if changes.is_change(changes.PULL_REQUEST_AS_ISSUE, action):
+            return changes.read(changes.PULL_REQUEST_AS_ISSUE, payload)
         return Filtered("the issue is a pull request, which has events of its own")
     if changes.is_change(changes.ISSUE, action):
         return changes.read(changes.ISSUE, payload)

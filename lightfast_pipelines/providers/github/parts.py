@@ -95,3 +95,16 @@ class Parts:
             self.references.append(Reference("branch", ref, branch.url))
             self.relate("on_branch", branch)
         self.add_commit("contains", name_of(head, "sha"))
+
+    def add_place(self, item: Mapping[str, Any]) -> None:
+        """Where an item stands, whatever happened to it: its milestone, a pull request's head.
+
+        Related, but not among the references, which are what the event itself points at.
+        """
+        known, place = len(self.edges), Parts(self.repository, self.subject)
+        place.add_milestone(item)
+        place.add_head(item)
+        new = [edge for edge in place.edges if edge not in self.edges[:known]]
+        things = {edge.object.key for edge in new}
+        self.edges += new
+        self.mentions += [each for each in place.mentions if each.thing.key in things]

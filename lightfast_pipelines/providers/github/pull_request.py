@@ -71,12 +71,7 @@ _TRANSITIONS = {
         "converted-to-draft", "PR Converted to Draft", "updated_at", "draft", 0, 35
     ),
 }
-_NOT_KEPT = frozenset(
-    {
-        *("auto_merge_enabled", "auto_merge_disabled", "enqueued", "dequeued"),
-        *("locked", "unlocked"),
-    }
-)
+_NOT_KEPT = frozenset({"auto_merge_enabled", "auto_merge_disabled", "enqueued", "dequeued"})
 RULES = (
     EventRule(
         "pull_request", "closed", "delivered", ("pull-request.closed", "pull-request.merged")

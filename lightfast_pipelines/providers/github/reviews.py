@@ -99,6 +99,7 @@ def _statement(payload: Mapping[str, Any], action: _Action) -> Statement:
     parts.references.append(Reference("pr", f"#{number}", subject.url))
     parts.add_people("reviewer", [review.get("user")])
     parts.add_account("subject_author", pull.get("user"))
+    parts.add_place(pull)
     sha = name_of(review, "commit_id")
     if sha is not None and FULL_SHA.fullmatch(sha):
         parts.mentions.append(Mention(repository.commit(sha.lower()), "reference"))

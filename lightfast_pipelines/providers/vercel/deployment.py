@@ -184,11 +184,14 @@ def _relations(
         ("references", _deployment(original) if original else None, name_of(meta, "action")),
         ("references", _deployment(restored) if restored else None, "rolled back to"),
     ]
-    return tuple(
+    relations = tuple(
         Edge(subject, relation, thing, evidence=evidence)
         for relation, thing, evidence in found
         if thing is not None and thing.key != subject.key
     )
+    if commit.thing is None or commit.branch is None:
+        return relations
+    return (*relations, Edge(commit.thing, "on_branch", commit.branch, evidence="githubCommitRef"))
 
 
 def _states(

@@ -135,7 +135,13 @@ def workflow_run(
             "run_attempt": attempt,
             "event": "push",
             "conclusion": conclusion,
-            "pull_requests": [{"number": 1, "base": {"repo": {"id": 1}}}],
+            "pull_requests": [
+                {
+                    "number": 1,
+                    "head": {"ref": "cart", "sha": sha("d"), "repo": {"id": 2}},
+                    "base": {"repo": {"id": 1}},
+                }
+            ],
             "actor": user("ada"),
             "html_url": "https://github.com/acme/shop/actions/runs/30",
             "created_at": OPENED_AT,

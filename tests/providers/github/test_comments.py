@@ -9,6 +9,7 @@ import pytest
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Parked
 from tests.providers.github.more_payloads import (
+    MILESTONE,
     commit_comment,
     discussion_comment,
     issue_comment,
@@ -16,7 +17,7 @@ from tests.providers.github.more_payloads import (
     review_comment,
 )
 from tests.providers.github.payloads import CHANGED_AT, sha
-from tests.providers.github.readings import accounts, mentioned, read, statement
+from tests.providers.github.readings import accounts, edges, mentioned, read, statement
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_an_edit_is_another_observation_and_a_deletion_does_not_repeat_the_text(
 def test_a_comment_on_lines_names_file_and_commit() -> None:
     found = statement("pull_request_review_comment", review_comment())
     assert mentioned(found, "file") == ["file:shop/cart.py"]
-    assert mentioned(found, "reference") == [f"github:commit:{sha('acme/shop#1 head')}"]
+    assert f"github:commit:{sha('acme/shop#1 head')}" in mentioned(found, "reference")
     assert found.metadata["reviewId"] == 70
 
 
@@ -106,7 +107,21 @@ def test_a_review_without_words_shows_the_pull_requests_title_and_reads_nothing(
     payload["pull_request"]["title"] = "Fix #9"
     found = statement("pull_request_review", payload)
     assert found.title == "[Review Approved] Fix #9"
-    assert enrich(found).edges == ()
+    assert {edge.type for edge in enrich(found).edges} == {"contains", "on_branch"}
+
+
+def test_comments_and_reviews_say_where_what_they_are_about_stands() -> None:
+    head = {
+        ("github:pr:1#1", "on_branch", "github:branch:1:feature/cart"),
+        ("github:pr:1#1", "contains", f"github:commit:{sha('acme/shop#1 head')}"),
+    }
+    assert edges(statement("pull_request_review", review("approved"))) == head
+    assert edges(statement("pull_request_review_comment", review_comment())) == head
+    payload = issue_comment()
+    payload["issue"]["milestone"] = MILESTONE
+    assert edges(statement("issue_comment", payload)) == {
+        ("github:issue:1#5", "belongs_to", "github:milestone:1#3")
+    }
 
 
 def test_a_dismissed_review_is_told_once() -> None:

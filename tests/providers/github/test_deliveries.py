@@ -64,7 +64,11 @@ def test_a_failed_run_weighs_and_a_good_one_hardly_does() -> None:
     assert good.base_significance <= 10
     assert failed.title == "[Workflow Failed] CI on main"
     assert failed.source_id == f"{RUN}|completed|1"
-    assert edges(failed) == {(RUN, "references", f"github:commit:{COMMIT}")}
+    assert edges(failed) == {
+        (RUN, "references", f"github:commit:{COMMIT}"),
+        ("github:pr:1#1", "contains", f"github:commit:{sha('d')}"),
+        ("github:pr:1#1", "on_branch", "github:branch:2:cart"),
+    }
     assert "github:pr:1#1" in mentioned(failed, "reference")
     assert [each.value for each in failed.states] == ["failed"]
     assert failed.branch == "main"

@@ -171,7 +171,7 @@ def test_nul_and_half_a_surrogate_become_replacement_characters_everywhere() -> 
     assert "\\x00" not in repr(found)
 
 
-@pytest.mark.parametrize("action", ["locked", "auto_merge_enabled", "enqueued"])
+@pytest.mark.parametrize("action", ["auto_merge_enabled", "enqueued"])
 def test_understood_actions_that_are_not_kept_say_so(action: str) -> None:
     assert read("pull_request", pull_request(action)) == Filtered(f"action {action} is not kept")
 

@@ -44,7 +44,10 @@ def examples(rule: EventRule) -> list[dict[str, Any]]:
             {**payloads.pull_request(action), **PARTS},
             {**payloads.pull_request(action, merged=action == "closed"), **PARTS},
         ],
-        "issues": [{**payloads.issue(action), **PARTS}],
+        "issues": [
+            {**payloads.issue(action), **PARTS},
+            {**payloads.issue(action, pull_request={"url": "https://api.github.com"}), **PARTS},
+        ],
         "discussion": [
             {**payloads.discussion(action), "changes": PARTS["changes"], "label": LABEL}
         ],

@@ -111,6 +111,8 @@ def test_a_deployment_points_at_commit_branch_pull_request_and_project() -> None
     assert edges(found) == {
         (ONE, "deploys", f"github:commit:{payloads.sha('head')}"),
         (ONE, "on_branch", "github:branch:77:cart"),
+        # The commit is of that branch whether or not its push ever arrives.
+        (f"github:commit:{payloads.sha('head')}", "on_branch", "github:branch:77:cart"),
         (ONE, "references", "github:pr:1#12"),
         (ONE, "belongs_to", PROJECT),
     }
