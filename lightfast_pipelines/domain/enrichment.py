@@ -23,7 +23,7 @@ _STRONGER = frozenset(
     )
 )  # fmt: skip
 # For these the direction does not matter: a merge commit that names its pull request adds nothing.
-_EITHER_WAY = frozenset({"merges_as", "contains"})
+_EITHER_WAY = frozenset({"merges_as"})
 
 _TAG = re.compile(r"^\s*\[[^\]\n]{1,40}\]\s*")
 

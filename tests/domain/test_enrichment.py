@@ -40,6 +40,18 @@ def test_a_reference_says_nothing_beside_a_stronger_relation() -> None:
     ]
 
 
+def test_a_commit_that_names_the_pull_request_it_came_in_refers_to_it_unless_it_merges_it() -> None:
+    pull, commit = Thing("github:ref:octo/repo#12"), Thing("github:commit:" + "a" * 40)
+    for relation, wanted in (
+        ("contains", ["contains", "references"]),
+        ("merges_as", ["merges_as"]),
+    ):
+        statement = pull_request(
+            "Quote paths\n\nSee #12.", subject=commit, edges=(Edge(pull, relation, commit),)
+        )
+        assert [edge.type for edge in enrich(statement).edges] == wanted
+
+
 def test_a_reference_by_name_gives_way_to_the_same_relation_by_id() -> None:
     by_id = Thing(keys.github_number_by_id(1, 12), aliases=("github:ref:octo/repo#12",))
     commit = Thing("github:commit:" + "a" * 40)
