@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     github_webhook_secret: SecretStr | None = Field(
         default=None,
         alias="GITHUB_WEBHOOK_SECRET",
-        description="GitHub's webhook secret; two, separated by a comma, while rotating. Empty: every delivery is refused.",
+        description="GitHub's webhook secret; two, by comma, while rotating. Empty: every delivery is refused.",
     )
     vercel_client_integration_secret: SecretStr | None = Field(
         default=None,

@@ -23,7 +23,12 @@ class Database:
     """A Postgres that holds the memory: the embedded one (a lease on it) or one given by address."""
 
     def __init__(
-        self, *, lease: Lease | None = None, address: str | None = None, name: str = "lightfast", dagster: str | None = None
+        self,
+        *,
+        lease: Lease | None = None,
+        address: str | None = None,
+        name: str = "lightfast",
+        dagster: str | None = None,
     ) -> None:
         if (lease is None) == (address is None):
             raise ValueError("a database is either embedded (lease) or given by address")
@@ -65,7 +70,11 @@ class Database:
         return "postgresql+psycopg2://" + address.partition("://")[2]
 
     def connect(
-        self, role: Role = "pipeline", *, autocommit: bool = False, application_name: str = "lightfast"
+        self,
+        role: Role = "pipeline",
+        *,
+        autocommit: bool = False,
+        application_name: str = "lightfast",
     ) -> Connection:
         """A new connection; the session's time zone is UTC."""
         return psycopg.connect(
@@ -91,14 +100,19 @@ class Database:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
 
 def open_database(settings: Settings, *, migrate: bool = True) -> Database:
     """The database that the settings name; starts the embedded server where they name none."""
-    dagster = settings.dagster_database_url.get_secret_value() if settings.dagster_database_url else None
+    dagster = (
+        settings.dagster_database_url.get_secret_value() if settings.dagster_database_url else None
+    )
     if settings.database_url is not None:
         database = Database(address=settings.database_url.get_secret_value(), dagster=dagster)
     else:

@@ -30,7 +30,9 @@ def migrate(libpq_url: str, *, roles_log_in: bool) -> str:
     from alembic.config import Config
     from sqlalchemy import NullPool, create_engine
 
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(libpq_url), poolclass=NullPool)
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(libpq_url), poolclass=NullPool
+    )
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     try:
