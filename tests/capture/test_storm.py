@@ -1,0 +1,182 @@
+"""An error storm: a handful of observations with the right counts, whatever comes when."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.kept import KeptReadings
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.providers import discover
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.digest import digest_lines
+from lightfast_pipelines.store.inbox import Delivery
+from tests.capture.deliveries import NOW, capture_all, one, receive, rows
+from tests.capture.told import linked, told
+from tests.providers.sentry import payloads as sentry
+
+ISSUE = keys.sentry_issue(42, 4711)
+RELEASES = ("shop@1.0", "shop@1.1", None)
+ENVIRONMENTS = ("production", "preview")
+
+Error = tuple[datetime, str, str | None, str]
+
+
+def _errors(number: int, seconds: float) -> list[Error]:
+    """(time, event id, release, environment), one each `seconds`."""
+    chance = random.Random(number)
+    return [
+        (
+            (NOW + timedelta(seconds=n * seconds)).replace(microsecond=0),
+            f"e{n:05}",
+            chance.choice(RELEASES),
+            chance.choice(ENVIRONMENTS),
+        )
+        for n in range(number)
+    ]
+
+
+def _sent(errors: Sequence[Error], delivered: str = "first") -> list[Delivery]:
+    return [
+        told(
+            "sentry",
+            "error",
+            sentry.error(event, at.isoformat(), release=release, environment=environment),
+            delivery_id=f"{delivered}-{event}",
+        )
+        for at, event, release, environment in errors
+    ]
+
+
+def _regression(at: datetime) -> Delivery:
+    seen = at.isoformat()
+    payload = sentry.issue("unresolved", substatus="regressed", last_seen=seen)
+    return told("sentry", "issue", payload, at=at + timedelta(minutes=2))
+
+
+def _expected(errors: Sequence[Error], regression: datetime) -> dict[str, int]:
+    """source_id -> number of errors, counted the simple way."""
+    told_once = sorted(set(errors))
+    alone = {told_once[0], next(each for each in told_once if each[0] >= regression)}
+    counts = Counter(
+        f"{ISSUE}|error.occurred|{release or ''}|{environment}|{at:%Y-%m-%dT%HZ}"
+        for at, event, release, environment in told_once
+        if (at, event, release, environment) not in alone
+    )
+    return dict(counts) | {f"{ISSUE}|error.created|{event}": 1 for _, event, _, _ in alone}
+
+
+def _found(conn: Connection) -> dict[str, int]:
+    found = rows(
+        conn,
+        """
+        SELECT source_id, coalesce((metadata->>'count')::int, 1) FROM lightfast.observations
+        WHERE source_type LIKE 'error.%%'
+        """,
+    )
+    return dict(found)
+
+
+def test_a_storm_of_ten_thousand_errors_is_a_handful_of_counts_in_any_order(
+    new_database: Callable[[], Database],
+) -> None:
+    errors = _errors(10_000, 2.5)
+    late: Error = (NOW - timedelta(minutes=5), "late", "shop@1.0", "production")
+    regression = errors[6_000][0]
+    expected = _expected([*errors, late], regression)
+    # Seven hours begun, three releases, two environments, the hour before, two that stand alone.
+    assert len(expected) <= 7 * 6 + 2 + 1
+    digests = []
+    for seed in (1, 2):
+        storm = [*_sent(errors), *_sent(errors[:500], "again"), _regression(regression)]
+        if seed == 2:
+            storm += _sent([late])
+        random.Random(seed).shuffle(storm)
+        with new_database().connect() as conn:
+            linked(conn, "shop", ("sentry", "42"))
+            receive(conn, storm)
+            assert capture_all(conn, batch_rows=2_500).outcomes == {"delivered": len(storm)}
+            if seed == 1:
+                assert f"{ISSUE}|error.created|{errors[0][1]}" in _found(conn)
+                receive(conn, _sent([late]))
+                capture_all(conn)
+            assert _found(conn) == expected
+            assert sum(_found(conn).values()) == 10_001
+            assert one(conn, "SELECT count(*) FROM lightfast.observation_sources") == 10_502
+            digests.append(digest_lines(conn))
+    assert digests[0] == digests[1]
+
+
+@pytest.fixture
+def read_ids(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each error was read."""
+    provider = type(discover()["sentry"])
+    read, counted = provider.read, Counter[str]()
+
+    def counting(self: Any, event: str, payload: Mapping[str, Any]) -> Any:
+        if event == "error":
+            counted[payload["data"]["error"]["event_id"]] += 1
+        return read(self, event, payload)
+
+    monkeypatch.setattr(provider, "read", counting)
+    return counted
+
+
+def test_a_storm_is_read_once_however_many_batches_it_takes(
+    conn: Connection, read_ids: Counter[str]
+) -> None:
+    linked(conn, "shop", ("sentry", "42"))
+    receive(conn, _sent(_errors(60, 60)))
+    capture_all(conn, batch_rows=5)
+    assert set(read_ids.values()) == {1}
+    # A run of its own knows nothing of what another has read.
+    receive(conn, _sent([(NOW, "z", None, "production")]))
+    capture_all(conn)
+    assert {read_ids[f"e{n:05}"] for n in range(60)} == {2}
+
+
+@pytest.mark.parametrize("most", [0, 7])
+def test_what_there_is_no_room_to_keep_is_read_again_to_the_same_end(
+    new_database: Callable[[], Database], most: int
+) -> None:
+    storm = [*_sent(_errors(60, 90)), _regression(NOW + timedelta(minutes=30))]
+    random.Random(3).shuffle(storm)
+    digests = []
+    for kept in (KeptReadings(), KeptReadings(most)):
+        with new_database().connect() as conn:
+            linked(conn, "shop", ("sentry", "42"))
+            receive(conn, storm)
+            capture(conn, days=None, max_rows=1_000, batch_rows=7, now=NOW, kept=kept)
+            digests.append(digest_lines(conn))
+    assert digests[0] == digests[1]
+
+
+def test_linking_another_workspace_in_the_midst_of_a_storm_gives_it_all_of_it(
+    conn: Connection,
+) -> None:
+    """What is kept says nothing of where it goes."""
+    linked(conn, "first", ("sentry", "42"))
+    errors, kept = _errors(30, 60), KeptReadings()
+
+    def take(deliveries: Sequence[Delivery]) -> None:
+        receive(conn, deliveries)
+        capture(conn, days=None, max_rows=1_000, batch_rows=5, now=NOW, kept=kept)
+
+    take(_sent(errors[:20]))
+    linked(conn, "second", ("sentry", "42"))
+    take(_sent(errors[20:]))
+    counted = rows(
+        conn,
+        """
+        SELECT w.slug, sum(coalesce((metadata->>'count')::int, 1))::int
+        FROM lightfast.observations o JOIN lightfast.workspaces w ON w.id = o.workspace_id
+        GROUP BY 1 ORDER BY 1
+        """,
+    )
+    assert counted == [("first", 30), ("second", 30)]
