@@ -12,6 +12,7 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import AccountMention, Edge, Mention, Reference, Thing
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url, whole
 from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.branch_names import linear_issue_of
 from lightfast_pipelines.providers.github.repository import Repository
 
 
@@ -82,7 +83,10 @@ class Parts:
             self.relate(relation, commit)
 
     def add_head(self, pull: Mapping[str, Any]) -> None:
-        """The head's branch, of which a fork that is gone says only the name, and its last commit."""
+        """The head's branch, of which a fork that is gone says only the name, and its last commit.
+
+        The branch's name may say which issue of Linear's is worked on.
+        """
         head = child(pull, "head")
         ref, fork = name_of(head, "ref"), child(head, "repo")
         fork_id = whole(fork, "id")
@@ -94,6 +98,10 @@ class Parts:
             branch = home.branch(ref)
             self.references.append(Reference("branch", ref, branch.url))
             self.relate("on_branch", branch)
+        tracked = linear_issue_of(ref) if ref else None
+        if tracked is not None:
+            self.mentions.append(Mention(tracked, "reference", ref, 0.9, "branch"))
+            self.edges.append(Edge(tracked, "tracked_in", self.subject, 0.9, "branch", ref))
         self.add_commit("contains", name_of(head, "sha"))
 
     def add_place(self, item: Mapping[str, Any]) -> None:

@@ -1,0 +1,28 @@
+"""Issues of Linear's that a branch's name means: `mira/chk-12-guest-checkout`.
+
+Only the form that Linear itself proposes for an issue's branch: many others have a hyphen and a number.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Thing
+
+_OF_LINEAR = re.compile(r"[\w.-]+/([a-z]{2,10})-([1-9]\d{0,5})-[a-z]", re.IGNORECASE)
+# What stands before the number of one of GitHub's own issues, or of a version.
+_NO_TEAMS = (
+    "bug bugfix doc docs feat feature fix fixes fixup gh hotfix issue issues no node pep pr pull py python "
+    "release revert task test tests ticket update upgrade wip"
+)
+_NO_TEAM = frozenset(_NO_TEAMS.split())
+
+
+def linear_issue_of(branch: str) -> Thing | None:
+    """A stub for the issue, by its identifier; it stands for it once Linear has told of it."""
+    match = _OF_LINEAR.match(branch)
+    if match is None or match[1].lower() in _NO_TEAM:
+        return None
+    identifier = f"{match[1]}-{match[2]}".upper()
+    return Thing(keys.linear_issue_by_identifier(identifier), identifier)
