@@ -81,7 +81,7 @@ def _number(scope: TextScope | None, repository: str | None, number: str) -> Thi
 
 def _commit(sha: str, url: str | None = None) -> Thing:
     if len(sha) == 40:
-        return Thing(key=keys.github_commit(sha), name=sha[:7].lower(), url=url)
+        return Thing(key=keys.github_commit(sha), url=url)
     return Thing(key=keys.github_short_sha(sha), name=sha.lower(), url=url)
 
 

@@ -87,7 +87,7 @@ class Parts:
             name = (text(found, "message") or "").partition("\n")[0][:_LONGEST_TITLE]
             repository = _repository(found)
             address = f"https://github.com/{repository}/commit/{sha}" if repository else None
-            thing = Thing(keys.github_commit(sha), name or sha[:7], address)
+            thing = Thing(keys.github_commit(sha), name or None, address)
             self.references.append(Reference("commit", sha, address, "resolved_by"))
             self.relate(thing, "resolves", self.subject)
         for pull_request in filter(None, (_pull_request(found), _pull_request(details))):
@@ -136,10 +136,13 @@ def release_thing(place: Place, version: str) -> Thing:
 
 
 def commit_of_version(version: str) -> Thing | None:
-    """The commit that a version names: all of it, or what stands behind `package@`."""
+    """The commit that a version names: all of it, or what stands behind `package@`.
+
+    Without a name: digits of its id must not stand in for its headline, which GitHub tells.
+    """
     sha = version.rpartition("@")[2]
     if _SHA.fullmatch(sha):
-        return Thing(keys.github_commit(sha), sha[:7].lower())
+        return Thing(keys.github_commit(sha))
     return Thing(keys.github_short_sha(sha), sha) if _SHORT_SHA.fullmatch(sha) else None
 
 
