@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
 import io
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from lightfast_pipelines.store.database import Connection
     from lightfast_pipelines.store.links import Workspace
 
-SECRET = "GITHUB_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
 # The sensor looks every ten seconds; a run takes a few on a slow machine.
 PATIENCE_SECONDS = 240.0
 
@@ -59,11 +56,9 @@ def demo(
 
     found = settings()
     stage = tell(datetime.now(UTC).date())
-    known = found.webhook_secrets((SECRET,))
-    secret = known[0][1] if known else secrets.token_hex(32).encode()
-    extra = {} if known else {SECRET: secret.decode()}
+    keys, extra = _secrets(found)
     with stop_on_signals() as stop, running(found, stop, extra=extra) as stack:
-        played = None if stop.is_asked() else play(stack, found, stage, secret, stop)
+        played = None if stop.is_asked() else play(stack, found, stage, keys, stop)
         if played is None:
             raise Failure("ended before the story was told")
         with stack.database.connect(application_name="lightfast demo") as conn:
@@ -76,13 +71,29 @@ def demo(
     say(f"every one of {len(stage.scenes)} deliveries is accounted for")
 
 
+def _secrets(settings: Settings) -> tuple[dict[str, bytes], dict[str, str]]:
+    """(secret by provider, variables to set): the one that is set, else one made for this run."""
+    from lightfast_pipelines.demo.story import PROVIDERS
+    from lightfast_pipelines.providers import discover
+
+    known: dict[str, bytes] = {}
+    made: dict[str, str] = {}
+    for name in PROVIDERS:
+        variables = tuple(discover()[name].secret_settings)
+        found = settings.webhook_secrets(variables)
+        if not found:
+            made[variables[0]] = secrets.token_hex(32)
+        known[name] = found[0][1] if found else made[variables[0]].encode()
+    return known, made
+
+
 def play(
-    stack: Stack, settings: Settings, stage: Stage, secret: bytes, stop: Stop
+    stack: Stack, settings: Settings, stage: Stage, keys: Mapping[str, bytes], stop: Stop
 ) -> Played | None:
     """Tells the story; None where the user ended it before its end."""
     with stack.database.connect(application_name="lightfast demo") as conn:
         played = Played(stage, _ingest(conn, stage, date.fromisoformat(settings.partitions_start)))
-        _post(played, f"{stack.receiver_url}/webhooks/github", secret)
+        _post(played, f"{stack.receiver_url}/webhooks", keys)
         if not _wait(conn, played, stack, stop):
             return None
         _consolidate(conn, stack)
@@ -92,58 +103,49 @@ def play(
 
 
 def _ingest(conn: Connection, stage: Stage, start: date) -> Workspace:
-    """The older part, as `lightfast ingest` would read it from a file."""
+    """The older part, as `lightfast ingest` would read it from a file of each provider."""
     from lightfast_pipelines.capture.ingest import ingest
     from lightfast_pipelines.capture.jsonlines import read_lines
-    from lightfast_pipelines.demo.story import ORG, as_lines
+    from lightfast_pipelines.demo.story import ORG, PROVIDERS, as_lines
     from lightfast_pipelines.providers import discover
     from lightfast_pipelines.store.links import add_workspace
 
     workspace = add_workspace(conn, stage.workspace, ORG, f"Harbor shop, {stage.today:%d %B %Y}")
     conn.commit()
-    lines = as_lines(stage.scenes)
-    report = ingest(
-        conn,
-        workspace,
-        discover()["github"],
-        read_lines(io.BytesIO(lines), "story", max_bytes=1 << 20),
-        start=start,
-        now=datetime.now(UTC),
-        on_problem=lambda line, reason: say(f"story:{line.number}: {reason}"),
-    )
-    if report.problems or report.refused:
-        raise Failure("the story's file could not be stored: see the lines above")
-    again = f", {report.repeated} were there from before" if report.repeated else ""
-    say(f"ingested {report.stored} deliveries of the days before{again}")
+    for name in PROVIDERS:
+        report = ingest(
+            conn,
+            workspace,
+            discover()[name],
+            read_lines(io.BytesIO(as_lines(stage.scenes, name)), name, max_bytes=1 << 20),
+            start=start,
+            now=datetime.now(UTC),
+            on_problem=lambda line, reason: say(f"line {line.number}: {reason}"),
+        )
+        if report.problems or report.refused:
+            raise Failure(f"the story's file of {name} could not be stored: see the lines above")
+        again = f", {report.repeated} were there from before" if report.repeated else ""
+        say(f"ingested {report.stored} deliveries of {name} of the days before{again}")
     return workspace
 
 
-def _post(played: Played, url: str, secret: bytes) -> None:
-    """Today's part, each signed as GitHub signs it; the forged one with another secret."""
+def _post(played: Played, url: str, keys: Mapping[str, bytes]) -> None:
+    """Today's part, each delivery signed as its provider signs it, to the provider's own route."""
     import httpx
+
+    from lightfast_pipelines.demo.sending import request_of
 
     with httpx.Client(timeout=10.0, trust_env=False) as client:
         for scene in played.stage.scenes:
             if scene.door != "webhook":
                 continue
-            key = b"not the secret" if scene.trick == "forged" else secret
-            signature = hmac.new(key, scene.body, hashlib.sha256).hexdigest()
-            answer = client.post(
-                url,
-                content=scene.body,
-                headers={
-                    "content-type": "application/json",
-                    "user-agent": "GitHub-Hookshot/demo",
-                    "x-github-event": scene.event,
-                    "x-github-delivery": scene.delivery_id,
-                    "x-hub-signature-256": f"sha256={signature}",
-                },
-            )
+            body, headers = request_of(scene, keys, datetime.now(UTC))
+            answer = client.post(f"{url}/{scene.provider}", content=body, headers=headers)
             repeated = answer.is_success and bool(answer.json().get("duplicate"))
             played.answers.append((scene, answer.status_code, repeated))
     counts = Counter(status for _, status, _ in played.answers)
     answers = ", ".join(f"{count} x {status}" for status, count in sorted(counts.items()))
-    say(f"posted {len(played.answers)} deliveries of today to {url}: {answers}")
+    say(f"posted {len(played.answers)} deliveries of today to {url}/...: {answers}")
 
 
 def _wait(conn: Connection, played: Played, stack: Stack, stop: Stop) -> bool:

@@ -1,7 +1,8 @@
-"""Who is in the story and where it happens, in the shape in which GitHub's webhooks name them."""
+"""Who is in the story and where it happens: people, repositories, and the other providers' places."""
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ class Person:
 
     @property
     def account(self) -> dict[str, Any]:
+        """As GitHub names an account."""
         return {
             "login": self.login,
             "id": self.id,
@@ -36,6 +38,26 @@ class Person:
         """As author or committer of a commit in a push."""
         found = {"name": self.name, "email": self.email}
         return {**found, "username": self.login} if self.linked else found
+
+    @property
+    def work_email(self) -> str:
+        """By which they sign in to Linear and Sentry."""
+        return f"{self.name.split()[0].lower().replace('á', 'a')}@harborshop.dev"
+
+    @property
+    def member(self) -> dict[str, Any]:
+        """As Linear names a member."""
+        return {
+            "id": name_uuid(f"linear {self.login}"),
+            "name": self.name,
+            "email": self.work_email,
+            "url": f"https://linear.app/{OWNER}/profiles/{self.login}",
+        }
+
+
+def name_uuid(name: str) -> str:
+    """An id such as Linear gives out, the same for the same name."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"lightfast demo {name}"))
 
 
 MIRA = Person("mira-okafor", 5_100_001, "Mira Okafor", "mira@harborshop.dev")
@@ -81,3 +103,58 @@ class Place:
             "default_branch": "main",
             "archived": False,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A team of Linear's; `key` begins its issues' identifiers."""
+
+    day: str
+    key: str = "CHK"
+    name: str = "Checkout"
+
+    @property
+    def organization_id(self) -> str:
+        return name_uuid(f"linear organization {self.day}")
+
+    @property
+    def team(self) -> dict[str, Any]:
+        return {"id": name_uuid(f"linear team {self.day}"), "key": self.key, "name": self.name}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A project of Vercel's, which deploys the shop."""
+
+    day: str
+    name: str = "storefront"
+
+    @property
+    def project_id(self) -> str:
+        return f"prj_{name_uuid(f'vercel project {self.day}').replace('-', '')[:28]}"
+
+    @property
+    def team_id(self) -> str:
+        return f"team_{name_uuid(f'vercel team {self.day}').replace('-', '')[:24]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A project of Sentry's, which hears of the shop's errors."""
+
+    day: str
+    number: int
+    slug: str = "storefront"
+
+    @property
+    def organization(self) -> str:
+        """Its slug: with the day in it, as alerts name a project by organisation and slug alone."""
+        return f"{OWNER}-{self.day}"
+
+    @property
+    def installation(self) -> str:
+        return name_uuid(f"sentry installation {self.day}")
+
+    @property
+    def project(self) -> dict[str, Any]:
+        return {"id": str(self.number), "name": "Storefront", "slug": self.slug}

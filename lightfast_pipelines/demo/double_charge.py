@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lightfast_pipelines.demo import payloads, today
 from lightfast_pipelines.demo.cast import HANNE, JONAS, MIRA, PRIYA, TOMAS
 from lightfast_pipelines.demo.payloads import Commit, Numbered
 from lightfast_pipelines.demo.story import Stage
 
 
-def tell(stage: Stage) -> None:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The report, the pull request that fixed it, and its merge."""
+
+    bug: Numbered
+    fix: Numbered
+    merge: Commit
+
+
+def tell(stage: Stage) -> Told:
     bug, twin = _reports(stage)
     slow = _slow_carts(stage)
     fix = _the_fix(stage)
     receipt = _meanwhile(stage, fix)
-    today.tell(stage, bug, twin, slow, fix, receipt)
+    merge = today.tell(stage, bug, twin, slow, fix, receipt)
+    return Told(bug, fix, merge)
 
 
 def _reports(stage: Stage) -> tuple[Numbered, Numbered]:
@@ -190,7 +202,8 @@ def _the_fix(stage: Stage) -> Numbered:
         at(2, "13:40"),
         "Charge a checkout only once",
         "The browser makes a key with the cart (decided in #48) and payments-api honours it.\n\n"
-        "Fixes #47 and fixes harbor-shop/payments-api#7",
+        "Fixes #47 and fixes harbor-shop/payments-api#7\n"
+        "Fixes CHK-31 and resolves STOREFRONT-1C",
         labels=("bug", "checkout"),
         branch=today.FIX,
         commits=commits,

@@ -8,7 +8,8 @@ from lightfast_pipelines.demo.payloads import Commit, Numbered
 from lightfast_pipelines.demo.story import Stage
 
 
-def tell(stage: Stage, wish: Numbered, pull: Numbered) -> None:
+def tell(stage: Stage, wish: Numbered, pull: Numbered) -> tuple[Commit, Commit]:
+    """The merge of the feature, and what was merged after it."""
     shop, at = stage.shop, stage.at
     stage.tell(
         "#43 approved",
@@ -123,3 +124,4 @@ def tell(stage: Stage, wish: Numbered, pull: Numbered) -> None:
         ),
         at(4, "10:02"),
     )
+    return merge, bumped

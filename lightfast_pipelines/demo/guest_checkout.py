@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lightfast_pipelines.demo import first_release, payloads
 from lightfast_pipelines.demo.cast import HANNE, JONAS, MIRA, PRIYA
 from lightfast_pipelines.demo.payloads import Commit, Numbered
 from lightfast_pipelines.demo.story import Stage
 
-FEATURE = "guest-checkout"
+# As Linear proposes it for its issue.
+FEATURE = "mira/chk-12-guest-checkout"
 
 
-def tell(stage: Stage) -> None:
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """The feature's pull request, its merge, and the last commit before the release."""
+
+    pull: Numbered
+    merge: Commit
+    bumped: Commit
+
+
+def tell(stage: Stage) -> Shipped:
     shop, at = stage.shop, stage.at
     wish = Numbered(
         shop,
@@ -239,4 +251,5 @@ def tell(stage: Stage) -> None:
         "#44 closed", "issues", payloads.issue(lost, "closed", MIRA, at(5, "13:05")), at(5, "13:05")
     )
 
-    first_release.tell(stage, wish, pull)
+    merge, bumped = first_release.tell(stage, wish, pull)
+    return Shipped(pull, merge, bumped)

@@ -1,28 +1,31 @@
 """The story as deliveries: what arrives when, by which door, and what must become of it.
 
-It always ends today: times count from the day it is told for, and so do the repositories' ids, so
-that tomorrow's telling is a story of its own and today's second one repeats the first to the byte.
+It always ends today: times count from the day it is told for, and so do the ids of repositories,
+projects and teams, so that tomorrow's telling is a story of its own and today's second one repeats
+the first.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
-from lightfast_pipelines.demo.cast import Place
+from lightfast_pipelines.demo.cast import Board, Place, Site, Watch
 
 ORG = "demo"
 Fate = Literal["delivered", "filtered", "parked", "refused"]
 Door = Literal["file", "webhook"]
-Trick = Literal["forged", "malformed", "repeated"]
+Trick = Literal["forged", "malformed", "repeated", "stale"]
+_REFUSED = {"forged": 401, "malformed": 400, "stale": 401}
+PROVIDERS = ("github", "linear", "vercel", "sentry")
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One delivery. `status` is what the receiver must answer (webhooks only)."""
+    """One delivery, by which door it comes and what must become of it."""
 
     name: str
     event: str
@@ -32,7 +35,12 @@ class Scene:
     fate: Fate
     door: Door = "file"
     trick: Trick | None = None
-    status: int = 200
+    provider: str = "github"
+
+    @property
+    def status(self) -> int:
+        """What the receiver must answer (webhooks only)."""
+        return _REFUSED.get(self.trick or "", 200)
 
 
 class Stage:
@@ -43,6 +51,9 @@ class Stage:
         number = today.toordinal()
         self.shop = Place("storefront", 9_000_000_000 + number)
         self.payments = Place("payments-api", 9_500_000_000 + number)
+        self.board = Board(str(number))
+        self.site = Site(str(number))
+        self.watch = Watch(str(number), 4_500_000_000_000_000 + number)
         self.scenes: list[Scene] = []
 
     @property
@@ -64,7 +75,7 @@ class Stage:
         *,
         door: Door = "file",
         trick: Trick | None = None,
-        status: int = 200,
+        provider: str = "github",
     ) -> Scene:
         """Received three seconds after it happened, as webhooks are."""
         body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
@@ -75,55 +86,53 @@ class Stage:
             name,
             event,
             body,
-            str(uuid.uuid5(uuid.NAMESPACE_URL, known_as)),
+            # Vercel's deliveries carry their id in the body, the others in a header.
+            payload["id"]
+            if provider == "vercel"
+            else str(uuid.uuid5(uuid.NAMESPACE_URL, known_as)),
             at + timedelta(seconds=3),
             fate,
             door,
             trick,
-            status,
+            provider,
         )
         self.scenes.append(scene)
         return scene
 
     def repeat(self, scene: Scene) -> None:
         """The sender heard no answer and sends the same delivery again."""
-        again = Scene(
-            f"{scene.name}, once more",
-            scene.event,
-            scene.body,
-            scene.delivery_id,
-            scene.received_at,
-            scene.fate,
-            scene.door,
-            "repeated",
-            scene.status,
-        )
-        self.scenes.append(again)
+        self.scenes.append(replace(scene, name=f"{scene.name}, once more", trick="repeated"))
 
 
 def tell(today: date) -> Stage:
-    """The whole story, in the order in which its deliveries arrive."""
-    from lightfast_pipelines.demo import double_charge, guest_checkout
+    """The whole story; of each provider in the order in which its deliveries arrive."""
+    from lightfast_pipelines.demo import aftermath, double_charge, guest_checkout, incident
 
     stage = Stage(today)
-    guest_checkout.tell(stage)
-    double_charge.tell(stage)
+    shipped = guest_checkout.tell(stage)
+    told = double_charge.tell(stage)
+    alarm = incident.tell(stage, shipped, told.fix)
+    aftermath.tell(stage, alarm, told)
     return stage
 
 
-def as_lines(scenes: list[Scene]) -> bytes:
-    """What came through files, as `lightfast ingest` reads it."""
+def as_lines(scenes: list[Scene], provider: str) -> bytes:
+    """What came of a provider through a file, as `lightfast ingest` reads it."""
     return b"".join(
-        json.dumps(
-            {
-                "event": scene.event,
-                "delivery_id": scene.delivery_id,
-                "received_at": scene.received_at.isoformat(),
-                "payload": json.loads(scene.body),
-            },
-            ensure_ascii=False,
-        ).encode()
-        + b"\n"
+        json.dumps(_line(scene), ensure_ascii=False).encode() + b"\n"
         for scene in scenes
-        if scene.door == "file"
+        if scene.door == "file" and scene.provider == provider
     )
+
+
+def _line(scene: Scene) -> dict[str, Any]:
+    found = {
+        "event": scene.event,
+        "delivery_id": scene.delivery_id,
+        "received_at": scene.received_at.isoformat(),
+        "payload": json.loads(scene.body),
+    }
+    if scene.provider == "sentry":  # most of its bodies do not say when what they tell happened
+        sent = scene.received_at.timestamp()
+        found["headers"] = {"sentry-hook-timestamp": f"{sent:.0f}"}
+    return found

@@ -1,4 +1,4 @@
-"""Today's deliveries, signed and posted to the receiver: with a forged, a late and a repeated one."""
+"""Today's deliveries of GitHub, signed and posted to the receiver: with a forged, a late and a repeated one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from lightfast_pipelines.demo.cast import JONAS, MIRA, PRIYA, TOMAS, Person
 from lightfast_pipelines.demo.payloads import Commit, Numbered
 from lightfast_pipelines.demo.story import Fate, Scene, Stage
 
-FIX = "fix/double-charge"
+FIX = "priya/chk-31-double-charge"
 STRANGER = Person(
     "h4rbor-admin", 6_666_666, "Harbor Admin", "admin@harbor-shop.invalid", linked=False
 )
@@ -15,8 +15,11 @@ STRANGER = Person(
 
 def tell(
     stage: Stage, bug: Numbered, twin: Numbered, slow: Numbered, fix: Numbered, receipt: Numbered
-) -> None:
-    """What is signed and posted to the receiver. The team is in Vancouver: its afternoon is our night."""
+) -> Commit:
+    """What is signed and posted to the receiver. The team is in Vancouver: its afternoon is our night.
+
+    Returns the merge of the fix.
+    """
     shop, at = stage.shop, stage.at
     merge = Commit(
         shop,
@@ -90,7 +93,6 @@ def tell(
         "refused",
         door="webhook",
         trick="malformed",
-        status=400,
     )
     _post(
         stage,
@@ -151,6 +153,7 @@ def tell(
         "23:58",
         "parked",
     )
+    return merge
 
 
 def _post(
@@ -171,5 +174,4 @@ def _post(
         fate,
         door="webhook",
         trick="forged" if forged else None,
-        status=401 if forged else 200,
     )
