@@ -123,7 +123,7 @@ class Settings(BaseSettings):
     encryption_key: SecretStr | None = Field(
         default=None,
         alias="ENCRYPTION_KEY",
-        description="32 bytes as 64 hex digits or base64: encrypts stored tokens.",
+        description="32 bytes as 64 hex digits or base64: seals stored secrets. Several by comma: the first seals, each opens.",
     )
     openai_api_key: SecretStr | None = Field(
         default=None, alias="OPENAI_API_KEY", description="Turns OpenAI embeddings on."

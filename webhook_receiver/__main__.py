@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.embedded import EmbeddedPostgresError
+from lightfast_pipelines.store.sealed import SealedError
 from webhook_receiver import logs
 from webhook_receiver.server import serve
 
@@ -38,7 +39,7 @@ def main() -> None:
         sys.exit(
             f"lightfast-receiver: cannot listen on {chosen.host}:{chosen.receiver_port}: {error}"
         )
-    except EmbeddedPostgresError as error:
+    except (EmbeddedPostgresError, SealedError) as error:
         sys.exit(f"lightfast-receiver: {error}")
     finally:
         logs.flush()

@@ -19,9 +19,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from lightfast_pipelines.providers.contract import Provider, Secret
+from lightfast_pipelines.store.sealed import Keys
 from webhook_receiver import logs
 from webhook_receiver.body import RETRY_AFTER_SECONDS
 from webhook_receiver.endpoint import PREFIX, Webhooks
+from webhook_receiver.installations import InstallationSecrets
 from webhook_receiver.limits import Limits
 from webhook_receiver.writer import Unavailable, Writer
 
@@ -54,13 +56,14 @@ def create_app(
     providers: Mapping[str, Provider],
     secrets: Mapping[str, Sequence[Secret]],
     limits: Limits | None = None,
+    keys: Keys | None = None,
     partitions_start: date = date(2008, 1, 1),
     clock: Callable[[], datetime] = utc_now,
 ) -> Starlette:
     """The application. `dsn` is a libpq URL with the receiver's rights, or a function that gives it.
 
     The function is called in a thread before each connection; it may block. `secrets` are by
-    provider; a provider without one refuses every delivery.
+    provider; a provider without one refuses every delivery. `keys` open the installations' own.
     """
     address = dsn if callable(dsn) else lambda: dsn
     writer = Writer(address)
@@ -68,6 +71,7 @@ def create_app(
         writer=writer,
         providers=providers,
         secrets=secrets,
+        installations=InstallationSecrets(writer, keys),
         limits=limits or Limits(),
         partitions_start=partitions_start,
         clock=clock,

@@ -1,4 +1,5 @@
-"""`POST /webhooks/{provider}`: read, verify, store, answer, in this order.
+"""`POST /webhooks/{provider}` and `/webhooks/{provider}/{installation}`: read, verify, store, answer,
+in this order. The first verifies with the app's own secret, the second with that installation's alone.
 
 A raw ASGI endpoint: it needs neither a request object nor a response object.
 """
@@ -28,6 +29,7 @@ from webhook_receiver.body import (
     answer_unread,
     has_body,
 )
+from webhook_receiver.installations import InstallationSecrets
 from webhook_receiver.limits import LARGE_BODY, Budget, Limits
 from webhook_receiver.writer import Unavailable, Unstorable, Writer
 
@@ -48,6 +50,7 @@ class Webhooks:
         writer: Writer,
         providers: Mapping[str, Provider],
         secrets: Mapping[str, Sequence[Secret]],
+        installations: InstallationSecrets,
         limits: Limits,
         partitions_start: date,
         clock: Callable[[], datetime],
@@ -57,6 +60,7 @@ class Webhooks:
         self._secrets = {
             name: tuple(s for s in secrets.get(name, ()) if s.value) for name in providers
         }
+        self._installations = installations
         self._limits = limits
         self._budget = Budget(limits.max_inflight_bytes)
         self._patience = Patience(limits.body_timeout_seconds)
@@ -76,7 +80,7 @@ class Webhooks:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        name: str = scope["path"][len(PREFIX) :]
+        name, slash, installation = scope["path"][len(PREFIX) :].partition("/")
         provider = self._providers.get(name)
         line: dict[str, object] = {"provider": name if provider else None}
         body = IncomingBody(receive, self._limits, self._budget, self._patience)
@@ -85,10 +89,16 @@ class Webhooks:
                 raise Refusal(404, "no such provider", drain=True)
             if scope["method"] != "POST":
                 raise Refusal(405, "send a POST", drain=True)
-            if not self._secrets[name]:
+            secrets: Sequence[Secret] | None = self._secrets[name]
+            if slash:
+                line["installation"] = installation
+                secrets = await self._secrets_of(name, installation)
+            if secrets is None:
+                raise Refusal(404, "no such installation", drain=True)
+            if not secrets:
                 raise Refusal(401, "not verified", reason="no secret is set", drain=True)
             line["status"] = 200
-            new = await self._take_in(provider, await body.read(scope), scope, line)
+            new = await self._take_in(provider, secrets, await body.read(scope), scope, line)
             await answer(send, 200, NEW if new else DUPLICATE)
         except Refusal as refusal:
             line |= {"status": refusal.status, "reason": refusal.reason}
@@ -111,18 +121,30 @@ class Webhooks:
             body.release()
             log.info("delivery", extra={"fields": line})
 
+    async def _secrets_of(self, name: str, installation: str) -> Sequence[Secret] | None:
+        try:
+            return await self._installations.find(name, installation)
+        except Unavailable:
+            away = "the database is away: try again"
+            raise Refusal(503, away, reason="database away", drain=True) from None
+
     async def _take_in(
-        self, provider: Provider, body: bytes, scope: Scope, line: dict[str, object]
+        self,
+        provider: Provider,
+        secrets: Sequence[Secret],
+        body: bytes,
+        scope: Scope,
+        line: dict[str, object],
     ) -> bool:
         received_at = self._clock()
         headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in scope["headers"]}
         if len(body) > LARGE_BODY:
             loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(
-                self._large_bodies, self._verify, provider, body, headers, received_at
+                self._large_bodies, self._verify, provider, secrets, body, headers, received_at
             )
         else:
-            found = self._verify(provider, body, headers, received_at)
+            found = self._verify(provider, secrets, body, headers, received_at)
         if isinstance(found, Refused):
             raise Refusal(found.status, found.message)
         line["delivery_id"] = found.delivery_id
@@ -133,9 +155,14 @@ class Webhooks:
         return new
 
     def _verify(
-        self, provider: Provider, body: bytes, headers: Mapping[str, str], received_at: datetime
+        self,
+        provider: Provider,
+        secrets: Sequence[Secret],
+        body: bytes,
+        headers: Mapping[str, str],
+        received_at: datetime,
     ) -> Delivery | Refused:
-        found = provider.accept(body, headers, self._secrets[provider.name], now=received_at)
+        found = provider.accept(body, headers, secrets, now=received_at)
         if not isinstance(found, Accepted):
             return found
         try:

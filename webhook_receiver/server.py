@@ -19,6 +19,7 @@ from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.contract import Secret
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Database, open_database
+from lightfast_pipelines.store.sealed import Keys
 from webhook_receiver import logs
 from webhook_receiver.app import create_app
 from webhook_receiver.limits import Limits
@@ -70,6 +71,9 @@ def _app(settings: Settings, database: Database) -> Starlette:
         dsn=_migrated_address(database),
         providers=providers,
         secrets=secrets,
+        keys=Keys.parse(settings.encryption_key.get_secret_value())
+        if settings.encryption_key and settings.encryption_key.get_secret_value()
+        else None,
         limits=Limits(
             max_body_bytes=settings.max_body_bytes,
             max_inflight_bytes=settings.max_inflight_bytes,

@@ -31,6 +31,7 @@ _DELIVERY_AT_FAULT = {"22", "23", "54"}
 log = logging.getLogger(__name__)
 
 Waiting = tuple[Delivery, "asyncio.Future[bool]"]
+Read = tuple[str, "asyncio.Future[list[tuple[Any, ...]]]"]
 
 
 class Unavailable(Exception):
@@ -52,6 +53,7 @@ class Writer:
         self._address = address
         self._waiting: deque[Waiting] = deque()
         self._pings: list[asyncio.Future[None]] = []
+        self._reads: list[Read] = []
         self._wake = asyncio.Event()
         self._closing = False
         self._connected = False
@@ -83,6 +85,15 @@ class Writer:
         self._pings.append(future)
         self._wake.set()
         await future
+
+    async def read(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows of a short query. Raises Unavailable."""
+        if not self._connected or self._closing:
+            raise Unavailable
+        future: asyncio.Future[list[tuple[Any, ...]]] = asyncio.get_running_loop().create_future()
+        self._reads.append((query, future))
+        self._wake.set()
+        return await future
 
     async def _run(self) -> None:
         delay = FIRST_DELAY
@@ -131,7 +142,7 @@ class Writer:
             statement = await connection.prepare(INSERT_SQL)
         self._connected = True
         while True:
-            if not self._waiting and not self._pings:
+            if not self._waiting and not self._pings and not self._reads:
                 if self._closing:
                     await connection.close()
                     return
@@ -141,6 +152,8 @@ class Writer:
                 raise Unavailable
             if self._pings:
                 await self._answer_pings(connection)
+            if self._reads:
+                await self._answer_reads(connection)
             if self._waiting:
                 await self._flush(statement, self._take())
 
@@ -204,6 +217,23 @@ class Writer:
             if not ping.done():
                 ping.set_result(None)
 
+    async def _answer_reads(self, connection: asyncpg.Connection[Any]) -> None:
+        reads, self._reads = self._reads, []
+        for position, (query, future) in enumerate(reads):
+            try:
+                async with asyncio.timeout(STATEMENT_SECONDS):
+                    rows = await connection.fetch(query)
+            except asyncpg.PostgresError as error:
+                # The query's own fault (a table not migrated yet), not one that deliveries share.
+                log.warning("not readable", extra={"fields": {"error": error_type(error)}})
+                _fail([(query, future)], Unavailable())
+                continue
+            except BaseException:
+                self._reads += reads[position:]
+                raise
+            if not future.done():
+                future.set_result([tuple(row) for row in rows])
+
     def _fail_all(self) -> None:
         _fail(self._waiting, Unavailable())
         self._waiting.clear()
@@ -211,6 +241,8 @@ class Writer:
         for ping in pings:
             if not ping.done():
                 ping.set_exception(Unavailable())
+        _fail(self._reads, Unavailable())
+        self._reads.clear()
 
 
 def _fail(batch: Any, error: Exception) -> None:

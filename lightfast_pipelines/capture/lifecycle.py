@@ -74,6 +74,16 @@ def settle(conn: Connection, subjects: Sequence[Subject]) -> None:
         FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (provider, subject_kind, subject_id)
         JOIN lightfast.lifecycle_events l USING (provider, subject_kind, subject_id)
         JOIN lightfast.raw_payloads p ON p.id = l.raw_payload_id
+        -- The secret of one installation speaks for that one and its resources alone.
+        WHERE p.verified_by NOT LIKE 'installation:%%'
+           OR (l.subject_kind = 'installation' AND EXISTS (
+                 SELECT FROM lightfast.installations i
+                 WHERE i.provider = l.provider AND i.external_id = l.subject_id
+                   AND 'installation:' || i.id = p.verified_by))
+           OR (l.subject_kind = 'resource' AND EXISTS (
+                 SELECT FROM lightfast.resources r
+                 WHERE r.provider = l.provider AND r.provider_resource_id = l.subject_id
+                   AND 'installation:' || r.installation_id = p.verified_by))
         ORDER BY l.provider, l.subject_kind, l.subject_id, l.occurred_at, p.body_sha256, l.change
         """,
         [list(column) for column in zip(*subjects, strict=True)],

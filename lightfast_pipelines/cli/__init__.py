@@ -7,6 +7,7 @@ that `lightfast --help` answers at once.
 from lightfast_pipelines.cli import (
     demo,
     ingest,
+    installations,
     integrations,
     process,
     questions,
@@ -20,6 +21,7 @@ app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.add_typer(workspaces.workspace_app, name="workspace")
 app.add_typer(integrations.integration_app, name="integration")
+app.add_typer(installations.installation_app, name="installation")
 app.command("ingest")(ingest.ingest)
 app.command("process")(process.process)
 app.command("status")(questions.status)

@@ -57,14 +57,32 @@ def add(
     name: Annotated[
         str | None, typer.Option("--name", help="Display name, e.g. owner/repo.")
     ] = None,
+    installation: Annotated[
+        str | None,
+        typer.Option(
+            "--installation",
+            help="The provider's id of the installation it belongs to (`lightfast installation list`).",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Link a resource to a workspace; what came for it before goes back into the queue."""
+    from lightfast_pipelines.store.installations import the_installation
     from lightfast_pipelines.store.links import link_resource
 
     known_provider(provider)
     with a_connection() as conn:
-        report = link_resource(conn, the_workspace(conn, workspace), provider, resource, name=name)
+        place = the_workspace(conn, workspace)
+        report = link_resource(
+            conn,
+            place,
+            provider,
+            resource,
+            name=name,
+            installation_id=the_installation(conn, provider, installation, place.org_id).id
+            if installation
+            else None,
+        )
         conn.commit()
     text = f"{provider} {name or resource} {'linked to' if report.created else 'was linked already to'} {workspace}"
     _say(

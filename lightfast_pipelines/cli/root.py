@@ -29,6 +29,15 @@ class _Commands(TyperGroup):
             raise typer.Exit(1) from error
 
 
+# Modules of the store and their errors whose message is written for an operator.
+_TELLING = (
+    ("migrate", "MigrationError"),
+    ("links", "LinkRefusedError"),
+    ("installations", "InstallationError"),
+    ("sealed", "SealedError"),
+)
+
+
 def explain(error: Exception) -> str | None:
     """One line for an error that can be expected; None for one that is a mistake of ours."""
     if isinstance(error, Failure):
@@ -40,9 +49,7 @@ def explain(error: Exception) -> str | None:
         return _explain_settings(error)
     if _is_one_of(error, "lightfast_pipelines.store.embedded", "EmbeddedPostgresError"):
         return f"the embedded Postgres: {error}"
-    if _is_one_of(error, "lightfast_pipelines.store.migrate", "MigrationError"):
-        return str(error)
-    if _is_one_of(error, "lightfast_pipelines.store.links", "LinkRefusedError"):
+    if any(_is_one_of(error, f"lightfast_pipelines.store.{m}", name) for m, name in _TELLING):
         return str(error)
     if _is_one_of(error, "psycopg", "OperationalError"):
         return f"the database: {_first_line(error)} (LIGHTFAST_DATABASE_URL says where it is; unset: an embedded one)"

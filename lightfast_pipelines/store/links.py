@@ -105,14 +105,18 @@ def link_resource(
     name: str | None = None,
     meta: Mapping[str, Any] | None = None,
     connected_by: str = "operator",
+    installation_id: int | None = None,
 ) -> LinkReport:
     """Links a resource to a workspace and puts its payloads back into the queue. Does not commit.
 
-    The resource gets a manual installation of the workspace's organisation unless it has one.
+    The resource becomes one of the installation given (`installations.id`, of the workspace's
+    organisation); without one it gets a manual installation unless it has another.
     Raises LinkRefusedError where another organisation linked it first.
     """
     change_routing(conn)
-    installation = _manual_installation(conn, workspace.org_id, provider, connected_by)
+    installation = installation_id or _manual_installation(
+        conn, workspace.org_id, provider, connected_by
+    )
     conn.execute(
         """
         INSERT INTO lightfast.resources
@@ -120,7 +124,9 @@ def link_resource(
         VALUES (%s, %s, %s, %s, %s, %s)
         ON CONFLICT (provider, provider_resource_id) DO UPDATE SET
           resource_name = coalesce(resources.resource_name, excluded.resource_name),
-          resource_meta = excluded.resource_meta || resources.resource_meta
+          resource_meta = excluded.resource_meta || resources.resource_meta,
+          installation_id = CASE WHEN %s THEN excluded.installation_id
+                                 ELSE resources.installation_id END
         WHERE resources.org_id = excluded.org_id
         """,
         (
@@ -130,6 +136,7 @@ def link_resource(
             resource_id,
             name,
             json.dumps(dict(meta or {}), sort_keys=True),
+            installation_id is not None,
         ),
     )
     row = conn.execute(

@@ -107,6 +107,23 @@ installations = Table(
     comment="A connection of an organisation to a provider. An input, never derived.",
 )
 
+installation_secrets = Table(
+    "installation_secrets",
+    metadata,
+    _id(),
+    _col(
+        "installation_id",
+        BigInteger,
+        "Installation whose deliveries it verifies; the sealed text is bound to it.",
+        _ref("installations.id"),
+        index=True,
+    ),
+    _col("sealed", Text, "AES-256-GCM: base64 of IV (12 bytes), tag (16) and ciphertext."),
+    _col("key_id", Text, "Which key of ENCRYPTION_KEY opens it: 16 digits of a hash of the key."),
+    _col("created_at", _TIME, "When it was set.", server_default=_NOW),
+    comment="A live webhook secret of an installation: up to two, while rotating. An input, never derived.",
+)
+
 resources = Table(
     "resources",
     metadata,

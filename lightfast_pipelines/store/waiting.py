@@ -133,11 +133,12 @@ def waiting_for_you(conn: Connection, *, now: datetime) -> WaitingForYou:
         )
     ]
     dead = [
-        Dead(*row, "lightfast replay --status dlq")
+        Dead(*row)
         for row in conn.execute(
             f"""
             SELECT provider, event_type, coalesce(reason, 'no reason given'),
-                   count(DISTINCT raw_payload_id)::int, max(attempts), min(received_at)
+                   count(DISTINCT raw_payload_id)::int, max(attempts), min(received_at),
+                   'lightfast replay --status dlq'
             FROM ({_WAITING}) w WHERE status = 'dlq'
             GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3 LIMIT %(shown)s
             """,

@@ -1,0 +1,160 @@
+"""`lightfast installation`: connections of an organisation, and webhook secrets of their own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lightfast_pipelines.cli.console import AsJson, print_json, print_table
+from lightfast_pipelines.cli.opening import a_connection, known_provider
+from lightfast_pipelines.cli.root import Failure
+
+if TYPE_CHECKING:
+    from lightfast_pipelines.store.installations import Installation
+    from lightfast_pipelines.store.sealed import Keys
+
+installation_app = typer.Typer(
+    help="Installations: connections to a provider, with secrets of their own.",
+    no_args_is_help=True,
+)
+
+OfProvider = Annotated[str, typer.Option("--provider", "-p", help="github, ...")]
+TheId = Annotated[
+    str, typer.Option("--id", "-i", help="The provider's id of it, or a name of your own.")
+]
+
+
+@installation_app.command("add")
+def add(
+    provider: OfProvider,
+    external_id: TheId,
+    org: Annotated[
+        str, typer.Option("--org", help="Organisation whose installation it is.")
+    ] = "default",
+    account: Annotated[
+        str | None, typer.Option("--account", help="Account at the provider, for display.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add an installation. Adding one that is there already changes nothing."""
+    from lightfast_pipelines.store.installations import add_installation
+
+    known_provider(provider)
+    with a_connection() as conn:
+        made, created = add_installation(conn, provider, external_id, org_id=org, account=account)
+        conn.commit()
+    if as_json:
+        print_json({**_shown(made), "created": created})
+    else:
+        typer.echo(
+            f"{provider} installation {external_id} {'added to' if created else 'was already of'} {org}; "
+            f"its deliveries go to {_path(made)}"
+        )
+
+
+@installation_app.command("list")
+def list_all(as_json: AsJson = False) -> None:
+    """List the installations, and how many secrets each has."""
+    from lightfast_pipelines.store.installations import list_installations
+
+    with a_connection() as conn:
+        found = list_installations(conn)
+    if as_json:
+        print_json([_shown(one) for one in found])
+        return
+    columns = ("PROVIDER", "ID", "ORG", "ACCOUNT", "STATUS", "REASON", "SECRETS", "SINCE", "PATH")
+    rows = [
+        (
+            *(one.provider, one.external_id, one.org_id, one.account_login, one.status),
+            *(one.status_reason, one.secrets, one.newest_secret_at, _path(one)),
+        )
+        for one in found
+    ]
+    print_table(columns, rows)
+
+
+@installation_app.command("secret")
+def secret(
+    provider: OfProvider,
+    external_id: TheId,
+    variable: Annotated[
+        str | None,
+        typer.Option("--env", help="Environment variable that holds it; default: ask for it."),
+    ] = None,
+    retire: Annotated[
+        bool, typer.Option("--retire", help="End the older secret: the rotation is done.")
+    ] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove every secret of it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set its webhook secret; the one before stays valid until --retire or the next.
+
+    The receiver knows of it within half a minute. Never given as an argument: those are seen by
+    every process of the machine and kept in the shell's history.
+    """
+    from lightfast_pipelines.store.installations import (
+        find_installation,
+        remove_secrets,
+        set_secret,
+    )
+
+    known_provider(provider)
+    if sum((bool(variable), retire, remove)) > 1:
+        raise typer.BadParameter("say one of --env, --retire and --remove")
+    with a_connection() as conn:
+        found = find_installation(conn, provider, external_id)
+        if retire or remove:
+            live = remove_secrets(conn, found, keep=0 if remove else 1)
+        else:
+            live = set_secret(conn, the_keys(), found, _asked(variable).encode())
+        conn.commit()
+    if as_json:
+        print_json({"id": found.id, "live_secrets": live, "path": _path(found)})
+    else:
+        typer.echo(f"{live} live secret{'' if live == 1 else 's'}; deliveries go to {_path(found)}")
+
+
+@installation_app.command("reseal")
+def reseal(as_json: AsJson = False) -> None:
+    """Seal every stored secret under the first of ENCRYPTION_KEY; older keys can go then."""
+    from lightfast_pipelines.store.installations import seal_anew
+
+    with a_connection() as conn:
+        count = seal_anew(conn, the_keys())
+        conn.commit()
+    if as_json:
+        print_json({"resealed": count})
+    else:
+        typer.echo(f"{count} sealed anew")
+
+
+def the_keys() -> Keys:
+    """Those of the settings. Raises SealedError."""
+    from lightfast_pipelines.settings import settings
+    from lightfast_pipelines.store.sealed import Keys
+
+    key = settings().encryption_key
+    return Keys.parse(key.get_secret_value() if key else "")
+
+
+def _asked(variable: str | None) -> str:
+    if variable is None:
+        given: str = typer.prompt("Webhook secret", hide_input=True, err=True)
+    else:
+        given = os.environ.get(variable, "")
+    if not given.strip():
+        raise Failure(f"{variable} is not set" if variable else "an empty secret is none")
+    return given.strip()
+
+
+def _path(one: Installation) -> str:
+    from urllib.parse import quote
+
+    return f"/webhooks/{one.provider}/{quote(one.external_id, safe=':')}"
+
+
+def _shown(one: Installation) -> dict[str, object]:
+    return {**asdict(one), "path": _path(one)}

@@ -1,0 +1,159 @@
+"""Installations and their own webhook secrets: added, sealed, listed, opened.
+
+What a secret verifies is the receiver's; whom a delivery reaches is decided by capture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.sealed import Keys, Sealed
+
+LIVE_SECRETS = 2
+"""Secrets of one installation that verify at a time: the new one, and the old one while rotating."""
+
+SECRETS_SQL = """
+SELECT i.provider, i.external_id, s.installation_id, s.key_id, s.sealed
+FROM lightfast.installation_secrets s
+JOIN lightfast.installations i ON i.id = s.installation_id
+ORDER BY s.installation_id, s.created_at DESC, s.id DESC
+"""
+"""Every live secret, newest first of each installation; all that the receiver's role may read."""
+
+
+class InstallationError(ValueError):
+    """An installation that cannot be added or found; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    id: int
+    provider: str
+    external_id: str
+    org_id: str
+    account_login: str | None
+    status: str
+    status_reason: str | None
+    secrets: int
+    newest_secret_at: datetime | None
+    key_ids: Sequence[str]
+
+
+def add_installation(
+    conn: Connection, provider: str, external_id: str, *, org_id: str, account: str | None = None
+) -> tuple[Installation, bool]:
+    """The installation, and whether it is new. Does not commit.
+
+    Raises InstallationError where another organisation has it.
+    """
+    if not external_id or "/" in external_id:
+        raise InstallationError("an installation's id is not empty and has no slash")
+    made = conn.execute(
+        """
+        INSERT INTO lightfast.installations (provider, external_id, org_id, account_login, connected_by)
+        VALUES (%s, %s, %s, %s, 'operator') ON CONFLICT (provider, external_id) DO NOTHING RETURNING id
+        """,
+        (provider, external_id, org_id, account),
+    ).fetchone()
+    return the_installation(conn, provider, external_id, org_id), made is not None
+
+
+_INSTALLATIONS = """
+    SELECT i.id, i.provider, i.external_id, i.org_id, i.account_login, i.status, i.status_reason,
+           count(s.id)::int, max(s.created_at), coalesce(array_agg(s.key_id ORDER BY s.id DESC)
+             FILTER (WHERE s.id IS NOT NULL), '{}')
+    FROM lightfast.installations i
+    LEFT JOIN lightfast.installation_secrets s ON s.installation_id = i.id
+"""
+
+
+def list_installations(conn: Connection) -> list[Installation]:
+    rows = conn.execute(f"{_INSTALLATIONS} GROUP BY i.id ORDER BY i.provider, i.external_id")
+    return [Installation(*row) for row in rows]
+
+
+def find_installation(conn: Connection, provider: str, external_id: str) -> Installation:
+    """By the provider's id of it. Raises InstallationError."""
+    row = conn.execute(
+        f"{_INSTALLATIONS} WHERE i.provider = %s AND i.external_id = %s GROUP BY i.id",
+        (provider, external_id),
+    ).fetchone()
+    if row is None:
+        raise InstallationError(
+            f"no {provider} installation {external_id!r}: add it with `lightfast installation add`"
+        )
+    return Installation(*row)
+
+
+def the_installation(
+    conn: Connection, provider: str, external_id: str, org_id: str
+) -> Installation:
+    """One that resources of this organisation may belong to. Raises InstallationError."""
+    found = find_installation(conn, provider, external_id)
+    if found.org_id != org_id:
+        raise InstallationError(
+            f"{provider} installation {external_id} belongs to another organisation"
+        )
+    return found
+
+
+def set_secret(conn: Connection, keys: Keys, installation: Installation, secret: bytes) -> int:
+    """Seals the installation's new secret; the one before it stays live. Returns how many are.
+
+    Does not commit. Raises SealedError.
+    """
+    sealed = keys.seal(secret, identity(installation.id))
+    # Two that rotate at once would each keep the other's.
+    conn.execute("SELECT FROM lightfast.installations WHERE id = %s FOR UPDATE", (installation.id,))
+    conn.execute(
+        """
+        INSERT INTO lightfast.installation_secrets (installation_id, sealed, key_id, created_at)
+        VALUES (%s, %s, %s, clock_timestamp())
+        """,
+        (installation.id, sealed.text, sealed.key_id),
+    )
+    return remove_secrets(conn, installation, keep=LIVE_SECRETS)
+
+
+def remove_secrets(conn: Connection, installation: Installation, *, keep: int) -> int:
+    """Removes all but the newest `keep`; returns how many are left. Does not commit."""
+    conn.execute(
+        """
+        DELETE FROM lightfast.installation_secrets WHERE installation_id = %(id)s AND id NOT IN (
+          SELECT id FROM lightfast.installation_secrets WHERE installation_id = %(id)s
+          ORDER BY created_at DESC, id DESC LIMIT %(keep)s
+        )
+        """,
+        {"id": installation.id, "keep": keep},
+    )
+    return find_installation(conn, installation.provider, installation.external_id).secrets
+
+
+def seal_anew(conn: Connection, keys: Keys) -> int:
+    """Seals every secret under the first key, so that older keys can go; returns how many changed.
+
+    Does not commit. Raises SealedError where one cannot be opened.
+    """
+    rows = conn.execute(
+        """
+        SELECT id, installation_id, key_id, sealed FROM lightfast.installation_secrets
+        WHERE key_id <> %s ORDER BY id FOR UPDATE
+        """,
+        (keys.first_id,),
+    ).fetchall()
+    for row, installation, key_id, text in rows:
+        secret = keys.open(Sealed(key_id, text), identity(installation))
+        sealed = keys.seal(secret, identity(installation))
+        conn.execute(
+            "UPDATE lightfast.installation_secrets SET sealed = %s, key_id = %s WHERE id = %s",
+            (sealed.text, sealed.key_id, row),
+        )
+    return len(rows)
+
+
+def identity(installation_id: int) -> bytes:
+    """What a sealed secret is bound to: copied to another installation's row it does not open."""
+    return b"lightfast.installation_secrets:%d" % installation_id

@@ -1,0 +1,112 @@
+"""Secrets as they are stored: sealed with AES-256-GCM under a key from the settings.
+
+A sealed secret opens only under its key and for the row it was sealed for. Which rows there are
+stands with the tables' own queries.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES = 32
+IV_BYTES = 12
+TAG_BYTES = 16
+
+
+class SealedError(ValueError):
+    """A key or a sealed secret that cannot be used; the message holds neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """`text`: standard base64 of IV, tag and ciphertext. `key_id` names the key without telling it."""
+
+    key_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The live keys: the first seals, each opens what it sealed."""
+
+    _keys: tuple[tuple[str, bytes], ...] = field(repr=False)
+
+    @classmethod
+    def parse(cls, setting: str) -> Keys:
+        """From ENCRYPTION_KEY: 32 bytes as 64 hexadecimal digits or base64; several by comma.
+
+        Raises SealedError.
+        """
+        parts = [part.strip() for part in setting.split(",") if part.strip()]
+        if not parts:
+            raise SealedError(
+                "ENCRYPTION_KEY is not set: 32 bytes as 64 hexadecimal digits or base64"
+            )
+        keys = [_key(part) for part in parts]
+        return cls(tuple((key_id(key), key) for key in keys))
+
+    @property
+    def first_id(self) -> str:
+        return self._keys[0][0]
+
+    def seal(
+        self, secret: bytes, identity: bytes, *, random: Callable[[int], bytes] = os.urandom
+    ) -> Sealed:
+        """Seals under the first key, bound to `identity` (empty: to nothing).
+
+        Raises SealedError for an empty secret.
+        """
+        if not secret:
+            raise SealedError("an empty secret is none")
+        name, key = self._keys[0]
+        iv = random(IV_BYTES)
+        sealed = AESGCM(key).encrypt(iv, secret, identity or None)
+        # The tag stands before the ciphertext in this format, behind it in the library's.
+        wire = iv + sealed[-TAG_BYTES:] + sealed[:-TAG_BYTES]
+        return Sealed(name, base64.b64encode(wire).decode())
+
+    def open(self, sealed: Sealed, identity: bytes) -> bytes:
+        """The secret. Raises SealedError where the key is not live or a bit is not as it was."""
+        key = dict(self._keys).get(sealed.key_id)
+        if key is None:
+            raise SealedError(
+                f"sealed with key {sealed.key_id}, which ENCRYPTION_KEY does not hold"
+            )
+        try:
+            wire = base64.b64decode(sealed.text, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise SealedError("a sealed secret is not base64") from error
+        if len(wire) < IV_BYTES + TAG_BYTES:
+            raise SealedError(f"a sealed secret has at least {IV_BYTES + TAG_BYTES} bytes")
+        iv, tag, text = wire[:IV_BYTES], wire[IV_BYTES:][:TAG_BYTES], wire[IV_BYTES + TAG_BYTES :]
+        try:
+            return AESGCM(key).decrypt(iv, text + tag, identity or None)
+        except InvalidTag as error:
+            raise SealedError("a sealed secret was changed, or is another row's") from error
+
+
+def key_id(key: bytes) -> str:
+    """A name of the key that tells nothing of it."""
+    return hashlib.sha256(b"lightfast key id\0" + key).hexdigest()[:16]
+
+
+def _key(text: str) -> bytes:
+    try:
+        key = (
+            bytes.fromhex(text)
+            if len(text) == 2 * KEY_BYTES
+            else base64.b64decode(text, validate=True)
+        )
+    except (binascii.Error, ValueError) as error:
+        raise SealedError("ENCRYPTION_KEY is neither hexadecimal nor base64") from error
+    if len(key) != KEY_BYTES:
+        raise SealedError(f"ENCRYPTION_KEY has {len(key)} bytes, not {KEY_BYTES}")
+    return key
