@@ -1,0 +1,240 @@
+"""Relations that deliveries state against those read off by hand: `python -m bench.references`.
+
+Everything recorded beside the checkout (two histories, every webhook, the demo) goes through the
+pipeline into a database of this run's own; then what the labelled deliveries' observations state is
+compared with bench/gold/references.tsv. Prints precision and recall with Wilson's 95 % intervals
+and every disagreement; exit 1 below 0.99. About two minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+
+from bench.gold_references import (
+    SHARED,
+    End,
+    Label,
+    Sent,
+    Verdict,
+    deliveries,
+    disagreements,
+    end,
+    figures,
+    is_said,
+    read_labels,
+    refused_at_the_door,
+    repository_ids,
+    wilson,
+    with_ids,
+)
+from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.providers import discover
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.embedded import EmbeddedPostgres
+from lightfast_pipelines.store.inbox import Delivery, insert_deliveries
+from lightfast_pipelines.store.links import (
+    LinkRefusedError,
+    add_workspace,
+    link_resource,
+    list_integrations,
+    set_sync_config,
+)
+from lightfast_pipelines.store.locks import job_lock
+from lightfast_pipelines.store.migrate import migrate
+
+WANTED = 0.99
+CHUNK = 500
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+ROW = "{:<22} {:>6} {:>5} {:>9}  {:<16} {:>9} {:>6} {:>7}  {:<16}"
+
+
+def fill(conn: Connection, sent: Sequence[Sent]) -> None:
+    """Links every resource with every branch wanted, and stores the deliveries as webhooks."""
+    workspace = add_workspace(conn, "bench")
+    for provider, resource in sorted({each for one in sent for each in _resources(one)}):
+        try:
+            with conn.transaction():
+                link_resource(conn, workspace, provider, resource)
+        except LinkRefusedError as error:
+            print(error)
+    for integration in list_integrations(conn, workspace):
+        set_sync_config(conn, integration, {"branches": ["*"]})
+    for start in range(0, len(sent), CHUNK):
+        insert_deliveries(conn, [_delivery(one) for one in sent[start : start + CHUNK]])
+    conn.commit()
+
+
+def _resources(sent: Sent) -> list[tuple[str, str]]:
+    provider = discover()[sent.provider]
+    route = provider.route(sent.event, provider.decode(sent.body, {}))
+    if route is None:
+        return []
+    candidates = [(route.resource_key, route.resource_id), *route.alternatives]
+    # What is no resource (an installation, an entity on the way) has an id of another form.
+    return [
+        (sent.provider, identifier)
+        for key, identifier in candidates
+        if key != route.via and key.split(":", 2)[2] == identifier
+    ]
+
+
+def _delivery(sent: Sent) -> Delivery:
+    return Delivery(
+        provider=sent.provider,
+        delivery_id=sent.delivery_id,
+        event_type=sent.event,
+        body=sent.body,
+        headers={},
+        received_at=NOW,
+        partition_date=NOW.date(),
+        ingestion_source="webhook",
+        verified_by="env:BENCH",
+    )
+
+
+def capture_all(conn: Connection) -> None:
+    with job_lock(conn, "capture", wait=True):
+        more = True
+        while more:
+            more = capture(conn, days=None, max_rows=5000, batch_rows=500, now=NOW).more
+
+
+def judge(
+    conn: Connection, labels: Sequence[Label], sent: Mapping[str, Sent], ids: Mapping[str, str]
+) -> list[Verdict]:
+    wanted = [sent[label.file].delivery_id for label in labels]
+    delivered = {
+        row[0]
+        for row in conn.execute(
+            "SELECT delivery_id FROM lightfast.deliveries"
+            " WHERE status = 'delivered' AND delivery_id = ANY(%s)",
+            (wanted,),
+        )
+    }
+    made: dict[str, list[tuple[End, str, End]]] = defaultdict(list)
+    for delivery_id, one, one_aliases, relation, other, other_aliases in conn.execute(
+        """
+        SELECT p.delivery_id, a.key, a.aliases, s.type, b.key, b.aliases
+        FROM lightfast.raw_payloads p
+        JOIN lightfast.observation_sources o ON o.raw_payload_id = p.id
+        JOIN lightfast.relationship_sources r ON r.observation_id = o.observation_id
+        JOIN lightfast.relationships s
+          ON s.subject_id = r.subject_id AND s.object_id = r.object_id AND s.type = r.type
+        JOIN lightfast.entities a ON a.id = s.subject_id
+        JOIN lightfast.entities b ON b.id = s.object_id
+        WHERE p.delivery_id = ANY(%s)
+        """,
+        (wanted,),
+    ):
+        made[delivery_id].append(
+            (end((one, *one_aliases), ids), relation, end((other, *other_aliases), ids))
+        )
+    return [
+        Verdict(
+            label,
+            sent[label.file].provider,
+            sent[label.file].delivery_id in delivered,
+            is_said(label, made[sent[label.file].delivery_id]),
+        )
+        for label in labels
+    ]
+
+
+def report(verdicts: Sequence[Verdict]) -> bool:
+    """Prints the tables and the disagreements; whether precision and recall are as wanted."""
+    print(ROW.format("", "edges", "found", "recall", "95 %", "none", "wrong", "precis.", "95 %"))
+    _row("all", verdicts)
+    for name in (_provider, _type):
+        print()
+        for value, group in groupby(sorted(verdicts, key=name), name):
+            _row(value, list(group))
+    silent = [each for each in verdicts if not each.counts]
+    print(f"\nnot counted, in deliveries that are not kept: {len(silent)} labels")
+    differ = disagreements(verdicts)
+    print(f"disagreements: {len(differ)}")
+    for verdict in differ:
+        label = verdict.label
+        what = "not made" if verdict.wanted else "wrongly made"
+        where = "" if verdict.delivered else " (not delivered)"
+        print(f"  {what}{where}: {label.file} {label.subject} {label.type} {label.object}")
+        print(f"    label: {label.kind}, {label.why}")
+    total = figures(verdicts)
+    return total.precision >= WANTED and total.recall >= WANTED
+
+
+def _provider(verdict: Verdict) -> str:
+    return verdict.provider
+
+
+def _type(verdict: Verdict) -> str:
+    return verdict.label.type
+
+
+def _row(name: str, verdicts: Sequence[Verdict]) -> None:
+    one = figures(verdicts)
+    edges, made = one.found + one.missed, one.found + one.wrong
+    low, high = wilson(one.found, edges)
+    least, most = wilson(one.found, made)
+    print(
+        ROW.format(
+            name,
+            edges,
+            one.found,
+            f"{one.recall:.4f}" if edges else "-",
+            f"{low:.4f}-{high:.4f}" if edges else "-",
+            one.wrong + one.avoided,
+            one.wrong,
+            f"{one.precision:.4f}" if made else "-",
+            f"{least:.4f}-{most:.4f}" if made else "-",
+        )
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.references", description=__doc__)
+    parser.add_argument("--shared", type=Path, default=SHARED, help="folder of corpus and payloads")
+    parser.add_argument(
+        "--labelled", action="store_true", help="only the labelled deliveries: quicker, more stubs"
+    )
+    arguments = parser.parse_args()
+    gold = read_labels()
+    files = {label.file for label in gold}
+    everything = list(deliveries(arguments.shared))
+    sent = {one.file: one for one in everything if one.file in files}
+    for file in sorted(files - sent.keys() - refused_at_the_door()):
+        print(f"no such delivery: {file}")
+    ids = repository_ids(sent.values())
+    labels = with_ids([each for each in gold if each.file in sent], ids)
+    verdicts: list[Verdict] = []
+    with tempfile.TemporaryDirectory(prefix="lightfast-bench-") as folder:
+        server = EmbeddedPostgres(Path(folder) / "home", idle_seconds=5)
+        with server.acquire() as lease:
+            for number, group in enumerate(sorted({one.group for one in everything})):
+                name = f"bench_{number}"
+                with Database(lease=lease).connect("migrator", autocommit=True) as conn:
+                    conn.execute(f"CREATE DATABASE {name}")
+                url = lease.url(database=name, user="lightfast_migrator")
+                migrate(url, roles_log_in=True)
+                mine = [one for one in everything if one.group == group]
+                if arguments.labelled:
+                    mine = [one for one in mine if one.file in files]
+                with Database(address=url).connect() as conn:
+                    fill(conn, mine)
+                    capture_all(conn)
+                    chosen = [label for label in labels if sent[label.file].group == group]
+                    verdicts += judge(conn, chosen, sent, ids)
+                print(f"{group}: {len(mine):,} deliveries", flush=True)
+    print()
+    if not report(verdicts):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
