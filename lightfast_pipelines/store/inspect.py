@@ -131,11 +131,16 @@ def why(conn: Connection, key: str, workspace: Workspace | None) -> dict[str, An
         )
         conn.rollback()
         return found
-    deliveries = _rows(conn, _DELIVERIES, (key, _SHOWN))
+    deliveries = (
+        _rows(conn, _DELIVERIES_OF_ONE, (workspace.id, workspace.org_id, key, _SHOWN))
+        if workspace
+        else _rows(conn, _DELIVERIES, (key, _SHOWN))
+    )
     if deliveries:
         found["deliveries"] = deliveries
     elif not entities and (resource := _resource_of(key)):
-        missing = _rows(conn, _MISSING, (resource, scope, scope, _SHOWN))
+        org = workspace.org_id if workspace else None
+        missing = _rows(conn, _MISSING, (resource, scope, scope, org, _SHOWN))
         if missing:
             found["not_there"] = (
                 f"no observation or entity has this key; of the deliveries of {resource} these became no rows:"
@@ -192,11 +197,23 @@ _DELIVERIES = """
     FROM lightfast.deliveries d WHERE d.delivery_id = %s ORDER BY d.id LIMIT %s
 """
 
+# What it became elsewhere is the other workspaces' own; while none is known it is nobody's.
+_DELIVERIES_OF_ONE = """
+    SELECT p.id AS payload, p.provider, p.event_type AS event, p.received_at::text, p.verified_by,
+           CASE WHEN q.raw_payload_id IS NULL THEN o.status ELSE 'received' END AS status, o.reason
+    FROM lightfast.raw_payloads p
+    JOIN lightfast.outcomes o ON o.raw_payload_id = p.id
+     AND (o.workspace_id = %s OR (o.workspace_id IS NULL AND (p.org_id IS NULL OR p.org_id = %s)))
+    LEFT JOIN lightfast.raw_queue q ON q.raw_payload_id = p.id
+    WHERE p.delivery_id = %s ORDER BY p.id LIMIT %s
+"""
+
 _MISSING = """
     SELECT o.status, o.reason, p.event_type AS event, count(*)::int AS deliveries,
            max(p.received_at)::text AS last_received_at
     FROM lightfast.outcomes o JOIN lightfast.raw_payloads p ON p.id = o.raw_payload_id
     WHERE o.resource_key = %s AND o.status <> 'delivered'
-      AND (%s::bigint IS NULL OR o.workspace_id = %s OR o.workspace_id IS NULL)
+      AND (%s::bigint IS NULL OR o.workspace_id = %s
+           OR (o.workspace_id IS NULL AND (p.org_id IS NULL OR p.org_id = %s)))
     GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3 LIMIT %s
 """
