@@ -5,6 +5,7 @@ Nothing else reads the environment. Values are validated here and handed on as p
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -123,7 +124,7 @@ class Settings(BaseSettings):
     encryption_key: SecretStr | None = Field(
         default=None,
         alias="ENCRYPTION_KEY",
-        description="32 bytes as 64 hex digits or base64: seals stored secrets. Several by comma: the first seals, each opens.",
+        description="Seals stored secrets: 32 bytes in hex or base64. Of several, by comma, the first seals.",
     )
     openai_api_key: SecretStr | None = Field(
         default=None, alias="OPENAI_API_KEY", description="Turns OpenAI embeddings on."
@@ -136,12 +137,19 @@ class Settings(BaseSettings):
     )
 
     def webhook_secrets(self, names: tuple[str, ...]) -> list[tuple[str, bytes]]:
-        """(`env:NAME` or `env:NAME#2`, secret) for each secret set under these environment names."""
+        """(`env:NAME` or `env:NAME#2`, secret) for each secret set under these environment names.
+
+        A name that is no field here is a provider's own, which was added as a folder alone.
+        """
         found: list[tuple[str, bytes]] = []
         by_alias = {field.alias: name for name, field in type(self).model_fields.items()}
         for name in names:
-            value = getattr(self, by_alias[name])
-            parts = [part.strip() for part in value.get_secret_value().split(",")] if value else []
+            if name in by_alias:
+                field = getattr(self, by_alias[name])
+                value = field.get_secret_value() if field else ""
+            else:
+                value = os.environ.get(name, "")
+            parts = [part.strip() for part in value.split(",")]
             for position, part in enumerate((part for part in parts if part), start=1):
                 found.append(
                     (f"env:{name}" if position == 1 else f"env:{name}#{position}", part.encode())

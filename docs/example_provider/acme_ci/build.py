@@ -1,0 +1,97 @@
+"""`build.finished`: a build that passed or failed, of a commit.
+
+What else happens to a build is not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Account,
+    Edge,
+    Mention,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    content_of,
+    name_of,
+    needed_child,
+    text,
+    time,
+    titled,
+    url,
+)
+
+# What Acme says -> (the transition in `source_type`, significance).
+_RESULTS = {"passed": ("passed", 20), "failed": ("failed", 55)}
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the payload names no build, no time or no result that is known."""
+    build, project = needed_child(payload, "build"), needed_child(payload, "project")
+    identity, at = name_of(build, "id"), time(build, "finished_at")
+    if identity is None:
+        raise Missing("build.id")
+    if at is None:
+        raise Missing("build.finished_at")
+    result = _RESULTS.get(text(build, "result") or "")
+    if result is None:
+        raise Missing("build.result")
+    return Understood((_statement(payload, build, project, identity, at, result),))
+
+
+def _statement(
+    payload: Mapping[str, Any],
+    build: Mapping[str, Any],
+    project: Mapping[str, Any],
+    identity: str,
+    at: datetime,
+    result: tuple[str, int],
+) -> Statement:
+    transition, significance = result
+    # A kind of thing that only this provider has gets its key here: ids that survive renames.
+    subject = Thing(f"acme_ci:build:{identity}", name_of(build, "number"), url(build, "url"))
+    commit = name_of(build, "commit")
+    # A thing of another provider is named as that one names it: the edge meets it there.
+    commits = (Thing(keys.github_commit(commit), name=commit[:7]),) if commit else ()
+    who = _account(child(payload, "actor"))
+    return Statement(
+        # A build finishes once, so its id alone tells this fact from every other. Where a thing can
+        # do the same twice, the time or id of the transition is the third part.
+        source_id=keys.source_id(subject.key, "finished"),
+        source="acme_ci",
+        source_type=f"build.{transition}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(f"Build {transition}", text(project, "name")),
+        content=content_of(text(build, "message")),
+        base_significance=significance,
+        actor=who,
+        author=who,
+        references=tuple(
+            Reference("commit", commit, None, commit[:7]) for commit in (commit,) if commit
+        ),
+        mentions=(Mention(subject, "subject"), *(Mention(one, "reference") for one in commits)),
+        edges=tuple(Edge(subject, "references", one) for one in commits),
+        states=(StateChange(subject, "status", transition, at),),
+        metadata={"projectId": name_of(project, "id"), "branch": name_of(build, "branch")},
+        branch=name_of(build, "branch"),
+    )
+
+
+def _account(actor: Mapping[str, Any]) -> Account | None:
+    identity = name_of(actor, "id")
+    if identity is None:
+        return None
+    return Account("acme_ci", identity, username=name_of(actor, "login"), kind="person")

@@ -1,0 +1,131 @@
+"""Acme CI as the receiver and capture see it: which part of this folder answers which question."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain.events import (
+    Filtered,
+    Lifecycle,
+    LifecycleEvent,
+    Parked,
+    Reading,
+    Route,
+)
+from lightfast_pipelines.providers import json_body, signing
+from lightfast_pipelines.providers.acme_ci import build
+from lightfast_pipelines.providers.contract import (
+    Accepted,
+    EventRule,
+    MalformedBody,
+    Refused,
+    Secret,
+)
+from lightfast_pipelines.providers.fields import Missing, child, name_of, needed_child, time
+
+_SIGNATURE, _DELIVERY = "x-acme-signature", "x-acme-delivery"
+_PREFIX = "sha256="
+_QUEUED = "it says nothing that its end does not say"
+
+_RULES = (
+    EventRule("build.finished", None, "delivered", ("build.passed", "build.failed")),
+    EventRule("build.queued", None, "filtered", note=_QUEUED),
+    EventRule("project.deleted", None, "lifecycle", note="the project is removed"),
+)
+
+
+class AcmeCi:
+    """`contract.Provider` for the imaginary acme-ci.example."""
+
+    name = "acme_ci"
+    rule_version = 1
+    default_events = frozenset({"build.finished"})
+    events: Sequence[EventRule] = _RULES
+    kept_headers = frozenset({"content-type", _DELIVERY, _SIGNATURE})
+    # Read from the environment under this name; two, by comma, while rotating.
+    secret_settings: Sequence[str] = ("ACME_CI_WEBHOOK_SECRET",)
+
+    def accept(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        secrets: Sequence[Secret],
+        *,
+        now: datetime,  # noqa: ARG002 - Acme signs no time
+    ) -> Accepted | Refused:
+        """Nothing of a delivery is looked at before its signature is known to be good."""
+        signature = headers.get(_SIGNATURE, "")
+        digits = signature.removeprefix(_PREFIX) if signature.startswith(_PREFIX) else None
+        verified_by = signing.signer(body, digits, secrets, "sha256")
+        if verified_by is None:
+            return Refused(401, "signature missing or not valid")
+        try:
+            payload = json_body.payload(body)
+        except MalformedBody as error:
+            return Refused(400, str(error))
+        # The event's name is the signed body's: a header could be anybody's.
+        event = name_of(payload, "event")
+        if event is None:
+            return Refused(400, "field event is missing")
+        # Acme sends again under the same id; without one, the same bytes are the same delivery.
+        delivery = headers.get(_DELIVERY) or hashlib.sha256(body).hexdigest()
+        return Accepted(delivery, event, verified_by)
+
+    def decode(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],  # noqa: ARG002 - it is always JSON
+    ) -> dict[str, Any]:
+        """The payload; its text holds no NUL and no lone surrogate. Raises MalformedBody."""
+        return json_body.payload(body)
+
+    def route(
+        self,
+        event_type: str,  # noqa: ARG002 - every payload of Acme names its project
+        payload: Mapping[str, Any],
+    ) -> Route | None:
+        """By the project's id, which survives a rename."""
+        project = child(payload, "project")
+        identity = name_of(project, "id")
+        if identity is None:
+            return None
+        meta = {"default_branch": name_of(project, "default_branch")}
+        return Route(
+            f"acme_ci:project:{identity}",
+            identity,
+            name_of(project, "name"),
+            resource_meta={key: value for key, value in meta.items() if value},
+        )
+
+    def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
+        """For any payload of `decode`: statements, or why there are none. Does not raise."""
+        try:
+            if event_type == "build.finished":
+                return build.read(payload)
+            if event_type == "build.queued":
+                return Filtered(f"event build.queued is not kept: {_QUEUED}")
+            if event_type == "project.deleted":
+                return _deleted(payload)
+        except Missing as missing:
+            return Parked(f"{event_type}: {missing}")
+        return Parked(f"event {event_type[:100]} is not known yet")
+
+    def sync_event(
+        self,
+        event_type: str,
+        payload: Mapping[str, Any],  # noqa: ARG002 - the type names the kind
+    ) -> str:
+        """The event as Acme calls it."""
+        return event_type
+
+
+def _deleted(payload: Mapping[str, Any]) -> Reading:
+    identity = name_of(needed_child(payload, "project"), "id")
+    if identity is None:
+        raise Missing("project.id")
+    at = time(payload, "sent_at")
+    gone = LifecycleEvent("resource", identity, "removed", at, "Acme CI: project deleted")
+    return Lifecycle((gone,), "project.deleted")
