@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from lightfast_pipelines.cli.chain import Link
     from lightfast_pipelines.cli.demo import Played
     from lightfast_pipelines.cli.stack import Stack
     from lightfast_pipelines.store.database import Connection
@@ -32,6 +33,7 @@ def print_account(conn: Connection, played: Played, stack: Stack) -> None:
     _fixes(console, conn, workspace)
     _states(console, conn, played)
     _clusters(console, conn, workspace)
+    _chain(console, conn, played)
     _where(console, played, stack)
     conn.rollback()
 
@@ -63,20 +65,28 @@ def _received(console: Console, played: Played) -> None:
     fates = Counter(played.fates.get(scene.delivery_id, "not stored") for scene in stored)
     of_files = ", ".join(f"{count} {fate}" for fate, count in sorted(fates.items()))
     rows: list[Sequence[object]] = [
-        ("the days before", f"{len(stored)} lines", "ingested", of_files)
+        ("the days before", "all four", f"{len(stored)} lines", "ingested", of_files)
     ]
     for scene, status, repeated in played.answers:
         answer = {
             200: "200 accepted",
             400: "400 refused: not JSON",
-            401: "401 refused: signature",
+            401: "401 refused: time" if scene.trick == "stale" else "401 refused: signature",
         }.get(status, str(status))
         fate = "not stored" if status != 200 else played.fates.get(scene.delivery_id, "not stored")
-        rows.append((scene.name, scene.event, f"{answer}{' (known)' if repeated else ''}", fate))
+        rows.append(
+            (
+                scene.name,
+                scene.provider,
+                scene.event,
+                f"{answer}{' (known)' if repeated else ''}",
+                fate,
+            )
+        )
     _table(
         console,
         "What was accepted and what was refused",
-        ("delivery", "event", "answer", "became"),
+        ("delivery", "from", "event", "answer", "became"),
         rows,
     )
 
@@ -128,7 +138,7 @@ def _people(console: Console, conn: Connection, workspace: int) -> None:
     _table(console, "Who did what", ("who", "kind", "did"), rows)
     console.print(
         "Priya's commits carry an address that GitHub does not vouch for: anyone can write one, so "
-        "they are not taken for hers.",
+        "they are not taken for hers. Vercel's webhooks name an account by its number alone.",
         style="dim",
     )
 
@@ -201,6 +211,53 @@ def _clusters(console: Console, conn: Connection, workspace: int) -> None:
     _table(console, "The largest clusters", ("about", "n", "days", "words"), rows)
 
 
+def _chain(console: Console, conn: Connection, played: Played) -> None:
+    """Read from relationships alone: nothing here knows the story."""
+    from lightfast_pipelines.cli import chain
+    from lightfast_pipelines.cli.questions import print_why
+    from lightfast_pipelines.store.inspect import why
+
+    workspace = played.workspace.id
+    alert = chain.last_alert(conn, workspace)
+    if alert is None:
+        return
+    links = chain.walk(conn, workspace, alert, chain.TO_THE_CAUSE)
+    _walk(console, "From the alert to the change that caused it", links)
+    trouble = next((link.key for link in links if link.depth == 1), None)
+    if trouble is None:
+        return
+    ended = chain.walk(conn, workspace, trouble, chain.TO_THE_END)
+    _walk(console, "What put an end to it", ended)
+    key = chain.cause_stated_by(conn, workspace, trouble)
+    if key is not None:
+        console.print()
+        console.print(f"lightfast why '{key}'", style="bold")
+        print_why(why(conn, key, played.workspace))
+
+
+def _walk(console: Console, title: str, links: Sequence[Link]) -> None:
+    rows: list[Sequence[object]] = []
+    for link in links:
+        step = f"{'->' if link.forward else '<-'} {link.type}" if link.type else ""
+        author = f"by {link.author}" if link.author else None
+        status = f"{link.status} by {link.changed_by}" if link.changed_by else link.status
+        rows.append(
+            (
+                f"{'  ' * max(link.depth - 1, 0)}{step}",
+                link.category.replace("_", " "),
+                _shown(link),
+                ", ".join(part for part in (author, status) if part),
+            )
+        )
+    _table(console, title, ("", "", "", ""), rows)
+
+
+def _shown(link: Link) -> str:
+    """Its name; a release that is called by a commit's id is cut short, as everybody writes it."""
+    name = link.name or link.key
+    return name[:12] if link.category == "release" and len(name) == 40 else name[:60]
+
+
 def _where(console: Console, played: Played, stack: Stack) -> None:
     from lightfast_pipelines.domain import keys
 
@@ -208,7 +265,7 @@ def _where(console: Console, played: Played, stack: Stack) -> None:
     console.print()
     console.print("Where to look", style="bold")
     console.print(f"Dagster       {stack.dagster_url}")
-    console.print(f"receiver      {stack.receiver_url}/webhooks/github")
+    console.print(f"receiver      {stack.receiver_url}/webhooks/PROVIDER")
     console.print("SQL           lightfast db psql")
     console.print(f"why, and then lightfast why '{key}'")
     console.print(f"              lightfast state '{key}' --workspace {played.workspace.slug}")

@@ -52,6 +52,12 @@ def waiting(as_json: AsJson = False) -> None:
         _print_section(title, rows)
 
 
+def print_why(found: dict[str, Any]) -> None:
+    """What `why` answers, section by section."""
+    for title, value in found.items():
+        _print_section(title, value)
+
+
 def _print_section(title: str, value: object) -> None:
     if isinstance(value, dict):
         typer.echo(f"{title.replace('_', ' ')}:")
@@ -124,8 +130,7 @@ def why(
     if as_json:
         print_json(found)
     elif found:
-        for title, value in found.items():
-            _print_section(title, value)
+        print_why(found)
     if not found:
         raise Failure(f"nothing is known of {key!r}: no observation, entity or payload names it")
 

@@ -10,6 +10,7 @@ from itertools import product
 from lightfast_pipelines.capture.batch import capture
 from lightfast_pipelines.capture.ingest import ingest
 from lightfast_pipelines.capture.jsonlines import read_lines
+from lightfast_pipelines.cli import chain
 from lightfast_pipelines.cli.demo import Played, surprises
 from lightfast_pipelines.demo.sending import request_of
 from lightfast_pipelines.demo.story import ORG, PROVIDERS, Scene, Stage, as_lines, tell
@@ -152,3 +153,38 @@ def test_the_late_report_and_the_two_fixes_are_where_they_belong(conn: Connectio
         ("open", played.stage.at(3, "08:30")),
         ("closed", played.stage.at(1, "23:31")),
     ]
+
+
+def test_the_chain_from_the_alert_leads_to_the_change_and_from_the_fix_to_its_end(
+    conn: Connection,
+) -> None:
+    played = play(conn)
+    shop, workspace = played.stage.shop.id, played.workspace.id
+    alert = chain.last_alert(conn, workspace)
+    assert alert is not None
+    cause = chain.walk(conn, workspace, alert, chain.TO_THE_CAUSE)
+    assert [(link.depth, link.type, link.category) for link in cause] == [
+        (0, "", "alert"),
+        (1, "references", "issue"),
+        (2, "caused_by", "release"),
+        (3, "contains", "commit"),
+        (4, "deploys", "deployment"),
+        (4, "merges_as", "pull_request"),
+        (5, "tracked_in", "issue"),
+    ]
+    assert cause[5].key == f"github:pr:{shop}#43"
+    assert (cause[4].status, cause[5].status, cause[6].status) == (
+        "promoted",
+        "merged",
+        "completed",
+    )
+    end = chain.walk(conn, workspace, cause[1].key, chain.TO_THE_END)
+    assert [(link.depth, link.type, link.status) for link in end] == [
+        (0, "", "resolved"),
+        (1, "resolves", "merged"),
+        (2, "merges_as", None),
+        (3, "deploys", "promoted"),
+        (2, "tracked_in", "completed"),
+    ]
+    assert end[1].key == f"github:pr:{shop}#51"
+    assert chain.cause_stated_by(conn, workspace, cause[1].key) == f"{cause[1].key}|created"
