@@ -3,7 +3,7 @@
 Everything recorded beside the checkout (two histories, every webhook, the demo) goes through the
 pipeline into a database of this run's own; then what the labelled deliveries' observations state is
 compared with bench/gold/references.tsv. Prints precision and recall with Wilson's 95 % intervals
-and every disagreement; exit 1 below 0.99. About two minutes.
+and every disagreement; exit 1 below 0.99. Half a minute.
 """
 
 from __future__ import annotations
