@@ -6,7 +6,7 @@ The latest by the provider's clock wins, whichever comes first; stored observati
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -34,8 +34,10 @@ _COLUMNS = (
 def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> int:
     """Records the lifecycle events of these payloads and brings their subjects up to date.
 
-    Returns how many events there were.
+    Returns how many events there were. What a payload stated under older rules and no longer does is
+    taken back.
     """
+    payloads = list(payloads)
     rows = {
         (payload.raw.id, event.subject_kind, event.subject_id, event.change): (
             payload.raw.id,
@@ -51,23 +53,28 @@ def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> int:
         if isinstance(payload.reading, Lifecycle)
         for event in payload.reading.events
     }
-    if not rows:
+    deleted = conn.execute(
+        """
+        DELETE FROM lightfast.lifecycle_events WHERE raw_payload_id = ANY(%s)
+        RETURNING provider, subject_kind, subject_id
+        """,
+        ([payload.raw.id for payload in payloads if payload.reading is not None],),
+    ).fetchall()
+    before = {(row[0], row[1], row[2]) for row in deleted}
+    if not rows and not before:
         return 0
-    conn.execute(
-        "DELETE FROM lightfast.lifecycle_events WHERE raw_payload_id = ANY(%s)",
-        (sorted({key[0] for key in rows}),),
-    )
     staged = stage(conn, "lifecycle_events", _COLUMNS, rows.values())
     names = ", ".join(_COLUMNS)
     conn.execute(f"INSERT INTO lightfast.lifecycle_events ({names}) SELECT {names} FROM {staged}")
-    settle(conn, sorted({row[1:4] for row in rows.values()}))
+    settle(conn, sorted({row[1:4] for row in rows.values()} | before), before)
     return len(rows)
 
 
-def settle(conn: Connection, subjects: Sequence[Subject]) -> None:
-    """Folds all lifecycle events of these subjects (provider, kind, id) in order of their time."""
-    if not subjects:
-        return
+def settle(conn: Connection, subjects: Sequence[Subject], before: Collection[Subject] = ()) -> None:
+    """Folds all lifecycle events of these subjects (provider, kind, id) in order of their time.
+
+    Those of `before` that have none any more are as if there never had been one.
+    """
     found = conn.execute(
         """
         SELECT l.provider, l.subject_kind, l.subject_id, l.change, l.value, l.reason
@@ -91,6 +98,8 @@ def settle(conn: Connection, subjects: Sequence[Subject]) -> None:
     stories: dict[Subject, list[tuple[str, dict[str, Any], str]]] = defaultdict(list)
     for provider, kind, identifier, change, value, reason in found:
         stories[provider, kind, identifier].append((change, value, reason))
+    for subject in before:
+        stories.setdefault(subject, [])
     for (provider, kind, identifier), story in stories.items():
         if kind == "installation":
             _settle_installation(conn, provider, identifier, story)
@@ -103,20 +112,28 @@ def _settle_installation(
 ) -> None:
     status, why = "active", None
     account: str | None = None
+    info: dict[str, Any] = {}
     for change, value, reason in story:
         account = value.get("account_login") or account
+        info |= {key: one for key, one in value.items() if key != "account_login"}
         if change in _INSTALLATION_STATUS:
             status = _INSTALLATION_STATUS[change]
             why = None if status == "active" else reason
     conn.execute(
         """
         UPDATE lightfast.installations SET status = %(status)s, status_reason = %(why)s,
-          account_login = coalesce(%(account)s, account_login), updated_at = now()
+          account_login = coalesce(%(account)s, account_login),
+          provider_account_info = provider_account_info || %(info)s::jsonb, updated_at = now()
         WHERE provider = %(provider)s AND external_id = %(id)s
-          AND (status, status_reason, account_login)
-            IS DISTINCT FROM (%(status)s, %(why)s, coalesce(%(account)s, account_login))
         """,
-        {"status": status, "why": why, "account": account, "provider": provider, "id": identifier},
+        {
+            "status": status,
+            "why": why,
+            "account": account,
+            "info": msgspec.json.encode(info).decode(),
+            "provider": provider,
+            "id": identifier,
+        },
     )
 
 
@@ -124,14 +141,17 @@ def _settle_resource(
     conn: Connection, provider: str, identifier: str, story: list[tuple[str, dict[str, Any], str]]
 ) -> None:
     status, why = "active", None
+    archived: str | None = None
     name: str | None = None
     meta: dict[str, Any] = {}
     for change, value, reason in story:
         name = value.get("name") or name
-        if change in ("active", "removed"):
-            status, why = change, None if change == "active" else reason
+        if change in ("active", "suspended", "removed"):
+            status = "removed" if change == "removed" else "active"
+            why = None if change == "active" else reason
         elif change in ("archived", "unarchived"):
             meta["archived"] = change == "archived"
+            archived = reason if change == "archived" else None
         meta |= {key: one for key, one in value.items() if key not in ("name", "account_login")}
     conn.execute(
         """
@@ -142,7 +162,7 @@ def _settle_resource(
         """,
         {
             "status": status,
-            "why": why,
+            "why": why or archived,
             "name": name,
             "meta": msgspec.json.encode(meta).decode(),
             "provider": provider,

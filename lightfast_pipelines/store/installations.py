@@ -58,6 +58,18 @@ def add_installation(
         """,
         (provider, external_id, org_id, account),
     ).fetchone()
+    if made is not None:
+        # What the provider said of it before is applied to it now.
+        conn.execute(
+            """
+            INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
+            SELECT DISTINCT p.id, p.partition_date
+            FROM lightfast.lifecycle_events l JOIN lightfast.raw_payloads p ON p.id = l.raw_payload_id
+            WHERE l.provider = %s AND l.subject_kind = 'installation' AND l.subject_id = %s
+            ON CONFLICT DO NOTHING
+            """,
+            (provider, external_id),
+        )
     return the_installation(conn, provider, external_id, org_id), made is not None
 
 

@@ -42,6 +42,8 @@ class LinkReport:
 
 @dataclass(frozen=True, slots=True)
 class Integration:
+    """A link. A resource that is there has the status of its installation."""
+
     id: int
     workspace: str
     provider: str
@@ -213,11 +215,14 @@ def _like(value: str) -> str:
 
 
 _INTEGRATIONS = """
-    SELECT i.id, w.slug, r.provider, r.provider_resource_id, r.resource_name, r.status,
-           coalesce(i.status_reason, r.status_reason), i.is_active, i.sync_config, i.connected_at,
+    SELECT i.id, w.slug, r.provider, r.provider_resource_id, r.resource_name,
+           CASE WHEN r.status = 'active' THEN n.status ELSE r.status END,
+           coalesce(i.status_reason, CASE WHEN r.status = 'active' THEN n.status_reason END,
+                    r.status_reason), i.is_active, i.sync_config, i.connected_at,
            i.last_synced_at
     FROM lightfast.integrations i
     JOIN lightfast.resources r ON r.id = i.resource_id
+    JOIN lightfast.installations n ON n.id = r.installation_id
     JOIN lightfast.workspaces w ON w.id = i.workspace_id
 """
 

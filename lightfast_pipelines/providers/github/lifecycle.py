@@ -34,6 +34,13 @@ _INSTALLATION: Mapping[str, tuple[str, str | None]] = {
     "unsuspend": ("active", "updated_at"),
     "deleted": ("removed", None),
 }
+# What it means for its repositories, of which all that name them say so.
+_INSTALLED = {
+    "created": "installed",
+    "suspend": "suspended with its installation",
+    "unsuspend": "no longer suspended with its installation",
+    "deleted": "uninstalled with its installation",
+}
 _REPOSITORY = {
     "renamed": "renamed",
     "transferred": "transferred",
@@ -74,8 +81,7 @@ def read_installation(payload: Mapping[str, Any]) -> Reading:
     at = first_time(installation, field, "updated_at") if field else None
     value = _installation_value(installation)
     events = [_event("installation", _installation_id(payload), change, at, action, value)]
-    if action == "created":
-        events += _resources(payload, "repositories", "active", at, "installed")
+    events += _resources(payload, "repositories", change, at, _INSTALLED[action])
     return Lifecycle(tuple(events), f"installation {action}")
 
 
