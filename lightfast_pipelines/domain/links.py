@@ -15,7 +15,8 @@ from lightfast_pipelines.domain.events import Edge, Mention, Statement, TextScop
 from lightfast_pipelines.domain.identifiers import find_identifiers
 from lightfast_pipelines.domain.markup import cover, excerpt
 
-_NUMBER = re.compile(r"#([1-9]\d{0,8})(?!\w)(?!\.\d)")
+# GitHub cuts long titles with an ellipsis, also in the middle of a number.
+_NUMBER = re.compile(r"#([1-9]\d{0,8})(?!\w)(?!\.\d)(?!…)")
 _QUALIFIER = re.compile(r"[\w./@-]{1,140}$")
 _REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}$")
 _GH = re.compile(r"(?<![\w/-])(?:GH|gh)-([1-9]\d{0,8})(?!\w)")

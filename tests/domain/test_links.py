@@ -109,6 +109,7 @@ def test_after_a_list_a_further_number_is_only_a_reference() -> None:
         "https://redirect.github.com/vitejs/vite/issues/1",
         "fixes #99, which is this one, https://github.com/octo/repo/pull/99",
         f"This reverts nothing, not even {SHA[:6]}",
+        "Say 'TestClient(app)' (#1…",  # a title that GitHub cut in the middle of a number
     ],
 )
 def test_what_only_looks_like_a_link_makes_no_edge(text: str) -> None:
