@@ -283,7 +283,7 @@ def captured(database: Database) -> dict[str, int]:
         dead = conn.execute("SELECT DISTINCT reason FROM lightfast.outcomes WHERE status = 'dlq'")
         for (reason,) in dead:
             print(f"DEAD {reason}")
-    return {status: count for status, count in rows}
+    return dict(rows)
 
 
 def run(home: Path, given: argparse.Namespace) -> bool:
