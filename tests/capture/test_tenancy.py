@@ -33,6 +33,7 @@ from tests.providers.github import payloads as github
 from tests.providers.sentry import payloads as sentry
 from tests.providers.vercel import payloads as vercel
 
+OTHER = {"acme/shop": "rival/shop", "rival/shop": "acme/shop"}
 SHARED_SHA = github.sha("a commit that both have")
 
 
@@ -40,6 +41,10 @@ def _story(repo: str, repo_id: int) -> Iterator[Delivery]:
     """The same words, numbers and commit in each repository, and a reference into the other."""
     commits = [github.commit("Add a cart (#6)\n\nFixes #5", commit_sha=SHARED_SHA, repo=repo)]
     commits += [github.commit(f"Keep the cart, step {n} (#6)", repo=repo) for n in range(6)]
+    commits += [
+        github.commit("Only here", commit_sha=github.sha(repo), repo=repo),
+        github.commit(f"Undo\n\nThis reverts commit {github.sha(OTHER[repo])[:9]}.", repo=repo),
+    ]
     said = [
         ("issues", github.issue("opened", 5, repo=repo, repo_id=repo_id)),
         ("issues", github.issue("closed", 5, repo=repo, repo_id=repo_id)),
@@ -310,6 +315,14 @@ def test_a_reference_into_anothers_repository_stays_a_stub(
         WHERE r.type = 'fixes' AND s.key LIKE 'github:pr:%%' ORDER BY 1, 3
         """,
     )
+    undone = rows(
+        conn,
+        """
+        SELECT DISTINCT o.is_stub FROM lightfast.relationships r
+        JOIN lightfast.entities o ON o.id = r.object_id WHERE r.type = 'reverts'
+        """,
+    )
+    assert undone == [(True,)]
     assert found == [
         (slug, f"github:pr:{own}#6", key, is_stub)
         for slug, own, other in (("first", 1, "rival"), ("second", 1, "rival"), ("spy", 2, "acme"))
