@@ -133,7 +133,7 @@ def _post(played: Played, url: str, keys: Mapping[str, bytes]) -> None:
     """Today's part, each delivery signed as its provider signs it, to the provider's own route."""
     import httpx
 
-    from lightfast_pipelines.demo.sending import request_of
+    from lightfast_pipelines.cli.sending import request_of
 
     with httpx.Client(timeout=10.0, trust_env=False) as client:
         for scene in played.stage.scenes:

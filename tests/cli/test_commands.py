@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ PULL = f"github:pr:{STORY.shop.id}#43"
 def told(lightfast: Lightfast, tmp_path: Path) -> Lightfast:
     """The older part of the demo's story, ingested into workspace `shop`, not yet processed."""
     path = tmp_path / "story.jsonl"
-    path.write_bytes(as_lines(STORY.scenes))
+    path.write_bytes(as_lines(STORY.scenes, "github"))
     lightfast("workspace", "add", "shop")
     lightfast("ingest", "--workspace", "shop", "--provider", "github", str(path))
     return lightfast
@@ -136,21 +137,23 @@ def test_ingest_counts_its_lines_and_ends_with_1_for_a_bad_one(
 
 def test_ingest_reads_stdin(lightfast: Lightfast) -> None:
     lightfast("workspace", "add", "shop")
-    result = lightfast("ingest", "-w", "shop", "-p", "github", "-", stdin=as_lines(STORY.scenes))
-    assert "50 lines: 50 stored" in result.stdout
+    result = lightfast(
+        "ingest", "-w", "shop", "-p", "github", "-", stdin=as_lines(STORY.scenes, "github")
+    )
+    assert "54 lines: 54 stored" in result.stdout
 
 
 def test_process_leaves_nothing_waiting_and_a_second_one_has_nothing_to_do(told: Lightfast) -> None:
     first = told.json("process")
-    assert first["deliveries"] == 50
+    assert first["deliveries"] == 54
     assert set(first["waits"].values()) == {0}
     assert told.json("process")["deliveries"] == 0
     status = told.json("status")
     assert status["deliveries"] == {
         "received": 0,
-        "delivered": 34,
-        "filtered": 11,
-        "parked": 5,
+        "delivered": 49,
+        "filtered": 5,
+        "parked": 0,
         "dlq": 0,
     }
 
@@ -175,22 +178,26 @@ def test_process_waits_while_a_run_captures(told: Lightfast) -> None:
         conn.rollback()
     out, _ = waiting.communicate(timeout=60)
     assert waiting.returncode == 0
-    assert b"50 deliveries" in out
+    assert b"54 deliveries" in out
 
 
 def test_digest_refuses_while_work_waits_and_is_equal_after_a_rebuild(told: Lightfast) -> None:
-    assert "50 deliveries" in told("digest", exits=1).stderr
+    assert "54 deliveries" in told("digest", exits=1).stderr
     told("process")
     before, known = told("digest").stdout, told.json("digest", "--knowledge")
-    assert told.json("rebuild", "--yes") == {"queued": 50}
+    assert told.json("rebuild", "--yes") == {"queued": 54}
     told("process")
     assert told("digest").stdout == before
     assert told.json("digest", "--knowledge") == known
 
 
 def test_parked_deliveries_wait_again_after_a_replay(processed: Lightfast) -> None:
-    assert processed.json("replay", "--status", "parked") == {"queued": 5}
-    assert processed.json("process")["outcomes"] == {"parked": 5}
+    unknown = next(scene for scene in STORY.scenes if scene.fate == "parked")
+    line = as_lines([replace(unknown, door="file")], "github")
+    processed("ingest", "-w", "shop", "-p", "github", "-", stdin=line)
+    processed("process")
+    assert processed.json("replay", "--status", "parked") == {"queued": 1}
+    assert processed.json("process")["outcomes"] == {"parked": 1}
     assert processed.json("replay", "--status", "dlq") == {"queued": 0}
 
 
@@ -269,5 +276,5 @@ def test_a_pipe_that_closes_early_is_no_failure_of_ours(processed: Lightfast) ->
 
 
 def test_as_lines_are_lines_of_the_format() -> None:
-    for text in io.BytesIO(as_lines(STORY.scenes)):
+    for text in io.BytesIO(as_lines(STORY.scenes, "github")):
         assert set(json.loads(text)) == {"event", "delivery_id", "received_at", "payload"}

@@ -12,7 +12,7 @@ from lightfast_pipelines.capture.ingest import ingest
 from lightfast_pipelines.capture.jsonlines import read_lines
 from lightfast_pipelines.cli import chain
 from lightfast_pipelines.cli.demo import Played, surprises
-from lightfast_pipelines.demo.sending import request_of
+from lightfast_pipelines.cli.sending import request_of
 from lightfast_pipelines.demo.story import ORG, PROVIDERS, Scene, Stage, as_lines, tell
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.contract import Accepted, Secret

@@ -8,12 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from lightfast_pipelines.demo.story import Scene
-from lightfast_pipelines.providers.github import signature as github
-from lightfast_pipelines.providers.linear import signature as linear
-from lightfast_pipelines.providers.sentry import signature as sentry
-from lightfast_pipelines.providers.vercel import signature as vercel
+if TYPE_CHECKING:
+    from lightfast_pipelines.demo.story import Scene
 
 _STALE = timedelta(hours=1)
 
@@ -22,6 +20,11 @@ def request_of(
     scene: Scene, secrets: Mapping[str, bytes], now: datetime
 ) -> tuple[bytes, dict[str, str]]:
     """(body, headers). `secrets` are by provider; Linear and Sentry tell the time of sending."""
+    from lightfast_pipelines.providers.github import signature as github
+    from lightfast_pipelines.providers.linear import signature as linear
+    from lightfast_pipelines.providers.sentry import signature as sentry
+    from lightfast_pipelines.providers.vercel import signature as vercel
+
     secret = b"not the secret" if scene.trick == "forged" else secrets[scene.provider]
     sent = now - _STALE if scene.trick == "stale" else now
     headers = {"content-type": "application/json"}
