@@ -15,6 +15,8 @@ _WORD = re.compile(r"[^\W\d_][\w-]{2,}")
 _BRACKETS = re.compile(r"^\s*(?:\[[^\]]{1,60}\]\s*)+")
 # `Merge pull request #12 from ann/fix` says how, not what.
 _MERGE = re.compile(r"^merge (?:pull request|branch|remote-tracking branch|tag|commit)\b", re.I)
+# Of single errors that were counted: how many says nothing of what they are.
+_COUNT = re.compile(r"^\d+× ")
 _TRAILING_NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
 _SILENT = frozenset(
     """
@@ -66,8 +68,8 @@ class Labeller:
 
 
 def clean(title: str) -> str:
-    """The title without a bracketed tag before it and a pull request's number behind it."""
-    return _TRAILING_NUMBER.sub("", _BRACKETS.sub("", title)).strip()
+    """The title without a bracketed tag and a count before it and a pull request's number behind it."""
+    return _TRAILING_NUMBER.sub("", _COUNT.sub("", _BRACKETS.sub("", title))).strip()
 
 
 def words(title: str) -> list[str]:
