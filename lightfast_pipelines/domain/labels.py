@@ -16,7 +16,7 @@ _BRACKETS = re.compile(r"^\s*(?:\[[^\]]{1,60}\]\s*)+")
 # `Merge pull request #12 from ann/fix` says how, not what.
 _MERGE = re.compile(r"^merge (?:pull request|branch|remote-tracking branch|tag|commit)\b", re.I)
 # Of single errors that were counted: how many says nothing of what they are.
-_COUNT = re.compile(r"^\d+× ")
+_COUNT = re.compile(r"^\d+\u00d7 ")
 _TRAILING_NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
 _SILENT = frozenset(
     """

@@ -32,4 +32,4 @@ def test_titles_that_say_nothing_still_get_a_label() -> None:
     assert Labeller(["..."]).label(["..."]).title == "..."
     assert len(Labeller(["x" * 200]).label(["x" * 200]).title) == 120
     assert clean("[PR] [WIP] [x] Do it (#7)") == "Do it"
-    assert clean("[Errors] 41× TypeError: no price") == "TypeError: no price"
+    assert clean("[Errors] 41\u00d7 TypeError: no price") == "TypeError: no price"
