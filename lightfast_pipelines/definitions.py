@@ -54,8 +54,21 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             profiles.actor_profiles,
             summaries.cluster_summaries,
         ],
-        asset_checks=[checks.after_capture, checks.after_clusters, *liveness.CHECKS, waiting.nothing_forgotten],
-        jobs=[memory_job, consolidation, profiles_job, summaries_job, liveness_job, waiting_job, upkeep],
+        asset_checks=[
+            checks.after_capture,
+            checks.after_clusters,
+            *liveness.CHECKS,
+            waiting.nothing_forgotten,
+        ],
+        jobs=[
+            memory_job,
+            consolidation,
+            profiles_job,
+            summaries_job,
+            liveness_job,
+            waiting_job,
+            upkeep,
+        ],
         schedules=[
             consolidation_when_due,
             profiles_when_due,
