@@ -127,13 +127,19 @@ class Settings(BaseSettings):
         description="Seals stored secrets: 32 bytes in hex or base64. Of several, by comma, the first seals.",
     )
     openai_api_key: SecretStr | None = Field(
-        default=None, alias="OPENAI_API_KEY", description="Turns OpenAI embeddings on."
+        default=None,
+        alias="OPENAI_API_KEY",
+        description="For OpenAI embeddings; not used yet: the local model serves.",
     )
     anthropic_api_key: SecretStr | None = Field(
-        default=None, alias="ANTHROPIC_API_KEY", description="Turns Claude on."
+        default=None,
+        alias="ANTHROPIC_API_KEY",
+        description="For Claude; not used yet: rules serve.",
     )
     pinecone_api_key: SecretStr | None = Field(
-        default=None, alias="PINECONE_API_KEY", description="Turns Pinecone on."
+        default=None,
+        alias="PINECONE_API_KEY",
+        description="For Pinecone; not used yet: pgvector serves.",
     )
 
     def webhook_secrets(self, names: tuple[str, ...]) -> list[tuple[str, bytes]]:
