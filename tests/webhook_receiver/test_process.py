@@ -98,6 +98,8 @@ def refused(url: str) -> bool:
         httpx.get(url)
     except httpx.ConnectError:
         return True
+    except httpx.TransportError:
+        return False  # let in just before the door closed, and cut off: ask again
     return False
 
 
