@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,15 @@ settings.load_profile("lightfast")
 
 _TEMPLATE = "lightfast_template"
 _numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def no_dagster_instance_of_an_earlier_test() -> None:
+    """Dagster remembers the instance entered last, and where two were left in another order than they
+    were entered, one that is gone: then no definitions can be loaded."""
+    remembered = sys.modules.get("dagster._core.storage.defs_state.base")
+    if remembered is not None:
+        remembered._current_storage.set(None)
 
 
 @pytest.fixture(scope="session")
