@@ -113,9 +113,12 @@ def _start(
         ],
         "dagster-daemon": [str(bin_dir / "dagster-daemon"), "run", *workspace],
     }
-    began = time.time()
-    for name, command in commands.items():
-        children.start(name, command, environment=environment, folder=_folder(home))
+
+    def start(name: str) -> None:
+        children.start(name, commands[name], environment=environment, folder=_folder(home))
+
+    start("receiver")
+    start("dagster-webserver")
     say("receiver ...")
     children.wait_until(
         "the receiver",
@@ -130,6 +133,9 @@ def _start(
         stop=stop,
         timeout=READY_SECONDS,
     )
+    # Not beside the webserver: at a first start both would make Dagster's tables, and one would fail.
+    began = time.time()
+    start("dagster-daemon")
     say("Dagster's daemon ...")
     children.wait_until(
         "Dagster's daemon",
