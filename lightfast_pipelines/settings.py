@@ -126,6 +126,61 @@ class Settings(BaseSettings):
         alias="ENCRYPTION_KEY",
         description="Seals stored secrets: 32 bytes in hex or base64. Of several, by comma, the first seals.",
     )
+    github_app_id: str | None = Field(
+        default=None, alias="GITHUB_APP_ID", description="The GitHub App's id, for its API."
+    )
+    github_app_private_key: SecretStr | None = Field(
+        default=None,
+        alias="GITHUB_APP_PRIVATE_KEY",
+        description="The GitHub App's private key: PEM, also with \\n for line ends, or base64 of PEM.",
+    )
+    linear_client_id: str | None = Field(
+        default=None,
+        alias="LINEAR_CLIENT_ID",
+        description="Linear application's id, to renew tokens.",
+    )
+    linear_client_secret: SecretStr | None = Field(
+        default=None,
+        alias="LINEAR_CLIENT_SECRET",
+        description="Linear application's secret, to renew tokens.",
+    )
+    sentry_client_id: str | None = Field(
+        default=None,
+        alias="SENTRY_CLIENT_ID",
+        description="Sentry integration's client id, to renew tokens with SENTRY_CLIENT_SECRET.",
+    )
+    github_api_url: str | None = Field(
+        default=None,
+        alias="GITHUB_API_URL",
+        description="GitHub's API; default https://api.github.com. GitHub Enterprise Server: https://HOST/api/v3.",
+    )
+    vercel_api_url: str | None = Field(
+        default=None,
+        alias="VERCEL_API_URL",
+        description="Vercel's API; default https://api.vercel.com.",
+    )
+    linear_api_url: str | None = Field(
+        default=None,
+        alias="LINEAR_API_URL",
+        description="Linear's API; default https://api.linear.app.",
+    )
+    sentry_api_url: str | None = Field(
+        default=None,
+        alias="SENTRY_API_URL",
+        description="Sentry's API; default https://sentry.io. EU: https://de.sentry.io.",
+    )
+    api_reserve: int = Field(
+        default=50,
+        ge=0,
+        alias="LIGHTFAST_API_RESERVE",
+        description="Requests of each rate limit that reading history leaves for live use.",
+    )
+    api_timeout_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        alias="LIGHTFAST_API_TIMEOUT_SECONDS",
+        description="How long a provider's API may take to answer.",
+    )
     openai_api_key: SecretStr | None = Field(
         default=None,
         alias="OPENAI_API_KEY",
@@ -141,6 +196,11 @@ class Settings(BaseSettings):
         alias="PINECONE_API_KEY",
         description="For Pinecone; not used yet: pgvector serves.",
     )
+
+    def api_urls(self) -> dict[str, str]:
+        """Addresses of APIs that are set, by their variables' names."""
+        fields = ("github_api_url", "vercel_api_url", "linear_api_url", "sentry_api_url")
+        return {name.upper(): url for name in fields if (url := getattr(self, name))}
 
     def webhook_secrets(self, names: tuple[str, ...]) -> list[tuple[str, bytes]]:
         """(`env:NAME` or `env:NAME#2`, secret) for each secret set under these environment names.

@@ -32,7 +32,7 @@ def data_dictionary() -> str:
     """Every table and view of the schema with its comments, in Markdown."""
     from sqlalchemy.dialects import postgresql
 
-    from lightfast_pipelines.store.tables import metadata
+    from lightfast_pipelines.store.schema import metadata
 
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     parts = [

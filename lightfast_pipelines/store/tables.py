@@ -178,6 +178,13 @@ integrations = Table(
     _col("connected_by", Text, "Who linked it.", nullable=True),
     _col("connected_at", _TIME, "When it was linked.", server_default=_NOW),
     _col("last_synced_at", _TIME, "When its history was last read.", nullable=True),
+    _col(
+        "sync_status",
+        Text,
+        "Of reading its history: idle, running, completed, failed, cancelled or refused.",
+        server_default=text("'idle'"),
+    ),
+    _col("sync_error", Text, "Why reading failed or is refused, for an operator.", nullable=True),
     UniqueConstraint("workspace_id", "resource_id"),
     comment="A resource linked to a workspace. An input, never derived.",
 )

@@ -25,7 +25,7 @@ from lightfast_pipelines.store.links import (
     set_active,
     set_sync_config,
 )
-from lightfast_pipelines.store.tables import metadata
+from lightfast_pipelines.store.schema import metadata
 from lightfast_pipelines.vectors.pgvector import PgVectorIndex
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, rows
 from tests.capture.told import linked, told

@@ -12,7 +12,7 @@ from sqlalchemy import NullPool, create_engine
 
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.migrate import current_revision, head_revision
-from lightfast_pipelines.store.tables import metadata
+from lightfast_pipelines.store.schema import metadata
 
 
 def test_the_migrated_schema_equals_the_tables(database: Database) -> None:

@@ -1,0 +1,268 @@
+"""What a provider must be able to say of its API's history: what to ask, and what an answer holds.
+
+Sans I/O: calls and answers are values. Who sends them, waits for a budget, tries again, stores the
+records and remembers how far it came stands in `lightfast_pipelines/history/`. A provider's folder
+exposes `HISTORY` in a module or package `history`; it is found by `discover_history`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any, Literal, Protocol
+
+from lightfast_pipelines import providers
+
+Json = dict[str, Any]
+Cursor = Mapping[str, Any]
+"""Where a walk stands: JSON that a walker makes and only that walker reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A linked resource and the connection that gives access to it.
+
+    `account` is `installations.provider_account_info`, `meta` `resources.resource_meta`.
+    """
+
+    provider: str
+    resource_id: str
+    resource_name: str | None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    installation_id: str = ""
+    account_login: str | None = None
+    account: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From `since` on, before `until`; both in UTC."""
+
+    since: datetime
+    until: datetime
+
+    def holds(self, moment: datetime) -> bool:
+        return self.since <= moment < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `path` is relative to the API's base address, or an absolute address.
+
+    `pool` is the provider's rate limit that it counts against, `cost` what it is thought to cost
+    there. `etag` is sent as If-None-Match.
+    """
+
+    path: str
+    method: Literal["GET", "POST", "PUT", "DELETE"] = "GET"
+    params: Mapping[str, str] = field(default_factory=dict)
+    json: Any = None
+    form: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    pool: str = "core"
+    cost: float = 1.0
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`headers` have lower-case names; `data` is the parsed body (None where there is none)."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: Any
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A fact of the history, shaped as the provider's webhook would have told it.
+
+    `delivery_id` is a function of the fact alone (`backfill:{kind}:{id}:{transition}`), so that the
+    same fact read again is the same row. `occurred_at` names its day.
+    """
+
+    event_type: str
+    payload: Json
+    occurred_at: datetime
+    delivery_id: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An item of a page that could not be made into a record: which, and why."""
+
+    item: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What an answer holds. `next` is None where the walk has reached the window's end.
+
+    Records outside the window are left out by whoever stores them. `reached` is the moment that the
+    walk has come to, for its progress; `items` counts what the provider sent.
+    """
+
+    records: Sequence[Record]
+    next: Cursor | None
+    items: int
+    reached: datetime | None = None
+    troubles: Sequence[Trouble] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a walk is expected to take. `records` is the provider's own total where it has one."""
+
+    requests: int
+    items: int
+    cost: float = 0.0
+    exact: bool = False
+
+
+class Outcome(StrEnum):
+    """What an answer means for whoever asked. Each has one way to go on."""
+
+    OK = "ok"
+    UNCHANGED = "unchanged"  # 304: nothing new since the ETag
+    CREDENTIAL = "credential"  # 401: final for the credential
+    FORBIDDEN = "forbidden"  # 403 that no limit explains: final for this unit
+    MISSING = "missing"  # 404, 410, 451: final for the resource
+    MOVED = "moved"  # 301, 307, 308: the address to ask instead
+    LIMITED = "limited"  # 429, a secondary limit: wait, then again
+    HEAVY = "heavy"  # too much for one answer: a smaller page, then again
+    UNAVAILABLE = "unavailable"  # 5xx: again, a few times
+    INVALID = "invalid"  # 400, 422: final for this unit
+    MALFORMED = "malformed"  # not the provider's format: again, a few times
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`message` is for an operator and holds no secret. `retry_after` is in seconds."""
+
+    outcome: Outcome
+    message: str = ""
+    retry_after: float | None = None
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What an answer says of one pool: at most, left, and when it is full again (UTC)."""
+
+    pool: str
+    limit: float
+    remaining: float
+    resets_at: datetime
+
+
+class Walker(Protocol):
+    """Walks one entity type of one resource. Every method is a pure function."""
+
+    entity_type: str
+    """Stable name, as in `backfill_coverage.entity_type`: `pull_request`."""
+    page_size: int
+    """Items asked for at first; halved while a page is too heavy, down to 1."""
+
+    def start(self, place: Place, window: Window) -> Cursor:
+        """Where the walk begins."""
+        ...
+
+    def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
+        """The request for the page at `cursor`. Raises ValueError where the place lacks what is needed."""
+        ...
+
+    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+        """What a good answer holds, and where to go on."""
+        ...
+
+    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+        """The next request of the estimate, given the answers so far; at last the estimate.
+
+        At most a dozen requests, most often one or two."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An opened credential: never logged, never stored like this. `kind` is one of the provider's."""
+
+    kind: str
+    access_token: str | None = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AppKeys:
+    """What the settings know of the application that the credential belongs to."""
+
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    private_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """A new access token; `refresh_token` None: the old one goes on."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+
+
+class History(Protocol):
+    """One provider's API."""
+
+    provider: str
+    walkers: Sequence[Walker]
+    credential_kinds: Sequence[str]
+    """Kinds of credentials it takes; the first is meant where none is named."""
+
+    def base_url(self, configured: Mapping[str, str]) -> str:
+        """Address of the API, from the settings (`GITHUB_API_URL`, ...) or the provider's own."""
+        ...
+
+    def authorize(self, credential: Credential) -> Mapping[str, str]:
+        """The headers that carry the credential."""
+        ...
+
+    def verdict(self, call: Call, answer: Answer, now: datetime) -> Verdict:
+        """What the answer means; also of GraphQL's errors inside a 200."""
+        ...
+
+    def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
+        """What it says of rate limits, each in its own unit; empty where it says nothing."""
+        ...
+
+    def refresh(
+        self, credential: Credential, keys: AppKeys, place_id: str, now: datetime
+    ) -> Call | None:
+        """The request for a new access token of the installation `place_id`; None: it cannot be renewed.
+
+        Raises ValueError, with what to set, where the settings lack something."""
+        ...
+
+    def refreshed(self, credential: Credential, answer: Answer, now: datetime) -> Renewed:
+        """What a good answer to `refresh` gives. Raises ValueError."""
+        ...
+
+
+@cache
+def discover_history() -> dict[str, History]:
+    """Name -> history, for each provider whose folder has one."""
+    found: dict[str, History] = {}
+    for name in providers.discover():
+        module = f"{providers.__name__}.{name}.history"
+        if importlib.util.find_spec(module) is not None:
+            history: History = importlib.import_module(module).HISTORY
+            found[name] = history
+    return found

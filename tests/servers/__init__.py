@@ -1,0 +1,1 @@
+"""Small servers that speak the providers' wire formats, over real HTTP on this machine."""
