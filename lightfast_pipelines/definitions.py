@@ -6,6 +6,7 @@ import dagster as dg
 
 from lightfast_pipelines.assets import (
     checks,
+    history,
     inbox,
     liveness,
     meaning,
@@ -27,6 +28,7 @@ from lightfast_pipelines.jobs.summaries import summaries_when_due
 from lightfast_pipelines.jobs.upkeep import nightly_upkeep, upkeep
 from lightfast_pipelines.jobs.waiting import waiting as waiting_job
 from lightfast_pipelines.jobs.waiting import waiting_when_changed
+from lightfast_pipelines.resources.apis import ApisResource
 from lightfast_pipelines.resources.database import DatabaseResource
 from lightfast_pipelines.resources.models import EmbedderResource, VectorIndexResource
 from lightfast_pipelines.sensors.new_payloads import new_payloads
@@ -37,6 +39,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
     """The whole graph; `overrides` are resources by key, as objects or as Dagster's resources."""
     resources: dict[str, object] = {
         "database": DatabaseResource(),
+        "apis": ApisResource(),
         "embedder": EmbedderResource(),
         "vector_index": VectorIndexResource(),
     }
@@ -44,6 +47,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
         raise ValueError(f"no such resource: {', '.join(sorted(unknown))}")
     return dg.Definitions(
         assets=[
+            history.provider_history,
             inbox.raw_payloads,
             waiting.waiting_for_you,
             memory.capture,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 # Asset -> group. An asset that is a table has the table's name.
 GROUPS = {
+    "provider_history": "inbox",
     "raw_payloads": "inbox",
     "waiting_for_you": "inbox",
     "observations": "memory",

@@ -1,4 +1,4 @@
-"""Deliveries, written by the receiver or from files. Dagster hears of them from the sensor."""
+"""Deliveries: from the receiver, from files, from the providers' history. The sensor tells of them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from lightfast_pipelines.partitions import DAILY
 raw_payloads = table_spec(
     "raw_payloads",
     kinds=frozenset({"postgres"}),
+    deps=["provider_history"],
     description=(
-        "One row: a verified delivery, insert-only, as the receiver or `lightfast ingest` stored it. "
+        "One row: a verified delivery, insert-only, as the receiver, `lightfast ingest` or "
+        "`provider_history` stored it. "
         "The sensor `new_payloads` reports here what arrived, by day."
     ),
     partitions_def=DAILY,

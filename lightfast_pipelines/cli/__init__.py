@@ -5,6 +5,7 @@ that `lightfast --help` answers at once.
 """
 
 from lightfast_pipelines.cli import (
+    backfill,
     demo,
     ingest,
     installations,
@@ -23,6 +24,7 @@ app.add_typer(workspaces.workspace_app, name="workspace")
 app.add_typer(integrations.integration_app, name="integration")
 app.add_typer(installations.installation_app, name="installation")
 app.command("ingest")(ingest.ingest)
+app.add_typer(backfill.backfill_app, name="backfill")
 app.command("process")(process.process)
 app.command("status")(questions.status)
 app.command("waiting")(questions.waiting)

@@ -54,3 +54,13 @@ def the_embedder() -> Embedder:
     from lightfast_pipelines.models.embedder import WordLlamaEmbedder
 
     return WordLlamaEmbedder()
+
+
+def the_operator() -> str:
+    """Who gives the command, as `activity.actor` names it."""
+    import getpass
+
+    try:
+        return f"operator:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user without a name
+        return "operator"

@@ -6,7 +6,38 @@ What an answer means is the provider's (`providers/history.py`); what is left to
 
 from __future__ import annotations
 
-from lightfast_pipelines.providers.history import Answer, Call, Outcome
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import msgspec
+import tenacity
+
+from lightfast_pipelines.history.budget import Budget
+from lightfast_pipelines.providers.history import (
+    Answer,
+    Call,
+    Credential,
+    History,
+    Outcome,
+    Verdict,
+)
+
+_log = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+"""How often what may pass (5xx, time-outs, cut answers) is asked before it is told as a failure."""
+
+_REDIRECTS = 3
+_LIMITED_IN_A_ROW = 20
+# Where a provider says "slow down" without saying for how long: GitHub asks for a minute.
+_UNTOLD_WAIT_SECONDS = 60.0
 
 
 class CallFailedError(Exception):
@@ -19,10 +50,215 @@ class CallFailedError(Exception):
         self.retry_after = retry_after
 
 
+class _PassingError(Exception):
+    """What may be otherwise in a moment."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.message)
+        self.verdict = verdict
+
+
+class Credentials:
+    """Hands out the installation's credential; the port of `credentials.py` that a client needs."""
+
+    def current(self) -> Credential:
+        """One that is live now. Raises an error whose message is for an operator."""
+        raise NotImplementedError
+
+    def renewed(self, refused: Credential) -> Credential | None:
+        """Another one after this was refused, or None where there is none: then it is marked so."""
+        raise NotImplementedError
+
+    def refuse(self, reason: str) -> None:
+        """Marks the credential as refused by the provider, for an operator to see."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class Spent:
+    """What was asked so far, and how long was waited for budgets."""
+
+    requests: int = 0
+    unchanged: int = 0
+    cost: float = 0.0
+    waited_seconds: float = 0.0
+    answer_seconds: float = 0.0
+
+
 class Api:
-    """One installation's access to its provider's API."""
+    """One installation's access to its provider's API. Not for several threads at once."""
+
+    def __init__(
+        self,
+        history: History,
+        base_url: str,
+        http: httpx.Client,
+        credentials: Credentials,
+        budget: Budget,
+        *,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self.history, self.budget, self.spent = history, budget, Spent()
+        self.answered_at: datetime | None = None
+        """The provider's own time of the latest answer."""
+        self._base = base_url.rstrip("/") + "/"
+        self._http, self._credentials, self._sleep = http, credentials, sleep
+        self._moved: dict[str, str] = {}
 
     def ask(self, call: Call, *, reserve: bool = True) -> Answer:
         """A good answer, or one of 304. Waits for the budget, obeys Retry-After, tries again what may
         succeed later. With `reserve` it leaves what is kept for live use. Raises CallFailedError."""
-        raise NotImplementedError(call, reserve)
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            wait=tenacity.wait_exponential_jitter(multiplier=0.5, max=20),
+            retry=tenacity.retry_if_exception_type(_PassingError),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return retrying(self._asked, call, reserve)
+        except _PassingError as error:
+            message = f"{error.verdict.message} (asked {ATTEMPTS} times)"
+            raise CallFailedError(error.verdict.outcome, message) from None
+
+    def _asked(self, call: Call, reserve: bool) -> Answer:
+        credential = self._credentials.current()
+        renewed = False
+        limited = redirects = 0
+        while True:
+            self.spent.waited_seconds += self.budget.take(call.pool, call.cost, reserve=reserve)
+            answer, verdict = self._sent(call, credential)
+            match verdict.outcome:
+                case Outcome.OK:
+                    return answer
+                case Outcome.UNCHANGED:
+                    self.spent.unchanged += 1
+                    return answer
+                case Outcome.LIMITED if limited < _LIMITED_IN_A_ROW:
+                    limited += 1
+                    wait = verdict.retry_after
+                    self.budget.block(call.pool, _UNTOLD_WAIT_SECONDS if wait is None else wait)
+                    _log.info("%s: waiting as told: %s", self.history.provider, verdict.message)
+                case Outcome.MOVED if redirects < _REDIRECTS and verdict.location:
+                    redirects += 1
+                    call = self._follow(call, verdict)
+                case Outcome.CREDENTIAL if not renewed:
+                    renewed = True
+                    other = self._credentials.renewed(credential)
+                    if other is None:
+                        self._credentials.refuse(verdict.message)
+                        raise CallFailedError(verdict.outcome, verdict.message)
+                    credential = other
+                case Outcome.UNAVAILABLE | Outcome.MALFORMED:
+                    raise _PassingError(verdict)
+                case Outcome.CREDENTIAL:
+                    self._credentials.refuse(verdict.message)
+                    raise CallFailedError(verdict.outcome, verdict.message)
+                case _:
+                    raise CallFailedError(verdict.outcome, verdict.message, verdict.retry_after)
+
+    def _sent(self, call: Call, credential: Credential) -> tuple[Answer, Verdict]:
+        headers = {**self.history.authorize(credential), **call.headers}
+        if call.etag is not None:
+            headers["If-None-Match"] = call.etag
+        url = self._address(call)
+        self.spent.requests += 1
+        self.spent.cost += call.cost
+        try:
+            response = self._http.request(
+                call.method,
+                url,
+                params=dict(call.params) or None,
+                json=call.json,
+                data=dict(call.form) if call.form is not None else None,
+                headers=headers,
+            )
+        except httpx.TimeoutException:
+            return _nothing(url), Verdict(
+                Outcome.UNAVAILABLE, f"{_shown(url)} did not answer in time"
+            )
+        except httpx.TransportError as error:
+            message = f"{_shown(url)} cannot be reached ({type(error).__name__})"
+            return _nothing(url), Verdict(Outcome.UNAVAILABLE, message)
+        self.spent.answer_seconds += response.elapsed.total_seconds()
+        now = self.answered_at = _answered_at(response.headers)
+        answer, malformed = _read(response)
+        self.budget.learn(
+            self.history.limits(call, answer, now), pool=call.pool, cost=call.cost, answered_at=now
+        )
+        verdict = self.history.verdict(call, answer, now)
+        if malformed and verdict.outcome is Outcome.OK:
+            verdict = Verdict(Outcome.MALFORMED, f"{_shown(url)} answered {malformed}")
+        return answer, verdict
+
+    def _address(self, call: Call) -> str:
+        url = urljoin(self._base, call.path.lstrip("/")) if "://" not in call.path else call.path
+        for old, new in self._moved.items():
+            if url.startswith(old):
+                return new + url[len(old) :]
+        return url
+
+    def _follow(self, call: Call, verdict: Verdict) -> Call:
+        """Asks at the new address, and there from now on. Only at the same host: the credential goes along."""
+        old, new = (
+            urlsplit(self._address(call)),
+            urlsplit(urljoin(self._base, verdict.location or "")),
+        )
+        if (old.scheme, old.netloc) != (new.scheme, new.netloc):
+            raise CallFailedError(
+                Outcome.MOVED,
+                f"{_shown(old.geturl())} moved to another host, {new.netloc}: not followed, as the "
+                "credential would go there",
+            )
+        left, right = old.path.split("/"), new.path.split("/")
+        while left and right and left[-1] == right[-1]:
+            left.pop()
+            right.pop()
+        origin = f"{old.scheme}://{old.netloc}"
+        self._moved[origin + "/".join(left) + "/"] = origin + "/".join(right) + "/"
+        _log.info("%s: %s moved to %s", self.history.provider, old.path, new.path)
+        # What the new address says of the query counts; else the query goes along.
+        query = {} if new.query else dict(call.params)
+        return replace(call, path=new.geturl(), params=query)
+
+
+def _read(response: httpx.Response) -> tuple[Answer, str | None]:
+    """The answer, and what is wrong with its body where that is not JSON."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    url = str(response.url)
+    if not response.content:
+        return Answer(response.status_code, headers, None, url), None
+    try:
+        data: Any = msgspec.json.decode(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        kind = headers.get("content-type", "no content type").split(";")[0]
+        wrong = f"{len(response.content):,} bytes that are not JSON ({kind})"
+        return Answer(response.status_code, headers, None, url), wrong
+    return Answer(response.status_code, headers, data, url), None
+
+
+def _nothing(url: str) -> Answer:
+    return Answer(0, {}, None, url)
+
+
+def _answered_at(headers: Mapping[str, str]) -> datetime:
+    """The provider's time, by which its times of reset count; ours where it says none."""
+    try:
+        return parsedate_to_datetime(headers["date"]).astimezone(UTC)
+    except (KeyError, ValueError):
+        return datetime.now(UTC)
+
+
+def _shown(url: str) -> str:
+    """An address without its query, which may hold ids of people."""
+    parts = urlsplit(url)
+    return f"{parts.netloc}{parts.path}"
+
+
+@contextmanager
+def an_http_client(timeout_seconds: float) -> Iterator[httpx.Client]:
+    """The HTTP client of a process: no redirects by itself, no proxy from the environment's accident."""
+    with httpx.Client(
+        timeout=httpx.Timeout(timeout_seconds, connect=10.0), follow_redirects=False
+    ) as client:
+        yield client

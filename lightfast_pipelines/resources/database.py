@@ -15,6 +15,9 @@ from lightfast_pipelines.store.locks import presence
 PENDING_TAG = "lightfast/pending"
 """Tag of the sensor's runs: they take only what waits. Its value: `recent` or `backlog`."""
 
+# Runs over days that work on no delivery.
+_BESIDE = (frozenset({dg.AssetKey("provider_history")}),)
+
 RUN_KINDS = ("recent", "backlog", "by hand")
 
 
@@ -29,6 +32,9 @@ class DatabaseResource(dg.ConfigurableResource[Database]):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Database]:
         database = opened()
         kind = kind_of_run(context.run.tags) if context.run else None
+        if context.run and context.run.asset_selection in _BESIDE:
+            # It reads the provider for hours and takes nothing that waits: no reason to hold back.
+            kind = None
         if kind is None:
             yield database
             return

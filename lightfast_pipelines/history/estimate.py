@@ -1,0 +1,122 @@
+"""What a stretch of history will cost before it is read: requests, points, time.
+
+The provider's own totals, asked for with a request or two a unit. What a walk does is `walk.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from lightfast_pipelines.history.client import Api, CallFailedError
+from lightfast_pipelines.history.walk import Unit
+from lightfast_pipelines.providers.history import Answer, Call, Estimate, Outcome, Window
+from lightfast_pipelines.store import coverage
+from lightfast_pipelines.store.coverage import Interval
+from lightfast_pipelines.store.database import Connection
+
+_MOST_PROBES = 12
+# A short time is a page: to ask how many pages it has would cost as much as to read it.
+_A_PAGE = timedelta(hours=6)
+# Of a provider that was not asked yet.
+_SECONDS_A_REQUEST = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class UnitEstimate:
+    """One unit's; `error` where the provider would not say, and the unit will tell why itself."""
+
+    unit: Unit
+    intervals: Sequence[Interval]
+    requests: int
+    items: int
+    cost: float
+    exact: bool
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Of all units together. `requests` has those that the estimate itself took (`probes`)."""
+
+    requests: int = 0
+    probes: int = 0
+    items: int = 0
+    cost: float = 0.0
+    seconds: float = 0.0
+    exact: bool = True
+
+    def shown(self) -> dict[str, Any]:
+        return {**asdict(self), "seconds": round(self.seconds, 1), "cost": round(self.cost, 1)}
+
+
+def estimate_unit(
+    conn: Connection, api: Api, unit: Unit, asked: Interval, check: Callable[[], None]
+) -> UnitEstimate:
+    """Asks as little as possible; nothing at all where nothing is left to fetch.
+
+    Raises CallFailedError where the credential is refused: no unit of it can be read.
+    """
+    identifier = unit.source.integration_id
+    intervals = coverage.uncovered(conn, identifier, unit.entity_type, asked)
+    left = coverage.standing(conn, identifier, unit.entity_type)
+    conn.rollback()
+    requests = items = 0
+    cost, exact = 0.0, True
+    for interval in intervals:
+        if interval.until - interval.since <= _A_PAGE:
+            requests, cost, exact = requests + 1, cost + 1.0, False
+            continue
+        window = Window(interval.since, interval.until)
+        try:
+            found = _probe(api, unit, window, check)
+        except (CallFailedError, ValueError) as error:
+            if isinstance(error, CallFailedError) and error.outcome is Outcome.CREDENTIAL:
+                raise
+            return UnitEstimate(unit, intervals, requests, items, cost, False, str(error))
+        done = left.items if left and left.interval.since == interval.since else 0
+        share = max(0.0, 1 - done / found.items) if found.items and done else 1.0
+        requests += max(1, round(found.requests * share))
+        items += round(found.items * share)
+        cost += (found.cost or found.requests) * share
+        exact = exact and found.exact and share == 1.0
+    return UnitEstimate(unit, intervals, requests, items, cost, exact)
+
+
+def _probe(api: Api, unit: Unit, window: Window, check: Callable[[], None]) -> Estimate:
+    answers: list[Answer] = []
+    for _ in range(_MOST_PROBES + 1):
+        check()
+        found = unit.walker.probe(unit.place, window, answers)
+        if not isinstance(found, Call):
+            return found
+        answers.append(api.ask(found))
+    raise ValueError(f"{unit.name}: the estimate asks for more than {_MOST_PROBES} requests")
+
+
+def expected(units: Sequence[UnitEstimate], apis: Sequence[Api]) -> Expected:
+    """The sum, and the time it takes: the answers' own, and waits for limits that it will reach."""
+    probes = sum(api.spent.requests for api in apis)
+    spent = sum(api.spent.answer_seconds for api in apis)
+    requests = sum(one.requests for one in units)
+    each = spent / probes if probes else _SECONDS_A_REQUEST
+    return Expected(
+        requests=requests + probes,
+        probes=probes,
+        items=sum(one.items for one in units),
+        cost=sum(one.cost for one in units),
+        seconds=requests * each + sum(_waits(units, api) for api in apis),
+        exact=all(one.exact for one in units),
+    )
+
+
+def _waits(units: Sequence[UnitEstimate], api: Api) -> float:
+    """Seconds until the limit is full again, as often as it will be used up."""
+    wanted = sum(one.cost for one in units if one.unit.source.provider == api.history.provider)
+    left = api.budget.left("core")
+    if left.remaining is None or left.limit is None or wanted <= left.remaining or not left.limit:
+        return 0.0
+    periods = -(-(wanted - left.remaining) // left.limit)
+    return (left.seconds_to_reset or 0.0) + (periods - 1) * 3_600.0

@@ -1,0 +1,19 @@
+"""Hands out access to the providers' APIs, with the credentials that installations have."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from lightfast_pipelines.history.access import StoredAccess
+from lightfast_pipelines.history.request import Apis
+from lightfast_pipelines.resources.database import opened
+from lightfast_pipelines.settings import settings
+
+__all__ = ["Apis", "ApisResource"]
+
+
+class ApisResource(dg.ConfigurableResource[Apis]):
+    """Access by the sealed credentials of the database; nothing of them is in any configuration."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> Apis:  # noqa: ARG002
+        return StoredAccess(opened(), settings())

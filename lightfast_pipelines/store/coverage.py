@@ -1,0 +1,231 @@
+"""Which intervals of a resource's history are fully fetched, and where a walk stands.
+
+What a page holds and when a walk is over is `history/walk.py`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.multirange import TimestamptzMultirange
+from psycopg.types.range import TimestamptzRange
+
+from lightfast_pipelines.store.database import Connection
+
+Cursor = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """From `since` on, before `until`."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A walk that was not finished: its interval, its cursor and the page size it had come to."""
+
+    interval: Interval
+    cursor: Mapping[str, Any]
+    page_size: int | None
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """A row of `backfill_coverage` with its resource."""
+
+    workspace: str
+    provider: str
+    resource_id: str
+    resource_name: str | None
+    entity_type: str
+    covered: Sequence[Interval]
+    status: str
+    pages: int
+    records: int
+    expected: int | None
+    stored: int | None
+    error: str | None
+    walking: Interval | None
+    updated_at: datetime
+
+
+def uncovered(
+    conn: Connection, integration_id: int, entity_type: str, asked: Interval
+) -> list[Interval]:
+    """What of `asked` is not fully fetched, oldest first.
+
+    What was fetched for another workspace's link of the same resource reached this one too.
+    """
+    if asked.since >= asked.until:
+        return []
+    row = conn.execute(
+        """
+        SELECT tstzmultirange(tstzrange(%(since)s, %(until)s)) - coalesce(
+          (SELECT range_agg(c.covered)
+           FROM lightfast.integrations i
+           JOIN lightfast.integrations other ON other.resource_id = i.resource_id
+           JOIN lightfast.backfill_coverage c ON c.integration_id = other.id
+           WHERE i.id = %(id)s AND c.entity_type = %(type)s), '{}')
+        """,
+        {"since": asked.since, "until": asked.until, "id": integration_id, "type": entity_type},
+    ).fetchone()
+    return _intervals(row[0]) if row else []
+
+
+def standing(conn: Connection, integration_id: int, entity_type: str) -> Standing | None:
+    """The walk that was left off, if one was."""
+    row = conn.execute(
+        """
+        SELECT walking, cursor, page_size, coalesce(stored, 0) FROM lightfast.backfill_coverage
+        WHERE integration_id = %s AND entity_type = %s AND cursor IS NOT NULL AND walking IS NOT NULL
+        """,
+        (integration_id, entity_type),
+    ).fetchone()
+    return None if row is None else Standing(_interval(row[0]), row[1], row[2], row[3])
+
+
+def begin(
+    conn: Connection,
+    integration_id: int,
+    entity_type: str,
+    interval: Interval,
+    cursor: Mapping[str, Any],
+    expected: int | None,
+) -> None:
+    """A walk over the interval begins at the cursor. Does not commit."""
+    conn.execute(
+        """
+        INSERT INTO lightfast.backfill_coverage
+          (integration_id, entity_type, status, walking, cursor, expected, stored)
+        VALUES (%s, %s, 'running', %s, %s, %s, 0)
+        ON CONFLICT (integration_id, entity_type) DO UPDATE SET
+          status = 'running', walking = excluded.walking, cursor = excluded.cursor, page_size = NULL,
+          expected = excluded.expected, stored = 0, error = NULL, updated_at = now()
+        """,
+        (integration_id, entity_type, _range(interval), json.dumps(dict(cursor)), expected),
+    )
+
+
+def go_on(conn: Connection, integration_id: int, entity_type: str) -> None:
+    """The walk that was left off goes on. Does not commit."""
+    conn.execute(
+        """
+        UPDATE lightfast.backfill_coverage SET status = 'running', error = NULL, updated_at = now()
+        WHERE integration_id = %s AND entity_type = %s
+        """,
+        (integration_id, entity_type),
+    )
+
+
+def advance(  # noqa: PLR0913 - what a page changes, each by its name
+    conn: Connection,
+    integration_id: int,
+    entity_type: str,
+    *,
+    cursor: Mapping[str, Any] | None,
+    page_size: int,
+    items: int,
+    records: int,
+    walking: Interval | None = None,
+    covered: Interval | None = None,
+) -> None:
+    """A page is stored, of the walk over `walking`. With `cursor` None the walk is over, and
+    `covered` is fully fetched from now on.
+
+    Does not commit: the page's records and this are one transaction.
+    """
+    conn.execute(
+        """
+        UPDATE lightfast.backfill_coverage SET
+          cursor = %(cursor)s, page_size = %(size)s, pages = pages + 1,
+          records = records + %(records)s, stored = coalesce(stored, 0) + %(items)s,
+          status = CASE WHEN %(over)s THEN 'completed' ELSE status END,
+          walking = CASE WHEN %(over)s THEN NULL ELSE %(walking)s END,
+          covered = covered + %(covered)s::tstzmultirange,
+          updated_at = now()
+        WHERE integration_id = %(id)s AND entity_type = %(type)s
+        """,
+        {
+            "cursor": None if cursor is None else json.dumps(dict(cursor)),
+            "size": page_size,
+            "records": records,
+            "items": items,
+            "over": cursor is None,
+            "walking": _range(walking) if walking else None,
+            "covered": TimestamptzMultirange([_range(covered)] if covered else []),
+            "id": integration_id,
+            "type": entity_type,
+        },
+    )
+
+
+def leave_off(
+    conn: Connection, integration_id: int, entity_type: str, status: str, error: str | None
+) -> None:
+    """The walk stops before its end: `failed`, `cancelled` or `truncated`. Does not commit."""
+    conn.execute(
+        """
+        INSERT INTO lightfast.backfill_coverage (integration_id, entity_type, status, error)
+        VALUES (%s, %s, %s, %s)
+        ON CONFLICT (integration_id, entity_type) DO UPDATE SET
+          status = excluded.status, error = excluded.error, updated_at = now()
+        """,
+        (integration_id, entity_type, status, error),
+    )
+
+
+def forget_walk(conn: Connection, integration_id: int, entity_type: str) -> None:
+    """The cursor leads nowhere: the next walk of this interval begins anew. Does not commit."""
+    conn.execute(
+        """
+        UPDATE lightfast.backfill_coverage SET cursor = NULL, walking = NULL, updated_at = now()
+        WHERE integration_id = %s AND entity_type = %s
+        """,
+        (integration_id, entity_type),
+    )
+
+
+def list_coverage(conn: Connection, workspace_id: int | None = None) -> list[Coverage]:
+    rows = conn.execute(
+        """
+        SELECT w.slug, r.provider, r.provider_resource_id, r.resource_name, c.entity_type, c.covered,
+               c.status, c.pages, c.records, c.expected, c.stored, c.error, c.walking, c.updated_at
+        FROM lightfast.backfill_coverage c
+        JOIN lightfast.integrations i ON i.id = c.integration_id
+        JOIN lightfast.resources r ON r.id = i.resource_id
+        JOIN lightfast.workspaces w ON w.id = i.workspace_id
+        WHERE %(workspace)s::bigint IS NULL OR w.id = %(workspace)s
+        ORDER BY w.slug, r.provider, r.provider_resource_id, c.entity_type
+        """,
+        {"workspace": workspace_id},
+    )
+    return [
+        Coverage(
+            *row[:5],
+            _intervals(row[5]),
+            *row[6:12],
+            _interval(row[12]) if row[12] else None,
+            row[13],
+        )  # type: ignore[call-arg]
+        for row in rows
+    ]
+
+
+def _range(interval: Interval) -> TimestamptzRange:
+    return TimestamptzRange(interval.since, interval.until, "[)")
+
+
+def _interval(found: Any) -> Interval:
+    return Interval(found.lower, found.upper)
+
+
+def _intervals(found: Any) -> list[Interval]:
+    return [_interval(one) for one in found if one.lower is not None and one.upper is not None]

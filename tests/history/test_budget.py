@@ -1,0 +1,131 @@
+"""One budget an installation, whoever asks; a reserve for live use; no clock holds a walk up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lightfast_pipelines.history.budget import Budget
+from lightfast_pipelines.history.request import Result
+from lightfast_pipelines.providers.history import Limit
+from lightfast_pipelines.store.backfills import Source
+from lightfast_pipelines.store.database import Database
+from tests.history.conftest import PlainApis
+from tests.history.plain import PlainApi
+from tests.servers.serving import serve
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+@contextmanager
+def budget_of(database: Database, source: Source, slept: list[float]) -> Iterator[Budget]:
+    with database.connect(autocommit=True) as conn:
+        yield Budget(conn, source.installation_id, reserve=50, sleep=slept.append)
+
+
+def limit(remaining: float, *, seconds: float = 3_600) -> Limit:
+    return Limit("core", 5_000, remaining, NOW + timedelta(seconds=seconds))
+
+
+def test_many_processes_take_no_more_than_is_there(database: Database, source: Source) -> None:
+    class OutError(Exception):
+        pass
+
+    def out(_: float) -> None:
+        raise OutError
+
+    with budget_of(database, source, []) as first:
+        first.learn([limit(250)], pool="core", cost=0, answered_at=NOW)
+
+    def one() -> int:
+        taken = 0
+        with database.connect(autocommit=True) as conn:
+            budget = Budget(conn, source.installation_id, reserve=50, sleep=out)
+            try:
+                while True:
+                    budget.take("core", 1, reserve=True)
+                    taken += 1
+            except OutError:
+                return taken
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = sum(future.result() for future in [pool.submit(one) for _ in range(4)])
+    assert taken == 200
+
+
+def test_live_use_may_take_what_history_leaves(database: Database, source: Source) -> None:
+    slept: list[float] = []
+    with budget_of(database, source, slept) as budget:
+        budget.learn([limit(50)], pool="core", cost=0, answered_at=NOW)
+        assert budget.take("core", 1, reserve=False) == 0
+    assert slept == []
+
+
+def test_the_wait_ends_when_the_limit_is_full_again(database: Database, source: Source) -> None:
+    waits = 0
+
+    def sleep(seconds: float) -> None:
+        nonlocal waits
+        waits += 1
+        assert seconds <= 1.0
+
+    with database.connect(autocommit=True) as conn:
+        budget = Budget(conn, source.installation_id, reserve=50, sleep=sleep)
+        budget.learn([limit(10, seconds=0.05)], pool="core", cost=0, answered_at=NOW)
+        budget.take("core", 1, reserve=True)
+        assert budget.left("core").remaining == 4_999
+
+
+@pytest.mark.parametrize("years", [-30, 30])
+def test_a_reset_told_by_a_clock_that_jumped_is_at_most_an_hour_away(
+    database: Database, source: Source, years: int
+) -> None:
+    with budget_of(database, source, []) as budget:
+        there = NOW + timedelta(days=365 * years)
+        budget.learn([Limit("core", 5_000, 0, there)], pool="core", cost=1, answered_at=NOW)
+        left = budget.left("core").seconds_to_reset
+    assert left is not None
+    assert left <= 3_660
+
+
+def test_retry_after_holds_back_every_process(
+    database: Database, source: Source, read: Callable[..., Result]
+) -> None:
+    with budget_of(database, source, []) as one:
+        one.block("core", 1.0)
+    with serve(PlainApi(50)) as server:
+        result = read(source, PlainApis(database, server.url))
+    assert result.waited_seconds >= 0.2
+
+
+def test_a_walk_leaves_the_reserve_and_goes_on_in_the_next_period(
+    database: Database, source: Source, read: Callable[..., Result]
+) -> None:
+    api = PlainApi(1_000, limit=55, reset_after=1.0)
+
+    class Resetting(PlainApi):
+        pass
+
+    with serve(api) as server:
+        # The provider counts anew each second, as it does each hour in truth.
+        import threading
+
+        ended = threading.Event()
+
+        def anew() -> None:
+            while not ended.wait(1.0):
+                api.used = 0
+
+        thread = threading.Thread(target=anew, daemon=True)
+        thread.start()
+        result = read(source, PlainApis(database, server.url))
+        ended.set()
+        thread.join()
+        refused = [one for one in server.asked if one.status == 429]
+    assert (result.status, result.records) == ("completed", 1_000)
+    assert result.waited_seconds > 0
+    assert refused == []
