@@ -18,6 +18,7 @@ from lightfast_pipelines.assets import (
     waiting,
 )
 from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due
+from lightfast_pipelines.jobs.history import history as history_job
 from lightfast_pipelines.jobs.liveness import hourly_liveness
 from lightfast_pipelines.jobs.liveness import liveness as liveness_job
 from lightfast_pipelines.jobs.memory import memory as memory_job
@@ -66,6 +67,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
         ],
         jobs=[
             memory_job,
+            history_job,
             consolidation,
             profiles_job,
             summaries_job,

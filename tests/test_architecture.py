@@ -21,13 +21,14 @@ HEAVY = {"numpy", "pandas", "pinecone", "openai", "anthropic", "wordllama", "mat
 
 # Direct imports inside the project, for each part of it. `cli` may import anything.
 VOCABULARY = {"domain.events", "domain.keys", "settings"}
-ORCHESTRATION = {"capture", "domain", "store", "resources", "settings", "partitions"}
+ORCHESTRATION = {"capture", "domain", "history", "store", "resources", "settings", "partitions"}
 ALLOWED = {
     "definitions": {"sensors", "jobs", "assets", "resources", "settings", "partitions"},
     "sensors": {*ORCHESTRATION, "jobs", "assets"},  # a sensor starts a job
     "jobs": {*ORCHESTRATION, "assets"},  # a job selects assets
     "assets": ORCHESTRATION,
-    "resources": {"store", "vectors", "models", "providers", "settings"},
+    "resources": {"store", "vectors", "models", "providers", "history", "settings"},
+    "history": {"domain", "providers", "store", "settings"},
     "capture": {"domain", "providers", "store", "settings"},
     "providers": VOCABULARY,
     "store": VOCABULARY,

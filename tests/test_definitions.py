@@ -13,11 +13,12 @@ from lightfast_pipelines.definitions import build_definitions, defs
 from lightfast_pipelines.partitions import DAILY, first_day, today
 from lightfast_pipelines.store import tables
 
-DAILY_ASSETS = {"raw_payloads", *TABLES, "embeddings", "clusters"}
+DAILY_ASSETS = {"provider_history", "raw_payloads", *TABLES, "embeddings", "clusters"}
 
 # Asset -> (group, what it depends on).
 GRAPH = {
-    "raw_payloads": ("inbox", set()),
+    "provider_history": ("inbox", set()),
+    "raw_payloads": ("inbox", {"provider_history"}),
     "waiting_for_you": ("inbox", {"observations"}),
     "observations": ("memory", {"raw_payloads"}),
     "entities": ("knowledge", {"raw_payloads"}),
@@ -94,7 +95,7 @@ def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
     found = repository()
     jobs = {job.name: job for job in found.get_all_jobs() if not job.name.startswith("__")}
     assert set(jobs) == {
-        *("memory", "consolidation", "profiles", "summaries", "liveness", "waiting", "upkeep"),
+        *("memory", "history", "consolidation", "profiles", "summaries", "liveness", "waiting", "upkeep"),
     }
     selected = {
         name: {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
@@ -102,6 +103,7 @@ def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
     }
     assert selected == {
         "memory": {*TABLES, "embeddings", "clusters"},
+        "history": {"provider_history"},
         "consolidation": {"actors", "cluster_consolidation"},
         "profiles": {"actor_profiles"},
         "summaries": {"cluster_summaries"},

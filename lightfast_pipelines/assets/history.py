@@ -65,8 +65,6 @@ class HistoryConfig(dg.Config):
     ],
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    # Hours where a provider's limit is used up: the wait for it is no hang.
-    op_tags={"dagster/max_runtime": str(48 * 3600)},
 )
 def provider_history(
     context: dg.AssetExecutionContext,

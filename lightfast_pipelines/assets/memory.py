@@ -19,8 +19,10 @@ from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_
 from lightfast_pipelines.capture.batch import CaptureReport
 from lightfast_pipelines.capture.session import Bounds, reprocess, take_waiting
 from lightfast_pipelines.partitions import DAILY
+from lightfast_pipelines.resources.database import PENDING_TAG
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.locks import let_others_in
 
 TABLES = (
     "observations",
@@ -30,8 +32,9 @@ TABLES = (
     "actor_identities",
     "temporal_states",
 )
-# A run for the backlog holds the lock no longer, so that today's deliveries get their turn.
-SENSOR_SECONDS = 15.0
+# A run of today's holds the lock no longer. One of the backlog's may go on, as it lets a run that
+# waits have its turn every 2,000 deliveries, some seconds: a year of history is then few runs.
+SENSOR_SECONDS = {"recent": 15.0, "backlog": 120.0}
 
 
 @dg.multi_asset(
@@ -70,8 +73,9 @@ def _captured(context: dg.AssetExecutionContext, conn: Connection) -> CaptureRep
     days, batch_rows = days_of(context), settings().batch_rows
     progress: Callable[[int], None] = progress_log(context, "deliveries")
     if asked_by_sensor(context):
-        bounds = Bounds(settings().run_rows, SENSOR_SECONDS, batch_rows)
-        return take_waiting(conn, days, bounds, progress)
+        seconds = SENSOR_SECONDS.get(context.run.tags[PENDING_TAG], SENSOR_SECONDS["recent"])
+        bounds = Bounds(settings().run_rows, seconds, batch_rows)
+        return take_waiting(conn, days, bounds, progress, lambda: let_others_in(conn, "capture"))
     return reprocess(conn, days, batch_rows=batch_rows, progress=progress)
 
 

@@ -7,9 +7,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A row of `activity`. `workspace` is null for what concerns a whole organisation or all."""
+
+    id: int
+    at: datetime
+    org_id: str | None
+    workspace: str | None
+    provider: str | None
+    subject: str | None
+    action: str
+    actor: str
+    message: str
+    detail: Mapping[str, Any]
 
 
 def record(  # noqa: PLR0913 - what a row says, each by its name
@@ -36,3 +54,32 @@ def record(  # noqa: PLR0913 - what a row says, each by its name
             json.dumps(dict(detail or {}), default=str),
         ),
     )
+
+
+def list_activity(
+    conn: Connection,
+    *,
+    workspace_id: int | None = None,
+    provider: str | None = None,
+    action: str | None = None,
+    limit: int = 50,
+) -> list[Deed]:
+    """Newest first. Of a workspace: its own, and what concerns its whole organisation or all.
+
+    `action` is one (`credential.refused`) or a family of them (`credential`).
+    """
+    rows = conn.execute(
+        """
+        SELECT a.id, a.at, a.org_id, w.slug, a.provider, a.subject, a.action, a.actor, a.message, a.detail
+        FROM lightfast.activity a LEFT JOIN lightfast.workspaces w ON w.id = a.workspace_id
+        WHERE (%(workspace)s::bigint IS NULL OR a.workspace_id = %(workspace)s
+               OR (a.workspace_id IS NULL AND (a.org_id IS NULL OR a.org_id =
+                     (SELECT org_id FROM lightfast.workspaces WHERE id = %(workspace)s))))
+          AND (%(provider)s::text IS NULL OR a.provider = %(provider)s)
+          AND (%(action)s::text IS NULL OR a.action = %(action)s
+               OR starts_with(a.action, %(action)s || '.'))
+        ORDER BY a.at DESC, a.id DESC LIMIT %(limit)s
+        """,
+        {"workspace": workspace_id, "provider": provider, "action": action, "limit": limit},
+    )
+    return [Deed(*row) for row in rows]

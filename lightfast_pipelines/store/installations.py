@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.sealed import Keys, Sealed
+from lightfast_pipelines.store.sealed import Keys
 
 LIVE_SECRETS = 2
 """Secrets of one installation that verify at a time: the new one, and the old one while rotating."""
@@ -142,28 +142,6 @@ def remove_secrets(conn: Connection, installation: Installation, *, keep: int) -
         {"id": installation.id, "keep": keep},
     )
     return find_installation(conn, installation.provider, installation.external_id).secrets
-
-
-def seal_anew(conn: Connection, keys: Keys) -> int:
-    """Seals every secret under the first key, so that older keys can go; returns how many changed.
-
-    Does not commit. Raises SealedError where one cannot be opened.
-    """
-    rows = conn.execute(
-        """
-        SELECT id, installation_id, key_id, sealed FROM lightfast.installation_secrets
-        WHERE key_id <> %s ORDER BY id FOR UPDATE
-        """,
-        (keys.first_id,),
-    ).fetchall()
-    for row, installation, key_id, text in rows:
-        secret = keys.open(Sealed(key_id, text), identity(installation))
-        sealed = keys.seal(secret, identity(installation))
-        conn.execute(
-            "UPDATE lightfast.installation_secrets SET sealed = %s, key_id = %s WHERE id = %s",
-            (sealed.text, sealed.key_id, row),
-        )
-    return len(rows)
 
 
 def identity(installation_id: int) -> bytes:

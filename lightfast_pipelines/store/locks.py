@@ -9,12 +9,15 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from psycopg.errors import LockNotAvailable
+
 from lightfast_pipelines.store.database import Connection
 
 _JOBS = 4711
 _PRESENCE = 4712
 _ROUTING = 4_711_000_002
 _CLUSTERS = 4_713
+_CREDENTIALS = 4_714
 
 
 def _number(name: str) -> int:
@@ -128,4 +131,39 @@ def hold_clusters(conn: Connection, workspace_id: int) -> None:
     """Until this transaction ends nobody else writes clusters of this workspace; waits for who does."""
     conn.execute(
         "SELECT pg_advisory_xact_lock(%s, hashint8(%s::bigint))", (_CLUSTERS, workspace_id)
+    )
+
+
+@contextmanager
+def credential_lock(
+    conn: Connection, installation_id: int, *, wait_seconds: float
+) -> Iterator[bool]:
+    """One renewal at a time of an installation's credential, however many processes ask.
+
+    On a connection that commits by itself, so that nothing stays open while a provider answers.
+    Yields False where others had it for all of `wait_seconds`.
+    """
+    if not conn.autocommit:
+        raise ValueError("a credential's lock needs a connection that commits by itself")
+    key = (_CREDENTIALS, installation_id)
+    conn.execute("SELECT set_config('lock_timeout', %s, false)", (f"{wait_seconds * 1000:.0f}ms",))
+    try:
+        conn.execute("SELECT pg_advisory_lock(%s, hashint8(%s::bigint))", key)
+        got = True
+    except LockNotAvailable:
+        got = False
+    finally:
+        if not conn.closed and not conn.broken:
+            conn.execute("SELECT set_config('lock_timeout', '0', false)")
+    try:
+        yield got
+    finally:
+        if got and not conn.closed and not conn.broken:
+            conn.execute("SELECT pg_advisory_unlock(%s, hashint8(%s::bigint))", key)
+
+
+def hold_credential(conn: Connection, installation_id: int) -> None:
+    """Until this transaction ends nobody renews the installation's credential; waits for who does."""
+    conn.execute(
+        "SELECT pg_advisory_xact_lock(%s, hashint8(%s::bigint))", (_CREDENTIALS, installation_id)
     )

@@ -84,6 +84,9 @@ class Keys:
             wire = base64.b64decode(sealed.text, validate=True)
         except (binascii.Error, ValueError) as error:
             raise SealedError("a sealed secret is not base64") from error
+        if base64.b64encode(wire).decode() != sealed.text:
+            # The last character's spare bits: another text of the same bytes is a changed text.
+            raise SealedError("a sealed secret was changed")
         if len(wire) < IV_BYTES + TAG_BYTES:
             raise SealedError(f"a sealed secret has at least {IV_BYTES + TAG_BYTES} bytes")
         iv, tag, text = wire[:IV_BYTES], wire[IV_BYTES:][:TAG_BYTES], wire[IV_BYTES + TAG_BYTES :]

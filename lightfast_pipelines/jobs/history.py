@@ -1,0 +1,18 @@
+"""Reading the providers' history of some days, to be started by a person."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from lightfast_pipelines.assets.history import ASSET
+
+history = dg.define_asset_job(
+    "history",
+    selection=dg.AssetSelection.assets(ASSET),
+    description=(
+        "Reads what the linked resources' providers tell of some days, and puts it into the inbox. Start "
+        "it with a range of days; what is covered already is not asked for again."
+    ),
+    # Hours where a provider's limit is used up: the wait for it is no hang.
+    tags={"dagster/max_runtime": str(48 * 3600)},
+)
