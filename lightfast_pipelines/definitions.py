@@ -7,6 +7,7 @@ import dagster as dg
 from lightfast_pipelines.assets import (
     checks,
     history,
+    history_checks,
     inbox,
     liveness,
     meaning,
@@ -62,6 +63,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
         asset_checks=[
             checks.after_capture,
             checks.after_clusters,
+            history_checks.after_history,
             *liveness.CHECKS,
             waiting.nothing_forgotten,
         ],

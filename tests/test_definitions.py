@@ -142,6 +142,8 @@ def test_one_check_alone_stops_what_follows() -> None:
         "observation_has_payload": ("observations", False),
         "refused_says_why": ("observations", False),
         "one_current_state": ("temporal_states", True),
+        "history_is_whole": ("provider_history", False),
+        "no_history_failed": ("provider_history", False),
         "no_stage_behind": ("clusters", False),
         "clusters_have_a_summary": ("cluster_summaries", False),
         "profiles_count": ("actor_profiles", False),
