@@ -57,6 +57,11 @@ class Keys:
     def first_id(self) -> str:
         return self._keys[0][0]
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """Names of the live keys."""
+        return frozenset(name for name, _ in self._keys)
+
     def seal(
         self, secret: bytes, identity: bytes, *, random: Callable[[int], bytes] = os.urandom
     ) -> Sealed:
