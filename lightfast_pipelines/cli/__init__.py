@@ -5,11 +5,13 @@ that `lightfast --help` answers at once.
 """
 
 from lightfast_pipelines.cli import (
+    activity,
     backfill,
     demo,
     ingest,
     installations,
     integrations,
+    keys,
     process,
     questions,
     up,
@@ -23,6 +25,8 @@ app.command("up")(up.up)
 app.add_typer(workspaces.workspace_app, name="workspace")
 app.add_typer(integrations.integration_app, name="integration")
 app.add_typer(installations.installation_app, name="installation")
+app.add_typer(keys.keys_app, name="keys")
+app.command("activity")(activity.activity)
 app.command("ingest")(ingest.ingest)
 app.add_typer(backfill.backfill_app, name="backfill")
 app.command("process")(process.process)

@@ -9,6 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lightfast_pipelines.cli.console import AsJson, print_json, print_table
+from lightfast_pipelines.cli.credentials import (
+    AskCredential,
+    CredentialEnv,
+    CredentialKind,
+    ExpiresAt,
+    RefreshEnv,
+    Wish,
+    forget,
+    give,
+    taken,
+)
 from lightfast_pipelines.cli.opening import a_connection, known_provider
 from lightfast_pipelines.cli.root import Failure
 
@@ -119,16 +130,50 @@ def secret(
 
 @installation_app.command("reseal")
 def reseal(as_json: AsJson = False) -> None:
-    """Seal every stored secret under the first of ENCRYPTION_KEY; older keys can go then."""
-    from lightfast_pipelines.store.installations import seal_anew
+    """The same as `lightfast keys rotate`."""
+    from lightfast_pipelines.cli.keys import rotate
 
+    rotate(as_json)
+
+
+@installation_app.command("credential")
+def credential(  # noqa: PLR0913, PLR0917 - options, each by its name
+    provider: OfProvider,
+    external_id: TheId,
+    credential_env: CredentialEnv = None,
+    ask_credential: AskCredential = False,
+    credential_kind: CredentialKind = None,
+    refresh_env: RefreshEnv = None,
+    expires_at: ExpiresAt = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Forget its credential.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give it a credential for the provider's API, in place of the one it has.
+
+    What it was refused for is over then. The token comes from a prompt or an environment variable.
+    """
+    from lightfast_pipelines.store.installations import find_installation
+
+    known_provider(provider)
+    wish = Wish(credential_env, ask_credential, credential_kind, refresh_env, expires_at)
+    if remove == wish.is_any:
+        raise typer.BadParameter(
+            "say one of --credential-env, --ask-credential, --credential-kind github_app and --remove"
+        )
     with a_connection() as conn:
-        count = seal_anew(conn, the_keys())
+        found = find_installation(conn, provider, external_id)
+        given = taken(provider, wish)
+        if given is None:
+            forget(conn, found)
+        else:
+            give(conn, found, given)
         conn.commit()
+    kind = given.kind if given else None
     if as_json:
-        print_json({"resealed": count})
+        print_json({"id": found.id, "credential": kind})
     else:
-        typer.echo(f"{count} sealed anew")
+        what = f"has a credential ({kind})" if kind else "has no credential"
+        typer.echo(f"{provider} installation {external_id} {what}")
 
 
 def the_keys() -> Keys:

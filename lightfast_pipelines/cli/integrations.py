@@ -10,7 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lightfast_pipelines.cli.console import AsJson, print_json, print_table
-from lightfast_pipelines.cli.opening import a_connection, known_provider, the_workspace
+from lightfast_pipelines.cli.credentials import (
+    AskCredential,
+    CredentialEnv,
+    CredentialKind,
+    ExpiresAt,
+    RefreshEnv,
+    Wish,
+    give,
+    taken,
+)
+from lightfast_pipelines.cli.opening import (
+    a_connection,
+    known_provider,
+    the_operator,
+    the_workspace,
+)
 
 if TYPE_CHECKING:
     from lightfast_pipelines.store.database import Connection
@@ -47,7 +62,7 @@ def _say(as_json: bool, text: str, requeued: int, **more: object) -> None:
 
 
 @integration_app.command("add")
-def add(
+def add(  # noqa: PLR0913, PLR0917 - options, each by its name
     workspace: InWorkspace,
     provider: OfProvider,
     resource: Annotated[
@@ -64,13 +79,28 @@ def add(
             help="The provider's id of the installation it belongs to (`lightfast installation list`).",
         ),
     ] = None,
+    credential_env: CredentialEnv = None,
+    ask_credential: AskCredential = False,
+    credential_kind: CredentialKind = None,
+    refresh_env: RefreshEnv = None,
+    expires_at: ExpiresAt = None,
     as_json: AsJson = False,
 ) -> None:
-    """Link a resource to a workspace; what came for it before goes back into the queue."""
-    from lightfast_pipelines.store.installations import the_installation
+    """Link a resource to a workspace; what came for it before goes back into the queue.
+
+    With a credential its history can be read (`lightfast backfill`). It belongs to the resource's
+    installation, and serves every resource of that.
+    """
+    from lightfast_pipelines.store.installations import installation_of, the_installation
     from lightfast_pipelines.store.links import link_resource
+    from lightfast_pipelines.store.tokens import GITHUB_APP
 
     known_provider(provider)
+    if credential_kind == GITHUB_APP and installation is None:
+        raise typer.BadParameter("github_app needs --installation: whose tokens it asks for")
+    wish = Wish(credential_env, ask_credential, credential_kind, refresh_env, expires_at)
+    # Before the link, which keeps capture waiting: a person may take time to answer.
+    credential = taken(provider, wish)
     with a_connection() as conn:
         place = the_workspace(conn, workspace)
         report = link_resource(
@@ -79,14 +109,24 @@ def add(
             provider,
             resource,
             name=name,
+            connected_by=the_operator(),
             installation_id=the_installation(conn, provider, installation, place.org_id).id
             if installation
             else None,
         )
         conn.commit()
+        if credential is not None:
+            give(conn, installation_of(conn, provider, resource), credential)
+            conn.commit()
     text = f"{provider} {name or resource} {'linked to' if report.created else 'was linked already to'} {workspace}"
+    more = {"credential": credential.kind} if credential else {}
     _say(
-        as_json, text, report.requeued, integration_id=report.integration_id, created=report.created
+        as_json,
+        f"{text}, with a credential ({credential.kind})" if credential else text,
+        report.requeued,
+        integration_id=report.integration_id,
+        created=report.created,
+        **more,
     )
 
 
@@ -114,10 +154,14 @@ def list_all(
             "active" if item.is_active else "paused",
             item.status_reason,
             _events_of(item),
+            *(item.credential, item.sync_status, item.last_synced_at),
+            # Said under REASON already where it is one and the same.
+            item.sync_error if item.sync_error != item.status_reason else None,
         )
         for item in found
     ]
-    print_table(("WORKSPACE", "PROVIDER", "RESOURCE", "NAME", "STATUS", "REASON", "EVENTS"), rows)
+    columns = ("WORKSPACE", "PROVIDER", "RESOURCE", "NAME", "STATUS", "REASON", "EVENTS")
+    print_table((*columns, "CREDENTIAL", "HISTORY", "READ AT", "ERROR"), rows)
 
 
 def _events_of(item: Integration) -> str:
@@ -170,7 +214,9 @@ def pause(
     from lightfast_pipelines.store.links import set_active
 
     with _one(workspace, provider, resource) as (conn, item):
-        requeued = set_active(conn, item, active=False, reason="paused by an operator")
+        requeued = set_active(
+            conn, item, active=False, reason="paused by an operator", actor=the_operator()
+        )
         conn.commit()
     _say(
         as_json,
@@ -188,7 +234,7 @@ def resume(
     from lightfast_pipelines.store.links import set_active
 
     with _one(workspace, provider, resource) as (conn, item):
-        requeued = set_active(conn, item, active=True, reason=None)
+        requeued = set_active(conn, item, active=True, reason=None, actor=the_operator())
         conn.commit()
     _say(
         as_json,
@@ -206,7 +252,7 @@ def remove(
     from lightfast_pipelines.store.links import remove_integration
 
     with _one(workspace, provider, resource) as (conn, item):
-        remove_integration(conn, item)
+        remove_integration(conn, item, actor=the_operator())
         conn.commit()
     _say(
         as_json,

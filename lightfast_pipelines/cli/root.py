@@ -29,12 +29,14 @@ class _Commands(TyperGroup):
             raise typer.Exit(1) from error
 
 
-# Modules of the store and their errors whose message is written for an operator.
+# Modules and their errors whose message is written for an operator.
 _TELLING = (
-    ("migrate", "MigrationError"),
-    ("links", "LinkRefusedError"),
-    ("installations", "InstallationError"),
-    ("sealed", "SealedError"),
+    ("store.migrate", "MigrationError"),
+    ("store.links", "LinkRefusedError"),
+    ("store.installations", "InstallationError"),
+    ("store.sealed", "SealedError"),
+    ("history.client", "CallFailedError"),
+    ("history.request", "BackfillError"),
 )
 
 
@@ -49,7 +51,7 @@ def explain(error: Exception) -> str | None:
         return _explain_settings(error)
     if _is_one_of(error, "lightfast_pipelines.store.embedded", "EmbeddedPostgresError"):
         return f"the embedded Postgres: {error}"
-    if any(_is_one_of(error, f"lightfast_pipelines.store.{m}", name) for m, name in _TELLING):
+    if any(_is_one_of(error, f"lightfast_pipelines.{m}", name) for m, name in _TELLING):
         return str(error)
     if _is_one_of(error, "psycopg", "OperationalError"):
         return f"the database: {_first_line(error)} (LIGHTFAST_DATABASE_URL says where it is; unset: an embedded one)"

@@ -100,6 +100,19 @@ def find_installation(conn: Connection, provider: str, external_id: str) -> Inst
     return Installation(*row)
 
 
+def installation_of(conn: Connection, provider: str, resource_id: str) -> Installation:
+    """The one that a linked resource belongs to. Raises InstallationError."""
+    row = conn.execute(
+        f"""{_INSTALLATIONS}
+        WHERE i.id = (SELECT installation_id FROM lightfast.resources
+                      WHERE provider = %s AND provider_resource_id = %s) GROUP BY i.id""",
+        (provider, resource_id),
+    ).fetchone()
+    if row is None:
+        raise InstallationError(f"{provider} resource {resource_id} is not linked")
+    return Installation(*row)
+
+
 def the_installation(
     conn: Connection, provider: str, external_id: str, org_id: str
 ) -> Installation:

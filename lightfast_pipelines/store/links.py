@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lightfast_pipelines.store import activity
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import change_routing
 
@@ -55,6 +56,10 @@ class Integration:
     sync_config: Mapping[str, Any]
     connected_at: datetime
     last_synced_at: datetime | None
+    sync_status: str
+    sync_error: str | None
+    credential: str | None
+    """Kind of the credential that reads its history, if its installation has one."""
 
 
 def add_workspace(
@@ -112,8 +117,8 @@ def link_resource(
     """Links a resource to a workspace and puts its payloads back into the queue. Does not commit.
 
     The resource becomes one of the installation given (`installations.id`, of the workspace's
-    organisation); without one it gets a manual installation unless it has another.
-    Raises LinkRefusedError where another organisation linked it first.
+    organisation); without one it gets a manual installation unless it has another. `connected_by` is
+    told as who did it. Raises LinkRefusedError where another organisation linked it first.
     """
     change_routing(conn)
     installation = installation_id or _manual_installation(
@@ -163,7 +168,19 @@ def link_resource(
     ).fetchone()
     if made is None:
         return LinkReport(find_integration(conn, workspace, provider, resource_id).id, False, 0)
-    return LinkReport(made[0], True, requeue_resource(conn, provider, resource_id))
+    requeued = requeue_resource(conn, provider, resource_id)
+    activity.record(
+        conn,
+        "integration.linked",
+        connected_by,
+        f"{provider} {name or resource_id} was linked to {workspace.slug}",
+        org_id=workspace.org_id,
+        workspace_id=workspace.id,
+        provider=provider,
+        subject=f"{provider} {resource_id}",
+        detail={"integration": made[0], "requeued": requeued},
+    )
+    return LinkReport(made[0], True, requeued)
 
 
 def _manual_installation(conn: Connection, org_id: str, provider: str, connected_by: str) -> int:
@@ -218,11 +235,14 @@ _INTEGRATIONS = """
     SELECT i.id, w.slug, r.provider, r.provider_resource_id, r.resource_name,
            CASE WHEN r.status = 'active' THEN n.status ELSE r.status END,
            coalesce(i.status_reason, CASE WHEN r.status = 'active' THEN n.status_reason END,
-                    r.status_reason), i.is_active, i.sync_config, i.connected_at,
-           i.last_synced_at
+                    r.status_reason, CASE WHEN t.status = 'refused' THEN t.status_reason END),
+           i.is_active, i.sync_config, i.connected_at, i.last_synced_at,
+           CASE WHEN t.status = 'refused' THEN 'refused' ELSE i.sync_status END,
+           CASE WHEN t.status = 'refused' THEN t.status_reason ELSE i.sync_error END, t.kind
     FROM lightfast.integrations i
     JOIN lightfast.resources r ON r.id = i.resource_id
     JOIN lightfast.installations n ON n.id = r.installation_id
+    LEFT JOIN lightfast.tokens t ON t.installation_id = n.id
     JOIN lightfast.workspaces w ON w.id = i.workspace_id
 """
 
@@ -265,19 +285,54 @@ def set_sync_config(conn: Connection, integration: Integration, config: Mapping[
     return requeue_resource(conn, integration.provider, integration.resource_id)
 
 
-def set_active(conn: Connection, integration: Integration, active: bool, reason: str | None) -> int:
+def set_active(
+    conn: Connection,
+    integration: Integration,
+    active: bool,
+    reason: str | None,
+    *,
+    actor: str = "operator",
+) -> int:
     """Pauses or resumes. What came while paused was filtered, and is judged again on resuming."""
     change_routing(conn)
     conn.execute(
         "UPDATE lightfast.integrations SET is_active = %s, status_reason = %s WHERE id = %s",
         (active, reason, integration.id),
     )
+    if active != integration.is_active or reason == REMOVED:
+        ended = "unlinked" if reason == REMOVED else "paused"
+        _tell(conn, integration, "resumed" if active else ended, actor)
     return requeue_resource(conn, integration.provider, integration.resource_id) if active else 0
 
 
-def remove_integration(conn: Connection, integration: Integration) -> None:
+def remove_integration(
+    conn: Connection, integration: Integration, *, actor: str = "operator"
+) -> None:
     """Unlinks: new deliveries no longer reach the workspace; what is stored stays.
 
     The row is kept, so that what it let in can still be rebuilt; linking again revives it.
     """
-    set_active(conn, integration, active=False, reason=REMOVED)
+    set_active(conn, integration, active=False, reason=REMOVED, actor=actor)
+
+
+def _tell(conn: Connection, integration: Integration, what: str, actor: str) -> None:
+    row = conn.execute(
+        """
+        SELECT w.id, w.org_id FROM lightfast.integrations i
+        JOIN lightfast.workspaces w ON w.id = i.workspace_id WHERE i.id = %s
+        """,
+        (integration.id,),
+    ).fetchone()
+    assert row is not None
+    name = integration.resource_name or integration.resource_id
+    activity.record(
+        conn,
+        f"integration.{what}",
+        actor,
+        f"{integration.provider} {name} was {what} in {integration.workspace}",
+        org_id=row[1],
+        workspace_id=row[0],
+        provider=integration.provider,
+        subject=f"{integration.provider} {integration.resource_id}",
+        detail={"integration": integration.id},
+    )

@@ -18,12 +18,12 @@ from lightfast_pipelines.store.installations import (
     InstallationError,
     add_installation,
     remove_secrets,
-    seal_anew,
     set_secret,
     the_installation,
 )
 from lightfast_pipelines.store.links import add_workspace, link_resource
-from lightfast_pipelines.store.sealed import Keys, SealedError
+from lightfast_pipelines.store.rotation import rotate
+from lightfast_pipelines.store.sealed import Keys
 from tests.providers.github import payloads as github
 from tests.webhook_receiver.serving import SECRET, ready_receiver, signed
 from webhook_receiver import installations
@@ -197,11 +197,10 @@ def test_an_installation_of_another_organisation_is_not_to_be_had(conn: Connecti
 def test_sealing_anew_lets_the_older_key_go(conn: Connection) -> None:
     one = install(conn, "one", "of one")
     new = "08" * 32
-    assert seal_anew(conn, Keys.parse(f"{new},{'07' * 32}")) == 1
-    assert seal_anew(conn, Keys.parse(new)) == 0
+    assert rotate(conn, Keys.parse(f"{new},{'07' * 32}")).sealed == 1
+    assert rotate(conn, Keys.parse(new)).sealed == 0
     assert the_installation(conn, "github", "one", "default").key_ids == [Keys.parse(new).first_id]
-    with pytest.raises(SealedError):
-        seal_anew(conn, KEYS)
+    assert "does not hold" in rotate(conn, KEYS).problems[0]
     assert one.secrets == 0
 
 
