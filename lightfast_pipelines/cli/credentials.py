@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lightfast_pipelines.providers.history import Credential
     from lightfast_pipelines.store.database import Connection
     from lightfast_pipelines.store.installations import Installation
+    from lightfast_pipelines.store.sealed import Keys
 
 CredentialEnv = Annotated[
     str | None,
@@ -73,6 +74,8 @@ def taken(provider: str, wish: Wish) -> Credential | None:
                 "--ask-credential"
             )
         return None
+    # Before anything is linked or asked: without a key nothing could be sealed.
+    the_keys()
     kind = _kind(provider, wish.kind)
     if kind == GITHUB_APP:
         if wish.variable or wish.ask or wish.refresh_variable or wish.expires_at:
@@ -94,7 +97,6 @@ def taken(provider: str, wish: Wish) -> Credential | None:
 
 def give(conn: Connection, installation: Installation, credential: Credential) -> None:
     """Seals it for the installation, and says so in the activity. Does not commit."""
-    from lightfast_pipelines.cli.installations import the_keys
     from lightfast_pipelines.cli.opening import the_operator
     from lightfast_pipelines.store import activity, tokens
 
@@ -129,6 +131,15 @@ def forget(conn: Connection, installation: Installation) -> None:
         provider=installation.provider,
         subject=f"installation {installation.external_id}",
     )
+
+
+def the_keys() -> Keys:
+    """Those of the settings. Raises SealedError."""
+    from lightfast_pipelines.settings import settings
+    from lightfast_pipelines.store.sealed import Keys
+
+    key = settings().encryption_key
+    return Keys.parse(key.get_secret_value() if key else "")
 
 
 def _kind(provider: str, named: str | None) -> str:

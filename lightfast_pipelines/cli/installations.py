@@ -19,13 +19,13 @@ from lightfast_pipelines.cli.credentials import (
     forget,
     give,
     taken,
+    the_keys,
 )
 from lightfast_pipelines.cli.opening import a_connection, known_provider
 from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
     from lightfast_pipelines.store.installations import Installation
-    from lightfast_pipelines.store.sealed import Keys
 
 installation_app = typer.Typer(
     help="Installations: connections to a provider, with secrets of their own.",
@@ -174,15 +174,6 @@ def credential(  # noqa: PLR0913, PLR0917 - options, each by its name
     else:
         what = f"has a credential ({kind})" if kind else "has no credential"
         typer.echo(f"{provider} installation {external_id} {what}")
-
-
-def the_keys() -> Keys:
-    """Those of the settings. Raises SealedError."""
-    from lightfast_pipelines.settings import settings
-    from lightfast_pipelines.store.sealed import Keys
-
-    key = settings().encryption_key
-    return Keys.parse(key.get_secret_value() if key else "")
 
 
 def _asked(variable: str | None) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lightfast_pipelines.cli.console import AsJson, meter, print_json, print_table
+from lightfast_pipelines.cli.credentials import the_keys
 from lightfast_pipelines.cli.opening import a_connection, the_operator
 from lightfast_pipelines.cli.root import Failure
 
@@ -43,7 +44,6 @@ def rotate(as_json: AsJson = False) -> None:
 @keys_app.command("status")
 def status(as_json: AsJson = False) -> None:
     """How much is sealed with which key: how far a rotation is."""
-    from lightfast_pipelines.cli.installations import the_keys
     from lightfast_pipelines.store.rotation import count_by_key
 
     keys = the_keys()
@@ -58,7 +58,6 @@ def status(as_json: AsJson = False) -> None:
 
 def rotated() -> tuple[Rotation, int]:
     """Seals everything under the first key; what was done, and how many are left under others."""
-    from lightfast_pipelines.cli.installations import the_keys
     from lightfast_pipelines.store import activity, rotation
 
     keys = the_keys()
