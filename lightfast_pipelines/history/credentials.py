@@ -38,6 +38,9 @@ SKEW = timedelta(minutes=5)
 _READ_AGAIN_SECONDS = 30.0
 """For how long a process goes on with what it read: another one may have been given meanwhile."""
 
+_YOUNG_SECONDS = 60.0
+"""A token as new as this is not renewed, whatever our clock says of its end: it may be that which errs."""
+
 _LOCK_SECONDS = 180.0
 """Longer than a renewal takes whose every attempt times out."""
 
@@ -92,15 +95,12 @@ class StoredCredentials(Credentials):
 
         Raises CredentialError, RenewalFailedError.
         """
-        held = self._held
-        fresh = time.monotonic() - self._read_at < _READ_AGAIN_SECONDS
-        if held is not None and fresh and self._lives(held.expires_at, SKEW):
-            return held
+        # Nothing that was found good a moment ago ends before it is read again, or a 401 tells.
+        if self._held is not None and time.monotonic() - self._read_at < _READ_AGAIN_SECONDS:
+            return self._held
         with self._connected() as conn:
             token = self._load(conn)
-        if token.access_token is not None and self._lives(token.expires_at, SKEW):
-            return self._hold(token)
-        return self._renew(None)
+        return self._hold(token) if self._is_good(token) else self._renew(None)
 
     def renewed(self, refused: Credential) -> Credential | None:
         """Another one after the provider refused this, though it seemed live; None: there is none.
@@ -127,11 +127,12 @@ class StoredCredentials(Credentials):
         with self._connected() as conn, self._locked(conn):
             token = self._load(conn)
             # Whoever had the lock before may have done it.
-            if token.access_token is not None:
-                if refused is None and self._lives(token.expires_at, SKEW):
-                    return self._hold(token)
-                if refused is not None and token.access_token != refused.access_token:
-                    return self._hold(token)
+            if refused is None:
+                renewed_by_another = self._is_good(token)
+            else:
+                renewed_by_another = token.access_token not in {None, refused.access_token}
+            if renewed_by_another:
+                return self._hold(token)
             call = self._call(token)
             if call is None:
                 return self._hold(self._unrenewable(conn, token, refused))
@@ -241,6 +242,12 @@ class StoredCredentials(Credentials):
                     f"{self._named}: another process has been renewing its token for {_LOCK_SECONDS:.0f} s"
                 )
             yield
+
+    def _is_good(self, token: Token) -> bool:
+        if token.access_token is None:
+            return False
+        young = token.renewed_ago is not None and token.renewed_ago < _YOUNG_SECONDS
+        return young or self._lives(token.expires_at, SKEW)
 
     def _lives(self, expires_at: datetime | None, skew: timedelta = timedelta()) -> bool:
         return expires_at is None or self._clock() < expires_at - skew

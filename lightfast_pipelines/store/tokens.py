@@ -46,6 +46,8 @@ class Token:
     expires_at: datetime | None
     details: Mapping[str, Any]
     refused: str | None
+    renewed_ago: float | None = None
+    """Seconds since it was renewed, by the database's clock; None: never."""
 
 
 def set_credential(conn: Connection, keys: Keys, installation_id: int, given: Given) -> None:
@@ -106,14 +108,15 @@ def load_credential(conn: Connection, keys: Keys, installation_id: int) -> Token
     """The opened credential, or None where the installation has none. Raises SealedError."""
     row = conn.execute(
         """
-        SELECT kind, access_token, refresh_token, key_id, expires_at, details, status, status_reason
+        SELECT kind, access_token, refresh_token, key_id, expires_at, details, status, status_reason,
+               extract(epoch FROM clock_timestamp() - refreshed_at)::float8
         FROM lightfast.tokens WHERE installation_id = %s
         """,
         (installation_id,),
     ).fetchone()
     if row is None:
         return None
-    kind, access, refresh, key_id, expires_at, details, status, reason = row
+    kind, access, refresh, key_id, expires_at, details, status, reason, ago = row
     return Token(
         kind=kind,
         access_token=opened(keys, key_id, access, installation_id, "access_token"),
@@ -121,6 +124,7 @@ def load_credential(conn: Connection, keys: Keys, installation_id: int) -> Token
         expires_at=expires_at,
         details=details,
         refused=(reason or "refused by the provider") if status == "refused" else None,
+        renewed_ago=ago,
     )
 
 

@@ -144,6 +144,26 @@ def test_a_token_is_renewed_before_it_ends_and_kept_sealed(
     assert deeds(conn) == [("credential.renewed", "dagster:run-1")]
 
 
+def test_a_clock_that_is_ahead_does_not_renew_with_every_request(
+    credentials: Make, give: Callable[..., None], api: Served
+) -> None:
+    give()
+    for _ in range(3):
+        ahead = credentials(clock=lambda: now() + timedelta(hours=5))
+        assert ahead.current().access_token == "secret-access-1"
+    assert api.count() == 1
+
+
+def test_while_renewals_fail_the_last_minutes_of_a_token_are_used_without_asking_each_time(
+    credentials: Make, give: Callable[..., None], api: Served
+) -> None:
+    give(60)
+    api.faults.append(Fault(times=99, status=503))
+    held = credentials()
+    assert {held.current().access_token for _ in range(5)} == {"secret-access-0"}
+    assert api.count() == 3
+
+
 def test_an_app_without_a_token_gets_one_that_all_share(
     credentials: Make, give: Callable[..., None], api: Served
 ) -> None:
