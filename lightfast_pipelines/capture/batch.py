@@ -15,6 +15,7 @@ from datetime import date, datetime
 
 import psycopg
 
+from lightfast_pipelines.capture.deleted import mark_deleted
 from lightfast_pipelines.capture.edges import write_edges
 from lightfast_pipelines.capture.entities import write_mentions
 from lightfast_pipelines.capture.facts import Fact, Facts, gather
@@ -247,8 +248,9 @@ def _write(conn: Connection, facts: Facts) -> Counter[str]:
     people = write_identity_mentions(conn, by_id.items(), identities, sorted(earlier), facts.moved)
     mentions = write_mentions(conn, by_id, earlier, facts.moved)
     relationships = write_edges(conn, by_id, sorted(earlier), mentions, facts.moved)
-    intervals = write_states(conn, by_id, sorted(earlier), earlier)
+    states = write_states(conn, by_id, sorted(earlier), earlier)
     remove_observations(conn, sorted(gone))
+    mark_deleted(conn, sorted(by_id), states.ended)
     remove_unmentioned(conn, before)
     name_states(conn, mentions.named)
     touched = [fact.workspace.id for fact in facts.written] + list(gone.values())
@@ -261,7 +263,7 @@ def _write(conn: Connection, facts: Facts) -> Counter[str]:
             "relationships": relationships,
             "actor_identities": len(identities),
             "identity_mentions": people,
-            "temporal_states": intervals,
+            "temporal_states": states.intervals,
         }
     )
 

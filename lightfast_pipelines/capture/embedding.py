@@ -21,9 +21,9 @@ from lightfast_pipelines.capture.ports import VIEWS, Embedder, VectorIndex, Vect
 BATCH_OBSERVATIONS = 2_000
 SUMMARY_CHARACTERS = 1_000
 
-# Exact, and read once per page along both primary keys.
+# Exact, and read once per page along both primary keys. What is deleted gets no vector.
 PENDING = """
-  NOT EXISTS (
+  NOT o.is_deleted AND NOT EXISTS (
     SELECT FROM lightfast.observation_vectors v
     WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
   )

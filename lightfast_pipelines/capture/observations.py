@@ -38,6 +38,7 @@ _COLUMNS = (
     "metadata",
     "rule_version",
     "series_key",
+    "part_key",
 )
 _QUOTED = ", ".join(f'"{column}"' for column in _COLUMNS)
 _UPDATES = ", ".join(
@@ -109,6 +110,7 @@ def _row(fact: Fact, identities: Mapping[IdentityKey, int]) -> tuple[object, ...
         _json.encode(dict(statement.metadata)).decode(),
         fact.rule_version,
         statement.occurrence.series if statement.occurrence else None,
+        statement.part,
     )
 
 

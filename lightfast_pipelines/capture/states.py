@@ -1,17 +1,21 @@
-"""Writes which observations state which changes of state, and the intervals folded from them."""
+"""Writes which observations state which changes of state, and the intervals folded from them.
+
+Of a thing that is deleted every state ends: those rules stand in `domain/existence.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
 
 from lightfast_pipelines.capture.differences import differences
 from lightfast_pipelines.capture.facts import Fact
-from lightfast_pipelines.domain import states
+from lightfast_pipelines.domain import existence, states
 from lightfast_pipelines.domain.keys import category_of
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
@@ -30,6 +34,13 @@ class Change(NamedTuple):
     rank: int
     reason: str | None
     recorded_at: datetime
+
+
+class Written(NamedTuple):
+    """Intervals written, and the things (workspace, key) whose existence may have changed."""
+
+    intervals: int
+    ended: frozenset[tuple[int, str]]
 
 
 _json = msgspec.json.Encoder(enc_hook=str, order="deterministic")
@@ -53,8 +64,8 @@ _INTERVAL = (
 
 def write_states(
     conn: Connection, facts: Mapping[int, Fact], known: Sequence[int], restated: Iterable[int]
-) -> int:
-    """Writes the changes of the facts (observation id -> fact); returns the number of intervals written.
+) -> Written:
+    """Writes the changes of the facts (observation id -> fact).
 
     `restated` are known observations whose doer or time of record may have changed: their states are
     folded again even where the change itself is the same.
@@ -95,7 +106,43 @@ def write_states(
         for key, row in [*changed.removed.items(), *changed.added.items()]
     }
     touched |= {(row.workspace_id, k[1], k[2]) for k, row in new.items() if k[0] in again}
-    return _fold(conn, sorted(touched))
+    keys, ended = _with_ends(conn, touched)
+    return Written(_fold(conn, sorted(keys)), ended)
+
+
+def _with_ends(
+    conn: Connection, touched: set[StateKey]
+) -> tuple[set[StateKey], frozenset[tuple[int, str]]]:
+    """Beside the states themselves all others of those things whose existence is a question."""
+    if not touched:
+        return touched, frozenset()
+    things = sorted({(workspace, key) for workspace, key, _ in touched})
+    asked = sorted(
+        {(workspace, key) for workspace, key, kind in touched if kind == existence.STATE_TYPE}
+    )
+    rows = conn.execute(
+        """
+        WITH ended AS (
+          SELECT DISTINCT s.workspace_id, s.entity_key
+          FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, entity_key)
+          JOIN lightfast.state_changes s USING (workspace_id, entity_key)
+          WHERE s.state_type = %s
+          UNION
+          SELECT * FROM unnest(%s::bigint[], %s::text[])
+        )
+        SELECT DISTINCT e.workspace_id, e.entity_key, s.state_type
+        FROM ended e LEFT JOIN lightfast.state_changes s USING (workspace_id, entity_key)
+        """,
+        (
+            [workspace for workspace, _ in things],
+            [key for _, key in things],
+            existence.STATE_TYPE,
+            [workspace for workspace, _ in asked],
+            [key for _, key in asked],
+        ),
+    ).fetchall()
+    others = {(row[0], row[1], row[2]) for row in rows if row[2] is not None}
+    return touched | others, frozenset((row[0], row[1]) for row in rows)
 
 
 def _load(conn: Connection, observations: Sequence[int]) -> dict[ChangeKey, Change]:
@@ -141,10 +188,12 @@ def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
         columns,
     )
     intervals = []
-    for key, group in groupby(rows, key=lambda row: row[:3]):
-        workspace, entity, state_type = key
-        stated = [states.Fact(*row[3:]) for row in group]
-        for one in states.history(stated):
+    for (workspace, entity), group in groupby(rows, key=itemgetter(0, 1)):
+        by_type = {
+            state_type: [states.Fact(*row[3:]) for row in stated]
+            for state_type, stated in groupby(group, key=itemgetter(2))
+        }
+        for state_type, one in _histories(by_type):
             intervals.append(
                 (
                     workspace,
@@ -167,6 +216,25 @@ def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
     staged = stage(conn, "temporal_states", _INTERVAL, intervals)
     conn.execute(f"INSERT INTO lightfast.temporal_states ({names}) SELECT {names} FROM {staged}")
     return len(intervals)
+
+
+def _histories(
+    by_type: Mapping[str, Sequence[states.Fact]],
+) -> Iterator[tuple[str, states.Interval]]:
+    """The intervals of one thing's states; where it is deleted they end."""
+    stated = by_type.get(existence.STATE_TYPE, ())
+    gone = existence.deletions(stated, by_type.get("status", ())) if stated else []
+    deleting = existence.deleting_ids(stated)
+    for state_type, facts in by_type.items():
+        if state_type == existence.STATE_TYPE:
+            found = gone
+        elif gone:
+            own = {fact.value for fact in facts if fact.source_id in deleting}
+            found = existence.ended(states.history(facts), gone, own)
+        else:
+            found = states.history(facts)
+        for one in found:
+            yield state_type, one
 
 
 def name_states(conn: Connection, entities: Sequence[tuple[int, str]]) -> None:

@@ -58,7 +58,7 @@ SELECT c.id, array_agg(o.external_id), c.summary_citations
 FROM lightfast.clusters c
 JOIN lightfast.cluster_members m ON m.cluster_id = c.id
 JOIN lightfast.observations o ON o.id = m.observation_id
-WHERE c.workspace_id = %s
+WHERE c.workspace_id = %s AND NOT o.is_deleted
 GROUP BY c.id HAVING count(*) >= %s
 ORDER BY c.id
 """
@@ -73,7 +73,7 @@ JOIN lightfast.clusters c ON c.id = m.cluster_id
 JOIN lightfast.observations o ON o.id = m.observation_id
 LEFT JOIN lightfast.actor_identities i ON i.id = coalesce(o.author_identity_id, o.actor_identity_id)
 LEFT JOIN lightfast.actors a ON a.id = i.actor_id
-WHERE m.cluster_id = ANY(%s)
+WHERE m.cluster_id = ANY(%s) AND NOT o.is_deleted
 ORDER BY m.cluster_id
 """
 
@@ -197,7 +197,9 @@ def _remove(conn: Connection, workspace_id: int) -> int:
         UPDATE lightfast.clusters c
         SET summary = NULL, summary_citations = '[]', summary_generated_at = NULL
         WHERE c.workspace_id = %s AND c.summary IS NOT NULL
-          AND (SELECT count(*) FROM lightfast.cluster_members m WHERE m.cluster_id = c.id) < %s
+          AND (SELECT count(*) FROM lightfast.cluster_members m
+               JOIN lightfast.observations o ON o.id = m.observation_id
+               WHERE m.cluster_id = c.id AND NOT o.is_deleted) < %s
         """,
         (workspace_id, FEWEST_MEMBERS),
     ).rowcount

@@ -14,6 +14,8 @@ from typing import Any, Literal
 IngestionSource = Literal["webhook", "api", "backfill", "manual"]
 AccountKind = Literal["person", "bot", "organization", "unknown"]
 
+_LAST_RANK = 2**31 - 1
+
 # Who is believed first when several payloads state one fact.
 SOURCE_PRECEDENCE: Mapping[str, int] = {"webhook": 0, "api": 1, "backfill": 2, "manual": 3}
 
@@ -98,6 +100,14 @@ class StateChange:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+def deletion(thing: Thing, at: datetime, *, is_undone: bool = False) -> StateChange:
+    """From `at` on the thing is deleted, or with `is_undone` there again: `domain/existence.py`.
+
+    It ranks behind all else of the same moment: that happened before."""
+    value, reason = ("exists", "restored") if is_undone else ("deleted", "deleted")
+    return StateChange(thing, "existence", value, at, _LAST_RANK, reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """What the payload itself points at, kept as the analyst's `references` column."""
@@ -142,6 +152,7 @@ class Statement:
     `updated_at` is the provider's latest update time in the payload, used to order statements.
     `base_significance` is the event type's own weight (0 to 100).
     `branch` and `paths` are what an integration's settings may filter by; None means "has none".
+    `part` is the key of what of the subject it tells of and that can be deleted alone (a comment).
     """
 
     source_id: str
@@ -166,6 +177,7 @@ class Statement:
     branch: str | None = None
     paths: tuple[str, ...] | None = None
     occurrence: Occurrence | None = None
+    part: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

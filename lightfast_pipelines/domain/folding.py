@@ -175,4 +175,5 @@ def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
         branch=_first(s.branch for s in ordered),
         paths=_first(s.paths for s in ordered),
         occurrence=_first(s.occurrence for s in ordered),
+        part=_first(s.part for s in ordered),
     )

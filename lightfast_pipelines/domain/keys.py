@@ -23,6 +23,7 @@ _CATEGORIES = {
     "github:deployment": "deployment",
     "github:workflow-run": "workflow_run",
     "github:milestone": "milestone",
+    "github:comment": "comment",
     "github:label": "label",
     "github:ref": "reference",
     "vercel:deployment": "deployment",
@@ -35,6 +36,9 @@ _CATEGORIES = {
     "linear:comment": "comment",
     "linear:milestone": "milestone",
     "linear:label": "label",
+    "linear:reaction": "reaction",
+    "linear:attachment": "attachment",
+    "linear:project-update": "project_update",
     "linear:ref": "reference",
     "sentry:issue": "issue",
     "sentry:project": "project",
@@ -106,6 +110,12 @@ def github_milestone(repository_id: int | str, number: int | str) -> str:
 
 def github_deployment(repository_id: int | str, deployment_id: int | str) -> str:
     return f"github:deployment:{repository_id}:{deployment_id}"
+
+
+def github_comment(kind: str, comment_id: int | str) -> str:
+    """Key of a comment's own state: it is no entity. `kind` (`comment`, `review-comment`,
+    `discussion-comment`, `commit-comment`), as each kind's ids count apart."""
+    return f"github:comment:{kind}:{comment_id}"
 
 
 def github_workflow_run(run_id: int | str) -> str:

@@ -68,7 +68,7 @@ _BEHIND = """
 SELECT 'observation ' || o.external_id
 FROM (
   (SELECT id, external_id FROM lightfast.observations
-   WHERE embedding_title_id IS NULL ORDER BY id DESC LIMIT 2000)
+   WHERE embedding_title_id IS NULL AND NOT is_deleted ORDER BY id DESC LIMIT 2000)
   UNION
   (SELECT id, external_id FROM lightfast.observations
    WHERE cluster_id IS NULL ORDER BY id DESC LIMIT 2000)

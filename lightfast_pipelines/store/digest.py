@@ -18,7 +18,7 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         f"""{_WORKSPACE}, o.source_id, o.external_id, o.source, o.source_type, o.observation_type,
         o.subject_key, o.occurred_at, {_IDENTITY.format("doer")}, {_IDENTITY.format("author")}, o.title,
         o.content, o.category, o.topics, o.significance_score, o.significance_factors, o."references",
-        o.metadata""",
+        o.metadata, o.part_key, o.is_deleted""",
         """lightfast.observations o JOIN lightfast.workspaces w ON w.id = o.workspace_id
         LEFT JOIN lightfast.actor_identities doer ON doer.id = o.actor_identity_id
         LEFT JOIN lightfast.actor_identities author ON author.id = o.author_identity_id""",

@@ -108,7 +108,7 @@ JOIN (
   SELECT workspace_id, max(occurred_at) - interval '1 day' AS until
   FROM lightfast.observations WHERE captured_at < %(before)s GROUP BY 1
 ) latest ON latest.workspace_id = o.workspace_id
-WHERE o.source_type = 'deployment.created' AND o.captured_at < %(before)s
+WHERE o.source_type = 'deployment.created' AND NOT o.is_deleted AND o.captured_at < %(before)s
   AND o.occurred_at < latest.until
 """
 

@@ -65,12 +65,13 @@ class Waiting:
 _QUEUE = "SELECT partition_date, count(*) FROM lightfast.raw_queue GROUP BY partition_date"
 
 # Cheap: partial indexes hold only what waits. Capture and the stages clear these columns.
-_UNEMBEDDED = "o.embedding_title_id IS NULL"
+# What is deleted gets no vector, and waits for none.
+_UNEMBEDDED = "o.embedding_title_id IS NULL AND NOT o.is_deleted"
 _UNCLUSTERED = "o.cluster_id IS NULL"
 
 # Exact: also what an older model or rule made. Reads an index of every observation.
 _UNEMBEDDED_EXACTLY = """
-  NOT EXISTS (
+  NOT o.is_deleted AND NOT EXISTS (
     SELECT FROM lightfast.observation_vectors v
     WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
   )

@@ -556,6 +556,18 @@ observations = Table(
         "Key of what recurs, where the observation counts occurrences of it.",
         nullable=True,
     ),
+    _col(
+        "part_key",
+        _KEY,
+        "Key of what of the subject it tells of and that can be deleted alone: a comment.",
+        nullable=True,
+    ),
+    _col(
+        "is_deleted",
+        Boolean,
+        "Whether its subject, or that part of it, is deleted now: then it is in no search.",
+        server_default=text("false"),
+    ),
     UniqueConstraint("workspace_id", "source_id"),
     Index("ix_observations_occurred", "workspace_id", "occurred_at"),
     Index("ix_observations_type", "workspace_id", "source", "source_type"),
@@ -563,13 +575,23 @@ observations = Table(
     Index("ix_observations_cluster", "cluster_id"),
     Index("ix_observations_actor", "actor_identity_id"),
     Index("ix_observations_author", "author_identity_id"),
-    Index("ix_observations_unembedded", "id", postgresql_where=text("embedding_title_id is null")),
+    Index(
+        "ix_observations_unembedded",
+        "id",
+        postgresql_where=text("embedding_title_id is null and not is_deleted"),
+    ),
     Index("ix_observations_unclustered", "id", postgresql_where=text("cluster_id is null")),
     Index(
         "ix_observations_series",
         "workspace_id",
         "series_key",
         postgresql_where=text("series_key is not null"),
+    ),
+    Index(
+        "ix_observations_part",
+        "workspace_id",
+        "part_key",
+        postgresql_where=text("part_key is not null"),
     ),
     comment="One thing that happened.",
 )

@@ -209,6 +209,13 @@ id_sweeps = Table(
     _col("requests", BigInteger, "Requests of all sweeps.", server_default=_ZERO),
     _col("found", BigInteger, "Things found to be gone, of all sweeps.", server_default=_ZERO),
     _col("is_active", Boolean, "Whether it is swept.", server_default=text("true")),
+    _col("hour_from", _TIME, "Since when the share of an hour is counted.", nullable=True),
+    _col(
+        "hour_spent",
+        JSONB,
+        "What the sweep cost in that hour, by the provider's rate limit.",
+        server_default=_EMPTY_OBJECT,
+    ),
     _col("error", Text, "Why it could not be swept, for an operator.", nullable=True),
     comment="How far a resource's things were looked for, to find those that are gone.",
 )

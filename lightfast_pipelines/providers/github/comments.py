@@ -20,6 +20,7 @@ from lightfast_pipelines.domain.events import (
     Statement,
     Thing,
     Understood,
+    deletion,
 )
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
@@ -113,6 +114,7 @@ def _statement(event: str, payload: Mapping[str, Any], action: _Action) -> State
     _add_lines(parts, comment)
     which = f"{identity}@{moment_key(at)}" if action.name == "edited" else str(identity)
     gone = action.name == "deleted"
+    own_key = keys.github_comment(thing, identity)
     return Statement(
         source_id=keys.source_id(place.subject.key, f"{thing}.{action.name}", which),
         source="github",
@@ -131,6 +133,7 @@ def _statement(event: str, payload: Mapping[str, Any], action: _Action) -> State
         references=tuple(parts.references),
         mentions=tuple(parts.mentions),
         edges=tuple(parts.edges),
+        states=(deletion(Thing(own_key), at),) if gone else (),
         metadata={
             **repository.facts,
             "commentId": str(identity),
@@ -147,6 +150,7 @@ def _statement(event: str, payload: Mapping[str, Any], action: _Action) -> State
         updated_at=first_time(comment, "updated_at", "created_at"),
         scope=repository.scope,
         link_text="" if gone else None,
+        part=own_key,
     )
 
 

@@ -20,6 +20,7 @@ from lightfast_pipelines.domain.events import (
     Statement,
     Thing,
     Understood,
+    deletion,
 )
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
@@ -52,6 +53,8 @@ class _Step:
 
 
 _CREATED = _Step("created", "Deployment Started", 30, "building", 1)
+# No webhook: written where a deployment is found to be gone.
+_DELETED = _Step("deleted", "Deployment Deleted", 10, None)
 _STATUSES = {
     "success": _Step("succeeded", "Deployment Succeeded", 40, "succeeded", 3),
     "failure": _Step("error", "Deployment Failed", 70, "failed", 3),
@@ -66,6 +69,13 @@ _STATUSES = {
 RULES = (
     EventRule("deployment", "created", "delivered", ("deployment.created",)),
     EventRule(
+        "deployment",
+        "deleted",
+        "delivered",
+        ("deployment.deleted",),
+        "GitHub sends none: a sweep that finds it gone writes it",
+    ),
+    EventRule(
         "deployment_status",
         "created",
         "delivered",
@@ -77,10 +87,13 @@ RULES = (
 def read_deployment(payload: Mapping[str, Any]) -> Reading:
     """Raises Missing."""
     action = text(payload, "action")
+    deployment = needed_child(payload, "deployment")
+    if action == "deleted":
+        gone_at = first_time(deployment, "updated_at", "created_at")
+        return Understood((_statement(payload, deployment, _DELETED, gone_at, {}),))
     # Old payloads have no action.
     if action not in (None, "created"):
         return Parked(f"action {str(action)[:100]} of deployment is not known yet")
-    deployment = needed_child(payload, "deployment")
     at = first_time(deployment, "created_at", "updated_at")
     return Understood((_statement(payload, deployment, _CREATED, at, {}),))
 
@@ -187,6 +200,8 @@ def _states(
     deployment: Mapping[str, Any],
 ) -> tuple[StateChange, ...]:
     """Its own state; and where production succeeded, that it serves it now."""
+    if step is _DELETED:
+        return (deletion(subject, at),)
     if step.state is None:
         return ()
     details = {"environment": environment}

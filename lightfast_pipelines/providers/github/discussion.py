@@ -18,6 +18,7 @@ from lightfast_pipelines.domain.events import (
     StateChange,
     Statement,
     Understood,
+    deletion,
 )
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
@@ -141,6 +142,7 @@ def _statement(
                 if transition.state == "closed"
                 else {},
             ),
+            *([deletion(subject, at)] if transition.name == "deleted" else []),
         ),
         metadata={
             **repository.facts,

@@ -18,6 +18,7 @@ from lightfast_pipelines.domain.events import (
     StateChange,
     Statement,
     Understood,
+    deletion,
 )
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
@@ -139,6 +140,7 @@ def _statement(
                 reason=reason or transition.name,
                 metadata={"reason": reason} if closed and reason else {},
             ),
+            *([deletion(subject, at)] if transition.name == "deleted" else []),
         ),
         metadata={
             **repository.facts,

@@ -21,6 +21,7 @@ from lightfast_pipelines.domain.events import (
     Statement,
     Thing,
     Understood,
+    deletion,
 )
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
@@ -101,7 +102,7 @@ def _statement(
     parts = Parts(repository, subject)
     _add_tag_and_target(parts, tag, target)
     states = _states(parts.repository, subject, release, transition, at)
-    for state in states[1:]:
+    for state in (one for one in states if one.thing is not subject):
         parts.mentions.append(Mention(state.thing, "repository"))
     author = account(release.get("author"))
     return Statement(
@@ -173,6 +174,8 @@ def _states(
     """The release's own state, and that it is now the repository's latest (never a prerelease)."""
     name, rank = transition.name, transition.rank
     own = StateChange(subject, "status", transition.state, at, rank, reason=name)
+    if name == "deleted":
+        return (own, deletion(subject, at))
     if name != "published" or flag(release, "prerelease") or flag(release, "draft"):
         return (own,)
     tag = {"tag": name_of(release, "tag_name")}

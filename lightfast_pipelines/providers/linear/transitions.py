@@ -17,7 +17,9 @@ from lightfast_pipelines.domain.events import (
     Reading,
     StateChange,
     Statement,
+    Thing,
     Understood,
+    deletion,
 )
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import Missing, content_of, cut, time, titled
@@ -118,7 +120,10 @@ def read(kind: Kind, event: Event) -> Reading:
         )
     at = event.removed_at
     base = _statement(kind, event, described, "deleted", at, kind.tags[2])
-    states = tuple(kind.states(event, described, "deleted", None, at))
+    states = (
+        *kind.states(event, described, "deleted", None, at),
+        deletion(Thing(described.key), at),
+    )
     return Understood((replace(base, base_significance=kind.weights[1], states=states),))
 
 
@@ -144,6 +149,8 @@ def _changed(kind: Kind, event: Event, described: Described, change: Change) -> 
     base = _statement(kind, event, described, transition, at, tag)
     actor = base.actor or (described.author if kind.edited_by_author else None)
     states = tuple(kind.states(event, described, transition, known, at))
+    if is_deletion or transition == "restored":
+        states = (*states, deletion(Thing(described.key), at, is_undone=not is_deletion))
     if is_deletion:  # the same as a `remove` says
         return replace(base, base_significance=kind.weights[1], actor=actor, states=states)
     now, was = known.now(event.data), known.was(change.old)
@@ -184,6 +191,7 @@ def _statement(
         edges=tuple(parts.edges),
         metadata={**event.facts, **described.metadata},
         updated_at=event.last_update,
+        part=None if described.key == parts.subject.key else described.key,
     )
 
 

@@ -19,6 +19,7 @@ from lightfast_pipelines.domain.events import (
     Statement,
     Thing,
     Understood,
+    deletion,
 )
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
@@ -80,6 +81,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
         references=(Reference("issue", issue_id),),
         mentions=(Mention(subject, "subject"), Mention(issue, "reference")),
         edges=(Edge(subject, "belongs_to", issue),),
+        states=(deletion(subject, at),) if action == "deleted" else (),
         metadata={
             "commentId": comment_id,
             "issueId": issue_id,

@@ -23,6 +23,7 @@ from lightfast_pipelines.domain.events import (
     Statement,
     Thing,
     Understood,
+    deletion,
 )
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
@@ -62,7 +63,13 @@ _TRANSITIONS = {
         _Transition("ignored", "Issue Ignored", "ignored", 25),
         _Transition("archived", "Issue Archived", "archived", 25),
         _Transition("assigned", "Issue Assigned", None, 30),
+        # No webhook: written where an issue is found to be gone.
+        _Transition("deleted", "Issue Deleted", None, 20),
     )
+}
+_NOTES = {
+    "unresolved": "after a regression the next error stands alone",
+    "deleted": "Sentry sends none: a sweep that finds it gone writes it",
 }
 RULES = tuple(
     EventRule(
@@ -70,7 +77,7 @@ RULES = tuple(
         each.name,
         "delivered",
         (f"issue.{each.name}",),
-        "after a regression the next error stands alone" if each.name == "unresolved" else "",
+        _NOTES.get(each.name, ""),
     )
     for each in _TRANSITIONS.values()
 )
@@ -154,7 +161,7 @@ def _discriminator(
     Each alone is not enough: between two decisions of a person nothing need be seen, and what is
     sent at one moment may have been decided at several.
     """
-    if transition.name == "created":
+    if transition.name in ("created", "deleted"):
         return None
     parts = [moment_key(seen)]
     if at != seen:
@@ -188,6 +195,8 @@ def _states(
     if transition.status is not None:
         details = {"substatus": name_of(issue, "substatus")}
         changes.append(StateChange(subject, "status", transition.status, at, rank, reason, details))
+    if transition.name == "deleted":
+        changes.append(deletion(subject, at))
     if transition.name == "assigned" or (transition.name == "created" and owner is not None):
         value = owner.key if owner else "nobody"
         name = {"name": owner.name} if owner else {}

@@ -19,6 +19,7 @@ from lightfast_pipelines.domain.events import (
     Statement,
     Thing,
     Understood,
+    deletion,
 )
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
@@ -84,6 +85,7 @@ _TRANSITIONS = {
 }
 TYPES = frozenset(_TRANSITIONS)
 _NOTES = {
+    "deployment.cleanup": "the deployment is deleted, by a person or by a rule of retention",
     "deployment.ready": "one transition with deployment.succeeded, whichever comes",
     "deployment.succeeded": "sets the live deployment, unless it is a preview",
     "deployment.promoted": "sets the live deployment",
@@ -207,6 +209,8 @@ def _states(
     does unless a project holds its production back; `promoted` and `rollback` then say it outright.
     """
     at, rank, name = event.at, transition.rank, transition.name
+    if name == "cleanup":
+        return (deletion(subject, at),)
     found: list[StateChange] = []
     if transition.state is not None:
         details = {"environment": environment}

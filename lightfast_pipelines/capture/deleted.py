@@ -1,0 +1,59 @@
+"""Which observations are deleted now: they leave search, their vectors with them.
+
+What ends a thing is said by states (`domain/existence.py`); the rows themselves stay, as what once was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from lightfast_pipelines.store.database import Connection
+
+_MARK = """
+WITH touched AS (
+  SELECT id FROM unnest(%(written)s::bigint[]) AS w (id)
+  UNION
+  SELECT o.id FROM unnest(%(workspaces)s::bigint[], %(keys)s::text[]) AS k (workspace_id, key)
+  JOIN lightfast.observations o ON o.workspace_id = k.workspace_id AND o.subject_key = k.key
+  UNION
+  SELECT o.id FROM unnest(%(workspaces)s::bigint[], %(keys)s::text[]) AS k (workspace_id, key)
+  JOIN lightfast.observations o ON o.workspace_id = k.workspace_id AND o.part_key = k.key
+), judged AS (
+  SELECT o.id, EXISTS (
+    SELECT FROM lightfast.temporal_states t
+    WHERE t.workspace_id = o.workspace_id AND t.entity_id IN (o.subject_key, o.part_key)
+      AND t.state_type = 'existence' AND t.state_value = 'deleted' AND t.is_current
+  ) AS is_deleted
+  FROM touched JOIN lightfast.observations o USING (id)
+)
+UPDATE lightfast.observations o SET is_deleted = j.is_deleted,
+  embedding_title_id = NULL, embedding_content_id = NULL, embedding_summary_id = NULL
+FROM judged j WHERE j.id = o.id AND o.is_deleted <> j.is_deleted
+RETURNING o.id
+"""
+
+
+def mark_deleted(
+    conn: Connection, written: Sequence[int], ended: Collection[tuple[int, str]]
+) -> int:
+    """Marks what was written, and all that is told of the things in `ended` (workspace, key).
+
+    Returns how many changed. One that is deleted no more waits for its vectors again.
+    """
+    things = sorted(ended)
+    changed = [
+        row[0]
+        for row in conn.execute(
+            _MARK,
+            {
+                "written": list(written),
+                "workspaces": [workspace for workspace, _ in things],
+                "keys": [key for _, key in things],
+            },
+        )
+    ]
+    if changed:
+        conn.execute(
+            "DELETE FROM lightfast.observation_vectors WHERE observation_id = ANY(%s)", (changed,)
+        )
+    return len(changed)
