@@ -135,7 +135,7 @@ def _print_estimate(database: Database, request: Request, as_json: bool) -> None
     from lightfast_pipelines.history.backfill import estimate_backfill
     from lightfast_pipelines.settings import settings
 
-    found, units, refused = estimate_backfill(database, StoredAccess(database, settings()), request)
+    found, units, refused = estimate_backfill(database, StoredAccess(database, settings(), request.requested_by), request)
     if as_json:
         print_json(
             {
@@ -190,7 +190,7 @@ def _run(database: Database, request: Request, as_json: bool) -> None:
         shown = _Shown(bar)
         result = run_backfill(
             database,
-            StoredAccess(database, settings()),
+            StoredAccess(database, settings(), request.requested_by),
             request,
             first_day=first_day(),
             hearing=Hearing(shown.estimate, shown.page),

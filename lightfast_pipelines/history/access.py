@@ -20,8 +20,8 @@ from lightfast_pipelines.store.database import Database
 class StoredAccess:
     """By the credentials that the database keeps, sealed."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
-        self._database, self._settings = database, settings
+    def __init__(self, database: Database, settings: Settings, actor: str = "operator") -> None:
+        self._database, self._settings, self._actor = database, settings, actor
 
     @contextmanager
     def open(self, source: Source, check: Callable[[], None] = lambda: None) -> Iterator[Api]:
@@ -42,6 +42,12 @@ class StoredAccess:
                 check=check,
             )
             credentials = StoredCredentials(
-                self._database, settings, history, source.installation_id, base_url, http
+                self._database,
+                settings,
+                history,
+                source.installation_id,
+                base_url,
+                http,
+                actor=self._actor,
             )
             yield Api(history, base_url, http, credentials, budget, sleep=time.sleep)

@@ -20,6 +20,7 @@ from lightfast_pipelines.history.estimate import (
     estimate_unit,
     expected,
 )
+from lightfast_pipelines.history.identify import identified
 from lightfast_pipelines.history.ledger import Ledger
 from lightfast_pipelines.history.request import (
     Apis,
@@ -93,6 +94,7 @@ class _Run:
             source = group[0].source
             try:
                 api = stack.enter_context(self._apis.open(source, self._check))
+                group = identified(conn, api, group, asked)
                 found += [estimate_unit(conn, api, one, asked, self._check) for one in group]
             except CallFailedError as error:
                 why = f"{source.provider}: {error.message}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from typing import Any
 
 from lightfast_pipelines.history.client import Api, CallFailedError
@@ -18,8 +17,6 @@ from lightfast_pipelines.store.coverage import Interval
 from lightfast_pipelines.store.database import Connection
 
 _MOST_PROBES = 12
-# A short time is a page: to ask how many pages it has would cost as much as to read it.
-_A_PAGE = timedelta(hours=6)
 # Of a provider that was not asked yet.
 _SECONDS_A_REQUEST = 0.5
 
@@ -66,7 +63,7 @@ def estimate_unit(
     requests = items = 0
     cost, exact = 0.0, True
     for interval in intervals:
-        if interval.until - interval.since <= _A_PAGE:
+        if not coverage.is_long(interval):
             requests, cost, exact = requests + 1, cost + 1.0, False
             continue
         window = Window(interval.since, interval.until)

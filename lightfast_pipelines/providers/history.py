@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from lightfast_pipelines import providers
 
@@ -61,9 +61,9 @@ class Call:
     path: str
     method: Literal["GET", "POST", "PUT", "DELETE"] = "GET"
     params: Mapping[str, str] = field(default_factory=dict)
-    json: Any = None
-    form: Mapping[str, str] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Any = field(default=None, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     pool: str = "core"
     cost: float = 1.0
     etag: str | None = None
@@ -75,7 +75,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    data: Any
+    data: Any = field(repr=False)
     url: str = ""
 
 
@@ -161,6 +161,14 @@ class Limit:
     limit: float
     remaining: float
     resets_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a resource is called today, and what else its payloads would say of it."""
+
+    name: str | None
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Walker(Protocol):
@@ -254,6 +262,15 @@ class History(Protocol):
     def refreshed(self, credential: Credential, answer: Answer, now: datetime) -> Renewed:
         """What a good answer to `refresh` gives. Raises ValueError."""
         ...
+
+
+@runtime_checkable
+class Identifying(Protocol):
+    """A history that can be asked for a resource itself, before its things are: it may be renamed."""
+
+    def identify(self, place: Place) -> Call: ...
+
+    def identified(self, answer: Answer) -> Identity: ...
 
 
 @cache

@@ -15,5 +15,6 @@ __all__ = ["Apis", "ApisResource"]
 class ApisResource(dg.ConfigurableResource[Apis]):
     """Access by the sealed credentials of the database; nothing of them is in any configuration."""
 
-    def create_resource(self, context: dg.InitResourceContext) -> Apis:  # noqa: ARG002
-        return StoredAccess(opened(), settings())
+    def create_resource(self, context: dg.InitResourceContext) -> Apis:
+        actor = f"dagster:{context.run.run_id}" if context.run else "dagster"
+        return StoredAccess(opened(), settings(), actor)

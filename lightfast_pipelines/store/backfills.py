@@ -107,6 +107,20 @@ def find_sources(
     return [Source(*row) for row in rows]
 
 
+def name_resource(
+    conn: Connection, source: Source, name: str | None, meta: Mapping[str, Any]
+) -> None:
+    """What the provider calls the resource today, and says of it. Does not commit."""
+    conn.execute(
+        """
+        UPDATE lightfast.resources SET resource_name = %s, resource_meta = resource_meta || %s,
+          updated_at = now()
+        WHERE provider = %s AND provider_resource_id = %s AND org_id = %s
+        """,
+        (name, json.dumps(dict(meta)), source.provider, source.resource_id, source.org_id),
+    )
+
+
 def start_backfill(
     conn: Connection,
     sources: Sequence[Source],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.types.multirange import TimestamptzMultirange
@@ -25,6 +25,15 @@ class Interval:
 
     since: datetime
     until: datetime
+
+
+# A short time is a page: to ask how many pages it has would cost as much as to read it.
+_SHORT = timedelta(hours=6)
+
+
+def is_long(interval: Interval) -> bool:
+    """Whether it is worth asking how much it holds."""
+    return interval.until - interval.since > _SHORT
 
 
 @dataclass(frozen=True, slots=True)

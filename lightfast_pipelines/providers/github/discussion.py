@@ -114,7 +114,10 @@ def _statement(
     author = account(discussion.get("user"))
     reason = name_of(discussion, "state_reason") if transition.name == "closed" else None
     return Statement(
-        source_id=keys.source_id(subject.key, transition.name, moment_key(at)),
+        # It is deleted once, and a sweep that finds it gone does not know when.
+        source_id=keys.source_id(
+            subject.key, transition.name, None if transition.name == "deleted" else moment_key(at)
+        ),
         source="github",
         source_type=f"discussion.{transition.name}",
         subject=subject,

@@ -116,7 +116,10 @@ def _statement(
     reason = name_of(issue, "state_reason") if transition.name == "closed" else transition.name
     author = account(issue.get("user"))
     return Statement(
-        source_id=keys.source_id(subject.key, transition.name, moment_key(at)),
+        # It is deleted once, and a sweep that finds it gone does not know when.
+        source_id=keys.source_id(
+            subject.key, transition.name, None if transition.name == "deleted" else moment_key(at)
+        ),
         source="github",
         source_type=f"issue.{transition.name}",
         subject=subject,

@@ -59,8 +59,12 @@ class Repository:
         return Thing(keys.github_number_by_name(self.full_name, number), aliases=(by_id,))
 
     def numbered_thing(self, key: str, number: int, title: str, address: str | None) -> Thing:
-        """An issue, pull request or discussion by its key, with the aliases that it claims."""
-        return Thing(key, cut(f"#{number} {title}", 200), address, self.number_aliases(number))
+        """An issue, pull request or discussion by its key, with the aliases that it claims.
+
+        Without a title it has no name: a comment that the API tells knows none, and must not take it away.
+        """
+        name = cut(f"#{number} {title}", 200) if title else None
+        return Thing(key, name, address, self.number_aliases(number))
 
     def branch(self, name: str) -> Thing:
         return Thing(keys.github_branch(self.id, name), name, self.page("tree", name))

@@ -1,0 +1,244 @@
+"""GitHub's API as a whole: how it is asked, what its answers mean, what its limits are.
+
+What it tells of history stands in the modules named after the things. Wire facts: docs.github.com,
+"REST API: Rate limits", "Troubleshooting", "GraphQL: Rate limits".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lightfast_pipelines.providers.fields import child, children, name_of, text, time
+from lightfast_pipelines.providers.github.history import (
+    comments,
+    commits,
+    deployments,
+    discussions,
+    events,
+    issues,
+    pulls,
+    releases,
+    reviews,
+    workflow_runs,
+)
+from lightfast_pipelines.providers.github.history.place import address
+from lightfast_pipelines.providers.github.repository import resource_meta
+from lightfast_pipelines.providers.history import (
+    Answer,
+    AppKeys,
+    Call,
+    Credential,
+    Identity,
+    Limit,
+    Outcome,
+    Place,
+    Renewed,
+    Verdict,
+    Walker,
+)
+
+_ACCEPT = {
+    "Accept": "application/vnd.github+json",
+    "X-GitHub-Api-Version": "2022-11-28",
+    "User-Agent": "lightfast-pipelines",
+}
+_HEAVY = ("something went wrong", "timed out", "timeout", "couldn't respond", "resource limits")
+# GitHub refuses a proof that is good for more than ten minutes, or whose clock is ahead of its own.
+_JWT_SECONDS, _JWT_BEFORE = 540, 60
+
+
+class GitHubHistory:
+    """`providers.history.History` for github.com and GitHub Enterprise Server."""
+
+    provider = "github"
+    credential_kinds: Sequence[str] = ("personal", "github_app")
+    # First what others point at; the events tell who did what of pull requests and issues.
+    walkers: Sequence[Walker] = (
+        pulls.WALKER,
+        issues.WALKER,
+        events.WALKER,
+        commits.WALKER,
+        reviews.WALKER,
+        comments.REVIEW_COMMENTS,
+        comments.ISSUE_COMMENTS,
+        releases.WALKER,
+        discussions.WALKER,
+        deployments.WALKER,
+        workflow_runs.WALKER,
+    )
+
+    def base_url(self, configured: Mapping[str, str]) -> str:
+        return configured.get("GITHUB_API_URL") or "https://api.github.com"
+
+    def authorize(self, credential: Credential) -> Mapping[str, str]:
+        return {**_ACCEPT, "Authorization": f"Bearer {credential.access_token}"}
+
+    def identify(self, place: Place) -> Call:
+        """The repository itself: its name today, its default branch, whether it is still there."""
+        return Call(address(place))
+
+    def identified(self, answer: Answer) -> Identity:
+        if not isinstance(answer.data, dict):
+            raise TypeError("a repository was expected")
+        return Identity(name_of(answer.data, "full_name"), resource_meta(answer.data))
+
+    def verdict(self, call: Call, answer: Answer, now: datetime) -> Verdict:
+        message = _message(answer.data)
+        limited = _limited(answer, message, now)
+        if limited is not None:
+            return limited
+        match answer.status:
+            case 200 | 201 | 202 | 204 if call.pool == "graphql":
+                return _of_graphql(answer.data)
+            case 200 | 201 | 202 | 204:
+                return Verdict(Outcome.OK)
+            case 304:
+                return Verdict(Outcome.UNCHANGED)
+            case 401:
+                return Verdict(
+                    Outcome.CREDENTIAL, f"GitHub refuses the token: {message or 'unauthorized'}"
+                )
+            case 403:
+                return Verdict(
+                    Outcome.FORBIDDEN,
+                    f"GitHub does not let the token read {call.path}: {message or 'forbidden'}",
+                )
+            case 404 | 410 | 451:
+                why = {404: "not there, or not to be seen with this token", 410: "gone"}
+                told = why.get(answer.status, "not to be had for legal reasons")
+                return Verdict(Outcome.MISSING, f"{call.path} is {told}")
+            case 301 | 302 | 307 | 308:
+                return Verdict(
+                    Outcome.MOVED, f"{call.path} moved", location=answer.headers.get("location")
+                )
+            case 502 | 504 if call.pool == "graphql" or call.params.get("per_page", "1") != "1":
+                return Verdict(Outcome.HEAVY, f"GitHub could not make the page ({answer.status})")
+            case status if status >= 500:
+                return Verdict(Outcome.UNAVAILABLE, f"GitHub answered {status} for {call.path}")
+            case status:
+                return Verdict(
+                    Outcome.INVALID,
+                    f"GitHub refuses {call.path} ({status}): {message or 'no reason'}",
+                )
+
+    def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
+        """By the headers, in seconds since 1970; GraphQL's points stand in the body as well."""
+        headers = answer.headers
+        try:
+            limit = Limit(
+                headers.get("x-ratelimit-resource") or call.pool,
+                float(headers["x-ratelimit-limit"]),
+                float(headers["x-ratelimit-remaining"]),
+                datetime.fromtimestamp(float(headers["x-ratelimit-reset"]), UTC),
+            )
+        except (KeyError, ValueError, OverflowError):
+            return ()
+        return (limit,)
+
+    def refresh(
+        self, credential: Credential, keys: AppKeys, place_id: str, now: datetime
+    ) -> Call | None:
+        """A GitHub App's installation mints a token with the App's proof; a personal one ends."""
+        if credential.kind != "github_app":
+            return None
+        if not place_id.isdigit():
+            raise ValueError(
+                f"{place_id!r} is no number of an App's installation: add it with `lightfast installation "
+                "add --provider github --id NUMBER`"
+            )
+        headers = {**_ACCEPT, "Authorization": f"Bearer {app_proof(keys, now)}"}
+        return Call(f"app/installations/{place_id}/access_tokens", "POST", headers=headers)
+
+    def refreshed(self, credential: Credential, answer: Answer, now: datetime) -> Renewed:  # noqa: ARG002
+        token = text(answer.data, "token") if isinstance(answer.data, dict) else None
+        ends = time(answer.data, "expires_at") if isinstance(answer.data, dict) else None
+        if token is None or ends is None:
+            raise ValueError("GitHub's answer has no token or no end of it")
+        return Renewed(token, expires_at=ends)
+
+
+def app_proof(keys: AppKeys, now: datetime) -> str:
+    """The JWT by which a GitHub App says who it is. Raises ValueError that names what to set."""
+    import jwt
+
+    if not keys.client_id:
+        raise ValueError("GITHUB_APP_ID is not set")
+    issued = int(now.timestamp())
+    claims = {"iss": keys.client_id, "iat": issued - _JWT_BEFORE, "exp": issued + _JWT_SECONDS}
+    try:
+        return jwt.encode(claims, _pem(keys.private_key), algorithm="RS256")
+    except (ValueError, TypeError, jwt.PyJWTError):
+        # Whatever the library says may quote the key.
+        raise ValueError("GITHUB_APP_PRIVATE_KEY is not an RSA key in PEM") from None
+
+
+def _pem(key: str | None) -> str:
+    """The key as PEM: it may come quoted, with `\\n` for line ends, or as base64 of PEM."""
+    found = (key or "").strip().strip("'\"").replace("\\n", "\n")
+    if not found:
+        raise ValueError("GITHUB_APP_PRIVATE_KEY is not set")
+    if "-----BEGIN" not in found:
+        try:
+            found = base64.b64decode(found, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise ValueError("no PEM") from None
+    return found
+
+
+def _message(data: Any) -> str:
+    """GitHub's own words, cut; they quote what was asked, never the token."""
+    if not isinstance(data, dict):
+        return ""
+    parts = [text(data, "message") or ""]
+    parts += [text(one, "message") or text(one, "code") or "" for one in children(data, "errors")]
+    return "; ".join(part for part in parts if part)[:300]
+
+
+def _limited(answer: Answer, message: str, now: datetime) -> Verdict | None:
+    """The primary limit says when it is full again, a secondary one after how many seconds to try."""
+    if answer.status not in (403, 429):
+        return None
+    headers = answer.headers
+    if "retry-after" in headers:
+        return Verdict(Outcome.LIMITED, message or "slow down", _seconds(headers["retry-after"]))
+    if headers.get("x-ratelimit-remaining") == "0" and "x-ratelimit-reset" in headers:
+        reset = _seconds(headers["x-ratelimit-reset"])
+        wait = None if reset is None else max(1.0, reset - now.timestamp())
+        return Verdict(Outcome.LIMITED, message or "rate limit exceeded", wait)
+    if answer.status == 429 or "secondary rate limit" in message.lower():
+        return Verdict(Outcome.LIMITED, message or "slow down")
+    return None
+
+
+def _seconds(value: str) -> float | None:
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def _of_graphql(data: Any) -> Verdict:
+    """GraphQL answers 200 whatever is wrong."""
+    if not isinstance(data, dict):
+        return Verdict(Outcome.MALFORMED, "GraphQL answered no object")
+    found = children(data, "errors")
+    if not found:
+        return Verdict(Outcome.OK)
+    kinds = {text(one, "type") or "" for one in found}
+    message = _message(data)
+    if "RATE_LIMITED" in kinds:
+        return Verdict(Outcome.LIMITED, message)
+    if any(words in message.lower() for words in _HEAVY):
+        return Verdict(Outcome.HEAVY, message)
+    if "NOT_FOUND" in kinds:
+        return Verdict(Outcome.MISSING, message)
+    if kinds & {"FORBIDDEN", "INSUFFICIENT_SCOPES"}:
+        return Verdict(Outcome.FORBIDDEN, message)
+    if child(data, "data"):
+        # Some field of some node could not be told; the rest of the page is there.
+        return Verdict(Outcome.OK)
+    return Verdict(Outcome.INVALID, message or "GraphQL refuses the query")

@@ -1,0 +1,62 @@
+"""Commits of the default branch: each as a push that brings it alone.
+
+Its day is that of its committing, by which GitHub lists commits; what is remembered of it has the
+author's time. Which files it touches the list does not tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lightfast_pipelines.providers.fields import child, name_of
+from lightfast_pipelines.providers.github.history.listing import (
+    Item,
+    Listing,
+    iso,
+    kept,
+    needed_time,
+)
+from lightfast_pipelines.providers.github.history.place import repository
+from lightfast_pipelines.providers.history import Place, Record
+
+
+def records(place: Place, item: Item) -> Iterator[Record]:
+    sha, told = item["sha"], item["commit"]
+    branch = place.meta.get("default_branch")
+    if not branch:
+        raise ValueError("the repository's default branch is not known")
+    commit = {
+        "id": sha,
+        "message": told["message"],
+        "timestamp": told["author"]["date"],
+        "url": item.get("html_url"),
+        "author": _person(told["author"], child(item, "author")),
+        "committer": _person(told.get("committer") or {}, child(item, "committer")),
+    }
+    yield Record(
+        "push",
+        {
+            "ref": f"refs/heads/{branch}",
+            "repository": repository(place),
+            "head_commit": commit,
+            "commits": [commit],
+        },
+        needed_time(told.get("committer") or told["author"], "date"),
+        f"backfill:commit:{sha}",
+    )
+
+
+def _person(person: Item, account: Item) -> dict[str, Any]:
+    """With the login where GitHub knows the address as an account's, as a push says it."""
+    found = kept(person, "name", "email", "date")
+    login = name_of(account, "login")
+    return {**found, "username": login} if login else found
+
+
+WALKER = Listing(
+    "commit",
+    "commits",
+    lambda window: {"since": iso(window.since), "until": iso(window.until)},
+    records,
+)

@@ -1,0 +1,231 @@
+"""Which issues, comments, discussions, releases and deployments of a repository still exist.
+
+A hundred a request: issues and discussions by GraphQL, which has a limit of its own, the others by
+the lists of the REST API. What is not listed is asked for alone before it counts as gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.providers.fields import child, children, flag, name_of, whole
+from lightfast_pipelines.providers.history import Answer, Call, Cursor, Json, Place, Record
+from lightfast_pipelines.providers.recovery import Held, IdSweep, Known, Listed
+
+_PAGE = 100
+_QUERY = """
+query($owner: String!, $name: String!, $after: String) {
+  repository(owner: $owner, name: $name) {
+    %s(first: 100, after: $after, orderBy: {field: CREATED_AT, direction: ASC}) {
+      nodes { number databaseId }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}
+"""
+
+
+def _repository(place: Place) -> tuple[str, str]:
+    """Owner and name. Raises ValueError."""
+    owner, _, name = (place.resource_name or "").partition("/")
+    if not owner or not name or "/" in name:
+        raise ValueError(
+            f"repository {place.resource_id} has no name of the form owner/name: link it again with --name"
+        )
+    return quote(owner), quote(name)
+
+
+def _moment(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _about(place: Place, thing: Known) -> Json:
+    """The repository, as the last payload shows it."""
+    known = deepcopy(dict(child(thing.payload, "repository")))
+    if whole(known, "id") is None:
+        known = {"id": int(place.resource_id), "full_name": place.resource_name}
+    return known
+
+
+def _deleted(
+    place: Place, thing: Known, event: str, field: str, item: Json, at: datetime, **beside: Any
+) -> Record:
+    payload = {
+        "action": "deleted",
+        **beside,
+        field: {**item, "updated_at": _moment(at)},
+        "repository": _about(place, thing),
+    }
+    return Record(event, payload, at, f"sweep:{thing.key}:deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """Issues and discussions: by GraphQL's list of their numbers. `recovery.IdSweep`."""
+
+    kind: str
+    connection: str
+    event: str
+    confirm_many: int = 1
+
+    def held(self, place: Place) -> Held:
+        return Held(f"github:{self.kind}:{place.resource_id}#", f"{self.kind}.")
+
+    def call(self, place: Place, cursor: Cursor | None) -> Call:
+        owner, name = _repository(place)
+        variables = {"owner": owner, "name": name, "after": cursor and cursor["after"]}
+        query = {"query": _QUERY % self.connection, "variables": variables}
+        return Call("graphql", "POST", json=query, pool="graphql")
+
+    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:  # noqa: ARG002
+        repository = child(child(answer.data, "data"), "repository")
+        found = repository.get(self.connection)
+        if not isinstance(found, Mapping) or not isinstance(found.get("nodes"), list):
+            raise ValueError(f"GitHub's list of {self.connection} is not of its form")
+        numbers = [whole(node, "number") for node in children(found, "nodes")]
+        page = child(found, "pageInfo")
+        more = flag(page, "hasNextPage") is True
+        return Listed(
+            [self._key(place, number) for number in numbers if number is not None],
+            {"after": name_of(page, "endCursor")} if more else None,
+        )
+
+    def _key(self, place: Place, number: int) -> str:
+        return f"github:{self.kind}:{place.resource_id}#{number}"
+
+    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+        owner, name = _repository(place)
+        number = things[0].key.rpartition("#")[2]
+        if self.kind == "issue":
+            return Call(f"repos/{owner}/{name}/issues/{number}")
+        query = (
+            "query($owner: String!, $name: String!, $number: Int!) { repository(owner: $owner, "
+            "name: $name) { discussion(number: $number) { number } } }"
+        )
+        variables = {"owner": owner, "name": name, "number": int(number)}
+        return Call(
+            "graphql", "POST", json={"query": query, "variables": variables}, pool="graphql"
+        )
+
+    def gone(
+        self,
+        place: Place,  # noqa: ARG002
+        things: Sequence[Known],
+        answer: Answer | None,
+        message: str,
+    ) -> Mapping[str, datetime | None]:
+        """An issue that moved answers with another address, one of a repository whose issues are
+        switched off with 410 as well: neither is deleted."""
+        if answer is None:
+            return {} if "disabled" in message.lower() else {things[0].key: None}
+        if self.kind == "issue":
+            return {}
+        repository = child(child(answer.data, "data"), "repository")
+        return {things[0].key: None} if repository.get("discussion", "") is None else {}
+
+    def record(self, place: Place, thing: Known, at: datetime) -> Record:
+        item = deepcopy(dict(child(thing.payload, self.kind)))
+        if not item:
+            number = int(thing.key.rpartition("#")[2])
+            item = {"number": number, "title": (thing.name or "").partition(" ")[2]}
+        return _deleted(place, thing, self.event, self.kind, item, at)
+
+
+@dataclass(frozen=True, slots=True)
+class _ByList:
+    """What a list of the REST API shows in numbered pages, the oldest first. `recovery.IdSweep`.
+
+    A thing that is deleted during the walk moves others a place forward, onto a page that was read:
+    what is missed so is found when it is asked for alone.
+    """
+
+    kind: str
+    path: str
+    field: str
+    event: str
+    confirm_many: int = 1
+    sorted_by: str | None = "created"
+
+    def held(self, place: Place) -> Held:
+        if self.field == "comment":
+            return Held(f"github:comment:{self.kind}:", self.kind, of_parts=True)
+        return Held(f"github:{self.kind}:{place.resource_id}:", f"{self.kind}.")
+
+    def call(self, place: Place, cursor: Cursor | None) -> Call:
+        owner, name = _repository(place)
+        order = {"sort": self.sorted_by, "direction": "asc"} if self.sorted_by else {}
+        page = str(cursor["page"] if cursor else 1)
+        params = {**order, "per_page": str(_PAGE), "page": page}
+        return Call(f"repos/{owner}/{name}/{self.path}", params=params)
+
+    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
+        if not isinstance(answer.data, list):
+            raise ValueError(f"GitHub's list of {self.path} is not a list")
+        found = [key for item in answer.data if (key := self._key(place, item)) is not None]
+        page = int(cursor["page"]) if cursor else 1
+        more = 'rel="next"' in answer.headers.get("link", "") or len(answer.data) == _PAGE
+        return Listed(found, {"page": page + 1} if more else None)
+
+    def _key(self, place: Place, item: Any) -> str | None:
+        if self.kind == "release":
+            tag = name_of(item, "tag_name")
+            return None if tag is None else keys.github_release(place.resource_id, tag)
+        number = whole(item, "id")
+        if number is None:
+            return None
+        if self.kind == "deployment":
+            return keys.github_deployment(place.resource_id, number)
+        return keys.github_comment(self.kind, number)
+
+    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+        owner, name = _repository(place)
+        which = things[0].key.split(":", 3)[3]
+        if self.kind == "release":
+            which = f"tags/{quote(which, safe='')}"
+        return Call(f"repos/{owner}/{name}/{self.path}/{which}")
+
+    def gone(
+        self,
+        place: Place,  # noqa: ARG002
+        things: Sequence[Known],
+        answer: Answer | None,
+        message: str,  # noqa: ARG002
+    ) -> Mapping[str, datetime | None]:
+        """A draft of a release is shown to those alone who may write it: it says nothing that it is
+        not found."""
+        is_draft = flag(child(things[0].payload, "release"), "draft") is True
+        return {things[0].key: None} if answer is None and not is_draft else {}
+
+    def record(self, place: Place, thing: Known, at: datetime) -> Record:
+        """Raises ValueError where no payload of it is left that shows what it was about."""
+        item = deepcopy(dict(child(thing.payload, self.field)))
+        beside = {
+            name: deepcopy(thing.payload[name])
+            for name in ("issue", "pull_request", "discussion")
+            if self.field == "comment" and isinstance(thing.payload.get(name), dict)
+        }
+        which = thing.key.split(":", 3)[3]
+        if not item and self.field == "comment":
+            raise ValueError("no payload is left that says what the comment was about")
+        if not item and self.kind == "release":
+            item = {"tag_name": which}
+        if not item:
+            item = {"id": int(which)}
+        return _deleted(place, thing, self.event, self.field, item, at, **beside)
+
+
+SWEEPS: Sequence[IdSweep] = (
+    _Numbered("issue", "issues", "issues"),
+    _Numbered("discussion", "discussions", "discussion"),
+    _ByList("comment", "issues/comments", "comment", "issue_comment"),
+    _ByList("review-comment", "pulls/comments", "comment", "pull_request_review_comment"),
+    _ByList("commit-comment", "comments", "comment", "commit_comment", sorted_by=None),
+    _ByList("release", "releases", "release", "release", sorted_by=None),
+    _ByList("deployment", "deployments", "deployment", "deployment", sorted_by=None),
+)
