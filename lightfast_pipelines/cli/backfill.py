@@ -135,7 +135,8 @@ def _print_estimate(database: Database, request: Request, as_json: bool) -> None
     from lightfast_pipelines.history.backfill import estimate_backfill
     from lightfast_pipelines.settings import settings
 
-    found, units, refused = estimate_backfill(database, StoredAccess(database, settings(), request.requested_by), request)
+    apis = StoredAccess(database, settings(), request.requested_by)
+    found, units, refused = estimate_backfill(database, apis, request)
     if as_json:
         print_json(
             {

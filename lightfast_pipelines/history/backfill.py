@@ -94,8 +94,10 @@ class _Run:
             source = group[0].source
             try:
                 api = stack.enter_context(self._apis.open(source, self._check))
-                group = identified(conn, api, group, asked)
-                found += [estimate_unit(conn, api, one, asked, self._check) for one in group]
+                found += [
+                    estimate_unit(conn, api, one, asked, self._check)
+                    for one in identified(conn, api, group, asked)
+                ]
             except CallFailedError as error:
                 why = f"{source.provider}: {error.message}"
                 self.result.refused |= {one.source.integration_id: why for one in group}

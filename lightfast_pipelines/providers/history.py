@@ -174,10 +174,15 @@ class Identity:
 class Walker(Protocol):
     """Walks one entity type of one resource. Every method is a pure function."""
 
-    entity_type: str
-    """Stable name, as in `backfill_coverage.entity_type`: `pull_request`."""
-    page_size: int
-    """Items asked for at first; halved while a page is too heavy, down to 1."""
+    @property
+    def entity_type(self) -> str:
+        """Stable name, as in `backfill_coverage.entity_type`: `pull_request`."""
+        ...
+
+    @property
+    def page_size(self) -> int:
+        """Items asked for at first; halved while a page is too heavy, down to 1."""
+        ...
 
     def start(self, place: Place, window: Window) -> Cursor:
         """Where the walk begins."""

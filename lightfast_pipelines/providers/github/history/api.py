@@ -86,7 +86,9 @@ class GitHubHistory:
             raise TypeError("a repository was expected")
         return Identity(name_of(answer.data, "full_name"), resource_meta(answer.data))
 
-    def verdict(self, call: Call, answer: Answer, now: datetime) -> Verdict:
+    def verdict(  # noqa: PLR0911 - one for each meaning
+        self, call: Call, answer: Answer, now: datetime
+    ) -> Verdict:
         message = _message(answer.data)
         limited = _limited(answer, message, now)
         if limited is not None:
@@ -125,7 +127,12 @@ class GitHubHistory:
                     f"GitHub refuses {call.path} ({status}): {message or 'no reason'}",
                 )
 
-    def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
+    def limits(
+        self,
+        call: Call,
+        answer: Answer,
+        now: datetime,  # noqa: ARG002 - its times are moments, not seconds from now
+    ) -> Sequence[Limit]:
         """By the headers, in seconds since 1970; GraphQL's points stand in the body as well."""
         headers = answer.headers
         try:
