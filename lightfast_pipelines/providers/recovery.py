@@ -1,0 +1,182 @@
+"""What a provider must be able to say so that nothing is missed: its log of deliveries, and which of
+its things still exist.
+
+Sans I/O, as `history.py`: calls and answers are values. Who compares, asks again and writes stands in
+`lightfast_pipelines/history/`. A provider's folder exposes `RECOVERY` in a module `recovery`; it is
+found by `discover_recovery`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Protocol
+
+from lightfast_pipelines import providers
+from lightfast_pipelines.providers.history import (
+    Answer,
+    AppKeys,
+    Call,
+    Cursor,
+    Json,
+    Place,
+    Record,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A try to deliver. `delivery_id` is that of the delivery, equal for each try; `id` the try's own.
+
+    `installation` is the provider's id of the connection that it was for, where it says so.
+    """
+
+    delivery_id: str
+    id: str
+    delivered_at: datetime
+    event: str
+    status: int
+    is_again: bool = False
+    installation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Tries, newest first; `next` is None where the log ends."""
+
+    entries: Sequence[LogEntry]
+    next: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A delivery as the log has kept it: its parsed body, and the headers that came with it."""
+
+    event_type: str
+    payload: Json
+    headers: Mapping[str, str]
+
+
+class DeliveryLog(Protocol):
+    """One log of a provider. Every method is a pure function; `now` is for calls that are signed."""
+
+    name: str
+    """Stable, as in `delivery_checks.log`: `app`, or `hook acme/shop 7`."""
+
+    def page(self, cursor: Cursor | None, now: datetime) -> Call:
+        """The request for the page at `cursor`, the newest for None. Raises ValueError, with what to
+        set, where something is missing."""
+        ...
+
+    def read(self, answer: Answer) -> LogPage: ...
+
+    def again(self, entry: LogEntry, now: datetime) -> Call:
+        """Asks the provider to send it once more."""
+        ...
+
+    def detail(self, entry: LogEntry, now: datetime) -> Call: ...
+
+    def told(self, answer: Answer) -> Told:
+        """What a good answer to `detail` holds. Raises ValueError where it holds no body."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Which things the memory has of a resource: those whose key begins with `prefix`, and that are
+    told of by types that begin with `source_type`.
+
+    `of_parts`: the key is that of a part of something else (a comment).
+    """
+
+    prefix: str
+    source_type: str
+    of_parts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of what exists, as keys of the memory; `gone` are listed as deleted, and since when."""
+
+    keys: Sequence[str]
+    next: Cursor | None
+    gone: Mapping[str, datetime | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A thing of the memory: its key, and the latest payload that told of it, where there is one."""
+
+    key: str
+    name: str | None
+    event_type: str
+    payload: Json
+
+
+class IdSweep(Protocol):
+    """Lists the ids of one kind of things of a resource, to find those that are gone."""
+
+    kind: str
+    """As in `id_sweeps.entity_type`."""
+    confirm_many: int
+    """How many things one request of `confirm` asks for."""
+
+    def held(self, place: Place) -> Held: ...
+
+    def call(self, place: Place, cursor: Cursor | None) -> Call:
+        """Raises ValueError where the place lacks what is needed."""
+        ...
+
+    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed: ...
+
+    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+        """Asks for these alone."""
+        ...
+
+    def gone(
+        self, place: Place, things: Sequence[Known], answer: Answer | None, message: str
+    ) -> Mapping[str, datetime | None]:
+        """Which of them are gone, and since when where it is said. `answer` is None where the
+        provider said that there is no such thing, in the words of `message`."""
+        ...
+
+    def record(self, place: Place, thing: Known, at: datetime) -> Record:
+        """Its deletion as the webhook would have told it. Raises ValueError where too little is known."""
+        ...
+
+
+class Recovery(Protocol):
+    """What one provider has."""
+
+    provider: str
+    sweeps: Sequence[IdSweep]
+
+    def app_log(self, kind: str, keys: AppKeys) -> DeliveryLog | None:
+        """The log of the application that a credential of this kind belongs to; None: it has none.
+
+        Raises ValueError, with what to set, where the settings lack something."""
+        ...
+
+    def hooks(self, kind: str, place: Place) -> Call | None:
+        """Asks which hooks the resource itself has; None: it has none of ours."""
+        ...
+
+    def hook_logs(self, place: Place, answer: Answer) -> Sequence[DeliveryLog]:
+        """The logs of those hooks that send to a receiver of ours."""
+        ...
+
+
+@cache
+def discover_recovery() -> dict[str, Recovery]:
+    """Name -> recovery, for each provider whose folder has one."""
+    found: dict[str, Recovery] = {}
+    for name in providers.discover():
+        module = f"{providers.__name__}.{name}.recovery"
+        if importlib.util.find_spec(module) is not None:
+            recovery: Recovery = importlib.import_module(module).RECOVERY
+            found[name] = recovery
+    return found

@@ -1,0 +1,188 @@
+"""Times in which deliveries were lost, and how far the providers' logs were compared with what arrived.
+
+What is asked of a provider, and when, stands in `history/recovery.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from lightfast_pipelines.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A row of `outages`. `deliveries` are the ids of those that are still missing."""
+
+    id: int
+    installation_id: int
+    provider: str
+    installation: str
+    account: str | None
+    log: str
+    down_from: datetime
+    down_until: datetime
+    missed: int
+    redelivered: int
+    by_api: int
+    recovered: int
+    deliveries: Sequence[str]
+    found_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A row of `delivery_checks`."""
+
+    provider: str
+    installation: str
+    log: str
+    checked_until: datetime | None
+    checked_at: datetime | None
+    error: str | None
+
+
+_OUTAGES = """
+    SELECT o.id, o.installation_id, n.provider, n.external_id, n.account_login, o.log, o.down_from,
+           o.down_until, o.missed, o.redelivered, o.by_api, o.recovered, o.deliveries, o.found_at,
+           o.updated_at
+    FROM lightfast.outages o JOIN lightfast.installations n ON n.id = o.installation_id
+"""
+
+
+def list_outages(conn: Connection, *, provider: str | None = None, limit: int = 50) -> list[Outage]:
+    """The latest first."""
+    rows = conn.execute(
+        f"{_OUTAGES} WHERE %(p)s::text IS NULL OR n.provider = %(p)s "
+        "ORDER BY o.down_until DESC, o.id DESC LIMIT %(limit)s",
+        {"p": provider, "limit": limit},
+    )
+    return [Outage(*row) for row in rows]
+
+
+def open_outages(conn: Connection, log: str, installations: Sequence[int]) -> list[Outage]:
+    """Those of this log of which deliveries are still missing."""
+    rows = conn.execute(
+        f"{_OUTAGES} WHERE o.log = %s AND o.installation_id = ANY(%s) "
+        "AND cardinality(o.deliveries) > 0 ORDER BY o.id",
+        (log, list(installations)),
+    )
+    return [Outage(*row) for row in rows]
+
+
+def add_outage(
+    conn: Connection,
+    installation_id: int,
+    log: str,
+    down_from: datetime,
+    down_until: datetime,
+    deliveries: Sequence[str],
+) -> Outage:
+    """One that was found now; found again from the same moment on, it grows. Does not commit."""
+    row = conn.execute(
+        """
+        INSERT INTO lightfast.outages AS o
+          (installation_id, log, down_from, down_until, missed, deliveries)
+        VALUES (%s, %s, %s, %s, %s, %s)
+        ON CONFLICT (installation_id, log, down_from) DO UPDATE SET
+          down_until = greatest(o.down_until, excluded.down_until),
+          missed = o.missed + excluded.missed,
+          deliveries = o.deliveries || excluded.deliveries, updated_at = now()
+        RETURNING id
+        """,
+        (installation_id, log, down_from, down_until, len(deliveries), list(deliveries)),
+    ).fetchone()
+    assert row is not None
+    [found] = [Outage(*one) for one in conn.execute(f"{_OUTAGES} WHERE o.id = %s", (row[0],))]
+    return found
+
+
+def note_recovery(
+    conn: Connection, outage: Outage, *, missing: Sequence[str], redelivered: int, by_api: int
+) -> None:
+    """What came of it: `redelivered` and `by_api` are added. Does not commit."""
+    conn.execute(
+        """
+        UPDATE lightfast.outages SET deliveries = %s, redelivered = redelivered + %s,
+          by_api = by_api + %s, recovered = missed - %s, updated_at = now()
+        WHERE id = %s
+        """,
+        (list(missing), redelivered, by_api, len(missing), outage.id),
+    )
+
+
+def checked_until(conn: Connection, installation_id: int, log: str) -> datetime | None:
+    row = conn.execute(
+        "SELECT checked_until FROM lightfast.delivery_checks WHERE installation_id = %s AND log = %s",
+        (installation_id, log),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def note_check(
+    conn: Connection,
+    installation_id: int,
+    log: str,
+    *,
+    until: datetime | None,
+    now: datetime,
+    error: str | None,
+) -> None:
+    """The log was compared, up to `until`, or could not be read for `error`. Does not commit."""
+    conn.execute(
+        """
+        INSERT INTO lightfast.delivery_checks AS c (installation_id, log, checked_until, checked_at, error)
+        VALUES (%s, %s, %s, %s, %s)
+        ON CONFLICT (installation_id, log) DO UPDATE SET
+          checked_until = greatest(c.checked_until, excluded.checked_until),
+          checked_at = excluded.checked_at, error = excluded.error
+        """,
+        (installation_id, log, until, now, error),
+    )
+
+
+def list_checks(conn: Connection) -> list[Check]:
+    rows = conn.execute(
+        """
+        SELECT n.provider, n.external_id, c.log, c.checked_until, c.checked_at, c.error
+        FROM lightfast.delivery_checks c JOIN lightfast.installations n ON n.id = c.installation_id
+        ORDER BY 1, 2, 3
+        """
+    )
+    return [Check(*row) for row in rows]
+
+
+def stored(
+    conn: Connection, provider: str, delivery_ids: Iterable[str]
+) -> dict[str, frozenset[str]]:
+    """Delivery id -> how it came (webhook, api), of those that are stored. Reads an index."""
+    rows = conn.execute(
+        """
+        SELECT delivery_id, array_agg(DISTINCT ingestion_source) FROM lightfast.raw_payloads
+        WHERE provider = %s AND delivery_id = ANY(%s) AND ingestion_source IN ('webhook', 'api')
+        GROUP BY 1
+        """,
+        (provider, list(delivery_ids)),
+    )
+    return {row[0]: frozenset(row[1]) for row in rows}
+
+
+def token_kinds(conn: Connection, installation_ids: Sequence[int]) -> dict[int, str]:
+    """Installation -> kind of its credential."""
+    rows = conn.execute(
+        "SELECT installation_id, kind FROM lightfast.tokens WHERE installation_id = ANY(%s)",
+        (list(installation_ids),),
+    )
+    return dict(rows.fetchall())
+
+
+def connections(conn: Connection, provider: str) -> dict[str, tuple[int, str]]:
+    """The provider's id of a connection -> (installation, organisation)."""
+    rows = conn.execute(
+        "SELECT external_id, id, org_id FROM lightfast.installations WHERE provider = %s",
+        (provider,),
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
