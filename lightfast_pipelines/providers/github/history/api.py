@@ -16,14 +16,10 @@ from lightfast_pipelines.providers.fields import child, children, name_of, text,
 from lightfast_pipelines.providers.github.history import (
     comments,
     commits,
-    deployments,
-    discussions,
     events,
     issues,
     pulls,
     releases,
-    reviews,
-    workflow_runs,
 )
 from lightfast_pipelines.providers.github.history.place import address
 from lightfast_pipelines.providers.github.repository import resource_meta
@@ -62,13 +58,9 @@ class GitHubHistory:
         issues.WALKER,
         events.WALKER,
         commits.WALKER,
-        reviews.WALKER,
         comments.REVIEW_COMMENTS,
         comments.ISSUE_COMMENTS,
         releases.WALKER,
-        discussions.WALKER,
-        deployments.WALKER,
-        workflow_runs.WALKER,
     )
 
     def base_url(self, configured: Mapping[str, str]) -> str:

@@ -38,6 +38,8 @@ def records(place: Place, item: Item) -> Iterator[Record]:
         "push",
         {
             "ref": f"refs/heads/{branch}",
+            # A push that leads nowhere would be the branch's deletion.
+            "after": sha,
             "repository": repository(place),
             "head_commit": commit,
             "commits": [commit],

@@ -1,0 +1,1 @@
+"""GitHub's history: what its API's items become."""

@@ -1,0 +1,82 @@
+"""Answers that GitHub really gave become records that the transformers understand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightfast_pipelines.domain.events import Understood
+from lightfast_pipelines.providers import discover
+from lightfast_pipelines.providers.github.history import (
+    comments,
+    commits,
+    events,
+    issues,
+    pulls,
+    releases,
+)
+from lightfast_pipelines.providers.github.history.listing import Listing
+from lightfast_pipelines.providers.history import Answer, Place, Record, Window
+
+PLACE = Place("github", "1296269", "acme/shop", {"default_branch": "main"})
+EVER = Window(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+
+RECORDED: Mapping[str, Listing] = {
+    "_devlake/api_pull_requests.json": pulls.WALKER,
+    "_devlake/api_issues.json": issues.WALKER,
+    "_devlake/api_events.json": events.WALKER,
+    "_devlake/api_comments.json": comments.ISSUE_COMMENTS,
+    "_devlake/api_pull_request_review_comments.json": comments.REVIEW_COMMENTS,
+    "_openapi-examples/pulls.list.200.default.json": pulls.WALKER,
+    "_openapi-examples/issues.list-for-repo.200.default.json": issues.WALKER,
+    "_openapi-examples/issues.list-events-for-repo.200.default.json": events.WALKER,
+    "_openapi-examples/issues.list-comments-for-repo.200.default.json": comments.ISSUE_COMMENTS,
+    "_openapi-examples/pulls.list-review-comments-for-repo.200.default.json": comments.REVIEW_COMMENTS,
+    "_openapi-examples/repos.list-commits.200.default.json": commits.WALKER,
+    "_openapi-examples/repos.list-releases.200.default.json": releases.WALKER,
+}
+
+
+def items_of(file: Path) -> list[Any]:
+    found = json.loads(file.read_text())
+    return list(found) if isinstance(found, list) else [found]
+
+
+def read(records: Iterable[Record]) -> list[str]:
+    """Source types of what the transformer makes of the records."""
+    told: list[str] = []
+    for record in records:
+        reading = discover()["github"].read(record.event_type, record.payload)
+        assert isinstance(reading, Understood), (record.delivery_id, reading)
+        assert reading.statements, record.delivery_id
+        told += [statement.source_type for statement in reading.statements]
+    return told
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_every_recorded_item_becomes_records_that_are_understood(shared: Path, name: str) -> None:
+    walker = RECORDED[name]
+    items = items_of(shared / "payloads" / "github" / "api" / name)
+    page = walker.read(PLACE, EVER, walker.start(PLACE, EVER), Answer(200, {}, items))
+    assert page.troubles == []
+    assert page.items == len(items)
+    assert read(page.records) or walker in (events.WALKER, issues.WALKER)
+
+
+def test_the_recorded_history_has_all_that_was_told(shared: Path) -> None:
+    folder = shared / "payloads" / "github" / "api"
+    seen: set[str] = set()
+    for name, walker in RECORDED.items():
+        page = walker.read(PLACE, EVER, {"offset": 0}, Answer(200, {}, items_of(folder / name)))
+        seen |= set(read(page.records))
+    assert {
+        *("pull-request.opened", "pull-request.merged", "pull-request.closed", "issue.opened"),
+        *("issue.closed", "commit.pushed", "comment.created", "review-comment.created"),
+        *("release.published"),
+    } <= seen
+    assert not any(kind.startswith(("branch", "tag", "push")) for kind in seen)
