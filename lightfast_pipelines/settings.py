@@ -181,6 +181,13 @@ class Settings(BaseSettings):
         alias="LIGHTFAST_API_TIMEOUT_SECONDS",
         description="How long a provider's API may take to answer.",
     )
+    sweep_share: float = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        alias="LIGHTFAST_SWEEP_SHARE",
+        description="Share of each rate limit that looking for deletions may use in an hour.",
+    )
     openai_api_key: SecretStr | None = Field(
         default=None,
         alias="OPENAI_API_KEY",

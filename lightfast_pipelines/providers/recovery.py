@@ -120,10 +120,20 @@ class Known:
 class IdSweep(Protocol):
     """Lists the ids of one kind of things of a resource, to find those that are gone."""
 
-    kind: str
-    """As in `id_sweeps.entity_type`."""
-    confirm_many: int
-    """How many things one request of `confirm` asks for."""
+    @property
+    def kind(self) -> str:
+        """As in `id_sweeps.entity_type`."""
+        ...
+
+    @property
+    def confirm_many(self) -> int:
+        """How many things one request of `confirm` asks for."""
+        ...
+
+    @property
+    def can_be_off(self) -> bool:
+        """Whether an empty list can mean that the kind is switched off, and nothing is deleted."""
+        ...
 
     def held(self, place: Place) -> Held: ...
 
@@ -138,10 +148,10 @@ class IdSweep(Protocol):
         ...
 
     def gone(
-        self, place: Place, things: Sequence[Known], answer: Answer | None, message: str
+        self, place: Place, things: Sequence[Known], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
         """Which of them are gone, and since when where it is said. `answer` is None where the
-        provider said that there is no such thing, in the words of `message`."""
+        provider said that there is no such thing."""
         ...
 
     def record(self, place: Place, thing: Known, at: datetime) -> Record:

@@ -266,7 +266,7 @@ def test_losses_far_apart_are_two_outages(database: Database, app: Source, keys:
 def test_a_repositorys_own_hook_is_read_where_it_sends_to_a_receiver(
     database: Database, source: Source, keys: AppKeys
 ) -> None:
-    hooks = Hooks(log="/repos/acme/shop/hooks/7/deliveries")
+    hooks = Hooks(log="/repositories/1/hooks/7/deliveries")
     hooks.hooks = [
         {"id": 6, "config": {"url": "https://chat.example/hook"}},
         {"id": 7, "config": {"url": "https://memory.acme.test/webhooks/github"}},

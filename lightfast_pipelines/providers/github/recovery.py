@@ -6,13 +6,14 @@ paged by a cursor in the Link header; a try can be asked for again by its id.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from lightfast_pipelines.providers.fields import child, name_of, time, whole
+from lightfast_pipelines.providers.github.history.api import app_proof
+from lightfast_pipelines.providers.github.history.place import address
 from lightfast_pipelines.providers.github.sweeps import SWEEPS
 from lightfast_pipelines.providers.history import Answer, AppKeys, Call, Cursor, Place
 from lightfast_pipelines.providers.recovery import (
@@ -35,8 +36,6 @@ _KEPT_HEADERS = frozenset(
         "x-github-hook-installation-target-type",
     }
 )
-# A token of an App is good for ten minutes at most; a minute is left for clocks that differ.
-_BEFORE, _AFTER = 60, 540
 
 
 class _Log:
@@ -105,31 +104,21 @@ class GitHubRecovery:
         """An App's deliveries come by the App's own hook; repositories have hooks of other people."""
         if kind == "github_app":
             return None
-        return Call(f"repos/{repository_path(place)}/hooks", params={"per_page": _PER_PAGE})
+        return Call(f"{address(place)}/hooks", params={"per_page": _PER_PAGE})
 
     def hook_logs(self, place: Place, answer: Answer) -> Sequence[DeliveryLog]:
-        where = repository_path(place)
         found = []
         for hook in answer.data if isinstance(answer.data, list) else []:
-            number, address = whole(hook, "id"), name_of(child(hook, "config"), "url")
-            if number is not None and address and _is_ours(address):
-                path = f"repos/{where}/hooks/{number}/deliveries"
+            number, target = whole(hook, "id"), name_of(child(hook, "config"), "url")
+            if number is not None and target and _is_ours(target):
+                path = f"{address(place)}/hooks/{number}/deliveries"
                 found.append(_Log(f"hook {place.resource_name} {number}", path))
         return found
 
 
-def repository_path(place: Place) -> str:
-    """`owner/name`, as an address takes it. Raises ValueError."""
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", place.resource_name or ""):
-        raise ValueError(
-            f"repository {place.resource_id} has no name of the form owner/name: link it again with --name"
-        )
-    return quote(place.resource_name or "")
-
-
-def _is_ours(address: str) -> bool:
+def _is_ours(target: str) -> bool:
     """Whether a hook sends to a receiver's address; which host it is known by, nobody tells us."""
-    return urlsplit(address).path.rstrip("/").startswith(_RECEIVER)
+    return urlsplit(target).path.rstrip("/").startswith(_RECEIVER)
 
 
 def _entry(item: Any) -> LogEntry | None:
@@ -152,36 +141,11 @@ def _entry(item: Any) -> LogEntry | None:
 
 def _next(answer: Answer) -> Cursor | None:
     for part in answer.headers.get("link", "").split(","):
-        address, _, relation = part.partition(";")
+        target, _, relation = part.partition(";")
         if 'rel="next"' in relation:
-            found = parse_qs(urlsplit(address.strip().strip("<>")).query).get("cursor")
+            found = parse_qs(urlsplit(target.strip().strip("<>")).query).get("cursor")
             return {"cursor": found[0]} if found else None
     return None
-
-
-def _app_token(keys: AppKeys, now: datetime) -> str:
-    """Signed by the App's key. Raises ValueError where that is no key."""
-    import jwt
-
-    moment = int(now.timestamp())
-    claims = {"iss": keys.client_id, "iat": moment - _BEFORE, "exp": moment + _AFTER}
-    try:
-        return jwt.encode(claims, pem_of(keys.private_key or ""), algorithm="RS256")
-    except (ValueError, TypeError, jwt.PyJWTError):
-        raise ValueError("GITHUB_APP_PRIVATE_KEY is no private key in PEM") from None
-
-
-def pem_of(text: str) -> str:
-    """PEM from what an environment variable holds: quoted, with `\\n` for line ends, or base64 of it."""
-    from base64 import b64decode
-
-    found = text.strip().strip("'\"").replace("\\n", "\n")
-    if "-----BEGIN" in found:
-        return found
-    try:
-        return b64decode(found, validate=False).decode()
-    except ValueError:
-        return found
 
 
 RECOVERY = GitHubRecovery()

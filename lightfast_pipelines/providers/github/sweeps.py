@@ -15,6 +15,11 @@ from urllib.parse import quote
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers.fields import child, children, flag, name_of, whole
+from lightfast_pipelines.providers.github.history.place import (
+    address,
+    owner_and_name,
+    repository,
+)
 from lightfast_pipelines.providers.history import Answer, Call, Cursor, Json, Place, Record
 from lightfast_pipelines.providers.recovery import Held, IdSweep, Known, Listed
 
@@ -31,16 +36,6 @@ query($owner: String!, $name: String!, $after: String) {
 """
 
 
-def _repository(place: Place) -> tuple[str, str]:
-    """Owner and name. Raises ValueError."""
-    owner, _, name = (place.resource_name or "").partition("/")
-    if not owner or not name or "/" in name:
-        raise ValueError(
-            f"repository {place.resource_id} has no name of the form owner/name: link it again with --name"
-        )
-    return quote(owner), quote(name)
-
-
 def _moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -49,7 +44,7 @@ def _about(place: Place, thing: Known) -> Json:
     """The repository, as the last payload shows it."""
     known = deepcopy(dict(child(thing.payload, "repository")))
     if whole(known, "id") is None:
-        known = {"id": int(place.resource_id), "full_name": place.resource_name}
+        return repository(place)
     return known
 
 
@@ -73,19 +68,20 @@ class _Numbered:
     connection: str
     event: str
     confirm_many: int = 1
+    can_be_off: bool = True
 
     def held(self, place: Place) -> Held:
         return Held(f"github:{self.kind}:{place.resource_id}#", f"{self.kind}.")
 
     def call(self, place: Place, cursor: Cursor | None) -> Call:
-        owner, name = _repository(place)
+        owner, name = owner_and_name(place)
         variables = {"owner": owner, "name": name, "after": cursor and cursor["after"]}
         query = {"query": _QUERY % self.connection, "variables": variables}
         return Call("graphql", "POST", json=query, pool="graphql")
 
     def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:  # noqa: ARG002
-        repository = child(child(answer.data, "data"), "repository")
-        found = repository.get(self.connection)
+        found_in = child(child(answer.data, "data"), "repository")
+        found = found_in.get(self.connection)
         if not isinstance(found, Mapping) or not isinstance(found.get("nodes"), list):
             raise ValueError(f"GitHub's list of {self.connection} is not of its form")
         numbers = [whole(node, "number") for node in children(found, "nodes")]
@@ -100,10 +96,10 @@ class _Numbered:
         return f"github:{self.kind}:{place.resource_id}#{number}"
 
     def confirm(self, place: Place, things: Sequence[Known]) -> Call:
-        owner, name = _repository(place)
         number = things[0].key.rpartition("#")[2]
         if self.kind == "issue":
-            return Call(f"repos/{owner}/{name}/issues/{number}")
+            return Call(f"{address(place)}/issues/{number}")
+        owner, name = owner_and_name(place)
         query = (
             "query($owner: String!, $name: String!, $number: Int!) { repository(owner: $owner, "
             "name: $name) { discussion(number: $number) { number } } }"
@@ -118,16 +114,13 @@ class _Numbered:
         place: Place,  # noqa: ARG002
         things: Sequence[Known],
         answer: Answer | None,
-        message: str,
     ) -> Mapping[str, datetime | None]:
-        """An issue that moved answers with another address, one of a repository whose issues are
-        switched off with 410 as well: neither is deleted."""
         if answer is None:
-            return {} if "disabled" in message.lower() else {things[0].key: None}
+            return {things[0].key: None}
         if self.kind == "issue":
             return {}
-        repository = child(child(answer.data, "data"), "repository")
-        return {things[0].key: None} if repository.get("discussion", "") is None else {}
+        found_in = child(child(answer.data, "data"), "repository")
+        return {things[0].key: None} if found_in.get("discussion", "") is None else {}
 
     def record(self, place: Place, thing: Known, at: datetime) -> Record:
         item = deepcopy(dict(child(thing.payload, self.kind)))
@@ -151,6 +144,7 @@ class _ByList:
     event: str
     confirm_many: int = 1
     sorted_by: str | None = "created"
+    can_be_off: bool = False
 
     def held(self, place: Place) -> Held:
         if self.field == "comment":
@@ -158,11 +152,10 @@ class _ByList:
         return Held(f"github:{self.kind}:{place.resource_id}:", f"{self.kind}.")
 
     def call(self, place: Place, cursor: Cursor | None) -> Call:
-        owner, name = _repository(place)
         order = {"sort": self.sorted_by, "direction": "asc"} if self.sorted_by else {}
         page = str(cursor["page"] if cursor else 1)
         params = {**order, "per_page": str(_PAGE), "page": page}
-        return Call(f"repos/{owner}/{name}/{self.path}", params=params)
+        return Call(f"{address(place)}/{self.path}", params=params)
 
     def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
         if not isinstance(answer.data, list):
@@ -184,18 +177,16 @@ class _ByList:
         return keys.github_comment(self.kind, number)
 
     def confirm(self, place: Place, things: Sequence[Known]) -> Call:
-        owner, name = _repository(place)
         which = things[0].key.split(":", 3)[3]
         if self.kind == "release":
             which = f"tags/{quote(which, safe='')}"
-        return Call(f"repos/{owner}/{name}/{self.path}/{which}")
+        return Call(f"{address(place)}/{self.path}/{which}")
 
     def gone(
         self,
         place: Place,  # noqa: ARG002
         things: Sequence[Known],
         answer: Answer | None,
-        message: str,  # noqa: ARG002
     ) -> Mapping[str, datetime | None]:
         """A draft of a release is shown to those alone who may write it: it says nothing that it is
         not found."""
