@@ -98,6 +98,11 @@ def tenants(conn: Connection) -> dict[str, Workspace]:
     consolidate(conn, now=later)
     update_profiles(conn, now=later)
     summarize_clusters(conn, now=later)
+    for table in ("backfill_coverage", "id_sweeps"):
+        conn.execute(
+            f"INSERT INTO lightfast.{table} (integration_id, entity_type) "
+            "SELECT id, 'issue' FROM lightfast.integrations"
+        )
     conn.commit()
     return found
 
@@ -106,7 +111,7 @@ def test_one_event_to_two_workspaces_is_each_ones_own(
     conn: Connection, tenants: dict[str, Workspace]
 ) -> None:
     tables = [table.name for table in metadata.sorted_tables if "workspace_id" in table.c]
-    for table in {*tables} - {"integrations", "consolidation_marks"}:
+    for table in {*tables} - {"integrations", "consolidation_marks", *_ACCOUNTS}:
         counts = dict(
             rows(
                 conn,
@@ -165,6 +170,8 @@ def test_each_workspace_decides_for_itself_what_becomes_of_an_event(
 
 # Of what has no workspace of its own: by which column it gets one, and from where.
 _THROUGH = {
+    "backfill_coverage": ("integration_id", "integrations"),
+    "id_sweeps": ("integration_id", "integrations"),
     "observation_sources": ("observation_id", "observations"),
     "observation_entities": ("observation_id", "observations"),
     "relationship_sources": ("observation_id", "observations"),
@@ -179,6 +186,8 @@ _NAMED = (
     ("temporal_states", "entity_id", "entities", "key"),
 )
 # They belong to an organisation or to nobody; a row of a workspace may name them.
+# What was done, not what is remembered: it depends on who asked.
+_ACCOUNTS = {"activity", "backfills"}
 _OF_ORGANIZATIONS = {"installations", "resources", "actors", "actor_identities"}
 
 
