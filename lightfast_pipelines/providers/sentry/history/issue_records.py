@@ -1,0 +1,209 @@
+"""What an issue and its activity say, as the webhooks that told of each: `issue` and `comment`.
+
+Each record has what was so at its own time: how often the issue was seen by now, its priority and who
+has it today are left out. Sentry dates a decision by the header of its webhook, to the second: so do we.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.providers.fields import child, children, name_of, text, time, url
+from lightfast_pipelines.providers.history import Answer, Json, Place, Record, Trouble
+from lightfast_pipelines.providers.sentry.history.where import SENTRY, doer, installation, site
+from lightfast_pipelines.providers.sentry.values import identity
+
+MOST_ACTIVITIES = 100  # Sentry tells no more of one issue, the newest
+_LASTING = (
+    "id",
+    "shortId",
+    "title",
+    "culprit",
+    "permalink",
+    "logger",
+    "level",
+    "platform",
+    "type",
+    "metadata",
+    "issueType",
+    "issueCategory",
+    "firstSeen",
+)
+# type of activity -> (action, status, substatus).
+_RESOLVED = ("resolved", "resolved", None)
+_DECISIONS: Mapping[str, tuple[str, str, str | None]] = {
+    "set_resolved": _RESOLVED,
+    "set_resolved_by_age": _RESOLVED,
+    "set_resolved_in_release": _RESOLVED,
+    "set_resolved_in_commit": _RESOLVED,
+    "set_unresolved": ("unresolved", "unresolved", "ongoing"),
+    "set_regression": ("unresolved", "unresolved", "regressed"),
+    "set_escalating": ("unresolved", "unresolved", "escalating"),
+}
+_CONDITIONS = ("ignoreCount", "ignoreDuration", "ignoreUntil", "ignoreUserCount", "ignoreWindow")
+
+
+def read(place: Place, organization: str, answer: Answer) -> tuple[list[Record], list[Trouble]]:
+    """Of one issue, as it is answered by itself, with its `activity`."""
+    issue = answer.data if isinstance(answer.data, dict) else {}
+    number, first_seen = identity(issue, "id"), time(issue, "firstSeen")
+    if number is None or first_seen is None:
+        what = "id" if number is None else "firstSeen"
+        return [], [Trouble(f"issue {number or '?'}", f"`{what}` is missing or not of its form")]
+    if identity(child(issue, "project"), "id") is None:
+        return [], [Trouble(f"issue {number}", "`project.id` is missing")]
+    telling = _Telling(place, issue, number, f"{site(answer)}/api/0/organizations/{organization}")
+    found = [telling.created(first_seen)]
+    troubles: list[Trouble] = []
+    activities = issue.get("activity")
+    if not isinstance(activities, list):
+        troubles.append(Trouble(f"issue {number}", "its `activity` is not told"))
+        activities = []
+    if len(activities) >= MOST_ACTIVITIES:
+        reason = (
+            f"Sentry tells the newest {MOST_ACTIVITIES} activities of an issue: older ones are lost"
+        )
+        troubles.append(Trouble(f"issue {number}", reason))
+    for activity in children(issue, "activity"):
+        told = list(telling.activity(activity))
+        troubles += [one for one in told if isinstance(one, Trouble)]
+        found += [one for one in told if isinstance(one, Record)]
+    return found, troubles
+
+
+class _Telling:
+    """Tells the facts of one issue. `api` is the address of its organisation in the API."""
+
+    def __init__(self, place: Place, issue: Mapping[str, Any], number: str, api: str) -> None:
+        self._envelope, self._number = installation(place), number
+        self._last_seen = time(issue, "lastSeen")
+        self._last_seen_told = text(issue, "lastSeen")
+        project = child(issue, "project")
+        self._project = {
+            name: project[name] for name in ("id", "name", "slug", "platform") if name in project
+        }
+        self._lasting: Json = {name: issue[name] for name in _LASTING if name in issue}
+        self._lasting["project"] = self._project
+        self._lasting["url"] = f"{api}/issues/{number}/"
+        self._lasting["web_url"] = url(issue, "permalink") or _page(api, number)
+        self._first_release = name_of(child(issue, "firstRelease"), "version")
+
+    def created(self, first_seen: datetime) -> Record:
+        release = {"firstRelease": {"version": self._first_release}} if self._first_release else {}
+        now = {"status": "unresolved", "statusDetails": {}, "substatus": "new"}
+        issue = {**self._lasting, **now, **release}
+        payload = {"action": "created", **self._envelope, "data": {"issue": issue}, "actor": SENTRY}
+        return Record("issue", payload, first_seen, f"backfill:issue:{self._number}:created")
+
+    def activity(self, activity: Mapping[str, Any]) -> Iterator[Record | Trouble]:
+        kind, number = text(activity, "type") or "", identity(activity, "id")
+        wanted = kind in _DECISIONS or kind in ("set_ignored", "assigned", "unassigned", "note")
+        at = time(activity, "dateCreated")
+        if not wanted:
+            return
+        if number is None or at is None:
+            what = "id" if number is None else "dateCreated"
+            yield Trouble(f"{kind} of issue {self._number}", f"`{what}` is missing")
+            return
+        actor = doer(child(activity, "user"), child(activity, "sentry_app"))
+        data = child(activity, "data")
+        if kind == "note":
+            yield self._comment(number, at, text(activity, "dateCreated"), data, actor)
+        elif kind == "set_ignored":
+            # Sentry sends both, for one decision.
+            now: Json = {"status": "ignored", "statusDetails": {}, "substatus": _archived(data)}
+            for action in ("ignored", "archived"):
+                yield self._decision(action, number, at, now, actor)
+        elif kind in ("assigned", "unassigned"):
+            owner = _assignee(data) if kind == "assigned" else None
+            if kind == "assigned" and owner is None:
+                yield Trouble(f"{kind} of issue {self._number}", "`data.assignee` is missing")
+                return
+            yield self._decision("assigned", number, at, {"assignedTo": owner}, actor)
+        else:
+            action, status, substatus = _DECISIONS[kind]
+            now = {"status": status, "statusDetails": _details(kind, data), "substatus": substatus}
+            yield self._decision(action, number, at, now, actor, seen=kind == "set_regression")
+
+    def _decision(
+        self, action: str, number: str, at: datetime, now: Json, actor: Json, *, seen: bool = False
+    ) -> Record:
+        """`seen`: that the issue was seen again is what decided it."""
+        issue = {**self._lasting, **now}
+        whole = at.replace(microsecond=0)
+        occurred = whole
+        if self._last_seen is not None and self._last_seen <= at:
+            # Nothing was seen since: so it was last seen then, too.
+            issue["lastSeen"], occurred = self._last_seen_told, max(whole, self._last_seen)
+        elif seen:
+            issue["lastSeen"], occurred = at.isoformat(), at
+        payload = {"action": action, **self._envelope, "data": {"issue": issue}, "actor": actor}
+        return Record(
+            "issue",
+            payload,
+            occurred,
+            f"backfill:activity:{number}:{action}",
+            {"sentry-hook-resource": "issue", "sentry-hook-timestamp": str(int(whole.timestamp()))},
+        )
+
+    def _comment(
+        self, number: str, at: datetime, told: str | None, data: Mapping[str, Any], actor: Json
+    ) -> Record:
+        """Its project and address are not in the webhook: by them it goes where its issue goes."""
+        said = {
+            "comment": text(data, "text") or "",
+            "project_slug": self._project.get("slug"),
+            "comment_id": int(number) if number.isdigit() else number,
+            "issue_id": int(self._number) if self._number.isdigit() else self._number,
+            "timestamp": told,
+            "project": self._project,
+            "url": self._lasting["url"],
+        }
+        payload = {"action": "created", **self._envelope, "data": said, "actor": actor}
+        return Record("comment", payload, at, f"backfill:comment:{number}:created")
+
+
+def _page(api: str, number: str) -> str:
+    base, _, organization = api.partition("/api/0/organizations/")
+    return f"{base}/organizations/{organization}/issues/{number}/"
+
+
+def _archived(data: Mapping[str, Any]) -> str:
+    if data.get("ignoreUntilEscalating"):
+        return "archived_until_escalating"
+    conditional = any(data.get(name) for name in _CONDITIONS)
+    return "archived_until_condition_met" if conditional else "archived_forever"
+
+
+def _assignee(data: Mapping[str, Any]) -> Json | None:
+    number = identity(data, "assignee")
+    if number is None:
+        return None
+    told = {"name": name_of(data, "assigneeName"), "email": name_of(data, "assigneeEmail")}
+    kind = "team" if name_of(data, "assigneeType") == "team" else "user"
+    return {"type": kind, "id": number, **{k: v for k, v in told.items() if v is not None}}
+
+
+def _details(kind: str, data: Mapping[str, Any]) -> Json:
+    """`statusDetails` as the webhook would have had them."""
+    if kind == "set_resolved_by_age":
+        return {"autoResolved": True}
+    if kind == "set_resolved_in_release":
+        version = name_of(data, "version")
+        return {"inRelease": version} if version else {"inNextRelease": True}
+    commit = child(data, "commit")
+    if kind != "set_resolved_in_commit" or not commit:
+        return {}
+    kept: Json = {name: commit[name] for name in ("id", "message", "dateCreated") if name in commit}
+    repository = child(commit, "repository")
+    if repository:
+        kept["repository"] = {
+            name: repository[name] for name in ("id", "name") if name in repository
+        }
+    pull = child(commit, "pullRequest")
+    if pull:
+        names = ("id", "title", "externalUrl")
+        kept["pullRequest"] = {name: pull[name] for name in names if name in pull}
+    return {"inCommit": kept}

@@ -1,0 +1,86 @@
+"""Which facts of Sentry both its webhooks and its API tell, and what of them the API cannot.
+
+Held against the code by tests; the documentation's table is made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SHARED: frozenset[str] = frozenset(
+    {
+        "issue.created",
+        "comment.created",
+        "error.occurred",
+        "metric-alert.resolved",
+    }
+)
+"""Source types whose time both carry: equal source id, time, actor, author and states for one fact.
+
+`error.occurred` for the events that both tell: the API's are a sample of each issue's.
+"""
+
+DATED_BY_SENDING: frozenset[str] = frozenset(
+    {
+        "issue.resolved",
+        "issue.unresolved",
+        "issue.ignored",
+        "issue.archived",
+        "issue.assigned",
+        "metric-alert.critical",
+        "metric-alert.warning",
+        "metric-alert.open",
+    }
+)
+"""Both tell them, but the webhook's body has no time of them: it is dated by when it was sent. They
+are one observation where Sentry sent it in the second in which it happened and, of an issue, nothing
+was seen since; else webhook and API are two observations of one fact, seconds apart."""
+
+ONLY_BY_API: Mapping[str, str] = {
+    "issue.assigned": "that nobody has it any more: Sentry sends no webhook of `unassigned`",
+}
+"""Source type -> what of it only the API tells."""
+
+_NOW_ONLY = "the API tells today's value alone"
+
+ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
+    "issue.created": {
+        "data.issue.assignedTo": "told by its own activity `assigned`",
+        "data.issue.count": _NOW_ONLY,
+        "data.issue.userCount": _NOW_ONLY,
+        "data.issue.lastSeen": _NOW_ONLY,
+        "data.issue.priority": _NOW_ONLY,
+    },
+    "issue.resolved": {
+        "data.issue.lastSeen": "not known where it was seen again since",
+        "data.issue.count": _NOW_ONLY,
+        "data.issue.userCount": _NOW_ONLY,
+        "data.issue.assignedTo": _NOW_ONLY,
+        "data.issue.priority": _NOW_ONLY,
+        "data.resolution_type": "the API tells the activity's type instead",
+    },
+    "issue.unresolved": {
+        "data.issue.count": _NOW_ONLY,
+        "data.issue.userCount": _NOW_ONLY,
+        "data.issue.assignedTo": _NOW_ONLY,
+    },
+    "issue.ignored": {"data.issue.lastSeen": "not known where it was seen again since"},
+    "issue.archived": {"data.issue.lastSeen": "not known where it was seen again since"},
+    "issue.assigned": {"data.issue.lastSeen": "not known where it was seen again since"},
+    "issue.deleted": {"": "an issue that is gone is not listed"},
+    "comment.created": {"data.comment": "as it was first written: the API tells its latest text"},
+    "comment.updated": {"": "the API tells the latest text of a comment alone"},
+    "comment.deleted": {"": "a comment that is gone is not listed"},
+    "error.created": {
+        "data.error.datetime": "the API's list of events may tell whole seconds alone",
+        "data.error.contexts": "about whoever met the error: not asked for",
+        "data.error.request": "about whoever met the error: not asked for",
+        "data.error.user": "whoever met the error: not asked for",
+    },
+    "event_alert.triggered": {"": "Sentry's API has no list of the times a rule was met"},
+    "metric_alert.resolved": {
+        "data.description_text": "made when it is sent",
+        "data.description_title": "made when it is sent",
+    },
+}
+"""Event and action -> JSON path of the webhook's body ("" for all of it) -> why the API lacks it."""

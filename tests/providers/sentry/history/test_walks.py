@@ -1,0 +1,284 @@
+"""Sentry's issues, errors and alerts, walked: nothing lost, told as the webhooks told it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lightfast_pipelines.domain.events import Statement
+from lightfast_pipelines.providers.history import Answer, Credential, Place, Walker, Window
+from lightfast_pipelines.providers.sentry import PROVIDER
+from lightfast_pipelines.providers.sentry.history import HISTORY
+from lightfast_pipelines.providers.sentry.history.errors import SAMPLE
+from lightfast_pipelines.providers.sentry.history.shared_facts import DATED_BY_SENDING, SHARED
+from tests.providers.vercel.history.walks import Walked, api_of, statements
+from tests.servers.sentry import (
+    TOKEN,
+    UUID,
+    Activity,
+    Incident,
+    Issue,
+    World,
+    application,
+    webhooks,
+)
+
+WALKERS = {walker.entity_type: walker for walker in HISTORY.walkers}
+PLACE = Place("sentry", "42", "shop", meta={"organization": "acme"}, installation_id=UUID)
+CREDENTIAL = Credential("token", TOKEN)
+BEGIN = datetime(2024, 5, 1, 10, tzinfo=UTC)
+WINDOW = Window(BEGIN - timedelta(days=2), BEGIN + timedelta(days=20))
+SHA = "ab" * 20
+
+_KINDS: list[tuple[str, dict[str, Any]]] = [
+    ("set_resolved", {}),
+    ("set_resolved_in_release", {"version": "shop@1.5.0"}),
+    (
+        "set_resolved_in_commit",
+        {"commit": {"id": SHA, "message": "Guard it", "repository": {"name": "acme/shop"}}},
+    ),
+    ("set_resolved_by_age", {"age": 168}),
+    ("set_unresolved", {}),
+    ("set_ignored", {"ignoreUntilEscalating": True}),
+    ("assigned", {"assignee": "7", "assigneeName": "User 7", "assigneeType": "user"}),
+    ("assigned", {"assignee": "3", "assigneeName": "web", "assigneeType": "team"}),
+    ("note", {"text": "Seen it before"}),
+    ("set_priority", {"priority": "high"}),
+]
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Some issues of one first sight, seen again before and after what was decided of them."""
+    world = World()
+    minutes = st.integers(0, 20_000)
+    for number in range(1, draw(st.integers(0, 5)) + 1):
+        first = BEGIN + timedelta(minutes=draw(st.sampled_from([0, 0, 7, 3_000])))
+        later = draw(st.lists(st.integers(1, 9_000), max_size=3, unique=True))
+        issue = Issue(number, [first, *(first + timedelta(minutes=one) for one in sorted(later))])
+        issue.release = draw(st.sampled_from(["shop@1.4.2", None]))
+        for position, minute in enumerate(sorted(draw(st.lists(minutes, max_size=4, unique=True)))):
+            kind, data = draw(st.sampled_from(_KINDS))
+            at = first + timedelta(minutes=minute, seconds=30, milliseconds=250)
+            by = (
+                draw(st.sampled_from([7, 8]))
+                if kind == "note"
+                else draw(st.sampled_from([7, None]))
+            )
+            issue.activities.append(Activity(number * 100 + position, kind, at, by, data))
+        if len(issue.seen) > 1 and draw(st.booleans()):
+            issue.activities.append(
+                Activity(number * 100 + 90, "set_regression", issue.seen[-1], None)
+            )
+        world.issues.append(issue)
+    for number in range(1, draw(st.integers(0, 4)) + 1):
+        begun = BEGIN + timedelta(minutes=draw(minutes))
+        levels = draw(st.lists(st.sampled_from(["warning", "critical"]), max_size=3))
+        told = [(level, begun + timedelta(minutes=n, seconds=5)) for n, level in enumerate(levels)]
+        if draw(st.booleans()):
+            told.append(("resolved", begun + timedelta(minutes=30, seconds=17)))
+        world.incidents.append(Incident(number, begun, told))
+    return world
+
+
+def _walked(world: World, kind: str, place: Place = PLACE, **how: Any) -> Walked:
+    world.limit = 10**6
+    with api_of(HISTORY, application(world), CREDENTIAL) as api:
+        return api.walk(WALKERS[kind], place, WINDOW, **how)
+
+
+def _all(world: World) -> list[Statement]:
+    world.limit = 10**6
+    found: list[Statement] = []
+    with api_of(HISTORY, application(world), CREDENTIAL) as api:
+        for walker in HISTORY.walkers:
+            walked = api.walk(walker, PLACE, WINDOW)
+            assert not walked.troubles
+            for record in walked.records:
+                told = statements(PROVIDER, record.event_type, record.payload, record.headers)
+                assert told[0].occurred_at == record.occurred_at
+                found += told
+    return found
+
+
+def _sent(world: World, delay: float = 0.0) -> list[Statement]:
+    deliveries = webhooks(world, delay)
+    return [one for delivery in deliveries for one in statements(PROVIDER, *delivery)]
+
+
+def _who(found: Statement) -> tuple[Any, ...]:
+    both = (found.actor, found.author)
+    return tuple((one.source, one.source_id) if one else None for one in both)
+
+
+def _states(found: Statement) -> frozenset[Any]:
+    return frozenset((one.thing.key, one.state_type, one.value, one.at) for one in found.states)
+
+
+def _fact(found: Statement) -> tuple[Any, ...]:
+    event = found.occurrence.event_id if found.occurrence else None
+    return (
+        found.source_id,
+        found.source_type,
+        found.occurred_at,
+        _who(found),
+        _states(found),
+        event,
+    )
+
+
+def _facts(found: Iterable[Statement], kinds: frozenset[str]) -> set[tuple[Any, ...]]:
+    return {_fact(one) for one in found if one.source_type in kinds}
+
+
+def _decided(found: Iterable[Statement]) -> list[tuple[Any, ...]]:
+    """Decisions without what names them, to the second: many alike may be told."""
+    return sorted(
+        (one.source_type, one.subject.key, one.occurred_at.replace(microsecond=0), _who(one))
+        for one in found
+        if one.source_type in DATED_BY_SENDING
+    )
+
+
+@settings(max_examples=40)
+@given(worlds(), st.sampled_from([0.0, 3.0]))
+def test_webhooks_and_the_walks_state_the_same(world: World, delay: float) -> None:
+    by_api, by_webhook = _all(world), _sent(world, delay)
+    assert _facts(by_api, SHARED) == _facts(by_webhook, SHARED)
+    assert {one.source_type for one in by_api} <= SHARED | DATED_BY_SENDING
+
+
+@settings(max_examples=40)
+@given(worlds())
+def test_what_is_sent_at_once_is_told_alike_though_only_the_sending_dates_it(world: World) -> None:
+    by_api, by_webhook = _all(world), _sent(world)
+    assert _decided(by_api) == _decided(by_webhook)
+    last = {f"sentry:issue:42:{one.number}": one.last_seen() for one in world.issues}
+    silent = [
+        [
+            one
+            for one in found
+            if one.occurred_at >= last.get(one.subject.key, BEGIN) or "metric" in one.source_type
+        ]
+        for found in (by_api, by_webhook)
+    ]
+    assert _facts(silent[0], DATED_BY_SENDING) == _facts(silent[1], DATED_BY_SENDING)
+
+
+def _halving(size: int, smaller: int) -> Any:
+    return lambda number: size if number < 2 else min(size, smaller)
+
+
+@settings(max_examples=12)
+@given(worlds(), st.sampled_from([1, 2, 4]), st.sampled_from([1, 2, 4]))
+@pytest.mark.parametrize("kind", sorted(WALKERS))
+def test_pages_of_any_length_and_a_walk_taken_up_anywhere_lose_nothing(
+    kind: str, world: World, size: int, smaller: int
+) -> None:
+    world.limit = 10**6
+    with api_of(HISTORY, application(world), CREDENTIAL) as api:
+        walker = WALKERS[kind]
+        # Of errors the page's length is the sample's too, which must be the same to be compared.
+        least = SAMPLE if kind == "error" else 1
+        sizes = _halving(max(size, least), max(smaller, least))
+        whole = api.walk(walker, PLACE, WINDOW).rows
+        short = api.walk(walker, PLACE, WINDOW, sizes=sizes)
+        assert short.rows == whole
+        for cursor, done in zip(short.cursors, short.done, strict=True):
+            rest = api.walk(walker, PLACE, WINDOW, cursor=cursor, sizes=lambda _: smaller * least)
+            seen = {one.delivery_id for one in short.records[:done]}
+            assert seen | rest.rows.keys() == whole.keys()
+
+
+def test_an_issue_resolved_long_after_it_was_last_seen_is_found() -> None:
+    silent = Issue(1, [WINDOW.since - timedelta(days=15)])
+    silent.activities.append(Activity(11, "set_resolved", WINDOW.since + timedelta(days=1)))
+    walked = _walked(World([silent]), "issue")
+    assert [record.payload["action"] for record in walked.records] == ["resolved"]
+
+
+def test_that_nobody_has_an_issue_any_more_is_told_by_the_api_alone() -> None:
+    issue = Issue(1, [BEGIN], [Activity(11, "unassigned", BEGIN + timedelta(hours=1))])
+    (found,) = [one for one in _all(World([issue])) if one.source_type == "issue.assigned"]
+    assert [(one.state_type, one.value) for one in found.states] == [("assignee", "nobody")]
+
+
+def test_of_many_events_the_newest_and_the_oldest_are_taken() -> None:
+    seen = [BEGIN + timedelta(minutes=n) for n in range(SAMPLE * 3)]
+    walked = _walked(World([Issue(1, seen)]), "error")
+    assert [one.occurred_at for one in walked.records] == [*reversed(seen[-SAMPLE:]), seen[0]]
+    assert "customer@shop.test" not in str(walked.records)
+    assert "203.0.113.9" not in str(walked.records)
+
+
+def test_an_issue_that_is_gone_is_told_as_a_trouble_and_the_walk_goes_on() -> None:
+    walker = WALKERS["issue"]
+    cursor = {"organization": "acme", "after": "x", "pending": ["1", "2"], "ended": True}
+    gone = Answer(404, {}, {"detail": "The requested resource does not exist"})
+    call = walker.call(PLACE, WINDOW, cursor, 100)
+    assert HISTORY.verdict(call, gone, BEGIN).outcome == "ok"
+    page = walker.read(PLACE, WINDOW, cursor, gone)
+    assert [one.item for one in page.troubles] == ["issue 1"]
+    assert page.next is not None
+    assert page.next["pending"] == ["2"]
+
+
+def test_the_organization_is_asked_for_where_nothing_names_it() -> None:
+    place = Place("sentry", "42", "shop")
+    world = World([Issue(1, [BEGIN])])
+    for kind in WALKERS:
+        assert _walked(world, kind, place).cursors[0]["organization"] is None
+    assert len(_walked(world, "issue", place).records) == 1
+
+
+@pytest.mark.parametrize("seen", [[], ["acme", "beta"]])
+def test_none_or_several_organizations_say_what_to_do(seen: list[str]) -> None:
+    with pytest.raises(ValueError, match="organization/project"):
+        _walked(World(organizations=seen), "issue", Place("sentry", "42", "shop"))
+
+
+def _ways() -> Iterator[Place]:
+    yield Place("sentry", "acme/shop", None)
+    yield Place("sentry", "42", "acme/shop")
+    yield Place("sentry", "42", "shop", account_login="acme")
+    yield Place("sentry", "42", "shop", account={"organization": {"slug": "acme"}})
+    yield Place("sentry", "acme", "Acme")
+    yield Place("sentry", UUID, None, account_login="acme")
+
+
+@pytest.mark.parametrize("place", list(_ways()))
+def test_the_organization_is_taken_from_whatever_names_it(place: Place) -> None:
+    walked = _walked(World([Issue(1, [BEGIN])]), "issue", place)
+    assert walked.cursors[0]["organization"] == "acme"
+    assert len(walked.records) == 1
+
+
+def test_a_place_that_names_no_project_says_what_to_do() -> None:
+    place = Place("sentry", "no such thing", None, account_login="acme")
+    with pytest.raises(ValueError, match="link the resource by one of them"):
+        _walked(World(), "issue", place)
+
+
+@pytest.mark.parametrize("kind", sorted(WALKERS))
+@pytest.mark.parametrize("count", [0, 1, 100, 330, 1_600])
+def test_the_estimate_is_within_a_tenth_of_what_the_walk_asks(kind: str, count: int) -> None:
+    world = World(limit=10**6)
+    for number in range(1, count + 1):
+        at = BEGIN + timedelta(minutes=number * 11)
+        if kind == "metric_alert":
+            world.incidents.append(Incident(number, at, [("critical", at)]))
+        else:
+            seen = [at + timedelta(seconds=n) for n in range(SAMPLE + 5 if number % 3 == 0 else 1)]
+            world.issues.append(Issue(number, seen))
+    walker: Walker = WALKERS[kind]
+    with api_of(HISTORY, application(world), CREDENTIAL) as api:
+        estimate, probes = api.estimate(walker, PLACE, WINDOW)
+        walked = api.walk(walker, PLACE, WINDOW)
+    assert probes <= 12
+    assert len(walked.records) >= count
+    assert abs(estimate.requests - walked.requests) <= max(1, walked.requests * 0.1)
