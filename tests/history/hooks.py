@@ -38,6 +38,8 @@ class HookHistory(PlainHistory):
     def verdict(self, call: Call, answer: Answer, now: datetime) -> Verdict:
         if answer.status < 300:
             return Verdict(Outcome.OK)
+        if answer.status == 301:
+            return Verdict(Outcome.MOVED, "moved", location=answer.headers["location"])
         said = answer.data.get("message") if isinstance(answer.data, dict) else None
         message = f"{call.method} {call.path} answered {answer.status}: {said or 'nothing'}"
         return Verdict(_OUTCOMES.get(answer.status, Outcome.UNAVAILABLE), message)
@@ -46,7 +48,8 @@ class HookHistory(PlainHistory):
         left = answer.headers.get("x-ratelimit-remaining")
         if left is None:
             return ()
-        return (Limit(call.pool, 5_000, float(left), now + timedelta(hours=1)),)
+        limit = float(answer.headers.get("x-ratelimit-limit", "5000"))
+        return (Limit(call.pool, limit, float(left), now + timedelta(hours=1)),)
 
 
 @dataclass(slots=True)

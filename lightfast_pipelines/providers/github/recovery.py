@@ -80,9 +80,9 @@ class _Log:
         return "core" if self._keys is None else "app"
 
     def _signed(self, now: datetime) -> Mapping[str, str]:
-        return (
-            {} if self._keys is None else {"Authorization": f"Bearer {_app_token(self._keys, now)}"}
-        )
+        if self._keys is None:
+            return {}
+        return {"Authorization": f"Bearer {app_proof(self._keys, now)}"}
 
 
 class GitHubRecovery:

@@ -1,0 +1,138 @@
+"""Which issues and comments of a team, or of an organisation, still exist.
+
+Linear has no log of deliveries that could be read. What is trashed is listed as such, with the time
+of its webhook; what is deleted for good is listed no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.providers.fields import child, children, flag, name_of, time
+from lightfast_pipelines.providers.history import Answer, AppKeys, Call, Cursor, Place, Record
+from lightfast_pipelines.providers.linear.transitions import moment_id
+from lightfast_pipelines.providers.recovery import DeliveryLog, Held, IdSweep, Known, Listed
+
+# A request costs a tenth of a point an attribute and a point an object, times the page's length.
+_PAGE = 100
+_QUERY = """
+query($after: String, $filter: %(type)s) {
+  %(list)s(first: 100, after: $after, includeArchived: true, filter: $filter) {
+    nodes { %(fields)s }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """`recovery.IdSweep`. `team` is where a filter names the team."""
+
+    kind: str
+    event: str
+    connection: str
+    filter: str
+    fields: str
+    team: tuple[str, ...]
+    of_parts: bool
+    confirm_many: int = _PAGE
+    can_be_off: bool = False
+
+    def held(self, place: Place) -> Held:  # noqa: ARG002
+        return Held(f"linear:{self.kind}:", f"{self.kind}.", of_parts=self.of_parts)
+
+    def call(self, place: Place, cursor: Cursor | None) -> Call:
+        wanted: dict[str, Any] | None = None
+        if place.meta.get("kind") != "organization":
+            wanted = {"id": {"eq": place.resource_id}}
+            for name in reversed(self.team):
+                wanted = {name: wanted}
+        return self._call(wanted, cursor)
+
+    def _call(self, wanted: Mapping[str, Any] | None, cursor: Cursor | None) -> Call:
+        query = _QUERY % {"type": self.filter, "list": self.connection, "fields": self.fields}
+        variables = {"after": cursor and cursor["after"], "filter": wanted}
+        return Call("graphql", "POST", json={"query": query, "variables": variables})
+
+    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:  # noqa: ARG002
+        found, gone = self._nodes(answer)
+        page = child(child(child(answer.data, "data"), self.connection), "pageInfo")
+        more = flag(page, "hasNextPage") is True
+        return Listed(found, {"after": name_of(page, "endCursor")} if more else None, gone)
+
+    def _nodes(self, answer: Answer) -> tuple[list[str], dict[str, datetime | None]]:
+        listed = child(answer.data, "data").get(self.connection)
+        if not isinstance(listed, dict) or not isinstance(listed.get("nodes"), list):
+            raise ValueError(f"Linear's list of {self.connection} is not of its form")
+        found: list[str] = []
+        gone: dict[str, datetime | None] = {}
+        for node in children(listed, "nodes"):
+            key = f"linear:{self.kind}:{name_of(node, 'id')}"
+            if flag(node, "trashed") is True:
+                gone[key] = time(node, "archivedAt")
+            else:
+                found.append(key)
+        return found, gone
+
+    def confirm(self, place: Place, things: Sequence[Known]) -> Call:  # noqa: ARG002
+        ids = [one.key.rpartition(":")[2] for one in things]
+        return self._call({"id": {"in": ids}}, None)
+
+    def gone(
+        self,
+        place: Place,  # noqa: ARG002
+        things: Sequence[Known],
+        answer: Answer | None,
+    ) -> Mapping[str, datetime | None]:
+        if answer is None:
+            return {one.key: None for one in things}
+        there, gone = self._nodes(answer)
+        return {one.key: gone.get(one.key) for one in things if one.key not in there}
+
+    def record(self, place: Place, thing: Known, at: datetime) -> Record:  # noqa: ARG002
+        """Raises ValueError where no payload of it is left that shows what it belongs to."""
+        data = deepcopy(dict(child(thing.payload, "data")))
+        if not data:
+            raise ValueError("no payload is left that says what it belongs to")
+        moment = moment_id(at)
+        payload = {
+            "action": "remove",
+            "type": self.event,
+            "createdAt": moment,
+            "data": {**data, "archivedAt": moment},
+            **{
+                name: thing.payload[name]
+                for name in ("organizationId", "url")
+                if thing.payload.get(name)
+            },
+        }
+        return Record(self.event, payload, at, f"sweep:{thing.key}:deleted")
+
+
+class LinearRecovery:
+    """`recovery.Recovery`."""
+
+    provider = "linear"
+    sweeps: Sequence[IdSweep] = (
+        _Listed(
+            "issue", "Issue", "issues", "IssueFilter", "id trashed archivedAt", ("team",), False
+        ),
+        _Listed("comment", "Comment", "comments", "CommentFilter", "id", ("issue", "team"), True),
+    )
+
+    def app_log(self, kind: str, keys: AppKeys) -> DeliveryLog | None:  # noqa: ARG002
+        return None
+
+    def hooks(self, kind: str, place: Place) -> Call | None:  # noqa: ARG002
+        return None
+
+    def hook_logs(self, place: Place, answer: Answer) -> Sequence[DeliveryLog]:  # noqa: ARG002
+        return ()
+
+
+RECOVERY = LinearRecovery()

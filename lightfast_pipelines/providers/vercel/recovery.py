@@ -1,0 +1,111 @@
+"""Which deployments still exist. Vercel has no log of deliveries that could be read.
+
+A deployment that is deleted, by a person or by a rule of retention, leaves the list, or stands in it
+as DELETED. vercel.com/docs/rest-api: List deployments, Get a deployment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from datetime import datetime
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.providers.fields import child, children, name_of, time, whole
+from lightfast_pipelines.providers.history import Answer, AppKeys, Call, Cursor, Place, Record
+from lightfast_pipelines.providers.recovery import DeliveryLog, Held, IdSweep, Known, Listed
+from lightfast_pipelines.providers.vercel.history.walker import team_of
+
+_LIST, _ONE = "/v7/deployments", "/v13/deployments"
+_PREFIX = "vercel:deployment:"
+
+
+class _Deployments:
+    """`recovery.IdSweep`."""
+
+    kind = "deployment"
+    confirm_many = 1
+    can_be_off = False
+
+    def held(self, place: Place) -> Held:  # noqa: ARG002
+        return Held(_PREFIX, "deployment.")
+
+    def call(self, place: Place, cursor: Cursor | None) -> Call:
+        params = {"limit": "100", **_scope(place)}
+        if not place.resource_id.startswith("team_"):
+            params["projectId"] = place.resource_id
+        if cursor:
+            params["until"] = str(cursor["until"])
+        return Call(_LIST, params=params)
+
+    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:  # noqa: ARG002
+        if not isinstance(child(answer.data, "pagination"), dict):
+            raise ValueError("Vercel's list of deployments is not of its form")
+        found, gone = [], {}
+        for item in children(answer.data, "deployments"):
+            identity = name_of(item, "uid") or name_of(item, "id")
+            if identity is None:
+                continue
+            key = keys.vercel_deployment(identity)
+            if (name_of(item, "readyState") or name_of(item, "state")) == "DELETED":
+                gone[key] = time(item, "deleted")
+            else:
+                found.append(key)
+        until = whole(child(answer.data, "pagination"), "next")
+        return Listed(found, None if until is None else {"until": until}, gone)
+
+    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+        return Call(f"{_ONE}/{things[0].key.removeprefix(_PREFIX)}", params=_scope(place))
+
+    def gone(
+        self,
+        place: Place,  # noqa: ARG002
+        things: Sequence[Known],
+        answer: Answer | None,
+    ) -> Mapping[str, datetime | None]:
+        if answer is None:
+            return {things[0].key: None}
+        is_deleted = name_of(answer.data, "readyState") == "DELETED"
+        return {things[0].key: time(answer.data, "deleted")} if is_deleted else {}
+
+    def record(self, place: Place, thing: Known, at: datetime) -> Record:
+        """As Vercel tells a cleanup: with what the last payload shows of the deployment."""
+        identity = thing.key.removeprefix(_PREFIX)
+        inner = deepcopy(dict(child(thing.payload, "payload")))
+        if not child(inner, "deployment"):
+            inner = {
+                **inner,
+                "deployment": {"id": identity, "meta": {}, "name": None},
+                "project": {"id": place.resource_id},
+            }
+        payload = {
+            "id": f"sweep_{identity}",
+            "type": "deployment.cleanup",
+            "createdAt": int(at.timestamp() * 1000),
+            "payload": inner,
+        }
+        return Record("deployment.cleanup", payload, at, f"sweep:{thing.key}:deleted")
+
+
+def _scope(place: Place) -> dict[str, str]:
+    team = team_of(place)
+    return {} if team is None else {"teamId": team}
+
+
+class VercelRecovery:
+    """`recovery.Recovery`."""
+
+    provider = "vercel"
+    sweeps: Sequence[IdSweep] = (_Deployments(),)
+
+    def app_log(self, kind: str, keys: AppKeys) -> DeliveryLog | None:  # noqa: ARG002
+        return None
+
+    def hooks(self, kind: str, place: Place) -> Call | None:  # noqa: ARG002
+        return None
+
+    def hook_logs(self, place: Place, answer: Answer) -> Sequence[DeliveryLog]:  # noqa: ARG002
+        return ()
+
+
+RECOVERY = VercelRecovery()
