@@ -69,26 +69,17 @@ def main() -> int:
 
 def serve_world(options: argparse.Namespace) -> int:
     """The provider, in this process: tells its address, and at the end what it was asked."""
-    from tests.servers.github import GitHubServer
-    from tests.servers.github_world import World
-
+    from bench.github_year import REPOSITORY, Year, YearServer
     from tests.servers.serving import serve
 
     until = datetime.now(UTC).replace(microsecond=0)
-    world = World.synthetic(
-        seed=7,
-        pulls=options.pulls,
-        commits=options.commits,
-        issues=options.issues,
-        since=until - timedelta(days=364),
-        until=until - timedelta(hours=2),
-    )
-    app = GitHubServer(world, tokens={TOKEN}, limit=100_000)
+    year = Year(pulls=options.pulls, commits=options.commits, issues=options.issues, until=until)
+    app = YearServer(year, TOKEN)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with serve(app) as server:
         before = time.process_time()
-        print(json.dumps({"url": server.url, "repository": world.repository_id}), flush=True)
+        print(json.dumps({"url": server.url, "repository": REPOSITORY["id"]}), flush=True)
         ended.wait()
         asked = [f"{one.method} {one.path}?{one.query}" for one in server.asked]
         told = {
@@ -212,7 +203,7 @@ def _largest_run(root: int) -> int:
     largest = 0
     for child in psutil.Process(root).children(recursive=True):
         try:
-            if "execute_run" in " ".join(child.cmdline()):
+            if "spawn_main" in (line := " ".join(child.cmdline())) or "execute_run" in line:
                 largest = max(largest, child.memory_info().rss)
         except psutil.Error:
             continue

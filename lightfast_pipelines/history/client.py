@@ -7,6 +7,7 @@ What an answer means is the provider's (`providers/history.py`); what is left to
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ ATTEMPTS = 5
 """How often what may pass (5xx, time-outs, cut answers) is asked before it is told as a failure."""
 
 _REDIRECTS = 3
+_REMEMBERED_SECONDS = 300.0
 _LIMITED_IN_A_ROW = 20
 # Where a provider says "slow down" without saying for how long: GitHub asks for a minute.
 _UNTOLD_WAIT_SECONDS = 60.0
@@ -104,10 +106,19 @@ class Api:
         self._base = base_url.rstrip("/") + "/"
         self._http, self._credentials, self._sleep = http, credentials, sleep
         self._moved: dict[str, str] = {}
+        self._remembered: dict[bytes, tuple[float, datetime | None, Answer]] = {}
+
+    def remember(self, call: Call, answer: Answer) -> None:
+        """Gives this answer, once and within some minutes, instead of asking the same again."""
+        self._remembered[_key(call)] = (time.monotonic(), self.answered_at, answer)
 
     def ask(self, call: Call, *, reserve: bool = True) -> Answer:
         """A good answer, or one of 304. Waits for the budget, obeys Retry-After, tries again what may
         succeed later. With `reserve` it leaves what is kept for live use. Raises CallFailedError."""
+        known = self._remembered.pop(_key(call), None) if self._remembered else None
+        if known is not None and time.monotonic() - known[0] < _REMEMBERED_SECONDS:
+            self.answered_at = known[1]
+            return known[2]
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(ATTEMPTS),
             wait=tenacity.wait_exponential_jitter(multiplier=0.5, max=20),
@@ -220,6 +231,11 @@ class Api:
         # What the new address says of the query counts; else the query goes along.
         query = {} if new.query else dict(call.params)
         return replace(call, path=new.geturl(), params=query)
+
+
+def _key(call: Call) -> bytes:
+    parts = [call.method, call.path, sorted(call.params.items()), call.json, call.etag]
+    return msgspec.json.encode(parts)
 
 
 def _read(response: httpx.Response) -> tuple[Answer, str | None]:

@@ -68,28 +68,42 @@ def estimate_unit(
             continue
         window = Window(interval.since, interval.until)
         try:
-            found = _probe(api, unit, window, check)
+            found, probed = _probe(api, unit, window, check)
         except (CallFailedError, ValueError) as error:
             if isinstance(error, CallFailedError) and error.outcome is Outcome.CREDENTIAL:
                 raise
             return UnitEstimate(unit, intervals, requests, items, cost, False, str(error))
         done = left.items if left and left.interval.since == interval.since else 0
         share = max(0.0, 1 - done / found.items) if found.items and done else 1.0
-        requests += max(1, round(found.requests * share))
+        # The first page, where the estimate began with it, is not asked for again.
+        saved = 1 if probed else 0
+        requests += max(1, round(found.requests * share)) - saved
         items += round(found.items * share)
         cost += (found.cost or found.requests) * share
         exact = exact and found.exact and share == 1.0
     return UnitEstimate(unit, intervals, requests, items, cost, exact)
 
 
-def _probe(api: Api, unit: Unit, window: Window, check: Callable[[], None]) -> Estimate:
+def _probe(
+    api: Api, unit: Unit, window: Window, check: Callable[[], None]
+) -> tuple[Estimate, bool]:
+    """The estimate, and whether its first request was the walk's own first page, which is kept for it.
+
+    No other page is: what comes in between would shift the ones before it, and leave a gap.
+    """
+    walker, place = unit.walker, unit.place
+    first = walker.call(place, window, walker.start(place, window), walker.page_size)
     answers: list[Answer] = []
+    kept = False
     for _ in range(_MOST_PROBES + 1):
         check()
-        found = unit.walker.probe(unit.place, window, answers)
+        found = walker.probe(place, window, answers)
         if not isinstance(found, Call):
-            return found
+            return found, kept
         answers.append(api.ask(found))
+        if len(answers) == 1 and found == first:
+            api.remember(found, answers[0])
+            kept = True
     raise ValueError(f"{unit.name}: the estimate asks for more than {_MOST_PROBES} requests")
 
 
