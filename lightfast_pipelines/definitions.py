@@ -14,6 +14,7 @@ from lightfast_pipelines.assets import (
     memory,
     people,
     profiles,
+    recovery,
     summaries,
     topics,
     waiting,
@@ -25,6 +26,12 @@ from lightfast_pipelines.jobs.liveness import liveness as liveness_job
 from lightfast_pipelines.jobs.memory import memory as memory_job
 from lightfast_pipelines.jobs.profiles import profiles as profiles_job
 from lightfast_pipelines.jobs.profiles import profiles_when_due
+from lightfast_pipelines.jobs.recovery import (
+    deletions,
+    recover_missed_deliveries,
+    sweep_for_deletions,
+)
+from lightfast_pipelines.jobs.recovery import recovery as recovery_job
 from lightfast_pipelines.jobs.summaries import summaries as summaries_job
 from lightfast_pipelines.jobs.summaries import summaries_when_due
 from lightfast_pipelines.jobs.upkeep import nightly_upkeep, upkeep
@@ -52,6 +59,8 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             history.provider_history,
             inbox.raw_payloads,
             waiting.waiting_for_you,
+            recovery.outages,
+            recovery.id_sweeps,
             memory.capture,
             meaning.embeddings,
             topics.clusters,
@@ -75,6 +84,8 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             summaries_job,
             liveness_job,
             waiting_job,
+            recovery_job,
+            deletions,
             upkeep,
         ],
         schedules=[
@@ -83,6 +94,8 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             summaries_when_due,
             hourly_liveness,
             waiting_when_changed,
+            recover_missed_deliveries,
+            sweep_for_deletions,
             nightly_upkeep,
         ],
         sensors=[new_payloads, run_failures],

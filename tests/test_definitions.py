@@ -20,6 +20,8 @@ GRAPH = {
     "provider_history": ("inbox", set()),
     "raw_payloads": ("inbox", {"provider_history"}),
     "waiting_for_you": ("inbox", {"observations"}),
+    "outages": ("inbox", set()),
+    "id_sweeps": ("inbox", {"observations"}),
     "observations": ("memory", {"raw_payloads"}),
     "entities": ("knowledge", {"raw_payloads"}),
     "observation_entities": ("knowledge", {"raw_payloads"}),
@@ -95,7 +97,17 @@ def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
     found = repository()
     jobs = {job.name: job for job in found.get_all_jobs() if not job.name.startswith("__")}
     assert set(jobs) == {
-        *("memory", "history", "consolidation", "profiles", "summaries", "liveness", "waiting", "upkeep"),
+        *(
+            "memory",
+            "history",
+            "consolidation",
+            "profiles",
+            "summaries",
+            "liveness",
+            "waiting",
+            "upkeep",
+        ),
+        *("recovery", "deletions"),
     }
     selected = {
         name: {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
@@ -109,6 +121,8 @@ def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
         "summaries": {"cluster_summaries"},
         "liveness": set(),
         "waiting": {"waiting_for_you"},
+        "recovery": {"outages"},
+        "deletions": {"id_sweeps"},
         "upkeep": set(),
     }
     for job in jobs.values():
@@ -122,6 +136,8 @@ def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
         "summaries_when_due": ("summaries", "3-59/15 * * * *"),
         "hourly_liveness": ("liveness", "40 * * * *"),
         "waiting_when_changed": ("waiting", "*/10 * * * *"),
+        "recover_missed_deliveries": ("recovery", "*/15 * * * *"),
+        "sweep_for_deletions": ("deletions", "25 * * * *"),
         "nightly_upkeep": ("upkeep", "20 3 * * *"),
     }
     sensors = {s.name: s.minimum_interval_seconds for s in found.sensor_defs}

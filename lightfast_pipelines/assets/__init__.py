@@ -12,6 +12,8 @@ GROUPS = {
     "provider_history": "inbox",
     "raw_payloads": "inbox",
     "waiting_for_you": "inbox",
+    "outages": "inbox",
+    "id_sweeps": "inbox",
     "observations": "memory",
     "entities": "knowledge",
     "observation_entities": "knowledge",

@@ -12,6 +12,7 @@ from lightfast_pipelines.cli import (
     installations,
     integrations,
     keys,
+    outages,
     process,
     questions,
     up,
@@ -29,6 +30,7 @@ app.add_typer(keys.keys_app, name="keys")
 app.command("activity")(activity.activity)
 app.command("ingest")(ingest.ingest)
 app.add_typer(backfill.backfill_app, name="backfill")
+app.command("outages")(outages.outages)
 app.command("process")(process.process)
 app.command("status")(questions.status)
 app.command("waiting")(questions.waiting)

@@ -89,6 +89,17 @@ def uncovered(
     return _intervals(row[0]) if row else []
 
 
+def ends(conn: Connection) -> dict[tuple[int, str], datetime]:
+    """(integration, entity type) -> until when it is fully fetched, of those that ever were."""
+    rows = conn.execute(
+        """
+        SELECT integration_id, entity_type, upper(covered) FROM lightfast.backfill_coverage
+        WHERE NOT isempty(covered)
+        """
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
 def standing(conn: Connection, integration_id: int, entity_type: str) -> Standing | None:
     """The walk that was left off, if one was."""
     row = conn.execute(

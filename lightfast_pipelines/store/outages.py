@@ -186,3 +186,20 @@ def connections(conn: Connection, provider: str) -> dict[str, tuple[int, str]]:
         (provider,),
     )
     return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def with_a_log(conn: Connection) -> set[int]:
+    """Installations whose log of deliveries is read without error: their own, or their App's."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT t.installation_id
+        FROM lightfast.tokens t
+        JOIN lightfast.installations n ON n.id = t.installation_id
+        JOIN lightfast.delivery_checks c ON c.error IS NULL AND c.checked_until IS NOT NULL
+          AND (c.installation_id = t.installation_id AND c.log <> 'app'
+               OR c.log = 'app' AND t.kind LIKE '%\\_app')
+        JOIN lightfast.installations asked ON asked.id = c.installation_id
+          AND asked.provider = n.provider
+        """
+    )
+    return {row[0] for row in rows}

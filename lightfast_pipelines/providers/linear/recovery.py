@@ -48,7 +48,7 @@ class _Listed:
 
     def call(self, place: Place, cursor: Cursor | None) -> Call:
         wanted: dict[str, Any] | None = None
-        if place.meta.get("kind") != "organization":
+        if place.resource_id != place.installation_id:
             wanted = {"id": {"eq": place.resource_id}}
             for name in reversed(self.team):
                 wanted = {name: wanted}

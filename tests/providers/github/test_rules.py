@@ -57,7 +57,7 @@ def examples(rule: EventRule) -> list[dict[str, Any]]:
         "discussion_comment": [more.discussion_comment(action=action)],
         "commit_comment": [more.commit_comment(action=action)],
         "pull_request_review": [more.review(action=action)],
-        "deployment": [more.deployment()],
+        "deployment": [{**more.deployment(), "action": action}],
         "deployment_status": [
             more.deployment_status(state)
             for state in (

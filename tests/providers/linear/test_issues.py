@@ -247,13 +247,14 @@ def test_a_deleted_issue_that_was_not_done_with_ends(state: str) -> None:
     assert found.source_type == "issue.deleted"
     assert found.title == "[Issue Deleted] ENG-12: Add a cart"
     assert found.occurred_at == CHANGED
-    assert states(found) == [(ISSUE, "status", "canceled")]
+    assert states(found) == [(ISSUE, "status", "canceled"), (ISSUE, "existence", "deleted")]
     assert found.states[0].reason == "deleted"
 
 
 @pytest.mark.parametrize("state", ["completed", "canceled"])
-def test_a_deleted_issue_that_was_done_with_stays_so(state: str) -> None:
-    assert states(statement(issue("remove", state=state))) == []
+def test_a_deleted_issue_that_was_done_with_is_not_canceled(state: str) -> None:
+    found = statement(issue("remove", state=state))
+    assert states(found) == [(ISSUE, "existence", "deleted")]
 
 
 def test_a_removal_and_the_update_that_trashes_state_the_same_fact() -> None:
@@ -279,7 +280,7 @@ def test_deleted_restored_and_deleted_again_are_three_facts() -> None:
     )
     second = statement(issue("remove", at="2024-05-05T00:00:00.000Z"))
     assert len({each.source_id for each in (first, back, second)}) == 3
-    assert states(back) == [(ISSUE, "status", "unstarted")]
+    assert states(back) == [(ISSUE, "status", "unstarted"), (ISSUE, "existence", "exists")]
 
 
 def test_an_issue_that_moves_to_another_team_keeps_its_key_and_its_old_names() -> None:

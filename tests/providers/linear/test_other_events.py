@@ -187,7 +187,7 @@ def test_a_project_with_its_state_in_every_generation(generation: int) -> None:
     assert states(moved) == [(PROJECT, "status", "started")]
     gone = statement(project("remove", generation=generation))
     assert gone.source_type == "project.deleted"
-    assert states(gone) == [(PROJECT, "status", "canceled")]
+    assert states(gone) == [(PROJECT, "status", "canceled"), (PROJECT, "existence", "deleted")]
 
 
 def test_a_project_update_moves_the_health_of_its_project() -> None:
@@ -207,7 +207,9 @@ def test_a_project_update_moves_the_health_of_its_project() -> None:
         "project-update.health-changed",
     ]
     assert [states(each) for each in worse] == [[], [(PROJECT, "health", "at_risk")]]
-    assert states(statement(project_update("remove"))) == []
+    gone = statement(project_update("remove"))
+    assert states(gone) == [("linear:project-update:update-1", "existence", "deleted")]
+    assert gone.part == "linear:project-update:update-1"
     assert isinstance(read(project_update(projectId=None, project=None)), Parked)
 
 
@@ -224,7 +226,8 @@ def test_a_cycle_from_planned_to_completed() -> None:
     )
     assert done.source_type == "cycle.completed"
     assert states(done) == [(CYCLE, "status", "completed")]
-    assert states(statement(cycle("remove"))) == [(CYCLE, "status", "canceled")]
+    gone = statement(cycle("remove"))
+    assert states(gone) == [(CYCLE, "status", "canceled"), (CYCLE, "existence", "deleted")]
 
 
 def test_a_label_is_told_of_and_only_its_color_is_nothing() -> None:

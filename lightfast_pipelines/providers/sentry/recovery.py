@@ -1,0 +1,115 @@
+"""Which issues still exist. Sentry has no log of deliveries that could be read.
+
+Its list reaches back 90 days: an older issue is asked for alone, and not again for a while.
+docs.sentry.io/api/events: List an Organization's Issues, Retrieve an Issue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from datetime import datetime
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.providers.fields import child
+from lightfast_pipelines.providers.history import Answer, AppKeys, Call, Cursor, Place, Record
+from lightfast_pipelines.providers.recovery import DeliveryLog, Held, IdSweep, Known, Listed
+from lightfast_pipelines.providers.sentry.history import links
+from lightfast_pipelines.providers.sentry.history.issue_list import issues_of
+from lightfast_pipelines.providers.sentry.history.where import (
+    asking,
+    organization_of,
+    project_params,
+)
+from lightfast_pipelines.providers.sentry.values import identity
+
+
+class _Issues:
+    """`recovery.IdSweep`."""
+
+    kind = "issue"
+    confirm_many = 1
+    can_be_off = False
+
+    def held(self, place: Place) -> Held:  # noqa: ARG002
+        return Held("sentry:issue:", "issue.")
+
+    def call(self, place: Place, cursor: Cursor | None) -> Call:
+        pairs = [
+            *project_params(place).items(),
+            ("query", ""),
+            ("sort", "new"),
+            ("statsPeriod", "90d"),
+            ("limit", "100"),
+            ("collapse", "stats"),
+        ]
+        if cursor:
+            pairs.append(("cursor", str(cursor["after"])))
+        return asking(f"/api/0/organizations/{_organization(place)}/issues/", "issues", *pairs)
+
+    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:  # noqa: ARG002
+        found = []
+        for item in issues_of(answer):
+            number, project = identity(item, "id"), identity(child(item, "project"), "id")
+            if number is not None and project is not None:
+                found.append(keys.sentry_issue(project, number))
+        after = links.following(answer.headers)
+        return Listed(found, None if after is None else {"after": after})
+
+    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+        number = things[0].key.rpartition(":")[2]
+        return asking(f"/api/0/organizations/{_organization(place)}/issues/{number}/", "issues")
+
+    def gone(
+        self,
+        place: Place,  # noqa: ARG002
+        things: Sequence[Known],
+        answer: Answer | None,
+    ) -> Mapping[str, datetime | None]:
+        return {things[0].key: None} if answer is None else {}
+
+    def record(self, place: Place, thing: Known, at: datetime) -> Record:  # noqa: ARG002
+        """Raises ValueError where no payload of it is left that shows its project."""
+        if not child(child(thing.payload, "data"), "issue"):
+            raise ValueError("no payload is left that says which project it belongs to")
+        kept = {
+            name: deepcopy(value)
+            for name, value in thing.payload.items()
+            if not name.startswith("_") and name != "actor"
+        }
+        headers = {
+            "sentry-hook-resource": "issue",
+            "sentry-hook-timestamp": str(int(at.timestamp())),
+        }
+        payload = {**kept, "action": "deleted"}
+        return Record("issue", payload, at, f"sweep:{thing.key}:deleted", headers)
+
+
+def _organization(place: Place) -> str:
+    """Raises ValueError."""
+    found = organization_of(place)
+    if found is None:
+        raise ValueError(
+            f"Sentry: the organization of {place.resource_id[:100]} is not known: link the resource with "
+            "--name ORGANIZATION/PROJECT"
+        )
+    return found
+
+
+class SentryRecovery:
+    """`recovery.Recovery`."""
+
+    provider = "sentry"
+    sweeps: Sequence[IdSweep] = (_Issues(),)
+
+    def app_log(self, kind: str, keys: AppKeys) -> DeliveryLog | None:  # noqa: ARG002
+        return None
+
+    def hooks(self, kind: str, place: Place) -> Call | None:  # noqa: ARG002
+        return None
+
+    def hook_logs(self, place: Place, answer: Answer) -> Sequence[DeliveryLog]:  # noqa: ARG002
+        return ()
+
+
+RECOVERY = SentryRecovery()
