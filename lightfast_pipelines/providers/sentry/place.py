@@ -70,7 +70,9 @@ def place_of(payload: Mapping[str, Any]) -> Place:
     organization = _slug(child(installed, "organization"), "slug") or organization
     project = child(node, "project")
     if resource_of(payload) == "metric_alert":
-        return Place(installation, organization, None, next(iter(slugs(node)), None))
+        # Webhooks name an alert's projects by slug alone; one read from the API says whose it was read.
+        number = identity(project, "id")
+        return Place(installation, organization, number, next(iter(slugs(node)), None))
     return Place(
         installation,
         organization,

@@ -11,7 +11,12 @@ from typing import Any
 
 from lightfast_pipelines.providers.fields import child, children, name_of, text, time
 from lightfast_pipelines.providers.history import Answer, Json, Place, Record, Trouble
-from lightfast_pipelines.providers.sentry.history.where import SENTRY, installation, site
+from lightfast_pipelines.providers.sentry.history.where import (
+    SENTRY,
+    installation,
+    project_number,
+    site,
+)
 from lightfast_pipelines.providers.sentry.values import environment, identity, tags, version
 
 _SAME = ("title", "message", "culprit", "location", "platform", "metadata", "type")
@@ -37,9 +42,7 @@ def read(
     at = time(given, "dateCreated")
     if at is None:
         return Trouble(f"event {number}", "`dateCreated` is missing or no time")
-    project = identity(given, "projectID")
-    if project is None and place.resource_id.isdigit():
-        project = place.resource_id
+    project = identity(given, "projectID") or project_number(place)
     if project is None:
         return Trouble(
             f"event {number}", "`projectID` is missing, and no project's number is linked"

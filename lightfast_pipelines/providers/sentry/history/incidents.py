@@ -33,6 +33,7 @@ from lightfast_pipelines.providers.sentry.history.where import (
     only_organization,
     organization_of,
     organizations_call,
+    project_number,
     project_params,
     site,
 )
@@ -204,6 +205,10 @@ class _Alert:
         self._alert: Json = {
             t: incident[o] for o, t in _ALERT.items() if incident.get(o) is not None
         }
+        project = project_number(place)
+        if project is not None:
+            # Told by slug alone, it would not find the project that is linked by its number.
+            self._alert["project"] = {"id": project}
         told: Json = {t: rule[o] for o, t in _RULE.items() if o in rule}
         # A rule that was changed since stands here as a copy under another number.
         told["id"] = identity(rule, "originalAlertRuleId") or identity(rule, "id")

@@ -39,12 +39,20 @@ def organization_of(place: Place) -> str | None:
     return place.resource_id if _is_organization(place.resource_id) else None
 
 
-def project_params(place: Place) -> dict[str, str]:
-    """The project by its number or its slug; all of them where an organisation is linked."""
+def project_number(place: Place) -> str | None:
+    """The number of the linked project, where it is linked by that or its number is kept beside it."""
     if place.resource_id.isdigit():
-        return {"project": place.resource_id}
+        return place.resource_id
     number = identity(place.meta, "id")
-    if number is not None and number.isdigit():
+    return number if number is not None and number.isdigit() else None
+
+
+def project_params(place: Place) -> dict[str, str]:
+    """The project by its number or its slug; all of them where an organisation is linked.
+
+    Raises ValueError where it is none of these."""
+    number = project_number(place)
+    if number is not None:
         return {"project": number}
     if match := _ADDRESS.fullmatch(place.resource_id):
         return {"projectSlug": match[2]}

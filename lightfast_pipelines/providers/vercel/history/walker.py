@@ -33,7 +33,7 @@ _MOST = 100  # of one page
 _LOOK_BACK = timedelta(days=1)
 _TEAM = re.compile(r"team_[A-Za-z0-9]{1,100}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_FEW_PAGES = 8
+_FIRST_PAGES = 3
 _PROBES = 11
 
 
@@ -86,30 +86,35 @@ class DeploymentWalker:
         )
 
     def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
-        """Pages one after the other where the first shows that they are few, else samples."""
+        """Page after page while the first ones show that they are few, else samples of the rest."""
         if not answers:
             return self.call(place, window, self.start(place, window), _MOST)
         start, begin = _milliseconds(window.until), _milliseconds(window.since - _LOOK_BACK)
-        pages = [_items(answer) for answer in answers]
-        in_order = _next(answers[0]) is None or _rough_pages(pages[0], begin) <= _FEW_PAGES
-        if in_order:
-            behind = _behind(
-                window, {"until": _until(answers[-1], start)}, answers[-1], pages[-1], []
-            )
-            if behind is None:
-                seen = sum(len(items) for items in pages)
-                requests = len(answers) + _singles(place, pages)
-                return Estimate(requests, seen, float(requests), exact=True)
-            if len(answers) < _PROBES:
-                return self.call(place, window, behind, _MOST)
-        elif len(answers) < _PROBES:
-            return _page_at(place, window, _stratum(begin, start, len(answers)), _MOST)
-        expected = (
-            _extrapolated(pages, begin) if in_order else _integrated(pages, answers, begin, start)
+        first = answers[:_FIRST_PAGES]
+        few = len(answers) < _FIRST_PAGES or _rough_pages(first, begin) <= _PROBES
+        middle = answers[_FIRST_PAGES] if not few and len(answers) > _FIRST_PAGES else None
+        if middle is not None and _next(middle) is None:
+            # Nothing lies before the middle: what there is lies close.
+            few, answers = True, [*first, *answers[_FIRST_PAGES + 1 :]]
+        in_order = answers if few else first
+        behind = _behind(
+            window, {"until": _until(in_order[-1], start)}, in_order[-1], _items(in_order[-1]), []
         )
-        share = _singles(place, pages) / sum(len(items) for items in pages)
-        requests = math.ceil(expected / (_MOST - 1)) + round(expected * share)
-        return Estimate(requests, round(expected), float(requests))
+        seen, singles = _count(answers), _singles(place, answers)
+        if behind is None:
+            requests = len(in_order) + singles
+            return Estimate(requests, seen, float(requests), exact=True)
+        if len(answers) + (few and middle is not None) < _PROBES:
+            if few:
+                return self.call(place, window, behind, _MOST)
+            stratum = _stratum(begin, behind["until"], len(answers) - _FIRST_PAGES)
+            return _page_at(place, window, stratum, _MOST)
+        more = (
+            _extrapolated(answers, begin) if few else _integrated(answers, begin, behind["until"])
+        )
+        items = _count(in_order) + more
+        requests = math.ceil(items / (_MOST - 1)) + round(items * singles / seen)
+        return Estimate(requests, round(items), float(requests))
 
 
 def team_of(place: Place) -> str | None:
@@ -219,9 +224,13 @@ def _until(answer: Answer, start: int) -> int:
     return int(match[1]) if match else start
 
 
-def _singles(place: Place, pages: Sequence[Sequence[Mapping[str, Any]]]) -> int:
+def _count(answers: Sequence[Answer]) -> int:
+    return sum(len(_items(answer)) for answer in answers)
+
+
+def _singles(place: Place, answers: Sequence[Answer]) -> int:
     """How many of these deployments will be asked for one by one."""
-    return sum(_untold(place, item) for items in pages for item in items)
+    return sum(_untold(place, item) for answer in answers for item in _items(answer))
 
 
 def _untold(place: Place, item: Mapping[str, Any]) -> bool:
@@ -244,35 +253,34 @@ def _newest(items: Sequence[Mapping[str, Any]], begin: int) -> int:
     return _milliseconds(max(made)) if made else begin
 
 
-def _rough_pages(items: Sequence[Mapping[str, Any]], begin: int) -> float:
-    """Pages in all, if the deployments lie everywhere as densely as on the first page."""
-    oldest = _last(items, begin)
-    return 1 + (oldest - begin) / max(1, _newest(items, begin) - oldest)
+def _rough_pages(answers: Sequence[Answer], begin: int) -> float:
+    """Pages in all, if the deployments lie everywhere as densely as on these, which follow each other."""
+    oldest = _last(_items(answers[-1]), begin)
+    reach = max(1, _newest(_items(answers[0]), begin) - oldest)
+    return len(answers) * (1 + (oldest - begin) / reach)
 
 
-def _extrapolated(pages: Sequence[Sequence[Mapping[str, Any]]], begin: int) -> float:
-    """Deployments in all, from those of the first pages, which follow each other."""
-    seen, oldest = sum(len(items) for items in pages), _last(pages[-1], begin)
-    return seen * (1 + (oldest - begin) / max(1, _newest(pages[0], begin) - oldest))
+def _extrapolated(answers: Sequence[Answer], begin: int) -> float:
+    """Deployments behind these pages, which follow each other, if they lie as densely there."""
+    return _count(answers) * (_rough_pages(answers, begin) / len(answers) - 1)
 
 
-def _stratum(begin: int, start: int, number: int) -> int:
-    """Where the sample `number` begins: in the middle of its part of the time, from the end."""
-    part = (start - begin) / (_PROBES - 1)
-    return round(start - part * (number - 0.5)) + 1
+def _stratum(begin: int, end: int, number: int) -> int:
+    """Where the sample `number` begins: in the middle of its part of the time, the middle part first."""
+    parts = _PROBES - _FIRST_PAGES
+    place = (number + parts // 2) % parts
+    return round(end - (end - begin) / parts * (place + 0.5))
 
 
-def _integrated(
-    pages: Sequence[Sequence[Mapping[str, Any]]], answers: Sequence[Answer], begin: int, start: int
-) -> float:
-    """Deployments in all the time, from how densely those of the samples lie."""
-    part = (start - begin) / (_PROBES - 1)
+def _integrated(answers: Sequence[Answer], begin: int, end: int) -> float:
+    """Deployments between the first pages and the begin, from how densely those of the samples lie."""
+    part = (end - begin) / (_PROBES - _FIRST_PAGES)
     total = 0.0
-    for number, items in enumerate(pages[1:], start=1):
-        top = _stratum(begin, start, number)
-        reach = top - _last(items, begin) if _next(answers[number]) is not None else top - begin
-        total += len(items) * part / max(reach, 1)
-    return max(total, float(len(pages[0])))
+    for number, answer in enumerate(answers[_FIRST_PAGES:]):
+        following = _next(answer)
+        reach = _stratum(begin, end, number) - (following if following is not None else begin)
+        total += len(_items(answer)) * part / max(reach, 1)
+    return total
 
 
 def _milliseconds(moment: datetime) -> int:

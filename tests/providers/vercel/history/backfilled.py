@@ -1,0 +1,111 @@
+"""A world twice in a memory: once read by a backfill from its API, once as its webhooks told it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+import pytest
+
+from lightfast_pipelines.history import backfill
+from lightfast_pipelines.history.request import Hearing, Request, Result
+from lightfast_pipelines.providers.history import History, Window
+from lightfast_pipelines.store.backfills import find_sources
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.inbox import Delivery
+from lightfast_pipelines.store.links import add_workspace, link_resource
+from tests.capture.deliveries import NOW, capture_all, receive
+from tests.history.conftest import PlainApis
+
+
+def by_backfill(
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    apis: PlainApis,
+    resource: str,
+    window: Window,
+    meta: Mapping[str, Any],
+) -> Result:
+    """Links the resource, reads its history, captures all of it."""
+    provider = apis.history.provider
+    with database.connect("pipeline") as conn:
+        link_resource(conn, add_workspace(conn, "shop"), provider, resource, meta=meta)
+        conn.execute(
+            """
+            INSERT INTO lightfast.tokens (installation_id, kind, key_id)
+            SELECT id, 'token', 'none' FROM lightfast.installations
+            """
+        )
+        conn.commit()
+        sources = find_sources(conn)
+        histories: dict[str, History] = {provider: apis.history}
+        monkeypatch.setattr(backfill, "discover_history", lambda: histories)
+        request = Request(sources, window.since, window.until, requested_by="operator:test")
+        conn.rollback()
+        result = backfill.run_backfill(
+            database, apis, request, first_day=date(2008, 1, 1), hearing=Hearing()
+        )
+        capture_all(conn)
+    return result
+
+
+def by_webhook(
+    database: Database,
+    provider: str,
+    resources: Iterable[str],
+    deliveries: Iterable[tuple[str, bytes, Mapping[str, str]]],
+) -> None:
+    """Links the resources and captures these deliveries."""
+    with database.connect("pipeline") as conn:
+        workspace = add_workspace(conn, "shop")
+        for resource in resources:
+            link_resource(conn, workspace, provider, resource)
+        receive(
+            conn,
+            [
+                Delivery(
+                    provider=provider,
+                    delivery_id=str(number),
+                    event_type=event,
+                    body=body,
+                    headers=headers,
+                    received_at=NOW,
+                    partition_date=NOW.date(),
+                    ingestion_source="webhook",
+                    verified_by=f"env:{provider}",
+                    org_id=None,
+                )
+                for number, (event, body, headers) in enumerate(deliveries)
+            ],
+        )
+        conn.commit()
+        capture_all(conn)
+
+
+def outcomes(conn: Connection) -> set[tuple[str, str | None]]:
+    """(status, reason) of what is not delivered, and every raw row of a workspace's own."""
+    found = conn.execute("SELECT DISTINCT status, reason FROM lightfast.outcomes").fetchall()
+    return {(str(status), reason) for status, reason in found}
+
+
+def observations(conn: Connection) -> list[tuple[Any, ...]]:
+    """What both must agree on: the fact, its time, who did it."""
+    return conn.execute(
+        """
+        SELECT o.source_id, o.source_type, o.occurred_at, a.source_id, w.source_id
+        FROM lightfast.observations o
+        LEFT JOIN lightfast.actor_identities a ON a.id = o.actor_identity_id
+        LEFT JOIN lightfast.actor_identities w ON w.id = o.author_identity_id
+        ORDER BY 1, 2
+        """
+    ).fetchall()
+
+
+def current_states(conn: Connection) -> list[tuple[Any, ...]]:
+    return conn.execute(
+        """
+        SELECT entity_id, state_type, state_value, valid_from FROM lightfast.temporal_states
+        WHERE superseded_at IS NULL ORDER BY 1, 2, 4, 3
+        """
+    ).fetchall()
