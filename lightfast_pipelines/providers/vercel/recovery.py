@@ -39,7 +39,7 @@ class _Deployments:
         return Call(_LIST, params=params)
 
     def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:  # noqa: ARG002
-        if not isinstance(child(answer.data, "pagination"), dict):
+        if not isinstance(answer.data.get("deployments"), list):
             raise ValueError("Vercel's list of deployments is not of its form")
         found, gone = [], {}
         for item in children(answer.data, "deployments"):
@@ -72,6 +72,8 @@ class _Deployments:
         """As Vercel tells a cleanup: with what the last payload shows of the deployment."""
         identity = thing.key.removeprefix(_PREFIX)
         inner = deepcopy(dict(child(thing.payload, "payload")))
+        # Who deleted it nobody knows.
+        inner.pop("user", None)
         if not child(inner, "deployment"):
             inner = {
                 **inner,
