@@ -166,7 +166,7 @@ def webhooks(world: World, delay: float = 0.0) -> Iterator[tuple[str, Json, dict
                 yield _sent(resource, action, data, actor, activity.at + late)
     for incident in world.incidents:
         for level, at in incident.levels:
-            alert = _snaked(_incident(world, incident, at))
+            alert = _snaked(_incident(world, incident, at)) | {"activities": None}
             page = f"https://sentry.io/organizations/{world.organization}/alerts/{incident.number}/"
             data = {"metric_alert": alert, "web_url": page, "description_text": "40 events"}
             yield _sent("metric_alert", level, data, SENTRY, at + late)
@@ -217,7 +217,10 @@ def _actions(world: World, issue: Issue, activity: Activity) -> Iterator[tuple[s
             now["statusDetails"] = {"inRelease": data["version"]}
         elif activity.type == "set_resolved_in_commit":
             now["statusDetails"] = {"inCommit": data["commit"]}
-        yield "resolved", {"issue": _told(world, issue, at) | {"status": "resolved"} | now}
+        yield (
+            "resolved",
+            {"issue": _told(world, issue, at) | {"status": "resolved", "substatus": None} | now},
+        )
 
 
 def _told(world: World, issue: Issue, at: datetime) -> Json:

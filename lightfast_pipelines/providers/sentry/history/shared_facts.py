@@ -42,31 +42,34 @@ ONLY_BY_API: Mapping[str, str] = {
 """Source type -> what of it only the API tells."""
 
 _NOW_ONLY = "the API tells today's value alone"
+_OF_ANY_ISSUE: Mapping[str, str] = {
+    f"data.issue.{name}": _NOW_ONLY
+    for name in ("count", "userCount", "priority", "numComments", "assignedTo", "lastSeen")
+}
+_OF_A_DECISION: Mapping[str, str] = {
+    **_OF_ANY_ISSUE,
+    "data.issue.lastSeen": "not known where it was seen again since",
+}
 
 ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     "issue.created": {
-        "data.issue.assignedTo": "told by its own activity `assigned`",
-        "data.issue.count": _NOW_ONLY,
-        "data.issue.userCount": _NOW_ONLY,
-        "data.issue.lastSeen": _NOW_ONLY,
-        "data.issue.priority": _NOW_ONLY,
+        **_OF_ANY_ISSUE,
+        "data.issue.assignedTo": "told by an activity of its own, `assigned`",
     },
     "issue.resolved": {
-        "data.issue.lastSeen": "not known where it was seen again since",
-        "data.issue.count": _NOW_ONLY,
-        "data.issue.userCount": _NOW_ONLY,
-        "data.issue.assignedTo": _NOW_ONLY,
-        "data.issue.priority": _NOW_ONLY,
+        **_OF_A_DECISION,
         "data.resolution_type": "the API tells the activity's type instead",
     },
-    "issue.unresolved": {
-        "data.issue.count": _NOW_ONLY,
-        "data.issue.userCount": _NOW_ONLY,
-        "data.issue.assignedTo": _NOW_ONLY,
+    "issue.unresolved": _OF_A_DECISION,
+    "issue.ignored": _OF_A_DECISION,
+    "issue.archived": _OF_A_DECISION,
+    "issue.assigned": {
+        **{path: why for path, why in _OF_A_DECISION.items() if path != "data.issue.assignedTo"},
+        **{
+            f"data.issue.{name}": "told by the decisions before it"
+            for name in ("status", "substatus", "statusDetails")
+        },
     },
-    "issue.ignored": {"data.issue.lastSeen": "not known where it was seen again since"},
-    "issue.archived": {"data.issue.lastSeen": "not known where it was seen again since"},
-    "issue.assigned": {"data.issue.lastSeen": "not known where it was seen again since"},
     "issue.deleted": {"": "an issue that is gone is not listed"},
     "comment.created": {"data.comment": "as it was first written: the API tells its latest text"},
     "comment.updated": {"": "the API tells the latest text of a comment alone"},
@@ -78,9 +81,13 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
         "data.error.user": "whoever met the error: not asked for",
     },
     "event_alert.triggered": {"": "Sentry's API has no list of the times a rule was met"},
-    "metric_alert.resolved": {
-        "data.description_text": "made when it is sent",
-        "data.description_title": "made when it is sent",
+    **{
+        f"metric_alert.{level}": {
+            "data.description_text": "made when it is sent",
+            "data.description_title": "made when it is sent",
+            "data.metric_alert.status": "told by the action",
+        }
+        for level in ("open", "warning", "critical", "resolved")
     },
 }
 """Event and action -> JSON path of the webhook's body ("" for all of it) -> why the API lacks it."""

@@ -19,31 +19,23 @@ SHARED: frozenset[str] = frozenset(
 
 _NO_TIME = "the API says that it is so, not since when"
 _NOT_TOLD = "not in the API's list of deployments"
+_OF_ANY: Mapping[str, str] = {
+    "id": "the delivery's own id",
+    "payload.plan": _NOT_TOLD,
+    "payload.regions": _NOT_TOLD,
+    "payload.alias": _NOT_TOLD,
+    "payload.installationIds": "which integrations were told",
+    "payload.integrations": "which integrations were told",
+    "payload.deployment.meta.branchAlias": "written at a time that is not told",
+    "payload.deployment.meta.lambdaRuntimeStats": "written at a time that is not told",
+}
 
 ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
-    "deployment.created": {
-        "id": "the delivery's own id",
-        "payload.plan": _NOT_TOLD,
-        "payload.regions": _NOT_TOLD,
-        "payload.alias": _NOT_TOLD,
-        "payload.installationIds": "which integrations were told",
-    },
-    "deployment.succeeded": {
-        "id": "the delivery's own id",
-        "payload.plan": _NOT_TOLD,
-        "payload.regions": _NOT_TOLD,
-        "payload.deployment.meta.branchAlias": "written into `meta` at a time that is not told",
-        "payload.deployment.meta.lambdaRuntimeStats": "written at a time that is not told",
-    },
-    "deployment.error": {
-        "id": "the delivery's own id",
-        "payload.plan": _NOT_TOLD,
-        "payload.regions": _NOT_TOLD,
-    },
+    "deployment.created": _OF_ANY,
+    "deployment.succeeded": _OF_ANY,
+    "deployment.error": _OF_ANY,
     "deployment.canceled": {
-        "id": "the delivery's own id",
-        "payload.plan": _NOT_TOLD,
-        "payload.regions": _NOT_TOLD,
+        **_OF_ANY,
         "payload.user": "the API names who made the deployment, not who canceled it",
     },
     "deployment.promoted": {"": _NO_TIME},

@@ -16,7 +16,7 @@ from lightfast_pipelines.providers.history import Answer, Call, Credential, Plac
 from lightfast_pipelines.providers.vercel import PROVIDER
 from lightfast_pipelines.providers.vercel.history import HISTORY
 from lightfast_pipelines.providers.vercel.history.shared_facts import ONLY_BY_WEBHOOK, SHARED
-from tests.providers.vercel.history.walks import Walked, api_of, statements
+from tests.providers.vercel.history.walks import Walked, api_of, paths, statements, untold
 from tests.providers.vercel.payloads import AT, MINUTE, meta, sha
 from tests.servers.vercel import TOKEN, Deployment, World, application, webhooks
 
@@ -214,6 +214,25 @@ def test_recorded_answers_become_deliveries_or_troubles_with_a_reason(shared: Pa
 def test_every_event_is_either_shared_or_told_why_not() -> None:
     delivered = {rule.event for rule in PROVIDER.events if rule.outcome == "delivered"}
     assert delivered - set(ONLY_BY_WEBHOOK) - SHARED <= {"deployment.ready"}
+
+
+def test_what_the_api_does_not_tell_of_an_event_is_listed_and_nothing_else() -> None:
+    full = meta(branchAlias="shop-git-main", lambdaRuntimeStats="{}")
+    world = World()
+    for number, state in enumerate(("READY", "ERROR", "CANCELED")):
+        made = Deployment(
+            f"dpl_{number}", AT, state, AT + MINUTE, meta=full, error="Command failed"
+        )
+        world.deployments.append(made)
+    walked = {one.delivery_id: one for one in _walked(world).records}
+    listed: dict[str, set[str]] = {}
+    for event, payload in webhooks(world):
+        uid, transition = payload["payload"]["deployment"]["id"], event.removeprefix("deployment.")
+        record = walked[f"backfill:deployment:{uid}:{transition}"]
+        assert not untold(payload, record.payload, ONLY_BY_WEBHOOK[event])
+        told = {path for path in ONLY_BY_WEBHOOK[event] if path in paths(record.payload)}
+        listed.setdefault(event, set()).update(told)
+    assert not any(listed.values())
 
 
 def _call() -> Call:

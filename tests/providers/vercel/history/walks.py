@@ -135,3 +135,17 @@ def statements(
     reading = provider.read(event_type, provider.decode(json.dumps(payload).encode(), headers))
     assert isinstance(reading, Understood), (event_type, reading)
     return reading.statements
+
+
+def paths(value: Any, at: str = "") -> set[str]:
+    """JSON paths of what says something; a list is one value."""
+    if isinstance(value, dict):
+        named = ((f"{at}.{name}" if at else name, one) for name, one in value.items())
+        return set[str]().union(*(paths(one, path) for path, one in named))
+    return {at} if value not in (None, "", []) else set()
+
+
+def untold(webhook: Any, record: Any, known: Mapping[str, str]) -> set[str]:
+    """Paths that the webhook has and the record has not, and that are not known to be so."""
+    lost = paths(webhook) - paths(record)
+    return {one for one in lost if not any(f"{one}.".startswith(f"{path}.") for path in known)}
