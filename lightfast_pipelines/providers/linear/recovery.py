@@ -57,7 +57,9 @@ class _Listed:
     def _call(self, wanted: Mapping[str, Any] | None, cursor: Cursor | None) -> Call:
         query = _QUERY % {"type": self.filter, "list": self.connection, "fields": self.fields}
         variables = {"after": cursor and cursor["after"], "filter": wanted}
-        return Call("graphql", "POST", json={"query": query, "variables": variables})
+        cost = _PAGE * (1 + 0.1 * len(self.fields.split())) + 2
+        body = {"query": query, "variables": variables}
+        return Call("graphql", "POST", json=body, pool="complexity", cost=round(cost, 1))
 
     def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:  # noqa: ARG002
         found, gone = self._nodes(answer)
