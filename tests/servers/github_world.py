@@ -1,0 +1,369 @@
+"""A repository of GitHub's in memory: what it holds, and when which thing happened to it by whom.
+
+How it looks on the wire stands in `github_items.py`, a made-up year of one in `github_year.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+_MERGE = re.compile(r"Merge pull request #(\d+) from (\S+)")
+
+
+def sha(*seed: object) -> str:
+    """A commit id that is the same for the same seed."""
+    return hashlib.sha1("/".join(map(str, seed)).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account. `kind`: User, Bot or Organization."""
+
+    login: str
+    id: int
+    name: str
+    email: str
+    kind: str = "User"
+
+
+@dataclass(slots=True)
+class Change:
+    """One thing that happened to an issue or pull request, named as GitHub's issue events are.
+
+    `value` is what it is about: a label, a login, the number of a milestone, a lock's or closing's
+    reason, the new title.
+    """
+
+    event: str
+    at: datetime
+    by: str | None
+    value: str | None = None
+    id: int = 0
+    was: str | None = None
+
+
+@dataclass(slots=True)
+class Issue:
+    """`title` is the first one; renames are changes."""
+
+    number: int
+    title: str
+    author: str
+    created_at: datetime
+    body: str | None = None
+    changes: list[Change] = field(default_factory=list)
+    id: int = 0
+
+
+@dataclass(slots=True)
+class Review:
+    """`state`: APPROVED, CHANGES_REQUESTED, COMMENTED, DISMISSED."""
+
+    id: int
+    author: str
+    state: str
+    submitted_at: datetime
+    body: str | None = ""
+    commit_id: str = ""
+
+
+@dataclass(slots=True)
+class Comment:
+    """On the issue, pull request or discussion `number`; one of a line belongs to a review.
+
+    `parent`: the comment of a discussion, or of a line, that it answers.
+    """
+
+    id: int
+    number: int
+    author: str
+    created_at: datetime
+    body: str = "Well said."
+    updated_at: datetime | None = None
+    review: int | None = None
+    path: str = "src/cart.py"
+    line: int = 12
+    parent: int | None = None
+
+    @property
+    def changed_at(self) -> datetime:
+        return self.updated_at or self.created_at
+
+
+@dataclass(slots=True)
+class PullRequest(Issue):
+    """`draft`: whether it was opened as one. `merge_commit` is set where it is merged."""
+
+    head: str = "feature"
+    head_sha: str = ""
+    base: str = "main"
+    base_sha: str = ""
+    draft: bool = False
+    merge_commit: str | None = None
+    reviews: list[Review] = field(default_factory=list)
+
+    def merge(self, at: datetime, by: str, commit: str | None = None) -> None:
+        """GitHub tells of a merge twice: that it was merged, and that it was closed."""
+        self.merge_commit = commit or sha("merge", self.number)
+        self.changes += [Change("merged", at, by, self.merge_commit), Change("closed", at, by)]
+
+
+@dataclass(slots=True)
+class Commit:
+    """On the default branch. `login`: the account that GitHub links the address to, where it does."""
+
+    sha: str
+    message: str
+    name: str
+    email: str
+    at: datetime
+    login: str | None = None
+    committed_at: datetime | None = None
+    by_github: bool = False
+    """Whether one of GitHub's buttons committed it."""
+    added: Sequence[str] = ()
+    modified: Sequence[str] = ()
+    removed: Sequence[str] = ()
+
+    @property
+    def landed_at(self) -> datetime:
+        return self.committed_at or self.at
+
+
+@dataclass(slots=True)
+class Release:
+    id: int
+    tag: str
+    author: str
+    created_at: datetime
+    published_at: datetime | None
+    name: str | None = None
+    body: str | None = "What is new."
+    prerelease: bool = False
+
+
+@dataclass(slots=True)
+class Discussion:
+    """`answer`: the id of the comment that was chosen, by whom and when."""
+
+    id: int
+    number: int
+    title: str
+    author: str
+    created_at: datetime
+    body: str = "Which one is it?"
+    answer: int | None = None
+    answered_at: datetime | None = None
+    answered_by: str | None = None
+    comments: list[Comment] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class DeploymentStatus:
+    id: int
+    state: str
+    created_at: datetime
+    creator: str
+
+
+@dataclass(slots=True)
+class Deployment:
+    id: int
+    sha: str
+    creator: str
+    created_at: datetime
+    ref: str = "main"
+    environment: str = "production"
+    statuses: list[DeploymentStatus] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class WorkflowRun:
+    id: int
+    number: int
+    sha: str
+    actor: str
+    created_at: datetime
+    updated_at: datetime
+    title: str = "Add a cart"
+    branch: str = "main"
+    conclusion: str | None = "success"
+    status: str = "completed"
+    event: str = "push"
+    attempt: int = 1
+
+
+@dataclass
+class World:
+    """One repository. Call `touch` after changing what is already in it."""
+
+    id: int = 1
+    owner: str = "acme"
+    name: str = "shop"
+    default_branch: str = "main"
+    people: dict[str, Person] = field(default_factory=dict)
+    pulls: list[PullRequest] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+    review_comments: list[Comment] = field(default_factory=list)
+    commits: list[Commit] = field(default_factory=list)
+    releases: list[Release] = field(default_factory=list)
+    discussions: list[Discussion] = field(default_factory=list)
+    deployments: list[Deployment] = field(default_factory=list)
+    runs: list[WorkflowRun] = field(default_factory=list)
+    former_names: list[str] = field(default_factory=list)
+    deleted: set[int] = field(default_factory=set)
+    """Numbers of issues that were deleted: GitHub says so of them."""
+    installation: int = 7
+    version: int = 0
+    _ids: Iterator[int] = field(default_factory=lambda: itertools.count(900_000_001), repr=False)
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """Another one whenever something was added, or `touch` was called."""
+        lists: tuple[Sequence[Any], ...] = (self.pulls, self.issues, self.comments, self.commits)
+        more: tuple[Sequence[Any], ...] = (self.review_comments, self.releases, self.discussions)
+        rest: tuple[Sequence[Any], ...] = (self.deployments, self.runs, self.former_names)
+        return (self.version, *(len(one) for one in (*lists, *more, *rest)))
+
+    def touch(self) -> None:
+        self.version += 1
+
+    def person(self, login: str) -> Person:
+        """Whoever has this name; an account is made for one that is new."""
+        if login not in self.people:
+            kind = "Bot" if login.endswith("[bot]") else "User"
+            number = int(hashlib.sha1(login.encode()).hexdigest()[:7], 16)
+            mail = f"{login}@{self.owner}.test"
+            self.people[login] = Person(login, number, login.title(), mail, kind)
+        return self.people[login]
+
+    def new_id(self) -> int:
+        return next(self._ids)
+
+    def things(self) -> list[Issue]:
+        """Issues and pull requests, by number."""
+        return sorted([*self.pulls, *self.issues], key=lambda one: one.number)
+
+    def thing(self, number: int) -> Issue | None:
+        return next((one for one in self.things() if one.number == number), None)
+
+    def number_events(self) -> None:
+        """Gives each change that has no id one; they grow in the order of time, as GitHub's do."""
+        new = [change for thing in self.things() for change in thing.changes if not change.id]
+        for change in sorted(new, key=lambda one: one.at):
+            change.id = self.new_id()
+
+    def rename(self, name: str) -> None:
+        """The old name leads to the repository's number from now on."""
+        self.former_names.append(self.full_name)
+        self.name = name
+        self.touch()
+
+    def delete_issue(self, number: int) -> None:
+        self.issues[:] = [one for one in self.issues if one.number != number]
+        self.comments[:] = [one for one in self.comments if one.number != number]
+        self.deleted.add(number)
+        self.touch()
+
+    def delete_comment(self, identity: int) -> None:
+        """Of an issue, a pull request's line or a discussion."""
+        for comments in (self.comments, self.review_comments):
+            comments[:] = [one for one in comments if one.id != identity]
+        for discussion in self.discussions:
+            discussion.comments = [one for one in discussion.comments if one.id != identity]
+        self.touch()
+
+    def delete_discussion(self, number: int) -> None:
+        self.discussions[:] = [one for one in self.discussions if one.number != number]
+        self.touch()
+
+    def delete_release(self, tag: str) -> None:
+        self.releases[:] = [one for one in self.releases if one.tag != tag]
+        self.touch()
+
+    def delete_deployment(self, identity: int) -> None:
+        self.deployments[:] = [one for one in self.deployments if one.id != identity]
+        self.touch()
+
+    @classmethod
+    def synthetic(
+        cls,
+        seed: int = 1,
+        pulls: int = 50,
+        commits: int = 100,
+        issues: int = 30,
+        since: datetime = datetime(2025, 1, 1, tzinfo=UTC),
+        until: datetime = datetime(2026, 1, 1, tzinfo=UTC),
+        *,
+        details: bool = True,
+    ) -> World:
+        """A made-up history between the two; `details`: with more than pull requests and issues that
+        open and end."""
+        from tests.servers.github_year import fill
+
+        world = cls()
+        fill(world, seed, (pulls, commits, issues), since, until, details=details)
+        return world
+
+    @classmethod
+    def from_commits(cls, records: Iterable[Mapping[str, Any]], **fields: Any) -> World:
+        """Of pushes as GitHub's webhook tells them: their commits, and the pull requests that merge
+        commits name. Whose merge it was is the person that made the commit."""
+        world = cls(**fields)
+        seen: set[str] = set()
+        for record in records:
+            payload = record.get("payload", record)
+            for told in payload.get("commits") or ():
+                if told["id"] in seen:
+                    continue
+                seen.add(told["id"])
+                commit = _commit(told)
+                world.commits.append(commit)
+                merge = _MERGE.match(commit.message)
+                if merge is not None:
+                    world.pulls.append(_merged(commit, int(merge[1]), merge[2]))
+        world.number_events()
+        return world
+
+
+def _commit(told: Mapping[str, Any]) -> Commit:
+    author = told["author"]
+    at = datetime.fromisoformat(author.get("date") or told["timestamp"]).astimezone(UTC)
+    committer = told.get("committer") or {}
+    committed = committer.get("date")
+    return Commit(
+        told["id"],
+        told["message"],
+        author["name"],
+        author.get("email") or "",
+        at,
+        author.get("username"),
+        datetime.fromisoformat(committed).astimezone(UTC) if committed else None,
+        committer.get("username") == "web-flow",
+        tuple(told.get("added") or ()),
+        tuple(told.get("modified") or ()),
+        tuple(told.get("removed") or ()),
+    )
+
+
+def _merged(commit: Commit, number: int, head: str) -> PullRequest:
+    """Opened an hour before it was merged: a merge commit does not tell when."""
+    title = commit.message.partition("\n\n")[2].partition("\n")[0] or f"Merge {head}"
+    by = commit.login or re.sub(r"[^a-z0-9]+", "-", commit.name.lower()).strip("-") or "ghost"
+    owner, _, branch = head.rpartition("/")
+    opened_at = commit.landed_at - timedelta(hours=1)
+    pull = PullRequest(number, title, owner or by, opened_at, id=number + 10_000)
+    pull.head, pull.head_sha = branch, sha("head", number)
+    pull.merge(commit.landed_at, by, commit.sha)
+    return pull
