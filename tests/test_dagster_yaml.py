@@ -55,7 +55,7 @@ def test_a_killed_run_gives_back_its_slot(instance: dg.DagsterInstance) -> None:
 def test_few_runs_at_once_and_they_do_not_wait_long(instance: dg.DagsterInstance) -> None:
     queue = instance.get_concurrency_config().run_queue_config
     assert queue
-    assert queue.max_concurrent_runs == 3
+    assert queue.max_concurrent_runs == 4
     coordinator: Any = instance.run_coordinator
     assert coordinator.dequeue_interval_seconds == 1
 

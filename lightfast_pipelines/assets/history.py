@@ -5,27 +5,22 @@ What reading it takes stands in `history/`; here is what a person picks in Dagst
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
 from lightfast_pipelines.assets._metadata import listing, table_spec
-from lightfast_pipelines.history.backfill import run_backfill
-from lightfast_pipelines.history.estimate import Expected, UnitEstimate
-from lightfast_pipelines.history.request import (
-    Apis,
-    BackfillError,
-    Hearing,
-    Progress,
-    Request,
-    Result,
-)
+from lightfast_pipelines.history.ports import Apis
 from lightfast_pipelines.partitions import DAILY, first_day
 from lightfast_pipelines.store.backfills import Source, find_sources
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.links import find_workspace
 from lightfast_pipelines.store.tables_of_history import backfill_coverage
+
+if TYPE_CHECKING:
+    from lightfast_pipelines.history.estimate import Expected, UnitEstimate
+    from lightfast_pipelines.history.request import Progress, Request, Result
 
 ASSET = "provider_history"
 # Often enough to watch it, seldom enough that a year's run does not fill Dagster's storage.
@@ -73,6 +68,10 @@ def provider_history(
     apis: dg.ResourceParam[Apis],
 ) -> dg.MaterializeResult[None]:
     """Reads what of the run's days is not covered; a unit that fails leaves the others alone."""
+    # HTTP is loaded by whoever asks a provider, not by every run.
+    from lightfast_pipelines.history.backfill import run_backfill
+    from lightfast_pipelines.history.request import Hearing
+
     request = _request(context, config, _sources(database, config))
     hearing = Hearing(
         lambda found, units: _tell_estimate(context, found, units), _Teller(context).page
@@ -101,6 +100,8 @@ def _sources(database: Database, config: HistoryConfig) -> list[Source]:
             resources=config.integrations,
         )
     if not sources:
+        from lightfast_pipelines.history.request import BackfillError
+
         raise BackfillError(
             "nothing is linked that the configuration names: see `lightfast integration list`"
         )
@@ -111,7 +112,9 @@ def _sources(database: Database, config: HistoryConfig) -> list[Source]:
 
 def _request(
     context: dg.AssetExecutionContext, config: HistoryConfig, sources: Sequence[Source]
-) -> Request:
+) -> "Request":
+    from lightfast_pipelines.history.request import Request
+
     days = [datetime.fromisoformat(key).date() for key in context.partition_keys]
     until = datetime.combine(max(days) + timedelta(days=1), time(), UTC)
     return Request(
@@ -126,7 +129,7 @@ def _request(
 
 
 def _tell_estimate(
-    context: dg.AssetExecutionContext, found: Expected, units: Sequence[UnitEstimate]
+    context: dg.AssetExecutionContext, found: "Expected", units: "Sequence[UnitEstimate]"
 ) -> None:
     context.log.info(
         "expected: %s requests, %s items, about %.0f s", found.requests, found.items, found.seconds
@@ -142,7 +145,7 @@ def _tell_estimate(
     )
 
 
-def _shown(one: UnitEstimate) -> dict[str, Any]:
+def _shown(one: "UnitEstimate") -> dict[str, Any]:
     return {
         "unit": one.unit.name,
         "requests": one.requests,
@@ -159,7 +162,7 @@ class _Teller:
         self._context = context
         self._told = datetime.now(UTC)
 
-    def page(self, progress: Progress) -> None:
+    def page(self, progress: "Progress") -> None:
         now = datetime.now(UTC)
         if now - self._told < _TELL_EVERY:
             return
@@ -187,7 +190,7 @@ class _Teller:
         )
 
 
-def _metadata(result: Result) -> dict[str, Any]:
+def _metadata(result: "Result") -> dict[str, Any]:
     units = [
         {
             "unit": one.unit.name,

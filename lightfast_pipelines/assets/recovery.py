@@ -6,22 +6,22 @@ How they are found stands in `history/`; here is what an operator sees of it.
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from lightfast_pipelines.assets._metadata import listing, table_spec
-from lightfast_pipelines.history.catch_up import CatchUp, catch_up
-from lightfast_pipelines.history.recovery import LogReport, Recovering, recover
-from lightfast_pipelines.history.renewal import app_keys
-from lightfast_pipelines.history.request import Apis
-from lightfast_pipelines.history.sweeps import Sweeping, sweep
+from lightfast_pipelines.history.ports import Apis
 from lightfast_pipelines.partitions import first_day
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store import tables_of_history
 from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.outages import list_outages
+
+if TYPE_CHECKING:
+    from lightfast_pipelines.history.catch_up import CatchUp
+    from lightfast_pipelines.history.recovery import LogReport
 
 OUTAGES = "outages"
 SWEEPS = "id_sweeps"
@@ -51,6 +51,10 @@ def outages(
     actor = f"dagster:{context.run.run_id}"
     with database.connect(application_name="lightfast recovery") as conn:
         sources = find_sources(conn)
+    # HTTP and encryption are loaded by whoever asks a provider, not by every run.
+    from lightfast_pipelines.history.recovery import Recovering, recover
+    from lightfast_pipelines.history.renewal import app_keys
+
     reports = recover(
         Recovering(
             database=database,
@@ -99,7 +103,7 @@ def outages(
     )
 
 
-def _tell(context: dg.AssetExecutionContext, report: LogReport) -> None:
+def _tell(context: dg.AssetExecutionContext, report: "LogReport") -> None:
     where = f"{report.provider} {report.account} {report.log}"
     if report.error:
         context.log.warning("%s: %s", where, report.error)
@@ -116,7 +120,9 @@ def _tell(context: dg.AssetExecutionContext, report: LogReport) -> None:
 def _caught_up(
     context: dg.AssetExecutionContext, database: Database, apis: Apis, actor: str
 ) -> Iterator[dict[str, object]]:
-    def failed(window: CatchUp, error: Exception) -> None:
+    from lightfast_pipelines.history.catch_up import catch_up
+
+    def failed(window: "CatchUp", error: Exception) -> None:
         context.log.warning("%s cannot be caught up: %s", window.source.name, error)
 
     for window, result in catch_up(
@@ -155,6 +161,8 @@ def id_sweeps(
     """Goes on with every sweep, as far as the hour's shares reach."""
     with database.connect(application_name="lightfast sweep") as conn:
         sources = find_sources(conn)
+    from lightfast_pipelines.history.sweeps import Sweeping, sweep
+
     sweeping = Sweeping(
         database=database,
         apis=apis,

@@ -22,8 +22,8 @@ from lightfast_pipelines.history.estimate import (
 )
 from lightfast_pipelines.history.identify import identified
 from lightfast_pipelines.history.ledger import Ledger
+from lightfast_pipelines.history.ports import Apis
 from lightfast_pipelines.history.request import (
-    Apis,
     BackfillError,
     Hearing,
     Progress,
@@ -191,7 +191,7 @@ class _Run:
     def _page(self, api: Api, report: UnitReport, reached: datetime | None) -> None:
         """In a walk's thread: hands on what the page came to."""
         counts = (report.pages, report.records, report.stored)
-        unit, left = report.unit.name, api.budget.left("core").remaining
+        unit, left = report.unit.name, api.budget.tightest().remaining
         self._told.put(lambda: self._progress(unit, counts, reached, left))
 
     def _progress(

@@ -25,16 +25,20 @@ WITH known AS (
     remaining = CASE WHEN {over} THEN b.limit_ ELSE b.remaining END - %(cost)s,
     resets_at = CASE WHEN {over} THEN NULL ELSE b.resets_at END
   WHERE (b.blocked_until IS NULL OR b.blocked_until <= clock_timestamp())
-    AND (b.remaining IS NULL OR {over} OR b.remaining - %(cost)s >= %(reserve)s)
+    AND (b.remaining IS NULL OR {over} OR b.remaining - %(cost)s >= {reserve})
   RETURNING 1
 )
 SELECT count(*) FROM known
-""".format(over="coalesce(b.resets_at, b.updated_at + interval '1 hour') <= clock_timestamp()")
+""".format(
+    over="coalesce(b.resets_at, b.updated_at + interval '1 hour') <= clock_timestamp()",
+    # Of a small limit (Sentry's 40 a second) a tenth at most: it would never be free otherwise.
+    reserve="least(%(reserve)s, coalesce(b.limit_, 0) * 0.1)",
+)
 
 _WAIT = """
 SELECT greatest(
   extract(epoch FROM blocked_until - clock_timestamp()),
-  CASE WHEN remaining - %(cost)s < %(reserve)s
+  CASE WHEN remaining - %(cost)s < least(%(reserve)s, coalesce(limit_, 0) * 0.1)
        THEN extract(epoch FROM coalesce(resets_at, updated_at + interval '1 hour') - clock_timestamp()) END
 )
 FROM lightfast.api_budgets WHERE installation_id = %(id)s AND pool = %(pool)s
@@ -133,6 +137,19 @@ class Budget:
                 "seconds": min(max(seconds, 0.0), LONGEST_WAIT_SECONDS),
             },
         )
+
+    def tightest(self) -> Left:
+        """Of the pools with a period of some minutes at least, the one that holds the least."""
+        row = self._conn.execute(
+            """
+            SELECT limit_, remaining, extract(epoch FROM resets_at - clock_timestamp())
+            FROM lightfast.api_budgets
+            WHERE installation_id = %s AND resets_at > clock_timestamp() + interval '1 minute'
+            ORDER BY remaining LIMIT 1
+            """,
+            (self._id,),
+        ).fetchone()
+        return Left(*(None if value is None else float(value) for value in row or (None,) * 3))
 
     def left(self, pool: str) -> Left:
         row = self._conn.execute(

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from lightfast_pipelines.history.backfill import run_backfill
-from lightfast_pipelines.history.request import Apis, Hearing, Request, Result
+from lightfast_pipelines.history.ports import Apis
+from lightfast_pipelines.history.request import Hearing, Request, Result
 from lightfast_pipelines.store import coverage
 from lightfast_pipelines.store.backfills import Source, find_sources
 from lightfast_pipelines.store.database import Connection, Database

@@ -226,7 +226,9 @@ class Api:
             left.pop()
             right.pop()
         origin = f"{old.scheme}://{old.netloc}"
-        self._moved[origin + "/".join(left) + "/"] = origin + "/".join(right) + "/"
+        # A single thing that moved (an issue to another repository) says nothing of its neighbours.
+        if call.params:
+            self._moved[origin + "/".join(left) + "/"] = origin + "/".join(right) + "/"
         _log.info("%s: %s moved to %s", self.history.provider, old.path, new.path)
         # What the new address says of the query counts; else the query goes along.
         query = {} if new.query else dict(call.params)

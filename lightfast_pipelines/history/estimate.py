@@ -126,7 +126,7 @@ def expected(units: Sequence[UnitEstimate], apis: Sequence[Api]) -> Expected:
 def _waits(units: Sequence[UnitEstimate], api: Api) -> float:
     """Seconds until the limit is full again, as often as it will be used up."""
     wanted = sum(one.cost for one in units if one.unit.source.provider == api.history.provider)
-    left = api.budget.left("core")
+    left = api.budget.tightest()
     if left.remaining is None or left.limit is None or wanted <= left.remaining or not left.limit:
         return 0.0
     periods = -(-(wanted - left.remaining) // left.limit)

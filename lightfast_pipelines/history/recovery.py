@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 import msgspec
 
 from lightfast_pipelines.history.client import Api, CallFailedError
-from lightfast_pipelines.history.request import Apis
+from lightfast_pipelines.history.ports import Apis
 from lightfast_pipelines.providers.history import AppKeys, Outcome, Place
 from lightfast_pipelines.providers.recovery import (
     DeliveryLog,

@@ -6,12 +6,10 @@ How it is carried out stands in `backfill.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
-from lightfast_pipelines.history.client import Api
 from lightfast_pipelines.history.estimate import Expected, UnitEstimate
 from lightfast_pipelines.history.walk import Unit, UnitReport
 from lightfast_pipelines.providers.history import History
@@ -56,14 +54,6 @@ class Hearing:
 
     on_estimate: Callable[[Expected, Sequence[UnitEstimate]], None] = lambda *_: None
     on_progress: Callable[[Progress], None] = lambda _: None
-
-
-class Apis(Protocol):
-    """Opens an installation's access to its provider's API: the port of `access.py`."""
-
-    def open(self, source: Source, check: Callable[[], None]) -> AbstractContextManager[Api]:
-        """`check` is called while it waits, and may raise to end the wait."""
-        ...
 
 
 @dataclass(slots=True)

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from lightfast_pipelines.history.client import Api, CallFailedError
+from lightfast_pipelines.history.ports import Apis
 from lightfast_pipelines.history.recovery import place_of
-from lightfast_pipelines.history.request import Apis
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.contract import MalformedBody
 from lightfast_pipelines.providers.history import Answer, Call, Outcome

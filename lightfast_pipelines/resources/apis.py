@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lightfast_pipelines.history.access import StoredAccess
-from lightfast_pipelines.history.request import Apis
+from lightfast_pipelines.history.ports import Apis
 from lightfast_pipelines.resources.database import opened
 from lightfast_pipelines.settings import settings
 
@@ -16,5 +15,8 @@ class ApisResource(dg.ConfigurableResource[Apis]):
     """Access by the sealed credentials of the database; nothing of them is in any configuration."""
 
     def create_resource(self, context: dg.InitResourceContext) -> Apis:
+        # HTTP and encryption are loaded by whoever asks a provider, not by every run.
+        from lightfast_pipelines.history.access import StoredAccess
+
         actor = f"dagster:{context.run.run_id}" if context.run else "dagster"
         return StoredAccess(opened(), settings(), actor)

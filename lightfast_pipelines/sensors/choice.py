@@ -82,7 +82,8 @@ def choose_ranges(
             unreachable,
         )
     recent = [day for day in days if day.day >= today - timedelta(days=1)]
-    busy = "capture" in at_work.held or "backlog" in at_work.alive
+    # While one run embeds and clusters, the next captures: each stage has a lock of its own.
+    busy = "capture" in at_work.held
     backlog = [] if busy else days[: len(days) - len(recent)]
     candidates: list[tuple[Kind, Sequence[DayWork]]] = [
         ("recent", recent),

@@ -57,6 +57,17 @@ def test_many_processes_take_no_more_than_is_there(database: Database, source: S
     assert taken == 200
 
 
+def test_of_a_small_limit_a_tenth_at_most_is_kept(database: Database, source: Source) -> None:
+    """Sentry allows some 40 requests a second: a reserve of 50 would never let one through."""
+    slept: list[float] = []
+    with budget_of(database, source, slept) as budget:
+        there = NOW + timedelta(seconds=1)
+        budget.learn([Limit("core", 40, 40, there)], pool="core", cost=0, answered_at=NOW)
+        for _ in range(36):
+            budget.take("core", 1, reserve=True)
+    assert slept == []
+
+
 def test_live_use_may_take_what_history_leaves(database: Database, source: Source) -> None:
     slept: list[float] = []
     with budget_of(database, source, slept) as budget:
@@ -105,10 +116,7 @@ def test_retry_after_holds_back_every_process(
 def test_a_walk_leaves_the_reserve_and_goes_on_in_the_next_period(
     database: Database, source: Source, read: Callable[..., Result]
 ) -> None:
-    api = PlainApi(1_000, limit=55, reset_after=1.0)
-
-    class Resetting(PlainApi):
-        pass
+    api = PlainApi(1_000, limit=8, reset_after=1.0)
 
     with serve(api) as server:
         # The provider counts anew each second, as it does each hour in truth.

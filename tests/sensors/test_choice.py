@@ -92,12 +92,16 @@ def test_what_a_stage_is_working_off_is_not_asked_for_again() -> None:
 
 
 def test_what_a_live_run_is_on_its_way_to_is_not_asked_for_again() -> None:
-    """Between two stages it holds no lock: it is writing an event for each of its days."""
+    """Between two stages it holds no lock: it is writing an event for each of its days. Deliveries
+    behind it may be captured meanwhile."""
     alive = AtWork(alive=frozenset({"backlog"}))
     behind = [DayWork(ago(40), unembedded=5)]
     assert not choose(behind, alive).requests
-    assert not choose(deliveries(ago(300)), alive).requests
-    assert choose(deliveries(ago(300), TODAY), alive).requests == (Request("recent", TODAY, TODAY),)
+    assert choose(deliveries(ago(300)), alive).requests == (Request("backlog", ago(300), ago(300)),)
+    capturing = AtWork(alive=frozenset({"backlog"}), held=frozenset({"capture"}))
+    assert not choose(deliveries(ago(300)), capturing).requests
+    both = choose(deliveries(ago(300), TODAY), capturing).requests
+    assert both == (Request("recent", TODAY, TODAY),)
 
 
 def test_days_behind_in_a_stage_are_asked_for_though_no_delivery_waits() -> None:

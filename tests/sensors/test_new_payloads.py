@@ -161,8 +161,11 @@ def test_a_run_that_lives_counts_as_long_as_its_process_does(
     instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
 ) -> None:
     older = today - timedelta(days=30)
+    link(conn)
     arrive(conn, [older])
+    capture(conn, days=None, max_rows=10, batch_rows=10, now=datetime.now(UTC))
     with database.connect() as alive, presence(alive, "backlog"):
+        # What it captured it is on its way to embed.
         assert not asked(tick(instance, database))
     assert asked(tick(instance, database)) == [("backlog", str(older), str(older))]
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lightfast_pipelines.providers.fields import child, children, name_of, text, time
+from lightfast_pipelines.providers.fields import child, children, name_of, text, time, whole
 from lightfast_pipelines.providers.github.history import (
     comments,
     commits,
@@ -88,6 +88,9 @@ class GitHubHistory:
         match answer.status:
             case 200 | 201 | 202 | 204 if call.pool == "graphql":
                 return _of_graphql(answer.data)
+            case 200 if "per_page" in call.params and not _is_page(answer.data):
+                kind = type(answer.data).__name__
+                return Verdict(Outcome.MALFORMED, f"{call.path} answered {kind}, not a list")
             case 200 | 201 | 202 | 204:
                 return Verdict(Outcome.OK)
             case 304:
@@ -125,11 +128,15 @@ class GitHubHistory:
         answer: Answer,
         now: datetime,  # noqa: ARG002 - its times are moments, not seconds from now
     ) -> Sequence[Limit]:
-        """By the headers, in seconds since 1970; GraphQL's points stand in the body as well."""
+        """By the headers, in seconds since 1970; GraphQL's points by the body where it has them."""
         headers = answer.headers
+        points = _points(answer.data) if call.pool == "graphql" else None
+        if points is not None:
+            return (points,)
         try:
             limit = Limit(
-                headers.get("x-ratelimit-resource") or call.pool,
+                # What the App itself may ask is no installation's budget, whatever it is called.
+                "app" if call.pool == "app" else headers.get("x-ratelimit-resource") or call.pool,
                 float(headers["x-ratelimit-limit"]),
                 float(headers["x-ratelimit-remaining"]),
                 datetime.fromtimestamp(float(headers["x-ratelimit-reset"]), UTC),
@@ -186,6 +193,19 @@ def _pem(key: str | None) -> str:
         except (binascii.Error, UnicodeDecodeError):
             raise ValueError("no PEM") from None
     return found
+
+
+def _points(data: Any) -> Limit | None:
+    found = child(child(data, "data"), "rateLimit") if isinstance(data, dict) else {}
+    limit, remaining = whole(found, "limit"), whole(found, "remaining")
+    resets_at = time(found, "resetAt")
+    if limit is None or remaining is None or resets_at is None:
+        return None
+    return Limit("graphql", limit, remaining, resets_at)
+
+
+def _is_page(data: Any) -> bool:
+    return isinstance(data, list) or (isinstance(data, dict) and "total_count" in data)
 
 
 def _message(data: Any) -> str:
