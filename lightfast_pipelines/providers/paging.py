@@ -44,6 +44,29 @@ def after(cursor: Cursor, answer: Answer, page_size: int) -> Cursor | None:
     return {**cursor, "offset": int(cursor.get("offset", 0)) + page_size_of(answer, page_size)}
 
 
+def moment(value: object) -> datetime | None:
+    """A time that a cursor keeps, as `isoformat` wrote it."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else None
+
+
+def looking_again(
+    cursor: Cursor, following: Cursor | None, newest: datetime | None, *, key: str = "offset"
+) -> Cursor | None:
+    """The cursor behind a page of a list that is ordered by the time of the last change.
+
+    Where a look at the list took several pages, another one begins at its top, down to what was the
+    newest when the look began: what changed meanwhile moved up there. `key` is the cursor's position,
+    which is not set, or 0, on a look's first page.
+    """
+    began = cursor.get("newest") or (newest.isoformat() if newest is not None else None)
+    if following is not None:
+        return {**following, "newest": began}
+    until = cursor.get("again_until")
+    if not cursor.get(key) or began is None or began == until:
+        return None
+    return {**({"offset": 0} if key == "offset" else {}), "again_until": began}
+
+
 def last_page(answer: Answer) -> int:
     """How many pages of this size there are, by the Link header of one of them."""
     found = links(answer.headers)
@@ -51,6 +74,11 @@ def last_page(answer: Answer) -> int:
         number = parse_qs(urlsplit(found["last"]).query).get("page")
         if number and number[0].isdigit():
             return int(number[0])
+    return page_number(answer)
+
+
+def page_number(answer: Answer) -> int:
+    """Which page it is, by its own address."""
     asked = parse_qs(urlsplit(answer.url).query).get("page")
     return int(asked[0]) if asked and asked[0].isdigit() else 1
 

@@ -16,10 +16,14 @@ from lightfast_pipelines.providers.fields import child, children, name_of, text,
 from lightfast_pipelines.providers.github.history import (
     comments,
     commits,
+    deployments,
+    discussions,
     events,
     issues,
     pulls,
     releases,
+    reviews,
+    workflow_runs,
 )
 from lightfast_pipelines.providers.github.history.place import address
 from lightfast_pipelines.providers.github.repository import resource_meta
@@ -58,9 +62,13 @@ class GitHubHistory:
         issues.WALKER,
         events.WALKER,
         commits.WALKER,
+        reviews.WALKER,
         comments.REVIEW_COMMENTS,
         comments.ISSUE_COMMENTS,
         releases.WALKER,
+        discussions.WALKER,
+        deployments.WALKER,
+        workflow_runs.WALKER,
     )
 
     def base_url(self, configured: Mapping[str, str]) -> str:
@@ -205,7 +213,10 @@ def _points(data: Any) -> Limit | None:
 
 
 def _is_page(data: Any) -> bool:
-    return isinstance(data, list) or (isinstance(data, dict) and "total_count" in data)
+    """Nothing at all is left to whoever sent the request: the body was no JSON."""
+    return (
+        data is None or isinstance(data, list) or (isinstance(data, dict) and "total_count" in data)
+    )
 
 
 def _message(data: Any) -> str:

@@ -16,14 +16,12 @@ from lightfast_pipelines.providers.github.history.listing import (
     kept,
     needed_time,
 )
+from lightfast_pipelines.providers.github.history.people import person
 from lightfast_pipelines.providers.github.history.place import repository
 from lightfast_pipelines.providers.history import Place, Record, Window
 
-_COMMENT = ("id", "node_id", "html_url", "body", "user", "created_at", "author_association")
-_LINES = (
-    *("path", "line", "commit_id", "pull_request_review_id", "in_reply_to_id"),
-    *("original_line", "side", "diff_hunk"),
-)
+_COMMENT = ("id", "node_id", "html_url", "body", "created_at", "author_association")
+_LINES = ("path", "pull_request_review_id", "in_reply_to_id", "side", "diff_hunk")
 
 
 def issue_comments(place: Place, item: Item) -> Iterator[Record]:
@@ -51,14 +49,25 @@ def _record(
         event,
         {
             "action": "created",
-            "comment": {**kept(item, *fields), "updated_at": item["created_at"]},
+            "comment": {
+                **kept(item, *fields),
+                **_first_lines(item),
+                "user": person(item["user"]),
+                "updated_at": item["created_at"],
+            },
             **about,
             "repository": repository(place),
-            "sender": item["user"],
+            "sender": person(item["user"]),
         },
         created_at,
         f"backfill:{event}:{item['id']}",
     )
+
+
+def _first_lines(item: Item) -> dict[str, Any]:
+    """The line and commit that it was written at; what GitHub shows beside moves with every push."""
+    told = {name: item.get(f"original_{name}") or item.get(name) for name in ("line", "commit_id")}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _number(item: Item, field: str) -> int:
@@ -68,8 +77,8 @@ def _number(item: Item, field: str) -> int:
     return int(number)
 
 
-def _since(window: Window) -> dict[str, str]:
-    return {"sort": "updated", "direction": "desc", "since": iso(window.since)}
+def _since(_: Place, window: Window) -> dict[str, str]:
+    return {"sort": "created", "direction": "desc", "since": iso(window.since)}
 
 
 ISSUE_COMMENTS = Listing("issue_comment", "issues/comments", _since, issue_comments)

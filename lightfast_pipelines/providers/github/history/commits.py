@@ -18,14 +18,12 @@ from lightfast_pipelines.providers.github.history.listing import (
     needed_time,
 )
 from lightfast_pipelines.providers.github.history.place import repository
-from lightfast_pipelines.providers.history import Place, Record
+from lightfast_pipelines.providers.history import Place, Record, Window
 
 
 def records(place: Place, item: Item) -> Iterator[Record]:
     sha, told = item["sha"], item["commit"]
-    branch = place.meta.get("default_branch")
-    if not branch:
-        raise ValueError("the repository's default branch is not known")
+    branch = _branch(place)
     commit = {
         "id": sha,
         "message": told["message"],
@@ -56,9 +54,17 @@ def _person(person: Item, account: Item) -> dict[str, Any]:
     return {**found, "username": login} if login else found
 
 
-WALKER = Listing(
-    "commit",
-    "commits",
-    lambda window: {"since": iso(window.since), "until": iso(window.until)},
-    records,
-)
+def _branch(place: Place) -> str:
+    found = place.meta.get("default_branch")
+    if not isinstance(found, str) or not found:
+        raise ValueError(
+            f"the default branch of repository {place.resource_id} is not known: GitHub did not tell it"
+        )
+    return found
+
+
+def _params(place: Place, window: Window) -> dict[str, str]:
+    return {"sha": _branch(place), "since": iso(window.since), "until": iso(window.until)}
+
+
+WALKER = Listing("commit", "commits", _params, records)

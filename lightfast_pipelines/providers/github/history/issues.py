@@ -12,6 +12,7 @@ from lightfast_pipelines.providers.github.history.listing import (
     kept,
     needed_time,
 )
+from lightfast_pipelines.providers.github.history.people import person
 from lightfast_pipelines.providers.github.history.place import repository
 from lightfast_pipelines.providers.history import Place, Record
 
@@ -21,14 +22,15 @@ def records(place: Place, item: Item) -> Iterator[Record]:
     if child(item, "pull_request"):
         return
     number = item["number"]
-    told = kept(item, "id", "number", "title", "body", "html_url", "user", "created_at")
+    told = kept(item, "id", "number", "title", "body", "html_url", "created_at")
+    told["user"] = person(item["user"])
     yield Record(
         "issues",
         {
             "action": "opened",
             "issue": {**told, "state": "open", "updated_at": item["created_at"]},
             "repository": repository(place),
-            "sender": item["user"],
+            "sender": person(item["user"]),
         },
         needed_time(item, "created_at"),
         f"backfill:issue:{place.resource_id}#{number}:opened",
@@ -58,9 +60,9 @@ def records(place: Place, item: Item) -> Iterator[Record]:
 WALKER = Listing(
     "issue",
     "issues",
-    lambda window: {
+    lambda _, window: {
         "state": "all",
-        "sort": "updated",
+        "sort": "created",
         "direction": "desc",
         "since": iso(window.since),
     },

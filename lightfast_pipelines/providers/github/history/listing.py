@@ -6,7 +6,7 @@ What the items are stands in the modules named after them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from lightfast_pipelines.providers.history import (
 )
 
 Item = Mapping[str, Any]
+_CHANGES = "updated_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,16 @@ class Listing:
 
     `ordered_by` is the field by which it goes from the newest to the oldest, where GitHub does not
     cut it to the window itself: the walk ends with the first page that reaches behind the window.
+    `params` raises ValueError where the place lacks what is asked for.
+
+    A list by the time of the last change is read again from its top at the end, down to what was the
+    newest at the beginning: what changed during the walk has moved up there, past the walk. Others
+    are asked for by the time of creation, in which nothing moves forward.
     """
 
     entity_type: str
     path: str
-    params: Callable[[Window], Mapping[str, str]]
+    params: Callable[[Place, Window], Mapping[str, str]]
     records: Callable[[Place, Item], Iterable[Record]]
     ordered_by: str | None = None
     page_size: int = 100
@@ -50,48 +56,79 @@ class Listing:
         return self._call(place, window, paging.page_of(cursor, page_size), page_size)
 
     def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
-        items = _items(answer)
-        records: list[Record] = []
-        troubles: list[Trouble] = []
-        for item in items:
-            try:
-                records += self.records(place, item)
-            except (LookupError, TypeError, ValueError) as error:
-                named = str(item.get("id") or item.get("sha") or "?")
-                troubles.append(Trouble(f"{self.entity_type} {named}", str(error)[:200]))
+        items = items_of(answer)
+        records, troubles = told(self.entity_type, place, items, self.records)
+        if self.ordered_by is None:
+            following = paging.after(cursor, answer, self.page_size)
+            reached = min((record.occurred_at for record in records), default=None)
+            return Page(records, following, len(items), reached, troubles)
+        moments = self._moments(items)
+        behind = paging.moment(cursor.get("again_until")) or window.since
         following = paging.after(cursor, answer, self.page_size)
-        end = self._oldest(answer)
-        if self.ordered_by is not None and end is not None and end < window.since:
+        if moments and min(moments) < behind:
             following = None
-        reached = end or min((record.occurred_at for record in records), default=None)
-        return Page(records, following, len(items), reached, troubles)
+        if self.ordered_by == _CHANGES:
+            following = paging.looking_again(cursor, following, max(moments, default=None))
+        is_again = "again_until" in cursor
+        fresh = sum(one > behind for one in moments) if is_again else len(items)
+        reached = window.since if is_again else min(moments, default=None)
+        return Page(records, following, fresh, reached, troubles)
 
     def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
         def call(number: int) -> Call:
             return self._call(place, window, str(number), self.page_size)
 
         def count(answer: Answer) -> int:
-            return len(_items(answer))
+            return len(items_of(answer))
+
+        def oldest(answer: Answer) -> datetime | None:
+            return min(self._moments(items_of(answer)), default=None)
 
         if self.ordered_by is None:
-            return paging.estimate_of_all(answers, call, count)
-        return paging.estimate_newest_first(answers, call, count, self._oldest, window.since)
+            found = paging.estimate_of_all(answers, call, count)
+        else:
+            found = paging.estimate_newest_first(answers, call, count, oldest, window.since)
+        if isinstance(found, Estimate) and self.ordered_by == _CHANGES and found.requests > 1:
+            return replace(found, requests=found.requests + 1)
+        return found
 
     def _call(self, place: Place, window: Window, page: str, page_size: int) -> Call:
-        params = {**self.params(window), "per_page": str(page_size), "page": page}
+        params = {**self.params(place, window), "per_page": str(page_size), "page": page}
         return Call(f"{address(place)}/{self.path}", params=params)
 
-    def _oldest(self, answer: Answer) -> datetime | None:
-        if self.ordered_by is None:
-            return None
-        times = [time(item, self.ordered_by) for item in _items(answer)]
-        return min((moment for moment in times if moment is not None), default=None)
+    def _moments(self, items: Iterable[Item]) -> list[datetime]:
+        found = (time(item, self.ordered_by or "") for item in items)
+        return [moment for moment in found if moment is not None]
 
 
-def _items(answer: Answer) -> list[Item]:
+def told(
+    entity_type: str,
+    place: Place,
+    items: Iterable[Item],
+    records: Callable[[Place, Item], Iterable[Record]],
+) -> tuple[list[Record], list[Trouble]]:
+    """The records of the items, and the items that none could be made of."""
+    found: list[Record] = []
+    troubles: list[Trouble] = []
+    for item in items:
+        try:
+            found += list(records(place, item))
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            named = str(item.get("id") or item.get("sha") or item.get("number") or "?")
+            reason = f"{type(error).__name__}: {error}"[:200]
+            troubles.append(Trouble(f"{entity_type} {named}", reason))
+    return found, troubles
+
+
+def items_of(answer: Answer) -> list[Item]:
     if not isinstance(answer.data, list):
         raise TypeError(f"a list was expected, not {type(answer.data).__name__}")
     return [item for item in answer.data if isinstance(item, dict)]
+
+
+def nothing(place: Place, window: Window) -> Mapping[str, str]:  # noqa: ARG001
+    """The parameters of a list that takes none."""
+    return {}
 
 
 def iso(moment: datetime) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from lightfast_pipelines.providers.fields import child, time
 from lightfast_pipelines.providers.github.history.listing import Item, Listing, kept, needed_time
+from lightfast_pipelines.providers.github.history.people import person
 from lightfast_pipelines.providers.github.history.place import repository
 from lightfast_pipelines.providers.history import Place, Record
 
@@ -29,7 +30,7 @@ def records(place: Place, item: Item) -> Iterator[Record]:
                 "merged": False,
             },
             "repository": repository(place),
-            "sender": item["user"],
+            "sender": person(item["user"]),
         },
         opened_at,
         f"backfill:pull-request:{place.resource_id}#{number}:opened",
@@ -69,7 +70,8 @@ def _told(item: Item, *, with_sha: bool) -> dict[str, Any]:
     if fork:
         place_of_head["repo"] = kept(fork, "id", "full_name", "html_url")
     return {
-        **kept(item, "id", "number", "title", "body", "html_url", "user", "created_at"),
+        **kept(item, "id", "number", "title", "body", "html_url", "created_at"),
+        "user": person(item["user"]),
         "head": place_of_head,
         "base": kept(base, "ref"),
     }
@@ -78,7 +80,7 @@ def _told(item: Item, *, with_sha: bool) -> dict[str, Any]:
 WALKER = Listing(
     "pull_request",
     "pulls",
-    lambda _: {"state": "all", "sort": "updated", "direction": "desc"},
+    lambda _place, _window: {"state": "all", "sort": "updated", "direction": "desc"},
     records,
     ordered_by="updated_at",
 )

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lightfast_pipelines.providers.fields import flag, time
-from lightfast_pipelines.providers.github.history.listing import Item, Listing, kept, needed_time
+from lightfast_pipelines.providers.github.history.listing import (
+    Item,
+    Listing,
+    kept,
+    needed_time,
+    nothing,
+)
+from lightfast_pipelines.providers.github.history.people import person
 from lightfast_pipelines.providers.github.history.place import repository
 from lightfast_pipelines.providers.history import Place, Record
 
 _FIELDS = (
-    *("id", "tag_name", "target_commitish", "name", "body", "html_url", "author"),
+    *("id", "tag_name", "target_commitish", "name", "body", "html_url"),
     *("created_at", "published_at", "prerelease", "draft"),
 )
 
@@ -19,12 +26,13 @@ def records(place: Place, item: Item) -> Iterator[Record]:
     """Whoever published it is not told: the author is who drafted it."""
     published = flag(item, "draft") is not True and time(item, "published_at") is not None
     action, field = ("published", "published_at") if published else ("created", "created_at")
+    release = {**kept(item, *_FIELDS), "author": person(item.get("author"))}
     yield Record(
         "release",
-        {"action": action, "release": kept(item, *_FIELDS), "repository": repository(place)},
+        {"action": action, "release": release, "repository": repository(place)},
         needed_time(item, field),
         f"backfill:release:{item['id']}:{action}",
     )
 
 
-WALKER = Listing("release", "releases", lambda _: {}, records)
+WALKER = Listing("release", "releases", nothing, records)

@@ -1,0 +1,118 @@
+"""Lists of GitHub's GraphQL API: how a page is asked for, and how a walk goes from one to the next.
+
+What is asked of each item stands in the modules named after the things.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.providers import paging
+from lightfast_pipelines.providers.fields import child, flag, text, time, whole
+from lightfast_pipelines.providers.github.history.listing import Item
+from lightfast_pipelines.providers.github.history.people import ACTOR
+from lightfast_pipelines.providers.github.history.place import owner_and_name
+from lightfast_pipelines.providers.history import Answer, Call, Cursor, Estimate, Place, Window
+
+_POINTS = "rateLimit { cost remaining limit resetAt }"
+_COUNT = """
+query($search: String!) {
+  search(query: $search, type: %s, first: 1) { %s }
+  rateLimit { cost remaining limit resetAt }
+}
+"""
+
+
+def query_of(place: Place, selection: str, variables: Mapping[str, tuple[str, Any]]) -> Any:
+    """A query of the repository; `variables` are named with their type and value."""
+    owner, name = owner_and_name(place)
+    declared = "".join(f", ${each}: {kind}" for each, (kind, _) in variables.items())
+    return {
+        "query": (
+            f"query($owner: String!, $name: String!{declared}) {{\n"
+            f"  repository(owner: $owner, name: $name) {{\n{selection}\n  }}\n  {_POINTS}\n}}\n{ACTOR}"
+        ),
+        "variables": {
+            "owner": owner,
+            "name": name,
+            **{each: value for each, (_, value) in variables.items()},
+        },
+    }
+
+
+def call_of(query: Any, connections: int) -> Call:
+    """GraphQL's points: a hundredth of the connections that it has to open, at least one."""
+    return Call(
+        "graphql", "POST", json=query, pool="graphql", cost=max(1, math.ceil(connections / 100))
+    )
+
+
+def repository_in(answer: Answer) -> Item:
+    """Raises TypeError where the answer is not one about a repository."""
+    data = answer.data
+    found = child(child(data, "data"), "repository") if isinstance(data, dict) else {}
+    if not found:
+        raise TypeError("the answer has no repository")
+    return found
+
+
+def nodes_of(connection: Item) -> tuple[list[Item], int]:
+    """The items, and how many of them GitHub could not tell."""
+    found = connection.get("nodes")
+    if not isinstance(found, list):
+        raise TypeError("the answer has no list of nodes")
+    told: list[Item] = [one for one in found if isinstance(one, dict)]
+    return told, len(found) - len(told)
+
+
+def end_of(connection: Item) -> str | None:
+    """The cursor behind the page; None where nothing follows."""
+    page = child(connection, "pageInfo")
+    return text(page, "endCursor") if flag(page, "hasNextPage") is True else None
+
+
+def after_page(
+    cursor: Cursor, connection: Item, nodes: Sequence[Item], window: Window
+) -> Cursor | None:
+    """The next page of a list by the time of the last change, newest first; see `looking_again`."""
+    moments = [at for node in nodes if (at := time(node, "updatedAt")) is not None]
+    behind = paging.moment(cursor.get("again_until")) or window.since
+    end = end_of(connection)
+    following = None
+    if end is not None and not (moments and min(moments) < behind):
+        following = {**cursor, "after": end}
+    newest = max(moments, default=None)
+    return paging.looking_again(cursor, following, newest, key="after")
+
+
+def reached(cursor: Cursor, nodes: Sequence[Item], window: Window) -> datetime | None:
+    if "again_until" in cursor:
+        return window.since
+    moments = [at for node in nodes if (at := time(node, "updatedAt")) is not None]
+    return min(moments, default=None)
+
+
+def count_call(place: Place, window: Window, what: str) -> Call:
+    """How many changed since the window began: `what` is `is:pr`, or `discussions`."""
+    owner, name = owner_and_name(place)
+    since = window.since.strftime("%Y-%m-%dT%H:%M:%SZ")
+    discussions = what == "discussions"
+    kind, field = ("DISCUSSION", "discussionCount") if discussions else ("ISSUE", "issueCount")
+    search = f"repo:{owner}/{name} {'' if discussions else what + ' '}updated:>={since}"
+    return call_of({"query": _COUNT % (kind, field), "variables": {"search": search}}, 1)
+
+
+def counted(answer: Answer, page_size: int, cost: float) -> Estimate:
+    """Pages of what was counted, and one more look at the top where there are several."""
+    data = child(answer.data, "data") if isinstance(answer.data, dict) else {}
+    found = child(data, "search")
+    count = whole(found, "issueCount")
+    count = whole(found, "discussionCount") if count is None else count
+    if count is None:
+        raise TypeError("the answer has no count")
+    pages = max(1, math.ceil(count / page_size))
+    requests = pages + 1 if pages > 1 else 1
+    return Estimate(requests, count, requests * cost)

@@ -1,0 +1,155 @@
+"""Workflow runs that failed, each by its latest attempt.
+
+GitHub lists at most a thousand of a search, so a window with more is cut into several. It searches
+by the time at which a run was made, while what is told is how it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from lightfast_pipelines.providers import paging
+from lightfast_pipelines.providers.fields import child, children, time, whole
+from lightfast_pipelines.providers.github.history.listing import (
+    Item,
+    iso,
+    kept,
+    needed_time,
+    told,
+)
+from lightfast_pipelines.providers.github.history.people import person
+from lightfast_pipelines.providers.github.history.place import address, repository
+from lightfast_pipelines.providers.history import (
+    Answer,
+    Call,
+    Cursor,
+    Estimate,
+    Json,
+    Page,
+    Place,
+    Record,
+    Window,
+)
+
+_MOST = 1_000
+# A span is cut so that each part holds this many, if they are spread evenly.
+_PART = 700
+# A run that ends in the window was made before it began; jobs take up to six hours.
+_EARLIER = timedelta(days=1)
+_FIELDS = (
+    *("id", "name", "head_branch", "head_sha", "path", "run_number", "run_attempt", "event"),
+    *("display_title", "status", "conclusion", "workflow_id", "html_url", "created_at"),
+    *("run_started_at", "updated_at"),
+)
+
+
+class WorkflowRuns:
+    """`history.Walker`. The cursor has the spans of time that are still to be asked for, newest first;
+    both ends belong to a span, in whole seconds."""
+
+    entity_type = "workflow_run"
+    page_size = 100
+
+    def start(self, place: Place, window: Window) -> Cursor:  # noqa: ARG002
+        return {"spans": [[iso(window.since - _EARLIER), iso(window.until)]], "offset": 0}
+
+    def call(
+        self,
+        place: Place,
+        window: Window,  # noqa: ARG002 - the cursor's spans are made of it
+        cursor: Cursor,
+        page_size: int,
+    ) -> Call:
+        since, until = cursor["spans"][0]
+        params = {
+            "status": "failure",
+            "created": f"{since}..{until}",
+            "per_page": str(page_size),
+            "page": paging.page_of(cursor, page_size),
+        }
+        return Call(f"{address(place)}/actions/runs", params=params)
+
+    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:  # noqa: ARG002
+        total, items = _runs(answer)
+        records, troubles = told(self.entity_type, place, items, _records)
+        span, *others = cursor["spans"]
+        parts = _parts(span, total) if total >= _MOST and not cursor["offset"] else []
+        following: Cursor | None
+        if len(parts) > 1:
+            following = {"spans": [*parts, *others], "offset": 0}
+            return Page(records, following, 0, None, troubles)
+        following = paging.after(cursor, answer, self.page_size)
+        if following is None and others:
+            following = {"spans": others, "offset": 0}
+        moments = [at for item in items if (at := time(item, "created_at")) is not None]
+        return Page(records, following, len(items), min(moments, default=None), troubles)
+
+    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+        if not answers:
+            return self.call(place, window, self.start(place, window), self.page_size)
+        total, _ = _runs(answers[0])
+        if total < _MOST:
+            return Estimate(max(1, -(-total // self.page_size)), total)
+        parts = len(_parts(self.start(place, window)["spans"][0], total))
+        return Estimate(1 + -(-total // self.page_size) + parts // 2, total)
+
+
+def _runs(answer: Answer) -> tuple[int, list[Item]]:
+    data = answer.data if isinstance(answer.data, dict) else {}
+    total = whole(data, "total_count")
+    if total is None or not isinstance(data.get("workflow_runs"), list):
+        raise TypeError("a list of workflow runs was expected")
+    return total, children(data, "workflow_runs")
+
+
+def _parts(span: Sequence[str], total: int) -> list[list[str]]:
+    """Even parts of the span, newest first; one where it is no longer than a second."""
+    since, until = (datetime.fromisoformat(end) for end in span)
+    seconds = int((until - since).total_seconds())
+    count = min(max(2, -(-total // _PART)), seconds + 1)
+    if count < 2:
+        return [list(span)]
+    # Ends that belong to two parts would list what happened there twice.
+    edges = [since + timedelta(seconds=(seconds + 1) * n // count) for n in range(count + 1)]
+    parts = [[iso(begin), iso(end - timedelta(seconds=1))] for begin, end in pairwise(edges)]
+    return parts[::-1]
+
+
+def _records(place: Place, item: Item) -> Iterator[Record]:
+    run: Json = {
+        **kept(item, *_FIELDS),
+        "actor": person(item.get("actor")),
+        "triggering_actor": person(item.get("triggering_actor")),
+        "pull_requests": [_pull(pull) for pull in children(item, "pull_requests")],
+    }
+    commit, head = child(item, "head_commit"), child(item, "head_repository")
+    if commit:
+        run["head_commit"] = kept(commit, "id", "message", "timestamp", "author", "committer")
+    if head:
+        run["head_repository"] = kept(head, "id", "full_name", "html_url")
+    payload: dict[str, Any] = {
+        "action": "completed",
+        "workflow_run": run,
+        "repository": repository(place),
+    }
+    doer = run["triggering_actor"] or run["actor"]
+    if doer is not None:
+        payload["sender"] = doer
+    attempt = whole(item, "run_attempt") or 1
+    at = needed_time(item, "updated_at")
+    yield Record("workflow_run", payload, at, f"backfill:workflow-run:{int(item['id'])}:{attempt}")
+
+
+def _pull(pull: Item) -> Json:
+    head, base = child(pull, "head"), child(pull, "base")
+    return {
+        **kept(pull, "id", "number"),
+        "head": {**kept(head, "ref", "sha"), "repo": kept(child(head, "repo"), "id", "name")},
+        "base": {**kept(base, "ref", "sha"), "repo": kept(child(base, "repo"), "id", "name")},
+    }
+
+
+WALKER = WorkflowRuns()
