@@ -53,6 +53,9 @@ _WORDS = [
     "gateway",
     "webhook",
 ]
+_NONE = {"totalCount": 0, "nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+_EMPTY = {"pullRequests": _NONE, "discussions": _NONE}
+_NO_COUNT = {"issueCount": 0, "discussionCount": 0}
 Message = MutableMapping[str, Any]
 
 
@@ -225,7 +228,9 @@ class YearServer:
         if not path:
             return msgspec.json.encode(REPOSITORY)
         if path == "graphql":
-            return b'{"data":{}}'
+            return msgspec.json.encode(
+                {"data": {"repository": _EMPTY, "search": _NO_COUNT, "rateLimit": None}}
+            )
         found = self._year.lists.get(path)
         rows = _between(found.rows, query) if found else []
         size, page = int(query.get("per_page", "30")), int(query.get("page", "1"))

@@ -32,6 +32,8 @@ class UnitEstimate:
     cost: float
     exact: bool
     error: str | None = None
+    saved: int = 0
+    """Of `requests`, those whose answer the estimate has already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def estimate_unit(
     intervals = coverage.uncovered(conn, identifier, unit.entity_type, asked)
     left = coverage.standing(conn, identifier, unit.entity_type)
     conn.rollback()
-    requests = items = 0
+    requests = items = saved = 0
     cost, exact = 0.0, True
     for interval in intervals:
         if not coverage.is_long(interval):
@@ -69,19 +71,22 @@ def estimate_unit(
         window = Window(interval.since, interval.until)
         try:
             found, probed = _probe(api, unit, window, check)
+        except (LookupError, TypeError, AttributeError) as error:
+            shape = f"{type(error).__name__}: {str(error)[:200]}"
+            why = f"the answer to the estimate is not of a known shape ({shape})"
+            return UnitEstimate(unit, intervals, requests, items, cost, False, why)
         except (CallFailedError, ValueError) as error:
             if isinstance(error, CallFailedError) and error.outcome is Outcome.CREDENTIAL:
                 raise
             return UnitEstimate(unit, intervals, requests, items, cost, False, str(error))
         done = left.items if left and left.interval.since == interval.since else 0
         share = max(0.0, 1 - done / found.items) if found.items and done else 1.0
-        # The first page, where the estimate began with it, is not asked for again.
-        saved = 1 if probed else 0
-        requests += max(1, round(found.requests * share)) - saved
+        requests += max(1, round(found.requests * share))
+        saved += probed
         items += round(found.items * share)
         cost += (found.cost or found.requests) * share
         exact = exact and found.exact and share == 1.0
-    return UnitEstimate(unit, intervals, requests, items, cost, exact)
+    return UnitEstimate(unit, intervals, requests, items, cost, exact, saved=saved)
 
 
 def _probe(
@@ -111,7 +116,7 @@ def expected(units: Sequence[UnitEstimate], apis: Sequence[Api]) -> Expected:
     """The sum, and the time it takes: the answers' own, and waits for limits that it will reach."""
     probes = sum(api.spent.requests for api in apis)
     spent = sum(api.spent.answer_seconds for api in apis)
-    requests = sum(one.requests for one in units)
+    requests = sum(one.requests - one.saved for one in units)
     each = spent / probes if probes else _SECONDS_A_REQUEST
     return Expected(
         requests=requests + probes,
