@@ -259,7 +259,10 @@ class World:
         return next((one for one in self.things() if one.number == number), None)
 
     def number_events(self) -> None:
-        """Gives each change that has no id one; they grow in the order of time, as GitHub's do."""
+        """Gives each change and thing that has no id one; those of changes grow in the order of time,
+        as GitHub's do."""
+        for thing in self.things():
+            thing.id = thing.id or self.id * 100_000 + thing.number
         new = [change for thing in self.things() for change in thing.changes if not change.id]
         for change in sorted(new, key=lambda one: one.at):
             change.id = self.new_id()
