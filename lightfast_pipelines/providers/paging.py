@@ -38,10 +38,20 @@ def page_size_of(answer: Answer, fallback: int) -> int:
 
 
 def after(cursor: Cursor, answer: Answer, page_size: int) -> Cursor | None:
-    """The cursor behind a numbered page, where its Link header says that there is more."""
-    if "next" not in links(answer.headers):
+    """The cursor behind a numbered page, where its Link header says that there is more; where that
+    names a cursor of the provider's own (`after`), by it."""
+    following = links(answer.headers).get("next")
+    if following is None:
         return None
-    return {**cursor, "offset": int(cursor.get("offset", 0)) + page_size_of(answer, page_size)}
+    offset = int(cursor.get("offset", 0)) + page_size_of(answer, page_size)
+    own = parse_qs(urlsplit(following).query).get("after")
+    return {**cursor, "offset": offset, **({"after": own[0]} if own else {})}
+
+
+def is_endless(answer: Answer) -> bool:
+    """Whether more follows and nobody says how much."""
+    found = links(answer.headers)
+    return "next" in found and "last" not in found
 
 
 def moment(value: object) -> datetime | None:

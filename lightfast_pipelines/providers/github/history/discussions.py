@@ -10,6 +10,7 @@ from typing import Any
 
 from lightfast_pipelines.providers.fields import child, children, name_of, time, whole
 from lightfast_pipelines.providers.github.history import graph
+from lightfast_pipelines.providers.github.history.counting import DISCUSSIONS, count_call
 from lightfast_pipelines.providers.github.history.listing import Item, needed_time
 from lightfast_pipelines.providers.github.history.people import of_graphql
 from lightfast_pipelines.providers.github.history.place import repository
@@ -143,7 +144,7 @@ class Discussions:
 
     def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
         if not answers:
-            return graph.count_call(place, window, "discussions")
+            return count_call(place, window, DISCUSSIONS)
         cost = max(1, -(-_connections(self.page_size) // 100))
         return graph.counted(answers[0], self.page_size, cost)
 

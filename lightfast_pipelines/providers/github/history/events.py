@@ -176,4 +176,11 @@ def _dismissed(place: Place, item: Item) -> Record:
     return Record("pull_request_review", payload, at, f"backfill:issue-event:{item['id']}")
 
 
-WALKER = Listing("issue_event", "issues/events", nothing, records, ordered_by="created_at")
+WALKER = Listing(
+    "issue_event",
+    "issues/events",
+    nothing,
+    records,
+    ordered_by="created_at",
+    cut_from=30_000,
+)

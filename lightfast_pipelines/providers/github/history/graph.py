@@ -11,19 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.providers import paging
-from lightfast_pipelines.providers.fields import child, flag, text, time, whole
+from lightfast_pipelines.providers.fields import child, flag, text, time
+from lightfast_pipelines.providers.github.history.counting import POINTS, count_in
 from lightfast_pipelines.providers.github.history.listing import Item
 from lightfast_pipelines.providers.github.history.people import ACTOR
 from lightfast_pipelines.providers.github.history.place import owner_and_name
 from lightfast_pipelines.providers.history import Answer, Call, Cursor, Estimate, Place, Window
-
-_POINTS = "rateLimit { cost remaining limit resetAt }"
-_COUNT = """
-query($search: String!) {
-  search(query: $search, type: %s, first: 1) { %s }
-  rateLimit { cost remaining limit resetAt }
-}
-"""
 
 
 def query_of(place: Place, selection: str, variables: Mapping[str, tuple[str, Any]]) -> Any:
@@ -33,7 +26,7 @@ def query_of(place: Place, selection: str, variables: Mapping[str, tuple[str, An
     return {
         "query": (
             f"query($owner: String!, $name: String!{declared}) {{\n"
-            f"  repository(owner: $owner, name: $name) {{\n{selection}\n  }}\n  {_POINTS}\n}}\n{ACTOR}"
+            f"  repository(owner: $owner, name: $name) {{\n{selection}\n  }}\n  {POINTS}\n}}\n{ACTOR}"
         ),
         "variables": {
             "owner": owner,
@@ -95,24 +88,9 @@ def reached(cursor: Cursor, nodes: Sequence[Item], window: Window) -> datetime |
     return min(moments, default=None)
 
 
-def count_call(place: Place, window: Window, what: str) -> Call:
-    """How many changed since the window began: `what` is `is:pr`, or `discussions`."""
-    owner, name = owner_and_name(place)
-    since = window.since.strftime("%Y-%m-%dT%H:%M:%SZ")
-    discussions = what == "discussions"
-    kind, field = ("DISCUSSION", "discussionCount") if discussions else ("ISSUE", "issueCount")
-    search = f"repo:{owner}/{name} {'' if discussions else what + ' '}updated:>={since}"
-    return call_of({"query": _COUNT % (kind, field), "variables": {"search": search}}, 1)
-
-
 def counted(answer: Answer, page_size: int, cost: float) -> Estimate:
     """Pages of what was counted, and one more look at the top where there are several."""
-    data = child(answer.data, "data") if isinstance(answer.data, dict) else {}
-    found = child(data, "search")
-    count = whole(found, "issueCount")
-    count = whole(found, "discussionCount") if count is None else count
-    if count is None:
-        raise TypeError("the answer has no count")
+    count = count_in(answer)
     pages = max(1, math.ceil(count / page_size))
     requests = pages + 1 if pages > 1 else 1
     return Estimate(requests, count, requests * cost)

@@ -12,6 +12,7 @@ from typing import Any
 
 from lightfast_pipelines.providers import paging
 from lightfast_pipelines.providers.fields import time
+from lightfast_pipelines.providers.github.history.counting import count_call, count_in
 from lightfast_pipelines.providers.github.history.place import address
 from lightfast_pipelines.providers.history import (
     Answer,
@@ -48,12 +49,18 @@ class Listing:
     records: Callable[[Place, Item], Iterable[Record]]
     ordered_by: str | None = None
     page_size: int = 100
+    cut_from: int | None = None
+    """So many items or more, on full pages, are the end that GitHub makes "to keep the API fast"."""
 
     def start(self, place: Place, window: Window) -> Cursor:  # noqa: ARG002
         return {"offset": 0}
 
     def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
-        return self._call(place, window, paging.page_of(cursor, page_size), page_size)
+        call = self._call(place, window, paging.page_of(cursor, page_size), page_size)
+        if "after" not in cursor:
+            return call
+        params = {name: value for name, value in call.params.items() if name != "page"}
+        return replace(call, params={**params, "after": str(cursor["after"])})
 
     def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
         items = items_of(answer)
@@ -65,6 +72,8 @@ class Listing:
         moments = self._moments(items)
         behind = paging.moment(cursor.get("again_until")) or window.since
         following = paging.after(cursor, answer, self.page_size)
+        if not moments or min(moments) >= behind:
+            self._refuse_cut(cursor, following, answer)
         if moments and min(moments) < behind:
             following = None
         if self.ordered_by == _CHANGES:
@@ -84,6 +93,11 @@ class Listing:
         def oldest(answer: Answer) -> datetime | None:
             return min(self._moments(items_of(answer)), default=None)
 
+        if self.ordered_by is None and answers and paging.is_endless(answers[0]):
+            if len(answers) == 1:
+                return count_call(place, window, "")
+            total = count_in(answers[1])
+            return Estimate(max(2, -(-total // self.page_size)), total)
         if self.ordered_by is None:
             found = paging.estimate_of_all(answers, call, count)
         else:
@@ -95,6 +109,16 @@ class Listing:
     def _call(self, place: Place, window: Window, page: str, page_size: int) -> Call:
         params = {**self.params(place, window), "per_page": str(page_size), "page": page}
         return Call(f"{address(place)}/{self.path}", params=params)
+
+    def _refuse_cut(self, cursor: Cursor, following: Cursor | None, answer: Answer) -> None:
+        """What stands behind the end of a list that GitHub cuts off is not fetched: says so."""
+        size = paging.page_size_of(answer, self.page_size)
+        seen = int(cursor.get("offset", 0)) + len(items_of(answer))
+        if self.cut_from and following is None and seen >= self.cut_from and seen % size == 0:
+            raise ValueError(
+                f"GitHub shows no more than the latest {seen:,} of {self.path}: what came before is "
+                "not to be had, ask for a later --since"
+            )
 
     def _moments(self, items: Iterable[Item]) -> list[datetime]:
         found = (time(item, self.ordered_by or "") for item in items)

@@ -10,6 +10,7 @@ from typing import Any
 
 from lightfast_pipelines.providers.fields import child, children, name_of, text, time, whole
 from lightfast_pipelines.providers.github.history import graph
+from lightfast_pipelines.providers.github.history.counting import count_call
 from lightfast_pipelines.providers.github.history.listing import Item, needed_time
 from lightfast_pipelines.providers.github.history.people import of_graphql
 from lightfast_pipelines.providers.github.history.place import repository
@@ -117,7 +118,7 @@ class Reviews:
 
     def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
         if not answers:
-            return graph.count_call(place, window, "is:pr")
+            return count_call(place, window, "is:pr")
         return graph.counted(answers[0], self.page_size, 1)
 
 
