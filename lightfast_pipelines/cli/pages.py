@@ -11,17 +11,20 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[2]
 SETTINGS_BEGIN = "<!-- settings: written by `lightfast docs` -->"
 SETTINGS_END = "<!-- end of settings -->"
+FACTS_BEGIN = "<!-- facts: written by `lightfast docs` -->"
+FACTS_END = "<!-- end of facts -->"
 
 _VIEW_COMMENT = re.compile(r"COMMENT ON VIEW lightfast\.(\w+) IS '((?:[^']|'')*)'")
 
 
 def stale_pages(docs: Path = CHECKOUT / "docs") -> dict[Path, str]:
     """Page -> the text it should have, for each that has another."""
-    operations = docs / "operations.md"
+    operations, history = docs / "operations.md", docs / "history.md"
     wanted = {
         docs / "data-dictionary.md": data_dictionary(),
         docs / "events.md": events_page(),
         operations: with_settings(operations.read_text() if operations.exists() else ""),
+        history: with_facts(history.read_text() if history.exists() else ""),
     }
     return {
         page: text for page, text in wanted.items() if not page.exists() or page.read_text() != text
@@ -114,8 +117,58 @@ def settings_table() -> str:
 
 def with_settings(page: str) -> str:
     """The page with its table of settings written anew. Raises ValueError where it has no place for it."""
-    before, begin, rest = page.partition(SETTINGS_BEGIN)
-    _, end, after = rest.partition(SETTINGS_END)
+    return _with_block(page, SETTINGS_BEGIN, SETTINGS_END, settings_table())
+
+
+def with_facts(page: str) -> str:
+    """The page with its tables of shared facts written anew. Raises ValueError like `with_settings`."""
+    return _with_block(page, FACTS_BEGIN, FACTS_END, shared_facts())
+
+
+def _with_block(page: str, first: str, last: str, text: str) -> str:
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"the page needs the lines {SETTINGS_BEGIN!r} and {SETTINGS_END!r}")
-    return f"{before}{begin}\n{settings_table()}\n{end}{after}"
+        raise ValueError(f"the page needs the lines {first!r} and {last!r}")
+    return f"{before}{begin}\n{text}\n{end}{after}"
+
+
+# Further tables that a provider's `shared_facts` may have -> what stands above them.
+_FURTHER = {
+    "TOLD_IN_PART": "Told by the API in part:",
+    "LATEST_BY_API": "Told by the API as it is today:",
+    "DATED_BY_SENDING": "Dated by a webhook with the moment of its sending, by the API with its own:",
+    "ONLY_BY_API": "Told by the API alone:",
+}
+
+
+def shared_facts() -> str:
+    """Per provider what webhook and API both tell, and what of it the API cannot, in Markdown."""
+    import importlib
+
+    from lightfast_pipelines.providers.history import discover_history
+
+    parts: list[str] = []
+    for name in discover_history():
+        facts = importlib.import_module(
+            f"lightfast_pipelines.providers.{name}.history.shared_facts"
+        )
+        both = ", ".join(f"`{kind}`" for kind in sorted(facts.SHARED))
+        parts.append(f"### {name}\n\nTold by both: {both}.")
+        for table, title in _FURTHER.items():
+            found = getattr(facts, table, {})
+            notes = found if isinstance(found, dict) else dict.fromkeys(sorted(found), "")
+            rows = [f"- `{kind}`{f': {note}' if note else ''}" for kind, note in notes.items()]
+            if rows:
+                parts.append(title + "\n\n" + "\n".join(rows))
+        rows = ["| a webhook of | alone tells | as |", "|---|---|---|"]
+        for event, paths in sorted(facts.ONLY_BY_WEBHOOK.items()):
+            by_reason: dict[str, list[str]] = {}
+            for path, reason in paths.items():
+                by_reason.setdefault(reason, []).append(f"`{path}`" if path else "all of it")
+            rows += [
+                f"| `{event}` | {', '.join(told)} | {reason} |"
+                for reason, told in by_reason.items()
+            ]
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts)

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from lightfast_pipelines.cli.pages import (
+    FACTS_BEGIN,
+    FACTS_END,
     SETTINGS_BEGIN,
     SETTINGS_END,
     data_dictionary,
     events_page,
     stale_pages,
+    with_facts,
     with_settings,
 )
 from lightfast_pipelines.providers import discover
@@ -24,6 +27,7 @@ def test_the_generated_pages_are_up_to_date() -> None:
 
 def test_a_changed_comment_makes_the_dictionary_stale(tmp_path: Path) -> None:
     (tmp_path / "operations.md").write_text(with_settings(f"{SETTINGS_BEGIN}\n{SETTINGS_END}\n"))
+    (tmp_path / "history.md").write_text(with_facts(f"{FACTS_BEGIN}\n{FACTS_END}\n"))
     (tmp_path / "events.md").write_text(events_page())
     (tmp_path / "data-dictionary.md").write_text(
         data_dictionary().replace("A tenant", "One tenant")
