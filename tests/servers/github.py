@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tests.servers import github_graphql
+from tests.servers.github_nodes import Nodes
 from tests.servers.github_shelf import Shelf
 from tests.servers.github_wire import (
     Bucket,
@@ -49,6 +50,7 @@ class GitHubServer:
         self._app = app
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._shelves: dict[int, Shelf] = {}
+        self._nodes: dict[int, Nodes] = {}
 
     def bucket(self, token: str = TOKEN, pool: str = "core") -> Bucket:
         """To be changed by tests: `server.bucket().used = 5_000`."""
@@ -91,6 +93,12 @@ class GitHubServer:
             found = self._shelves[id(world)] = Shelf(world)
         return found
 
+    def nodes(self, world: World) -> Nodes:
+        found = self._nodes.get(id(world))
+        if found is None or found.stamp != world.stamp:
+            found = self._nodes[id(world)] = Nodes(world)
+        return found
+
     def _limits(self, token: str) -> Json:
         told = {}
         for pool in self.limits:
@@ -102,7 +110,7 @@ class GitHubServer:
 
     def _routed(self, request: Request, bucket: Bucket) -> Reply:
         if request.path == "graphql":
-            return github_graphql.answer(request, self.worlds, bucket)
+            return github_graphql.answer(request, [self.nodes(one) for one in self.worlds], bucket)
         parts = request.path.split("/")
         if request.method != "GET":
             return fault(404, "Not Found")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ import msgspec
 from tests.servers.github_items import Items, iso
 from tests.servers.github_state import State, state_of
 from tests.servers.github_wire import Reply, Request, by_cursor, fault, numbered
-from tests.servers.github_world import Change, Commit, Issue, PullRequest, World
+from tests.servers.github_world import Change, Commit, Issue, PullRequest, World, touched_of
 
 _MOST_RUNS = 1_000
 _NUMBERED = frozenset({"issue", "issue_json", "pull"})
@@ -25,7 +26,8 @@ class Shelf:
         self.world, self.stamp = world, world.stamp
         self.parts = Items(world, raw=True)
         self.things = {one.number: one for one in world.things()}
-        self._touched, self._said = _touched(world)
+        self._touched = touched_of(world)
+        self._said = Counter(one.number for one in world.comments)
         self._states: dict[int, State] = {}
         self._items: dict[tuple[str, int | str], Any] = {}
         self._chosen: dict[tuple[str, ...], Sequence[Any]] = {}
@@ -38,7 +40,7 @@ class Shelf:
 
     def said(self, number: int) -> int:
         """How many comments are on it."""
-        return self._said.get(number, 0)
+        return self._said[number]
 
     def answer(self, request: Request, rest: list[str]) -> Reply:
         match rest:
@@ -272,19 +274,6 @@ class Shelf:
             case "status":
                 return parts.deployment_status(*one)
         return parts.run(one)
-
-
-def _touched(world: World) -> tuple[dict[int, datetime], dict[int, int]]:
-    """When somebody last wrote on each issue and pull request, and how many comments it has."""
-    latest: dict[int, datetime] = {}
-    counts: dict[int, int] = {}
-    for one in world.comments:
-        counts[one.number] = counts.get(one.number, 0) + 1
-    told = [(one.number, one.changed_at) for one in (*world.comments, *world.review_comments)]
-    told += [(pull.number, one.submitted_at) for pull in world.pulls for one in pull.reviews]
-    for number, at in told:
-        latest[number] = max(at, latest.get(number, at))
-    return latest, counts
 
 
 def _comments(comments: Sequence[Any], asked: Mapping[str, str]) -> Sequence[Any]:

@@ -159,7 +159,7 @@ def by_cursor(
     cursor = request.params.get("after")
     begin = (page - 1) * size
     if cursor is not None:
-        begin = _behind(cursor, found, key)
+        begin = behind(cursor, [key(one) for one in found])
         if begin < 0:
             return fault(422, "The cursor is invalid", errors=[])
     elif page * size >= _DEEPEST:
@@ -172,12 +172,16 @@ def by_cursor(
     chosen = found[begin : begin + size]
     if begin + size >= len(found):
         return chosen, {}
-    after = base64.b64encode(f"cursor:v2:{key(chosen[-1])}".encode()).decode()
+    after = cursor_at(key(chosen[-1]))
     following = _address(request, repository, tail, after=after, page=str(page + 1))
     return chosen, _link({"next": following})
 
 
-def _behind(cursor: str, found: Sequence[Any], key: Callable[[Any], str]) -> int:
+def cursor_at(key: str) -> str:
+    return base64.b64encode(f"cursor:v2:{key}".encode()).decode()
+
+
+def behind(cursor: str, keys: Sequence[str]) -> int:
     """Where the list goes on behind the cursor, though its item may have moved; -1: no cursor."""
     try:
         told = base64.b64decode(cursor, validate=True).decode()
@@ -186,7 +190,6 @@ def _behind(cursor: str, found: Sequence[Any], key: Callable[[Any], str]) -> int
     if not told.startswith("cursor:v2:"):
         return -1
     last = told.removeprefix("cursor:v2:")
-    keys = [key(one) for one in found]
     falls = len(keys) > 1 and keys[0] > keys[-1]
     return next(
         (n for n, each in enumerate(keys) if (each < last if falls else each > last)), len(keys)

@@ -150,7 +150,8 @@ class Release:
 
 @dataclass(slots=True)
 class Discussion:
-    """`answer`: the id of the comment that was chosen, by whom and when."""
+    """`answer`: the id of the comment that was chosen, by whom and when. `reason`: RESOLVED, OUTDATED,
+    DUPLICATE."""
 
     id: int
     number: int
@@ -161,6 +162,9 @@ class Discussion:
     answer: int | None = None
     answered_at: datetime | None = None
     answered_by: str | None = None
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+    reason: str | None = None
     comments: list[Comment] = field(default_factory=list)
 
 
@@ -299,6 +303,13 @@ class World:
         self.deployments[:] = [one for one in self.deployments if one.id != identity]
         self.touch()
 
+    def changed_at(self, discussion: Discussion, at: datetime | None = None) -> datetime:
+        """When a discussion changed last, up to `at`."""
+        moments = [discussion.created_at, discussion.answered_at, discussion.closed_at]
+        moments += [one.changed_at for one in discussion.comments]
+        known = [one for one in moments if one is not None and (at is None or one <= at)]
+        return max(known, default=discussion.created_at)
+
     @classmethod
     def synthetic(
         cls,
@@ -338,6 +349,16 @@ class World:
                     world.pulls.append(_merged(commit, int(merge[1]), merge[2]))
         world.number_events()
         return world
+
+
+def touched_of(world: World) -> dict[int, datetime]:
+    """When somebody last wrote on each issue and pull request."""
+    latest: dict[int, datetime] = {}
+    told = [(one.number, one.changed_at) for one in (*world.comments, *world.review_comments)]
+    told += [(pull.number, one.submitted_at) for pull in world.pulls for one in pull.reviews]
+    for number, at in told:
+        latest[number] = max(at, latest.get(number, at))
+    return latest
 
 
 def _commit(told: Mapping[str, Any]) -> Commit:

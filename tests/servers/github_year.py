@@ -264,3 +264,8 @@ def _discussion(world: World, year: _Year, number: int) -> None:
         if chosen is not None:
             discussion.answer, discussion.answered_at = discussion.comments[0].id, chosen
             discussion.answered_by = discussion.author
+            now = chosen
+    end = year.after(now, 30) if now is not None and year.chance.random() < 0.2 else None
+    if end is not None:
+        discussion.closed_at, discussion.closed_by = end, year.who()
+        discussion.reason = "RESOLVED"
