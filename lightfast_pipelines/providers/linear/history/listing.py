@@ -6,7 +6,7 @@ Which list, which facts: that is said by the modules of comments, projects and c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lightfast_pipelines.providers.fields import time
@@ -39,8 +39,9 @@ class ListWalker:
     selection: str
     where: Callable[[Place, Window], Sequence[Json | None]]
     records: Callable[[Json, str], Sequence[Record]]
-    inner: tuple[tuple[int, str], ...] = field(default=())
-    """Lists inside each thing, as (length, selection), for what they cost."""
+    priced: str | None = None
+    """The selection without its lists, which `inner` are as (length, selection): for what they cost."""
+    inner: tuple[tuple[int, str], ...] = ()
 
     def start(self, place: Place, window: Window) -> Cursor:  # noqa: ARG002
         return {"after": None}
@@ -87,7 +88,7 @@ class ListWalker:
         return counting(ask, counted, Costs(self.page_size, self._points()), window)
 
     def _points(self) -> float:
-        return queries.points(self.selection, *self.inner)
+        return queries.points(self.priced or self.selection, *self.inner)
 
 
 def after(found: Json) -> Cursor | None:

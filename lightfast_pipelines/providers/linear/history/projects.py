@@ -126,6 +126,7 @@ PROJECTS = ListWalker(
     f"{_PROJECT} {_TEAM_LIST} members(first: {_MEMBERS}) {{ nodes {{ id }} }}",
     where=_projects,
     records=_of_project,
+    priced=_PROJECT,
     inner=((_TEAMS, "id"), (_MEMBERS, "id")),
 )
 PROJECT_UPDATES = ListWalker(
@@ -136,5 +137,6 @@ PROJECT_UPDATES = ListWalker(
     _UPDATE.replace("project { id name url }", f"project {{ id name url {_TEAM_LIST} }}"),
     where=_updates,
     records=_of_update,
+    priced=_UPDATE,
     inner=((_TEAMS, "id"),),
 )

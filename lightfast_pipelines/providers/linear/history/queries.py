@@ -17,6 +17,7 @@ LARGEST_PAGE = 250
 """The most that Linear lists at once."""
 
 _WORD = re.compile(r"\w+")
+_PAGE_INFO = 1.2
 
 
 def page_query(name: str, connection: str, filter_type: str, selection: str, more: str = "") -> str:
@@ -38,7 +39,7 @@ def points(selection: str, *lists: tuple[int, str]) -> float:
     """
     objects = selection.count("{")
     fields = len(_WORD.findall(selection)) - objects
-    return 1 + objects + 0.1 * fields + sum(n * points(each) for n, each in lists)
+    return 1 + objects + 0.1 * fields + sum(_PAGE_INFO + n * points(each) for n, each in lists)
 
 
 def call(query: str, variables: Mapping[str, Any], cost: float) -> Call:
