@@ -46,7 +46,14 @@ _ACCEPT = {
     "X-GitHub-Api-Version": "2022-11-28",
     "User-Agent": "lightfast-pipelines",
 }
-_HEAVY = ("something went wrong", "timed out", "timeout", "couldn't respond", "resource limits")
+_HEAVY = (
+    "something went wrong",
+    "timed out",
+    "timeout",
+    "couldn't respond",
+    "resource limits",
+    "timedout",
+)
 # GitHub refuses a proof that is good for more than ten minutes, or whose clock is ahead of its own.
 _JWT_SECONDS, _JWT_BEFORE = 540, 60
 
@@ -95,7 +102,7 @@ class GitHubHistory:
             return limited
         match answer.status:
             case 200 | 201 | 202 | 204 if call.pool == "graphql":
-                return _of_graphql(answer.data)
+                return _of_graphql(answer, now)
             case 200 if "per_page" in call.params and not _is_page(answer.data):
                 kind = type(answer.data).__name__
                 return Verdict(Outcome.MALFORMED, f"{call.path} answered {kind}, not a list")
@@ -236,12 +243,15 @@ def _limited(answer: Answer, message: str, now: datetime) -> Verdict | None:
     if "retry-after" in headers:
         return Verdict(Outcome.LIMITED, message or "slow down", _seconds(headers["retry-after"]))
     if headers.get("x-ratelimit-remaining") == "0" and "x-ratelimit-reset" in headers:
-        reset = _seconds(headers["x-ratelimit-reset"])
-        wait = None if reset is None else max(1.0, reset - now.timestamp())
-        return Verdict(Outcome.LIMITED, message or "rate limit exceeded", wait)
+        return Verdict(Outcome.LIMITED, message or "rate limit exceeded", _until_full(answer, now))
     if answer.status == 429 or "secondary rate limit" in message.lower():
         return Verdict(Outcome.LIMITED, message or "slow down")
     return None
+
+
+def _until_full(answer: Answer, now: datetime) -> float | None:
+    reset = _seconds(answer.headers.get("x-ratelimit-reset", ""))
+    return None if reset is None else max(1.0, reset - now.timestamp())
 
 
 def _seconds(value: str) -> float | None:
@@ -251,24 +261,29 @@ def _seconds(value: str) -> float | None:
         return None
 
 
-def _of_graphql(data: Any) -> Verdict:
+def _of_graphql(answer: Answer, now: datetime) -> Verdict:
     """GraphQL answers 200 whatever is wrong."""
-    if not isinstance(data, dict):
-        return Verdict(Outcome.MALFORMED, "GraphQL answered no object")
+    data = answer.data
+    if data is None:
+        return Verdict(Outcome.OK)  # no JSON: told by whoever sent the request
+    if not isinstance(data, dict) or not ("data" in data or "errors" in data):
+        return Verdict(Outcome.MALFORMED, "GraphQL answered neither data nor errors")
     found = children(data, "errors")
     if not found:
         return Verdict(Outcome.OK)
     kinds = {text(one, "type") or "" for one in found}
     message = _message(data)
-    if "RATE_LIMITED" in kinds:
+    if kinds & {"RATE_LIMITED", "RATE_LIMIT"}:
+        return Verdict(Outcome.LIMITED, message, _until_full(answer, now))
+    if "secondary rate limit" in message.lower():
         return Verdict(Outcome.LIMITED, message)
     if any(words in message.lower() for words in _HEAVY):
         return Verdict(Outcome.HEAVY, message)
+    if any(value for name, value in child(data, "data").items() if name != "rateLimit"):
+        # Some field of some node could not be told; the rest of the page is there.
+        return Verdict(Outcome.OK)
     if "NOT_FOUND" in kinds:
         return Verdict(Outcome.MISSING, message)
     if kinds & {"FORBIDDEN", "INSUFFICIENT_SCOPES"}:
         return Verdict(Outcome.FORBIDDEN, message)
-    if child(data, "data"):
-        # Some field of some node could not be told; the rest of the page is there.
-        return Verdict(Outcome.OK)
     return Verdict(Outcome.INVALID, message or "GraphQL refuses the query")

@@ -110,14 +110,15 @@ class Discussions:
         nodes, untold = graph.nodes_of(discussions)
         gathered = _Gathered(place)
         gathered.troubles += [Trouble("a discussion", "GitHub could not tell it")] * untold
-        for node in nodes:
+        fresh = graph.fresh(cursor, nodes)
+        for node in fresh:
             gathered.discussion(node)
             gathered.comments(node, child(node, "comments"))
         following = graph.after_page(cursor, discussions, nodes, window)
         return Page(
             gathered.records,
             {"more": gathered.more, "then": following} if gathered.more else following,
-            len(nodes),
+            len(fresh),
             graph.reached(cursor, nodes, window),
             gathered.troubles,
         )

@@ -71,7 +71,7 @@ def after_page(
     cursor: Cursor, connection: Item, nodes: Sequence[Item], window: Window
 ) -> Cursor | None:
     """The next page of a list by the time of the last change, newest first; see `looking_again`."""
-    moments = [at for node in nodes if (at := time(node, "updatedAt")) is not None]
+    moments = _moments(nodes)
     behind = paging.moment(cursor.get("again_until")) or window.since
     end = end_of(connection)
     following = None
@@ -81,11 +81,22 @@ def after_page(
     return paging.looking_again(cursor, following, newest, key="after")
 
 
+def fresh(cursor: Cursor, nodes: Sequence[Item]) -> Sequence[Item]:
+    """Where the list is looked at again, only what has changed since."""
+    until = paging.moment(cursor.get("again_until"))
+    if until is None:
+        return nodes
+    return [node for node in nodes if (at := time(node, "updatedAt")) is None or at >= until]
+
+
 def reached(cursor: Cursor, nodes: Sequence[Item], window: Window) -> datetime | None:
     if "again_until" in cursor:
         return window.since
-    moments = [at for node in nodes if (at := time(node, "updatedAt")) is not None]
-    return min(moments, default=None)
+    return min(_moments(nodes), default=None)
+
+
+def _moments(nodes: Sequence[Item]) -> list[datetime]:
+    return [at for node in nodes if (at := time(node, "updatedAt")) is not None]
 
 
 def counted(answer: Answer, page_size: int, cost: float) -> Estimate:

@@ -64,24 +64,24 @@ class Listing:
 
     def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
         items = items_of(answer)
-        records, troubles = told(self.entity_type, place, items, self.records)
+        following = paging.after(cursor, answer, self.page_size)
         if self.ordered_by is None:
-            following = paging.after(cursor, answer, self.page_size)
+            records, troubles = told(self.entity_type, place, items, self.records)
             reached = min((record.occurred_at for record in records), default=None)
             return Page(records, following, len(items), reached, troubles)
         moments = self._moments(items)
-        behind = paging.moment(cursor.get("again_until")) or window.since
-        following = paging.after(cursor, answer, self.page_size)
-        if not moments or min(moments) >= behind:
-            self._refuse_cut(cursor, following, answer)
-        if moments and min(moments) < behind:
+        until = paging.moment(cursor.get("again_until"))
+        if moments and min(moments) < (until or window.since):
             following = None
+        else:
+            self._refuse_cut(cursor, following, answer)
         if self.ordered_by == _CHANGES:
             following = paging.looking_again(cursor, following, max(moments, default=None))
-        is_again = "again_until" in cursor
-        fresh = sum(one > behind for one in moments) if is_again else len(items)
-        reached = window.since if is_again else min(moments, default=None)
-        return Page(records, following, fresh, reached, troubles)
+        if until is not None:
+            items = [item for item in items if (at := self._moment(item)) is None or at >= until]
+        records, troubles = told(self.entity_type, place, items, self.records)
+        reached = window.since if until is not None else min(moments, default=None)
+        return Page(records, following, len(items), reached, troubles)
 
     def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
         def call(number: int) -> Call:
@@ -121,8 +121,10 @@ class Listing:
             )
 
     def _moments(self, items: Iterable[Item]) -> list[datetime]:
-        found = (time(item, self.ordered_by or "") for item in items)
-        return [moment for moment in found if moment is not None]
+        return [moment for item in items if (moment := self._moment(item)) is not None]
+
+    def _moment(self, item: Item) -> datetime | None:
+        return time(item, self.ordered_by or "")
 
 
 def told(

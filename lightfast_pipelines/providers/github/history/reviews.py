@@ -88,18 +88,19 @@ class Reviews:
             return self._more(place, cursor, found)
         pulls = child(found, "pullRequests")
         nodes, untold = graph.nodes_of(pulls)
-        records, troubles = _told(place, nodes)
-        troubles += [Trouble("review of a pull request", "GitHub could not tell it")] * untold
+        fresh = graph.fresh(cursor, nodes)
+        records, troubles = _told(place, fresh)
+        troubles += [Trouble("reviews of a pull request", "GitHub could not tell them")] * untold
         more = [
             [pull["number"], end]
-            for pull in nodes
+            for pull in fresh
             if (end := graph.end_of(child(pull, "reviews"))) is not None
         ]
         following = graph.after_page(cursor, pulls, nodes, window)
         return Page(
             records,
             {"more": more, "then": following} if more else following,
-            len(nodes),
+            len(fresh),
             graph.reached(cursor, nodes, window),
             troubles,
         )
