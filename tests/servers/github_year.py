@@ -98,8 +98,10 @@ def fill(
     world.number_events()
 
 
-def _commit(world: World, year: _Year, at: datetime, message: str, **more: Any) -> Commit:
-    who = world.person(year.who())
+def _commit(
+    world: World, year: _Year, at: datetime, message: str, by: str | None = None, **more: Any
+) -> Commit:
+    who = world.person(by or year.who())
     changed = (f"src/{year.chance.choice(_THINGS).split()[-1]}.py",)
     # GitHub knows most addresses as an account's, not all.
     login = who.login if year.chance.random() < 0.8 else None
@@ -137,8 +139,9 @@ def _pull(world: World, year: _Year, number: int, at: datetime, *, details: bool
             return
         end = merged
     message = f"Merge pull request #{number} from {world.owner}/{pull.head}\n\n{pull.title}"
-    commit = _commit(world, year, end, message, by_github=True)
-    pull.merge(end, year.who(), commit.sha)
+    merger = year.who()
+    commit = _commit(world, year, end, message, merger, by_github=True)
+    pull.merge(end, merger, commit.sha)
     if details and chance.random() < 0.1:
         late = year.after(end, 40)
         if late is not None:
