@@ -10,9 +10,10 @@ from typing import Any
 from tests.servers.linear_world import Json, World
 
 
-def lived(seed: int, steps: int = 60) -> World:
+def lived(seed: int, steps: int = 60, *, teams: int = 2) -> World:
     """A world in which some `steps` things were done."""
     world = World(seed)
+    del world.teams[teams:]
     for team in world.teams:
         world.cycle(team)
         world.project(world.random.choice(world.people), team)
