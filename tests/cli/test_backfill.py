@@ -1,0 +1,206 @@
+"""`lightfast backfill` as a person uses it: the real command against a server that speaks GitHub's API."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lightfast_pipelines import settings as settings_module
+from tests.cli.conftest import Lightfast
+from tests.servers.github import TOKEN, GitHubServer
+from tests.servers.github_world import World
+from tests.servers.serving import Fault, Served, serve
+
+KEY = "07" * 32
+SINCE, UNTIL = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+ASKED = ("--workspace", "shop", "--since", "2025-01-01", "--until", "2026-01-01")
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World.synthetic(seed=3, pulls=150, commits=420, issues=90, since=SINCE, until=UNTIL)
+
+
+@pytest.fixture
+def server(world: World) -> Iterator[Served]:
+    with serve(GitHubServer(world)) as served:
+        yield served
+
+
+@pytest.fixture
+def shop(
+    lightfast: Lightfast, server: Served, world: World, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """A workspace with the repository and a token for it; its number."""
+    for name, value in (("ENCRYPTION_KEY", KEY), ("GITHUB_API_URL", server.url), ("TOK", TOKEN)):
+        monkeypatch.setenv(name, value)
+    settings_module.settings.cache_clear()
+    lightfast("workspace", "add", "shop")
+    number = str(world.id)
+    lightfast(
+        *("integration", "add", "--workspace", "shop", "--provider", "github"),
+        *("--resource", number, "--name", world.full_name, "--credential-env", "TOK"),
+    )
+    return number
+
+
+def delivery_ids(lightfast: Lightfast) -> list[str]:
+    with lightfast.database.connect() as conn:
+        rows = conn.execute("SELECT delivery_id FROM lightfast.raw_payloads ORDER BY 1").fetchall()
+    return [row[0] for row in rows]
+
+
+def test_an_estimate_reads_nothing_and_comes_true(
+    lightfast: Lightfast, shop: str, server: Served
+) -> None:
+    expected = lightfast.json("backfill", *ASKED, "--estimate")
+    assert delivery_ids(lightfast) == []
+    before = len(server.asked)
+    done = lightfast.json("backfill", *ASKED)
+    assert done["status"] == "completed"
+    made = len(server.asked) - before
+    assert done["requests"] == made
+    assert abs(made - expected["requests"]) <= 0.1 * expected["requests"]
+    assert abs(made - done["expected"]["requests"]) <= 0.1 * done["expected"]["requests"]
+    assert done["stored"] == len(delivery_ids(lightfast)) > 1_000
+
+
+def test_the_same_range_again_makes_no_request(
+    lightfast: Lightfast, shop: str, server: Served
+) -> None:
+    lightfast("backfill", *ASKED)
+    before = len(server.asked)
+    again = lightfast.json("backfill", *ASKED)
+    assert (len(server.asked), again["records"]) == (before, 0)
+
+
+def test_what_the_memory_cannot_use_is_nothing_of_it(
+    lightfast: Lightfast, shop: str, server: Served
+) -> None:
+    lightfast("backfill", *ASKED)
+    lightfast("process")
+    status = lightfast.json("status")
+    assert {name for name, count in status["deliveries"].items() if count} <= {
+        *("delivered", "filtered", "total"),
+    }, status
+
+
+def test_status_and_activity_tell_who_read_what(
+    lightfast: Lightfast, shop: str, server: Served
+) -> None:
+    lightfast("backfill", *ASKED, "--type", "commit")
+    told = lightfast.json("backfill", "status")
+    assert [one["status"] for one in told["backfills"]] == ["completed"]
+    assert [(one["entity_type"], one["records"]) for one in told["coverage"]] == [("commit", 420)]
+    actions = [row["action"] for row in lightfast.json("activity")]
+    assert actions[:2] == ["backfill.completed", "backfill.started"]
+    listed = lightfast.json("integration", "list")[0]
+    assert listed["last_synced_at"] is not None
+
+
+def test_a_failure_is_one_line_that_says_what_and_where(
+    lightfast: Lightfast, shop: str, server: Served
+) -> None:
+    server.faults.append(Fault("/commits", 99, 404, body={"message": "Not Found"}))
+    done = lightfast("backfill", *ASKED, exits=1)
+    assert "commit: repositories/" in done.stderr
+    assert "is not there, or not to be seen with this token" in done.stderr
+    told = lightfast.json("backfill", "status")
+    other = {one["status"] for one in told["coverage"] if one["entity_type"] != "commit"}
+    assert other == {"completed"}
+
+
+def test_wrong_usage_is_told_as_such(lightfast: Lightfast, shop: str) -> None:
+    for words in (
+        ("backfill", "--workspace", "shop"),
+        ("backfill", "--workspace", "shop", "--since", "soon"),
+        ("backfill", "--workspace", "shop", "--since", "2026-01-01", "--until", "2025-01-01"),
+        ("backfill", *ASKED, "--provider", "gitlab"),
+    ):
+        lightfast(*words, exits=2)
+    unknown = lightfast("backfill", *ASKED, "--type", "commits", exits=1)
+    assert "no such entity type: commits; known: commit, " in unknown.stderr
+    assert "no backfill is running" in lightfast("backfill", "cancel", exits=1).stderr
+
+
+def test_a_link_without_a_credential_says_how_to_give_one(
+    lightfast: Lightfast, server: Served
+) -> None:
+    lightfast("workspace", "add", "shop")
+    lightfast(
+        *("integration", "add", "--workspace", "shop", "--provider", "github"),
+        *("--resource", "1", "--name", "acme/shop"),
+    )
+    done = lightfast("backfill", *ASKED, exits=1)
+    assert "it has no credential: give one with `lightfast integration add" in done.stderr
+    assert len(server.asked) == 0
+
+
+def test_a_process_killed_ten_times_at_random_points_ends_in_the_same_rows(
+    lightfast: Lightfast, shop: str, server: Served, world: World
+) -> None:
+    command = [sys.executable, "-c", "from lightfast_pipelines.cli import app; app()"]
+    command += ["backfill", *ASKED]
+    chance = random.Random(5)
+    killed = 0
+    # Slow enough that ten deaths fall into ten different pages.
+    for _ in range(10):
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 30
+        pages = len(server.asked) + chance.randint(2, 9)
+        while child.poll() is None and len(server.asked) < pages and time.monotonic() < deadline:
+            os.sched_yield()
+        if child.poll() is None:
+            os.kill(child.pid, signal.SIGKILL)
+            child.wait()
+            killed += 1
+    lightfast("backfill", *ASKED)
+    interrupted = delivery_ids(lightfast)
+    assert killed >= 5
+    assert interrupted == _undisturbed(world, lightfast)
+    with lightfast.database.connect() as conn:
+        twice: Any = conn.execute(
+            "SELECT count(*) - count(DISTINCT delivery_id) FROM lightfast.raw_payloads"
+        ).fetchone()
+    assert twice == (0,)
+
+
+def _undisturbed(world: World, lightfast: Lightfast) -> list[str]:
+    """The delivery ids that walking the same API without the engine gives."""
+    from lightfast_pipelines.providers.history import Place, Window, discover_history
+    from tests.servers.walking import walk
+
+    history = discover_history()["github"]
+    with lightfast.database.connect() as conn:
+        row = conn.execute(
+            "SELECT resource_name, resource_meta FROM lightfast.resources"
+        ).fetchone()
+    assert row is not None
+    place = Place("github", str(world.id), row[0], row[1])
+    window = Window(SINCE, UNTIL)
+    found: set[str] = set()
+    with serve(GitHubServer(world)) as server:
+        from lightfast_pipelines.providers.history import Credential
+
+        for walker in history.walkers:
+            records = walk(
+                history, walker, place, window, server.url, Credential("personal", TOKEN)
+            )
+            found |= {one.delivery_id for one in records if window.holds(one.occurred_at)}
+    return sorted(found)
+
+
+def test_days_back_may_be_said_as_a_number(lightfast: Lightfast, shop: str) -> None:
+    done = lightfast.json("backfill", "--workspace", "shop", "--since", "10d", "--type", "release")
+    assert done["status"] == "completed"
+    since = datetime.fromisoformat(lightfast.json("backfill", "status")["backfills"][0]["since"])
+    assert abs(datetime.now(UTC) - timedelta(days=10) - since) < timedelta(minutes=5)
