@@ -44,10 +44,10 @@ class GitHubServer:
     ) -> None:
         """`app` answers what `github_log.py` knows, before all else."""
         self.worlds = list(worlds)
-        self.tokens = dict(tokens) if tokens is not None else {TOKEN: None}
+        self.tokens: dict[str, datetime | None] = dict(tokens or {TOKEN: None})
         self.limits = {"core": 5_000, "graphql": 5_000}
         self.clock = clock
-        self._app = app
+        self.app = app
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._shelves: dict[int, Shelf] = {}
         self._nodes: dict[int, Nodes] = {}
@@ -65,8 +65,8 @@ class GitHubServer:
 
     def answer(self, request: Request) -> Reply:
         now = self.clock()
-        if self._app is not None:
-            reply = self._app(request, now)
+        if self.app is not None:
+            reply = self.app(request, now)
             if reply is not None:
                 return reply
         token = request.token
