@@ -44,7 +44,7 @@ class GitHubServer:
     ) -> None:
         """`app` answers what `github_log.py` knows, before all else."""
         self.worlds = list(worlds)
-        self.tokens: dict[str, datetime | None] = dict(tokens or {TOKEN: None})
+        self.tokens: dict[str, datetime | None] = {TOKEN: None} if tokens is None else dict(tokens)
         self.limits = {"core": 5_000, "graphql": 5_000}
         self.clock = clock
         self.app = app
