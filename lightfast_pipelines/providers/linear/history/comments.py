@@ -55,6 +55,7 @@ def _records(item: Json, organization: str) -> Sequence[Record]:
     if isinstance(item.get("botActor"), dict):
         base["botActor"] = item["botActor"]
     teller, text = Teller("Comment", organization, name_of(item, "url")), item.get("body")
+    resolved = time(item, "resolvedAt")
     first: Json = {**base, "updatedAt": moment(made)}
     if edited is None:
         first["body"] = text
@@ -62,14 +63,15 @@ def _records(item: Json, organization: str) -> Sequence[Record]:
     if edited is not None:
         at = same_change(item, edited)
         data: Json = {**base, "updatedAt": moment(at), "editedAt": item["editedAt"], "body": text}
+        if resolved is not None and resolved <= edited:
+            data["resolvedAt"] = item["resolvedAt"]
         changed: Json = {"body": None}
         fact = f"edited:{moment(at)}"
         found.append(teller.told("update", data, at, fact, updated_from=changed))
-    resolved = time(item, "resolvedAt")
     if resolved is not None:
         data = {**base, "updatedAt": moment(resolved), "resolvedAt": item["resolvedAt"]}
         if edited is None or edited <= resolved:
-            data["body"] = text
+            data |= {"body": text, "editedAt": item.get("editedAt")}
         person = item.get("resolvingUser")
         actor = {"type": "user", **person} if isinstance(person, dict) else None
         changed = {"resolvedAt": None}

@@ -57,7 +57,7 @@ def _of_project(item: Json, organization: str) -> Sequence[Record]:
     made = needed_time(item, "createdAt")
     teller = Teller("Project", organization, name_of(item, "url"))
     base: Json = {"id": needed_id(item), "createdAt": item["createdAt"]}
-    base |= {name: item.get(name) for name in ("name", "description", "slugId")}
+    base |= {name: item.get(name) for name in ("name", "description", "slugId", "url")}
     base["teamIds"] = [each["id"] for each in nodes(item, "teams")]
     linked(base, item, "creator")
 

@@ -39,7 +39,7 @@ _VALUES = {
     "estimate": "Estimate",
     "dueDate": "DueDate",
 }
-_KEPT = ("id", "number", "identifier", "title", "priority", "estimate", "dueDate")
+_KEPT = ("id", "number", "identifier", "title", "priority", "estimate", "dueDate", "url")
 _PRIORITIES = ("No priority", "Urgent", "High", "Medium", "Low")
 
 

@@ -53,6 +53,27 @@ LATEST_BY_API: Mapping[str, str] = {
 _NOT_KEPT = "the API tells today's value alone"
 _NOBODY = "the API does not tell who did it"
 _EARLIER = "the API does not keep an earlier text"
+_SINCE = f"where it has changed since: {_NOT_KEPT}"
+_OF_A_PROJECT: Mapping[str, str] = {
+    f"data.{name}": _SINCE
+    for name in (
+        "status",
+        "statusId",
+        "lead",
+        "leadId",
+        "memberIds",
+        "health",
+        "priority",
+        "startDate",
+        "targetDate",
+        "startedAt",
+        "completedAt",
+        "canceledAt",
+    )
+}
+_OF_A_CYCLE: Mapping[str, str] = {
+    f"data.{name}": _SINCE for name in ("name", "description", "endsAt")
+}
 
 ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     "Issue.create": {
@@ -65,6 +86,7 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
         "data.branchName": "made for whoever asks",
         "updatedFrom.description": _EARLIER,
         "updatedFrom.updatedAt": "the history tells changes, not what came before them",
+        "updatedFrom.archivedAt": "that it had been archived is told, not since when",
     },
     "Issue.remove": {
         "": "what is deleted for good is listed no more; what is in the trash is told by its history",
@@ -75,35 +97,35 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     },
     "Comment.update": {
         "actor": f"{_NOBODY}, but for who resolved a thread",
+        "data.body": f"where it was edited later: {_EARLIER}",
+        "data.editedAt": "where it was edited again later",
+        "data.resolvedAt": "where it was resolved at another time since",
         "updatedFrom": f"{_EARLIER}, and not that a thread was taken up again",
     },
     "Comment.remove": {"": "a comment that is gone is not listed"},
     "Reaction": {"": "not walked: they come with each comment and have no list of their own"},
     "Attachment": {"": "not walked"},
     "IssueLabel": {"": "not walked; which labels an issue has its history tells"},
-    "Project.create": {
-        "actor": "told by the creator",
-        "data.status": f"where the project has changed since: {_NOT_KEPT}",
-        "data.lead": f"where the project has changed since: {_NOT_KEPT}",
-        "data.health": f"where the project has changed since: {_NOT_KEPT}",
-    },
+    "Project.create": {**_OF_A_PROJECT, "actor": "told by the creator"},
     "Project.update": {
-        "": f"but for its status and its archive: {_NOT_KEPT}",
+        **_OF_A_PROJECT,
         "actor": _NOBODY,
-        "data.status.name": "where the project has another status now",
+        "updatedFrom": f"but for its status and its archive: {_NOT_KEPT}",
     },
-    "Project.remove": {"actor": _NOBODY},
+    "Project.remove": {**_OF_A_PROJECT, "actor": _NOBODY},
     "ProjectUpdate.create": {
         "actor": "told by its author",
         "data.body": f"where it was edited later: {_EARLIER}",
         "data.health": f"where it was edited later: {_EARLIER}",
     },
     "ProjectUpdate.update": {
+        "actor": "told by its author, who alone can edit it",
         "updatedFrom": "the API tells that it was edited, not what it was",
     },
     "ProjectUpdate.remove": {"": "an update that is gone is not listed"},
-    "Cycle.create": {"actor": _NOBODY},
+    "Cycle.create": {**_OF_A_CYCLE, "actor": _NOBODY},
     "Cycle.update": {
+        **_OF_A_CYCLE,
         "actor": _NOBODY,
         "updatedFrom.name": _NOT_KEPT,
         "updatedFrom.description": _NOT_KEPT,

@@ -12,8 +12,12 @@ from lightfast_pipelines.domain.events import Statement
 from lightfast_pipelines.providers.history import Credential, Place, Window
 from lightfast_pipelines.providers.linear import PROVIDER
 from lightfast_pipelines.providers.linear.history import HISTORY
-from lightfast_pipelines.providers.linear.history.shared_facts import LATEST_BY_API, SHARED
-from tests.providers.vercel.history.walks import api_of, statements
+from lightfast_pipelines.providers.linear.history.shared_facts import (
+    LATEST_BY_API,
+    ONLY_BY_WEBHOOK,
+    SHARED,
+)
+from tests.providers.vercel.history.walks import api_of, statements, untold
 from tests.servers.linear import Linear, app
 from tests.servers.linear_life import lived
 from tests.servers.linear_world import World, webhooks
@@ -22,6 +26,7 @@ KEY = Credential("api_key", "lin_api_test")
 PLACE = Place("linear", "org-1", "Acme", installation_id="org-1")
 EVER = Window(datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 # Of these the API does not tell who did them.
+_OF_ANY = ("webhookId", "webhookTimestamp")
 _BY_NOBODY = ("cycle.", "project.", "comment.edited", "project-update.edited")
 # What a later change has taken from the API: its states are then fewer.
 _FEWER_STATES = ("project.", "project-update.")
@@ -166,3 +171,24 @@ def test_what_an_edited_comment_said_at_first_is_not_made_up() -> None:
     found = {each.source_type: each.content for each in told_by_api(world).values()}
     assert "It is edited." in found["comment.edited"]
     assert "total" not in found["comment.created"]
+
+
+def test_what_a_record_lacks_of_its_webhook_is_declared() -> None:
+    undeclared: set[tuple[str, str]] = set()
+    for seed in range(6):
+        world = lived(seed, 150)
+        told = {
+            each.source_id: payload
+            for event, payload in webhooks(world)
+            for each in _read(event, payload)
+        }
+        with api_of(HISTORY, app(Linear(world)), KEY) as api:
+            for walker in HISTORY.walkers:
+                for record in api.walk(walker, PLACE, EVER).records:
+                    name = f"{record.event_type}.{record.payload['action']}"
+                    known = {path: "" for path in (*_OF_ANY, *ONLY_BY_WEBHOOK[name]) if path}
+                    for each in _read(record.event_type, record.payload):
+                        if each.source_id in told and "" not in ONLY_BY_WEBHOOK[name]:
+                            lost = untold(told[each.source_id], record.payload, known)
+                            undeclared |= {(name, path) for path in lost}
+    assert not undeclared, sorted(undeclared)
