@@ -68,13 +68,7 @@ class Shelf:
     def _issues(self, request: Request) -> Reply:
         asked = request.params
         rows = self._cached(request, "issues", lambda: self._chosen_issues(asked))
-        by = "updated_at" if asked.get("sort") == "updated" else "created_at"
-
-        def key(one: Issue) -> str:
-            moment = self.state(one).updated_at if by == "updated_at" else one.created_at
-            return f"{iso(moment)}:{one.number:09}"
-
-        found = by_cursor(request, self.world.id, "issues", rows, key)
+        found = by_cursor(request, self.world.id, "issues", rows)
         if isinstance(found, Reply):
             return found
         page, headers = found
@@ -164,17 +158,17 @@ class Shelf:
         descends = asked.get("direction", "desc" if by == "created" else "asc") == "desc"
         return sorted(chosen, key=lambda one: self._order(one, by), reverse=descends)
 
-    def _chosen_issues(self, asked: Mapping[str, str]) -> Sequence[Issue]:
+    def _chosen_issues(self, asked: Mapping[str, str]) -> Sequence[tuple[str, Issue]]:
         since, wanted = _time(asked.get("since")), asked.get("state", "open")
-        chosen = [
-            one
-            for one in self.things.values()
-            if _fits(self.state(one), wanted)
-            and (since is None or self.state(one).updated_at >= since)
-        ]
-        descends = asked.get("direction", "desc") == "desc"
         by = asked.get("sort", "created")
-        return sorted(chosen, key=lambda one: self._order(one, by), reverse=descends)
+        chosen = []
+        for one in self.things.values():
+            state = self.state(one)
+            if _fits(state, wanted) and (since is None or state.updated_at >= since):
+                moment, number = self._order(one, by)
+                chosen.append((f"{iso(moment)}:{number:09}", one))
+        descends = asked.get("direction", "desc") == "desc"
+        return sorted(chosen, key=lambda row: row[0], reverse=descends)
 
     def _order(self, one: Issue, by: str) -> tuple[datetime, int]:
         moment = self.state(one).updated_at if by == "updated" else one.created_at

@@ -150,16 +150,16 @@ def numbered(
 
 
 def by_cursor(
-    request: Request, repository: int, tail: str, found: Sequence[Any], key: Callable[[Any], str]
+    request: Request, repository: int, tail: str, found: Sequence[tuple[str, Any]]
 ) -> tuple[Sequence[Any], dict[str, str]] | Reply:
     """As GitHub pages its list of issues: `next` has a cursor and no page is said to be the last;
-    numbers of pages go only so deep."""
+    numbers of pages go only so deep. `found`: each with the key by which they are sorted."""
     size, asked = page_size(request), request.params.get("page", "1")
     page = max(1, int(asked)) if asked.isdigit() else 1
     cursor = request.params.get("after")
     begin = (page - 1) * size
     if cursor is not None:
-        begin = behind(cursor, [key(one) for one in found])
+        begin = behind(cursor, [key for key, _ in found])
         if begin < 0:
             return fault(422, "The cursor is invalid", errors=[])
     elif page * size >= _DEEPEST:
@@ -169,10 +169,11 @@ def by_cursor(
             "cursor based pagination (after/before)",
             errors=[],
         )
-    chosen = found[begin : begin + size]
+    page_of = found[begin : begin + size]
+    chosen = [one for _, one in page_of]
     if begin + size >= len(found):
         return chosen, {}
-    after = cursor_at(key(chosen[-1]))
+    after = cursor_at(page_of[-1][0])
     following = _address(request, repository, tail, after=after, page=str(page + 1))
     return chosen, _link({"next": following})
 
