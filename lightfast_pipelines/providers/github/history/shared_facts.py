@@ -65,17 +65,20 @@ TOLD_IN_PART: Mapping[str, str] = {
 }
 """Source types of which the API tells some: which. What it tells is told as the webhook told it."""
 
-_LATEST = "the API tells its latest wording"
 _OWN = "each change of it is told by an event of its own"
-_AT_THE_TIME = "the API does not tell what it was at the time"
-_NO_DOER = "the API does not tell who did it"
 _NOT_LISTED = "not in the API's lists"
 _NO_HISTORY = "the API keeps no history of it"
 _GONE = "what is gone is not listed"
+_TEXTS = "the API has no history of texts"
+_EDITS = "the API tells that a text was changed, not by whom nor how often"
+_NO_BRANCH = "an event of the API does not name the branch"
+_NO_PUSH = "a commit of the API names no push"
+_NO_PUSHER = "who made a commit is told, not who pushed it"
+_NO_FILES = "a commit of the API's list names no files"
+_NO_TITLE = "a list of comments names the thing by its number alone"
+_BY_NUMBER = "the event names the review by its number"
 
 _PULL: Mapping[str, str] = {
-    "pull_request.title": _LATEST,
-    "pull_request.body": _LATEST,
     "pull_request.draft": _OWN,
     "pull_request.labels": _OWN,
     "pull_request.assignees": _OWN,
@@ -89,131 +92,108 @@ _PULL: Mapping[str, str] = {
 }
 _PULL_OF_AN_EVENT: Mapping[str, str] = {
     **_PULL,
-    "pull_request.head": "an event of the API does not name the branch",
-    "pull_request.base": "an event of the API does not name the branch",
+    "pull_request.head": _NO_BRANCH,
+    "pull_request.base": _NO_BRANCH,
 }
 _ISSUE: Mapping[str, str] = {
-    "issue.title": _LATEST,
-    "issue.body": _LATEST,
     "issue.labels": _OWN,
     "issue.assignees": _OWN,
     "issue.assignee": _OWN,
     "issue.milestone": _OWN,
 }
-_COMMENTED: Mapping[str, str] = {
-    "comment.body": _LATEST,
-    "comment.author_association": _AT_THE_TIME,
-}
-_DISCUSSION: Mapping[str, str] = {
-    "discussion.title": _LATEST,
-    "discussion.body": _LATEST,
-    "discussion.category": _AT_THE_TIME,
-    "discussion.labels": _NO_HISTORY,
-}
-_CHANGED_PULL = {
-    f"pull_request.{action}": _PULL_OF_AN_EVENT
-    for action in (
-        *("reopened", "ready_for_review", "converted_to_draft", "labeled", "unlabeled"),
-        *("locked", "unlocked", "milestoned", "demilestoned", "unassigned"),
-        *("review_requested", "review_request_removed"),
-    )
-}
-_CHANGED_ISSUE = {
-    f"issues.{action}": _ISSUE
-    for action in (
-        *("opened", "closed", "reopened", "labeled", "unlabeled", "locked", "unlocked"),
-        *("milestoned", "demilestoned", "unassigned"),
-    )
-}
-_WITHOUT_ASSIGNEES = ("issue.assignees", "pull_request.assignees")
 
 
 def _but(paths: Mapping[str, str], *those: str) -> Mapping[str, str]:
     return {path: reason for path, reason in paths.items() if path not in those}
 
 
+_ASSIGNED = _but(_PULL_OF_AN_EVENT, "pull_request.assignees")
+_DRAFTED = _but(_PULL_OF_AN_EVENT, "pull_request.draft")
+
 ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     "push": {
-        "before": "a commit of the API names no push",
-        "forced": "a commit of the API names no push",
-        "pusher": "who made a commit is told, not who pushed it",
-        "sender": "who made a commit is told, not who pushed it",
-        "commits.added": "asked for by a request for each commit",
-        "commits.modified": "asked for by a request for each commit",
-        "commits.removed": "asked for by a request for each commit",
-        "head_commit.added": "asked for by a request for each commit",
-        "head_commit.modified": "asked for by a request for each commit",
-        "head_commit.removed": "asked for by a request for each commit",
+        "before": _NO_PUSH,
+        "forced": _NO_PUSH,
+        "repository.pushed_at": _NO_PUSH,
+        "pusher": _NO_PUSHER,
+        "sender": _NO_PUSHER,
+        "commits.added": _NO_FILES,
+        "commits.modified": _NO_FILES,
+        "commits.removed": _NO_FILES,
+        "head_commit.added": _NO_FILES,
+        "head_commit.modified": _NO_FILES,
+        "head_commit.removed": _NO_FILES,
     },
     "pull_request.opened": {
         **_PULL,
         "pull_request.head.sha": "the API tells the last commit, with the end alone",
     },
     "pull_request.closed": _PULL,
-    **_CHANGED_PULL,
-    "pull_request.assigned": _but(_PULL_OF_AN_EVENT, *_WITHOUT_ASSIGNEES),
-    "pull_request.unassigned": _but(_PULL_OF_AN_EVENT, *_WITHOUT_ASSIGNEES),
+    **{
+        f"pull_request.{action}": _PULL_OF_AN_EVENT
+        for action in (
+            *("reopened", "labeled", "unlabeled", "locked", "unlocked", "milestoned"),
+            *("demilestoned", "review_requested", "review_request_removed"),
+        )
+    },
+    "pull_request.ready_for_review": _DRAFTED,
+    "pull_request.converted_to_draft": _DRAFTED,
+    "pull_request.assigned": _ASSIGNED,
+    "pull_request.unassigned": _ASSIGNED,
     "pull_request.edited": {
         **_PULL_OF_AN_EVENT,
-        "changes.body": "the API has no history of texts",
+        "changes.body": _TEXTS,
         "changes.base": _NO_HISTORY,
     },
     "pull_request.synchronize": {"": "the API tells the last commit alone"},
-    **_CHANGED_ISSUE,
-    "issues.assigned": _but(_ISSUE, *_WITHOUT_ASSIGNEES),
-    "issues.unassigned": _but(_ISSUE, *_WITHOUT_ASSIGNEES),
-    "issues.edited": {**_ISSUE, "changes.body": "the API has no history of texts"},
+    **{
+        f"issues.{action}": _ISSUE
+        for action in (
+            *("opened", "closed", "reopened", "labeled", "unlabeled", "locked", "unlocked"),
+            *("milestoned", "demilestoned"),
+        )
+    },
+    "issues.assigned": _but(_ISSUE, "issue.assignees"),
+    "issues.unassigned": _but(_ISSUE, "issue.assignees"),
+    "issues.edited": {**_ISSUE, "changes.body": _TEXTS},
     "issues.deleted": {"": _GONE},
     "issues.transferred": {"": _GONE},
-    "pull_request_review.submitted": {
-        **_PULL_OF_AN_EVENT,
-        "review.body": _LATEST,
-        "review.state": "of one that was dismissed since, the API tells that alone",
-        "review.author_association": _AT_THE_TIME,
-    },
+    "pull_request_review.submitted": _PULL_OF_AN_EVENT,
     "pull_request_review.dismissed": {
         **_PULL_OF_AN_EVENT,
-        "review.user": "the event names the review by its number",
-        "review.body": "the event names the review by its number",
-        "review.commit_id": "the event names the review by its number",
-        "review.submitted_at": "the event names the review by its number",
-        "review.html_url": "the event names the review by its number",
-        "review.author_association": "the event names the review by its number",
+        "review.user": _BY_NUMBER,
+        "review.body": _BY_NUMBER,
+        "review.commit_id": _BY_NUMBER,
+        "review.submitted_at": _BY_NUMBER,
+        "review.html_url": _BY_NUMBER,
+        "review.author_association": _BY_NUMBER,
     },
-    "pull_request_review.edited": {"": _NO_HISTORY},
-    "issue_comment.created": {
-        **_ISSUE,
-        **_COMMENTED,
-        "issue.user": "a comment's list names its issue alone",
-    },
-    "issue_comment.edited": {
-        "": "the API tells that a text was changed, not by whom nor how often"
-    },
+    "pull_request_review.edited": {"": _EDITS},
+    "issue_comment.created": {**_ISSUE, "issue.title": _NO_TITLE, "issue.user": _NO_TITLE},
+    "issue_comment.edited": {"": _EDITS},
     "issue_comment.deleted": {"": _GONE},
     "pull_request_review_comment.created": {
         **_PULL_OF_AN_EVENT,
-        **_COMMENTED,
-        "pull_request.user": "a comment's list names its pull request alone",
+        "pull_request.title": _NO_TITLE,
+        "pull_request.user": _NO_TITLE,
     },
-    "pull_request_review_comment.edited": {
-        "": "the API tells that a text was changed, not by whom nor how often"
-    },
+    "pull_request_review_comment.edited": {"": _EDITS},
     "pull_request_review_comment.deleted": {"": _GONE},
-    "commit_comment.created": {"": "not read: there are few, and their list is not by time"},
-    "commit_comment.edited": {"": _NO_HISTORY},
-    "commit_comment.deleted": {"": _GONE},
-    "release.published": {
-        "sender": "the API tells who drafted it",
-        "release.name": _LATEST,
-        "release.body": _LATEST,
-        "release.prerelease": _AT_THE_TIME,
+    **{
+        f"commit_comment.{action}": {"": "not read: their list has no order of time"}
+        for action in ("created", "edited", "deleted")
     },
+    "release.published": {"sender": "the API tells who drafted it"},
     "release.created": {"sender": "the API tells who drafted it"},
     "release.unpublished": {"": _NO_HISTORY},
     "release.deleted": {"": _GONE},
-    "discussion.created": _DISCUSSION,
-    "discussion.answered": {**_DISCUSSION, "answer.body": _LATEST},
-    "discussion.closed": {**_DISCUSSION, "sender": _NO_DOER},
+    "discussion.created": {"discussion.labels": _NO_HISTORY},
+    "discussion.answered": {"discussion.labels": _NO_HISTORY},
+    "discussion.closed": {
+        "discussion.labels": _NO_HISTORY,
+        "discussion.answer_html_url": _OWN,
+        "sender": "the API does not tell who closed it",
+    },
     **{
         f"discussion.{action}": {"": _NO_HISTORY}
         for action in (
@@ -223,18 +203,35 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     },
     "discussion.deleted": {"": _GONE},
     "discussion.transferred": {"": _GONE},
-    "discussion_comment.created": {**_DISCUSSION, **_COMMENTED},
-    "discussion_comment.edited": {
-        "": "the API tells that a text was changed, not by whom nor how often"
-    },
+    "discussion_comment.created": {"discussion.labels": _NO_HISTORY},
+    "discussion_comment.edited": {"": _EDITS},
     "discussion_comment.deleted": {"": _GONE},
-    "deployment.created": {},
     "deployment.deleted": {"": _GONE},
-    "deployment_status.created": {},
-    "workflow_run.completed": {},
-    "check_suite.completed": {"": "asked for by a request for each commit"},
+    "check_suite.completed": {"": "listed for each commit alone"},
     "create": {"": _NO_HISTORY},
-    "delete": {"": _NO_HISTORY},
 }
 """Event and action -> JSON path of the webhook's body ("" for all of it) -> why the API lacks it. A path
 goes through lists."""
+
+_LATEST = "the latest wording"
+_NOW = "what it is today"
+TOLD_AS_OF_TODAY: Mapping[str, str] = {
+    "pull_request.title": _LATEST,
+    "pull_request.body": _LATEST,
+    "pull_request.head": "left out of a close that was undone since",
+    "issue.title": _LATEST,
+    "issue.body": _LATEST,
+    "discussion.title": _LATEST,
+    "discussion.body": _LATEST,
+    "discussion.category": _NOW,
+    "comment.body": _LATEST,
+    "comment.author_association": _NOW,
+    "review.body": _LATEST,
+    "review.author_association": _NOW,
+    "review.state": "left out of one that was dismissed since",
+    "answer.body": _LATEST,
+    "release.name": _LATEST,
+    "release.body": _LATEST,
+    "release.prerelease": _NOW,
+}
+"""JSON path -> what the API tells there, where the webhook tells how it was at the time."""
