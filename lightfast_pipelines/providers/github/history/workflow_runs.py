@@ -119,6 +119,8 @@ def _parts(span: Sequence[str], total: int) -> list[list[str]]:
 
 
 def _records(place: Place, item: Item) -> Iterator[Record]:
+    if not item["conclusion"]:
+        return  # started again since, and not over
     run: Json = {
         **kept(item, *_FIELDS),
         "actor": person(item.get("actor")),

@@ -15,10 +15,12 @@ from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.github.history import (
     comments,
     commits,
+    deployments,
     events,
     issues,
     pulls,
     releases,
+    workflow_runs,
 )
 from lightfast_pipelines.providers.github.history.listing import Listing
 from lightfast_pipelines.providers.history import Answer, Place, Record, Window
@@ -80,3 +82,48 @@ def test_the_recorded_history_has_all_that_was_told(shared: Path) -> None:
         "release.published",
     } <= seen
     assert not any(kind.startswith(("branch", "tag", "push")) for kind in seen)
+
+
+def test_a_recorded_deployment_is_told_with_its_recorded_statuses(shared: Path) -> None:
+    folder = shared / "payloads" / "github" / "api" / "_openapi-examples"
+    walker = deployments.WALKER
+    listed = items_of(folder / "repos.list-deployments.200.default.json")
+    page = walker.read(PLACE, EVER, walker.start(PLACE, EVER), Answer(200, {}, listed))
+    assert read(page.records) == ["deployment.created"]
+    assert page.next is not None
+    statuses = items_of(folder / "repos.list-deployment-statuses.200.default.json")
+    page = walker.read(PLACE, EVER, page.next, Answer(200, {}, statuses))
+    assert read(page.records) == ["deployment.succeeded"]
+    assert page.next is None
+
+
+def test_every_recorded_run_that_ended_becomes_one_record(shared: Path) -> None:
+    """GitHub is asked for those alone that failed; what is made of the others must be read as well."""
+    runs = items_of(shared / "payloads" / "github" / "api" / "_devlake" / "api_runs.json")
+    answer = Answer(200, {}, {"total_count": len(runs), "workflow_runs": runs})
+    walker = workflow_runs.WALKER
+    page = walker.read(PLACE, EVER, walker.start(PLACE, EVER), answer)
+    assert not page.troubles
+    ended = sum(bool(run["conclusion"]) for run in runs)
+    assert read(page.records) == ["workflow-run.completed"] * ended
+
+
+def test_the_recorded_pages_of_issues_are_followed_to_their_end(shared: Path) -> None:
+    recorded = json.loads(
+        (shared / "payloads/github/api/_octokit-fixtures/paginate-issues.raw.json").read_text()
+    )
+    pages = [one for one in recorded if isinstance(one["response"], list)]
+    assert len(pages) > 1
+    for one in pages:
+        answer = Answer(one["status"], _headers(one), one["response"], f"https://x{one['path']}")
+        page = issues.WALKER.read(PLACE, EVER, {"offset": 0}, answer)
+        assert not page.troubles
+        read(page.records)
+        assert (page.next is None) == (one is pages[-1])
+
+
+def _headers(recorded: Mapping[str, Any]) -> dict[str, str]:
+    raw = recorded["rawHeaders"]
+    if isinstance(raw, Mapping):
+        return {name.lower(): str(value) for name, value in raw.items()}
+    return {name.lower(): value for name, value in zip(raw[::2], raw[1::2], strict=True)}
