@@ -11,13 +11,17 @@ from lightfast_pipelines.store.database import Connection
 
 _WORKSPACE = "w.org_id, w.slug"
 _IDENTITY = "CASE WHEN {0}.id IS NULL THEN NULL ELSE {0}.source || ':' || {0}.source_id END"
+# Their order is of no meaning: several payloads of one fact give them one after the other.
+_REFERENCES = """(SELECT coalesce(jsonb_agg(r ORDER BY r::text COLLATE "C"), '[]')
+  FROM jsonb_array_elements(o."references") AS r)"""
 
 # table -> (natural key and what is believed, FROM, what --knowledge adds). One line of JSON a row.
 _TABLES: dict[str, tuple[str, str, str]] = {
     "observations": (
         f"""{_WORKSPACE}, o.source_id, o.external_id, o.source, o.source_type, o.observation_type,
         o.subject_key, o.occurred_at, {_IDENTITY.format("doer")}, {_IDENTITY.format("author")}, o.title,
-        o.content, o.category, o.topics, o.significance_score, o.significance_factors, o."references",
+        o.content, o.category, o.topics, o.significance_score, o.significance_factors,
+        {_REFERENCES},
         o.metadata, o.part_key, o.is_deleted""",
         """lightfast.observations o JOIN lightfast.workspaces w ON w.id = o.workspace_id
         LEFT JOIN lightfast.actor_identities doer ON doer.id = o.actor_identity_id

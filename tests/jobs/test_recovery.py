@@ -5,7 +5,6 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from lightfast_pipelines.assets import recovery as assets
 from lightfast_pipelines.definitions import build_definitions
 from lightfast_pipelines.history.recovery import Recovering
 from lightfast_pipelines.jobs.recovery import recover_missed_deliveries, sweep_for_deletions
@@ -43,7 +42,7 @@ def test_an_outage_is_a_row_of_the_runs_metadata(
     hooks.hooks = [{"id": 7, "config": {"url": "https://memory.acme.test/webhooks/github"}}]
     hooks.deliver(None, "issues", payloads.issue("opened", 1), ago(hours=1))
     monkeypatch.setattr(
-        assets, "Recovering", lambda **given: Recovering(**given, patience_seconds=0.0)
+        recovery, "Recovering", lambda **given: Recovering(**given, patience_seconds=0.0)
     )
     with serve(hooks) as served, dg.instance_for_test() as instance:
         apis = PlainApis(database, served.url, HookHistory())

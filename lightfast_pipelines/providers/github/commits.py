@@ -80,8 +80,11 @@ def _statement(
     accounts = co_authors(message) + committer(commit.get("committer"), author)
     if push.pusher is not None:
         accounts.append(AccountMention("pusher", push.pusher))
-    added, modified, removed = (_paths(commit, kind) for kind in ("added", "modified", "removed"))
+    kinds = ("added", "modified", "removed")
+    added, modified, removed = (_paths(commit, kind) for kind in kinds)
     paths = list(dict.fromkeys(added + modified + removed))
+    # A commit of the API's list names no files: that is not the same as changing none.
+    are_known = any(kind in commit for kind in kinds)
     relations = commit_relations(push, subject, message, merge)
     branch = push.repository.branch(push.branch or "")
     return Statement(
@@ -115,10 +118,10 @@ def _statement(
             "afterSha": push.after,
             "commitCount": commit_count,
             "commitsCut": commit_count >= COMMITS_GITHUB_SENDS,
-            "fileCount": len(paths),
-            "added": len(added),
-            "modified": len(modified),
-            "removed": len(removed),
+            "fileCount": len(paths) if are_known else None,
+            "added": len(added) if are_known else None,
+            "modified": len(modified) if are_known else None,
+            "removed": len(removed) if are_known else None,
             "forced": push.forced,
             "authorLogin": author and author.username,
             "pushedBy": push.pusher and push.pusher.username,
@@ -127,7 +130,7 @@ def _statement(
         scope=push.repository.scope,
         link_text=message[:LONGEST_LINK_TEXT],
         branch=push.branch,
-        paths=tuple(paths),
+        paths=tuple(paths) if are_known else None,
     )
 
 
