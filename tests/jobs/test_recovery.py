@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from lightfast_pipelines.definitions import build_definitions
+from lightfast_pipelines.history import recovery
 from lightfast_pipelines.history.recovery import Recovering
 from lightfast_pipelines.jobs.recovery import recover_missed_deliveries, sweep_for_deletions
 from lightfast_pipelines.providers.github import recovery as github
