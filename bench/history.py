@@ -59,6 +59,7 @@ def main() -> int:
     parser.add_argument("--pulls", type=int, default=5_000)
     parser.add_argument("--commits", type=int, default=20_000)
     parser.add_argument("--issues", type=int, default=2_000)
+    parser.add_argument("--limit", type=int, default=100_000, help="requests an hour")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -74,7 +75,7 @@ def serve_world(options: argparse.Namespace) -> int:
 
     until = datetime.now(UTC).replace(microsecond=0)
     year = Year(pulls=options.pulls, commits=options.commits, issues=options.issues, until=until)
-    app = YearServer(year, TOKEN)
+    app = YearServer(year, TOKEN, limit=options.limit)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with serve(app) as server:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -57,6 +58,11 @@ def delivery_ids(lightfast: Lightfast) -> list[str]:
     with lightfast.database.connect() as conn:
         rows = conn.execute("SELECT delivery_id FROM lightfast.raw_payloads ORDER BY 1").fetchall()
     return [row[0] for row in rows]
+
+
+def words_of(told: str) -> str:
+    """One line, whatever the width of the terminal that it was wrapped for."""
+    return " ".join(told.split())
 
 
 def test_an_estimate_reads_nothing_and_comes_true(
@@ -119,6 +125,72 @@ def test_a_failure_is_one_line_that_says_what_and_where(
     assert other == {"completed"}
 
 
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (
+            Fault("/commits", 99, 403, body={"message": "Resource not accessible"}),
+            "GitHub does not let the token read repositories/1/commits: Resource not accessible",
+        ),
+        (Fault("/commits", 99, 410, body={"message": "Gone"}), "repositories/1/commits is gone"),
+        (Fault("/commits", 99, 451), "repositories/1/commits is not to be had for legal reasons"),
+        (
+            Fault("/commits", 99, 422, body={"message": "Validation Failed"}),
+            "GitHub refuses repositories/1/commits (422): Validation Failed",
+        ),
+        (
+            Fault("/commits", 99, 500),
+            "GitHub answered 500 for repositories/1/commits (asked 5 times)",
+        ),
+        (
+            Fault("/commits", 99, 200, truncated=True),
+            "bytes that are not JSON (application/json) (asked 5 times)",
+        ),
+        (Fault("/commits", 99, 200, body={"message": "?"}), "commit: "),
+    ],
+    ids=["403", "410", "451", "422", "500", "cut", "shape"],
+)
+def test_each_fault_of_the_provider_is_told_to_whoever_asked_and_the_rest_is_read(
+    lightfast: Lightfast,
+    shop: str,
+    server: Served,
+    fault: Fault,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    server.faults.append(replace(fault))
+    done = lightfast("backfill", *ASKED, "--type", "commit", "--type", "release", exits=1)
+    assert message in words_of(done.stderr)
+    told = {one["entity_type"]: one for one in lightfast.json("backfill", "status")["coverage"]}
+    assert message.removeprefix("commit: ") in (told["commit"]["error"] or "")
+    assert told["commit"]["covered"] == []
+    assert told["release"]["status"] == "completed"
+    assert message in lightfast.json("integration", "list")[0]["sync_error"]
+
+
+def test_a_refused_token_stops_the_integration_until_another_is_given(
+    lightfast: Lightfast, shop: str, server: Served
+) -> None:
+    server.faults.append(Fault("/commits", 99, 401, body={"message": "Bad credentials"}))
+    done = lightfast("backfill", *ASKED, exits=1)
+    assert "GitHub refuses the token: Bad credentials" in done.stderr
+    one = lightfast.json("integration", "list")[0]
+    assert one["sync_status"] == "refused"
+    assert "give a new one with `lightfast installation credential" in one["sync_error"]
+    asked = len(server.asked)
+    again = lightfast("backfill", *ASKED, exits=1)
+    assert "Bad credentials" in again.stderr
+    assert len(server.asked) == asked
+    server.faults.clear()
+    lightfast(
+        *("installation", "credential", "--provider", "github", "--id", "manual:default"),
+        *("--credential-env", "TOK"),
+    )
+    assert lightfast.json("backfill", *ASKED)["status"] == "completed"
+    assert lightfast.json("integration", "list")[0]["sync_status"] == "completed"
+
+
 def test_wrong_usage_is_told_as_such(lightfast: Lightfast, shop: str) -> None:
     for words in (
         ("backfill", "--workspace", "shop"),
@@ -168,6 +240,7 @@ def test_a_process_killed_ten_times_at_random_points_ends_in_the_same_rows(
     assert killed >= 5
     assert interrupted == _undisturbed(world, lightfast)
     with lightfast.database.connect() as conn:
+        # Each once, whatever was asked for again: the same bytes.
         twice: Any = conn.execute(
             "SELECT count(*) - count(DISTINCT delivery_id) FROM lightfast.raw_payloads"
         ).fetchone()

@@ -15,11 +15,12 @@ from urllib.parse import parse_qs
 
 import httpx
 
+from lightfast_pipelines.providers.github.signature import sign
 from lightfast_pipelines.providers.history import Answer, Call, Limit, Outcome, Verdict
 from tests.history.plain import PlainHistory
 from tests.providers.github.payloads import encoded
 from tests.servers.serving import Message, Receive, Scope, Send
-from tests.webhook_receiver.serving import SECRET, sign
+from tests.webhook_receiver.serving import SECRET
 
 _OUTCOMES = {
     **dict.fromkeys((401,), Outcome.CREDENTIAL),

@@ -110,7 +110,7 @@ class Nodes:
             "name": world.name,
             "nameWithOwner": world.full_name,
             "url": self.site,
-            "owner": {**self.actor(world.owner), "__typename": "Organization"},
+            "owner": {**(self.actor(world.owner) or {}), "__typename": "Organization"},
             "defaultBranchRef": {"id": node_id("REF", world.id), "name": world.default_branch},
             "hasDiscussionsEnabled": True,
             "isPrivate": False,
@@ -182,7 +182,8 @@ class Nodes:
         if isinstance(one, Discussion):
             return self.world.changed_at(one)
         latest = max((change.at for change in one.changes), default=one.created_at)
-        return max(one.created_at, latest, self._touched.get(one.number, one.created_at))
+        found: datetime = max(one.created_at, latest, self._touched.get(one.number, one.created_at))
+        return found
 
     def _state(self, one: Issue) -> str:
         state = state_of(one)

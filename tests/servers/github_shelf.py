@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from tests.servers.github_items import Items, iso
+from tests.servers.github_items import Items
+from tests.servers.github_parts import iso
 from tests.servers.github_state import State, state_of
 from tests.servers.github_wire import Reply, Request, by_cursor, fault, numbered
 from tests.servers.github_world import Change, Commit, Issue, PullRequest, World, touched_of
