@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
@@ -33,6 +33,7 @@ from lightfast_pipelines.store.locks import job_lock
 
 # Providers show a fact some seconds after it happened: what is younger is left to the next walk.
 LATE = timedelta(seconds=60)
+UNCHANGED = 304
 _TROUBLES_KEPT = 20
 
 
@@ -164,19 +165,24 @@ def _walk(
     window = Window(interval.since, interval.until)
     left = coverage.standing(conn, identifier, kind)
     resumed = left is not None and left.interval == interval
+    known: str | None = None
     if left is not None and resumed:
         cursor, size = left.cursor, left.page_size or walker.page_size
         coverage.go_on(conn, identifier, kind)
     else:
         cursor, size = walker.start(place, window), walker.page_size
+        known = coverage.etag_before(conn, identifier, kind, interval.since)
         coverage.begin(conn, identifier, kind, interval, cursor, expected)
     conn.commit()
     seen = {_fingerprint(cursor)}
-    capped = resumed
+    capped, etag = resumed, None
     while True:
         walking.check()
-        answer, size = _asked(walking.api, walker, place, window, cursor, size)
+        answer, size = _asked(walking.api, walker, place, window, cursor, size, known)
         page = _read(walker, place, window, cursor, answer)
+        if not report.pages and not resumed and _is_all_inside(page, window):
+            etag = known if answer.status == UNCHANGED else page.etag
+        known = None
         if not capped and walking.api.answered_at is not None:
             # By the provider's clock: ours may be ahead, and the future is not covered.
             until = min(interval.until, walking.api.answered_at - LATE)
@@ -201,6 +207,7 @@ def _walk(
             records=stored,
             walking=interval,
             covered=interval if page.next is None and interval.since < interval.until else None,
+            etag=etag,
         )
         conn.commit()
         report.note(page, records, stored)
@@ -212,12 +219,21 @@ def _walk(
 
 
 def _asked(
-    api: Api, walker: Walker, place: Place, window: Window, cursor: coverage.Cursor, size: int
+    api: Api,
+    walker: Walker,
+    place: Place,
+    window: Window,
+    cursor: coverage.Cursor,
+    size: int,
+    etag: str | None,
 ) -> tuple[Answer, int]:
-    """The page's answer, and the size it was asked with: halved while it is too heavy."""
+    """The page's answer, and the size it was asked with: halved while it is too heavy.
+
+    With `etag` the answer may be that nothing is new, which costs nothing where the provider says so.
+    """
     while True:
         try:
-            return api.ask(walker.call(place, window, cursor, size)), size
+            return api.ask(replace(walker.call(place, window, cursor, size), etag=etag)), size
         except CallFailedError as error:
             if error.outcome is not Outcome.HEAVY or size == 1:
                 raise
@@ -227,6 +243,8 @@ def _asked(
 def _read(
     walker: Walker, place: Place, window: Window, cursor: coverage.Cursor, answer: Answer
 ) -> Page:
+    if answer.status == UNCHANGED:
+        return Page((), None, 0)
     try:
         return walker.read(place, window, cursor, answer)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -236,6 +254,11 @@ def _read(
             f"{place.provider} {walker.entity_type}: the answer is not of a known shape ({shape}); "
             "the walk stopped at this page and counts as not fetched",
         ) from None
+
+
+def _is_all_inside(page: Page, window: Window) -> bool:
+    """Whether nothing of the page is left to a later window: only then may that one skip it."""
+    return all(record.occurred_at < window.until for record in page.records)
 
 
 def _store(walking: Walking, unit: Unit, window: Window, page: Page) -> tuple[int, int]:

@@ -107,7 +107,8 @@ class Page:
     """What an answer holds. `next` is None where the walk has reached the window's end.
 
     Records outside the window are left out by whoever stores them. `reached` is the moment that the
-    walk has come to, for its progress; `items` counts what the provider sent.
+    walk has come to, for its progress; `items` counts what the provider sent. `etag` is given with the
+    first page of a list that shows whatever is new: where it is still the same, nothing is.
     """
 
     records: Sequence[Record]
@@ -115,6 +116,7 @@ class Page:
     items: int
     reached: datetime | None = None
     troubles: Sequence[Trouble] = ()
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,20 @@ def standing(conn: Connection, integration_id: int, entity_type: str) -> Standin
     return None if row is None else Standing(_interval(row[0]), row[1], row[2], row[3])
 
 
+def etag_before(
+    conn: Connection, integration_id: int, entity_type: str, since: datetime
+) -> str | None:
+    """The ETag of the newest page as it was when all before `since` had been fetched, if it is known."""
+    row = conn.execute(
+        """
+        SELECT etag FROM lightfast.backfill_coverage
+        WHERE integration_id = %s AND entity_type = %s AND upper(covered) = %s
+        """,
+        (integration_id, entity_type, since),
+    ).fetchone()
+    return row[0] if row else None
+
+
 def begin(
     conn: Connection,
     integration_id: int,
@@ -156,9 +170,10 @@ def advance(  # noqa: PLR0913 - what a page changes, each by its name
     records: int,
     walking: Interval | None = None,
     covered: Interval | None = None,
+    etag: str | None = None,
 ) -> None:
     """A page is stored, of the walk over `walking`. With `cursor` None the walk is over, and
-    `covered` is fully fetched from now on.
+    `covered` is fully fetched from now on; `etag` is the newest page's, where all of it is stored.
 
     Does not commit: the page's records and this are one transaction.
     """
@@ -170,6 +185,7 @@ def advance(  # noqa: PLR0913 - what a page changes, each by its name
           status = CASE WHEN %(over)s THEN 'completed' ELSE status END,
           walking = CASE WHEN %(over)s THEN NULL ELSE %(walking)s END,
           covered = covered + %(covered)s::tstzmultirange,
+          etag = CASE WHEN %(over)s THEN %(etag)s ELSE etag END,
           updated_at = now()
         WHERE integration_id = %(id)s AND entity_type = %(type)s
         """,
@@ -179,6 +195,7 @@ def advance(  # noqa: PLR0913 - what a page changes, each by its name
             "records": records,
             "items": items,
             "over": cursor is None,
+            "etag": etag,
             "walking": _range(walking) if walking else None,
             "covered": TimestamptzMultirange([_range(covered)] if covered else []),
             "id": integration_id,

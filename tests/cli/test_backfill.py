@@ -277,3 +277,21 @@ def test_days_back_may_be_said_as_a_number(lightfast: Lightfast, shop: str) -> N
     assert done["status"] == "completed"
     since = datetime.fromisoformat(lightfast.json("backfill", "status")["backfills"][0]["since"])
     assert abs(datetime.now(UTC) - timedelta(days=10) - since) < timedelta(minutes=5)
+
+
+def test_asking_again_for_the_time_since_costs_github_nothing(
+    lightfast: Lightfast, shop: str, server: Served
+) -> None:
+    """Lists that show whatever is new are asked for with their ETag, which is free."""
+    types = ("--type", "issue_event", "--type", "release")
+    lightfast("backfill", "--workspace", "shop", "--since", "2025-01-01", *types)
+    with lightfast.database.connect() as conn:
+        conn.execute(
+            "UPDATE lightfast.backfill_coverage SET covered = covered - "
+            "tstzmultirange(tstzrange(upper(covered) - interval '1 hour', NULL))"
+        )
+        conn.commit()
+    before = len(server.asked)
+    done = lightfast.json("backfill", "--workspace", "shop", "--since", "2025-01-01", *types)
+    assert done["status"] == "completed"
+    assert [one.status for one in server.asked[before:]] == [304, 304]

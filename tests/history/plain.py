@@ -55,9 +55,14 @@ class PlainApi:
         query = {n: v[0] for n, v in parse_qs(scope["query_string"].decode()).items()}
         now = datetime.now(UTC) + self.ahead
         status, body = self._answer(headers, query)
+        tag = f'"{hash((json.dumps(body), query.get("offset"), query.get("size")))}"'
+        if status == 200 and headers.get("if-none-match") == tag:
+            self.used -= 1
+            status, body = 304, None
         told = {
             "content-type": "application/json",
             "date": now.strftime("%a, %d %b %Y %H:%M:%S GMT"),
+            "etag": tag,
             "x-limit": str(self.limit),
             "x-remaining": str(self.limit - self.used),
             "x-reset": str(now.timestamp() + self.reset_after),
@@ -69,7 +74,8 @@ class PlainApi:
                 "headers": [(n.encode(), v.encode()) for n, v in told.items()],
             }
         )
-        end: Message = {"type": "http.response.body", "body": json.dumps(body).encode()}
+        told_body = b"" if body is None else json.dumps(body).encode()
+        end: Message = {"type": "http.response.body", "body": told_body}
         await send(end)
 
     def _answer(self, headers: Mapping[str, str], query: Mapping[str, str]) -> tuple[int, Any]:
@@ -119,6 +125,7 @@ class PlainItems:
             len(items),
             oldest,
             [Trouble(str(i["id"]), "broken") for i in items if i["id"] in self._broken],
+            answer.headers.get("etag"),
         )
 
     def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
@@ -165,6 +172,8 @@ class PlainHistory:
         match answer.status:
             case 200:
                 return Verdict(Outcome.OK)
+            case 304:
+                return Verdict(Outcome.UNCHANGED)
             case 401:
                 return Verdict(Outcome.CREDENTIAL, f"the credential is refused: {message}")
             case 403:

@@ -59,6 +59,38 @@ def test_a_second_time_asks_nothing(database: Database, source: Source, read: Re
     assert (again.status, again.requests, again.records) == ("completed", 0, 0)
 
 
+def test_a_newest_page_that_did_not_change_costs_nothing_and_one_that_did_is_read(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    api = PlainApi(250)
+    with serve(api) as server:
+        apis = PlainApis(database, server.url)
+        first, later = FIRST + timedelta(days=30), FIRST + timedelta(days=30, hours=5)
+        read(source, apis, until=first)
+        used = api.used
+        unchanged = read(source, apis, until=later)
+        assert (api.used, server.asked[-1].status, unchanged.requests) == (used, 304, 1)
+        api.count = 252  # FIRST and 250 hours: before `later`, and told late
+        again = later + timedelta(hours=5)
+        conn.execute("UPDATE lightfast.backfill_coverage SET covered = '{}', etag = 'old'")
+        conn.commit()
+        read(source, apis, until=again)
+    assert len(stored(conn)) == 252
+    assert [(c.since, c.until) for c in list_coverage(conn)[0].covered] == [(FIRST, again)]
+
+
+def test_a_page_with_what_lies_behind_the_window_is_read_again_by_the_next_one(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    """Its ETag is the same: what the first window left out must not be taken for read."""
+    with serve(PlainApi(250)) as server:
+        apis = PlainApis(database, server.url)
+        read(source, apis, until=FIRST + timedelta(hours=200))
+        read(source, apis, until=FIRST + timedelta(hours=204))
+        read(source, apis, until=FIRST + timedelta(hours=260))
+    assert len(stored(conn)) == 250
+
+
 def test_only_the_complement_of_what_is_covered_is_fetched(
     database: Database, conn: Connection, source: Source, read: Read
 ) -> None:

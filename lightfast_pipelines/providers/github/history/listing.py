@@ -68,7 +68,7 @@ class Listing:
         if self.ordered_by is None:
             records, troubles = told(self.entity_type, place, items, self.records)
             reached = min((record.occurred_at for record in records), default=None)
-            return Page(records, following, len(items), reached, troubles)
+            return Page(records, following, len(items), reached, troubles, _etag(cursor, answer))
         moments = self._moments(items)
         until = paging.moment(cursor.get("again_until"))
         if moments and min(moments) < (until or window.since):
@@ -81,7 +81,7 @@ class Listing:
             items = [item for item in items if (at := self._moment(item)) is None or at >= until]
         records, troubles = told(self.entity_type, place, items, self.records)
         reached = window.since if until is not None else min(moments, default=None)
-        return Page(records, following, len(items), reached, troubles)
+        return Page(records, following, len(items), reached, troubles, _etag(cursor, answer))
 
     def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
         def call(number: int) -> Call:
@@ -125,6 +125,11 @@ class Listing:
 
     def _moment(self, item: Item) -> datetime | None:
         return time(item, self.ordered_by or "")
+
+
+def _etag(cursor: Cursor, answer: Answer) -> str | None:
+    """Of the first page: whatever is new is on it. GitHub counts an answer of 304 against no limit."""
+    return answer.headers.get("etag") if cursor == {"offset": 0} else None
 
 
 def told(
