@@ -275,7 +275,9 @@ def _delivery(unit: Unit, record: Record, now: datetime, first_day: date) -> Del
         provider=source.provider,
         delivery_id=record.delivery_id,
         event_type=record.event_type,
-        body=msgspec.json.encode(record.payload),
+        # Sorted: what a walk carries in its cursor comes back from the database in another order, and
+        # the same fact must be the same bytes.
+        body=msgspec.json.encode(record.payload, order="sorted"),
         headers=record.headers,
         received_at=now,
         partition_date=partition_date_of(record.occurred_at, start=first_day, now=now),

@@ -17,7 +17,7 @@ from lightfast_pipelines.providers.linear.history.shared_facts import (
     ONLY_BY_WEBHOOK,
     SHARED,
 )
-from tests.providers.vercel.history.walks import api_of, statements, untold
+from tests.providers.agreement import api_of, statements, untold
 from tests.servers.linear import Linear, app
 from tests.servers.linear_life import lived
 from tests.servers.linear_world import World, webhooks

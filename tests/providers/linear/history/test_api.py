@@ -18,7 +18,7 @@ from lightfast_pipelines.providers.history import (
     discover_history,
 )
 from lightfast_pipelines.providers.linear.history import HISTORY
-from tests.providers.vercel.history.walks import api_of
+from tests.providers.agreement import api_of
 from tests.servers.linear import Linear, app
 from tests.servers.linear_world import World
 

@@ -12,13 +12,13 @@ from lightfast_pipelines.providers.linear.history import HISTORY
 from lightfast_pipelines.providers.linear.history.shared_facts import SHARED
 from lightfast_pipelines.store.database import Database
 from tests.history.conftest import PlainApis
-from tests.providers.linear.history.test_walks import EVER
-from tests.providers.vercel.history.backfilled import (
+from tests.providers.backfilled import (
     by_backfill,
     by_webhook,
     observations,
     outcomes,
 )
+from tests.providers.linear.history.test_walks import EVER
 from tests.servers.linear import Linear, app
 from tests.servers.linear_life import lived
 from tests.servers.linear_world import webhooks

@@ -16,7 +16,7 @@ from lightfast_pipelines.domain.events import Statement
 from lightfast_pipelines.providers.history import Answer, Call, Estimate, Place, Window
 from lightfast_pipelines.providers.linear import PROVIDER
 from lightfast_pipelines.providers.linear.history import HISTORY
-from tests.providers.vercel.history.walks import statements
+from tests.providers.agreement import statements
 
 EVER = Window(datetime(2015, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 PLACES = (

@@ -19,10 +19,11 @@ from lightfast_pipelines.providers.history import (
     Window,
 )
 from lightfast_pipelines.providers.linear.history import HISTORY
-from tests.providers.vercel.history.walks import Api, api_of
+from tests.providers.agreement import api_of
 from tests.servers.linear import Linear, app
 from tests.servers.linear_life import lived
 from tests.servers.linear_world import World, text_of
+from tests.servers.walking import Asking
 
 KEY = Credential("api_key", "lin_api_test")
 PLACE = Place("linear", "org-1", "Acme", installation_id="org-1")
@@ -52,8 +53,8 @@ def test_a_walk_that_goes_on_at_any_cursor_tells_the_same(entity_type: str) -> N
     with api(lived(3, 400)) as client:
         whole = client.walk(walker, PLACE, EVER, sizes=lambda _: 3)
         assert len(whole.cursors) > 1
-        for cursor, done in zip(whole.cursors, whole.done, strict=True):
-            rest = client.walk(walker, PLACE, EVER, cursor=cursor, sizes=lambda _: 3)
+        for cursor, done in zip(whole.cursors, whole.had, strict=True):
+            rest = client.walk(walker, PLACE, EVER, start=cursor, sizes=lambda _: 3)
             assert whole.records[:done] + rest.records == whole.records
 
 
@@ -108,7 +109,7 @@ def test_nothing_is_skipped_that_changes_while_it_is_walked() -> None:
         for issue in world.issues:
             world.change(issue, priority=3)
         assert first.next is not None
-        rest = client.walk(ISSUES, PLACE, window, cursor=first.next)
+        rest = client.walk(ISSUES, PLACE, window, start=first.next)
     made = [each for each in (*first.records, *rest.records) if window.holds(each.occurred_at)]
     assert len({each.delivery_id for each in made}) == 30
     # And what is read of them is what they were before.
@@ -251,6 +252,6 @@ def test_a_page_that_is_too_complex_is_told_and_a_smaller_one_is_not() -> None:
         assert client.walk(ISSUES, PLACE, EVER, sizes=lambda _: 5).records
 
 
-def _page(client: Api, walker: Walker, cursor: Any, size: int, window: Window = EVER) -> Any:
+def _page(client: Asking, walker: Walker, cursor: Any, size: int, window: Window = EVER) -> Any:
     answer: Answer = client.good(walker.call(PLACE, window, cursor, size))
     return walker.read(PLACE, window, cursor, answer)

@@ -11,14 +11,14 @@ import pytest
 from lightfast_pipelines.providers.sentry.history import HISTORY
 from lightfast_pipelines.store.database import Database
 from tests.history.conftest import PlainApis
-from tests.providers.sentry.history.test_walks import BEGIN, WINDOW
-from tests.providers.vercel.history.backfilled import (
+from tests.providers.backfilled import (
     by_backfill,
     by_webhook,
     current_states,
     observations,
     outcomes,
 )
+from tests.providers.sentry.history.test_walks import BEGIN, WINDOW
 from tests.servers.sentry import TOKEN, Activity, Incident, Issue, World, application, webhooks
 from tests.servers.serving import serve
 

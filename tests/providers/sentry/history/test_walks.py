@@ -20,7 +20,7 @@ from lightfast_pipelines.providers.sentry.history.shared_facts import (
     ONLY_BY_WEBHOOK,
     SHARED,
 )
-from tests.providers.vercel.history.walks import Walked, api_of, statements, untold
+from tests.providers.agreement import api_of, statements, untold
 from tests.servers.sentry import (
     TOKEN,
     UUID,
@@ -31,6 +31,7 @@ from tests.servers.sentry import (
     application,
     webhooks,
 )
+from tests.servers.walking import Walk
 
 WALKERS = {walker.entity_type: walker for walker in HISTORY.walkers}
 PLACE = Place("sentry", "42", "shop", meta={"organization": "acme"}, installation_id=UUID)
@@ -90,7 +91,7 @@ def worlds(draw: st.DrawFn) -> World:
     return world
 
 
-def _walked(world: World, kind: str, place: Place = PLACE, **how: Any) -> Walked:
+def _walked(world: World, kind: str, place: Place = PLACE, **how: Any) -> Walk:
     world.limit = 10**6
     with api_of(HISTORY, application(world), CREDENTIAL) as api:
         return api.walk(WALKERS[kind], place, WINDOW, **how)
@@ -193,8 +194,8 @@ def test_pages_of_any_length_and_a_walk_taken_up_anywhere_lose_nothing(
         whole = api.walk(walker, PLACE, WINDOW).rows
         short = api.walk(walker, PLACE, WINDOW, sizes=sizes)
         assert short.rows == whole
-        for cursor, done in zip(short.cursors, short.done, strict=True):
-            rest = api.walk(walker, PLACE, WINDOW, cursor=cursor, sizes=lambda _: smaller * least)
+        for cursor, done in zip(short.cursors, short.had, strict=True):
+            rest = api.walk(walker, PLACE, WINDOW, start=cursor, sizes=lambda _: smaller * least)
             seen = {one.delivery_id for one in short.records[:done]}
             assert seen | rest.rows.keys() == whole.keys()
 

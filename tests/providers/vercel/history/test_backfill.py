@@ -10,7 +10,7 @@ import pytest
 from lightfast_pipelines.providers.vercel.history import HISTORY
 from lightfast_pipelines.store.database import Database
 from tests.history.conftest import PlainApis
-from tests.providers.vercel.history.backfilled import (
+from tests.providers.backfilled import (
     by_backfill,
     by_webhook,
     current_states,

@@ -16,9 +16,10 @@ from lightfast_pipelines.providers.history import Answer, Call, Credential, Plac
 from lightfast_pipelines.providers.vercel import PROVIDER
 from lightfast_pipelines.providers.vercel.history import HISTORY
 from lightfast_pipelines.providers.vercel.history.shared_facts import ONLY_BY_WEBHOOK, SHARED
-from tests.providers.vercel.history.walks import Walked, api_of, paths, statements, untold
+from tests.providers.agreement import api_of, paths, statements, untold
 from tests.providers.vercel.payloads import AT, MINUTE, meta, sha
 from tests.servers.vercel import TOKEN, Deployment, World, application, webhooks
+from tests.servers.walking import Walk
 
 WALKER = HISTORY.walkers[0]
 PLACE = Place("vercel", "prj_1", "shop", meta={"team": {"id": "team_1"}})
@@ -58,7 +59,7 @@ def worlds(draw: st.DrawFn) -> World:
     return world
 
 
-def _walked(world: World, place: Place = PLACE, **how: Any) -> Walked:
+def _walked(world: World, place: Place = PLACE, **how: Any) -> Walk:
     with api_of(HISTORY, application(world), CREDENTIAL) as api:
         return api.walk(WALKER, place, WINDOW, **how)
 
@@ -117,8 +118,8 @@ def test_pages_of_any_length_and_a_walk_taken_up_anywhere_lose_nothing(
         whole = api.walk(WALKER, PLACE, WINDOW).rows
         short = api.walk(WALKER, PLACE, WINDOW, sizes=lambda n: size if n < 2 else smaller)
         assert short.rows == whole
-        for cursor, done in zip(short.cursors, short.done, strict=True):
-            rest = api.walk(WALKER, PLACE, WINDOW, cursor=cursor).rows
+        for cursor, done in zip(short.cursors, short.had, strict=True):
+            rest = api.walk(WALKER, PLACE, WINDOW, start=cursor).rows
             assert {one.delivery_id for one in short.records[:done]} | rest.keys() == whole.keys()
 
 

@@ -1,0 +1,45 @@
+"""Whether an API's history and webhooks say the same: a client of a test's API, and what both state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from lightfast_pipelines.domain.events import Statement, Understood
+from lightfast_pipelines.providers.contract import Provider
+from lightfast_pipelines.providers.history import Credential, History
+from tests.servers.walking import Asking
+
+
+@contextmanager
+def api_of(history: History, app: Starlette, credential: Credential) -> Iterator[Asking]:
+    with TestClient(app) as http:
+        yield Asking(history, "http://testserver", credential, http)
+
+
+def statements(
+    provider: Provider, event_type: str, payload: Any, headers: Mapping[str, str]
+) -> Sequence[Statement]:
+    """By way of the bytes, as every payload comes."""
+    reading = provider.read(event_type, provider.decode(json.dumps(payload).encode(), headers))
+    assert isinstance(reading, Understood), (event_type, reading)
+    return reading.statements
+
+
+def paths(value: Any, at: str = "") -> set[str]:
+    """JSON paths of what says something; a list is one value."""
+    if isinstance(value, dict):
+        named = ((f"{at}.{name}" if at else name, one) for name, one in value.items())
+        return set[str]().union(*(paths(one, path) for path, one in named))
+    return {at} if value not in (None, "", []) else set()
+
+
+def untold(webhook: Any, record: Any, known: Mapping[str, str]) -> set[str]:
+    """Paths that the webhook has and the record has not, and that are not known to be so."""
+    lost = paths(webhook) - paths(record)
+    return {one for one in lost if not any(f"{one}.".startswith(f"{path}.") for path in known)}
