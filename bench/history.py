@@ -59,6 +59,7 @@ def main() -> int:
     parser.add_argument("--pulls", type=int, default=5_000)
     parser.add_argument("--commits", type=int, default=20_000)
     parser.add_argument("--issues", type=int, default=2_000)
+    parser.add_argument("--plain", action="store_true", help="pull requests, issues, commits alone")
     parser.add_argument("--limit", type=int, default=100_000, help="requests an hour")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -70,19 +71,30 @@ def main() -> int:
 
 def serve_world(options: argparse.Namespace) -> int:
     """The provider, in this process: tells its address, and at the end what it was asked."""
-    from bench.github_year import REPOSITORY, Year, YearServer
+    from tests.servers.github import GitHubServer
+    from tests.servers.github_world import World
     from tests.servers.serving import serve
 
-    until = datetime.now(UTC).replace(microsecond=0)
-    year = Year(pulls=options.pulls, commits=options.commits, issues=options.issues, until=until)
-    app = YearServer(year, TOKEN, limit=options.limit)
+    until = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    world = World.synthetic(
+        seed=7,
+        pulls=options.pulls,
+        commits=options.commits,
+        issues=options.issues,
+        since=until - timedelta(days=364),
+        until=until,
+        details=not options.plain,
+    )
+    app = GitHubServer(world, tokens={TOKEN: None})
+    app.limits = {"core": options.limit, "graphql": options.limit}
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with serve(app) as server:
         before = time.process_time()
-        print(json.dumps({"url": server.url, "repository": REPOSITORY["id"]}), flush=True)
+        print(json.dumps({"url": server.url, "repository": world.id}), flush=True)
         ended.wait()
-        asked = [f"{one.method} {one.path}?{one.query}" for one in server.asked]
+        # A query of GraphQL's is its body.
+        asked = [(one.method, one.path, one.query, one.body) for one in server.asked]
         told = {
             "cpu_seconds": round(time.process_time() - before, 1),
             "requests": len(asked),
@@ -94,6 +106,7 @@ def serve_world(options: argparse.Namespace) -> int:
 
 def _measured(folder: Path, options: argparse.Namespace) -> int:
     sizes = ["--pulls", options.pulls, "--commits", options.commits, "--issues", options.issues]
+    sizes += ["--limit", options.limit, *(["--plain"] if options.plain else [])]
     server = subprocess.Popen(
         [sys.executable, "-m", "bench.history", "--serve", *map(str, sizes)],
         stdout=subprocess.PIPE,
