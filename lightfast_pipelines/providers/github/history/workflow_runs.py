@@ -31,6 +31,7 @@ from lightfast_pipelines.providers.history import (
     Page,
     Place,
     Record,
+    Trouble,
     Window,
 )
 
@@ -39,6 +40,8 @@ _MOST = 1_000
 _PART = 700
 # A run that ends in the window was made before it began; jobs take up to six hours.
 _EARLIER = timedelta(days=1)
+# So often a span is begun again because runs left it; then its reading is told as uncertain.
+_BEGUN_AGAIN = 3
 _FIELDS = (
     *("id", "name", "head_branch", "head_sha", "path", "run_number", "run_attempt", "event"),
     *("display_title", "status", "conclusion", "workflow_id", "html_url", "created_at"),
@@ -48,7 +51,10 @@ _FIELDS = (
 
 class WorkflowRuns:
     """`history.Walker`. The cursor has the spans of time that are still to be asked for, newest first;
-    both ends belong to a span, in whole seconds."""
+    both ends belong to a span, in whole seconds.
+
+    A run that is started again leaves the list of those that failed, and all behind it move forward,
+    past the walk: where the `total` of a span has become smaller, the span is begun again."""
 
     entity_type = "workflow_run"
     page_size = 100
@@ -76,12 +82,19 @@ class WorkflowRuns:
         total, items = _runs(answer)
         records, troubles = told(self.entity_type, place, items, _records)
         span, *others = cursor["spans"]
-        parts = _parts(span, total) if total >= _MOST and not cursor["offset"] else []
+        parts = _parts(span, total) if total >= _MOST else []
         following: Cursor | None
         if len(parts) > 1:
             following = {"spans": [*parts, *others], "offset": 0}
             return Page(records, following, 0, None, troubles)
-        following = paging.after(cursor, answer, self.page_size)
+        if cursor["offset"] and total < cursor.get("total", 0):
+            again = cursor.get("again", 0) + 1
+            if again <= _BEGUN_AGAIN:
+                following = {"spans": cursor["spans"], "offset": 0, "again": again}
+                return Page(records, following, 0, None, troubles)
+            reason = "runs were started again while it was read: one may be missing"
+            troubles.append(Trouble(f"failed runs of {'..'.join(span)}", reason))
+        following = paging.after({**cursor, "total": total}, answer, self.page_size)
         if following is None and others:
             following = {"spans": others, "offset": 0}
         moments = [at for item in items if (at := time(item, "created_at")) is not None]
