@@ -63,7 +63,9 @@ class Deployments:
     ) -> Call:
         base = f"{address(place)}/deployments"
         if cursor.get("pending"):
-            params = {"per_page": str(_STATUSES), "page": str(cursor.get("statuses", 1))}
+            size = max(1, min(_STATUSES, _STATUSES * page_size // self.page_size))
+            page = paging.page_of({"offset": cursor.get("statuses", 0)}, size)
+            params = {"per_page": str(size), "page": page}
             return Call(f"{base}/{cursor['pending'][0]['id']}/statuses", params=params)
         return _list_call(place, paging.page_of(cursor, page_size), page_size)
 
@@ -89,8 +91,10 @@ class Deployments:
         records, troubles = told("deployment_status", place, items, status)
         following: Mapping[str, Any] | None = cursor["then"]
         if "next" in paging.links(answer.headers):
-            page = int(cursor.get("statuses", 1)) + 1
-            following = {"pending": cursor["pending"], "then": following, "statuses": page}
+            # From where the page really ends: an offset need be no multiple of a size that was halved.
+            size = paging.page_size_of(answer, _STATUSES)
+            end = (int(cursor.get("statuses", 0)) // size + 1) * size
+            following = {"pending": cursor["pending"], "then": following, "statuses": end}
         elif others:
             following = {"pending": others, "then": following}
         return Page(records, following, 0, time(deployment, "created_at"), troubles)
