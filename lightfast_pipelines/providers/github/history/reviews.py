@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lightfast_pipelines.providers.fields import child, children, name_of, text, time, whole
+from lightfast_pipelines.providers.fields import child, children, name_of, text, whole
 from lightfast_pipelines.providers.github.history import graph
 from lightfast_pipelines.providers.github.history.counting import count_call
 from lightfast_pipelines.providers.github.history.listing import Item, needed_time
@@ -75,7 +75,7 @@ class Reviews:
             number, after = cursor["more"][0]
             variables: dict[str, tuple[str, Any]] = {
                 "number": ("Int!", number),
-                "first": ("Int!", _NESTED),
+                "first": ("Int!", min(page_size, _NESTED)),
                 "after": ("String", after),
             }
             return graph.call_of(graph.query_of(place, _MORE, variables), 1)
@@ -134,7 +134,12 @@ def _told(place: Place, pulls: Sequence[Item]) -> tuple[list[Record], list[Troub
     records: list[Record] = []
     troubles: list[Trouble] = []
     for pull in pulls:
-        for review in children(child(pull, "reviews"), "nodes"):
+        reviews = child(pull, "reviews")
+        found = children(reviews, "nodes")
+        if not reviews or len(found) < len(reviews.get("nodes") or ()):
+            reason = "GitHub could not tell all of them"
+            troubles.append(Trouble(f"reviews of #{pull.get('number')}", reason))
+        for review in found:
             try:
                 records += _records(place, pull, review)
             except (LookupError, TypeError, ValueError) as error:
@@ -144,7 +149,7 @@ def _told(place: Place, pulls: Sequence[Item]) -> tuple[list[Record], list[Troub
 
 
 def _records(place: Place, pull: Item, review: Item) -> Iterator[Record]:
-    if time(review, "submittedAt") is None:
+    if review.get("submittedAt") is None:
         return  # not submitted yet, and shown to its author alone
     identity, at = int(review["fullDatabaseId"]), review["submittedAt"]
     author = of_graphql(review.get("author"))
