@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lightfast_pipelines.providers.fields import child, children, name_of, time, whole
+from lightfast_pipelines.providers.fields import child, children, name_of, whole
 from lightfast_pipelines.providers.github.history import graph
 from lightfast_pipelines.providers.github.history.counting import DISCUSSIONS, count_call
 from lightfast_pipelines.providers.github.history.listing import Item, needed_time
@@ -92,13 +92,14 @@ class Discussions:
             }
             return graph.call_of(graph.query_of(place, _PAGE, page), _connections(page_size))
         number, comment, after = cursor["more"][0]
+        first = max(1, min(_REST, _REST * page_size // self.page_size))
         rest: dict[str, tuple[str, Any]] = {
             "number": ("Int!", number),
-            "first": ("Int!", _REST),
+            "first": ("Int!", first),
             "after": ("String", after),
         }
         if comment is None:
-            return graph.call_of(graph.query_of(place, _MORE_COMMENTS, rest), 2 + _REST)
+            return graph.call_of(graph.query_of(place, _MORE_COMMENTS, rest), 2 + first)
         rest["comment"] = ("ID!", comment)
         return graph.call_of(graph.query_of(place, _MORE_REPLIES, rest), 2)
 
@@ -170,7 +171,7 @@ class _Gathered:
             self._note(f"discussion #{node.get('number')}", error)
 
     def comments(self, discussion: Item, connection: Item) -> None:
-        for comment in children(connection, "nodes"):
+        for comment in self._nodes(discussion, connection, "comments"):
             self._comment(discussion, comment, None)
             replies = child(comment, "replies")
             self.replies(discussion, replies, comment.get("id"), whole(comment, "databaseId"))
@@ -179,11 +180,19 @@ class _Gathered:
             self.more.append([discussion["number"], None, end])
 
     def replies(self, discussion: Item, connection: Item, comment: Any, parent: int | None) -> None:
-        for reply in children(connection, "nodes"):
+        for reply in self._nodes(discussion, connection, "replies to a comment"):
             self._comment(discussion, reply, parent)
         end = graph.end_of(connection)
         if end is not None:
             self.more.append([discussion["number"], comment, end])
+
+    def _nodes(self, discussion: Item, connection: Item, what: str) -> list[Item]:
+        """GraphQL has null for what it could not tell: for one of them, or for all."""
+        found = children(connection, "nodes")
+        if not connection or len(found) < len(connection.get("nodes") or ()):
+            item = f"{what} of #{discussion.get('number')}"
+            self.troubles.append(Trouble(item, "GitHub could not tell all of them"))
+        return list(found)
 
     def _comment(self, discussion: Item, comment: Item, parent: int | None) -> None:
         try:
@@ -219,7 +228,7 @@ def _discussion_records(place: Place, node: Item) -> Iterator[Record]:
         shown = {**_written(answer), "updated_at": answer.get("createdAt")}
         beside: Json = {"answer": shown, **({"sender": chooser} if chooser else {})}
         yield record("answered", answered, told, **beside)
-    if time(node, "closedAt") is not None:
+    if node.get("closedAt") is not None:
         reason = (name_of(node, "stateReason") or "").lower()
         told = {"state": "closed", "closed_at": node["closedAt"]}
         yield record(
