@@ -39,11 +39,15 @@ def page_size_of(answer: Answer, fallback: int) -> int:
 
 def after(cursor: Cursor, answer: Answer, page_size: int) -> Cursor | None:
     """The cursor behind a numbered page, where its Link header says that there is more; where that
-    names a cursor of the provider's own (`after`), by it."""
+    names a cursor of the provider's own (`after`), by it.
+
+    It counts from where the page really ended: 25 is no multiple of 12, to which it is halved, so the
+    page that holds it begins at 24 and ends at 36, not at 37."""
     following = links(answer.headers).get("next")
     if following is None:
         return None
-    offset = int(cursor.get("offset", 0)) + page_size_of(answer, page_size)
+    size = page_size_of(answer, page_size)
+    offset = (int(cursor.get("offset", 0)) // size + 1) * size
     own = parse_qs(urlsplit(following).query).get("after")
     return {**cursor, "offset": offset, **({"after": own[0]} if own else {})}
 
