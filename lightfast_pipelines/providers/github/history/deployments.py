@@ -30,6 +30,7 @@ from lightfast_pipelines.providers.history import (
     Page,
     Place,
     Record,
+    Trouble,
     Window,
 )
 
@@ -42,11 +43,16 @@ _STATUS = (
     *("created_at", "updated_at"),
 )
 _STATUSES = 100
+_GONE = 404
 
 
 class Deployments:
     """`history.Walker`. Those of a page whose statuses are still to be asked for stand in the cursor's
-    `pending`, as the statuses alone do not say what was deployed: so the pages are short."""
+    `pending`, as the statuses alone do not say what was deployed: so the pages are short.
+
+    One that was deleted since it was listed ends nothing: its page, `at` which the walk stands, is read
+    again for those that moved forward into it, but for what is `done` of it. Where the whole repository
+    is gone, that page says so."""
 
     entity_type = "deployment"
     page_size = 20
@@ -70,16 +76,24 @@ class Deployments:
         return _list_call(place, paging.page_of(cursor, page_size), page_size)
 
     def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
-        items = items_of(answer)
         if cursor.get("pending"):
-            return self._statuses(place, cursor, answer, items)
+            if answer.status == _GONE:
+                return _gone(cursor)
+            return self._statuses(place, cursor, answer, items_of(answer))
+        items = items_of(answer)
         records, troubles = told(self.entity_type, place, items, _created)
         following = paging.after({"offset": cursor["offset"]}, answer, self.page_size)
         end = _oldest(items)
         if end is not None and end < window.since:
             following = None
-        pending = [_deployment(item) for item in items if _may_have_statuses(item, window)]
-        after = {"pending": pending, "then": following} if pending else following
+        done = cursor.get("done", [])
+        pending = [
+            _deployment(item)
+            for item in items
+            if _may_have_statuses(item, window) and item["id"] not in done
+        ]
+        here = {"then": following, "at": cursor["offset"], "done": done}
+        after = {"pending": pending, **here} if pending else following
         return Page(records, after, len(items), end, troubles)
 
     def _statuses(self, place: Place, cursor: Cursor, answer: Answer, items: list[Item]) -> Page:
@@ -94,9 +108,10 @@ class Deployments:
             # From where the page really ends: an offset need be no multiple of a size that was halved.
             size = paging.page_size_of(answer, _STATUSES)
             end = (int(cursor.get("statuses", 0)) // size + 1) * size
-            following = {"pending": cursor["pending"], "then": following, "statuses": end}
+            following = {**cursor, "statuses": end}
         elif others:
-            following = {"pending": others, "then": following}
+            rest = {name: value for name, value in cursor.items() if name != "statuses"}
+            following = {**rest, "pending": others, "done": _done(cursor)}
         return Page(records, following, 0, time(deployment, "created_at"), troubles)
 
     def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
@@ -118,6 +133,22 @@ class Deployments:
             elif not _is_newer(pages, number, window):
                 wanted += self.page_size
         return Estimate(found.requests + wanted, found.items, exact=False)
+
+
+def is_of_one(call: Call) -> bool:
+    """Whether it asks for what one deployment has: where that is gone, its walker goes on."""
+    return "/deployments/" in call.path and call.path.endswith("/statuses")
+
+
+def _gone(cursor: Cursor) -> Page:
+    identity = cursor["pending"][0]["id"]
+    named = Trouble(f"statuses of deployment {identity}", "it was deleted while it was read")
+    following: Cursor | None = {"offset": cursor.get("at", 0), "done": _done(cursor)}
+    return Page([], following, 0, None, [named])
+
+
+def _done(cursor: Cursor) -> list[Any]:
+    return [*cursor.get("done", []), cursor["pending"][0]["id"]]
 
 
 def _list_call(place: Place, page: str, page_size: int) -> Call:

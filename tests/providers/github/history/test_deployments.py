@@ -1,4 +1,4 @@
-"""Statuses of a deployment that has many, in pages of any length."""
+"""Statuses of deployments that have many, in pages of any length, and of such as go away meanwhile."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightfast_pipelines.providers.github.history import HISTORY, deployments
-from lightfast_pipelines.providers.history import Credential, Place, Window
+from lightfast_pipelines.providers.history import Answer, Call, Credential, Outcome, Place, Window
 from tests.servers.github import TOKEN, GitHubServer
 from tests.servers.github_world import Deployment, DeploymentStatus, World, sha
 from tests.servers.serving import serve
-from tests.servers.walking import Asking
+from tests.servers.walking import Asking, Walk
 
 WINDOW = Window(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
 WALKER = deployments.WALKER
@@ -61,3 +61,59 @@ def test_no_status_is_lost_wherever_the_pages_are_halved(
     walk = asking.walk(WALKER, PLACE, WINDOW, sizes=size)
     assert len(walk.rows) == 1 + STATUSES
     assert not walk.troubles
+
+
+def deploying(count: int) -> World:
+    world = World()
+    for number in range(count):
+        at = WINDOW.since + timedelta(hours=1 + number)
+        status = DeploymentStatus(9_000 + number, "success", at + timedelta(minutes=1), "ada")
+        world.deployments.append(
+            Deployment(700 + number, sha(number), "ada", at, statuses=[status])
+        )
+    return world
+
+
+def walked(world: World, gone: dict[int, list[int]]) -> Walk:
+    """Through the world, of which these are deleted after so many pages."""
+    server = GitHubServer(world)
+    server.limits = {"core": 10**9}
+
+    def between(pages: int) -> None:
+        for identity in gone.get(pages, []):
+            world.delete_deployment(identity)
+
+    with serve(server) as running, httpx.Client(timeout=30) as http:
+        asking = Asking(HISTORY, running.url, Credential("personal", TOKEN), http)
+        return asking.walk(WALKER, PLACE, WINDOW, between=between)
+
+
+@pytest.mark.parametrize("gone", [[748], [749], [730], [749, 748, 747], range(730, 750)])
+def test_a_deployment_that_is_deleted_once_it_is_listed_takes_no_other_with_it(
+    gone: list[int],
+) -> None:
+    world = deploying(50)
+    walk = walked(world, {1: list(gone)})
+    for one in world.deployments:
+        assert f"backfill:deployment:{one.id}:created" in walk.rows
+        assert f"backfill:deployment-status:{one.statuses[0].id}" in walk.rows
+    # The page is read again for the first of them, and no longer names the others.
+    assert [one.item for one in walk.troubles] == [f"statuses of deployment {max(gone)}"]
+
+
+def test_a_cursor_that_was_stored_without_its_page_goes_on_from_the_top() -> None:
+    pending = {"pending": [{"id": 7}], "then": None}
+    page = WALKER.read(PLACE, WINDOW, pending, Answer(404, {}, {"message": "Not Found"}))
+    assert page.next == {"offset": 0, "done": [7]}
+
+
+def test_only_what_hangs_on_one_deployment_may_be_gone() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    missing = Answer(404, {}, {"message": "Not Found"})
+    calls = {
+        "repositories/1/deployments/7/statuses": Outcome.OK,
+        "repositories/1/deployments": Outcome.MISSING,
+        "repositories/1/commits/c/statuses": Outcome.MISSING,
+    }
+    for path, outcome in calls.items():
+        assert HISTORY.verdict(Call(path), missing, now).outcome is outcome
