@@ -258,10 +258,11 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """What was asked for lately, and what is covered."""
-    from lightfast_pipelines.store.backfills import list_backfills
+    from lightfast_pipelines.store.backfills import end_dead, list_backfills
     from lightfast_pipelines.store.coverage import list_coverage
 
     with a_connection() as conn:
+        end_dead(conn, datetime.now(UTC))
         place = the_workspace(conn, workspace).id if workspace else None
         runs, covered = list_backfills(conn, workspace_id=place), list_coverage(conn, place)
     if as_json:
@@ -332,9 +333,10 @@ def cancel(
 ) -> None:
     """End a running backfill within a page; what it read stays."""
     from lightfast_pipelines.cli.opening import the_operator
-    from lightfast_pipelines.store.backfills import ask_to_cancel, list_backfills
+    from lightfast_pipelines.store.backfills import ask_to_cancel, end_dead, list_backfills
 
     with a_connection() as conn:
+        end_dead(conn, datetime.now(UTC))
         wanted = (
             [number]
             if number is not None

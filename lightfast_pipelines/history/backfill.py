@@ -103,12 +103,12 @@ class _Run:
                 self.result.refused |= {one.source.integration_id: why for one in group}
                 continue
             self._opened[source.installation_id] = api
-        self.result.expected = expected(found, list(self._opened.values()))
+        self.result.expected = expected(found, self._opened)
         return found
 
     def whole(self, conn: Connection, units: Sequence[Unit], first_day: date) -> None:
         ledger = Ledger(conn, self._request)
-        ledger.start()
+        ledger.start(datetime.now(UTC))
         self.result.backfill_ids = ledger.ids
         with ExitStack() as stack:
             try:
@@ -116,6 +116,11 @@ class _Run:
                 ledger.estimated(self.result.expected)
                 self._hearing.on_estimate(self.result.expected, estimates)
                 self._walk(ledger, estimates, first_day)
+            except Exception as error:
+                # A mistake of ours, or a database that went away: no wish of anybody's.
+                self.result.broken = f"{type(error).__name__}: {error}"
+                self._account(ledger, "failed")
+                raise
             except BaseException:
                 self._account(ledger, "cancelled")
                 raise

@@ -5,7 +5,7 @@ The provider's own totals, asked for with a request or two a unit. What a walk d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -112,8 +112,12 @@ def _probe(
     raise ValueError(f"{unit.name}: the estimate asks for more than {_MOST_PROBES} requests")
 
 
-def expected(units: Sequence[UnitEstimate], apis: Sequence[Api]) -> Expected:
-    """The sum, and the time it takes: the answers' own, and waits for limits that it will reach."""
+def expected(units: Sequence[UnitEstimate], opened: Mapping[int, Api]) -> Expected:
+    """The sum, and the time it takes: the answers' own, and waits for limits that it will reach.
+
+    `opened` is each installation's access.
+    """
+    apis = opened.values()
     probes = sum(api.spent.requests for api in apis)
     spent = sum(api.spent.answer_seconds for api in apis)
     requests = sum(one.requests - one.saved for one in units)
@@ -123,14 +127,14 @@ def expected(units: Sequence[UnitEstimate], apis: Sequence[Api]) -> Expected:
         probes=probes,
         items=sum(one.items for one in units),
         cost=sum(one.cost for one in units),
-        seconds=requests * each + sum(_waits(units, api) for api in apis),
+        seconds=requests * each + sum(_waits(units, one, api) for one, api in opened.items()),
         exact=all(one.exact for one in units),
     )
 
 
-def _waits(units: Sequence[UnitEstimate], api: Api) -> float:
+def _waits(units: Sequence[UnitEstimate], installation_id: int, api: Api) -> float:
     """Seconds until the limit is full again, as often as it will be used up."""
-    wanted = sum(one.cost for one in units if one.unit.source.provider == api.history.provider)
+    wanted = sum(one.cost for one in units if one.unit.source.installation_id == installation_id)
     left = api.budget.tightest()
     if left.remaining is None or left.limit is None or wanted <= left.remaining or not left.limit:
         return 0.0

@@ -6,6 +6,7 @@ One row a workspace. What it does stands in `backfill.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from lightfast_pipelines.history.request import Request, Result
 from lightfast_pipelines.store import activity, backfills
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.locks import job_lock
 
 
 class Ledger:
@@ -25,12 +27,14 @@ class Ledger:
         for source in request.sources:
             self._by_workspace.setdefault(source.workspace_id, []).append(source)
         self._ids: dict[int, int] = {}
+        self._held = ExitStack()
 
     @property
     def ids(self) -> list[int]:
         return list(self._ids.values())
 
-    def start(self) -> None:
+    def start(self, now: datetime) -> None:
+        backfills.end_dead(self._conn, now)
         request = self._request
         span = f"{request.since:%Y-%m-%d} to {request.until:%Y-%m-%d}"
         for workspace, sources in self._by_workspace.items():
@@ -45,6 +49,10 @@ class Ledger:
                 dagster_run_id=request.dagster_run_id,
             )
             self._tell(workspace, "started", f"{span} of {_names(sources)}", {})
+            # Held until the process lets go or dies: who looks can tell a dead one from one at work.
+            self._held.enter_context(
+                job_lock(self._conn, backfills.run_lock(self._ids[workspace]), wait=True)
+            )
         self._conn.commit()
 
     def estimated(self, found: Expected) -> None:
@@ -67,7 +75,7 @@ class Ledger:
         actual = result.actual()
         for workspace, backfill_id in self._ids.items():
             errors = self._errors(workspace, result)
-            words = "; ".join(sorted(set(errors.values())))
+            words = "; ".join(filter(None, [result.broken, *sorted(set(errors.values()))]))
             backfills.end_backfill(
                 self._conn,
                 backfill_id,
@@ -83,6 +91,7 @@ class Ledger:
             )
             self._tell(workspace, result.status, f"{told}; {words}" if words else told, actual)
         self._conn.commit()
+        self._held.close()
 
     def _errors(self, workspace: int, result: Result) -> dict[int, str]:
         """Integration -> why some of its history could not be read."""

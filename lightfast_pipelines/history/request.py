@@ -65,6 +65,8 @@ class Result:
     units: list[UnitReport] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
     """Integration -> why its history could not be read at all."""
+    broken: str | None = None
+    """What ended all of it, where that was no unit's failure."""
     seconds: float = 0.0
     requests: int = 0
     waited_seconds: float = 0.0

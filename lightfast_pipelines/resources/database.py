@@ -15,8 +15,10 @@ from lightfast_pipelines.store.locks import presence
 PENDING_TAG = "lightfast/pending"
 """Tag of the sensor's runs: they take only what waits. Its value: `recent` or `backlog`."""
 
-# Runs over days that work on no delivery.
-_BESIDE = (frozenset({dg.AssetKey("provider_history")}),)
+# A run over days that only reads a provider's history takes nothing that waits, and may last for
+# hours: no reason to hold the others back.
+_READS_ONLY = frozenset({dg.AssetKey("provider_history")})
+_JOB_THAT_READS_ONLY = "history"
 
 RUN_KINDS = ("recent", "backlog", "by hand")
 
@@ -31,10 +33,8 @@ class DatabaseResource(dg.ConfigurableResource[Database]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Database]:
         database = opened()
-        kind = kind_of_run(context.run.tags) if context.run else None
-        if context.run and context.run.asset_selection in _BESIDE:
-            # It reads the provider for hours and takes nothing that waits: no reason to hold back.
-            kind = None
+        run = context.run
+        kind = kind_of_run(run.tags) if run and works_on_days(run) else None
         if kind is None:
             yield database
             return
@@ -43,6 +43,11 @@ class DatabaseResource(dg.ConfigurableResource[Database]):
             presence(conn, kind),
         ):
             yield database
+
+
+def works_on_days(run: dg.DagsterRun) -> bool:
+    """Whether the run works on what waits; picked as an asset or started as a job."""
+    return run.job_name != _JOB_THAT_READS_ONLY and run.asset_selection != _READS_ONLY
 
 
 def kind_of_run(tags: Mapping[str, str]) -> str | None:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lightfast_pipelines.store import activity
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.links import REMOVED
+from lightfast_pipelines.store.locks import job_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,66 @@ def _tell_integrations(
         """,
         {"status": status, "at": synced_at, "id": backfill_id},
     )
+
+
+def run_lock(backfill_id: int) -> str:
+    """Name of the lock (`locks.job_lock`) that a running backfill's process holds."""
+    return f"backfill:{backfill_id}"
+
+
+def end_dead(conn: Connection, now: datetime) -> list[int]:
+    """Ends those whose process is gone without a word (kill -9, a power cut); their numbers.
+
+    What they read is kept, and their walks go on at their cursors. Commits.
+    """
+    rows = conn.execute(
+        "SELECT id, actual FROM lightfast.backfills WHERE status = 'running' ORDER BY id"
+    ).fetchall()
+    dead = []
+    for backfill_id, actual in rows:
+        with job_lock(conn, run_lock(backfill_id), wait=False) as is_gone:
+            if is_gone:
+                _end_dead(conn, backfill_id, actual, now)
+                dead.append(backfill_id)
+    return dead
+
+
+def _end_dead(conn: Connection, backfill_id: int, actual: Mapping[str, Any], now: datetime) -> None:
+    why = "its process ended without a word; what it read is kept, and the next one goes on there"
+    row = conn.execute(
+        """
+        SELECT w.org_id, w.id, b.provider, b.integration_ids
+        FROM lightfast.backfills b JOIN lightfast.workspaces w ON w.id = b.workspace_id
+        WHERE b.id = %s AND b.status = 'running'
+        """,
+        (backfill_id,),
+    ).fetchone()
+    if row is None:
+        return  # it ended by itself meanwhile
+    org_id, workspace_id, provider, integrations = row
+    errors = dict.fromkeys(integrations, why)
+    end_backfill(conn, backfill_id, "failed", actual=actual, error=why, errors=errors, now=now)
+    conn.execute(
+        """
+        UPDATE lightfast.backfill_coverage c SET status = 'cancelled', updated_at = now()
+        WHERE c.status = 'running' AND c.integration_id = ANY(%s) AND NOT EXISTS (
+          SELECT FROM lightfast.backfills b
+          WHERE b.status = 'running' AND c.integration_id = ANY(b.integration_ids))
+        """,
+        (integrations,),
+    )
+    activity.record(
+        conn,
+        "backfill.failed",
+        "lightfast",
+        why,
+        org_id=org_id,
+        workspace_id=workspace_id,
+        provider=provider,
+        subject=f"backfill {backfill_id}",
+        detail=actual,
+    )
+    conn.commit()
 
 
 def list_backfills(

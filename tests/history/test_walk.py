@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lightfast_pipelines.history.request import Hearing, Progress, Result
-from lightfast_pipelines.store import backfills
+from lightfast_pipelines.store import backfills, coverage
 from lightfast_pipelines.store.backfills import Source
-from lightfast_pipelines.store.coverage import list_coverage
+from lightfast_pipelines.store.coverage import Interval, list_coverage
 from lightfast_pipelines.store.database import Connection, Database
 from tests.history.conftest import UNTIL, PlainApis
 from tests.history.plain import FIRST, PlainApi, PlainHistory, PlainItems
@@ -299,6 +299,37 @@ def test_cancelling_stops_within_a_page_and_keeps_what_is_read(
     run = backfills.list_backfills(conn)[0]
     assert (run.status, run.cancelled_by) == ("cancelled", "operator:another")
     assert status_of(conn)[0] == "cancelled"
+
+
+def test_a_run_whose_process_died_is_told_as_failed_and_one_at_work_is_not(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    dead = backfills.start_backfill(
+        conn,
+        [source],
+        provider=None,
+        entity_types=[],
+        since=FIRST,
+        until=UNTIL,
+        requested_by="operator:test",
+        dagster_run_id=None,
+    )
+    coverage.begin(conn, source.integration_id, "item", Interval(FIRST, UNTIL), {"offset": 0}, None)
+    conn.commit()
+    seen: list[list[int]] = []
+
+    def look(progress: Progress) -> None:
+        with database.connect() as other:
+            seen.append(backfills.end_dead(other, datetime.now(UTC)))
+
+    with serve(PlainApi(250)) as server:
+        result = read(source, PlainApis(database, server.url), hearing=Hearing(on_progress=look))
+    # The next one ended it before it began, and was not taken for dead itself.
+    assert (result.status, [one for found in seen for one in found]) == ("completed", [])
+    first = backfills.list_backfills(conn, ids=[dead])[0]
+    assert first.status == "failed"
+    assert "its process ended without a word" in (first.error or "")
+    assert status_of(conn)[0] == "completed"
 
 
 def test_a_page_and_its_cursor_are_one_transaction(
