@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-import msgspec
-
 from lightfast_pipelines.history.client import Api, CallFailedError
 from lightfast_pipelines.history.ports import Apis
-from lightfast_pipelines.providers.history import AppKeys, Outcome, Place
+from lightfast_pipelines.history.sources import delivery_of, place_of
+from lightfast_pipelines.providers.history import AppKeys, Outcome, Record
 from lightfast_pipelines.providers.recovery import (
     DeliveryLog,
     LogEntry,
@@ -26,7 +25,7 @@ from lightfast_pipelines.providers.recovery import (
 from lightfast_pipelines.store import activity, outages
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.inbox import Delivery, insert_deliveries, partition_date_of
+from lightfast_pipelines.store.inbox import Delivery, insert_deliveries
 from lightfast_pipelines.store.locks import job_lock
 from lightfast_pipelines.store.outages import Outage
 
@@ -361,21 +360,14 @@ class _Comparison:
             self._by_api.add(entry.delivery_id)
 
     def _delivery(self, entry: LogEntry, told: Told) -> Delivery:
-        installation_id, org_id = self._owner(entry)
-        now = self._with.clock()
-        return Delivery(
-            provider=self._source.provider,
-            delivery_id=entry.delivery_id,
-            event_type=told.event_type,
-            body=msgspec.json.encode(told.payload),
-            headers=told.headers,
-            received_at=now,
-            partition_date=partition_date_of(
-                entry.delivered_at, start=self._with.first_day, now=now
-            ),
-            ingestion_source="api",
-            verified_by=f"credential:{installation_id}",
-            org_id=org_id,
+        at = entry.delivered_at
+        return delivery_of(
+            Record(told.event_type, told.payload, at, entry.delivery_id, told.headers),
+            self._source.provider,
+            self._owner(entry),
+            "api",
+            first_day=self._with.first_day,
+            now=self._with.clock(),
         )
 
     def _account(self, still: Sequence[Outage], found: Sequence[Outage]) -> None:
@@ -446,18 +438,6 @@ def _apart(losses: Sequence[tuple[datetime, str]]) -> Iterable[list[tuple[dateti
 
 def _account(source: Source) -> str:
     return source.account_login or source.installation
-
-
-def place_of(source: Source) -> Place:
-    return Place(
-        provider=source.provider,
-        resource_id=source.resource_id,
-        resource_name=source.resource_name,
-        meta=source.meta,
-        installation_id=source.installation,
-        account_login=source.account_login,
-        account=source.account,
-    )
 
 
 def _explained(error: CallFailedError) -> str:

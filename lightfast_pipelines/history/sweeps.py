@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
 
-import msgspec
-
 from lightfast_pipelines.history.client import Api, CallFailedError
 from lightfast_pipelines.history.ports import Apis
-from lightfast_pipelines.history.recovery import place_of
+from lightfast_pipelines.history.sources import delivery_of, place_of
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.contract import MalformedBody
 from lightfast_pipelines.providers.history import Answer, Call, Outcome
@@ -26,7 +24,7 @@ from lightfast_pipelines.store import activity
 from lightfast_pipelines.store import sweeps as store
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.inbox import Delivery, insert_deliveries, partition_date_of
+from lightfast_pipelines.store.inbox import insert_deliveries
 from lightfast_pipelines.store.locks import job_lock
 
 _log = logging.getLogger(__name__)
@@ -297,19 +295,13 @@ class _One:
                 self._report.error = f"{thing.key} is gone, and cannot be told: {error}"
                 continue
             deliveries.append(
-                Delivery(
-                    provider=source.provider,
-                    delivery_id=record.delivery_id,
-                    event_type=record.event_type,
-                    body=msgspec.json.encode(record.payload),
-                    headers=record.headers,
-                    received_at=now,
-                    partition_date=partition_date_of(
-                        record.occurred_at, start=self._with.first_day, now=now
-                    ),
-                    ingestion_source="api",
-                    verified_by=f"credential:{source.installation_id}",
-                    org_id=source.org_id,
+                delivery_of(
+                    record,
+                    source.provider,
+                    (source.installation_id, source.org_id),
+                    "api",
+                    first_day=self._with.first_day,
+                    now=now,
                 )
             )
             self._report.gone.append(thing.key)

@@ -10,16 +10,15 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-
-import msgspec
+from typing import Any
 
 from lightfast_pipelines.history.client import Api, CallFailedError
+from lightfast_pipelines.history.sources import delivery_of, place_of
 from lightfast_pipelines.providers.history import (
     Answer,
     Outcome,
     Page,
     Place,
-    Record,
     Trouble,
     Walker,
     Window,
@@ -28,7 +27,7 @@ from lightfast_pipelines.store import coverage
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.coverage import Interval
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.inbox import Delivery, insert_deliveries, partition_date_of
+from lightfast_pipelines.store.inbox import insert_deliveries
 from lightfast_pipelines.store.locks import job_lock
 
 # Providers show a fact some seconds after it happened: what is younger is left to the next walk.
@@ -58,16 +57,7 @@ class Unit:
 
     @property
     def place(self) -> Place:
-        source = self.source
-        return Place(
-            provider=source.provider,
-            resource_id=source.resource_id,
-            resource_name=source.resource_name,
-            meta=source.meta,
-            installation_id=source.installation,
-            account_login=source.account_login,
-            account=source.account,
-        )
+        return place_of(self.source)
 
 
 @dataclass(slots=True)
@@ -85,6 +75,16 @@ class UnitReport:
     requests: int = 0
     troubles: list[Trouble] = field(default_factory=list)
     troubled: int = 0
+
+    def shown(self) -> dict[str, Any]:
+        """A row for whoever asked."""
+        numbers = ("pages", "items", "records", "stored", "requests", "troubled")
+        return {
+            "unit": self.unit.name,
+            "status": self.status,
+            **{name: getattr(self, name) for name in numbers},
+            "error": self.error,
+        }
 
     def note(self, page: Page, records: int, stored: int) -> None:
         self.pages += 1
@@ -265,27 +265,19 @@ def _store(walking: Walking, unit: Unit, window: Window, page: Page) -> tuple[in
     """(rows that are new, records of the window). Does not commit."""
     now = datetime.now(UTC)
     records = [record for record in page.records if window.holds(record.occurred_at)]
-    deliveries = [_delivery(unit, record, now, walking.first_day) for record in records]
+    owner = (unit.source.installation_id, unit.source.org_id)
+    deliveries = [
+        delivery_of(
+            record,
+            unit.source.provider,
+            owner,
+            "backfill",
+            first_day=walking.first_day,
+            now=now,
+        )
+        for record in records
+    ]
     return insert_deliveries(walking.conn, deliveries), len(records)
-
-
-def _delivery(unit: Unit, record: Record, now: datetime, first_day: date) -> Delivery:
-    source = unit.source
-    return Delivery(
-        provider=source.provider,
-        delivery_id=record.delivery_id,
-        event_type=record.event_type,
-        # Sorted: what a walk carries in its cursor comes back from the database in another order, and
-        # the same fact must be the same bytes.
-        body=msgspec.json.encode(record.payload, order="sorted"),
-        headers=record.headers,
-        received_at=now,
-        partition_date=partition_date_of(record.occurred_at, start=first_day, now=now),
-        ingestion_source="backfill",
-        # Whose word it is: it reaches that organisation's links alone.
-        verified_by=f"credential:{source.installation_id}",
-        org_id=source.org_id,
-    )
 
 
 def _fingerprint(cursor: coverage.Cursor) -> str:
