@@ -7,8 +7,10 @@ its folder names it: route, settings, contract tests and capture come by `discov
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from functools import cache
+from typing import Any
 
 from lightfast_pipelines.providers.contract import Provider
 
@@ -21,4 +23,14 @@ def discover() -> dict[str, Provider]:
         if module.ispkg:
             provider: Provider = importlib.import_module(f"{__name__}.{module.name}").PROVIDER
             found[provider.name] = provider
+    return found
+
+
+def discover_part(module: str, attribute: str) -> dict[str, Any]:
+    """Name -> `attribute` of the module or package `module` in a provider's folder, where it has one."""
+    found: dict[str, Any] = {}
+    for name in discover():
+        path = f"{__name__}.{name}.{module}"
+        if importlib.util.find_spec(path) is not None:
+            found[name] = getattr(importlib.import_module(path), attribute)
     return found

@@ -7,8 +7,6 @@ exposes `HISTORY` in a module or package `history`; it is found by `discover_his
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -283,10 +281,4 @@ class Identifying(Protocol):
 @cache
 def discover_history() -> dict[str, History]:
     """Name -> history, for each provider whose folder has one."""
-    found: dict[str, History] = {}
-    for name in providers.discover():
-        module = f"{providers.__name__}.{name}.history"
-        if importlib.util.find_spec(module) is not None:
-            history: History = importlib.import_module(module).HISTORY
-            found[name] = history
-    return found
+    return providers.discover_part("history", "HISTORY")

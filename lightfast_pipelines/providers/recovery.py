@@ -8,8 +8,6 @@ found by `discover_recovery`.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -180,13 +178,20 @@ class Recovery(Protocol):
         ...
 
 
+class WithoutLog:
+    """The part of `Recovery` of a provider that keeps no log of what it sent."""
+
+    def app_log(self, kind: str, keys: AppKeys) -> DeliveryLog | None:  # noqa: ARG002
+        return None
+
+    def hooks(self, kind: str, place: Place) -> Call | None:  # noqa: ARG002
+        return None
+
+    def hook_logs(self, place: Place, answer: Answer) -> Sequence[DeliveryLog]:  # noqa: ARG002
+        return ()
+
+
 @cache
 def discover_recovery() -> dict[str, Recovery]:
     """Name -> recovery, for each provider whose folder has one."""
-    found: dict[str, Recovery] = {}
-    for name in providers.discover():
-        module = f"{providers.__name__}.{name}.recovery"
-        if importlib.util.find_spec(module) is not None:
-            recovery: Recovery = importlib.import_module(module).RECOVERY
-            found[name] = recovery
-    return found
+    return providers.discover_part("recovery", "RECOVERY")

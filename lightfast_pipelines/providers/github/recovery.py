@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from lightfast_pipelines.providers import paging
 from lightfast_pipelines.providers.fields import child, name_of, time, whole
 from lightfast_pipelines.providers.github.history.api import app_proof
 from lightfast_pipelines.providers.github.history.place import address
@@ -140,12 +141,8 @@ def _entry(item: Any) -> LogEntry | None:
 
 
 def _next(answer: Answer) -> Cursor | None:
-    for part in answer.headers.get("link", "").split(","):
-        target, _, relation = part.partition(";")
-        if 'rel="next"' in relation:
-            found = parse_qs(urlsplit(target.strip().strip("<>")).query).get("cursor")
-            return {"cursor": found[0]} if found else None
-    return None
+    found = parse_qs(urlsplit(paging.links(answer.headers).get("next", "")).query).get("cursor")
+    return {"cursor": found[0]} if found else None
 
 
 RECOVERY = GitHubRecovery()

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lightfast_pipelines.domain import keys
+from lightfast_pipelines.providers import paging
 from lightfast_pipelines.providers.fields import child, children, flag, name_of, whole
 from lightfast_pipelines.providers.github.history.place import (
     address,
@@ -162,7 +163,7 @@ class _ByList:
             raise ValueError(f"GitHub's list of {self.path} is not a list")
         found = [key for item in answer.data if (key := self._key(place, item)) is not None]
         page = int(cursor["page"]) if cursor else 1
-        more = 'rel="next"' in answer.headers.get("link", "") or len(answer.data) == _PAGE
+        more = "next" in paging.links(answer.headers) or len(answer.data) == _PAGE
         return Listed(found, {"page": page + 1} if more else None)
 
     def _key(self, place: Place, item: Any) -> str | None:

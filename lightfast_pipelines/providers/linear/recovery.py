@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.providers.fields import child, children, flag, name_of, time
-from lightfast_pipelines.providers.history import Answer, AppKeys, Call, Cursor, Place, Record
+from lightfast_pipelines.providers.history import Answer, Call, Cursor, Place, Record
 from lightfast_pipelines.providers.linear.transitions import moment_id
-from lightfast_pipelines.providers.recovery import DeliveryLog, Held, IdSweep, Known, Listed
+from lightfast_pipelines.providers.recovery import Held, IdSweep, Known, Listed, WithoutLog
 
 # A request costs a tenth of a point an attribute and a point an object, times the page's length.
 _PAGE = 100
@@ -116,7 +116,7 @@ class _Listed:
         return Record(self.event, payload, at, f"sweep:{thing.key}:deleted")
 
 
-class LinearRecovery:
+class LinearRecovery(WithoutLog):
     """`recovery.Recovery`."""
 
     provider = "linear"
@@ -126,15 +126,6 @@ class LinearRecovery:
         ),
         _Listed("comment", "Comment", "comments", "CommentFilter", "id", ("issue", "team"), True),
     )
-
-    def app_log(self, kind: str, keys: AppKeys) -> DeliveryLog | None:  # noqa: ARG002
-        return None
-
-    def hooks(self, kind: str, place: Place) -> Call | None:  # noqa: ARG002
-        return None
-
-    def hook_logs(self, place: Place, answer: Answer) -> Sequence[DeliveryLog]:  # noqa: ARG002
-        return ()
 
 
 RECOVERY = LinearRecovery()

@@ -12,8 +12,8 @@ from datetime import datetime
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers.fields import child
-from lightfast_pipelines.providers.history import Answer, AppKeys, Call, Cursor, Place, Record
-from lightfast_pipelines.providers.recovery import DeliveryLog, Held, IdSweep, Known, Listed
+from lightfast_pipelines.providers.history import Answer, Call, Cursor, Place, Record
+from lightfast_pipelines.providers.recovery import Held, IdSweep, Known, Listed, WithoutLog
 from lightfast_pipelines.providers.sentry.history import links
 from lightfast_pipelines.providers.sentry.history.issue_list import issues_of
 from lightfast_pipelines.providers.sentry.history.where import (
@@ -96,20 +96,11 @@ def _organization(place: Place) -> str:
     return found
 
 
-class SentryRecovery:
+class SentryRecovery(WithoutLog):
     """`recovery.Recovery`."""
 
     provider = "sentry"
     sweeps: Sequence[IdSweep] = (_Issues(),)
-
-    def app_log(self, kind: str, keys: AppKeys) -> DeliveryLog | None:  # noqa: ARG002
-        return None
-
-    def hooks(self, kind: str, place: Place) -> Call | None:  # noqa: ARG002
-        return None
-
-    def hook_logs(self, place: Place, answer: Answer) -> Sequence[DeliveryLog]:  # noqa: ARG002
-        return ()
 
 
 RECOVERY = SentryRecovery()

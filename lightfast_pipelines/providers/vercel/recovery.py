@@ -12,8 +12,8 @@ from datetime import datetime
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers.fields import child, children, name_of, time, whole
-from lightfast_pipelines.providers.history import Answer, AppKeys, Call, Cursor, Place, Record
-from lightfast_pipelines.providers.recovery import DeliveryLog, Held, IdSweep, Known, Listed
+from lightfast_pipelines.providers.history import Answer, Call, Cursor, Place, Record
+from lightfast_pipelines.providers.recovery import Held, IdSweep, Known, Listed, WithoutLog
 from lightfast_pipelines.providers.vercel.history.walker import team_of
 
 _LIST, _ONE = "/v7/deployments", "/v13/deployments"
@@ -94,20 +94,11 @@ def _scope(place: Place) -> dict[str, str]:
     return {} if team is None else {"teamId": team}
 
 
-class VercelRecovery:
+class VercelRecovery(WithoutLog):
     """`recovery.Recovery`."""
 
     provider = "vercel"
     sweeps: Sequence[IdSweep] = (_Deployments(),)
-
-    def app_log(self, kind: str, keys: AppKeys) -> DeliveryLog | None:  # noqa: ARG002
-        return None
-
-    def hooks(self, kind: str, place: Place) -> Call | None:  # noqa: ARG002
-        return None
-
-    def hook_logs(self, place: Place, answer: Answer) -> Sequence[DeliveryLog]:  # noqa: ARG002
-        return ()
 
 
 RECOVERY = VercelRecovery()
