@@ -67,6 +67,15 @@ def whole(value: Mapping[str, Any], name: str) -> int | None:
     return found if type(found) is int and -_LARGEST_INT <= found < _LARGEST_INT else None
 
 
+def number_in(headers: Mapping[str, str], name: str) -> float | None:
+    """The number in a header, not negative and no NaN; None where there is none."""
+    try:
+        found = float(headers.get(name, ""))
+    except ValueError:
+        return None
+    return found if 0 <= found < 1e15 else None
+
+
 def flag(value: Mapping[str, Any], name: str) -> bool | None:
     found = value.get(name)
     return found if isinstance(found, bool) else None

@@ -9,10 +9,18 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.providers.fields import child, children, name_of, text, time, whole
+from lightfast_pipelines.providers.fields import (
+    child,
+    children,
+    name_of,
+    number_in,
+    text,
+    time,
+    whole,
+)
 from lightfast_pipelines.providers.github.history import (
     comments,
     commits,
@@ -150,17 +158,15 @@ class GitHubHistory:
         points = _points(answer.data) if call.pool == "graphql" else None
         if points is not None:
             return (points,)
-        try:
-            limit = Limit(
-                # What the App itself may ask is no installation's budget, whatever it is called.
-                "app" if call.pool == "app" else headers.get("x-ratelimit-resource") or call.pool,
-                float(headers["x-ratelimit-limit"]),
-                float(headers["x-ratelimit-remaining"]),
-                datetime.fromtimestamp(float(headers["x-ratelimit-reset"]), UTC),
-            )
-        except (KeyError, ValueError, OverflowError):
+        limit, remaining, reset = (
+            number_in(headers, f"x-ratelimit-{name}") for name in ("limit", "remaining", "reset")
+        )
+        resets_at = time({"at": reset}, "at")
+        if limit is None or remaining is None or resets_at is None:
             return ()
-        return (limit,)
+        # What the App itself may ask is no installation's budget, whatever it is called.
+        pool = "app" if call.pool == "app" else headers.get("x-ratelimit-resource") or call.pool
+        return (Limit(pool, limit, remaining, resets_at),)
 
     def refresh(
         self, credential: Credential, keys: AppKeys, place_id: str, now: datetime
@@ -243,7 +249,7 @@ def _limited(answer: Answer, message: str, now: datetime) -> Verdict | None:
         return None
     headers = answer.headers
     if "retry-after" in headers:
-        return Verdict(Outcome.LIMITED, message or "slow down", _seconds(headers["retry-after"]))
+        return Verdict(Outcome.LIMITED, message or "slow down", number_in(headers, "retry-after"))
     if headers.get("x-ratelimit-remaining") == "0" and "x-ratelimit-reset" in headers:
         return Verdict(Outcome.LIMITED, message or "rate limit exceeded", _until_full(answer, now))
     if answer.status == 429 or "secondary rate limit" in message.lower():
@@ -252,15 +258,8 @@ def _limited(answer: Answer, message: str, now: datetime) -> Verdict | None:
 
 
 def _until_full(answer: Answer, now: datetime) -> float | None:
-    reset = _seconds(answer.headers.get("x-ratelimit-reset", ""))
+    reset = number_in(answer.headers, "x-ratelimit-reset")
     return None if reset is None else max(1.0, reset - now.timestamp())
-
-
-def _seconds(value: str) -> float | None:
-    try:
-        return float(value)
-    except ValueError:
-        return None
 
 
 def _of_graphql(answer: Answer, now: datetime) -> Verdict:

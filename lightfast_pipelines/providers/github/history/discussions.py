@@ -5,7 +5,7 @@ Who closed one is not told.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lightfast_pipelines.providers.fields import child, children, name_of, whole
@@ -118,7 +118,7 @@ class Discussions:
         following = graph.after_page(cursor, discussions, nodes, window)
         return Page(
             gathered.records,
-            {"more": gathered.more, "then": following} if gathered.more else following,
+            graph.first_the_rest(gathered.more, following),
             len(fresh),
             graph.reached(cursor, nodes, window),
             gathered.troubles,
@@ -139,9 +139,7 @@ class Discussions:
             parent = whole(owner, "databaseId")
             gathered.replies(discussion, child(owner, "replies"), comment, parent)
         more = [*gathered.more, *cursor["more"][1:]]
-        following: Mapping[str, Any] | None = cursor["then"]
-        if more:
-            following = {"more": more, "then": following}
+        following = graph.first_the_rest(more, cursor["then"])
         return Page(gathered.records, following, 0, None, gathered.troubles)
 
     def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
@@ -187,12 +185,10 @@ class _Gathered:
             self.more.append([discussion["number"], comment, end])
 
     def _nodes(self, discussion: Item, connection: Item, what: str) -> list[Item]:
-        """GraphQL has null for what it could not tell: for one of them, or for all."""
-        found = children(connection, "nodes")
-        if not connection or len(found) < len(connection.get("nodes") or ()):
+        if not graph.is_told(connection):
             item = f"{what} of #{discussion.get('number')}"
             self.troubles.append(Trouble(item, "GitHub could not tell all of them"))
-        return list(found)
+        return children(connection, "nodes")
 
     def _comment(self, discussion: Item, comment: Item, parent: int | None) -> None:
         try:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.providers import paging
-from lightfast_pipelines.providers.fields import child, flag, text, time
+from lightfast_pipelines.providers.fields import child, children, flag, text, time
 from lightfast_pipelines.providers.github.history.counting import POINTS, count_in
 from lightfast_pipelines.providers.github.history.listing import Item
 from lightfast_pipelines.providers.github.history.people import ACTOR
@@ -59,6 +59,18 @@ def nodes_of(connection: Item) -> tuple[list[Item], int]:
         raise TypeError("the answer has no list of nodes")
     told: list[Item] = [one for one in found if isinstance(one, dict)]
     return told, len(found) - len(told)
+
+
+def is_told(connection: Item) -> bool:
+    """Whether GitHub could tell all of it: it has null for what it could not, one node or everything."""
+    return bool(connection) and len(children(connection, "nodes")) == len(
+        connection.get("nodes") or ()
+    )
+
+
+def first_the_rest(more: Sequence[Any], then: Cursor | None) -> Cursor | None:
+    """Where to go on: to what did not fit beside its thing, before the next page."""
+    return {"more": list(more), "then": then} if more else then
 
 
 def end_of(connection: Item) -> str | None:

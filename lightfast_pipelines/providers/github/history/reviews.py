@@ -5,7 +5,7 @@ GraphQL tells the reviews of many pull requests at once; the REST API those of o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lightfast_pipelines.providers.fields import child, children, name_of, text, whole
@@ -99,7 +99,7 @@ class Reviews:
         following = graph.after_page(cursor, pulls, nodes, window)
         return Page(
             records,
-            {"more": more, "then": following} if more else following,
+            graph.first_the_rest(more, following),
             len(fresh),
             graph.reached(cursor, nodes, window),
             troubles,
@@ -110,12 +110,12 @@ class Reviews:
         left = list(cursor["more"][1:])
         if not pull:
             gone = Trouble(f"reviews of #{cursor['more'][0][0]}", "the pull request is gone")
-            return Page([], _next(cursor, left), 0, None, [gone])
+            return Page([], graph.first_the_rest(left, cursor["then"]), 0, None, [gone])
         records, troubles = _told(place, [pull])
         end = graph.end_of(child(pull, "reviews"))
         if end is not None:
             left.insert(0, [pull["number"], end])
-        return Page(records, _next(cursor, left), 0, None, troubles)
+        return Page(records, graph.first_the_rest(left, cursor["then"]), 0, None, troubles)
 
     def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
         if not answers:
@@ -123,23 +123,15 @@ class Reviews:
         return graph.counted(answers[0], self.page_size, 1)
 
 
-def _next(cursor: Cursor, left: list[Any]) -> Cursor | None:
-    if left:
-        return {"more": left, "then": cursor["then"]}
-    following: Mapping[str, Any] | None = cursor["then"]
-    return following
-
-
 def _told(place: Place, pulls: Sequence[Item]) -> tuple[list[Record], list[Trouble]]:
     records: list[Record] = []
     troubles: list[Trouble] = []
     for pull in pulls:
         reviews = child(pull, "reviews")
-        found = children(reviews, "nodes")
-        if not reviews or len(found) < len(reviews.get("nodes") or ()):
+        if not graph.is_told(reviews):
             reason = "GitHub could not tell all of them"
             troubles.append(Trouble(f"reviews of #{pull.get('number')}", reason))
-        for review in found:
+        for review in children(reviews, "nodes"):
             try:
                 records += _records(place, pull, review)
             except (LookupError, TypeError, ValueError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lightfast_pipelines.providers.fields import child, children, name_of, text
+from lightfast_pipelines.providers.fields import child, children, name_of, number_in, text
 from lightfast_pipelines.providers.history import (
     Answer,
     AppKeys,
@@ -85,7 +85,11 @@ class LinearHistory:
             return _failure(answer, errors, now)
         if status in _STATUSES or status >= 500:
             outcome = _STATUSES.get(status, Outcome.UNAVAILABLE)
-            wait = _wait(answer, now) if outcome is Outcome.LIMITED else _seconds(answer)
+            wait = (
+                _wait(answer, now)
+                if outcome is Outcome.LIMITED
+                else number_in(answer.headers, "retry-after")
+            )
             location = answer.headers.get("location")
             return Verdict(outcome, f"Linear answered {status}", wait, location)
         if status != 200:
@@ -172,7 +176,7 @@ def _failure(answer: Answer, errors: Sequence[Mapping[str, Any]], now: datetime)
             return Verdict(Outcome.MISSING, told)
     status = answer.status
     if status >= 500:
-        return Verdict(Outcome.UNAVAILABLE, told, _seconds(answer))
+        return Verdict(Outcome.UNAVAILABLE, told, number_in(answer.headers, "retry-after"))
     if status == 429:
         return Verdict(Outcome.LIMITED, told, _wait(answer, now))
     return Verdict(_STATUSES.get(status, Outcome.INVALID), told)
@@ -201,35 +205,25 @@ def _token_verdict(answer: Answer) -> Verdict:
     if outcome is None:
         outcome = Outcome.UNAVAILABLE if answer.status >= 500 else Outcome.INVALID
     told = f"Linear answered {answer.status} to a token's renewal"
-    return Verdict(outcome, told, _seconds(answer), answer.headers.get("location"))
-
-
-def _number(answer: Answer, header: str) -> float | None:
-    try:
-        found = float(answer.headers[header])
-    except (KeyError, ValueError):
-        return None
-    return found if 0 <= found < 1e15 else None  # NaN is neither
+    return Verdict(
+        outcome, told, number_in(answer.headers, "retry-after"), answer.headers.get("location")
+    )
 
 
 def _limit(answer: Answer, name: str, now: datetime) -> Limit | None:
     """`X-RateLimit-Requests-Reset` is in milliseconds."""
-    limit = _number(answer, f"x-ratelimit-{name}-limit")
-    remaining = _number(answer, f"x-ratelimit-{name}-remaining")
-    reset = _number(answer, f"x-ratelimit-{name}-reset")
+    limit = number_in(answer.headers, f"x-ratelimit-{name}-limit")
+    remaining = number_in(answer.headers, f"x-ratelimit-{name}-remaining")
+    reset = number_in(answer.headers, f"x-ratelimit-{name}-reset")
     if limit is None or remaining is None or reset is None:
         return None
     resets_at = max(now, datetime.fromtimestamp(reset / 1000, UTC))
     return Limit(name, limit, remaining, resets_at)
 
 
-def _seconds(answer: Answer) -> float | None:
-    return _number(answer, "retry-after")
-
-
 def _wait(answer: Answer, now: datetime) -> float | None:
     """Until the limit that is used up is full again; None where the answer does not say."""
-    told = _seconds(answer)
+    told = number_in(answer.headers, "retry-after")
     if told is not None:
         return told
     found = [_limit(answer, name, now) for name in ("requests", "complexity")]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lightfast_pipelines.providers.fields import child, text, time
+from lightfast_pipelines.providers.fields import child, number_in, text, time
 from lightfast_pipelines.providers.history import (
     Answer,
     AppKeys,
@@ -93,7 +93,7 @@ class SentryHistory:
         """`X-Sentry-Rate-Limit-*`: of this kind of request alone, for seconds; `Reset` is in seconds
         since 1970. How many may be asked at once has no reset, and one walk asks one at a time."""
         limit, remaining, reset = (
-            _number(answer.headers, _PREFIX + name) for name in ("limit", "remaining", "reset")
+            number_in(answer.headers, _PREFIX + name) for name in ("limit", "remaining", "reset")
         )
         resets_at = time({"at": reset}, "at")
         if limit is None or remaining is None or resets_at is None or limit <= 0:
@@ -159,18 +159,10 @@ def _told(path: str, answer: Answer) -> str:
 
 def _wait(answer: Answer, now: datetime) -> float | None:
     """Seconds to wait: `Retry-After`, else until the limit's reset; a second where too many at once."""
-    told = _number(answer.headers, "retry-after")
+    told = number_in(answer.headers, "retry-after")
     if told is not None:
         return told
-    at = time({"at": _number(answer.headers, _PREFIX + "reset")}, "at")
+    at = time({"at": number_in(answer.headers, _PREFIX + "reset")}, "at")
     if at is not None:
         return max((at - now.astimezone(UTC)).total_seconds(), 0.0)
     return 1.0 if "concurrent" in _detail(answer.data) else None
-
-
-def _number(headers: Mapping[str, str], name: str) -> float | None:
-    try:
-        found = float(headers.get(name, ""))
-    except ValueError:
-        return None
-    return found if 0 <= found < 1e15 else None

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lightfast_pipelines.providers.fields import child, name_of, text, time, whole
+from lightfast_pipelines.providers.fields import child, name_of, number_in, text, time, whole
 from lightfast_pipelines.providers.history import (
     Answer,
     AppKeys,
@@ -66,7 +66,7 @@ class VercelHistory:
     def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
         """`x-ratelimit-*`; `reset` is in seconds since 1970. Empty where one of them is missing."""
         found = [
-            _number(answer.headers, f"x-ratelimit-{n}") for n in ("limit", "remaining", "reset")
+            number_in(answer.headers, f"x-ratelimit-{n}") for n in ("limit", "remaining", "reset")
         ]
         limit, remaining, reset = found
         resets_at = time({"at": reset}, "at")
@@ -129,17 +129,9 @@ def _told(call: Call, status: int, error: Mapping[str, Any]) -> str:
 
 def _wait(answer: Answer, error: Mapping[str, Any], now: datetime) -> float | None:
     """Seconds to wait: `Retry-After`, else until the limit's reset, in the body or a header."""
-    told = _number(answer.headers, "retry-after")
+    told = number_in(answer.headers, "retry-after")
     if told is not None:
         return max(told, 0.0)
-    reset = whole(child(error, "limit"), "reset") or _number(answer.headers, "x-ratelimit-reset")
+    reset = whole(child(error, "limit"), "reset") or number_in(answer.headers, "x-ratelimit-reset")
     at = time({"at": reset}, "at")
     return max((at - now.astimezone(UTC)).total_seconds(), 0.0) if at is not None else None
-
-
-def _number(headers: Mapping[str, str], name: str) -> float | None:
-    try:
-        found = float(headers.get(name, ""))
-    except ValueError:
-        return None
-    return found if 0 <= found < 1e15 else None
