@@ -139,20 +139,10 @@ def _tell_estimate(
             ASSET,
             metadata={
                 **{f"expected_{name}": value for name, value in found.shown().items()},
-                **listing("estimate", [_shown(one) for one in units]),
+                **listing("estimate", [one.shown() for one in units]),
             },
         )
     )
-
-
-def _shown(one: "UnitEstimate") -> dict[str, Any]:
-    return {
-        "unit": one.unit.name,
-        "requests": one.requests,
-        "items": one.items,
-        "exact": one.exact,
-        "note": one.error,
-    }
 
 
 class _Teller:
@@ -191,23 +181,9 @@ class _Teller:
 
 
 def _metadata(result: "Result") -> dict[str, Any]:
-    units = [
-        {
-            "unit": one.unit.name,
-            "status": one.status,
-            "pages": one.pages,
-            "items": one.items,
-            "records": one.records,
-            "new": one.stored,
-            "requests": one.requests,
-            "troubles": one.troubled,
-            "error": one.error,
-        }
-        for one in result.units
-    ]
     return {
         **result.actual(),
         **{f"expected_{name}": value for name, value in result.expected.shown().items()},
         "failures": len(result.failures),
-        **listing("units", units),
+        **listing("units", [one.shown() for one in result.units]),
     }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lightfast_pipelines.cli.console import (
     AsJson,
     Meter,
+    as_rows,
     meter,
     parse_time,
     print_json,
@@ -141,7 +142,7 @@ def _print_estimate(database: Database, request: Request, as_json: bool) -> None
         print_json(
             {
                 **found.shown(),
-                "units": [_unit(one) for one in units],
+                "units": [one.shown() for one in units],
                 "refused": list(refused.values()),
             }
         )
@@ -154,22 +155,12 @@ def _print_estimate(database: Database, request: Request, as_json: bool) -> None
                 "" if row["exact"] else "about",
                 row["note"],
             )
-            for row in map(_unit, units)
+            for row in (one.shown() for one in units)
         ]
         print_table(("UNIT", "REQUESTS", "ITEMS", "", "NOTE"), rows)
         typer.echo(_expected_words(found))
     if refused:
         raise Failure("; ".join(sorted(set(refused.values()))))
-
-
-def _unit(one: UnitEstimate) -> dict[str, Any]:
-    return {
-        "unit": one.unit.name,
-        "requests": one.requests,
-        "items": one.items,
-        "exact": one.exact,
-        "note": one.error,
-    }
 
 
 def _expected_words(found: Expected) -> str:
@@ -221,10 +212,7 @@ class _Shown:
 
 
 def _print_result(result: Result, as_json: bool) -> None:
-    units = [
-        {**{name: getattr(one, name) for name in _COLUMNS}, "unit": one.unit.name}
-        for one in result.units
-    ]
+    units = [one.shown() for one in result.units]
     if as_json:
         print_json(
             {
@@ -239,15 +227,12 @@ def _print_result(result: Result, as_json: bool) -> None:
             }
         )
         return
-    columns = ("unit", *_COLUMNS)
-    print_table([name.upper() for name in columns], [[row[c] for c in columns] for row in units])
+    columns = list(units[0]) if units else []
+    print_table([name.upper() for name in columns], as_rows(units, columns))
     typer.echo(
         f"{result.status}: {result.records:,} records ({result.stored:,} new) in {result.requests:,} "
         f"requests, {result.expected.requests:,} expected, in {result.seconds:.1f} s"
     )
-
-
-_COLUMNS = ("status", "pages", "items", "records", "stored", "requests", "troubled", "error")
 
 
 @backfill_app.command("status")

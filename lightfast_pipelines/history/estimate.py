@@ -35,6 +35,16 @@ class UnitEstimate:
     saved: int = 0
     """Of `requests`, those whose answer the estimate has already."""
 
+    def shown(self) -> dict[str, Any]:
+        """A row for whoever asked."""
+        return {
+            "unit": self.unit.name,
+            "requests": self.requests,
+            "items": self.items,
+            "exact": self.exact,
+            "note": self.error,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:

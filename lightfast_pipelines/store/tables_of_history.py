@@ -9,7 +9,6 @@ from sqlalchemy import (
     REAL,
     BigInteger,
     Boolean,
-    DateTime,
     Index,
     Integer,
     Table,
@@ -19,12 +18,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZMULTIRANGE, TSTZRANGE
 
-from lightfast_pipelines.store.tables import _col, _id, _ref, metadata
+from lightfast_pipelines.store.tables import _EMPTY_OBJECT, _NOW, _TIME, _col, _id, _ref, metadata
 
-_TIME = DateTime(timezone=True)
-_NOW = text("now()")
 _ZERO = text("0")
-_EMPTY_OBJECT = text("'{}'::jsonb")
 
 tokens = Table(
     "tokens",
