@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 
 from lightfast_pipelines.capture.pipeline import process
 from lightfast_pipelines.history.backfill import run_backfill
-from lightfast_pipelines.history.budget import Budget
-from lightfast_pipelines.history.client import Api
 from lightfast_pipelines.history.request import Hearing, Request, Result
 from lightfast_pipelines.models.embedder import WordLlamaEmbedder
 from lightfast_pipelines.providers import discover
+from lightfast_pipelines.providers.github.history import HISTORY
 from lightfast_pipelines.providers.github.history.shared_facts import ONLY_BY_WEBHOOK, SHARED
-from lightfast_pipelines.providers.history import discover_history
 from lightfast_pipelines.settings import Settings
-from lightfast_pipelines.store.backfills import Source, find_sources
+from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.inbox import Delivery, insert_deliveries
 from lightfast_pipelines.store.links import add_workspace, link_resource
 from lightfast_pipelines.vectors.pgvector import PgVectorIndex
-from tests.history.conftest import OneToken
+from tests.history.conftest import PlainApis
+from tests.providers.agreement import event_of, stripped
 from tests.servers.github import TOKEN, GitHubServer
 from tests.servers.github_webhooks import webhooks
 from tests.servers.github_world import World
@@ -42,18 +38,6 @@ SINCE, UNTIL = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC
 @pytest.fixture(scope="module")
 def world() -> World:
     return World.synthetic(seed=11, pulls=40, commits=90, issues=25, since=SINCE, until=UNTIL)
-
-
-class GitHubApis:
-    def __init__(self, database: Database, url: str) -> None:
-        self._database, self._url = database, url
-
-    @contextmanager
-    def open(self, source: Source, check: Callable[[], None]) -> Iterator[Api]:
-        with self._database.connect(autocommit=True) as conn, httpx.Client(timeout=20) as http:
-            budget = Budget(conn, source.installation_id, reserve=50, sleep=time.sleep)
-            history = discover_history()["github"]
-            yield Api(history, self._url, http, OneToken(TOKEN), budget, sleep=time.sleep)
 
 
 class Memory:
@@ -95,7 +79,7 @@ class Memory:
             sources = find_sources(conn)
         return run_backfill(
             self.database,
-            GitHubApis(self.database, self._url),
+            PlainApis(self.database, self._url, HISTORY, token=TOKEN, timeout=20),
             Request(sources, since, until),
             first_day=date(2008, 1, 1),
             hearing=Hearing(),
@@ -194,29 +178,13 @@ def test_a_history_read_twice_in_parts_and_again_is_the_same_rows(
 def shared_part(told: Iterable[Told]) -> Iterator[Told]:
     """What both tell, as docs/history.md lists it, of webhooks or of what the API was made into."""
     for event, payload, delivery, at in told:
-        action = payload.get("action")
-        name = f"{event}.{action}" if action else event
-        paths = ONLY_BY_WEBHOOK.get(name, ONLY_BY_WEBHOOK.get(event, {}))
+        paths = ONLY_BY_WEBHOOK.get(event_of(event, payload), {})
         if "" in paths or not _is_shared(event, payload):
             continue
-        left = msgspec.json.decode(msgspec.json.encode(payload))
-        for path in paths:
-            _remove(left, path.split("."))
-        yield event, left, delivery, at
+        yield event, stripped(payload, paths), delivery, at
 
 
 def _is_shared(event: str, payload: Mapping[str, Any]) -> bool:
     reading = discover()["github"].read(event, payload)
     statements = getattr(reading, "statements", ())
     return bool(statements) and all(one.source_type in SHARED for one in statements)
-
-
-def _remove(value: Any, path: list[str]) -> None:
-    if isinstance(value, list):
-        for one in value:
-            _remove(one, path)
-    elif isinstance(value, dict):
-        if len(path) == 1:
-            value.pop(path[0], None)
-        elif path[0] in value:
-            _remove(value[path[0]], path[1:])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 from starlette.applications import Starlette
@@ -43,3 +44,25 @@ def untold(webhook: Any, record: Any, known: Mapping[str, str]) -> set[str]:
     """Paths that the webhook has and the record has not, and that are not known to be so."""
     lost = paths(webhook) - paths(record)
     return {one for one in lost if not any(f"{one}.".startswith(f"{path}.") for path in known)}
+
+
+def stripped(payload: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+    """The payload without what stands at these paths, which go through lists."""
+    found = deepcopy(dict(payload))
+    for path in paths:
+        _remove(found, path.split("."))
+    return found
+
+
+def _remove(value: Any, path: list[str]) -> None:
+    if isinstance(value, list):
+        for one in value:
+            _remove(one, path)
+    elif isinstance(value, dict) and len(path) == 1:
+        value.pop(path[0], None)
+    elif isinstance(value, dict) and path[0] in value:
+        _remove(value[path[0]], path[1:])
+
+
+def event_of(event: str, payload: Mapping[str, Any]) -> str:
+    return f"{event}.{payload['action']}" if "action" in payload else event

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +24,7 @@ from lightfast_pipelines.providers.github.history.shared_facts import (
     TOLD_IN_PART,
 )
 from lightfast_pipelines.providers.history import Credential, Place, Window
+from tests.providers.agreement import event_of, stripped
 from tests.servers.github import TOKEN, GitHubServer
 from tests.servers.github_webhooks import webhooks
 from tests.servers.github_world import Change, Issue, WorkflowRun, World, sha
@@ -80,28 +80,6 @@ worlds = st.builds(
     commits=st.integers(1, 12),
     issues=st.integers(0, 8),
 )
-
-
-def stripped(payload: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
-    """The payload without what stands at these paths, which go through lists."""
-    found = deepcopy(dict(payload))
-    for path in paths:
-        _remove(found, path.split("."))
-    return found
-
-
-def _remove(value: Any, path: list[str]) -> None:
-    if isinstance(value, list):
-        for one in value:
-            _remove(one, path)
-    elif isinstance(value, dict) and len(path) == 1:
-        value.pop(path[0], None)
-    elif isinstance(value, dict) and path[0] in value:
-        _remove(value[path[0]], path[1:])
-
-
-def event_of(event: str, payload: Mapping[str, Any]) -> str:
-    return f"{event}.{payload['action']}" if "action" in payload else event
 
 
 def folded(deliveries: Iterable[tuple[str, Mapping[str, Any]]]) -> Told:
