@@ -416,7 +416,7 @@ def test_no_token_is_in_any_log_exception_output_or_row(  # noqa: PLR0917 - fixt
 ) -> None:
     """Every token here has "secret" in it, and the server is one that says back what it was sent."""
     caplog.set_level(logging.DEBUG)
-    logging.getLogger("httpcore").setLevel(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpcore")
     told: list[str] = []
 
     def asks(make: Callable[[], Any]) -> None:

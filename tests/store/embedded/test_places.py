@@ -146,28 +146,38 @@ def test_the_binaries_are_copied_for_a_user_who_cannot_reach_them(
 
 
 def _python_of_everyone() -> str:
-    """An interpreter of this version that nobody can run; ours may lie in root's home."""
+    """An interpreter of this version that nobody can run, with this checkout; either may lie where only
+    root can enter: root's home, a folder of `mktemp -d`."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for candidate in (sys.executable, f"/usr/bin/{name}", f"/usr/local/bin/{name}"):
         try:
             subprocess.run(
-                [candidate, "-c", ""], user=NOBODY.pw_uid, group=NOBODY.pw_gid, check=True
+                [candidate, "-c", "import pytest, lightfast_pipelines"],
+                user=NOBODY.pw_uid,
+                group=NOBODY.pw_gid,
+                env={"PYTHONPATH": _paths()},
+                capture_output=True,
+                check=True,
             )
         except (OSError, subprocess.CalledProcessError):
             continue
         return candidate
-    pytest.skip(f"no {name} outside folders that only root can enter")
+    pytest.skip(f"no {name} with this checkout outside folders that only root can enter")
+
+
+def _paths() -> str:
+    paths = [str(REPOSITORY), *(path for path in sys.path if path.endswith("site-packages"))]
+    return os.pathsep.join(paths)
 
 
 def _as_nobody(arguments: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
-    paths = [str(REPOSITORY), *(path for path in sys.path if path.endswith("site-packages"))]
     return subprocess.run(
         [_python_of_everyone(), *arguments],
         user=NOBODY.pw_uid,
         group=NOBODY.pw_gid,
         extra_groups=[],
         cwd=REPOSITORY,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(paths), "HOME": str(folder)},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": _paths(), "HOME": str(folder)},
         capture_output=True,
         text=True,
         check=False,
