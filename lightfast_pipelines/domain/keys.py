@@ -229,8 +229,13 @@ def sentry_release(organization: str, version: str) -> str:
 
 
 def sentry_alert(organization: int | str, rule_id: int | str) -> str:
-    """`organization` is its number for metric rules, its slug for issue rules: they count apart."""
+    """A metric rule; `organization` is its number, else its slug or installation."""
     return f"sentry:alert:{organization}:{rule_id}"
+
+
+def sentry_issue_alert(project_id: int | str, name: str) -> str:
+    """An issue rule, by its project and name: its number does not come with every payload."""
+    return f"sentry:alert:issues:{project_id}:{name}"
 
 
 def sentry_team(team_id: int | str) -> str:

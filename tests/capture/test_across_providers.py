@@ -22,7 +22,7 @@ RELEASED: dict[str, Any] = {"firstRelease": {"version": CAUSE}}
 ISSUE = "linear:issue:issue-12"
 TROUBLE = "sentry:issue:42:4711"
 RELEASE = f"sentry:release:acme:{CAUSE}"
-ALERT = "sentry:alert:acme:9"
+ALERT = "sentry:alert:issues:42:Checkout errors"
 EXPECTED = {
     ("references", ALERT, TROUBLE),
     ("caused_by", TROUBLE, RELEASE),

@@ -45,6 +45,7 @@ class Issue:
     activities: list[Activity] = field(default_factory=list)
     release: str | None = "shop@1.4.2"
     environment: str = "production"
+    category: str = "error"
 
     def last_seen(self, at: datetime | None = None) -> datetime:
         return max(one for one in self.seen if at is None or one <= at)
@@ -155,7 +156,7 @@ def webhooks(world: World, delay: float = 0.0) -> Iterator[tuple[str, Json, dict
             SENTRY,
             issue.seen[0] + late,
         )
-        for number, at in enumerate(issue.seen):
+        for number, at in enumerate(issue.seen if issue.category == "error" else []):
             yield _sent(
                 "error", "created", {"error": _error(world, issue, number)}, SENTRY, at + late
             )
@@ -258,7 +259,7 @@ def _issue(world: World, issue: Issue, *, single: bool) -> Json:
         "type": "error",
         "metadata": {"type": "TypeError", "value": "price is undefined"},
         "issueType": "error",
-        "issueCategory": "error",
+        "issueCategory": issue.category,
         "assignedTo": None,
         "numComments": 0,
         "count": str(len(issue.seen)),

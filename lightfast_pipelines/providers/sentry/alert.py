@@ -5,7 +5,6 @@ A metric rule's level over time is a state; an issue rule is met and has none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,14 +37,20 @@ from lightfast_pipelines.providers.sentry.accounts import actor
 from lightfast_pipelines.providers.sentry.event import (
     event_id_of,
     event_time,
-    headline,
     issue_of_event,
     located,
     paths,
 )
 from lightfast_pipelines.providers.sentry.place import place_of, slugs
 from lightfast_pipelines.providers.sentry.shape import sent_at
+from lightfast_pipelines.providers.sentry.strangers import without_strangers
 from lightfast_pipelines.providers.sentry.things import Parts
+from lightfast_pipelines.providers.sentry.titles import (
+    evidence,
+    headline_of_event,
+    title_of_event,
+    value_of_event,
+)
 
 # action -> (tag, order among levels that bear one time)
 _LEVELS = {
@@ -61,7 +66,6 @@ RULES = (
         for action in _LEVELS
     ),
 )
-_NOT_OF_A_KEY = re.compile(r"[^\w.-]+")
 
 
 def read_event_alert(payload: Mapping[str, Any]) -> Reading:
@@ -76,12 +80,10 @@ def read_event_alert(payload: Mapping[str, Any]) -> Reading:
     event_id, at = event_id_of(event), event_time(event)
     rule = text(data, "triggered_rule") or text(child(data, "issue_alert"), "title") or "Alert"
     rule_id = values.identity(child(data, "issue_alert"), "id")
-    # Without a form in the rule its number is not sent: its name must do.
-    named = rule_id or "name:" + _NOT_OF_A_KEY.sub("-", rule.lower())[:100].strip("-")
-    organization = place.organization or place.installation
-    if organization is None:
-        raise Missing("installation.uuid")
-    subject = Thing(keys.sentry_alert(organization, named), rule[:200])
+    # Its number comes only where the rule has a form of the integration: its name always does, and
+    # every project has rules of its own by the same names.
+    project = str(place.project_id)
+    subject = Thing(keys.sentry_issue_alert(project, " ".join(rule.split())[:200]), rule[:200])
     parts = Parts(place, subject)
     parts.references.append(Reference("issue", issue.key.rpartition(":")[2], issue.url))
     parts.relate(subject, "references", issue)
@@ -99,12 +101,13 @@ def read_event_alert(payload: Mapping[str, Any]) -> Reading:
         source_type="event-alert.triggered",
         subject=subject,
         occurred_at=at,
-        title=titled("Alert Triggered", f"{rule[:100]}: {headline(event)}"),
+        title=titled("Alert Triggered", f"{rule[:100]}: {headline_of_event(event)}"),
         content=content_of(
             f"Rule: {rule}",
-            text(event, "title"),
+            title_of_event(event),
             text(event, "message"),
-            text(metadata, "value"),
+            value_of_event(event),
+            *evidence(event),
             f"Location: {where}" if where else None,
             f"Platform: {platform}" if platform else None,
         ),
@@ -120,15 +123,22 @@ def read_event_alert(payload: Mapping[str, Any]) -> Reading:
             "ruleId": rule_id,
             "platform": platform,
             "errorType": name_of(metadata, "type"),
-            "errorValue": (text(metadata, "value") or "")[:500] or None,
+            "errorValue": (value_of_event(event) or "")[:500] or None,
             "release": version,
             "environment": values.environment(event),
             "webUrl": url(event, "web_url"),
             **place.facts,
+            **_occurrence(event),
         },
         updated_at=at,
     )
-    return Understood((statement,))
+    return Understood((without_strangers(statement, event),))
+
+
+def _occurrence(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The number of the occurrence's kind, where the alert is about no plain error."""
+    kind = values.count(child(event, "occurrence"), "type")
+    return {} if kind is None else {"occurrenceType": kind}
 
 
 def read_metric_alert(payload: Mapping[str, Any]) -> Reading:

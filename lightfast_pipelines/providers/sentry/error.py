@@ -33,13 +33,14 @@ from lightfast_pipelines.providers.sentry import values
 from lightfast_pipelines.providers.sentry.event import (
     event_id_of,
     event_time,
-    headline,
     issue_of_event,
     located,
     paths,
 )
 from lightfast_pipelines.providers.sentry.place import place_of
+from lightfast_pipelines.providers.sentry.strangers import without_strangers
 from lightfast_pipelines.providers.sentry.things import Parts
+from lightfast_pipelines.providers.sentry.titles import headline_of_event
 
 # Told by the earliest stored error, not by Sentry: an issue may be older than what is stored.
 _FIRST_SEEN_CONFIDENCE = 0.8
@@ -82,7 +83,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
         source_type="error.occurred",
         subject=issue,
         occurred_at=at,
-        title=titled("Error", headline(error)),
+        title=titled("Error", headline_of_event(error)),
         content=content_of(*_content(error)),
         base_significance=45,
         references=tuple(parts.references),
@@ -97,7 +98,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
         updated_at=at,
         occurrence=Occurrence(issue.key, event_id),
     )
-    return Understood((statement,))
+    return Understood((without_strangers(statement, error),))
 
 
 def _content(error: Mapping[str, Any]) -> Iterator[str | None]:

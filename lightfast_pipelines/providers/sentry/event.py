@@ -15,9 +15,9 @@ from lightfast_pipelines.providers.fields import Missing, child, first_time, tex
 from lightfast_pipelines.providers.sentry import values
 from lightfast_pipelines.providers.sentry.place import Place
 from lightfast_pipelines.providers.sentry.things import issue_thing
+from lightfast_pipelines.providers.sentry.titles import title_of_event
 
 _ISSUE_IN_ADDRESS = re.compile(r"/issues/(\d{1,20})(?:/|$)")
-_LONGEST_VALUE = 80
 _MOST_PATHS = 3
 
 
@@ -50,18 +50,9 @@ def issue_of_event(place: Place, event: Mapping[str, Any]) -> Thing:
     return issue_thing(
         place,
         issue_id,
-        title=text(event, "title"),
+        title=title_of_event(event),
         address=f"{page}/" if _ISSUE_IN_ADDRESS.search(page) else None,
     )
-
-
-def headline(event: Mapping[str, Any]) -> str:
-    """`TypeError: what it said`, cut short."""
-    metadata = child(event, "metadata")
-    kind, value = text(metadata, "type"), text(metadata, "value")
-    if kind is None and value is None:
-        return text(event, "title") or text(event, "message") or "Error"
-    return f"{kind or 'Error'}: {(value or '')[:_LONGEST_VALUE]}".removesuffix(": ")
 
 
 def located(event: Mapping[str, Any]) -> str | None:

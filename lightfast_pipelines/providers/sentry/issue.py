@@ -43,7 +43,13 @@ from lightfast_pipelines.providers.sentry import values
 from lightfast_pipelines.providers.sentry.accounts import Assignee, actor, assignee
 from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.shape import sent_at
+from lightfast_pipelines.providers.sentry.strangers import without_strangers
 from lightfast_pipelines.providers.sentry.things import Parts, issue_thing
+from lightfast_pipelines.providers.sentry.titles import (
+    headline_of_issue,
+    is_error,
+    title_of_issue,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,6 @@ RULES = tuple(
     )
     for each in _TRANSITIONS.values()
 )
-_LONGEST_VALUE = 80
 _EPOCH = datetime(2008, 1, 1, tzinfo=UTC)
 _HIGHEST_RANK = 2**31 - 1
 
@@ -111,7 +116,7 @@ def _statement(payload: Mapping[str, Any], transition: _Transition) -> Statement
     subject = issue_thing(
         place,
         issue_id,
-        title=text(issue, "title"),
+        title=title_of_issue(issue),
         short_id=short_id,
         address=url(issue, "permalink") or url(issue, "web_url"),
     )
@@ -130,7 +135,7 @@ def _statement(payload: Mapping[str, Any], transition: _Transition) -> Statement
     if path is not None:
         parts.mention(Thing(keys.file(path), path), "file", 0.7)
     rank = _rank(seen, transition)
-    return Statement(
+    statement = Statement(
         source_id=keys.source_id(
             subject.key, transition.name, _discriminator(transition, seen, at, owner)
         ),
@@ -138,7 +143,7 @@ def _statement(payload: Mapping[str, Any], transition: _Transition) -> Statement
         source_type=f"issue.{transition.name}",
         subject=subject,
         occurred_at=at,
-        title=titled(transition.tag, _headline(issue)),
+        title=titled(transition.tag, headline_of_issue(issue)),
         content=_content(issue, place.project_name or place.project_slug),
         base_significance=transition.weight,
         actor=actor(payload),
@@ -151,6 +156,7 @@ def _statement(payload: Mapping[str, Any], transition: _Transition) -> Statement
         updated_at=seen,
         occurrence=_restart(subject, transition, issue, seen),
     )
+    return without_strangers(statement, issue)
 
 
 def _discriminator(
@@ -215,14 +221,6 @@ def _restart(
     return Occurrence(subject.key, "", restart=True, since=seen)
 
 
-def _headline(issue: Mapping[str, Any]) -> str:
-    metadata = child(issue, "metadata")
-    kind, value = text(metadata, "type"), text(metadata, "value")
-    if kind is None and value is None:
-        return text(issue, "title") or text(metadata, "title") or "Error"
-    return f"{kind or 'Error'}: {(value or '')[:_LONGEST_VALUE]}".removesuffix(": ")
-
-
 def _content(issue: Mapping[str, Any], project: str | None) -> str:
     metadata = child(issue, "metadata")
     lines = {
@@ -235,7 +233,7 @@ def _content(issue: Mapping[str, Any], project: str | None) -> str:
         "Users affected": values.count(issue, "userCount"),
     }
     return content_of(
-        text(issue, "title") or text(metadata, "title"),
+        title_of_issue(issue),
         text(metadata, "value"),
         *(f"{name}: {value}" for name, value in lines.items() if value is not None),
     )
@@ -262,4 +260,5 @@ def _metadata(issue: Mapping[str, Any], issue_id: str, transition: _Transition) 
         "priority": name_of(issue, "priority"),
         "issueCategory": name_of(issue, "issueCategory"),
         "action": transition.name,
+        **({} if is_error(issue) else {"issueType": name_of(issue, "issueType")}),
     }

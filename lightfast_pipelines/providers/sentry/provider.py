@@ -54,7 +54,7 @@ class Sentry:
     """`contract.Provider` for sentry.io and Sentry on one's own servers."""
 
     name = "sentry"
-    rule_version = 2
+    rule_version = 3
     default_events = frozenset(rule.event for rule in _RULES if rule.outcome == "delivered")
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(

@@ -181,7 +181,7 @@ def test_the_way_from_an_alert_to_the_commit_that_caused_it_can_be_walked(
     captured(linked, [alert, sent("error", payloads.error("e1", release=SHA))])
     release = keys.sentry_release("acme", SHA)
     assert {
-        (keys.sentry_alert("acme", 9), "references", ISSUE),
+        (keys.sentry_issue_alert(42, "Checkout errors"), "references", ISSUE),
         (ISSUE, "caused_by", release),
         (release, "contains", keys.github_commit(SHA)),
     } <= edges(linked)

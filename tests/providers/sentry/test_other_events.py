@@ -19,10 +19,10 @@ ISSUE = keys.sentry_issue(42, 4711)
 
 def test_an_issue_alert_names_its_rule_and_points_at_its_issue() -> None:
     found = statement("event_alert", payloads.event_alert())
-    assert found.source_id == "sentry:alert:acme:9|triggered|e1"
+    assert found.source_id == "sentry:alert:issues:42:Checkout errors|triggered|e1"
     assert found.source_type == "event-alert.triggered"
     assert found.title == "[Alert Triggered] Checkout errors: TypeError: price is undefined"
-    assert ("sentry:alert:acme:9", "references", ISSUE) in edges(found)
+    assert (found.subject.key, "references", ISSUE) in edges(found)
     assert found.base_significance == 65
     assert found.metadata["triggeredRule"] == "Checkout errors"
 
@@ -34,8 +34,8 @@ def test_two_rules_met_by_one_event_are_two_observations() -> None:
         del payload["data"]["issue_alert"]
         told.append(statement("event_alert", payload).source_id)
     assert told == [
-        "sentry:alert:acme:name:checkout-errors|triggered|e1",
-        "sentry:alert:acme:name:everything|triggered|e1",
+        "sentry:alert:issues:42:Checkout errors|triggered|e1",
+        "sentry:alert:issues:42:Everything!|triggered|e1",
     ]
 
 

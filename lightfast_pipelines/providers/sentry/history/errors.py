@@ -1,4 +1,6 @@
-"""Walks a sample of the events of each issue: the newest ones of the window, and the oldest.
+"""Walks a sample of the events of each error: the newest ones of the window, and the oldest.
+
+The webhook `error` tells of errors alone, so issues of other kinds are not asked for their events.
 
 Every single event is too many: an issue may have millions, and they are counted by the hour anyway
 (domain/occurrences.py). What is between the sample's ends is told by the issue's own count alone.
@@ -52,7 +54,7 @@ class ErrorWalker:
 
     def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:  # noqa: ARG002
         if cursor["organization"] is None or not cursor["pending"]:
-            return issue_list.read(place, cursor, answer)
+            return issue_list.read(place, cursor, answer, errors_only=True)
         behind = issue_list.behind(cursor)
         number = cursor["pending"][0]
         if answer.status >= 400:

@@ -17,9 +17,10 @@ from lightfast_pipelines.providers.sentry.history.where import (
     project_number,
     site,
 )
+from lightfast_pipelines.providers.sentry.strangers import without_person
 from lightfast_pipelines.providers.sentry.values import environment, identity, tags, version
 
-_SAME = ("title", "message", "culprit", "location", "platform", "metadata", "type")
+_SAME = ("title", "message", "culprit", "location", "platform", "type")
 _FRAME = {
     "filename": "filename",
     "function": "function",
@@ -64,6 +65,7 @@ def read(
 def _event(given: Mapping[str, Any], number: str, project: str, issue: str) -> Json:
     kept = tags(given)  # those about a person are left out there
     found: Json = {name: given[name] for name in _SAME if given.get(name) is not None}
+    found["metadata"] = without_person(child(given, "metadata"))
     found |= {
         "event_id": number,
         "project": int(project) if project.isdigit() else project,

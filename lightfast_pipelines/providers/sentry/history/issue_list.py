@@ -20,6 +20,7 @@ from lightfast_pipelines.providers.sentry.history.where import (
     organizations_call,
     project_params,
 )
+from lightfast_pipelines.providers.sentry.titles import is_error
 from lightfast_pipelines.providers.sentry.values import identity
 
 MOST = 100  # of one page
@@ -78,14 +79,20 @@ def listing(
     return asking(f"/api/0/organizations/{organization}/issues/", "issues", *pairs)
 
 
-def read(place: Place, cursor: Cursor, answer: Answer) -> Page:
-    """Of the organisations, or of a page of issues. Raises ValueError for another shape."""
+def read(place: Place, cursor: Cursor, answer: Answer, *, errors_only: bool = False) -> Page:
+    """Of the organisations, or of a page of issues. Raises ValueError for another shape.
+
+    `errors_only` leaves out issues of monitors, performance and feedback."""
     if cursor["organization"] is None:
         named = {**cursor, "organization": only_organization(place, answer)}
         return Page((), named, 0)
     items = issues_of(answer)
     after = links.following(answer.headers)
-    pending = [number for item in items if (number := identity(item, "id")) is not None]
+    pending = [
+        number
+        for item in items
+        if (number := identity(item, "id")) is not None and (is_error(item) or not errors_only)
+    ]
     following = {**cursor, "after": after, "pending": pending, "ended": after is None}
     return Page((), following if pending or after is not None else None, 0)
 

@@ -13,6 +13,7 @@ from typing import Any
 from lightfast_pipelines.providers.fields import child, children, name_of, text, time, url
 from lightfast_pipelines.providers.history import Answer, Json, Place, Record, Trouble
 from lightfast_pipelines.providers.sentry.history.where import SENTRY, doer, installation, site
+from lightfast_pipelines.providers.sentry.strangers import without_person
 from lightfast_pipelines.providers.sentry.values import identity
 
 MOST_ACTIVITIES = 100  # Sentry tells no more of one issue, the newest
@@ -26,7 +27,6 @@ _LASTING = (
     "level",
     "platform",
     "type",
-    "metadata",
     "issueType",
     "issueCategory",
     "firstSeen",
@@ -85,6 +85,7 @@ class _Telling:
             name: project[name] for name in ("id", "name", "slug", "platform") if name in project
         }
         self._lasting: Json = {name: issue[name] for name in _LASTING if name in issue}
+        self._lasting["metadata"] = without_person(child(issue, "metadata"))
         self._lasting["project"] = self._project
         self._lasting["url"] = f"{api}/issues/{number}/"
         self._lasting["web_url"] = url(issue, "permalink") or _page(api, number)

@@ -240,6 +240,14 @@ def test_of_many_events_the_newest_and_the_oldest_are_taken() -> None:
     assert "203.0.113.9" not in str(walked.records)
 
 
+def test_events_of_a_monitor_are_no_errors() -> None:
+    seen = [BEGIN, BEGIN + timedelta(hours=1)]
+    world = World([Issue(1, seen, category="cron"), Issue(2, seen)])
+    walked = _walked(world, "error")
+    assert {one.payload["data"]["error"]["issue_id"] for one in walked.records} == {"2"}
+    assert not walked.troubles
+
+
 def test_an_issue_that_is_gone_is_told_as_a_trouble_and_the_walk_goes_on() -> None:
     walker = WALKERS["issue"]
     cursor = {"organization": "acme", "after": "x", "pending": ["1", "2"], "ended": True}
