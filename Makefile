@@ -9,12 +9,12 @@ STAMP  := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up setup test check bench docs clean
+.PHONY: help demo up setup test test-deep check bench docs clean
 
 help: ## List these targets
 	@echo 'Lightfast Pipelines: usage: make TARGET'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup ## Everything with a sample story, until Ctrl-C (ONCE=1: exit when it is told)
 	@$(VENV)/bin/lightfast demo $(if $(filter-out 0,$(ONCE)),--once)
@@ -27,6 +27,9 @@ setup: $(STAMP) ## Create .venv and install into it (PYTHON=... chooses the inte
 
 test: setup ## Run every test (ARGS=... goes to pytest)
 	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+test-deep: setup ## Every test with many random examples and larger stories (takes an hour or more)
+	@$(PY) -m pytest -n $(WORKERS) --hypothesis-profile=deep $(ARGS)
 
 check: setup ## Lint, format, types and who may import whom
 	@$(VENV)/bin/ruff check --quiet .

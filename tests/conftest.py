@@ -14,10 +14,9 @@ from hypothesis import settings
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.embedded import EmbeddedPostgres, Lease
 from lightfast_pipelines.store.migrate import migrate
+from tests import depth  # noqa: F401 - registers hypothesis's profiles
 
-# Several tests share the machine: a slow example is no failure.
-settings.register_profile("lightfast", deadline=None)
-settings.load_profile("lightfast")
+settings.load_profile("quick")
 
 _TEMPLATE = "lightfast_template"
 _numbers = itertools.count()

@@ -6,7 +6,6 @@ exact table of allowed imports, what a fresh interpreter loads, and that the rul
 
 import ast
 import os
-import statistics
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -149,18 +148,14 @@ def test_a_command_does_not_load_dagster_before_it_needs_it() -> None:
     assert not loaded_by("lightfast_pipelines.cli") & ({"dagster"} | HEAVY)
 
 
-def test_the_code_location_loads_nothing_heavy() -> None:
-    assert not loaded_by("lightfast_pipelines.definitions") & HEAVY
-
-
-def test_the_code_location_costs_at_most_a_second_over_bare_dagster() -> None:
-    """CPU time of the interpreter itself, in turn: a busy machine slows both alike."""
-    code = (
-        "import {}; import resource; u = resource.getrusage(resource.RUSAGE_SELF); "
-        "print(u.ru_utime + u.ru_stime)"
-    )
-    bare, ours = [], []
-    for _ in range(5):
-        bare.append(float(run_fresh(code.format("dagster"))))
-        ours.append(float(run_fresh(code.format("lightfast_pipelines.definitions"))))
-    assert statistics.median(ours) - statistics.median(bare) <= 1.0
+def test_the_code_location_loads_little_beyond_dagster() -> None:
+    """Every run pays for what the code location imports; bench/imports.py measures what it costs."""
+    beyond = loaded_by("lightfast_pipelines.definitions") - loaded_by("dagster")
+    ours = {"lightfast_pipelines", "msgspec", "pgvector", "psycopg", "psycopg_binary"}
+    settings = {"dotenv", "pydantic_settings"}
+    unknown = {
+        name
+        for name in beyond - ours - settings - {"sqlalchemy"} - sys.stdlib_module_names
+        if not name.startswith("_")
+    }
+    assert unknown == set()

@@ -18,7 +18,10 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that is not blank, without its line end; numbers count from 1, blank lines too."""
+    """A line that is not blank, without its line end and a byte order mark before it.
+
+    Numbers count from 1 and count blank lines too; a line of only a mark is blank.
+    """
 
     file: str
     number: int
@@ -67,9 +70,8 @@ def read_lines(stream: BinaryIO, file: str, *, max_bytes: int) -> Iterator[Line 
                 file, number, f"reading failed here: {error.strerror or error}", is_a_line=False
             )
             return
-        if number == 1:
-            text = text.removeprefix(_BYTE_ORDER_MARK)
-        text = text.strip()
+        # Files that each began with a mark, written one after another, have one in their midst.
+        text = text.removeprefix(_BYTE_ORDER_MARK).strip()
         if text:
             yield Line(file, number, text)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from random import Random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.capture.requeue import rebuild, requeue_days
@@ -19,6 +19,7 @@ from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.inbox import Delivery
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, workspace_with
+from tests.depth import examples, size
 from tests.providers.github import payloads as github
 
 OLDER = "2024-03-01T00:00:00Z"
@@ -93,9 +94,7 @@ def _portions(items: Sequence[Delivery], cuts: Sequence[int]) -> list[Sequence[D
     batch_rows=st.integers(1, 9),
     linked_after=st.integers(0, 2),
 )
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_portions_and_batches_end_in_the_same_rows(
     new_database: Callable[[], Database],
     order: list[int],
@@ -163,7 +162,7 @@ def test_a_capture_killed_at_any_point_is_finished_by_the_next(
     with database.connect() as conn:
         workspace_with(conn, "shop", 1, 2)
         receive(conn, STORY)
-        for _ in range(10):
+        for _ in range(size(4, 10)):
             child = subprocess.Popen(
                 [sys.executable, "-c", _CHILD, database.url()], stdout=subprocess.PIPE, text=True
             )

@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Occurrence, Statement, Thing
 from lightfast_pipelines.domain.folding import StatementSource
 from lightfast_pipelines.domain.occurrences import settle
+from tests.depth import examples
 
 ISSUE = Thing(keys.sentry_issue(7, 100))
 RELEASE = Thing(keys.sentry_release("acme", "shop@1.0"))
@@ -197,7 +198,7 @@ _EVENTS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@examples(25)
 @given(_EVENTS, st.lists(st.integers(-10, 160), max_size=3), st.randoms(use_true_random=False))
 def test_order_and_repetition_change_nothing_and_every_event_is_counted_once(
     events: list[tuple[str, int, str, str]], restarts: list[int], chance: random.Random

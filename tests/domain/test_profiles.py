@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.domain.profiles import (
@@ -15,6 +15,7 @@ from lightfast_pipelines.domain.profiles import (
     directory_of,
     profile_of,
 )
+from tests.depth import examples
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp()
 DAY = 86_400.0
@@ -141,7 +142,7 @@ PARTS = st.builds(
 )
 
 
-@settings(max_examples=60)
+@examples(25)
 @given(
     st.lists(PARTS, min_size=1, max_size=12).flatmap(
         lambda p: st.tuples(st.just(p), st.permutations(p))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.domain.summaries import Member, is_outdated, listed, period, summarize
+from tests.depth import examples
 
 MAY = 1_714_564_800.0  # 1 May 2024, 12:00
 DAY = 86_400.0
@@ -130,7 +131,7 @@ MEMBERS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@examples(25)
 @given(MEMBERS.flatmap(lambda members: st.tuples(st.just(members), st.permutations(members))))
 def test_order_does_not_matter_and_every_sentence_cites_members(
     pair: tuple[list[Member], list[Member]],

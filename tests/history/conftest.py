@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import httpx
 import pytest
@@ -39,8 +38,23 @@ class OneToken(Credentials):
         self.refusals.append(reason)
 
 
+def let_time_pass(conn: Connection, seconds: float) -> None:
+    """Moves every time that a budget waits for closer, as if so many seconds had passed."""
+    conn.execute(
+        """
+        UPDATE lightfast.api_budgets SET
+          resets_at = resets_at - %(passed)s, blocked_until = blocked_until - %(passed)s,
+          updated_at = updated_at - %(passed)s
+        """,
+        {"passed": timedelta(seconds=seconds)},
+    )
+
+
 class PlainApis:
-    """Opens the API at `url` for any source."""
+    """Opens the API at `url` for any source; waiting for a rate limit takes no time.
+
+    `slept` is told of each wait.
+    """
 
     def __init__(
         self,
@@ -51,9 +65,10 @@ class PlainApis:
         token: str = "live-token",
         timeout: float = 5.0,
         reserve: int = 50,
+        slept: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._database, self._url, self._timeout = database, url, timeout
-        self._reserve = reserve
+        self._reserve, self._slept = reserve, slept
         self.history: History = history or PlainHistory()
         self.credentials = OneToken(token)
 
@@ -63,8 +78,13 @@ class PlainApis:
             self._database.connect(autocommit=True) as conn,
             httpx.Client(timeout=self._timeout) as http,
         ):
+
+            def sleep(seconds: float) -> None:
+                let_time_pass(conn, seconds)
+                self._slept(seconds)
+
             budget = Budget(
-                conn, source.installation_id, reserve=self._reserve, sleep=time.sleep, check=check
+                conn, source.installation_id, reserve=self._reserve, sleep=sleep, check=check
             )
             yield Api(self.history, self._url, http, self.credentials, budget, sleep=lambda _: None)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.history.request import Hearing, Progress, Result
@@ -15,6 +15,7 @@ from lightfast_pipelines.store import backfills, coverage
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.coverage import Interval, list_coverage
 from lightfast_pipelines.store.database import Connection, Database
+from tests.depth import examples
 from tests.history.conftest import UNTIL, PlainApis
 from tests.history.plain import FIRST, PlainApi, PlainHistory, PlainItems
 from tests.servers.serving import Fault, serve
@@ -104,9 +105,7 @@ def test_only_the_complement_of_what_is_covered_is_fetched(
     assert len(list_coverage(conn)[0].covered) == 1
 
 
-@settings(
-    max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@examples(5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deaths=st.lists(st.integers(1, 6), min_size=1, max_size=6))
 def test_a_walk_that_dies_at_any_page_goes_on_there_and_loses_nothing(
     database: Database, conn: Connection, source: Source, read: Read, deaths: list[int]

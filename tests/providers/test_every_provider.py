@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.domain.events import Filtered, Lifecycle, Parked, Understood
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.contract import MalformedBody, Provider, Refused, Secret
 from lightfast_pipelines.settings import Settings
+from tests.depth import examples
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 PROVIDERS = discover()
@@ -84,7 +85,7 @@ def test_text_that_cannot_be_stored_does_not_survive(provider: Provider) -> None
 
 
 @pytest.mark.parametrize("name", sorted(PROVIDERS))
-@settings(max_examples=60, deadline=None)
+@examples(40)
 @given(payload=st.dictionaries(_FIELDS, _VALUES), data=st.data())
 def test_any_object_is_read_routed_and_named(
     name: str, payload: dict[str, Any], data: st.DataObject

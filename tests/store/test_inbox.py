@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.store.database import Connection, Database
@@ -27,6 +27,7 @@ from lightfast_pipelines.store.inbox import (
     insert_deliveries,
     partition_date_of,
 )
+from tests.depth import examples
 
 NOW = datetime(2026, 5, 17, 12, tzinfo=UTC)
 START = date(2008, 1, 1)
@@ -77,7 +78,7 @@ def test_only_what_is_not_there_yet_is_stored(conn: Connection) -> None:
     assert [(row[1], row[2]) for row in rows(conn)] == [(None, b"1"), (None, b"2"), ("acme", b"1")]
 
 
-@settings(max_examples=25, deadline=None)
+@examples(15)
 @given(
     st.lists(
         st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy"), st.sampled_from("-o"))),

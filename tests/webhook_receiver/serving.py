@@ -198,12 +198,6 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         self.popen.send_signal(number)
 
-    def memory_peak(self) -> int:
-        """Bytes of resident memory at most so far (Linux)."""
-        status = Path(f"/proc/{self.popen.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-
 
 @contextmanager
 def receiver_process(database: Database, folder: Path, **environment: str) -> Iterator[Process]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.signing import digest
 from lightfast_pipelines.store.database import Database
+from tests.depth import examples
 from tests.webhook_receiver.serving import (
     SECRET,
     deliver,
@@ -66,11 +67,7 @@ def test_every_provider_has_its_signature_here() -> None:
 def test_no_request_is_answered_500(database: Database) -> None:
     with ready_receiver(database.url("receiver")) as client:
 
-        @settings(
-            max_examples=250,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        )
+        @examples(60, suppress_health_check=list(HealthCheck))
         @given(
             path=_PATHS,
             method=st.sampled_from(["POST", "POST", "POST", "GET", "PUT"]),

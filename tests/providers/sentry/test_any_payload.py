@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.domain.events import (
@@ -23,6 +23,7 @@ from lightfast_pipelines.domain.events import (
 )
 from lightfast_pipelines.providers.contract import Accepted, Secret
 from lightfast_pipelines.providers.sentry import PROVIDER
+from tests.depth import examples
 from tests.providers.sentry import payloads
 from tests.providers.sentry.payloads import NOW, Json
 
@@ -111,7 +112,7 @@ def replaced(payload: Json, path: tuple[str | int, ...], value: object) -> Json:
     return dict(changed)
 
 
-@settings(max_examples=150)
+@examples(100)
 @given(st.sampled_from(sorted(EXAMPLES)), st.data())
 def test_a_known_payload_with_any_of_its_parts_replaced_is_read(
     event: str, data: st.DataObject

@@ -216,7 +216,7 @@ def test_a_home_first_used_by_an_ordinary_user_is_refused_to_root(open_folder: P
 def test_an_ordinary_user_finds_the_same(open_folder: Path) -> None:
     os.chown(open_folder, NOBODY.pw_uid, NOBODY.pw_gid)
     folder, temp = Path(__file__).parent, str(open_folder / "t")
-    chosen = "at_once or last_user or with_9_restarts or (stale_pid and sleep) or running_home"
+    chosen = "at_once or with_9_restarts"
     answer = _as_nobody(
         [
             *["-m", "pytest", "-q", "-p", "no:cacheprovider", "-k"],
@@ -228,4 +228,4 @@ def test_an_ordinary_user_finds_the_same(open_folder: Path) -> None:
         open_folder,
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert "5 passed" in answer.stdout
+    assert "2 passed" in answer.stdout

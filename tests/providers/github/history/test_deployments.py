@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.providers.github.history import HISTORY, deployments
 from lightfast_pipelines.providers.history import Answer, Call, Credential, Outcome, Place, Window
+from tests.depth import examples
 from tests.servers.github import TOKEN, GitHubServer
 from tests.servers.github_world import Deployment, DeploymentStatus, World, sha
 from tests.servers.serving import serve
@@ -48,7 +49,7 @@ def test_statuses_that_are_too_heavy_for_a_page_are_asked_for_in_shorter_ones() 
     assert sizes == ["100", "50", "5"]
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(halvings=st.lists(st.integers(0, 8), max_size=4))
 def test_no_status_is_lost_wherever_the_pages_are_halved(
     asking: Asking, halvings: list[int]

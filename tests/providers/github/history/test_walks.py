@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.domain.events import Statement, Understood
@@ -24,6 +24,7 @@ from lightfast_pipelines.providers.github.history.shared_facts import (
     TOLD_IN_PART,
 )
 from lightfast_pipelines.providers.history import Credential, Place, Window
+from tests.depth import examples
 from tests.providers.agreement import event_of, stripped
 from tests.servers.github import TOKEN, GitHubServer
 from tests.servers.github_webhooks import webhooks
@@ -124,7 +125,7 @@ def of_kinds(told: Told, kinds: Iterable[str]) -> set[tuple[Any, ...]]:
     return {fact(one) for one in told.values() if one.source_type in kinds}
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(world=worlds)
 def test_webhooks_and_the_walks_state_the_same(served: Served, world: World) -> None:
     api, webhook = by_api(world, served), by_webhook(world)
@@ -133,7 +134,7 @@ def test_webhooks_and_the_walks_state_the_same(served: Served, world: World) -> 
     assert {one.source_type for one in api.values()} <= SHARED | TOLD_IN_PART.keys()
 
 
-@settings(max_examples=8)
+@examples(8)
 @given(world=worlds)
 def test_of_what_both_carry_nothing_at_all_differs(served: Served, world: World) -> None:
     for pull in world.pulls:  # the API tells today's titles
@@ -151,7 +152,7 @@ def _said(found: Statement) -> dict[str, Any]:
     return told | {name: sorted(map(repr, told[name])) for name in lists}
 
 
-@settings(max_examples=6)
+@examples(6)
 @given(world=worlds, size=st.sampled_from([1, 2, 4]))
 @pytest.mark.parametrize("kind", sorted(WALKERS))
 def test_pages_of_any_length_and_a_walk_taken_up_anywhere_lose_nothing(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.domain.events import Statement
@@ -20,6 +20,7 @@ from lightfast_pipelines.providers.sentry.history.shared_facts import (
     ONLY_BY_WEBHOOK,
     SHARED,
 )
+from tests.depth import examples
 from tests.providers.agreement import api_of, statements, untold
 from tests.servers.sentry import (
     TOKEN,
@@ -150,7 +151,7 @@ def _decided(found: Iterable[Statement]) -> list[tuple[Any, ...]]:
     )
 
 
-@settings(max_examples=40)
+@examples(25)
 @given(worlds(), st.sampled_from([0.0, 3.0]))
 def test_webhooks_and_the_walks_state_the_same(world: World, delay: float) -> None:
     by_api, by_webhook = _all(world), _sent(world, delay)
@@ -158,7 +159,7 @@ def test_webhooks_and_the_walks_state_the_same(world: World, delay: float) -> No
     assert {one.source_type for one in by_api} <= SHARED | DATED_BY_SENDING
 
 
-@settings(max_examples=40)
+@examples(25)
 @given(worlds())
 def test_what_is_sent_at_once_is_told_alike_though_only_the_sending_dates_it(world: World) -> None:
     by_api, by_webhook = _all(world), _sent(world)
@@ -179,7 +180,7 @@ def _halving(size: int, smaller: int) -> Any:
     return lambda number: size if number < 2 else min(size, smaller)
 
 
-@settings(max_examples=12)
+@examples(12)
 @given(worlds(), st.sampled_from([1, 2, 4]), st.sampled_from([1, 2, 4]))
 @pytest.mark.parametrize("kind", sorted(WALKERS))
 def test_pages_of_any_length_and_a_walk_taken_up_anywhere_lose_nothing(

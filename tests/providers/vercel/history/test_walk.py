@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.domain.events import Statement
@@ -16,6 +16,7 @@ from lightfast_pipelines.providers.history import Answer, Call, Credential, Plac
 from lightfast_pipelines.providers.vercel import PROVIDER
 from lightfast_pipelines.providers.vercel.history import HISTORY
 from lightfast_pipelines.providers.vercel.history.shared_facts import ONLY_BY_WEBHOOK, SHARED
+from tests.depth import examples
 from tests.providers.agreement import api_of, paths, statements, untold
 from tests.providers.vercel.payloads import AT, MINUTE, meta, sha
 from tests.servers.vercel import TOKEN, Deployment, World, application, webhooks
@@ -82,7 +83,7 @@ def _actor(found: Statement) -> str | None:
     return found.actor.source_id if found.actor else None
 
 
-@settings(max_examples=40)
+@examples(25)
 @given(worlds())
 def test_webhooks_and_the_walk_state_the_same(world: World) -> None:
     by_webhook = {
@@ -109,7 +110,7 @@ def test_webhooks_and_the_walk_state_the_same(world: World) -> None:
         assert found.occurred_at == record.occurred_at
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(worlds(), st.integers(1, 5), st.integers(1, 4))
 def test_pages_of_any_length_and_a_walk_taken_up_anywhere_lose_nothing(
     world: World, size: int, smaller: int
