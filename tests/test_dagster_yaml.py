@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from lightfast_pipelines.jobs.when_due import HISTORY_LANE, SCHEDULED_LANE
 from lightfast_pipelines.store.embedded import Lease
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,9 +56,19 @@ def test_a_killed_run_gives_back_its_slot(instance: dg.DagsterInstance) -> None:
 def test_few_runs_at_once_and_they_do_not_wait_long(instance: dg.DagsterInstance) -> None:
     queue = instance.get_concurrency_config().run_queue_config
     assert queue
-    assert queue.max_concurrent_runs == 4
+    assert queue.max_concurrent_runs == 5
     coordinator: Any = instance.run_coordinator
     assert coordinator.dequeue_interval_seconds == 1
+
+
+def test_scheduled_runs_and_histories_leave_slots_to_the_runs_that_capture(
+    instance: dg.DagsterInstance,
+) -> None:
+    queue = instance.get_concurrency_config().run_queue_config
+    assert queue
+    limits = {limit["value"]: limit["limit"] for limit in queue.tag_concurrency_limits}
+    assert set(limits) == {SCHEDULED_LANE, HISTORY_LANE}
+    assert queue.max_concurrent_runs - sum(limits.values()) >= 2
 
 
 def test_only_dead_workers_are_retried_by_the_instance(instance: dg.DagsterInstance) -> None:

@@ -1,25 +1,30 @@
 """Whose turn it is: one run of a stage at a time, decided by an advisory lock in Postgres.
 
-A run by hand waits for its turn. A sensor's run waits a little, so that today's run and the
-backlog's can follow each other, and else ends well without materializing: its rows still wait, and
-the sensor asks again. Each stage has a lock of its own: while one run embeds, the next captures.
+A run by hand waits for its turn. One that a sensor or a schedule asked for waits for a bounded time
+and else ends well without materializing: its work still waits in the tables and is asked for again.
+Each stage has a lock of its own: while one run embeds, the next captures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import date
 
 import dagster as dg
 import psycopg
 
-from lightfast_pipelines.resources.database import PENDING_TAG
+from lightfast_pipelines.resources.database import PENDING_TAG, capturing
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.locks import job_lock
+from lightfast_pipelines.store.locks import job_lock, presence
 
-# About as long as a run of the sensor holds a lock.
-SENSOR_PATIENCE_SECONDS = 20
+# Today's run and the backlog's follow each other: one holds the lock about this long.
+CAPTURE_PATIENCE_SECONDS = 20
+# Behind a long consolidation the sensor's runs would fill every slot; what they leave is asked for again.
+SENSOR_PATIENCE_SECONDS = 5
+# Longer than any stage of a sensor's run, and much shorter than the schedules' intervals.
+SCHEDULE_PATIENCE_SECONDS = 120
+_SCHEDULE_TAG = "dagster/schedule_name"
 
 
 def asked_by_sensor(context: dg.AssetExecutionContext) -> bool:
@@ -32,6 +37,13 @@ def days_of(context: dg.AssetExecutionContext) -> list[date]:
     return [date.fromisoformat(key) for key in context.partition_keys]
 
 
+def patience(tags: Mapping[str, str], stage: str) -> int | None:
+    """Seconds that a run with these tags waits for its turn; None: as long as it takes."""
+    if PENDING_TAG in tags:
+        return CAPTURE_PATIENCE_SECONDS if stage == "capture" else SENSOR_PATIENCE_SECONDS
+    return SCHEDULE_PATIENCE_SECONDS if _SCHEDULE_TAG in tags else None
+
+
 @contextmanager
 def turn(
     context: dg.AssetExecutionContext, database: Database, stage: str
@@ -41,23 +53,28 @@ def turn(
         database.connect("pipeline", application_name=f"lightfast {stage}") as conn,
         ExitStack() as held,
     ):
+        if stage == "capture" and asked_by_sensor(context):
+            # The sensor asks for no second one that would wait behind it for the same deliveries.
+            held.enter_context(presence(conn, capturing(context.run.tags[PENDING_TAG])))
         if not held.enter_context(job_lock(conn, stage, wait=False)):
-            patience = SENSOR_PATIENCE_SECONDS if asked_by_sensor(context) else 0
+            seconds = patience(context.run.tags, stage)
             context.log.info(
                 "Another run is at work on %s: waiting %s.",
                 stage,
-                f"up to {patience} s" if patience else "for it to end",
+                "for it to end" if seconds is None else f"up to {seconds} s",
             )
-            if not _wait(held, conn, stage, patience):
-                context.log.info("It still is: what waits is left to the next run.")
+            if not _wait(held, conn, stage, seconds):
+                context.log.info(
+                    "It still is after %d s: what waits is left to the next run.", seconds
+                )
                 yield None
                 return
         yield conn
 
 
-def _wait(held: ExitStack, conn: Connection, stage: str, seconds: int) -> bool:
-    """Whether the lock was got within `seconds` (0: however long it takes)."""
-    conn.execute("SELECT set_config('lock_timeout', %s, false)", (f"{seconds}s",))
+def _wait(held: ExitStack, conn: Connection, stage: str, seconds: int | None) -> bool:
+    """Whether the lock was got within `seconds` (None: however long it takes)."""
+    conn.execute("SELECT set_config('lock_timeout', %s, false)", (f"{seconds or 0}s",))
     conn.commit()
     try:
         held.enter_context(job_lock(conn, stage, wait=True))

@@ -1,31 +1,34 @@
 """Who is who and what belongs together, decided anew for what changed, every few minutes."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
 import dagster as dg
 
 from lightfast_pipelines.capture.versions import CLUSTER_RULES
-from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
+from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.pending import workspaces_due
 
 consolidation = dg.define_asset_job(
     "consolidation",
     selection=dg.AssetSelection.assets("actors", "cluster_consolidation"),
     description="Decides actors and clusters of every workspace that changed since the last time.",
-    tags={"dagster/max_runtime": str(2 * 3600)},
+    tags=scheduled_tags(timedelta(hours=2)),
 )
 
 
-@dg.schedule(
-    cron_schedule="*/5 * * * *",
-    job=consolidation,
+def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
+    due = workspaces_due(conn, cluster_rule_version=CLUSTER_RULES)
+    return {"lightfast/workspaces": str(due)} if due else "no workspace has changed"
+
+
+consolidation_when_due = schedule_when_due(
+    consolidation,
     name="consolidation_when_due",
+    cron="*/5 * * * *",
     description="Every five minutes, and only where a workspace changed.",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    execution_timezone="UTC",
+    due=_due,
 )
-def consolidation_when_due(database: dg.ResourceParam[Database]) -> dg.RunRequest | dg.SkipReason:
-    with database.connect("pipeline", application_name="lightfast schedule") as conn:
-        conn.execute("SET statement_timeout = '20s'")
-        due = workspaces_due(conn, cluster_rule_version=CLUSTER_RULES)
-    if not due:
-        return dg.SkipReason("no workspace has changed")
-    return dg.RunRequest(tags={"lightfast/workspaces": str(due)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from lightfast_pipelines.assets.history import ASSET
+from lightfast_pipelines.jobs.when_due import HISTORY_LANE, LANE_TAG
 
 history = dg.define_asset_job(
     "history",
@@ -14,5 +15,5 @@ history = dg.define_asset_job(
         "it with a range of days; what is covered already is not asked for again."
     ),
     # Hours where a provider's limit is used up: the wait for it is no hang.
-    tags={"dagster/max_runtime": str(48 * 3600)},
+    tags={"dagster/max_runtime": str(48 * 3600), LANE_TAG: HISTORY_LANE},
 )

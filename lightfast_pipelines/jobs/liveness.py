@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import dagster as dg
 
 from lightfast_pipelines.assets.liveness import CHECKS
+from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
 
 liveness = dg.define_asset_job(
     "liveness",
     selection=dg.AssetSelection.checks(*CHECKS),
     description="Checks that no share of what should be there has fallen below its threshold.",
-    tags={"dagster/max_runtime": "1800"},
+    tags=scheduled_tags(timedelta(minutes=30)),
 )
 
-hourly_liveness = dg.ScheduleDefinition(
+hourly_liveness = schedule_when_due(
+    liveness,
     name="hourly_liveness",
-    job=liveness,
-    cron_schedule="40 * * * *",
-    execution_timezone="UTC",
+    cron="40 * * * *",
     description="Every hour, whatever else did or did not run.",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
 )

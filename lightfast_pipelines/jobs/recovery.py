@@ -3,11 +3,17 @@
 Only where an installation has a credential to ask with.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
 import dagster as dg
 
 from lightfast_pipelines.assets.recovery import OUTAGES, SWEEPS
+from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
 from lightfast_pipelines.store.backfills import find_sources
-from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.database import Connection
 
 recovery = dg.define_asset_job(
     "recovery",
@@ -15,47 +21,37 @@ recovery = dg.define_asset_job(
     description=(
         "Compares the providers' logs of deliveries with what arrived, and gets what is missing."
     ),
-    tags={"dagster/max_runtime": "3600"},
+    tags=scheduled_tags(timedelta(hours=1)),
 )
 
 deletions = dg.define_asset_job(
     "deletions",
     selection=dg.AssetSelection.assets(SWEEPS),
     description="Looks for things that were deleted without a word, within a share of the budgets.",
-    tags={"dagster/max_runtime": "3600"},
+    tags=scheduled_tags(timedelta(hours=1)),
 )
 
 
-@dg.schedule(
-    cron_schedule="*/15 * * * *",
-    job=recovery,
+def _where_it_can_ask(
+    _context: dg.ScheduleEvaluationContext, conn: Connection
+) -> Mapping[str, str] | str:
+    if any(source.has_credential and source.refused is None for source in find_sources(conn)):
+        return {}
+    return "no linked resource has a credential to ask its provider with"
+
+
+recover_missed_deliveries = schedule_when_due(
+    recovery,
     name="recover_missed_deliveries",
+    cron="*/15 * * * *",
     description="Every quarter of an hour, where an installation has a credential.",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    execution_timezone="UTC",
+    due=_where_it_can_ask,
 )
-def recover_missed_deliveries(
-    database: dg.ResourceParam[Database],
-) -> dg.RunRequest | dg.SkipReason:
-    return _where_it_can_ask(database)
 
-
-@dg.schedule(
-    cron_schedule="25 * * * *",
-    job=deletions,
+sweep_for_deletions = schedule_when_due(
+    deletions,
     name="sweep_for_deletions",
+    cron="25 * * * *",
     description="Every hour, where an installation has a credential.",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    execution_timezone="UTC",
+    due=_where_it_can_ask,
 )
-def sweep_for_deletions(database: dg.ResourceParam[Database]) -> dg.RunRequest | dg.SkipReason:
-    return _where_it_can_ask(database)
-
-
-def _where_it_can_ask(database: Database) -> dg.RunRequest | dg.SkipReason:
-    with database.connect("pipeline", application_name="lightfast schedule") as conn:
-        conn.execute("SET statement_timeout = '20s'")
-        sources = find_sources(conn)
-    if any(one.has_credential and one.refused is None for one in sources):
-        return dg.RunRequest()
-    return dg.SkipReason("no linked resource has a credential to ask its provider with")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from lightfast_pipelines.jobs.pruning import prune_runs, prune_ticks
+from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.upkeep import create_month_partitions
 
@@ -38,18 +39,16 @@ def prune(context: dg.OpExecutionContext) -> None:
         "Makes partitions for the bodies of the months ahead and deletes runs older than 30 days, "
         "except those that hold the last materialization of a partition, and ticks older than 7."
     ),
-    tags={"dagster/max_runtime": "3600"},
+    tags=scheduled_tags(timedelta(hours=1)),
 )
 def upkeep() -> None:
     make_partitions()
     prune()
 
 
-nightly_upkeep = dg.ScheduleDefinition(
+nightly_upkeep = schedule_when_due(
+    upkeep,
     name="nightly_upkeep",
-    job=upkeep,
-    cron_schedule="20 3 * * *",
-    execution_timezone="UTC",
+    cron="20 3 * * *",
     description="Every night at 03:20 UTC.",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
 )

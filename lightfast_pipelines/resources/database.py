@@ -26,15 +26,14 @@ RUN_KINDS = ("recent", "backlog", "by hand")
 class DatabaseResource(dg.ConfigurableResource[Database]):
     """The database that the environment names, or the embedded one; nothing is opened on import.
 
-    For as long as a run over days lives, Postgres knows that it does: the sensor then need not
+    For as long as a run lives, Postgres knows that it does: sensors and schedules then need not
     trust Dagster's record of a run whose process may be gone.
     """
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Database]:
         database = opened()
-        run = context.run
-        kind = kind_of_run(run.tags) if run and works_on_days(run) else None
+        kind = presence_of_run(context.run) if context.run else None
         if kind is None:
             yield database
             return
@@ -45,9 +44,21 @@ class DatabaseResource(dg.ConfigurableResource[Database]):
             yield database
 
 
-def works_on_days(run: dg.DagsterRun) -> bool:
-    """Whether the run works on what waits; picked as an asset or started as a job."""
-    return run.job_name != _JOB_THAT_READS_ONLY and run.asset_selection != _READS_ONLY
+def presence_of_run(run: dg.DagsterRun) -> str | None:
+    """What others see of the run while it lives: its kind if it works on days, else its job."""
+    if run.job_name == _JOB_THAT_READS_ONLY or run.asset_selection == _READS_ONLY:
+        return None
+    return kind_of_run(run.tags) or presence_of_job(run.job_name)
+
+
+def capturing(kind: str) -> str:
+    """What a sensor's run of this kind shows while it waits for capture's lock or holds it."""
+    return f"{kind} capturing"
+
+
+def presence_of_job(job_name: str) -> str:
+    """What a run of this job shows while it lives, if it is not over days."""
+    return f"job {job_name}"
 
 
 def kind_of_run(tags: Mapping[str, str]) -> str | None:

@@ -21,15 +21,15 @@ MAX_RANGE_DAYS = 92
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """What is under way: stage locks held and waited for, kinds of runs whose process lives, kinds
-    of young runs that have not begun.
+    """What is under way: stage locks held, kinds of runs whose process lives, kinds of the sensor's
+    runs that wait for capture or do it, kinds of young runs that have not begun.
 
     `failures` counts the latest runs in a row that failed, `quiet_seconds` the time since the last.
     """
 
     held: frozenset[str] = frozenset()
-    waited_for: frozenset[str] = frozenset()
     alive: frozenset[str] = frozenset()
+    capturing: frozenset[str] = frozenset()
     queued: frozenset[str] = frozenset()
     failures: int = 0
     quiet_seconds: float = float("inf")
@@ -61,15 +61,13 @@ def choose_ranges(
 
     A range stops at `run_rows` rows or 92 days, so that a run finishes the days it names; it may
     name days without work between those with. While a run is at work only deliveries count, as it
-    may be on its way to the rest, and while one waits for its turn nothing is asked: it will take
-    what waits then.
+    may be on its way to the rest. Whoever waits for embeddings or clusters holds no delivery back:
+    only a run that will itself capture these days makes another one needless.
     """
     unreachable = tuple(day.day for day in work if not first_day <= day.day <= today)
     days = sorted((d for d in work if first_day <= d.day <= today), key=lambda d: d.day)
     if not days:
         return Choice((), "nothing waits", unreachable)
-    if at_work.waited_for:
-        return Choice((), "a run waits for its turn and will take what waits", unreachable)
     if at_work.held or at_work.alive:
         days = [day for day in days if day.deliveries]
         if not days:
@@ -92,7 +90,7 @@ def choose_ranges(
     requests = [
         Request(kind, chosen[0].day, chosen[-1].day)
         for kind, chosen in candidates
-        if chosen and kind not in at_work.queued
+        if chosen and kind not in at_work.queued | at_work.capturing
     ]
     return Choice(tuple(requests), "" if requests else _left_out(at_work), unreachable)
 
@@ -123,6 +121,8 @@ def _pause(failures: int, *, deliveries: bool) -> float:
 def _left_out(at_work: AtWork) -> str:
     if at_work.queued:
         return f"a run for {_names(at_work.queued)} days is queued"
+    if at_work.capturing:
+        return f"a run for {_names(at_work.capturing)} days is capturing and takes what waits"
     return "older days wait for the run at work"
 
 

@@ -14,7 +14,7 @@ from lightfast_pipelines.capture.requeue import requeue_outdated
 from lightfast_pipelines.capture.versions import Rules, current_rules
 from lightfast_pipelines.jobs.memory import JOB, memory
 from lightfast_pipelines.partitions import first_day, range_tags
-from lightfast_pipelines.resources.database import PENDING_TAG, RUN_KINDS
+from lightfast_pipelines.resources.database import PENDING_TAG, RUN_KINDS, capturing
 from lightfast_pipelines.resources.models import Embedder
 from lightfast_pipelines.sensors.choice import AtWork, Choice, Request, choose_ranges
 from lightfast_pipelines.settings import settings
@@ -96,7 +96,7 @@ def _choose(
 def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> AtWork:
     """Postgres's locks tell what is alive. Of Dagster's own runs only young ones count that have not
     begun: after a power cut a run can stay STARTED for ever."""
-    held, waited_for = job_locks(conn, STAGE_LOCKS)
+    held, _ = job_locks(conn, STAGE_LOCKS)
     queued = instance.get_run_records(
         dg.RunsFilter(
             job_name=JOB,
@@ -114,8 +114,8 @@ def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> A
         failures, last = failures + 1, last or record.end_time
     return AtWork(
         held=held,
-        waited_for=waited_for,
         alive=present(conn, RUN_KINDS),
+        capturing=frozenset(kind for kind in RUN_KINDS if present(conn, [capturing(kind)])),
         queued=frozenset(
             record.dagster_run.tags[PENDING_TAG]
             for record in queued

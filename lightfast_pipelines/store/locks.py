@@ -57,22 +57,6 @@ def let_others_in(conn: Connection, name: str) -> None:
     conn.commit()
 
 
-def is_job_locked(conn: Connection, name: str) -> bool:
-    """Whether some session holds the lock of job `name` in this database right now."""
-    row = conn.execute(
-        """
-        SELECT EXISTS (
-          SELECT FROM pg_locks
-          WHERE locktype = 'advisory' AND granted AND objsubid = 2
-            AND classid = %s AND objid = (%s::bigint & 4294967295)::oid
-            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        )
-        """,
-        (_JOBS, _number(name)),
-    ).fetchone()
-    return bool(row and row[0])
-
-
 def job_locks(conn: Connection, names: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
     """(names some session holds, names some session waits for) in this database right now."""
     return _locks(conn, _JOBS, names)

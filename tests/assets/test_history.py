@@ -12,7 +12,7 @@ import pytest
 from lightfast_pipelines.definitions import build_definitions
 from lightfast_pipelines.history import backfill as backfills
 from lightfast_pipelines.partitions import range_tags
-from lightfast_pipelines.resources.database import works_on_days
+from lightfast_pipelines.resources.database import presence_of_run
 from lightfast_pipelines.store.backfills import Source, list_backfills
 from lightfast_pipelines.store.database import Connection, Database
 from tests.history.conftest import PlainApis, source
@@ -133,10 +133,14 @@ def test_who_reads_a_history_does_not_hold_back_what_waits() -> None:
     """Started as a job it has no selection of assets, picked as an asset it has no job of that name."""
     for job, selection in (("history", None), ("__ASSET_JOB", [dg.AssetKey("provider_history")])):
         run = dg.DagsterRun(job, asset_selection=frozenset(selection) if selection else None)
-        assert not works_on_days(run)
-    assert works_on_days(dg.DagsterRun("memory"))
+        assert presence_of_run(run) is None
+    by_hand = {"dagster/partition": "2024-05-01"}
     both = frozenset({dg.AssetKey("provider_history"), dg.AssetKey("observations")})
-    assert works_on_days(dg.DagsterRun("__ASSET_JOB", asset_selection=both))
+    for run in (
+        dg.DagsterRun("memory", tags=by_hand),
+        dg.DagsterRun("__ASSET_JOB", tags=by_hand, asset_selection=both),
+    ):
+        assert presence_of_run(run) == "by hand"
 
 
 def test_a_failed_unit_fails_a_run_that_read_nothing_and_says_why(

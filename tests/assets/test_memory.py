@@ -153,7 +153,7 @@ def test_a_sensors_run_whose_turn_it_is_not_ends_well_without_materializing(
     conn: Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_turn, "SENSOR_PATIENCE_SECONDS", 1)
+    monkeypatch.setattr(_turn, "CAPTURE_PATIENCE_SECONDS", 1)
     link(conn)
     arrive(conn, [FIRST])
     with database.connect() as other, job_lock(other, "capture", wait=False):

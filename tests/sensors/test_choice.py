@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightfast_pipelines.resources.database import RUN_KINDS
 from lightfast_pipelines.sensors.choice import (
     MAX_RANGE_DAYS,
     AtWork,
@@ -75,9 +76,23 @@ def test_while_a_range_is_captured_only_recent_days_are_asked_for() -> None:
     assert older == Choice((), "older days wait for the run at work")
 
 
-def test_requests_do_not_pile_up_behind_a_run_that_waits_for_its_turn() -> None:
-    at_work = AtWork(held=frozenset({"capture"}), waited_for=frozenset({"capture"}))
+def test_requests_do_not_pile_up_behind_a_run_that_waits_to_capture() -> None:
+    at_work = AtWork(held=frozenset({"capture"}), capturing=frozenset({"recent"}))
     assert not choose(deliveries(TODAY), at_work).requests
+
+
+def test_whoever_holds_clusters_or_embeddings_holds_no_delivery_back() -> None:
+    for stage in ("clusters", "embeddings"):
+        for kind in RUN_KINDS:
+            at_work = AtWork(held=frozenset({stage}), alive=frozenset({kind}))
+            assert choose(deliveries(TODAY), at_work).requests == (Request("recent", TODAY, TODAY),)
+
+
+def test_todays_deliveries_are_asked_for_while_the_backlog_waits_to_capture() -> None:
+    at_work = AtWork(held=frozenset({"capture"}), capturing=frozenset({"backlog"}))
+    assert choose(deliveries(ago(40), TODAY), at_work).requests == (
+        Request("recent", TODAY, TODAY),
+    )
 
 
 def test_a_queued_run_is_not_asked_for_again_and_the_other_kind_is() -> None:
