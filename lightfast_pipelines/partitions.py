@@ -1,6 +1,8 @@
 """The one partitions object: every partitioned asset shares it, or Dagster splits their range runs.
 
-What a day means (the `partition_date` of a raw payload) is decided where a payload is written.
+What a day means (the `partition_date` of a raw payload) is decided where a payload is written. The
+first day is read when this is imported: a process that lives long, such as a code server, has to
+load its definitions anew after the first day moved back.
 """
 
 from __future__ import annotations
@@ -11,15 +13,16 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from lightfast_pipelines.settings import settings
+from lightfast_pipelines.store.partition_start import first_day_of
 
 # Without end_offset=1 today would not be a partition until it is over.
 DAILY = dg.DailyPartitionsDefinition(
-    start_date=settings().partitions_start, timezone="UTC", end_offset=1
+    start_date=first_day_of(settings()).isoformat(), timezone="UTC", end_offset=1
 )
 
 
 def first_day() -> date:
-    """The earliest partition."""
+    """The earliest partition, as it was when the definitions were loaded."""
     return DAILY.start.date()
 
 

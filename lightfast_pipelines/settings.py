@@ -6,11 +6,17 @@ Nothing else reads the environment. Values are validated here and handed on as p
 from __future__ import annotations
 
 import os
+from datetime import date
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# Before the first of the providers there was; an older time is a clock that was wrong, and each year
+# of partitions costs Dagster.
+_EARLIEST_DAY = date(2008, 1, 1)
 
 
 class Settings(BaseSettings):
@@ -51,10 +57,10 @@ class Settings(BaseSettings):
         alias="LIGHTFAST_DAGSTER_PORT",
         description="Port of Dagster's UI; 0: a free one.",
     )
-    partitions_start: str = Field(
-        default="2008-01-01",
+    partitions_start: date | None = Field(
+        default=None,
         alias="LIGHTFAST_PARTITIONS_START",
-        description="First daily partition (UTC).",
+        description="First daily partition (UTC), as 2024-01-31. Without it partitions begin where the data do.",
     )
     max_body_bytes: int = Field(
         default=25 * 1024 * 1024,
@@ -203,6 +209,23 @@ class Settings(BaseSettings):
         alias="PINECONE_API_KEY",
         description="For Pinecone; not used yet: pgvector serves.",
     )
+
+    @field_validator("partitions_start", mode="before")
+    @classmethod
+    def _a_day(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return date.fromisoformat(value.strip()) if value.strip() else None
+        except ValueError as error:
+            raise PydanticCustomError(
+                "day", "{value} is not a day; write one as 2024-01-31", {"value": repr(value)}
+            ) from error
+
+    @property
+    def earliest_day(self) -> date:
+        """No delivery belongs to an earlier day; what happened before counts as of this one."""
+        return self.partitions_start or _EARLIEST_DAY
 
     def api_urls(self) -> dict[str, str]:
         """Addresses of APIs that are set, by their variables' names."""

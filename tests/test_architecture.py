@@ -33,7 +33,7 @@ ALLOWED = {
     "store": VOCABULARY,
     "vectors": VOCABULARY,
     "models": VOCABULARY,
-    "partitions": {"settings"},
+    "partitions": {"settings", "store"},
     "settings": set(),
     "domain": set(),
     "demo": {"domain", "settings"},

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from lightfast_pipelines.cli.root import explain
 from lightfast_pipelines.settings import Settings
 
 
@@ -24,3 +26,20 @@ def test_a_secret_may_be_two_for_rotation(monkeypatch: pytest.MonkeyPatch) -> No
         ("env:GITHUB_WEBHOOK_SECRET", b"new"),
         ("env:GITHUB_WEBHOOK_SECRET#2", b"old"),
     ]
+
+
+@pytest.mark.parametrize("value", ["gestern", "2024-13-01", "2024", "31.01.2024"])
+def test_a_start_of_partitions_that_is_no_day_is_said_in_one_line(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIGHTFAST_PARTITIONS_START", value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert explain(caught.value) == (
+        f"settings: LIGHTFAST_PARTITIONS_START: {value!r} is not a day; write one as 2024-01-31"
+    )
+
+
+def test_an_empty_start_of_partitions_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIGHTFAST_PARTITIONS_START", "")
+    assert Settings().partitions_start is None

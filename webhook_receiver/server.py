@@ -9,7 +9,6 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import uvicorn
@@ -79,7 +78,7 @@ def _app(settings: Settings, database: Database) -> Starlette:
             max_inflight_bytes=settings.max_inflight_bytes,
             body_timeout_seconds=settings.body_timeout_seconds,
         ),
-        partitions_start=date.fromisoformat(settings.partitions_start),
+        partitions_start=settings.earliest_day,
     )
 
 

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from lightfast_pipelines.assets._metadata import listing, table_spec
 from lightfast_pipelines.history.ports import Apis
-from lightfast_pipelines.partitions import DAILY, first_day
+from lightfast_pipelines.partitions import DAILY
+from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.backfills import Source, find_sources
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.links import find_workspace
@@ -76,7 +77,9 @@ def provider_history(
     hearing = Hearing(
         lambda found, units: _tell_estimate(context, found, units), _Teller(context).page
     )
-    result = run_backfill(database, apis, request, first_day=first_day(), hearing=hearing)
+    result = run_backfill(
+        database, apis, request, first_day=settings().earliest_day, hearing=hearing
+    )
     for failure in result.failures:
         context.log.error(failure)
     if result.status == "cancelled":

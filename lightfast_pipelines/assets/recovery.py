@@ -12,7 +12,6 @@ import dagster as dg
 
 from lightfast_pipelines.assets._metadata import listing, table_spec
 from lightfast_pipelines.history.ports import Apis
-from lightfast_pipelines.partitions import first_day
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store import tables_of_history
 from lightfast_pipelines.store.backfills import find_sources
@@ -62,7 +61,7 @@ def outages(
             keys_of=lambda provider: app_keys(settings(), provider),
             clock=lambda: datetime.now(UTC),
             sleep=time.sleep,
-            first_day=first_day(),
+            first_day=settings().earliest_day,
             actor=actor,
         ),
         sources,
@@ -126,7 +125,12 @@ def _caught_up(
         context.log.warning("%s cannot be caught up: %s", window.source.name, error)
 
     for window, result in catch_up(
-        database, apis, now=datetime.now(UTC), first_day=first_day(), actor=actor, failed=failed
+        database,
+        apis,
+        now=datetime.now(UTC),
+        first_day=settings().earliest_day,
+        actor=actor,
+        failed=failed,
     ):
         yield {
             "resource": window.source.name,
@@ -167,7 +171,7 @@ def id_sweeps(
         database=database,
         apis=apis,
         clock=lambda: datetime.now(UTC),
-        first_day=first_day(),
+        first_day=settings().earliest_day,
         share=settings().sweep_share,
         actor=f"dagster:{context.run.run_id}",
     )

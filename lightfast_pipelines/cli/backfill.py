@@ -175,7 +175,6 @@ def _run(database: Database, request: Request, as_json: bool) -> None:
     from lightfast_pipelines.history.access import StoredAccess
     from lightfast_pipelines.history.backfill import run_backfill
     from lightfast_pipelines.history.request import Hearing
-    from lightfast_pipelines.partitions import first_day
     from lightfast_pipelines.settings import settings
 
     with meter("estimate", unit="requests") as bar:
@@ -184,7 +183,7 @@ def _run(database: Database, request: Request, as_json: bool) -> None:
             database,
             StoredAccess(database, settings(), request.requested_by),
             request,
-            first_day=first_day(),
+            first_day=settings().earliest_day,
             hearing=Hearing(shown.estimate, shown.page),
         )
     _print_result(result, as_json)

@@ -6,6 +6,9 @@ Knows processes and log files only; which processes these are stands in `stack.p
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +25,8 @@ import psutil
 from lightfast_pipelines.cli.root import Failure
 
 GRACE_SECONDS = 8.0
+LOG_BYTES = 5 * 1024 * 1024
+KEPT_LOGS = 3
 TAIL_LINES = 12
 _POLL_SECONDS = 0.2
 _PR_SET_PDEATHSIG = 1
@@ -108,7 +113,9 @@ class Children:
     ) -> Child:
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{name}.log"
-        with log.open("wb") as output:
+        log.write_bytes(b"")
+        # Appending, so that a child goes on at the beginning of a file that was emptied.
+        with log.open("ab") as output:
             child = Child(name, _start(command, environment, folder, output), log)
         self._running.append(child)
         return child
@@ -117,12 +124,28 @@ class Children:
         """A child that ended by itself, if any did."""
         return next((child for child in self._running if not child.is_alive()), None)
 
+    def rotate_logs(self, max_bytes: int = LOG_BYTES) -> None:
+        """Moves what a log over `max_bytes` holds to NAME.log.1, that to .2, and so on to .3.
+
+        Children keep their file open, so it is copied and emptied, as logrotate's `copytruncate` does.
+        """
+        for child in self._running:
+            if child.log.stat().st_size <= max_bytes:
+                continue
+            older = [Path(f"{child.log}.{number}") for number in range(1, KEPT_LOGS + 1)]
+            for newer, oldest in reversed(list(itertools.pairwise(older))):
+                if newer.exists():
+                    newer.replace(oldest)
+            shutil.copyfile(child.log, older[0])
+            os.truncate(child.log, 0)
+
     def wait_until(
         self, what: str, ready: Callable[[], bool], *, stop: Stop, timeout: float
     ) -> None:
         """Until `ready()`; fails as soon as a child dies, or after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not ready():
+            self.rotate_logs()
             dead = self.dead()
             if dead is not None:
                 raise Failure(dead.epitaph())

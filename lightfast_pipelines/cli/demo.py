@@ -92,7 +92,7 @@ def play(
 ) -> Played | None:
     """Tells the story; None where the user ended it before its end."""
     with stack.database.connect(application_name="lightfast demo") as conn:
-        played = Played(stage, _ingest(conn, stage, date.fromisoformat(settings.partitions_start)))
+        played = Played(stage, _ingest(conn, stage, settings.earliest_day))
         _post(played, f"{stack.receiver_url}/webhooks", keys)
         if not _wait(conn, played, stack, stop):
             return None

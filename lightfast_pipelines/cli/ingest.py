@@ -50,7 +50,7 @@ def ingest(
     Other keys are ignored; gzip is understood; - reads stdin. The resources they name are linked to
     the workspace. A bad line is reported with its number and the rest goes on (exit 1 at the end).
     """
-    from datetime import UTC, date, datetime
+    from datetime import UTC, datetime
 
     from lightfast_pipelines.capture.ingest import ingest as ingest_lines
     from lightfast_pipelines.providers import discover
@@ -73,7 +73,7 @@ def ingest(
             the_workspace(conn, workspace),
             discover()[provider],
             _lines_of(files),
-            start=date.fromisoformat(settings().partitions_start),
+            start=settings().earliest_day,
             now=datetime.now(UTC),
             on_problem=on_problem,
             progress=bar.advance,

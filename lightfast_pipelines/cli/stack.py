@@ -1,19 +1,23 @@
-"""The running system of `up` and `demo`: database, receiver, Dagster's webserver and daemon.
+"""The running system of `up` and `demo`: database, receiver, Dagster's code server, webserver, daemon.
 
 What a process is, and how it ends, stands in `children.py`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import json
 import os
 import shutil
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +31,10 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parents[2]
 READY_SECONDS = 120.0
+CODE_LOCATION = "lightfast_pipelines"
+_LOOK_AT_START_SECONDS = 5.0
+# What macOS takes; Linux takes four bytes more.
+_LONGEST_SOCKET_PATH = 103
 
 
 @dataclass(slots=True)
@@ -35,13 +43,37 @@ class Stack:
     children: Children
     receiver_url: str
     dagster_url: str
+    loaded_start: date | None
+    """First daily partition as the code server loaded it; None where a setting fixes it."""
 
     def watch(self, stop: Stop) -> None:
         """Returns when the end is asked for; fails, with its last words, when a process dies."""
+        looked = time.monotonic()
         while not stop.wait(1.0):
+            self.children.rotate_logs()
             dead = self.children.dead()
             if dead is not None:
                 raise Failure(dead.epitaph())
+            if time.monotonic() - looked > _LOOK_AT_START_SECONDS:
+                looked = time.monotonic()
+                self.follow_partition_start()
+
+    def follow_partition_start(self) -> None:
+        """Has the definitions loaded anew where older data moved the first partition back."""
+        import httpx
+        import psycopg
+
+        from lightfast_pipelines.store.partition_start import read_start
+
+        if self.loaded_start is None:
+            return
+        # Either is looked at again a moment later.
+        with contextlib.suppress(psycopg.OperationalError, httpx.HTTPError):
+            with self.database.connect(application_name="lightfast up") as conn:
+                start = read_start(conn)
+            if start != self.loaded_start:
+                ask_dagster(self.dagster_url, _RELOAD)
+                self.loaded_start = start
 
 
 @contextmanager
@@ -75,6 +107,8 @@ def _start(
     stop: Stop,
     extra: Mapping[str, str],
 ) -> Stack:
+    from lightfast_pipelines.store.partition_start import read_start
+
     receiver_port = free_port(
         settings.host, settings.receiver_port, "receiver", "LIGHTFAST_RECEIVER_PORT"
     )
@@ -93,17 +127,27 @@ def _start(
         "DAGSTER_EVENT_BATCH_SIZE": "200",
         "PYTHONUNBUFFERED": "1",
     }
+    with database.connect(application_name="lightfast up") as conn:
+        start_of_partitions = read_start(conn)
     bin_dir = Path(sys.executable).parent
-    workspace = ["-w", str(dagster_home / "workspace.yaml")]
+    socket_path = _code_server_socket(dagster_home)
+    workspace = ["-w", str(_workspace(dagster_home, socket_path))]
     host = ["-h", settings.host, "-p", str(dagster_port)]
     stack = Stack(
         database,
         children,
         f"http://{_in_url(settings.host)}:{receiver_port}",
         f"http://{_in_url(settings.host)}:{dagster_port}",
+        None if settings.partitions_start else start_of_partitions,
     )
     commands = {
         "receiver": [sys.executable, "-m", "webhook_receiver"],
+        # Webserver and daemon would each start one of their own, the daemon a new one every minute.
+        "dagster-code-server": [
+            *(str(bin_dir / "dagster"), "code-server", "start", "--socket", str(socket_path)),
+            *("-m", CODE_LOCATION + ".definitions", "--location-name", CODE_LOCATION),
+            *("--log-level", "warning"),
+        ],
         "dagster-webserver": [
             str(bin_dir / "dagster-webserver"),
             *host,
@@ -111,14 +155,17 @@ def _start(
             "--log-level",
             "warning",
         ],
-        "dagster-daemon": [str(bin_dir / "dagster-daemon"), "run", *workspace],
+        # At `info` each look of a sensor is a line: 120 KB an hour while nothing happens.
+        "dagster-daemon": [
+            *(str(bin_dir / "dagster-daemon"), "run", *workspace, "--log-level", "warning"),
+        ],
     }
 
     def start(name: str) -> None:
         children.start(name, commands[name], environment=environment, folder=_folder(home))
 
     start("receiver")
-    start("dagster-webserver")
+    start("dagster-code-server")
     say("receiver ...")
     children.wait_until(
         "the receiver",
@@ -126,6 +173,11 @@ def _start(
         stop=stop,
         timeout=READY_SECONDS,
     )
+    say("Dagster's code server ...")
+    children.wait_until(
+        "Dagster's code server", lambda: _listens(socket_path), stop=stop, timeout=READY_SECONDS
+    )
+    start("dagster-webserver")
     say("Dagster's webserver ...")
     children.wait_until(
         "Dagster's webserver",
@@ -161,21 +213,45 @@ def _alone(home: Path) -> Iterator[None]:
 
 def _folder(home: Path) -> Path:
     """Where children run: the checkout, or the home where the package is installed without one."""
-    return CHECKOUT if (CHECKOUT / "workspace.yaml").exists() else home
+    return CHECKOUT if (CHECKOUT / "dagster.yaml").exists() else home
 
 
 def _dagster_home(home: Path) -> Path:
     folder = home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("dagster.yaml", "workspace.yaml"):
-        if not (CHECKOUT / name).exists():
-            raise Failure(f"{CHECKOUT / name} is missing: `lightfast up` needs a checkout")
+    # Whoever reaches the code server's socket can have code run.
+    folder.chmod(0o700)
+    if not (CHECKOUT / "dagster.yaml").exists():
+        raise Failure(f"{CHECKOUT / 'dagster.yaml'} is missing: `lightfast up` needs a checkout")
     shutil.copyfile(CHECKOUT / "dagster.yaml", folder / "dagster.yaml")
-    text = (CHECKOUT / "workspace.yaml").read_text()
-    # The copy lies elsewhere, so the folder it means is written out.
-    text = text.replace("working_directory: .", f"working_directory: {CHECKOUT}")
-    (folder / "workspace.yaml").write_text(text)
     return folder
+
+
+def _code_server_socket(folder: Path) -> Path:
+    """Where the code server listens: in Dagster's folder, or in a temporary one if that path is too long."""
+    path = folder / "code.sock"
+    if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
+        path = Path(tempfile.mkdtemp(prefix="lightfast-")) / "code.sock"
+    path.unlink(missing_ok=True)
+    return path
+
+
+def _workspace(folder: Path, socket_path: Path) -> Path:
+    """A workspace file for the code server that `up` itself starts and keeps."""
+    path = folder / "workspace.yaml"
+    # JSON is YAML, whatever characters the path has.
+    server = {"socket": str(socket_path), "location_name": CODE_LOCATION}
+    path.write_text(json.dumps({"load_from": [{"grpc_server": server}]}))
+    return path
+
+
+def _listens(socket_path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(socket_path))
+        except OSError:
+            return False
+    return True
 
 
 def free_port(host: str, wanted: int, what: str, setting: str) -> int:
@@ -224,6 +300,12 @@ def ask_dagster(url: str, query: str) -> dict[str, Any]:
     data: dict[str, Any] = answer.json().get("data") or {}
     return data
 
+
+_RELOAD = f"""
+mutation {{
+  reloadRepositoryLocation(repositoryLocationName: "{CODE_LOCATION}") {{ __typename }}
+}}
+"""
 
 _UNFINISHED = """
 {

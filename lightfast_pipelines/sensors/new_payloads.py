@@ -166,5 +166,5 @@ def _reason(choice: Choice) -> str:
     first, last = min(choice.unreachable), max(choice.unreachable)
     return (
         f"{choice.reason}; {len(choice.unreachable)} days from {first} to {last} wait and are no "
-        "partition: set LIGHTFAST_PARTITIONS_START earlier"
+        "partition yet: reload the code location, or set LIGHTFAST_PARTITIONS_START earlier if it is set"
     )

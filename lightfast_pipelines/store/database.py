@@ -108,6 +108,14 @@ class Database:
         self.close()
 
 
+def url_where_it_runs(settings: Settings) -> str | None:
+    """The pipeline's URL of the database that the settings name, without starting an embedded one:
+    None where that does not run."""
+    if settings.database_url is not None:
+        return Database(address=settings.database_url.get_secret_value()).url()
+    return EmbeddedPostgres(settings.home).url_if_running()
+
+
 def open_database(settings: Settings, *, migrate: bool = True) -> Database:
     """The database that the settings name; starts the embedded server where they name none."""
     dagster = (

@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 import psycopg
 
+from lightfast_pipelines.store.partition_start import move_start_back
+
 MAX_NAME_BYTES = 1000
 """Longest delivery id or event type: an index row of the unique key must stay under 2,700 bytes."""
 
@@ -166,6 +168,7 @@ def insert_deliveries(conn: psycopg.Connection[Any], deliveries: Iterable[Delive
     """
     new = 0
     for chunk in _chunks(deliveries):
+        move_start_back(conn, min(delivery.partition_date for delivery in chunk))
         new += len(conn.execute(_PSYCOPG_SQL, columns(chunk)).fetchall())
     return new
 

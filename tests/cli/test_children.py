@@ -90,6 +90,31 @@ def test_a_child_that_dies_is_reported_with_its_last_words(
     children.end()
 
 
+def test_a_log_that_grows_too_large_is_moved_aside_and_its_writer_goes_on(
+    children: Children, tmp_path: Path
+) -> None:
+    code = (
+        "import pathlib, sys, time\n"
+        f"folder = pathlib.Path({str(tmp_path)!r})\n"
+        "for number in range(5):\n"
+        "    print(f'line {number} ' + 'x' * 100, flush=True)\n"
+        "    (folder / f'written-{number}').write_text('\\n')\n"
+        "    while not (folder / f'go-{number}').exists(): time.sleep(0.01)\n"
+    )
+    start(children, "daemon", code, tmp_path)
+    log = tmp_path / "logs" / "daemon.log"
+    for number in range(5):
+        wait_for(tmp_path / f"written-{number}")
+        assert log.read_bytes().startswith(f"line {number} ".encode())
+        children.rotate_logs(max_bytes=100)
+        assert log.stat().st_size == 0
+        children.rotate_logs(max_bytes=100)
+        (tmp_path / f"go-{number}").touch()
+    kept = {path.name: path.read_text()[:6] for path in log.parent.iterdir() if path != log}
+    assert kept == {"daemon.log.1": "line 4", "daemon.log.2": "line 3", "daemon.log.3": "line 2"}
+    children.end()
+
+
 def test_what_never_gets_ready_is_named(children: Children) -> None:
     with pytest.raises(Failure, match="the moon was not ready after 0 s"):
         children.wait_until("the moon", lambda: False, stop=Stop(), timeout=0.1)

@@ -93,6 +93,13 @@ class EmbeddedPostgres:
             users=locks.shared_holders(self._control.users),
         )
 
+    def url_if_running(
+        self, database: str = "lightfast", user: str = "lightfast_pipeline"
+    ) -> str | None:
+        """A libpq URL of the server if it runs now; starts nothing and holds nothing."""
+        state = self._control.state()
+        return _url(state, database, user) if state is not None and self.status().running else None
+
     def stop(self, *, force: bool = False, timeout: float = 90.0) -> bool:
         """Stops the server if nobody holds a lease or a connection, or in any case with `force`.
 
@@ -216,9 +223,7 @@ class Lease:
 
     def url(self, database: str = "lightfast", user: str = "lightfast_pipeline") -> str:
         """A libpq URL; it stays good while any lease is held, across restarts of the server too."""
-        host = quote(str(self._state.socket_dir), safe="")
-        path = f"{quote(user, safe='')}@/{quote(database, safe='')}"
-        return f"postgresql://{path}?host={host}&port={self._state.port}"
+        return _url(self._state, database, user)
 
     def release(self) -> None:
         """Safe to repeat."""
@@ -249,6 +254,12 @@ class Lease:
             except (OSError, EmbeddedPostgresError):
                 # The home was removed or is unusable; the next acquire tells someone who listens.
                 return
+
+
+def _url(state: State, database: str, user: str) -> str:
+    host = quote(str(state.socket_dir), safe="")
+    path = f"{quote(user, safe='')}@/{quote(database, safe='')}"
+    return f"postgresql://{path}?host={host}&port={state.port}"
 
 
 def _answers(state: State) -> bool:

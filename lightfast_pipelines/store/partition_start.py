@@ -1,0 +1,56 @@
+"""The first daily partition as the database keeps it: read, and moved back before older data are stored."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import psycopg
+
+from lightfast_pipelines.settings import Settings
+from lightfast_pipelines.store.database import url_where_it_runs
+
+# An import waits for the answer of a database that may be away.
+_PATIENCE_SECONDS = 3
+
+
+def read_start(conn: psycopg.Connection[Any]) -> date:
+    """The first day, as it stands in the database."""
+    row = conn.execute("SELECT first_day FROM lightfast.partition_start").fetchone()
+    assert row is not None, "the migration writes the row, and nobody may delete it"
+    day: date = row[0]
+    return day
+
+
+def move_start_back(conn: psycopg.Connection[Any], day: date) -> None:
+    """Lets partitions begin on the first of January of the year of `day` if they begin after `day`.
+
+    By years, because Dagster has to load its definitions anew each time. The caller commits.
+    """
+    conn.execute(
+        """
+        UPDATE lightfast.partition_start SET first_day = date_trunc('year', %(day)s::date)::date
+        WHERE first_day > %(day)s
+        """,
+        {"day": day},
+    )
+
+
+def first_day_of(settings: Settings) -> date:
+    """The first daily partition: the setting, else the day kept in a database that runs already, else
+    what a new database would begin with. Never starts a database."""
+    if settings.partitions_start is not None:
+        return settings.partitions_start
+    return _kept(settings) or date(datetime.now(UTC).year - 1, 1, 1)
+
+
+def _kept(settings: Settings) -> date | None:
+    url = url_where_it_runs(settings)
+    if url is None:
+        return None
+    try:
+        with psycopg.connect(url, connect_timeout=_PATIENCE_SECONDS) as conn:
+            return read_start(conn)
+    # Away, or not migrated yet: whoever needs the database next says so better than an import can.
+    except (psycopg.OperationalError, psycopg.errors.UndefinedTable):
+        return None
