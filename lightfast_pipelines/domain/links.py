@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Mention, Statement, TextScope, Thing
 from lightfast_pipelines.domain.identifiers import find_identifiers
 from lightfast_pipelines.domain.markup import cover, excerpt
+from lightfast_pipelines.domain.reverts import Headline, Withdrawn
 
 # GitHub cuts long titles with an ellipsis, also in the middle of a number.
 _NUMBER = re.compile(r"#([1-9]\d{0,8})(?!\w)(?!\.\d)(?!…)")
@@ -42,7 +43,30 @@ _UNSURE = re.compile(
 _NEXT = re.compile(r"^\*{0,3}[\])]?(?:\s*(?:,|&|\+|\band\b)){0,2}\s*\*{0,3}\[?$", re.IGNORECASE)
 _LINK_TEXT = re.compile(r"\[(?:[\w./-]{0,140}#|GH-)\d{1,9}\]\($", re.IGNORECASE)
 _IN_LINK_TEXT = re.compile(r"[^\[\]\n]{0,200}\]\(|</a>")
-_REVERTS = re.compile(r"\breverts?[ \t]+commit[ \t]+([0-9a-f]{7,40})\b", re.IGNORECASE)
+_REVERTING = (
+    r"(?<![\w/-])(?:revert(?:s|ed|ing)?|roll(?:s|ed|ing)?[ -]?back|back(?:s|ed|ing)?[ -]out)"
+    r"(?:[ \t]+of)?(?:[ \t]+the)?(?:[ \t]+changes?(?:[ \t]+(?:made|introduced))?(?:[ \t]+(?:of|in|from|by))?)?"
+)
+_REVERTS_NUMBER = re.compile(
+    _REVERTING
+    + r"(?:[ \t]+(?:the[ \t]+)?(?:merge[ \t]+of[ \t]+)?(?:pull[ \t]+requests?|prs?|merge|commits?))?"
+    r"\*{0,2}(?:[ \t]*:)?\*{0,2}(?:[ \t]+|[ \t]*\n[ \t]*)(?:[*-][ \t]+)?[(\[]?$",
+    re.IGNORECASE,
+)
+_REVERTS = re.compile(
+    _REVERTING
+    + r"(?:[ \t]+(?:merge[ \t]+)?(?P<noun>commits?|changesets?|revisions?))?[ \t]*:?\s{1,8}"
+    r"(?P<shas>[0-9a-f]{7,40}\b(?:(?:[ \t]*(?:,|&|\band\b)){1,2}\s{0,8}[0-9a-f]{7,40}\b)*)",
+    re.IGNORECASE,
+)
+# Somebody else did it, or nobody yet.
+_NOT_REVERTING = re.compile(
+    r"\b(?:not|n't|never|no|without|was|were|is|are|be|been|being|got|get|gets|should|could|would|might|may|maybe"
+    r"|perhaps|possibly|consider|if|before|after|instead of)[ \t]+$",
+    re.IGNORECASE,
+)
+_NEXT_REVERTED = re.compile(r"^\)?\s*\n[ \t]*[*-][ \t]+$")
+_QUOTED_NUMBER_END = re.compile(r"\)[ \t]*$")
 _CHERRY_PICKED = re.compile(r"\bcherry[ -]picked[ \t]+from[ \t]+commit[ \t]+([0-9a-f]{7,40})\b")
 
 
@@ -143,15 +167,25 @@ def _find(text: str, scope: TextScope | None) -> list[_Found]:
     return found
 
 
-def _role(text: str, start: int) -> str:
-    """What the words before a reference make of it: fixes, duplicates or references."""
+def _role(text: str, start: int) -> tuple[str, int]:
+    """What the words before a reference make of it: fixes, duplicates, reverts or references.
+
+    Beside it where those words begin.
+    """
     match = _ROLE.search(text, max(0, start - 40), start)
     if match is None or match["gap"].count("\n") > 1 or not (match["gap"] or match["colon"]):
-        return "references"
+        reverting = _REVERTS_NUMBER.search(text, max(0, start - 90), start)
+        if reverting is None or _is_negated(text, reverting.start()):
+            return "references", start
+        return "reverts", reverting.start()
     if match["fixes"]:
-        return "fixes"
+        return "fixes", match.start()
     unsure = _UNSURE.search(text, max(0, match.start() - 24), match.start())
-    return "references" if unsure else "duplicates"
+    return "references" if unsure else "duplicates", match.start()
+
+
+def _is_negated(text: str, start: int) -> bool:
+    return _NOT_REVERTING.search(text, max(0, start - 24), start) is not None
 
 
 def _same(subject: Thing, thing: Thing, scope: TextScope | None) -> bool:
@@ -168,6 +202,35 @@ def _same(subject: Thing, thing: Thing, scope: TextScope | None) -> bool:
     )
 
 
+def _goes_on(role: str, gap: str) -> bool:
+    """Whether a list goes on after a reference with this role."""
+    if role == "reverts" and _NEXT_REVERTED.match(gap):
+        return True
+    return role != "references" and gap.count("\n") <= 1 and _NEXT.match(gap) is not None
+
+
+def _names_reverted(text: str, found: _Found, headline: Headline) -> bool:
+    """Whether a number in the title of a revert is that of the pull request which it reverts.
+
+    `Revert "Add a cart (#12)"`, `Revert "Merge pull request #12 from acme/cart"`; in
+    `Reapply "Add a cart (#12)"` it is that of what comes back.
+    """
+    if headline.is_reapply or not headline.is_quoted or found.end > headline.end:
+        return False
+    if _QUOTED_NUMBER_END.match(text, found.end, headline.end):
+        return True
+    return text[headline.start : found.start].lower() == "merge pull request "
+
+
+def _unless(taken_back: set[str], edge: Edge) -> Edge | None:
+    """The edge, weaker where the text itself takes back what it fixed."""
+    if edge.type not in ("fixes", "resolves") or edge.object.key not in taken_back:
+        return edge
+    if edge.method == "text":
+        return None  # an identifier that only stands there says nothing
+    return replace(edge, type="references", confidence=0.9)
+
+
 def _is_of_sentry(thing: Thing) -> bool:
     return thing.key.startswith("sentry:")
 
@@ -178,28 +241,40 @@ def _confidence(role: str, kind: str) -> float:
     return 0.9 if role == "references" else 1.0
 
 
-def _commits_of(statement: Statement, text: str, covered: str) -> Links:
+def _reverted_commits(covered: str, withdrawn: Withdrawn) -> Iterator[tuple[str, int, int]]:
+    """The ids of commits that the text says it reverts, and where it says so."""
+    for match in _REVERTS.finditer(covered):
+        if match.start() in withdrawn or _is_negated(covered, match.start()):
+            continue
+        for sha in re.findall(r"[0-9a-f]{7,40}", match["shas"], re.IGNORECASE):
+            # "Reverts defaced": a word may be made of these letters alone, as may a number.
+            if match["noun"] or len(sha) == 40 or not (sha.isalpha() or sha.isdigit()):
+                yield sha, match.start(), match.end()
+
+
+def _commits_of(statement: Statement, text: str, covered: str, withdrawn: Withdrawn) -> Links:
     """Reverts and cherry-picks of a commit, and commits that a text names by their ids."""
     edges: list[Edge] = []
     mentions: list[Mention] = []
     taken: set[str] = set()
+    found = [("reverts", *one) for one in _reverted_commits(covered, withdrawn)]
+    if "cherry" in covered:
+        picked = _CHERRY_PICKED.finditer(covered)
+        found += (("cherry_picks", match[1], match.start(), match.end()) for match in picked)
     subject_is_commit = keys.category_of(statement.subject.key) == "commit"
-    for sign, pattern, type_ in (
-        ("evert", _REVERTS, "reverts"),
-        ("cherry", _CHERRY_PICKED, "cherry_picks"),
-    ):
-        for match in pattern.finditer(covered) if sign in covered else ():
-            taken.add(match[1].lower())
-            edges.append(
-                Edge(
-                    statement.subject,
-                    type_ if subject_is_commit else "references",
-                    _commit(match[1]),
-                    1.0,
-                    "link",
-                    excerpt(text, match.start(), match.end()),
-                )
+    for type_, sha, start, end in found:
+        taken.add(sha.lower())
+        is_said = subject_is_commit or (type_ == "reverts" and statement.link_text is not None)
+        edges.append(
+            Edge(
+                statement.subject,
+                type_ if is_said else "references",
+                _commit(sha),
+                1.0,
+                "link",
+                excerpt(text, start, end),
             )
+        )
     for match in _SHA.finditer(covered):
         sha = match[0]
         if sha in taken or sha.isdigit() or sha.isalpha() or _FLOAT.match(sha):
@@ -218,15 +293,16 @@ def read_links(statement: Statement) -> Links:
     """Every relation that the statement's text spells out, with the subject as its origin.
 
     Closing words (close, fix, resolve and their -s, -d forms, any case, an optional colon, then the
-    reference) make `fixes`; `Duplicate of` and `duplicates` make `duplicates`; any other reference
-    makes `references`. Where `link_text` is None the title and content are read for references only.
-    As on GitHub a negation does not matter ("doesn't fix #3" closes it), and a word between does
-    ("fixes issue #3", "fix for #3" are references). Wider than GitHub: a list goes on after the
-    first (`Fixes #1, #2 and #3`), the text of a link counts for its address, and `repo#5` in that
-    very repository. Narrower: closing words in a title that quotes another (`Revert "Fixes #1"`).
-    What can only be an issue of Sentry's is resolved rather than fixed; of `ABC-12`, which may be
-    Linear's as well, nobody knows yet. Code, quotations and comments say nothing. Never a relation of
-    a thing to itself.
+    reference) make `fixes`; `Duplicate of` and `duplicates` make `duplicates`; `Reverts`, where
+    closing words count, makes `reverts`; any other reference makes `references`. Where `link_text` is
+    None the title and content are read for references only. As on GitHub a negation does not matter
+    ("doesn't fix #3" closes it), and a word between does ("fixes issue #3", "fix for #3" are
+    references). Wider than GitHub: a list goes on after the first (`Fixes #1, #2 and #3`), the text of
+    a link counts for its address, and `repo#5` in that very repository. Narrower: closing words in
+    quotation marks, above all in the title of a revert (`Revert "Fixes #1"`), and those of a commit
+    that a later one in the same list takes back. What can only be an issue of Sentry's is resolved
+    rather than fixed; of `ABC-12`, which may be Linear's as well, nobody knows yet. Code, quotations
+    and comments say nothing. Never a relation of a thing to itself.
     """
     closing = statement.link_text is not None
     text = (
@@ -236,21 +312,29 @@ def read_links(statement: Statement) -> Links:
     )
     covered = cover(text)
     scope = statement.scope
-    quoted_until = covered.find("\n") if covered.startswith('Revert "') else 0
-    if quoted_until < 0:
-        quoted_until = len(covered)
+    withdrawn = Withdrawn(covered)
     edges: list[Edge] = []
+    taken_back: set[str] = set()
     role, last_end = "references", -1
     for found in _find(covered, scope):
         if found.start < last_end:
             continue  # the fragment of an address, or a number inside another form
-        new_role = _role(covered, found.start)
+        new_role, said_at = _role(covered, found.start)
         if new_role == "references" and last_end >= 0 and found.start - last_end <= 24:
             gap = covered[last_end : found.start]
-            if role != "references" and gap.count("\n") <= 1 and _NEXT.match(gap):
+            if _goes_on(role, gap):
                 new_role = role
-        if not closing or found.start < quoted_until:
+        if not closing:
             new_role = "references"
+        elif said_at in withdrawn:
+            headline = withdrawn.headline_at(said_at)
+            if new_role == "fixes" and headline is not None and found.thing is not None:
+                (taken_back.add if headline.takes_back else taken_back.discard)(found.thing.key)
+            new_role = "references"
+            if headline is not None and _names_reverted(covered, found, headline):
+                new_role = "reverts"
+        elif new_role == "fixes" and found.thing is not None:
+            taken_back.discard(found.thing.key)
         bracketed = (
             covered[found.start - 1 : found.start] == "["
             and covered[found.end : found.end + 1] == "]"
@@ -270,7 +354,10 @@ def read_links(statement: Statement) -> Links:
                 excerpt(text, found.start, found.end),
             )
         )
+    if taken_back:
+        kept = (_unless(taken_back, edge) for edge in edges)
+        edges = [edge for edge in kept if edge is not None]
     if scope is None:
         return Links(tuple(edges))
-    commits = _commits_of(statement, text, covered)
+    commits = _commits_of(statement, text, covered, withdrawn)
     return Links((*edges, *commits.edges), commits.mentions)

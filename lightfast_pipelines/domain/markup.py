@@ -18,6 +18,7 @@ _FENCE = re.compile(
 )
 _QUOTE = re.compile(r"^[ \t]{0,3}>.*$", re.MULTILINE)
 _BLOCKQUOTE = re.compile(r"<blockquote\b.*?(?:</blockquote>|\Z)", re.DOTALL | re.IGNORECASE)
+_HTML_CODE = re.compile(r"<(pre|code|samp)\b[^>\n]*>.*?</\1>", re.DOTALL | re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _TICKS = re.compile(r"`+|\n[ \t\r]*\n")
 
@@ -64,6 +65,8 @@ def cover(text: str) -> str:
         text = _FENCE.sub(_covered, text)
     if "<blockquote" in text:
         text = _BLOCKQUOTE.sub(_covered, text)
+    if "</" in text:
+        text = _HTML_CODE.sub(_covered, text)
     if ">" in text:
         text = _QUOTE.sub(_covered, text)
     if "`" in text:

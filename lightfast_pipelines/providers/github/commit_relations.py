@@ -12,6 +12,7 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Mention, Thing
+from lightfast_pipelines.domain.markup import cover
 from lightfast_pipelines.providers.fields import (
     LONGEST_NAME,
     first_line,
@@ -70,6 +71,7 @@ def commit_relations(
     """The commit's relations, each with a mention of what stands at its other end."""
     headline = first_line(message)[:LONGEST_NAME]
     sha = subject.key.rpartition(":")[2]
+    said = cover(message)
     found: list[tuple[Mention, Edge]] = []
 
     def relate(edge: Edge) -> None:
@@ -91,7 +93,7 @@ def commit_relations(
         evidence = f"pushed with merge {merge.merge_sha}"
         relate(Edge(pull, "contains", subject, merge.confidence, "merge push", evidence))
     for pattern, relation in ((_REVERTS, "reverts"), (_CHERRY_PICKS, "cherry_picks")):
-        for match in pattern.finditer(message):
+        for match in pattern.finditer(said):
             if match[1].lower() != sha:
                 other = _commit_named(push, match[1].lower())
                 relate(Edge(subject, relation, other, 1.0, "message", match[0][:LONGEST_NAME]))

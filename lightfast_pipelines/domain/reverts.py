@@ -1,0 +1,121 @@
+"""Which words of a text only repeat what is being taken back, so that they close nothing.
+
+`Revert "Fix #39"` does not fix #39. A squash merge lists every commit of its pull request: what one
+of them fixed and a later one reverted is not fixed either.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# What a headline may begin with: a list's bullet, `[backport]`, `chore(cart):`, a merge's tag.
+_HEADLINE = re.compile(
+    r"^[ \t]*(?:[*+-][ \t]+)?(?:\[[^\]\n]{1,30}\][ \t]*){0,2}(?:\w{1,20}(?:\([^()\n]{0,60}\))?!?:[ \t]*)??"
+    r"(?P<verbs>(?:(?:reverts?|re-?apply|re-?land|roll[ -]?back|back[ -]out)(?:\([^()\n]{0,60}\))?!?"
+    r"(?::[ \t]*[\"'“”„«\u2018`]*|[ \t]+[\"'“”„«\u2018`]*))+)(?P<rest>[^\n]*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_APPLY = re.compile(r"re-?(?:apply|land)", re.IGNORECASE)
+_VERB = re.compile(r"re-?apply|re-?land|revert|roll[ -]?back|back[ -]out", re.IGNORECASE)
+# Without a quotation mark or a colon it may as well be somebody's own sentence: "Revert the cursor on
+# undo (fixes #12)". What begins like a title of its own is one that was taken over.
+_TITLE_OF_ITS_OWN = re.compile(
+    r"(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?)\b[ \t]*:?[ \t]*[\w./-]*[#-]\d"
+    r"|(?:pr|pull[ \t]+request)?[ \t]*[\w./-]*#\d{1,9}[ \t]?[:-][ \t]"
+    r"|\w{1,20}(?:\([^()\n]{0,60}\))?!?:[ \t]",
+    re.IGNORECASE,
+)
+_OPENING = "\"'“„«\u2018"
+_LAST_QUOTE = re.compile(r"[\"'”“»\u2019](?=[^\"'”“»\u2019]*$)")
+_QUOTED = re.compile(r'(?<!\w)"[^"\n]{1,300}"(?!\w)|“[^“”\n]{1,300}”|~~[^~\n]{1,300}~~')
+_ORIGINAL_TEXT = re.compile(
+    r"^[^\w\n]{0,6}original\b[^\n:]{0,40}\b(?:message|description|body|text|summary)\b[^\n:]{0,40}:?[^\w\n]{0,4}$"
+    r"|^[^\w\n]{0,6}original\b[^\n:]{0,40}\b(?:message|description|body|text|summary)\b[^\n:]{0,40}:",
+    re.IGNORECASE | re.MULTILINE,
+)
+_REVERTING = re.compile(r"\b(?:this[ \t]+)?reverts\b", re.IGNORECASE)
+_SECTION = re.compile(r"^\*[ \t]+([^\n]*)$", re.MULTILINE)
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A line that reverts or applies again what it quotes in text[start:end].
+
+    `depth` counts how many reverts stand inside one another: an even number brings back.
+    """
+
+    start: int
+    end: int
+    depth: int
+    is_quoted: bool
+    is_reapply: bool
+
+    @property
+    def takes_back(self) -> bool:
+        return self.depth % 2 == 1
+
+
+class Withdrawn:
+    """The stretches of one text in which closing words only quote."""
+
+    def __init__(self, text: str) -> None:
+        lowered = text.lower()
+        self.headlines: tuple[Headline, ...] = ()
+        if any(word in lowered for word in ("revert", "apply", "land", "back")):
+            self.headlines = tuple(_headlines(text))
+        spans = [(one.start, one.end) for one in self.headlines]
+        if '"' in text or "“" in text or "~~" in text:
+            spans += (match.span() for match in _QUOTED.finditer(text))
+        if self.headlines or _REVERTING.search(text):
+            spans += ((match.start(), len(text)) for match in _ORIGINAL_TEXT.finditer(text))
+            spans += _undone_sections(text, self.headlines)
+        self._spans = sorted(spans)
+        self._starts = [start for start, _ in self._spans]
+
+    def __contains__(self, position: int) -> bool:
+        return any(position < end for _, end in self._spans[: bisect_right(self._starts, position)])
+
+    def headline_at(self, position: int) -> Headline | None:
+        """The revert or reapply in whose quotation this position stands."""
+        return next((one for one in self.headlines if one.start <= position < one.end), None)
+
+
+def _headlines(text: str) -> Iterator[Headline]:
+    for match in _HEADLINE.finditer(text):
+        verbs = _VERB.findall(match["verbs"])
+        # `Reapply "X"` is what git writes for the revert of a revert of X.
+        depth = sum(2 if _APPLY.match(verb) else 1 for verb in verbs)
+        start, end = match.start("rest"), match.end("rest")
+        is_quoted = text[start - 1] in _OPENING
+        if not (is_quoted or ":" in match["verbs"] or _TITLE_OF_ITS_OWN.match(match["rest"])):
+            continue
+        closing = _LAST_QUOTE.search(text, start, end) if is_quoted else None
+        end = closing.start() if closing else end
+        yield Headline(start, end, depth, is_quoted, _APPLY.match(verbs[0]) is not None)
+
+
+def _undone_sections(text: str, headlines: tuple[Headline, ...]) -> Iterator[tuple[int, int]]:
+    """The commits of a squash merge that a later commit of the same list takes back."""
+    sections = list(_SECTION.finditer(text))
+    if not sections:
+        return
+    depths: dict[str, list[tuple[int, int]]] = {}
+    for one in headlines:
+        if one.is_quoted:
+            depths.setdefault(_plain(text[one.start : one.end]), []).append((one.start, one.depth))
+    for index, section in enumerate(sections):
+        later = [
+            depth for start, depth in depths.get(_plain(section[1]), ()) if start > section.end()
+        ]
+        if later and later[-1] % 2 == 1:
+            end = sections[index + 1].start() if index + 1 < len(sections) else len(text)
+            yield section.start(), end
+
+
+def _plain(title: str) -> str:
+    """A title as it is compared: nested reverts of one title end in quotation marks of their own."""
+    return _SPACES.sub(" ", title).strip().strip("\"'“”").rstrip(".…").lower()
