@@ -24,7 +24,12 @@ _KINDS: Mapping[str, AccountKind] = {
 }
 _LONGEST_EMAIL = 254  # RFC 5321
 _LONGEST_PERSON = 200
-_WEB_FLOW = "noreply@github.com"  # the committer of what GitHub's own buttons commit
+# The committer of what GitHub's own buttons commit. An Enterprise server signs as
+# `GitHub Enterprise <noreply@HOST>`, where the address is a setting.
+_WEB_FLOW_ADDRESSES = frozenset({"noreply@github.com", "merge-button@github.com"})
+_WEB_FLOW_NAMES = frozenset({"github", "github enterprise"})
+_NO_REPLY = re.compile(r"(?:no|do-?not)[-_.]?reply@", re.IGNORECASE)
+MERGE_QUEUE = "github-merge-queue[bot]"
 _CO_AUTHOR = re.compile(
     r"^[ \t]*co-authored-by:[ \t]*([^<>\r\n]{0,200}?)[ \t]*<([^<>\s]{1,254})>[ \t]*\r?$",
     re.IGNORECASE | re.MULTILINE,
@@ -67,9 +72,21 @@ def commit_account(person: Any) -> Account | None:
         username=login,
         email=email,
         name=name,
-        kind=_kind_of_commit_account(name, email, login),
+        kind="bot" if is_web_flow(person) else _kind_of_commit_account(name, email, login),
         email_verified=login is not None and email is not None,
     )
+
+
+def is_web_flow(person: Any) -> bool:
+    """Whether GitHub made the commit itself (merge button, web editor, `Update branch`)."""
+    if not isinstance(person, dict):
+        return False
+    if (name_of(person, "username") or "").lower() == "web-flow":
+        return True
+    email = (_email(person) or "").lower()
+    if email in _WEB_FLOW_ADDRESSES:
+        return True
+    return (_person(person) or "").lower() in _WEB_FLOW_NAMES and _NO_REPLY.match(email) is not None
 
 
 def _kind_of_commit_account(name: str | None, email: str | None, login: str | None) -> AccountKind:
@@ -84,28 +101,17 @@ def co_authors(message: str) -> list[AccountMention]:
     """Whom the `Co-authored-by:` trailers of a message name."""
     if "co-authored-by" not in message.lower():
         return []
-    found = (
-        commit_account({"name": name, "email": email})
-        for name, email in _CO_AUTHOR.findall(message)
-    )
+    named = ({"name": name, "email": email} for name, email in _CO_AUTHOR.findall(message))
+    found = (commit_account(person) for person in named if not is_web_flow(person))
     return [AccountMention("co_author", each) for each in found if each is not None]
 
 
 def committer(person: Any, author: Account | None) -> list[AccountMention]:
     """The committer where it is another than the author, and not GitHub's own button."""
     found = commit_account(person)
-    if (
-        found is None
-        or found.email == _WEB_FLOW
-        or found.source_id == (author and author.source_id)
-    ):
+    if found is None or is_web_flow(person) or found.source_id == (author and author.source_id):
         return []
     return [AccountMention("committer", found)]
-
-
-def is_web_flow(person: Any) -> bool:
-    """Whether GitHub made the commit itself (merge button, web editor)."""
-    return isinstance(person, dict) and person.get("email") == _WEB_FLOW
 
 
 def _email(value: Mapping[str, Any]) -> str | None:

@@ -1,6 +1,7 @@
-"""Issues of Linear's that a branch's name means: `mira/chk-12-guest-checkout`.
+"""What a branch's name means: an issue of Linear's (`mira/chk-12-guest-checkout`), or a revert.
 
-Only the form that Linear itself proposes for an issue's branch: many others have a hyphen and a number.
+Only the forms that Linear itself proposes for an issue's branch and that GitHub's Revert button makes:
+many others have a hyphen and a number.
 """
 
 from __future__ import annotations
@@ -17,6 +18,14 @@ _NO_TEAMS = (
     "release revert task test tests ticket update upgrade wip"
 )
 _NO_TEAM = frozenset(_NO_TEAMS.split())
+
+_OF_A_REVERT = re.compile(r"revert-([1-9]\d{0,8})-.")
+
+
+def reverted_pull_request(branch: str, title: str) -> int | None:
+    """The number of the pull request that GitHub's Revert button made this branch for."""
+    match = _OF_A_REVERT.match(branch)
+    return int(match[1]) if match and title.startswith("Revert ") else None
 
 
 def linear_issue_of(branch: str) -> Thing | None:

@@ -20,7 +20,7 @@ from lightfast_pipelines.providers.fields import (
     name_of,
     text,
 )
-from lightfast_pipelines.providers.github.accounts import is_web_flow
+from lightfast_pipelines.providers.github.accounts import MERGE_QUEUE, is_web_flow
 from lightfast_pipelines.providers.github.pushed import Push
 
 FULL_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.IGNORECASE)
@@ -47,13 +47,18 @@ def merge_push(
     GitHub's button pushes one new merge of its own making (`distinct`: on no branch before), so
     merges among the rest were nested in it. Repositories may have it write the pull request's
     title, as a squash does, which brings no other commit. A push by hand may carry other work
-    besides: with several merges nobody can tell whose is whose.
+    besides, and a merge queue pushes a group at once: with several merges nobody can tell whose is
+    whose.
     """
     sha, message = name_of(head, "id"), text(head, "message") or ""
     if sha is None:
         return None
     merge = _MERGE.match(message)
-    by_button = is_web_flow(head.get("committer")) and flag(head, "distinct") is not False
+    by_button = (
+        is_web_flow(head.get("committer"))
+        and flag(head, "distinct") is not False
+        and not (push.pusher is not None and push.pusher.username == MERGE_QUEUE)
+    )
     if merge and by_button:
         return MergePush(int(merge[1]), sha.lower(), 1.0)
     if merge:
@@ -61,8 +66,17 @@ def merge_push(
         return MergePush(int(merge[1]), sha.lower(), 0.9) if merges == 1 else None
     titled = _TITLE_NUMBER.search(first_line(message))
     if titled and by_button and push.onto_default_branch and len(commits) > 1:
+        others = (commit for commit in commits if commit.get("id") != head.get("id"))
+        if any(_is_squash(commit) for commit in others):
+            return None
         return MergePush(int(titled[1]), sha.lower(), 0.9)
     return None
+
+
+def _is_squash(commit: Mapping[str, Any]) -> bool:
+    """GitHub's own commit of another pull request: it stands for itself."""
+    titled = _TITLE_NUMBER.search(first_line(text(commit, "message") or ""))
+    return titled is not None and is_web_flow(commit.get("committer"))
 
 
 def commit_relations(

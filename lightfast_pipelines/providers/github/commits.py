@@ -6,7 +6,7 @@ requests and other commits stands in `commit_relations`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,7 @@ from lightfast_pipelines.providers.fields import (
     time,
     titled,
     url,
+    whole,
 )
 from lightfast_pipelines.providers.github.accounts import (
     co_authors,
@@ -59,6 +60,32 @@ def commit_statements(push: Push) -> list[Statement]:
     merge = merge_push(push, commits, head)
     statements = (_statement(push, commit, merge, len(commits)) for commit in commits)
     return [statement for statement in statements if statement is not None]
+
+
+def unlisted(push: Push, stated: Sequence[Statement]) -> list[str] | None:
+    """The ids of commits that the push names without telling them; None where it tells them all.
+
+    A delivery may lack its commits, or list the first of them only. What it brought besides, nobody
+    can say: then the list may be empty.
+    """
+    if push.after is None:
+        return None
+    listed = push.payload.get("commits")
+    known = {statement.subject.key.rpartition(":")[2] for statement in stated}
+    named = [name_of(each, "id") or "" for each in children(push.payload, "commits")]
+    named = [sha.lower() for sha in (*named, push.after) if FULL_SHA.fullmatch(sha)]
+    missing = list(dict.fromkeys(sha for sha in named if sha not in known))
+    if missing or not isinstance(listed, list) or is_cut(push):
+        return missing
+    moved_on = push.before is not None and push.before != push.after and not push.forced
+    return missing if moved_on and not listed and "before" in push.payload else None
+
+
+def is_cut(push: Push) -> bool:
+    """Whether the push brought more commits than it lists."""
+    listed = len(children(push.payload, "commits"))
+    sizes = (whole(push.payload, "size"), whole(push.payload, "distinct_size"))
+    return listed >= COMMITS_GITHUB_SENDS or any(size and size > listed for size in sizes)
 
 
 def _statement(
@@ -117,7 +144,7 @@ def _statement(
             "beforeSha": push.before,
             "afterSha": push.after,
             "commitCount": commit_count,
-            "commitsCut": commit_count >= COMMITS_GITHUB_SENDS,
+            "commitsCut": is_cut(push),
             "fileCount": len(paths) if are_known else None,
             "added": len(added) if are_known else None,
             "modified": len(modified) if are_known else None,

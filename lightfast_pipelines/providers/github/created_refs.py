@@ -29,6 +29,7 @@ from lightfast_pipelines.providers.fields import (
     titled,
 )
 from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.pushed import QUEUE_BRANCHES
 from lightfast_pipelines.providers.github.repository import repository_of
 
 _BY_PUSH = "told by the push that did it"
@@ -48,6 +49,8 @@ def read_create(payload: Mapping[str, Any]) -> Reading:
     name = name_of(payload, "ref")
     if name is None:
         raise Missing("ref")
+    if name.startswith(QUEUE_BRANCHES):
+        return Filtered("a merge queue's own branch")
     repository = repository_of(payload)
     at = first_time(child(payload, "repository"), "pushed_at", "updated_at")
     if at is None:

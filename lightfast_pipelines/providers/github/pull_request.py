@@ -13,7 +13,9 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
+    Edge,
     Filtered,
+    Mention,
     Parked,
     Reading,
     Reference,
@@ -42,6 +44,7 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.github import changes
 from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.branch_names import reverted_pull_request
 from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import Repository, repository_of
@@ -124,6 +127,7 @@ def _statement(
     parts = Parts(repository, subject)
     parts.references.append(Reference("pr", f"#{number}", subject.url))
     parts.add_head(pull)
+    _add_reverted(parts, pull, title)
     if merged:
         # The trial merge of an open pull request is not its merge: only a merged one has that.
         parts.add_commit("merges_as", name_of(pull, "merge_commit_sha"), "merge")
@@ -153,6 +157,18 @@ def _statement(
         scope=repository.scope,
         link_text=_link_text(title, body),
     )
+
+
+def _add_reverted(parts: Parts, pull: Mapping[str, Any], title: str) -> None:
+    """What GitHub's Revert button reverted: its words may have been written over, its branch stays."""
+    head = child(pull, "head")
+    ref = name_of(head, "ref") or ""
+    number = reverted_pull_request(ref, title)
+    if number is None or str(whole(child(head, "repo"), "id")) != parts.repository.id:
+        return
+    other = parts.repository.numbered(number)
+    parts.mentions.append(Mention(other, "reference", ref, 0.9, "branch"))
+    parts.edges.append(Edge(parts.subject, "reverts", other, 0.9, "branch", ref))
 
 
 def _state(

@@ -1,4 +1,5 @@
-"""`push`: an observation for each commit, and one for the push itself where it forces or removes.
+"""`push`: an observation for each commit, and one for the push itself where it forces, removes or
+does not show all that it brought.
 
 Branches that nobody asked for are left to the integration's settings: every commit is stated.
 """
@@ -19,9 +20,9 @@ from lightfast_pipelines.providers.fields import (
     time,
 )
 from lightfast_pipelines.providers.github.accounts import account
-from lightfast_pipelines.providers.github.commits import commit_statements
-from lightfast_pipelines.providers.github.pushed import Push
-from lightfast_pipelines.providers.github.refs import REF_TYPES, ref_statement
+from lightfast_pipelines.providers.github.commits import commit_statements, unlisted
+from lightfast_pipelines.providers.github.pushed import QUEUE_BRANCHES, Push
+from lightfast_pipelines.providers.github.refs import REF_TYPES, incomplete_statement, ref_statement
 from lightfast_pipelines.providers.github.repository import repository_of
 
 _BRANCHES, _TAGS = "refs/heads/", "refs/tags/"
@@ -32,7 +33,7 @@ RULES = (
         None,
         "delivered",
         ("commit.pushed", *REF_TYPES),
-        "one for each commit; filtered where it brings none",
+        "one for each commit; filtered where it is a merge queue's own branch",
     ),
 )
 
@@ -46,6 +47,8 @@ def read(payload: Mapping[str, Any]) -> Reading:
     tag = ref.removeprefix(_TAGS) if ref.startswith(_TAGS) else None
     if not branch and not tag:
         return Filtered(f"ref {ref[:200]} is neither a branch nor a tag")
+    if branch and branch.startswith(QUEUE_BRANCHES):
+        return Filtered("a merge queue's own branch: what comes of it is told when it is merged")
     repository = child(payload, "repository")
     push = Push(
         payload=payload,
@@ -53,7 +56,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
         branch=branch,
         tag=tag,
         before=_sha(payload, "before"),
-        after=_sha(payload, "after"),
+        after=_after(payload),
         forced=flag(payload, "forced") is True,
         at=time(repository, "pushed_at")
         or time(child(payload, "head_commit"), "timestamp")
@@ -65,8 +68,20 @@ def read(payload: Mapping[str, Any]) -> Reading:
     if of_the_ref is not None:
         statements.append(of_the_ref)
     if branch:
-        statements += commit_statements(push)
+        commits = commit_statements(push)
+        statements += commits
+        missing = unlisted(push, commits)
+        if missing is not None and of_the_ref is None:
+            statements.append(incomplete_statement(push, missing, commits))
     return Understood(tuple(statements), None if statements else "the push brings no commit")
+
+
+def _after(payload: Mapping[str, Any]) -> str | None:
+    """Where the ref points now; None where it is gone. Raises Missing where neither is said."""
+    head = name_of(child(payload, "head_commit"), "id")
+    if "after" not in payload and head is None and flag(payload, "deleted") is not True:
+        raise Missing("after")
+    return _sha(payload, "after") or (head.lower() if head and "after" not in payload else None)
 
 
 def _sha(payload: Mapping[str, Any], field: str) -> str | None:

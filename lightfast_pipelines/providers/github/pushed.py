@@ -13,6 +13,9 @@ from typing import Any
 from lightfast_pipelines.domain.events import Account
 from lightfast_pipelines.providers.github.repository import Repository
 
+QUEUE_BRANCHES = "gh-readonly-queue/"
+"""Begins the names of the branches on which a merge queue tries what it may merge."""
+
 
 @dataclass(frozen=True, slots=True)
 class Push:

@@ -1,11 +1,14 @@
 """What a push does to its branch or tag itself: forces, deletes or tags.
 
-A branch that merely moves on, or is made, is told by its commits.
+A branch that merely moves on, or is made, is told by its commits; where the push does not show them
+all, by itself as well.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
@@ -20,6 +23,7 @@ from lightfast_pipelines.providers.fields import (
     text,
     titled,
 )
+from lightfast_pipelines.providers.github.commit_relations import FULL_SHA
 from lightfast_pipelines.providers.github.pushed import Push
 
 
@@ -36,18 +40,41 @@ _BRANCH_FORCED = _Change("forced", "push.forced", "Force Push", 45)
 _TAG_CREATED = _Change("created", "tag.created", "Tag Created", 45)
 _TAG_DELETED = _Change("deleted", "tag.deleted", "Tag Deleted", 40)
 _TAG_MOVED = _Change("moved", "tag.moved", "Tag Moved", 45)
+_BRANCH_PUSHED = _Change("pushed", "branch.pushed", "Branch Pushed", 25)
 REF_TYPES = tuple(
     change.type
-    for change in (_BRANCH_DELETED, _BRANCH_FORCED, _TAG_CREATED, _TAG_DELETED, _TAG_MOVED)
+    for change in (
+        *(_BRANCH_DELETED, _BRANCH_FORCED, _BRANCH_PUSHED, _TAG_CREATED, _TAG_DELETED, _TAG_MOVED),
+    )
 )
 
 
 def ref_statement(push: Push) -> Statement | None:
     """The push's own observation; None where it only brings commits. Raises Missing."""
     change = _change(push)
-    if change is None:
-        return None
-    if push.at is None:
+    return None if change is None else _statement(push, change, push.at)
+
+
+def incomplete_statement(
+    push: Push, missing: Sequence[str], stated: Sequence[Statement]
+) -> Statement:
+    """That the branch stands where the push left it, though not all of its commits are told.
+
+    `missing` are commits that it names only. Raises Missing where nothing in it has a time.
+    """
+    at = push.at or max((each.occurred_at for each in stated), default=None)
+    found = _statement(push, _BRANCH_PUSHED, at)
+    named = [push.repository.commit(sha) for sha in missing if sha != push.after]
+    return replace(
+        found,
+        mentions=(*found.mentions, *(Mention(commit, "reference") for commit in named)),
+        edges=(*found.edges, *(Edge(commit, "on_branch", found.subject) for commit in named)),
+        metadata={**found.metadata, "commitsMissing": True},
+    )
+
+
+def _statement(push: Push, change: _Change, at: datetime | None) -> Statement:
+    if at is None:
         raise Missing("repository.pushed_at")
     name = push.branch or push.tag or ""
     subject = push.repository.branch(name) if push.branch else push.repository.tag(name)
@@ -61,13 +88,13 @@ def ref_statement(push: Push) -> Statement | None:
             Edge(head, "on_branch", subject) if push.branch else Edge(subject, "contains", head)
         )
     # A branch may be forced back and forth between the same commits: only the time tells which.
-    moved = f"{push.before or 'none'}..{push.after or 'none'}@{moment_key(push.at)}"
+    moved = f"{push.before or 'none'}..{push.after or 'none'}@{moment_key(at)}"
     return Statement(
         source_id=keys.source_id(subject.key, change.transition, moved),
         source="github",
         source_type=change.type,
         subject=subject,
-        occurred_at=push.at,
+        occurred_at=at,
         title=titled(change.tag, name),
         content=_content(push, name),
         base_significance=change.weight,
@@ -77,7 +104,7 @@ def ref_statement(push: Push) -> Statement | None:
         mentions=tuple(mentions),
         edges=tuple(edges),
         metadata=_metadata(push),
-        updated_at=push.at,
+        updated_at=at,
         scope=push.repository.scope,
         branch=push.branch,
     )
@@ -95,7 +122,7 @@ def _head(push: Push) -> Thing | None:
     """The commit that the ref points at now: an annotated tag's `after` is the tag's own id."""
     head = child(push.payload, "head_commit")
     sha = name_of(head, "id") or (push.after if push.branch else None)
-    if push.after is None or sha is None:
+    if push.after is None or sha is None or not FULL_SHA.fullmatch(sha):
         return None
     return push.repository.commit(sha, first_line(text(head, "message") or "")[:200] or None)
 

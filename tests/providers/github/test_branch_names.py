@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.providers.github.payloads import pull_request
@@ -45,3 +47,18 @@ def test_the_form_that_linear_proposes_means_its_issue(branch: str, identifier: 
 )
 def test_other_names_with_a_hyphen_and_a_number_mean_nothing(branch: str) -> None:
     assert tracked(branch) == []
+
+
+def test_the_branch_of_the_revert_button_leads_to_what_it_reverts() -> None:
+    def reverted(branch: str, title: str, **more: Any) -> set[str]:
+        payload = pull_request(head=branch, title=title, body="It broke the till.", **more)
+        return {
+            edge[2] for edge in edges(statement("pull_request", payload)) if edge[1] == "reverts"
+        }
+
+    assert reverted("revert-40-cart", 'Revert "Steady cart"') == {"github:ref:acme/shop#40"}
+    assert reverted("revert-40-cart", "Add a revert button") == set()
+    in_a_fork = pull_request(title='Revert "Cart"', head="revert-40-cart")
+    in_a_fork["pull_request"]["head"]["repo"] = {"id": 2}
+    found = statement("pull_request", in_a_fork)
+    assert not any(edge[1] == "reverts" for edge in edges(found))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.domain.events import Filtered, Parked, Understood
+from lightfast_pipelines.domain.events import Filtered, Parked
 from tests.providers.github.payloads import NOBODY, commit, push, sha, web_flow
 from tests.providers.github.readings import (
     accounts,
@@ -118,6 +118,57 @@ def test_a_merge_pushed_by_githubs_button_brings_its_pull_requests_commits() -> 
     assert (stub.key, stub.aliases) == (pull, ("github:ref:1#12",))
 
 
+@pytest.mark.parametrize(
+    ("name", "email"),
+    [
+        ("GitHub Enterprise", "noreply@git.acme.test"),
+        ("GitHub Enterprise", "no-reply@mail.acme.test"),
+        ("GitHub", "noreply@acme.ghe.com"),
+        ("GitHub", "NoReply@GitHub.com "),
+    ],
+)
+def test_the_merge_button_of_an_enterprise_server_is_known_and_is_nobody(
+    name: str, email: str
+) -> None:
+    button = {"name": name, "email": email}
+    work, nested = commit("Work"), commit("Merge pull request #3 from acme/part\n\nPart")
+    merge = commit("Merge pull request #12 from acme/cart\n\nCart", committer=button)
+    by_key = {each.subject.key: each for each in statements("push", push([work, nested, merge]))}
+    for brought in (work, nested):
+        assert ("github:ref:acme/shop#12", "contains", key(brought)) in edges(by_key[key(brought)])
+    assert accounts(by_key[key(merge)], "committer") == []
+
+
+def test_a_person_of_githubs_name_stays_a_person() -> None:
+    found = statement("push", push([commit(committer={"name": "GitHub", "email": "g@acme.test"})]))
+    assert accounts(found, "committer") == ["GitHub <g@acme.test>"]
+
+
+def test_the_button_is_a_bot_where_it_is_the_author_and_no_co_author() -> None:
+    button = {"name": "GitHub Enterprise", "email": "noreply@git.acme.test"}
+    message = "Merge\n\nCo-authored-by: GitHub <noreply@github.com>"
+    found = statement("push", push([{**commit(message), "author": button}]))
+    assert found.author is not None
+    assert (found.author.kind, accounts(found, "co_author")) == ("bot", [])
+
+
+def test_the_squashes_that_a_merge_queue_pushes_at_once_stand_each_for_itself() -> None:
+    one, two = (commit(f"{name} (#{n})", committer=web_flow()) for name, n in (("A", 1), ("B", 2)))
+    by_key = {each.subject.key: each for each in statements("push", push([one, two]))}
+    for each, number in ((one, 1), (two, 2)):
+        relations = {e for e in edges(by_key[key(each)]) if e[1] in ("contains", "merges_as")}
+        assert relations == {(f"github:ref:acme/shop#{number}", "merges_as", key(each))}
+
+
+def test_the_merges_that_a_merge_queue_pushes_at_once_do_not_hold_one_another() -> None:
+    first, last = (
+        commit(f"Merge pull request #{n} from acme/b{n}", committer=web_flow()) for n in (1, 2)
+    )
+    queue = {"id": 118344674, "login": "github-merge-queue[bot]", "type": "Bot"}
+    for found in statements("push", push([first, commit("Work"), last], sender=queue)):
+        assert all(edge.type != "contains" for edge in found.edges)
+
+
 def test_a_merge_that_bears_the_pull_requests_title_brings_its_commits_too() -> None:
     work = commit("Fix the cart (#5)")
     merge = commit("Mend the cart (#12)", committer=web_flow())
@@ -184,6 +235,14 @@ def test_reverts_and_cherry_picks_name_their_commit_also_by_a_short_id() -> None
     } <= edges(found)
 
 
+def test_a_message_that_is_quoted_in_another_reverts_nothing() -> None:
+    other, quoted = sha("other"), sha("quoted")
+    message = f"Undo\n\nThis reverts commit {other}.\n\n> This reverts commit {quoted}."
+    found = statement("push", push([commit(message)]))
+    reverted = {edge[2] for edge in edges(found) if edge[1] == "reverts"}
+    assert reverted == {f"github:commit:{other}"}
+
+
 def test_a_forced_push_is_an_observation_beside_its_commits() -> None:
     new = commit("New")
     forced, pushed = statements("push", push([new], forced=True, ref="refs/heads/topic"))
@@ -228,9 +287,7 @@ def test_a_tag_is_told_by_itself_and_points_at_its_commit_not_at_the_tag_object(
     assert statement("push", moved).source_type == "tag.moved"
 
 
-def test_a_push_of_nothing_new_is_understood_and_says_so() -> None:
-    payload = push([], after=sha("known"), ref="refs/heads/topic")
-    assert read("push", payload) == Understood((), "the push brings no commit")
+def test_a_ref_that_is_neither_a_branch_nor_a_tag_is_filtered() -> None:
     notes = read("push", push(ref="refs/notes/commits"))
     assert notes == Filtered("ref refs/notes/commits is neither a branch nor a tag")
 
@@ -246,7 +303,9 @@ def test_a_commit_without_id_or_time_is_left_out_and_the_others_stay() -> None:
     good = commit("Good")
     timeless = commit("Timeless", at="soon")
     payload = push([{"message": "no id"}, timeless, good])
-    assert [each.subject.key for each in statements("push", payload)] == [key(good)]
+    found = statements("push", payload)
+    told = [each.subject.key for each in found if each.source_type == "commit.pushed"]
+    assert told == [key(good)]
 
 
 def test_an_old_owner_without_login_still_names_the_repository() -> None:

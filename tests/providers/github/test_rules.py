@@ -39,6 +39,7 @@ def examples(rule: EventRule) -> list[dict[str, Any]]:
             payloads.push([], ref=tag, before=payloads.NOBODY, after=payloads.sha(1)),
             payloads.push([], ref=tag, after=payloads.sha(1)),
             payloads.push([], ref=tag, after=payloads.NOBODY),
+            payloads.push([], after=payloads.sha(1)),
         ],
         "pull_request": [
             {**payloads.pull_request(action), **PARTS},

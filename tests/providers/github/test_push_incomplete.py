@@ -1,0 +1,107 @@
+"""A push that does not show what it brought: what it says is kept, and what it lacks is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lightfast_pipelines.domain.events import Filtered, Parked
+from tests.providers.github.payloads import NOBODY, commit, push, sha
+from tests.providers.github.readings import edges, read, statement, statements
+
+HEAD, BEFORE = sha("head"), sha("before")
+MAIN, TOPIC = "github:branch:1:main", "github:branch:1:topic"
+
+
+def on(branch: str, commit_sha: str) -> tuple[str, str, str]:
+    return (f"github:commit:{commit_sha}", "on_branch", branch)
+
+
+@pytest.mark.parametrize("commits", [None, [], "lost"])
+def test_a_push_without_commits_tells_where_its_branch_stands(commits: Any) -> None:
+    payload = {**push([], before=BEFORE, after=HEAD), "commits": commits, "head_commit": None}
+    found = statement("push", payload)
+    assert (found.source_type, found.title) == ("branch.pushed", "[Branch Pushed] main")
+    assert on(MAIN, HEAD) in edges(found)
+    assert found.content == f"Branch main of acme/shop was moved from {BEFORE} to {HEAD}."
+    assert found.metadata["commitsMissing"] is True
+
+
+def test_a_push_whose_fields_are_gone_altogether_tells_it_too() -> None:
+    payload = push([], before=BEFORE, after=HEAD)
+    del payload["commits"], payload["head_commit"]
+    assert on(MAIN, HEAD) in edges(statement("push", payload))
+
+
+def test_a_new_branch_on_a_commit_that_is_not_shown_stands_there() -> None:
+    payload = push([], ref="refs/heads/topic", before=NOBODY, after=HEAD)
+    found = statement("push", payload)
+    assert found.content == f"Branch topic of acme/shop was made at {HEAD}."
+    assert on(TOPIC, HEAD) in edges(found)
+
+
+def test_a_new_branch_on_a_known_commit_is_told_by_the_commit_alone() -> None:
+    head = commit("Known")
+    payload = {**push([], ref="refs/heads/topic", before=NOBODY, after=head["id"])}
+    found = statement("push", {**payload, "head_commit": head})
+    assert found.source_type == "commit.pushed"
+    assert on(TOPIC, head["id"]) in edges(found)
+
+
+def test_a_head_commit_alone_is_told_and_that_the_others_are_missing() -> None:
+    head = commit("Last of five")
+    payload = push([], before=BEFORE, after=head["id"])
+    pushed, branch = statements("push", {**payload, "commits": None, "head_commit": head})
+    assert pushed.source_type == "commit.pushed"
+    assert branch.metadata["commitsMissing"] is True
+
+
+@pytest.mark.parametrize("field", ["size", "distinct_size"])
+def test_a_push_of_more_commits_than_it_lists_says_so(field: str) -> None:
+    *commits, branch = statements("push", {**push([commit("One"), commit("Two")]), field: 3})
+    assert [each.metadata["commitsCut"] for each in commits] == [True, True]
+    assert branch.source_type == "branch.pushed"
+
+
+def test_a_head_beyond_the_list_is_on_the_branch() -> None:
+    found = statements("push", push([commit("One")], after=HEAD, head_commit=None))
+    assert on(MAIN, HEAD) in edges(found[-1])
+
+
+def test_a_commit_of_which_only_the_id_is_left_is_on_the_branch() -> None:
+    head, bare = commit("Head"), {"id": sha("bare")}
+    pushed, branch = statements("push", push([bare, head]))
+    assert pushed.subject.key == f"github:commit:{head['id']}"
+    assert {on(MAIN, bare["id"]), on(MAIN, head["id"])} <= edges(branch)
+
+
+def test_a_forced_push_without_commits_is_told_once() -> None:
+    found = statement("push", push([], before=BEFORE, after=HEAD, forced=True))
+    assert found.source_type == "push.forced"
+    assert on(MAIN, HEAD) in edges(found)
+
+
+def test_a_push_without_any_time_is_parked_not_lost() -> None:
+    payload = push([], before=BEFORE, after=HEAD, pushed_at=None)
+    payload["repository"]["updated_at"] = None
+    reading = read("push", payload)
+    assert isinstance(reading, Parked)
+    assert "repository.pushed_at is missing" in reading.reason
+
+
+def test_a_push_that_does_not_say_where_it_led_deletes_nothing() -> None:
+    payload = push([], before=BEFORE, after=HEAD)
+    del payload["after"]
+    assert isinstance(read("push", payload), Parked)
+    told = {**push([commit("Head")])}
+    del told["after"]
+    assert [each.source_type for each in statements("push", told)] == ["commit.pushed"]
+    gone = {**push([], after=NOBODY)}
+    del gone["after"]
+    assert statement("push", gone).source_type == "branch.deleted"
+
+
+def test_what_a_merge_queue_tries_is_not_told_as_work_on_a_branch() -> None:
+    ref = "refs/heads/gh-readonly-queue/main/pr-12-0123abc"
+    assert isinstance(read("push", push(ref=ref)), Filtered)
