@@ -165,7 +165,8 @@ def id_sweeps(
     """Goes on with every sweep, as far as the hour's shares reach."""
     with database.connect(application_name="lightfast sweep") as conn:
         sources = find_sources(conn)
-    from lightfast_pipelines.history.sweeps import Sweeping, sweep
+    from lightfast_pipelines.history.sweep_run import Sweeping
+    from lightfast_pipelines.history.sweeps import sweep
 
     sweeping = Sweeping(
         database=database,

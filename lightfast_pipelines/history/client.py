@@ -113,8 +113,11 @@ class Api:
         self._remembered[_key(call)] = (time.monotonic(), self.answered_at, answer)
 
     def ask(self, call: Call, *, reserve: bool = True) -> Answer:
-        """A good answer, or one of 304. Waits for the budget, obeys Retry-After, tries again what may
-        succeed later. With `reserve` it leaves what is kept for live use. Raises CallFailedError."""
+        """A good answer, one of 304, or one that the thing asked for (`of_one`) is gone.
+
+        Waits for the budget, obeys Retry-After, tries again what may succeed later. With `reserve` it
+        leaves what is kept for live use. Raises CallFailedError.
+        """
         known = self._remembered.pop(_key(call), None) if self._remembered else None
         if known is not None and time.monotonic() - known[0] < _REMEMBERED_SECONDS:
             self.answered_at = known[1]
@@ -144,6 +147,8 @@ class Api:
                     return answer
                 case Outcome.UNCHANGED:
                     self.spent.unchanged += 1
+                    return answer
+                case Outcome.MISSING if call.of_one:
                     return answer
                 case Outcome.LIMITED if limited < _LIMITED_IN_A_ROW:
                     limited += 1
@@ -227,7 +232,7 @@ class Api:
             right.pop()
         origin = f"{old.scheme}://{old.netloc}"
         # A single thing that moved (an issue to another repository) says nothing of its neighbours.
-        if call.params:
+        if not call.of_one:
             self._moved[origin + "/".join(left) + "/"] = origin + "/".join(right) + "/"
         _log.info("%s: %s moved to %s", self.history.provider, old.path, new.path)
         # What the new address says of the query counts; else the query goes along.
@@ -275,8 +280,8 @@ def _shown(url: str) -> str:
 
 @contextmanager
 def an_http_client(timeout_seconds: float) -> Iterator[httpx.Client]:
-    """The HTTP client of a process: no redirects by itself, no proxy from the environment's accident."""
-    with httpx.Client(
-        timeout=httpx.Timeout(timeout_seconds, connect=10.0), follow_redirects=False
-    ) as client:
+    """The HTTP client of a process. It follows no redirects by itself, and takes nothing from the
+    environment: a proxy or a .netrc of the machine must neither see nor replace a credential."""
+    timeout = httpx.Timeout(timeout_seconds, connect=10.0)
+    with httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False) as client:
         yield client

@@ -54,6 +54,9 @@ class Call:
 
     `pool` is the provider's rate limit that it counts against, `cost` what it is thought to cost
     there. `etag` is sent as If-None-Match.
+
+    `of_one`: a single thing is asked for. That it is gone (404, 410, 451) is an answer then, which
+    whoever asks must read, and that it moved says nothing about its neighbours.
     """
 
     path: str
@@ -65,6 +68,7 @@ class Call:
     pool: str = "core"
     cost: float = 1.0
     etag: str | None = None
+    of_one: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,9 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"  # 304: nothing new since the ETag
     CREDENTIAL = "credential"  # 401: final for the credential
     FORBIDDEN = "forbidden"  # 403 that no limit explains: final for this unit
-    MISSING = "missing"  # 404, 410, 451: final for the resource
+    MISSING = (
+        "missing"  # 404, 410, 451: final for the resource, or the one thing that was asked for
+    )
     MOVED = "moved"  # 301, 307, 308: the address to ask instead
     LIMITED = "limited"  # 429, a secondary limit: wait, then again
     HEAVY = "heavy"  # too much for one answer: a smaller page, then again

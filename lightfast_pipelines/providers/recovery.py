@@ -128,11 +128,6 @@ class IdSweep(Protocol):
         """How many things one request of `confirm` asks for."""
         ...
 
-    @property
-    def can_be_off(self) -> bool:
-        """Whether an empty list can mean that the kind is switched off, and nothing is deleted."""
-        ...
-
     def held(self, place: Place) -> Held: ...
 
     def call(self, place: Place, cursor: Cursor | None) -> Call:
@@ -141,15 +136,26 @@ class IdSweep(Protocol):
 
     def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed: ...
 
+    def resource(self, place: Place) -> Call | None:
+        """Asks for the resource itself, where an empty list may mean something else than that
+        everything was deleted. None: an empty list means what it says."""
+        ...
+
+    def why_empty(self, place: Place, answer: Answer) -> str | None:
+        """What explains an empty list, by a good answer to `resource`: the kind is switched off, or
+        the credential does not see the resource. None: nothing does, so the things are gone."""
+        ...
+
     def confirm(self, place: Place, things: Sequence[Known]) -> Call:
-        """Asks for these alone."""
+        """Asks for these alone: as a call `of_one`, where it takes one thing at a time."""
         ...
 
     def gone(
         self, place: Place, things: Sequence[Known], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
         """Which of them are gone, and since when where it is said. `answer` is None where the
-        provider said that there is no such thing."""
+        provider said that there is no such thing. Raises ValueError where the answer says nothing
+        about them, as one about another thing."""
         ...
 
     def record(self, place: Place, thing: Known, at: datetime) -> Record:

@@ -20,6 +20,7 @@ class Existing:
     comments: set[int] = field(default_factory=set)
     deployments: set[int] = field(default_factory=set)
     moved: dict[int, str] = field(default_factory=dict)
+    has_issues: bool = True
     limit: int = 5_000
     used: int = 0
 
@@ -44,6 +45,8 @@ class Existing:
     ) -> tuple[int, Any, dict[str, str]]:
         if path == "/graphql":
             return 200, self._graphql(json.loads(body)), {}
+        if path == "/repositories/1":
+            return 200, {"id": 1, "full_name": "acme/shop", "has_issues": self.has_issues}, {}
         name = path.removeprefix("/repositories/1/")
         if name in _LISTS:
             return self._page(sorted(getattr(self, _LISTS[name])), query)

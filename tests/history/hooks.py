@@ -25,7 +25,7 @@ from tests.webhook_receiver.serving import SECRET
 _OUTCOMES = {
     **dict.fromkeys((401,), Outcome.CREDENTIAL),
     **dict.fromkeys((403,), Outcome.FORBIDDEN),
-    **dict.fromkeys((404, 410), Outcome.MISSING),
+    **dict.fromkeys((404, 410, 451), Outcome.MISSING),
     **dict.fromkeys((400, 422), Outcome.INVALID),
 }
 

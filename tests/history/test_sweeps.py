@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.history.sweeps import Sweeping, SweepReport, sweep
+from lightfast_pipelines.history.sweep_run import Sweeping, SweepReport
+from lightfast_pipelines.history.sweeps import sweep
 from lightfast_pipelines.store.backfills import Source, find_sources
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.sweeps import list_sweeps
@@ -22,7 +23,7 @@ from tests.providers.github import payloads
 from tests.servers.serving import Fault, Served, serve
 
 Run = Callable[..., dict[str, SweepReport]]
-ISSUES, COMMENTS = 450, 250
+ISSUES, COMMENTS = 210, 110
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def deleted(conn: Connection) -> set[str]:
 def test_every_deletion_is_marked_within_two_sweeps_and_a_twentieth_of_the_budget(
     database: Database, conn: Connection, remembered: Existing
 ) -> None:
-    gone_issues, gone_comments = set(range(5, 450, 9)), set(range(1_003, 1_250, 5))
+    gone_issues, gone_comments = set(range(5, ISSUES, 9)), set(range(1_003, 1_110, 5))
     remembered.issues -= gone_issues
     remembered.comments -= gone_comments
     remembered.deployments.clear()
@@ -107,7 +108,7 @@ def test_nothing_is_marked_and_little_asked_where_all_is_there(
 ) -> None:
     with sweeps(database, remembered) as (served, run):
         reports = run()
-        assert served.count() == 5 + 1 + 3 + 3 + 1
+        assert served.count() == 3 + 1 + 2 + 3 + 1
     assert [one.gone for one in reports.values() if one.gone] == []
     assert {one.status for one in reports.values()} == {"whole"}
     assert reports["issue"].known == reports["issue"].listed == ISSUES
@@ -118,21 +119,21 @@ def test_a_sweep_stops_at_its_share_and_goes_on_where_it_was_in_the_next_hour(
     database: Database, conn: Connection, remembered: Existing
 ) -> None:
     remembered.limit = 1_000
-    remembered.issues -= {449, 450}
+    remembered.issues -= {209, 210}
     with sweeps(database, remembered) as (served, run):
         run(share=1.0)
         an_hour_later(conn)
-        remembered.issues -= {447, 448}
+        remembered.issues -= {207, 208}
         asked = served.count("graphql")
-        first = run(share=0.003)
+        first = run(share=0.002)
         assert first["issue"].status == "paused"
-        assert served.count("graphql") - asked == 3
-        assert run(share=0.003)["issue"].requests == 0
+        assert served.count("graphql") - asked == 2
+        assert run(share=0.002)["issue"].requests == 0
         an_hour_later(conn)
         second = run(share=0.004)
-        assert (second["issue"].status, second["issue"].listed) == ("whole", 446)
+        assert (second["issue"].status, second["issue"].listed) == ("whole", 206)
     capture_all(conn)
-    assert deleted(conn) == {f"github:issue:1#{one}" for one in (447, 448, 449, 450)}
+    assert deleted(conn) == {f"github:issue:1#{one}" for one in (207, 208, 209, 210)}
 
 
 def test_what_the_share_does_not_reach_to_ask_about_is_gone_when_missing_twice(
@@ -165,10 +166,12 @@ def test_an_issue_that_moved_to_another_repository_is_not_deleted(
     remembered.moved = {7: "/repositories/2/issues/7"}
     with sweeps(database, remembered) as (served, run):
         served.faults.append(Fault("GET /repositories/2/issues/7", 1, 200, body={"number": 7}))
+        assert run()["issue"].gone == ["github:issue:1#8"]
+        assert served.count("repositories/2/") == 1
+        capture_all(conn)
+        an_hour_later(conn)
         assert run()["issue"].gone == []
         assert served.count("repositories/2/") == 1
-        an_hour_later(conn)
-        assert run()["issue"].gone == ["github:issue:1#8"]
     capture_all(conn)
     assert deleted(conn) == {"github:issue:1#8"}
 
@@ -177,11 +180,59 @@ def test_issues_that_are_switched_off_are_not_deleted(
     database: Database, conn: Connection, remembered: Existing
 ) -> None:
     remembered.issues.clear()
+    remembered.has_issues = False
     with sweeps(database, remembered) as (_, run):
         report = run()["issue"]
     assert report.gone == []
     assert report.error is not None
-    assert "switched off" in report.error
+    assert "issues are switched off" in report.error
+
+
+def test_all_issues_of_a_repository_can_be_deleted_at_once(
+    database: Database, conn: Connection, remembered: Existing
+) -> None:
+    remembered.issues.clear()
+    with sweeps(database, remembered) as (_, run):
+        report = run(share=0.5)["issue"]
+    assert (len(report.gone), report.error) == (ISSUES, None)
+
+
+@pytest.mark.parametrize("status", [403, 451])
+def test_a_thing_that_may_not_be_looked_at_is_not_deleted(
+    database: Database, conn: Connection, remembered: Existing, status: int
+) -> None:
+    remembered.issues -= {7, 8}
+    with sweeps(database, remembered) as (served, run):
+        served.faults.append(
+            Fault("GET /repositories/1/issues/7", 1, status, body={"message": "no"})
+        )
+        report = run()["issue"]
+    assert (report.gone, report.left) == (["github:issue:1#8"], 0)
+
+
+def test_an_answer_about_another_thing_deletes_nothing(
+    database: Database, conn: Connection, remembered: Existing
+) -> None:
+    remembered.comments -= {1_007, 1_008}
+    with sweeps(database, remembered) as (served, run):
+        other = {"id": 1_009}
+        served.faults.append(Fault("issues/comments/1007", 1, 200, body=other))
+        report = run()["comment"]
+    assert report.gone == ["github:comment:comment:1008"]
+    assert "answers with id 1009" in (report.error or "")
+
+
+def test_nothing_is_deleted_where_what_is_listed_is_said_to_be_missing_too(
+    database: Database, conn: Connection, remembered: Existing
+) -> None:
+    """As where the repository is deleted while it is swept, or a token may read lists alone."""
+    remembered.comments -= {1_007, 1_008}
+    with sweeps(database, remembered) as (served, run):
+        missing = Fault("GET /repositories/1/issues/comments/", 99, 404, body={"message": "no"})
+        served.faults.append(missing)
+        report = run()["comment"]
+    assert (report.status, report.gone) == ("failed", [])
+    assert "missing when it is asked for alone" in (report.error or "")
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,8 @@ def test_vercel_lists_by_time_and_shows_what_is_deleted() -> None:
 def test_linear_lists_what_is_trashed_with_its_time_and_asks_for_many_at_once() -> None:
     sweep, place = sweep_of("linear", "issue"), PLACES["linear"]
     variables = sweep.call(place, None).json["variables"]
-    assert variables == {"after": None, "filter": {"team": {"id": {"eq": "team-1"}}}}
+    named = {"id": {"eq": "team-1"}}
+    assert variables == {"after": None, "filter": {"or": [{"team": named}, {"project": named}]}}
     page = {"hasNextPage": True, "endCursor": "c1"}
     nodes = [
         {"id": "a", "trashed": None, "archivedAt": None},
@@ -162,7 +163,17 @@ def test_linear_lists_what_is_trashed_with_its_time_and_asks_for_many_at_once() 
 
 def test_linear_lists_comments_by_the_team_of_their_issue() -> None:
     call = sweep_of("linear", "comment").call(PLACES["linear"], None)
-    assert call.json["variables"]["filter"] == {"issue": {"team": {"id": {"eq": "team-1"}}}}
+    wanted = call.json["variables"]["filter"]["or"]
+    assert {"issue": {"team": {"id": {"eq": "team-1"}}}} in wanted
+
+
+@pytest.mark.parametrize("case", LAST)
+def test_a_call_for_one_thing_says_that_it_is_one(case: str) -> None:
+    """What is not said to be of one is a failure where it is missing, not a deletion."""
+    name, kind, _, _ = LAST[case]
+    sweep, place = sweep_of(name, kind), PLACES[name]
+    call = sweep.confirm(place, [Known("a:b:c:1#5", None, "", {})])
+    assert call.of_one is (call.path != "graphql")
 
 
 def test_sentry_lists_three_months_and_follows_the_link() -> None:

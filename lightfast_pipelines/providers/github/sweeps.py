@@ -28,11 +28,17 @@ _PAGE = 100
 _QUERY = """
 query($owner: String!, $name: String!, $after: String) {
   repository(owner: $owner, name: $name) {
+    databaseId
     %s(first: 100, after: $after, orderBy: {field: CREATED_AT, direction: ASC}) {
       nodes { number databaseId }
       pageInfo { hasNextPage endCursor }
     }
   }
+}
+"""
+_ONE = """
+query($owner: String!, $name: String!, $number: Int!) {
+  repository(owner: $owner, name: $name) { databaseId discussion(number: $number) { number } }
 }
 """
 
@@ -68,8 +74,8 @@ class _Numbered:
     kind: str
     connection: str
     event: str
+    switch: str
     confirm_many: int = 1
-    can_be_off: bool = True
 
     def held(self, place: Place) -> Held:
         return Held(f"github:{self.kind}:{place.resource_id}#", f"{self.kind}.")
@@ -81,8 +87,7 @@ class _Numbered:
         return Call("graphql", "POST", json=query, pool="graphql")
 
     def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:  # noqa: ARG002
-        found_in = child(child(answer.data, "data"), "repository")
-        found = found_in.get(self.connection)
+        found = _repository_in(place, answer).get(self.connection)
         if not isinstance(found, Mapping) or not isinstance(found.get("nodes"), list):
             raise ValueError(f"GitHub's list of {self.connection} is not of its form")
         numbers = [whole(node, "number") for node in children(found, "nodes")]
@@ -96,37 +101,39 @@ class _Numbered:
     def _key(self, place: Place, number: int) -> str:
         return f"github:{self.kind}:{place.resource_id}#{number}"
 
+    def resource(self, place: Place) -> Call | None:
+        return Call(address(place))
+
+    def why_empty(self, place: Place, answer: Answer) -> str | None:  # noqa: ARG002
+        return _why_empty(answer, self.switch)
+
     def confirm(self, place: Place, things: Sequence[Known]) -> Call:
-        number = things[0].key.rpartition("#")[2]
+        number = _number(things[0])
         if self.kind == "issue":
-            return Call(f"{address(place)}/issues/{number}")
+            return Call(f"{address(place)}/issues/{number}", of_one=True)
         owner, name = owner_and_name(place)
-        query = (
-            "query($owner: String!, $name: String!, $number: Int!) { repository(owner: $owner, "
-            "name: $name) { discussion(number: $number) { number } } }"
-        )
-        variables = {"owner": owner, "name": name, "number": int(number)}
-        return Call(
-            "graphql", "POST", json={"query": query, "variables": variables}, pool="graphql"
-        )
+        variables = {"owner": owner, "name": name, "number": number}
+        return Call("graphql", "POST", json={"query": _ONE, "variables": variables}, pool="graphql")
 
     def gone(
-        self,
-        place: Place,  # noqa: ARG002
-        things: Sequence[Known],
-        answer: Answer | None,
+        self, place: Place, things: Sequence[Known], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
         if answer is None:
             return {things[0].key: None}
         if self.kind == "issue":
+            _is_about(answer, "number", _number(things[0]))
             return {}
-        found_in = child(child(answer.data, "data"), "repository")
-        return {things[0].key: None} if found_in.get("discussion", "") is None else {}
+        if _repository_in(place, answer).get("discussion", "") is not None:
+            return {}
+        refused = [one for one in children(answer.data, "errors") if one.get("type") != "NOT_FOUND"]
+        if refused:
+            raise ValueError(name_of(refused[0], "message") or "GitHub could not tell")
+        return {things[0].key: None}
 
     def record(self, place: Place, thing: Known, at: datetime) -> Record:
         item = deepcopy(dict(child(thing.payload, self.kind)))
         if not item:
-            number = int(thing.key.rpartition("#")[2])
+            number = _number(thing)
             item = {"number": number, "title": (thing.name or "").partition(" ")[2]}
         return _deleted(place, thing, self.event, self.kind, item, at)
 
@@ -145,7 +152,7 @@ class _ByList:
     event: str
     confirm_many: int = 1
     sorted_by: str | None = "created"
-    can_be_off: bool = False
+    switch: str | None = None
 
     def held(self, place: Place) -> Held:
         if self.field == "comment":
@@ -177,11 +184,17 @@ class _ByList:
             return keys.github_deployment(place.resource_id, number)
         return keys.github_comment(self.kind, number)
 
+    def resource(self, place: Place) -> Call | None:
+        return Call(address(place))
+
+    def why_empty(self, place: Place, answer: Answer) -> str | None:  # noqa: ARG002
+        return _why_empty(answer, self.switch)
+
     def confirm(self, place: Place, things: Sequence[Known]) -> Call:
         which = things[0].key.split(":", 3)[3]
         if self.kind == "release":
             which = f"tags/{quote(which, safe='')}"
-        return Call(f"{address(place)}/{self.path}/{which}")
+        return Call(f"{address(place)}/{self.path}/{which}", of_one=True)
 
     def gone(
         self,
@@ -191,8 +204,15 @@ class _ByList:
     ) -> Mapping[str, datetime | None]:
         """A draft of a release is shown to those alone who may write it: it says nothing that it is
         not found."""
-        is_draft = flag(child(things[0].payload, "release"), "draft") is True
-        return {things[0].key: None} if answer is None and not is_draft else {}
+        if answer is None:
+            is_draft = flag(child(things[0].payload, "release"), "draft") is True
+            return {} if is_draft else {things[0].key: None}
+        which = things[0].key.split(":", 3)[3]
+        if self.kind == "release":
+            _is_about(answer, "tag_name", which)
+        else:
+            _is_about(answer, "id", int(which))
+        return {}
 
     def record(self, place: Place, thing: Known, at: datetime) -> Record:
         """Raises ValueError where no payload of it is left that shows what it was about."""
@@ -212,10 +232,39 @@ class _ByList:
         return _deleted(place, thing, self.event, self.field, item, at, **beside)
 
 
+def _number(thing: Known) -> int:
+    return int(thing.key.rpartition("#")[2])
+
+
+def _repository_in(place: Place, answer: Answer) -> Mapping[str, Any]:
+    """GraphQL finds a repository by its name, which may be another one's since. Raises ValueError."""
+    found = child(child(answer.data, "data"), "repository")
+    told = whole(found, "databaseId")
+    if told is not None and str(told) != place.resource_id:
+        raise ValueError(
+            f"{place.resource_name} is the name of another repository now ({told}): "
+            "`lightfast backfill` asks what it is called today"
+        )
+    return found
+
+
+def _why_empty(answer: Answer, switch: str | None) -> str | None:
+    if switch is not None and flag(answer.data, switch) is False:
+        return f"{switch.removeprefix('has_')} are switched off"
+    return None
+
+
+def _is_about(answer: Answer, field: str, wanted: int | str) -> None:
+    """Raises ValueError where the answer is about another thing than was asked for."""
+    told = answer.data.get(field) if isinstance(answer.data, Mapping) else None
+    if told != wanted:
+        raise ValueError(f"GitHub answers with {field} {str(told)[:100]}")
+
+
 SWEEPS: Sequence[IdSweep] = (
-    _Numbered("issue", "issues", "issues"),
-    _Numbered("discussion", "discussions", "discussion"),
-    _ByList("comment", "issues/comments", "comment", "issue_comment"),
+    _Numbered("issue", "issues", "issues", "has_issues"),
+    _Numbered("discussion", "discussions", "discussion", "has_discussions"),
+    _ByList("comment", "issues/comments", "comment", "issue_comment", switch="has_issues"),
     _ByList("review-comment", "pulls/comments", "comment", "pull_request_review_comment"),
     _ByList("commit-comment", "comments", "comment", "commit_comment", sorted_by=None),
     _ByList("release", "releases", "release", "release", sorted_by=None),

@@ -14,6 +14,9 @@ from typing import Any
 
 from lightfast_pipelines.providers.fields import child, children, flag, name_of, time
 from lightfast_pipelines.providers.history import Answer, Call, Cursor, Place, Record
+from lightfast_pipelines.providers.linear.history import HISTORY
+from lightfast_pipelines.providers.linear.history.comments import PATHS
+from lightfast_pipelines.providers.linear.history.queries import of_place
 from lightfast_pipelines.providers.linear.transitions import moment_id
 from lightfast_pipelines.providers.recovery import Held, IdSweep, Known, Listed, WithoutLog
 
@@ -31,28 +34,22 @@ query($after: String, $filter: %(type)s) {
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """`recovery.IdSweep`. `team` is where a filter names the team."""
+    """`recovery.IdSweep`. `paths` are where a filter names the team or the project."""
 
     kind: str
     event: str
     connection: str
     filter: str
     fields: str
-    team: tuple[str, ...]
+    paths: tuple[tuple[str, ...], ...]
     of_parts: bool
     confirm_many: int = _PAGE
-    can_be_off: bool = False
 
     def held(self, place: Place) -> Held:  # noqa: ARG002
         return Held(f"linear:{self.kind}:", f"{self.kind}.", of_parts=self.of_parts)
 
     def call(self, place: Place, cursor: Cursor | None) -> Call:
-        wanted: dict[str, Any] | None = None
-        if place.resource_id != place.installation_id:
-            wanted = {"id": {"eq": place.resource_id}}
-            for name in reversed(self.team):
-                wanted = {name: wanted}
-        return self._call(wanted, cursor)
+        return self._call(of_place(place, *self.paths), cursor)
 
     def _call(self, wanted: Mapping[str, Any] | None, cursor: Cursor | None) -> Call:
         query = _QUERY % {"type": self.filter, "list": self.connection, "fields": self.fields}
@@ -80,6 +77,21 @@ class _Listed:
             else:
                 found.append(key)
         return found, gone
+
+    def resource(self, place: Place) -> Call | None:
+        return HISTORY.identify(place)
+
+    def why_empty(self, place: Place, answer: Answer) -> str | None:
+        """Linear lists nothing of a team that is private, or deleted, and does not say so."""
+        data = child(answer.data, "data")
+        seen = [child(data, "organization")]
+        seen += [
+            *children(child(data, "teams"), "nodes"),
+            *children(child(data, "projects"), "nodes"),
+        ]
+        if any(name_of(one, "id") == place.resource_id for one in seen):
+            return None
+        return f"the credential does not see the team or project {place.resource_id}"
 
     def confirm(self, place: Place, things: Sequence[Known]) -> Call:  # noqa: ARG002
         ids = [one.key.rpartition(":")[2] for one in things]
@@ -122,9 +134,17 @@ class LinearRecovery(WithoutLog):
     provider = "linear"
     sweeps: Sequence[IdSweep] = (
         _Listed(
-            "issue", "Issue", "issues", "IssueFilter", "id trashed archivedAt", ("team",), False
+            "issue",
+            "Issue",
+            "issues",
+            "IssueFilter",
+            "id trashed archivedAt",
+            paths=(("team", "id"), ("project", "id")),
+            of_parts=False,
         ),
-        _Listed("comment", "Comment", "comments", "CommentFilter", "id", ("issue", "team"), True),
+        _Listed(
+            "comment", "Comment", "comments", "CommentFilter", "id", paths=PATHS, of_parts=True
+        ),
     )
 
 

@@ -29,7 +29,6 @@ class _Issues:
 
     kind = "issue"
     confirm_many = 1
-    can_be_off = False
 
     def held(self, place: Place) -> Held:  # noqa: ARG002
         return Held("sentry:issue:", "issue.")
@@ -56,9 +55,17 @@ class _Issues:
         after = links.following(answer.headers)
         return Listed(found, None if after is None else {"after": after})
 
+    def resource(self, place: Place) -> Call | None:  # noqa: ARG002
+        """None: the list of a project that the token does not see is refused, and issues cannot be
+        switched off."""
+        return None
+
+    def why_empty(self, place: Place, answer: Answer) -> str | None:  # noqa: ARG002
+        return None
+
     def confirm(self, place: Place, things: Sequence[Known]) -> Call:
-        number = things[0].key.rpartition(":")[2]
-        return asking(f"/api/0/organizations/{_organization(place)}/issues/{number}/", "issues")
+        path = f"/api/0/organizations/{_organization(place)}/issues/{_number(things[0])}/"
+        return asking(path, "issue", of_one=True)
 
     def gone(
         self,
@@ -66,7 +73,12 @@ class _Issues:
         things: Sequence[Known],
         answer: Answer | None,
     ) -> Mapping[str, datetime | None]:
-        return {things[0].key: None} if answer is None else {}
+        if answer is None:
+            return {things[0].key: None}
+        told = identity(answer.data, "id")
+        if told != _number(things[0]):
+            raise ValueError(f"Sentry answers with issue {told or '?'}, into which it was merged")
+        return {}
 
     def record(self, place: Place, thing: Known, at: datetime) -> Record:  # noqa: ARG002
         """Raises ValueError where no payload of it is left that shows its project."""
@@ -83,6 +95,10 @@ class _Issues:
         }
         payload = {**kept, "action": "deleted"}
         return Record("issue", payload, at, f"sweep:{thing.key}:deleted", headers)
+
+
+def _number(thing: Known) -> str:
+    return thing.key.rpartition(":")[2]
 
 
 def _organization(place: Place) -> str:

@@ -127,8 +127,6 @@ class GitHubHistory:
                     Outcome.FORBIDDEN,
                     f"GitHub does not let the token read {call.path}: {message or 'forbidden'}",
                 )
-            case 404 if deployments.is_of_one(call):
-                return Verdict(Outcome.OK)  # deleted since it was listed: its walker tells
             case 404 | 410 | 451:
                 why = {404: "not there, or not to be seen with this token", 410: "gone"}
                 told = why.get(answer.status, "not to be had for legal reasons")

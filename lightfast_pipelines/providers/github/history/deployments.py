@@ -43,7 +43,6 @@ _STATUS = (
     *("created_at", "updated_at"),
 )
 _STATUSES = 100
-_GONE = 404
 
 
 class Deployments:
@@ -72,12 +71,13 @@ class Deployments:
             size = max(1, min(_STATUSES, _STATUSES * page_size // self.page_size))
             page = paging.page_of({"offset": cursor.get("statuses", 0)}, size)
             params = {"per_page": str(size), "page": page}
-            return Call(f"{base}/{cursor['pending'][0]['id']}/statuses", params=params)
+            path = f"{base}/{cursor['pending'][0]['id']}/statuses"
+            return Call(path, params=params, of_one=True)
         return _list_call(place, paging.page_of(cursor, page_size), page_size)
 
     def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
         if cursor.get("pending"):
-            if answer.status == _GONE:
+            if answer.status >= 400:
                 return _gone(cursor)
             return self._statuses(place, cursor, answer, items_of(answer))
         items = items_of(answer)
@@ -133,11 +133,6 @@ class Deployments:
             elif not _is_newer(pages, number, window):
                 wanted += self.page_size
         return Estimate(found.requests + wanted, found.items, exact=False)
-
-
-def is_of_one(call: Call) -> bool:
-    """Whether it asks for what one deployment has: where that is gone, its walker goes on."""
-    return "/deployments/" in call.path and call.path.endswith("/statuses")
 
 
 def _gone(cursor: Cursor) -> Page:

@@ -32,15 +32,18 @@ projectUpdate {{ id project {{ id name url }} }}
 """
 
 
+PATHS = (
+    ("issue", "team", "id"),
+    ("issue", "project", "id"),
+    ("project", "id"),
+    ("projectUpdate", "project", "id"),
+)
+"""Where a comment's filter names the team or the project that it is of."""
+
+
 def _where(place: Place, window: Window) -> Sequence[Json | None]:
     return (
-        queries.of_place(
-            place,
-            ("issue", "team", "id"),
-            ("issue", "project", "id"),
-            ("project", "id"),
-            ("projectUpdate", "project", "id"),
-        ),
+        queries.of_place(place, *PATHS),
         queries.changed_since(window, "updatedAt"),
     )
 

@@ -6,7 +6,6 @@ the page on public integrations for renewal.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -32,8 +31,6 @@ from lightfast_pipelines.providers.sentry.history.issues import IssueWalker
 from lightfast_pipelines.providers.sentry.history.where import UUID
 
 _BASE_URL = "https://sentry.io"
-# What is asked of one issue: where that is gone, the walk goes on without it.
-_OF_ONE_ISSUE = re.compile(r"/api/0/organizations/[^/]+/issues/[^/]+/")
 _LONGEST_MESSAGE = 200
 _PREFIX = "x-sentry-rate-limit-"
 _STATUSES = {
@@ -76,8 +73,6 @@ class SentryHistory:
             if isinstance(answer.data, dict | list):
                 return Verdict(Outcome.OK)
             return Verdict(Outcome.MALFORMED, f"{told}, which is neither object nor list")
-        if status == 404 and _OF_ONE_ISSUE.match(path):
-            return Verdict(Outcome.OK, told)
         if status in (301, 302, 307, 308):
             return Verdict(Outcome.MOVED, told, location=answer.headers.get("location"))
         if status == 400 and "timeout" in _detail(answer.data).lower():

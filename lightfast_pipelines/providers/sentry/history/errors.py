@@ -48,9 +48,9 @@ class ErrorWalker:
         issue = f"/api/0/organizations/{cursor['organization']}/issues/{cursor['pending'][0]}"
         times = (("start", moment(since)), ("end", moment(until, up=True)))
         if cursor.get("oldest"):
-            return asking(f"{issue}/events/oldest/", "event", *times)
+            return asking(f"{issue}/events/oldest/", "event", *times, of_one=True)
         sample = ("per_page", str(min(SAMPLE, page_size)))
-        return asking(f"{issue}/events/", "events", ("full", "true"), sample, *times)
+        return asking(f"{issue}/events/", "events", ("full", "true"), sample, *times, of_one=True)
 
     def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:  # noqa: ARG002
         if cursor["organization"] is None or not cursor["pending"]:

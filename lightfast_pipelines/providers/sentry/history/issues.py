@@ -43,7 +43,7 @@ class IssueWalker:
         if listed is not None:
             return listed
         path = f"/api/0/organizations/{cursor['organization']}/issues/{cursor['pending'][0]}/"
-        return asking(path, "issue", ("collapse", "stats"), ("collapse", "tags"))
+        return asking(path, "issue", ("collapse", "stats"), ("collapse", "tags"), of_one=True)
 
     def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:  # noqa: ARG002
         if cursor["organization"] is None or not cursor["pending"]:

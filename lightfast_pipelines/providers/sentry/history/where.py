@@ -84,9 +84,9 @@ def organizations_call() -> Call:
     return Call(ORGANIZATIONS, pool="organizations")
 
 
-def asking(path: str, pool: str, *pairs: tuple[str, str]) -> Call:
+def asking(path: str, pool: str, *pairs: tuple[str, str], of_one: bool = False) -> Call:
     """A GET whose query may name a thing twice (`expand`)."""
-    return Call(f"{path}?{urlencode(pairs)}" if pairs else path, pool=pool)
+    return Call(f"{path}?{urlencode(pairs)}" if pairs else path, pool=pool, of_one=of_one)
 
 
 def moment(at: datetime, *, up: bool = False) -> str:

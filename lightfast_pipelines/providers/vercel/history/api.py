@@ -21,7 +21,7 @@ from lightfast_pipelines.providers.history import (
     Verdict,
     Walker,
 )
-from lightfast_pipelines.providers.vercel.history.walker import DeploymentWalker, is_single
+from lightfast_pipelines.providers.vercel.history.walker import DeploymentWalker
 
 _BASE_URL = "https://api.vercel.com"
 _OF_THE_TOKEN = frozenset({"invalidToken", "missingToken"})
@@ -52,9 +52,6 @@ class VercelHistory:
             if isinstance(answer.data, dict):
                 return Verdict(Outcome.OK)
             return Verdict(Outcome.MALFORMED, f"Vercel answered no object to {call.path}")
-        if status in (404, 410) and is_single(call):
-            # One deployment that was deleted meanwhile: the walk goes on without it.
-            return Verdict(Outcome.OK, told)
         outcome = _outcome(status, error)
         if outcome is Outcome.CREDENTIAL:
             told = f"{told}: Vercel does not take the token (any more)"

@@ -27,7 +27,6 @@ from lightfast_pipelines.providers.history import (
 from lightfast_pipelines.providers.vercel.history import records
 
 _LIST = "/v7/deployments"
-_SINGLE = re.compile(r"/v13/deployments/[^/]+")
 _MOST = 100  # of one page
 # A deployment waits, is built and checked for a while: what ends in the window began before it.
 _LOOK_BACK = timedelta(days=1)
@@ -35,11 +34,6 @@ _TEAM = re.compile(r"team_[A-Za-z0-9]{1,100}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _FIRST_PAGES = 3
 _PROBES = 11
-
-
-def is_single(call: Call) -> bool:
-    """Whether one deployment is asked for, not the list."""
-    return _SINGLE.fullmatch(call.path) is not None
 
 
 class DeploymentWalker:
@@ -56,7 +50,8 @@ class DeploymentWalker:
         """Raises ValueError where the place names neither a project nor a team."""
         pending = cursor.get("pending")
         if pending:
-            return Call(f"/v13/deployments/{pending[0]}", params=_scope(place, "teamId"))
+            path = f"/v13/deployments/{pending[0]}"
+            return Call(path, params=_scope(place, "teamId"), of_one=True)
         limit = min(max(page_size, cursor.get("least", 1)), _MOST)
         return _page_at(place, window, cursor["until"], limit)
 

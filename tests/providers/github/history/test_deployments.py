@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.providers.github.history import HISTORY, deployments
-from lightfast_pipelines.providers.history import Answer, Call, Credential, Outcome, Place, Window
+from lightfast_pipelines.providers.history import Answer, Credential, Place, Window
 from tests.depth import examples
 from tests.servers.github import TOKEN, GitHubServer
 from tests.servers.github_world import Deployment, DeploymentStatus, World, sha
@@ -109,12 +109,7 @@ def test_a_cursor_that_was_stored_without_its_page_goes_on_from_the_top() -> Non
 
 
 def test_only_what_hangs_on_one_deployment_may_be_gone() -> None:
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    missing = Answer(404, {}, {"message": "Not Found"})
-    calls = {
-        "repositories/1/deployments/7/statuses": Outcome.OK,
-        "repositories/1/deployments": Outcome.MISSING,
-        "repositories/1/commits/c/statuses": Outcome.MISSING,
-    }
-    for path, outcome in calls.items():
-        assert HISTORY.verdict(Call(path), missing, now).outcome is outcome
+    start = WALKER.start(PLACE, WINDOW)
+    pending = {"pending": [{"id": 7}], "then": None}
+    assert not WALKER.call(PLACE, WINDOW, start, 20).of_one
+    assert WALKER.call(PLACE, WINDOW, pending, 20).of_one

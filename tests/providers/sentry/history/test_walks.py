@@ -254,7 +254,8 @@ def test_an_issue_that_is_gone_is_told_as_a_trouble_and_the_walk_goes_on() -> No
     cursor = {"organization": "acme", "after": "x", "pending": ["1", "2"], "ended": True}
     gone = Answer(404, {}, {"detail": "The requested resource does not exist"})
     call = walker.call(PLACE, WINDOW, cursor, 100)
-    assert HISTORY.verdict(call, gone, BEGIN).outcome == "ok"
+    assert call.of_one
+    assert HISTORY.verdict(call, gone, BEGIN).outcome == "missing"
     page = walker.read(PLACE, WINDOW, cursor, gone)
     assert [one.item for one in page.troubles] == ["issue 1"]
     assert page.next is not None

@@ -163,7 +163,8 @@ def test_a_deployment_that_is_gone_when_asked_for_is_told_as_a_trouble() -> None
     place, cursor = PLACE, {"until": None, "pending": ["dpl_1"]}
     gone = Answer(404, {}, {"error": {"code": "not_found", "message": "gone"}})
     call = WALKER.call(place, WINDOW, cursor, 100)
-    assert HISTORY.verdict(call, gone, SINCE).outcome == "ok"
+    assert call.of_one
+    assert HISTORY.verdict(call, gone, SINCE).outcome == "missing"
     page = WALKER.read(place, WINDOW, cursor, gone)
     assert page.next is None
     assert [one.item for one in page.troubles] == ["dpl_1"]
