@@ -45,13 +45,17 @@ FROM lightfast.api_budgets WHERE installation_id = %(id)s AND pool = %(pool)s
 """
 
 _LEARN = """
-INSERT INTO lightfast.api_budgets AS b (installation_id, pool, limit_, remaining, resets_at, updated_at)
+INSERT INTO lightfast.api_budgets AS b
+  (installation_id, pool, limit_, remaining, resets_at, window_seconds, updated_at)
 VALUES (%(id)s, %(pool)s, %(limit)s, %(remaining)s,
-        clock_timestamp() + %(seconds)s * interval '1 second', clock_timestamp())
+        clock_timestamp() + %(seconds)s * interval '1 second', %(window)s, clock_timestamp())
 ON CONFLICT (installation_id, pool) DO UPDATE SET
   limit_ = excluded.limit_,
+  -- Where only the reset is told, its first sight may be near the window's end.
+  window_seconds = greatest(b.window_seconds, excluded.window_seconds),
   -- In one period what others have taken and not told of yet counts too.
-  remaining = CASE WHEN abs(extract(epoch FROM b.resets_at - excluded.resets_at)) < 30
+  remaining = CASE WHEN abs(extract(epoch FROM b.resets_at - excluded.resets_at))
+                        < least(30, excluded.window_seconds / 2)
                    THEN least(excluded.remaining, b.remaining + %(cost)s) ELSE excluded.remaining END,
   resets_at = excluded.resets_at, updated_at = excluded.updated_at
 """
@@ -61,9 +65,17 @@ ON CONFLICT (installation_id, pool) DO UPDATE SET
 class Left:
     """What is left of a pool, as last told; None where nothing was."""
 
-    limit: float | None
-    remaining: float | None
-    seconds_to_reset: float | None
+    limit: float | None = None
+    remaining: float | None = None
+    seconds_to_reset: float | None = None
+    window_seconds: float | None = None
+
+    @property
+    def limit_an_hour(self) -> float | None:
+        """What the limit lets through in an hour, whatever time it is told for."""
+        if self.limit is None:
+            return None
+        return self.limit * 3_600 / (self.window_seconds or 3_600)
 
 
 class Budget:
@@ -118,6 +130,7 @@ class Budget:
                     "limit": limit.limit,
                     "remaining": limit.remaining,
                     "seconds": min(max(seconds, 0.0), LONGEST_WAIT_SECONDS),
+                    "window": limit.window.total_seconds(),
                     "cost": cost if limit.pool == pool else 0.0,
                 },
             )
@@ -142,21 +155,23 @@ class Budget:
         """Of the pools with a period of some minutes at least, the one that holds the least."""
         row = self._conn.execute(
             """
-            SELECT limit_, remaining, extract(epoch FROM resets_at - clock_timestamp())
+            SELECT limit_, remaining, extract(epoch FROM resets_at - clock_timestamp()),
+                   window_seconds
             FROM lightfast.api_budgets
             WHERE installation_id = %s AND resets_at > clock_timestamp() + interval '1 minute'
             ORDER BY remaining LIMIT 1
             """,
             (self._id,),
         ).fetchone()
-        return Left(*(None if value is None else float(value) for value in row or (None,) * 3))
+        return Left(*(None if value is None else float(value) for value in row or ()))
 
     def left(self, pool: str) -> Left:
         row = self._conn.execute(
             """
-            SELECT limit_, remaining, extract(epoch FROM resets_at - clock_timestamp())
+            SELECT limit_, remaining, extract(epoch FROM resets_at - clock_timestamp()),
+                   window_seconds
             FROM lightfast.api_budgets WHERE installation_id = %s AND pool = %s
             """,
             (self._id, pool),
         ).fetchone()
-        return Left(*(None if value is None else float(value) for value in row or (None,) * 3))
+        return Left(*(None if value is None else float(value) for value in row or ()))

@@ -41,9 +41,9 @@ def windows_to_catch_up(conn: Connection, now: datetime) -> list[CatchUp]:
         if not source.has_credential or source.refused or source.installation_id in logged:
             continue
         of_source = {
-            kind: until
-            for (integration, kind), until in ends.items()
-            if integration == source.integration_id and until < now - EVERY
+            kind: open_.since
+            for (integration, kind), open_ in ends.items()
+            if integration == source.integration_id and open_.until < now - EVERY
         }
         if of_source:
             found.append(CatchUp(source, sorted(of_source), min(of_source.values()), now))

@@ -113,7 +113,8 @@ class Api:
         self._remembered[_key(call)] = (time.monotonic(), self.answered_at, answer)
 
     def ask(self, call: Call, *, reserve: bool = True) -> Answer:
-        """A good answer, one of 304, or one that the thing asked for (`of_one`) is gone.
+        """A good answer, one of 304, one that there is nothing to list, or one that the thing asked
+        for (`of_one`) is gone.
 
         Waits for the budget, obeys Retry-After, tries again what may succeed later. With `reserve` it
         leaves what is kept for live use. Raises CallFailedError.
@@ -148,6 +149,8 @@ class Api:
                 case Outcome.UNCHANGED:
                     self.spent.unchanged += 1
                     return answer
+                case Outcome.NOTHING:
+                    return replace(answer, nothing=verdict.message)
                 case Outcome.MISSING if call.of_one:
                     return answer
                 case Outcome.LIMITED if limited < _LIMITED_IN_A_ROW:
@@ -203,7 +206,7 @@ class Api:
             self.history.limits(call, answer, now), pool=call.pool, cost=call.cost, answered_at=now
         )
         verdict = self.history.verdict(call, answer, now)
-        if malformed and verdict.outcome is Outcome.OK:
+        if malformed and verdict.outcome in (Outcome.OK, Outcome.NOTHING):
             verdict = Verdict(Outcome.MALFORMED, f"{_shown(url)} answered {malformed}")
         return answer, verdict
 
@@ -280,8 +283,8 @@ def _shown(url: str) -> str:
 
 @contextmanager
 def an_http_client(timeout_seconds: float) -> Iterator[httpx.Client]:
-    """The HTTP client of a process. It follows no redirects by itself, and takes nothing from the
-    environment: a proxy or a .netrc of the machine must neither see nor replace a credential."""
+    """The HTTP client of a process. It follows no redirects by itself, and takes no proxy from the
+    environment, which would see where requests go, and over plain HTTP their credentials."""
     timeout = httpx.Timeout(timeout_seconds, connect=10.0)
     with httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False) as client:
         yield client

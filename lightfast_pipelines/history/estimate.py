@@ -119,6 +119,8 @@ def _probe(
         if len(answers) == 1 and found == first:
             api.remember(found, answers[0])
             kept = True
+        if answers[-1].nothing is not None:
+            return Estimate(1, 0, exact=True), kept
     raise ValueError(f"{unit.name}: the estimate asks for more than {_MOST_PROBES} requests")
 
 
@@ -149,4 +151,4 @@ def _waits(units: Sequence[UnitEstimate], installation_id: int, api: Api) -> flo
     if left.remaining is None or left.limit is None or wanted <= left.remaining or not left.limit:
         return 0.0
     periods = -(-(wanted - left.remaining) // left.limit)
-    return (left.seconds_to_reset or 0.0) + (periods - 1) * 3_600.0
+    return (left.seconds_to_reset or 0.0) + (periods - 1) * (left.window_seconds or 3_600.0)

@@ -26,8 +26,8 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.inbox import insert_deliveries
 
 _UNREADABLE = (LookupError, TypeError, AttributeError, ValueError)
-# Before a provider has said what its limit is.
-_UNTOLD_LIMIT = 1_000.0
+# An hour, where a provider has not said what its limit is.
+_UNTOLD_REQUESTS = 1_000
 _SAVED_EVERY = 10
 # What is there but not listed is not asked about again for so long.
 _ALIVE_FOR = timedelta(days=7)
@@ -72,7 +72,7 @@ class SweepReport:
 
 @dataclass(frozen=True, slots=True)
 class Sweeping:
-    """What sweeps need. `share` is of each rate limit, for an hour."""
+    """What sweeps need. `share` is of what each rate limit lets through in an hour."""
 
     database: Database
     apis: Apis
@@ -102,6 +102,7 @@ class SweepRun:
         self._source, self._kind, self._report = source, kind, report
         self._place = place_of(source)
         self._standing = store.load(conn, source.integration_id, kind.kind)
+        self._nothing: str | None = None
         self._unsaved_requests = 0
         self._unsaved_cost: dict[str, float] = {}
 
@@ -133,8 +134,11 @@ class SweepRun:
             standing.cursor, standing.seen, standing.gone = None, set(), {}
         pages = 0
         while True:
-            call = self._kind.call(self._place, standing.cursor)
-            listed = self._kind.read(self._place, standing.cursor, self._ask(call))
+            answer = self._ask(self._kind.call(self._place, standing.cursor))
+            if answer.nothing is not None:
+                self._nothing = answer.nothing
+                return
+            listed = self._kind.read(self._place, standing.cursor, answer)
             standing.seen.update(listed.keys)
             standing.gone |= {
                 key: since.isoformat() if since else None for key, since in listed.gone.items()
@@ -175,7 +179,7 @@ class SweepRun:
         }
         undecided, absent_twice = set(missing), set[str]()
         try:
-            if missing and not standing.seen:
+            if missing and (self._nothing is not None or not standing.seen):
                 report.error = self._why_empty(len(missing))
             if report.error is None:
                 is_many = len(missing) > max(_MANY, _MANY_SHARE * len(known))
@@ -195,8 +199,9 @@ class SweepRun:
 
     def _why_empty(self, missing: int) -> str | None:
         """Why the list is empty though the memory holds something, if not because all of it is gone."""
-        call = self._kind.resource(self._place)
-        reason = self._kind.why_empty(self._place, self._ask(call)) if call is not None else None
+        call, reason = self._kind.resource(self._place), self._nothing
+        if call is not None and reason is None:
+            reason = self._kind.why_empty(self._place, self._ask(call))
         if reason is None:
             return None
         return f"the list is empty, but {reason}: none of {missing:,} is taken to be deleted"
@@ -323,11 +328,13 @@ class SweepRun:
 
     def _ask(self, call: Call) -> Answer:
         """Within the share. Raises _ShareUsedError, CallFailedError."""
-        limit = self._api.budget.left(call.pool).limit or _UNTOLD_LIMIT
+        an_hour = self._api.budget.left(call.pool).limit_an_hour
+        if an_hour is None:
+            an_hour = _UNTOLD_REQUESTS * call.cost
         used = store.spent(self._conn, self._source.installation_id, call.pool)
         self._conn.rollback()
         used += self._unsaved_cost.get(call.pool, 0.0)
-        if used + call.cost > self._with.share * limit:
+        if used + call.cost > self._with.share * an_hour:
             raise _ShareUsedError
         spent = self._api.spent
         before = (spent.requests, spent.cost)

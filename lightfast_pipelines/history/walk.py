@@ -75,6 +75,8 @@ class UnitReport:
     requests: int = 0
     troubles: list[Trouble] = field(default_factory=list)
     troubled: int = 0
+    nothing: str | None = None
+    """The provider's words, where it has nothing to read."""
 
     def shown(self) -> dict[str, Any]:
         """A row for whoever asked."""
@@ -84,6 +86,7 @@ class UnitReport:
             "status": self.status,
             **{name: getattr(self, name) for name in numbers},
             "error": self.error,
+            "note": self.nothing,
         }
 
     def note(self, page: Page, records: int, stored: int) -> None:
@@ -207,10 +210,12 @@ def _walk(
             records=stored,
             walking=interval,
             covered=interval if page.next is None and interval.since < interval.until else None,
+            is_nothing=answer.nothing is not None,
             etag=etag,
         )
         conn.commit()
         report.note(page, records, stored)
+        report.nothing = answer.nothing
         walking.on_page(report, page.reached)
         if page.next is None:
             return
@@ -243,7 +248,7 @@ def _asked(
 def _read(
     walker: Walker, place: Place, window: Window, cursor: coverage.Cursor, answer: Answer
 ) -> Page:
-    if answer.status == UNCHANGED:
+    if answer.status == UNCHANGED or answer.nothing is not None:
         return Page((), None, 0)
     try:
         return walker.read(place, window, cursor, answer)

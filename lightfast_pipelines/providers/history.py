@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -73,12 +73,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`headers` have lower-case names; `data` is the parsed body (None where there is none)."""
+    """`headers` have lower-case names; `data` is the parsed body (None where there is none).
+
+    `nothing`: by the provider's words, there is nothing to list (`Outcome.NOTHING`).
+    """
 
     status: int
     headers: Mapping[str, str]
     data: Any = field(repr=False)
     url: str = ""
+    nothing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,7 @@ class Outcome(StrEnum):
 
     OK = "ok"
     UNCHANGED = "unchanged"  # 304: nothing new since the ETag
+    NOTHING = "nothing"  # there is nothing here, or the feature is switched off: a full answer
     CREDENTIAL = "credential"  # 401: final for the credential
     FORBIDDEN = "forbidden"  # 403 that no limit explains: final for this unit
     MISSING = (
@@ -159,14 +164,29 @@ class Verdict:
     location: str | None = None
 
 
+HOUR = timedelta(hours=1)
+_WINDOWS = (timedelta(seconds=1), timedelta(minutes=1), HOUR, timedelta(days=1))
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What an answer says of one pool: at most, left, and when it is full again (UTC)."""
+    """What an answer says of one pool: at most, left, and when it is full again (UTC).
+
+    `window` is the time for which `limit` counts: 40 may be 40 a second or 40 an hour.
+    """
 
     pool: str
     limit: float
     remaining: float
     resets_at: datetime
+    window: timedelta = HOUR
+
+
+def window_of(until_reset: timedelta) -> timedelta:
+    """The window of a limit whose provider says only when it is full again: the shortest of the usual
+    ones (second, minute, hour, day) that reaches so far. Times of reset are told in whole seconds."""
+    reach = until_reset - timedelta(seconds=1)
+    return next((one for one in _WINDOWS if reach <= one), _WINDOWS[-1])
 
 
 @dataclass(frozen=True, slots=True)

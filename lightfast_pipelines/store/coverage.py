@@ -71,14 +71,16 @@ def uncovered(
 ) -> list[Interval]:
     """What of `asked` is not fully fetched, oldest first.
 
-    What was fetched for another workspace's link of the same resource reached this one too.
+    What was fetched for another workspace's link of the same resource reached this one too. Where the
+    provider had nothing, it may have something by now, and of any age: first commits are pushed, a
+    feature that was switched off comes back with what it held.
     """
     if asked.since >= asked.until:
         return []
     row = conn.execute(
         """
         SELECT tstzmultirange(tstzrange(%(since)s, %(until)s)) - coalesce(
-          (SELECT range_agg(c.covered)
+          (SELECT range_agg(c.covered - c.nothing)
            FROM lightfast.integrations i
            JOIN lightfast.integrations other ON other.resource_id = i.resource_id
            JOIN lightfast.backfill_coverage c ON c.integration_id = other.id
@@ -89,15 +91,16 @@ def uncovered(
     return _intervals(row[0]) if row else []
 
 
-def ends(conn: Connection) -> dict[tuple[int, str], datetime]:
-    """(integration, entity type) -> until when it is fully fetched, of those that ever were."""
+def ends(conn: Connection) -> dict[tuple[int, str], Interval]:
+    """(integration, entity type) -> from when on it is open, and until when it was read, of those that
+    ever were: these are the same moment, but where the provider had nothing."""
     rows = conn.execute(
         """
-        SELECT integration_id, entity_type, upper(covered) FROM lightfast.backfill_coverage
-        WHERE NOT isempty(covered)
+        SELECT integration_id, entity_type, coalesce(lower(nothing), upper(covered)), upper(covered)
+        FROM lightfast.backfill_coverage WHERE NOT isempty(covered)
         """
     )
-    return {(row[0], row[1]): row[2] for row in rows}
+    return {(row[0], row[1]): Interval(row[2], row[3]) for row in rows}
 
 
 def standing(conn: Connection, integration_id: int, entity_type: str) -> Standing | None:
@@ -170,10 +173,12 @@ def advance(  # noqa: PLR0913 - what a page changes, each by its name
     records: int,
     walking: Interval | None = None,
     covered: Interval | None = None,
+    is_nothing: bool = False,
     etag: str | None = None,
 ) -> None:
     """A page is stored, of the walk over `walking`. With `cursor` None the walk is over, and
-    `covered` is fully fetched from now on; `etag` is the newest page's, where all of it is stored.
+    `covered` is fully fetched from now on, for this time only where the provider said that it has
+    nothing; `etag` is the newest page's, where all of it is stored.
 
     Does not commit: the page's records and this are one transaction.
     """
@@ -185,6 +190,8 @@ def advance(  # noqa: PLR0913 - what a page changes, each by its name
           status = CASE WHEN %(over)s THEN 'completed' ELSE status END,
           walking = CASE WHEN %(over)s THEN NULL ELSE %(walking)s END,
           covered = covered + %(covered)s::tstzmultirange,
+          nothing = CASE WHEN %(is_nothing)s THEN nothing + %(covered)s::tstzmultirange
+                         ELSE nothing - %(covered)s::tstzmultirange END,
           etag = CASE WHEN %(over)s THEN %(etag)s ELSE etag END,
           updated_at = now()
         WHERE integration_id = %(id)s AND entity_type = %(type)s
@@ -198,6 +205,7 @@ def advance(  # noqa: PLR0913 - what a page changes, each by its name
             "etag": etag,
             "walking": _range(walking) if walking else None,
             "covered": TimestamptzMultirange([_range(covered)] if covered else []),
+            "is_nothing": is_nothing,
             "id": integration_id,
             "type": entity_type,
         },

@@ -94,6 +94,13 @@ backfill_coverage = Table(
         "Intervals that are fully fetched.",
         server_default=text("'{}'::tstzmultirange"),
     ),
+    _col(
+        "nothing",
+        TSTZMULTIRANGE,
+        "Intervals of `covered` for which the provider said that it has nothing, or that the feature "
+        "is switched off: they are asked for again.",
+        server_default=text("'{}'::tstzmultirange"),
+    ),
     _col("pages", BigInteger, "Pages fetched so far.", server_default=_ZERO),
     _col("records", BigInteger, "Records stored so far.", server_default=_ZERO),
     _col(
@@ -124,7 +131,8 @@ api_budgets = Table(
         primary_key=True,
     ),
     _col("pool", Text, "The provider's name of the limit: core, graphql, ...", primary_key=True),
-    _col("limit_", REAL, "At most, in one period.", nullable=True),
+    _col("limit_", REAL, "At most, in one window.", nullable=True),
+    _col("window_seconds", REAL, "For how long the limit counts.", nullable=True),
     _col("remaining", REAL, "Left, less what is under way.", nullable=True),
     _col("resets_at", _TIME, "When it is full again.", nullable=True),
     _col("blocked_until", _TIME, "Nothing is asked before (Retry-After).", nullable=True),

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lightfast_pipelines.history.budget import Budget
+from lightfast_pipelines.history.budget import Budget, Left
 from lightfast_pipelines.history.request import Result
-from lightfast_pipelines.providers.history import Limit
+from lightfast_pipelines.providers.history import Answer, Call, Limit, discover_history
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Database
 from tests.history.conftest import PlainApis
@@ -101,6 +101,58 @@ def test_a_reset_told_by_a_clock_that_jumped_is_at_most_an_hour_away(
         left = budget.left("core").seconds_to_reset
     assert left is not None
     assert left <= 3_660
+
+
+def _told(provider: str, pool: str, limit: float, headers: dict[str, str]) -> Left:
+    """What is kept of a limit that an answer's headers tell."""
+    [found] = [
+        one
+        for one in discover_history()[provider].limits(
+            Call("x", pool=pool), Answer(200, headers, None), NOW
+        )
+        if one.pool == pool
+    ]
+    assert found.limit == limit
+    return Left(found.limit, found.remaining, 1.0, found.window.total_seconds())
+
+
+def _headers(prefix: str, limit: int, seconds: float, scale: int = 1) -> dict[str, str]:
+    at = int((NOW.timestamp() + seconds) * scale)
+    return {f"{prefix}limit": str(limit), f"{prefix}remaining": "1", f"{prefix}reset": str(at)}
+
+
+@pytest.mark.parametrize(
+    ("provider", "pool", "headers", "an_hour"),
+    [
+        ("sentry", "issues", _headers("x-sentry-rate-limit-", 5, 1), 18_000),
+        ("sentry", "issue", _headers("x-sentry-rate-limit-", 10, 0), 36_000),
+        ("sentry", "slow", _headers("x-sentry-rate-limit-", 100, 47), 6_000),
+        ("vercel", "core", _headers("x-ratelimit-", 500, 33), 30_000),
+        ("vercel", "core", _headers("x-ratelimit-", 100, 1_800), 100),
+        ("vercel", "core", _headers("x-ratelimit-", 2_400, 40_000), 100),
+        ("linear", "complexity", _headers("x-ratelimit-complexity-", 250_000, 9, 1_000), 250_000),
+        ("github", "core", _headers("x-ratelimit-", 5_000, 9), 5_000),
+        ("github", "graphql", _headers("x-ratelimit-", 5_000, 3_599), 5_000),
+        ("github", "search", _headers("x-ratelimit-", 30, 9), 1_800),
+    ],
+)
+def test_a_limit_is_read_for_the_time_that_it_counts_for(
+    provider: str, pool: str, headers: dict[str, str], an_hour: float
+) -> None:
+    limit = next(float(value) for name, value in headers.items() if name.endswith("limit"))
+    assert _told(provider, pool, limit, headers).limit_an_hour == an_hour
+
+
+def test_the_longest_window_that_was_seen_counts(database: Database, source: Source) -> None:
+    """Just before a reset an hour's limit looks like a second's."""
+    with budget_of(database, source, []) as budget:
+        for seconds in (60, 3_600, 1):
+            window = timedelta(seconds=seconds)
+            there = NOW + window
+            budget.learn(
+                [Limit("core", 900, 800, there, window)], pool="core", cost=0, answered_at=NOW
+            )
+        assert budget.left("core").limit_an_hour == 900
 
 
 def test_retry_after_holds_back_every_process(

@@ -120,8 +120,18 @@ def application(world: World) -> Starlette:
                 return _answer(world, item(world, one, single=True))
         return _fault(world, 404, "not_found", "The deployment could not be found")
 
+    async def project(request: Request) -> JSONResponse:
+        refused = _refused(world, request)
+        if refused is not None:
+            return refused
+        team = request.query_params.get("teamId")
+        if request.path_params["id"] != world.project or team != world.team:
+            return _fault(world, 404, "not_found", "Project not found")
+        return _answer(world, {"id": world.project, "name": world.name, "accountId": world.team})
+
     return Starlette(
         routes=[
+            Route("/v9/projects/{id}", project),
             Route("/v7/deployments", deployments),
             Route("/v6/deployments", deployments),
             Route("/v13/deployments/{uid}", single),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from lightfast_pipelines.providers.fields import (
@@ -36,6 +36,7 @@ from lightfast_pipelines.providers.github.history import (
 from lightfast_pipelines.providers.github.history.place import address
 from lightfast_pipelines.providers.github.repository import resource_meta
 from lightfast_pipelines.providers.history import (
+    HOUR,
     Answer,
     AppKeys,
     Call,
@@ -64,6 +65,9 @@ _HEAVY = (
 )
 # GitHub refuses a proof that is good for more than ten minutes, or whose clock is ahead of its own.
 _JWT_SECONDS, _JWT_BEFORE = 540, 60
+# Pools that are full again each minute; the others are so each hour.
+_MINUTE = timedelta(minutes=1)
+_BY_THE_MINUTE = frozenset({"search", "code_search", "dependency_snapshots"})
 
 
 class GitHubHistory:
@@ -164,7 +168,8 @@ class GitHubHistory:
             return ()
         # What the App itself may ask is no installation's budget, whatever it is called.
         pool = "app" if call.pool == "app" else headers.get("x-ratelimit-resource") or call.pool
-        return (Limit(pool, limit, remaining, resets_at),)
+        window = _MINUTE if pool in _BY_THE_MINUTE else HOUR
+        return (Limit(pool, limit, remaining, resets_at, window),)
 
     def refresh(
         self, credential: Credential, keys: AppKeys, place_id: str, now: datetime

@@ -21,6 +21,7 @@ from lightfast_pipelines.providers.history import (
     Renewed,
     Verdict,
     Walker,
+    window_of,
 )
 from lightfast_pipelines.providers.sentry.history.errors import ErrorWalker
 from lightfast_pipelines.providers.sentry.history.incidents import (
@@ -85,15 +86,16 @@ class SentryHistory:
         return Verdict(outcome, told, _wait(answer, now) if waits else None)
 
     def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
-        """`X-Sentry-Rate-Limit-*`: of this kind of request alone, for seconds; `Reset` is in seconds
-        since 1970. How many may be asked at once has no reset, and one walk asks one at a time."""
+        """`X-Sentry-Rate-Limit-*`: of this kind of request alone, most often for a second; `Reset` is
+        in seconds since 1970. How many may be asked at once has no reset, and one walk asks one at a time."""
         limit, remaining, reset = (
             number_in(answer.headers, _PREFIX + name) for name in ("limit", "remaining", "reset")
         )
         resets_at = time({"at": reset}, "at")
         if limit is None or remaining is None or resets_at is None or limit <= 0:
             return ()
-        return (Limit(call.pool, limit, remaining, max(resets_at, now)),)
+        resets_at = max(resets_at, now)
+        return (Limit(call.pool, limit, remaining, resets_at, window_of(resets_at - now)),)
 
     def refresh(
         self,

@@ -20,6 +20,7 @@ from lightfast_pipelines.providers.history import (
     Renewed,
     Verdict,
     Walker,
+    window_of,
 )
 from lightfast_pipelines.providers.vercel.history.walker import DeploymentWalker
 
@@ -69,7 +70,7 @@ class VercelHistory:
         resets_at = time({"at": reset}, "at")
         if limit is None or remaining is None or resets_at is None or resets_at < now:
             return ()
-        return (Limit(call.pool, limit, remaining, resets_at),)
+        return (Limit(call.pool, limit, remaining, resets_at, window_of(resets_at - now)),)
 
     def refresh(
         self,
