@@ -40,6 +40,7 @@ from lightfast_pipelines.capture.routing import (
     reach,
 )
 from lightfast_pipelines.capture.states import name_states, write_states
+from lightfast_pipelines.domain.keys import is_candidate
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import share_routing
 
@@ -205,12 +206,17 @@ def _without_bodiless(
 
 
 def _rows_of(fact: Fact) -> dict[str, int]:
-    enriched = fact.enriched
+    mentioned = [m.thing.key for m in fact.enriched.mentions if not is_candidate(m.thing.key)]
+    edges = [
+        edge
+        for edge in fact.enriched.edges
+        if not (is_candidate(edge.subject.key) or is_candidate(edge.object.key))
+    ]
     return {
         "observations": 1,
-        "entities": len({mention.thing.key for mention in enriched.mentions}),
-        "observation_entities": len(enriched.mentions),
-        "relationships": len(enriched.edges),
+        "entities": len(set(mentioned)),
+        "observation_entities": len(mentioned),
+        "relationships": len(edges),
         "actor_identities": len({a for a in (fact.statement.actor, fact.statement.author) if a}),
         "temporal_states": len(fact.statement.states),
     }

@@ -72,7 +72,7 @@ class Written:
     named: Sequence[WorkspaceKey]
 
     def edge_end(self, workspace: int, key: str) -> int | None:
-        """The entity at an end of an edge stated with this key; None where it is ambiguous."""
+        """The entity at an end of an edge stated with this key; None where it is ambiguous or nothing."""
         if (workspace, key) in self.standing:
             standing = self.standing[workspace, key]
             return None if standing.is_ambiguous else standing.entity_id
@@ -107,18 +107,21 @@ def write_mentions(
     entity_ids, made = _ensure(conn, [place for place in stated if not is_stub(place[1])])
     resolved = _resolve(conn, changed, workspaces, stated, entity_ids, made)
 
-    def entity_of(mention: MentionKey) -> int:
+    def entity_of(mention: MentionKey) -> int | None:
         place = (workspaces[mention[0]], mention[2])
         standing = resolved.standing.get(place)
         return standing.entity_id if standing else entity_ids[place]
 
-    placed = {key: entity_of(key) for key in changed.added}
+    found = {key: entity_of(key) for key in changed.added}
+    placed = {key: entity for key, entity in found.items() if entity is not None}
     _add_numbers(conn, _numbers(facts, changed, placed))
     _write_rows(conn, changed, placed)
+    unclaimed = [key for key, entity in found.items() if entity is None]
+    _write_candidates(conn, changed, unclaimed, workspaces)
     earlier = set(known)
-    again = set(resolved.entities) | {left[key] for key in changed.removed}
+    again = set(resolved.entities) | {left[key] for key in changed.removed if key in left}
     again |= {entity for key, entity in placed.items() if key[0] in earlier}
-    edges = set(resolved.edges) | count_again(conn, again)
+    after = count_again(conn, again)
     named = {
         (workspaces[key[0]], key[2])
         for key, row in [*changed.added.items(), *changed.removed.items()]
@@ -131,8 +134,8 @@ def write_mentions(
     }
     return Written(
         entity_ids,
-        resolved.standing,
-        frozenset(edges),
+        {**resolved.standing, **after.standing},
+        resolved.edges | after.edges,
         len(placed),
         len(set(placed.values())),
         sorted(named),
@@ -165,16 +168,20 @@ def _resolve(
 def _load(
     conn: Connection, observations: Sequence[int]
 ) -> tuple[dict[MentionKey, EntityMention], dict[MentionKey, int]]:
-    """(rows, entity of each row) of these observations."""
+    """(rows, entity of each row) of these observations; a candidate that nothing claims has none."""
     if not observations:
         return {}, {}
     rows = conn.execute(
         """
         SELECT observation_id, role, stated_key, evidence, confidence, extractor, stated_value,
                stated_url, stated_aliases, entity_id
-        FROM lightfast.observation_entities WHERE observation_id = ANY(%s)
+        FROM lightfast.observation_entities WHERE observation_id = ANY(%(ids)s)
+        UNION ALL
+        SELECT observation_id, role, stated_key, evidence, confidence, extractor, stated_value,
+               stated_url, stated_aliases, NULL
+        FROM lightfast.candidate_mentions WHERE observation_id = ANY(%(ids)s)
         """,
-        (list(observations),),
+        {"ids": list(observations)},
     )
     mentions: dict[MentionKey, EntityMention] = {}
     entities: dict[MentionKey, int] = {}
@@ -194,7 +201,8 @@ def _load(
         mentions[place] = EntityMention(
             evidence, round(confidence, 4), extractor, value, url, tuple(aliases)
         )
-        entities[place] = entity
+        if entity is not None:
+            entities[place] = entity
     return mentions, entities
 
 
@@ -235,10 +243,10 @@ def _numbers(
 ) -> dict[int, Numbers]:
     """What the added rows say of each entity. A name counts only where the thing itself is named."""
     numbers: dict[int, Numbers] = {}
-    for place, row in changed.added.items():
+    for place, entity in placed.items():
         observation, _, key = place
-        statement = facts[observation].statement
-        one = numbers.setdefault(placed[place], Numbers())
+        row, statement = changed.added[place], facts[observation].statement
+        one = numbers.setdefault(entity, Numbers())
         at, by = statement.occurred_at, statement.source_id
         one.observations.add(observation)
         one.confidence = max(one.confidence, row.confidence)
@@ -323,21 +331,23 @@ def _write_rows(
     placed: Mapping[MentionKey, int],
 ) -> None:
     if changed.removed:
-        conn.execute(
-            """
-            DELETE FROM lightfast.observation_entities m
-            USING unnest(%s::bigint[], %s::text[], %s::text[]) AS k (observation_id, role, stated_key)
-            WHERE m.observation_id = k.observation_id AND m.role = k.role
-              AND m.stated_key = k.stated_key
-            """,
-            [list(column) for column in zip(*changed.removed, strict=True)],
-        )
-    if changed.added:
+        for table in ("observation_entities", "candidate_mentions"):
+            conn.execute(
+                f"""
+                DELETE FROM lightfast.{table} m
+                USING unnest(%s::bigint[], %s::text[], %s::text[])
+                  AS k (observation_id, role, stated_key)
+                WHERE m.observation_id = k.observation_id AND m.role = k.role
+                  AND m.stated_key = k.stated_key
+                """,
+                [list(column) for column in zip(*changed.removed, strict=True)],
+            )
+    if placed:
         columns = ("observation_id", "role", "stated_key", "entity_id", *EntityMention._fields)
         names = ", ".join(columns)
         rows = (
-            (*key, placed[key], *row[:-1], list(row.stated_aliases))
-            for key, row in changed.added.items()
+            (*key, entity, *changed.added[key][:-1], list(changed.added[key].stated_aliases))
+            for key, entity in placed.items()
         )
         staged = stage(conn, "observation_entities", columns, rows)
         conn.execute(
@@ -345,14 +355,38 @@ def _write_rows(
         )
 
 
-def count_again(conn: Connection, entities: Iterable[int]) -> set[Edge]:
+def _write_candidates(
+    conn: Connection,
+    changed: Differences[MentionKey, EntityMention],
+    unclaimed: Sequence[MentionKey],
+    workspaces: Mapping[int, int],
+) -> None:
+    """Mentions under a name that nothing claims (yet)."""
+    if not unclaimed:
+        return
+    columns = ("observation_id", "role", "stated_key", "workspace_id", *EntityMention._fields)
+    names = ", ".join(columns)
+    rows = (
+        (
+            *key,
+            workspaces[key[0]],
+            *changed.added[key][:-1],
+            list(changed.added[key].stated_aliases),
+        )
+        for key in unclaimed
+    )
+    staged = stage(conn, "candidate_mentions", columns, rows)
+    conn.execute(f"INSERT INTO lightfast.candidate_mentions ({names}) SELECT {names} FROM {staged}")
+
+
+def count_again(conn: Connection, entities: Iterable[int]) -> Resolved:
     """Numbers, names and claims of these entities from all their mentions; those without any go.
 
-    Returns the edges that changed ends because a claim went.
+    Returns the stubs that stand for something else because a claim went.
     """
     wanted = sorted(set(entities))
     if not wanted:
-        return set()
+        return Resolved({}, frozenset(), frozenset())
     conn.execute(_RECOUNT, (wanted,))
     lost = conn.execute(
         """
@@ -381,7 +415,7 @@ def count_again(conn: Connection, entities: Iterable[int]) -> set[Edge]:
     if resolved.entities:
         conn.execute(_RECOUNT, (sorted(resolved.entities),))
     _remove_unmentioned(conn, [*wanted, *further])
-    return set(resolved.edges)
+    return resolved
 
 
 def _remove_unmentioned(conn: Connection, entities: Sequence[int]) -> None:

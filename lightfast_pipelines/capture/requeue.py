@@ -24,6 +24,7 @@ DERIVED = (
     "relationships",
     "relationship_sources",
     "observation_entities",
+    "candidate_mentions",
     "entity_lookups",
     "entity_stubs",
     "entity_aliases",

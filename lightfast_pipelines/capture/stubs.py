@@ -1,7 +1,8 @@
 """What a reference by alias stands for: the one thing that answers to it, or a stub until one does.
 
 Resolution is a function of the set of claims and references, so it comes out the same in any order;
-when a claim arrives later, mentions and edges that waited move to the thing.
+when a claim arrives later, mentions and edges that waited move to the thing. A candidate has no stub:
+while nothing claims its name, its mentions wait in candidate_mentions and its edges have no end.
 """
 
 from __future__ import annotations
@@ -10,21 +11,23 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lightfast_pipelines.domain.keys import category_of
+from lightfast_pipelines.domain.identifiers import issue_of_branch
+from lightfast_pipelines.domain.keys import category_of, is_candidate
 from lightfast_pipelines.store.database import Connection
 
 WorkspaceKey = tuple[int, str]
 Edge = tuple[int, int, str]
 
+_BRANCH = "candidate:branch:"
 _SHA_PREFIX = "github:ref:sha:"
 _BY_ID = re.compile(r"^[a-z]+:ref:\d+[#:]")
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a stub stands for now."""
+    """What a stub stands for now; nothing at all for a candidate that no single thing claims."""
 
-    entity_id: int
+    entity_id: int | None
     is_ambiguous: bool
 
 
@@ -37,11 +40,17 @@ class Resolved:
     edges: frozenset[Edge]
 
 
-def choose(claimants: Mapping[str, Iterable[int]]) -> tuple[int | None, bool]:
-    """(entity or None, ambiguous) from alias -> entities that claim it.
+def choose(
+    claimants: Mapping[str, Iterable[int]], key: str | None = None
+) -> tuple[int | None, bool]:
+    """(entity or None, ambiguous) from alias -> entities that claim it, for the stub `key`.
 
-    An alias made of ids is believed before one made of names, which can be renamed and reused.
+    An alias made of ids is believed before one made of names, which can be renamed and reused. Of what
+    a branch may mean, the issue that proposed it comes first, then the identifiers in their order.
     """
+    if key is not None and key.startswith(_BRANCH):
+        branch = issue_of_branch(key[len(_BRANCH) :])
+        claimants = next(({a: claimants[a]} for a in branch.aliases if a in claimants), {})
     by_id = {one for alias, ones in claimants.items() if _BY_ID.match(alias) for one in ones}
     if len(by_id) == 1:
         return next(iter(by_id)), False
@@ -113,8 +122,9 @@ def resolve(conn: Connection, stubs: Iterable[WorkspaceKey]) -> Resolved:
         return Resolved({}, frozenset(), frozenset())
     columns = ([w for w, _ in wanted], [key for _, key in wanted])
     claims = _claimants(conn, columns)
-    chosen = {stub: choose(claims.get(stub, {})) for stub in wanted}
-    own, made = _ensure_stub_entities(conn, [stub for stub in wanted if chosen[stub][0] is None])
+    chosen = {stub: choose(claims.get(stub, {}), stub[1]) for stub in wanted}
+    waiting = [stub for stub in wanted if chosen[stub][0] is None and not is_candidate(stub[1])]
+    own, made = _ensure_stub_entities(conn, waiting)
     before = {
         (w, key): entity
         for w, key, entity in conn.execute(
@@ -128,7 +138,7 @@ def resolve(conn: Connection, stubs: Iterable[WorkspaceKey]) -> Resolved:
     }
     standing: dict[WorkspaceKey, Standing] = {}
     for stub, (entity, ambiguous) in chosen.items():
-        standing[stub] = Standing(own[stub] if entity is None else entity, ambiguous)
+        standing[stub] = Standing(own.get(stub) if entity is None else entity, ambiguous)
     conn.execute(
         """
         INSERT INTO lightfast.entity_stubs (workspace_id, key, entity_id, is_ambiguous)
@@ -144,7 +154,7 @@ def resolve(conn: Connection, stubs: Iterable[WorkspaceKey]) -> Resolved:
             [standing[stub].is_ambiguous for stub in wanted],
         ),
     )
-    moves = [(stub[1], before[stub], standing[stub]) for stub in wanted if stub in before]
+    moves = [(stub, before[stub], standing[stub]) for stub in wanted if stub in before]
     entities, edges = _move(conn, moves)
     return Resolved(standing, frozenset(entities | made), frozenset(edges))
 
@@ -217,26 +227,28 @@ def _ensure_stub_entities(
 
 
 def _move(
-    conn: Connection, moves: Sequence[tuple[str, int, Standing]]
+    conn: Connection, moves: Sequence[tuple[WorkspaceKey, int | None, Standing]]
 ) -> tuple[set[int], set[Edge]]:
-    """Moves rows stated under a stub (key, entity before, standing now); returns what is concerned."""
-    if not moves:
-        return set(), set()
-    columns = (
-        [key for key, _, _ in moves],
-        [old for _, old, _ in moves],
-        [now.entity_id for _, _, now in moves],
-        [None if now.is_ambiguous else now.entity_id for _, _, now in moves],
-    )
-    edges = _edges_at(conn, columns[0], columns[1])
+    """Moves rows stated under a stub (stub, entity before, standing now); returns what is concerned."""
+    hidden = [(stub, old) for stub, old, now in moves if old is not None and now.entity_id is None]
+    lost = _hide(conn, hidden)
+    _show(conn, [(s, now) for s, old, now in moves if old is None and now.entity_id is not None])
+    standing = [(stub[1], old, now) for stub, old, now in moves if now.entity_id is not None]
+    if not standing:
+        return {entity for _, entity in hidden}, lost
+    keys = [key for key, _, _ in standing]
+    ids = [now.entity_id for _, _, now in standing if now.entity_id is not None]
+    known = [(key, old) for key, old, _ in standing if old is not None]
+    edges = lost | _edges_at(conn, [key for key, _ in known], [old for _, old in known])
     conn.execute(
         """
         UPDATE lightfast.observation_entities m SET entity_id = k.now
         FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS k (key, old, now)
         WHERE m.entity_id = k.old AND m.stated_key = k.key AND k.old <> k.now
         """,
-        columns[:3],
+        (keys, [old for _, old, _ in standing], ids),
     )
+    ends = [None if now.is_ambiguous else now.entity_id for _, _, now in standing]
     for end in ("subject", "object"):
         conn.execute(
             f"""
@@ -246,11 +258,74 @@ def _move(
             WHERE r.observation_id = m.observation_id AND r.{end}_key = k.key
               AND r.{end}_id IS DISTINCT FROM k.edge
             """,
-            (columns[0], columns[2], columns[3]),
+            (keys, ids, ends),
         )
-    edges |= _edges_at(conn, columns[0], columns[2])
-    apart = [(old, now) for old, now in zip(columns[1], columns[2], strict=True) if old != now]
-    return {entity for pair in apart for entity in pair}, edges
+    edges |= _edges_at(conn, keys, ids)
+    apart = {(old, now.entity_id) for _, old, now in standing if old != now.entity_id}
+    apart |= {(entity, None) for _, entity in hidden}
+    return {entity for pair in apart for entity in pair if entity is not None}, edges
+
+
+_MENTION = (
+    "observation_id, role, stated_key, evidence, confidence, extractor, stated_value, stated_url,"
+    " stated_aliases"
+)
+
+
+def _show(conn: Connection, claimed: Sequence[tuple[WorkspaceKey, Standing]]) -> None:
+    """Mentions of candidates that a thing claims now become mentions of the thing."""
+    if claimed:
+        conn.execute(
+            f"""
+            WITH shown AS (
+              DELETE FROM lightfast.candidate_mentions c
+              USING unnest(%s::bigint[], %s::text[], %s::bigint[]) AS k (workspace_id, key, now)
+              WHERE c.workspace_id = k.workspace_id AND c.stated_key = k.key
+              RETURNING c.*, k.now
+            )
+            INSERT INTO lightfast.observation_entities (entity_id, {_MENTION})
+            SELECT now, {_MENTION} FROM shown
+            """,
+            (
+                [workspace for (workspace, _), _ in claimed],
+                [key for (_, key), _ in claimed],
+                [now.entity_id for _, now in claimed],
+            ),
+        )
+
+
+def _hide(conn: Connection, unclaimed: Sequence[tuple[WorkspaceKey, int]]) -> set[Edge]:
+    """Mentions of candidates (candidate, entity before) that no single thing claims any more wait
+    again; returns the edges that they were an end of."""
+    if not unclaimed:
+        return set()
+    keys, entities = [key for (_, key), _ in unclaimed], [entity for _, entity in unclaimed]
+    edges = _edges_at(conn, keys, entities)
+    for end in ("subject", "object"):
+        conn.execute(
+            f"""
+            UPDATE lightfast.relationship_sources r SET {end}_id = NULL
+            FROM unnest(%s::text[], %s::bigint[]) AS k (key, entity_id)
+            JOIN lightfast.observation_entities m
+              ON m.entity_id = k.entity_id AND m.stated_key = k.key
+            WHERE r.observation_id = m.observation_id AND r.{end}_key = k.key
+            """,
+            (keys, entities),
+        )
+    conn.execute(
+        f"""
+        WITH hidden AS (
+          DELETE FROM lightfast.observation_entities m
+          USING unnest(%s::bigint[], %s::text[], %s::bigint[]) AS k (workspace_id, key, entity_id)
+          WHERE m.entity_id = k.entity_id AND m.stated_key = k.key
+          RETURNING m.*, k.workspace_id
+        )
+        INSERT INTO lightfast.candidate_mentions (workspace_id, {_MENTION})
+        SELECT workspace_id, {_MENTION} FROM hidden
+        """,
+        ([workspace for (workspace, _), _ in unclaimed], keys, entities),
+    )
+    return edges
 
 
 def _edges_at(conn: Connection, keys: Sequence[str], entities: Sequence[int]) -> set[Edge]:

@@ -12,6 +12,7 @@ from itertools import product
 
 from lightfast_pipelines.domain import classification, entities, links, significance, topics
 from lightfast_pipelines.domain.events import Edge, Mention, Statement, Thing
+from lightfast_pipelines.domain.keys import is_candidate
 
 MAX_MENTIONS = 50
 
@@ -65,7 +66,8 @@ _KINDS_BY_SOURCE = {("sentry", "issue"): "incident"}
 class Enriched:
     """A statement's derived part.
 
-    `mentions` are 50 at most (more only where more edges are stated), the subject first.
+    `mentions` are 50 at most (more only where more edges are stated), the subject first, and after
+    them candidates for names (`keys.is_candidate`).
     """
 
     category: str
@@ -116,7 +118,8 @@ def _mentions(
     statement: Statement, edges: Iterable[Edge], found: Iterable[Mention]
 ) -> tuple[Mention, ...]:
     """Deduplicated by key and role. Beyond 50 the subject and the ends of edges stay, all of them
-    where they alone are more; then the most certain.
+    where they alone are more; then the most certain. Candidates, which mostly are nothing, take no
+    other's place.
     """
     best: dict[tuple[str, str], Mention] = {}
 
@@ -140,8 +143,10 @@ def _mentions(
     for mention in found:
         if mention.thing.key not in named:
             keep(mention)
+    candidates = [mention for (key, _), mention in best.items() if is_candidate(key)]
+    best = {place: mention for place, mention in best.items() if not is_candidate(place[0])}
     if len(best) <= MAX_MENTIONS:
-        return tuple(best.values())
+        return (*best.values(), *candidates)
 
     def rank(mention: Mention) -> tuple[bool, float, bool, str, str]:
         return (
@@ -157,7 +162,7 @@ def _mentions(
     kept = [mention for mention in ordered if first[mention.thing.key] is mention]
     kept = [mention for mention in kept if mention.thing.key in needed]
     others = [mention for mention in ordered if mention not in kept]
-    return tuple([*kept, *others][: max(MAX_MENTIONS, len(kept))])
+    return (*[*kept, *others][: max(MAX_MENTIONS, len(kept))], *candidates)
 
 
 def enrich(statement: Statement) -> Enriched:

@@ -1,18 +1,24 @@
 """Issues that a text names by an identifier or address of Linear's or Sentry's: `ENG-12`, `SHOP-1A`.
 
-What the words around them make of it stands in links.py.
+What the words around them make of it stands in links.py. A form that is used for much else as well
+(`K8S-12`, `4U-3`, `eng-12`) is only a candidate: an issue must claim the name.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Thing
 
-_LINEAR_URL = re.compile(r"https?://linear\.app/[\w-]+/issue/([A-Za-z]{2,10}-[1-9]\d{0,5})(?!\w)")
+_LINEAR_URL = re.compile(
+    r"https?://linear\.app/(?P<organization>[\w-]{1,100})/issue/"
+    r"(?P<name>(?=\d*[A-Za-z])[A-Za-z0-9]{1,20}-[1-9]\d{0,8})(?![\w-])(?:/[\w%~.-]*\w)?(?:#[\w-]*\w)?"
+)
+_SHOWN_AS = re.compile(r"\[[^\[\]\n]{1,200}\]\($")
 # An organisation stands in the host or in the path; what follows the number is a view of the issue.
 _SENTRY_URL = re.compile(
     r"https?://(?:[\w-]+\.)?sentry\.io/(?:organizations/[\w-]+/|[\w-]+/[\w-]+/)?issues/([1-9]\d{0,18})(?!\w)"
@@ -29,6 +35,14 @@ _SHORT_ID = re.compile(
     r"(?P<name>(?P<team>[A-Z]{2,40})(?:-[A-Z][A-Z0-9]{0,40}){0,5}-(?=[A-Z]*\d)[0-9A-HJKMNP-TV-Z]{1,7})"
     r"(?!\w)(?!-\w)(?!\.\d)"
 )
+
+# A team's key is any letters and digits; one letter at least, or every date would be a candidate.
+_CANDIDATE = re.compile(
+    r"(?<![\w/.@#-])(?P<team>(?=\d*[A-Za-z])[A-Za-z0-9]{1,20})-[1-9]\d{0,8}(?!\w)(?!-\w)(?!\.\d)"
+)
+_PARTS_OF_BRANCH = re.compile(r"[/_-]")
+_KEY = re.compile(r"(?=\d*[A-Za-z])[A-Za-z0-9]{1,20}")
+_NUMBER = re.compile(r"[1-9]\d{0,8}")
 
 # Upper-case names with a number that nobody files as an issue.
 _NO_TEAMS = (
@@ -58,9 +72,11 @@ def find_identifiers(text: str) -> Iterator[Named]:
     (`FRONT-END-9`, `SHOP-1A`), it is Sentry's.
     """
     for match in _LINEAR_URL.finditer(text) if "://linear.app/" in text else ():
-        identifier = match[1].upper()
-        thing = Thing(keys.linear_issue_by_identifier(identifier), identifier, match[0])
-        yield Named(match.start(), match.end(), thing, "url")
+        identifier = match["name"].upper()
+        key = keys.linear_issue_by_address(match["organization"], identifier)
+        shown = _SHOWN_AS.search(text, max(0, match.start() - 210), match.start())
+        start = shown.start() if shown else match.start()
+        yield Named(start, match.end(), Thing(key, identifier, match[0]), "url")
     for match in _SENTRY_URL.finditer(text) if "sentry.io/" in text else ():
         thing = Thing(keys.sentry_issue_by_id(match[1]), url=match[0])
         yield Named(match.start(), match.end(), thing, "url")
@@ -79,3 +95,34 @@ def find_identifiers(text: str) -> Iterator[Named]:
         if match["team"] not in _NO_TEAM and not _IDENTIFIER.fullmatch(name):
             thing = Thing(keys.sentry_issue_by_short_id(name), name)
             yield Named(match.start(), match.end(), thing, "identifier")
+
+
+def find_candidates(text: str) -> Iterator[Named]:
+    """Every word that may be an issue's identifier, whatever its team's key is made of.
+
+    `kind` is `plain` where it is written as identifiers are (`K8S-12`), `unlikely` where the same
+    form mostly means something else (`eng-12`, `UTF-8`).
+    """
+    for match in _CANDIDATE.finditer(text):
+        name, team = match[0].upper(), match["team"]
+        aliases = (keys.linear_issue_by_identifier(name), keys.sentry_issue_by_short_id(name))
+        is_plain = team.isupper() and team not in _NO_TEAM
+        thing = Thing(keys.candidate_name(name), name, aliases=aliases)
+        yield Named(match.start(), match.end(), thing, "plain" if is_plain else "unlikely")
+
+
+def issue_of_branch(branch: str) -> Thing:
+    """A candidate for the issue that a branch is made for.
+
+    It stands for the issue whose proposed branch this is, else for the first in the name whose
+    identifier an issue claims: `feature/lh-98-slug`, `mira/eng-12`, `ENG_12`, `mira-4u-3-greet`.
+    """
+    parts = _PARTS_OF_BRANCH.split(branch)
+    names = [
+        f"{key}-{number}".upper()
+        for key, number in pairwise(parts)
+        if _KEY.fullmatch(key) and _NUMBER.fullmatch(number)
+    ]
+    aliases = [keys.linear_issue_by_branch(branch)]
+    aliases += [keys.linear_issue_by_identifier(name) for name in dict.fromkeys(names)]
+    return Thing(keys.candidate_branch(branch), branch, aliases=tuple(aliases))

@@ -47,6 +47,8 @@ _CATEGORIES = {
     "sentry:comment": "comment",
     "sentry:team": "team",
     "sentry:ref": "reference",
+    "candidate:name": "reference",
+    "candidate:branch": "reference",
     "user": "user",
     "file": "file",
     "endpoint": "endpoint",
@@ -65,6 +67,11 @@ def category_of(key: str) -> str:
 def is_stub(key: str) -> bool:
     """Whether the key is an alias that waits for the thing it names."""
     return category_of(key) == "reference"
+
+
+def is_candidate(key: str) -> bool:
+    """Whether the key only may be a name: it stands for a thing that claims it, and for nothing else."""
+    return key.startswith("candidate:")
 
 
 def github_pull_request(repository_id: int | str, number: int | str) -> str:
@@ -213,6 +220,26 @@ def linear_reaction(reaction_id: str) -> str:
 def linear_issue_by_identifier(identifier: str) -> str:
     """Alias of a Linear issue by its identifier (`ENG-12`): it changes when the team's key does."""
     return f"linear:ref:{identifier.upper()}"
+
+
+def linear_issue_by_address(organization: str, identifier: str) -> str:
+    """Alias of a Linear issue by its address: two organisations can have a team of the same key."""
+    return f"linear:ref:{organization.lower()}/{identifier.upper()}"
+
+
+def linear_issue_by_branch(branch: str) -> str:
+    """Alias of a Linear issue by the branch's name that Linear proposes for it."""
+    return f"linear:ref:branch:{branch.lower()}"
+
+
+def candidate_name(name: str) -> str:
+    """A word of a text that is an issue's identifier only if some issue says so: `K8S-12`."""
+    return f"candidate:name:{name.upper()}"
+
+
+def candidate_branch(branch: str) -> str:
+    """A branch's name, which means an issue only if the issue announced the name or what is in it."""
+    return f"candidate:branch:{branch.lower()}"
 
 
 def sentry_issue(project_id: int | str, issue_id: int | str) -> str:

@@ -7,12 +7,12 @@ references and URLs", docs.github.com), wider only where the docstring of `read_
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Mention, Statement, TextScope, Thing
-from lightfast_pipelines.domain.identifiers import find_identifiers
+from lightfast_pipelines.domain.identifiers import find_candidates, find_identifiers
 from lightfast_pipelines.domain.markup import cover, excerpt
 from lightfast_pipelines.domain.reverts import Headline, Withdrawn
 
@@ -33,6 +33,17 @@ _ROLE = re.compile(
     r"(?<![\w/-])(?:(?P<fixes>close[sd]?|fix(?:e[sd])?|resolve[sd]?)"
     r"|(?P<duplicates>duplicates|duplicate[ \t]+of|dup(?:e|licate)?[ \t]+of|dup(?:e)?:))"
     r"\*{0,3}(?P<colon>[ \t]?:)?\*{0,3}(?P<gap>\s{0,8})\*{0,3}\[?$",
+    re.IGNORECASE,
+)
+# "Link pull requests", linear.app/docs/github: more words close an issue of Linear's than GitHub knows,
+# and some only link it.
+_ROLE_OF_LINEAR = re.compile(
+    r"(?<![\w/-])(?:(?P<fixes>clos(?:e[sd]?|ing)|fix(?:e[sd]|ing)?|resolv(?:e[sd]?|ing)"
+    r"|complet(?:e[sd]?|ing)|implement(?:s|ed|ing)?)"
+    r"|(?P<duplicates>duplicates|duplicate[ \t]+of|dup(?:e|licate)?[ \t]+of|dup(?:e)?:)"
+    r"|(?P<links>refs?|references|part[ \t]+of|relat(?:es|ed)[ \t]+to|contributes[ \t]+to|towards?"
+    r"|(?:linear[ \t-]+)?issue|linear))"
+    r"\*{0,3}(?P<colon>[ \t]?:)?\*{0,3}(?P<gap>\s{0,8})\*{0,3}[\[(]?$",
     re.IGNORECASE,
 )
 _UNSURE = re.compile(
@@ -67,6 +78,7 @@ _NOT_REVERTING = re.compile(
 )
 _NEXT_REVERTED = re.compile(r"^\)?\s*\n[ \t]*[*-][ \t]+$")
 _QUOTED_NUMBER_END = re.compile(r"\)[ \t]*$")
+_MOST_CANDIDATES = 20
 _CHERRY_PICKED = re.compile(r"\bcherry[ -]picked[ \t]+from[ \t]+commit[ \t]+([0-9a-f]{7,40})\b")
 
 
@@ -83,7 +95,11 @@ class _Found:
     start: int
     end: int
     thing: Thing | None
-    kind: str  # number, url, commit, identifier
+    kind: str  # number, url, commit, identifier; plain or unlikely for a candidate
+
+    @property
+    def is_candidate(self) -> bool:
+        return self.kind in ("plain", "unlikely")
 
 
 def _number(scope: TextScope | None, repository: str | None, number: str) -> Thing | None:
@@ -167,17 +183,22 @@ def _find(text: str, scope: TextScope | None) -> list[_Found]:
     return found
 
 
-def _role(text: str, start: int) -> tuple[str, int]:
+def _role(text: str, found: _Found) -> tuple[str, int]:
     """What the words before a reference make of it: fixes, duplicates, reverts or references.
 
-    Beside it where those words begin.
+    Beside it where those words begin: where the reference does, if there are none.
     """
-    match = _ROLE.search(text, max(0, start - 40), start)
+    start = found.start
+    is_of_linear = found.is_candidate or _is_of_linear_address(found)
+    pattern = _ROLE_OF_LINEAR if is_of_linear else _ROLE
+    match = pattern.search(text, max(0, start - 40), start)
     if match is None or match["gap"].count("\n") > 1 or not (match["gap"] or match["colon"]):
         reverting = _REVERTS_NUMBER.search(text, max(0, start - 90), start)
         if reverting is None or _is_negated(text, reverting.start()):
             return "references", start
         return "reverts", reverting.start()
+    if is_of_linear and match["links"]:
+        return "references", match.start()
     if match["fixes"]:
         return "fixes", match.start()
     unsure = _UNSURE.search(text, max(0, match.start() - 24), match.start())
@@ -235,8 +256,12 @@ def _is_of_sentry(thing: Thing) -> bool:
     return thing.key.startswith("sentry:")
 
 
+def _is_of_linear_address(found: _Found) -> bool:
+    return found.kind == "url" and found.thing is not None and found.thing.key.startswith("linear:")
+
+
 def _confidence(role: str, kind: str) -> float:
-    if kind == "identifier":
+    if kind in ("identifier", "plain", "unlikely"):
         return 0.7 if role == "fixes" else 0.5
     return 0.9 if role == "references" else 1.0
 
@@ -301,7 +326,9 @@ def read_links(statement: Statement) -> Links:
     a link counts for its address, and `repo#5` in that very repository. Narrower: closing words in
     quotation marks, above all in the title of a revert (`Revert "Fixes #1"`), and those of a commit
     that a later one in the same list takes back. What can only be an issue of Sentry's is resolved
-    rather than fixed; of `ABC-12`, which may be Linear's as well, nobody knows yet. Code, quotations
+    rather than fixed; of `ABC-12`, which may be Linear's as well, nobody knows yet. Any other word of
+    an identifier's form is a candidate, which is an edge only once an issue claims the name; for these,
+    and for addresses of Linear's, Linear's own closing and linking words count too. Code, quotations
     and comments say nothing. Never a relation of a thing to itself.
     """
     closing = statement.link_text is not None
@@ -313,17 +340,47 @@ def read_links(statement: Statement) -> Links:
     covered = cover(text)
     scope = statement.scope
     withdrawn = Withdrawn(covered)
+    found = _find(covered, scope)
+    edges = _relations(statement, text, covered, found, withdrawn)
+    if closing or scope is not None or statement.source == "linear":
+        candidates = [_Found(*one) for one in find_candidates(covered)] if "-" in covered else []
+        if candidates:
+            # What is sure alone only with a closing word goes on a list of candidates as one of them.
+            spans = {(one.start, one.end) for one in candidates}
+            others = [one for one in found if (one.start, one.end) not in spans]
+            every = sorted((*others, *candidates), key=lambda item: (item.start, item.end))
+            known = {key for edge in edges for key in (edge.object.key, *edge.object.aliases)}
+            more = _relations(statement, text, covered, every, withdrawn)
+            edges += [edge for edge in more if _is_new_candidate(edge, known)][:_MOST_CANDIDATES]
+    if scope is None:
+        return Links(tuple(edges))
+    commits = _commits_of(statement, text, covered, withdrawn)
+    return Links((*edges, *commits.edges), commits.mentions)
+
+
+def _is_new_candidate(edge: Edge, known: Set[str]) -> bool:
+    """What a sure form of the same text names already is no candidate as well."""
+    return keys.is_candidate(edge.object.key) and known.isdisjoint(edge.object.aliases)
+
+
+def _relations(
+    statement: Statement, text: str, covered: str, every: Iterable[_Found], withdrawn: Withdrawn
+) -> list[Edge]:
+    """The edge of each reference, by the words before it or the list that it goes on."""
+    closing = statement.link_text is not None
     edges: list[Edge] = []
     taken_back: set[str] = set()
-    role, last_end = "references", -1
-    for found in _find(covered, scope):
+    role, last_end, is_explicit = "references", -1, False
+    for found in every:
         if found.start < last_end:
             continue  # the fragment of an address, or a number inside another form
-        new_role, said_at = _role(covered, found.start)
+        new_role, said_at = _role(covered, found)
+        new_explicit = said_at < found.start
         if new_role == "references" and last_end >= 0 and found.start - last_end <= 24:
             gap = covered[last_end : found.start]
             if _goes_on(role, gap):
                 new_role = role
+            new_explicit |= is_explicit and _NEXT.match(gap) is not None
         if not closing:
             new_role = "references"
         elif said_at in withdrawn:
@@ -335,14 +392,16 @@ def read_links(statement: Statement) -> Links:
                 new_role = "reverts"
         elif new_role == "fixes" and found.thing is not None:
             taken_back.discard(found.thing.key)
-        bracketed = (
-            covered[found.start - 1 : found.start] == "["
-            and covered[found.end : found.end + 1] == "]"
-        )
-        if found.kind == "identifier" and new_role == "references" and not bracketed:
+        if found.is_candidate and new_role == "reverts":
+            new_role = "references"  # an issue is no change that could be taken back
+        around = covered[found.start - 1 : found.start] + covered[found.end : found.end + 1]
+        if found.kind == "identifier" and new_role == "references" and around != "[]":
             continue
-        role, last_end = new_role, found.end
-        if found.thing is None or _same(statement.subject, found.thing, scope):
+        new_explicit |= around in ("[]", "()") or not covered[: found.start].strip()
+        if found.kind == "unlikely" and not new_explicit:
+            continue
+        role, last_end, is_explicit = new_role, found.end, new_explicit
+        if found.thing is None or _same(statement.subject, found.thing, statement.scope):
             continue
         edges.append(
             Edge(
@@ -350,14 +409,11 @@ def read_links(statement: Statement) -> Links:
                 "resolves" if role == "fixes" and _is_of_sentry(found.thing) else role,
                 found.thing,
                 _confidence(role, found.kind),
-                "text" if found.kind == "identifier" else "link",
+                "text" if found.kind == "identifier" or found.is_candidate else "link",
                 excerpt(text, found.start, found.end),
             )
         )
     if taken_back:
         kept = (_unless(taken_back, edge) for edge in edges)
         edges = [edge for edge in kept if edge is not None]
-    if scope is None:
-        return Links(tuple(edges))
-    commits = _commits_of(statement, text, covered, withdrawn)
-    return Links((*edges, *commits.edges), commits.mentions)
+    return edges

@@ -670,8 +670,9 @@ entity_stubs = Table(
     _col(
         "entity_id",
         BigInteger,
-        "Entity it stands for now: the thing itself, or a stub.",
+        "Entity it stands for now: the thing itself, or a stub; null for a candidate that nothing claims.",
         _ref("entities.id"),
+        nullable=True,
     ),
     _col("is_ambiguous", Boolean, "Whether several things answer to it: then it makes no edge."),
     Index(
@@ -715,6 +716,25 @@ observation_entities = Table(
     _col("stated_aliases", _TEXTS, "Aliases as stated.", server_default=_EMPTY_TEXTS),
     Index("ix_observation_entities_entity", "entity_id"),
     comment="An observation mentions an entity.",
+)
+
+candidate_mentions = Table(
+    "candidate_mentions",
+    metadata,
+    _col(
+        "observation_id", BigInteger, "The observation.", _ref("observations.id"), primary_key=True
+    ),
+    _col("role", Text, "As in observation_entities.", primary_key=True),
+    _col("stated_key", _KEY, "The candidate (entity_stubs.key).", primary_key=True),
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id")),
+    _col("evidence", Text, "Words that show it.", nullable=True),
+    _col("confidence", REAL, "0 to 1."),
+    _col("extractor", Text, "Rule that found it."),
+    _col("stated_value", Text, "Name as stated.", nullable=True),
+    _col("stated_url", Text, "Address as stated.", nullable=True),
+    _col("stated_aliases", _TEXTS, "Aliases as stated.", server_default=_EMPTY_TEXTS),
+    Index("ix_candidate_mentions_key", "workspace_id", "stated_key"),
+    comment="A word that is a mention as soon as some thing claims the name, and only then.",
 )
 
 relationships = Table(

@@ -1,12 +1,13 @@
 """What a branch's name means: an issue of Linear's (`mira/chk-12-guest-checkout`), or a revert.
 
-Only the forms that Linear itself proposes for an issue's branch and that GitHub's Revert button makes:
-many others have a hyphen and a number.
+Sure are only the forms that Linear itself proposes for an issue's branch and that GitHub's Revert button
+makes: many others have a hyphen and a number, and mean an issue only if it says so.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Thing
@@ -28,10 +29,17 @@ def reverted_pull_request(branch: str, title: str) -> int | None:
     return int(match[1]) if match and title.startswith("Revert ") else None
 
 
-def linear_issue_of(branch: str) -> Thing | None:
-    """A stub for the issue, by its identifier; it stands for it once Linear has told of it."""
+def linear_issues_of(branch: str) -> Sequence[Thing]:
+    """Stubs for the issue: the branch as a candidate, and the identifier where the form is sure.
+
+    Whatever format a workspace chose, the issue's number is in its branch's name. A branch of a revert
+    only quotes the name of another.
+    """
+    if _OF_A_REVERT.match(branch) or not any(letter.isdecimal() for letter in branch):
+        return ()
+    candidate = Thing(keys.candidate_branch(branch), branch)
     match = _OF_LINEAR.match(branch)
     if match is None or match[1].lower() in _NO_TEAM:
-        return None
+        return (candidate,)
     identifier = f"{match[1]}-{match[2]}".upper()
-    return Thing(keys.linear_issue_by_identifier(identifier), identifier)
+    return (Thing(keys.linear_issue_by_identifier(identifier), identifier), candidate)

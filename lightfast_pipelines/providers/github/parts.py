@@ -12,7 +12,7 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import AccountMention, Edge, Mention, Reference, Thing
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url, whole
 from lightfast_pipelines.providers.github.accounts import account
-from lightfast_pipelines.providers.github.branch_names import linear_issue_of
+from lightfast_pipelines.providers.github.branch_names import linear_issues_of
 from lightfast_pipelines.providers.github.repository import Repository
 
 
@@ -98,8 +98,7 @@ class Parts:
             branch = home.branch(ref)
             self.references.append(Reference("branch", ref, branch.url))
             self.relate("on_branch", branch)
-        tracked = linear_issue_of(ref) if ref else None
-        if tracked is not None:
+        for tracked in linear_issues_of(ref) if ref else ():
             self.mentions.append(Mention(tracked, "reference", ref, 0.9, "branch"))
             self.edges.append(Edge(tracked, "tracked_in", self.subject, 0.9, "branch", ref))
         self.add_commit("contains", name_of(head, "sha"))

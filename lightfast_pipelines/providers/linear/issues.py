@@ -24,6 +24,7 @@ from lightfast_pipelines.providers.linear.parts import (
     identifier_of,
     issue_thing,
     line,
+    names_of_issue,
 )
 from lightfast_pipelines.providers.linear.transitions import Described, Kind, rules
 from lightfast_pipelines.providers.linear.transitions import read as read_kind
@@ -111,11 +112,12 @@ def _describe(event: Event) -> Described:
     data = event.data
     identifier, title = identifier_of(data, event.url), text(data, "title") or ""
     names = (identifier, *(name.upper() for name in ids(data.get("previousIdentifiers"))))
+    address, branch = event.url or url(data, "url"), name_of(data, "branchName")
     subject = Thing(
         keys.linear_issue(event.id),
         cut(" ".join(part for part in (identifier, title) if part), 200) or None,
-        event.url or url(data, "url"),
-        tuple(keys.linear_issue_by_identifier(name) for name in dict.fromkeys(names) if name),
+        address,
+        names_of_issue(names, address, branch),
     )
     team, team_id = child(data, "team"), linked_id(data, "team")
     state, cycle = child(data, "state"), child(data, "cycle")
@@ -129,7 +131,6 @@ def _describe(event: Event) -> Described:
     parts.add_person("assignee", assignee)
     parts.add_person("delegate", member_of(data, "delegate"))
     label_names = parts.add_labels(data)
-    branch = name_of(data, "branchName")
     if branch:
         parts.references.append(Reference("branch", branch))
     parent_id = linked_id(data, "parent")

@@ -5,7 +5,8 @@ One instance is one observation's references, mentions, edges and accounts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lightfast_pipelines.domain import keys
@@ -117,6 +118,7 @@ class Parts:
                 self.edges.append(Edge(other, kind, self.subject))
 
 
+_ADDRESS = re.compile(r"https?://linear\.app/([\w-]{1,100})/issue/")
 _RELATIONS = {"blocks": "blocks", "duplicate": "duplicates"}
 
 
@@ -129,10 +131,25 @@ def issue_thing(identity: str, issue: Mapping[str, Any], address: str | None = N
     """An issue that another payload names; `address` is that of a page of the issue."""
     identifier, title = identifier_of(issue, address), text(issue, "title")
     name = cut(" ".join(part for part in (identifier, title) if part), 200) or None
-    aliases = (keys.linear_issue_by_identifier(identifier),) if identifier else ()
     page = (address or "").partition("#")[0]
     own = url(issue, "url") or (page if "/issue/" in page else None)
-    return Thing(keys.linear_issue(identity), name, own, aliases)
+    return Thing(keys.linear_issue(identity), name, own, names_of_issue((identifier,), own))
+
+
+def names_of_issue(
+    identifiers: Iterable[str | None], address: str | None, branch: str | None = None
+) -> tuple[str, ...]:
+    """What an issue answers to: its identifiers, each also as its organisation's, and its branch."""
+    match = _ADDRESS.match(address or "")
+    names: list[str] = []
+    for identifier in dict.fromkeys(identifiers):
+        if identifier:
+            names.append(keys.linear_issue_by_identifier(identifier))
+            if match:
+                names.append(keys.linear_issue_by_address(match[1], identifier))
+    if branch:
+        names.append(keys.linear_issue_by_branch(branch))
+    return tuple(names)
 
 
 def identifier_of(issue: Mapping[str, Any], address: str | None = None) -> str | None:

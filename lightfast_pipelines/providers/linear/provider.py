@@ -67,7 +67,7 @@ class Linear:
     """`contract.Provider` for Linear."""
 
     name = "linear"
-    rule_version = 2
+    rule_version = 3
     default_events = frozenset(_READERS)
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(

@@ -48,7 +48,11 @@ def test_a_created_issue_is_told_with_what_it_belongs_to() -> None:
     assert found.source_type == "issue.created"
     assert found.title == "[Issue Created] ENG-12: Add a cart"
     assert found.occurred_at == found.updated_at == CREATED
-    assert found.subject.aliases == ("linear:ref:ENG-12",)
+    assert found.subject.aliases == (
+        "linear:ref:ENG-12",
+        "linear:ref:acme/ENG-12",
+        "linear:ref:branch:ada/eng-12-add-a-cart",
+    )
     assert found.content.splitlines() == [
         "Add a cart",
         "It holds what will be bought.",
@@ -294,7 +298,8 @@ def test_an_issue_that_moves_to_another_team_keeps_its_key_and_its_old_names() -
         )
     )
     assert moved.subject.key == ISSUE
-    assert moved.subject.aliases == ("linear:ref:OPS-3", "linear:ref:ENG-12")
+    assert {"linear:ref:OPS-3", "linear:ref:acme/OPS-3"} < set(moved.subject.aliases)
+    assert {"linear:ref:ENG-12", "linear:ref:acme/ENG-12"} < set(moved.subject.aliases)
 
 
 def test_a_renamed_team_changes_no_id() -> None:

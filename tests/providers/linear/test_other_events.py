@@ -43,7 +43,7 @@ def test_a_comment_is_about_its_issue_which_answers_to_the_comment_s_id() -> Non
     assert found.source_id == f"{COMMENT}|created"
     assert found.source_type == "comment.created"
     assert found.subject.key == ISSUE
-    assert found.subject.aliases == ("linear:ref:ENG-12", COMMENT_REF)
+    assert found.subject.aliases == ("linear:ref:ENG-12", "linear:ref:acme/ENG-12", COMMENT_REF)
     assert found.title == "[Comment Added] ENG-12: The total is wrong."
     assert found.content == "The total is wrong.\nOn issue: ENG-12 - Add a cart"
     assert references(found) == [("issue", "ENG-12", None)]
@@ -56,7 +56,7 @@ def test_the_identifier_of_a_comment_s_issue_is_read_from_the_address_where_it_i
     None
 ):
     found = statement(comment(generation=2023))
-    assert found.subject.aliases == ("linear:ref:ENG-12", COMMENT_REF)
+    assert found.subject.aliases == ("linear:ref:ENG-12", "linear:ref:acme/ENG-12", COMMENT_REF)
     assert found.subject.url == "https://linear.app/acme/issue/ENG-12/a-cart"
     assert found.title == "[Comment Added] ENG-12: The total is wrong."
 

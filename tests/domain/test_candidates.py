@@ -1,0 +1,120 @@
+"""Words that may be an issue's identifier: which are tried, and what the words around make of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.identifiers import issue_of_branch
+from lightfast_pipelines.domain.links import read_links
+from tests.domain.statements import pull_request
+
+
+def tried(text: str) -> list[tuple[str, str]]:
+    """The edges that an issue's claim of the name would bring, and those that need none."""
+    return [
+        (edge.type, edge.object.key.removeprefix("candidate:name:").removeprefix("linear:ref:"))
+        for edge in read_links(pull_request(text)).edges
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "edge"),
+    [
+        ("Fixes K8S-12", ("fixes", "K8S-12")),
+        ("Closes: 4U-3.", ("fixes", "4U-3")),
+        ("fix q-7", ("fixes", "Q-7")),
+        ("Completes ENG-12", ("fixes", "ENG-12")),
+        ("Implemented eng-12", ("fixes", "ENG-12")),
+        ("Fixing 2ENG-123", ("fixes", "2ENG-123")),
+        ("Part of ENG-12", ("references", "ENG-12")),
+        ("part of eng-12", ("references", "ENG-12")),
+        ("ref eng-12", ("references", "ENG-12")),
+        ("Refs: eng-12", ("references", "ENG-12")),
+        ("Related to K8S-12", ("references", "K8S-12")),
+        ("contributes to eng-12", ("references", "ENG-12")),
+        ("towards eng-12", ("references", "ENG-12")),
+        ("Linear: eng-12", ("references", "ENG-12")),
+        ("eng-12: hold the cart", ("references", "ENG-12")),
+        ("[eng-12] hold the cart", ("references", "ENG-12")),
+        ("feat(eng-12): hold the cart", ("references", "ENG-12")),
+        ("Hold the cart, see ENG-12.", ("references", "ENG-12")),
+        ("Duplicate of K8S-12", ("duplicates", "K8S-12")),
+        ("Fixes GPU-12", ("fixes", "GPU-12")),
+    ],
+)
+def test_a_name_is_tried_in_every_form_that_people_write(text: str, edge: tuple[str, str]) -> None:
+    assert tried(text) == [edge]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Since 2026-07-01, and in 2026-10",
+        "Fixes 2026-10",
+        "CVE-2026-1 and CVE-2026-12345",
+        "Reads UTF-8 and SHA-256 as before",
+        "The step-1 of phase-2 on arm-64",
+        "Update react-18.2",
+        "Bump pkg/eng-12 and x.K8S-12",
+        "`Fixes K8S-12`",
+        "Fixes K8S-012",
+    ],
+)
+def test_dates_versions_and_encodings_are_not_even_tried(text: str) -> None:
+    assert tried(text) == []
+
+
+def test_a_list_after_a_closing_word_is_tried_as_a_whole() -> None:
+    assert tried("Fixes K8S-1, ENG-2 and eng-3") == [
+        ("fixes", "K8S-1"),
+        ("fixes", "ENG-2"),
+        ("fixes", "ENG-3"),
+    ]
+
+
+def test_what_may_be_a_name_does_not_join_the_numbers_around_it() -> None:
+    assert tried("Fixes #1, UTF-8 and #2")[:2] == [
+        ("fixes", "github:ref:octo/repo#1"),
+        ("references", "github:ref:octo/repo#2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Fixes https://linear.app/acme/issue/4U-3/greet-by-name",
+        "Fixes [4U-3](https://linear.app/Acme/issue/4u-3/greet-by-name#comment-1f)",
+        "Completes [the greeting](https://linear.app/acme/issue/4U-3)",
+    ],
+)
+def test_an_address_names_the_organisation_too(text: str) -> None:
+    assert tried(text) == [("fixes", "acme/4U-3")]
+
+
+def test_a_thing_is_no_candidate_beside_the_sure_form_of_its_name() -> None:
+    found = [edge for edge in tried("eng-12: Cart\n\nFixes ENG-12") if edge[1] == "ENG-12"]
+    assert found == [("fixes", "ENG-12")]
+
+
+@pytest.mark.parametrize(
+    ("branch", "identifiers"),
+    [
+        ("feature/lh-98-slug", ["LH-98"]),
+        ("mira/eng-33", ["ENG-33"]),
+        ("ENG_12", ["ENG-12"]),
+        ("mira/4u-3-greet", ["4U-3"]),
+        ("mira-eng-34-upgrade", ["ENG-34"]),
+        ("mira/eng-31-2fa-login", ["ENG-31"]),
+        ("mira/eng-40-follow-up-to-eng-12", ["ENG-40", "ENG-12"]),
+        ("2026-07-release", []),
+        ("release-v2.1.0", []),
+        ("web3-wallet", []),
+    ],
+)
+def test_a_branch_is_tried_by_its_name_then_by_the_identifiers_in_it(
+    branch: str, identifiers: list[str]
+) -> None:
+    by_name = keys.linear_issue_by_branch(branch)
+    by_identifier = [keys.linear_issue_by_identifier(name) for name in identifiers]
+    assert list(issue_of_branch(branch).aliases) == [by_name, *by_identifier]
