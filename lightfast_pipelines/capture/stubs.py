@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lightfast_pipelines.domain.identifiers import issue_of_branch
+from lightfast_pipelines.domain.identifiers import names_of_branch
 from lightfast_pipelines.domain.keys import category_of, is_candidate
 from lightfast_pipelines.store.database import Connection
 
@@ -49,8 +49,8 @@ def choose(
     a branch may mean, the issue that proposed it comes first, then the identifiers in their order.
     """
     if key is not None and key.startswith(_BRANCH):
-        branch = issue_of_branch(key[len(_BRANCH) :])
-        claimants = next(({a: claimants[a]} for a in branch.aliases if a in claimants), {})
+        names = names_of_branch(key[len(_BRANCH) :])
+        claimants = next(({name: claimants[name]} for name in names if name in claimants), {})
     by_id = {one for alias, ones in claimants.items() if _BY_ID.match(alias) for one in ones}
     if len(by_id) == 1:
         return next(iter(by_id)), False
@@ -60,9 +60,20 @@ def choose(
     return None, len(every) > 1
 
 
+def _names_in(key: str) -> Iterable[str]:
+    return names_of_branch(key[len(_BRANCH) :]) if key.startswith(_BRANCH) else ()
+
+
 def add_lookups(conn: Connection, lookups: Mapping[WorkspaceKey, Iterable[str]]) -> None:
-    """Records under which aliases each stub can be found: its own key and those stated with it."""
-    rows = sorted({(w, a, key) for (w, key), aliases in lookups.items() for a in (key, *aliases)})
+    """Records under which aliases each stub can be found: its own key and those stated with it; a
+    branch's, those that its name holds."""
+    rows = sorted(
+        {
+            (workspace, alias, key)
+            for (workspace, key), aliases in lookups.items()
+            for alias in (key, *aliases, *_names_in(key))
+        }
+    )
     if rows:
         conn.execute(
             """

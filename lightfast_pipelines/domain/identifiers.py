@@ -111,18 +111,17 @@ def find_candidates(text: str) -> Iterator[Named]:
         yield Named(match.start(), match.end(), thing, "plain" if is_plain else "unlikely")
 
 
-def issue_of_branch(branch: str) -> Thing:
-    """A candidate for the issue that a branch is made for.
+def names_of_branch(branch: str) -> tuple[str, ...]:
+    """Aliases of the issue that a branch is made for, the one to be believed first in front.
 
-    It stands for the issue whose proposed branch this is, else for the first in the name whose
-    identifier an issue claims: `feature/lh-98-slug`, `mira/eng-12`, `ENG_12`, `mira-4u-3-greet`.
+    The issue whose proposed branch this is, else the first in the name whose identifier an issue
+    claims: `feature/lh-98-slug`, `mira/eng-12`, `ENG_12`, `mira-4u-3-greet`.
     """
     parts = _PARTS_OF_BRANCH.split(branch)
     names = [
-        f"{key}-{number}".upper()
+        f"{key}-{number}"
         for key, number in pairwise(parts)
         if _KEY.fullmatch(key) and _NUMBER.fullmatch(number)
     ]
     aliases = [keys.linear_issue_by_branch(branch)]
-    aliases += [keys.linear_issue_by_identifier(name) for name in dict.fromkeys(names)]
-    return Thing(keys.candidate_branch(branch), branch, aliases=tuple(aliases))
+    return tuple(dict.fromkeys([*aliases, *map(keys.linear_issue_by_identifier, names)]))

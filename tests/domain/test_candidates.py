@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.identifiers import issue_of_branch
+from lightfast_pipelines.domain.identifiers import names_of_branch
 from lightfast_pipelines.domain.links import read_links
 from tests.domain.statements import pull_request
 
@@ -117,4 +117,4 @@ def test_a_branch_is_tried_by_its_name_then_by_the_identifiers_in_it(
 ) -> None:
     by_name = keys.linear_issue_by_branch(branch)
     by_identifier = [keys.linear_issue_by_identifier(name) for name in identifiers]
-    assert list(issue_of_branch(branch).aliases) == [by_name, *by_identifier]
+    assert list(names_of_branch(branch)) == [by_name, *by_identifier]
