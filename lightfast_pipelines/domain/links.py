@@ -392,6 +392,8 @@ def _relations(
                 new_role = "reverts"
         elif new_role == "fixes" and found.thing is not None:
             taken_back.discard(found.thing.key)
+        if found.is_candidate and said_at in withdrawn:
+            continue  # an identifier that only stands in a quotation says nothing
         if found.is_candidate and new_role == "reverts":
             new_role = "references"  # an issue is no change that could be taken back
         around = covered[found.start - 1 : found.start] + covered[found.end : found.end + 1]
