@@ -7,6 +7,8 @@ PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 # Tests run in this many processes, each with a Postgres of its own.
 WORKERS ?= 2
+# The checkout's own home, whatever stands in folders above; commands run from below find it.
+export LIGHTFAST_HOME := $(or $(LIGHTFAST_HOME),$(CURDIR)/.lightfast)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up setup test test-deep check bench docs clean

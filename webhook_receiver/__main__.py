@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from pydantic import ValidationError
-
-from lightfast_pipelines.settings import settings
+from lightfast_pipelines.settings import SettingsError, settings
 from lightfast_pipelines.store.embedded import EmbeddedPostgresError
 from lightfast_pipelines.store.sealed import SealedError
 from webhook_receiver import logs
@@ -29,9 +27,8 @@ def main() -> None:
         signal.signal(signal_number, _stop)
     try:
         chosen = settings()
-    except ValidationError as error:
-        wrong = ", ".join(".".join(map(str, e["loc"])) + f": {e['msg']}" for e in error.errors())
-        sys.exit(f"lightfast-receiver: {wrong}")
+    except SettingsError as error:
+        sys.exit(f"lightfast-receiver: {error}")
     logs.configure(chosen.log_level)
     try:
         serve(chosen, port_file=arguments.port_file)

@@ -5,7 +5,9 @@ asyncpg hands every parameter it does not know to the server, which refuses the 
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
+
+from lightfast_pipelines.settings.addresses import with_query
 
 # What only libpq knows, of its client side. Read in asyncpg 0.32's connect_utils.
 _LIBPQ_ONLY = frozenset(
@@ -28,6 +30,7 @@ _LIBPQ_ONLY = frozenset(
 
 
 def driver_address(libpq_url: str) -> str:
-    parts = urlsplit(libpq_url)
-    query = [(k, v) for k, v in parse_qsl(parts.query) if k not in _LIBPQ_ONLY]
-    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
+    query = parse_qsl(urlsplit(libpq_url).query)
+    return with_query(
+        libpq_url, ((name, value) for name, value in query if name not in _LIBPQ_ONLY)
+    )

@@ -18,6 +18,7 @@ from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.contract import Secret
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Database, open_database
+from lightfast_pipelines.store.migrate import MigrationError
 from lightfast_pipelines.store.sealed import Keys
 from webhook_receiver import logs
 from webhook_receiver.app import create_app
@@ -39,6 +40,8 @@ def serve(settings: Settings, *, port_file: Path | None = None) -> None:
     """
     listener = _listen(settings.host, settings.receiver_port)
     # An embedded server is started here; one given by address may be away for now.
+    if settings.database_url is None:
+        log.info("home", extra={"fields": {"folder": str(settings.home)}})
     with open_database(settings, migrate=False) as database:
         app = _app(settings, database)
         server = _Server(server_config(app), lambda: _announce(listener, port_file))
@@ -91,6 +94,9 @@ def _migrated_address(database: Database) -> Callable[[], str]:
         if not migrated:
             try:
                 database.migrate()
+            except MigrationError as error:
+                # Written for an operator: what the server lacks, and what to do.
+                log.warning("not migrated", extra={"fields": {"error": str(error)}})
             except Exception as error:
                 # Perhaps only somebody else may migrate. If the tables are missing, storing says so.
                 log.warning("not migrated", extra={"fields": {"error": error_type(error)}})

@@ -21,6 +21,7 @@ from lightfast_pipelines.providers.contract import MalformedBody, Provider
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.inbox import Delivery, insert_deliveries, partition_date_of
 from lightfast_pipelines.store.links import LinkRefusedError, Workspace, link_resource
+from lightfast_pipelines.store.upkeep import make_months_soon
 
 VERIFIED_BY = "manual"
 CHUNK_LINES = 1000
@@ -81,9 +82,19 @@ def ingest(
     links = _Links(conn, workspace, provider, report, on_problem)
     chunk: list[Delivery] = []
     size = read = 0
+    months: set[date] = set()
 
     def flush() -> None:
         nonlocal chunk, size, read
+        # Within what can be days of ours: a line may claim any time, and each month is a table.
+        fresh = {
+            day.replace(day=1)
+            for delivery in chunk
+            if start <= (day := delivery.received_at.date()) <= now.date()
+        } - months
+        if fresh:
+            make_months_soon(conn, fresh)
+            months.update(fresh)
         new = insert_deliveries(conn, chunk)
         conn.commit()
         report.stored += new

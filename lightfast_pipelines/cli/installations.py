@@ -54,7 +54,7 @@ def add(
     from lightfast_pipelines.store.installations import add_installation
 
     known_provider(provider)
-    with a_connection() as conn:
+    with a_connection(create=True) as conn:
         made, created = add_installation(conn, provider, external_id, org_id=org, account=account)
         conn.commit()
     if as_json:

@@ -108,7 +108,7 @@ def settings_table() -> str:
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for field in Settings.model_fields.values():
         default = field.default
-        shown = "" if default is None else f"`{default}`"
+        shown = "" if default is None or field.default_factory else f"`{default}`"
         rows.append(
             f"| `{field.alias}` | {shown} | {(field.description or '').replace('|', chr(92) + '|')} |"
         )

@@ -37,6 +37,7 @@ _TELLING = (
     ("store.sealed", "SealedError"),
     ("history.client", "CallFailedError"),
     ("history.request", "BackfillError"),
+    ("settings.mistakes", "SettingsError"),
 )
 
 
@@ -47,16 +48,12 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, OSError):
         return None if error.errno == errno.EPIPE else _explain_os_error(error)
     # A type can only have been raised if its module was loaded: nothing is imported for this.
-    if _is_one_of(error, "pydantic", "ValidationError"):
-        return _explain_settings(error)
     if _is_one_of(error, "lightfast_pipelines.store.embedded", "EmbeddedPostgresError"):
         return f"the embedded Postgres: {error}"
     if any(_is_one_of(error, f"lightfast_pipelines.{m}", name) for m, name in _TELLING):
         return str(error)
-    if _is_one_of(error, "psycopg", "OperationalError"):
-        return f"the database: {_first_line(error)} (LIGHTFAST_DATABASE_URL says where it is; unset: an embedded one)"
-    if _is_one_of(error, "psycopg.errors", "InsufficientPrivilege"):
-        return f"the database: {_first_line(error)} (the role in LIGHTFAST_DATABASE_URL may not do this)"
+    if _is_one_of(error, "psycopg", "Error"):
+        return _explain_database_error(error)
     return None
 
 
@@ -75,12 +72,18 @@ def _explain_os_error(error: OSError) -> str:
     return f"{error.filename}: {what}" if error.filename else what
 
 
-def _explain_settings(error: Any) -> str:
-    parts = [
-        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-        for problem in error.errors(include_input=False, include_url=False)
-    ]
-    return f"settings: {'; '.join(parts)}"
+def _explain_database_error(error: Exception) -> str | None:
+    line = _first_line(error)
+    if _is_one_of(error, "psycopg.errors", "InsufficientPrivilege"):
+        return f"the database: {line} (the role in LIGHTFAST_DATABASE_URL may not do this)"
+    if "startup parameter" in line:
+        return f"the database: {line} (a connection pooler? give the address of the server itself)"
+    if _is_one_of(error, "psycopg.errors", "UndefinedTable"):
+        return f"the database: {line} (was the schema dropped meanwhile? `lightfast db migrate`)"
+    # An address that is not understood is a ProgrammingError without a code of the server's.
+    if _is_one_of(error, "psycopg", "OperationalError") or getattr(error, "sqlstate", "") is None:
+        return f"the database: {line} (LIGHTFAST_DATABASE_URL says where it is; unset: an embedded one)"
+    return None
 
 
 app = typer.Typer(

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightfast_pipelines.cli.children import Children, Stop
 from lightfast_pipelines.cli.console import say
+from lightfast_pipelines.cli.opening import check_home
 from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
@@ -87,8 +88,10 @@ def running(
     from lightfast_pipelines.store.database import open_database
 
     home = settings.home.expanduser().resolve()
+    check_home(home)
     home.mkdir(parents=True, exist_ok=True)
     with _alone(home):
+        say(f"home: {home}")
         say("database ...")
         with open_database(settings) as database:
             children = Children(home / "logs")

@@ -80,14 +80,14 @@ def url(
     role: Annotated[Role, typer.Option("--role", help="With whose rights.")] = Role.pipeline,
 ) -> None:
     """Print a libpq URL; starts the embedded server if need be, which stays for minutes after."""
-    with the_database() as database:
+    with the_database(create=True) as database:
         typer.echo(database.url(role.value))
 
 
 @db_app.command("migrate")
 def migrate(as_json: AsJson = False) -> None:
     """Bring the schema up to date and print its revision."""
-    with the_database() as database:
+    with the_database(create=True) as database:
         revision = database.migrate()
     if as_json:
         print_json({"revision": revision})
@@ -108,40 +108,38 @@ def psql(
     role: Annotated[Role, typer.Option("--role", help="With whose rights.")] = Role.analyst,
 ) -> None:
     """Open psql on the memory; arguments after it go to psql (`lightfast db psql -c 'SELECT 1'`)."""
+    import os
     import subprocess
 
+    from lightfast_pipelines.settings.addresses import with_options, without_password
+
     with the_database() as database:
-        program = _psql_program(embedded=database.is_embedded)
-        address = _in_schema(database.url(role.value))
-        code = subprocess.run([program, address, *ctx.args], check=False).returncode
+        # In the address, because its options hide those of PGOPTIONS.
+        address = with_options(
+            database.url(role.value), "-c search_path=lightfast,public,extensions"
+        )
+        address, password = without_password(address)
+        # Not as an argument: every user of the machine can read those.
+        environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
+        code = subprocess.run(
+            [_psql_program(), address, *ctx.args], env=environment, check=False
+        ).returncode
     raise typer.Exit(code)
 
 
-def _in_schema(url: str) -> str:
-    """The address with our schema first. In it, because its options hide those of PGOPTIONS."""
-    from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
-
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
-    query["options"] = f"{query.get('options', '')} -c search_path=lightfast,public".strip()
-    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
-
-
-def _psql_program(*, embedded: bool) -> str:
+def _psql_program() -> str:
+    """The one that comes with the embedded server: a system's older one stumbles over newer catalogs."""
     import shutil
 
     from lightfast_pipelines.store.embedded.binaries import installed_binaries
 
-    found = shutil.which("psql")
-    if found:
-        return found
-    if embedded:
-        bundled = installed_binaries() / "bin" / "psql"
-        if bundled.exists():
-            return str(bundled)
-    raise Failure(
-        "no psql on this machine: install a Postgres client, or use the address of `lightfast db url`"
-    )
+    bundled = installed_binaries() / "bin" / "psql"
+    found = str(bundled) if bundled.exists() else shutil.which("psql")
+    if found is None:
+        raise Failure(
+            "no psql on this machine: install a Postgres client, or use the address of `lightfast db url`"
+        )
+    return found
 
 
 def docs(

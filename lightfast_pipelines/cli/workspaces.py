@@ -39,7 +39,7 @@ def add(
     """Add a workspace. Adding one that is there already changes nothing."""
     from lightfast_pipelines.store.links import add_workspace
 
-    with a_connection() as conn:
+    with a_connection(create=True) as conn:
         made = add_workspace(conn, slug, org, name)
         conn.commit()
     if as_json:

@@ -7,20 +7,24 @@ import dagster as dg
 from lightfast_pipelines.jobs.pruning import prune_runs, prune_ticks
 from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.upkeep import create_month_partitions
+from lightfast_pipelines.store.upkeep import create_month_partitions, move_out_of_default
 
 KEEP_RUNS = timedelta(days=30)
 KEEP_TICKS = timedelta(days=7)
 # A night's work: what is left over is left to the next night.
 MAX_RUNS = 5_000
+MAX_MONTHS_MOVED = 6
 
 
-@dg.op(description="Makes the partitions of bodies for the months ahead.")
+@dg.op(
+    description="Makes the partitions of bodies for the months ahead, and for those that have none."
+)
 def make_partitions(context: dg.OpExecutionContext, database: dg.ResourceParam[Database]) -> None:
     with database.connect("pipeline", application_name="lightfast upkeep") as conn:
         made = create_month_partitions(conn, datetime.now(UTC).date())
         conn.commit()
-    context.log.info("%d partitions made", made)
+        moved = move_out_of_default(conn, MAX_MONTHS_MOVED)
+    context.log.info("%d partitions made, %d of them for months gone by", made + moved, moved)
 
 
 @dg.op(description="Deletes Dagster's runs and ticks that nobody will look at again.")

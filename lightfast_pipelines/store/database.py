@@ -7,15 +7,22 @@ from __future__ import annotations
 
 from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 
 from lightfast_pipelines.settings import Settings
+from lightfast_pipelines.settings.addresses import shown, with_options
 from lightfast_pipelines.store.embedded import EmbeddedPostgres, Lease
+from lightfast_pipelines.store.migrate import current_revision
 from lightfast_pipelines.store.migrate import migrate as migrate_schema
+from lightfast_pipelines.store.requirements import EXTENSION_SCHEMAS, check_server
 
 Role = Literal["receiver", "pipeline", "analyst", "migrator"]
+
+# What a foreign server may have set otherwise, for itself, the database or the user. Casts of times to
+# text, and days counted in SQL, depend on these.
+_SESSION = "-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres"
+_SEARCH_PATH = f"-c search_path={','.join(EXTENSION_SCHEMAS)}"
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -47,11 +54,15 @@ class Database:
             return self._lease.url(database=self._name, user=f"lightfast_{role}")
         assert self._address is not None
         if role == "migrator":
-            return self._address
-        parts = urlsplit(self._address)
-        query = dict(parse_qsl(parts.query))
-        query["options"] = f"{query.get('options', '')} -c role=lightfast_{role}".strip()
-        return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
+            return with_options(self._address, _SESSION)
+        return with_options(self._address, f"-c role=lightfast_{role} {_SESSION} {_SEARCH_PATH}")
+
+    def describe(self) -> str:
+        """Where it is, for a person: no user, no password."""
+        if self._lease is not None:
+            return f"embedded, in {self._lease.home}"
+        assert self._address is not None
+        return shown(self._address)
 
     def dagster_url(self) -> str:
         """SQLAlchemy URL of Dagster's own storage. The driver is named: bare `postgresql://` means
@@ -62,11 +73,8 @@ class Database:
             address = self._lease.url(database="dagster", user="lightfast_migrator")
         else:
             assert self._address is not None
-            parts = urlsplit(self._address)
             # Where no second database may be made, a schema of its own keeps Dagster's tables apart.
-            query = dict(parse_qsl(parts.query))
-            query["options"] = f"{query.get('options', '')} -c search_path=dagster".strip()
-            address = urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
+            address = with_options(self._address, f"{_SESSION} -c search_path=dagster")
         return "postgresql+psycopg2://" + address.partition("://")[2]
 
     def connect(
@@ -91,6 +99,15 @@ class Database:
             with self.connect("migrator", autocommit=True) as connection:
                 connection.execute("CREATE SCHEMA IF NOT EXISTS dagster")
         return revision
+
+    def is_empty(self) -> bool:
+        """Whether nothing was ever migrated there."""
+        return current_revision(self.url("migrator")) is None
+
+    def lacking(self) -> list[str]:
+        """What the server lacks for a first migration, each with what to do about it."""
+        with self.connect("migrator") as connection:
+            return check_server(connection)
 
     def close(self) -> None:
         if self._lease is not None:

@@ -6,8 +6,11 @@ The migrations themselves stand in `store/migrations/`.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import psycopg
+
+from lightfast_pipelines.store.requirements import check_server
 
 # Any fixed number that no job lock uses: two processes that start at once must not both migrate.
 _MIGRATION_LOCK = 4_711_000_001
@@ -21,11 +24,16 @@ def migrate(libpq_url: str, *, roles_log_in: bool) -> str:
     """Upgrades to the newest revision and returns its name. Waits for a migrator already at work.
 
     `roles_log_in`: whether the roles it makes may log in by themselves (a server that trusts its
-    private socket) or are taken by SET ROLE.
+    private socket) or are taken by SET ROLE. All or nothing: where it fails, nothing is left behind.
+    Raises MigrationError.
     """
     head = head_revision()
-    if current_revision(libpq_url) == head:
-        return head
+    with psycopg.connect(libpq_url) as connection:
+        if _revision(connection) == head:
+            return head
+        lacking = check_server(connection)
+    if lacking:
+        raise MigrationError(f"this server cannot be used: {'; '.join(lacking)}")
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import NullPool, create_engine
@@ -39,8 +47,9 @@ def migrate(libpq_url: str, *, roles_log_in: bool) -> str:
         with engine.connect() as connection:
             # Session lock, so that the second migrator finds the first one's commit.
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({_MIGRATION_LOCK})")
-            connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS lightfast")
             connection.commit()
+            # Not committed before the migrations are: a schema without tables would be left behind.
+            connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS lightfast")
             config.attributes["connection"] = connection
             config.attributes["roles_log_in"] = roles_log_in
             command.upgrade(config, "head")
@@ -62,8 +71,12 @@ def head_revision() -> str:
 def current_revision(libpq_url: str) -> str | None:
     """Revision of the database, or None where nothing was migrated yet."""
     with psycopg.connect(libpq_url) as connection:
-        found = connection.execute("SELECT to_regclass('lightfast.schema_version')").fetchone()
-        if found is None or found[0] is None:
-            return None
-        row = connection.execute("SELECT version_num FROM lightfast.schema_version").fetchone()
-        return str(row[0]) if row else None
+        return _revision(connection)
+
+
+def _revision(connection: psycopg.Connection[Any]) -> str | None:
+    found = connection.execute("SELECT to_regclass('lightfast.schema_version')").fetchone()
+    if found is None or found[0] is None:
+        return None
+    row = connection.execute("SELECT version_num FROM lightfast.schema_version").fetchone()
+    return str(row[0]) if row else None

@@ -1,8 +1,11 @@
-"""What keeps tables in order: partitions of bodies for the months ahead."""
+"""What keeps tables in order: partitions of bodies for the months ahead, and for what was ingested."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
+
+from psycopg.errors import LockNotAvailable
 
 from lightfast_pipelines.store.database import Connection
 
@@ -12,14 +15,49 @@ MONTHS_AHEAD = 3
 def create_month_partitions(conn: Connection, today: date) -> int:
     """Makes the partitions of `raw_bodies` for this month and the next three; how many were new.
 
-    A month that already has bodies in the default partition is left there. The caller commits.
+    Bodies of these months that lie in the default partition are moved. The caller commits.
     """
+    months = (today.month - 1 + ahead for ahead in range(MONTHS_AHEAD + 1))
+    return make_months(
+        conn, (date(today.year + month // 12, month % 12 + 1, 1) for month in months)
+    )
+
+
+def make_months(conn: Connection, days: Iterable[date]) -> int:
+    """Makes the partitions of the months that these days lie in; how many were new. The caller commits,
+    before it inserts: the months' bodies would wait for it."""
+    months = sorted({day.replace(day=1) for day in days})
     row = conn.execute(
         """
-        SELECT count(*) FILTER (WHERE lightfast.make_body_partition((%s::date
-          + make_interval(months => ahead))::date))
-        FROM generate_series(0, %s) ahead
+        SELECT count(*) FILTER (WHERE lightfast.make_body_partition(month))
+        FROM unnest(%s::date[]) AS month
+        WHERE to_regclass('lightfast.raw_bodies_' || to_char(month, 'YYYY_MM')) IS NULL
         """,
-        (today.replace(day=1), MONTHS_AHEAD),
+        (months,),
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def make_months_soon(conn: Connection, days: Iterable[date]) -> int:
+    """Like `make_months`, and commits. Where somebody reads the default partition for long it gives up:
+    the bodies then go there, and the nightly upkeep moves them."""
+    conn.execute("SET LOCAL lock_timeout = '5s'")
+    try:
+        made = make_months(conn, days)
+    except LockNotAvailable:
+        conn.rollback()
+        return 0
+    conn.commit()
+    return made
+
+
+def move_out_of_default(conn: Connection, at_most: int) -> int:
+    """Gives the oldest months in the default partition partitions of their own, so that they can be
+    dropped; how many it made. Commits after each, as moving a month rewrites its bodies."""
+    for made in range(at_most):
+        row = conn.execute("SELECT min(received_at) FROM lightfast.raw_bodies_default").fetchone()
+        if row is None or row[0] is None or not make_months(conn, [row[0].date()]):
+            conn.rollback()
+            return made
+        conn.commit()
+    return at_most

@@ -265,3 +265,18 @@ def test_whatever_the_bytes_every_line_that_is_not_blank_is_given_once(
         if part.removeprefix(b"\xef\xbb\xbf").strip() or len(part) > 30
     ]
     assert [item.number for item in found if isinstance(item, Line | Trouble)] == expected
+
+
+def test_bodies_of_past_years_lie_in_their_months_so_that_retention_can_drop_them(
+    ingesting: Ingesting, conn: Connection
+) -> None:
+    times = ["2023-01-31T23:59:59Z", "2023-02-01T00:30:00+01:00", "2024-06-10", "0203-01-01"]
+    ingesting(b"\n".join(line(delivery_id=at, received_at=at) for at in times))
+    rows = conn.execute(
+        "SELECT tableoid::regclass::text, count(*) FROM lightfast.raw_bodies GROUP BY 1"
+    )
+    assert {str(name).removeprefix("lightfast."): count for name, count in rows} == {
+        "raw_bodies_2023_01": 2,
+        "raw_bodies_2024_06": 1,
+        "raw_bodies_default": 1,
+    }

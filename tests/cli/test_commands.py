@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -16,8 +16,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from lightfast_pipelines.cli import app
 from lightfast_pipelines.demo.story import as_lines, tell
+from lightfast_pipelines.store.embedded import Lease
 from lightfast_pipelines.store.locks import job_lock
 from tests.cli.conftest import Lightfast
 
@@ -278,3 +281,63 @@ def test_a_pipe_that_closes_early_is_no_failure_of_ours(processed: Lightfast) ->
 def test_as_lines_are_lines_of_the_format() -> None:
     for text in io.BytesIO(as_lines(STORY.scenes, "github")):
         assert set(json.loads(text)) == {"event", "delivery_id", "received_at", "payload"}
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A folder above which there is no home, and a user who has none either."""
+    from lightfast_pipelines.settings import settings
+
+    for name in ("LIGHTFAST_HOME", "LIGHTFAST_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    settings.cache_clear()
+    yield tmp_path
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("waiting",),
+        ("why", "github:pr:1#1"),
+        ("state", "github:pr:1#1"),
+        ("digest",),
+        ("process",),
+        ("activity",),
+        ("outages",),
+        ("workspace", "list"),
+        ("integration", "list"),
+        ("backfill", "status"),
+        ("db", "psql", "-c", "SELECT 1"),
+        ("rebuild", "--yes"),
+    ],
+)
+def test_a_command_that_begins_nothing_creates_no_database(
+    outside: Path, words: tuple[str, ...]
+) -> None:
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    [line] = result.stderr.strip().splitlines()
+    assert str(outside / ".lightfast") in line
+    assert "LIGHTFAST_HOME" in line
+    assert list(outside.iterdir()) == []
+
+
+def test_a_command_that_only_reads_leaves_an_empty_database_empty(
+    lightfast: Lightfast, postgres: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lightfast_pipelines.settings import settings
+
+    with psycopg.connect(postgres.url("postgres", "postgres"), autocommit=True) as conn:
+        conn.execute("CREATE DATABASE empty TEMPLATE template1 OWNER lightfast_migrator")
+    address = postgres.url("empty", "lightfast_migrator")
+    monkeypatch.setenv("LIGHTFAST_DATABASE_URL", address)
+    settings.cache_clear()
+    assert "nothing is in the database yet" in lightfast("status", exits=1).stderr
+    with psycopg.connect(address) as conn:
+        assert conn.execute("SELECT to_regnamespace('lightfast')").fetchone() == (None,)
+    lightfast("workspace", "add", "acme")
+    assert lightfast.json("status")["memory"]["observations"] == 0

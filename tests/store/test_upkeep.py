@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.upkeep import create_month_partitions
+from lightfast_pipelines.store.upkeep import create_month_partitions, move_out_of_default
 from tests.arriving import arrive
 
 
@@ -15,9 +15,29 @@ def test_months_ahead_get_partitions_once(conn: Connection) -> None:
     assert create_month_partitions(conn, date(2024, 12, 1)) == 1
 
 
-def test_a_month_whose_bodies_already_lie_elsewhere_is_left_there(conn: Connection) -> None:
+def test_a_month_whose_bodies_lie_in_the_default_partition_gets_them(conn: Connection) -> None:
     arrive(conn, [date(2024, 5, 1)])
-    assert create_month_partitions(conn, date(2024, 5, 2)) == 3
+    assert create_month_partitions(conn, date(2024, 5, 2)) == 4
     conn.commit()
-    rows = conn.execute("SELECT count(*) FROM lightfast.raw_bodies").fetchone()
-    assert rows == (1,)
+    assert _bodies_by_partition(conn) == {"raw_bodies_2024_05": 1}
+
+
+def test_old_months_leave_the_default_partition_oldest_first_and_some_a_night(
+    conn: Connection,
+) -> None:
+    arrive(conn, [date(2023, 1, 5), date(2023, 1, 6), date(2023, 3, 31), date(2024, 12, 1)])
+    assert move_out_of_default(conn, at_most=2) == 2
+    assert _bodies_by_partition(conn) == {
+        "raw_bodies_2023_01": 2,
+        "raw_bodies_2023_03": 1,
+        "raw_bodies_default": 1,
+    }
+    assert move_out_of_default(conn, at_most=2) == 1
+    assert move_out_of_default(conn, at_most=2) == 0
+
+
+def _bodies_by_partition(conn: Connection) -> dict[str, int]:
+    rows = conn.execute(
+        "SELECT tableoid::regclass::text, count(*) FROM lightfast.raw_bodies GROUP BY 1"
+    )
+    return {str(name).removeprefix("lightfast."): int(count) for name, count in rows}

@@ -58,6 +58,11 @@ class EmbeddedPostgres:
         self._idle_seconds = idle_seconds
         self._settings = dict(settings or {})
 
+    def exists(self) -> bool:
+        """Whether the home has a database, running or not. Creates and starts nothing."""
+        identity = self._control.identity()
+        return identity is not None and identity.initialised
+
     def acquire(self, timeout: float = 60.0) -> "Lease":
         """Joins the server, starting it if need be; returns when it accepts connections."""
         deadline = time.monotonic() + timeout
@@ -224,6 +229,10 @@ class Lease:
     def url(self, database: str = "lightfast", user: str = "lightfast_pipeline") -> str:
         """A libpq URL; it stays good while any lease is held, across restarts of the server too."""
         return _url(self._state, database, user)
+
+    @property
+    def home(self) -> Path:
+        return self._server.home
 
     def release(self) -> None:
         """Safe to repeat."""

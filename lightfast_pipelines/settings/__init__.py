@@ -1,6 +1,7 @@
 """Every setting, once, read from the environment under the names people know.
 
-Nothing else reads the environment. Values are validated here and handed on as plain fields.
+Nothing else reads the environment. Values are validated here and handed on as plain fields. How a
+wrong one is reported stands in `mistakes.py`, where the home is looked for in `home.py`.
 """
 
 from __future__ import annotations
@@ -9,33 +10,68 @@ import os
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lightfast_pipelines.settings.addresses import api_address, dagster_address, postgres_address
+from lightfast_pipelines.settings.home import Home, find_home
+from lightfast_pipelines.settings.mistakes import SettingsError, explain
+
+__all__ = ["Settings", "SettingsError", "settings", "the_home"]
 
 # Before the first of the providers there was; an older time is a clock that was wrong, and each year
 # of partitions costs Dagster.
 _EARLIEST_DAY = date(2008, 1, 1)
+
+ApiAddress = Annotated[str | None, AfterValidator(api_address)]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+
+def _absolute(folder: Path) -> Path:
+    try:
+        return folder.expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError("a folder; its ~ names a user without one") from error
+
+
+def _day(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value.strip()) if value.strip() else None
+    except ValueError as error:
+        raise ValueError("a day, as 2024-01-31") from error
+
+
+def _upper(value: object) -> object:
+    return value.strip().upper() if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
     """Settings of every process. A field's description is what `docs/operations.md` prints."""
 
     # By their aliases alone: by field name too, the variable HOME would set `home`, HOST `host`.
-    model_config = SettingsConfigDict(extra="ignore")
-
-    home: Path = Field(
-        default=Path(".lightfast"),
-        alias="LIGHTFAST_HOME",
-        description="Folder of the embedded database, logs and Dagster's local files.",
+    # An empty variable counts as unset: containers and service managers pass on what nobody filled in.
+    model_config = SettingsConfigDict(
+        extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
     )
-    database_url: SecretStr | None = Field(
+
+    home: Annotated[Path, AfterValidator(_absolute)] = Field(
+        default_factory=lambda: the_home().folder,
+        alias="LIGHTFAST_HOME",
+        description=(
+            "Folder of the embedded database, logs and Dagster's local files; default: the nearest "
+            "`.lightfast` in the current folder or above it, else `~/.lightfast`."
+        ),
+    )
+    database_url: Annotated[SecretStr | None, AfterValidator(postgres_address)] = Field(
         default=None,
         alias="LIGHTFAST_DATABASE_URL",
         description="A Postgres 16+ with pgvector. Without it an embedded server is started.",
     )
-    dagster_database_url: SecretStr | None = Field(
+    dagster_database_url: Annotated[SecretStr | None, AfterValidator(dagster_address)] = Field(
         default=None,
         alias="LIGHTFAST_DAGSTER_DATABASE_URL",
         description="Dagster's own storage; default: a database `dagster` on the same server.",
@@ -57,7 +93,7 @@ class Settings(BaseSettings):
         alias="LIGHTFAST_DAGSTER_PORT",
         description="Port of Dagster's UI; 0: a free one.",
     )
-    partitions_start: date | None = Field(
+    partitions_start: Annotated[date | None, BeforeValidator(_day)] = Field(
         default=None,
         alias="LIGHTFAST_PARTITIONS_START",
         description="First daily partition (UTC), as 2024-01-31. Without it partitions begin where the data do.",
@@ -76,6 +112,7 @@ class Settings(BaseSettings):
     )
     body_timeout_seconds: float = Field(
         default=20.0,
+        allow_inf_nan=False,
         gt=0,
         alias="LIGHTFAST_BODY_TIMEOUT_SECONDS",
         description="How long a client may take to send a body.",
@@ -92,8 +129,10 @@ class Settings(BaseSettings):
         alias="LIGHTFAST_RUN_ROWS",
         description="Deliveries that one Dagster run takes at most.",
     )
-    log_level: str = Field(
-        default="INFO", alias="LIGHTFAST_LOG_LEVEL", description="Level of the structured logs."
+    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
+        default="INFO",
+        alias="LIGHTFAST_LOG_LEVEL",
+        description="Level of the structured logs: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
     )
     github_webhook_secret: SecretStr | None = Field(
         default=None,
@@ -112,6 +151,7 @@ class Settings(BaseSettings):
     )
     linear_timestamp_tolerance_seconds: float = Field(
         default=60.0,
+        allow_inf_nan=False,
         gt=0,
         alias="LINEAR_TIMESTAMP_TOLERANCE_SECONDS",
         description="How far the time that Linear signs may be from now, either way.",
@@ -123,6 +163,7 @@ class Settings(BaseSettings):
     )
     sentry_timestamp_tolerance_seconds: float = Field(
         default=300.0,
+        allow_inf_nan=False,
         gt=0,
         alias="SENTRY_TIMESTAMP_TOLERANCE_SECONDS",
         description="How far the time in Sentry's header may be from now, either way; each of its tries has its own.",
@@ -155,22 +196,22 @@ class Settings(BaseSettings):
         alias="SENTRY_CLIENT_ID",
         description="Sentry integration's client id, to renew tokens with SENTRY_CLIENT_SECRET.",
     )
-    github_api_url: str | None = Field(
+    github_api_url: ApiAddress = Field(
         default=None,
         alias="GITHUB_API_URL",
         description="GitHub's API; default https://api.github.com. GitHub Enterprise Server: https://HOST/api/v3.",
     )
-    vercel_api_url: str | None = Field(
+    vercel_api_url: ApiAddress = Field(
         default=None,
         alias="VERCEL_API_URL",
         description="Vercel's API; default https://api.vercel.com.",
     )
-    linear_api_url: str | None = Field(
+    linear_api_url: ApiAddress = Field(
         default=None,
         alias="LINEAR_API_URL",
         description="Linear's API; default https://api.linear.app.",
     )
-    sentry_api_url: str | None = Field(
+    sentry_api_url: ApiAddress = Field(
         default=None,
         alias="SENTRY_API_URL",
         description="Sentry's API; default https://sentry.io. EU: https://de.sentry.io.",
@@ -183,12 +224,14 @@ class Settings(BaseSettings):
     )
     api_timeout_seconds: float = Field(
         default=30.0,
+        allow_inf_nan=False,
         gt=0,
         alias="LIGHTFAST_API_TIMEOUT_SECONDS",
         description="How long a provider's API may take to answer.",
     )
     sweep_share: float = Field(
         default=0.05,
+        allow_inf_nan=False,
         gt=0,
         le=1,
         alias="LIGHTFAST_SWEEP_SHARE",
@@ -209,18 +252,6 @@ class Settings(BaseSettings):
         alias="PINECONE_API_KEY",
         description="For Pinecone; not used yet: pgvector serves.",
     )
-
-    @field_validator("partitions_start", mode="before")
-    @classmethod
-    def _a_day(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        try:
-            return date.fromisoformat(value.strip()) if value.strip() else None
-        except ValueError as error:
-            raise PydanticCustomError(
-                "day", "{value} is not a day; write one as 2024-01-31", {"value": repr(value)}
-            ) from error
 
     @property
     def earliest_day(self) -> date:
@@ -253,7 +284,17 @@ class Settings(BaseSettings):
         return found
 
 
+def the_home() -> Home:
+    """Where the home is by the environment and the current folder, and why there."""
+    return find_home(os.environ)
+
+
 @cache
 def settings() -> Settings:
-    """The process's settings, read once."""
-    return Settings()
+    """The process's settings, read once. Raises SettingsError, in one line and without a secret."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        message = explain(error, Settings.model_fields)
+    # Outside the handler: no traceback leads back to pydantic's error, which holds what was typed.
+    raise SettingsError(message)

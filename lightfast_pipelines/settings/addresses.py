@@ -1,0 +1,114 @@
+"""Addresses of servers as people type them: checked before anything connects, shown without secrets.
+
+libpq's own messages quote what they cannot read, and of an address that is written wrongly that may
+be the password. What passes here is read by libpq, SQLAlchemy and urllib alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from pydantic import SecretStr
+
+FORM = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+
+_WRONG_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
+
+
+def postgres_address(secret: SecretStr | None) -> SecretStr | None:
+    """The address, if it is one that libpq reads. Raises ValueError, whose message holds no part of it
+    but the scheme."""
+    return None if secret is None else SecretStr(_checked(secret.get_secret_value().strip()))
+
+
+def dagster_address(secret: SecretStr | None) -> SecretStr | None:
+    """Like `postgres_address`; the driver may be named, as SQLAlchemy does."""
+    if secret is None:
+        return None
+    scheme, separator, rest = secret.get_secret_value().strip().partition("://")
+    plain = "postgresql" if scheme.startswith("postgresql+") else scheme
+    return SecretStr(_checked(f"{plain}{separator}{rest}"))
+
+
+def api_address(url: str | None) -> str | None:
+    """The address of a provider's API. Raises ValueError."""
+    if url is None:
+        return None
+    parts = urlsplit(url.strip())
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError("an address such as https://HOST")
+    if parts.username or parts.password:
+        raise ValueError("an address without user and password: credentials are stored sealed")
+    return url.strip().rstrip("/")
+
+
+def with_query(address: str, query: Iterable[tuple[str, str]]) -> str:
+    """The address with this query in place of its own. (`urlunsplit` drops the slashes of one without
+    a host, such as postgresql:///memory?host=/run/postgresql.)"""
+    parts = urlsplit(address)
+    encoded = urlencode(list(query), quote_via=quote)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}{f'?{encoded}' if encoded else ''}"
+
+
+def with_options(address: str, options: str) -> str:
+    """The address with these added to what it sets for the session."""
+    query = dict(parse_qsl(urlsplit(address).query))
+    query["options"] = f"{query.get('options', '')} {options}".strip()
+    return with_query(address, query.items())
+
+
+def without_password(address: str) -> tuple[str, str | None]:
+    """The address without its password, and the password."""
+    parts = urlsplit(address)
+    query = dict(parse_qsl(parts.query))
+    login, _, where = parts.netloc.rpartition("@")
+    user, colon, written = login.partition(":")
+    password = query.pop("password", None) or (unquote(written) if colon else None)
+    netloc = f"{user}@{where}" if user else where
+    return with_query(f"{parts.scheme}://{netloc}{parts.path}", query.items()), password
+
+
+def shown(address: str) -> str:
+    """The address for a person to read: host, port and database, no user, no password."""
+    parts = urlsplit(address)
+    query = dict(parse_qsl(parts.query))
+    host = parts.netloc.rpartition("@")[2] or query.get("host", "localhost")
+    return f"{unquote(host)}{unquote(parts.path)}"
+
+
+def _checked(address: str) -> str:
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        raise ValueError(f"an address of the form {FORM}")
+    if scheme.startswith(("postgresql+", "postgres+")):
+        raise ValueError(
+            f"{FORM}, without the driver's name that SQLAlchemy writes behind the plus"
+        )
+    if scheme not in {"postgresql", "postgres"}:
+        found = scheme if re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme) else "something else"
+        raise ValueError(f"the address of a Postgres, {FORM}; this one is of {found}")
+    # A password with one of these unescaped is cut there by every reader, each in another way.
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    behind = rest[len(authority) :]
+    user = authority.rpartition("@")[0]
+    if "@" in user or "@" in behind or "#" in behind or set("[]") & set(user) or not user.isascii():
+        raise ValueError(
+            f"{FORM}, in which a password's own @ / ? # % : [ ] are written %40 %2F %3F %23 %25 "
+            "%3A %5B %5D, and what is no ASCII as its UTF-8"
+        )
+    if _WRONG_ESCAPE.search(address):
+        raise ValueError(f"{FORM}, in which a % of the password itself is written %25")
+    if re.search(r"[\s\x00-\x1f]", address):
+        raise ValueError(f"{FORM}, without a blank (written %20 where it belongs to the password)")
+    for host in authority.rpartition("@")[2].split(","):
+        port = host.rpartition("]")[2].partition(":")[2] if "[" in host else host.partition(":")[2]
+        if port and not (port.isdigit() and 0 < int(port) < 65536):
+            raise ValueError(f"{FORM}, whose port is a number from 1 to 65535")
+    if not address.isascii() or authority.count("[") != authority.count("]"):
+        raise ValueError(FORM)
+    query = urlsplit(address).query
+    if any("=" not in part for part in query.split("&") if part):
+        raise ValueError(f"{FORM}?NAME=VALUE&NAME=VALUE")
+    return address

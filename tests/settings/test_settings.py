@@ -1,0 +1,174 @@
+"""Settings are read under the names people know, and under no other."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lightfast_pipelines.settings import Settings, SettingsError, settings
+from lightfast_pipelines.settings.addresses import with_options, without_password
+
+
+@pytest.fixture
+def from_environment() -> Iterator[Callable[[], Settings]]:
+    """Reads the settings anew, as a process does when it starts."""
+    settings.cache_clear()
+    yield settings
+    settings.cache_clear()
+
+
+def test_a_variable_named_like_a_field_sets_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("LIGHTFAST_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".lightfast").mkdir()
+    for name in ("HOME", "HOST", "LOG_LEVEL", "DATABASE_URL", "home", "host"):
+        monkeypatch.setenv(name, "/somewhere/else")
+    found = Settings()
+    assert found.home == tmp_path / ".lightfast"
+    assert (found.host, found.log_level, found.database_url) == ("127.0.0.1", "INFO", None)
+
+
+def test_a_secret_may_be_two_for_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_WEBHOOK_SECRET", "new, old")
+    assert Settings().webhook_secrets(("GITHUB_WEBHOOK_SECRET",)) == [
+        ("env:GITHUB_WEBHOOK_SECRET", b"new"),
+        ("env:GITHUB_WEBHOOK_SECRET#2", b"old"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "understood"),
+    [
+        ("LIGHTFAST_RECEIVER_PORT", "many", "a whole number from 0 to 65535"),
+        ("LIGHTFAST_DAGSTER_PORT", "70000", "a whole number from 0 to 65535"),
+        ("LIGHTFAST_MAX_BODY_BYTES", "25MB", "a whole number above 0"),
+        ("LIGHTFAST_BATCH_ROWS", "1.5", "a whole number above 0"),
+        ("LIGHTFAST_API_TIMEOUT_SECONDS", "nan", "a number above 0"),
+        ("LIGHTFAST_SWEEP_SHARE", "2", "a number above 0 and of at most 1"),
+        ("LIGHTFAST_API_RESERVE", "-1", "a whole number of at least 0"),
+        ("LIGHTFAST_PARTITIONS_START", "gestern", "a day, as 2024-01-31"),
+        ("LIGHTFAST_PARTITIONS_START", "2024-13-01", "a day, as 2024-01-31"),
+        ("LIGHTFAST_PARTITIONS_START", "2024", "a day, as 2024-01-31"),
+        ("LIGHTFAST_PARTITIONS_START", "31.01.2024", "a day, as 2024-01-31"),
+        ("LIGHTFAST_LOG_LEVEL", "LOUD", "one of 'DEBUG', 'INFO'"),
+        ("GITHUB_API_URL", "ghe.acme.com", "https://HOST"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_with_its_value_and_what_is_understood(
+    name: str,
+    value: str,
+    understood: str,
+    monkeypatch: pytest.MonkeyPatch,
+    from_environment: Callable[[], Settings],
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as raised:
+        from_environment()
+    message = str(raised.value)
+    assert message.startswith(f"{name}={value!r} is not understood: ")
+    assert understood in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "mysql://app:hunter2@db/memory",
+        "postgresql+psycopg2://app:hunter2@db/memory",
+        "postgresql://app:hun/ter2@db/memory",
+        "postgresql://app:hun@ter2@db/memory",
+        "postgresql://app:hun#ter2@db/memory",
+        "postgresql://app:hun?ter2@db/memory",
+        "postgresql://app:hunter2%@db/memory",
+        "postgresql://app:hun[ter2@db/memory",
+        "postgresql://app:hun\u2100ter2@db/memory",
+        "postgresql://app:hun ter2@db/memory",
+        "postgresql://app:hunter2@db:port/memory",
+        "postgresql://app:hunter2@db:99999/memory",
+        "postgresql://db/memory?hunter2",
+        "host=db password=hunter2",
+        "hunter2",
+    ],
+)
+@pytest.mark.parametrize("name", ["LIGHTFAST_DATABASE_URL", "LIGHTFAST_DAGSTER_DATABASE_URL"])
+def test_an_address_of_a_database_that_is_not_understood_is_refused_without_its_password(
+    name: str,
+    value: str,
+    monkeypatch: pytest.MonkeyPatch,
+    from_environment: Callable[[], Settings],
+) -> None:
+    if name == "LIGHTFAST_DAGSTER_DATABASE_URL" and "+psycopg2" in value:
+        value = value.replace("hunter2", "hun/ter2")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as raised:
+        from_environment()
+    told = "".join(traceback.format_exception(raised.value))
+    assert name in told
+    assert "postgresql://USER" in told
+    assert not [part for part in ("hun", "ter2") if part in told.replace("not understood", "")]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgresql://app:hun%2Fter2@db:5433/memory?sslmode=require",
+        "postgres://app:p:w@one:5432,two:5432/memory",
+        "postgresql://app@[::1]:5432/memory",
+        "postgresql:///memory?host=%2Fvar%2Frun%2Fpostgresql",
+    ],
+)
+def test_addresses_as_libpq_reads_them_are_taken_as_they_are(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIGHTFAST_DATABASE_URL", f" {value} ")
+    found = Settings().database_url
+    assert found is not None
+    assert found.get_secret_value() == value
+
+
+def test_an_address_of_an_api_with_a_password_is_refused_without_it(
+    monkeypatch: pytest.MonkeyPatch, from_environment: Callable[[], Settings]
+) -> None:
+    monkeypatch.setenv("GITHUB_API_URL", "https://me:hunter2@ghe.acme.com/api/v3")
+    with pytest.raises(SettingsError, match="without user and password") as raised:
+        from_environment()
+    assert "hunter2" not in str(raised.value)
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "LIGHTFAST_DATABASE_URL",
+        "LIGHTFAST_RECEIVER_PORT",
+        "GITHUB_WEBHOOK_SECRET",
+        "LIGHTFAST_PARTITIONS_START",
+    ):
+        monkeypatch.setenv(name, "")
+    found = Settings()
+    assert (found.database_url, found.receiver_port, found.github_webhook_secret) == (
+        None,
+        4100,
+        None,
+    )
+    assert found.partitions_start is None
+
+
+def test_a_password_is_taken_out_of_an_address_of_every_form() -> None:
+    assert without_password(
+        "postgresql://app:hun%2Fter@db:5433/memory?sslmode=require&options=-c%20role%3Da"
+    ) == ("postgresql://app@db:5433/memory?sslmode=require&options=-c%20role%3Da", "hun/ter")
+    assert without_password("postgresql:///memory?host=%2Frun&password=x") == (
+        "postgresql:///memory?host=%2Frun",
+        "x",
+    )
+    assert without_password("postgresql://app@db/memory") == ("postgresql://app@db/memory", None)
+
+
+def test_options_are_added_to_an_address_without_a_host() -> None:
+    assert with_options("postgresql:///memory?host=%2Frun&options=-c%20a%3D1", "-c b=2") == (
+        "postgresql:///memory?host=%2Frun&options=-c%20a%3D1%20-c%20b%3D2"
+    )

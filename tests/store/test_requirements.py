@@ -1,0 +1,150 @@
+"""What a server lacks is told before the first statement, all at once, and nothing is left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.embedded import Lease
+from lightfast_pipelines.store.migrate import MigrationError, head_revision
+from lightfast_pipelines.store.requirements import Server, problems, too_old
+
+GOOD = Server(
+    database="memory",
+    user="app",
+    read_only=False,
+    encoding="UTF8",
+    may_create_schema=True,
+    may_create_roles=True,
+    may_install=True,
+    schema_owner=None,
+    vector_installed_in="public",
+    vector_available=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "shown"),
+    [
+        (150_018, "Postgres 15,"),
+        (130_000, "Postgres 13,"),
+        (90_624, "Postgres 9.6,"),
+        (160_000, ""),
+    ],
+)
+def test_a_server_older_than_16_is_told_from_a_newer_one(version: int, shown: str) -> None:
+    told = too_old(version)
+    assert (shown in told) if told else not shown
+
+
+@pytest.mark.parametrize(
+    ("server", "advice"),
+    [
+        (GOOD, None),
+        (replace(GOOD, vector_installed_in=None), None),
+        (replace(GOOD, vector_installed_in=None, vector_available=False), "postgresql-16-pgvector"),
+        (replace(GOOD, vector_installed_in=None, may_install=False), "CREATE EXTENSION vector"),
+        (replace(GOOD, vector_installed_in="stuff"), "SET SCHEMA public"),
+        (replace(GOOD, encoding="LATIN1"), "ENCODING 'UTF8'"),
+        (replace(GOOD, read_only=True), "primary"),
+        (replace(GOOD, may_create_schema=False), 'GRANT CREATE ON DATABASE "memory" TO "app"'),
+        (replace(GOOD, may_create_roles=False), "CREATEROLE"),
+        (replace(GOOD, may_create_roles=False, missing_roles=()), None),
+        (replace(GOOD, closed_roles=("lightfast_analyst",)), "WITH SET TRUE"),
+        (replace(GOOD, schema_owner="other"), "belongs to other"),
+    ],
+)
+def test_each_lack_says_what_to_do(server: Server, advice: str | None) -> None:
+    found = problems(server)
+    assert len(found) == (advice is not None)
+    assert advice is None or advice in found[0]
+
+
+@pytest.fixture
+def foreign(postgres: Lease) -> Iterator[Callable[[str], Database]]:
+    """Makes an empty database and a user with the given rights, as on a server of one's own."""
+    made: list[str] = []
+
+    def make(rights: str) -> Database:
+        name = f"foreign_{len(made)}"
+        with psycopg.connect(postgres.url("postgres", "postgres"), autocommit=True) as conn:
+            conn.execute(f"CREATE ROLE {name} LOGIN {rights}")
+            conn.execute(f"CREATE DATABASE {name} TEMPLATE template1")
+        made.append(name)
+        address = postgres.url(name, name).replace(f"{name}@", f"{name}:{quote('hunter2')}@")
+        return Database(address=address)
+
+    yield make
+    with psycopg.connect(postgres.url("postgres", "postgres"), autocommit=True) as conn:
+        for name in made:
+            conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            conn.execute(f"DROP ROLE {name}")
+
+
+def test_a_user_without_rights_is_told_all_that_is_lacking_and_leaves_no_schema(
+    foreign: Callable[[str], Database],
+) -> None:
+    database = foreign("NOCREATEROLE")
+    with pytest.raises(MigrationError) as raised:
+        database.migrate()
+    told = str(raised.value)
+    assert "GRANT CREATE ON DATABASE" in told
+    assert (
+        "WITH SET TRUE" in told
+    )  # the roles are there already: another database of the server made them
+    assert "hunter2" not in told
+    with database.connect("migrator") as conn:
+        assert conn.execute("SELECT to_regnamespace('lightfast')").fetchone() == (None,)
+
+
+def test_a_migration_that_fails_half_way_leaves_nothing(foreign: Callable[[str], Database]) -> None:
+    database = foreign("SUPERUSER")
+    with database.connect("migrator", autocommit=True) as conn:
+        # Stands in the way of a table: no check beforehand looks for it.
+        conn.execute("CREATE SCHEMA lightfast")
+        conn.execute("CREATE TABLE lightfast.workspaces (id int)")
+    with pytest.raises(MigrationError, match="already exists"):
+        database.migrate()
+    with database.connect("migrator") as conn:
+        rows = conn.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'lightfast'::regnamespace"
+        ).fetchall()
+    assert rows == [("workspaces",)]
+
+
+def test_a_foreign_servers_own_time_zone_and_date_style_change_nothing(
+    foreign: Callable[[str], Database],
+) -> None:
+    database = foreign("SUPERUSER")
+    with database.connect("migrator", autocommit=True) as conn:
+        conn.execute("ALTER ROLE CURRENT_USER SET timezone = 'America/New_York'")
+        conn.execute("ALTER ROLE CURRENT_USER SET datestyle = 'German'")
+    assert database.migrate() == head_revision()
+    for role in ("migrator", "pipeline", "analyst"):
+        with database.connect(role) as conn:
+            shown = conn.execute("SELECT '2026-05-01T22:30:00Z'::timestamptz::text").fetchone()
+            assert shown == ("2026-05-01 22:30:00+00",)
+
+
+def test_tables_are_found_by_their_bare_names_in_an_address_of_either_kind(
+    database: Database, foreign: Callable[[str], Database]
+) -> None:
+    own = foreign("SUPERUSER")
+    own.migrate()
+    for place in (database, own):
+        for role in ("pipeline", "analyst"):
+            with psycopg.connect(place.url(role)) as conn:
+                assert conn.execute("SELECT count(*) FROM observations").fetchone() == (0,)
+
+
+def test_what_a_database_is_called_for_a_person_holds_neither_user_nor_password(
+    foreign: Callable[[str], Database],
+) -> None:
+    shown = foreign("NOCREATEROLE").describe()
+    assert "hunter2" not in shown
+    assert "foreign_0" in shown
