@@ -9,8 +9,10 @@ import pytest
 
 from lightfast_pipelines.assets import liveness
 from lightfast_pipelines.assets.memory import TABLES
+from lightfast_pipelines.capture.versions import CLUSTER_RULES
 from lightfast_pipelines.definitions import build_definitions, defs
 from lightfast_pipelines.partitions import DAILY, first_day, today
+from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store import tables
 
 DAILY_ASSETS = {"provider_history", "raw_payloads", *TABLES, "embeddings", "clusters"}
@@ -67,6 +69,13 @@ def test_every_asset_says_who_owns_it_what_a_row_is_and_which_columns_it_has() -
         assert all(column.description and column.type for column in schema.columns), name
     columns = {c.name for c in specs()["observations"].metadata["dagster/column_schema"].columns}
     assert columns == {column.name for column in tables.observations.columns}
+
+
+def test_a_code_version_names_the_rules_that_make_the_asset() -> None:
+    versions = {name: spec.code_version for name, spec in specs().items()}
+    rules = ", ".join(f"{name} {provider.rule_version}" for name, provider in discover().items())
+    assert {versions[name] for name in TABLES} == {rules}
+    assert versions["clusters"] == versions["actors"] == f"clusters {CLUSTER_RULES}"
 
 
 def test_daily_assets_share_one_partitions_object_and_run_a_range_in_one_run() -> None:

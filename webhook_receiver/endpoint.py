@@ -97,9 +97,9 @@ class Webhooks:
                 raise Refusal(404, "no such installation", drain=True)
             if not secrets:
                 raise Refusal(401, "not verified", reason="no secret is set", drain=True)
-            line["status"] = 200
             new = await self._take_in(provider, secrets, await body.read(scope), scope, line)
             await answer(send, 200, NEW if new else DUPLICATE)
+            line["status"] = 200
         except Refusal as refusal:
             line |= {"status": refusal.status, "reason": refusal.reason}
             # Before the answer, which may wait for a client that is still sending.
@@ -110,6 +110,9 @@ class Webhooks:
             await answer(send, 503, _error("the database is away: try again"), RETRY_AFTER)
         except ClientGone:
             line |= {"status": 499, "reason": "client hung up"}
+        except asyncio.CancelledError:
+            line |= {"status": 499, "reason": "ended before it was answered"}
+            raise
         except Exception as error:
             number = chance.token_hex(8)
             line |= {"status": 500, "id": number, "reason": "unexpected error"}

@@ -18,6 +18,7 @@ from lightfast_pipelines.assets._metadata import (
 from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
 from lightfast_pipelines.capture.batch import CaptureReport
 from lightfast_pipelines.capture.session import Bounds, reprocess, take_waiting
+from lightfast_pipelines.capture.versions import code_version
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.resources.database import PENDING_TAG
 from lightfast_pipelines.settings import settings
@@ -42,7 +43,8 @@ SENSOR_SECONDS = {"recent": 15.0, "backlog": 120.0}
     description="Turns deliveries into the memory's tables, a batch a transaction.",
     # Skippable: a sensor's run whose turn it is not ends well and materializes nothing.
     specs=[
-        table_spec(name, deps=["raw_payloads"], skippable=True, code_version="1") for name in TABLES
+        table_spec(name, deps=["raw_payloads"], skippable=True, code_version=code_version(name))
+        for name in TABLES
     ],
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),

@@ -8,14 +8,18 @@ import dagster as dg
 from lightfast_pipelines.assets._metadata import table_rows, table_spec
 from lightfast_pipelines.assets._turn import turn
 from lightfast_pipelines.capture.people import decide_actors
-from lightfast_pipelines.capture.versions import CLUSTER_RULES
+from lightfast_pipelines.capture.versions import CLUSTER_RULES, code_version
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.pending import organisations_due
 
 
 @dg.multi_asset(
     name="decide_actors",
-    specs=[table_spec("actors", deps=["actor_identities"], skippable=True, code_version="1")],
+    specs=[
+        table_spec(
+            "actors", deps=["actor_identities"], skippable=True, code_version=code_version("actors")
+        )
+    ],
     retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
 )
 def actors(

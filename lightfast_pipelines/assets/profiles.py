@@ -8,6 +8,7 @@ import dagster as dg
 from lightfast_pipelines.assets._metadata import bars, preview, table_rows, table_spec
 from lightfast_pipelines.assets._turn import progress_log, turn
 from lightfast_pipelines.capture.profiles import update_profiles
+from lightfast_pipelines.capture.versions import code_version
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.pending import profile_sizes
 
@@ -16,7 +17,10 @@ from lightfast_pipelines.store.pending import profile_sizes
     name="update_profiles",
     specs=[
         table_spec(
-            "actor_profiles", deps=["actors", "observations"], skippable=True, code_version="1"
+            "actor_profiles",
+            deps=["actors", "observations"],
+            skippable=True,
+            code_version=code_version("actor_profiles"),
         )
     ],
     retry_policy=dg.RetryPolicy(max_retries=1, delay=2),

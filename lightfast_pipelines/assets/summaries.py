@@ -8,6 +8,7 @@ import dagster as dg
 from lightfast_pipelines.assets._metadata import bars, preview, table_rows, table_spec
 from lightfast_pipelines.assets._turn import progress_log, turn
 from lightfast_pipelines.capture.summaries import summarize_clusters
+from lightfast_pipelines.capture.versions import code_version
 from lightfast_pipelines.store import tables
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.pending import summary_sizes
@@ -25,7 +26,7 @@ from lightfast_pipelines.store.pending import summary_sizes
             ),
             deps=["cluster_consolidation"],
             skippable=True,
-            code_version="1",
+            code_version=code_version("cluster_summaries"),
         )
     ],
     retry_policy=dg.RetryPolicy(max_retries=1, delay=2),

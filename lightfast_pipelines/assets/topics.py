@@ -10,7 +10,9 @@ from lightfast_pipelines.assets._metadata import bars, preview, table_rows, tabl
 from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
 from lightfast_pipelines.capture.clustering import assign_provisional
 from lightfast_pipelines.capture.consolidation import consolidate
+from lightfast_pipelines.capture.versions import code_version
 from lightfast_pipelines.partitions import DAILY
+from lightfast_pipelines.resources.models import Embedder
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store import tables
 from lightfast_pipelines.store.database import Database
@@ -21,7 +23,11 @@ _EVERYTHING = 2**31 - 1
 
 @dg.multi_asset(
     name="assign_clusters",
-    specs=[table_spec("clusters", deps=["embeddings"], skippable=True, code_version="1")],
+    specs=[
+        table_spec(
+            "clusters", deps=["embeddings"], skippable=True, code_version=code_version("clusters")
+        )
+    ],
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
@@ -70,20 +76,22 @@ def clusters(
             ),
             deps=["clusters", "actors"],
             skippable=True,
-            code_version="1",
+            code_version=code_version("cluster_consolidation"),
         )
     ],
     retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
 )
 def cluster_consolidation(
-    context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
+    context: dg.AssetExecutionContext,
+    database: dg.ResourceParam[Database],
+    embedder: dg.ResourceParam[Embedder],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Decides the clusters of every workspace that changed since it was last decided."""
     with turn(context, database, "clusters") as conn:
         if conn is None:
             return
         report = consolidate(
-            conn, now=datetime.now(UTC), progress=progress_log(context, "observations")
+            conn, embedder, now=datetime.now(UTC), progress=progress_log(context, "observations")
         )
         size = table_rows(conn, ["clusters"])["clusters"]
         sizes = cluster_sizes(conn)

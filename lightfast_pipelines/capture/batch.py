@@ -13,12 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-import psycopg
-
 from lightfast_pipelines.capture.deleted import mark_deleted
 from lightfast_pipelines.capture.edges import write_edges
 from lightfast_pipelines.capture.entities import write_mentions
 from lightfast_pipelines.capture.facts import Fact, Facts, gather
+from lightfast_pipelines.capture.faults import judge
 from lightfast_pipelines.capture.identities import (
     ensure_identities,
     remove_unmentioned,
@@ -129,22 +128,16 @@ def _is_waiting(conn: Connection, days: Sequence[date] | None) -> bool:
 def _capture_raws(
     conn: Connection, raws: Sequence[RawPayload], now: datetime, kept: KeptReadings
 ) -> list[BatchResult]:
-    """Captures the payloads in one transaction; where one of them cannot be written, one by one."""
+    """Captures the payloads in one transaction; where one of them cannot be written, one by one.
+
+    Raises what is no fault of a payload: the queue stays as it is.
+    """
     try:
         result = capture_batch(conn, raws, now, kept)
         conn.commit()
-    except (
-        psycopg.DataError,
-        psycopg.IntegrityError,
-        psycopg.ProgrammingError,
-        ValueError,
-        LookupError,
-        TypeError,
-        ArithmeticError,
-        AttributeError,
-        AssertionError,
-        RecursionError,
-    ) as error:
+    except Exception as error:
+        if not judge(error).of_a_payload:
+            raise
         conn.rollback()
         if len(raws) > 1:
             _log.warning(
@@ -164,7 +157,9 @@ def _capture_raws(
 
 
 def _dead_letter(raw: RawPayload, error: Exception) -> Outcome:
-    return Outcome(raw.id, None, None, None, "dlq", describe_error(error), raw.attempts + 1, 0)
+    return Outcome(
+        raw.id, None, None, None, "dlq", describe_error(error), None, raw.attempts + 1, 0
+    )
 
 
 def capture_batch(

@@ -15,12 +15,11 @@ from lightfast_pipelines.capture.happenings import read_happenings, read_links
 from lightfast_pipelines.capture.meaning import VectorMeaning, load_vectors
 from lightfast_pipelines.capture.membership import replace_clusters
 from lightfast_pipelines.capture.people import decide_actors
-from lightfast_pipelines.capture.ports import LOCAL_MODEL
+from lightfast_pipelines.capture.ports import EmbeddingModel
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import decide, find_threads
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters
-from lightfast_pipelines.store.tables import VECTOR_DIMENSIONS
 
 
 @dataclass(slots=True)
@@ -49,16 +48,16 @@ ORDER BY w.org_id, w.slug
 
 def consolidate(
     conn: Connection,
+    model: EmbeddingModel,
     *,
     now: datetime,
     progress: Callable[[int], None] | None = None,
     force: bool = False,
-    model: str = LOCAL_MODEL,
-    dimensions: int = VECTOR_DIMENSIONS,
 ) -> ConsolidationReport:
     """Actors, then clusters of each workspace that is due (all with `force`), each its own transaction.
 
-    The caller holds the job's lock. `progress` gets the number of observations of each workspace.
+    `model` is the one whose vectors say what is alike. The caller holds the job's lock;
+    `progress` gets the number of observations of each workspace.
     """
     began = time.monotonic()
     report = ConsolidationReport()
@@ -75,9 +74,7 @@ def consolidate(
     conn.commit()
     for workspace_id, org_id, slug in due:
         with conn.transaction():
-            observations = _consolidate(
-                conn, workspace_id, org_id, slug, now, report, (model, dimensions)
-            )
+            observations = _consolidate(conn, workspace_id, org_id, slug, now, report, model)
         conn.commit()
         report.workspaces += 1
         report.observations += observations
@@ -94,7 +91,7 @@ def _consolidate(
     slug: str,
     now: datetime,
     report: ConsolidationReport,
-    model: tuple[str, int],
+    model: EmbeddingModel,
 ) -> int:
     hold_clusters(conn, workspace_id)
     # Read first: what capture adds from here on makes the workspace due again.
@@ -104,7 +101,7 @@ def _consolidate(
     material = read_happenings(conn, workspace_id)
     threads = find_threads(material.happenings, read_links(conn, workspace_id))
     meaning = VectorMeaning(
-        load_vectors(conn, workspace_id, model[0], material.ids, model[1]),
+        load_vectors(conn, workspace_id, model.name, material.ids, model.dimensions),
         [happening.at for happening in material.happenings],
         threads.unit_of,
         len(threads.units),

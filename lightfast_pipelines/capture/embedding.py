@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from lightfast_pipelines.capture.outcomes import mark_changed
 from lightfast_pipelines.capture.ports import VIEWS, Embedder, VectorIndex, Vectors, View
 
 # 2,000 observations are 6,000 vectors, 6 MiB; three views of the longest texts are 60 MB.
@@ -110,6 +111,8 @@ def embed_pending(
                 break
             report.vectors += index.upsert(_embed(embedder, page))
             conn.execute(_NAME_VECTORS, ([row[0] for row in page],))
+            # What was decided before these vectors were there is decided again.
+            mark_changed(conn, [row[1] for row in page])
         conn.commit()
         after = page[-1][0]
         report.observations += len(page)

@@ -46,6 +46,12 @@ _UPDATES = ", ".join(
     for column in _COLUMNS
     if column not in ("external_id", "workspace_id", "source_id")
 )
+_VECTORS_OF_SAME_TEXT = ", ".join(
+    f"""{column} = CASE
+      WHEN (observations.title, observations.content) IS DISTINCT FROM (excluded.title, excluded.content)
+      THEN NULL ELSE observations.{column} END"""
+    for column in ("embedding_title_id", "embedding_content_id", "embedding_summary_id")
+)
 _json = msgspec.json.Encoder(enc_hook=str, order="deterministic")
 
 
@@ -60,10 +66,7 @@ def write_observations(
         f"""
         INSERT INTO lightfast.observations ({_QUOTED}) SELECT {_QUOTED} FROM {staged}
         ORDER BY workspace_id, source_id
-        ON CONFLICT (workspace_id, source_id) DO UPDATE SET {_UPDATES},
-          embedding_title_id = CASE
-            WHEN (observations.title, observations.content) IS DISTINCT FROM (excluded.title, excluded.content)
-            THEN NULL ELSE observations.embedding_title_id END
+        ON CONFLICT (workspace_id, source_id) DO UPDATE SET {_UPDATES}, {_VECTORS_OF_SAME_TEXT}
         RETURNING workspace_id, source_id, id, embedding_title_id IS NULL AND xmax <> 0
         """
     ).fetchall()

@@ -17,7 +17,7 @@ from lightfast_pipelines.capture.clustering import assign_provisional
 from lightfast_pipelines.capture.consolidation import consolidate
 from lightfast_pipelines.capture.embedding import embed_pending
 from lightfast_pipelines.capture.kept import KeptReadings
-from lightfast_pipelines.capture.ports import Embedder, VectorIndex
+from lightfast_pipelines.capture.ports import Embedder, EmbeddingModel, VectorIndex
 from lightfast_pipelines.capture.requeue import requeue_outdated
 from lightfast_pipelines.capture.versions import CLUSTER_RULES
 from lightfast_pipelines.settings import Settings
@@ -79,7 +79,7 @@ def process(
             before = report.waits
             _capture(conn, settings, report, progress, clock)
             _embed(conn, settings, report, progress, embedder, index_on(conn))
-            _cluster(conn, settings, report, progress, clock)
+            _cluster(conn, settings, report, progress, clock, embedder)
             report.waits = what_waits(conn, embedder.name)
             if report.waits == before:
                 break
@@ -141,6 +141,7 @@ def _cluster(
     report: ProcessReport,
     progress: Progress,
     clock: Callable[[], datetime],
+    model: EmbeddingModel,
 ) -> None:
     with job_lock(conn, "clusters", wait=True):
         progress.stage("clusters")
@@ -151,6 +152,6 @@ def _cluster(
             if not done.observations:
                 break
         progress.stage("consolidation")
-        decided = consolidate(conn, now=clock(), progress=progress.advance)
+        decided = consolidate(conn, model, now=clock(), progress=progress.advance)
         report.workspaces += decided.workspaces
         report.spent("consolidation", decided.seconds)

@@ -13,15 +13,16 @@ if TYPE_CHECKING:
 View = Literal["title", "content", "summary"]
 VIEWS: tuple[View, ...] = ("title", "content", "summary")
 
-# The model that serves where no other is set up.
-LOCAL_MODEL = "wordllama-256"
 
-
-class Embedder(Protocol):
-    """Makes vectors of texts. `name` goes into every row: another name makes all vectors anew."""
+class EmbeddingModel(Protocol):
+    """Whose vectors they are. `name` goes into every row: another name makes all vectors anew."""
 
     name: str
     dimensions: int
+
+
+class Embedder(EmbeddingModel, Protocol):
+    """Makes vectors of texts."""
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(len(texts), dimensions) float32, rows of length 1; all zeros for a text without a token."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from lightfast_pipelines.capture.reading import ReadPayload
 from lightfast_pipelines.domain.events import (
@@ -22,7 +22,6 @@ from lightfast_pipelines.domain.events import (
 from lightfast_pipelines.domain.wanted import choose_statements, refuse_event
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.links import NOT_LINKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +38,16 @@ class Link:
     resource_meta: Mapping[str, Any]
 
 
+WaitsFor = Literal["link", "entity", "rules"]
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a payload in a workspace (None: in none), and the statements it may make there."""
+    """What became of a payload in a workspace (None: in none), and the statements it may make there.
+
+    `waits_for` says what a parked one waits for: its resource to be linked, the thing it is routed
+    through to be known, or rules that understand it.
+    """
 
     raw_payload_id: int
     workspace_id: int | None
@@ -49,6 +55,7 @@ class Outcome:
     routes: tuple[str, ...] | None
     status: str
     reason: str | None
+    waits_for: WaitsFor | None
     attempts: int
     rule_version: int
     statements: tuple[Statement, ...] = ()
@@ -200,7 +207,11 @@ def decide(
     own_key = route.resource_key if route else None
 
     def outcome(
-        one: Reached | None, status: str, reason: str | None, made: tuple[Statement, ...] = ()
+        one: Reached | None,
+        status: str,
+        reason: str | None,
+        made: tuple[Statement, ...] = (),
+        waits_for: WaitsFor | None = None,
     ) -> Outcome:
         return Outcome(
             raw.id,
@@ -209,6 +220,7 @@ def decide(
             candidates if len(candidates) > 1 or (route and route.via) else None,
             status,
             reason,
+            waits_for,
             raw.attempts + 1 if status == "dlq" else 0,
             payload.rule_version,
             made,
@@ -220,15 +232,14 @@ def decide(
     if isinstance(reading, Filtered | Lifecycle):
         return [outcome(place, "filtered", reading.reason) for place in places]
     if isinstance(reading, Parked):
-        return [outcome(place, "parked", reading.reason) for place in places]
+        return [outcome(place, "parked", reading.reason, (), "rules") for place in places]
     assert isinstance(reading, Understood)
     if not reading.statements:
         nothing = reading.reason or "nothing to remember in it"
         return [outcome(place, "filtered", nothing) for place in places]
     if not reached:
-        return [
-            replace(outcome(None, "parked", _why_parked(route)), resource_key=_waits_for(route))
-        ]
+        why, waits_for, key = _why_parked(route)
+        return [replace(outcome(None, "parked", why, (), waits_for), resource_key=key)]
     decided = []
     for one in reached:
         link = one.link
@@ -246,17 +257,15 @@ def decide(
     return decided
 
 
-def _why_parked(route: Route | None) -> str:
+def _why_parked(route: Route | None) -> tuple[str, WaitsFor, str | None]:
+    """(reason, what it waits for, the key that brings it back: of the entity it is routed through,
+    else of its resource)."""
     if route is None:
-        return "it names no resource"
+        return "it names no resource", "rules", None
     if route.via is not None:
-        return f"nothing is known of {route.via} yet, through which it would be routed"
-    return f"{route.resource_key} {NOT_LINKED}"
-
-
-def _waits_for(route: Route | None) -> str | None:
-    """Key that brings it back: of the entity it is routed through, else of its resource."""
-    return None if route is None else route.via or route.resource_key
+        reason = f"nothing is known of {route.via} yet, through which it would be routed"
+        return reason, "entity", route.via
+    return f"{route.resource_key} is not linked to a workspace", "link", route.resource_key
 
 
 def _default_branch(payload: ReadPayload, link: Link) -> str | None:

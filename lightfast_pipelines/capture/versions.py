@@ -5,9 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lightfast_pipelines.domain.clusters import RULE_VERSION as CLUSTER_RULES
+from lightfast_pipelines.domain.profiles import RULE_VERSION as PROFILE_RULES
+from lightfast_pipelines.domain.summaries import RULE_VERSION as SUMMARY_RULES
 from lightfast_pipelines.providers import discover
 
-__all__ = ["CLUSTER_RULES", "Rules", "current_rules"]
+__all__ = ["CLUSTER_RULES", "Rules", "code_version", "current_rules"]
+
+# Assets that are not made of the providers' rules alone. Who is who is decided with the clusters.
+_RULES_OF_ASSETS = {
+    "actors": f"clusters {CLUSTER_RULES}",
+    "clusters": f"clusters {CLUSTER_RULES}",
+    "cluster_consolidation": f"clusters {CLUSTER_RULES}",
+    "actor_profiles": f"profiles {PROFILE_RULES}",
+    "cluster_summaries": f"summaries {SUMMARY_RULES}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,5 +38,18 @@ class Rules:
 
 def current_rules(model: str) -> Rules:
     """The rules of this code, with the model of the embedder that is set."""
-    providers = tuple((name, provider.rule_version) for name, provider in discover().items())
-    return Rules(model, CLUSTER_RULES, providers)
+    return Rules(model, CLUSTER_RULES, _provider_rules())
+
+
+def code_version(asset: str) -> str:
+    """By which rules an asset is made, as Dagster shows it: it marks what older rules made as stale.
+
+    >>> code_version("cluster_summaries")
+    'summaries 1'
+    """
+    rules = _RULES_OF_ASSETS.get(asset)
+    return rules or ", ".join(f"{name} {version}" for name, version in _provider_rules())
+
+
+def _provider_rules() -> tuple[tuple[str, int], ...]:
+    return tuple((name, provider.rule_version) for name, provider in discover().items())

@@ -207,10 +207,11 @@ def _still_waiting(conn: Connection, played: Played) -> dict[str, int]:
 def _consolidate(conn: Connection, stack: Stack) -> None:
     """What the schedule does every few minutes, now."""
     from lightfast_pipelines.capture.consolidation import consolidate
+    from lightfast_pipelines.cli.opening import the_embedder
     from lightfast_pipelines.store.locks import job_lock
 
     with job_lock(conn, "clusters", wait=True):
-        consolidate(conn, now=datetime.now(UTC))
+        consolidate(conn, the_embedder(), now=datetime.now(UTC))
     say(f"actors and clusters are decided; Dagster shows the runs at {stack.dagster_url}/runs")
 
 

@@ -16,7 +16,6 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import change_routing
 
 REMOVED = "removed by an operator"
-NOT_LINKED = "is not linked to a workspace"
 """How the reason of a payload ends that waits for its resource to be linked."""
 
 

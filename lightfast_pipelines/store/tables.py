@@ -310,6 +310,13 @@ outcomes = Table(
         "Every key it can be routed by, where there are several; null: resource_key alone.",
         nullable=True,
     ),
+    _col(
+        "waits_for",
+        Text,
+        "What a parked one waits for: link (its resource to be linked), entity (what it is routed"
+        " through to be known) or rules (that understand it).",
+        nullable=True,
+    ),
     Index(
         "uq_outcomes",
         "raw_payload_id",

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.links import NOT_LINKED
 
 # Lines of each kind that are listed; the counts are whole.
 SHOWN = 50
@@ -93,7 +92,7 @@ class WaitingForYou:
 
 # What goes through capture again is not waiting for a person.
 _WAITING = """
-  SELECT o.*, p.provider, p.event_type, p.received_at, o.reason LIKE %(not_linked)s AS unlinked
+  SELECT o.*, p.provider, p.event_type, p.received_at
   FROM lightfast.outcomes o JOIN lightfast.raw_payloads p ON p.id = o.raw_payload_id
   WHERE o.status IN ('parked', 'dlq')
     AND NOT EXISTS (SELECT FROM lightfast.raw_queue q WHERE q.raw_payload_id = o.raw_payload_id)
@@ -102,7 +101,7 @@ _WAITING = """
 
 def waiting_for_you(conn: Connection, *, now: datetime) -> WaitingForYou:
     """Everything that waits for a person, the most deliveries first; `now` tells how old stubs are."""
-    parameters = {"not_linked": f"%{NOT_LINKED}", "shown": SHOWN}
+    parameters = {"shown": SHOWN}
     workspaces = conn.execute("SELECT slug FROM lightfast.workspaces LIMIT 2").fetchall()
     slug = workspaces[0][0] if len(workspaces) == 1 else "WORKSPACE"
     unlinked = [
@@ -111,10 +110,10 @@ def waiting_for_you(conn: Connection, *, now: datetime) -> WaitingForYou:
             f"""
             SELECT resource_key, count(DISTINCT raw_payload_id)::int,
                    array_agg(DISTINCT event_type ORDER BY event_type), min(received_at),
-                   CASE WHEN bool_or(unlinked) THEN resource_key ELSE min(routes[1]) END
+                   CASE WHEN bool_or(waits_for = 'link') THEN resource_key ELSE min(routes[1]) END
             FROM ({_WAITING}) w
             WHERE status = 'parked' AND resource_key IS NOT NULL AND workspace_id IS NULL
-              AND (unlinked OR reason LIKE 'nothing is known of %%')
+              AND waits_for IN ('link', 'entity')
             GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(shown)s
             """,
             parameters,
@@ -126,7 +125,7 @@ def waiting_for_you(conn: Connection, *, now: datetime) -> WaitingForYou:
             f"""
             SELECT provider, event_type, reason, count(DISTINCT raw_payload_id)::int, min(received_at)
             FROM ({_WAITING}) w
-            WHERE status = 'parked' AND NOT (unlinked OR reason LIKE 'nothing is known of %%')
+            WHERE status = 'parked' AND waits_for = 'rules'
             GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3 LIMIT %(shown)s
             """,
             parameters,

@@ -86,7 +86,7 @@ DECIDED = sorted(
 
 def test_consolidation_finds_threads_and_stretches_of_work(conn: Connection) -> None:
     tell(Memory(conn), list(range(len(STORY))))
-    report = consolidate(conn, now=NOW)
+    report = consolidate(conn, WordLlamaEmbedder(), now=NOW)
     assert clusters(conn) == DECIDED
     assert (report.workspaces, report.observations, report.clusters) == (1, 7, 4)
     rows = conn.execute(
@@ -98,9 +98,9 @@ def test_consolidation_finds_threads_and_stretches_of_work(conn: Connection) -> 
     # Idle counts from the release notes, 33 days after the rest, not from today.
     assert [status for _, status, _ in rows] == ["idle", "idle", "idle", "open"]
     assert rows[3] == ("Release notes", "open", ["git:cleo <cleo@x.io>"])
-    again = consolidate(conn, now=NOW)
+    again = consolidate(conn, WordLlamaEmbedder(), now=NOW)
     assert again.workspaces == 0
-    forced = consolidate(conn, now=NOW, force=True)
+    forced = consolidate(conn, WordLlamaEmbedder(), now=NOW, force=True)
     assert (forced.moved, forced.created, forced.removed) == (0, 0, 0)
 
 
@@ -117,8 +117,8 @@ def test_any_order_of_arrival_and_of_provisional_runs_ends_in_the_same_clusters(
                 tell(memory, chunk)
                 assign_provisional(conn, max_rows=100)
                 if seed == 1:
-                    consolidate(conn, now=NOW)
-            consolidate(conn, now=NOW)
+                    consolidate(conn, WordLlamaEmbedder(), now=NOW)
+            consolidate(conn, WordLlamaEmbedder(), now=NOW)
             assert clusters(conn) == DECIDED
             rows = conn.execute(
                 """
@@ -183,13 +183,13 @@ def test_a_changed_id_leads_on_by_an_alias_and_the_log_says_what_happened(
 ) -> None:
     memory = Memory(conn)
     tell(memory, [1, 6])
-    consolidate(conn, now=NOW)
+    consolidate(conn, WordLlamaEmbedder(), now=NOW)
     row = conn.execute(
         "SELECT id FROM lightfast.clusters WHERE topic_label LIKE 'Test the retry%%'"
     ).fetchone()
     assert row is not None
     tell(memory, [0])
-    consolidate(conn, now=NOW)
+    consolidate(conn, WordLlamaEmbedder(), now=NOW)
     now_in = conn.execute(
         """
         SELECT a.cluster_id, c.observation_count FROM lightfast.cluster_aliases a
@@ -205,7 +205,7 @@ def test_a_changed_id_leads_on_by_an_alias_and_the_log_says_what_happened(
     # The earlier commit is gone again: the old id is alive, so it is no alias any more.
     conn.execute("DELETE FROM lightfast.observations WHERE subject_key = %s", (sha(1),))
     memory.touch()
-    consolidate(conn, now=NOW)
+    consolidate(conn, WordLlamaEmbedder(), now=NOW)
     aliases = conn.execute("SELECT alias_id, cluster_id FROM lightfast.cluster_aliases").fetchall()
     assert aliases == [(now_in[0], row[0])]
 
@@ -221,10 +221,10 @@ def test_workspaces_are_decided_apart_and_what_changes_meanwhile_stays_due(
         with database.connect() as capture:
             capture.execute("UPDATE lightfast.consolidation_marks SET changes = changes + 1")
 
-    consolidate(conn, now=NOW, progress=meanwhile)
+    consolidate(conn, WordLlamaEmbedder(), now=NOW, progress=meanwhile)
     rows = conn.execute("SELECT DISTINCT id, workspace_id FROM lightfast.clusters").fetchall()
     assert len(rows) == 2
-    assert consolidate(conn, now=NOW).workspaces == 2
+    assert consolidate(conn, WordLlamaEmbedder(), now=NOW).workspaces == 2
 
 
 def test_a_merge_of_people_makes_the_workspaces_due_in_which_they_wrote(conn: Connection) -> None:
@@ -238,12 +238,12 @@ def test_a_merge_of_people_makes_the_workspaces_due_in_which_they_wrote(conn: Co
     ours.observation(sha(1), "One", author=author)
     elsewhere.observation(sha(2), "Two")
     conn.commit()
-    assert consolidate(conn, now=NOW).workspaces == 2
+    assert consolidate(conn, WordLlamaEmbedder(), now=NOW).workspaces == 2
     elsewhere.identity("github", "7", source_username="ann")
     elsewhere.touch()
     conn.commit()
     # Only `elsewhere` was touched; its account sorts after the address, so Ann's id stays.
-    assert consolidate(conn, now=NOW).workspaces == 1
+    assert consolidate(conn, WordLlamaEmbedder(), now=NOW).workspaces == 1
     elsewhere.identity(
         "git",
         "A <7+ann@users.noreply.github.com>",
@@ -252,4 +252,32 @@ def test_a_merge_of_people_makes_the_workspaces_due_in_which_they_wrote(conn: Co
     )
     elsewhere.touch()
     conn.commit()
-    assert consolidate(conn, now=NOW).workspaces == 2
+    assert consolidate(conn, WordLlamaEmbedder(), now=NOW).workspaces == 2
+
+
+class AnotherModel(WordLlamaEmbedder):
+    name = "another"
+
+
+def test_likeness_is_that_of_the_model_that_is_set(conn: Connection) -> None:
+    memory = Memory(conn)
+    for number, name in ((1, "ann"), (2, "ben")):
+        author = memory.identity("git", f"{name} <{name}@x.io>", source_name=name)
+        title = "Retry deliveries that time out"
+        memory.observation(
+            sha(number), title, at=hours(number), files=(f"{name}.py",), author=author
+        )
+    memory.touch()
+    embed_pending(conn, AnotherModel(), PgVectorIndex(conn), max_rows=1000)
+    consolidate(conn, WordLlamaEmbedder(), now=NOW)
+    assert len(clusters(conn)) == 2
+    consolidate(conn, AnotherModel(), now=NOW, force=True)
+    assert len(clusters(conn)) == 1
+
+
+def test_vectors_that_come_after_the_decision_make_it_due_again(conn: Connection) -> None:
+    tell(Memory(conn), list(range(len(STORY))))
+    consolidate(conn, WordLlamaEmbedder(), now=NOW)
+    assert consolidate(conn, WordLlamaEmbedder(), now=NOW).workspaces == 0
+    embed_pending(conn, AnotherModel(), PgVectorIndex(conn), max_rows=1000)
+    assert consolidate(conn, AnotherModel(), now=NOW).workspaces == 1

@@ -14,6 +14,7 @@ from lightfast_pipelines.capture.summaries import (
     summarize_clusters,
     workspaces_due,
 )
+from lightfast_pipelines.models.embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection
 from tests.capture.rows import Memory, hours
 
@@ -46,7 +47,7 @@ def update(memory: Memory, *, now: datetime = NOW, force: bool = False) -> Summa
     """As the schedules do it: clusters decided anew, then their summaries."""
     memory.touch()
     memory.conn.commit()
-    consolidate(memory.conn, now=now)
+    consolidate(memory.conn, WordLlamaEmbedder(), now=now)
     return summarize_clusters(memory.conn, now=now, force=force)
 
 
@@ -99,7 +100,7 @@ def test_nothing_is_looked_at_again_until_clusters_are_decided_anew(memory: Memo
     memory.conn.commit()
     assign_provisional(memory.conn, max_rows=100)
     assert workspaces_due(memory.conn) == 0
-    consolidate(memory.conn, now=LATER)
+    consolidate(memory.conn, WordLlamaEmbedder(), now=LATER)
     assert workspaces_due(memory.conn) == 1
 
 

@@ -95,7 +95,7 @@ def tenants(conn: Connection) -> dict[str, Workspace]:
     for org in ("acme", "rival"):
         decide_actors(conn, org, now=later)
     conn.commit()
-    consolidate(conn, now=later)
+    consolidate(conn, WordLlamaEmbedder(), now=later)
     update_profiles(conn, now=later)
     summarize_clusters(conn, now=later)
     for table in ("backfill_coverage", "id_sweeps"):

@@ -13,6 +13,7 @@ from lightfast_pipelines.capture.consolidation import consolidate
 from lightfast_pipelines.definitions import build_definitions
 from lightfast_pipelines.jobs.profiles import profiles_when_due
 from lightfast_pipelines.jobs.summaries import summaries_when_due
+from lightfast_pipelines.models.embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection, Database
 from tests.arriving import arrive, count, link
 
@@ -36,7 +37,7 @@ def remember(conn: Connection) -> None:
     arrive(conn, DAYS, each=5)
     now = datetime.now(UTC)
     capture(conn, days=None, max_rows=100, batch_rows=100, now=now)
-    consolidate(conn, now=now)
+    consolidate(conn, WordLlamaEmbedder(), now=now)
 
 
 def test_profiles_are_asked_for_while_something_changed_and_then_no_more(

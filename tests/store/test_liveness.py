@@ -13,6 +13,7 @@ from lightfast_pipelines.capture.consolidation import consolidate
 from lightfast_pipelines.capture.people import decide_actors
 from lightfast_pipelines.capture.profiles import update_profiles
 from lightfast_pipelines.capture.summaries import summarize_clusters
+from lightfast_pipelines.models.embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.links import add_workspace, link_resource
 from lightfast_pipelines.store.liveness import SHARES, THRESHOLDS, Share, ShareName, share
@@ -29,7 +30,7 @@ ALL = datetime.now(UTC) + timedelta(days=1)
 def settle(conn: Connection, *, profiles: bool = True, summaries: bool = True) -> None:
     """What the schedules do."""
     conn.commit()
-    consolidate(conn, now=NOW)
+    consolidate(conn, WordLlamaEmbedder(), now=NOW)
     if profiles:
         update_profiles(conn, now=NOW)
     if summaries:
@@ -227,7 +228,7 @@ def test_what_has_only_just_come_is_given_time(conn: Connection) -> None:
     decide_actors(conn, "default", now=NOW)
     conn.commit()
     assert share(conn, "profiles_count", before=datetime.now(UTC) - timedelta(hours=2)).whole == 0
-    consolidate(conn, now=ALL)
+    consolidate(conn, WordLlamaEmbedder(), now=ALL)
     assert share(conn, "clusters_have_a_summary", before=NOW).whole == 0
 
 

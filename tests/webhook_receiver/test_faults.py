@@ -7,10 +7,13 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
 
+from lightfast_pipelines.providers import discover
+from lightfast_pipelines.providers.contract import Secret
 from lightfast_pipelines.store.database import Database
 from tests.webhook_receiver.serving import (
     SECRET,
@@ -25,6 +28,7 @@ from tests.webhook_receiver.serving import (
     until,
 )
 from webhook_receiver import logs
+from webhook_receiver.app import create_app
 
 MARK = "very-private-words"
 
@@ -131,3 +135,30 @@ def test_what_is_not_http_is_refused(database: Database) -> None:
             with raw_request(client, head) as connection:
                 assert connection.recv(100).startswith(b"HTTP/1.1 400")
         assert deliver(client).status_code == 200
+
+
+def test_a_request_that_is_cancelled_is_not_logged_as_answered(written: io.StringIO) -> None:
+    app = create_app(
+        dsn="postgresql://nowhere", providers=discover(), secrets={"github": [Secret("x", b"x")]}
+    )
+    scope = {"type": "http", "path": "/webhooks/github", "method": "POST", "headers": []}
+
+    async def cancel_while_it_reads() -> None:
+        reading = asyncio.Event()
+
+        async def receive() -> Any:
+            reading.set()
+            await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            pytest.fail(f"answered {message}")
+
+        request = asyncio.create_task(app(scope, receive, send))
+        await reading.wait()
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+
+    asyncio.run(cancel_while_it_reads())
+    [line] = [line for line in lines(written) if line["event"] == "delivery"]
+    assert (line["status"], line["reason"]) == (499, "ended before it was answered")
