@@ -14,6 +14,10 @@ from typing import Any
 
 # Reasons of the change with which an entity begins: nothing can have happened to it before.
 OPENING_REASONS = frozenset({"opened", "created"})
+# Reason of a change that only says that its value holds no longer: where another holds, it says nothing.
+# When a deployment takes an environment over, the one before it is reported as inactive afterwards.
+ENDING_REASON = "no longer"
+NOTHING = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,10 @@ class Fact:
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
     observation_id: int | None = field(default=None, compare=False)
     identity_id: int | None = field(default=None, compare=False)
+
+    @property
+    def is_ending(self) -> bool:
+        return self.reason == ENDING_REASON
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,8 @@ class _Timeline:
     """What is believed at one moment: facts in order, and which of them begin an interval.
 
     A fact begins one where its value differs from its predecessor's, and it ends where the next one
-    begins. So an inserted fact changes at most its own place, its successor's and the interval before.
+    begins. So an inserted fact changes at most its own place, its successor's and the interval before;
+    endings that follow it depend on what they follow, so with them their successors'.
     """
 
     def __init__(self) -> None:
@@ -68,6 +77,7 @@ class _Timeline:
         self.facts: dict[_Key, Fact] = {}
         self.order: list[_Key] = []
         self.starts: list[_Key] = []
+        self.values: dict[_Key, str | None] = {}
 
     def _key(self, fact: Fact) -> _Key:
         at = fact.at if self.opening is None else max(fact.at, self.opening)
@@ -83,7 +93,7 @@ class _Timeline:
             self.opening = min(openings)
             new = [*self.facts.values(), *new]
             touched.update(self.starts)
-            self.facts, self.order, self.starts = {}, [], []
+            self.facts, self.order, self.starts, self.values = {}, [], [], {}
         for fact in sorted(new, key=self._key):
             self._insert(fact, touched)
         return touched
@@ -96,13 +106,20 @@ class _Timeline:
         self.order.insert(place, key)
         self.facts[key] = fact
         self._settle(place, touched)
-        if place + 1 < len(self.order):
-            self._settle(place + 1, touched)
+        for following in range(place + 1, len(self.order)):
+            self._settle(following, touched)
+            if not self.facts[self.order[following]].is_ending:
+                break
 
     def _settle(self, place: int, touched: set[_Key]) -> None:
         """Make the fact at this place a start or not, as its predecessor demands."""
         key = self.order[place]
-        begins = place == 0 or self.facts[self.order[place - 1]].value != self.facts[key].value
+        before = self.values[self.order[place - 1]] if place else None
+        value: str | None = self.facts[key].value
+        if self.facts[key].is_ending:
+            value = NOTHING if before == value else before
+        self.values[key] = value
+        begins = before != value
         at = bisect_left(self.starts, key)
         is_start = at < len(self.starts) and self.starts[at] == key
         if begins == is_start:
@@ -127,9 +144,9 @@ def history(facts: Collection[Fact]) -> list[Interval]:
     """Every interval ever believed, by the time it became known and then by its beginning.
 
     Belief at K is the fold of the facts recorded by K: ordered by (at, rank, source id), facts before
-    the opening clamped to it, a value that repeats its predecessor's going on. Intervals of no length
-    stay. The result depends on the set of facts alone; n facts in any order take O(n log n) steps
-    beside moving list items.
+    the opening clamped to it, a value that repeats its predecessor's going on, an ending of a value
+    that does not hold left out. Intervals of no length stay. The result depends on the set of facts
+    alone; n facts in any order take O(n log n) steps beside moving list items.
     """
     timeline = _Timeline()
     believed: dict[_Key, tuple[datetime | None, datetime, Fact]] = {}
@@ -143,14 +160,14 @@ def history(facts: Collection[Fact]) -> list[Interval]:
             if before is not None and (now is None or now[0] != before[0]):
                 valid_to, since, fact = believed.pop(key)
                 intervals.append(
-                    Interval(fact.value, key[0], valid_to, False, since, recorded_at, fact)
+                    Interval(_begun(fact), key[0], valid_to, False, since, recorded_at, fact)
                 )
                 before = None
             if now is not None and before is None:
                 believed[key] = (now[0], recorded_at, timeline.facts[key])
     for key, (valid_to, since, fact) in believed.items():
         intervals.append(
-            Interval(fact.value, key[0], valid_to, valid_to is None, since, None, fact)
+            Interval(_begun(fact), key[0], valid_to, valid_to is None, since, None, fact)
         )
     intervals.sort(
         key=lambda i: (
@@ -163,6 +180,11 @@ def history(facts: Collection[Fact]) -> list[Interval]:
         )
     )
     return intervals
+
+
+def _begun(fact: Fact) -> str:
+    """The value of the interval that a fact begins."""
+    return NOTHING if fact.is_ending else fact.value
 
 
 def fold_current(facts: Collection[Fact], *, as_known: datetime | None = None) -> list[Interval]:

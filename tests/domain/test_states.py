@@ -8,7 +8,13 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightfast_pipelines.domain.states import Fact, Interval, fold_current, history
+from lightfast_pipelines.domain.states import (
+    ENDING_REASON,
+    Fact,
+    Interval,
+    fold_current,
+    history,
+)
 
 DAY = datetime(2024, 5, 1, tzinfo=UTC)
 
@@ -79,6 +85,35 @@ def test_a_late_fact_changes_what_is_believed_but_not_what_was_believed() -> Non
     ]
 
 
+def ending(value: str, at: int, known: int = 0) -> Fact:
+    return fact(value, at, 4, known, f"{value} ends@{at}", ENDING_REASON)
+
+
+def test_an_ending_ends_its_own_value_and_no_other() -> None:
+    assert told(fold_current([fact("first", 1), ending("first", 5)])) == [
+        ("first", 1, 5),
+        ("none", 5, None),
+    ]
+    taken_over = [fact("first", 1), fact("second", 3), ending("first", 5)]
+    assert told(fold_current(taken_over)) == [("first", 1, 3), ("second", 3, None)]
+    assert told(fold_current([*taken_over, ending("second", 6)]))[-1] == ("none", 6, None)
+    assert fold_current([ending("first", 5)]) == []
+
+
+def test_an_ending_of_the_moment_of_the_takeover_leaves_no_gap() -> None:
+    facts = [fact("first", 1), ending("first", 3), fact("second", 3)]
+    assert told(fold_current(facts)) == [("first", 1, 3), ("second", 3, None)]
+
+
+def test_what_comes_late_decides_anew_which_endings_say_something() -> None:
+    facts = [fact("first", 1), ending("first", 5), ending("second", 7), fact("third", 9)]
+    late = [*facts, fact("second", 3, known=20)]
+    assert told(fold_current(facts)) == [("first", 1, 5), ("none", 5, 9), ("third", 9, None)]
+    assert told(fold_current(late)) == [
+        *(("first", 1, 3), ("second", 3, 7), ("none", 7, 9), ("third", 9, None)),
+    ]
+
+
 def test_nothing_is_believed_before_anything_is_known() -> None:
     assert fold_current([fact("open", 1, known=5)], as_known=DAY) == []
     assert history([]) == []
@@ -92,14 +127,16 @@ _FACTS = st.lists(
         rank=st.integers(0, 2),
         known=st.integers(0, 5),
         source_id=st.sampled_from("abcdefghi"),
-        reason=st.sampled_from(["", "", "opened", "closed"]),
+        reason=st.sampled_from(["", "", "opened", "closed", ENDING_REASON]),
     ),
     max_size=12,
 )
 
 
 def _plain_fold(facts: set[Fact]) -> dict[tuple[Fact, datetime], datetime | None]:
-    """The definition, word for word: clamp, order, drop repetitions, end where the next begins."""
+    """The definition, word for word: clamp, order, drop repetitions and endings of what does not hold,
+    end where the next begins.
+    """
     openings = [f.at for f in facts if f.reason == "opened"]
     opening = min(openings, default=datetime.min.replace(tzinfo=UTC))
     ordered = sorted(
@@ -107,9 +144,14 @@ def _plain_fold(facts: set[Fact]) -> dict[tuple[Fact, datetime], datetime | None
         for f in facts
     )
     begun: list[tuple[Fact, datetime]] = []
+    holds: str | None = None
     for at, *_, f in ordered:
-        if not begun or begun[-1][0].value != f.value:
+        if f.is_ending and holds != f.value:
+            continue
+        value = "none" if f.is_ending else f.value
+        if holds != value:
             begun.append((f, at))
+            holds = value
     ends = [at for _, at in begun[1:]]
     return dict(zip(begun, [*ends, None], strict=True)) if begun else {}
 
@@ -128,7 +170,7 @@ def test_history_is_what_the_definition_says_at_every_moment(facts: list[Fact]) 
             if i.recorded_at <= moment and (i.superseded_at is None or i.superseded_at > moment)
         }
         assert believed == _plain_fold({f for f in kept if f.recorded_at <= moment})
-    assert sum(i.is_current for i in everything) == (1 if kept else 0)
+    assert sum(i.is_current for i in everything) == (1 if _plain_fold(kept) else 0)
     assert all(i.superseded_at is None or i.superseded_at > i.recorded_at for i in everything)
 
 

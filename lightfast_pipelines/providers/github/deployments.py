@@ -5,6 +5,7 @@ A status is told by its own id: the same state may be reported twice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ from lightfast_pipelines.domain.events import (
     Understood,
     deletion,
 )
+from lightfast_pipelines.domain.states import ENDING_REASON
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     Missing,
@@ -43,7 +45,7 @@ from lightfast_pipelines.providers.github.repository import Repository, reposito
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """How a deployment's creation or status is told; `state` None: nothing is said of its outcome."""
+    """How a deployment's creation or status is told; `state` None: it is gone."""
 
     name: str
     tag: str
@@ -62,10 +64,13 @@ _STATUSES = {
     "in_progress": _Step("in-progress", "Deployment In Progress", 10, "building", 2),
     "queued": _Step("queued", "Deployment Queued", 8, "building", 2),
     "pending": _Step("pending", "Deployment Pending", 8, "building", 2),
-    "waiting": _Step("waiting", "Deployment Waiting", 8, "building", 2),
-    # Another took its place: that one says so itself.
-    "inactive": _Step("inactive", "Deployment Inactive", 10, None),
+    "waiting": _Step("waiting", "Deployment Waiting", 8, "waiting", 1),
+    # Another took its place, or it was taken down; of what takes its place that one says so itself.
+    "inactive": _Step("inactive", "Deployment Inactive", 10, "inactive", 4),
 }
+_PREVIEW = re.compile(
+    r"(?:preview|review|pr|pull|pull[ _-]?request|mr)\b|.*\bpreview$", re.IGNORECASE
+)
 RULES = (
     EventRule("deployment", "created", "delivered", ("deployment.created",)),
     EventRule(
@@ -199,18 +204,35 @@ def _states(
     environment: str,
     deployment: Mapping[str, Any],
 ) -> tuple[StateChange, ...]:
-    """Its own state; and where production succeeded, that it serves it now."""
-    if step is _DELETED:
-        return (deletion(subject, at),)
-    if step.state is None:
-        return ()
+    """Its own state, and whether it serves its environment now.
+
+    Live is what succeeded last, until it is inactive or deleted. A failed one leaves live what was.
+    """
     details = {"environment": environment}
-    own = StateChange(subject, "status", step.state, at, step.rank, step.name, details)
-    is_production = flag(deployment, "production_environment") is True
-    if step.name != "succeeded" or not (is_production or environment == "production"):
+    own = (
+        deletion(subject, at)
+        if step.state is None
+        else StateChange(subject, "status", step.state, at, step.rank, step.name, details)
+    )
+    if not _can_be_live(deployment, environment):
         return (own,)
     state_type = f"live_deployment:{environment}"
-    return (
-        own,
-        StateChange(repository.thing, state_type, subject.key, at, step.rank, step.name),
-    )
+    if step.name == "succeeded":
+        return (
+            own,
+            StateChange(repository.thing, state_type, subject.key, at, step.rank, step.name),
+        )
+    if step.state == "inactive" or step is _DELETED:
+        ended = StateChange(repository.thing, state_type, subject.key, at, 4, ENDING_REASON)
+        return (own, ended)
+    return (own,)
+
+
+def _can_be_live(deployment: Mapping[str, Any], environment: str) -> bool:
+    """Whether the environment is a place that one deployment serves at a time.
+
+    A preview serves its own address alone: many live side by side.
+    """
+    if flag(deployment, "production_environment") is True:
+        return True
+    return flag(deployment, "transient_environment") is not True and not _PREVIEW.match(environment)

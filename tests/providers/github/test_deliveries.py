@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lightfast_pipelines.domain.events import Filtered, Parked
+from lightfast_pipelines.domain.states import ENDING_REASON
 from tests.providers.github.more_payloads import (
     check_suite,
     deployment,
@@ -32,13 +33,16 @@ def test_a_deployment_deploys_its_commit() -> None:
         ("failure", "deployment.error", "failed"),
         ("error", "deployment.error", "failed"),
         ("in_progress", "deployment.in-progress", "building"),
-        ("inactive", "deployment.inactive", None),
+        ("waiting", "deployment.waiting", "waiting"),
+        ("queued", "deployment.queued", "building"),
+        ("pending", "deployment.pending", "building"),
+        ("inactive", "deployment.inactive", "inactive"),
     ],
 )
-def test_a_status_moves_the_deployment(state: str, source_type: str, value: str | None) -> None:
+def test_a_status_moves_the_deployment(state: str, source_type: str, value: str) -> None:
     found = statement("deployment_status", deployment_status(state, environment="qa"))
     assert found.source_type == source_type
-    assert [each.value for each in found.states] == ([value] if value else [])
+    assert [each.value for each in found.states if each.state_type == "status"] == [value]
 
 
 def test_two_reports_of_one_state_are_two_observations() -> None:
@@ -55,6 +59,49 @@ def test_production_that_succeeded_is_live_in_its_repository() -> None:
         ("github:repository:1", "live_deployment:production", DEPLOYMENT)
     ]
     assert isinstance(read("deployment_status", deployment_status("paused")), Parked)
+
+
+def live(state: str, environment: str, **flags: object) -> list[tuple[str, str, str | None]]:
+    payload = deployment_status(state, environment=environment)
+    payload["deployment"].update(flags)
+    return [
+        (each.state_type, each.value, each.reason)
+        for each in statement("deployment_status", payload).states
+        if each.thing.key == "github:repository:1"
+    ]
+
+
+def test_what_succeeded_last_is_live_in_its_own_environment_alone() -> None:
+    assert live("success", "staging") == [("live_deployment:staging", DEPLOYMENT, "succeeded")]
+    blue = live("success", "blue", production_environment=True)
+    assert [each[:2] for each in blue] == [("live_deployment:blue", DEPLOYMENT)]
+
+
+@pytest.mark.parametrize(
+    "state", ["failure", "error", "in_progress", "queued", "pending", "waiting"]
+)
+def test_what_did_not_succeed_leaves_live_what_was(state: str) -> None:
+    assert live(state, "production") == []
+
+
+@pytest.mark.parametrize(
+    "environment", ["Preview", "preview/pr-12", "pr-12", "review/cart", "PR 12"]
+)
+def test_a_preview_is_never_live(environment: str) -> None:
+    assert live("success", environment, production_environment=False) == []
+
+
+def test_a_transient_environment_is_never_live() -> None:
+    flags = {"transient_environment": True, "production_environment": False}
+    assert live("success", "shop-12", **flags) == []
+
+
+def test_what_becomes_inactive_or_is_deleted_is_live_no_longer() -> None:
+    assert live("inactive", "production") == [
+        ("live_deployment:production", DEPLOYMENT, ENDING_REASON)
+    ]
+    gone = statement("deployment", {**deployment(), "action": "deleted"})
+    assert [each.reason for each in gone.states] == ["deleted", ENDING_REASON]
 
 
 def test_a_failed_run_weighs_and_a_good_one_hardly_does() -> None:
