@@ -6,6 +6,7 @@ A metric rule's level over time is a state; an issue rule is met and has none.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from lightfast_pipelines.domain import keys
@@ -24,6 +25,7 @@ from lightfast_pipelines.providers.fields import (
     child,
     content_of,
     first_time,
+    latest,
     moment_key,
     name_of,
     needed_child,
@@ -144,8 +146,8 @@ def _occurrence(event: Mapping[str, Any]) -> dict[str, Any]:
 def read_metric_alert(payload: Mapping[str, Any]) -> Reading:
     """Raises Missing where the alert has no id, rule or time.
 
-    The body names the incident's beginning and end, not the crossings between: those are dated by the
-    header's time where it was kept.
+    The body names the incident's beginning and end, neither precisely, and not the crossings between:
+    all are dated by the header's time where it was kept.
     """
     action = text(payload, "action")
     if action is None or action not in _LEVELS:
@@ -159,7 +161,9 @@ def read_metric_alert(payload: Mapping[str, Any]) -> Reading:
         raise Missing("metric_alert.id")
     started = first_time(alert, "date_detected", "date_started", "date_created")
     closed = time(alert, "date_closed") if action == "resolved" else None
-    at = closed or max(filter(None, (started, sent_at(payload))), default=None)
+    at = latest(started, sent_at(payload))
+    if closed is not None:
+        at = closing_time(closed, started, sent_at(payload))
     if at is None:
         raise Missing("metric_alert.date_started")
     place = place_of(payload)
@@ -181,7 +185,7 @@ def read_metric_alert(payload: Mapping[str, Any]) -> Reading:
             alias = keys.sentry_project_by_slug(place.organization, slug)
             parts.relate(subject, "belongs_to", Thing(alias, slug))
     statement = Statement(
-        source_id=keys.source_id(subject.key, action, f"{incident}@{moment_key(at)}"),
+        source_id=keys.source_id(subject.key, action, f"{incident}@{moment_key(closed or at)}"),
         source="sentry",
         source_type=f"metric-alert.{action}",
         subject=subject,
@@ -220,6 +224,18 @@ def read_metric_alert(payload: Mapping[str, Any]) -> Reading:
         updated_at=at,
     )
     return Understood((statement,))
+
+
+def closing_time(closed: datetime, begun: datetime | None, sent: datetime | None) -> datetime:
+    """When an incident ended: never before the levels that it had.
+
+    `date_closed` is cut to the minute, and lies a rule's time window before Sentry noticed the end:
+    so it can be earlier than the sending of `critical`. Hence the time of sending, as for every level;
+    where that is not known the minute's last second.
+    """
+    if sent is None and not closed.second and not closed.microsecond:
+        closed += timedelta(seconds=59)
+    return latest(begun, closed, sent) or closed
 
 
 def _metric_content(

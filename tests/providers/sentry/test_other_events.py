@@ -9,6 +9,7 @@ import pytest
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Lifecycle, Parked
+from lightfast_pipelines.domain.states import Fact, fold_current
 from lightfast_pipelines.providers.sentry import PROVIDER
 from tests.providers.sentry import payloads
 from tests.providers.sentry.payloads import NOW, Json
@@ -62,9 +63,41 @@ def test_a_metric_alert_is_dated_by_its_end_or_beginning_where_the_sending_is_no
     critical = statement("metric_alert", payloads.metric_alert())
     assert critical.occurred_at == datetime(2024, 5, 1, 10, 5, tzinfo=UTC)
     ended = payloads.metric_alert("resolved", date_closed="2024-05-01T10:20:00Z")
-    assert statement("metric_alert", ended, NOW).occurred_at == datetime(
-        2024, 5, 1, 10, 20, tzinfo=UTC
+    assert statement("metric_alert", ended).occurred_at == datetime(
+        2024, 5, 1, 10, 20, 59, tzinfo=UTC
     )
+
+
+# Sentry cuts the end to the minute, and dates it a rule's time window before it noticed it.
+@pytest.mark.parametrize("closed", ["2024-05-01T10:05:00Z", "2024-05-01T09:56:00Z"])
+@pytest.mark.parametrize("is_sending_known", [True, False])
+def test_an_alert_that_opens_and_closes_within_a_minute_ends_resolved(
+    closed: str, is_sending_known: bool
+) -> None:
+    begun = datetime(2024, 5, 1, 10, 5, 5, tzinfo=UTC)
+    times = {"date_detected": "2024-05-01T10:05:04.5Z"}
+    told = [
+        statement("metric_alert", payload, begun + timedelta(seconds=after))
+        if is_sending_known
+        else statement("metric_alert", payload)
+        for payload, after in (
+            (payloads.metric_alert("critical", **times), 0),
+            (payloads.metric_alert("resolved", date_closed=closed, **times), 12),
+        )
+    ]
+    for found in (told, told[::-1]):
+        facts = [
+            Fact(one.value, one.at, one.rank, each.source_id, one.at, one.reason)
+            for each in found
+            for one in each.states
+        ]
+        assert fold_current(facts)[-1].value == "resolved"
+
+
+def test_an_end_told_twice_at_other_times_is_one_observation() -> None:
+    ended = payloads.metric_alert("resolved", date_closed="2024-05-01T10:20:00Z")
+    told = [statement("metric_alert", ended, NOW + timedelta(seconds=n)) for n in (0, 90)]
+    assert told[0].source_id == told[1].source_id
 
 
 def test_levels_of_one_moment_end_with_the_resolved_one() -> None:

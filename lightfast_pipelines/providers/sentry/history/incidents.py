@@ -11,7 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.providers.fields import child, children, first_time, name_of, text, time
+from lightfast_pipelines.providers.fields import (
+    child,
+    children,
+    first_time,
+    latest,
+    name_of,
+    text,
+    time,
+)
 from lightfast_pipelines.providers.history import (
     Answer,
     Call,
@@ -24,6 +32,7 @@ from lightfast_pipelines.providers.history import (
     Trouble,
     Window,
 )
+from lightfast_pipelines.providers.sentry.alert import closing_time
 from lightfast_pipelines.providers.sentry.history import links
 from lightfast_pipelines.providers.sentry.history.where import (
     SENTRY,
@@ -178,7 +187,7 @@ def _records(
     elif len(activities) >= MOST_ACTIVITIES:
         yield Trouble(f"incident {number}", f"it has more than {MOST_ACTIVITIES} activities")
     about = _Alert(place, organization, given, number, site(answer))
-    resolved = False
+    resolved, levels = False, []
     for activity in children(given, "activities"):
         action = _LEVELS.get(str(activity.get("value")))
         if activity.get("type") != _STATUS_CHANGE or action is None:
@@ -188,9 +197,10 @@ def _records(
             yield Trouble(f"incident {number}", f"`dateCreated` of its {action} is missing")
             continue
         resolved = resolved or action == "resolved"
+        levels.append(at)
         yield about.record(action, at, begun, closed, identity(activity, "id"))
     if closed is not None and not resolved:
-        yield about.record("resolved", closed, begun, closed, None)
+        yield about.record("resolved", latest(*levels), begun, closed, None)
 
 
 class _Alert:
@@ -219,15 +229,17 @@ class _Alert:
     def record(
         self,
         action: str,
-        at: datetime,
+        at: datetime | None,
         begun: datetime,
         closed: datetime | None,
         activity: str | None,
     ) -> Record:
-        """A resolution is dated by when the incident was closed, the levels by when it came to them."""
+        """Each level is dated by its activity; `at` is None for an end after which no level came."""
         ends = action == "resolved" and closed is not None
-        sent = at.replace(microsecond=0)
-        occurred = closed if ends and closed is not None else max(begun, sent)
+        sent = at.replace(microsecond=0) if at is not None else None
+        occurred = latest(begun, sent) or begun
+        if ends and closed is not None:
+            occurred = closing_time(closed, begun, sent)
         alert = {**self._alert, "date_closed": self._closed if ends else None}
         payload = {
             "action": action,
@@ -243,6 +255,6 @@ class _Alert:
             f"backfill:incident:{self._number}:{told}",
             {
                 "sentry-hook-resource": "metric_alert",
-                "sentry-hook-timestamp": str(int(sent.timestamp())),
+                **({} if sent is None else {"sentry-hook-timestamp": str(int(sent.timestamp()))}),
             },
         )

@@ -12,7 +12,6 @@ SHARED: frozenset[str] = frozenset(
         "issue.created",
         "comment.created",
         "error.occurred",
-        "metric-alert.resolved",
     }
 )
 """Source types whose time both carry: equal source id, time, actor, author and states for one fact.
@@ -30,11 +29,13 @@ DATED_BY_SENDING: frozenset[str] = frozenset(
         "metric-alert.critical",
         "metric-alert.warning",
         "metric-alert.open",
+        "metric-alert.resolved",
     }
 )
-"""Both tell them, but the webhook's body has no time of them: it is dated by when it was sent. They
-are one observation where Sentry sent it in the second in which it happened and, of an issue, nothing
-was seen since; else webhook and API are two observations of one fact, seconds apart."""
+"""Both tell them, but the webhook's body has no time of them (of an incident's end an imprecise one): it
+is dated by when it was sent. An incident's end is one observation in any case; the others are one where
+Sentry sent it in the second in which it happened and, of an issue, nothing was seen since; else webhook
+and API are two observations of one fact, seconds apart."""
 
 ONLY_BY_API: Mapping[str, str] = {
     "issue.assigned": "that nobody has it any more: Sentry sends no webhook of `unassigned`",

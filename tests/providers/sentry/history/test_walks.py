@@ -241,6 +241,26 @@ def test_of_many_events_the_newest_and_the_oldest_are_taken() -> None:
     assert "203.0.113.9" not in str(walked.records)
 
 
+def test_an_end_that_no_activity_tells_comes_after_the_last_level() -> None:
+    incident = {
+        "id": "1",
+        "dateDetected": "2024-05-01T10:00:00Z",
+        "dateClosed": "2024-05-01T10:00:00Z",
+        "alertRule": {"id": "70", "name": "Failed payments"},
+        "organizationId": "5",
+        "activities": [
+            {"id": "2", "type": 2, "value": "20", "dateCreated": "2024-05-01T10:00:05.5Z"}
+        ],
+    }
+    cursor = {"organization": "acme", "offset": 0}
+    page = WALKERS["metric_alert"].read(PLACE, WINDOW, cursor, Answer(200, {}, [incident]))
+    critical, resolved = page.records
+    assert resolved.payload["action"] == "resolved"
+    assert critical.occurred_at == resolved.occurred_at  # and what is resolved ranks behind
+    (told,) = statements(PROVIDER, "metric_alert", resolved.payload, resolved.headers)
+    assert told.occurred_at == resolved.occurred_at
+
+
 def test_events_of_a_monitor_are_no_errors() -> None:
     seen = [BEGIN, BEGIN + timedelta(hours=1)]
     world = World([Issue(1, seen, category="cron"), Issue(2, seen)])
