@@ -12,6 +12,7 @@ from datetime import date, datetime
 from lightfast_pipelines.capture.masking import mask, mask_text
 from lightfast_pipelines.domain.events import IngestionSource, Parked, Reading, Route
 from lightfast_pipelines.providers import discover
+from lightfast_pipelines.providers.contract import RECEIVED_AT
 from lightfast_pipelines.store.database import Connection
 
 # Bodies of one batch are in memory at once: 25 MiB each would otherwise add up to gigabytes.
@@ -107,7 +108,8 @@ def read(raw: RawPayload) -> ReadPayload:
     if raw.body is None:
         return ReadPayload(raw, None, None, raw.event_type, provider.rule_version, "body is gone")
     try:
-        payload = provider.decode(raw.body, raw.headers)
+        headers = {**raw.headers, RECEIVED_AT: raw.received_at.isoformat()}
+        payload = provider.decode(raw.body, headers)
         return ReadPayload(
             raw,
             mask(provider.read(raw.event_type, payload)),

@@ -45,6 +45,8 @@ _BY_THING = {
     "reaction": "discussion",
     "metric-alert": "incident",
     "event-alert": "incident",
+    "activity-alert": "incident",
+    "seer": "incident",
     "error": "incident",
     "workflow-run": "infrastructure",
     "check-suite": "infrastructure",

@@ -47,6 +47,8 @@ _KINDS = {
     "commit-comment": "discussion",
     "error": "incident",
     "event-alert": "incident",
+    "activity-alert": "incident",
+    "seer": "incident",
     "metric-alert": "incident",
     "workflow-run": "check",
     "check-suite": "check",

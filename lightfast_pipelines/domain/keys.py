@@ -46,6 +46,7 @@ _CATEGORIES = {
     "sentry:alert": "alert",
     "sentry:comment": "comment",
     "sentry:team": "team",
+    "sentry:seer-run": "agent_run",
     "sentry:ref": "reference",
     "candidate:name": "reference",
     "candidate:branch": "reference",
@@ -291,6 +292,19 @@ def sentry_issue_by_short_id(short_id: str) -> str:
 def sentry_issue_by_id(issue_id: int | str) -> str:
     """Alias of a Sentry issue by its number alone: its address does not name the project."""
     return f"sentry:ref:issue:{issue_id}"
+
+
+def sentry_merged_issue(issue_id: int | str) -> str:
+    """Alias of the issue that another one was merged into, by the number of the one that is gone.
+
+    It begins with that number, as aliases made of ids do: so it is believed before the claim of the
+    merged issue itself.
+    """
+    return f"sentry:ref:{issue_id}:merged"
+
+
+def sentry_seer_run(run_id: int | str) -> str:
+    return f"sentry:seer-run:{run_id}"
 
 
 def user(provider: str, account_id: int | str) -> str:

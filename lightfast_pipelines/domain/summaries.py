@@ -47,6 +47,7 @@ _NAMES = {
     "commit-comment": "comment",
     "review-comment": "comment",
     "event-alert": "alert",
+    "activity-alert": "alert",
     "metric-alert": "alert",
 }
 # Of these every observation is a thing of its own; of others all about one subject are one.

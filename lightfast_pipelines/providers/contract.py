@@ -12,6 +12,9 @@ from typing import Any, Literal, Protocol
 
 from lightfast_pipelines.domain.events import Reading, Route
 
+# Told to `decode` among the headers: when the delivery was received, in ISO 8601.
+RECEIVED_AT = "received-at"
+
 
 @dataclass(frozen=True, slots=True)
 class Secret:

@@ -46,7 +46,7 @@ from lightfast_pipelines.providers.sentry.event import (
 from lightfast_pipelines.providers.sentry.place import place_of, slugs
 from lightfast_pipelines.providers.sentry.shape import sent_at
 from lightfast_pipelines.providers.sentry.strangers import without_strangers
-from lightfast_pipelines.providers.sentry.things import Parts
+from lightfast_pipelines.providers.sentry.things import Parts, issue_alert_thing
 from lightfast_pipelines.providers.sentry.titles import (
     evidence,
     headline_of_event,
@@ -82,10 +82,7 @@ def read_event_alert(payload: Mapping[str, Any]) -> Reading:
     event_id, at = event_id_of(event), event_time(event)
     rule = text(data, "triggered_rule") or text(child(data, "issue_alert"), "title") or "Alert"
     rule_id = values.identity(child(data, "issue_alert"), "id")
-    # Its number comes only where the rule has a form of the integration: its name always does, and
-    # every project has rules of its own by the same names.
-    project = str(place.project_id)
-    subject = Thing(keys.sentry_issue_alert(project, " ".join(rule.split())[:200]), rule[:200])
+    subject = issue_alert_thing(place, rule)
     parts = Parts(place, subject)
     parts.references.append(Reference("issue", issue.key.rpartition(":")[2], issue.url))
     parts.relate(subject, "references", issue)

@@ -35,6 +35,7 @@ from lightfast_pipelines.providers.sentry import values
 from lightfast_pipelines.providers.sentry.accounts import actor
 from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.shape import sent_at
+from lightfast_pipelines.providers.sentry.things import issue_by_number
 
 _ACTIONS = {
     "created": ("Comment Added", 25),
@@ -63,7 +64,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     at = written if action == "created" else max(written, sent_at(payload) or written)
     said = text(data, "comment") or ""
     subject = Thing(keys.sentry_comment(comment_id), first_line(said)[:200] or None)
-    issue = Thing(keys.sentry_issue_by_id(issue_id))
+    issue = issue_by_number(issue_id)
     place = place_of(payload)
     slug = place.project_slug
     words = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:16]

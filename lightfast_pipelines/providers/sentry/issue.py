@@ -39,7 +39,7 @@ from lightfast_pipelines.providers.fields import (
     titled,
     url,
 )
-from lightfast_pipelines.providers.sentry import values
+from lightfast_pipelines.providers.sentry import merged, values
 from lightfast_pipelines.providers.sentry.accounts import Assignee, actor, assignee
 from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.shape import sent_at
@@ -69,11 +69,16 @@ _TRANSITIONS = {
         _Transition("ignored", "Issue Ignored", "ignored", 25),
         _Transition("archived", "Issue Archived", "archived", 25),
         _Transition("assigned", "Issue Assigned", None, 30),
+        # No webhooks: told by an issue's activity in the API.
+        _Transition("prioritized", "Issue Prioritized", None, 20),
+        _Transition("linked", "Issue Linked", None, 35),
         # No webhook: written where an issue is found to be gone.
         _Transition("deleted", "Issue Deleted", None, 20),
     )
 }
 _NOTES = {
+    "prioritized": "Sentry sends none: an issue's activity tells it",
+    "linked": "Sentry sends none: a commit, pull request or other tracker's issue, told by its activity",
     "unresolved": "after a regression the next error stands alone",
     "deleted": "Sentry sends none: a sweep that finds it gone writes it",
 }
@@ -87,6 +92,9 @@ RULES = tuple(
     )
     for each in _TRANSITIONS.values()
 )
+RULES = (*RULES, *merged.RULES)
+_LINKS = frozenset({"resolves", "references"})
+_CONDITIONS = ("ignoreUntil", "ignoreCount", "ignoreUserCount", "ignoreWindow", "ignoreUserWindow")
 _EPOCH = datetime(2008, 1, 1, tzinfo=UTC)
 _HIGHEST_RANK = 2**31 - 1
 
@@ -94,6 +102,8 @@ _HIGHEST_RANK = 2**31 - 1
 def read(payload: Mapping[str, Any]) -> Reading:
     """Raises Missing where the payload has no issue, project or time to speak of."""
     action = text(payload, "action")
+    if action == merged.ACTION:
+        return merged.read(payload)
     transition = _TRANSITIONS.get(action or "")
     if transition is None:
         return Parked(f"action {str(action)[:100]} of issue is not known yet")
@@ -125,8 +135,10 @@ def _statement(payload: Mapping[str, Any], transition: _Transition) -> Statement
     parts.add_project()
     owner = assignee(issue)
     parts.add_assignee(owner)
-    if transition.name == "resolved":
+    if transition.name in ("resolved", "linked"):
         parts.add_resolution(issue)
+    if transition.name == "linked":
+        parts.add_tracker(child(issue, "externalIssue"))
     first_release = child(issue, "firstRelease")
     version = name_of(issue, "firstRelease") or name_of(first_release, "version")
     if version is not None and values.is_version(version):
@@ -137,7 +149,7 @@ def _statement(payload: Mapping[str, Any], transition: _Transition) -> Statement
     rank = _rank(seen, transition)
     statement = Statement(
         source_id=keys.source_id(
-            subject.key, transition.name, _discriminator(transition, seen, at, owner)
+            subject.key, transition.name, _discriminator(transition, seen, at, owner, parts)
         ),
         source="sentry",
         source_type=f"issue.{transition.name}",
@@ -160,7 +172,7 @@ def _statement(payload: Mapping[str, Any], transition: _Transition) -> Statement
 
 
 def _discriminator(
-    transition: _Transition, seen: datetime, at: datetime, owner: Assignee | None
+    transition: _Transition, seen: datetime, at: datetime, owner: Assignee | None, parts: Parts
 ) -> str | None:
     """What tells a second resolving from the first: when it was last seen, and when it was sent.
 
@@ -169,12 +181,14 @@ def _discriminator(
     """
     if transition.name in ("created", "deleted"):
         return None
-    parts = [moment_key(seen)]
+    if transition.name == "linked":
+        return ",".join(sorted(edge.subject.key for edge in parts.edges if edge.type in _LINKS))
+    told = [moment_key(seen)]
     if at != seen:
-        parts.append(moment_key(at))
+        told.append(moment_key(at))
     if transition.name == "assigned":
-        parts.append(owner.key if owner else "nobody")
-    return "@".join(parts)
+        told.append(owner.key if owner else "nobody")
+    return "@".join(told)
 
 
 def _rank(seen: datetime, transition: _Transition) -> int:
@@ -199,8 +213,14 @@ def _states(
     if transition.name == "created":
         reason = "created"  # with it begins what can be said of the issue at all
     if transition.status is not None:
-        details = {"substatus": name_of(issue, "substatus")}
+        details: dict[str, Any] = {"substatus": name_of(issue, "substatus")}
+        if transition.status in ("ignored", "archived"):
+            told = child(issue, "statusDetails")
+            details |= {name: told[name] for name in _CONDITIONS if told.get(name) is not None}
         changes.append(StateChange(subject, "status", transition.status, at, rank, reason, details))
+    priority = name_of(issue, "priority")
+    if transition.name == "prioritized" and priority is not None:
+        changes.append(StateChange(subject, "priority", priority, at, rank, transition.name))
     if transition.name == "deleted":
         changes.append(deletion(subject, at))
     if transition.name == "assigned" or (transition.name == "created" and owner is not None):

@@ -96,7 +96,8 @@ def route(payload: Mapping[str, Any]) -> Route | None:
     """By the project, by its number where that is told; else by its address; else the installation.
 
     Whatever else it could be linked by stands among the alternatives. A slug alone never routes: two
-    organisations may both have a `web`. A comment tells its issue only, and goes where that went.
+    organisations may both have a `web`. A comment and a run of Seer tell their issue only, and go where that
+    went.
     """
     place = place_of(payload)
     ways: list[tuple[str, str]] = []
@@ -115,8 +116,8 @@ def route(payload: Mapping[str, Any]) -> Route | None:
     if not ways:
         return None
     via = None
-    if resource_of(payload) == "comment":
-        issue = identity(child(payload, "data"), "issue_id")
+    if resource_of(payload) in ("comment", "seer"):
+        issue = identity(child(payload, "data"), "issue_id", "group_id")
         via = keys.sentry_issue_by_id(issue) if issue else None
     (key, resource), *others = ways
     is_project = key.startswith("sentry:project:")

@@ -13,6 +13,7 @@ from typing import Any
 from lightfast_pipelines.domain.events import Parked, Reading, Route
 from lightfast_pipelines.providers import json_body
 from lightfast_pipelines.providers.contract import (
+    RECEIVED_AT,
     Accepted,
     EventRule,
     MalformedBody,
@@ -21,29 +22,35 @@ from lightfast_pipelines.providers.contract import (
 )
 from lightfast_pipelines.providers.fields import Missing
 from lightfast_pipelines.providers.sentry import (
+    activity_alert,
     alert,
     comment,
     error,
     installation,
     issue,
     place,
+    seer,
     shape,
     signature,
 )
 from lightfast_pipelines.settings import settings
 
 _READERS: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
+    "activity_alert": activity_alert.read,
     "comment": comment.read,
     "error": error.read,
     "event_alert": alert.read_event_alert,
     "installation": installation.read,
     "issue": issue.read,
     "metric_alert": alert.read_metric_alert,
+    "seer": seer.read,
 }
 _RULES = (
     *issue.RULES,
     *error.RULES,
     *alert.RULES,
+    *activity_alert.RULES,
+    *seer.RULES,
     *comment.RULES,
     *installation.RULES,
 )
@@ -116,9 +123,12 @@ class Sentry:
         """
         payload = json_body.payload(body)
         payload.pop(shape.SENT_AT, None)
+        payload.pop(shape.RECEIVED_AT, None)
         sent_at = signature.sent_at(headers.get(signature.TIMESTAMP))
         if sent_at is not None:
             payload[shape.SENT_AT] = sent_at.timestamp()
+        if RECEIVED_AT in headers:
+            payload[shape.RECEIVED_AT] = headers[RECEIVED_AT]
         return payload
 
     def route(

@@ -13,9 +13,19 @@ from lightfast_pipelines.providers.fields import child, time
 
 # Stands in the payload beside Sentry's own fields; `decode` alone writes it.
 SENT_AT = "_hook_timestamp"
+RECEIVED_AT = "_received_at"
 
 RESOURCES = frozenset(
-    {"issue", "error", "event_alert", "metric_alert", "comment", "installation", "activity_alert"}
+    {
+        "issue",
+        "error",
+        "event_alert",
+        "metric_alert",
+        "comment",
+        "installation",
+        "activity_alert",
+        "seer",
+    }
 )
 
 
@@ -32,9 +42,16 @@ def resource_of(payload: Mapping[str, Any]) -> str | None:
         return "activity_alert" if "activity" in data and "alert" in data else "issue"
     if "comment_id" in data and "issue_id" in data:
         return "comment"
+    if "run_id" in data and "group_id" in data:
+        return "seer"
     return "installation" if child(data, "installation") else None
 
 
 def sent_at(payload: Mapping[str, Any]) -> datetime | None:
     """When Sentry sent it, to the second, where the header was kept."""
     return time(payload, SENT_AT)
+
+
+def known_at(payload: Mapping[str, Any]) -> datetime | None:
+    """When Sentry sent it, else when it was received: for bodies that tell no time at all."""
+    return sent_at(payload) or time(payload, RECEIVED_AT)

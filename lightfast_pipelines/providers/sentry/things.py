@@ -11,6 +11,7 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import AccountMention, Edge, Mention, Reference, Thing
+from lightfast_pipelines.domain.identifiers import find_identifiers
 from lightfast_pipelines.providers.fields import Missing, child, name_of, text, url, whole
 from lightfast_pipelines.providers.sentry.accounts import Assignee
 from lightfast_pipelines.providers.sentry.place import Place
@@ -90,15 +91,35 @@ class Parts:
             thing = Thing(keys.github_commit(sha), name or None, address)
             self.references.append(Reference("commit", sha, address, "resolved_by"))
             self.relate(thing, "resolves", self.subject)
-        for pull_request in filter(None, (_pull_request(found), _pull_request(details))):
+        for pull_request in filter(None, (pull_request_of(found), pull_request_of(details))):
             shown = pull_request.name or pull_request.key
             self.references.append(Reference("pr", shown, pull_request.url, "resolved_by"))
             self.relate(pull_request, "resolves", self.subject)
+        self._add_releases(details)
+
+    def add_tracker(self, external: Mapping[str, Any]) -> None:
+        """An issue of GitHub's or Linear's that was made of this one or linked with it."""
+        address, label = url(external, "location"), name_of(external, "label")
+        if address is None:
+            return
+        thing: Thing | None = None
+        if match := _TRACKED.match(address):
+            thing = Thing(keys.github_number_by_name(match[1], match[2]), url=address)
+        else:
+            thing = next((one.thing for one in find_identifiers(address)), None)
+        self.references.append(Reference("issue", label or address[:200], address, "linked"))
+        if thing is not None:
+            self.relate(thing, "references", self.subject)
+
+    def _add_releases(self, details: Mapping[str, Any]) -> None:
         for name in ("inRelease", "inNextRelease"):
             version = name_of(details, name) or name_of(child(details, name), "version")
             if version is not None and is_version(version):
                 release = self.add_release(version, "resolved_by")
                 self.relate(release, "resolves", self.subject)
+
+
+_TRACKED = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/issues/([1-9]\d{0,8})(?!\w)")
 
 
 def issue_thing(
@@ -121,6 +142,21 @@ def issue_thing(
         address,
         tuple(aliases),
     )
+
+
+def issue_by_number(issue_id: str) -> Thing:
+    """A stub for an issue by its number alone, which leads on to the one that it was merged into."""
+    alias = keys.sentry_issue_by_id(issue_id)
+    return Thing(alias, aliases=(keys.sentry_merged_issue(issue_id),))
+
+
+def issue_alert_thing(place: Place, rule: str) -> Thing:
+    """An issue rule: its number comes only where it has a form of the integration, its name always
+    does, and every project has rules of its own by the same names. Raises Missing."""
+    if place.project_id is None:
+        raise Missing("the project's id")
+    key = keys.sentry_issue_alert(place.project_id, " ".join(rule.split())[:_LONGEST_TITLE])
+    return Thing(key, rule[:_LONGEST_TITLE])
 
 
 def release_thing(place: Place, version: str) -> Thing:
@@ -152,7 +188,7 @@ def _repository(value: Mapping[str, Any]) -> str | None:
     return found if found and _REPOSITORY.fullmatch(found) else None
 
 
-def _pull_request(value: Mapping[str, Any]) -> Thing | None:
+def pull_request_of(value: Mapping[str, Any]) -> Thing | None:
     """The pull request beside a commit: `externalUrl`, or a repository and a number."""
     found = child(value, "pullRequest")
     address = url(found, "externalUrl") or url(found, "url")

@@ -176,6 +176,39 @@ def comment(action: str = "created", said: str = "Seen it before", **more: Any) 
     return envelope(action, data, person())
 
 
+def activity_alert(**more: Any) -> Json:
+    about = issue()["data"]["issue"]
+    activity = {"type": "seer_root_cause_completed", "details": {"summary": "No guard in total()"}}
+    alert = {"id": 9, "title": "Checkout errors", "sentry_app_id": 5}
+    data = {"issue": about, "activity": activity, "alert": alert, **more}
+    return envelope("triggered", data, SENTRY)
+
+
+def seer(action: str = "pr_created", **more: Any) -> Json:
+    made = {"pr_number": 2, "pr_url": "https://github.com/acme/shop/pull/2", "pr_id": 456}
+    found: dict[str, Json] = {
+        "root_cause_completed": {
+            "root_cause": {
+                "description": "The total is read before it is there.",
+                "steps": [
+                    {
+                        "title": "The cart renders first.",
+                        "relevant_code_file": {"file_path": "src/cart/total.ts"},
+                    }
+                ],
+            }
+        },
+        "pr_created": {"pull_requests": [{"pull_request": made, "repo_name": "acme/shop"}]},
+    }
+    data = {"run_id": 12345, "group_id": 4711, **found.get(action, {}), **more}
+    return envelope(action, data, SENTRY)
+
+
+def merged(old: str = "4700", **more: Any) -> Json:
+    survivor = issue(**more)["data"]["issue"]
+    return envelope("merged", {"issue": survivor, "merged": {"id": old}}, person())
+
+
 def installation(action: str = "created") -> Json:
     found = {
         "uuid": UUID,

@@ -49,6 +49,8 @@ EXAMPLES: dict[str, Json] = {
     "metric_alert": payloads.metric_alert(),
     "comment": payloads.comment(),
     "installation": payloads.installation(),
+    "activity_alert": payloads.activity_alert(),
+    "seer": payloads.seer("root_cause_completed"),
 }
 
 _LEAVES = (
@@ -171,7 +173,8 @@ def test_sentrys_own_examples_are_accepted_routed_and_read(shared: Path) -> None
         ("metric_alert", "Understood"): 2,
         ("comment", "Understood"): 2,
         ("installation", "Lifecycle"): 2,
-        ("activity_alert", "Parked"): 1,
+        ("activity_alert", "Understood"): 1,
         ("preprod_artifact", "Parked"): 3,
-        ("seer", "Parked"): 8,
+        ("seer", "Understood"): 4,
+        ("seer", "Filtered"): 4,
     }

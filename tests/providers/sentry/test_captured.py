@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -202,3 +203,69 @@ def test_a_comment_waits_for_its_issue_and_goes_where_that_goes(
 def test_a_comment_of_an_issue_that_nobody_linked_stays_parked(linked: Connection) -> None:
     captured(linked, [sent("comment", payloads.comment(issue_id=1))])
     assert outcomes(linked) == [("comment", "parked", 1)]
+
+
+def states(conn: Connection, kind: str) -> dict[str, str]:
+    found = rows(
+        conn,
+        """
+        SELECT entity_id, state_value FROM lightfast.temporal_states
+        WHERE state_type = %s AND is_current
+        """,
+        kind,
+    )
+    return {one[0]: one[1] for one in found}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_merged_issue_is_closed_and_its_address_leads_to_the_survivor(
+    linked: Connection, seed: int
+) -> None:
+    fix = github.commit("Guard it\n\nFixes https://acme.sentry.io/issues/4700/", commit_sha=SHA)
+    told = [
+        sent("issue", payloads.issue()),
+        sent("issue", payloads.issue(issue_id="4700", shortId="SHOP-19")),
+        sent("issue", payloads.merged("4700")),
+        sent("comment", payloads.comment(issue_id=4700)),
+        delivery("push", github.push([fix])),
+    ]
+    captured(linked, shuffled(told, seed), one_by_one=seed % 2 == 0)
+    capture_all(linked)
+    gone = keys.sentry_issue(42, 4700)
+    found = edges(linked)
+    assert (gone, "duplicates", ISSUE) in found
+    assert (keys.github_commit(SHA), "resolves", ISSUE) in found
+    assert (keys.sentry_comment(31), "belongs_to", ISSUE) in found
+    assert not any("ref" in one[0] + one[2] for one in found)
+    assert states(linked, "status") == {gone: "merged", ISSUE: "unresolved"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_of_seer_goes_where_its_issue_goes_and_its_pull_request_resolves_it(
+    linked: Connection, seed: int
+) -> None:
+    told = [
+        sent("issue", payloads.issue()),
+        sent("seer", payloads.seer("root_cause_completed")),
+        sent("seer", payloads.seer("pr_created")),
+        sent("activity_alert", payloads.activity_alert()),
+        sent("event_alert", payloads.event_alert()),
+        delivery("pull_request", github.pull_request("opened", 2)),
+    ]
+    captured(linked, shuffled(told, seed), one_by_one=seed % 2 == 0)
+    capture_all(linked)
+    found, run = edges(linked), keys.sentry_seer_run(12345)
+    assert {status for _, status, _ in outcomes(linked)} == {"delivered"}
+    assert (keys.github_pull_request(1, 2), "resolves", ISSUE) in found
+    assert (run, "belongs_to", ISSUE) in found
+    alerts = {one[0] for one in found if one[0].startswith("sentry:alert:")}
+    assert alerts == {keys.sentry_issue_alert(42, "Checkout errors")}
+
+
+def test_a_body_that_tells_no_time_stands_at_its_receipt_where_its_sending_is_not_known(
+    linked: Connection,
+) -> None:
+    bare = replace(sent("seer", payloads.seer()), headers={})
+    captured(linked, [sent("issue", payloads.issue()), bare])
+    query = "SELECT occurred_at FROM lightfast.observations WHERE source_type = 'seer.pr-created'"
+    assert rows(linked, query) == [(NOW,)]

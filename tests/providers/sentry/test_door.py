@@ -155,7 +155,7 @@ def test_a_resource_that_the_body_contradicts_is_400() -> None:
 
 
 def test_a_resource_or_body_that_nobody_knows_yet_is_accepted() -> None:
-    assert isinstance(offered(resource="seer"), Accepted)
+    assert isinstance(offered(resource="preprod_artifact"), Accepted)
     assert isinstance(offered(b'{"data":{"error":null}}', "error"), Accepted)
 
 

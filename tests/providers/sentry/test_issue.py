@@ -78,8 +78,8 @@ def test_each_transition_moves_the_status(action: str, state: str, weight: int) 
 
 
 def test_an_unknown_action_is_parked_and_says_so() -> None:
-    assert read("issue", payloads.issue("merged")) == Parked(
-        "action merged of issue is not known yet"
+    assert read("issue", payloads.issue("exploded")) == Parked(
+        "action exploded of issue is not known yet"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightfast_pipelines.domain.events import Lifecycle, Parked
+from lightfast_pipelines.domain.events import Filtered, Lifecycle, Parked
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.sentry import PROVIDER
 from tests.providers.rules import conforms, rule_for
@@ -21,18 +21,25 @@ EXAMPLES = {
     "metric_alert": payloads.metric_alert(),
     "comment": payloads.comment(),
     "installation": payloads.installation(),
+    "activity_alert": payloads.activity_alert(),
+    "seer": payloads.seer(),
 }
 
 
 @pytest.mark.parametrize("rule", PROVIDER.events, ids=lambda rule: f"{rule.event}.{rule.action}")
 def test_every_declared_event_becomes_what_is_declared(rule: EventRule) -> None:
     payload = {**EXAMPLES[rule.event], "action": rule.action}
+    if rule.action == "merged":
+        payload = payloads.merged()
     if rule.outcome == "lifecycle":
         assert isinstance(read(rule.event, payload), Lifecycle)
+    elif rule.outcome == "filtered":
+        assert read(rule.event, payload, payloads.NOW) == Filtered(rule.note)
     elif rule.event == "error":  # stands alone or is counted: which, the whole series decides
         assert statement(rule.event, payload).source_type in rule.source_types
     else:
-        assert (statement(rule.event, payload).source_type,) == rule.source_types
+        told = statement(rule.event, payload, payloads.NOW)
+        assert (told.source_type,) == rule.source_types
 
 
 @pytest.mark.parametrize("event", EXAMPLES)
@@ -43,7 +50,15 @@ def test_an_action_that_is_not_declared_is_parked(event: str) -> None:
 
 
 def test_every_event_but_the_connections_own_is_wanted_unless_set_otherwise() -> None:
-    assert PROVIDER.default_events == {"issue", "error", "event_alert", "metric_alert", "comment"}
+    assert PROVIDER.default_events == {
+        "issue",
+        "error",
+        "event_alert",
+        "metric_alert",
+        "comment",
+        "activity_alert",
+        "seer",
+    }
 
 
 def test_sentrys_own_examples_become_what_is_declared(shared: Path) -> None:

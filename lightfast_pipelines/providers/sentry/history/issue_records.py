@@ -13,6 +13,7 @@ from typing import Any
 from lightfast_pipelines.providers.fields import child, children, name_of, text, time, url
 from lightfast_pipelines.providers.history import Answer, Json, Place, Record, Trouble
 from lightfast_pipelines.providers.sentry.history.where import SENTRY, doer, installation, site
+from lightfast_pipelines.providers.sentry.seer import pull_requests_of
 from lightfast_pipelines.providers.sentry.strangers import without_person
 from lightfast_pipelines.providers.sentry.values import identity
 
@@ -42,7 +43,50 @@ _DECISIONS: Mapping[str, tuple[str, str, str | None]] = {
     "set_regression": ("unresolved", "unresolved", "regressed"),
     "set_escalating": ("unresolved", "unresolved", "escalating"),
 }
-_CONDITIONS = ("ignoreCount", "ignoreDuration", "ignoreUntil", "ignoreUserCount", "ignoreWindow")
+_CONDITIONS = (
+    "ignoreCount",
+    "ignoreDuration",
+    "ignoreUntil",
+    "ignoreUserCount",
+    "ignoreUserWindow",
+    "ignoreWindow",
+)
+# A fix that is proposed, or another tracker's issue: the status stays what it was.
+_LINKS = frozenset(
+    {"referenced_in_commit", "set_resolved_in_pull_request", "create_issue", "seer_pr_created"}
+)
+_OTHERS = frozenset(
+    {"set_ignored", "assigned", "unassigned", "note", "set_priority", "merge", "reprocess"}
+)
+_BY_SEER = "a step of Seer's, which the webhook `seer` tells with the number of its run"
+_BY_GITHUB = "the pull request's own events tell it"
+NOT_KEPT: Mapping[str, str] = {
+    "first_seen": "told by the issue itself",
+    "auto_set_ongoing": "still unresolved: only no longer new",
+    "mark_reviewed": "somebody looked at it",
+    "set_public": "who may see it",
+    "set_private": "who may see it",
+    "release": "of no version of Sentry's in use",
+    "deploy": "of no version of Sentry's in use",
+    "new_processing_issues": "about Sentry's own processing",
+    "deleted_attachment": "about a file beside an event",
+    "unmerge_source": "what was taken out of it is an issue of its own",
+    "unmerge_destination": "what was put into it are events, not an issue",
+    "seer_rca_started": _BY_SEER,
+    "seer_rca_completed": _BY_SEER,
+    "seer_solution_started": _BY_SEER,
+    "seer_solution_completed": _BY_SEER,
+    "seer_coding_started": _BY_SEER,
+    "seer_coding_completed": _BY_SEER,
+    "seer_iteration_started": _BY_SEER,
+    "seer_iteration_completed": _BY_SEER,
+    "seer_pr_ready_for_review": _BY_GITHUB,
+    "pull_request_closed": _BY_GITHUB,
+    "pull_request_reopened": _BY_GITHUB,
+    "pull_request_merged": _BY_GITHUB,
+    "pull_request_unlinked": _BY_GITHUB,
+}
+"""Type of activity -> why nothing is made of it."""
 
 
 def read(place: Place, organization: str, answer: Answer) -> tuple[list[Record], list[Trouble]]:
@@ -100,9 +144,11 @@ class _Telling:
 
     def activity(self, activity: Mapping[str, Any]) -> Iterator[Record | Trouble]:
         kind, number = text(activity, "type") or "", identity(activity, "id")
-        wanted = kind in _DECISIONS or kind in ("set_ignored", "assigned", "unassigned", "note")
         at = time(activity, "dateCreated")
-        if not wanted:
+        if kind in NOT_KEPT:
+            return
+        if kind not in _DECISIONS and kind not in _LINKS and kind not in _OTHERS:
+            yield Trouble(f"{kind[:100]} of issue {self._number}", "this activity is not known yet")
             return
         if number is None or at is None:
             what = "id" if number is None else "dateCreated"
@@ -114,7 +160,8 @@ class _Telling:
             yield self._comment(number, at, text(activity, "dateCreated"), data, actor)
         elif kind == "set_ignored":
             # Sentry sends both, for one decision.
-            now: Json = {"status": "ignored", "statusDetails": {}, "substatus": _archived(data)}
+            until = {name: data[name] for name in _CONDITIONS if data.get(name)}
+            now: Json = {"status": "ignored", "statusDetails": until, "substatus": _archived(data)}
             for action in ("ignored", "archived"):
                 yield self._decision(action, number, at, now, actor)
         elif kind in ("assigned", "unassigned"):
@@ -123,6 +170,16 @@ class _Telling:
                 yield Trouble(f"{kind} of issue {self._number}", "`data.assignee` is missing")
                 return
             yield self._decision("assigned", number, at, {"assignedTo": owner}, actor)
+        elif kind == "set_priority":
+            yield self._decision(
+                "prioritized", number, at, {"priority": data.get("priority")}, actor
+            )
+        elif kind in ("merge", "reprocess"):
+            yield from self._merged(number, at, data, actor)
+        elif kind in _LINKS:
+            for one, linked in enumerate(_linked(kind, data)):
+                told = number if one == 0 else f"{number}-{one}"
+                yield self._decision("linked", told, at, linked, actor)
         else:
             action, status, substatus = _DECISIONS[kind]
             now = {"status": status, "statusDetails": _details(kind, data), "substatus": substatus}
@@ -146,8 +203,25 @@ class _Telling:
             payload,
             occurred,
             f"backfill:activity:{number}:{action}",
-            {"sentry-hook-resource": "issue", "sentry-hook-timestamp": str(int(whole.timestamp()))},
+            _sent(whole),
         )
+
+    def _merged(
+        self, number: str, at: datetime, data: Mapping[str, Any], actor: Json
+    ) -> Iterator[Record]:
+        """Of each issue that became a part of this one; a reprocessed one has got another number."""
+        gone = [identity(one, "id") for one in children(data, "issues")]
+        gone.append(identity(data, "oldGroupId"))
+        whole = at.replace(microsecond=0)
+        for old in gone:
+            if old is not None and old != self._number:
+                yield Record(
+                    "issue",
+                    merged_payload(self._lasting, {"id": old}, self._envelope, actor),
+                    whole,
+                    f"backfill:activity:{number}:merged:{old}",
+                    _sent(whole),
+                )
 
     def _comment(
         self, number: str, at: datetime, told: str | None, data: Mapping[str, Any], actor: Json
@@ -164,6 +238,31 @@ class _Telling:
         }
         payload = {"action": "created", **self._envelope, "data": said, "actor": actor}
         return Record("comment", payload, at, f"backfill:comment:{number}:created")
+
+
+def merged_payload(
+    survivor: Mapping[str, Any], gone: Json, envelope: Mapping[str, Any], actor: Json
+) -> Json:
+    """As a webhook would tell that an issue became a part of another one, if there were one."""
+    data = {"issue": dict(survivor), "merged": gone}
+    return {"action": "merged", **envelope, "data": data, "actor": actor}
+
+
+def _sent(at: datetime) -> dict[str, str]:
+    return {"sentry-hook-resource": "issue", "sentry-hook-timestamp": str(int(at.timestamp()))}
+
+
+def _linked(kind: str, data: Mapping[str, Any]) -> Iterator[Json]:
+    """What the activity links with the issue; nothing where Sentry names no commit or address."""
+    if kind == "create_issue":
+        kept = {name: data[name] for name in ("location", "label", "title") if name in data}
+        if "location" in kept:
+            yield {"externalIssue": kept}
+    elif kind == "seer_pr_created":
+        for made in pull_requests_of(data):
+            yield {"statusDetails": {"pullRequest": {"externalUrl": made.url}}}
+    elif details := _details(kind, data):
+        yield {"statusDetails": details}
 
 
 def _page(api: str, number: str) -> str:
@@ -191,20 +290,30 @@ def _details(kind: str, data: Mapping[str, Any]) -> Json:
     """`statusDetails` as the webhook would have had them."""
     if kind == "set_resolved_by_age":
         return {"autoResolved": True}
+    found: Json = {}
     if kind == "set_resolved_in_release":
         version = name_of(data, "version")
-        return {"inRelease": version} if version else {"inNextRelease": True}
-    commit = child(data, "commit")
-    if kind != "set_resolved_in_commit" or not commit:
-        return {}
+        found = {"inRelease": version} if version else {"inNextRelease": True}
+    if child(data, "commit"):
+        found["inCommit"] = _commit(child(data, "commit"))
+    if child(data, "pullRequest"):
+        found["pullRequest"] = _pull_request(child(data, "pullRequest"))
+    return found
+
+
+def _commit(commit: Mapping[str, Any]) -> Json:
     kept: Json = {name: commit[name] for name in ("id", "message", "dateCreated") if name in commit}
     repository = child(commit, "repository")
     if repository:
         kept["repository"] = {
             name: repository[name] for name in ("id", "name") if name in repository
         }
-    pull = child(commit, "pullRequest")
-    if pull:
-        names = ("id", "title", "externalUrl")
-        kept["pullRequest"] = {name: pull[name] for name in names if name in pull}
-    return {"inCommit": kept}
+    if child(commit, "pullRequest"):
+        kept["pullRequest"] = _pull_request(child(commit, "pullRequest"))
+    return kept
+
+
+def _pull_request(pull: Mapping[str, Any]) -> Json:
+    kept: Json = {name: pull[name] for name in ("id", "title", "externalUrl") if name in pull}
+    repository = name_of(child(pull, "repository"), "name")
+    return {**kept, "repository": {"name": repository}} if repository else kept

@@ -39,6 +39,9 @@ and API are two observations of one fact, seconds apart."""
 
 ONLY_BY_API: Mapping[str, str] = {
     "issue.assigned": "that nobody has it any more: Sentry sends no webhook of `unassigned`",
+    "issue.prioritized": "all of it: Sentry sends no webhook of a priority",
+    "issue.linked": "all of it: Sentry sends no webhook of a commit, pull request or issue that is linked",
+    "issue.merged": "all of it: Sentry sends no webhook of a merge",
 }
 """Source type -> what of it only the API tells."""
 
@@ -82,6 +85,12 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
         "data.error.user": "whoever met the error: not asked for",
     },
     "event_alert.triggered": {"": "Sentry's API has no list of the times a rule was met"},
+    "activity_alert.triggered": {"": "Sentry's API has no list of the times a rule was met"},
+    **{
+        f"seer.{action}": {"": "an issue's activity does not tell the number of the run"}
+        for action in ("root_cause_completed", "solution_completed", "coding_completed")
+    },
+    "seer.pr_created": {"": "an issue's activity tells the pull request alone: `issue.linked`"},
     **{
         f"metric_alert.{level}": {
             "data.description_text": "made when it is sent",

@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Statement
 from lightfast_pipelines.providers.history import Answer, Credential, Place, Walker, Window
 from lightfast_pipelines.providers.sentry import PROVIDER
 from lightfast_pipelines.providers.sentry.history import HISTORY
 from lightfast_pipelines.providers.sentry.history.errors import SAMPLE
+from lightfast_pipelines.providers.sentry.history.issue_records import NOT_KEPT
 from lightfast_pipelines.providers.sentry.history.shared_facts import (
     DATED_BY_SENDING,
+    ONLY_BY_API,
     ONLY_BY_WEBHOOK,
     SHARED,
 )
@@ -156,7 +159,7 @@ def _decided(found: Iterable[Statement]) -> list[tuple[Any, ...]]:
 def test_webhooks_and_the_walks_state_the_same(world: World, delay: float) -> None:
     by_api, by_webhook = _all(world), _sent(world, delay)
     assert _facts(by_api, SHARED) == _facts(by_webhook, SHARED)
-    assert {one.source_type for one in by_api} <= SHARED | DATED_BY_SENDING
+    assert {one.source_type for one in by_api} <= SHARED | DATED_BY_SENDING | set(ONLY_BY_API)
 
 
 @examples(25)
@@ -239,6 +242,112 @@ def test_of_many_events_the_newest_and_the_oldest_are_taken() -> None:
     assert [one.occurred_at for one in walked.records] == [*reversed(seen[-SAMPLE:]), seen[0]]
     assert "customer@shop.test" not in str(walked.records)
     assert "203.0.113.9" not in str(walked.records)
+
+
+COMMIT = {"id": SHA, "message": "Guard it", "repository": {"name": "acme/shop"}}
+PULL = {"id": "5", "title": "Guard", "externalUrl": "https://github.com/acme/shop/pull/5"}
+
+
+def _told(kind: str, data: dict[str, Any]) -> Statement:
+    """What an activity of issue 1 states, beside that it was created."""
+    activity = Activity(11, kind, BEGIN + timedelta(hours=1), 7, data)
+    (found,) = [
+        one
+        for one in _all(World([Issue(1, [BEGIN], [activity], release=None)]))
+        if one.source_type not in ("issue.created", "error.occurred")
+    ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "told", "origin", "status"),
+    [
+        ("set_resolved_in_release", {"version": "1.5", "commit": COMMIT}, "resolved", "commit", 1),
+        ("set_resolved_in_commit", {"commit": COMMIT}, "resolved", "commit", 1),
+        ("referenced_in_commit", {"commit": COMMIT}, "linked", "commit", 0),
+        ("set_resolved_in_pull_request", {"pullRequest": PULL}, "linked", "pull", 0),
+        (
+            "seer_pr_created",
+            {"pull_requests": [{"pull_request": {"pr_url": PULL["externalUrl"]}}]},
+            "linked",
+            "pull",
+            0,
+        ),
+    ],
+)
+def test_what_resolves_an_issue_is_told_and_a_proposed_fix_leaves_it_open(
+    kind: str, data: dict[str, Any], told: str, origin: str, status: int
+) -> None:
+    found = _told(kind, data)
+    assert found.source_type == f"issue.{told}"
+    key = {"commit": f"github:commit:{SHA}", "pull": "github:ref:acme/shop#5"}[origin]
+    assert (key, "resolves", "sentry:issue:42:1") in {
+        (one.subject.key, one.type, one.object.key) for one in found.edges
+    }
+    assert len(found.states) == status
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("https://github.com/acme/shop/issues/7", "github:ref:acme/shop#7"),
+        ("https://linear.app/acme/issue/ENG-12/guard-it", "linear:ref:"),
+    ],
+)
+def test_an_issue_of_another_tracker_references_it(address: str, key: str) -> None:
+    (edge,) = [
+        one
+        for one in _told("create_issue", {"location": address, "label": "ENG-12"}).edges
+        if one.type == "references"
+    ]
+    assert edge.subject.key.startswith(key)
+    assert edge.object.key == "sentry:issue:42:1"
+
+
+def test_a_priority_is_a_state_from_when_it_was_set() -> None:
+    (state,) = _told("set_priority", {"priority": "high", "reason": "escalating"}).states
+    assert (state.state_type, state.value, state.at) == (
+        "priority",
+        "high",
+        BEGIN + timedelta(hours=1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("merge", {"issues": [{"id": 900}]}),
+        ("reprocess", {"oldGroupId": 900, "newGroupId": 1, "eventCount": 3}),
+    ],
+)
+def test_an_issue_that_got_another_number_is_an_alias_of_it(
+    kind: str, data: dict[str, Any]
+) -> None:
+    found = _told(kind, data)
+    assert found.subject.key == "sentry:issue:42:900"
+    assert [(one.state_type, one.value) for one in found.states] == [("status", "merged")]
+    (survivor,) = [one.object for one in found.edges if one.type == "duplicates"]
+    assert survivor.key == "sentry:issue:42:1"
+    assert keys.sentry_merged_issue(900) in survivor.aliases
+
+
+def test_until_when_an_issue_is_archived_is_told_alike() -> None:
+    activity = Activity(
+        11, "set_ignored", BEGIN + timedelta(hours=1), 7, {"ignoreUntil": "2024-06-01T00:00:00Z"}
+    )
+    told = _all(World([Issue(1, [BEGIN], [activity])]))
+    state = next(one for each in told for one in each.states if one.value == "archived")
+    assert state.metadata == {
+        "substatus": "archived_until_condition_met",
+        "ignoreUntil": "2024-06-01T00:00:00Z",
+    }
+
+
+def test_every_kind_of_activity_is_decided_and_a_new_one_is_a_trouble() -> None:
+    at = BEGIN + timedelta(hours=1)
+    activities = [Activity(n, kind, at) for n, kind in enumerate([*NOT_KEPT, "a_new_one"], 11)]
+    walked = _walked(World([Issue(1, [BEGIN], activities)]), "issue")
+    assert [one.item for one in walked.troubles] == ["a_new_one of issue 1"]
 
 
 def test_an_end_that_no_activity_tells_comes_after_the_last_level() -> None:
