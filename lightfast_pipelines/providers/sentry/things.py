@@ -11,7 +11,6 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import AccountMention, Edge, Mention, Reference, Thing
-from lightfast_pipelines.domain.identifiers import find_identifiers
 from lightfast_pipelines.providers.fields import Missing, child, name_of, text, url, whole
 from lightfast_pipelines.providers.sentry.accounts import Assignee
 from lightfast_pipelines.providers.sentry.place import Place
@@ -23,6 +22,10 @@ _SHA = re.compile(r"[0-9a-f]{40}", re.I)
 _SHORT_SHA = re.compile(r"(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,39}")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}")
 _PULL_REQUEST = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/pull/([1-9]\d{0,8})")
+_TRACKED_IN_LINEAR = re.compile(
+    r"https://linear\.app/[\w-]{1,100}/issue/([A-Za-z0-9]{1,20}-[1-9]\d{0,8})(?!\w)"
+)
+_TRACKED = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/issues/([1-9]\d{0,8})(?!\w)")
 
 
 class Parts:
@@ -105,8 +108,8 @@ class Parts:
         thing: Thing | None = None
         if match := _TRACKED.match(address):
             thing = Thing(keys.github_number_by_name(match[1], match[2]), url=address)
-        else:
-            thing = next((one.thing for one in find_identifiers(address)), None)
+        elif match := _TRACKED_IN_LINEAR.match(address):
+            thing = Thing(keys.linear_issue_by_identifier(match[1]), match[1].upper(), address)
         self.references.append(Reference("issue", label or address[:200], address, "linked"))
         if thing is not None:
             self.relate(thing, "references", self.subject)
@@ -117,9 +120,6 @@ class Parts:
             if version is not None and is_version(version):
                 release = self.add_release(version, "resolved_by")
                 self.relate(release, "resolves", self.subject)
-
-
-_TRACKED = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/issues/([1-9]\d{0,8})(?!\w)")
 
 
 def issue_thing(
