@@ -15,7 +15,7 @@ import msgspec
 
 from lightfast_pipelines.capture.differences import differences
 from lightfast_pipelines.capture.facts import Fact
-from lightfast_pipelines.domain import existence, states
+from lightfast_pipelines.domain import existence, serving, states
 from lightfast_pipelines.domain.keys import category_of
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
@@ -201,7 +201,7 @@ def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
                     entity,
                     state_type,
                     one.value,
-                    _json.encode(dict(one.fact.metadata)).decode(),
+                    _json.encode(serving.without_basis(one.fact.metadata)).decode(),
                     one.valid_from,
                     one.valid_to,
                     one.is_current,
@@ -230,11 +230,16 @@ def _histories(
             found = gone
         elif gone:
             own = {fact.value for fact in facts if fact.source_id in deleting}
-            found = existence.ended(states.history(facts), gone, own)
+            found = existence.ended(_history(state_type, facts), gone, own)
         else:
-            found = states.history(facts)
+            found = _history(state_type, facts)
         for one in found:
             yield state_type, one
+
+
+def _history(state_type: str, facts: Sequence[states.Fact]) -> list[states.Interval]:
+    is_of_what_serves = state_type.partition(":")[0] == serving.STATE_TYPE
+    return serving.history(facts) if is_of_what_serves else states.history(facts)
 
 
 def name_states(conn: Connection, entities: Sequence[tuple[int, str]]) -> None:

@@ -35,6 +35,7 @@ CATEGORIES = (
 _BY_THING = {
     "release": "release",
     "deployment": "deployment",
+    "rolling-release": "deployment",
     "discussion": "discussion",
     "discussion-comment": "discussion",
     "comment": "discussion",
@@ -47,7 +48,10 @@ _BY_THING = {
     "event-alert": "incident",
     "activity-alert": "incident",
     "seer": "incident",
+    "alert": "incident",
     "error": "incident",
+    "env-variable": "infrastructure",
+    "flag": "infrastructure",
     "workflow-run": "infrastructure",
     "check-suite": "infrastructure",
 }

@@ -100,6 +100,11 @@ class StateChange:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+# Reason of a change that only says that its value holds no longer: where another holds, it says nothing.
+# When a deployment takes an environment over, the one before it is reported as inactive afterwards.
+ENDING_REASON = "no longer"
+
+
 def deletion(thing: Thing, at: datetime, *, is_undone: bool = False) -> StateChange:
     """From `at` on the thing is deleted, or with `is_undone` there again: `domain/existence.py`.
 

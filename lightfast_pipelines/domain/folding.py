@@ -11,11 +11,13 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, TypeVar
 
+from lightfast_pipelines.domain import serving
 from lightfast_pipelines.domain.events import (
     SOURCE_PRECEDENCE,
     Account,
     IngestionSource,
     Mention,
+    StateChange,
     Statement,
     Thing,
 )
@@ -111,6 +113,20 @@ def _mentions(statements: Sequence[Statement]) -> tuple[Mention, ...]:
     )
 
 
+def _states(statements: Sequence[Statement]) -> tuple[StateChange, ...]:
+    """Each change once; of what serves an environment, the statement that is surest of it wins."""
+    surest: dict[tuple[str, str], StateChange] = {}
+    for statement in statements:
+        for change in statement.states:
+            key = (change.thing.key, change.state_type)
+            known = surest.get(key)
+            if known is None or serving.certainty(change.metadata) < serving.certainty(
+                known.metadata
+            ):
+                surest[key] = change
+    return tuple(surest.values())
+
+
 def _metadata(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Per key the first value that says something."""
     merged: dict[str, Any] = {}
@@ -167,7 +183,7 @@ def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
         references=_united((s.references for s in ordered), lambda r: (r.type, r.id, r.label)),
         mentions=_mentions(ordered),
         edges=_united((s.edges for s in ordered), lambda e: (e.subject.key, e.type, e.object.key)),
-        states=_united((s.states for s in ordered), lambda c: (c.thing.key, c.state_type)),
+        states=_states(ordered),
         metadata=_metadata([s.metadata for s in ordered]),
         updated_at=_first(s.updated_at for s in ordered),
         scope=_first(s.scope for s in ordered),

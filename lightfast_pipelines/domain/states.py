@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
+
+from lightfast_pipelines.domain.events import ENDING_REASON
 
 # Reasons of the change with which an entity begins: nothing can have happened to it before.
 OPENING_REASONS = frozenset({"opened", "created"})
-# Reason of a change that only says that its value holds no longer: where another holds, it says nothing.
-# When a deployment takes an environment over, the one before it is reported as inactive afterwards.
-ENDING_REASON = "no longer"
 NOTHING = "none"
 
 
@@ -25,7 +25,7 @@ class Fact:
     """From `at` on the state had `value`; known since `recorded_at`.
 
     `rank` and then `source_id` (the observation's) order facts of one moment. `observation_id` and
-    `identity_id` are handed through.
+    `identity_id` are handed through. From `withdrawn_at` on the fact is no longer believed.
     """
 
     value: str
@@ -37,6 +37,7 @@ class Fact:
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
     observation_id: int | None = field(default=None, compare=False)
     identity_id: int | None = field(default=None, compare=False)
+    withdrawn_at: datetime | None = None
 
     @property
     def is_ending(self) -> bool:
@@ -98,6 +99,24 @@ class _Timeline:
             self._insert(fact, touched)
         return touched
 
+    def remove(self, facts: Iterable[Fact]) -> set[_Key]:
+        """Forget facts; returns every start whose interval may have changed."""
+        touched: set[_Key] = set()
+        for fact in facts:
+            key = self._key(fact)
+            if key not in self.facts:
+                continue
+            place = bisect_left(self.order, key)
+            del self.order[place], self.facts[key], self.values[key]
+            at = bisect_left(self.starts, key)
+            if at < len(self.starts) and self.starts[at] == key:
+                touched.add(key)
+                if at:
+                    touched.add(self.starts[at - 1])
+                del self.starts[at]
+            self._settle_from(place, touched)
+        return touched
+
     def _insert(self, fact: Fact, touched: set[_Key]) -> None:
         key = self._key(fact)
         if key in self.facts:
@@ -106,7 +125,11 @@ class _Timeline:
         self.order.insert(place, key)
         self.facts[key] = fact
         self._settle(place, touched)
-        for following in range(place + 1, len(self.order)):
+        self._settle_from(place + 1, touched)
+
+    def _settle_from(self, place: int, touched: set[_Key]) -> None:
+        """What stands here and, as long as those are endings, what follows."""
+        for following in range(place, len(self.order)):
             self._settle(following, touched)
             if not self.facts[self.order[following]].is_ending:
                 break
@@ -143,18 +166,20 @@ class _Timeline:
 def history(facts: Collection[Fact]) -> list[Interval]:
     """Every interval ever believed, by the time it became known and then by its beginning.
 
-    Belief at K is the fold of the facts recorded by K: ordered by (at, rank, source id), facts before
-    the opening clamped to it, a value that repeats its predecessor's going on, an ending of a value
-    that does not hold left out. Intervals of no length stay. The result depends on the set of facts
-    alone; n facts in any order take O(n log n) steps beside moving list items.
+    Belief at K is the fold of the facts recorded by K and not withdrawn by then: ordered by (at, rank,
+    source id), facts before the opening clamped to it, a value that repeats its predecessor's going
+    on, an ending of a value that does not hold left out. Intervals of no length stay. The result
+    depends on the set of facts alone; n facts in any order take O(n log n) steps beside moving list
+    items.
     """
     timeline = _Timeline()
     believed: dict[_Key, tuple[datetime | None, datetime, Fact]] = {}
     intervals: list[Interval] = []
-    for recorded_at, group in groupby(
-        sorted(facts, key=lambda fact: fact.recorded_at), key=lambda fact: fact.recorded_at
-    ):
-        for key in sorted(timeline.add(group)):
+    for recorded_at, group in groupby(_news(facts), key=itemgetter(0)):
+        news = list(group)
+        touched = timeline.add(fact for _, is_known, fact in news if is_known)
+        touched |= timeline.remove(fact for _, is_known, fact in news if not is_known)
+        for key in sorted(touched):
             now = timeline.interval_from(key)
             before = believed.get(key)
             if before is not None and (now is None or now[0] != before[0]):
@@ -187,9 +212,29 @@ def _begun(fact: Fact) -> str:
     return NOTHING if fact.is_ending else fact.value
 
 
+def _news(facts: Iterable[Fact]) -> list[tuple[datetime, bool, Fact]]:
+    """(when, whether it is known from then on, fact) by time: when facts became known or were withdrawn."""
+    news = []
+    for fact in facts:
+        if fact.withdrawn_at is None:
+            news.append((fact.recorded_at, True, fact))
+        elif fact.withdrawn_at > fact.recorded_at:
+            news.append((fact.recorded_at, True, fact))
+            news.append((fact.withdrawn_at, False, fact))
+    return sorted(news, key=itemgetter(0))
+
+
 def fold_current(facts: Collection[Fact], *, as_known: datetime | None = None) -> list[Interval]:
     """The intervals believed now, or at the moment `as_known`, by their beginning."""
-    known = facts if as_known is None else [f for f in facts if f.recorded_at <= as_known]
+    known = facts
+    if as_known is not None:
+        known = [
+            replace(fact, withdrawn_at=None)
+            if fact.withdrawn_at is not None and fact.withdrawn_at > as_known
+            else fact
+            for fact in facts
+            if fact.recorded_at <= as_known
+        ]
     believed = [interval for interval in history(known) if interval.superseded_at is None]
     believed.sort(key=lambda i: (i.valid_from, i.fact.rank, i.fact.source_id))
     return believed

@@ -101,7 +101,7 @@ SELECT 'deployment ' || o.subject_key, EXISTS (
   SELECT FROM lightfast.temporal_states s
   WHERE s.workspace_id = o.workspace_id AND s.entity_id = o.subject_key
     AND s.state_type = 'status' AND s.is_current AND s.superseded_at IS NULL
-    AND s.state_value = ANY('{succeeded,failed,canceled,promoted,rolled_back,inactive}')
+    AND s.state_value = ANY('{succeeded,failed,canceled,blocked,promoted,rolled_back,inactive}')
 )
 FROM lightfast.observations o
 JOIN (

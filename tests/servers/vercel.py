@@ -24,7 +24,8 @@ TOKEN = "vercel-token-of-the-tests"
 class Deployment:
     """`ended` is when it came to `state` (READY, ERROR, CANCELED); times in milliseconds.
 
-    `dated`: whether the list says when it ended; a single deployment always does.
+    `dated`: whether the list says when it ended; a single deployment always does. `more` are other
+    fields of the API.
     """
 
     uid: str
@@ -38,6 +39,7 @@ class Deployment:
     dated: bool = True
     custom_environment: str | None = None
     error: str | None = None
+    more: Json = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -77,7 +79,9 @@ def item(world: World, one: Deployment, *, single: bool = False) -> Json:
         "errorMessage": one.error,
     }
     if one.ended is not None and (one.dated or single):
-        made["canceledAt" if one.state == "CANCELED" and single else "ready"] = one.ended
+        ends = {"CANCELED": "canceledAt", "ERROR": "buildErrorAt"} if single else {}
+        made[ends.get(one.state, "ready")] = one.ended
+    made |= one.more
     if single:
         made["id"] = made.pop("uid")
     return made
@@ -141,7 +145,12 @@ def application(world: World) -> Starlette:
 
 def webhooks(world: World) -> Iterator[tuple[str, Json]]:
     """(event, body) of each delivery that these deployments have caused, as Vercel sends them."""
-    ends = {"READY": "succeeded", "ERROR": "error", "CANCELED": "canceled"}
+    ends = {
+        "READY": "succeeded",
+        "ERROR": "error",
+        "CANCELED": "canceled",
+        "BLOCKED": "blocked",
+    }
     for one in world.deployments:
         yield _webhook(world, one, "created", one.created, one.creator)
         if one.ended is not None and one.state in ends:
@@ -161,7 +170,7 @@ def _webhook(
         "url": _host(world, one),
         "inspectorUrl": _page(world, one),
     }
-    if transition == "error" and one.error:
+    if transition in ("error", "canceled") and one.error:
         deployment["errorMessage"] = one.error
     inner = {
         "team": {"id": world.team} if world.team else None,

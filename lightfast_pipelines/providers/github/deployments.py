@@ -13,6 +13,7 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
+    ENDING_REASON,
     Mention,
     Parked,
     Reading,
@@ -23,7 +24,6 @@ from lightfast_pipelines.domain.events import (
     Understood,
     deletion,
 )
-from lightfast_pipelines.domain.states import ENDING_REASON
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     Missing,

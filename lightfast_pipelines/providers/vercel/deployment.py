@@ -1,16 +1,19 @@
-"""`deployment.*`: created, ready or succeeded, error, canceled, promoted, rolled back, cleaned up, checks.
+"""`deployment.*`: created, ready or succeeded, error, blocked, canceled, promoted, rolled back, cleaned up.
 
-Vercel sends `ready` and `succeeded` for one and the same transition, and `promoted` whenever a
-deployment begins to serve production, be it by itself or by hand.
+Vercel sends `ready` and `succeeded` for one and the same transition. What of it serves production is
+`live.py`'s to say.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
+    Account,
     Edge,
     Mention,
     Reading,
@@ -27,12 +30,14 @@ from lightfast_pipelines.providers.fields import (
     child,
     children,
     content_of,
+    flag,
     moment_key,
     name_of,
     text,
     titled,
     url,
 )
+from lightfast_pipelines.providers.vercel import live
 from lightfast_pipelines.providers.vercel.event import (
     Event,
     deployment_id,
@@ -44,8 +49,7 @@ from lightfast_pipelines.providers.vercel.git import Commit, commit_of
 
 @dataclass(frozen=True, slots=True)
 class _Transition:
-    """How a type is told. `state` None: no state of the deployment changes; `goes_live`: it, or for a
-    rollback the one restored, serves its environment from now on."""
+    """How a type is told. `state` None: no state of the deployment changes."""
 
     name: str
     tag: str
@@ -53,24 +57,24 @@ class _Transition:
     weight: int
     state: str | None = None
     rank: int = 0
-    goes_live: bool = False
     recurs: bool = False
 
 
-_SUCCEEDED = _Transition(
-    "succeeded", "Deployment Succeeded", "+", 40, "succeeded", 2, goes_live=True
-)
+_SUCCEEDED = _Transition("succeeded", "Deployment Succeeded", "+", 40, "succeeded", 2)
+# A monorepo has one of these for each commit and project that the commit does not touch.
+_SKIPPED = _Transition("canceled", "Deployment Skipped", ">", 5, "canceled", 2)
 _TRANSITIONS = {
     "deployment.created": _Transition("created", "Deployment Started", ">", 30, "building", 1),
     "deployment.ready": _SUCCEEDED,
     "deployment.succeeded": _SUCCEEDED,
     "deployment.error": _Transition("error", "Deployment Failed", "x", 70, "failed", 2),
+    "deployment.blocked": _Transition("blocked", "Deployment Blocked", "!", 60, "blocked", 2),
     "deployment.canceled": _Transition("canceled", "Deployment Canceled", "!", 65, "canceled", 2),
     "deployment.promoted": _Transition(
-        "promoted", "Deployment Promoted", "+", 50, "promoted", 3, goes_live=True, recurs=True
+        "promoted", "Deployment Promoted", "+", 50, "promoted", 3, recurs=True
     ),
     "deployment.rollback": _Transition(
-        "rollback", "Deployment Rolled Back", "!", 75, "rolled_back", 4, goes_live=True, recurs=True
+        "rollback", "Deployment Rolled Back", "!", 75, "rolled_back", 4, recurs=True
     ),
     "deployment.cleanup": _Transition("cleanup", "Deployment Cleaned Up", ">", 10),
     "deployment.check-rerequested": _Transition(
@@ -85,15 +89,27 @@ _TRANSITIONS = {
 }
 TYPES = frozenset(_TRANSITIONS)
 _NOTES = {
+    "deployment.blocked": "a member has to let it through",
+    "deployment.canceled": "a skipped build is told as canceled, and weighs little",
     "deployment.cleanup": "the deployment is deleted, by a person or by a rule of retention",
     "deployment.ready": "one transition with deployment.succeeded, whichever comes",
-    "deployment.succeeded": "sets the live deployment, unless it is a preview",
+    "deployment.succeeded": "sets the live deployment, unless the project stages or it is a preview",
     "deployment.promoted": "sets the live deployment",
     "deployment.rollback": "told of the deployment that goes; sets the live deployment",
 }
 RULES = tuple(
     EventRule(event, None, "delivered", (f"deployment.{each.name}",), _NOTES.get(event, ""))
     for event, each in _TRANSITIONS.items()
+)
+_SKIP = re.compile(
+    r"ignored?[ _-]?(?:build|command)|(?:build|deployment)(?: was| is| has been)? skipped"
+    r"|skip(?:ped|ping)[ _-](?:the )?(?:build|deployment|unaffected)|unaffected|not affected"
+    r"|no changes (?:were )?(?:detected|found|to)",
+    re.IGNORECASE,
+)
+# What nobody but the push caused: who promotes or cancels is another question.
+_BY_PUSH = frozenset(
+    {"deployment.created", "deployment.ready", "deployment.succeeded", "deployment.error"}
 )
 _ALWAYS_PRODUCTION = frozenset({"promoted", "rollback"})
 
@@ -104,7 +120,22 @@ def read(event: Event) -> Reading:
     identity = deployment_id(event.inner)
     if identity is None:
         raise Missing("payload.deployment.id")
+    if transition.name == "canceled" and _is_skipped(event.inner):
+        transition = _SKIPPED
     return Understood((_statement(event, transition, identity),))
+
+
+def _is_skipped(inner: Mapping[str, Any]) -> bool:
+    """Whether the build was not needed: by the project's rule, or because the commit does not touch it."""
+    places = (inner, child(inner, "deployment"))
+    if any(flag(place, "buildSkipped") for place in places):
+        return True
+    words = (
+        text(place, field)
+        for place in places
+        for field in ("errorMessage", "errorCode", "readyStateReason", "canceledReason", "reason")
+    )
+    return any(_SKIP.search(word) for word in words if word)
 
 
 def environment_of(event: Event, transition: str) -> str:
@@ -122,13 +153,14 @@ def environment_of(event: Event, transition: str) -> str:
 
 def _statement(event: Event, transition: _Transition, identity: str) -> Statement:
     inner, deployment = event.inner, child(event.inner, "deployment")
-    commit = commit_of(child(deployment, "meta"))
+    commit = commit_of(deployment)
     subject = _deployment(identity, _address(event))
     environment = environment_of(event, transition.name)
     restored = name_of(inner, "toDeploymentId") if transition.name == "rollback" else None
     relations = _relations(event, subject, commit, restored)
     name = project_name(inner) or project_id(inner) or identity
-    where = f" from {commit.ref or 'unknown'}" if child(deployment, "meta") else ""
+    has_source = child(deployment, "meta") or child(deployment, "gitSource")
+    where = f" from {commit.ref or 'unknown'}" if has_source else ""
     check = name_of(child(inner, "check"), "id")
     discriminator = moment_key(event.at) if transition.recurs else None
     if check is not None and discriminator is not None:
@@ -142,7 +174,7 @@ def _statement(event: Event, transition: _Transition, identity: str) -> Statemen
         title=titled(transition.tag, f"{name}{where}"),
         content=_content(event, transition, commit, environment, restored),
         base_significance=transition.weight,
-        actor=event.user,
+        actor=_actor(event, commit),
         author=commit.author,
         references=_references(event, subject, commit),
         mentions=(
@@ -157,6 +189,17 @@ def _statement(event: Event, transition: _Transition, identity: str) -> Statemen
         link_text="",
         branch=commit.ref,
     )
+
+
+def _actor(event: Event, commit: Commit) -> Account | None:
+    """Who did it. Webhooks tell an account's number alone; a push is deployed in the name of the member
+    whose commit it is, so its author's name is shown for the account. A name joins nobody."""
+    user = event.user
+    if user is None or user.name or user.username or user.kind == "bot" or not commit.by_push:
+        return user
+    if event.type not in _BY_PUSH:
+        return user
+    return replace(user, name=commit.author_name or commit.author_login)
 
 
 def _deployment(identity: str, address: str | None = None) -> Thing:
@@ -178,8 +221,10 @@ def _relations(
 ) -> tuple[Edge, ...]:
     meta = child(child(event.inner, "deployment"), "meta")
     original = name_of(meta, "originalDeploymentId")
+    # What was deployed from a working copy with changes is not that commit.
+    made_of = ("references", "gitDirty") if commit.is_dirty else ("deploys", None)
     found = [
-        ("deploys", commit.thing, None),
+        (made_of[0], commit.thing, made_of[1]),
         ("on_branch", commit.branch, None),
         ("references", commit.pull, "githubPrId"),
         ("belongs_to", event.project, None),
@@ -203,30 +248,21 @@ def _states(
     environment: str,
     restored: str | None,
 ) -> tuple[StateChange, ...]:
-    """The deployment's own state, and which one serves its environment now.
-
-    A preview serves its own address alone. A success of production is taken as going live, as it
-    does unless a project holds its production back; `promoted` and `rollback` then say it outright.
-    """
+    """The deployment's own state, and what it says of the one that serves its environment."""
     at, rank, name = event.at, transition.rank, transition.name
-    if name == "cleanup":
-        return (deletion(subject, at),)
     found: list[StateChange] = []
-    if transition.state is not None:
+    if name == "cleanup":
+        found.append(deletion(subject, at))
+    elif transition.state is not None:
         details = {"environment": environment}
         found.append(
             StateChange(subject, "status", transition.state, at, rank, name, metadata=details)
         )
-    live = subject
-    if restored is not None:
-        live = _deployment(restored)
-        found.append(StateChange(live, "status", "promoted", at, rank, name))
-    elif name == "rollback":
-        return tuple(found)
-    if transition.goes_live and environment != "preview" and event.project is not None:
-        state_type = f"live_deployment:{environment}"
-        found.append(StateChange(event.project, state_type, live.key, at, rank, name))
-    return tuple(found)
+    back = _deployment(restored) if restored is not None else None
+    if back is not None:
+        found.append(StateChange(back, "status", "promoted", at, rank, name))
+    serves = live.change(event, subject, name, rank, environment, restored=back)
+    return (*found, serves) if serves is not None else tuple(found)
 
 
 def _references(event: Event, subject: Thing, commit: Commit) -> tuple[Reference, ...]:
@@ -262,8 +298,9 @@ def _content(
         f"{transition.mark} {transition.tag} ({environment})",
         f"Restored: {restored}" if restored else None,
         f"Failed checks: {', '.join(failed)}" if failed else None,
-        text(child(event.inner, "deployment"), "errorMessage"),
-        commit.message,
+        text(child(event.inner, "deployment"), "errorMessage") or text(event.inner, "errorMessage"),
+        # What the commit says concerns a deployment that was made of it.
+        commit.message if transition is not _SKIPPED else None,
     )
 
 
@@ -293,6 +330,7 @@ def _metadata(
         "gitCommitAuthorLogin": commit.author_login,
         "gitRepo": commit.repository,
         "gitOrg": commit.organization,
+        "gitDirty": commit.is_dirty or None,
         "prNumber": commit.pull_request,
         "checkId": check,
     }

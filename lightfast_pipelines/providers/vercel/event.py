@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Account, Thing
+from lightfast_pipelines.domain.events import Account, AccountKind, Thing
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -63,8 +63,13 @@ class Event:
         identity = name_of(user, "id")
         if identity is None:
             return None
-        username = name_of(user, "username")
-        return Account("vercel", identity, username, name=name_of(user, "name"))
+        return Account(
+            "vercel",
+            identity,
+            name_of(user, "username"),
+            name=name_of(user, "name"),
+            kind=_kind(user),
+        )
 
     @property
     def team_id(self) -> str | None:
@@ -78,6 +83,16 @@ class Event:
             return None
         address = url(child(self.inner, "links"), "project")
         return Thing(keys.vercel_project(identity), project_name(self.inner), address)
+
+
+def _kind(user: Mapping[str, Any]) -> AccountKind:
+    """By the account's `type`: a member, a team, or something that is nobody (bot, integration, system)."""
+    words = (name_of(user, "type") or "").lower()
+    if not words:
+        return "unknown"
+    if words in ("user", "member", "person"):
+        return "person"
+    return "organization" if words in ("team", "organization") else "bot"
 
 
 def event_of(event_type: str, payload: Mapping[str, Any]) -> Event:

@@ -1,25 +1,28 @@
 """What a deployment says of the commit that it was made of: Vercel's `meta`, where all is text.
 
-The words are those of whoever deployed (`vercel deploy --meta` writes them too), so that no
-address in them is taken for verified.
+Vercel's connections to GitHub, GitLab and Bitbucket write `githubCommitSha` and so on, its command
+line and CI write `gitCommitSha`, and the API tells a `gitSource` as well. The words are those of
+whoever deployed (`vercel deploy --meta` writes them too), so that no address in them is taken for
+verified.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Account, Thing
-from lightfast_pipelines.providers.fields import first_line, name_of, text
+from lightfast_pipelines.providers.fields import child, first_line, name_of, text
 
 _FULL_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.IGNORECASE)
 _NUMBER = re.compile(r"[1-9]\d{0,8}")
 _ID = re.compile(r"[1-9]\d{0,18}")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 _LONGEST_EMAIL = 254
+_CONNECTED = ("github", "gitlab", "bitbucket")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class Commit:
     """The commit by what `meta` says of it; each field None where it says nothing.
 
     `repository_id` is the repository that the project is linked to, `commit_repository_id` the one
-    that has the commit: a fork's, for a pull request from there.
+    that has the commit: a fork's, for a pull request from there. `is_dirty`: files were deployed that
+    are not in the commit. `by_push`: Vercel deployed it because it was pushed.
     """
 
     sha: str | None
@@ -42,6 +46,8 @@ class Commit:
     commit_repository_id: str | None
     pull_request: str | None
     host: str
+    is_dirty: bool = False
+    by_push: bool = False
 
     @property
     def page(self) -> str | None:
@@ -51,7 +57,7 @@ class Commit:
 
     @property
     def thing(self) -> Thing | None:
-        """The commit itself, only where its whole id is known and it is one of GitHub's."""
+        """The commit itself, only where its whole id is known: that names it wherever it is kept."""
         if self.sha is None or not _FULL_SHA.fullmatch(self.sha):
             return None
         headline = first_line(self.message or "")[:200] or None
@@ -94,37 +100,45 @@ class Commit:
         )
 
 
-def commit_of(meta: Mapping[str, Any]) -> Commit:
-    """Of a deployment's `meta`; GitLab's and Bitbucket's commits have names alone, no keys."""
-    provider = next((p for p in ("github", "gitlab", "bitbucket") if f"{p}CommitSha" in meta), None)
+def commit_of(deployment: Mapping[str, Any]) -> Commit:
+    """By the deployment's `meta`, then its `gitSource`.
+
+    GitLab's and Bitbucket's branches and pull requests have names alone, no keys.
+    """
+    meta, source = child(deployment, "meta"), child(deployment, "gitSource")
+    provider = next((p for p in _CONNECTED if f"{p}CommitSha" in meta), None)
+    if provider is None and name_of(source, "type") in ("gitlab", "bitbucket"):
+        provider = name_of(source, "type")
     if provider in ("gitlab", "bitbucket"):
-        return _elsewhere(meta, provider)
-    email = text(meta, "githubCommitAuthorEmail")
+        return _commit(meta, source, provider)
     host = name_of(meta, "githubHost") or ""
-    return Commit(
-        sha=name_of(meta, "githubCommitSha"),
-        ref=name_of(meta, "githubCommitRef"),
-        message=text(meta, "githubCommitMessage"),
-        author_name=name_of(meta, "githubCommitAuthorName"),
-        author_login=name_of(meta, "githubCommitAuthorLogin"),
-        author_email=email.strip() if email and len(email) <= _LONGEST_EMAIL else None,
+    of_source = source if name_of(source, "type") == "github" else {}
+    repository_id = _match(_ID, meta, "githubRepoId") or _match(_ID, of_source, "repoId")
+    return replace(
+        _commit(meta, source, "github"),
+        author_email=_email(meta, "githubCommitAuthorEmail")
+        or _email(meta, "gitCommitAuthorEmail"),
         organization=name_of(meta, "githubCommitOrg") or name_of(meta, "githubOrg"),
         repository=name_of(meta, "githubCommitRepo") or name_of(meta, "githubRepo"),
-        repository_id=_match(_ID, meta, "githubRepoId"),
-        commit_repository_id=_match(_ID, meta, "githubCommitRepoId")
-        or _match(_ID, meta, "githubRepoId"),
-        pull_request=_match(_NUMBER, meta, "githubPrId"),
+        repository_id=repository_id,
+        commit_repository_id=_match(_ID, meta, "githubCommitRepoId") or repository_id,
+        pull_request=_match(_NUMBER, meta, "githubPrId") or _match(_NUMBER, of_source, "prId"),
         host=host if _HOST.fullmatch(host) else "github.com",
     )
 
 
-def _elsewhere(meta: Mapping[str, Any], provider: str) -> Commit:
+def _commit(meta: Mapping[str, Any], source: Mapping[str, Any], provider: str) -> Commit:
+    """What all of them write alike, the connection's words before those of the command line."""
+
+    def said(field: str) -> str | None:
+        return name_of(meta, f"{provider}{field}") or name_of(meta, f"git{field}")
+
     return Commit(
-        sha=None,
-        ref=name_of(meta, f"{provider}CommitRef"),
-        message=text(meta, f"{provider}CommitMessage"),
-        author_name=name_of(meta, f"{provider}CommitAuthorName"),
-        author_login=name_of(meta, f"{provider}CommitAuthorLogin"),
+        sha=said("CommitSha") or name_of(source, "sha"),
+        ref=said("CommitRef") or name_of(source, "ref"),
+        message=text(meta, f"{provider}CommitMessage") or text(meta, "gitCommitMessage"),
+        author_name=said("CommitAuthorName"),
+        author_login=said("CommitAuthorLogin"),
         author_email=None,
         organization=None,
         repository=None,
@@ -132,7 +146,22 @@ def _elsewhere(meta: Mapping[str, Any], provider: str) -> Commit:
         commit_repository_id=None,
         pull_request=None,
         host="github.com",
+        is_dirty=_is_yes(meta.get("gitDirty")),
+        # A redeployment, a hook and the command line deploy for whoever asked, not for who pushed.
+        by_push=_is_yes(meta.get(f"{provider}Deployment"))
+        and not any(
+            meta.get(field) for field in ("action", "originalDeploymentId", "deployHookId")
+        ),
     )
+
+
+def _is_yes(value: object) -> bool:
+    return value is True or (isinstance(value, int | str) and str(value).lower() in ("1", "true"))
+
+
+def _email(meta: Mapping[str, Any], name: str) -> str | None:
+    found = text(meta, name)
+    return found.strip() if found and len(found) <= _LONGEST_EMAIL else None
 
 
 def _match(pattern: re.Pattern[str], meta: Mapping[str, Any], name: str) -> str | None:

@@ -22,11 +22,14 @@ from lightfast_pipelines.providers.contract import (
 )
 from lightfast_pipelines.providers.fields import Missing, child, name_of
 from lightfast_pipelines.providers.vercel import (
+    alert,
     configuration,
     deployment,
     outcomes,
     project,
+    rolling_release,
     signature,
+    switches,
 )
 from lightfast_pipelines.providers.vercel.event import (
     Event,
@@ -41,9 +44,20 @@ from lightfast_pipelines.providers.vercel.event import (
 _READERS: Mapping[str, Callable[[Event], Reading]] = {
     **dict.fromkeys(sorted(deployment.TYPES), deployment.read),
     **dict.fromkeys(sorted(project.TYPES), project.read),
+    **dict.fromkeys(sorted(rolling_release.TYPES), rolling_release.read),
+    **dict.fromkeys(sorted(switches.TYPES), switches.read),
+    **dict.fromkeys(sorted(alert.TYPES), alert.read),
     **dict.fromkeys(sorted(configuration.TYPES), configuration.read),
 }
-_RULES = (*deployment.RULES, *project.RULES, *configuration.RULES, *outcomes.RULES)
+_RULES = (
+    *deployment.RULES,
+    *project.RULES,
+    *rolling_release.RULES,
+    *switches.RULES,
+    *alert.RULES,
+    *configuration.RULES,
+    *outcomes.RULES,
+)
 _LONGEST_FIELD = 200
 
 
@@ -51,7 +65,7 @@ class Vercel:
     """`contract.Provider` for vercel.com, as an integration or a team's own webhook."""
 
     name = "vercel"
-    rule_version = 2
+    rule_version = 3
     default_events = frozenset(rule.event for rule in _RULES if rule.outcome == "delivered")
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset({"content-type", "user-agent", "x-vercel-id", "x-vercel-signature"})

@@ -122,3 +122,54 @@ def project(transition: str = "created", identity: str = "prj_1", name: str = "s
 def configuration(transition: str = "removed", **more: Any) -> Json:
     inner = {"team": {"id": "team_1"}, "configuration": {"id": "icfg_1", "projects": []}, **more}
     return envelope(f"integration-configuration.{transition}", inner)
+
+
+def rolling_release(
+    step: str = "started", target: str = "dpl_2", base: str | None = "dpl_1", at: int = AT
+) -> Json:
+    """A `project.rolling-release.{step}` delivery: `target` takes over from `base`."""
+    inner = {
+        "team": {"id": "team_1"},
+        "user": {"id": "usr_1"},
+        "project": {"id": "prj_1", "name": "shop"},
+        "rollingRelease": {
+            "projectId": "prj_1",
+            "state": {"completed": "COMPLETE", "aborted": "ABORTED"}.get(step, "ACTIVE"),
+            "activeStageIndex": 0,
+            "default": {"baseDeploymentId": base, "targetDeploymentId": target},
+            "config": {"target": "production", "stages": [{"targetPercentage": 10}]},
+        },
+    }
+    return envelope(f"project.rolling-release.{step}", inner, at, f"evt_{step}_{target}_{at}")
+
+
+def env_variable(change: str = "updated", key: str = "STRIPE_KEY", **more: Any) -> Json:
+    inner = {
+        "team": {"id": "team_1"},
+        "user": {"id": "usr_1"},
+        "projectId": "prj_1",
+        "projectName": "shop",
+        "envVariable": {"id": "env_1", "key": key, "target": ["production"], **more},
+    }
+    return envelope(f"project.env-variable.{change}", inner)
+
+
+def flag(change: str = "updated", slug: str = "new-cart", **more: Any) -> Json:
+    inner = {
+        "team": {"id": "team_1"},
+        "user": {"id": "usr_1"},
+        "project": {"id": "prj_1", "name": "shop"},
+        "flag": {"id": "flag_1", "slug": slug, **more},
+    }
+    return envelope(f"flag.{change}", inner)
+
+
+def alert() -> Json:
+    inner = {
+        "team": {"id": "team_1"},
+        "projectId": "prj_1",
+        "projectSlug": "shop",
+        "groupId": "grp_1",
+        "alerts": [{"alertId": "alr_1", "type": "error_anomaly", "title": "More 5xx than usual"}],
+    }
+    return envelope("alerts.triggered", inner)

@@ -151,8 +151,4 @@ def test_every_type_that_vercel_documents_has_a_decided_outcome(shared: Path) ->
         for event, reading in readings.items()
         if isinstance(reading, Parked) and "not known yet" in reading.reason
     }
-    assert unknown == {
-        *("observability.usage-anomaly", "observability.error-anomaly"),
-        *(f"project.rolling-release.{step}" for step in ("approved", "completed", "aborted")),
-        "project.rolling-release.started",
-    }
+    assert unknown == {"observability.usage-anomaly", "observability.error-anomaly"}

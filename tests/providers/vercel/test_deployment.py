@@ -11,7 +11,8 @@ import pytest
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Filtered, Lifecycle, Parked, Statement
 from lightfast_pipelines.domain.folding import StatementSource, fold
-from lightfast_pipelines.domain.states import Fact, fold_current
+from lightfast_pipelines.domain.serving import history
+from lightfast_pipelines.domain.states import Fact
 from lightfast_pipelines.providers.vercel import PROVIDER
 from tests.providers.vercel import payloads
 from tests.providers.vercel.payloads import AT, MINUTE
@@ -22,12 +23,13 @@ ONE, TWO, PROJECT = "vercel:deployment:dpl_1", "vercel:deployment:dpl_2", "verce
 
 def timeline(found: list[Statement], key: str, state_type: str) -> list[str]:
     facts = [
-        Fact(s.value, s.at, s.rank, f.source_id, s.at, s.reason)
+        Fact(s.value, s.at, s.rank, f.source_id, s.at, s.reason, s.metadata)
         for f in found
         for s in f.states
         if (s.thing.key, s.state_type) == (key, state_type)
     ]
-    return [interval.value for interval in fold_current(facts)]
+    believed = [one for one in history(facts) if one.superseded_at is None]
+    return [one.value for one in sorted(believed, key=lambda one: one.valid_from)]
 
 
 def test_a_deployment_that_fails_and_another_that_succeeds_are_four_observations() -> None:
@@ -100,9 +102,12 @@ def test_the_environment_is_the_target_and_never_guessed(
     assert live == ({} if environment == "preview" else {f"live_deployment:{environment}": ONE})
 
 
-@pytest.mark.parametrize("transition", ["created", "error", "canceled", "cleanup"])
+@pytest.mark.parametrize(
+    "transition", ["created", "ready", "error", "blocked", "canceled", "cleanup", "checks.failed"]
+)
 def test_what_does_not_succeed_never_goes_live(transition: str) -> None:
-    assert all(key != PROJECT for key, _ in states(statement(payloads.deployment(transition))))
+    found = [statement(payloads.deployment(transition))]
+    assert timeline(found, PROJECT, "live_deployment:production") == []
 
 
 def test_a_deployment_points_at_commit_branch_pull_request_and_project() -> None:
@@ -214,15 +219,103 @@ def test_the_replaced_names_of_events_say_what_the_present_ones_say(old: str, ne
     assert PROVIDER.sync_event(old, payload) == f"deployment.{new}"
 
 
-def test_a_gitlab_commit_is_told_without_a_key_of_githubs() -> None:
+@pytest.mark.parametrize("writer", ["github", "gitlab", "bitbucket", "git"])
+def test_a_deployment_deploys_the_commit_whoever_writes_its_id(writer: str) -> None:
     git = {
-        "gitlabCommitSha": payloads.sha("x"),
-        "gitlabCommitRef": "main",
-        "gitlabCommitMessage": "Add",
+        f"{writer}CommitSha": payloads.sha("x"),
+        f"{writer}CommitRef": "main",
+        f"{writer}CommitMessage": "Add",
     }
     found = statement(payloads.deployment(git=git))
-    assert edges(found) == {(ONE, "belongs_to", PROJECT)}
+    # Only GitHub's branches have keys, and without a repository's id not even they.
+    assert edges(found) == {
+        (ONE, "belongs_to", PROJECT),
+        (ONE, "deploys", f"github:commit:{payloads.sha('x')}"),
+    }
     assert found.branch == "main"
+    assert found.metadata["gitCommitSha"] == payloads.sha("x")
+
+
+def test_the_apis_git_source_names_the_commit_where_meta_does_not() -> None:
+    payload = payloads.deployment(git={"deployHookName": "nightly"})
+    source = {"type": "github", "repoId": 7, "ref": "main", "sha": payloads.sha("x"), "prId": 12}
+    payload["payload"]["deployment"]["gitSource"] = source
+    found = edges(statement(payload))
+    assert (ONE, "deploys", f"github:commit:{payloads.sha('x')}") in found
+    assert (ONE, "on_branch", "github:branch:7:main") in found
+    assert (ONE, "references", "github:pr:7#12") in found
+
+
+@pytest.mark.parametrize(("dirty", "relation"), [("1", "references"), ("0", "deploys")])
+def test_what_is_deployed_with_local_changes_is_not_its_commit(dirty: str, relation: str) -> None:
+    git = {"gitCommitSha": payloads.sha("x"), "gitCommitRef": "main", "gitDirty": dirty}
+    found = edges(statement(payloads.deployment(git=git)))
+    commit = f"github:commit:{payloads.sha('x')}"
+    assert {edge for edge in found if edge[2] == commit} == {(ONE, relation, commit)}
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        {
+            "errorMessage": "The Deployment has been canceled as a result of running the command"
+            ' defined in the "Ignored Build Step" setting.'
+        },
+        {"buildSkipped": True},
+        {"readyStateReason": "Skipped: the project is unaffected by this commit"},
+    ],
+)
+def test_a_skipped_build_is_routine_and_a_canceled_one_is_not(why: dict[str, object]) -> None:
+    payload = payloads.deployment("canceled")
+    canceled = enrich(statement(payload)).significance_score
+    payload["payload"]["deployment"] |= why
+    skipped = statement(payload)
+    assert skipped.title == "[Deployment Skipped] shop from main"
+    assert skipped.source_id == f"{ONE}|canceled"
+    assert enrich(skipped).significance_score < 25 < canceled
+    live = [statement(payloads.deployment("promoted", "dpl_0", at=AT - MINUTE)), skipped]
+    assert timeline(live, PROJECT, "live_deployment:production") == ["vercel:deployment:dpl_0"]
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("user", "person"),
+        ("bot", "bot"),
+        ("system", "bot"),
+        ("integration", "bot"),
+        (None, "unknown"),
+    ],
+)
+def test_the_type_of_an_account_says_whether_it_is_somebody(said: str | None, kind: str) -> None:
+    payload = payloads.deployment()
+    payload["payload"]["user"] = {"id": "usr_1", "type": said}
+    actor = statement(payload).actor
+    assert actor is not None
+    assert actor.kind == kind
+
+
+def test_a_push_is_deployed_in_the_name_of_its_author_and_nothing_else_is() -> None:
+    git = payloads.meta(githubDeployment="1")
+    by_push = statement(payloads.deployment(git=git)).actor
+    assert by_push is not None
+    assert (by_push.source_id, by_push.name, by_push.username) == ("usr_1", "Ada", None)
+    others = [
+        payloads.deployment(),
+        payloads.deployment("promoted", git=git),
+        payloads.deployment("canceled", git=git),
+        payloads.deployment(git={**git, "action": "redeploy", "originalDeploymentId": "dpl_0"}),
+        payloads.deployment(git={**git, "deployHookId": "hook"}),
+    ]
+    for payload in others:
+        actor = statement(payload).actor
+        assert actor is not None
+        assert actor.name is None
+    named = payloads.deployment(git=git)
+    named["payload"]["user"]["username"] = "lovelace"
+    actor = statement(named).actor
+    assert actor is not None
+    assert (actor.username, actor.name) == ("lovelace", None)
 
 
 def test_a_new_project_is_remembered_and_its_end_is_lifecycle() -> None:

@@ -17,6 +17,14 @@ def example(event: str) -> dict[str, Any]:
     thing, _, transition = event.partition(".")
     if event == "deployment.rollback":
         return payloads.rollback("dpl_2", "dpl_1")
+    if event.startswith("project.rolling-release."):
+        return payloads.rolling_release(event.rpartition(".")[2])
+    if event.startswith("project.env-variable."):
+        return payloads.env_variable(event.rpartition(".")[2])
+    if event.startswith("flag.") and event in {rule.event for rule in PROVIDER.events}:
+        return payloads.flag(transition)
+    if event == "alerts.triggered":
+        return payloads.alert()
     if thing == "deployment":
         return payloads.deployment(transition)
     if thing == "project":

@@ -13,6 +13,7 @@ from typing import Any
 from lightfast_pipelines.providers.fields import (
     child,
     first_time,
+    flag,
     name_of,
     text,
     url,
@@ -22,9 +23,13 @@ from lightfast_pipelines.providers.history import Json, Place, Record, Trouble
 # state -> (transition, fields that date it, the first that is there).
 _ENDS = {
     "READY": ("succeeded", ("ready",)),
-    "ERROR": ("error", ("ready", "erroredAt")),
+    "ERROR": ("error", ("buildErrorAt", "ready")),
     "CANCELED": ("canceled", ("canceledAt", "ready")),
+    # Before it is built, and Vercel does not say when.
+    "BLOCKED": ("blocked", ("blockedAt", "created", "createdAt")),
 }
+# What the API knows of what became of it, beside its state.
+_OUTCOME = ("readySubstate", "autoAssignCustomDomains", "aliasAssigned", "checksConclusion")
 # Written into `meta` while it is built or later.
 _LATER_META = frozenset({"branchAlias", "lambdaRuntimeStats"})
 
@@ -59,8 +64,8 @@ def read(place: Place, item: Mapping[str, Any], team: str | None) -> Told | Trou
     ended = first_time(item, *end[1]) if end else None
     if end is not None and ended is not None:
         # Whoever canceled it is not told: the creator is just the one who began it.
-        user = _creator(item) if end[0] != "canceled" else None
-        inner = _ended(about, item) if end[0] == "error" else about
+        user = _creator(item) if end[0] not in ("canceled", "blocked") else None
+        inner = _ended(about, item, state) if end[0] != "blocked" else about
         found.append(_record(end[0], max(ended, created), identity, inner, user))
     return Told(identity, tuple(found), state, end is not None and ended is None)
 
@@ -89,6 +94,7 @@ def _inner(item: Mapping[str, Any], identity: str, project: str, team: str | Non
                 "inspectorUrl": inspector,
                 "customEnvironmentId": name_of(child(item, "customEnvironment"), "id")
                 or name_of(item, "customEnvironmentId"),
+                "gitSource": child(item, "gitSource") or None,
             }
         ),
         "project": {"id": project},
@@ -106,11 +112,16 @@ def _inner(item: Mapping[str, Any], identity: str, project: str, team: str | Non
     return {**inner, **_known(optional)}
 
 
-def _ended(inner: Json, item: Mapping[str, Any]) -> Json:
-    message = text(item, "errorMessage")
-    if message is None:
-        return inner
-    return {**inner, "deployment": {**inner["deployment"], "errorMessage": message}}
+def _ended(inner: Json, item: Mapping[str, Any], state: str) -> Json:
+    """With what is known of it since it ended: why it failed, or whether it has served anybody."""
+    more: Json = {"readyState": state, **{field: item.get(field) for field in _OUTCOME}}
+    if state.upper() != "READY":
+        more = {
+            "buildSkipped": flag(item, "buildSkipped"),
+            "errorMessage": text(item, "errorMessage"),
+            "errorCode": name_of(item, "errorCode"),
+        }
+    return {**inner, "deployment": {**inner["deployment"], **_known(more)}}
 
 
 def _creator(item: Mapping[str, Any]) -> Json | None:
@@ -119,7 +130,13 @@ def _creator(item: Mapping[str, Any]) -> Json | None:
     identity = name_of(creator, "uid") or name_of(creator, "id")
     if identity is None:
         return None
-    return _known({"id": identity, "username": name_of(creator, "username")})
+    return _known(
+        {
+            "id": identity,
+            "username": name_of(creator, "username"),
+            "type": name_of(creator, "type"),
+        }
+    )
 
 
 def _project_page(inspector: str | None, identity: str) -> str | None:

@@ -13,12 +13,15 @@ SHARED: frozenset[str] = frozenset(
         "deployment.succeeded",
         "deployment.error",
         "deployment.canceled",
+        "deployment.blocked",
     }
 )
 """Source types that both carry: equal source id, time, author and states for one fact."""
 
 _NO_TIME = "the API says that it is so, not since when"
 _NOT_TOLD = "not in the API's list of deployments"
+_LATEST_ALONE = "the API tells the latest rolling release alone"
+_TODAY_ALONE = "the API tells what is set today, not how it came about"
 _OF_ANY: Mapping[str, str] = {
     "id": "the delivery's own id",
     "payload.plan": _NOT_TOLD,
@@ -38,12 +41,27 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
         **_OF_ANY,
         "payload.user": "the API names who made the deployment, not who canceled it",
     },
+    "deployment.blocked": {
+        **_OF_ANY,
+        "payload.user": "the API names who made the deployment, not who blocked it",
+    },
     "deployment.promoted": {"": _NO_TIME},
     "deployment.rollback": {"": _NO_TIME},
     "deployment.cleanup": {"": "a deployment that is gone is not listed"},
     "deployment.check-rerequested": {"": _NOT_TOLD},
     "deployment.checks.failed": {"": _NO_TIME},
     "deployment.checks.succeeded": {"": _NO_TIME},
+    "project.rolling-release.started": {"": _LATEST_ALONE},
+    "project.rolling-release.approved": {"": _LATEST_ALONE},
+    "project.rolling-release.completed": {"": _LATEST_ALONE},
+    "project.rolling-release.aborted": {"": _LATEST_ALONE},
+    "project.env-variable.created": {"": _TODAY_ALONE},
+    "project.env-variable.updated": {"": _TODAY_ALONE},
+    "project.env-variable.deleted": {"": _TODAY_ALONE},
+    "flag.created": {"": _TODAY_ALONE},
+    "flag.updated": {"": _TODAY_ALONE},
+    "flag.deleted": {"": _TODAY_ALONE},
+    "alerts.triggered": {"": "no history of alerts is read"},
     "project.created": {"": "no history of projects is read"},
     "project.removed": {"": "a project that is gone is not listed"},
     "project.renamed": {"": "the API tells today's name alone"},

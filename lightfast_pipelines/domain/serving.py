@@ -1,0 +1,145 @@
+"""What serves an environment: which of the things that succeeded really went live, and until when.
+
+That a deployment succeeds does not mean that it serves anybody. It may be staged until somebody
+promotes it, held back after a rollback, or rolled out in steps. Each fact of a
+`live_deployment:{environment}` state therefore says in its metadata what it is based on, and
+`history` weighs all facts of one environment together. Facts without a basis are taken as told.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain.states import Fact, Interval
+from lightfast_pipelines.domain.states import history as plain_history
+
+STATE_TYPE = "live_deployment"
+BASIS = "basis"
+WITHHOLDS = "withholds"
+
+# What the provider tells outright.
+PROMOTED = "promoted"
+"""It serves from now on. Such a project tells every change, so a success alone means nothing in it."""
+ROLLED_BACK = "rollback"
+"""It serves again. From now on new deployments are staged until one is promoted."""
+ROLLED_OUT = "rolled_out"
+"""A rolling release reached everybody. Deployments after it are rolled out as well."""
+KEPT = "kept"
+"""It serves everybody again, because the rolling release of another was aborted."""
+
+# What speaks against a thing without telling what serves instead.
+ROLLING = "rolling"
+"""It serves a part of the visitors while its rolling release goes on."""
+WITHHELD = "withheld"
+"""It failed, was canceled or did not pass its checks: what was presumed of it until then is wrong."""
+STAGED = "staged"
+"""It is built and has served nobody."""
+BUILT = "built"
+"""It is built, and its checks have not ended yet."""
+
+# What is presumed, because nothing better is known.
+SERVED = "served"
+"""The provider's API says that it has served, though not since when."""
+SUCCESS = "success"
+"""It succeeded, and as a rule goes live by that."""
+LISTED = "listed"
+"""It stands as ready in the provider's API, which says no more about it."""
+
+_NOT_TOLD = frozenset({ROLLING, WITHHELD, STAGED, BUILT})
+_PRESUMED = frozenset({SERVED, SUCCESS, LISTED})
+_ENDS_AUTOMATIC = frozenset({ROLLED_BACK, ROLLED_OUT, KEPT, ROLLING})
+_CERTAINTY = {SERVED: 1, STAGED: 2, SUCCESS: 3, LISTED: 4, BUILT: 5}
+
+
+def certainty(metadata: Mapping[str, Any]) -> int:
+    """Where several payloads state one fact of what serves: the smallest number is believed."""
+    return _CERTAINTY.get(str(metadata.get(BASIS)), 0)
+
+
+def without_basis(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What the state itself says: webhooks and API tell one fact on different grounds."""
+    return {name: value for name, value in metadata.items() if name not in (BASIS, WITHHOLDS)}
+
+
+def history(facts: Collection[Fact]) -> list[Interval]:
+    """As `states.history`, of those facts that hold against all the others.
+
+    A presumption is believed from when it is recorded until something recorded speaks against it. So
+    the result depends on the set of facts alone, on both clocks.
+    """
+    return plain_history(_believed(facts))
+
+
+def _basis(fact: Fact) -> str | None:
+    basis = fact.metadata.get(BASIS)
+    return basis if isinstance(basis, str) else None
+
+
+class _Known:
+    """Since when a fact of a kind is known, by where on the timeline it stands."""
+
+    def __init__(self, facts: Iterable[Fact], *, backwards: bool = False) -> None:
+        ordered = sorted(facts, key=lambda fact: fact.at, reverse=backwards)
+        self.moments = [fact.at for fact in ordered]
+        self.first: list[datetime] = []
+        for fact in ordered:
+            self.first.append(min([fact.recorded_at, *self.first[-1:]]))
+        if backwards:
+            self.moments.reverse()
+            self.first.reverse()
+
+    def until(self, at: datetime) -> datetime | None:
+        """The earliest time at which one of those at or before `at` became known."""
+        place = bisect_right(self.moments, at)
+        return self.first[place - 1] if place else None
+
+    def since(self, at: datetime) -> datetime | None:
+        """The same of those at or after `at`; only of one made `backwards`."""
+        place = bisect_left(self.moments, at)
+        return self.first[place] if place < len(self.first) else None
+
+
+def _believed(facts: Collection[Fact]) -> list[Fact]:
+    """The facts that tell what serves, each presumption with the time from which it is disproved."""
+    promotions = [fact for fact in facts if _basis(fact) == PROMOTED]
+    every_change_is_told = min((fact.recorded_at for fact in promotions), default=None)
+    promoted = _Known(promotions)
+    automatic_ended = _Known(fact for fact in facts if _basis(fact) in _ENDS_AUTOMATIC)
+    against: dict[str, list[Fact]] = defaultdict(list)
+    own_promotion: dict[str, datetime] = {}
+    for fact in facts:
+        basis = _basis(fact)
+        if basis in (PROMOTED, ROLLED_OUT):
+            known = own_promotion.get(fact.value, fact.recorded_at)
+            own_promotion[fact.value] = min(known, fact.recorded_at)
+        if basis in (ROLLING, WITHHELD):
+            against[fact.value].append(fact)
+        withheld = fact.metadata.get(WITHHOLDS)
+        if isinstance(withheld, str):
+            against[withheld].append(fact)
+    withholding = {value: _Known(known, backwards=True) for value, known in against.items()}
+
+    def disproved_at(fact: Fact, basis: str) -> datetime | None:
+        reasons = [own_promotion.get(fact.value)]
+        if fact.value in withholding:
+            reasons.append(withholding[fact.value].since(fact.at))
+        if basis != SERVED:
+            reasons.append(automatic_ended.until(fact.at))
+            reasons.append(promoted.until(fact.at) if basis == LISTED else every_change_is_told)
+        return min((reason for reason in reasons if reason is not None), default=None)
+
+    believed = []
+    for fact in facts:
+        basis = _basis(fact)
+        if basis in _NOT_TOLD:
+            continue
+        if basis is not None and basis in _PRESUMED:
+            believed.append(replace(fact, withdrawn_at=disproved_at(fact, basis)))
+        else:
+            believed.append(fact)
+    return believed
