@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from itertools import permutations
 from random import Random
 from typing import Any
@@ -117,6 +118,65 @@ def test_the_live_deployment_is_known_at_every_time(conn: Connection) -> None:
     assert [value for (value,) in live] == [
         f"vercel:deployment:{identity}" for identity in ("dpl_1", "dpl_2", "dpl_1")
     ]
+
+
+def _live(conn: Connection) -> list[tuple[Any, ...]]:
+    """(deployment, since when, until when) of what served production, as believed now."""
+    return rows(
+        conn,
+        """
+        SELECT replace(state_value, 'vercel:deployment:', ''),
+               to_char(valid_from AT TIME ZONE 'UTC', 'HH24:MI'),
+               to_char(valid_to AT TIME ZONE 'UTC', 'HH24:MI')
+        FROM lightfast.temporal_states
+        WHERE state_type = 'live_deployment:production' AND superseded_at IS NULL
+        ORDER BY valid_from
+        """,
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_staged_deployment_serves_nobody_until_it_is_promoted_in_any_order(
+    conn: Connection, seed: int
+) -> None:
+    linked(conn, ("vercel", "prj_1"))
+    told = [
+        payloads.deployment("succeeded", "dpl_1"),
+        payloads.deployment("promoted", "dpl_1", at=AT + MINUTE),
+        payloads.deployment("succeeded", "dpl_2", at=AT + 10 * MINUTE),
+        payloads.deployment("succeeded", "dpl_3", at=AT + 20 * MINUTE),
+        payloads.deployment("promoted", "dpl_3", at=AT + 30 * MINUTE),
+        payloads.rolling_release("started", "dpl_4", "dpl_3", AT + 40 * MINUTE),
+        payloads.deployment("succeeded", "dpl_4", at=AT + 39 * MINUTE),
+        payloads.rolling_release("aborted", "dpl_4", "dpl_3", AT + 45 * MINUTE),
+        payloads.rolling_release("started", "dpl_5", "dpl_3", AT + 50 * MINUTE),
+        payloads.rolling_release("completed", "dpl_5", "dpl_3", AT + 55 * MINUTE),
+        payloads.deployment("cleanup", "dpl_5", at=AT + 59 * MINUTE),
+    ]
+    Random(seed).shuffle(told)
+    for payload in told:
+        receive(conn, [of_vercel(payload)])
+        capture_all(conn)
+    assert _live(conn) == [
+        ("dpl_1", "10:01", "10:30"),
+        ("dpl_3", "10:30", "10:55"),
+        ("dpl_5", "10:55", "10:59"),
+    ]
+
+
+def test_a_promotion_that_comes_late_corrects_what_was_believed_and_keeps_it(
+    conn: Connection,
+) -> None:
+    linked(conn, ("vercel", "prj_1"))
+    receive(conn, [of_vercel(payloads.deployment("succeeded", "dpl_1"))])
+    capture_all(conn)
+    assert _live(conn) == [("dpl_1", "10:00", None)]
+    late = of_vercel(payloads.deployment("promoted", "dpl_1", at=AT + 9 * MINUTE))
+    receive(conn, [replace(late, received_at=NOW + timedelta(hours=1))])
+    capture_all(conn)
+    assert _live(conn) == [("dpl_1", "10:09", None)]
+    superseded = "SELECT count(*) FROM lightfast.temporal_states WHERE superseded_at IS NOT NULL"
+    assert one(conn, f"{superseded} AND state_type = 'live_deployment:production'") == 1
 
 
 def test_ingested_lines_link_projects_but_never_a_whole_team(conn: Connection) -> None:

@@ -197,7 +197,8 @@ def _actor(event: Event, commit: Commit) -> Account | None:
     user = event.user
     if user is None or user.name or user.username or user.kind == "bot" or not commit.by_push:
         return user
-    if event.type not in _BY_PUSH:
+    # A robot's push is deployed in the name of whoever connected the repository.
+    if event.type not in _BY_PUSH or commit.is_by_bot:
         return user
     return replace(user, name=commit.author_name or commit.author_login)
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain import keys, robots
 from lightfast_pipelines.domain.events import Account, Thing
 from lightfast_pipelines.providers.fields import child, first_line, name_of, text
 
@@ -90,14 +90,18 @@ class Commit:
         """The name and address in the commit; without an address it could be anybody."""
         if self.author_email is None:
             return None
-        is_bot = (self.author_name or "").lower().endswith("[bot]")
         return Account(
             "git",
             keys.git_identity(self.author_name, self.author_email),
             email=self.author_email,
             name=self.author_name,
-            kind="bot" if is_bot else "unknown",
+            kind="bot" if self.is_by_bot else "unknown",
         )
+
+    @property
+    def is_by_bot(self) -> bool:
+        """Whether the commit's author is an app."""
+        return robots.is_robot(self.author_name, self.author_email, self.author_login)
 
 
 def commit_of(deployment: Mapping[str, Any]) -> Commit:

@@ -214,6 +214,54 @@ def test_recorded_answers_become_deliveries_or_troubles_with_a_reason(shared: Pa
     assert told
 
 
+@pytest.mark.parametrize(
+    ("more", "basis"),
+    [
+        ({}, "listed"),
+        ({"readySubstate": "PROMOTED", "autoAssignCustomDomains": False}, "served"),
+        ({"readySubstate": "STAGED", "aliasAssigned": True}, "staged"),
+        ({"readySubstate": "ROLLING"}, "staged"),
+        ({"autoAssignCustomDomains": False}, "staged"),
+        ({"aliasAssigned": False}, "staged"),
+        ({"checksConclusion": "failed"}, "staged"),
+    ],
+)
+def test_a_listed_deployment_serves_production_only_where_the_api_does_not_deny_it(
+    more: dict[str, Any], basis: str
+) -> None:
+    for target in ("production", "staging", None):
+        world = World([Deployment("dpl_1", AT, "READY", AT + MINUTE, target=target, more=more)])
+        record = _walked(world).records[-1]
+        (found,) = statements(PROVIDER, record.event_type, record.payload, record.headers)
+        live = [one.metadata["basis"] for one in found.states if one.state_type != "status"]
+        expected = {"production": [basis], "staging": ["listed"], None: []}
+        assert live == expected[target]
+
+
+def test_what_is_blocked_or_skipped_and_who_deployed_is_told_by_the_api_as_well() -> None:
+    world = World(
+        [
+            Deployment("dpl_1", AT, "BLOCKED", more={"creator": {"uid": "u", "type": "bot"}}),
+            Deployment("dpl_2", AT + 1, "CANCELED", AT + MINUTE, more={"buildSkipped": True}),
+            Deployment("dpl_3", AT + 2, "ERROR", AT + MINUTE, dated=False),
+        ]
+    )
+    walked = _walked(world)
+    assert not walked.troubles
+    told = {
+        found.source_id: found
+        for record in walked.records
+        for found in statements(PROVIDER, record.event_type, record.payload, record.headers)
+    }
+    blocked = told["vercel:deployment:dpl_1|blocked"]
+    assert [one.value for one in blocked.states if one.state_type == "status"] == ["blocked"]
+    actor = told["vercel:deployment:dpl_1|created"].actor
+    assert actor is not None
+    assert actor.kind == "bot"
+    assert told["vercel:deployment:dpl_2|canceled"].title.startswith("[Deployment Skipped]")
+    assert "vercel:deployment:dpl_3|error" in told
+
+
 def test_every_event_is_either_shared_or_told_why_not() -> None:
     delivered = {rule.event for rule in PROVIDER.events if rule.outcome == "delivered"}
     assert delivered - set(ONLY_BY_WEBHOOK) - SHARED <= {"deployment.ready"}

@@ -1,0 +1,93 @@
+"""Who is no person though it writes commits and comments: apps, agents, merge buttons, release robots.
+
+Providers say so of most (`type: Bot`, `[bot]` in a login). These rules are for the rest: accounts that
+are users to GitHub, project bots of GitLab, and the addresses that coding agents sign commits with.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lightfast_pipelines.domain import keys
+
+# Numbers of GitHub's accounts whose login does not say what they are, as noreply addresses name them.
+_ACCOUNTS = frozenset(
+    {
+        "175728472",  # Copilot's reviewer
+        "198982749",  # Copilot's coding agent
+        "223556219",  # Copilot's command line
+        "19864447",  # web-flow: GitHub's own buttons
+        "41898282",  # github-actions
+        "49699333",  # dependabot
+        "27856297",  # dependabot-preview
+        "29139614",  # renovate
+        "25180681",  # renovate-bot
+        "66853113",  # pre-commit-ci
+        "19733683",  # snyk-bot
+        "32174276",  # semantic-release-bot
+        "209825114",  # claude
+        "206951365",  # cursor
+        "158243242",  # devin-ai-integration
+        "161369871",  # google-labs-jules
+    }
+)
+_LOGINS = frozenset(
+    {
+        *("copilot", "web-flow", "github-actions", "dependabot", "dependabot-preview"),
+        *("copilot-swe-agent", "copilot-pull-request-reviewer", "devin-ai-integration"),
+        *("pre-commit-ci", "google-labs-jules", "gemini-code-assist", "coderabbitai", "mergify"),
+        *("codecov-io", "codecov-commenter", "coveralls", "cursoragent", "sweep-ai"),
+    }
+)
+_ADDRESSES = frozenset(
+    {
+        *("noreply@github.com", "action@github.com", "actions@github.com", "copilot@github.com"),
+        *("github-actions@github.com", "support@github.com", "support@dependabot.com"),
+        *("noreply@anthropic.com", "claude@anthropic.com", "cursoragent@cursor.com"),
+        *("agent@cursor.com", "noreply@cursor.com", "noreply@cursor.sh", "noreply@openai.com"),
+        *("codex@openai.com", "noreply@aider.chat", "openhands@all-hands.dev", "amp@ampcode.com"),
+        *("devin@cognition.ai", "noreply@devin.ai", "jules@google.com", "noreply@lovable.dev"),
+        *("bot@renovateapp.com", "renovate@whitesourcesoftware.com", "renovate@mend.io"),
+        *("bot@mend.io", "semantic-release-bot@martynus.net", "snyk-bot@snyk.io"),
+        *("bot@snyk.io", "support@snyk.io", "github-bot@pyup.io", "support@greenkeeper.io"),
+        *("pre-commit-ci@pre-commit.ci", "travis@travis-ci.org", "builds@travis-ci.com"),
+        *("badger@gitter.im", "bot@stepsecurity.io", "bot@allcontributors.org"),
+    }
+)
+_BY_WORDS = re.compile(
+    # `semantic-release-bot`, `k8s-ci-robot`, GitLab's `project_12_bot_1a2b`.
+    r"\[bot\]$|[-_](?:ro)?bot$|^(?:project|group)_\d+_bot(?:_\w+)?$",
+    re.IGNORECASE,
+)
+_NAMED_BOT = re.compile(r"(?:^|\s)(?:ro)?bot$", re.IGNORECASE)
+# `jan.bot@` is how a person's address is made of first and last name.
+_BOT_IN_ADDRESS = re.compile(r"(?:^|[-_+])(?:ro)?bots?(?:[-_+]|$)")
+_BUTTON = re.compile(r"github(?: enterprise)?(?: server)?|gitlab|bitbucket|gitea|forgejo", re.I)
+
+
+def is_robot(name: str | None = None, email: str | None = None, login: str | None = None) -> bool:
+    """Whether a name, an address or a login says by itself that nobody is behind it.
+
+    A surname `Bot` exists: a name of several words counts only where the address agrees.
+    """
+    address = (email or "").strip().lower()
+    local = address.partition("@")[0]
+    noreply = keys.noreply_account(email)
+    named = (name or "").strip()
+    logins = [login, noreply[1] if noreply else None]
+    if any(word and _BY_WORDS.search(word) for word in (*logins, local)):
+        return True
+    if " " not in named and _BY_WORDS.search(named):
+        return True
+    if named.lower().endswith("[bot]"):
+        return True
+    if noreply is not None and noreply[0] in _ACCOUNTS:
+        return True
+    if address in _ADDRESSES or any(word and word.lower() in _LOGINS for word in logins):
+        return True
+    says_nothing = keys.is_placeholder_email(email)
+    if local in ("noreply", "no-reply") and _BUTTON.fullmatch(named):
+        return True
+    return _NAMED_BOT.search(named) is not None and (
+        says_nothing or _BOT_IN_ADDRESS.search(local) is not None
+    )
