@@ -29,7 +29,8 @@ ALLOWED = {
     "resources": {"store", "vectors", "models", "providers", "history", "settings"},
     "history": {"domain", "providers", "store", "settings"},
     "capture": {"domain", "providers", "store", "settings"},
-    "providers": VOCABULARY,
+    # Who is nobody, and on what it is based that something serves, is theirs to say.
+    "providers": {*VOCABULARY, "domain.robots", "domain.serving"},
     "store": VOCABULARY,
     "vectors": VOCABULARY,
     "models": VOCABULARY,
