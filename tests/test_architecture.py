@@ -29,8 +29,8 @@ ALLOWED = {
     "resources": {"store", "vectors", "models", "providers", "history", "settings"},
     "history": {"domain", "providers", "store", "settings"},
     "capture": {"domain", "providers", "store", "settings"},
-    # Who is nobody, and on what it is based that something serves, is theirs to say.
-    "providers": {*VOCABULARY, "domain.robots", "domain.serving"},
+    # Who is nobody, which words are quoted, and on what it is based that something serves.
+    "providers": {*VOCABULARY, "domain.markup", "domain.robots", "domain.serving"},
     "store": VOCABULARY,
     "vectors": VOCABULARY,
     "models": VOCABULARY,

@@ -161,6 +161,7 @@ def test_a_staged_deployment_serves_nobody_until_it_is_promoted_in_any_order(
         ("dpl_1", "10:01", "10:30"),
         ("dpl_3", "10:30", "10:55"),
         ("dpl_5", "10:55", "10:59"),
+        ("none", "10:59", None),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.domain import serving
+from lightfast_pipelines.domain.events import ENDING_REASON
 from lightfast_pipelines.domain.states import Fact, Interval, fold_current
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
@@ -20,6 +22,11 @@ def fact(value: str, basis: str | None, hour: int, known: int = 999, **more: str
     at, recorded_at = (START + timedelta(hours=number) for number in (hour, known))
     metadata = {**({serving.BASIS: basis} if basis else {}), **more}
     return Fact(value, at, 2, f"{value}|{basis}|{hour}", recorded_at, basis, metadata)
+
+
+def removed(value: str, hour: int, known: int = 999) -> Fact:
+    gone = fact(value, None, hour, known)
+    return replace(gone, rank=4, source_id=f"{value}|removed|{hour}", reason=ENDING_REASON)
 
 
 def hours(moment: datetime | None) -> int | None:
@@ -101,11 +108,11 @@ def test_what_fails_or_is_canceled_after_it_was_built_never_served() -> None:
 
 
 def test_a_deployment_that_is_deleted_while_live_serves_nobody() -> None:
-    story = [fact("a", "promoted", 1), fact("a", "removed", 5), fact("b", "promoted", 9)]
-    assert timeline(story) == [("a", 1, 5), ("b", 9, None)]
+    story = [fact("a", "promoted", 1), removed("a", 5), fact("b", "promoted", 9)]
+    assert timeline(story) == [("a", 1, 5), ("none", 5, 9), ("b", 9, None)]
     assert timeline([*story, fact("a", "promoted", 12)])[-1] == ("a", 12, None)
     # An old one that a rule of retention removes changes nothing.
-    old = [fact("a", "promoted", 1), fact("b", "promoted", 9), fact("a", "removed", 20)]
+    old = [fact("a", "promoted", 1), fact("b", "promoted", 9), removed("a", 20)]
     assert timeline(old) == [("a", 1, 9), ("b", 9, None)]
 
 
@@ -136,17 +143,15 @@ def test_facts_without_a_basis_are_taken_as_told() -> None:
 
 _BASES = st.sampled_from(
     [
-        *("promoted", "rollback", "rolled_out", "kept", "rolling", "withheld", "removed"),
+        *("promoted", "rollback", "rolled_out", "kept", "rolling", "withheld"),
         *("staged", "built", "served", "success", "listed", None),
     ]
 )
+_VALUES, _HOURS = st.sampled_from(["a", "b", "c"]), st.integers(0, 8)
 _FACTS = st.lists(
-    st.builds(
-        fact,
-        st.sampled_from(["a", "b", "c"]),
-        _BASES,
-        st.integers(0, 8),
-        st.integers(0, 8),
+    st.one_of(
+        st.builds(fact, _VALUES, _BASES, _HOURS, _HOURS),
+        st.builds(removed, _VALUES, _HOURS, _HOURS),
     ),
     max_size=10,
     unique_by=lambda one: one.source_id,

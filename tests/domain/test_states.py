@@ -8,8 +8,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightfast_pipelines.domain.events import ENDING_REASON
 from lightfast_pipelines.domain.states import (
-    ENDING_REASON,
     Fact,
     Interval,
     fold_current,

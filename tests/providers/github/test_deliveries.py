@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightfast_pipelines.domain.events import Filtered, Parked
-from lightfast_pipelines.domain.states import ENDING_REASON
+from lightfast_pipelines.domain.events import ENDING_REASON, Filtered, Parked
 from tests.providers.github.more_payloads import (
     check_suite,
     deployment,
