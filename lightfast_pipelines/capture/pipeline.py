@@ -18,7 +18,9 @@ from lightfast_pipelines.capture.consolidation import consolidate
 from lightfast_pipelines.capture.embedding import embed_pending
 from lightfast_pipelines.capture.kept import KeptReadings
 from lightfast_pipelines.capture.ports import Embedder, EmbeddingModel, VectorIndex
+from lightfast_pipelines.capture.profiles import update_profiles
 from lightfast_pipelines.capture.requeue import requeue_outdated
+from lightfast_pipelines.capture.summaries import summarize_clusters
 from lightfast_pipelines.capture.versions import CLUSTER_RULES
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Connection, Database
@@ -44,6 +46,8 @@ class ProcessReport:
     vectors: int = 0
     assigned: int = 0
     workspaces: int = 0
+    profiles: int = 0
+    summaries: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
     def spent(self, stage: str, seconds: float) -> None:
@@ -83,6 +87,7 @@ def process(
             report.waits = what_waits(conn, embedder.name)
             if report.waits == before:
                 break
+        _describe(conn, report, progress, clock)
     return report
 
 
@@ -155,3 +160,19 @@ def _cluster(
         decided = consolidate(conn, model, now=clock(), progress=progress.advance)
         report.workspaces += decided.workspaces
         report.spent("consolidation", decided.seconds)
+
+
+def _describe(
+    conn: Connection, report: ProcessReport, progress: Progress, clock: Callable[[], datetime]
+) -> None:
+    """Profiles and summaries, each only where what they are made of changed."""
+    progress.stage("profiles")
+    with job_lock(conn, "profiles", wait=True):
+        profiles = update_profiles(conn, now=clock(), progress=progress.advance)
+    report.profiles += profiles.written
+    report.spent("profiles", profiles.seconds)
+    progress.stage("summaries")
+    with job_lock(conn, "summaries", wait=True):
+        summaries = summarize_clusters(conn, now=clock(), progress=progress.advance)
+    report.summaries += summaries.written
+    report.spent("summaries", summaries.seconds)

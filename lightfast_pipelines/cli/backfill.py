@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +13,6 @@ from lightfast_pipelines.cli.console import (
     Meter,
     as_rows,
     meter,
-    parse_time,
     print_json,
     print_table,
     say,
@@ -25,6 +24,7 @@ from lightfast_pipelines.cli.opening import (
     the_workspace,
 )
 from lightfast_pipelines.cli.root import Failure
+from lightfast_pipelines.cli.times import time_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,9 @@ def backfill(  # noqa: PLR0913, PLR0917 - options, each by its name
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option("--since", help="From when on: 2025-01-31, or 90d for ninety days back."),
+        typer.Option(
+            "--since", help="From when on: 2025-01-31, 90d for ninety days back, yesterday, ..."
+        ),
     ] = None,
     until: Annotated[str | None, typer.Option("--until", help="Until when; default: now.")] = None,
     resource: Annotated[
@@ -83,7 +85,10 @@ def backfill(  # noqa: PLR0913, PLR0917 - options, each by its name
             database,
             workspace,
             provider,
-            (_moment(since, now, "--since"), _moment(until, now, "--until") if until else now),
+            (
+                time_option(since, "--since", now=now),
+                time_option(until, "--until", now=now) if until else now,
+            ),
             (resource or [], entity_type or []),
         )
         if estimate:
@@ -105,7 +110,9 @@ def _request(
 
     since, until = span
     if since >= until:
-        raise typer.BadParameter("--since is not before --until")
+        raise typer.BadParameter(
+            f"--since ({since:%Y-%m-%d %H:%M}Z) is not before --until ({until:%Y-%m-%d %H:%M}Z)"
+        )
     with database.connect() as conn:
         place = the_workspace(conn, workspace)
         sources = find_sources(conn, workspace_id=place.id, provider=provider, resources=only[0])
@@ -121,14 +128,6 @@ def _request(
         provider=provider,
         requested_by=the_operator(),
     )
-
-
-def _moment(text: str, now: datetime, option: str) -> datetime:
-    if text.endswith("d") and text[:-1].isdigit():
-        return now - timedelta(days=int(text[:-1]))
-    found = parse_time(text, option)
-    assert found is not None
-    return found
 
 
 def _print_estimate(database: Database, request: Request, as_json: bool) -> None:

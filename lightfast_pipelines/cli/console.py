@@ -150,19 +150,5 @@ class _Lines(Meter):
         """Nothing to put away."""
 
 
-def parse_time(text: str | None, option: str) -> datetime | None:
-    """A moment given on the command line: ISO 8601, UTC unless it says otherwise."""
-    if text is None:
-        return None
-    from datetime import UTC
-
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        message = f"{text!r} is not a time: write 2024-05-01 or 2024-05-01T10:00:00Z"
-        raise typer.BadParameter(message, param_hint=option) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def as_rows(found: Sequence[dict[str, Any]], columns: Sequence[str]) -> list[list[object]]:
     return [[row.get(column) for column in columns] for row in found]

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import parse_time
 from lightfast_pipelines.cli.root import Failure
+from lightfast_pipelines.cli.times import time_option
 
 if TYPE_CHECKING:
     from lightfast_pipelines.providers.history import Credential
@@ -38,7 +39,10 @@ RefreshEnv = Annotated[
     typer.Option("--refresh-env", help="Name of the variable that holds the refresh token."),
 ]
 ExpiresAt = Annotated[
-    str | None, typer.Option("--expires-at", help="When the token ends (ISO 8601); default: never.")
+    str | None,
+    typer.Option(
+        "--expires-at", help="When the token ends: 2027-01-31, or 90d from now; default: never."
+    ),
 ]
 
 # With a history to say so, a provider's own list counts.
@@ -91,7 +95,9 @@ def taken(provider: str, wish: Wish) -> Credential | None:
         refresh_token=_from_environment(wish.refresh_variable, "--refresh-env")
         if wish.refresh_variable
         else None,
-        expires_at=parse_time(wish.expires_at, "--expires-at"),
+        expires_at=time_option(wish.expires_at, "--expires-at", now=datetime.now(UTC), ahead=True)
+        if wish.expires_at
+        else None,
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def process(as_json: AsJson = False) -> None:
-    """Capture, embed and consolidate until nothing waits.
+    """Capture, embed, consolidate, and write profiles and summaries, until nothing waits.
 
     In this process, without a run of Dagster. One that is killed loses nothing: the next goes on.
     """
@@ -32,6 +32,8 @@ def process(as_json: AsJson = False) -> None:
                 "vectors": report.vectors,
                 "assigned": report.assigned,
                 "workspaces": report.workspaces,
+                "profiles": report.profiles,
+                "summaries": report.summaries,
                 "seconds": {stage: round(spent, 2) for stage, spent in report.seconds.items()},
                 "waits": report.waits,
             }
@@ -43,7 +45,8 @@ def process(as_json: AsJson = False) -> None:
         typer.echo(
             f"{report.deliveries:,} deliveries ({outcomes or 'none waited'}): "
             f"{report.written['observations']:,} observations written, {report.embedded:,} embedded, "
-            f"{report.workspaces:,} workspaces consolidated"
+            f"{report.workspaces:,} workspaces consolidated, {report.profiles:,} profiles and "
+            f"{report.summaries:,} summaries written"
         )
         spent = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in report.seconds.items())
         if spent:

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, parse_time, print_json, print_table, say
-from lightfast_pipelines.cli.opening import a_connection, the_embedder, the_workspace
+from lightfast_pipelines.cli.console import AsJson, print_json, print_table, say
+from lightfast_pipelines.cli.opening import a_connection, the_database, the_embedder, the_workspace
 from lightfast_pipelines.cli.root import Failure
+from lightfast_pipelines.cli.times import time_option
 
 _Workspace = Annotated[
     str | None,
@@ -23,8 +24,8 @@ def status(as_json: AsJson = False) -> None:
     """Show counts by status, and what waits."""
     from lightfast_pipelines.store.inspect import status as read_status
 
-    with a_connection() as conn:
-        found: dict[str, Any] = read_status(conn)
+    with the_database() as database, database.connect() as conn:
+        found: dict[str, Any] = {"database": database.describe(), **read_status(conn)}
     if as_json:
         print_json(found)
         return
@@ -77,6 +78,8 @@ def _print_section(title: str, value: object) -> None:
 
 
 def _number(value: object) -> str:
+    if value is None:
+        return "-"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
@@ -138,7 +141,10 @@ def why(
 def state(
     key: Annotated[str, typer.Argument(help="Key of an entity, e.g. github:pr:1296269#5.")],
     at: Annotated[
-        str | None, typer.Option("--at", help="Moment in question (ISO 8601, UTC); default: now.")
+        str | None,
+        typer.Option(
+            "--at", help="Moment in question: 2026-05-01, 2d, yesterday, ...; default: now."
+        ),
     ] = None,
     as_known: Annotated[
         str | None,
@@ -149,18 +155,20 @@ def state(
 ) -> None:
     """Show the states of a thing at a moment.
 
-    As known now, or as known at another moment.
+    As known now, or as known at another moment. Exit 1 for a key that nothing is known of.
     """
     from datetime import UTC, datetime
 
+    from lightfast_pipelines.store.inspect import knows
     from lightfast_pipelines.store.inspect import state as read_state
 
-    moment = parse_time(at, "--at") or datetime.now(UTC)
-    known = parse_time(as_known, "--as-known")
+    now = datetime.now(UTC)
+    moment = time_option(at, "--at", now=now) if at else now
+    known = time_option(as_known, "--as-known", now=now) if as_known else None
     with a_connection() as conn:
-        rows = read_state(
-            conn, key, moment, known, the_workspace(conn, workspace) if workspace else None
-        )
+        place = the_workspace(conn, workspace) if workspace else None
+        rows = read_state(conn, key, moment, known, place)
+        is_known = bool(rows) or knows(conn, key, place)
     if as_json:
         print_json(rows)
     elif rows:
@@ -168,8 +176,12 @@ def state(
         print_table(
             [name.upper() for name in columns], [[row[name] for name in columns] for row in rows]
         )
-    else:
+    if not is_known:
+        raise Failure(
+            f"nothing is known of {key!r}: no entity has this key or alias (`lightfast why` tells more)"
+        )
+    if not rows:
         say(
-            f"no state of {key} at {moment.isoformat()}"
+            f"{key} has no state at {moment.isoformat()}"
             + (f" as known at {known.isoformat()}" if known else "")
         )

@@ -114,6 +114,13 @@ def state(
     return rows
 
 
+def knows(conn: Connection, key: str, workspace: Workspace | None) -> bool:
+    """Whether an entity has this key or alias."""
+    found = _rows(conn, _ENTITY, {"key": key, "workspace": workspace.id if workspace else None})
+    conn.rollback()
+    return bool(found)
+
+
 def why(conn: Connection, key: str, workspace: Workspace | None) -> dict[str, Any]:
     """From an entity, observation or delivery to the rule version, payloads and signatures behind it;
     for what is not there, what became of the payloads that could have made it. Empty: nothing known.

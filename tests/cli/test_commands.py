@@ -60,7 +60,8 @@ def test_a_workspace_is_added_once_and_listed(lightfast: Lightfast) -> None:
         ("ingest", "--workspace", "w", "--provider", "github"),
         ("integration", "add", "--workspace", "w", "--provider", "gitlab", "--resource", "1"),
         ("integration", "events", "-w", "w", "-p", "github", "-r", "1", "--none", "--default"),
-        ("state", "github:pr:1#2", "--at", "yesterday"),
+        ("state", "github:pr:1#2", "--at", "lastyear"),
+        ("backfill", "-w", "w", "--since", "lastyear"),
         ("replay", "--status", "delivered"),
         ("nonsense",),
     ],
@@ -77,6 +78,7 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(
         (("ingest", "-w", "nowhere", "-p", "github", "-"), "no workspace 'nowhere'"),
         (("integration", "pause", "-w", "shop", "-p", "github", "-r", "1"), "not linked"),
         (("why", "github:pr:1#1"), "nothing is known"),
+        (("state", "github:pr:1#1"), "nothing is known"),
     ],
 )
 def test_a_failure_is_one_line_and_ends_with_1(
@@ -150,7 +152,16 @@ def test_process_leaves_nothing_waiting_and_a_second_one_has_nothing_to_do(told:
     first = told.json("process")
     assert first["deliveries"] == 54
     assert set(first["waits"].values()) == {0}
-    assert told.json("process")["deliveries"] == 0
+    assert first["profiles"] > 0
+    assert first["summaries"] > 0
+    with told.database.connect() as conn:
+        rows = conn.execute(
+            "SELECT (SELECT count(*) FROM lightfast.actor_profiles),"
+            " (SELECT count(*) FROM lightfast.clusters WHERE summary IS NOT NULL)"
+        ).fetchone()
+    assert rows == (first["profiles"], first["summaries"])
+    second = told.json("process")
+    assert (second["deliveries"], second["profiles"], second["summaries"]) == (0, 0, 0)
     status = told.json("status")
     assert status["deliveries"] == {
         "received": 0,
