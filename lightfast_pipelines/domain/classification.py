@@ -175,7 +175,7 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """The category, up to three others that also speak, and the conventional prefix if there is one."""
+    """The category, up to three others that are stated too, and the conventional prefix if there is one."""
 
     category: str
     secondary: tuple[str, ...] = ()
@@ -277,10 +277,11 @@ def classify(statement: Statement, title: str, words: Sequence[str]) -> Classifi
         lines = [line for line in statement.content.split("\n")[:6] if line.strip()]
         said = lines[1] if len(lines) > 1 and _MERGE.match(lines[0]) else ""
         prefix = prefix or conventional_prefix(said)
-    chosen, evidence = model_category(said, statement.paths)
-    speaking = [category for weight, category in evidence if weight >= 1.5]
     by_thing = _BY_THING.get(statement.source_type.partition(".")[0])
-    order = [by_thing, prefix.category if prefix else None, *hits, chosen, *speaking]
-    ranked = list(dict.fromkeys(category for category in order if category is not None))
-    others = [category for category in ranked[1:] if category != "other"]
-    return Classification(ranked[0], tuple(others[:3]), prefix)
+    if by_thing is not None:
+        # What is deployed or talked about may fix a bug; the deployment or the comment does not.
+        return Classification(by_thing, (), prefix)
+    stated = [*([prefix.category] if prefix else []), *hits]
+    chosen = stated[0] if stated else model_category(said, statement.paths)[0]
+    others = [category for category in dict.fromkeys(stated) if category != chosen]
+    return Classification(chosen, tuple(others[:3]), prefix)

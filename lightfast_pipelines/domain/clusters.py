@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from lightfast_pipelines.domain.affinity import Meaning, Unit, likely_pairs
 from lightfast_pipelines.domain.grouping import Groups
 
-RULE_VERSION = 1
+RULE_VERSION = 2
 
 THRESHOLD = 0.2
 # Pairs below are taken for 0: there are a hundred times as many, and they move no mean over 0.2.

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from lightfast_pipelines.domain.stop_words import FUNCTION_WORDS, STOP_WORDS
+
 _WORD = re.compile(r"[^\W\d_][\w-]{2,}")
 _BRACKETS = re.compile(r"^\s*(?:\[[^\]]{1,60}\]\s*)+")
 # `Merge pull request #12 from ann/fix` says how, not what.
@@ -18,14 +20,10 @@ _MERGE = re.compile(r"^merge (?:pull request|branch|remote-tracking branch|tag|c
 # Of single errors that were counted: how many says nothing of what they are.
 _COUNT = re.compile(r"^\d+\u00d7 ")
 _TRAILING_NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
-_SILENT = frozenset(
-    """
-    github vercel linear sentry the and for with from into that this not are was were has have but
-    when then than its use used using via per can you your our all any some more pull request merge
-    merged branch commit pushed opened closed issue reopened add added adds fix fixes fixed update
-    updated updates remove removed removes make makes change changes changed new also just only
-    """.split()  # noqa: SIM905 - reads and edits better than a list
-)
+_PROVIDERS = frozenset({"github", "vercel", "linear", "sentry"})
+# Participles and adverbs seldom name a thing: `improved`, `directly`. Words like `speed` do.
+_SELDOM_A_THING = re.compile(r"^(?!.*eed$)[a-z]{2,}[a-z](?:ed|ly)$")
+_SELDOM = 0.4
 LONGEST_LABEL = 120
 
 
@@ -48,23 +46,39 @@ class Labeller:
             self._counts.update(set(words(title)))
 
     def label(self, titles: Sequence[str], most: int = 8) -> Label:
-        """The label of a cluster with these titles, whatever their order."""
-        frequency = Counter(word for title in titles for word in set(words(title)))
-        weight = {
-            word: (1 + math.log(count)) * math.log(1 + self._titles / max(1, self._counts[word]))
-            for word, count in frequency.items()
-        }
-        keywords = sorted(weight, key=lambda word: (-weight[word], word))[:most]
+        """The label of a cluster with these titles, whatever their order and repetition.
+
+        A keyword is a word that several of the titles share, or one of the title that names the
+        cluster: a rare word of one title among many says nothing of the others.
+        """
+        distinct = {clean(title) for title in titles}
+        own = {title for title in distinct if not _MERGE.match(title)} or distinct
+        frequency = Counter(word for title in own for word in set(words(title)))
+        weight = {word: self._weight(word, count, len(own)) for word, count in frequency.items()}
 
         def telling(title: str) -> tuple[bool, float, str]:
-            own = set(words(title))
+            said = set(words(title))
             # Long titles have many words: the root keeps them from winning by length alone.
-            total = math.fsum(weight[word] for word in own if word in keywords)
-            return (bool(_MERGE.match(title)), -total / math.sqrt(len(own) or 1), title)
+            total = math.fsum(weight[word] for word in said)
+            return (bool(_MERGE.match(title)), -total / math.sqrt(len(said) or 1), title)
 
-        best = min((clean(title) for title in titles), key=telling, default="")
+        best = min(own, key=telling, default="")
+        said = set(words(best))
+        keywords = sorted(
+            (word for word, count in frequency.items() if count > 1 or word in said),
+            key=lambda word: (-weight[word], word),
+        )[:most]
+        if not keywords:  # `Fix a typo` still says what it does
+            plain = (word.lower() for word in _WORD.findall(best))
+            keywords = [word for word in dict.fromkeys(plain) if word not in FUNCTION_WORDS][:most]
         text = " ".join(keywords[:4]) if not best or _MERGE.match(best) else best
         return Label((text or best or "untitled")[:LONGEST_LABEL].rstrip(), tuple(keywords))
+
+    def _weight(self, word: str, count: int, titles: int) -> float:
+        """Its share of the cluster's titles, the more the rarer it is in the workspace."""
+        rarity = math.log(1 + self._titles / max(1, self._counts[word]))
+        factor = _SELDOM if _SELDOM_A_THING.match(word) else 1.0
+        return factor * count / titles * rarity
 
 
 def clean(title: str) -> str:
@@ -74,5 +88,5 @@ def clean(title: str) -> str:
 
 def words(title: str) -> list[str]:
     """Its words of three letters or more in lower case, without those that tell nothing."""
-    found = (word.lower() for word in _WORD.findall(clean(title)))
-    return [word for word in found if word not in _SILENT]
+    lowered = (word.lower() for word in _WORD.findall(clean(title)))
+    return [word for word in lowered if word not in STOP_WORDS and word not in _PROVIDERS]

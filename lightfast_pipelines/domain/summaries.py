@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from lightfast_pipelines.domain.labels import words
 from lightfast_pipelines.domain.prose import first_sentence, sentence_of_title
 
-RULE_VERSION = 1
+RULE_VERSION = 2
 
 # A cluster with fewer members is read faster than its summary.
 FEWEST_MEMBERS = 5

@@ -79,3 +79,26 @@ def test_the_shipped_weights_fit_the_categories_and_the_features() -> None:
     assert set(LEARNED) <= set(CATEGORIES)
     assert {len(weights) for weights in WEIGHTS.values()} == {len(LEARNED)} == {len(BIAS)}
     assert features("Fix tests", ("tests/a.py",)) & WEIGHTS.keys()
+
+
+@pytest.mark.parametrize(
+    ("source_type", "title", "topic"),
+    [
+        ("deployment.promoted", "[Promoted] fix: crash in the cart", "bug_fix"),
+        ("comment.created", "Fix crash when the list is empty", "bug_fix"),
+        ("error.created", "TypeError while the docs are built", "documentation"),
+        ("pull-request.opened", "docs: say how a crash is fixed", "bug_fix"),
+        ("commit.pushed", "Test that the cache is faster now", "performance"),
+    ],
+)
+def test_no_topic_names_a_kind_of_work_that_is_only_talked_about(
+    source_type: str, title: str, topic: str
+) -> None:
+    assert topic not in enrich(pull_request(title, source_type=source_type)).topics
+
+
+def test_a_second_kind_is_a_topic_where_it_is_stated() -> None:
+    labelled = (Reference("label", "security"),)
+    assert {"bug_fix", "security"} <= set(
+        enrich(pull_request("fix: check the token", references=labelled)).topics
+    )

@@ -33,3 +33,30 @@ def test_titles_that_say_nothing_still_get_a_label() -> None:
     assert len(Labeller(["x" * 200]).label(["x" * 200]).title) == 120
     assert clean("[PR] [WIP] [x] Do it (#7)") == "Do it"
     assert clean("[Errors] 41\u00d7 TypeError: no price") == "TypeError: no price"
+
+
+def test_a_keyword_is_shared_or_of_the_title_that_names_the_cluster() -> None:
+    titles = [
+        "Let the parser read tables",
+        "Parser: tables already have headers",
+        "The parser improved for nested tables",
+        "Squeeze blank lines in ndarray examples",
+    ]
+    label = Labeller([*titles, "Update README", "Bump mkdocs"]).label(titles)
+    assert set(label.keywords[:2]) == {"parser", "tables"}
+    assert not {"let", "already", "improved", "squeeze", "ndarray"} & set(label.keywords)
+    assert "tables" in label.title
+
+
+def test_a_title_told_many_times_counts_once() -> None:
+    titles = ["Retry webhooks", "Webhooks: retry twice", *["Paint the shed"] * 9]
+    assert Labeller(titles).label(titles).keywords[:2] == ("retry", "webhooks")
+
+
+def test_a_merges_branch_and_owner_are_no_keywords() -> None:
+    titles = ["Merge pull request #7 from mraduldubey/patch-1", "Show the shell's display"]
+    assert set(Labeller(titles).label(titles).keywords) == {"shell", "display"}
+
+
+def test_a_cluster_of_routine_alone_is_still_called_something() -> None:
+    assert Labeller(["Fix a typo"]).label(["Fix a typo"]).keywords == ("fix", "typo")
