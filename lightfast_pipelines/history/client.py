@@ -43,13 +43,23 @@ _UNTOLD_WAIT_SECONDS = 60.0
 
 
 class CallFailedError(Exception):
-    """A request that will not succeed; the message is for an operator and holds no secret."""
+    """A request that will not succeed; the message is for an operator and holds no secret.
 
-    def __init__(self, outcome: Outcome, message: str, retry_after: float | None = None) -> None:
+    `status` is that of the answer, where there was one.
+    """
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        message: str,
+        retry_after: float | None = None,
+        status: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.outcome = outcome
         self.message = message
         self.retry_after = retry_after
+        self.status = status
 
 
 class _PassingError(Exception):
@@ -174,7 +184,9 @@ class Api:
                     self._credentials.refuse(verdict.message)
                     raise CallFailedError(verdict.outcome, verdict.message)
                 case _:
-                    raise CallFailedError(verdict.outcome, verdict.message, verdict.retry_after)
+                    raise CallFailedError(
+                        verdict.outcome, verdict.message, verdict.retry_after, answer.status
+                    )
 
     def _sent(self, call: Call, credential: Credential) -> tuple[Answer, Verdict]:
         headers = {**self.history.authorize(credential), **call.headers}

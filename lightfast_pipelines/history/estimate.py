@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lightfast_pipelines.history.absence import ask_for_page
 from lightfast_pipelines.history.client import Api, CallFailedError
 from lightfast_pipelines.history.walk import Unit
 from lightfast_pipelines.providers.history import Answer, Call, Estimate, Outcome, Window
@@ -115,7 +116,7 @@ def _probe(
         found = walker.probe(place, window, answers)
         if not isinstance(found, Call):
             return found, kept
-        answers.append(api.ask(found))
+        answers.append(ask_for_page(api, place, found))
         if len(answers) == 1 and found == first:
             api.remember(found, answers[0])
             kept = True

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from lightfast_pipelines.history.absence import ask_for_page
 from lightfast_pipelines.history.client import Api, CallFailedError
 from lightfast_pipelines.history.sources import delivery_of, place_of
 from lightfast_pipelines.providers.history import (
@@ -238,7 +239,8 @@ def _asked(
     """
     while True:
         try:
-            return api.ask(replace(walker.call(place, window, cursor, size), etag=etag)), size
+            call = replace(walker.call(place, window, cursor, size), etag=etag)
+            return ask_for_page(api, place, call), size
         except CallFailedError as error:
             if error.outcome is not Outcome.HEAVY or size == 1:
                 raise

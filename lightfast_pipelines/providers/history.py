@@ -304,6 +304,16 @@ class Identifying(Protocol):
     def identified(self, answer: Answer) -> Identity: ...
 
 
+@runtime_checkable
+class Standing(Protocol):
+    """A history whose lists answer 404 both where the resource is gone and where it lacks a feature."""
+
+    def itself(self, place: Place) -> Call:
+        """A request that succeeds as long as the resource is there, whatever its features are. Raises
+        ValueError where the place lacks what is needed."""
+        ...
+
+
 @cache
 def discover_history() -> dict[str, History]:
     """Name -> history, for each provider whose folder has one."""

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers import paging
 from lightfast_pipelines.providers.fields import child, children, flag, name_of, whole
+from lightfast_pipelines.providers.github.history.graph import repository_in
 from lightfast_pipelines.providers.github.history.place import (
     address,
     owner_and_name,
@@ -87,7 +88,7 @@ class _Numbered:
         return Call("graphql", "POST", json=query, pool="graphql")
 
     def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:  # noqa: ARG002
-        found = _repository_in(place, answer).get(self.connection)
+        found = repository_in(place, answer).get(self.connection)
         if not isinstance(found, Mapping) or not isinstance(found.get("nodes"), list):
             raise ValueError(f"GitHub's list of {self.connection} is not of its form")
         numbers = [whole(node, "number") for node in children(found, "nodes")]
@@ -113,7 +114,8 @@ class _Numbered:
             return Call(f"{address(place)}/issues/{number}", of_one=True)
         owner, name = owner_and_name(place)
         variables = {"owner": owner, "name": name, "number": number}
-        return Call("graphql", "POST", json={"query": _ONE, "variables": variables}, pool="graphql")
+        query = {"query": _ONE, "variables": variables}
+        return Call("graphql", "POST", json=query, pool="graphql", of_one=True)
 
     def gone(
         self, place: Place, things: Sequence[Known], answer: Answer | None
@@ -123,7 +125,7 @@ class _Numbered:
         if self.kind == "issue":
             _is_about(answer, "number", _number(things[0]))
             return {}
-        if _repository_in(place, answer).get("discussion", "") is not None:
+        if repository_in(place, answer).get("discussion", "") is not None:
             return {}
         refused = [one for one in children(answer.data, "errors") if one.get("type") != "NOT_FOUND"]
         if refused:
@@ -234,18 +236,6 @@ class _ByList:
 
 def _number(thing: Known) -> int:
     return int(thing.key.rpartition("#")[2])
-
-
-def _repository_in(place: Place, answer: Answer) -> Mapping[str, Any]:
-    """GraphQL finds a repository by its name, which may be another one's since. Raises ValueError."""
-    found = child(child(answer.data, "data"), "repository")
-    told = whole(found, "databaseId")
-    if told is not None and str(told) != place.resource_id:
-        raise ValueError(
-            f"{place.resource_name} is the name of another repository now ({told}): "
-            "`lightfast backfill` asks what it is called today"
-        )
-    return found
 
 
 def _why_empty(answer: Answer, switch: str | None) -> str | None:

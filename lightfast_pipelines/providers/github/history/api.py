@@ -33,6 +33,7 @@ from lightfast_pipelines.providers.github.history import (
     reviews,
     workflow_runs,
 )
+from lightfast_pipelines.providers.github.history.nothing import NOTHING
 from lightfast_pipelines.providers.github.history.place import address
 from lightfast_pipelines.providers.github.repository import resource_meta
 from lightfast_pipelines.providers.history import (
@@ -49,6 +50,7 @@ from lightfast_pipelines.providers.history import (
     Verdict,
     Walker,
 )
+from lightfast_pipelines.providers.nothing import says_nothing
 
 _ACCEPT = {
     "Accept": "application/vnd.github+json",
@@ -63,6 +65,7 @@ _HEAVY = (
     "resource limits",
     "timedout",
 )
+_FINE = Verdict(Outcome.OK)
 # GitHub refuses a proof that is good for more than ten minutes, or whose clock is ahead of its own.
 _JWT_SECONDS, _JWT_BEFORE = 540, 60
 # Pools that are full again each minute; the others are so each hour.
@@ -100,6 +103,9 @@ class GitHubHistory:
         """The repository itself: its name today, its default branch, whether it is still there."""
         return Call(address(place))
 
+    def itself(self, place: Place) -> Call:
+        return self.identify(place)
+
     def identified(self, answer: Answer) -> Identity:
         if not isinstance(answer.data, dict):
             raise TypeError("a repository was expected")
@@ -112,12 +118,16 @@ class GitHubHistory:
         limited = _limited(answer, message, now)
         if limited is not None:
             return limited
+        if call.pool != "graphql" and says_nothing(NOTHING, call, answer.status, message):
+            return Verdict(Outcome.NOTHING, f"GitHub has nothing at {call.path}: {message}")
         match answer.status:
             case 200 | 201 | 202 | 204 if call.pool == "graphql":
-                return _of_graphql(answer, now)
+                return _of_graphql(call, answer, now)
             case 200 if "per_page" in call.params and not _is_page(answer.data):
                 kind = type(answer.data).__name__
                 return Verdict(Outcome.MALFORMED, f"{call.path} answered {kind}, not a list")
+            case 204 if call.method == "GET":
+                return Verdict(Outcome.NOTHING, f"GitHub has nothing at {call.path}")
             case 200 | 201 | 202 | 204:
                 return Verdict(Outcome.OK)
             case 304:
@@ -127,10 +137,7 @@ class GitHubHistory:
                     Outcome.CREDENTIAL, f"GitHub refuses the token: {message or 'unauthorized'}"
                 )
             case 403:
-                return Verdict(
-                    Outcome.FORBIDDEN,
-                    f"GitHub does not let the token read {call.path}: {message or 'forbidden'}",
-                )
+                return Verdict(Outcome.FORBIDDEN, _forbidden(call, answer, message))
             case 404 | 410 | 451:
                 why = {404: "not there, or not to be seen with this token", 410: "gone"}
                 told = why.get(answer.status, "not to be had for legal reasons")
@@ -246,6 +253,13 @@ def _message(data: Any) -> str:
     return "; ".join(part for part in parts if part)[:300]
 
 
+def _forbidden(call: Call, answer: Answer, message: str) -> str:
+    """With the permission that GitHub says is missing."""
+    told = f"GitHub does not let the token read {call.path}: {message or 'forbidden'}"
+    wanted = answer.headers.get("x-accepted-github-permissions", "")[:200]
+    return f"{told}; give it the permission {wanted}" if wanted else told
+
+
 def _limited(answer: Answer, message: str, now: datetime) -> Verdict | None:
     """The primary limit says when it is full again, a secondary one after how many seconds to try."""
     if answer.status not in (403, 429):
@@ -265,16 +279,28 @@ def _until_full(answer: Answer, now: datetime) -> float | None:
     return None if reset is None else max(1.0, reset - now.timestamp())
 
 
-def _of_graphql(answer: Answer, now: datetime) -> Verdict:
+def _is_told(data: Mapping[str, Any]) -> bool:
+    """Whether there is something of what was asked for, besides whose it is."""
+    repository = child(data, "repository")
+    found = [value for name, value in repository.items() if name != "databaseId"]
+    found += [value for name, value in data.items() if name not in ("rateLimit", "repository")]
+    return any(value is not None for value in found)
+
+
+def _of_graphql(  # noqa: PLR0911 - one for each meaning
+    call: Call, answer: Answer, now: datetime
+) -> Verdict:
     """GraphQL answers 200 whatever is wrong."""
     data = answer.data
     if data is None:
         return Verdict(Outcome.OK)  # no JSON: told by whoever sent the request
     if not isinstance(data, dict) or not ("data" in data or "errors" in data):
         return Verdict(Outcome.MALFORMED, "GraphQL answered neither data nor errors")
-    found = children(data, "errors")
+    found, given = children(data, "errors"), child(data, "data")
     if not found:
-        return Verdict(Outcome.OK)
+        # A list that is null is one of a feature that is switched off.
+        is_null = bool(child(given, "repository")) and not _is_told(given) and not call.of_one
+        return Verdict(Outcome.NOTHING, "GitHub tells no list of it") if is_null else _FINE
     kinds = {text(one, "type") or "" for one in found}
     message = _message(data)
     if kinds & {"RATE_LIMITED", "RATE_LIMIT"}:
@@ -283,9 +309,11 @@ def _of_graphql(answer: Answer, now: datetime) -> Verdict:
         return Verdict(Outcome.LIMITED, message)
     if any(words in message.lower() for words in _HEAVY):
         return Verdict(Outcome.HEAVY, message)
-    if any(value for name, value in child(data, "data").items() if name != "rateLimit"):
+    if _is_told(given):
         # Some field of some node could not be told; the rest of the page is there.
-        return Verdict(Outcome.OK)
+        return _FINE
+    if says_nothing(NOTHING, call, answer.status, message):
+        return Verdict(Outcome.NOTHING, f"GitHub has nothing to list: {message}")
     if "NOT_FOUND" in kinds:
         return Verdict(Outcome.MISSING, message)
     if kinds & {"FORBIDDEN", "INSUFFICIENT_SCOPES"}:

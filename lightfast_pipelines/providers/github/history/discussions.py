@@ -99,12 +99,14 @@ class Discussions:
             "after": ("String", after),
         }
         if comment is None:
-            return graph.call_of(graph.query_of(place, _MORE_COMMENTS, rest), 2 + first)
+            return graph.call_of(
+                graph.query_of(place, _MORE_COMMENTS, rest), 2 + first, of_one=True
+            )
         rest["comment"] = ("ID!", comment)
-        return graph.call_of(graph.query_of(place, _MORE_REPLIES, rest), 2)
+        return graph.call_of(graph.query_of(place, _MORE_REPLIES, rest), 2, of_one=True)
 
     def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
-        found = graph.repository_in(answer)
+        found = graph.repository_in(place, answer)
         if cursor.get("more"):
             return self._more(place, cursor, answer, found)
         discussions = child(found, "discussions")

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.providers import paging
-from lightfast_pipelines.providers.fields import child, children, flag, text, time
+from lightfast_pipelines.providers.fields import child, children, flag, text, time, whole
 from lightfast_pipelines.providers.github.history.counting import POINTS, count_in
 from lightfast_pipelines.providers.github.history.listing import Item
 from lightfast_pipelines.providers.github.history.people import ACTOR
@@ -26,7 +26,7 @@ def query_of(place: Place, selection: str, variables: Mapping[str, tuple[str, An
     return {
         "query": (
             f"query($owner: String!, $name: String!{declared}) {{\n"
-            f"  repository(owner: $owner, name: $name) {{\n{selection}\n  }}\n  {POINTS}\n}}\n{ACTOR}"
+            f"  repository(owner: $owner, name: $name) {{\n    databaseId\n{selection}\n  }}\n  {POINTS}\n}}\n{ACTOR}"
         ),
         "variables": {
             "owner": owner,
@@ -36,19 +36,25 @@ def query_of(place: Place, selection: str, variables: Mapping[str, tuple[str, An
     }
 
 
-def call_of(query: Any, connections: int) -> Call:
+def call_of(query: Any, connections: int, *, of_one: bool = False) -> Call:
     """GraphQL's points: a hundredth of the connections that it has to open, at least one."""
-    return Call(
-        "graphql", "POST", json=query, pool="graphql", cost=max(1, math.ceil(connections / 100))
-    )
+    cost = max(1, math.ceil(connections / 100))
+    return Call("graphql", "POST", json=query, pool="graphql", cost=cost, of_one=of_one)
 
 
-def repository_in(answer: Answer) -> Item:
-    """Raises TypeError where the answer is not one about a repository."""
+def repository_in(place: Place, answer: Answer) -> Item:
+    """Raises TypeError where the answer is not one about a repository, ValueError where it is about
+    another one: GraphQL knows repositories by name, and a name may have been given away."""
     data = answer.data
     found = child(child(data, "data"), "repository") if isinstance(data, dict) else {}
     if not found:
         raise TypeError("the answer has no repository")
+    told = whole(found, "databaseId")
+    if told is not None and str(told) != place.resource_id:
+        raise ValueError(
+            f"{place.resource_name} is the name of another repository now ({told}); "
+            "`lightfast backfill` of a day or more asks what this one is called"
+        )
     return found
 
 

@@ -78,12 +78,12 @@ class Reviews:
                 "first": ("Int!", min(page_size, _NESTED)),
                 "after": ("String", after),
             }
-            return graph.call_of(graph.query_of(place, _MORE, variables), 1)
+            return graph.call_of(graph.query_of(place, _MORE, variables), 1, of_one=True)
         variables = {"first": ("Int!", page_size), "after": ("String", cursor.get("after"))}
         return graph.call_of(graph.query_of(place, _PAGE, variables), 1 + page_size)
 
     def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
-        found = graph.repository_in(answer)
+        found = graph.repository_in(place, answer)
         if cursor.get("more"):
             return self._more(place, cursor, found)
         pulls = child(found, "pullRequests")

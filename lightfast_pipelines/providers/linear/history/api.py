@@ -26,7 +26,9 @@ from lightfast_pipelines.providers.history import (
 from lightfast_pipelines.providers.linear.history.comments import COMMENTS
 from lightfast_pipelines.providers.linear.history.cycles import CYCLES
 from lightfast_pipelines.providers.linear.history.issues import IssueWalker
+from lightfast_pipelines.providers.linear.history.nothing import CODES, NOTHING
 from lightfast_pipelines.providers.linear.history.projects import PROJECT_UPDATES, PROJECTS
+from lightfast_pipelines.providers.nothing import says_nothing
 
 _ADDRESS = "https://api.linear.app"
 _RENEWAL = "oauth/token"
@@ -35,7 +37,7 @@ _CODES = {
     "RATELIMITED": Outcome.LIMITED,
     "AUTHENTICATION_ERROR": Outcome.CREDENTIAL,
     "FORBIDDEN": Outcome.FORBIDDEN,
-    "FEATURE_NOT_ACCESSIBLE": Outcome.FORBIDDEN,
+    **dict.fromkeys(CODES, Outcome.NOTHING),
     "INTERNAL_SERVER_ERROR": Outcome.UNAVAILABLE,
     "LOCK_TIMEOUT": Outcome.UNAVAILABLE,
 }
@@ -82,7 +84,7 @@ class LinearHistory:
         data, status = answer.data, answer.status
         errors = children(data, "errors") if isinstance(data, dict) else []
         if errors:
-            return _failure(answer, errors, now)
+            return _failure(call, answer, errors, now)
         if status in _STATUSES or status >= 500:
             outcome = _STATUSES.get(status, Outcome.UNAVAILABLE)
             wait = (
@@ -158,7 +160,9 @@ class LinearHistory:
         return Identity(name_of(child(found, "organization"), "name"))
 
 
-def _failure(answer: Answer, errors: Sequence[Mapping[str, Any]], now: datetime) -> Verdict:
+def _failure(
+    call: Call, answer: Answer, errors: Sequence[Mapping[str, Any]], now: datetime
+) -> Verdict:
     """By the first error that says what it is."""
     said = "; ".join(_said(error) for error in errors)[:_LONGEST_MESSAGE]
     told = f"Linear answered {answer.status}: {said}"
@@ -166,6 +170,8 @@ def _failure(answer: Answer, errors: Sequence[Mapping[str, Any]], now: datetime)
         extensions = child(error, "extensions")
         outcome = _CODES.get((text(extensions, "code") or "").upper())
         words = f"{text(error, 'message')} {text(extensions, 'userPresentableMessage')}".lower()
+        if says_nothing(NOTHING, call, answer.status, words):
+            return Verdict(Outcome.NOTHING, told)
         if outcome is Outcome.LIMITED:
             return Verdict(outcome, told, _wait(answer, now))
         if outcome is not None:

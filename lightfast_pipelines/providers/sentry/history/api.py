@@ -18,18 +18,26 @@ from lightfast_pipelines.providers.history import (
     Credential,
     Limit,
     Outcome,
+    Place,
     Renewed,
     Verdict,
     Walker,
     window_of,
 )
+from lightfast_pipelines.providers.nothing import says_nothing
 from lightfast_pipelines.providers.sentry.history.errors import ErrorWalker
 from lightfast_pipelines.providers.sentry.history.incidents import (
     MetricAlertWalker,
     too_many_activities,
 )
 from lightfast_pipelines.providers.sentry.history.issues import IssueWalker
-from lightfast_pipelines.providers.sentry.history.where import UUID
+from lightfast_pipelines.providers.sentry.history.nothing import NOTHING
+from lightfast_pipelines.providers.sentry.history.where import (
+    UUID,
+    asking,
+    organization_of,
+    project_params,
+)
 
 _BASE_URL = "https://sentry.io"
 _LONGEST_MESSAGE = 200
@@ -73,7 +81,11 @@ class SentryHistory:
                 return Verdict(Outcome.HEAVY, f"{told}: as many activities as Sentry tells at once")
             if isinstance(answer.data, dict | list):
                 return Verdict(Outcome.OK)
+            if status == 204:
+                return Verdict(Outcome.NOTHING, told)
             return Verdict(Outcome.MALFORMED, f"{told}, which is neither object nor list")
+        if says_nothing(NOTHING, call, status, _detail(answer.data)) and not call.of_one:
+            return Verdict(Outcome.NOTHING, told)
         if status in (301, 302, 307, 308):
             return Verdict(Outcome.MOVED, told, location=answer.headers.get("location"))
         if status == 400 and "timeout" in _detail(answer.data).lower():
@@ -84,6 +96,14 @@ class SentryHistory:
             told = f"{told}: Sentry does not take the token (any more)"
         waits = outcome in (Outcome.LIMITED, Outcome.UNAVAILABLE)
         return Verdict(outcome, told, _wait(answer, now) if waits else None)
+
+    def itself(self, place: Place) -> Call:
+        """Its issues, which every organization has: to read them needs no other scope than the walks."""
+        organization = organization_of(place)
+        if organization is None:
+            raise ValueError("the organization is not known")
+        pairs = (*project_params(place).items(), ("limit", "1"), ("collapse", "stats"))
+        return asking(f"/api/0/organizations/{organization}/issues/", "issues", *pairs)
 
     def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
         """`X-Sentry-Rate-Limit-*`: of this kind of request alone, most often for a second; `Reset` is

@@ -50,6 +50,8 @@ class VercelHistory:
         status, error = answer.status, _error(answer.data)
         told = _told(call, status, error)
         if 200 <= status < 300:
+            if status == 204:
+                return Verdict(Outcome.NOTHING, told)
             if isinstance(answer.data, dict):
                 return Verdict(Outcome.OK)
             return Verdict(Outcome.MALFORMED, f"Vercel answered no object to {call.path}")

@@ -1,0 +1,34 @@
+"""Asks for a page of a list, and tells a list that there is not from a resource that is gone.
+
+Both are a 404. Where the resource itself still answers, the list is that of a feature that it does not
+have, and there is nothing to read of it.
+"""
+
+from __future__ import annotations
+
+from lightfast_pipelines.history.client import Api, CallFailedError
+from lightfast_pipelines.providers.history import Answer, Call, Place, Standing
+
+_NOT_FOUND = 404
+
+
+def ask_for_page(api: Api, place: Place, call: Call) -> Answer:
+    """As `Api.ask`. Raises CallFailedError."""
+    try:
+        return api.ask(call)
+    except CallFailedError as error:
+        if error.status != _NOT_FOUND or not _is_there(api, place):
+            raise
+        reason = f"{error.message}; what it belongs to is there, so there is nothing of this kind"
+        return Answer(_NOT_FOUND, {}, None, nothing=reason)
+
+
+def _is_there(api: Api, place: Place) -> bool:
+    history = api.history
+    if not isinstance(history, Standing):
+        return False
+    try:
+        api.ask(history.itself(place))
+    except (CallFailedError, ValueError):
+        return False
+    return True

@@ -1,0 +1,30 @@
+"""GitHub's answers that mean that there is nothing to list.
+
+A plain 404 is not among them: it is also that of a repository that is gone. Whoever walks asks for the
+repository itself then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lightfast_pipelines.providers.nothing import Nothing, row
+
+_FEATURE = (
+    r"issues?|pull requests?|discussions?|projects?|wikis?|(?:github )?actions|workflows?|"
+    r"deployments?|environments?|releases?|packages?|"
+    r"dependabot alerts?|vulnerability alerts?|secret scanning|code scanning|code security|"
+    r"(?:github )?advanced security"
+)
+_OFF = r"disabled|turned off|switched off|not (?:been )?enabled|not available"
+_SAID = (200, 400, 403, 404, 409, 410, 422)
+
+NOTHING: Sequence[Nothing] = (
+    # Of commits, where nothing was pushed yet.
+    row((404, 409), r"git repository is empty"),
+    # "Issues are disabled for this repo", "Issues has been disabled in this repository."
+    row(_SAID, rf"\b(?:{_FEATURE}) (?:is|are|has been|have been|was|were) (?:{_OFF})\b"),
+    # "Advanced Security must be enabled for this repository to use code scanning."
+    row((403, 404), rf"\b(?:{_FEATURE}) must be enabled\b"),
+    row((404,), r"\bno analysis found\b|\bno default branch\b"),
+)
