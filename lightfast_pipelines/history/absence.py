@@ -17,18 +17,21 @@ def ask_for_page(api: Api, place: Place, call: Call) -> Answer:
     try:
         return api.ask(call)
     except CallFailedError as error:
-        if error.status != _NOT_FOUND or not _is_there(api, place):
+        if error.status != _NOT_FOUND or not _is_there(api, place, call):
             raise
         reason = f"{error.message}; what it belongs to is there, so there is nothing of this kind"
         return Answer(_NOT_FOUND, {}, None, nothing=reason)
 
 
-def _is_there(api: Api, place: Place) -> bool:
+def _is_there(api: Api, place: Place, missing: Call) -> bool:
     history = api.history
     if not isinstance(history, Standing):
         return False
     try:
-        api.ask(history.itself(place))
+        resource = history.itself(place, missing)
+        if resource is None:
+            return False
+        api.ask(resource)
     except (CallFailedError, ValueError):
         return False
     return True

@@ -308,9 +308,10 @@ class Identifying(Protocol):
 class Standing(Protocol):
     """A history whose lists answer 404 both where the resource is gone and where it lacks a feature."""
 
-    def itself(self, place: Place) -> Call:
-        """A request that succeeds as long as the resource is there, whatever its features are. Raises
-        ValueError where the place lacks what is needed."""
+    def itself(self, place: Place, missing: Call) -> Call | None:
+        """A request that succeeds as long as the resource is there, whatever its features are; None
+        where `missing` asks for what no resource lacks. Raises ValueError where the place lacks what
+        is needed."""
         ...
 
 

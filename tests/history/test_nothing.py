@@ -126,8 +126,6 @@ GRAPHQL_OFF = {"type": "UNPROCESSABLE", "message": "Discussions are disabled for
         ("issue", "/issues?", 404, said("Not Found")),
         ("issue_comment", "/issues/comments?", 410, said("Issues are disabled for this repo")),
         ("pull_request", "/pulls?", 403, said("Pull requests are disabled for this repository.")),
-        ("release", "/releases?", 404, said("Not Found")),
-        ("deployment", "/deployments?", 404, said("Not Found")),
         ("deployment", "/deployments?", 204, b""),
         ("workflow_run", "/actions/runs?", 404, said("Not Found")),
         ("workflow_run", "/actions/runs?", 403, said("Actions has been disabled for this user.")),
@@ -187,6 +185,8 @@ NOT_FOUND = {
             "does not let",
         ),
         ("commit", "/commits?", 409, said("Conflict"), "refuses"),
+        ("commit", "/commits?", 404, said("Not Found"), "not there, or not to be seen"),
+        ("deployment", "/deployments?", 404, said("Not Found"), "not there, or not to be seen"),
         (
             "discussion",
             "discussions(",

@@ -33,7 +33,7 @@ from lightfast_pipelines.providers.github.history import (
     reviews,
     workflow_runs,
 )
-from lightfast_pipelines.providers.github.history.nothing import NOTHING
+from lightfast_pipelines.providers.github.history.nothing import CAN_BE_OFF, NOTHING
 from lightfast_pipelines.providers.github.history.place import address
 from lightfast_pipelines.providers.github.repository import resource_meta
 from lightfast_pipelines.providers.history import (
@@ -103,8 +103,8 @@ class GitHubHistory:
         """The repository itself: its name today, its default branch, whether it is still there."""
         return Call(address(place))
 
-    def itself(self, place: Place) -> Call:
-        return self.identify(place)
+    def itself(self, place: Place, missing: Call) -> Call | None:
+        return self.identify(place) if CAN_BE_OFF.search(missing.path) else None
 
     def identified(self, answer: Answer) -> Identity:
         if not isinstance(answer.data, dict):

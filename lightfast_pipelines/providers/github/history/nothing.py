@@ -1,11 +1,12 @@
 """GitHub's answers that mean that there is nothing to list.
 
-A plain 404 is not among them: it is also that of a repository that is gone. Whoever walks asks for the
-repository itself then.
+A plain 404 is not among them: it is also that of a repository that is gone. Of what can be switched
+off whoever walks asks for the repository itself then.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from lightfast_pipelines.providers.nothing import Nothing, row
@@ -18,6 +19,9 @@ _FEATURE = (
 )
 _OFF = r"disabled|turned off|switched off|not (?:been )?enabled|not available"
 _SAID = (200, 400, 403, 404, 409, 410, 422)
+
+CAN_BE_OFF = re.compile(r"^repositories/\d+/(?:issues|pulls|actions|discussions|projects)\b")
+"""Addresses of lists that a repository may do without; every repository has commits."""
 
 NOTHING: Sequence[Nothing] = (
     # Of commits, where nothing was pushed yet.

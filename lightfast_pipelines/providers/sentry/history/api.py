@@ -97,8 +97,10 @@ class SentryHistory:
         waits = outcome in (Outcome.LIMITED, Outcome.UNAVAILABLE)
         return Verdict(outcome, told, _wait(answer, now) if waits else None)
 
-    def itself(self, place: Place) -> Call:
+    def itself(self, place: Place, missing: Call) -> Call | None:
         """Its issues, which every organization has: to read them needs no other scope than the walks."""
+        if "/issues/" in missing.path:
+            return None
         organization = organization_of(place)
         if organization is None:
             raise ValueError("the organization is not known")
