@@ -42,6 +42,7 @@ from lightfast_pipelines.resources.database import DatabaseResource
 from lightfast_pipelines.resources.models import EmbedderResource, VectorIndexResource
 from lightfast_pipelines.sensors.new_payloads import new_payloads
 from lightfast_pipelines.sensors.run_failures import run_failures
+from lightfast_pipelines.sensors.work_outside_runs import work_outside_runs
 
 
 def build_definitions(**overrides: object) -> dg.Definitions:
@@ -98,7 +99,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             sweep_for_deletions,
             nightly_upkeep,
         ],
-        sensors=[new_payloads, run_failures],
+        sensors=[new_payloads, work_outside_runs, run_failures],
         resources={**resources, **overrides},
         # A chain of assets in one process costs what one asset does; a process a step four times that.
         executor=dg.in_process_executor,

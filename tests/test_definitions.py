@@ -150,7 +150,7 @@ def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
         "nightly_upkeep": ("upkeep", "20 3 * * *"),
     }
     sensors = {s.name: s.minimum_interval_seconds for s in found.sensor_defs}
-    assert sensors == {"new_payloads": 10, "run_failures": 30}
+    assert sensors == {"new_payloads": 10, "work_outside_runs": 20, "run_failures": 30}
     for one in (*found.schedule_defs, *found.sensor_defs):
         assert one.description
         assert one.default_status.value == "RUNNING"

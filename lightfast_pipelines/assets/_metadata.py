@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -24,6 +24,8 @@ _OWNER = "team:memory"
 _COUNTED_ROWS = 100_000
 # Characters of a title that are shown.
 _SHOWN = 8
+_TAG = re.compile(r"\[[^\]]{1,20}\] ")
+_FROM_A_TITLE = frozenset({"title", "label"})
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -95,12 +97,22 @@ def listing(name: str, rows: Sequence[Mapping[str, object]]) -> dict[str, Any]:
 
 
 def masked(row: Mapping[str, object]) -> dict[str, object]:
-    """The row with its title cut to what tells two apart: `Fix the… (31 characters)`."""
-    title = row.get("title")
-    if not isinstance(title, str):
-        return dict(row)
-    shown = title[: min(_SHOWN, len(title) // 2)]
-    return {**row, "title": f"{shown}… ({len(title)} characters)"}
+    """The row with its title cut to what tells two apart: `Fix the… (31 characters)`.
+
+    A cluster's label is the title of one of its members, so it is cut as well.
+    """
+    return {
+        column: _cut(value) if column in _FROM_A_TITLE and isinstance(value, str) else value
+        for column, value in row.items()
+    }
+
+
+def _cut(title: str) -> str:
+    # `[Commit] ` tells no two apart.
+    tag = _TAG.match(title)
+    begins = tag.end() if tag else 0
+    ends = begins + min(_SHOWN, (len(title) - begins) // 2)
+    return f"{title[:ends]}… ({len(title)} characters)"
 
 
 def bars(name: str, title: str, labels: Sequence[str], values: Sequence[int]) -> dict[str, Any]:
@@ -123,14 +135,6 @@ def bars(name: str, title: str, labels: Sequence[str], values: Sequence[int]) ->
     figure.savefig(picture, format="png")
     encoded = base64.b64encode(picture.getvalue()).decode()
     return {name: dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")}
-
-
-def bars_by_day(name: str, title: str, counts: Mapping[date, int]) -> dict[str, Any]:
-    """A bar a day that has any; a picture only from four days on, below that a number says it."""
-    days = sorted(day for day, count in counts.items() if count)
-    if len(days) < 4:
-        return {}
-    return bars(name, title, [day.isoformat() for day in days], [counts[day] for day in days])
 
 
 def table_rows(conn: Connection, names: Sequence[str]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from lightfast_pipelines.assets._days import give_own_moments
 from lightfast_pipelines.assets._metadata import listing, table_spec
 from lightfast_pipelines.history.ports import Apis
 from lightfast_pipelines.partitions import DAILY
@@ -90,6 +91,7 @@ def provider_history(
         raise dg.Failure(
             "; ".join(result.failures), metadata=_metadata(result), allow_retries=False
         )
+    give_own_moments(context)
     return dg.MaterializeResult(asset_key=ASSET, metadata=_metadata(result))
 
 

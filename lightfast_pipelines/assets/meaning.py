@@ -1,11 +1,11 @@
 """Vectors of observations: three views each, by the model that is set."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import dagster as dg
 
-from lightfast_pipelines.assets._metadata import preview, table_rows, table_spec
+from lightfast_pipelines.assets._days import show_days
+from lightfast_pipelines.assets._metadata import table_rows, table_spec
 from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
 from lightfast_pipelines.capture.embedding import embed_pending
 from lightfast_pipelines.partitions import DAILY
@@ -13,6 +13,7 @@ from lightfast_pipelines.resources.models import Embedder, VectorIndexFactory
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store import tables
 from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.day_rows import rows_of_days
 
 _EVERYTHING = 2**31 - 1
 
@@ -53,20 +54,12 @@ def embeddings(
             progress=progress_log(context, "observations embedded"),
         )
         size = table_rows(conn, ["observation_vectors"])["observation_vectors"]
-    for day, count in report.days.items():
-        context.add_asset_metadata(
-            {"dagster/partition_row_count": 3 * count, "observations": count},
-            asset_key="embeddings",
-            partition_key=day.isoformat(),
-        )
-    metadata: dict[str, Any] = {
-        "dagster/row_count": size,
-        "dagster/partition_row_count": 0,
-        "observations": 0,
-        "observations_of_run": report.observations,
-        "vectors_of_run": report.vectors,
-        "model": embedder.name,
-        "seconds": round(report.seconds, 2),
-        **preview(report.preview),
-    }
-    yield dg.MaterializeResult(asset_key="embeddings", metadata=metadata)
+        rows = rows_of_days(conn, days_of(context))
+    context.log.info(
+        "%d observations, %d vectors of %s in %.1f s",
+        *(report.observations, report.vectors, embedder.name, report.seconds),
+    )
+    show_days(context, ["embeddings"], rows)
+    yield dg.MaterializeResult(
+        asset_key="embeddings", metadata={"dagster/row_count": size, "model": embedder.name}
+    )

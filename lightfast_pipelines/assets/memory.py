@@ -4,17 +4,11 @@ They are one multi_asset that cannot be subsetted: what belongs together commits
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import dagster as dg
 
-from lightfast_pipelines.assets._metadata import (
-    bars_by_day,
-    masked,
-    preview,
-    table_rows,
-    table_spec,
-)
+from lightfast_pipelines.assets._days import show_days
+from lightfast_pipelines.assets._metadata import table_rows, table_spec
 from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
 from lightfast_pipelines.capture.batch import CaptureReport
 from lightfast_pipelines.capture.session import Bounds, reprocess, take_waiting
@@ -23,6 +17,7 @@ from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.resources.database import PENDING_TAG
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.day_rows import rows_of_days
 from lightfast_pipelines.store.locks import let_others_in
 
 TABLES = (
@@ -40,7 +35,10 @@ SENSOR_SECONDS = {"recent": 15.0, "backlog": 120.0}
 
 @dg.multi_asset(
     name="capture",
-    description="Turns deliveries into the memory's tables, a batch a transaction.",
+    description=(
+        "Turns deliveries into the memory's tables, a batch a transaction. A day that is shown as "
+        "missing has no deliveries: there is nothing to materialize."
+    ),
     # Skippable: a sensor's run whose turn it is not ends well and materializes nothing.
     specs=[
         table_spec(name, deps=["raw_payloads"], skippable=True, code_version=code_version(name))
@@ -59,16 +57,15 @@ def capture(
             return
         report = _captured(context, conn)
         sizes = table_rows(conn, TABLES)
+        rows = rows_of_days(conn, days_of(context))
     context.log.info(
-        "%d deliveries in %.1f s: %s", report.deliveries, report.seconds, report.outcomes
+        "%d deliveries in %.1f s: %s; rows written: %s",
+        *(report.deliveries, report.seconds, report.outcomes, report.written),
     )
-    _add_counts_of_days(context, report)
+    show_days(context, TABLES, rows)
     # Also over no rows: what follows would be skipped.
     for table in TABLES:
-        yield dg.MaterializeResult(
-            asset_key=table,
-            metadata={**_metadata(report, table), "dagster/row_count": sizes[table]},
-        )
+        yield dg.MaterializeResult(asset_key=table, metadata={"dagster/row_count": sizes[table]})
 
 
 def _captured(context: dg.AssetExecutionContext, conn: Connection) -> CaptureReport:
@@ -79,34 +76,3 @@ def _captured(context: dg.AssetExecutionContext, conn: Connection) -> CaptureRep
         bounds = Bounds(settings().run_rows, seconds, batch_rows)
         return take_waiting(conn, days, bounds, progress, lambda: let_others_in(conn, "capture"))
     return reprocess(conn, days, batch_rows=batch_rows, progress=progress)
-
-
-def _add_counts_of_days(context: dg.AssetExecutionContext, report: CaptureReport) -> None:
-    """Each day's own counts: without a partition's key the same number would stand on every day."""
-    asked = set(context.partition_keys)
-    for day, counts in report.days.items():
-        for table in TABLES if day.isoformat() in asked else ():
-            context.add_asset_metadata(
-                {
-                    "dagster/partition_row_count": counts.get(table, 0),
-                    "deliveries": counts.get("deliveries", 0),
-                },
-                asset_key=table,
-                partition_key=day.isoformat(),
-            )
-
-
-def _metadata(report: CaptureReport, table: str) -> dict[str, Any]:
-    """What stands on every day of the run; `_of_run` are sums over all its days."""
-    per_day = {day: counts.get(table, 0) for day, counts in report.days.items()}
-    return {
-        "dagster/partition_row_count": 0,
-        "deliveries": 0,
-        "rows_of_run": report.written.get(table, 0),
-        "deliveries_of_run": report.deliveries,
-        "outcomes_of_run": report.outcomes,
-        "seconds": round(report.seconds, 2),
-        "more_waits": report.more,
-        **preview([masked(row) for row in report.previews.get(table, [])]),
-        **(bars_by_day("by_day", "Observations by day", per_day) if table == TABLES[0] else {}),
-    }

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from lightfast_pipelines.assets._metadata import bars, preview, table_rows, table_spec
+from lightfast_pipelines.assets._metadata import bars, masked, preview, table_rows, table_spec
 from lightfast_pipelines.assets._turn import progress_log, turn
 from lightfast_pipelines.capture.summaries import summarize_clusters
 from lightfast_pipelines.capture.versions import code_version
@@ -54,7 +54,7 @@ def cluster_summaries(
             "removed_of_run": report.removed,
             "observations_of_run": report.observations,
             "seconds": round(report.seconds, 2),
-            **preview(report.preview),
+            **preview([masked(row) for row in report.preview]),
             **bars(
                 "sentences",
                 "Summaries by number of sentences",

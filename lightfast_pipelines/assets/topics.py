@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 
-from lightfast_pipelines.assets._metadata import bars, preview, table_rows, table_spec
+from lightfast_pipelines.assets._days import show_days
+from lightfast_pipelines.assets._metadata import bars, masked, preview, table_rows, table_spec
 from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
 from lightfast_pipelines.capture.clustering import assign_provisional
 from lightfast_pipelines.capture.consolidation import consolidate
@@ -16,6 +16,7 @@ from lightfast_pipelines.resources.models import Embedder
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store import tables
 from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.day_rows import rows_of_days
 from lightfast_pipelines.store.pending import cluster_sizes
 
 _EVERYTHING = 2**31 - 1
@@ -46,22 +47,13 @@ def clusters(
             progress=progress_log(context, "observations assigned"),
         )
         size = table_rows(conn, ["clusters"])["clusters"]
-    asked = set(context.partition_keys)
-    for day, count in report.days.items():
-        if day.isoformat() in asked:
-            context.add_asset_metadata(
-                {"observations": count}, asset_key="clusters", partition_key=day.isoformat()
-            )
-    metadata: dict[str, Any] = {
-        "dagster/row_count": size,
-        "observations": 0,
-        "observations_of_run": report.observations,
-        "clusters_of_run": report.clusters,
-        "joined_of_run": report.joined,
-        "seconds": round(report.seconds, 2),
-        **preview(report.preview),
-    }
-    yield dg.MaterializeResult(asset_key="clusters", metadata=metadata)
+        rows = rows_of_days(conn, days_of(context))
+    context.log.info(
+        "%d observations in %.1f s: %d new clusters, %d joined one there was",
+        *(report.observations, report.seconds, report.clusters, report.joined),
+    )
+    show_days(context, ["clusters"], rows)
+    yield dg.MaterializeResult(asset_key="clusters", metadata={"dagster/row_count": size})
 
 
 @dg.multi_asset(
@@ -105,7 +97,7 @@ def cluster_consolidation(
             "created": report.created,
             "removed": report.removed,
             "seconds": round(report.seconds, 2),
-            **preview(report.preview),
+            **preview([masked(row) for row in report.preview]),
             **bars(
                 "sizes", "Clusters by number of observations", list(sizes), list(sizes.values())
             ),

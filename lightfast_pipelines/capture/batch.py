@@ -44,7 +44,6 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import share_routing
 
 _log = logging.getLogger(__name__)
-_PREVIEW_ROWS = 10
 
 
 @dataclass(slots=True)
@@ -58,17 +57,15 @@ class CaptureReport:
     raw_ids: list[int] = field(default_factory=list)
     more: bool = False
     seconds: float = 0.0
-    previews: dict[str, list[dict[str, object]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What one batch wrote: rows by table, rows by day and table, and a few rows to show."""
+    """What one batch wrote: rows by table, rows by day and table."""
 
     outcomes: Sequence[Outcome]
     written: Counter[str]
     days: dict[date, Counter[str]]
-    preview: list[dict[str, object]]
 
 
 def capture(
@@ -102,8 +99,6 @@ def capture(
             written.update(result.written)
             for day, counts in result.days.items():
                 by_day[day].update(counts)
-            shown = report.previews.setdefault("observations", [])
-            shown.extend(result.preview[: _PREVIEW_ROWS - len(shown)])
         report.deliveries += len(raws)
         report.raw_ids.extend(raw.id for raw in raws)
         if progress is not None:
@@ -152,7 +147,7 @@ def _capture_raws(
         write_outcomes(conn, [raws[0].id], [dead], now)
         conn.commit()
         counts = Counter({"deliveries": 1})
-        return [BatchResult([dead], Counter(), {raws[0].partition_date: counts}, [])]
+        return [BatchResult([dead], Counter(), {raws[0].partition_date: counts})]
     return [result]
 
 
@@ -188,9 +183,7 @@ def capture_batch(
         source = next((payloads[one] for one in fact.raw_ids if one in payloads), None)
         if source is not None:
             days[source.partition_date].update(_rows_of(fact))
-    return BatchResult(
-        outcomes, written, dict(days), [_preview(fact) for fact in facts.written[:_PREVIEW_ROWS]]
-    )
+    return BatchResult(outcomes, written, dict(days))
 
 
 def _without_bodiless(
@@ -214,19 +207,6 @@ def _rows_of(fact: Fact) -> dict[str, int]:
         "relationships": len(edges),
         "actor_identities": len({a for a in (fact.statement.actor, fact.statement.author) if a}),
         "temporal_states": len(fact.statement.states),
-    }
-
-
-def _preview(fact: Fact) -> dict[str, object]:
-    statement = fact.statement
-    return {
-        "external_id": fact.external_id,
-        "source_type": statement.source_type,
-        "subject_key": statement.subject.key,
-        "occurred_at": statement.occurred_at.isoformat(),
-        "title": statement.title,
-        "significance_score": fact.enriched.significance_score,
-        "category": fact.enriched.category,
     }
 
 

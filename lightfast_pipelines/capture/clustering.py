@@ -111,7 +111,7 @@ WHERE c.id = n.cluster_id
 class ClusterReport:
     """`clusters` are new ones, `joined` the observations that went to one there was.
 
-    `days`: partition day -> observations. `preview` holds ids and counts.
+    `days`: partition day -> observations.
     """
 
     observations: int = 0
@@ -119,7 +119,6 @@ class ClusterReport:
     joined: int = 0
     days: dict[date, int] = field(default_factory=dict)
     seconds: float = 0.0
-    preview: list[dict[str, object]] = field(default_factory=list)
 
 
 def assign_provisional(
@@ -186,10 +185,6 @@ def _assign(conn: Connection, workspace_id: int, ids: Sequence[int], report: Clu
         cluster = describe(org_id, slug, material.happenings, groups[thread], labeller, latest)
         cluster_of[thread] = cluster.id
         rows.append(cluster_row(workspace_id, cluster, provisional=True))
-        if len(report.preview) < 10:
-            report.preview.append(
-                {"cluster": cluster.id, "observations": len(cluster.members), "new": True}
-            )
     # An id may be there already: the same smallest member, clustered by an older rule.
     upsert_clusters(conn, rows)
     write_members(

@@ -121,7 +121,12 @@ def _consolidate(
     report.removed += written.removed
     largest = sorted(clusters, key=lambda cluster: (-len(cluster.members), cluster.id))
     report.preview += [
-        {"workspace": slug, "cluster": cluster.id, "observations": len(cluster.members)}
+        {
+            "label": cluster.label,
+            "keywords": ", ".join(cluster.keywords),
+            "workspace": slug,
+            "observations": len(cluster.members),
+        }
         for cluster in largest[: 10 - len(report.preview)]
     ]
     return len(material.ids)

@@ -60,13 +60,12 @@ WHERE id = ANY(%s) AND embedding_title_id IS DISTINCT FROM external_id || ':titl
 
 @dataclass(slots=True)
 class EmbeddingReport:
-    """What a run embedded. `days`: partition day -> observations. `preview` holds ids, no text."""
+    """What a run embedded. `days`: partition day -> observations."""
 
     observations: int = 0
     vectors: int = 0
     days: dict[date, int] = field(default_factory=dict)
     seconds: float = 0.0
-    preview: list[dict[str, object]] = field(default_factory=list)
 
 
 def view_texts(title: str, content: str) -> tuple[str, str, str]:
@@ -116,13 +115,9 @@ def embed_pending(
         conn.commit()
         after = page[-1][0]
         report.observations += len(page)
-        for _, _, external_id, _, content, day in page:
+        for *_, day in page:
             if day is not None:
                 report.days[day] = report.days.get(day, 0) + 1
-            if len(report.preview) < 10:
-                report.preview.append(
-                    {"observation": external_id, "views": len(VIEWS), "characters": len(content)}
-                )
         if progress is not None:
             progress(len(page))
     conn.commit()

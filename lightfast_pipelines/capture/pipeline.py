@@ -20,12 +20,14 @@ from lightfast_pipelines.capture.kept import KeptReadings
 from lightfast_pipelines.capture.ports import Embedder, EmbeddingModel, VectorIndex
 from lightfast_pipelines.capture.profiles import update_profiles
 from lightfast_pipelines.capture.requeue import requeue_outdated
+from lightfast_pipelines.capture.session import SLICE_ROWS
 from lightfast_pipelines.capture.summaries import summarize_clusters
 from lightfast_pipelines.capture.versions import CLUSTER_RULES
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.locks import job_lock
+from lightfast_pipelines.store.locks import job_lock, let_others_in
 from lightfast_pipelines.store.pending import Waiting, waiting
+from lightfast_pipelines.store.unreported import record_consolidation, record_days, record_whole
 
 
 class Progress(Protocol):
@@ -103,10 +105,12 @@ def _capture(
     with job_lock(conn, "capture", wait=True):
         more = True
         while more:
+            if report.deliveries:
+                let_others_in(conn, "capture")
             done = capture(
                 conn,
                 days=None,
-                max_rows=settings.run_rows,
+                max_rows=SLICE_ROWS,
                 batch_rows=settings.batch_rows,
                 now=clock(),
                 progress=progress.advance,
@@ -116,6 +120,8 @@ def _capture(
             report.outcomes.update(done.outcomes)
             report.written.update(done.written)
             report.spent("capture", done.seconds)
+            record_days(conn, "capture", done.days)
+            conn.commit()
             more = done.more and done.deliveries > 0
 
 
@@ -136,6 +142,8 @@ def _embed(
             report.embedded += done.observations
             report.vectors += done.vectors
             report.spent("embeddings", done.seconds)
+            record_days(conn, "embeddings", done.days)
+            conn.commit()
             if not done.observations:
                 return
 
@@ -154,12 +162,16 @@ def _cluster(
             done = assign_provisional(conn, max_rows=settings.run_rows, progress=progress.advance)
             report.assigned += done.observations
             report.spent("clusters", done.seconds)
+            record_days(conn, "clusters", done.days)
+            conn.commit()
             if not done.observations:
                 break
         progress.stage("consolidation")
         decided = consolidate(conn, model, now=clock(), progress=progress.advance)
         report.workspaces += decided.workspaces
         report.spent("consolidation", decided.seconds)
+        record_consolidation(conn)
+        conn.commit()
 
 
 def _describe(
@@ -171,8 +183,12 @@ def _describe(
         profiles = update_profiles(conn, now=clock(), progress=progress.advance)
     report.profiles += profiles.written
     report.spent("profiles", profiles.seconds)
+    record_whole(conn, "actor_profiles")
+    conn.commit()
     progress.stage("summaries")
     with job_lock(conn, "summaries", wait=True):
         summaries = summarize_clusters(conn, now=clock(), progress=progress.advance)
     report.summaries += summaries.written
     report.spent("summaries", summaries.seconds)
+    record_whole(conn, "cluster_summaries")
+    conn.commit()

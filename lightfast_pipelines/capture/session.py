@@ -18,7 +18,7 @@ from lightfast_pipelines.store.locks import let_others_in
 from lightfast_pipelines.store.pending import queued
 
 # Between slices the time is looked at: some seconds of work.
-_SLICE_ROWS = 2_000
+SLICE_ROWS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def take_waiting(
         report = capture(
             conn,
             days=days,
-            max_rows=min(_SLICE_ROWS, bounds.rows - (total.deliveries if total else 0)),
+            max_rows=min(SLICE_ROWS, bounds.rows - (total.deliveries if total else 0)),
             batch_rows=bounds.batch_rows,
             now=datetime.now(UTC),
             progress=progress,
@@ -91,10 +91,6 @@ def joined(first: CaptureReport, second: CaptureReport) -> CaptureReport:
         raw_ids=first.raw_ids + second.raw_ids,
         more=second.more,
         seconds=first.seconds + second.seconds,
-        previews={
-            table: [*first.previews.get(table, []), *second.previews.get(table, [])][:10]
-            for table in first.previews.keys() | second.previews.keys()
-        },
     )
 
 

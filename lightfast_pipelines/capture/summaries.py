@@ -174,9 +174,17 @@ def _write(
         ),
     ).rowcount
     largest = sorted(summaries, key=lambda each: (-len(each[1][0].observations), each[0]))
+    named = {
+        cluster: (label, ", ".join(keywords))
+        for cluster, label, keywords in conn.execute(
+            "SELECT id, topic_label, keywords FROM lightfast.clusters WHERE id = ANY(%s)",
+            ([cluster for cluster, _ in largest[:10]],),
+        )
+    }
     report.preview += [
         {
-            "cluster": cluster,
+            "label": named[cluster][0],
+            "keywords": named[cluster][1],
             "observations": len(sentences[0].observations),
             "sentences": len(sentences),
         }

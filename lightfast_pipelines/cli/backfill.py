@@ -185,11 +185,27 @@ def _run(database: Database, request: Request, as_json: bool) -> None:
             first_day=settings().earliest_day,
             hearing=Hearing(shown.estimate, shown.page),
         )
+    if not result.failures and result.status != "cancelled":
+        _record(database, request)
     _print_result(result, as_json)
     if result.status == "cancelled":
         raise Failure("cancelled; what was read is kept")
     if result.failures:
         raise Failure("; ".join(result.failures))
+
+
+def _record(database: Database, request: Request) -> None:
+    """Lets Dagster's catalog show the days that were read, as after a run of the asset."""
+    from datetime import timedelta
+
+    from lightfast_pipelines.store.partition_start import read_start
+    from lightfast_pipelines.store.unreported import record_days
+
+    with database.connect(application_name="lightfast backfill") as conn:
+        first = max(request.since.date(), read_start(conn))
+        last = (request.until - timedelta(microseconds=1)).date()
+        days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+        record_days(conn, "provider_history", days)
 
 
 class _Shown:

@@ -209,9 +209,12 @@ def _consolidate(conn: Connection, stack: Stack) -> None:
     from lightfast_pipelines.capture.consolidation import consolidate
     from lightfast_pipelines.cli.opening import the_embedder
     from lightfast_pipelines.store.locks import job_lock
+    from lightfast_pipelines.store.unreported import record_consolidation
 
     with job_lock(conn, "clusters", wait=True):
         consolidate(conn, the_embedder(), now=datetime.now(UTC))
+        record_consolidation(conn)
+        conn.commit()
     say(f"actors and clusters are decided; Dagster shows the runs at {stack.dagster_url}/runs")
 
 

@@ -1,4 +1,4 @@
-"""Asks for a run of the days that have work, today's first, and reports what arrived.
+"""Asks for a run of the days that have work, today's first.
 
 It only hints: what waits stands in the tables, so a tick that is lost costs ten seconds and nothing
 else. What to ask for is decided in `choice.py`.
@@ -18,15 +18,12 @@ from lightfast_pipelines.resources.database import PENDING_TAG, RUN_KINDS, captu
 from lightfast_pipelines.resources.models import Embedder
 from lightfast_pipelines.sensors.choice import AtWork, Choice, Request, choose_ranges
 from lightfast_pipelines.settings import settings
-from lightfast_pipelines.store.arrivals import arrivals_since
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_locks, present
 from lightfast_pipelines.store.pending import STAGE_LOCKS, days_with_work
 
 # Dagster gives a tick a minute; what takes longer than this is told as a failed tick instead.
 TICK_QUERY_SECONDS = 20
-# An event a day and minute is enough to see that deliveries arrive: they are kept for ever.
-REPORT_SECONDS = 60
 # A run that has not begun after this long is lost or the queue is full: it no longer counts.
 QUEUED_SECONDS = 60
 _NOT_BEGUN = [
@@ -42,8 +39,8 @@ _NOT_BEGUN = [
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Every 10 s: reports the deliveries that arrived, and asks for a run of the days that have "
-        "work: first today and yesterday, then the oldest that wait, as one range."
+        "Every 10 s: asks for a run of the days that have work: first today and yesterday, then the "
+        "oldest that wait, as one range."
     ),
 )
 def new_payloads(
@@ -55,13 +52,11 @@ def new_payloads(
     cursor: dict[str, Any] = json.loads(context.cursor or "{}")
     with database.connect("pipeline", application_name="lightfast sensor") as conn:
         conn.execute(f"SET statement_timeout = '{TICK_QUERY_SECONDS}s'")
-        events = _arrived(conn, cursor, now)
         rules = current_rules(embedder.name)
         choice = _choose(conn, context.instance, rules, cursor, now)
     return dg.SensorResult(
         run_requests=[_run_request(request) for request in choice.requests],
         skip_reason=None if choice.requests else _reason(choice),
-        asset_events=events,
         cursor=json.dumps(cursor, sort_keys=True),
     )
 
@@ -124,28 +119,6 @@ def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> A
         failures=failures,
         quiet_seconds=now.timestamp() - last if last else float("inf"),
     )
-
-
-def _arrived(
-    conn: Connection, cursor: dict[str, Any], now: datetime
-) -> list[dg.AssetMaterialization]:
-    """Events of raw_payloads for the days with new deliveries; moves the cursor over them."""
-    if now.timestamp() - cursor.get("reported_at", 0.0) < REPORT_SECONDS:
-        return []
-    arrivals = arrivals_since(conn, cursor.get("reported_id", 0))
-    if not arrivals.days:
-        return []
-    cursor["reported_id"] = arrivals.last_id
-    if not arrivals.more:
-        cursor["reported_at"] = now.timestamp()
-    return [
-        dg.AssetMaterialization(
-            asset_key="raw_payloads",
-            partition=day.isoformat(),
-            metadata={"dagster/partition_row_count": total, "arrived": new},
-        )
-        for day, new, total in arrivals.days
-    ]
 
 
 def _run_request(request: Request) -> dg.RunRequest:

@@ -76,7 +76,6 @@ def test_a_range_run_materializes_each_day_with_its_own_counts(
             "2024-05-02": 0,
             "2024-05-03": 2,
         }
-        assert days["2024-05-03"]["deliveries_of_run"] == 3
     observations = materialized(result, "observations")
     assert observations["2024-05-01"]["dagster/partition_row_count"] == 1
     assert observations["2024-05-02"]["dagster/partition_row_count"] == 0
@@ -98,6 +97,36 @@ def test_a_range_run_materializes_each_day_with_its_own_counts(
         ],
         True,
     )
+
+
+def test_every_event_of_a_range_has_a_moment_of_its_own(
+    instance: dg.DagsterInstance, database: Database
+) -> None:
+    """The UI lists an asset's events by their millisecond."""
+    result = run(instance, database, FIRST, FIRST + timedelta(days=30), **PENDING)
+    for asset in (*TABLES, "embeddings", "clusters"):
+        moments = {
+            round(record.timestamp * 1000)
+            for record in instance.fetch_materializations(dg.AssetKey(asset), limit=100).records
+            if record.run_id == result.run_id
+        }
+        assert len(moments) == 31, asset
+
+
+def test_the_page_of_a_day_shows_that_days_rows_title_first(
+    instance: dg.DagsterInstance, database: Database, conn: Connection
+) -> None:
+    link(conn)
+    arrive(conn, [FIRST, FIRST + timedelta(days=1)], each=2)
+    result = run(instance, database, FIRST, FIRST + timedelta(days=1), **PENDING)
+    for day, metadata in materialized(result, "observations").items():
+        rows = metadata["preview"].records
+        assert len(rows) == 2
+        assert next(iter(rows[0].data)) == "title"
+        assert all(row.data["occurred_at"].startswith(day) for row in rows)
+    clusters = materialized(result, "clusters")[str(FIRST)]["preview"].records
+    # A label is the title of a member: masked like one.
+    assert [row.data["label"] for row in clusters] == ["Chan… (8 characters)"] * 2
 
 
 def test_titles_are_masked_and_bodies_absent_in_what_dagster_shows(
@@ -144,7 +173,9 @@ def test_a_sensors_run_takes_only_what_waits(
     run(instance, database, FIRST, **PENDING)
     arrive(conn, [FIRST], first=50)
     result = run(instance, database, FIRST, **PENDING)
-    assert materialized(result, "observations")["2024-05-01"]["deliveries"] == 1
+    assert materialized(result, "observations")["2024-05-01"]["deliveries"] == 2
+    said = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert any(line.startswith("1 deliveries in ") for line in said)
 
 
 def test_a_sensors_run_whose_turn_it_is_not_ends_well_without_materializing(

@@ -19,7 +19,7 @@ DAYS = [FIRST + timedelta(days=n) for n in range(6)]
 
 @pytest.fixture(autouse=True)
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_SLICE_ROWS", 2)
+    monkeypatch.setattr(session, "SLICE_ROWS", 2)
 
 
 def test_a_run_stops_at_its_rows_and_the_next_one_goes_on(conn: Connection) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import pytest
+
 from lightfast_pipelines.store.arrivals import arrivals_since
 from lightfast_pipelines.store.database import Connection
 from tests.arriving import arrive
@@ -20,7 +22,10 @@ def test_only_days_with_something_new_are_told_with_all_their_deliveries(conn: C
     assert arrivals_since(conn, first.last_id).days == ((DAY, 1, 2),)
 
 
-def test_more_days_than_a_tick_may_report_are_all_told_in_the_end(conn: Connection) -> None:
+def test_more_days_than_a_tick_may_report_are_all_told_in_the_end(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightfast_pipelines.store.arrivals._DAYS", 50)
     days = [DAY + timedelta(days=n) for n in range(450)]
     arrive(conn, reversed(days))
     told: set[date] = set()
