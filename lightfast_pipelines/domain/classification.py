@@ -54,6 +54,11 @@ _BY_THING = {
     "flag": "infrastructure",
     "workflow-run": "infrastructure",
     "check-suite": "infrastructure",
+    "deployment-review": "deployment",
+    "dependabot-alert": "security",
+    "code-scanning-alert": "security",
+    "secret-scanning-alert": "security",
+    "review-thread": "discussion",
 }
 
 # conventionalcommits.org, and the types that numpy and ipython use beside them.

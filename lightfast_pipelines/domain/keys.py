@@ -25,6 +25,10 @@ _CATEGORIES = {
     "github:milestone": "milestone",
     "github:comment": "comment",
     "github:label": "label",
+    "github:review-thread": "review_thread",
+    "github:alert": "security_alert",
+    "github:project": "project",
+    "github:project-item": "project_item",
     "github:ref": "reference",
     "vercel:deployment": "deployment",
     "vercel:project": "project",
@@ -124,6 +128,25 @@ def github_comment(kind: str, comment_id: int | str) -> str:
     """Key of a comment's own state: it is no entity. `kind` (`comment`, `review-comment`,
     `discussion-comment`, `commit-comment`), as each kind's ids count apart."""
     return f"github:comment:{kind}:{comment_id}"
+
+
+def github_review_thread(repository_id: int | str, comment_id: int | str) -> str:
+    """`comment_id` is that of the thread's first comment: the API's number of the thread is another."""
+    return f"github:review-thread:{repository_id}:{comment_id}"
+
+
+def github_alert(kind: str, repository_id: int | str, number: int | str) -> str:
+    """`kind` (`dependabot`, `code-scanning`, `secret-scanning`), as each kind's numbers count apart."""
+    return f"github:alert:{kind}:{repository_id}#{number}"
+
+
+def github_project(node_id: str) -> str:
+    """A board of an organisation or a person, by GitHub's global id: webhooks name no other."""
+    return f"github:project:{node_id}"
+
+
+def github_project_item(item_id: int | str) -> str:
+    return f"github:project-item:{item_id}"
 
 
 def github_workflow_run(run_id: int | str) -> str:

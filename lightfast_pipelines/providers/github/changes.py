@@ -6,9 +6,7 @@ one payload's `action` did; the item's own text is read for references only wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain import keys
@@ -39,86 +37,38 @@ from lightfast_pipelines.providers.fields import (
     whole,
 )
 from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.changed_item import (
+    Action,
+    Change,
+    Item,
+    Kind,
+)
 from lightfast_pipelines.providers.github.parts import Parts
+from lightfast_pipelines.providers.github.planned_changes import (
+    field_change,
+    queue_change,
+    type_change,
+)
 from lightfast_pipelines.providers.github.repository import repository_of
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """Where an item stands in its payload, and how it is named."""
-
-    event: str
-    field: str
-    thing: str
-    tag: str
-    reference: str
-    key: Callable[[int | str, int | str], str]
-
-
-ISSUE = Kind("issues", "issue", "issue", "Issue", "issue", keys.github_issue)
-PULL_REQUEST = Kind(
-    "pull_request", "pull_request", "pull-request", "PR", "pr", keys.github_pull_request
-)
-# Some changes of a pull request come as changes of the issue that it is as well.
-PULL_REQUEST_AS_ISSUE = Kind(
-    "issues", "issue", "pull-request", "PR", "pr", keys.github_pull_request
-)
-DISCUSSION = Kind(
-    "discussion", "discussion", "discussion", "Discussion", "discussion", keys.github_discussion
-)
-
-
-@dataclass(slots=True)
-class _Change:
-    """What a payload changed. `which` tells changes at one moment apart; None: nothing to tell.
-
-    `more` is told below the words; `edited`: the item's own text is new, and is read.
-    """
-
-    which: str | None
-    words: str
-    states: list[StateChange] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
-    more: tuple[str | None, ...] = ()
-    edited: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """The item, what its statement points at so far, and the moment of the change."""
-
-    kind: Kind
-    payload: Mapping[str, Any]
-    value: Mapping[str, Any]
-    parts: Parts
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Action:
-    name: str
-    tag: str
-    weight: int
-    read: Callable[[_Item], _Change]
-
-
-def _label(item: _Item) -> _Change:
+def _label(item: Item) -> Change:
     label = child(item.payload, "label")
     name = name_of(label, "name")
     if name is None:
-        return _Change(None, "names no label")
+        return Change(None, "names no label")
     thing = Thing(keys.github_label(item.parts.repository.id, name), name)
     item.parts.references.append(Reference("label", name))
     item.parts.mentions.append(Mention(thing, "label"))
-    return _Change(name, f"Label: {name}", facts={"label": name})
+    return Change(name, f"Label: {name}", facts={"label": name})
 
 
-def _assignee(item: _Item) -> _Change:
+def _assignee(item: Item) -> Change:
     """The state is everybody who is assigned now, by account; their names beside it."""
     changed = child(item.payload, "assignee")
     found = account(changed)
     if found is None:
-        return _Change(None, "names no assignee")
+        return Change(None, "names no assignee")
     item.parts.add_people("assignee", [changed])
     people = [a for each in children(item.value, "assignees") if (a := account(each)) is not None]
     value = ", ".join(sorted(keys.user("github", person.source_id) for person in people))
@@ -135,15 +85,15 @@ def _assignee(item: _Item) -> _Change:
         metadata={"names": names},
     )
     name = found.username or found.source_id
-    return _Change(found.source_id, f"Assignee: {name}", [state], {"assignee": name})
+    return Change(found.source_id, f"Assignee: {name}", [state], {"assignee": name})
 
 
-def _milestone(item: _Item) -> _Change:
+def _milestone(item: Item) -> Change:
     is_set = text(item.payload, "action") == "milestoned"
     found = child(item.payload, "milestone") or child(item.value, "milestone")
     number = whole(found, "number")
     if number is None:
-        return _Change(None, "names no milestone")
+        return Change(None, "names no milestone")
     title = text(found, "title") or f"#{number}"
     key = keys.github_milestone(item.parts.repository.id, number)
     thing = Thing(key, title[:200], url(found))
@@ -159,40 +109,40 @@ def _milestone(item: _Item) -> _Change:
         reason=text(item.payload, "action"),
         metadata={"title": title[:200]},
     )
-    return _Change(str(number), f"Milestone: {title}", [state], {"milestone": title[:200]})
+    return Change(str(number), f"Milestone: {title}", [state], {"milestone": title[:200]})
 
 
-def _review_request(item: _Item) -> _Change:
+def _review_request(item: Item) -> Change:
     """Of a person, or of a team, which is no account."""
     wanted = child(item.payload, "requested_reviewer")
     found = account(wanted)
     if found is not None:
         item.parts.add_people("reviewer", [wanted])
         name = found.username or found.source_id
-        return _Change(found.source_id, f"Reviewer: {name}", facts={"reviewer": name})
+        return Change(found.source_id, f"Reviewer: {name}", facts={"reviewer": name})
     team = name_of(child(item.payload, "requested_team"), "slug")
     if team is None:
-        return _Change(None, "names no reviewer")
-    return _Change(f"team:{team}", f"Reviewer: team {team}", facts={"team": team})
+        return Change(None, "names no reviewer")
+    return Change(f"team:{team}", f"Reviewer: team {team}", facts={"team": team})
 
 
-def _synchronized(item: _Item) -> _Change:
+def _synchronized(item: Item) -> Change:
     """The head moved: it contains another commit now."""
     before, after = name_of(item.payload, "before"), name_of(item.payload, "after")
     sha = after or name_of(child(item.value, "head"), "sha")
     if sha is None:
-        return _Change(None, "names no commit")
+        return Change(None, "names no commit")
     item.parts.add_head(item.value)
-    return _Change(sha, f"Head: {sha}", facts={"beforeSha": before, "headSha": sha})
+    return Change(sha, f"Head: {sha}", facts={"beforeSha": before, "headSha": sha})
 
 
-def _edited(item: _Item) -> _Change:
+def _edited(item: Item) -> Change:
     """A changed title is the item's name from now on; a changed text is read for its references."""
     changes = child(item.payload, "changes")
     title, body = child(changes, "title"), child(changes, "body")
     base = name_of(child(child(changes, "base"), "ref"), "from")
     if not (title or body or "body" in changes or base):
-        return _Change(None, "changes neither title nor text")
+        return Change(None, "changes neither title nor text")
     was = text(title, "from")
     # The old title stays out of the text: what it referred to, the new one may not.
     told = [text(item.value, "title"), text(item.value, "body") if "body" in changes else None]
@@ -200,53 +150,63 @@ def _edited(item: _Item) -> _Change:
     facts = {"changed": fields, "titleWas": was and was[:500], "baseWas": base}
     edited = "body" in changes or bool(title)
     words = f"Edited: {', '.join(fields)}"
-    return _Change("", words, facts=facts, more=tuple(told), edited=edited)
+    return Change("", words, facts=facts, more=tuple(told), edited=edited)
 
 
-def _category(item: _Item) -> _Change:
+def _category(item: Item) -> Change:
     was = name_of(child(child(child(item.payload, "changes"), "category"), "from"), "name")
     now = name_of(child(item.value, "category"), "name")
     if now is None:
-        return _Change(None, "names no category")
+        return Change(None, "names no category")
     item.parts.references.append(Reference("label", now))
-    return _Change(now, f"Category: {now}", facts={"category": now, "categoryWas": was})
+    return Change(now, f"Category: {now}", facts={"category": now, "categoryWas": was})
 
 
-def _locked(item: _Item) -> _Change:
+def _locked(item: Item) -> Change:
     reason = name_of(item.value, "active_lock_reason")
-    return _Change("", f"Reason: {reason}" if reason else "", facts={"lockReason": reason})
+    return Change("", f"Reason: {reason}" if reason else "", facts={"lockReason": reason})
 
 
 _LABELS = {
-    "labeled": _Action("labeled", "Labeled", 10, _label),
-    "unlabeled": _Action("unlabeled", "Unlabeled", 8, _label),
+    "labeled": Action("labeled", "Labeled", 10, _label),
+    "unlabeled": Action("unlabeled", "Unlabeled", 8, _label),
 }
 _LOCKS = {
-    "locked": _Action("locked", "Locked", 5, _locked),
-    "unlocked": _Action("unlocked", "Unlocked", 5, _locked),
+    "locked": Action("locked", "Locked", 5, _locked),
+    "unlocked": Action("unlocked", "Unlocked", 5, _locked),
 }
-_TEXT = {"edited": _Action("edited", "Edited", 12, _edited)}
+_TEXT = {"edited": Action("edited", "Edited", 12, _edited)}
 _PEOPLE = {
-    "assigned": _Action("assigned", "Assigned", 15, _assignee),
-    "unassigned": _Action("unassigned", "Unassigned", 10, _assignee),
-    "milestoned": _Action("milestoned", "Milestoned", 15, _milestone),
-    "demilestoned": _Action("demilestoned", "Demilestoned", 10, _milestone),
+    "assigned": Action("assigned", "Assigned", 15, _assignee),
+    "unassigned": Action("unassigned", "Unassigned", 10, _assignee),
+    "milestoned": Action("milestoned", "Milestoned", 15, _milestone),
+    "demilestoned": Action("demilestoned", "Demilestoned", 10, _milestone),
 }
 _REVIEW = {
-    "review_requested": _Action("review-requested", "Review Requested", 20, _review_request),
-    "review_request_removed": _Action(
+    "review_requested": Action("review-requested", "Review Requested", 20, _review_request),
+    "review_request_removed": Action(
         "review-request-removed", "Review Request Removed", 8, _review_request
     ),
-    "synchronize": _Action("synchronized", "Synchronized", 8, _synchronized),
+    "synchronize": Action("synchronized", "Synchronized", 8, _synchronized),
 }
-_ACTIONS: Mapping[str, Mapping[str, _Action]] = {
-    "issues": {**_LABELS, **_LOCKS, **_TEXT, **_PEOPLE},
-    "pull_request": {**_LABELS, **_LOCKS, **_TEXT, **_PEOPLE, **_REVIEW},
+_KINDS = {
+    "typed": Action("typed", "Typed", 10, type_change),
+    "untyped": Action("untyped", "Untyped", 8, type_change),
+    "field_added": Action("field-set", "Field Set", 10, field_change),
+    "field_removed": Action("field-removed", "Field Removed", 8, field_change),
+}
+_QUEUE = {
+    "enqueued": Action("enqueued", "Queued to Merge", 15, queue_change),
+    "dequeued": Action("dequeued", "Left the Merge Queue", 20, queue_change),
+}
+_ACTIONS: Mapping[str, Mapping[str, Action]] = {
+    "issues": {**_LABELS, **_LOCKS, **_TEXT, **_PEOPLE, **_KINDS},
+    "pull_request": {**_LABELS, **_LOCKS, **_TEXT, **_PEOPLE, **_REVIEW, **_QUEUE},
     "discussion": {
         **_LABELS,
         **_LOCKS,
         **_TEXT,
-        "category_changed": _Action("category-changed", "Category Changed", 10, _category),
+        "category_changed": Action("category-changed", "Category Changed", 10, _category),
     },
 }
 
@@ -283,7 +243,7 @@ def read(kind: Kind, payload: Mapping[str, Any]) -> Reading:
     key = kind.key(repository.id, number)
     parts = Parts(repository, repository.numbered_thing(key, number, title, url(value)))
     parts.references.append(Reference(kind.reference, f"#{number}", parts.subject.url))
-    item = _Item(kind, payload, value, parts, at)
+    item = Item(kind, payload, value, parts, at)
     change = action.read(item)
     if change.which is None:
         return Filtered(f"action {text(payload, 'action')} {change.words}")
@@ -292,7 +252,7 @@ def read(kind: Kind, payload: Mapping[str, Any]) -> Reading:
     return Understood((_statement(item, action, change, number, title),))
 
 
-def _statement(item: _Item, action: _Action, change: _Change, number: int, title: str) -> Statement:
+def _statement(item: Item, action: Action, change: Change, number: int, title: str) -> Statement:
     kind, parts, author = item.kind, item.parts, account(item.value.get("user"))
     parts.add_account("subject_author", item.value.get("user"))
     which = f"{change.which}@{moment_key(item.at)}" if change.which else moment_key(item.at)
@@ -324,7 +284,7 @@ def _statement(item: _Item, action: _Action, change: _Change, number: int, title
     )
 
 
-def _link_text(item: _Item, change: _Change, title: str) -> str | None:
+def _link_text(item: Item, change: Change, title: str) -> str | None:
     """Closing words count in a pull request alone; what was not edited is not read again."""
     if not change.edited:
         return ""

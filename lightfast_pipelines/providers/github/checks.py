@@ -188,8 +188,8 @@ def _statement(
     words, weight, _ = _CONCLUSIONS[conclusion]
     branch, sha = name_of(checks, "head_branch"), name_of(checks, "head_sha")
     commit = child(checks, "head_commit")
-    _add_origin(parts, checks, branch, sha)
-    numbers = _add_pull_requests(parts, checks)
+    add_origin(parts, checks, branch, sha)
+    numbers = add_pull_requests(parts, checks)
     headline = first_line(text(checks, "display_title") or text(commit, "message") or "")
     actor = checks.get("triggering_actor") or checks.get("actor") or payload.get("sender")
     return Statement(
@@ -224,7 +224,7 @@ def _statement(
     )
 
 
-def _add_origin(
+def add_origin(
     parts: Parts, checks: Mapping[str, Any], branch: str | None, sha: str | None
 ) -> None:
     """The commit, and its branch where it is one of this repository."""
@@ -244,7 +244,7 @@ def _add_origin(
     parts.mentions.append(Mention(thing, "reference"))
 
 
-def _add_pull_requests(parts: Parts, checks: Mapping[str, Any]) -> list[int]:
+def add_pull_requests(parts: Parts, checks: Mapping[str, Any]) -> list[int]:
     """Those that the checks ran for; of another repository where they came from a fork."""
     numbers: list[int] = []
     for pull in children(checks, "pull_requests"):

@@ -128,9 +128,6 @@ def _statement(
     status: Mapping[str, Any],
 ) -> Statement:
     repository = repository_of(payload)
-    identity = whole(deployment, "id")
-    if identity is None:
-        raise Missing("deployment.id")
     if at is None:
         raise Missing("deployment.created_at")
     environment = (
@@ -138,12 +135,12 @@ def _statement(
     )
     ref = name_of(deployment, "ref")
     address = url(status, "environment_url") or url(status, "target_url")
-    key = keys.github_deployment(repository.id, identity)
-    subject = Thing(key, f"{repository.full_name or repository.id} to {environment}"[:200])
-    parts = _parts(repository, subject, deployment, ref)
+    subject = deployment_thing(repository, deployment, environment)
+    parts = Parts(repository, subject)
+    add_deployed(parts, deployment, ref)
     creator = account(deployment.get("creator"))
     return Statement(
-        source_id=keys.source_id(key, step.name, whole(status, "id")),
+        source_id=keys.source_id(subject.key, step.name, whole(status, "id")),
         source="github",
         source_type=f"deployment.{step.name}",
         subject=subject,
@@ -164,7 +161,7 @@ def _statement(
         states=_states(repository, subject, step, at, environment, deployment),
         metadata={
             **repository.facts,
-            "deploymentId": str(identity),
+            "deploymentId": subject.key.rpartition(":")[2],
             "deploymentUrl": address,
             "statusId": whole(status, "id"),
             "state": name_of(status, "state"),
@@ -181,19 +178,27 @@ def _statement(
     )
 
 
-def _parts(
-    repository: Repository, subject: Thing, deployment: Mapping[str, Any], ref: str | None
-) -> Parts:
-    parts = Parts(repository, subject)
-    parts.references.append(Reference("deployment", subject.key.rpartition(":")[2]))
+def deployment_thing(
+    repository: Repository, deployment: Mapping[str, Any], environment: str
+) -> Thing:
+    """Raises Missing."""
+    identity = whole(deployment, "id")
+    if identity is None:
+        raise Missing("deployment.id")
+    name = f"{repository.full_name or repository.id} to {environment}"
+    return Thing(keys.github_deployment(repository.id, identity), name[:200])
+
+
+def add_deployed(parts: Parts, deployment: Mapping[str, Any], ref: str | None) -> None:
+    """What it deploys, and of which repository."""
+    parts.references.append(Reference("deployment", parts.subject.key.rpartition(":")[2]))
     sha = name_of(deployment, "sha")
     if sha is not None and FULL_SHA.fullmatch(sha):
         parts.add_commit("deploys", sha.lower())
     if ref is not None and not FULL_SHA.fullmatch(ref):
         # A branch or a tag: the payload does not say which, so it is no entity.
         parts.references.append(Reference("branch", ref))
-    parts.mentions.append(Mention(repository.thing, "repository"))
-    return parts
+    parts.mentions.append(Mention(parts.repository.thing, "repository"))
 
 
 def _states(

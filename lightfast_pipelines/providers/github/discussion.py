@@ -34,7 +34,7 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
-from lightfast_pipelines.providers.github import changes
+from lightfast_pipelines.providers.github import changed_item, changes
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.parts import Parts
@@ -70,7 +70,7 @@ RULES = (
         EventRule("discussion", action, "delivered", (f"discussion.{each.name}",))
         for action, each in _TRANSITIONS.items()
     ),
-    *changes.rules(changes.DISCUSSION),
+    *changes.rules(changed_item.DISCUSSION),
     *not_kept("discussion", _NOT_KEPT),
 )
 
@@ -80,8 +80,8 @@ def read(payload: Mapping[str, Any]) -> Reading:
     action = text(payload, "action")
     if action in _NOT_KEPT:
         return Filtered(f"action {action} is not kept")
-    if changes.is_change(changes.DISCUSSION, action):
-        return changes.read(changes.DISCUSSION, payload)
+    if changes.is_change(changed_item.DISCUSSION, action):
+        return changes.read(changed_item.DISCUSSION, payload)
     discussion = needed_child(payload, "discussion")
     transition = _TRANSITIONS.get(action or "")
     if transition is None:

@@ -34,7 +34,7 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
-from lightfast_pipelines.providers.github import changes
+from lightfast_pipelines.providers.github import changed_item, changes
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.parts import Parts
@@ -64,13 +64,13 @@ _TRANSITIONS = {
     "deleted": _Transition("deleted", "Issue Deleted", "updated_at", "closed", 4, 35),
     "transferred": _Transition("transferred", "Issue Transferred", "updated_at", "closed", 4, 35),
 }
-_NOT_KEPT = frozenset({"pinned", "unpinned", "typed", "untyped"})
+_NOT_KEPT = frozenset({"pinned", "unpinned"})
 RULES = (
     *(
         EventRule("issues", action, "delivered", (f"issue.{each.name}",))
         for action, each in _TRANSITIONS.items()
     ),
-    *changes.rules(changes.ISSUE, changes.PULL_REQUEST_AS_ISSUE),
+    *changes.rules(changed_item.ISSUE, changed_item.PULL_REQUEST_AS_ISSUE),
     *not_kept("issues", _NOT_KEPT),
 )
 
@@ -82,11 +82,11 @@ def read(payload: Mapping[str, Any]) -> Reading:
         return Filtered(f"action {action} is not kept")
     issue = needed_child(payload, "issue")
     if child(issue, "pull_request"):
-        if changes.is_change(changes.PULL_REQUEST_AS_ISSUE, action):
-            return changes.read(changes.PULL_REQUEST_AS_ISSUE, payload)
+        if changes.is_change(changed_item.PULL_REQUEST_AS_ISSUE, action):
+            return changes.read(changed_item.PULL_REQUEST_AS_ISSUE, payload)
         return Filtered("the issue is a pull request, which has events of its own")
-    if changes.is_change(changes.ISSUE, action):
-        return changes.read(changes.ISSUE, payload)
+    if changes.is_change(changed_item.ISSUE, action):
+        return changes.read(changed_item.ISSUE, payload)
     transition = _TRANSITIONS.get(action or "")
     if transition is None:
         return Parked(f"action {str(action)[:100]} of issues is not known yet")

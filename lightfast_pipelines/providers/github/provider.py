@@ -19,23 +19,30 @@ from lightfast_pipelines.providers.contract import (
     Secret,
 )
 from lightfast_pipelines.providers.fields import Missing, child, name_of, whole
-from lightfast_pipelines.providers.github import body as bodies
 from lightfast_pipelines.providers.github import (
+    alerts,
     checks,
     comments,
     created_refs,
+    deployment_reviews,
     deployments,
     discussion,
     fit,
+    issue_links,
     issues,
     lifecycle,
+    merge_groups,
+    milestones,
     outcomes,
+    project_items,
     pull_request,
     push,
     release,
+    review_threads,
     reviews,
     signature,
 )
+from lightfast_pipelines.providers.github import body as bodies
 from lightfast_pipelines.providers.github.repository import (
     full_name,
     repository_id,
@@ -44,23 +51,34 @@ from lightfast_pipelines.providers.github.repository import (
 
 _READERS: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
     "check_suite": checks.read_check_suite,
+    "code_scanning_alert": alerts.reader("code_scanning_alert"),
     "commit_comment": comments.reader("commit_comment"),
     "create": created_refs.read_create,
     "delete": created_refs.read_delete,
+    "dependabot_alert": alerts.reader("dependabot_alert"),
     "deployment": deployments.read_deployment,
+    "deployment_protection_rule": deployment_reviews.read_rule,
+    "deployment_review": deployment_reviews.read_review,
     "deployment_status": deployments.read_status,
     "discussion": discussion.read,
     "discussion_comment": comments.reader("discussion_comment"),
     "installation": lifecycle.read_installation,
     "installation_repositories": lifecycle.read_installation_repositories,
     "issue_comment": comments.reader("issue_comment"),
+    "issue_dependencies": issue_links.reader("issue_dependencies"),
     "issues": issues.read,
+    "merge_group": merge_groups.read,
+    "milestone": milestones.read,
+    "projects_v2_item": project_items.read,
     "pull_request": pull_request.read,
     "pull_request_review": reviews.read,
     "pull_request_review_comment": comments.reader("pull_request_review_comment"),
+    "pull_request_review_thread": review_threads.read,
     "push": push.read,
     "release": release.read,
     "repository": lifecycle.read_repository,
+    "secret_scanning_alert": alerts.reader("secret_scanning_alert"),
+    "sub_issues": issue_links.reader("sub_issues"),
     "workflow_run": checks.read_workflow_run,
 }
 _RULES = (
@@ -68,12 +86,19 @@ _RULES = (
     *created_refs.RULES,
     *pull_request.RULES,
     *reviews.RULES,
+    *review_threads.RULES,
+    *merge_groups.RULES,
     *issues.RULES,
+    *issue_links.RULES,
+    *milestones.RULES,
+    *project_items.RULES,
     *discussion.RULES,
     *comments.RULES,
     *release.RULES,
     *deployments.RULES,
+    *deployment_reviews.RULES,
     *checks.RULES,
+    *alerts.RULES,
     *lifecycle.RULES,
     *outcomes.RULES,
 )
@@ -84,7 +109,7 @@ class GitHub:
     """`contract.Provider` for github.com and GitHub Enterprise Server."""
 
     name = "github"
-    rule_version = 4
+    rule_version = 5
     default_events = frozenset(rule.event for rule in _RULES if rule.outcome == "delivered")
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(

@@ -42,7 +42,7 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
-from lightfast_pipelines.providers.github import changes
+from lightfast_pipelines.providers.github import changed_item, changes
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.branch_names import reverted_pull_request
 from lightfast_pipelines.providers.github.outcomes import not_kept
@@ -74,7 +74,7 @@ _TRANSITIONS = {
         "converted-to-draft", "PR Converted to Draft", "updated_at", "draft", 0, 35
     ),
 }
-_NOT_KEPT = frozenset({"auto_merge_enabled", "auto_merge_disabled", "enqueued", "dequeued"})
+_NOT_KEPT = frozenset({"auto_merge_enabled", "auto_merge_disabled"})
 RULES = (
     EventRule(
         "pull_request", "closed", "delivered", ("pull-request.closed", "pull-request.merged")
@@ -84,7 +84,7 @@ RULES = (
         for action, each in _TRANSITIONS.items()
         if action not in ("closed", "merged")
     ),
-    *changes.rules(changes.PULL_REQUEST),
+    *changes.rules(changed_item.PULL_REQUEST),
     *not_kept("pull_request", _NOT_KEPT),
 )
 
@@ -94,8 +94,8 @@ def read(payload: Mapping[str, Any]) -> Reading:
     action = text(payload, "action")
     if action in _NOT_KEPT:
         return Filtered(f"action {action} is not kept")
-    if changes.is_change(changes.PULL_REQUEST, action):
-        return changes.read(changes.PULL_REQUEST, payload)
+    if changes.is_change(changed_item.PULL_REQUEST, action):
+        return changes.read(changed_item.PULL_REQUEST, payload)
     pull = needed_child(payload, "pull_request")
     transition = _TRANSITIONS.get(
         "merged" if action == "closed" and _is_merged(pull) else action or ""

@@ -13,6 +13,7 @@ from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.github import PROVIDER
 from tests.providers.github import more_payloads as more
 from tests.providers.github import payloads
+from tests.providers.github import planning_payloads as planning
 from tests.providers.github.more_payloads import LABEL
 from tests.providers.rules import conforms, rule_for
 
@@ -25,6 +26,9 @@ PARTS = {
     "requested_reviewer": payloads.user("lin"),
     "after": payloads.sha(2),
     "changes": {"title": {"from": "Before"}},
+    "type": {"id": 1, "name": "Bug"},
+    "issue_field": {"id": 2, "name": "Priority"},
+    "issue_field_value": {"value": "High"},
 }
 
 
@@ -68,6 +72,22 @@ def examples(rule: EventRule) -> list[dict[str, Any]]:
         ],
         "workflow_run": [more.workflow_run(action=action)],
         "check_suite": [{**more.check_suite(), "action": action}],
+        "pull_request_review_thread": [planning.review_thread(action)],
+        "deployment_review": [planning.deployment_review(action)],
+        "deployment_protection_rule": [planning.protection_rule()],
+        "merge_group": [
+            planning.merge_group(action, reason)
+            for reason in (
+                ("merged", "dequeued", "invalidated") if action == "destroyed" else (None,)
+            )
+        ],
+        "milestone": [planning.milestone(action)],
+        "sub_issues": [planning.sub_issue(action)],
+        "issue_dependencies": [planning.dependency(action)],
+        "projects_v2_item": [planning.project_item(action)],
+        "dependabot_alert": [planning.dependabot_alert(action)],
+        "code_scanning_alert": [planning.code_scanning_alert(action)],
+        "secret_scanning_alert": [planning.secret_scanning_alert(action)],
         "create": [more.ref()],
         "delete": [more.ref("delete")],
         "installation": [{"action": action, "installation": INSTALLATION}],
@@ -96,8 +116,8 @@ def test_every_declared_event_becomes_what_is_declared(rule: EventRule) -> None:
 
 
 def test_an_event_that_is_not_declared_is_parked() -> None:
-    assert rule_for(PROVIDER.events, "merge_group", "checks_requested") is None
-    for event, action in (("merge_group", "checks_requested"), ("issues", "frozen")):
+    assert rule_for(PROVIDER.events, "gollum", "edited") is None
+    for event, action in (("gollum", "edited"), ("issues", "frozen")):
         reading = PROVIDER.read(event, {**payloads.issue(action), "action": action})
         assert isinstance(reading, Parked)
 

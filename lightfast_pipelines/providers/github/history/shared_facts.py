@@ -65,6 +65,23 @@ TOLD_IN_PART: Mapping[str, str] = {
 }
 """Source types of which the API tells some: which. What it tells is told as the webhook told it."""
 
+_NOT_READ = "webhooks alone: the API's lists of it are not read"
+_NOT_WALKED: Mapping[str, str] = {
+    "pull_request": "enqueued dequeued",
+    "issues": "typed untyped field_added field_removed",
+    "pull_request_review_thread": "resolved unresolved",
+    "merge_group": "checks_requested destroyed",
+    "milestone": "created opened closed edited deleted",
+    "sub_issues": "parent_issue_added parent_issue_removed sub_issue_added sub_issue_removed",
+    "issue_dependencies": "blocked_by_added blocked_by_removed blocking_added blocking_removed",
+    "projects_v2_item": "created converted edited archived restored deleted",
+    "deployment_review": "requested approved rejected",
+    "deployment_protection_rule": "requested",
+    "dependabot_alert": "created reopened reintroduced auto_reopened fixed dismissed auto_dismissed",
+    "code_scanning_alert": "created reopened reopened_by_user appeared_in_branch fixed closed_by_user",
+    "secret_scanning_alert": "created reopened resolved publicly_leaked validated",
+}
+"""Event -> its actions that no walker reads."""
 _OWN = "each change of it is told by an event of its own"
 _NOT_LISTED = "not in the API's lists"
 _NO_HISTORY = "the API keeps no history of it"
@@ -207,6 +224,11 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     "discussion_comment.edited": {"": _EDITS},
     "discussion_comment.deleted": {"": _GONE},
     "deployment.deleted": {"": _GONE},
+    **{
+        f"{event}.{action}": {"": _NOT_READ}
+        for event, actions in _NOT_WALKED.items()
+        for action in actions.split()
+    },
     "check_suite.completed": {"": "listed for each commit alone"},
     "create": {"": _NO_HISTORY},
 }

@@ -1,0 +1,95 @@
+"""Alerts of Dependabot, code scanning and secret scanning: dangers, not failures."""
+
+from __future__ import annotations
+
+import pytest
+
+from lightfast_pipelines.domain.enrichment import enrich
+from lightfast_pipelines.domain.events import Filtered
+from tests.providers.github.payloads import sha
+from tests.providers.github.planning_payloads import (
+    code_scanning_alert,
+    dependabot_alert,
+    secret_scanning_alert,
+)
+from tests.providers.github.readings import mentioned, read, statement
+
+
+@pytest.mark.parametrize(
+    ("action", "name", "state"),
+    [
+        ("created", "opened", "open"),
+        ("reintroduced", "reopened", "open"),
+        ("auto_reopened", "reopened", "open"),
+        ("fixed", "fixed", "fixed"),
+        ("dismissed", "dismissed", "dismissed"),
+        ("auto_dismissed", "dismissed", "dismissed"),
+    ],
+)
+def test_an_alert_of_dependabot_is_open_fixed_or_dismissed(
+    action: str, name: str, state: str
+) -> None:
+    found = statement("dependabot_alert", dependabot_alert(action))
+    assert found.source_type == f"dependabot-alert.{name}"
+    assert found.subject.key == "github:alert:dependabot:1#20"
+    assert [(each.state_type, each.value) for each in found.states] == [("status", state)]
+    assert found.title.endswith("] semver: Slow regular expression")
+    assert mentioned(found, "file") == ["file:web/package-lock.json"]
+
+
+def test_why_it_was_dismissed_is_kept() -> None:
+    (state,) = statement("dependabot_alert", dependabot_alert("dismissed")).states
+    assert (state.reason, state.metadata) == ("tolerable_risk", {"reason": "tolerable_risk"})
+
+
+def test_a_severe_alert_weighs_more() -> None:
+    severe, mild = (
+        statement("dependabot_alert", dependabot_alert(severity=each)).base_significance
+        for each in ("critical", "low")
+    )
+    assert severe > 50 > mild
+
+
+def test_an_alert_is_about_security_and_is_no_incident() -> None:
+    for event, payload in (
+        ("dependabot_alert", dependabot_alert()),
+        ("code_scanning_alert", code_scanning_alert()),
+        ("secret_scanning_alert", secret_scanning_alert()),
+    ):
+        found = statement(event, payload)
+        enriched = enrich(found)
+        assert (enriched.category, enriched.observation_type) == ("security", "issue")
+        assert not any(word in found.title.lower() for word in ("error", "fail", "incident"))
+
+
+def test_a_finding_names_its_place_its_commit_and_its_branch() -> None:
+    found = statement("code_scanning_alert", code_scanning_alert())
+    assert found.title == "[Code Scanning Alert Opened] Query from user input in shop/cart.py"
+    assert {f"github:commit:{sha('c')}", "github:branch:1:main"} <= set(
+        mentioned(found, "reference")
+    )
+
+
+def test_what_is_fixed_on_a_branch_alone_is_still_open() -> None:
+    fixed = statement("code_scanning_alert", code_scanning_alert("fixed"))
+    still = statement("code_scanning_alert", code_scanning_alert("fixed", state="open"))
+    assert [each.value for each in (*fixed.states, *still.states)] == ["fixed", "open"]
+
+
+def test_a_secret_is_never_kept() -> None:
+    for action in ("created", "resolved", "reopened", "publicly_leaked", "validated"):
+        found = statement("secret_scanning_alert", secret_scanning_alert(action))
+        assert "sk_live" not in repr(found)
+        assert found.title.endswith("] Stripe API Key")
+    resolved = statement("secret_scanning_alert", secret_scanning_alert("resolved"))
+    assert [(each.value, each.reason) for each in resolved.states] == [("resolved", "revoked")]
+
+
+def test_an_old_alert_without_any_time_happened_when_its_repository_was_touched() -> None:
+    payload = secret_scanning_alert("reopened", created_at=None, updated_at=None)
+    found = statement("secret_scanning_alert", payload)
+    assert found.occurred_at.isoformat() == "2024-05-01T10:00:00+00:00"
+
+
+def test_who_is_asked_to_look_at_it_is_not_kept() -> None:
+    assert isinstance(read("dependabot_alert", dependabot_alert("assignees_changed")), Filtered)
