@@ -55,6 +55,7 @@ class _Link:
     subject: str
     other: str
     name: str
+    tag: str
     words: str
     added: tuple[str, str]
     removed: tuple[str, str]
@@ -77,6 +78,7 @@ _LINKS = {
         "sub_issue",
         "parent_issue",
         "parent",
+        "Issue Parent",
         "Parent",
         ("parent_issue_added", "sub_issue_added"),
         ("parent_issue_removed", "sub_issue_removed"),
@@ -86,6 +88,7 @@ _LINKS = {
         "blocked_issue",
         "blocking_issue",
         "blocked-by",
+        "Issue Dependency",
         "Blocked by",
         ("blocked_by_added", "blocking_added"),
         ("blocked_by_removed", "blocking_removed"),
@@ -137,7 +140,7 @@ def _statement(payload: Mapping[str, Any], link: _Link, *, is_added: bool) -> St
         source_type=f"issue.{link.name}-{change}",
         subject=subject,
         occurred_at=at,
-        title=titled(f"Issue {link.words} {change.title()}", text(item, "title")),
+        title=titled(f"{link.tag} {change.title()}", text(item, "title")),
         content=content_of(f"{link.words}: {shown}"),
         base_significance=15 if is_added else 10,
         actor=account(payload.get("sender")),

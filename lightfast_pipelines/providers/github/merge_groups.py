@@ -53,8 +53,8 @@ class _Outcome:
 _REQUESTED = _Outcome("Merge Queue Checks Requested", "queued", 1, 8)
 # How a group ends; one that is invalidated is made anew, with its pull request still in the queue.
 _ENDS = {
-    "merged": _Outcome("Merge Queue Merged", "merged", 3, 20),
-    "dequeued": _Outcome("Merge Queue Removed", "dequeued", 3, 30),
+    "merged": _Outcome("Merged by the Queue", "merged", 3, 20),
+    "dequeued": _Outcome("Taken from the Merge Queue", "dequeued", 3, 30),
     "invalidated": _Outcome("Merge Queue Group Invalidated", None, 0, 8),
 }
 RULES = (
