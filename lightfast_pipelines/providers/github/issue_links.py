@@ -12,6 +12,7 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
+    ENDING_REASON,
     Edge,
     Mention,
     Parked,
@@ -22,7 +23,6 @@ from lightfast_pipelines.domain.events import (
     Thing,
     Understood,
 )
-from lightfast_pipelines.domain.states import ENDING_REASON
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     Missing,

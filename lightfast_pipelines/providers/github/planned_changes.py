@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lightfast_pipelines.domain.events import StateChange
-from lightfast_pipelines.domain.states import ENDING_REASON
+from lightfast_pipelines.domain.events import ENDING_REASON, StateChange
 from lightfast_pipelines.providers.fields import child, children, name_of, text
 from lightfast_pipelines.providers.github.changed_item import Change, Item
 

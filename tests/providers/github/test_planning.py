@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.domain.events import Filtered, Parked, Statement
-from lightfast_pipelines.domain.states import ENDING_REASON
+from lightfast_pipelines.domain.events import ENDING_REASON, Filtered, Parked, Statement
 from tests.providers.github import planning_payloads as planning
 from tests.providers.github.payloads import CHANGED_AT, issue, pull_request, repository, sha
 from tests.providers.github.readings import edges, mentioned, read, statement
