@@ -26,6 +26,7 @@ from lightfast_pipelines.cli.opening import (
     the_operator,
     the_workspace,
 )
+from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
     from lightfast_pipelines.store.database import Connection
@@ -46,11 +47,18 @@ OfResource = Annotated[
 
 @contextmanager
 def _one(workspace: str, provider: str, resource: str) -> Iterator[tuple[Connection, Integration]]:
-    from lightfast_pipelines.store.links import find_integration
+    from lightfast_pipelines.store.links import REMOVED, find_integration
 
     known_provider(provider)
     with a_connection() as conn:
-        yield conn, find_integration(conn, the_workspace(conn, workspace), provider, resource)
+        item = find_integration(conn, the_workspace(conn, workspace), provider, resource)
+        if item.status_reason == REMOVED:
+            # Its row is kept for what it let in; pausing or resuming it would link it again unasked.
+            raise Failure(
+                f"{provider} {item.resource_name or item.resource_id} is not linked to {workspace}: "
+                "it was removed (`lightfast integration add` links it again)"
+            )
+        yield conn, item
 
 
 def _say(as_json: bool, text: str, requeued: int, **more: object) -> None:
@@ -84,6 +92,9 @@ def add(  # noqa: PLR0913, PLR0917 - options, each by its name
     credential_kind: CredentialKind = None,
     refresh_env: RefreshEnv = None,
     expires_at: ExpiresAt = None,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Take the id as it is, whatever its form.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Link a resource to a workspace; what came for it before goes back into the queue.
@@ -103,6 +114,8 @@ def add(  # noqa: PLR0913, PLR0917 - options, each by its name
     credential = taken(provider, wish)
     with a_connection() as conn:
         place = the_workspace(conn, workspace)
+        if not unchecked:
+            resource = _resource_id(conn, provider, resource)
         report = link_resource(
             conn,
             place,
@@ -128,6 +141,22 @@ def add(  # noqa: PLR0913, PLR0917 - options, each by its name
         created=report.created,
         **more,
     )
+
+
+def _resource_id(conn: Connection, provider: str, given: str) -> str:
+    """The id as payloads name it. One of another form is taken where deliveries of it have come."""
+    from lightfast_pipelines.providers import discover
+    from lightfast_pipelines.store.links import has_come
+
+    try:
+        return discover()[provider].resource_id(given)
+    except ValueError as error:
+        if has_come(conn, provider, given):
+            return given
+        shown = given if "@" not in given else "that"
+        raise typer.BadParameter(
+            f"no delivery can name {shown!r}. {error}", param_hint="--resource"
+        ) from error
 
 
 @integration_app.command("list")
@@ -190,6 +219,8 @@ def events(
     if sum((bool(only), default, none)) > 1:
         raise typer.BadParameter("say one of --only, --default and --none")
     requeued = 0
+    if only:
+        _check_events(provider, only)
     with _one(workspace, provider, resource) as (conn, item):
         config = dict(item.sync_config)
         if only or none:
@@ -206,6 +237,21 @@ def events(
     _say(as_json, text, requeued, events=wanted, default_events=known)
 
 
+def _check_events(provider: str, wanted: list[str]) -> None:
+    """An event that the provider has no rule for would filter everything, without a word."""
+    from fnmatch import fnmatchcase
+
+    from lightfast_pipelines.providers import discover
+
+    rules = {rule.event for rule in discover()[known_provider(provider)].events}
+    unknown = [name for name in wanted if not any(fnmatchcase(name, rule) for rule in rules)]
+    if unknown:
+        raise typer.BadParameter(
+            f"{provider} has no event {', '.join(unknown)}; known: {', '.join(sorted(rules))}",
+            param_hint="--only",
+        )
+
+
 @integration_app.command("pause")
 def pause(
     workspace: InWorkspace, provider: OfProvider, resource: OfResource, as_json: AsJson = False
@@ -218,9 +264,10 @@ def pause(
             conn, item, active=False, reason="paused by an operator", actor=the_operator()
         )
         conn.commit()
+    was = "is" if item.is_active else "was already"
     _say(
         as_json,
-        f"{provider} {item.resource_name or item.resource_id} is paused",
+        f"{provider} {item.resource_name or item.resource_id} {was} paused",
         requeued,
         is_active=False,
     )
@@ -236,9 +283,10 @@ def resume(
     with _one(workspace, provider, resource) as (conn, item):
         requeued = set_active(conn, item, active=True, reason=None, actor=the_operator())
         conn.commit()
+    was = "was already" if item.is_active else "is"
     _say(
         as_json,
-        f"{provider} {item.resource_name or item.resource_id} is active",
+        f"{provider} {item.resource_name or item.resource_id} {was} active",
         requeued,
         is_active=True,
     )

@@ -105,6 +105,11 @@ class Provider(Protocol):
         """What the payload states. Raises only on shapes it believed to know (a dead letter)."""
         ...
 
+    def resource_id(self, given: str) -> str:
+        """The id by which payloads name the resource that an operator gives. Raises ValueError, which says
+        what is wanted and where it is found: a link to what no payload names would wait for ever."""
+        ...
+
     def sync_event(self, event_type: str, payload: Mapping[str, Any]) -> str:
         """The name under which `sync_config.events` lists this payload's kind."""
         ...

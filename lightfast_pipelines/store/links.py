@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,9 @@ from lightfast_pipelines.store.locks import change_routing
 
 REMOVED = "removed by an operator"
 """How the reason of a payload ends that waits for its resource to be linked."""
+
+
+_SHOWN_WORKSPACES = 10
 
 
 class LinkRefusedError(ValueError):
@@ -65,14 +68,21 @@ def add_workspace(
     conn: Connection, slug: str, org_id: str = "default", name: str | None = None
 ) -> Workspace:
     """The workspace, made if it is not there yet."""
-    conn.execute(
+    return make_workspace(conn, slug, org_id, name)[0]
+
+
+def make_workspace(
+    conn: Connection, slug: str, org_id: str = "default", name: str | None = None
+) -> tuple[Workspace, bool]:
+    """The workspace, and whether it was made just now."""
+    made = conn.execute(
         """
         INSERT INTO lightfast.workspaces (org_id, slug, name) VALUES (%s, %s, %s)
         ON CONFLICT (org_id, slug) DO NOTHING
         """,
         (org_id, slug, name or slug),
     )
-    return find_workspace(conn, f"{org_id}/{slug}")
+    return find_workspace(conn, f"{org_id}/{slug}"), made.rowcount == 1
 
 
 def list_workspaces(conn: Connection) -> list[Workspace]:
@@ -95,8 +105,12 @@ def find_workspace(conn: Connection, name: str) -> Workspace:
     if len(rows) == 1:
         return Workspace(*rows[0])
     if not rows:
+        known = ", ".join(
+            f"{one.org_id}/{one.slug}" for one in list_workspaces(conn)[:_SHOWN_WORKSPACES]
+        )
         raise LinkRefusedError(
-            f"no workspace {name!r}: add it with `lightfast workspace add {slug}`"
+            f"no workspace {name!r} (known: {known or 'none'}): "
+            f"add it with `lightfast workspace add {slug}`"
         )
     orgs = ", ".join(f"{row[1]}/{row[2]}" for row in rows)
     raise LinkRefusedError(f"workspace {name!r} is in several organisations: say one of {orgs}")
@@ -224,6 +238,26 @@ def requeue_resource(conn: Connection, provider: str, resource_id: str) -> int:
         },
     )
     return found.rowcount
+
+
+def has_come(conn: Connection, provider: str, resource_id: str) -> bool:
+    """Whether a delivery was routed by this id."""
+    row = conn.execute(
+        """
+        SELECT EXISTS (
+          SELECT FROM lightfast.outcomes o
+          WHERE o.resource_key LIKE %(key)s
+             OR EXISTS (SELECT FROM unnest(o.routes) AS r (key) WHERE r.key LIKE %(key)s))
+        """,
+        {"key": f"{_like(provider)}:%:{_like(resource_id)}"},
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def rename_workspace(conn: Connection, workspace: Workspace, name: str) -> Workspace:
+    """Another display name. The slug stays: the ids of observations are made of it."""
+    conn.execute("UPDATE lightfast.workspaces SET name = %s WHERE id = %s", (name, workspace.id))
+    return replace(workspace, name=name)
 
 
 def _like(value: str) -> str:

@@ -71,7 +71,7 @@ def test_a_history_is_read_with_a_sealed_credential_and_becomes_memory(
         lightfast("workspace", "add", "shop")
         lightfast(
             *("integration", "add", "--workspace", "shop", "--provider", provider),
-            *("--resource", resource, "--name", name, "--credential-env", "TOK"),
+            *("--unchecked", "--resource", resource, "--name", name, "--credential-env", "TOK"),
         )
         asked = ("--workspace", "shop", "--since", "2023-01-01", "--until", "2026-11-01")
         done = lightfast.json("backfill", *asked)
@@ -117,7 +117,15 @@ def test_linears_token_is_renewed_when_it_has_ended(
         ended = datetime.now(UTC) - timedelta(hours=1)
         lightfast(
             *("integration", "add", "--workspace", "shop", "--provider", "linear"),
-            *("--resource", "team-1", "--credential-kind", "oauth", "--credential-env", "TOK"),
+            *(
+                "--unchecked",
+                "--resource",
+                "team-1",
+                "--credential-kind",
+                "oauth",
+                "--credential-env",
+                "TOK",
+            ),
             *("--refresh-env", "REFRESH", "--expires-at", ended.isoformat()),
         )
         done = lightfast.json("backfill", "--workspace", "shop", "--since", "2023-01-01")

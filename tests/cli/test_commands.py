@@ -62,6 +62,8 @@ def test_a_workspace_is_added_once_and_listed(lightfast: Lightfast) -> None:
         ("integration", "events", "-w", "w", "-p", "github", "-r", "1", "--none", "--default"),
         ("state", "github:pr:1#2", "--at", "lastyear"),
         ("backfill", "-w", "w", "--since", "lastyear"),
+        ("integration", "add", "-w", "w", "-p", "vercel", "-r", "acme/shop", "--unknown"),
+        ("integration", "events", "-w", "w", "-p", "github", "-r", "1", "--only", "pul_request"),
         ("replay", "--status", "delivered"),
         ("nonsense",),
     ],
@@ -99,6 +101,29 @@ def test_another_organisations_resource_is_refused_in_one_line(lightfast: Lightf
         "another organisation"
         in lightfast("integration", "add", "-w", "theirs", *link, exits=1).stderr
     )
+
+
+def test_what_nothing_can_ever_arrive_for_is_not_linked(lightfast: Lightfast) -> None:
+    lightfast("workspace", "add", "shop")
+    link = ("integration", "add", "-w", "shop", "-p", "github", "-r")
+    said = lightfast(*link, "acme/shop", exits=2).stderr
+    assert "gh api repos/acme/shop" in " ".join(said.split())
+    assert lightfast.json("integration", "list") == []
+    lightfast(*link, "acme/shop", "--unchecked")
+    assert len(lightfast.json("integration", "list")) == 1
+
+
+def test_what_was_removed_is_not_removed_paused_or_resumed_again(lightfast: Lightfast) -> None:
+    lightfast("workspace", "add", "shop")
+    one = ("-w", "shop", "-p", "github", "-r", "5")
+    lightfast("integration", "add", *one, "--name", "acme/shop")
+    lightfast("integration", "remove", *one)
+    for again in ("remove", "pause", "resume"):
+        assert "it was removed" in lightfast("integration", again, *one, exits=1).stderr
+    assert lightfast.json("integration", "list") == []
+    assert "was already" not in lightfast("integration", "add", *one).stdout
+    lightfast("integration", "pause", *one)
+    assert "already paused" in lightfast("integration", "pause", *one).stdout
 
 
 def test_an_integration_is_linked_chosen_from_paused_resumed_and_removed(told: Lightfast) -> None:

@@ -12,7 +12,7 @@ from tests.cli.conftest import Lightfast
 
 KEY = "07" * 32
 TOKEN = "secret-token-of-linear"
-LINK = ("--workspace", "shop", "--provider", "linear", "--resource", "team_1")
+LINK = ("--workspace", "shop", "--provider", "linear", "--resource", "team_1", "--unchecked")
 ORG = ("--provider", "linear", "--id", "org_1")
 
 

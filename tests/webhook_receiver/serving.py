@@ -77,6 +77,9 @@ class Stub:
     def sync_event(self, event_type: str, payload: Mapping[str, Any]) -> str:
         raise NotImplementedError
 
+    def resource_id(self, given: str) -> str:
+        raise NotImplementedError
+
 
 @contextmanager
 def receiver(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -112,6 +113,13 @@ class AcmeCi:
         except Missing as missing:
             return Parked(f"{event_type}: {missing}")
         return Parked(f"event {event_type[:100]} is not known yet")
+
+    def resource_id(self, given: str) -> str:
+        """A project's id, which survives a rename."""
+        found = given.strip()
+        if not re.fullmatch(r"p-\d+", found):
+            raise ValueError("Acme CI's webhooks name a project by its id, p-NUMBER")
+        return found
 
     def sync_event(
         self,

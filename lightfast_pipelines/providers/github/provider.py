@@ -5,6 +5,7 @@ What an event means stands in the module named after it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -103,6 +104,9 @@ _RULES = (
     *outcomes.RULES,
 )
 _LONGEST_HEADER = 200
+# What a delivery that names no repository is routed by has a number of its own, told by its kind.
+_RESOURCE_ID = re.compile(r"((installation|organization):)?[1-9]\d{0,18}")
+_NAME = re.compile(r"(?:https?://[^/]+/|git@[^:]+:)?([\w.-]+/[\w.-]+?)(?:\.git)?/?", re.ASCII)
 
 
 class GitHub:
@@ -200,6 +204,19 @@ class GitHub:
             return reader(payload)
         except Missing as missing:
             return Parked(f"{event_type}: {missing}")
+
+    def resource_id(self, given: str) -> str:
+        """A repository's number. A name would not survive a rename."""
+        found = given.strip()
+        if _RESOURCE_ID.fullmatch(found):
+            return found
+        named = _NAME.fullmatch(found)
+        name = named[1] if named else None
+        asked = name or "OWNER/NAME"
+        raise ValueError(
+            f"GitHub's webhooks name a repository by its number: `gh api repos/{asked} --jq .id` tells it"
+            + (f" (and give `--name {name}`)" if name else "")
+        )
 
     def sync_event(
         self,

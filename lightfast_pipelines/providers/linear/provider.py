@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
 from lightfast_pipelines.providers import json_body
@@ -139,6 +140,17 @@ class Linear:
             return reader(event_of(event_type, payload))
         except (Missing, UnknownAction) as unknown:
             return Parked(f"{event_type}: {unknown}")
+
+    def resource_id(self, given: str) -> str:
+        """The UUID of a team, a project or the organization. A key such as ENG can be changed."""
+        try:
+            return str(UUID(given.strip()))
+        except ValueError:
+            pass
+        raise ValueError(
+            "Linear's webhooks name a team, a project or the organization by its UUID: "
+            '"Copy model UUID" in Linear\'s command menu gives it'
+        )
 
     def sync_event(
         self,

@@ -18,6 +18,9 @@ from lightfast_pipelines.providers.sentry.shape import resource_of
 from lightfast_pipelines.providers.sentry.values import identity
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}", re.I)
+RESOURCE_ID = re.compile(
+    r"[1-9]\d*|[a-z0-9_][a-z0-9_-]*/[a-z0-9_][a-z0-9_-]*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+)
 _PROJECT = re.compile(r"/api/0/projects/([\w-]+)/([\w-]+)/")
 _ORGANIZATION = re.compile(r"/organizations/([\w-]+)/")
 _OLD_PERMALINK = re.compile(r"/([\w-]+)/([\w-]+)/issues/\d+")

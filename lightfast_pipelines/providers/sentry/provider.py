@@ -153,6 +153,17 @@ class Sentry:
         except Missing as missing:
             return Parked(f"{event_type}: {missing}")
 
+    def resource_id(self, given: str) -> str:
+        """A project's number, ORG/PROJECT, or an installation's UUID. A project's slug alone may be
+        another organisation's too."""
+        found = given.strip().lower()
+        if place.RESOURCE_ID.fullmatch(found):
+            return found
+        raise ValueError(
+            "Sentry's webhooks name a project by its number (the end of its DSN) or ORG/PROJECT, and an "
+            "installation by its UUID"
+        )
+
     def sync_event(
         self,
         event_type: str,

@@ -6,6 +6,7 @@ What a type of event means stands in the module named after its thing.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -59,6 +60,8 @@ _RULES = (
     *outcomes.RULES,
 )
 _LONGEST_FIELD = 200
+# Projects of the first years are called by a hash.
+_RESOURCE_ID = re.compile(r"(prj|team|icfg)_\w{3,100}|Qm\w{44}", re.ASCII)
 
 
 class Vercel:
@@ -150,6 +153,16 @@ class Vercel:
             return reader(event_of(event_type, payload))
         except Missing as missing:
             return Parked(f"{event_type[:100]}: {missing}")
+
+    def resource_id(self, given: str) -> str:
+        """A project's or a team's id. A name would not survive a rename."""
+        found = given.strip()
+        if _RESOURCE_ID.fullmatch(found):
+            return found
+        raise ValueError(
+            "Vercel's webhooks name a project by its id (prj_...) and a team by its own (team_...): "
+            "Settings, General of either shows it"
+        )
 
     def sync_event(
         self,

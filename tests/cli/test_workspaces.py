@@ -1,0 +1,123 @@
+"""Workspaces come, are called otherwise, and go; what another one has stays as it is."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from lightfast_pipelines.demo.story import as_lines, tell
+from lightfast_pipelines.store.schema import metadata
+from tests.cli.conftest import Lightfast
+
+STORY = tell(date(2026, 5, 20))
+# What tells of the installation itself, not of any workspace's work.
+KEPT = {"activity", "partition_start", "unreported_work", "workspaces", "consolidation_marks"}
+
+
+@pytest.fixture
+def told(lightfast: Lightfast, tmp_path: Path) -> Lightfast:
+    """The story of the demo in an organisation of its own, processed."""
+    path = tmp_path / "story.jsonl"
+    path.write_bytes(as_lines(STORY.scenes, "github"))
+    lightfast("workspace", "add", "tale", "--org", "demo")
+    lightfast("ingest", "--workspace", "tale", "--provider", "github", str(path))
+    lightfast("process")
+    return lightfast
+
+
+def _sizes(lightfast: Lightfast) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    with lightfast.database.connect("migrator") as conn:
+        for table in metadata.tables.values():
+            row = conn.execute(f"SELECT count(*) FROM lightfast.{table.name}").fetchone()
+            assert row is not None
+            sizes[table.name] = row[0]
+    return {name: size for name, size in sizes.items() if size and name not in KEPT}
+
+
+def test_a_demos_leftovers_are_removed_to_the_last_row(told: Lightfast) -> None:
+    assert _sizes(told)["observations"] > 0
+    done = told.json("workspace", "remove", "demo/tale", "--deliveries", "--yes")
+    assert (done["deliveries"], done["kept"], done["organisation"]) == (54, 0, True)
+    assert done["observations"] > 0
+    assert _sizes(told) == {}
+    assert told.json("workspace", "list") == []
+
+
+def test_deliveries_stay_unless_they_are_to_go_and_are_taken_up_by_a_new_link(
+    told: Lightfast,
+) -> None:
+    before = told("digest").stdout
+    done = told.json("workspace", "remove", "tale", "--yes")
+    assert (done["deliveries"], done["kept"]) == (0, 54)
+    told("process")
+    assert told.json("status")["deliveries"]["parked"] > 0
+    told("workspace", "add", "tale", "--org", "demo")
+    for repository in (STORY.shop, STORY.payments):
+        told(
+            *("integration", "add", "-w", "tale", "-p", "github", "-r", str(repository.id)),
+            *("--name", repository.full_name),
+        )
+    told("process")
+    assert told("digest").stdout == before
+
+
+def test_another_workspace_keeps_what_it_has(lightfast: Lightfast, tmp_path: Path) -> None:
+    path = tmp_path / "story.jsonl"
+    path.write_bytes(as_lines(STORY.scenes, "github"))
+    for workspace in ("one", "two"):
+        lightfast("workspace", "add", workspace)
+    lightfast("ingest", "-w", "one", "-p", "github", str(path))
+    lightfast("process")
+    alone = lightfast("digest").stdout
+    lightfast("ingest", "-w", "two", "-p", "github", str(path))
+    lightfast("process")
+    done = lightfast.json("workspace", "remove", "two", "--deliveries", "--yes")
+    assert (done["deliveries"], done["organisation"]) == (0, False)
+    lightfast("process")
+    assert lightfast("digest").stdout == alone
+
+
+def test_a_resource_of_a_removed_workspace_is_free_for_another_organisation(
+    lightfast: Lightfast,
+) -> None:
+    for org in ("old", "new"):
+        lightfast("workspace", "add", "shop", "--org", org)
+    lightfast("workspace", "add", "other", "--org", "old")
+    link = ("-p", "github", "-r", "5")
+    lightfast("integration", "add", "-w", "old/shop", *link)
+    lightfast("integration", "add", "-w", "new/shop", *link, exits=1)
+    lightfast("workspace", "remove", "old/shop", "--yes")
+    lightfast("integration", "add", "-w", "new/shop", *link)
+
+
+def test_a_wrong_or_doubtful_name_removes_nothing(told: Lightfast) -> None:
+    assert "no workspace 'tail'" in told("workspace", "remove", "tail", "--yes", exits=1).stderr
+    assert "demo/tale" in told("workspace", "remove", "tail", "--yes", exits=1).stderr
+    assert "--yes" in told("workspace", "remove", "tale", exits=2).stderr
+    told("workspace", "add", "tale")
+    assert "several" in told("workspace", "remove", "tale", "--yes", exits=1).stderr
+    assert len(told.json("workspace", "list")) == 2
+
+
+def test_a_workspace_is_called_otherwise_and_its_ids_stay(told: Lightfast) -> None:
+    before = told("digest").stdout
+    said = told("workspace", "rename", "tale", "A tale of a shop").stdout
+    assert "slug stays tale" in said
+    [listed] = told.json("workspace", "list")
+    assert (listed["slug"], listed["name"]) == ("tale", "A tale of a shop")
+    assert told("digest").stdout == before
+    told("workspace", "rename", "tale", " ", exits=2)
+
+
+def test_adding_one_that_is_there_says_so(told: Lightfast) -> None:
+    again = told("workspace", "add", "tale", "--org", "demo", "--name", "Other")
+    assert "was there already" in again.stdout
+    assert "workspace rename" in again.stderr
+    assert (
+        json.loads(told("workspace", "add", "tale", "--org", "demo", "--json").stdout)["created"]
+        is False
+    )
