@@ -22,6 +22,7 @@ import tenacity
 
 from lightfast_pipelines.history.budget import Budget
 from lightfast_pipelines.providers.history import (
+    Addressing,
     Answer,
     Call,
     Credential,
@@ -223,7 +224,11 @@ class Api:
         return answer, verdict
 
     def _address(self, call: Call) -> str:
-        url = urljoin(self._base, call.path.lstrip("/")) if "://" not in call.path else call.path
+        url = call.path
+        if "://" not in url and isinstance(self.history, Addressing):
+            url = self.history.address(self._base.rstrip("/"), url)
+        elif "://" not in url:
+            url = urljoin(self._base, url.lstrip("/"))
         for old, new in self._moved.items():
             if url.startswith(old):
                 return new + url[len(old) :]

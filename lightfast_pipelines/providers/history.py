@@ -305,6 +305,15 @@ class Identifying(Protocol):
 
 
 @runtime_checkable
+class Addressing(Protocol):
+    """A history whose calls do not all stand below the API's base address."""
+
+    def address(self, base_url: str, path: str) -> str:
+        """Where a call's relative path is asked; `base_url` has no slash at its end."""
+        ...
+
+
+@runtime_checkable
 class Standing(Protocol):
     """A history whose lists answer 404 both where the resource is gone and where it lacks a feature."""
 

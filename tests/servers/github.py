@@ -7,6 +7,7 @@ what belongs to an App stand in files of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
@@ -41,13 +42,16 @@ class GitHubServer:
         tokens: Mapping[str, datetime | None] | None = None,
         clock: Clock = now_utc,
         app: Callable[[Request, datetime], Reply | None] | None = None,
+        is_enterprise: bool = False,
     ) -> None:
-        """`app` answers what `github_log.py` knows, before all else."""
+        """`app` answers what `github_log.py` knows, before all else. `is_enterprise`: REST stands at
+        /api/v3 and GraphQL at /api/graphql, and nothing anywhere else."""
         self.worlds = list(worlds)
         self.tokens: dict[str, datetime | None] = {TOKEN: None} if tokens is None else dict(tokens)
         self.limits = {"core": 5_000, "graphql": 5_000}
         self.clock = clock
         self.app = app
+        self._is_enterprise = is_enterprise
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._shelves: dict[int, Shelf] = {}
         self._nodes: dict[int, Nodes] = {}
@@ -61,6 +65,11 @@ class GitHubServer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = await request_of(scope, receive)
+        if self._is_enterprise:
+            path = "graphql" if request.path == "api/graphql" else "not-there"
+            if request.path.startswith("api/v3/") and request.path != "api/v3/graphql":
+                path = request.path.removeprefix("api/v3/")
+            request = replace(request, path=path, base=f"{request.base}/api/v3")
         await send_reply(send, self.answer(request))
 
     def answer(self, request: Request) -> Reply:

@@ -11,6 +11,7 @@ import binascii
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from lightfast_pipelines.providers.fields import (
     child,
@@ -52,6 +53,8 @@ from lightfast_pipelines.providers.history import (
 )
 from lightfast_pipelines.providers.nothing import says_nothing
 
+_PUBLIC = "https://api.github.com"
+_REST = "/api/v3"
 _ACCEPT = {
     "Accept": "application/vnd.github+json",
     "X-GitHub-Api-Version": "2022-11-28",
@@ -94,7 +97,20 @@ class GitHubHistory:
     )
 
     def base_url(self, configured: Mapping[str, str]) -> str:
-        return configured.get("GITHUB_API_URL") or "https://api.github.com"
+        """An Enterprise Server's is https://HOST/api/v3, however much of it was written."""
+        url = (configured.get("GITHUB_API_URL") or _PUBLIC).rstrip("/")
+        parts = urlsplit(url)
+        if parts.hostname in ("github.com", "www.github.com"):
+            return _PUBLIC
+        if parts.path in ("/api", "/api/graphql"):
+            return f"{parts.scheme}://{parts.netloc}{_REST}"
+        return url
+
+    def address(self, base_url: str, path: str) -> str:
+        """An Enterprise Server answers REST at /api/v3 and GraphQL beside it, at /api/graphql."""
+        if path == "graphql" and base_url.endswith(_REST):
+            return f"{base_url.removesuffix('/v3')}/{path}"
+        return f"{base_url}/{path.lstrip('/')}"
 
     def authorize(self, credential: Credential) -> Mapping[str, str]:
         return {**_ACCEPT, "Authorization": f"Bearer {credential.access_token}"}

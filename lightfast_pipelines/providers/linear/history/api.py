@@ -68,7 +68,7 @@ class LinearHistory:
     credential_kinds: Sequence[str] = ("api_key", "oauth")
 
     def base_url(self, configured: Mapping[str, str]) -> str:
-        return (configured.get("LINEAR_API_URL") or _ADDRESS).rstrip("/")
+        return (configured.get("LINEAR_API_URL") or _ADDRESS).rstrip("/").removesuffix("/graphql")
 
     def authorize(self, credential: Credential) -> Mapping[str, str]:
         """A personal key stands by itself, only OAuth's tokens are bearers."""

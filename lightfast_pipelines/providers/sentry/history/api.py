@@ -63,7 +63,7 @@ class SentryHistory:
     credential_kinds: Sequence[str] = ("token", "oauth")
 
     def base_url(self, configured: Mapping[str, str]) -> str:
-        return configured.get("SENTRY_API_URL") or _BASE_URL
+        return (configured.get("SENTRY_API_URL") or _BASE_URL).rstrip("/").removesuffix("/api/0")
 
     def authorize(self, credential: Credential) -> Mapping[str, str]:
         """Raises ValueError for a credential without a token."""
