@@ -206,7 +206,7 @@ class Shelf:
         ]
         return sorted(chosen, key=lambda one: (one.created_at, one.id), reverse=True)
 
-    def _single(self, rest: list[str]) -> Reply:
+    def _single(self, rest: list[str]) -> Reply:  # noqa: PLR0911 - one for each kind
         world = self.world
         if rest[:2] == ["releases", "tags"]:
             return self._found("release", world.releases, lambda one: one.tag, "/".join(rest[2:]))
@@ -228,6 +228,12 @@ class Shelf:
                 return self._found("deployment", world.deployments, _id, number)
             case ["actions", "runs"]:
                 return self._found("run", world.runs, _id, number)
+            case ["actions", "runs", run, "attempts"]:
+                tries = [
+                    each for one in world.runs if str(one.id) == run for each in one.attempts()
+                ]
+                one = next((one for one in tries if one.attempt == number), None)
+                return fault(404, "Not Found") if one is None else Reply(200, self.parts.run(one))
         return fault(404, "Not Found")
 
     def _found(

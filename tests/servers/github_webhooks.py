@@ -127,8 +127,9 @@ class _Making:
 
     def runs(self) -> Facts:
         for one in self.world.runs:
-            if one.status == "completed":
-                yield one.updated_at, partial(self._ran, one)
+            for attempt in one.attempts():
+                if attempt.status == "completed":
+                    yield attempt.updated_at, partial(self._ran, attempt)
 
     def _sent(self, event: str, payload: Json, at: datetime, by: str | None, *what: object) -> Sent:
         """With what stands in every payload."""

@@ -9,7 +9,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -201,6 +201,21 @@ class WorkflowRun:
     status: str = "completed"
     event: str = "push"
     attempt: int = 1
+    earlier: list[tuple[str, datetime]] = field(default_factory=list)
+    """Of its attempts before this one: how each ended, and when."""
+
+    def start_again(self, conclusion: str, ended_at: datetime) -> None:
+        """Somebody pressed "Re-run": it keeps its number and the time at which it was made."""
+        self.earlier.append((self.conclusion or "", self.updated_at))
+        self.conclusion, self.updated_at, self.attempt = conclusion, ended_at, self.attempt + 1
+
+    def attempts(self) -> list[WorkflowRun]:
+        """As each was when it had ended."""
+        past = [
+            replace(self, attempt=n, conclusion=how, updated_at=at, earlier=[])
+            for n, (how, at) in enumerate(self.earlier, 1)
+        ]
+        return [*past, self]
 
 
 @dataclass

@@ -61,7 +61,8 @@ TOLD_IN_PART: Mapping[str, str] = {
     "issue.edited": _TITLES,
     "review.dismissed": "without whose review it was",
     "release.created": "while it is a draft",
-    "workflow-run.completed": "of runs that failed, each one's latest attempt",
+    "workflow-run.completed": "of runs whose latest attempt failed, timed out or could not start: "
+    "each of their attempts",
 }
 """Source types of which the API tells some: which. What it tells is told as the webhook told it."""
 

@@ -111,7 +111,8 @@ def test_a_failed_run_is_told_by_its_end_and_its_attempt() -> None:
     assert found.source_id.endswith("|2")
     assert found.states[0].value == "failed"
     assert page.records[0].delivery_id == "backfill:workflow-run:30:2"
-    assert page.next is None
+    assert page.next is not None
+    assert page.next["pending"] == [[30, 1]]
 
 
 def test_a_window_with_more_runs_than_github_lists_is_cut_and_no_second_is_lost_or_twice() -> None:
@@ -121,7 +122,7 @@ def test_a_window_with_more_runs_than_github_lists_is_cut_and_no_second_is_lost_
     spans = [[datetime.fromisoformat(end) for end in span] for span in page.next["spans"]]
     assert len(spans) == 4
     assert spans[0][1] == WINDOW.until
-    assert spans[-1][0] == WINDOW.since - timedelta(days=1)
+    assert spans[-1][0] == WINDOW.since - timedelta(days=31)
     for newer, older in pairwise(spans):
         assert newer[0] - older[1] == timedelta(seconds=1)
 
@@ -129,4 +130,6 @@ def test_a_window_with_more_runs_than_github_lists_is_cut_and_no_second_is_lost_
 def test_a_second_with_too_many_runs_is_read_as_far_as_github_lists_it() -> None:
     cursor = {"spans": [[OPENED, OPENED], [ENDED, ENDED]], "offset": 0}
     page = workflow_runs.WALKER.read(PLACE, WINDOW, cursor, runs(1_000, run(1)))
-    assert page.next == {"spans": [[ENDED, ENDED]], "offset": 0}
+    assert page.next is not None
+    then = {"status": "failure", "spans": [[ENDED, ENDED]], "offset": 0}
+    assert page.next == {"pending": [[1, 1]], "then": then}
