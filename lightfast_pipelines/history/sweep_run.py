@@ -17,8 +17,8 @@ from lightfast_pipelines.history.ports import Apis
 from lightfast_pipelines.history.sources import delivery_of, place_of
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.contract import MalformedBody
-from lightfast_pipelines.providers.history import Answer, Call, Outcome
-from lightfast_pipelines.providers.recovery import IdSweep, Known
+from lightfast_pipelines.providers.history import Answer, Call, Outcome, Record
+from lightfast_pipelines.providers.recovery import IdSweep, Known, Merging
 from lightfast_pipelines.store import activity
 from lightfast_pipelines.store import sweeps as store
 from lightfast_pipelines.store.backfills import Source
@@ -105,6 +105,7 @@ class SweepRun:
         self._nothing: str | None = None
         self._unsaved_requests = 0
         self._unsaved_cost: dict[str, float] = {}
+        self._merged: dict[str, Record] = {}
 
     def run(self) -> None:
         if not self._standing.is_active:
@@ -233,7 +234,10 @@ class SweepRun:
             if answer.status in _WITHHELD or _is_elsewhere(call, answer):
                 return {}
             is_gone = call.of_one and answer.status in _GONE
-            return self._kind.gone(self._place, things, None if is_gone else answer)
+            found = self._kind.gone(self._place, things, None if is_gone else answer)
+            if found and not is_gone and isinstance(self._kind, Merging):
+                self._keep_merged(self._kind, [one for one in things if one.key in found], answer)
+            return found
         except CallFailedError as error:
             if error.outcome not in (Outcome.FORBIDDEN, Outcome.INVALID):
                 raise
@@ -242,6 +246,12 @@ class SweepRun:
             reason = str(error)[:200]
         self._report.error = f"{things[0].key} could not be looked at: {reason}"
         return {}
+
+    def _keep_merged(self, kind: Merging, things: Sequence[Known], answer: Answer) -> None:
+        for thing in things:
+            record = kind.merged(self._place, thing, answer, self._with.clock())
+            if record is not None:
+                self._merged[thing.key] = record
 
     def _make_sure(self, there: Set[str]) -> None:
         """Raises CallFailedError where a thing that was listed is said to be missing as well."""
@@ -287,7 +297,8 @@ class SweepRun:
             # By the second, as the providers write times.
             at = (gone[thing.key] or now).astimezone(UTC).replace(microsecond=0)
             try:
-                record = self._kind.record(self._place, thing, at)
+                merged = self._merged.get(thing.key)
+                record = merged or self._kind.record(self._place, thing, at)
             except _UNREADABLE as error:
                 self._report.error = f"{thing.key} is gone, and cannot be told: {error}"
                 continue

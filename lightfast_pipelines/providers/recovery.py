@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lightfast_pipelines import providers
 from lightfast_pipelines.providers.history import (
@@ -160,6 +160,15 @@ class IdSweep(Protocol):
 
     def record(self, place: Place, thing: Known, at: datetime) -> Record:
         """Its deletion as the webhook would have told it. Raises ValueError where too little is known."""
+        ...
+
+
+@runtime_checkable
+class Merging(Protocol):
+    """The part of a sweep whose things can become a part of another one, which answers in their place."""
+
+    def merged(self, place: Place, thing: Known, answer: Answer, now: datetime) -> Record | None:
+        """Told instead of a deletion, of a thing that is gone by this answer; None: it was deleted."""
         ...
 
 

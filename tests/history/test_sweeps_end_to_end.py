@@ -250,6 +250,37 @@ def test_what_is_deleted_at_sentry_is_marked(database: Database) -> None:
         assert memory.sweep(served)["issue"].gone == []
 
 
+def test_an_issue_that_sentry_answers_with_another_was_merged_into_it(database: Database) -> None:
+    world = _sentry(5)
+    memory = Memory(database, "sentry", "42", sentry_server.TOKEN, name="acme/shop")
+    merged_at = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
+    with serve(sentry_server.application(world)) as served:
+        memory.hear(sentry_server.webhooks(world))
+        world.merge(3, 1, merged_at)
+        assert memory.sweep(served)["issue"].gone == ["sentry:issue:42:3"]
+        assert memory.sweep(served)["issue"].gone == []
+    assert memory.deleted() == set()
+    with database.connect("pipeline") as conn:
+        found = rows(
+            conn,
+            """
+            SELECT state_value, valid_from FROM lightfast.temporal_states
+            WHERE entity_id = 'sentry:issue:42:3' AND state_type = 'status' AND is_current
+            """,
+        )
+        assert found == [("merged", merged_at)]
+        found = rows(
+            conn,
+            """
+            SELECT o.key FROM lightfast.relationships r
+            JOIN lightfast.entities s ON s.id = r.subject_id
+            JOIN lightfast.entities o ON o.id = r.object_id
+            WHERE s.key = 'sentry:issue:42:3' AND r.type = 'duplicates'
+            """,
+        )
+        assert found == [("sentry:issue:42:1",)]
+
+
 @pytest.mark.parametrize("provider", ["github", "vercel", "linear", "sentry"])
 @pytest.mark.parametrize("status", [403, 404, 410, 451])
 def test_a_resource_that_is_gone_or_refused_deletes_nothing(

@@ -63,7 +63,10 @@ class Incident:
 
 @dataclass(slots=True)
 class World:
-    """One project of one organisation. `tokens`: each with its end, or None."""
+    """One project of one organisation. `tokens`: each with its end, or None.
+
+    `merged`: numbers of issues that are gone, each with that of the issue that answers for it.
+    """
 
     issues: list[Issue] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
@@ -77,6 +80,15 @@ class World:
     organizations: list[str] = field(default_factory=lambda: ["acme"])
     limit: int = 40
     asked: list[float] = field(default_factory=list)
+    merged: dict[int, int] = field(default_factory=dict)
+
+    def merge(self, old: int, survivor: int, at: datetime) -> None:
+        """As Sentry does: the old one is gone, the survivor's activity names it."""
+        self.issues = [one for one in self.issues if one.number != old]
+        kept = next(one for one in self.issues if one.number == survivor)
+        number = 10**6 + old
+        kept.activities.append(Activity(number, "merge", at, data={"issues": [{"id": old}]}))
+        self.merged[old] = survivor
 
 
 def application(world: World) -> Starlette:
@@ -498,8 +510,10 @@ def _link(request: Request, cursor: str, more: bool) -> dict[str, str]:
 
 
 def _find(world: World, request: Request) -> Issue | None:
-    number = request.path_params["issue"]
-    return next((one for one in world.issues if str(one.number) == number), None)
+    asked = request.path_params["issue"]
+    number = int(asked) if asked.isdigit() else 0
+    number = world.merged.get(number, number)
+    return next((one for one in world.issues if one.number == number), None)
 
 
 def _of(issue: Issue, since: datetime, until: datetime) -> list[tuple[int, datetime]]:

@@ -11,10 +11,11 @@ from copy import deepcopy
 from datetime import datetime
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.providers.fields import child
+from lightfast_pipelines.providers.fields import child, name_of
 from lightfast_pipelines.providers.history import Answer, Call, Cursor, Place, Record
 from lightfast_pipelines.providers.recovery import Held, IdSweep, Known, Listed, WithoutLog
-from lightfast_pipelines.providers.sentry.history import links
+from lightfast_pipelines.providers.sentry import merged
+from lightfast_pipelines.providers.sentry.history import issue_records, links
 from lightfast_pipelines.providers.sentry.history.issue_list import issues_of
 from lightfast_pipelines.providers.sentry.history.where import (
     asking,
@@ -76,9 +77,15 @@ class _Issues:
         if answer is None:
             return {things[0].key: None}
         told = identity(answer.data, "id")
-        if told != _number(things[0]):
-            raise ValueError(f"Sentry answers with issue {told or '?'}, into which it was merged")
-        return {}
+        if told is None:
+            raise ValueError("Sentry answers with something that is no issue")
+        is_known = things[0].payload.get("action") == merged.ACTION
+        return {} if told == _number(things[0]) or is_known else {things[0].key: None}
+
+    def merged(self, place: Place, thing: Known, answer: Answer, now: datetime) -> Record | None:
+        """Sentry answers with the issue that it was merged into, whose activity tells when."""
+        short_id = name_of(child(child(thing.payload, "data"), "issue"), "shortId")
+        return issue_records.merged_into(place, answer, _number(thing), short_id, now)
 
     def record(self, place: Place, thing: Known, at: datetime) -> Record:  # noqa: ARG002
         """Raises ValueError where no payload of it is left that shows its project."""

@@ -117,6 +117,31 @@ def read(place: Place, organization: str, answer: Answer) -> tuple[list[Record],
     return found, troubles
 
 
+def merged_into(
+    place: Place, answer: Answer, gone: str, short_id: str | None, now: datetime
+) -> Record | None:
+    """That an issue became a part of the one that answers in its place, as of when its activity says,
+    else as of now. None where the answer is no issue of a project."""
+    issue = answer.data if isinstance(answer.data, dict) else {}
+    survivor = identity(issue, "id")
+    if survivor in (None, gone) or identity(child(issue, "project"), "id") is None:
+        return None
+    at, actor = now, SENTRY
+    for activity in children(issue, "activity"):
+        names = {identity(one, "id") for one in children(child(activity, "data"), "issues")}
+        names.add(identity(child(activity, "data"), "oldGroupId"))
+        told = time(activity, "dateCreated")
+        if gone in names and told is not None:
+            at, actor = told, doer(child(activity, "user"), child(activity, "sentry_app"))
+    lasting: Json = {name: issue[name] for name in _LASTING if name in issue}
+    lasting["metadata"] = without_person(child(issue, "metadata"))
+    lasting["project"] = dict(child(issue, "project"))
+    at = at.replace(microsecond=0)
+    named = {"id": gone} | ({"shortId": short_id} if short_id else {})
+    payload = merged_payload(lasting, named, installation(place), actor)
+    return Record("issue", payload, at, f"sweep:issue:{gone}:merged:{survivor}", _sent(at))
+
+
 class _Telling:
     """Tells the facts of one issue. `api` is the address of its organisation in the API."""
 
