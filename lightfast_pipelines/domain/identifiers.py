@@ -13,17 +13,13 @@ from typing import NamedTuple
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Thing
+from lightfast_pipelines.domain.sentry_names import find_addresses
 
 _LINEAR_URL = re.compile(
     r"https?://linear\.app/(?P<organization>[\w-]{1,100})/issue/"
     r"(?P<name>(?=\d*[A-Za-z])[A-Za-z0-9]{1,20}-[1-9]\d{0,8})(?![\w-])(?:/[\w%~.-]*\w)?(?:#[\w-]*\w)?"
 )
 _SHOWN_AS = re.compile(r"\[[^\[\]\n]{1,200}\]\($")
-# An organisation stands in the host or in the path; what follows the number is a view of the issue.
-_SENTRY_URL = re.compile(
-    r"https?://(?:[\w-]+\.)?sentry\.io/(?:organizations/[\w-]+/|[\w-]+/[\w-]+/)?issues/([1-9]\d{0,18})(?!\w)"
-    r"(?:/[\w/-]*)?"
-)
 _IDENTIFIER = re.compile(
     r"(?<![\w/.-])(?:(?P<sentry>[Ss]entry)(?:[ \t]+issue)?[ \t]+)?"
     r"(?P<name>(?P<team>[A-Z]{2,10})-[1-9]\d{0,5})(?!\w)(?!-\w)(?!\.\d)"
@@ -77,9 +73,8 @@ def find_identifiers(text: str) -> Iterator[Named]:
         shown = _SHOWN_AS.search(text, max(0, match.start() - 210), match.start())
         start = shown.start() if shown else match.start()
         yield Named(start, match.end(), Thing(key, identifier, match[0]), "url")
-    for match in _SENTRY_URL.finditer(text) if "sentry.io/" in text else ():
-        thing = Thing(keys.sentry_issue_by_id(match[1]), url=match[0])
-        yield Named(match.start(), match.end(), thing, "url")
+    for start, end, thing in find_addresses(text):
+        yield Named(start, end, thing, "url")
     for match in _IDENTIFIER.finditer(text):
         if match["team"] not in _NO_TEAM:
             name = match["name"]

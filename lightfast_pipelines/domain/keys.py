@@ -317,6 +317,28 @@ def sentry_issue_by_id(issue_id: int | str) -> str:
     return f"sentry:ref:issue:{issue_id}"
 
 
+SENTRY_CLOUD = "sentry.io"
+
+
+def sentry_site(host: str) -> str:
+    """`sentry.io` for all of its regions and organisations, else the server itself."""
+    host = host.lower()
+    return SENTRY_CLOUD if host == SENTRY_CLOUD or host.endswith(f".{SENTRY_CLOUD}") else host
+
+
+def sentry_issue_by_address(site: str, issue_id: int | str) -> str:
+    """Alias of a Sentry issue by an address with its number. Of sentry.io the number is enough, every
+    other server counts its own."""
+    if site == SENTRY_CLOUD:
+        return sentry_issue_by_id(issue_id)
+    return f"sentry:ref:{site}/issue:{issue_id}"
+
+
+def sentry_issue_in(site: str, organization: str, short_id: str) -> str:
+    """Alias of a Sentry issue by an address with its short id, which is unique in an organisation."""
+    return f"sentry:ref:{site}/{organization.lower()}/{short_id.upper()}"
+
+
 def sentry_merged_issue(issue_id: int | str) -> str:
     """Alias of the issue that another one was merged into, by the number of the one that is gone.
 

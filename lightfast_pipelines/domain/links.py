@@ -177,7 +177,7 @@ def _find(text: str, scope: TextScope | None) -> list[_Found]:
         )
     if "://" in text:
         found += _urls(text, scope)
-    if "-" in text or "sentry.io/" in text:
+    if "-" in text or "/issues/" in text:
         found += (_Found(*one) for one in find_identifiers(text))
     found.sort(key=lambda item: (item.start, item.end))
     return found

@@ -31,13 +31,15 @@ _ADDRESSES = ("url", "web_url", "issue_url", "project_url", "permalink", "webUrl
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`organization` and `project_slug` are what addresses show; they can be renamed."""
+    """`organization` and `project_slug` are what addresses show; they can be renamed. `site` is the
+    server of the addresses (`keys.sentry_site`)."""
 
     installation: str | None
     organization: str | None
     project_id: str | None = None
     project_slug: str | None = None
     project_name: str | None = None
+    site: str | None = None
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -69,19 +71,23 @@ def place_of(payload: Mapping[str, Any]) -> Place:
     installed = child(data, "installation")
     installation = identity(child(payload, "installation"), "uuid") or identity(installed, "uuid")
     node = _node(payload)
-    organization, slug = _from_addresses([*_addresses(node), *_addresses(data)])
+    addresses = [*_addresses(node), *_addresses(data)]
+    organization, slug = _from_addresses(addresses)
+    site = next((found for address in addresses if (found := _site(address))), None)
     organization = _slug(child(installed, "organization"), "slug") or organization
     project = child(node, "project")
     if resource_of(payload) == "metric_alert":
         # Webhooks name an alert's projects by slug alone; one read from the API says whose it was read.
         number = identity(project, "id")
-        return Place(installation, organization, number, next(iter(slugs(node)), None))
+        slug = next(iter(slugs(node)), None)
+        return Place(installation, organization, number, slug, site=site)
     return Place(
         installation,
         organization,
         identity(project, "id") or identity(node, "project", "projectID"),
         _slug(project, "slug") or _slug(data, "project_slug") or slug,
         name_of(project, "name"),
+        site,
     )
 
 
@@ -168,6 +174,14 @@ def _from_addresses(addresses: Iterable[str]) -> tuple[str | None, str | None]:
         if organization is None and rest == "sentry.io" and label not in _NO_ORGANIZATION:
             organization = label
     return organization, project
+
+
+def _site(address: str) -> str | None:
+    try:
+        host = urlsplit(address).hostname
+    except ValueError:  # a bracket that closes nothing
+        return None
+    return keys.sentry_site(host) if host else None
 
 
 def _slug(value: Mapping[str, Any], name: str) -> str | None:

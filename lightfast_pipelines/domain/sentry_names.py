@@ -1,0 +1,67 @@
+"""Names of Sentry's issues in a text: addresses with a number or a short id, and short ids alone.
+
+An issue announces its address and its short id, so a name in any of their forms can be looked up. An
+address names its organisation: two may have a project of the same slug, and so the same short ids.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Thing
+
+_SHORT_ID = r"[A-Za-z0-9][\w-]{0,99}-[0-9A-Za-z]{1,12}"
+# `sentry.io/organizations/acme/issues/4711/`, `acme.sentry.io/issues/SHOP-1A/`, the old
+# `sentry.io/acme/shop/issues/4711/`, each also of a Sentry on one's own servers; then a view of the issue.
+_ADDRESS = re.compile(
+    r"https?://(?P<host>[\w.-]+)(?::\d{1,5})?/(?:[\w-]+/)?"
+    r"(?:organizations/(?P<organization>[\w-]+)/|(?P<owner>(?!organizations/)[\w-]+)/[\w-]+/)?"
+    rf"issues/(?P<name>[1-9]\d{{0,18}}|{_SHORT_ID})(?![\w-])"
+    r"(?:/[\w%-]+)*/?(?:\?[\w=&%.:+*~,-]*[\w=*])?(?:#[\w-]*)?",
+    re.IGNORECASE,
+)
+_OWN_SERVER = re.compile(r"(?:^|[.-])sentry(?:[.-]|$)", re.IGNORECASE)
+# Hosts below sentry.io that are a region or the site itself, not an organisation.
+_NO_ORGANIZATION = frozenset({"www", "us", "de", "eu", "app", "s1", "docs"})
+# The list of issues has views, which are named by words: a short id has a digit or is all capitals.
+_VIEW = re.compile(r"(?![^\d]*\d[^-]*$)[a-z_-]+", re.ASCII)
+# How an address is written: `[SHOP-1A](https://...)`, `<https://...>`, `<a href="https://...">`.
+_BEFORE = re.compile(r"(?:\[[^\[\]\n]{1,200}\]\(|<a\s+href=[\"']|<)$", re.IGNORECASE)
+_LONGEST_BEFORE = 210
+
+
+def find_addresses(text: str) -> Iterator[tuple[int, int, Thing]]:
+    """Every address of an issue, from where its link begins to where the address ends."""
+    for match in _ADDRESS.finditer(text) if "/issues/" in text else ():
+        thing = _thing(match)
+        if thing is None:
+            continue
+        start = match.start()
+        before = _BEFORE.search(text, max(0, start - _LONGEST_BEFORE), start)
+        yield (before.start() if before else start, match.end(), thing)
+
+
+def _thing(match: re.Match[str]) -> Thing | None:
+    host, name, organization = match["host"].lower(), match["name"], match["organization"]
+    site = keys.sentry_site(host)
+    is_sentry = site == keys.SENTRY_CLOUD or _OWN_SERVER.search(host) is not None
+    if not is_sentry and (organization is None or host.startswith("github.")):
+        return None
+    if host == f"docs.{keys.SENTRY_CLOUD}" or (not name.isdigit() and _VIEW.fullmatch(name)):
+        return None
+    label = (
+        host.removesuffix(f".{keys.SENTRY_CLOUD}")
+        if site == keys.SENTRY_CLOUD and host != keys.SENTRY_CLOUD
+        else None
+    )
+    of_host = label if label and "." not in label and label not in _NO_ORGANIZATION else None
+    organization = organization or match["owner"] or of_host
+    if name.isdigit():
+        key = keys.sentry_issue_by_address(site, name)
+        return Thing(key, url=match[0], aliases=(keys.sentry_merged_issue(name),))
+    short_id = name.upper()
+    if organization is None:
+        return Thing(keys.sentry_issue_by_short_id(short_id), short_id, match[0])
+    return Thing(keys.sentry_issue_in(site, organization, short_id), short_id, match[0])
