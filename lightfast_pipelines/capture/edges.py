@@ -91,18 +91,31 @@ def _load(conn: Connection, observations: Sequence[int]) -> dict[SourceKey, Edge
     }
 
 
+# What is fixed of Sentry's is resolved: of a name that Linear may mean as well this is known only once it
+# stands for something.
+_KIND = """
+    CASE WHEN r.type = 'fixes' AND EXISTS (
+      SELECT FROM lightfast.entities e WHERE e.id = r.object_id AND starts_with(e.key, 'sentry:issue:')
+    ) THEN 'resolves' ELSE r.type END
+"""
+
+
 def _relate(conn: Connection, edges: Iterable[Edge]) -> int:
     """Computes these relationships from all that state them; those that nothing states go."""
-    wanted = sorted(edges)
+    stated = set(edges)
+    stated |= {
+        (subject, object_, "resolves") for subject, object_, kind in stated if kind == "fixes"
+    }
+    wanted = sorted(stated)
     if not wanted:
         return 0
     columns = [list(column) for column in zip(*wanted, strict=True)]
     written = conn.execute(
-        """
+        f"""
         INSERT INTO lightfast.relationships
           (workspace_id, subject_id, object_id, type, confidence, method, evidence, first_seen_at,
            last_seen_at, observation_count)
-        SELECT min(o.workspace_id), r.subject_id, r.object_id, r.type, max(r.confidence),
+        SELECT min(o.workspace_id), r.subject_id, r.object_id, k.type, max(r.confidence),
                (array_agg(r.method ORDER BY r.confidence DESC, o.occurred_at, o.source_id,
                                             r.method COLLATE "C", r.evidence COLLATE "C"))[1],
                (array_agg(r.evidence ORDER BY r.confidence DESC, o.occurred_at, o.source_id,
@@ -110,10 +123,10 @@ def _relate(conn: Connection, edges: Iterable[Edge]) -> int:
                min(o.occurred_at), max(o.occurred_at), count(DISTINCT r.observation_id)
         FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS k (subject_id, object_id, type)
         JOIN lightfast.relationship_sources r
-          ON r.subject_id = k.subject_id AND r.object_id = k.object_id AND r.type = k.type
+          ON r.subject_id = k.subject_id AND r.object_id = k.object_id AND {_KIND} = k.type
         JOIN lightfast.observations o ON o.id = r.observation_id
         WHERE r.subject_id <> r.object_id
-        GROUP BY r.subject_id, r.object_id, r.type
+        GROUP BY r.subject_id, r.object_id, k.type
         ON CONFLICT (workspace_id, subject_id, object_id, type) DO UPDATE SET
           confidence = excluded.confidence, method = excluded.method, evidence = excluded.evidence,
           first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at,
@@ -122,13 +135,13 @@ def _relate(conn: Connection, edges: Iterable[Edge]) -> int:
         columns,
     ).rowcount
     conn.execute(
-        """
+        f"""
         DELETE FROM lightfast.relationships s
         USING unnest(%s::bigint[], %s::bigint[], %s::text[]) AS k (subject_id, object_id, type)
         WHERE s.subject_id = k.subject_id AND s.object_id = k.object_id AND s.type = k.type
           AND NOT EXISTS (
             SELECT FROM lightfast.relationship_sources r
-            WHERE r.subject_id = k.subject_id AND r.object_id = k.object_id AND r.type = k.type)
+            WHERE r.subject_id = k.subject_id AND r.object_id = k.object_id AND {_KIND} = k.type)
         """,
         columns,
     )

@@ -13,7 +13,11 @@ from typing import NamedTuple
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Thing
-from lightfast_pipelines.domain.sentry_names import find_addresses
+from lightfast_pipelines.domain.sentry_names import (
+    find_addresses,
+    find_short_ids,
+    short_ids_of_branch,
+)
 
 _LINEAR_URL = re.compile(
     r"https?://linear\.app/(?P<organization>[\w-]{1,100})/issue/"
@@ -21,13 +25,13 @@ _LINEAR_URL = re.compile(
 )
 _SHOWN_AS = re.compile(r"\[[^\[\]\n]{1,200}\]\($")
 _IDENTIFIER = re.compile(
-    r"(?<![\w/.-])(?:(?P<sentry>[Ss]entry)(?:[ \t]+issue)?[ \t]+)?"
+    r"(?<![\w/.-])(?:(?P<sentry>[Ss]entry)(?:[ \t]+issue)?:?[ \t]+)?"
     r"(?P<name>(?P<team>[A-Z]{2,10})-[1-9]\d{0,5})(?!\w)(?!-\w)(?!\.\d)"
 )
 # A project's slug and a number in Crockford's base 32, as Sentry writes short ids. At least one digit:
 # else every hyphenated pair of upper-case words would be one.
 _SHORT_ID = re.compile(
-    r"(?<![\w/.-])(?:[Ss]entry(?:[ \t]+issue)?[ \t]+)?"
+    r"(?<![\w/.-])(?:[Ss]entry(?:[ \t]+issue)?:?[ \t]+)?"
     r"(?P<name>(?P<team>[A-Z]{2,40})(?:-[A-Z][A-Z0-9]{0,40}){0,5}-(?=[A-Z]*\d)[0-9A-HJKMNP-TV-Z]{1,7})"
     r"(?!\w)(?!-\w)(?!\.\d)"
 )
@@ -93,7 +97,8 @@ def find_identifiers(text: str) -> Iterator[Named]:
 
 
 def find_candidates(text: str) -> Iterator[Named]:
-    """Every word that may be an issue's identifier, whatever its team's key is made of.
+    """Every word that may be an issue's identifier, whatever its team's key or its project's slug is
+    made of.
 
     `kind` is `plain` where it is written as identifiers are (`K8S-12`), `unlikely` where the same
     form mostly means something else (`eng-12`, `UTF-8`).
@@ -104,13 +109,23 @@ def find_candidates(text: str) -> Iterator[Named]:
         is_plain = team.isupper() and team not in _NO_TEAM
         thing = Thing(keys.candidate_name(name), name, aliases=aliases)
         yield Named(match.start(), match.end(), thing, "plain" if is_plain else "unlikely")
+    for one in find_short_ids(text):
+        parts = one.slug.upper().split("-")
+        is_taken = parts[0] in _NO_TEAM
+        if _CANDIDATE.fullmatch(one.name) or (is_taken and any(map(str.isdigit, parts[1:]))):
+            continue  # one of Linear's as well, or `CVE-2026-1`
+        alias = keys.sentry_issue_by_short_id(one.name)
+        thing = Thing(keys.candidate_name(one.name), one.name, aliases=(alias,))
+        is_plain = one.is_plain and not is_taken
+        yield Named(one.start, one.end, thing, "plain" if is_plain else "unlikely")
 
 
 def names_of_branch(branch: str) -> tuple[str, ...]:
     """Aliases of the issue that a branch is made for, the one to be believed first in front.
 
     The issue whose proposed branch this is, else the first in the name whose identifier an issue
-    claims: `feature/lh-98-slug`, `mira/eng-12`, `ENG_12`, `mira-4u-3-greet`.
+    claims: `feature/lh-98-slug`, `mira/eng-12`, `ENG_12`, `mira-4u-3-greet`; then what may be a short
+    id of Sentry's: `fix/shop-1a`.
     """
     parts = _PARTS_OF_BRANCH.split(branch)
     names = [
@@ -119,4 +134,6 @@ def names_of_branch(branch: str) -> tuple[str, ...]:
         if _KEY.fullmatch(key) and _NUMBER.fullmatch(number)
     ]
     aliases = [keys.linear_issue_by_branch(branch)]
-    return tuple(dict.fromkeys([*aliases, *map(keys.linear_issue_by_identifier, names)]))
+    aliases += map(keys.linear_issue_by_identifier, names)
+    aliases += map(keys.sentry_issue_by_short_id, short_ids_of_branch(branch))
+    return tuple(dict.fromkeys(aliases))

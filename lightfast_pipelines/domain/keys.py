@@ -313,7 +313,7 @@ def sentry_issue_by_short_id(short_id: str) -> str:
 
 
 def sentry_issue_by_id(issue_id: int | str) -> str:
-    """Alias of a Sentry issue by its number alone: its address does not name the project."""
+    """Alias of a Sentry issue by its number alone, as a comment on it names it."""
     return f"sentry:ref:issue:{issue_id}"
 
 
@@ -327,10 +327,7 @@ def sentry_site(host: str) -> str:
 
 
 def sentry_issue_by_address(site: str, issue_id: int | str) -> str:
-    """Alias of a Sentry issue by an address with its number. Of sentry.io the number is enough, every
-    other server counts its own."""
-    if site == SENTRY_CLOUD:
-        return sentry_issue_by_id(issue_id)
+    """Alias of a Sentry issue by an address with its number: every server counts its own."""
     return f"sentry:ref:{site}/issue:{issue_id}"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Thing
@@ -43,6 +44,47 @@ def find_addresses(text: str) -> Iterator[tuple[int, int, Thing]]:
         yield (before.start() if before else start, match.end(), thing)
 
 
+# A project's slug and a number in base 32 as Sentry writes it (no I, L, O or U, no zero in front).
+_NAME = re.compile(
+    r"(?<![\w/.@#-])(?P<said>sentry(?:[ \t-]+issue)?[ \t]*:?[ \t]+)?"
+    r"(?P<name>(?P<slug>(?=[\d_-]*[A-Z])\w{1,40}(?:-\w{1,40}){0,6})-(?P<number>[1-9A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{0,6}))"
+    r"(?!\w)(?!-\w)(?!\.\d)",
+    re.IGNORECASE | re.ASCII,
+)
+_PARTS = re.compile(r"[/_-]")
+_NUMBER_PART = re.compile(r"(?=.*\d)[1-9A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{0,6}", re.IGNORECASE)
+_MOST_PARTS_OF_SLUG = 4
+
+
+class Candidate(NamedTuple):
+    """A word that is a short id only if an issue says so; `is_plain` where it is written like one."""
+
+    start: int
+    end: int
+    name: str
+    slug: str
+    is_plain: bool
+
+
+def find_short_ids(text: str) -> Iterator[Candidate]:
+    """Every word of a short id's form: `MY-APP-2-1A`, `SHOP-AB`, `shop-1a`."""
+    for match in _NAME.finditer(text):
+        name = match["name"]
+        has_digit = any(letter.isdigit() for letter in match["number"])
+        is_plain = match["said"] is not None or (name == name.upper() and has_digit)
+        yield Candidate(match.start(), match.end(), name.upper(), match["slug"], is_plain)
+
+
+def short_ids_of_branch(branch: str) -> Iterator[str]:
+    """What of a branch's name may be a short id, the longest first: `fix/my-app-2-1a-guard-total`."""
+    parts = _PARTS.split(branch)
+    for length in range(_MOST_PARTS_OF_SLUG, 0, -1):
+        for end in range(length, len(parts)):
+            slug = "-".join(parts[end - length : end])
+            if _NUMBER_PART.fullmatch(parts[end]) and any(one.isalpha() for one in slug):
+                yield f"{slug}-{parts[end]}".upper()
+
+
 def _thing(match: re.Match[str]) -> Thing | None:
     host, name, organization = match["host"].lower(), match["name"], match["organization"]
     site = keys.sentry_site(host)
@@ -51,12 +93,9 @@ def _thing(match: re.Match[str]) -> Thing | None:
         return None
     if host == f"docs.{keys.SENTRY_CLOUD}" or (not name.isdigit() and _VIEW.fullmatch(name)):
         return None
-    label = (
-        host.removesuffix(f".{keys.SENTRY_CLOUD}")
-        if site == keys.SENTRY_CLOUD and host != keys.SENTRY_CLOUD
-        else None
-    )
-    of_host = label if label and "." not in label and label not in _NO_ORGANIZATION else None
+    label, _, rest = host.partition(".")
+    is_named = rest == keys.SENTRY_CLOUD and label not in _NO_ORGANIZATION
+    of_host = label if is_named else None
     organization = organization or match["owner"] or of_host
     if name.isdigit():
         key = keys.sentry_issue_by_address(site, name)

@@ -151,9 +151,22 @@ def test_linear_identifiers_count_after_closing_words_or_in_brackets() -> None:
         ("Resolves Sentry SHOP-12", "SHOP-12"),
         ("closes sentry issue SHOP-12", "SHOP-12"),
         ("Fixes CHECKOUTSERVICE-12", "CHECKOUTSERVICE-12"),
-        ("Fixes https://acme.sentry.io/issues/4711/", "issue:4711"),
-        ("fixes https://sentry.io/organizations/acme/issues/4711/events/ab12/", "issue:4711"),
-        ("fixes https://sentry.io/acme/shop/issues/4711/?query=is", "issue:4711"),
+        ("Fixes https://acme.sentry.io/issues/4711/", "sentry.io/issue:4711"),
+        (
+            "fixes https://sentry.io/organizations/acme/issues/4711/events/ab12/",
+            "sentry.io/issue:4711",
+        ),
+        ("fixes https://sentry.io/acme/shop/issues/4711/?query=is", "sentry.io/issue:4711"),
+        ("fixes https://acme.sentry.io/issues/SHOP-AB/", "sentry.io/acme/SHOP-AB"),
+        ("fixes https://acme.sentry.io/issues/my-app-2-1a.", "sentry.io/acme/MY-APP-2-1A"),
+        (
+            "fixes <https://sentry.acme.dev/organizations/acme/issues/4711/>",
+            "sentry.acme.dev/issue:4711",
+        ),
+        (
+            "fixes [it](https://bugs.acme.dev/organizations/acme/issues/SHOP-1A/)",
+            "bugs.acme.dev/acme/SHOP-1A",
+        ),
     ],
 )
 def test_what_only_sentry_can_mean_is_resolved(text: str, alias: str) -> None:
@@ -169,7 +182,7 @@ def test_a_name_that_linear_and_sentry_share_can_be_found_by_either() -> None:
 
 def test_an_address_of_sentry_without_a_closing_word_is_a_reference() -> None:
     assert told("see https://acme.sentry.io/issues/4711/") == [
-        ("references", "sentry:ref:issue:4711")
+        ("references", "sentry:ref:sentry.io/issue:4711")
     ]
 
 
@@ -188,6 +201,9 @@ def test_an_address_of_sentry_without_a_closing_word_is_a_reference() -> None:
         "fixes https://docs.sentry.io/product/issues/",
         "fixes https://sentry.io/organizations/acme/issues/",
         "fixes https://notsentry.io/issues/4711/",
+        "fixes https://acme.sentry.io/issues/errors-outages/",
+        "fixes https://acme.sentry.io/issues/views/12/",
+        "fixes https://tracker.acme.dev/projects/shop/issues/4711",
         "fixes src/SHOP-1A",
     ],
 )

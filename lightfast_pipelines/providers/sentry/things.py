@@ -133,13 +133,14 @@ def issue_thing(
     """Raises Missing where the project's number is not known: it is a part of the key."""
     if place.project_id is None:
         raise Missing("the project's id")
-    aliases = [keys.sentry_issue_by_id(issue_id)]
-    if place.site is not None:
-        aliases.append(keys.sentry_issue_by_address(place.site, issue_id))
+    site = place.site or keys.SENTRY_CLOUD
+    aliases = [
+        keys.sentry_issue_by_id(issue_id),
+        keys.sentry_issue_by_address(site, issue_id),
+    ]
     if short_id is not None and _SHORT_ID.fullmatch(short_id):
         aliases.append(keys.sentry_issue_by_short_id(short_id))
         if place.organization is not None:
-            site = place.site or keys.SENTRY_CLOUD
             aliases.append(keys.sentry_issue_in(site, place.organization, short_id))
     return Thing(
         keys.sentry_issue(place.project_id, issue_id),

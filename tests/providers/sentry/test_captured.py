@@ -13,7 +13,7 @@ import pytest
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.inbox import Delivery
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.links import add_workspace, find_workspace, link_resource
 from tests.capture.deliveries import capture_all, delivery, receive, rows
 from tests.providers.github import payloads as github
 from tests.providers.sentry import payloads
@@ -172,7 +172,7 @@ def test_a_name_that_linear_might_mean_finds_sentrys_issue(
         delivery("push", github.push([commit])),
     ]
     captured(linked, told if issue_first else told[::-1], one_by_one=True)
-    assert (keys.github_commit(SHA), "fixes", ISSUE) in edges(linked)
+    assert (keys.github_commit(SHA), "resolves", ISSUE) in edges(linked)
 
 
 def test_the_way_from_an_alert_to_the_commit_that_caused_it_can_be_walked(
@@ -269,3 +269,80 @@ def test_a_body_that_tells_no_time_stands_at_its_receipt_where_its_sending_is_no
     captured(linked, [sent("issue", payloads.issue()), bare])
     query = "SELECT occurred_at FROM lightfast.observations WHERE source_type = 'seer.pr-created'"
     assert rows(linked, query) == [(NOW,)]
+
+
+NAMES = [
+    "Fixes [{short}](https://acme.sentry.io/issues/4711/)",
+    "Fixes https://acme.sentry.io/issues/4711/?project=42&referrer=issue-stream.",
+    "Resolves https://acme.sentry.io/issues/{short}/",
+    "Resolves https://sentry.io/organizations/acme/issues/{short}/events/ab12/.",
+    "Fixes https://sentry.io/organizations/acme/issues/4711/events/latest/?query=x",
+    "fixes {short}",
+    "Fixes: <https://acme.sentry.io/issues/4711/>, see https://acme.sentry.io/share/issue/0a1b/",
+    'Fixes <a href="https://us.sentry.io/organizations/acme/issues/4711/">{short}</a>',
+    "Fixes Sentry issue: {short}",
+    "Closes {short}, and more",
+]
+
+
+@pytest.mark.parametrize("short", ["SHOP-1A", "MY-APP-2-1A", "SHOP-AB", "SHOP-12", "PYTHON-Y"])
+@pytest.mark.parametrize("issue_first", [True, False])
+def test_an_issue_is_resolved_by_whatever_names_it(
+    linked: Connection, issue_first: bool, short: str
+) -> None:
+    told = [
+        delivery("pull_request", github.pull_request("opened", n, body=text.format(short=short)))
+        for n, text in enumerate(NAMES, 1)
+    ]
+    issue = sent("issue", payloads.issue(shortId=short))
+    captured(linked, [issue, *told] if issue_first else [*told, issue])
+    expected = {(keys.github_pull_request(1, n), "resolves", ISSUE) for n in range(1, 11)}
+    assert {one for one in edges(linked) if one[1] in ("resolves", "fixes")} == expected
+
+
+@pytest.mark.parametrize("issue_first", [True, False])
+@pytest.mark.parametrize(
+    ("short", "branch"), [("SHOP-1A", "ada/shop-1a-guard"), ("MY-APP-2-1A", "my-app-2-1a")]
+)
+def test_a_branch_is_made_for_the_issue_that_it_names(
+    linked: Connection, short: str, branch: str, issue_first: bool
+) -> None:
+    told = [
+        sent("issue", payloads.issue(shortId=short)),
+        delivery("pull_request", github.pull_request("opened", 1, head=branch)),
+    ]
+    captured(linked, told if issue_first else told[::-1], one_by_one=True)
+    assert (ISSUE, "tracked_in", keys.github_pull_request(1, 1)) in edges(linked)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_short_id_of_two_organisations_needs_its_address(linked: Connection, seed: int) -> None:
+    other = payloads.issue(issue_id="5000", organization="umbrella")
+    own = payloads.issue(
+        issue_id="4711",
+        organization=None,
+        web_url="https://sentry.umbrella.dev/organizations/umbrella/issues/4711/",
+        project={"id": "43", "name": "Shop", "slug": "shop"},
+    )
+    bodies = [
+        "Fixes SHOP-1A",
+        "Fixes https://umbrella.sentry.io/issues/SHOP-1A/",
+        "Fixes https://sentry.umbrella.dev/organizations/umbrella/issues/SHOP-1A/",
+        "Fixes https://sentry.umbrella.dev/organizations/umbrella/issues/4711/",
+        "Fixes https://acme.sentry.io/issues/4711/",
+    ]
+    told = [sent("issue", payloads.issue()), sent("issue", other), sent("issue", own)]
+    told += [
+        delivery("pull_request", github.pull_request("opened", n, body=body))
+        for n, body in enumerate(bodies, 1)
+    ]
+    link_resource(linked, find_workspace(linked, "shop"), "sentry", "43")
+    linked.commit()
+    captured(linked, shuffled(told, seed))
+    own_key, other_key = keys.sentry_issue(43, 4711), keys.sentry_issue(42, 5000)
+    assert {one for one in edges(linked) if one[1] == "resolves"} == {
+        (keys.github_pull_request(1, 2), "resolves", other_key),
+        (keys.github_pull_request(1, 3), "resolves", own_key),
+        (keys.github_pull_request(1, 4), "resolves", own_key),
+        (keys.github_pull_request(1, 5), "resolves", ISSUE),
+    }

@@ -56,7 +56,12 @@ def test_a_created_issue_says_what_went_wrong_and_where_since_when() -> None:
 
 def test_an_issue_can_be_found_by_its_short_id_and_by_its_number() -> None:
     subject = statement("issue", payloads.issue()).subject
-    assert set(subject.aliases) == {"sentry:ref:issue:4711", "sentry:ref:SHOP-1A"}
+    assert set(subject.aliases) == {
+        "sentry:ref:issue:4711",
+        "sentry:ref:SHOP-1A",
+        "sentry:ref:sentry.io/issue:4711",
+        "sentry:ref:sentry.io/acme/SHOP-1A",
+    }
     assert subject.url == "https://acme.sentry.io/issues/4711/"
 
 
