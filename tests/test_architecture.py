@@ -29,8 +29,15 @@ ALLOWED = {
     "resources": {"store", "vectors", "models", "providers", "history", "settings"},
     "history": {"domain", "providers", "store", "settings"},
     "capture": {"domain", "providers", "store", "settings"},
-    # Who is nobody, which words are quoted, and on what it is based that something serves.
-    "providers": {*VOCABULARY, "domain.markup", "domain.robots", "domain.serving"},
+    # Who is nobody, which words are quoted, what an address of Sentry names, and on what it is based
+    # that something serves.
+    "providers": {
+        *VOCABULARY,
+        "domain.markup",
+        "domain.robots",
+        "domain.sentry_names",
+        "domain.serving",
+    },
     "store": VOCABULARY,
     "vectors": VOCABULARY,
     "models": VOCABULARY,

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reference, Thing
+from lightfast_pipelines.domain.sentry_names import find_addresses
 from lightfast_pipelines.providers.fields import child, cut, name_of, text, url
 
 _GITHUB = re.compile(
@@ -20,9 +21,6 @@ _GITHUB = re.compile(
     r"(?:(?P<kind>pull|issues)/(?P<number>[1-9]\d{0,8})|commit/(?P<sha>[0-9a-f]{40}))(?![\w.])",
 )
 _GITHUB_HOSTS = frozenset({"github.com", "www.github.com"})
-_SENTRY = re.compile(
-    r"https?://(?:[\w-]+\.)*sentry\.io/(?:organizations/[\w-]+/|[\w-]+/[\w-]+/)?issues/(?P<id>[1-9]\d{0,19})(?!\w)"
-)
 _SHORT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,100}-[A-Za-z0-9]{1,12}")
 
 
@@ -64,15 +62,15 @@ def _github(address: str, kind: str, title: str | None) -> Target | None:
 def _sentry(
     address: str, kind: str, details: Mapping[str, Any], title: str | None
 ) -> Target | None:
-    match = _SENTRY.match(address)
-    if match is None and not kind.startswith("sentry"):
+    named = next((thing for start, _, thing in find_addresses(address) if start == 0), None)
+    if named is None and not kind.startswith("sentry"):
         return None
     short_id = name_of(details, "shortId") or ""
-    by_name = (keys.sentry_issue_by_short_id(short_id),) if _SHORT_ID.fullmatch(short_id) else ()
-    by_id = (keys.sentry_issue_by_id(match["id"]),) if match else ()
-    names = (*by_name, *by_id)
-    if not names:
+    is_short_id = _SHORT_ID.fullmatch(short_id) is not None
+    if named is None and is_short_id:
+        named = Thing(keys.sentry_issue_by_short_id(short_id))
+    if named is None:
         return None
-    thing = Thing(names[0], title, address or None, names[1:])
-    shown = short_id if by_name else match["id"] if match else ""
+    thing = replace(named, name=title, url=address or None)
+    shown = short_id if is_short_id else re.split(r"[/:]", named.key)[-1]
     return Target("references", thing, Reference("issue", shown, address or None, "linked"))

@@ -20,6 +20,7 @@ _LONGEST_TITLE = 200
 _SHORT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}-[0-9A-Za-z]{1,12}")
 _SHA = re.compile(r"[0-9a-f]{40}", re.I)
 _SHORT_SHA = re.compile(r"(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,39}")
+_DESCRIBED = re.compile(r"-\d+-g([0-9a-f]{7,40})(?:-dirty)?$")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}")
 _PULL_REQUEST = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/pull/([1-9]\d{0,8})")
 _TRACKED_IN_LINEAR = re.compile(
@@ -178,14 +179,21 @@ def release_thing(place: Place, version: str) -> Thing:
 
 
 def commit_of_version(version: str) -> Thing | None:
-    """The commit that a version names: all of it, or what stands behind `package@`.
+    """The commit that a version names: all of it or what stands behind `package@`, a part of the build's
+    metadata (`app@1.2.3+9f8e7d6`), or what `git describe` appends (`v1.2.3-5-g9f8e7d6`).
 
     Without a name: digits of its id must not stand in for its headline, which GitHub tells.
     """
-    sha = version.rpartition("@")[2]
-    if _SHA.fullmatch(sha):
-        return Thing(keys.github_commit(sha))
-    return Thing(keys.github_short_sha(sha), sha) if _SHORT_SHA.fullmatch(sha) else None
+    own = version.rpartition("@")[2]
+    parts = [own, *own.partition("+")[2].split(".")]
+    if match := _DESCRIBED.search(own):
+        parts.append(match[1])
+    for sha in parts:
+        if _SHA.fullmatch(sha):
+            return Thing(keys.github_commit(sha))
+        if _SHORT_SHA.fullmatch(sha):
+            return Thing(keys.github_short_sha(sha), sha)
+    return None
 
 
 def _repository(value: Mapping[str, Any]) -> str | None:

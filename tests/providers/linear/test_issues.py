@@ -366,12 +366,12 @@ def test_attachments_of_an_issue_relate_it_to_pull_request_and_sentry_issue() ->
     )
     assert edges(found) == {
         (ISSUE, "tracked_in", "github:ref:acme/shop#7"),
-        (ISSUE, "references", "sentry:ref:SHOP-1A"),
+        (ISSUE, "references", "sentry:ref:sentry.io/issue:991"),
         (ISSUE, "references", "github:ref:acme/shop#3"),
         (ISSUE, "references", f"github:commit:{'a' * 40}"),
     }
     sentry = next(e.object for e in found.edges if e.object.key.startswith("sentry:"))
-    assert sentry.aliases == ("sentry:ref:issue:991",)
+    assert sentry.aliases == ("sentry:ref:991:merged",)
     assert ("pr", "#7", "tracked_in") in references(found)
     assert ("issue", "SHOP-1A", "linked") in references(found)
 

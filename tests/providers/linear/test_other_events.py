@@ -126,8 +126,18 @@ def test_an_attachment_tells_in_which_pull_request_the_issue_is_tracked() -> Non
 @pytest.mark.parametrize(
     ("address", "more", "expected"),
     [
-        ("https://acme.sentry.io/issues/991/?referrer=linear", {}, "sentry:ref:issue:991"),
-        ("https://sentry.io/organizations/acme/issues/991", {}, "sentry:ref:issue:991"),
+        (
+            "https://acme.sentry.io/issues/991/?referrer=linear",
+            {},
+            "sentry:ref:sentry.io/issue:991",
+        ),
+        ("https://sentry.io/organizations/acme/issues/991", {}, "sentry:ref:sentry.io/issue:991"),
+        ("https://acme.sentry.io/issues/SHOP-1A/", {}, "sentry:ref:sentry.io/acme/SHOP-1A"),
+        (
+            "https://sentry.acme.dev/organizations/acme/issues/991/",
+            {},
+            "sentry:ref:sentry.acme.dev/issue:991",
+        ),
         (
             "https://sentry.acme.dev/x",
             {"sourceType": "sentryIssue", "metadata": {"shortId": "shop-1a"}},

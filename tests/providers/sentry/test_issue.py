@@ -260,3 +260,25 @@ def test_an_issue_without_id_or_project_is_parked(missing: str) -> None:
     payload = payloads.issue()
     del payload["data"]["issue"][missing]
     assert isinstance(read("issue", payload), Parked)
+
+
+@pytest.mark.parametrize(
+    ("version", "commit"),
+    [
+        (SHA, f"github:commit:{SHA}"),
+        (f"shop@{SHA}", f"github:commit:{SHA}"),
+        ("shop@1.4.2+9f8e7d6", "github:ref:sha:9f8e7d6"),
+        (f"shop@1.4.2+{SHA}", f"github:commit:{SHA}"),
+        ("shop@1.4.2+build.7.9f8e7d6", "github:ref:sha:9f8e7d6"),
+        ("v1.4.2-5-g9f8e7d6", "github:ref:sha:9f8e7d6"),
+        ("shop@1.4.2", None),
+        ("shop@1.4.2+20240501", None),
+        ("shop@1.4.2+abc", None),
+    ],
+)
+def test_a_release_contains_the_commit_that_its_version_names(
+    version: str, commit: str | None
+) -> None:
+    found = statement("issue", payloads.issue(firstRelease={"version": version}))
+    contained = [one.object.key for one in found.edges if one.type == "contains"]
+    assert contained == ([commit] if commit else [])
