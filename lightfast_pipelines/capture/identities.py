@@ -19,6 +19,7 @@ from lightfast_pipelines.store.staging import stage
 
 IdentityKey = tuple[str, str, str]
 _FIELDS = ("username", "email", "name", "avatar_url", "kind")
+_ALWAYS = 2**62
 
 
 class IdentityMention(NamedTuple):
@@ -186,7 +187,9 @@ def _update(conn: Connection, mentions: Sequence[Latest], *, start_over: bool) -
             value = getattr(mention, field)
             if value is None or value == "unknown":
                 continue
-            candidate = [moment, source_id, value]
+            # Once a provider has said that it is a bot, a payload that leaves it out changes nothing.
+            is_bot = field == "kind" and value == "bot"
+            candidate = [_ALWAYS if is_bot else moment, source_id, value]
             if field not in fields or candidate > list(fields[field]):
                 fields[field] = candidate
         if mention.email_verified:

@@ -397,15 +397,40 @@ _NOREPLY = re.compile(
     r"^(?:(?P<id>\d+)\+)?(?P<login>[A-Za-z0-9][A-Za-z0-9-]*(?:\[bot\])?)@users\.noreply\.github\.com$",
     re.IGNORECASE,
 )
-_PLACEHOLDER_HOSTS = (
-    "localhost",
-    "localhost.localdomain",
-    "none",
-    "example.com",
-    "example.org",
-    "(none)",
+_PLACEHOLDER_HOSTS = frozenset(
+    {
+        *("localhost", "none", "(none)", "example.com", "example.org", "example.net"),
+        *("example.edu", "domain.com", "mydomain.com", "yourdomain.com", "yourcompany.com"),
+        *("email.com", "test.com"),
+    }
 )
-_PLACEHOLDER_LOCALS = ("none", "root", "noreply", "no-reply", "unknown", "nobody", "you", "devnull")
+# Names that a machine has in its own network, so that there are many of each.
+_MACHINE_HOSTS = (
+    *(".local", ".localhost", ".localdomain", ".internal", ".lan", ".home", ".intranet"),
+    *(".(none)", ".invalid", ".example", ".home.arpa", ".fritz.box", ".amazonaws.com"),
+    *(".cloudapp.net", ".cloudapp.azure.com"),
+)
+_ADDRESS_OF_A_NETWORK = re.compile(r"\[?(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f:]*:[0-9a-f:.]*)\]?")
+_PLACEHOLDER_LOCALS = frozenset(
+    {
+        *("none", "root", "noreply", "no-reply", "donotreply", "do-not-reply", "unknown"),
+        *("nobody", "you", "devnull", "your.email", "youremail", "your-email", "your_email"),
+        *("your.name", "yourname", "your-name", "your_name", "email", "username", "example"),
+    }
+)
+# What several people of a team or of a machine write as.
+_SHARED_LOCALS = frozenset(
+    {
+        *("admin", "administrator", "sysadmin", "webmaster", "postmaster", "hostmaster"),
+        *("dev", "devs", "developer", "developers", "development", "team", "engineering"),
+        *("eng", "tech", "it", "ops", "devops", "sre", "security", "support", "help", "info"),
+        *("hello", "hi", "contact", "office", "mail", "staff", "all", "everyone", "code"),
+        *("ci", "cd", "build", "builds", "builder", "deploy", "deployer", "release"),
+        *("releases", "jenkins", "runner", "git", "github", "gitlab", "svn", "bot", "user"),
+        *("ubuntu", "debian", "centos", "fedora", "ec2-user", "azureuser", "vagrant"),
+        *("docker", "pi", "codespace", "gitpod", "vscode", "app", "www-data", "test"),
+    }
+)
 
 
 def git_identity(name: str | None, email: str | None) -> str:
@@ -423,10 +448,21 @@ def noreply_account(email: str | None) -> tuple[str | None, str] | None:
 
 
 def is_placeholder_email(email: str | None) -> bool:
-    """Whether an address says nothing of who wrote: blank, without a host, or a well-known filler."""
+    """Whether an address says nothing of who wrote: blank, a well-known filler, or a machine's own."""
     local, at, host = (email or "").strip().lower().rpartition("@")
     if not at or not local or not host:
         return True
     if noreply_account(email):
         return False
-    return host in _PLACEHOLDER_HOSTS or host.endswith(".local") or local in _PLACEHOLDER_LOCALS
+    return (
+        host in _PLACEHOLDER_HOSTS
+        or host.endswith(_MACHINE_HOSTS)
+        or _ADDRESS_OF_A_NETWORK.fullmatch(host) is not None
+        or local in _PLACEHOLDER_LOCALS
+    )
+
+
+def is_shared_email(email: str | None) -> bool:
+    """Whether several people may write with an address: a team's (`dev@`), or `name@machine`."""
+    local, _, host = (email or "").strip().lower().rpartition("@")
+    return local in _SHARED_LOCALS or "." not in host

@@ -3,7 +3,8 @@
 Only addresses, account ids and logins count here; that two names are alike is no evidence. Reading
 identities and writing actors belongs to capture.
 
-Evidence is of two kinds. A provider vouches for some (an account's own id in a noreply address, a
+A bot's account makes bots of all identities that its provider vouches to be that account, whatever name
+they bear. Evidence is of two kinds. A provider vouches for some (an account's own id in a noreply address, a
 verified e-mail, the login that GitHub itself put beside a commit's address). The rest is claimed:
 a commit's name and address are whatever its author configured. Claimed evidence joins commit
 identities with each other and to at most one account, so it never joins two accounts.
@@ -18,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain import keys, robots
 from lightfast_pipelines.domain.grouping import Groups
 
 # An address that more different names than this commit with is a shared one (a team's, a robot's).
@@ -54,9 +55,8 @@ class Identity:
 
     @property
     def is_bot(self) -> bool:
-        """Said by the provider, or by the `[bot]` that GitHub keeps for its apps' logins."""
-        words = (self.username, self.name, (self.email or "").partition("@")[0])
-        return self.kind == "bot" or any(word and word.endswith("[bot]") for word in words)
+        """Said by the provider, or by what it is called: of what its account is nothing is known here."""
+        return self.kind == "bot" or robots.is_robot(self.name, self.email, self.username)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +86,32 @@ def decide(org_id: str, identities: Iterable[Identity]) -> list[Actor]:
     people = sorted(set(identities), key=lambda identity: identity.key)
     groups = Groups(len(people))
     methods = ["alone"] * len(people)
+    vouched = _vouched(people)
+    is_bot = _bots(people, vouched)
 
     def join(members: Sequence[int], method: str) -> None:
         """Joins them, bots and others apart."""
         for bots in (True, False):
-            alike = [member for member in members if people[member].is_bot is bots]
+            alike = [member for member in members if is_bot[member] is bots]
             if len(alike) < 2:
                 continue
             for member in alike:
                 groups.join(alike[0], member)
                 methods[member] = min(methods[member], method, key=_RANK.__getitem__)
 
-    for method, members in _vouched(people):
+    for method, members in vouched:
         join(members, method)
     # All claims are weighed against what is vouched for, none against another claim.
-    for members in _claimed(people, groups):
+    for members in _claimed(people, is_bot, groups):
         join(members, "commit_address")
     return sorted(
         (
-            _actor(org_id, [people[i] for i in group], [methods[i] for i in group])
+            _actor(
+                org_id,
+                [people[i] for i in group],
+                [methods[i] for i in group],
+                is_bot=any(is_bot[i] for i in group),
+            )
             for group in groups
         ),
         key=lambda actor: actor.id,
@@ -158,7 +165,37 @@ def _vouched(people: Sequence[Identity]) -> list[tuple[str, list[int]]]:
     return found
 
 
-def _claimed(people: Sequence[Identity], vouched: Groups) -> list[list[int]]:
+# What says that an identity is a certain account; two accounts can have one verified address.
+_OF_AN_ACCOUNT = frozenset({"account_id", "noreply_login", "provider_login"})
+
+
+def _bots(people: Sequence[Identity], vouched: Sequence[tuple[str, list[int]]]) -> list[bool]:
+    """Which identities are bots: by themselves, by their account, or by an address that is a bot's alone.
+
+    Only GitHub's word for a commit's address counts there: a robot that somebody registered as a user
+    may have that person's own address.
+    """
+    found = [identity.is_bot for identity in people]
+    accounts = [identity.source != "git" for identity in people]
+    for method, members in vouched:
+        if method in _OF_AN_ACCOUNT and any(found[i] and accounts[i] for i in members):
+            for member in members:
+                # What another account is, its own provider says.
+                found[member] = found[member] or not accounts[member]
+    verified: dict[str, set[bool]] = defaultdict(set)
+    for number, identity in enumerate(people):
+        is_told = not accounts[number] or not found[number]
+        if identity.email_verified and is_told and not keys.is_placeholder_email(identity.email):
+            verified[_address(identity)].add(found[number])
+    return [
+        known or (not accounts[number] and verified.get(_address(people[number])) == {True})
+        for number, known in enumerate(found)
+    ]
+
+
+def _claimed(
+    people: Sequence[Identity], is_bot: Sequence[bool], vouched: Groups
+) -> list[list[int]]:
     """Commit identities of one address, with the account that has it verified."""
     by_address: dict[str, list[int]] = defaultdict(list)
     for number, identity in enumerate(people):
@@ -177,14 +214,43 @@ def _claimed(people: Sequence[Identity], vouched: Groups) -> list[list[int]]:
         names = {
             _plain_name(people[number].name)
             for number in members
-            if people[number].source == "git" and not people[number].is_bot
+            if people[number].source == "git" and not is_bot[number]
         }
         if len(names) > MOST_NAMES_OF_AN_ADDRESS:
             continue
         accounts = {vouched.find(number) for number in members} & holds_account
-        if len(accounts) <= 1:
+        if len(accounts) > 1:
+            continue
+        if keys.is_shared_email(people[members[0]].email):
+            found += _of_one_name(people, members)
+        else:
             found.append(members)
     return found
+
+
+def _of_one_name(people: Sequence[Identity], members: Sequence[int]) -> list[list[int]]:
+    """The members parted by who they say they are: `dev@` and `root@build7` are many people's.
+
+    `Ann` is `Ann Lee` where nobody else of the address is called Ann.
+    """
+    by_name: dict[str, list[int]] = defaultdict(list)
+    words: dict[str, frozenset[str]] = {}
+    for number in members:
+        name = people[number].name or people[number].username
+        plain = _plain_name(name)
+        by_name[plain].append(number)
+        parts = frozenset(_plain_name(word) for word in (name or "").split()) - {""}
+        words[plain] = words.get(plain, frozenset()) | parts
+    longer = {
+        name: [other for other in by_name if words[name] < words[other]]
+        for name in by_name
+        if words[name]
+    }
+    found = {name: list(numbers) for name, numbers in by_name.items()}
+    for name in sorted(longer, key=lambda name: (len(words[name]), name)):
+        if len(longer[name]) == 1:
+            found[longer[name][0]] += found.pop(name)
+    return [sorted(numbers) for name, numbers in sorted(found.items()) if name]
 
 
 def _address(identity: Identity) -> str:
@@ -197,10 +263,13 @@ def _plain_name(name: str | None) -> str:
     return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
-def _actor(org_id: str, members: Sequence[Identity], methods: Sequence[str]) -> Actor:
+def _actor(
+    org_id: str, members: Sequence[Identity], methods: Sequence[str], *, is_bot: bool
+) -> Actor:
     kinds = {identity.kind for identity in members}
-    bot = any(identity.is_bot for identity in members)
-    kind = "bot" if bot else next((k for k in ("organization", "person") if k in kinds), "unknown")
+    kind = (
+        "bot" if is_bot else next((k for k in ("organization", "person") if k in kinds), "unknown")
+    )
     return Actor(
         actor_id(org_id, members[0].key),
         min(map(_best_name, members))[1],

@@ -54,6 +54,8 @@ _ADDRESSES = frozenset(
         *("badger@gitter.im", "bot@stepsecurity.io", "bot@allcontributors.org"),
     }
 )
+# Behind these are the integrations of Linear and Sentry that act as users.
+_HOSTS = ("oauthapp.linear.app", "linear.linear.app", "proxy-user.sentry.io")
 _BY_WORDS = re.compile(
     # `semantic-release-bot`, `k8s-ci-robot`, GitLab's `project_12_bot_1a2b`.
     r"\[bot\]$|[-_](?:ro)?bot$|^(?:project|group)_\d+_bot(?:_\w+)?$",
@@ -71,7 +73,7 @@ def is_robot(name: str | None = None, email: str | None = None, login: str | Non
     A surname `Bot` exists: a name of several words counts only where the address agrees.
     """
     address = (email or "").strip().lower()
-    local = address.partition("@")[0]
+    local, _, host = address.partition("@")
     noreply = keys.noreply_account(email)
     named = (name or "").strip()
     logins = [login, noreply[1] if noreply else None]
@@ -83,7 +85,9 @@ def is_robot(name: str | None = None, email: str | None = None, login: str | Non
         return True
     if noreply is not None and noreply[0] in _ACCOUNTS:
         return True
-    if address in _ADDRESSES or any(word and word.lower() in _LOGINS for word in logins):
+    if host in _HOSTS or address in _ADDRESSES:
+        return True
+    if any(word and word.lower() in _LOGINS for word in logins):
         return True
     says_nothing = keys.is_placeholder_email(email)
     if local in ("noreply", "no-reply") and _BUTTON.fullmatch(named):

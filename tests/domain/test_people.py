@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,9 +37,38 @@ def test_one_address_is_one_person_whatever_name_it_commits_with() -> None:
     ]
 
 
-def test_blank_and_placeholder_addresses_join_nobody() -> None:
-    for address in ("", "root@localhost", "you@example.com", "noreply@github.com"):
-        assert len(people(git("Ann", address), git("Ben", address))) == 2, address
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "root@localhost", "you@example.com", "noreply@github.com", "no-reply@acme.dev"),
+        *("ubuntu@ip-10-0-0-12.ec2.internal", "ec2-user@ec2-3-4-5-6.compute-1.amazonaws.com"),
+        *("user@DESKTOP-ABC.local", "ann@build.lan", "root@(none)", "dev@shop.(none)"),
+        *("pi@192.168.0.7", "runner@fv-az12.internal.cloudapp.net", "your.email@acme.dev"),
+        # One team, or one machine: many people.
+        *("dev@acme.dev", "ubuntu@shop.acme.dev", "user@DESKTOP-ABC", "jenkins@ci.acme.dev"),
+    ],
+)
+def test_addresses_of_nobody_and_of_many_join_nobody(address: str) -> None:
+    assert len(people(git("Ann", address), git("Ben", address))) == 2
+    account = github("7", "ann", name="Ann", email=address, email_verified=True)
+    assert {"Ben"} in people(account, git("Ben", address))
+
+
+def test_alike_generic_names_join_nobody() -> None:
+    for name in ("dave", "root", "admin", "Your Name", "unknown", "Jenkins"):
+        alike = [git(name, f"{name.split()[0]}@{host}.dev") for host in ("alpha", "beta")]
+        assert len(people(*alike)) == 2, name
+
+
+def test_a_shared_address_is_one_persons_as_far_as_the_names_say_so() -> None:
+    assert people(
+        git("Ann Lee", "dev@acme.dev"),
+        git("ann", "dev@acme.dev"),
+        git("Ben Oz", "dev@acme.dev"),
+    ) == [{"Ann Lee", "ann"}, {"Ben Oz"}]
+    # Which Ann she is nobody can say.
+    three = [git(name, "dev@acme.dev") for name in ("Ann Lee", "Ann Kim", "Ann")]
+    assert len(people(*three)) == 3
 
 
 def test_an_address_shared_by_many_names_is_nobodys() -> None:
@@ -111,6 +141,53 @@ def test_the_best_name_is_a_full_one_and_the_id_that_of_the_smallest_key() -> No
     assert [m.method for m in one[0].members] == ["account_id", "account_id"]
 
 
+def _kinds(*identities: Identity) -> dict[str, str]:
+    """The kind of the actor of each identity, by the identity's key."""
+    return {
+        member.identity.key: actor.kind
+        for actor in decide("default", identities)
+        for member in actor.members
+    }
+
+
+def test_whatever_name_a_bots_account_bears_it_is_that_bot() -> None:
+    app = github("55", "Helper", kind="bot")
+    identities = [
+        app,
+        git("helper-agent[bot]", "55+Helper@users.noreply.github.com"),
+        git("Helper", "55+Helper@users.noreply.github.com"),
+        git("Some Name", "55+old-name@users.noreply.github.com"),
+        git("Helper", "helper@users.noreply.github.com"),
+        git("Helping", "assistant@acme.dev", username="Helper", email_verified=True),
+        git("Helped", "assistant@acme.dev"),
+    ]
+    (actor,) = decide("default", [*identities])
+    assert (actor.kind, len(actor.members)) == ("bot", 7)
+    # What is not known yet is decided as soon as the provider says it.
+    assert _kinds(*identities[2:4]) == {one.key: "unknown" for one in identities[2:4]}
+    people_too = _kinds(*identities, git("Ann Lee", "ann@acme.dev"))
+    assert people_too["git:Ann Lee <ann@acme.dev>"] == "unknown"
+
+
+def test_a_robot_that_is_a_user_with_somebodys_address_makes_no_robot_of_her() -> None:
+    robot = github("8", "acme-bot", kind="person", email="ann@acme.dev", email_verified=True)
+    member = Identity("linear", "u1", name="Ann", email="ann@acme.dev", email_verified=True)
+    ann = git("Ann Lee", "ann@acme.dev")
+    kinds = _kinds(robot, member, ann)
+    assert kinds == {"github:8": "bot", "linear:u1": "unknown", ann.key: "unknown"}
+    assert _kinds(robot, ann)[ann.key] == "unknown"
+
+
+def test_what_signs_with_an_agents_address_is_no_person() -> None:
+    agents = [
+        git("Claude", "noreply@anthropic.com"),
+        git("Claude Opus", "noreply@anthropic.com"),
+        git("GitHub Enterprise", "noreply@ghe.acme.dev"),
+        git("Renovate Bot", "renovate@whitesourcesoftware.com"),
+    ]
+    assert set(_kinds(*agents).values()) == {"bot"}
+
+
 _NAMES = st.sampled_from(["Ann Lee", "ann", "Ben", "Ben via Relay", "robot[bot]", ""])
 _EMAILS = st.sampled_from(
     [
@@ -164,6 +241,9 @@ def test_any_order_gives_the_same_people_and_each_identity_once(
 
 
 @given(st.lists(st.one_of(_ACCOUNTS, _COMMITS), max_size=12).map(_unique))
-def test_bots_and_others_are_never_one(identities: list[Identity]) -> None:
+def test_bots_and_people_are_never_one(identities: list[Identity]) -> None:
     for actor in decide("default", identities):
-        assert len({member.identity.is_bot for member in actor.members}) == 1
+        accounts = [member.identity for member in actor.members if member.identity.source != "git"]
+        assert len({account.is_bot for account in accounts}) <= 1
+        if any(member.identity.is_bot for member in actor.members):
+            assert actor.kind == "bot"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain import keys, robots
 from lightfast_pipelines.domain.events import (
     Account,
     AccountKind,
@@ -21,7 +21,11 @@ _KINDS: Mapping[str, AccountKind] = {
     "User": "person",
     "Bot": "bot",
     "Organization": "organization",
+    # An import's stand-in for somebody, and a member of an enterprise.
+    "Mannequin": "person",
+    "EnterpriseUserAccount": "person",
 }
+_GHOST = "ghost"  # stands for everybody whose account is deleted, so it is nobody
 _LONGEST_EMAIL = 254  # RFC 5321
 _LONGEST_PERSON = 200
 # The committer of what GitHub's own buttons commit. An Enterprise server signs as
@@ -37,13 +41,15 @@ _CO_AUTHOR = re.compile(
 
 
 def account(user: Any) -> Account | None:
-    """The account of a user object; None for a ghost (null) and for one without an id."""
+    """The account of a user object; None for a ghost (null or by name) and for one without an id."""
     if not isinstance(user, dict):
         return None
     number = whole(user, "id")
     if number is None:
         return None
     login = name_of(user, "login")
+    if login is not None and login.lower() == _GHOST:
+        return None
     kind = _KINDS.get(text(user, "type") or "", "unknown")
     email = _email(user)
     return Account(
@@ -53,8 +59,9 @@ def account(user: Any) -> Account | None:
         email=email,
         name=_person(user),
         avatar_url=url(user, "avatar_url"),
-        kind="bot" if login and login.lower().endswith("[bot]") else kind,
-        email_verified=email is not None,  # GitHub shows only addresses that it verified
+        kind="bot" if robots.is_robot(login=login) else kind,
+        # GitHub shows only addresses that it verified, but for those that an import brought.
+        email_verified=email is not None and text(user, "type") != "Mannequin",
     )
 
 
@@ -72,7 +79,7 @@ def commit_account(person: Any) -> Account | None:
         username=login,
         email=email,
         name=name,
-        kind="bot" if is_web_flow(person) else _kind_of_commit_account(name, email, login),
+        kind="bot" if is_web_flow(person) or robots.is_robot(name, email, login) else "unknown",
         email_verified=login is not None and email is not None,
     )
 
@@ -87,14 +94,6 @@ def is_web_flow(person: Any) -> bool:
     if email in _WEB_FLOW_ADDRESSES:
         return True
     return (_person(person) or "").lower() in _WEB_FLOW_NAMES and _NO_REPLY.match(email) is not None
-
-
-def _kind_of_commit_account(name: str | None, email: str | None, login: str | None) -> AccountKind:
-    noreply = keys.noreply_account(email)
-    for candidate in (login, name, noreply[1] if noreply else None):
-        if candidate and candidate.lower().endswith("[bot]"):
-            return "bot"
-    return "unknown"
 
 
 def co_authors(message: str) -> list[AccountMention]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lightfast_pipelines.domain import robots
 from lightfast_pipelines.domain.events import Account, AccountKind
-from lightfast_pipelines.providers.fields import child, name_of, text, url
+from lightfast_pipelines.providers.fields import child, flag, name_of, text, url
 
 _LONGEST_EMAIL = 254  # RFC 5321
 _LONGEST_PERSON = 200
@@ -18,11 +19,13 @@ _LONGEST_PERSON = 200
 def account(
     person: Mapping[str, Any], fallback_id: str | None = None, *, kind: AccountKind = "person"
 ) -> Account | None:
-    """A member. Where a payload only names the id, the account is that id."""
+    """A member, or an application that acts as one. Where only the id is named, the account is that id."""
     identity = name_of(person, "id") or fallback_id
     if identity is None:
         return None
     email = _email(person)
+    if flag(person, "app") or robots.is_robot(email=email):
+        kind = "bot"
     return Account(
         source="linear",
         source_id=identity,
@@ -64,7 +67,8 @@ def actor_of(payload: Mapping[str, Any]) -> Account | None:
     kind = (text(actor, "type") or "user").lower()
     if "external" in kind:
         return outsider(actor)
-    if "integration" in kind or "oauth" in kind or "app" in kind or "bot" in kind:
+    if "user" not in kind:
+        # An integration, an OAuth client, an agent, a rule of the team's own.
         return account({"name": name_of(actor, "service"), **actor}, kind="bot")
     return account(actor)
 

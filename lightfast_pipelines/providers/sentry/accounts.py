@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain import keys, robots
 from lightfast_pipelines.domain.events import Account, Thing
 from lightfast_pipelines.providers.fields import child, name_of, text
 from lightfast_pipelines.providers.sentry.values import identity
@@ -70,6 +70,6 @@ def _user(found: Mapping[str, Any], kind: Any) -> Account | None:
         username=name_of(found, "username"),
         email=email,
         name=(name_of(found, "name") or "")[:200] or None,
-        kind=kind,
+        kind="bot" if robots.is_robot(email=email) else kind,
         email_verified=email is not None,  # the address by which the account is reached
     )
