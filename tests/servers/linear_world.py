@@ -301,6 +301,7 @@ class World:
             "slugId": f"0c0ffee{number}",
             "url": f"https://linear.app/acme/project/{number}-0c0ffee{number}",
             "health": None,
+            "healthUpdatedAt": None,
             "priority": 0,
             "startDate": None,
             "targetDate": None,
@@ -358,7 +359,16 @@ class World:
         }
         self.updates.append(made)
         self._tell("ProjectUpdate", "create", self._update_data(made), at, made["url"], by)
+        self._change_health(project, health, at, by)
         return made
+
+    def _change_health(self, project: Json, health: str, at: str, by: Json) -> None:
+        """As Linear does after a report: the project's `updatedAt` stays what it was."""
+        before = {name: project[name] for name in ("health", "healthUpdatedAt")}
+        project |= {"health": health, "healthUpdatedAt": at}
+        if health != before["health"]:
+            data = self._project_data(project)
+            self._tell("Project", "update", data, at, project["url"], by, before)
 
     def _update_data(self, update: Json) -> Json:
         kept = ("id", "createdAt", "updatedAt", "editedAt", "body", "health")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from lightfast_pipelines.providers.fields import (
@@ -22,6 +22,11 @@ from lightfast_pipelines.providers.fields import (
 )
 
 ACTIONS = ("create", "update", "remove")
+
+# Linear writes the parts of one change within some milliseconds; its event of a removal, or of what
+# else has a time of its own, may come some seconds later.
+_ONE_CHANGE = timedelta(seconds=1)
+_ONE_EVENT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +53,35 @@ class Event:
         return self._needed("createdAt", first_time(self.data, "createdAt"))
 
     @property
-    def updated_at(self) -> datetime:
-        return self._needed("updatedAt", time(self.data, "updatedAt"))
+    def changed_at(self) -> datetime:
+        """Of an update: `updatedAt` where it moved with the change, else the event's own time.
+
+        A change of a project's health, or an archive, leaves the entity's `updatedAt` as it was.
+        """
+        updated = time(self.data, "updatedAt")
+        own = time(self.payload, "createdAt")
+        if updated is not None and self.has_moved("updatedAt"):
+            return updated
+        return self._needed("updatedAt", _time_of_event(updated, own, _ONE_CHANGE))
 
     @property
     def removed_at(self) -> datetime:
-        """Of the removal: `updatedAt` is that of the last change before."""
-        found = time(self.data, "archivedAt") or time(self.payload, "createdAt")
+        """Of the removal. `updatedAt` is that of the last change before; so is `archivedAt` of what
+        had been archived for some time."""
+        archived, own = time(self.data, "archivedAt"), time(self.payload, "createdAt")
+        found = _time_of_event(archived, own, _ONE_EVENT)
         return self._needed("archivedAt", found or time(self.data, "updatedAt"))
+
+    def own_time(self, name: str) -> datetime | None:
+        """The time in field `name`, if it is of this very change."""
+        found, at = time(self.data, name), self.changed_at
+        if found is None or self.has_moved(name) or abs(found - at) <= _ONE_EVENT:
+            return found
+        return None
+
+    def has_moved(self, name: str) -> bool:
+        """Whether the update says that this time is another now."""
+        return name in self.updated_from and time(self.updated_from, name) != time(self.data, name)
 
     @property
     def last_update(self) -> datetime | None:
@@ -77,6 +103,15 @@ class Event:
         if found is None:
             raise Missing(f"data.{field}")
         return found
+
+
+def _time_of_event(
+    of_entity: datetime | None, of_event: datetime | None, apart: timedelta
+) -> datetime | None:
+    """The entity's time, which the API tells as well, unless the event came later than `apart`."""
+    if of_entity is None or of_event is None:
+        return of_entity or of_event
+    return of_event if of_event - of_entity > apart else of_entity
 
 
 class UnknownAction(LookupError):

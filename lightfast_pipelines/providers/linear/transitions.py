@@ -22,7 +22,7 @@ from lightfast_pipelines.domain.events import (
     deletion,
 )
 from lightfast_pipelines.providers.contract import EventRule
-from lightfast_pipelines.providers.fields import Missing, content_of, cut, time, titled
+from lightfast_pipelines.providers.fields import Missing, content_of, cut, titled
 from lightfast_pipelines.providers.linear.accounts import actor_of
 from lightfast_pipelines.providers.linear.changes import (
     Change,
@@ -142,8 +142,8 @@ def _updated(kind: Kind, event: Event) -> Reading:
 
 def _changed(kind: Kind, event: Event, described: Described, change: Change) -> Statement:
     known, transition = change.field, change.transition
-    own_time = time(event.data, known.time) if known.time and not change.is_cleared else None
-    at = own_time or event.updated_at
+    own_time = event.own_time(known.time) if known.time and not change.is_cleared else None
+    at = own_time or event.changed_at
     is_deletion = transition == "deleted"
     tag = kind.tags[2] if is_deletion else kind.tags[1]
     base = _statement(kind, event, described, transition, at, tag)

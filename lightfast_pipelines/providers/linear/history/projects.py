@@ -28,7 +28,7 @@ from lightfast_pipelines.providers.linear.history.records import (
 _TEAMS = 10
 _MEMBERS = 20
 _PROJECT = f"""
-id createdAt updatedAt archivedAt trashed name description slugId url health priority
+id createdAt updatedAt archivedAt trashed name description slugId url health healthUpdatedAt priority
 startDate targetDate startedAt completedAt canceledAt
 creator {{ {PERSON} }} lead {{ {PERSON} }} status {{ id name type }}
 """
@@ -37,7 +37,7 @@ id createdAt updatedAt editedAt body health url user {{ {PERSON} }} project {{ i
 """
 _STATUSES = {"startedAt": "started", "completedAt": "completed", "canceledAt": "canceled"}
 # What may have been changed since a project was made, without a fact of its own in the API.
-_CHANGING = ("health", "priority", "startDate", "targetDate")
+_CHANGING = ("priority", "startDate", "targetDate")
 
 
 def _projects(place: Place, window: Window) -> Sequence[Json | None]:  # noqa: ARG001
@@ -69,6 +69,10 @@ def _of_project(item: Json, organization: str) -> Sequence[Record]:
             data |= {name: item.get(name) for name in _CHANGING}
             data["memberIds"] = [each["id"] for each in nodes(item, "members")]
             linked(data, item, "lead", "status")
+        health_at = time(item, "healthUpdatedAt")
+        if is_untouched(item, at) and (health_at is None or health_at <= at):
+            # Its change leaves `updatedAt` as it was.
+            data |= {name: item.get(name) for name in ("health", "healthUpdatedAt")}
         data |= own
         return teller.told(action, data, at, fact, updated_from=changed)
 

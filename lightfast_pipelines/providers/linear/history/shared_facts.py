@@ -63,6 +63,7 @@ _OF_A_PROJECT: Mapping[str, str] = {
         "leadId",
         "memberIds",
         "health",
+        "healthUpdatedAt",
         "priority",
         "startDate",
         "targetDate",

@@ -1,0 +1,103 @@
+"""When a change happened, where the entity's `updatedAt` does not move with it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.providers.linear.payloads import CREATED_AT, envelope, issue, issue_data, project
+from tests.providers.linear.readings import read, statement, statements
+
+WEEK = timedelta(days=7)
+CREATED = datetime(2024, 5, 1, 10, 0, 0, 250_000, tzinfo=UTC)
+
+
+def text(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def health(value: str | None, before: str | None, weeks: int, **more: Any) -> dict[str, Any]:
+    """As Linear sends it: the project's `updatedAt` is that of its making."""
+    found = project(
+        "update", updated_from={"health": before, **more.pop("was", {})}, health=value, **more
+    )
+    found["data"]["updatedAt"] = CREATED_AT
+    found["createdAt"] = text(CREATED + weeks * WEEK + timedelta(milliseconds=50))
+    return found
+
+
+def test_each_change_of_a_projects_health_has_its_own_time_and_identity() -> None:
+    told = [
+        statement(health("onTrack", None, 1, healthUpdatedAt=text(CREATED + WEEK))),
+        statement(
+            health(
+                "atRisk",
+                "onTrack",
+                2,
+                healthUpdatedAt=text(CREATED + 2 * WEEK),
+                was={"healthUpdatedAt": text(CREATED + WEEK)},
+            )
+        ),
+        # An edited report changes the health too, and leaves `healthUpdatedAt` as it was.
+        statement(health("offTrack", "atRisk", 3, healthUpdatedAt=text(CREATED + 2 * WEEK))),
+        statement(health(None, "offTrack", 4, healthUpdatedAt=None)),
+    ]
+    assert [each.occurred_at for each in told[:2]] == [CREATED + WEEK, CREATED + 2 * WEEK]
+    assert [each.occurred_at for each in told[2:]] == [
+        CREATED + weeks * WEEK + timedelta(milliseconds=50) for weeks in (3, 4)
+    ]
+    assert len({each.source_id for each in told}) == 4
+    assert [each.states[0].at for each in told[:3]] == [each.occurred_at for each in told[:3]]
+
+
+@pytest.mark.parametrize(
+    ("changed", "was"),
+    [
+        ({"stateId": "state-started"}, {"stateId": "state-unstarted"}),
+        ({"labelIds": ["label-1"]}, {"labelIds": []}),
+        ({"archivedAt": None}, {"archivedAt": CREATED_AT}),
+    ],
+)
+def test_a_change_under_which_updated_at_stands_has_the_time_of_its_event(
+    changed: dict[str, Any], was: dict[str, Any]
+) -> None:
+    data = {**issue_data(), **changed}
+    first, again = (
+        envelope("Issue", "update", data, at=text(CREATED + n * WEEK), updated_from=was)
+        for n in (1, 2)
+    )
+    assert statement(first).occurred_at == CREATED + WEEK
+    assert statement(again).occurred_at == CREATED + 2 * WEEK
+
+
+def test_updated_at_is_believed_where_it_moved_whenever_the_event_was_sent() -> None:
+    """One whose envelope is late, and one whose envelope has the time of the making."""
+    for at in (text(CREATED + 2 * WEEK), CREATED_AT):
+        data = {**issue_data(), "title": "Add a basket", "updatedAt": text(CREATED + WEEK)}
+        was = {"title": "Add a cart", "updatedAt": CREATED_AT}
+        told = statement(envelope("Issue", "update", data, at=at, updated_from=was))
+        assert told.occurred_at == CREATED + WEEK
+
+
+def test_what_was_archived_long_ago_is_deleted_when_it_is_deleted() -> None:
+    removed = issue("remove", archivedAt=text(CREATED + WEEK))
+    removed["createdAt"] = text(CREATED + 5 * WEEK)
+    assert statement(removed).occurred_at == CREATED + 5 * WEEK
+    data = {**issue_data(), "trashed": True, "archivedAt": text(CREATED + WEEK)}
+    at = text(CREATED + 5 * WEEK)
+    trashed = envelope("Issue", "update", data, at=at, updated_from={"trashed": None})
+    assert statement(trashed).source_type == "issue.deleted"
+    assert statement(trashed).occurred_at == CREATED + 5 * WEEK
+
+
+def test_an_order_that_changed_is_no_change_of_the_issue() -> None:
+    data = {**issue_data(), "sortOrder": 2.5, "snoozedUntilAt": None}
+    assert not hasattr(
+        read(envelope("Issue", "update", data, updated_from={"sortOrder": 1.5})), "statements"
+    )
+    both = {"sortOrder": 1.5, "priority": 1, "updatedAt": CREATED_AT}
+    data |= {"updatedAt": text(CREATED + WEEK)}
+    told = statements(envelope("Issue", "update", data, updated_from=both))
+    assert [each.source_type for each in told] == ["issue.priority-changed"]
