@@ -150,11 +150,11 @@ class Settings(BaseSettings):
         description="Linear's webhook signing secret.",
     )
     linear_timestamp_tolerance_seconds: float = Field(
-        default=60.0,
+        default=28_800.0,
         allow_inf_nan=False,
         gt=0,
         alias="LINEAR_TIMESTAMP_TOLERANCE_SECONDS",
-        description="How far the time that Linear signs may be from now, either way.",
+        description="How old the time that Linear signs may be: its last retry has that of 7 hours before.",
     )
     sentry_client_secret: SecretStr | None = Field(
         default=None,

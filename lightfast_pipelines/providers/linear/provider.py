@@ -77,7 +77,7 @@ class Linear:
     secret_settings: Sequence[str] = ("LINEAR_WEBHOOK_SIGNING_SECRET",)
 
     def __init__(self, tolerance_seconds: float | None = None) -> None:
-        """`tolerance_seconds`: how far the signed time may be from now; None: as the settings say."""
+        """`tolerance_seconds`: how old the signed time may be; None: as the settings say."""
         self._tolerance_seconds = tolerance_seconds
 
     def accept(

@@ -14,6 +14,8 @@ from lightfast_pipelines.providers.contract import Secret
 
 HEADER = "linear-signature"
 
+_CLOCKS_APART = 60.0
+
 
 def sign(body: bytes, secret: bytes) -> str:
     """The value of `Linear-Signature` for `body`: 64 hex digits."""
@@ -28,11 +30,14 @@ def verified_by(body: bytes, signature: str | None, secrets: Sequence[Secret]) -
 def why_untimely(payload: Mapping[str, Any], now: datetime, tolerance_seconds: float) -> str | None:
     """Why the signed time of sending does not let the delivery in; None where it does.
 
-    `webhookTimestamp` is in milliseconds; ISO 8601 is read as well. It is the time of this sending,
-    not of the event: a repeated delivery has a new one.
+    `webhookTimestamp` is in milliseconds; ISO 8601 is read as well. It is the time of the first try:
+    what was refused or not answered comes again after 1 minute, 1 hour and 6 hours, byte for byte the
+    same. So it only keeps out what is older than that. A delivery that was stored is known by its id
+    and its body, however often it comes.
     """
     sent = fields.time(payload, "webhookTimestamp")
     if sent is None:
         return "timestamp missing"
-    skew = abs((now - sent).total_seconds())
-    return None if skew <= tolerance_seconds else "timestamp outside tolerance"
+    age = (now - sent).total_seconds()
+    is_timely = -min(_CLOCKS_APART, tolerance_seconds) <= age <= tolerance_seconds
+    return None if is_timely else "timestamp outside tolerance"
