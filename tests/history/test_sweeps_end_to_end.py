@@ -203,6 +203,9 @@ def test_what_is_deleted_at_linear_is_marked(database: Database) -> None:
         lost = {id(one) for one in (*issues[:3], comment)}
         said = [one for one in world.comments if one["issue"] in issues[:3]]
         lost |= {id(one) for one in said}
+        project = next(one for one in world.projects if not one["trashed"])
+        gone.add(f"linear:project:{project['id']}")
+        world.projects = [one for one in world.projects if one is not project]
         gone |= {f"linear:comment:{one['id']}" for one in said}
         world.issues = [one for one in world.issues if id(one) not in lost]
         world.comments = [one for one in world.comments if id(one) not in lost]

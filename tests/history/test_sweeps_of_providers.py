@@ -40,6 +40,7 @@ LAST: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "deployment": ("github", "deployment", "deployment_status", more.deployment_status()),
     "Vercel deployment": ("vercel", "deployment", "deployment.created", vercel.deployment()),
     "Linear issue": ("linear", "issue", "Issue", linear.issue("create")),
+    "Linear project": ("linear", "project", "Project", linear.project("create")),
     "Linear comment": ("linear", "comment", "Comment", linear.comment("create")),
     "Sentry issue": ("sentry", "issue", "issue", sentry.issue("resolved")),
 }

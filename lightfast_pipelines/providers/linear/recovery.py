@@ -1,4 +1,4 @@
-"""Which issues and comments of a team, or of an organisation, still exist.
+"""Which issues, comments and projects of a team, or of an organisation, still exist.
 
 Linear has no log of deliveries that could be read. What is trashed is listed as such, with the time
 of its webhook; what is deleted for good is listed no more.
@@ -14,8 +14,7 @@ from typing import Any
 
 from lightfast_pipelines.providers.fields import child, children, flag, name_of, time
 from lightfast_pipelines.providers.history import Answer, Call, Cursor, Place, Record
-from lightfast_pipelines.providers.linear.history import HISTORY
-from lightfast_pipelines.providers.linear.history.comments import PATHS
+from lightfast_pipelines.providers.linear.history import HISTORY, comments, projects
 from lightfast_pipelines.providers.linear.history.queries import of_place
 from lightfast_pipelines.providers.linear.transitions import moment_id
 from lightfast_pipelines.providers.recovery import Held, IdSweep, Known, Listed, WithoutLog
@@ -143,7 +142,22 @@ class LinearRecovery(WithoutLog):
             of_parts=False,
         ),
         _Listed(
-            "comment", "Comment", "comments", "CommentFilter", "id", paths=PATHS, of_parts=True
+            "comment",
+            "Comment",
+            "comments",
+            "CommentFilter",
+            "id",
+            paths=comments.PATHS,
+            of_parts=True,
+        ),
+        _Listed(
+            "project",
+            "Project",
+            "projects",
+            "ProjectFilter",
+            "id trashed archivedAt",
+            paths=projects.PATHS,
+            of_parts=False,
         ),
     )
 

@@ -84,7 +84,7 @@ class Deployments:
         records, troubles = told(self.entity_type, place, items, _created)
         following = paging.after({"offset": cursor["offset"]}, answer, self.page_size)
         end = _oldest(items)
-        if end is not None and end < window.since:
+        if end is not None and end < window.since and not _changed_since(items, window.since):
             following = None
         done = cursor.get("done", [])
         pending = [
@@ -120,7 +120,7 @@ class Deployments:
             answers,
             lambda number: _list_call(place, str(number), self.page_size),
             lambda answer: len(items_of(answer)),
-            lambda answer: _oldest(items_of(answer)),
+            lambda answer: _reached(items_of(answer), window.since),
             window.since,
         )
         if isinstance(found, Call):
@@ -160,6 +160,22 @@ def _is_newer(pages: Mapping[int, Sequence[Item]], number: int, window: Window) 
     """Whether a page that was not looked at is newer than the window, by the next one that was."""
     known = [oldest for n in sorted(pages) if n > number and (oldest := _oldest(pages[n]))]
     return bool(known) and known[0] >= window.until
+
+
+def _changed_since(items: Sequence[Item], since: datetime) -> bool:
+    """Whether one of them was reported on since: what replaces a deployment makes it inactive, so those
+    made before a window have a status in it. Where a whole page has none, older ones are taken to have
+    none."""
+    return any(
+        (changed := first_time(item, "updated_at", "created_at")) is not None and changed >= since
+        for item in items
+    )
+
+
+def _reached(items: Sequence[Item], since: datetime) -> datetime | None:
+    """How far back a page is from the window's begin: not behind it while the walk goes on."""
+    oldest = _oldest(items)
+    return since if oldest and oldest < since and _changed_since(items, since) else oldest
 
 
 def _may_have_statuses(item: Item, window: Window) -> bool:

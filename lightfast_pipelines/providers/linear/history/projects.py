@@ -40,10 +40,14 @@ _STATUSES = {"startedAt": "started", "completedAt": "completed", "canceledAt": "
 _CHANGING = ("priority", "startDate", "targetDate")
 
 
+PATHS = (("accessibleTeams", "some", "id"), ("id",))
+"""Where a project's filter names the team that sees it, or itself."""
+
+
 def _projects(place: Place, window: Window) -> Sequence[Json | None]:  # noqa: ARG001
     """All of them: one that is archived or trashed keeps its `updatedAt`, and there is no other
     filter; projects are few."""
-    return (queries.of_place(place, ("accessibleTeams", "some", "id"), ("id",)),)
+    return (queries.of_place(place, *PATHS),)
 
 
 def _updates(place: Place, window: Window) -> Sequence[Json | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -100,6 +101,27 @@ def test_a_deployment_that_is_deleted_once_it_is_listed_takes_no_other_with_it(
         assert f"backfill:deployment-status:{one.statuses[0].id}" in walk.rows
     # The page is read again for the first of them, and no longer names the others.
     assert [one.item for one in walk.troubles] == [f"statuses of deployment {max(gone)}"]
+
+
+def test_what_replaces_a_deployment_makes_it_inactive_in_a_window_after_its_own() -> None:
+    """Each of 70 deployments is made inactive by the next one; that of page 2 in the window."""
+    world = deploying(70)
+    for one, following in pairwise(world.deployments):
+        at = following.created_at + timedelta(minutes=2)
+        one.statuses.append(DeploymentStatus(one.id + 20_000, "inactive", at, "ada"))
+    last = world.deployments[-1].created_at
+    world.deployments[-25].statuses.append(
+        DeploymentStatus(99_000, "inactive", last + timedelta(minutes=3), "ada")
+    )
+    window = Window(last - timedelta(minutes=1), WINDOW.until)
+    server = GitHubServer(world)
+    with serve(server) as running, httpx.Client(timeout=30) as http:
+        asking = Asking(HISTORY, running.url, Credential("personal", TOKEN), http)
+        walk = asking.walk(WALKER, PLACE, window)
+    told = {name for name in walk.rows if "status" in name}
+    assert f"backfill:deployment-status:{world.deployments[-2].id + 20_000}" in told
+    assert "backfill:deployment-status:99000" in told
+    assert len(told) == 3
 
 
 def test_a_cursor_that_was_stored_without_its_page_goes_on_from_the_top() -> None:
