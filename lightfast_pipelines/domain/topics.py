@@ -18,11 +18,13 @@ _MAX_TOPICS = 12
 def topics_of(
     statement: Statement, classification: Classification, words: Sequence[str]
 ) -> tuple[str, ...]:
-    """Distinct topics, lower case, most telling first, at most 12.
+    """Distinct topics, lower case, most telling first, at most 12; none where nothing tells any.
 
     `words` are the title's, in order; a bracketed tag before the title (`[PR Merged]`) is left out.
     """
-    topics: dict[str, None] = {classification.category: None}
+    topics: dict[str, None] = {}
+    if classification.is_certain:
+        topics[classification.category] = None
     if classification.prefix is not None and classification.prefix.scope:
         topics[classification.prefix.scope] = None
     for reference in statement.references:
@@ -39,9 +41,6 @@ def topics_of(
         if len(word) > 2 and word not in STOP_WORDS and not word.isdigit() and word not in topics:
             topics[word] = None
             keywords += 1
-    if "other" in topics and len(topics) > 1:
-        del topics["other"]
-        topics["other"] = None
     if statement.source in topics:
         topics.pop(statement.source)
         topics[statement.source] = None

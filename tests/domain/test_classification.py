@@ -102,3 +102,9 @@ def test_a_second_kind_is_a_topic_where_it_is_stated() -> None:
     assert {"bug_fix", "security"} <= set(
         enrich(pull_request("fix: check the token", references=labelled)).topics
     )
+
+
+@pytest.mark.parametrize("title", ["One", "Initial plan", "Tidy uploads"])
+def test_a_guess_from_the_files_alone_is_no_topic(title: str) -> None:
+    enriched = enrich(pull_request(title, paths=("src/a.py",)))
+    assert enriched.category not in enriched.topics
