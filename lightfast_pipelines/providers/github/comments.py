@@ -122,7 +122,7 @@ def _statement(event: str, payload: Mapping[str, Any], action: _Action) -> State
         subject=place.subject,
         occurred_at=at,
         title=titled(action.tag, f"{place.shown}: {first_line(body)[:_LONGEST_TITLE]}")
-        if not gone
+        if body and not gone
         else titled(action.tag, place.shown),
         # What somebody took away is not told again.
         content="" if gone else content_of(body),

@@ -54,7 +54,9 @@ MENTIONED_FILES = 40
 def commit_statements(push: Push) -> list[Statement]:
     """A statement for each commit; one without an id or a time is left out."""
     commits = children(push.payload, "commits")
-    head = child(push.payload, "head_commit")
+    head = child(push.payload, "head_commit") or next(
+        (commit for commit in commits if commit.get("id") == push.after), {}
+    )
     if head and all(commit.get("id") != head.get("id") for commit in commits):
         commits = [*commits, head]  # cut off by GitHub, or a branch made at a known commit
     merge = merge_push(push, commits, head)

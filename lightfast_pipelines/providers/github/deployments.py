@@ -147,7 +147,7 @@ def _statement(
         occurred_at=at,
         title=titled(step.tag, f"{repository.full_name or repository.id} to {environment}"),
         content=content_of(
-            f"{step.tag}: {ref or name_of(deployment, 'sha')} to {environment}",
+            f"{step.tag}: {ref or name_of(deployment, 'sha') or 'a commit'} to {environment}",
             text(deployment, "description"),
             text(status, "description"),
         ),

@@ -23,7 +23,7 @@ LABEL = {"id": 1, "name": "bug"}
 MILESTONE = {"number": 3, "title": "Spring", "html_url": "https://github.com/acme/shop/milestone/3"}
 
 
-def comment_of(item: Json, body: str = "Have a look at #7.", **more: Any) -> Json:
+def comment_of(item: Json, body: str | None = "Have a look at #7.", **more: Any) -> Json:
     """The payload of `issue_comment` (or a discussion's) made of the item's own."""
     identity = more.pop("comment_id", 550)
     action = more.pop("action", "created")
@@ -40,7 +40,7 @@ def comment_of(item: Json, body: str = "Have a look at #7.", **more: Any) -> Jso
     return {**item, "action": action, "comment": comment, "sender": user("lin")}
 
 
-def issue_comment(body: str = "Have a look at #7.", **more: Any) -> Json:
+def issue_comment(body: str | None = "Have a look at #7.", **more: Any) -> Json:
     return comment_of(issue("opened"), body, **more)
 
 

@@ -136,3 +136,7 @@ def test_unknown_actions_of_comments_and_reviews_are_parked() -> None:
     broken = issue_comment()
     broken["issue"] = None
     assert isinstance(read("issue_comment", broken), Parked)
+
+
+def test_a_comment_without_words_is_told_by_its_place_alone() -> None:
+    assert statement("issue_comment", issue_comment(None)).title == "[Comment] #5"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lightfast_pipelines.domain.events import Filtered, Parked
-from tests.providers.github.payloads import NOBODY, commit, push, sha
+from tests.providers.github.payloads import NOBODY, commit, push, sha, web_flow
 from tests.providers.github.readings import edges, read, statement, statements
 
 HEAD, BEFORE = sha("head"), sha("before")
@@ -74,6 +74,15 @@ def test_a_commit_of_which_only_the_id_is_left_is_on_the_branch() -> None:
     pushed, branch = statements("push", push([bare, head]))
     assert pushed.subject.key == f"github:commit:{head['id']}"
     assert {on(MAIN, bare["id"]), on(MAIN, head["id"])} <= edges(branch)
+
+
+def test_a_merge_is_known_by_where_the_push_led_where_its_head_is_not_shown() -> None:
+    work = commit("Work")
+    merge = commit("Merge pull request #12 from acme/cart", committer=web_flow())
+    found = statements("push", push([work, merge], head_commit=None))
+    brought = ("github:ref:acme/shop#12", "contains", f"github:commit:{work['id']}")
+    assert brought in edges(found[0])
+    assert len(found) == 2
 
 
 def test_a_forced_push_without_commits_is_told_once() -> None:
