@@ -43,6 +43,14 @@ _CATEGORIES = {
     "linear:reaction": "reaction",
     "linear:attachment": "attachment",
     "linear:project-update": "project_update",
+    "linear:initiative": "initiative",
+    "linear:initiative-update": "initiative_update",
+    "linear:document": "document",
+    "linear:release": "release",
+    "linear:release-note": "release_note",
+    "linear:customer": "customer",
+    "linear:customer-need": "customer_need",
+    "linear:issue-relation": "issue_relation",
     "linear:ref": "reference",
     "sentry:issue": "issue",
     "sentry:project": "project",
@@ -231,6 +239,41 @@ def linear_project_update_by_id(update_id: str) -> str:
 def linear_project_update(update_id: str) -> str:
     """Begins the ids of its observations: what is remembered is the project."""
     return f"linear:project-update:{update_id}"
+
+
+def linear_initiative(initiative_id: str) -> str:
+    return f"linear:initiative:{initiative_id}"
+
+
+def linear_initiative_update(update_id: str) -> str:
+    """Begins the ids of its observations: what is remembered is the initiative."""
+    return f"linear:initiative-update:{update_id}"
+
+
+def linear_document(document_id: str) -> str:
+    return f"linear:document:{document_id}"
+
+
+def linear_release(release_id: str) -> str:
+    return f"linear:release:{release_id}"
+
+
+def linear_release_note(note_id: str) -> str:
+    return f"linear:release-note:{note_id}"
+
+
+def linear_customer(customer_id: str) -> str:
+    return f"linear:customer:{customer_id}"
+
+
+def linear_customer_need(need_id: str) -> str:
+    """Begins the ids of its observations: what is remembered is the issue or project it asks for."""
+    return f"linear:customer-need:{need_id}"
+
+
+def linear_issue_relation(relation_id: str) -> str:
+    """Begins the ids of its observations: what is remembered is the issue that it starts from."""
+    return f"linear:issue-relation:{relation_id}"
 
 
 def linear_attachment(attachment_id: str) -> str:

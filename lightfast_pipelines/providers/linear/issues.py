@@ -108,7 +108,8 @@ _FIELDS = (
 )  # fmt: skip
 
 
-def _describe(event: Event) -> Described:
+def describe(event: Event) -> Described:
+    """The issue, which an event of its deadline shows as well."""
     data = event.data
     identifier, title = identifier_of(data, event.url), text(data, "title") or ""
     names = (identifier, *(name.upper() for name in ids(data.get("previousIdentifiers"))))
@@ -263,7 +264,7 @@ _KIND = Kind(
     tags=("Issue Created", "Issue Updated", "Issue Deleted"),
     weights=(50, 40),
     fields=_FIELDS,
-    describe=_describe,
+    describe=describe,
     states=_states,
 )
 RULES: Sequence[EventRule] = rules("Issue", _KIND)

@@ -74,6 +74,15 @@ class Parts:
             self.references.append(Reference("project", thing.name or identity, thing.url))
             self.relate("belongs_to", thing, "project")
 
+    def add_initiative(self, initiative: Mapping[str, Any], fallback_id: str | None = None) -> None:
+        """An initiative that the entity is a part of."""
+        identity = name_of(initiative, "id") or fallback_id
+        if identity is not None:
+            key = keys.linear_initiative(identity)
+            thing = Thing(key, name_of(initiative, "name"), url(initiative, "url"))
+            self.references.append(Reference("initiative", thing.name or identity, thing.url))
+            self.relate("belongs_to", thing, "initiative")
+
     def add_cycle(self, data: Mapping[str, Any]) -> None:
         identity, cycle = linked_id(data, "cycle"), child(data, "cycle")
         if identity is not None:
@@ -109,10 +118,10 @@ class Parts:
         for relation in children(data, "relations"):
             other = _other(relation, "relatedIssue")
             if other is not None:
-                self.relate(_RELATIONS.get(text(relation, "type") or "", "references"), other)
+                self.relate(relation_of(text(relation, "type") or ""), other)
         for relation in children(data, "inverseRelations"):
             other = _other(relation, "issue")
-            kind = _RELATIONS.get(text(relation, "type") or "", "references")
+            kind = relation_of(text(relation, "type") or "")
             if other is not None and other.key != self.subject.key:
                 self.mentions.append(Mention(other, "reference"))
                 self.edges.append(Edge(other, kind, self.subject))
@@ -120,6 +129,11 @@ class Parts:
 
 _ADDRESS = re.compile(r"https?://linear\.app/([\w-]{1,100})/issue/")
 _RELATIONS = {"blocks": "blocks", "duplicate": "duplicates"}
+
+
+def relation_of(kind: str) -> str:
+    """The edge that a relation of this type makes, from the issue to the related one."""
+    return _RELATIONS.get(kind, "references")
 
 
 def _other(relation: Mapping[str, Any], name: str) -> Thing | None:

@@ -13,18 +13,17 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, Reference, StateChange, Thing
 from lightfast_pipelines.providers.contract import EventRule
-from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
+from lightfast_pipelines.providers.fields import Missing, child, children, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
 from lightfast_pipelines.providers.linear.changes import Field, day, ids, plain, shown
 from lightfast_pipelines.providers.linear.event import Event, linked_id, number_of
+from lightfast_pipelines.providers.linear.health import health_states, marked
 from lightfast_pipelines.providers.linear.parts import Parts, line, percent
 from lightfast_pipelines.providers.linear.transitions import Described, Kind, rules
 from lightfast_pipelines.providers.linear.transitions import read as read_kind
 
 # `state` until 2023, then the type of `status`: the same words.
 PROJECT_STATUSES = ("backlog", "planned", "started", "paused", "completed", "canceled")
-_HEALTH = {"onTrack": "on_track", "atRisk": "at_risk", "offTrack": "off_track"}
-_MARKS = {"onTrack": "+", "atRisk": "!", "offTrack": "x"}
 
 
 def read_project(event: Event) -> Reading:
@@ -70,6 +69,8 @@ def _project(event: Event) -> Described:
         parts.add_person("member", account({}, member_id), refer=False)
     for team_id in team_ids:
         parts.add_team(team_id, {})
+    for initiative in children(data, "initiatives"):
+        parts.add_initiative(initiative)
     lead_name = name_of(child(data, "lead"), "name")
     return Described(
         subject.key,
@@ -83,7 +84,7 @@ def _project(event: Event) -> Described:
             line("Progress", percent(data)),
             line("Target", day(data.get("targetDate"))),
             line("Lead", lead_name),
-            line("Health", _marked(data)),
+            line("Health", marked(data)),
         ),
         author_of(data, "creator"),
         {
@@ -125,20 +126,8 @@ def _project_states(
         rank, facts = PROJECT_STATUSES.index(status), {"name": _status_name(event.data)}
         found.append(StateChange(subject, "status", status, at, rank, transition, facts))
     if transition == "created" or label == "health":
-        found += _health(event.data, subject, at, transition)
+        found += health_states(event.data, subject, at, transition)
     return found
-
-
-def _health(
-    data: Mapping[str, Any], project: Thing, at: datetime, reason: str
-) -> list[StateChange]:
-    value = _HEALTH.get(text(data, "health") or "")
-    return [StateChange(project, "health", value, at, reason=reason)] if value else []
-
-
-def _marked(data: Mapping[str, Any]) -> str | None:
-    health = name_of(data, "health")
-    return f"{_MARKS[health]} {health}" if health in _MARKS else None
 
 
 def _project_update(event: Event) -> Described:
@@ -156,7 +145,7 @@ def _project_update(event: Event) -> Described:
         keys.linear_project_update(event.id),
         parts,
         f"{cut(name or 'Project', 80)}: {cut(' '.join(body[:300].split()), 60)}",
-        (text(data, "body"), line("Project", name), line("Health", _marked(data))),
+        (text(data, "body"), line("Project", name), line("Health", marked(data))),
         author,
         {
             "updateId": event.id,
@@ -177,7 +166,7 @@ def _project_update_states(
     if transition != "created" and (changed is None or changed.label != "health"):
         return ()
     reason = f"project-update.{transition}"
-    return _health(event.data, described.parts.subject, at, reason)
+    return health_states(event.data, described.parts.subject, at, reason)
 
 
 _PROJECT = Kind(

@@ -24,10 +24,16 @@ from lightfast_pipelines.providers.fields import Missing, name_of
 from lightfast_pipelines.providers.linear import (
     comments,
     cycles,
+    deadlines,
+    documents,
+    initiatives,
     issues,
     labels,
     lifecycle,
+    needs,
     projects,
+    relations,
+    releases,
     routes,
     signature,
 )
@@ -37,12 +43,22 @@ from lightfast_pipelines.settings import settings
 _READERS: Mapping[str, Callable[[Event], Reading]] = {
     "Attachment": comments.read_attachment,
     "Comment": comments.read_comment,
+    "CustomerNeed": needs.read,
     "Cycle": cycles.read,
+    "Document": documents.read,
+    "Initiative": initiatives.read_initiative,
+    "InitiativeUpdate": initiatives.read_initiative_update,
     "Issue": issues.read,
     "IssueLabel": labels.read,
+    "IssueRelation": relations.read,
     "Project": projects.read_project,
     "ProjectUpdate": projects.read_project_update,
     "Reaction": comments.read_reaction,
+    "Release": releases.read_release,
+    "ReleaseNote": releases.read_release_note,
+}
+_OF_ANOTHER_FORM: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
+    "IssueSLA": deadlines.read,
 }
 _CONNECTION: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
     "OAuthApp": lifecycle.read_application,
@@ -58,6 +74,12 @@ _RULES = (
     *projects.RULES,
     *cycles.RULES,
     *labels.RULES,
+    *initiatives.RULES,
+    *documents.RULES,
+    *releases.RULES,
+    *needs.RULES,
+    *relations.RULES,
+    *deadlines.RULES,
     *lifecycle.RULES,
     *(EventRule(event, None, "filtered", note=why) for event, why in _NOT_KEPT.items()),
 )
@@ -68,8 +90,8 @@ class Linear:
     """`contract.Provider` for Linear."""
 
     name = "linear"
-    rule_version = 3
-    default_events = frozenset(_READERS)
+    rule_version = 4
+    default_events = frozenset((*_READERS, *_OF_ANOTHER_FORM))
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(
         {"content-type", "user-agent", "linear-delivery", "linear-event", signature.HEADER}
@@ -134,6 +156,8 @@ class Linear:
         try:
             if event_type in _CONNECTION:
                 return _CONNECTION[event_type](payload)
+            if event_type in _OF_ANOTHER_FORM:
+                return _OF_ANOTHER_FORM[event_type](payload)
             reader = _READERS.get(event_type)
             if reader is None:
                 return Parked(f"event {event_type[:100]} is not known yet")

@@ -16,6 +16,9 @@ from lightfast_pipelines.providers.linear.changes import ids
 from lightfast_pipelines.providers.linear.event import linked_id
 
 _MOST_ALTERNATIVES = 50
+_PARTS_OF_OTHERS = (
+    "Comment", "Reaction", "Attachment", "ProjectUpdate", "CustomerNeed", "IssueRelation", "Document",
+)  # fmt: skip
 
 
 def route(event_type: str, payload: Mapping[str, Any]) -> Route | None:
@@ -77,7 +80,7 @@ def _projects(event_type: str, data: Mapping[str, Any]) -> Iterator[str]:
 
 def _via(event_type: str, data: Mapping[str, Any]) -> str | None:
     """The thing of which something may be known already; None for those that are things themselves."""
-    if event_type not in ("Comment", "Reaction", "Attachment", "ProjectUpdate"):
+    if event_type not in _PARTS_OF_OTHERS:
         return None
     comment = child(data, "comment")
     issue_id = linked_id(data, "issue") or linked_id(comment, "issue")

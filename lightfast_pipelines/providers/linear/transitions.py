@@ -106,7 +106,7 @@ def read(kind: Kind, event: Event) -> Reading:
     described = kind.describe(event)
     if event.action == "create":
         at = event.created_at
-        base = _statement(kind, event, described, "created", at, kind.tags[0])
+        base = statement_of(kind.thing, event, described, "created", at, kind.tags[0])
         return Understood(
             (
                 replace(
@@ -119,7 +119,7 @@ def read(kind: Kind, event: Event) -> Reading:
             )
         )
     at = event.removed_at
-    base = _statement(kind, event, described, "deleted", at, kind.tags[2])
+    base = statement_of(kind.thing, event, described, "deleted", at, kind.tags[2])
     states = (
         *kind.states(event, described, "deleted", None, at),
         deletion(Thing(described.key), at),
@@ -146,7 +146,7 @@ def _changed(kind: Kind, event: Event, described: Described, change: Change) -> 
     at = own_time or event.changed_at
     is_deletion = transition == "deleted"
     tag = kind.tags[2] if is_deletion else kind.tags[1]
-    base = _statement(kind, event, described, transition, at, tag)
+    base = statement_of(kind.thing, event, described, transition, at, tag)
     actor = base.actor or (described.author if kind.edited_by_author else None)
     states = tuple(kind.states(event, described, transition, known, at))
     if is_deletion or transition == "restored":
@@ -171,14 +171,14 @@ def _changed(kind: Kind, event: Event, described: Described, change: Change) -> 
     )
 
 
-def _statement(
-    kind: Kind, event: Event, described: Described, transition: str, at: datetime, tag: str
+def statement_of(
+    thing: str, event: Event, described: Described, transition: str, at: datetime, tag: str
 ) -> Statement:
     parts = described.parts
     return Statement(
         source_id=keys.source_id(described.key, transition, moment_id(at)),
         source="linear",
-        source_type=f"{kind.thing}.{transition}",
+        source_type=f"{thing}.{transition}",
         subject=parts.subject,
         occurred_at=at,
         title=titled(tag, described.title),
