@@ -72,7 +72,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
         ],
         asset_checks=[
             checks.after_capture,
-            checks.after_clusters,
+            *checks.HOURLY,
             history_checks.after_history,
             *liveness.CHECKS,
             waiting.nothing_forgotten,

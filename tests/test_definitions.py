@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from lightfast_pipelines.assets import liveness
+from lightfast_pipelines.assets.checks import HOURLY
 from lightfast_pipelines.assets.memory import TABLES
 from lightfast_pipelines.capture.versions import CLUSTER_RULES
 from lightfast_pipelines.definitions import build_definitions, defs
@@ -180,7 +181,7 @@ def test_one_check_alone_stops_what_follows() -> None:
 
 
 def test_shares_over_the_whole_memory_are_checked_by_a_job_of_their_own() -> None:
-    shares = {check.node_def.name for check in liveness.CHECKS}
+    shares = {check.node_def.name for check in (*liveness.CHECKS, *HOURLY)}
     for name in ("memory", "consolidation", "profiles", "summaries"):
         assert shares.isdisjoint(node.name for node in repository().get_job(name).nodes), name
     assert shares == {node.name for node in repository().get_job("liveness").nodes}

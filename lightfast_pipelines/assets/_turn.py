@@ -14,7 +14,7 @@ from datetime import date
 import dagster as dg
 import psycopg
 
-from lightfast_pipelines.resources.database import PENDING_TAG, capturing
+from lightfast_pipelines.resources.database import PENDING_TAG, waiting_to_capture
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_lock, presence
 
@@ -53,9 +53,6 @@ def turn(
         database.connect("pipeline", application_name=f"lightfast {stage}") as conn,
         ExitStack() as held,
     ):
-        if stage == "capture" and asked_by_sensor(context):
-            # The sensor asks for no second one that would wait behind it for the same deliveries.
-            held.enter_context(presence(conn, capturing(context.run.tags[PENDING_TAG])))
         if not held.enter_context(job_lock(conn, stage, wait=False)):
             seconds = patience(context.run.tags, stage)
             context.log.info(
@@ -63,7 +60,13 @@ def turn(
                 stage,
                 "for it to end" if seconds is None else f"up to {seconds} s",
             )
-            if not _wait(held, conn, stage, seconds):
+            with ExitStack() as while_waiting:
+                if stage == "capture" and asked_by_sensor(context):
+                    # The sensor asks for no second run that would wait for the same deliveries.
+                    kind = context.run.tags[PENDING_TAG]
+                    while_waiting.enter_context(presence(conn, waiting_to_capture(kind)))
+                got = _wait(held, conn, stage, seconds)
+            if not got:
                 context.log.info(
                     "It still is after %d s: what waits is left to the next run.", seconds
                 )

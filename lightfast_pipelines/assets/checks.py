@@ -1,7 +1,8 @@
 """Checks of what a run wrote, beside the assets they are about. The queries stand in `store/checks.py`.
 
 They are steps of their own, as outputs of `capture` they would be required of a run whose turn it
-is not. A check that fails does not stop what follows, but for one: two states current at once.
+is not. One stops what follows: two states current at once. It is looked at in every run; the others
+once an hour, and whenever their assets are materialized by hand: five for each webhook, nobody reads.
 """
 
 from collections.abc import Iterator
@@ -9,12 +10,19 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from lightfast_pipelines.partitions import days_of_tags
+from lightfast_pipelines.partitions import days_of_tags, today
 from lightfast_pipelines.store import checks
 from lightfast_pipelines.store.checks import Breach
 from lightfast_pipelines.store.database import Database
 
-AFTER_CAPTURE = [
+_ONE_CURRENT_STATE = dg.AssetCheckSpec(
+    "one_current_state",
+    asset="temporal_states",
+    description="At most one interval of an entity's state is current. Failing stops what follows.",
+    blocking=True,
+)
+
+ROWS_OF_CAPTURE = [
     dg.AssetCheckSpec(
         "delivered_is_observed",
         asset="observations",
@@ -30,36 +38,41 @@ AFTER_CAPTURE = [
         asset="observations",
         description="A payload that is filtered, parked or dead has a reason.",
     ),
-    dg.AssetCheckSpec(
-        "one_current_state",
-        asset="temporal_states",
-        description="At most one interval of an entity's state is current. Failing stops what follows.",
-        blocking=True,
-    ),
 ]
 
 
-@dg.multi_asset_check(name="after_capture", specs=AFTER_CAPTURE)
+@dg.multi_asset_check(name="after_capture", specs=[_ONE_CURRENT_STATE])
 def after_capture(
     context: dg.AssetCheckExecutionContext, database: dg.ResourceParam[Database]
-) -> Iterator[dg.AssetCheckResult]:
+) -> dg.AssetCheckResult:
     """Looks at the payloads captured since the run began (they may be another run's as well)."""
+    with database.connect("pipeline", application_name="lightfast check") as conn:
+        raw_ids = checks.processed_since(conn, _began(context))
+        breach = checks.states_current_twice(conn, raw_ids)
+    return _result(_ONE_CURRENT_STATE, breach, {"payloads_looked_at": len(raw_ids)})
+
+
+@dg.multi_asset_check(name="rows_of_capture", specs=ROWS_OF_CAPTURE)
+def rows_of_capture(
+    context: dg.AssetCheckExecutionContext, database: dg.ResourceParam[Database]
+) -> Iterator[dg.AssetCheckResult]:
+    """Looks at the payloads captured since the run began, or in the last day."""
     with database.connect("pipeline", application_name="lightfast check") as conn:
         raw_ids = checks.processed_since(conn, _began(context))
         breaches = (
             checks.delivered_without_observation(conn, raw_ids),
             checks.observations_without_payload(conn),
             checks.outcomes_without_reason(conn, raw_ids),
-            checks.states_current_twice(conn, raw_ids),
         )
-    for spec, breach in zip(AFTER_CAPTURE, breaches, strict=True):
+    for spec, breach in zip(ROWS_OF_CAPTURE, breaches, strict=True):
         yield _result(spec, breach, {"payloads_looked_at": len(raw_ids)})
 
 
 def _began(context: dg.AssetCheckExecutionContext) -> datetime:
     """When the run began; for checks that are run by themselves, a day ago."""
     record = context.instance.get_run_record_by_id(context.run.run_id)
-    alone = bool(context.run.asset_check_selection) and not context.run.asset_selection
+    # Beside no asset: picked by hand, or by the hourly job.
+    alone = not context.job_def.asset_layer.selected_asset_keys
     if alone or record is None or record.start_time is None:
         return datetime.now(UTC) - timedelta(days=1)
     return datetime.fromtimestamp(record.start_time, UTC)
@@ -68,7 +81,7 @@ def _began(context: dg.AssetCheckExecutionContext) -> datetime:
 _NO_STAGE_BEHIND = dg.AssetCheckSpec(
     "no_stage_behind",
     asset="clusters",
-    description="Observations of the run's days have their vectors and a cluster.",
+    description="Observations of the run's days, else of the last two, have their vectors and a cluster.",
 )
 
 
@@ -77,12 +90,16 @@ def after_clusters(
     context: dg.AssetCheckExecutionContext, database: dg.ResourceParam[Database]
 ) -> dg.AssetCheckResult:
     """A warning, not an error: a run's bounds may leave some to the next one."""
-    days = days_of_tags(context.run.tags)
+    days = days_of_tags(context.run.tags) or [today() - timedelta(days=1), today()]
     with database.connect("pipeline", application_name="lightfast check") as conn:
         breach = checks.observations_behind(conn, days)
     return _result(
         _NO_STAGE_BEHIND, breach, {"days": len(days)}, severity=dg.AssetCheckSeverity.WARN
     )
+
+
+HOURLY = [rows_of_capture, after_clusters]
+"""Checks that the runs of the sensor leave out."""
 
 
 def _result(

@@ -11,7 +11,7 @@ from lightfast_pipelines.assets._days import show_days
 from lightfast_pipelines.assets._metadata import table_rows, table_spec
 from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
 from lightfast_pipelines.capture.batch import CaptureReport
-from lightfast_pipelines.capture.session import Bounds, reprocess, take_waiting
+from lightfast_pipelines.capture.session import Bounds, reprocess, take_arriving, take_waiting
 from lightfast_pipelines.capture.versions import code_version
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.resources.database import PENDING_TAG
@@ -31,6 +31,8 @@ TABLES = (
 # A run of today's holds the lock no longer. One of the backlog's may go on, as it lets a run that
 # waits have its turn every 2,000 deliveries, some seconds: a year of history is then few runs.
 SENSOR_SECONDS = {"recent": 15.0, "backlog": 120.0}
+# What arrives less than this after the last delivery is captured by the same run of today's.
+QUIET_SECONDS = 5
 
 
 @dg.multi_asset(
@@ -74,5 +76,11 @@ def _captured(context: dg.AssetExecutionContext, conn: Connection) -> CaptureRep
     if asked_by_sensor(context):
         seconds = SENSOR_SECONDS.get(context.run.tags[PENDING_TAG], SENSOR_SECONDS["recent"])
         bounds = Bounds(settings().run_rows, seconds, batch_rows)
-        return take_waiting(conn, days, bounds, progress, lambda: let_others_in(conn, "capture"))
+
+        def between() -> None:
+            let_others_in(conn, "capture")
+
+        if context.run.tags[PENDING_TAG] == "recent":
+            return take_arriving(conn, days, bounds, progress, between, quiet_seconds=QUIET_SECONDS)
+        return take_waiting(conn, days, bounds, progress, between)
     return reprocess(conn, days, batch_rows=batch_rows, progress=progress)

@@ -78,7 +78,9 @@ def _with_ages(rows: Sequence[object], now: datetime) -> list[dict[str, object]]
         row = asdict(one)  # type: ignore[call-overload]
         if "events" in row:
             row["events"] = ", ".join(row["events"])
-        shown.append({**row, "age": age(now - row["oldest_at"])})
+        # First: the last columns of a wide table are out of sight.
+        command = {"command": row.pop("command")} if "command" in row else {}
+        shown.append({**command, **row, "age": age(now - row["oldest_at"])})
     return shown
 
 

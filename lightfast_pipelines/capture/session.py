@@ -59,6 +59,42 @@ def take_waiting(
     return total
 
 
+def take_arriving(
+    conn: Connection,
+    days: Sequence[date],
+    bounds: Bounds,
+    progress: Callable[[int], None] | None = None,
+    between: Callable[[], None] = lambda: None,
+    *,
+    quiet_seconds: int,
+    pause: Callable[[float], None] = time.sleep,
+) -> CaptureReport:
+    """As `take_waiting`, and then also what arrives until nothing did for `quiet_seconds`.
+
+    One thing that happens is several deliveries within seconds (a push, its checks, a deployment):
+    they share a run, and are captured within a second of their arrival.
+    """
+    began = time.monotonic()
+    total = take_waiting(conn, days, bounds, progress, between)
+    quiet = 0
+    while quiet < quiet_seconds and time.monotonic() - began < bounds.seconds:
+        pause(1.0)
+        between()
+        quiet += 1
+        left = bounds.rows - total.deliveries
+        if left > 0 and _any_waits(conn, days):
+            rest = Bounds(left, bounds.seconds - (time.monotonic() - began), bounds.batch_rows)
+            total = joined(total, take_waiting(conn, days, rest, progress, between))
+            quiet = 0
+    return total
+
+
+def _any_waits(conn: Connection, days: Sequence[date]) -> bool:
+    waits = queued(conn, days) > 0
+    conn.rollback()
+    return waits
+
+
 def reprocess(
     conn: Connection,
     days: Sequence[date],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from lightfast_pipelines.assets.checks import HOURLY
 from lightfast_pipelines.assets.liveness import CHECKS
 from lightfast_pipelines.assets.memory import TABLES
 
@@ -11,10 +12,10 @@ JOB = "memory"
 
 memory = dg.define_asset_job(
     JOB,
-    # Shares over the whole memory are not for every run: they have a job of their own.
+    # Checks of what nobody reads for each webhook have a job of their own, once an hour.
     selection=(
         dg.AssetSelection.assets(*TABLES, "embeddings", "clusters")
-        - dg.AssetSelection.checks(*CHECKS)
+        - dg.AssetSelection.checks(*CHECKS, *HOURLY)
     ),
     description=(
         "Captures the deliveries of some days, then their vectors and provisional clusters. Asked "

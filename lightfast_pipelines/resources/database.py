@@ -51,9 +51,9 @@ def presence_of_run(run: dg.DagsterRun) -> str | None:
     return kind_of_run(run.tags) or presence_of_job(run.job_name)
 
 
-def capturing(kind: str) -> str:
-    """What a sensor's run of this kind shows while it waits for capture's lock or holds it."""
-    return f"{kind} capturing"
+def waiting_to_capture(kind: str) -> str:
+    """What a sensor's run of this kind shows while it waits for capture's lock."""
+    return f"{kind} waiting to capture"
 
 
 def presence_of_job(job_name: str) -> str:

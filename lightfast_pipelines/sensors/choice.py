@@ -22,14 +22,14 @@ MAX_RANGE_DAYS = 92
 @dataclass(frozen=True, slots=True)
 class AtWork:
     """What is under way: stage locks held, kinds of runs whose process lives, kinds of the sensor's
-    runs that wait for capture or do it, kinds of young runs that have not begun.
+    runs that wait for capture's lock, kinds of young runs that have not begun.
 
     `failures` counts the latest runs in a row that failed, `quiet_seconds` the time since the last.
     """
 
     held: frozenset[str] = frozenset()
     alive: frozenset[str] = frozenset()
-    capturing: frozenset[str] = frozenset()
+    waiting_to_capture: frozenset[str] = frozenset()
     queued: frozenset[str] = frozenset()
     failures: int = 0
     quiet_seconds: float = float("inf")
@@ -90,7 +90,7 @@ def choose_ranges(
     requests = [
         Request(kind, chosen[0].day, chosen[-1].day)
         for kind, chosen in candidates
-        if chosen and kind not in at_work.queued | at_work.capturing
+        if chosen and kind not in at_work.queued | at_work.waiting_to_capture
     ]
     return Choice(tuple(requests), "" if requests else _left_out(at_work), unreachable)
 
@@ -121,8 +121,10 @@ def _pause(failures: int, *, deliveries: bool) -> float:
 def _left_out(at_work: AtWork) -> str:
     if at_work.queued:
         return f"a run for {_names(at_work.queued)} days is queued"
-    if at_work.capturing:
-        return f"a run for {_names(at_work.capturing)} days is capturing and takes what waits"
+    if at_work.waiting_to_capture:
+        return (
+            f"a run for {_names(at_work.waiting_to_capture)} days waits for its turn to take them"
+        )
     return "older days wait for the run at work"
 
 

@@ -14,7 +14,7 @@ from lightfast_pipelines.capture.requeue import requeue_outdated
 from lightfast_pipelines.capture.versions import Rules, current_rules
 from lightfast_pipelines.jobs.memory import JOB, memory
 from lightfast_pipelines.partitions import first_day, range_tags
-from lightfast_pipelines.resources.database import PENDING_TAG, RUN_KINDS, capturing
+from lightfast_pipelines.resources.database import PENDING_TAG, RUN_KINDS, waiting_to_capture
 from lightfast_pipelines.resources.models import Embedder
 from lightfast_pipelines.sensors.choice import AtWork, Choice, Request, choose_ranges
 from lightfast_pipelines.settings import settings
@@ -110,7 +110,9 @@ def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> A
     return AtWork(
         held=held,
         alive=present(conn, RUN_KINDS),
-        capturing=frozenset(kind for kind in RUN_KINDS if present(conn, [capturing(kind)])),
+        waiting_to_capture=frozenset(
+            kind for kind in RUN_KINDS if present(conn, [waiting_to_capture(kind)])
+        ),
         queued=frozenset(
             record.dagster_run.tags[PENDING_TAG]
             for record in queued

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from lightfast_pipelines.capture import session
-from lightfast_pipelines.capture.session import Bounds, reprocess, take_waiting
+from lightfast_pipelines.capture.session import Bounds, reprocess, take_arriving, take_waiting
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_lock, job_locks
 from tests.arriving import arrive, count, link
@@ -36,6 +36,43 @@ def test_a_run_stops_when_its_time_is_up(conn: Connection) -> None:
     link(conn)
     arrive(conn, DAYS)
     assert take_waiting(conn, DAYS, Bounds(100, 0, 500)).deliveries == 2
+
+
+def test_what_arrives_within_some_seconds_shares_the_run(
+    database: Database, conn: Connection
+) -> None:
+    link(conn)
+    arrive(conn, [FIRST])
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        # During the third and the fifth second another one arrives.
+        if len(pauses) in (3, 5):
+            with database.connect() as receiver:
+                arrive(receiver, [FIRST], first=100 + len(pauses))
+
+    report = take_arriving(conn, [FIRST], Bounds(100, 60, 500), quiet_seconds=5, pause=pause)
+    assert report.deliveries == 3
+    assert len(pauses) == 10, "five quiet seconds after the last arrival"
+    assert count(conn, "raw_queue") == 0
+
+
+def test_a_stream_that_never_pauses_ends_with_the_runs_bounds(
+    database: Database, conn: Connection
+) -> None:
+    link(conn)
+    number = 1
+
+    def another(_seconds: float = 0) -> None:
+        nonlocal number
+        with database.connect() as receiver:
+            arrive(receiver, [FIRST], first=number)
+        number += 1
+
+    another()
+    report = take_arriving(conn, [FIRST], Bounds(4, 600, 500), quiet_seconds=2, pause=another)
+    assert report.deliveries == 4
 
 
 def test_reprocessing_takes_every_delivery_of_its_days_and_of_no_other(conn: Connection) -> None:

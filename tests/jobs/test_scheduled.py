@@ -89,6 +89,10 @@ def test_the_shares_are_checked_without_any_other_job_having_run(
         "profiles_count": False,
         "closing_words_fix": True,
         "deployments_end": True,
+        "delivered_is_observed": True,
+        "observation_has_payload": True,
+        "refused_says_why": True,
+        "no_stage_behind": True,
     }
     run(instance, database, "profiles")
     assert checks()["profiles_count"]

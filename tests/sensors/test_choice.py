@@ -77,7 +77,7 @@ def test_while_a_range_is_captured_only_recent_days_are_asked_for() -> None:
 
 
 def test_requests_do_not_pile_up_behind_a_run_that_waits_to_capture() -> None:
-    at_work = AtWork(held=frozenset({"capture"}), capturing=frozenset({"recent"}))
+    at_work = AtWork(held=frozenset({"capture"}), waiting_to_capture=frozenset({"recent"}))
     assert not choose(deliveries(TODAY), at_work).requests
 
 
@@ -89,7 +89,7 @@ def test_whoever_holds_clusters_or_embeddings_holds_no_delivery_back() -> None:
 
 
 def test_todays_deliveries_are_asked_for_while_the_backlog_waits_to_capture() -> None:
-    at_work = AtWork(held=frozenset({"capture"}), capturing=frozenset({"backlog"}))
+    at_work = AtWork(held=frozenset({"capture"}), waiting_to_capture=frozenset({"backlog"}))
     assert choose(deliveries(ago(40), TODAY), at_work).requests == (
         Request("recent", TODAY, TODAY),
     )
