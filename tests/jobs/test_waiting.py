@@ -27,9 +27,11 @@ def test_the_list_is_asked_for_when_it_changed_and_every_hour(
         [event] = result.get_asset_materialization_events()
         metadata = event.step_materialization_data.materialization.metadata
         assert (metadata["parked"].value, metadata["dead_letters"].value) == (3, 1)
-        unlinked = metadata["unlinked"].value.records[0].data
+        listed = metadata["unlinked"]
+        assert isinstance(listed, dg.TableMetadataValue)
+        unlinked = listed.records[0].data
         assert next(iter(unlinked)) == "command"
-        assert unlinked["command"].startswith("lightfast integration add --workspace ")
+        assert str(unlinked["command"]).startswith("lightfast integration add --workspace ")
         checks = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
         # Their deliveries are of 2024.
         assert checks == {"parked_are_looked_at": False, "dead_letters_are_looked_at": False}
