@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -31,6 +31,7 @@ from lightfast_pipelines.capture.observations import (
     write_sources,
 )
 from lightfast_pipelines.capture.outcomes import mark_changed, requeue_waiting, write_outcomes
+from lightfast_pipelines.capture.place_names import add_names, stubs_named
 from lightfast_pipelines.capture.reading import RawPayload, ReadPayload, describe_error, read, take
 from lightfast_pipelines.capture.routing import (
     Outcome,
@@ -171,8 +172,9 @@ def capture_batch(
         one for reading in readings for one in decide(reading, reached[reading.raw.id], delivered)
     ]
     apply_lifecycle(conn, readings)
+    renamed = stubs_named(conn, add_names(conn, readings, reached))
     facts = gather(conn, payloads, _without_bodiless(readings, outcomes), kept)
-    written = _write(conn, facts)
+    written = _write(conn, facts, renamed)
     write_outcomes(conn, list(payloads), outcomes, now)
     subjects = [fact.statement.subject for fact in facts.written]
     requeue_waiting(conn, {name for one in subjects for name in (one.key, *one.aliases)})
@@ -210,7 +212,7 @@ def _rows_of(fact: Fact) -> dict[str, int]:
     }
 
 
-def _write(conn: Connection, facts: Facts) -> Counter[str]:
+def _write(conn: Connection, facts: Facts, renamed: Set[tuple[int, str]]) -> Counter[str]:
     identities = ensure_identities(conn, facts.written)
     before = _identities_of(conn, [facts.known[key] for key in facts.known])
     ids = write_observations(conn, facts.written, identities)
@@ -227,7 +229,7 @@ def _write(conn: Connection, facts: Facts) -> Counter[str]:
         | {facts.known[key]: raws for key, raws in facts.frozen.items()},
     )
     people = write_identity_mentions(conn, by_id.items(), identities, sorted(earlier), facts.moved)
-    mentions = write_mentions(conn, by_id, earlier, facts.moved)
+    mentions = write_mentions(conn, by_id, earlier, facts.moved, renamed)
     relationships = write_edges(conn, by_id, sorted(earlier), mentions, facts.moved)
     states = write_states(conn, by_id, sorted(earlier), earlier)
     remove_observations(conn, sorted(gone))

@@ -18,10 +18,15 @@ WITH touched AS (
   UNION
   SELECT o.id FROM unnest(%(workspaces)s::bigint[], %(keys)s::text[]) AS k (workspace_id, key)
   JOIN lightfast.observations o ON o.workspace_id = k.workspace_id AND o.part_key = k.key
+  UNION
+  SELECT o.id FROM unnest(%(workspaces)s::bigint[], %(keys)s::text[]) AS k (workspace_id, key)
+  JOIN lightfast.observations o
+    ON o.workspace_id = k.workspace_id AND starts_with(k.key, 'observation:')
+   AND o.source_id = substr(k.key, 13)
 ), judged AS (
   SELECT o.id, EXISTS (
     SELECT FROM lightfast.temporal_states t
-    WHERE t.workspace_id = o.workspace_id AND t.entity_id IN (o.subject_key, o.part_key)
+    WHERE t.workspace_id = o.workspace_id AND t.entity_id IN (o.subject_key, o.part_key, 'observation:' || o.source_id)
       AND t.state_type = 'existence' AND t.state_value = 'deleted' AND t.is_current
   ) AS is_deleted
   FROM touched JOIN lightfast.observations o USING (id)

@@ -35,12 +35,12 @@ def write_edges(
     """Writes the edges of the facts (observation id -> fact); returns how many relationships changed."""
     new: dict[SourceKey, EdgeSource] = {}
     for observation, fact in facts.items():
-        workspace = fact.workspace.id
+        workspace, at = fact.workspace.id, fact.statement.occurred_at
         for edge in fact.enriched.edges:
             subject, object_ = edge.subject.key, edge.object.key
             new[observation, subject, object_, edge.type] = EdgeSource(
-                written.edge_end(workspace, subject),
-                written.edge_end(workspace, object_),
+                written.edge_end(observation, workspace, subject, at),
+                written.edge_end(observation, workspace, object_, at),
                 round(edge.confidence, 4),
                 edge.method,
                 edge.evidence,

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import NamedTuple
 
 from lightfast_pipelines.capture.differences import Differences, differences
@@ -17,11 +18,12 @@ from lightfast_pipelines.capture.facts import Fact
 from lightfast_pipelines.capture.stubs import (
     Edge,
     Resolved,
-    Standing,
+    Stub,
     WorkspaceKey,
     add_claims,
     add_lookups,
     resolve,
+    stub_of,
     stubs_of_commits,
 )
 from lightfast_pipelines.domain.keys import category_of, is_stub
@@ -65,26 +67,34 @@ class Written:
     """What stands where after the mentions are written, for the edges that follow."""
 
     entity_ids: Mapping[WorkspaceKey, int]
-    standing: Mapping[WorkspaceKey, Standing]
+    resolved: Resolved
+    stubs: Mapping[tuple[int, str], Stub]
     edges: frozenset[Edge]
     mentions: int
     entities: int
     named: Sequence[WorkspaceKey]
 
-    def edge_end(self, workspace: int, key: str) -> int | None:
-        """The entity at an end of an edge stated with this key; None where it is ambiguous or nothing."""
-        if (workspace, key) in self.standing:
-            standing = self.standing[workspace, key]
+    def edge_end(self, observation: int, workspace: int, key: str, at: datetime) -> int | None:
+        """The entity at an end of an observation's edge; None where it is ambiguous or nothing.
+
+        `at` is the observation's time."""
+        if is_stub(key):
+            standing = self.resolved.at(self.stubs[observation, key], at)
             return None if standing.is_ambiguous else standing.entity_id
         return self.entity_ids[workspace, key]
 
 
 def write_mentions(
-    conn: Connection, facts: Mapping[int, Fact], known: Mapping[int, int], moved: Set[int]
+    conn: Connection,
+    facts: Mapping[int, Fact],
+    known: Mapping[int, int],
+    moved: Set[int],
+    renamed: Set[WorkspaceKey] = frozenset(),
 ) -> Written:
     """Writes the mentions of the facts (observation id -> fact).
 
-    `known` are the observations that had rows before (id -> workspace), whether they go on or not.
+    `known` are the observations that had rows before (id -> workspace), whether they go on or not;
+    `renamed` are stubs whose names may mean another place than before.
     """
     workspaces = {observation: fact.workspace.id for observation, fact in facts.items()} | dict(
         known
@@ -103,16 +113,28 @@ def write_mentions(
     }
     old, left = _load(conn, sorted(known))
     changed = differences(old, new, moved)
-    stated = {(workspaces[observation], key) for observation, _, key in new}
-    entity_ids, made = _ensure(conn, [place for place in stated if not is_stub(place[1])])
-    resolved = _resolve(conn, changed, workspaces, stated, entity_ids, made)
+    stated = {(workspaces[key[0]], key[2]) for key in new if not is_stub(key[2])}
+    stubs = {
+        (observation, key): stub_of(workspaces[observation], key, row.stated_aliases)
+        for (observation, _, key), row in sorted(new.items(), key=itemgetter(0), reverse=True)
+        if is_stub(key)
+    }
+    entity_ids, made = _ensure(conn, list(stated))
+    every = {
+        stub_of(workspaces[key[0]], key[2], row.stated_aliases)
+        for key, row in new.items()
+        if is_stub(key[2])
+    }
+    resolved = _resolve(conn, changed, workspaces, every, entity_ids, made, renamed)
 
-    def entity_of(mention: MentionKey) -> int | None:
-        place = (workspaces[mention[0]], mention[2])
-        standing = resolved.standing.get(place)
-        return standing.entity_id if standing else entity_ids[place]
+    def entity_of(mention: MentionKey, row: EntityMention) -> int | None:
+        observation, _, key = mention
+        if not is_stub(key):
+            return entity_ids[workspaces[observation], key]
+        stub = stub_of(workspaces[observation], key, row.stated_aliases)
+        return resolved.at(stub, facts[observation].statement.occurred_at).entity_id
 
-    found = {key: entity_of(key) for key in changed.added}
+    found = {key: entity_of(key, row) for key, row in changed.added.items()}
     placed = {key: entity for key, entity in found.items() if entity is not None}
     _add_numbers(conn, _numbers(facts, changed, placed))
     _write_rows(conn, changed, placed)
@@ -134,7 +156,8 @@ def write_mentions(
     }
     return Written(
         entity_ids,
-        {**resolved.standing, **after.standing},
+        Resolved({**resolved.standing, **after.standing}, resolved.entities, resolved.edges),
+        stubs,
         resolved.edges | after.edges,
         len(placed),
         len(set(placed.values())),
@@ -146,9 +169,10 @@ def _resolve(
     conn: Connection,
     changed: Differences[MentionKey, EntityMention],
     workspaces: Mapping[int, int],
-    stated: Iterable[WorkspaceKey],
+    stubs: Set[Stub],
     entity_ids: Mapping[WorkspaceKey, int],
     made: Iterable[WorkspaceKey],
+    renamed: Set[WorkspaceKey],
 ) -> Resolved:
     """Records claims and references of the new rows; decides the stubs that they concern."""
     lookups: dict[WorkspaceKey, set[str]] = defaultdict(set)
@@ -162,7 +186,7 @@ def _resolve(
     add_lookups(conn, lookups)
     commits = [(w, key[len(_COMMIT) :]) for w, key in made if key.startswith(_COMMIT)]
     waiting = add_claims(conn, claims) | stubs_of_commits(conn, commits)
-    return resolve(conn, {place for place in stated if is_stub(place[1])} | waiting)
+    return resolve(conn, stubs, waiting | renamed)
 
 
 def _load(
@@ -401,7 +425,8 @@ def count_again(conn: Connection, entities: Iterable[int]) -> Resolved:
         """
         SELECT DISTINCT l.workspace_id, l.stub_key
         FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, alias)
-        JOIN lightfast.entity_lookups l USING (workspace_id, alias)
+        JOIN lightfast.entity_lookups l ON l.workspace_id = k.workspace_id
+         AND l.alias = replace(k.alias, ':ref:moved:', ':ref:')
         JOIN lightfast.entity_stubs s ON s.workspace_id = l.workspace_id AND s.key = l.stub_key
         UNION
         SELECT s.workspace_id, s.key FROM lightfast.entity_stubs s
@@ -410,7 +435,7 @@ def count_again(conn: Connection, entities: Iterable[int]) -> Resolved:
         """,
         ([w for w, _ in lost], [alias for _, alias in lost], wanted),
     ).fetchall()
-    resolved = resolve(conn, {(workspace, key) for workspace, key in stubs})
+    resolved = resolve(conn, (), {(workspace, key) for workspace, key in stubs})
     further = resolved.entities - set(wanted)
     if resolved.entities:
         conn.execute(_RECOUNT, (sorted(resolved.entities),))
@@ -423,12 +448,14 @@ def _remove_unmentioned(conn: Connection, entities: Sequence[int]) -> None:
         """
         WITH gone AS (
           DELETE FROM lightfast.entities WHERE id = ANY(%s) AND occurrence_count = 0
-          RETURNING workspace_id, key
+          RETURNING id, workspace_id, key
         )
         DELETE FROM lightfast.entity_lookups l USING gone g
         WHERE l.workspace_id = g.workspace_id AND l.stub_key = g.key
-          AND NOT EXISTS (SELECT FROM lightfast.entity_stubs s JOIN lightfast.entities e ON e.id = s.entity_id
-                          WHERE s.workspace_id = g.workspace_id AND s.key = g.key AND NOT e.is_stub)
+          AND NOT EXISTS (
+            SELECT FROM lightfast.entity_stubs s
+            WHERE s.workspace_id = g.workspace_id AND s.key = g.key
+              AND NOT EXISTS (SELECT FROM gone o WHERE o.id = s.entity_id))
         """,
         (list(entities),),
     )

@@ -6,7 +6,7 @@ The latest by the provider's clock wins, whichever comes first; stored observati
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from lightfast_pipelines.store.staging import stage
 Subject = tuple[str, str, str]
 
 _INSTALLATION_STATUS = {"active": "active", "suspended": "error", "removed": "revoked"}
+_NO_META = frozenset({"name", "account_login", "installation"})
 _COLUMNS = (
     "raw_payload_id",
     "provider",
@@ -140,19 +141,30 @@ def _settle_installation(
 def _settle_resource(
     conn: Connection, provider: str, identifier: str, story: list[tuple[str, dict[str, Any], str]]
 ) -> None:
-    status, why = "active", None
     archived: str | None = None
     name: str | None = None
     meta: dict[str, Any] = {}
+    # Status and reason as each installation says it, under None what the resource itself says.
+    stated: dict[str | None, tuple[str, str | None]] = {}
     for change, value, reason in story:
-        name = value.get("name") or name
+        installation = value.get("installation")
         if change in ("active", "suspended", "removed"):
             status = "removed" if change == "removed" else "active"
-            why = None if change == "active" else reason
-        elif change in ("archived", "unarchived"):
+            stated.pop(installation, None)
+            stated[installation] = (status, None if change == "active" else reason)
+        else:
+            # What is renamed or handed over is there, and the installation that says so has it.
+            stated.pop(None, None)
+            if installation is not None:
+                stated[installation] = ("active", None)
+        if change in ("archived", "unarchived"):
             meta["archived"] = change == "archived"
             archived = reason if change == "archived" else None
-        meta |= {key: one for key, one in value.items() if key not in ("name", "account_login")}
+        if change != "removed":
+            name = value.get("name") or name
+        meta |= {key: one for key, one in value.items() if key not in _NO_META}
+    status, why = _standing(stated)
+    _hand_over(conn, provider, identifier, stated)
     conn.execute(
         """
         UPDATE lightfast.resources SET status = %(status)s, status_reason = %(why)s,
@@ -169,3 +181,46 @@ def _settle_resource(
             "id": identifier,
         },
     )
+
+
+def _hand_over(
+    conn: Connection,
+    provider: str,
+    identifier: str,
+    stated: Mapping[str | None, tuple[str, str | None]],
+) -> None:
+    """A resource that its installation lost is read through one of the same organisation that has it."""
+    conn.execute(
+        """
+        WITH now AS (
+          SELECT DISTINCT ON (r.id) r.id, n.id AS installation_id
+          FROM lightfast.resources r
+          JOIN lightfast.installations old ON old.id = r.installation_id
+          JOIN lightfast.installations n ON n.provider = r.provider AND n.org_id = r.org_id
+          WHERE r.provider = %(provider)s AND r.provider_resource_id = %(id)s
+            AND old.external_id = ANY(%(lost)s) AND n.external_id = ANY(%(has)s)
+          ORDER BY r.id, array_position(%(has)s::text[], n.external_id) DESC
+        )
+        UPDATE lightfast.resources r SET installation_id = now.installation_id
+        FROM now WHERE now.id = r.id
+        """,
+        {
+            "provider": provider,
+            "id": identifier,
+            "has": [one for one, said in stated.items() if one and said[0] == "active"],
+            "lost": [one for one, said in stated.items() if one and said[0] == "removed"],
+        },
+    )
+
+
+def _standing(stated: Mapping[str | None, tuple[str, str | None]]) -> tuple[str, str | None]:
+    """A resource that changes hands leaves one installation and joins another, in either order: it is
+    there as long as any of them has it, unless it is itself gone."""
+    own = stated.get(None)
+    if own is not None and own[0] == "removed":
+        return own
+    theirs = [one for installation, one in stated.items() if installation is not None]
+    there = [one for one in theirs if one[0] == "active"]
+    if there:
+        return min(there, key=lambda one: one[1] or "")
+    return theirs[-1] if theirs else own or ("active", None)

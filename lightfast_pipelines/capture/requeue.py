@@ -29,6 +29,7 @@ DERIVED = (
     "entity_stubs",
     "entity_aliases",
     "entities",
+    "place_names",
     "identity_mentions",
     "observation_sources",
     "observations",

@@ -35,7 +35,6 @@ class Link:
     sync_config: Mapping[str, Any]
     is_active: bool
     status_reason: str | None
-    resource_meta: Mapping[str, Any]
 
 
 WaitsFor = Literal["link", "entity", "rules"]
@@ -171,7 +170,7 @@ def _load_links(
     rows = conn.execute(
         """
         SELECT r.provider, r.provider_resource_id, w.id, w.slug, w.org_id, r.installation_id,
-               i.sync_config, i.is_active, i.status_reason, r.resource_meta
+               i.sync_config, i.is_active, i.status_reason
         FROM unnest(%s::text[], %s::text[]) AS k (provider, resource_id)
         JOIN lightfast.resources r
           ON r.provider = k.provider AND r.provider_resource_id = k.resource_id
@@ -247,9 +246,7 @@ def decide(
         kept, reason = (
             ((), refused)
             if refused
-            else choose_statements(
-                reading.statements, link.sync_config, _default_branch(payload, link)
-            )
+            else choose_statements(reading.statements, link.sync_config, _default_branch(payload))
         )
         decided.append(
             outcome(one, "delivered" if kept else "filtered", None if kept else reason, kept)
@@ -268,10 +265,9 @@ def _why_parked(route: Route | None) -> tuple[str, WaitsFor, str | None]:
     return f"{route.resource_key} is not linked to a workspace", "link", route.resource_key
 
 
-def _default_branch(payload: ReadPayload, link: Link) -> str | None:
-    """As the payload itself says it, which is the same in any order of arrival."""
-    meta = payload.route.resource_meta if payload.route else {}
-    found = meta.get("default_branch") or link.resource_meta.get("default_branch")
+def _default_branch(payload: ReadPayload) -> str | None:
+    """As the payload itself says it: what is known of the resource changes with what came before."""
+    found = payload.route.resource_meta.get("default_branch") if payload.route else None
     return str(found) if found else None
 
 

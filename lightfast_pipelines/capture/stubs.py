@@ -1,43 +1,75 @@
 """What a reference by alias stands for: the one thing that answers to it, or a stub until one does.
 
 Resolution is a function of the set of claims and references, so it comes out the same in any order;
-when a claim arrives later, mentions and edges that waited move to the thing. A candidate has no stub:
-while nothing claims its name, its mentions wait in candidate_mentions and its edges have no end.
+when a claim arrives later, mentions and edges that waited move to the thing. A name may stand for
+one thing until a moment and for another from then on: which of them is meant, the time of the
+observation says. A candidate has no stub: while nothing claims its name, its mentions wait in
+candidate_mentions and its edges have no end.
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 
+from lightfast_pipelines.capture.place_names import Tenure, is_contested, tenures
 from lightfast_pipelines.domain.identifiers import names_of_branch
-from lightfast_pipelines.domain.keys import category_of, is_candidate
+from lightfast_pipelines.domain.keys import (
+    category_of,
+    github_number_of,
+    is_candidate,
+    moved,
+    named_number,
+    number_by_id,
+)
 from lightfast_pipelines.store.database import Connection
 
 WorkspaceKey = tuple[int, str]
+Stub = tuple[int, str, str]
+"""(workspace, key, the alias by ids that is stated beside the key, or nothing)."""
 Edge = tuple[int, int, str]
 
 _BRANCH = "candidate:branch:"
 _SHA_PREFIX = "github:ref:sha:"
+_MOST_MOVES = 20
+# Of a mention `m`: the alias by ids that is stated beside its key, as `stub_of` finds it.
+_BESIDE = """coalesce((SELECT min(a COLLATE "C") FROM unnest(m.stated_aliases) AS a
+  WHERE a ~ '^github:ref:[0-9]+(@[^#:]+)?#'), '')"""
+# Aliases made of ids, which are believed before those made of names.
 _BY_ID = re.compile(r"^[a-z]+:ref:\d+[#:]")
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a stub stands for now; nothing at all for a candidate that no single thing claims."""
+    """What a stub stands for; nothing at all for a candidate that no single thing claims."""
 
     entity_id: int | None
     is_ambiguous: bool
+
+
+Timeline = Sequence[tuple[datetime | None, Standing]]
+"""(since, standing), oldest first; the first holds for all that came before as well (since None)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """The stubs after resolution; entities and edges (subject, object, type) that rows left or joined."""
 
-    standing: Mapping[WorkspaceKey, Standing]
+    standing: Mapping[Stub, Timeline]
     entities: frozenset[int]
     edges: frozenset[Edge]
+
+    def at(self, stub: Stub, when: datetime) -> Standing:
+        return [one for since, one in self.standing[stub] if since is None or since <= when][-1]
+
+
+def stub_of(workspace: int, key: str, aliases: Iterable[str]) -> Stub:
+    """A number in a repository's own text is stated with that repository's id, which is believed."""
+    return workspace, key, min((one for one in aliases if number_by_id(one)), default="")
 
 
 def choose(
@@ -67,13 +99,14 @@ def _names_in(key: str) -> Iterable[str]:
 def add_lookups(conn: Connection, lookups: Mapping[WorkspaceKey, Iterable[str]]) -> None:
     """Records under which aliases each stub can be found: its own key and those stated with it; a
     branch's, those that its name holds."""
-    rows = sorted(
-        {
-            (workspace, alias, key)
-            for (workspace, key), aliases in lookups.items()
-            for alias in (key, *aliases, *_names_in(key))
-        }
+    _write_lookups(
+        conn,
+        {stub: {stub[1], *aliases, *_names_in(stub[1])} for stub, aliases in lookups.items()},
     )
+
+
+def _write_lookups(conn: Connection, lookups: Mapping[WorkspaceKey, Iterable[str]]) -> None:
+    rows = sorted({(w, a, key) for (w, key), aliases in lookups.items() for a in aliases})
     if rows:
         conn.execute(
             """
@@ -102,7 +135,8 @@ def add_claims(
           RETURNING workspace_id, alias
         )
         SELECT DISTINCT l.workspace_id, l.stub_key
-        FROM claimed c JOIN lightfast.entity_lookups l USING (workspace_id, alias)
+        FROM claimed c JOIN lightfast.entity_lookups l
+          ON l.workspace_id = c.workspace_id AND l.alias = replace(c.alias, ':ref:moved:', ':ref:')
         """,
         [list(column) for column in zip(*rows, strict=True)],
     )
@@ -126,48 +160,178 @@ def stubs_of_commits(conn: Connection, commits: Sequence[WorkspaceKey]) -> set[W
     return {(workspace, key) for workspace, key in rows}
 
 
-def resolve(conn: Connection, stubs: Iterable[WorkspaceKey]) -> Resolved:
-    """Decides anew what these stubs stand for, and moves mentions and edges where it changed."""
-    wanted = sorted(set(stubs))
+def resolve(
+    conn: Connection, stubs: Iterable[Stub], again: Iterable[WorkspaceKey] = ()
+) -> Resolved:
+    """Decides anew what these stubs stand for, and moves mentions and edges where it changed.
+
+    `again` are keys of known stubs for which claims came or went.
+    """
+    before = _known(conn, {*(stub[:2] for stub in stubs), *again})
+    wanted = sorted({*stubs, *before})
     if not wanted:
         return Resolved({}, frozenset(), frozenset())
-    columns = ([w for w, _ in wanted], [key for _, key in wanted])
-    claims = _claimants(conn, columns)
-    chosen = {stub: choose(claims.get(stub, {}), stub[1]) for stub in wanted}
-    waiting = [stub for stub in wanted if chosen[stub][0] is None and not is_candidate(stub[1])]
-    own, made = _ensure_stub_entities(conn, waiting)
-    before = {
-        (w, key): entity
-        for w, key, entity in conn.execute(
+    found = _timelines(conn, wanted)
+    missing = sorted(
+        {(stub[0], key) for stub in wanted for _, _, _, key in found[stub] if key is not None}
+    )
+    own, made = _ensure_stub_entities(conn, missing)
+    standing: dict[Stub, Timeline] = {}
+    for stub in wanted:
+        whole = [
+            (since, Standing(own[stub[0], key] if key is not None else entity, ambiguous))
+            for since, entity, ambiguous, key in found[stub]
+        ]
+        changes = [one for last, one in pairwise(whole) if last[1] != one[1]]
+        standing[stub] = [whole[0], *changes]
+    changed = [stub for stub in wanted if standing[stub] != before.get(stub)]
+    _write(conn, {stub: standing[stub] for stub in changed})
+    entities, edges = _move(
+        conn, [(stub, before[stub], standing[stub]) for stub in changed if stub in before]
+    )
+    return Resolved(standing, frozenset(entities | made), frozenset(edges))
+
+
+def _known(conn: Connection, keys: Iterable[WorkspaceKey]) -> dict[Stub, Timeline]:
+    """What the stubs of these keys stand for as it is written."""
+    wanted = sorted(keys)
+    if not wanted:
+        return {}
+    rows = conn.execute(
+        """
+        SELECT s.workspace_id, s.key, s.beside, nullif(s.since, '-infinity'), s.entity_id,
+               s.is_ambiguous
+        FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, key)
+        JOIN lightfast.entity_stubs s USING (workspace_id, key)
+        ORDER BY s.since
+        """,
+        ([w for w, _ in wanted], [key for _, key in wanted]),
+    )
+    known: dict[Stub, list[tuple[datetime | None, Standing]]] = defaultdict(list)
+    for workspace, key, beside, since, entity, ambiguous in rows:
+        known[workspace, key, beside].append((since, Standing(entity, ambiguous)))
+    return dict(known)
+
+
+_Found = tuple[datetime | None, int | None, bool, str | None]
+
+
+def _timelines(conn: Connection, stubs: Sequence[Stub]) -> dict[Stub, list[_Found]]:
+    """Each stub's (since, entity, ambiguous, key): the key of the stub's own entity where none answers."""
+    named = {key: number for _, key, _ in stubs if (number := named_number(key))}
+    held = tenures(conn, {(w, named[key][0]) for w, key, _ in stubs if key in named})
+    parts = {stub: _parts(stub, named.get(stub[1]), held) for stub in stubs}
+    lookups: dict[WorkspaceKey, set[str]] = defaultdict(set)
+    for (workspace, key, beside), ones in parts.items():
+        if not beside and key in named:
+            lookups[workspace, key].update(alias for _, alias in ones if alias)
+    _write_lookups(conn, lookups)
+    keys = sorted({stub[:2] for stub in stubs})
+    claims = _claimants(conn, ([w for w, _ in keys], [key for _, key in keys]))
+    became = _follow_moves(conn, parts)
+    found: dict[Stub, list[_Found]] = {}
+    for stub, ones in parts.items():
+        workspace, key, _ = stub
+        known = claims.get((workspace, key), {})
+        number = named.get(key)
+        contested = number is not None and is_contested(held.get((workspace, number[0]), ()))
+        found[stub] = []
+        for since, alias in ones:
+            if alias:
+                there = became.get((workspace, alias)) or known.get(alias) or []
+                entity, ambiguous = choose({alias: there})
+            else:
+                others = {name: ids for name, ids in known.items() if not number_by_id(name)}
+                entity, ambiguous = choose(others, key)
+            own: str | None = alias if contested and alias else key
+            if entity is not None or is_candidate(key):
+                own = None
+            found[stub].append((since, entity, ambiguous, own))
+    return found
+
+
+def _parts(
+    stub: Stub, number: tuple[str, str] | None, held: Mapping[WorkspaceKey, Tenure]
+) -> list[tuple[datetime | None, str]]:
+    """(since, alias by ids) of a stub; the alias is empty where only names are known of it."""
+    workspace, key, beside = stub
+    if beside or number_by_id(key):
+        return [(None, beside or key)]
+    tenure = held.get((workspace, number[0]), ()) if number else ()
+    if number is None or not tenure:
+        return [(None, "")]
+    return [(since, f"{place}{number[1]}") for since, place in tenure]
+
+
+def _follow_moves(
+    conn: Connection, parts: Mapping[Stub, Sequence[tuple[datetime | None, str]]]
+) -> dict[tuple[int, str], list[int]]:
+    """(workspace, alias by ids) -> what the thing is now, where it was moved to another place."""
+    keys: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for (workspace, key, _), ones in parts.items():
+        for _, alias in ones:
+            if alias:
+                keys[workspace, alias].add(key)
+    became: dict[tuple[int, str], list[int]] = {}
+    ends = {(workspace, alias): alias for workspace, alias in keys}
+    for _ in range(_MOST_MOVES):
+        rows = conn.execute(
             """
-            SELECT s.workspace_id, s.key, s.entity_id
-            FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, key)
-            JOIN lightfast.entity_stubs s USING (workspace_id, key)
+            SELECT k.workspace_id, k.start, array_agg(e.id), min(e.key)
+            FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, start, alias)
+            JOIN lightfast.entity_aliases a USING (workspace_id, alias)
+            JOIN lightfast.entities e ON e.id = a.entity_id
+            GROUP BY 1, 2
             """,
-            columns,
-        )
-    }
-    standing: dict[WorkspaceKey, Standing] = {}
-    for stub, (entity, ambiguous) in chosen.items():
-        standing[stub] = Standing(own.get(stub) if entity is None else entity, ambiguous)
+            (
+                [workspace for workspace, _ in ends],
+                [start for _, start in ends],
+                [moved(alias) for alias in ends.values()],
+            ),
+        ).fetchall()
+        if not rows:
+            break
+        ends = {}
+        lookups: dict[WorkspaceKey, set[str]] = defaultdict(set)
+        for workspace, start, entities, key in rows:
+            became[workspace, start] = entities
+            following = github_number_of(key)
+            if len(entities) == 1 and following is not None:
+                ends[workspace, start] = following
+                for stub in keys[workspace, start]:
+                    lookups[workspace, stub].add(following)
+        _write_lookups(conn, lookups)
+    return became
+
+
+def _write(conn: Connection, changed: Mapping[Stub, Timeline]) -> None:
+    if not changed:
+        return
     conn.execute(
         """
-        INSERT INTO lightfast.entity_stubs (workspace_id, key, entity_id, is_ambiguous)
-        SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::boolean[])
-        ON CONFLICT (workspace_id, key) DO UPDATE
-        SET entity_id = excluded.entity_id, is_ambiguous = excluded.is_ambiguous
-        WHERE (entity_stubs.entity_id, entity_stubs.is_ambiguous)
-          IS DISTINCT FROM (excluded.entity_id, excluded.is_ambiguous)
+        DELETE FROM lightfast.entity_stubs s
+        USING unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, key, beside)
+        WHERE s.workspace_id = k.workspace_id AND s.key = k.key AND s.beside = k.beside
         """,
-        (
-            *columns,
-            [standing[stub].entity_id for stub in wanted],
-            [standing[stub].is_ambiguous for stub in wanted],
-        ),
+        [list(column) for column in zip(*changed, strict=True)],
     )
-    moves = [(stub, before[stub], standing[stub]) for stub in wanted if stub in before]
-    entities, edges = _move(conn, moves)
-    return Resolved(standing, frozenset(entities | made), frozenset(edges))
+    rows = [
+        (*stub, since, one.entity_id, one.is_ambiguous)
+        for stub, timeline in changed.items()
+        for since, one in timeline
+    ]
+    conn.execute(
+        """
+        INSERT INTO lightfast.entity_stubs
+          (workspace_id, key, beside, since, entity_id, is_ambiguous)
+        SELECT k.workspace_id, k.key, k.beside, coalesce(k.since, '-infinity'), k.entity_id,
+               k.is_ambiguous
+        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::bigint[],
+                    %s::boolean[])
+          AS k (workspace_id, key, beside, since, entity_id, is_ambiguous)
+        """,
+        [list(column) for column in zip(*rows, strict=True)],
+    )
 
 
 def _claimants(
@@ -238,43 +402,60 @@ def _ensure_stub_entities(
 
 
 def _move(
-    conn: Connection, moves: Sequence[tuple[WorkspaceKey, int | None, Standing]]
+    conn: Connection, moves: Sequence[tuple[Stub, Timeline, Timeline]]
 ) -> tuple[set[int], set[Edge]]:
-    """Moves rows stated under a stub (stub, entity before, standing now); returns what is concerned."""
-    hidden = [(stub, old) for stub, old, now in moves if old is not None and now.entity_id is None]
+    """Moves rows stated under a stub (its timeline before and now); returns what is concerned."""
+    hidden, shown, rows = [], [], []
+    for (workspace, key, beside), before, now in moves:
+        olds = {one.entity_id for _, one in before}
+        if is_candidate(key):
+            old, new = before[0][1].entity_id, now[0][1].entity_id
+            if old is not None and new is None:
+                hidden.append(((workspace, key), old))
+            elif old is None and new is not None:
+                shown.append(((workspace, key), new))
+        ends: list[datetime | None] = [*(since for since, _ in now[1:]), None]
+        for (since, one), until in zip(now, ends, strict=True):
+            if one.entity_id is not None:
+                edge = None if one.is_ambiguous else one.entity_id
+                rows += [(key, beside, old, since, until, one.entity_id, edge) for old in olds]
     lost = _hide(conn, hidden)
-    _show(conn, [(s, now) for s, old, now in moves if old is None and now.entity_id is not None])
-    standing = [(stub[1], old, now) for stub, old, now in moves if now.entity_id is not None]
-    if not standing:
-        return {entity for _, entity in hidden}, lost
-    keys = [key for key, _, _ in standing]
-    ids = [now.entity_id for _, _, now in standing if now.entity_id is not None]
-    known = [(key, old) for key, old, _ in standing if old is not None]
+    _show(conn, shown)
+    concerned = {entity for _, entity in hidden}
+    if not rows:
+        return concerned, lost
+    keys, besides, olds_, sinces, untils, nows, ends_of_edges = map(list, zip(*rows, strict=True))
+    known = [(key, old) for key, old in zip(keys, olds_, strict=True) if old is not None]
     edges = lost | _edges_at(conn, [key for key, _ in known], [old for _, old in known])
     conn.execute(
-        """
+        f"""
         UPDATE lightfast.observation_entities m SET entity_id = k.now
-        FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS k (key, old, now)
-        WHERE m.entity_id = k.old AND m.stated_key = k.key AND k.old <> k.now
+        FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::timestamptz[], %s::timestamptz[],
+                    %s::bigint[]) AS k (key, beside, old, since, until, now),
+             lightfast.observations o
+        WHERE m.entity_id = k.old AND m.stated_key = k.key AND {_BESIDE} = k.beside
+          AND k.old <> k.now AND o.id = m.observation_id
+          AND (k.since IS NULL OR o.occurred_at >= k.since)
+          AND (k.until IS NULL OR o.occurred_at < k.until)
         """,
-        (keys, [old for _, old, _ in standing], ids),
+        (keys, besides, olds_, sinces, untils, nows),
     )
-    ends = [None if now.is_ambiguous else now.entity_id for _, _, now in standing]
     for end in ("subject", "object"):
         conn.execute(
             f"""
             UPDATE lightfast.relationship_sources r SET {end}_id = k.edge
-            FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS k (key, now, edge)
-            JOIN lightfast.observation_entities m ON m.entity_id = k.now AND m.stated_key = k.key
+            FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[])
+                   AS k (key, beside, now, edge)
+            JOIN lightfast.observation_entities m
+              ON m.entity_id = k.now AND m.stated_key = k.key AND {_BESIDE} = k.beside
             WHERE r.observation_id = m.observation_id AND r.{end}_key = k.key
               AND r.{end}_id IS DISTINCT FROM k.edge
             """,
-            (keys, ids, ends),
+            (keys, besides, nows, ends_of_edges),
         )
-    edges |= _edges_at(conn, keys, ids)
-    apart = {(old, now.entity_id) for _, old, now in standing if old != now.entity_id}
-    apart |= {(entity, None) for _, entity in hidden}
-    return {entity for pair in apart for entity in pair if entity is not None}, edges
+    edges |= _edges_at(conn, keys, nows)
+    apart = [(old, now) for old, now in zip(olds_, nows, strict=True) if old != now]
+    return concerned | {one for pair in apart for one in pair if one is not None}, edges
 
 
 _MENTION = (
@@ -283,7 +464,7 @@ _MENTION = (
 )
 
 
-def _show(conn: Connection, claimed: Sequence[tuple[WorkspaceKey, Standing]]) -> None:
+def _show(conn: Connection, claimed: Sequence[tuple[WorkspaceKey, int]]) -> None:
     """Mentions of candidates that a thing claims now become mentions of the thing."""
     if claimed:
         conn.execute(
@@ -300,7 +481,7 @@ def _show(conn: Connection, claimed: Sequence[tuple[WorkspaceKey, Standing]]) ->
             (
                 [workspace for (workspace, _), _ in claimed],
                 [key for (_, key), _ in claimed],
-                [now.entity_id for _, now in claimed],
+                [now for _, now in claimed],
             ),
         )
 

@@ -12,7 +12,7 @@ from itertools import product
 
 from lightfast_pipelines.domain import classification, entities, links, significance, topics
 from lightfast_pipelines.domain.events import Edge, Mention, Statement, Thing
-from lightfast_pipelines.domain.keys import is_candidate
+from lightfast_pipelines.domain.keys import GITHUB, is_candidate
 
 MAX_MENTIONS = 50
 
@@ -194,7 +194,9 @@ def enrich(statement: Statement) -> Enriched:
     linked = links.read_links(statement)
     edges = _edges((*statement.edges, *linked.edges))
     found = entities.find_entities(
-        f"{statement.title}\n{statement.content}", logins=statement.scope is not None
+        f"{statement.title}\n{statement.content}",
+        logins=statement.scope is not None,
+        host=statement.scope.host if statement.scope is not None else GITHUB,
     )
     return Enriched(
         category=kind.category,

@@ -6,7 +6,8 @@ Whole words, with the words around as evidence. Explicit references are in links
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Mention, Thing
@@ -72,23 +73,25 @@ def _files(text: str) -> Iterator[tuple[re.Match[str], Thing, float]]:
             yield match, Thing(keys.file(path), path), 0.8
 
 
-def _logins(text: str) -> Iterator[tuple[re.Match[str], Thing, float]]:
+def _logins(text: str, host: str) -> Iterator[tuple[re.Match[str], Thing, float]]:
     if _LOGIN.search(text) is None:
         return
     for match in _LOGIN.finditer(cover(text)):
         if match[1].lower() not in _NOISE_LOGIN and not match[1].isdigit():
-            yield match, Thing(keys.github_user_by_login(match[1]), f"@{match[1]}"), 0.8
+            yield match, Thing(keys.github_user_by_login(match[1], host), f"@{match[1]}"), 0.8
 
 
-def find_entities(text: str, *, logins: bool = False) -> tuple[Mention, ...]:
+def find_entities(
+    text: str, *, logins: bool = False, host: str = keys.GITHUB
+) -> tuple[Mention, ...]:
     """Mentions with role `text`, each key once, in order of kind and place.
 
-    `logins` is for texts written on GitHub, where `@name` addresses an account; a login is no stable
+    `logins` is for texts written on GitHub (at `host`), where `@name` addresses an account; a login is no stable
     id, so what it makes is a stub. Not made: services (a word alone does not tell one), absolute
     paths (they name a machine) and files without a folder (`Node.js`).
     """
     text = text[:_MAX_TEXT]
-    finders = []
+    finders: list[Callable[[str], Iterator[tuple[re.Match[str], Thing, float]]]] = []
     if "/" in text:
         finders += [_endpoints, _files]
     if "_" in text:
@@ -96,7 +99,7 @@ def find_entities(text: str, *, logins: bool = False) -> tuple[Mention, ...]:
     if "Error" in text or "Exception" in text:
         finders.append(_errors)
     if logins and "@" in text:
-        finders.append(_logins)
+        finders.append(partial(_logins, host=host))
     found: dict[str, Mention] = {}
     for finder in finders:
         for match, thing, confidence in finder(text):

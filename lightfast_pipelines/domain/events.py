@@ -125,11 +125,16 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class TextScope:
-    """Where the text was written, so that a bare `#12` can be read: a repository."""
+    """Where the text was written, so that a bare `#12` can be read: a repository.
+
+    `has_numbers` is false where a bare number is another's: a commit that a fork took over from elsewhere.
+    """
 
     repository_id: str
     repository_name: str
     host: str = "github.com"
+    is_fork: bool = False
+    has_numbers: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +209,22 @@ class LifecycleEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class NameClaim:
+    """At a time, a place (a repository) was called by a name.
+
+    `alias` is the key by that name (`github:ref:acme/shop`), `place` the key by its id, `shown` the
+    name as people read it. `at` is None where the payload names no time: then that of receipt counts.
+    `is_weak`: it counts only for the time before anything surer is known of the name.
+    """
+
+    alias: str
+    place: str
+    shown: str
+    at: datetime | None
+    is_weak: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """Where a payload belongs, from its own ids.
 
@@ -214,6 +235,7 @@ class Route:
     no linked resource itself (a comment through its issue): it goes where that entity's own
     observations went, and is parked until there are some.
     `by_hand`: wider than one resource (a team), so only a person links it, never an ingested line.
+    `names` is what the payload says of the names of places, of its own and of others.
     """
 
     resource_key: str
@@ -224,6 +246,7 @@ class Route:
     alternatives: tuple[tuple[str, str], ...] = ()
     via: str | None = None
     by_hand: bool = False
+    names: tuple[NameClaim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from lightfast_pipelines.domain.events import (
     Statement,
     Thing,
 )
+from lightfast_pipelines.domain.keys import github_place, is_stub
 
 _Item = TypeVar("_Item")
 
@@ -137,6 +138,55 @@ def _metadata(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return merged
 
 
+def _from_home(statements: list[Statement]) -> list[Statement]:
+    """A commit that is in several repositories is told by the one that it came from.
+
+    Its text is read there: a number in it is that repository's, whichever told of it first. Home is
+    what is no fork, then where it was pushed first.
+    """
+    places = {one.scope.repository_id for one in statements if one.scope is not None}
+    if len(places) < 2:
+        return statements
+
+    def age(one: Statement) -> tuple[bool, bool, float, str]:
+        assert one.scope is not None
+        at = one.updated_at or one.occurred_at
+        return (
+            one.scope.is_fork,
+            not one.scope.has_numbers,
+            at.timestamp(),
+            one.scope.repository_id,
+        )
+
+    home = min((one for one in statements if one.scope is not None), key=age).scope
+    assert home is not None
+    theirs = [one for one in statements if _place(one) == home.repository_id]
+    others = [_without_numbers(one) for one in statements if _place(one) != home.repository_id]
+    return [*theirs, *others]
+
+
+def _place(statement: Statement) -> str | None:
+    return statement.scope.repository_id if statement.scope is not None else None
+
+
+def _without_numbers(statement: Statement) -> Statement:
+    """Without what it makes of numbers in its own repository."""
+    if statement.scope is None:
+        return statement
+    own = f"{github_place(statement.scope.repository_id)}#"
+
+    def is_own(thing: Thing) -> bool:
+        return is_stub(thing.key) and any(
+            name.startswith(own) for name in (thing.key, *thing.aliases)
+        )
+
+    return replace(
+        statement,
+        edges=tuple(e for e in statement.edges if not is_own(e.subject) and not is_own(e.object)),
+        mentions=tuple(m for m in statement.mentions if not is_own(m.thing)),
+    )
+
+
 def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
     """The observation that a set of statements of one `source_id` makes.
 
@@ -161,6 +211,7 @@ def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
     for _, statement in ranked:
         if statement not in ordered:
             ordered.append(statement)
+    ordered = _from_home(ordered)
     first = ordered[0]
     if len(ordered) == 1:
         return first

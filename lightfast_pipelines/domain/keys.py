@@ -10,6 +10,9 @@ import hashlib
 import re
 from base64 import urlsafe_b64encode
 
+GITHUB = "github.com"
+"""The host whose ids and names stand in keys as they are; those of others carry their host."""
+
 # key prefix -> category of the entity; the longest matching prefix decides.
 _CATEGORIES = {
     "github:pr": "pull_request",
@@ -62,6 +65,7 @@ _CATEGORIES = {
     "sentry:ref": "reference",
     "candidate:name": "reference",
     "candidate:branch": "reference",
+    "observation": "observation",
     "user": "user",
     "file": "file",
     "endpoint": "endpoint",
@@ -69,6 +73,10 @@ _CATEGORIES = {
     "config": "config",
     "service": "service",
 }
+
+_BY_ID = re.compile(r"^github:ref:\d+(?:@[^#:]+)?#")
+_NAMED_NUMBER = re.compile(r"^(github:ref:[^#:@]+/[^#:@]+)(#\d+)$")
+_NUMBERED = re.compile(r"^github:(?:pr|issue|discussion):([^:#]+#\d+)$")
 
 
 def category_of(key: str) -> str:
@@ -161,9 +169,28 @@ def github_workflow_run(run_id: int | str) -> str:
     return f"github:workflow-run:{run_id}"
 
 
-def github_number_by_name(full_name: str, number: int | str) -> str:
+def at_host(number: int | str, host: str) -> str:
+    """An id of GitHub's with the host that gave it: a server of one's own counts from 1 as well."""
+    return str(number) if host == GITHUB else f"{number}@{host}"
+
+
+def host_of(number: str) -> str:
+    """The host in an id that `at_host` made."""
+    return number.partition("@")[2] or GITHUB
+
+
+def bare_number(number: str) -> str:
+    """The id without its host, as the host's own API knows it."""
+    return number.partition("@")[0]
+
+
+def _at(host: str) -> str:
+    return "" if host == GITHUB else f"{host}/"
+
+
+def github_number_by_name(full_name: str, number: int | str, host: str = GITHUB) -> str:
     """Alias of an issue, pull request or discussion by its repository's name (names ignore case)."""
-    return f"github:ref:{full_name.lower()}#{number}"
+    return f"github:ref:{_at(host)}{full_name.lower()}#{number}"
 
 
 def github_number_by_id(repository_id: int | str, number: int | str) -> str:
@@ -171,8 +198,46 @@ def github_number_by_id(repository_id: int | str, number: int | str) -> str:
     return f"github:ref:{repository_id}#{number}"
 
 
-def github_repository_by_name(full_name: str) -> str:
-    return f"github:ref:{full_name.lower()}"
+def github_repository_by_name(full_name: str, host: str = GITHUB) -> str:
+    return f"github:ref:{_at(host)}{full_name.lower()}"
+
+
+def github_place(repository_id: int | str) -> str:
+    """A repository as the holder of names: with `#5` after it, the alias of its number 5."""
+    return f"github:ref:{repository_id}"
+
+
+def github_owner_by_name(login: str, host: str = GITHUB) -> str:
+    """An owner as the first part of the names of its repositories."""
+    return f"github:ref:{_at(host)}{login.lower()}/"
+
+
+def owner_alias(alias: str) -> str:
+    """The first part of a repository's name: `github:ref:acme/` of `github:ref:acme/shop`."""
+    return alias[: alias.rfind("/") + 1]
+
+
+def named_number(key: str) -> tuple[str, str] | None:
+    """(the place's name, `#5`) of an alias by a repository's name; None for any other key."""
+    match = _NAMED_NUMBER.match(key)
+    return (match[1], match[2]) if match else None
+
+
+def number_by_id(alias: str) -> bool:
+    """Whether an alias of a number is made of its repository's id, which is given to no other."""
+    return _BY_ID.match(alias) is not None
+
+
+def moved(alias: str) -> str:
+    """Claimed by what a thing (alias by its ids) became when it was moved to another place."""
+    first, _, rest = alias.partition(":ref:")
+    return f"{first}:ref:moved:{rest}"
+
+
+def github_number_of(key: str) -> str | None:
+    """Alias by ids of an issue, pull request or discussion, from its own key."""
+    match = _NUMBERED.match(key)
+    return f"github:ref:{match[1]}" if match else None
 
 
 def github_short_sha(sha: str) -> str:
@@ -180,9 +245,9 @@ def github_short_sha(sha: str) -> str:
     return f"github:ref:sha:{sha.lower()}"
 
 
-def github_user_by_login(login: str) -> str:
+def github_user_by_login(login: str, host: str = GITHUB) -> str:
     """Alias of an account by its login, which can be renamed and taken over: never a stable id."""
-    return f"github:ref:@{login.lower()}"
+    return f"github:ref:{_at(host)}@{login.lower()}"
 
 
 def vercel_deployment(deployment_id: str) -> str:
@@ -428,6 +493,11 @@ def source_id(entity_key: str, transition: str, discriminator: str | int | None 
     return "|".join(parts)
 
 
+def telling(source_id: str) -> str:
+    """An observation as something that can itself be superseded: another tells the same from now on."""
+    return f"observation:{source_id}"
+
+
 def external_id(org_id: str, workspace_slug: str, source_id: str) -> str:
     """21 URL-safe characters, the same in any database."""
     digest = hashlib.sha256(
@@ -437,7 +507,7 @@ def external_id(org_id: str, workspace_slug: str, source_id: str) -> str:
 
 
 _NOREPLY = re.compile(
-    r"^(?:(?P<id>\d+)\+)?(?P<login>[A-Za-z0-9][A-Za-z0-9-]*(?:\[bot\])?)@users\.noreply\.github\.com$",
+    r"^(?:(?P<id>\d+)\+)?(?P<login>[A-Za-z0-9][A-Za-z0-9-]*(?:\[bot\])?)@users\.noreply\.(?P<host>[a-z0-9.-]+)$",
     re.IGNORECASE,
 )
 _PLACEHOLDER_HOSTS = frozenset(
@@ -484,10 +554,20 @@ def git_identity(name: str | None, email: str | None) -> str:
 def noreply_account(email: str | None) -> tuple[str | None, str] | None:
     """(account id or None, login) of a GitHub noreply address, which only GitHub hands out.
 
-    Format: docs.github.com, "Setting your commit email address".
+    Both carry the host where it is a server of one's own: `users.noreply.HOST`. Format:
+    docs.github.com, "Setting your commit email address".
     """
     match = _NOREPLY.match((email or "").strip())
-    return (match["id"], match["login"].lower()) if match else None
+    if match is None:
+        return None
+    host = match["host"].lower()
+    number = at_host(match["id"], host) if match["id"] else None
+    return number, login_at_host(match["login"], host)
+
+
+def login_at_host(login: str, host: str) -> str:
+    """A login in lower case, with its host where that is not github.com."""
+    return at_host(login.lower(), host)
 
 
 def is_placeholder_email(email: str | None) -> bool:

@@ -102,18 +102,21 @@ class _Found:
         return self.kind in ("plain", "unlikely")
 
 
-def _number(scope: TextScope | None, repository: str | None, number: str) -> Thing | None:
+def _number(
+    scope: TextScope | None, repository: str | None, number: str, host: str | None = None
+) -> Thing | None:
     """A stub for an issue, pull request or discussion; `repository` None means the text's own."""
+    home = scope.host if scope is not None else keys.GITHUB
+    host = host or home
     same = scope is not None and (
-        repository is None or repository.lower() == scope.repository_name.lower()
+        repository is None or (host == home and repository.lower() == scope.repository_name.lower())
     )
     if scope is not None and same:
         repository = scope.repository_name
     if repository is None:
         return None
-    host = scope.host if scope is not None else "github.com"
     return Thing(
-        key=keys.github_number_by_name(repository, number),
+        key=keys.github_number_by_name(repository, number, host),
         name=f"{repository}#{number}",
         url=f"https://{host}/{repository}/issues/{number}",
         aliases=(keys.github_number_by_id(scope.repository_id, number),) if scope and same else (),
@@ -143,23 +146,25 @@ def _numbers(text: str, scope: TextScope | None) -> Iterator[_Found]:
             else:
                 continue
             start -= len(name)
+        elif scope is not None and not scope.has_numbers:
+            continue
         if _IN_LINK_TEXT.match(text, match.end()):  # the link's address says what is meant
             continue
         yield _Found(start, match.end(), _number(scope, repository, match[1]), "number")
 
 
 def _urls(text: str, scope: TextScope | None) -> Iterator[_Found]:
-    hosts = {scope.host if scope is not None else "github.com"}
-    hosts |= {f"www.{host}" for host in hosts}
+    hosts = {keys.GITHUB, scope.host if scope is not None else keys.GITHUB}
     for match in _URL.finditer(text):
         # redirect.github.com is how bots quote foreign change logs without linking to them.
-        if match["host"].lower() not in hosts:
+        host = match["host"].lower().removeprefix("www.")
+        if host not in hosts:
             continue
         sha = match["sha"] or match["pull_sha"]
         if sha:
             yield _Found(match.start(), match.end(), _commit(sha, match[0]), "commit")
         else:
-            thing = _number(scope, match["repository"], match["number"])
+            thing = _number(scope, match["repository"], match["number"], host)
             shown = _LINK_TEXT.search(text, max(0, match.start() - 160), match.start())
             start = shown.start() if shown else match.start()
             yield _Found(start, match.end(), thing, "url")
@@ -169,7 +174,7 @@ def _find(text: str, scope: TextScope | None) -> list[_Found]:
     found: list[_Found] = []
     if "#" in text:
         found += _numbers(text, scope)
-    if scope is not None and ("GH-" in text or "gh-" in text):
+    if scope is not None and scope.has_numbers and ("GH-" in text or "gh-" in text):
         found += (
             _Found(m.start(), m.end(), _number(scope, None, m[1]), "number")
             for m in _GH.finditer(text)

@@ -129,7 +129,8 @@ def _vouched(people: Sequence[Identity]) -> list[tuple[str, list[int]]]:
         if identity.source == "github":
             by_account[identity.source_id].append(number)
             if identity.username:
-                by_login[identity.username.lower()].append(number)
+                host = keys.host_of(identity.source_id)
+                by_login[keys.login_at_host(identity.username, host)].append(number)
         if identity.email_verified and not keys.is_placeholder_email(identity.email):
             by_email[_address(identity)].append(number)
     # The account that an id in an address names, whether or not it is known by itself.

@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
+from lightfast_pipelines.domain.keys import bare_number
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.links import Workspace
 
@@ -162,7 +163,7 @@ def _resource_of(key: str) -> str | None:
     provider, _, rest = key.partition(":")
     kind, _, name = rest.partition(":")
     identifier = name.split("#")[0].split(":")[0].split("|")[0]
-    if provider == "github" and kind != "commit" and identifier.isdigit():
+    if provider == "github" and kind != "commit" and bare_number(identifier).isdigit():
         return f"github:repository:{identifier}"
     return None
 

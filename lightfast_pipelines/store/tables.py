@@ -675,6 +675,20 @@ entity_stubs = Table(
     _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id"), primary_key=True),
     _col("key", _KEY, "Alias under which something is referred to.", primary_key=True),
     _col(
+        "beside",
+        _KEY,
+        "Alias by ids that is stated with it (a number in its repository's own text), else empty.",
+        primary_key=True,
+        server_default=text("''"),
+    ),
+    _col(
+        "since",
+        _TIME,
+        "From when on it stands for this entity: a name may be given up and taken by another.",
+        primary_key=True,
+        server_default=text("'-infinity'"),
+    ),
+    _col(
         "entity_id",
         BigInteger,
         "Entity it stands for now: the thing itself, or a stub; null for a candidate that nothing claims.",
@@ -699,6 +713,31 @@ entity_lookups = Table(
     _col("stub_key", _KEY, "The reference (entity_stubs.key).", primary_key=True),
     Index("ix_entity_lookups_stub", "workspace_id", "stub_key"),
     comment="Aliases under which a reference can be found.",
+)
+
+place_names = Table(
+    "place_names",
+    metadata,
+    _col(
+        "org_id",
+        Text,
+        "Organisation that knows of it; empty where a payload of the deployment's own secret says it.",
+        primary_key=True,
+    ),
+    _col("alias", _KEY, "Key by the name: `github:ref:acme/shop`.", primary_key=True),
+    _col("place", _KEY, "Key by the id of what had the name: `github:ref:300`.", primary_key=True),
+    _col("day", Date, "Day (UTC) on which it had it.", primary_key=True),
+    _col(
+        "is_weak",
+        Boolean,
+        "Whether it counts only for the time before anything surer is known of the name.",
+        primary_key=True,
+    ),
+    _col("first_at", _TIME, "First time on that day."),
+    _col("last_at", _TIME, "Last time on that day."),
+    _col("shown", Text, "The name as it was written last on that day."),
+    Index("ix_place_names_place", "place", "last_at"),
+    comment="Which repository answered to which name when, as payloads said.",
 )
 
 observation_entities = Table(

@@ -164,6 +164,18 @@ STORIES: dict[str, tuple[str, str, str, Happened, Read]] = {
         ],
         ("globex/store", "active", None),
     ),
+    "handed from one installation to another": (
+        "github", "9", "1",
+        [
+            ("github", "installation_repositories", _repositories("added")),
+            ("github", "repository",
+             {**_repository("transferred", 3, "globex/store"), "installation": {"id": 9}}),
+            ("github", "installation_repositories",
+             {**_repositories("removed"), "repositories_removed": [
+                 {"id": 1, "name": "shop", "full_name": "acme/shop"}]}),
+        ],
+        ("globex/store", "active", None),
+    ),
     "archived": (
         "github", "7", "1",
         [("github", "repository", _repository("archived", 2, archived=True))],
@@ -279,6 +291,25 @@ def test_what_was_said_before_the_link_holds_after_it(conn: Connection, story: s
     (link,) = list_integrations(conn)
     conn.rollback()
     assert (link.resource_name, link.resource_status, link.status_reason) == expected
+
+
+def test_a_repository_is_read_through_the_installation_that_has_it_now(conn: Connection) -> None:
+    add_installation(conn, "github", "9", org_id="default")
+    add_installation(conn, "github", "8", org_id="rival")
+    _link(conn, "github", "7", "1")
+    for number in (8, 9):
+        payload = {**_repositories("added"), "installation": {"id": number}}
+        receive(conn, [told("github", "installation_repositories", payload)])
+    receive(conn, [told("github", "installation_repositories", _repositories("removed"))])
+    receive(conn, [told("github", "installation", _installed("deleted", 4, names=False))])
+    capture_all(conn)
+    (link,) = list_integrations(conn)
+    assert (link.resource_status, link.status_reason) == ("active", None)
+    where = """
+        SELECT n.external_id FROM lightfast.resources r
+        JOIN lightfast.installations n ON n.id = r.installation_id
+    """
+    assert one(conn, where) == "9"  # not that of another organisation
 
 
 def test_no_lifecycle_event_changes_what_is_stored_or_where_it_goes(conn: Connection) -> None:

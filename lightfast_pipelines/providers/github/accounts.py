@@ -15,7 +15,8 @@ from lightfast_pipelines.domain.events import (
     AccountKind,
     AccountMention,
 )
-from lightfast_pipelines.providers.fields import name_of, text, url, whole
+from lightfast_pipelines.providers.fields import name_of, text, url
+from lightfast_pipelines.providers.github.host import host_in, identity
 
 _KINDS: Mapping[str, AccountKind] = {
     "User": "person",
@@ -44,7 +45,7 @@ def account(user: Any) -> Account | None:
     """The account of a user object; None for a ghost (null or by name) and for one without an id."""
     if not isinstance(user, dict):
         return None
-    number = whole(user, "id")
+    number = identity(user)
     if number is None:
         return None
     login = name_of(user, "login")
@@ -54,7 +55,7 @@ def account(user: Any) -> Account | None:
     email = _email(user)
     return Account(
         source="github",
-        source_id=str(number),
+        source_id=number,
         username=login,
         email=email,
         name=_person(user),
@@ -76,7 +77,8 @@ def commit_account(person: Any) -> Account | None:
     return Account(
         source="git",
         source_id=keys.git_identity(name, email),
-        username=login,
+        # Of which host, nothing else of a commit's name and address says.
+        username=login and keys.at_host(login, host_in(person)),
         email=email,
         name=name,
         kind="bot" if is_web_flow(person) or robots.is_robot(name, email, login) else "unknown",

@@ -40,6 +40,7 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.github.accounts import account, commit_account
 from lightfast_pipelines.providers.github.commit_relations import FULL_SHA
+from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import Repository, repository_of
 
@@ -101,12 +102,12 @@ def read_workflow_run(payload: Mapping[str, Any]) -> Reading:
     if conclusion not in _CONCLUSIONS:
         return Parked(f"conclusion {conclusion[:100]} of workflow_run is not known yet")
     repository = repository_of(payload)
-    identity, at = whole(run, "id"), first_time(run, "updated_at", "created_at")
-    if identity is None or at is None:
-        raise Missing("workflow_run.id" if identity is None else "workflow_run.updated_at")
+    run_id, at = identity(run), first_time(run, "updated_at", "created_at")
+    if run_id is None or at is None:
+        raise Missing("workflow_run.id" if run_id is None else "workflow_run.updated_at")
     name = text(run, "name") or text(child(payload, "workflow"), "name") or "workflow"
     number, attempt = whole(run, "run_number"), whole(run, "run_attempt") or 1
-    key = keys.github_workflow_run(identity)
+    key = keys.github_workflow_run(run_id)
     subject = Thing(key, f"{name} #{number}"[:200] if number else name[:200], url(run))
     state = StateChange(
         subject, "status", _CONCLUSIONS[conclusion][2], at, 3, conclusion, {"attempt": attempt}
@@ -117,7 +118,7 @@ def read_workflow_run(payload: Mapping[str, Any]) -> Reading:
         "Workflow",
         name,
         {
-            "runId": str(identity),
+            "runId": keys.bare_number(run_id),
             "runNumber": number,
             "runAttempt": attempt,
             "workflow": name[:200],
@@ -143,24 +144,24 @@ def read_check_suite(payload: Mapping[str, Any]) -> Reading:
     if conclusion not in _CONCLUSIONS:
         return Parked(f"conclusion {conclusion[:100]} of check_suite is not known yet")
     repository = repository_of(payload)
-    identity, sha = whole(suite, "id"), name_of(suite, "head_sha")
+    suite_id, sha = identity(suite), name_of(suite, "head_sha")
     at = first_time(suite, "updated_at", "created_at")
-    if identity is None or sha is None or not FULL_SHA.fullmatch(sha):
-        raise Missing("check_suite.id" if identity is None else "check_suite.head_sha")
+    if suite_id is None or sha is None or not FULL_SHA.fullmatch(sha):
+        raise Missing("check_suite.id" if suite_id is None else "check_suite.head_sha")
     if at is None:
         raise Missing("check_suite.updated_at")
     headline = first_line(text(child(suite, "head_commit"), "message") or "")
     subject = repository.commit(sha.lower(), headline[:200] or None)
     name = text(app, "name") or "checks"
     # A suite that is asked for again keeps its id.
-    which = f"{identity}@{moment_key(at)}"
+    which = f"{suite_id}@{moment_key(at)}"
     told = _Checks(
         keys.source_id(subject.key, "check-suite.completed", which),
         "check-suite.completed",
         "Checks",
         name,
         {
-            "checkSuiteId": str(identity),
+            "checkSuiteId": keys.bare_number(suite_id),
             "app": name[:200],
             "checks": whole(suite, "latest_check_runs_count"),
         },
@@ -235,8 +236,8 @@ def add_origin(
             parts.relate("references", commit)
     if branch is None:
         return
-    head = whole(child(checks, "head_repository"), "id")
-    if head is not None and str(head) != parts.repository.id:
+    head = identity(child(checks, "head_repository"))
+    if head is not None and head != parts.repository.id:
         parts.references.append(Reference("branch", branch))
         return
     thing = parts.repository.branch(branch)
@@ -249,17 +250,17 @@ def add_pull_requests(parts: Parts, checks: Mapping[str, Any]) -> list[int]:
     numbers: list[int] = []
     for pull in children(checks, "pull_requests"):
         number, base = whole(pull, "number"), child(child(pull, "base"), "repo")
-        identity = whole(base, "id")
-        if number is None or identity is None:
+        base_id = identity(base)
+        if number is None or base_id is None:
             continue
         numbers.append(number)
         repository = (
             parts.repository
-            if str(identity) == parts.repository.id
-            else Repository(str(identity), None, None, None)
+            if base_id == parts.repository.id
+            else Repository(base_id, None, None, None)
         )
         thing = Thing(
-            keys.github_pull_request(identity, number),
+            keys.github_pull_request(base_id, number),
             f"#{number}",
             repository.page("pull", str(number)),
         )

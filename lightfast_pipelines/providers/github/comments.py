@@ -41,6 +41,7 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.commit_relations import FULL_SHA
+from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import Repository, repository_of
 
@@ -98,8 +99,8 @@ def reader(event: str) -> Callable[[Mapping[str, Any]], Reading]:
 
 def _statement(event: str, payload: Mapping[str, Any], action: _Action) -> Statement:
     repository, comment = repository_of(payload), needed_child(payload, "comment")
-    identity = whole(comment, "id")
-    if identity is None:
+    number = identity(comment)
+    if number is None:
         raise Missing("comment.id")
     place = _place(repository, event, payload, comment)
     at = _time(comment, place, action)
@@ -112,9 +113,9 @@ def _statement(event: str, payload: Mapping[str, Any], action: _Action) -> State
     parts.add_account("subject_author", place.item.get("user"))
     parts.add_place(place.item)
     _add_lines(parts, comment)
-    which = f"{identity}@{moment_key(at)}" if action.name == "edited" else str(identity)
+    which = f"{number}@{moment_key(at)}" if action.name == "edited" else number
     gone = action.name == "deleted"
-    own_key = keys.github_comment(thing, identity)
+    own_key = keys.github_comment(thing, number)
     return Statement(
         source_id=keys.source_id(place.subject.key, f"{thing}.{action.name}", which),
         source="github",
@@ -136,7 +137,7 @@ def _statement(event: str, payload: Mapping[str, Any], action: _Action) -> State
         states=(deletion(Thing(own_key), at),) if gone else (),
         metadata={
             **repository.facts,
-            "commentId": str(identity),
+            "commentId": keys.bare_number(number),
             "action": action.name,
             "url": url(comment),
             "path": name_of(comment, "path"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from lightfast_pipelines.domain import keys
@@ -15,10 +16,12 @@ from lightfast_pipelines.domain.events import Edge, Mention, Thing
 from lightfast_pipelines.domain.markup import cover
 from lightfast_pipelines.providers.fields import (
     LONGEST_NAME,
+    child,
     first_line,
     flag,
     name_of,
     text,
+    time,
 )
 from lightfast_pipelines.providers.github.accounts import MERGE_QUEUE, is_web_flow
 from lightfast_pipelines.providers.github.pushed import Push
@@ -28,6 +31,8 @@ _MERGE = re.compile(r"Merge pull request #(\d{1,10}) from \S")
 _TITLE_NUMBER = re.compile(r"\(#(\d{1,10})\)$")
 _REVERTS = re.compile(r"\bThis reverts commit ([0-9a-f]{7,64})\b", re.IGNORECASE)
 _CHERRY_PICKS = re.compile(r"\(cherry picked from commit ([0-9a-f]{7,64})\)", re.IGNORECASE)
+
+_BY_BUTTON = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,39 @@ def _is_squash(commit: Mapping[str, Any]) -> bool:
     return titled is not None and is_web_flow(commit.get("committer"))
 
 
+def numbers_are_own(push: Push, commit: Mapping[str, Any]) -> bool:
+    """Whether the numbers in a commit's message are those of the repository that it is pushed to.
+
+    A fork that is brought up to date gets commits of others, made earlier, whose numbers are their
+    own repository's. Its own are those that whoever pushes them made, and those that GitHub's button
+    made the moment before.
+    """
+    if not push.repository.is_fork:
+        return True
+    author, committer = child(commit, "author"), child(commit, "committer")
+    sender = child(push.payload, "sender")
+    pusher = child(push.payload, "pusher")
+    logins = {name_of(sender, "login"), name_of(pusher, "name")} - {None}
+    emails = {name_of(pusher, "email")} - {None}
+    for person in (author, committer):
+        if name_of(person, "username") in logins or name_of(person, "email") in emails:
+            return True
+    made_at = time(commit, "timestamp") or time(committer, "date")
+    return (
+        is_web_flow(committer)
+        and made_at is not None
+        and push.at is not None
+        and abs(push.at - made_at) <= _BY_BUTTON
+    )
+
+
 def commit_relations(
-    push: Push, subject: Thing, message: str, merge: MergePush | None
+    push: Push,
+    subject: Thing,
+    message: str,
+    merge: MergePush | None,
+    *,
+    numbers_are_own: bool = True,
 ) -> list[tuple[Mention, Edge]]:
     """The commit's relations, each with a mention of what stands at its other end."""
     headline = first_line(message)[:LONGEST_NAME]
@@ -93,8 +129,8 @@ def commit_relations(
         mention = Mention(other, "reference", edge.evidence, edge.confidence, edge.method)
         found.append((mention, edge))
 
-    merged = _MERGE.match(message)
-    titled = _TITLE_NUMBER.search(headline)
+    merged = _MERGE.match(message) if numbers_are_own else None
+    titled = _TITLE_NUMBER.search(headline) if numbers_are_own else None
     if merged:
         pull = push.repository.numbered(int(merged[1]))
         relate(Edge(pull, "merges_as", subject, 1.0, "merge message", headline))

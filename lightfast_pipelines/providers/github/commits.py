@@ -7,6 +7,7 @@ requests and other commits stands in `commit_relations`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -44,6 +45,7 @@ from lightfast_pipelines.providers.github.commit_relations import (
     MergePush,
     commit_relations,
     merge_push,
+    numbers_are_own,
 )
 from lightfast_pipelines.providers.github.pushed import Push
 
@@ -59,7 +61,7 @@ def commit_statements(push: Push) -> list[Statement]:
     )
     if head and all(commit.get("id") != head.get("id") for commit in commits):
         commits = [*commits, head]  # cut off by GitHub, or a branch made at a known commit
-    merge = merge_push(push, commits, head)
+    merge = merge_push(push, commits, head) if numbers_are_own(push, head) else None
     statements = (_statement(push, commit, merge, len(commits)) for commit in commits)
     return [statement for statement in statements if statement is not None]
 
@@ -114,7 +116,11 @@ def _statement(
     paths = list(dict.fromkeys(added + modified + removed))
     # A commit of the API's list names no files: that is not the same as changing none.
     are_known = any(kind in commit for kind in kinds)
-    relations = commit_relations(push, subject, message, merge)
+    is_own = numbers_are_own(push, commit)
+    relations = commit_relations(push, subject, message, merge, numbers_are_own=is_own)
+    scope = push.repository.scope
+    if scope is not None and not is_own:
+        scope = replace(scope, has_numbers=False)
     branch = push.repository.branch(push.branch or "")
     return Statement(
         source_id=keys.source_id(subject.key, "pushed"),
@@ -156,7 +162,7 @@ def _statement(
             "pushedBy": push.pusher and push.pusher.username,
         },
         updated_at=push.at,
-        scope=push.repository.scope,
+        scope=scope,
         link_text=message[:LONGEST_LINK_TEXT],
         branch=push.branch,
         paths=tuple(paths) if are_known else None,

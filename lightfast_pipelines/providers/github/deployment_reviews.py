@@ -37,6 +37,7 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
+from lightfast_pipelines.providers.github import host
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.checks import add_origin, add_pull_requests
 from lightfast_pipelines.providers.github.deployments import add_deployed, deployment_thing
@@ -79,7 +80,7 @@ def read_review(payload: Mapping[str, Any]) -> Reading:
     if verdict is None:
         return Parked(f"action {action[:100]} of deployment_review is not known yet")
     repository, run = repository_of(payload), needed_child(payload, "workflow_run")
-    identity = whole(run, "id")
+    identity = host.identity(run)
     if identity is None:
         raise Missing("workflow_run.id")
     since = time(payload, "since")

@@ -30,12 +30,14 @@ from lightfast_pipelines.providers.fields import (
     name_of,
     needed_child,
     text,
+    time,
     titled,
     url,
     whole,
 )
 from lightfast_pipelines.providers.github import changed_item, changes
 from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.moves import Move
 from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import repository_of
@@ -96,27 +98,33 @@ def _statement(
     number = whole(discussion, "number")
     if number is None:
         raise Missing("discussion.number")
-    at = first_time(discussion, transition.time, "updated_at", "created_at")
-    if at is None:
+    made_at = first_time(discussion, transition.time, "updated_at", "created_at")
+    if made_at is None:
         raise Missing(f"discussion.{transition.time}")
     title = text(discussion, "title") or ""
     key = keys.github_discussion(repository.id, number)
-    subject = repository.numbered_thing(key, number, title, url(discussion))
+    move = Move(child(payload, "changes"), "discussion", keys.github_discussion, "created")
+    subject = move.arrived(repository.numbered_thing(key, number, title, url(discussion)))
     category = name_of(child(discussion, "category"), "name")
     answer = child(payload, "answer") if transition.name == "answered" else {}
     answer_text = text(answer, "body")
     parts = Parts(repository, subject)
     parts.references.append(Reference("discussion", f"#{number}", subject.url))
+    move.add_to(parts)
     if category:
         parts.references.append(Reference("label", category))
     parts.add_people("answerer", [answer.get("user")])
     label_names = parts.add_labels(discussion)
     author = account(discussion.get("user"))
+    came_at = time(discussion, "updated_at") if move.origin is not None else None
+    at = came_at or made_at
     reason = name_of(discussion, "state_reason") if transition.name == "closed" else None
     return Statement(
         # It is deleted once, and a sweep that finds it gone does not know when.
         source_id=keys.source_id(
-            subject.key, transition.name, None if transition.name == "deleted" else moment_key(at)
+            subject.key,
+            transition.name,
+            None if transition.name == "deleted" else moment_key(made_at),
         ),
         source="github",
         source_type=f"discussion.{transition.name}",
@@ -146,6 +154,7 @@ def _statement(
                 else {},
             ),
             *([deletion(subject, at)] if transition.name == "deleted" else []),
+            *move.states(at),
         ),
         metadata={
             **repository.facts,

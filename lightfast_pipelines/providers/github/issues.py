@@ -30,20 +30,17 @@ from lightfast_pipelines.providers.fields import (
     name_of,
     needed_child,
     text,
+    time,
     titled,
     url,
     whole,
 )
 from lightfast_pipelines.providers.github import changed_item, changes
 from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.moves import Move
 from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.parts import Parts
-from lightfast_pipelines.providers.github.repository import (
-    Repository,
-    full_name,
-    repository_id,
-    repository_of,
-)
+from lightfast_pipelines.providers.github.repository import repository_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +97,31 @@ def _statement(
     number = whole(issue, "number")
     if number is None:
         raise Missing("issue.number")
-    at = first_time(issue, transition.time, "updated_at", "created_at")
-    if at is None:
+    made_at = first_time(issue, transition.time, "updated_at", "created_at")
+    if made_at is None:
         raise Missing(f"issue.{transition.time}")
     title = text(issue, "title") or ""
     key = keys.github_issue(repository.id, number)
-    subject = repository.numbered_thing(key, number, title, url(issue))
+    move = Move(child(payload, "changes"), "issue", keys.github_issue, "opened")
+    subject = move.arrived(repository.numbered_thing(key, number, title, url(issue)))
     parts = Parts(repository, subject)
     parts.references.append(Reference("issue", f"#{number}", subject.url))
-    _add_move(parts, child(payload, "changes"))
+    move.add_to(parts)
     parts.add_assignees(issue)
     label_names = parts.add_labels(issue)
     parts.add_milestone(issue)
     closed = transition.state == "closed"
     reason = name_of(issue, "state_reason") if transition.name == "closed" else transition.name
     author = account(issue.get("user"))
+    # One that comes from elsewhere keeps the time of its making, and is here since it came.
+    came_at = time(issue, "updated_at") if move.origin is not None else None
+    at = came_at or made_at
     return Statement(
         # It is deleted once, and a sweep that finds it gone does not know when.
         source_id=keys.source_id(
-            subject.key, transition.name, None if transition.name == "deleted" else moment_key(at)
+            subject.key,
+            transition.name,
+            None if transition.name == "deleted" else moment_key(made_at),
         ),
         source="github",
         source_type=f"issue.{transition.name}",
@@ -144,6 +147,7 @@ def _statement(
                 metadata={"reason": reason} if closed and reason else {},
             ),
             *([deletion(subject, at)] if transition.name == "deleted" else []),
+            *move.states(at),
         ),
         metadata={
             **repository.facts,
@@ -158,22 +162,3 @@ def _statement(
         updated_at=first_time(issue, "updated_at", "created_at"),
         scope=repository.scope,
     )
-
-
-def _add_move(parts: Parts, changes: Mapping[str, Any]) -> None:
-    """Where a transferred issue went, and where one that arrives by transfer came from."""
-    for side, label in (("new", "transferred to"), ("old", "transferred from")):
-        issue = child(changes, f"{side}_issue")
-        found = {"repository": child(changes, f"{side}_repository")}
-        number, identity = whole(issue, "number"), repository_id(found)
-        if number is None or identity is None:
-            continue
-        name = full_name(found["repository"])
-        other = Repository(identity, name, url(found["repository"]), None)
-        title = text(issue, "title") or ""
-        key = keys.github_issue(identity, number)
-        thing = other.numbered_thing(key, number, title, url(issue))
-        parts.references.append(
-            Reference("issue", f"{name or identity}#{number}", thing.url, label)
-        )
-        parts.relate("references", thing)

@@ -23,6 +23,7 @@ from lightfast_pipelines.providers.fields import (
     time,
     whole,
 )
+from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.repository import full_name, repository_id
 
@@ -61,6 +62,7 @@ RULES = (
     EventRule(
         "installation_repositories", "removed", "lifecycle", note="the repositories are removed"
     ),
+    EventRule("installation_target", "renamed", "lifecycle", note="the account is renamed"),
     *(
         EventRule("repository", action, "lifecycle", note=f"the repository is {change}")
         for action, change in _REPOSITORY.items()
@@ -102,6 +104,17 @@ def read_installation_repositories(payload: Mapping[str, Any]) -> Reading:
     return Lifecycle(events, f"installation_repositories {action}")
 
 
+def read_installation_target(payload: Mapping[str, Any]) -> Reading:
+    """The account that has the installation is called otherwise now. No time of its own. Raises Missing."""
+    action = text(payload, "action")
+    if action != "renamed":
+        return Parked(f"action {str(action)[:100]} of installation_target is not known yet")
+    login = name_of(child(payload, "account"), "login")
+    value: dict[str, Any] = {"account_login": login} if login else {}
+    event = _event("installation", _installation_id(payload), "renamed", None, "renamed", value)
+    return Lifecycle((event,), "installation_target renamed")
+
+
 def read_repository(payload: Mapping[str, Any]) -> Reading:
     """Raises Missing."""
     action = text(payload, "action")
@@ -111,42 +124,48 @@ def read_repository(payload: Mapping[str, Any]) -> Reading:
     if change is None:
         return Parked(f"action {str(action)[:100]} of repository is not known yet")
     repository = needed_child(payload, "repository")
-    identity = repository_id(payload)
-    if identity is None:
+    number = repository_id(payload)
+    if number is None:
         raise Missing("repository.id")
     at = time(repository, "updated_at")
     if change == "removed":  # updated_at is that of the last change before
         at = latest(at, time(repository, "pushed_at"))
-    event = _event("resource", identity, change, at, str(action), _repository_value(repository))
+    value = _repository_value(repository)
+    installation = identity(child(payload, "installation"))
+    if installation is not None and change != "removed":
+        value["installation"] = installation
+    event = _event("resource", number, change, at, str(action), value)
     return Lifecycle((event,), f"repository {action}")
 
 
 def _installation_id(payload: Mapping[str, Any]) -> str:
-    number = whole(child(payload, "installation"), "id")
+    number = identity(child(payload, "installation"))
     if number is None:
         raise Missing("installation.id")
-    return str(number)
+    return number
 
 
 def _resources(
     payload: Mapping[str, Any], field: str, change: str, at: datetime | None, reason: str
 ) -> Iterator[LifecycleEvent]:
+    """What an installation says of its repositories holds for that installation alone."""
+    of_installation = {"installation": _installation_id(payload)}
     for repository in children(payload, field):
-        number = whole(repository, "id")
+        number = identity(repository)
         if number is not None:
-            value = _repository_value(repository)
-            yield _event("resource", str(number), change, at, reason, value)
+            value = {**_repository_value(repository), **of_installation}
+            yield _event("resource", number, change, at, reason, value)
 
 
 def _event(
     kind: Literal["installation", "resource"],
-    identity: str,
+    subject_id: str,
     change: str,
     at: datetime | None,
     reason: str,
     value: dict[str, Any],
 ) -> LifecycleEvent:
-    return LifecycleEvent(kind, identity, change, at, f"GitHub: {kind} {reason}", value)
+    return LifecycleEvent(kind, subject_id, change, at, f"GitHub: {kind} {reason}", value)
 
 
 def _installation_value(installation: Mapping[str, Any]) -> dict[str, Any]:

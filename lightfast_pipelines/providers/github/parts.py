@@ -13,6 +13,7 @@ from lightfast_pipelines.domain.events import AccountMention, Edge, Mention, Ref
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url, whole
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.branch_names import linear_issues_of
+from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.repository import Repository
 
 
@@ -89,12 +90,12 @@ class Parts:
         """
         head = child(pull, "head")
         ref, fork = name_of(head, "ref"), child(head, "repo")
-        fork_id = whole(fork, "id")
+        fork_id = identity(fork)
         if ref and fork_id is None:
             self.references.append(Reference("branch", ref))
-        elif ref:
-            at_home = str(fork_id) == self.repository.id
-            home = self.repository if at_home else Repository(str(fork_id), None, url(fork), None)
+        elif ref and fork_id is not None:
+            at_home = fork_id == self.repository.id
+            home = self.repository if at_home else Repository(fork_id, None, url(fork), None)
             branch = home.branch(ref)
             self.references.append(Reference("branch", ref, branch.url))
             self.relate("on_branch", branch)

@@ -35,8 +35,8 @@ from lightfast_pipelines.providers.fields import (
     needed_child,
     text,
     titled,
-    whole,
 )
+from lightfast_pipelines.providers.github import host
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.outcomes import not_kept
 
@@ -78,7 +78,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     if transition is None:
         return Parked(f"action {action[:100]} of projects_v2_item is not known yet")
     item = needed_child(payload, "projects_v2_item")
-    identity, board = whole(item, "id"), name_of(item, "project_node_id")
+    identity, board = host.identity(item), name_of(item, "project_node_id")
     if identity is None or board is None:
         raise Missing(
             "projects_v2_item.id" if identity is None else "projects_v2_item.project_node_id"
@@ -88,7 +88,10 @@ def read(payload: Mapping[str, Any]) -> Reading:
         raise Missing(f"projects_v2_item.{transition.time}")
     kind = name_of(item, "content_type") or "item"
     key = keys.github_project_item(identity)
-    subject, project = Thing(key, f"{kind} {identity}"), Thing(keys.github_project(board))
+    subject, project = (
+        Thing(key, f"{kind} {identity}"),
+        Thing(keys.github_project(keys.at_host(board, host.host_in(item)))),
+    )
     field, value = _field(child(child(payload, "changes"), "field_value"))
     words = f"{field}: {value}" if field else kind
     gone = transition.name == "deleted"

@@ -19,7 +19,7 @@ from lightfast_pipelines.providers.contract import (
     Refused,
     Secret,
 )
-from lightfast_pipelines.providers.fields import Missing, child, name_of, whole
+from lightfast_pipelines.providers.fields import Missing, child, name_of
 from lightfast_pipelines.providers.github import (
     alerts,
     checks,
@@ -44,6 +44,8 @@ from lightfast_pipelines.providers.github import (
     signature,
 )
 from lightfast_pipelines.providers.github import body as bodies
+from lightfast_pipelines.providers.github.host import identity, localized
+from lightfast_pipelines.providers.github.names import names
 from lightfast_pipelines.providers.github.repository import (
     full_name,
     repository_id,
@@ -65,6 +67,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
     "discussion_comment": comments.reader("discussion_comment"),
     "installation": lifecycle.read_installation,
     "installation_repositories": lifecycle.read_installation_repositories,
+    "installation_target": lifecycle.read_installation_target,
     "issue_comment": comments.reader("issue_comment"),
     "issue_dependencies": issue_links.reader("issue_dependencies"),
     "issues": issues.read,
@@ -164,30 +167,34 @@ class GitHub:
         payload: Mapping[str, Any],
     ) -> Route | None:
         """By the repository, else by the installation, else by the organisation."""
+        payload = localized(payload)
         repository = child(payload, "repository")
-        installation = whole(child(payload, "installation"), "id")
-        installation_id = None if installation is None else str(installation)
-        identity = repository_id(payload)
-        if identity is not None:
+        installation_id = identity(child(payload, "installation"))
+        number = repository_id(payload)
+        said = names(payload)
+        if number is not None:
             return Route(
-                keys.github_repository(identity),
-                identity,
+                keys.github_repository(number),
+                number,
                 full_name(repository),
                 installation_id,
                 resource_meta(repository),
+                names=said,
             )
         # Their ids count apart from repositories': "7" alone could be a linked repository.
         if installation_id is not None:
             login = name_of(child(child(payload, "installation"), "account"), "login")
             of_installation = f"installation:{installation_id}"
-            return Route(f"github:{of_installation}", of_installation, login, installation_id)
+            return Route(
+                f"github:{of_installation}", of_installation, login, installation_id, names=said
+            )
         organization = child(payload, "organization")
-        number = whole(organization, "id")
+        number = identity(organization)
         if number is None:
             return None
         of_organization = f"organization:{number}"
         login = name_of(organization, "login")
-        return Route(f"github:{of_organization}", of_organization, login)
+        return Route(f"github:{of_organization}", of_organization, login, names=said)
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
         """For any payload of `decode`: statements, or why there are none. Does not raise."""
@@ -201,7 +208,7 @@ class GitHub:
         if reader is None:
             return Parked(f"event {event_type[:100]} is not known yet")
         try:
-            return reader(payload)
+            return reader(localized(payload))
         except Missing as missing:
             return Parked(f"{event_type}: {missing}")
 

@@ -45,6 +45,7 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github import changed_item, changes
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.branch_names import reverted_pull_request
+from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import Repository, repository_of
@@ -164,7 +165,7 @@ def _add_reverted(parts: Parts, pull: Mapping[str, Any], title: str) -> None:
     head = child(pull, "head")
     ref = name_of(head, "ref") or ""
     number = reverted_pull_request(ref, title)
-    if number is None or str(whole(child(head, "repo"), "id")) != parts.repository.id:
+    if number is None or identity(child(head, "repo")) != parts.repository.id:
         return
     other = parts.repository.numbered(number)
     parts.mentions.append(Mention(other, "reference", ref, 0.9, "branch"))

@@ -19,44 +19,52 @@ from lightfast_pipelines.providers.fields import (
     flag,
     name_of,
     url,
-    whole,
 )
+from lightfast_pipelines.providers.github.host import identity
 
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """`id` as text; `full_name` is `owner/name` where the payload says it, `url` without a slash."""
+    """`id` as text, with its host where that is not github.com; `full_name` is `owner/name` where the
+    payload says it, `url` without a slash."""
 
     id: str
     full_name: str | None
     url: str | None
     default_branch: str | None
+    is_fork: bool = False
 
     @property
     def thing(self) -> Thing:
-        aliases = (keys.github_repository_by_name(self.full_name),) if self.full_name else ()
-        return Thing(keys.github_repository(self.id), self.full_name, self.url, aliases)
+        if self.full_name is None:
+            return Thing(keys.github_repository(self.id), None, self.url)
+        alias = keys.github_repository_by_name(self.full_name, self.host)
+        return Thing(keys.github_repository(self.id), self.full_name, self.url, (alias,))
+
+    @property
+    def host(self) -> str:
+        return keys.host_of(self.id)
 
     @property
     def scope(self) -> TextScope | None:
         if self.full_name is None:
             return None
-        host = (self.url or "https://github.com/").split("/", 3)[2]
-        return TextScope(self.id, self.full_name, host)
+        return TextScope(self.id, self.full_name, self.host, self.is_fork)
 
     def number_aliases(self, number: int) -> tuple[str, ...]:
         """The aliases under which an issue, pull request or discussion is referred to."""
         by_id = keys.github_number_by_id(self.id, number)
         if self.full_name is None:
             return (by_id,)
-        return (by_id, keys.github_number_by_name(self.full_name, number))
+        return (by_id, keys.github_number_by_name(self.full_name, number, self.host))
 
     def numbered(self, number: int) -> Thing:
         """A stub of what has this number: an issue or a pull request, which nobody said."""
         by_id = keys.github_number_by_id(self.id, number)
         if self.full_name is None:
             return Thing(by_id)
-        return Thing(keys.github_number_by_name(self.full_name, number), aliases=(by_id,))
+        by_name = keys.github_number_by_name(self.full_name, number, self.host)
+        return Thing(by_name, aliases=(by_id,))
 
     def numbered_thing(self, key: str, number: int, title: str, address: str | None) -> Thing:
         """An issue, pull request or discussion by its key, with the aliases that it claims.
@@ -85,17 +93,19 @@ class Repository:
 
 
 def repository_id(payload: Mapping[str, Any]) -> str | None:
-    number = whole(child(payload, "repository"), "id")
-    return None if number is None else str(number)
+    """With its host where that is not github.com."""
+    return identity(child(payload, "repository"))
 
 
 def repository_of(payload: Mapping[str, Any]) -> Repository:
     """The payload's repository. Raises Missing."""
     found = child(payload, "repository")
-    identity = repository_id(payload)
-    if identity is None:
+    number = repository_id(payload)
+    if number is None:
         raise Missing("repository.id")
-    return Repository(identity, full_name(found), url(found), default_branch(found))
+    return Repository(
+        number, full_name(found), url(found), default_branch(found), flag(found, "fork") is True
+    )
 
 
 def full_name(repository: Mapping[str, Any]) -> str | None:

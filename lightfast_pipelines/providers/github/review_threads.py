@@ -123,6 +123,6 @@ def read(payload: Mapping[str, Any]) -> Reading:
         scope=repository.scope,
         # The comment's words were read when it was written.
         link_text="",
-        part=keys.github_comment("review-comment", identity),
+        part=keys.github_comment("review-comment", keys.at_host(identity, repository.host)),
     )
     return Understood((statement,))

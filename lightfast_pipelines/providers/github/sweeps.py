@@ -184,7 +184,7 @@ class _ByList:
             return None
         if self.kind == "deployment":
             return keys.github_deployment(place.resource_id, number)
-        return keys.github_comment(self.kind, number)
+        return keys.github_comment(self.kind, keys.at_host(number, keys.host_of(place.resource_id)))
 
     def resource(self, place: Place) -> Call | None:
         return Call(address(place))
@@ -196,6 +196,8 @@ class _ByList:
         which = things[0].key.split(":", 3)[3]
         if self.kind == "release":
             which = f"tags/{quote(which, safe='')}"
+        elif self.field == "comment":
+            which = keys.bare_number(which)
         return Call(f"{address(place)}/{self.path}/{which}", of_one=True)
 
     def gone(

@@ -46,12 +46,14 @@ def target_of(attachment: Mapping[str, Any]) -> Target | None:
 
 def _github(address: str, kind: str, title: str | None) -> Target | None:
     match = _GITHUB.match(address)
-    if match is None or not (match["host"].lower() in _GITHUB_HOSTS or kind.startswith("github")):
+    host = match["host"].lower() if match else ""
+    if match is None or not (host in _GITHUB_HOSTS or kind.startswith("github")):
         return None
     if match["sha"]:
         commit = Thing(keys.github_commit(match["sha"]), title, address)
         return Target("references", commit, Reference("commit", match["sha"], address, "linked"))
-    key = keys.github_number_by_name(match["repository"], match["number"])
+    host = keys.GITHUB if host in _GITHUB_HOSTS else host
+    key = keys.github_number_by_name(match["repository"], match["number"], host)
     thing = Thing(key, title or f"{match['repository']}#{match['number']}", address)
     shown = f"#{match['number']}"
     if match["kind"] == "pull":

@@ -71,7 +71,7 @@ def test_a_transferred_issue_names_where_it_went() -> None:
         "new_repository": repository("acme/web", 2),
     }
     assert edges(statement("issues", payload)) == {
-        ("github:issue:1#5", "references", "github:issue:2#40")
+        ("github:issue:1#5", "moved_to", "github:issue:2#40")
     }
 
 
@@ -188,7 +188,7 @@ def test_repositories_join_and_leave_an_installation() -> None:
     }
     (event,) = lifecycle("installation_repositories", payload)
     assert (event.subject_kind, event.subject_id, event.change) == ("resource", "1", "removed")
-    assert event.value == {"name": "acme/shop"}
+    assert event.value == {"name": "acme/shop", "installation": "7"}
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,9 @@ def examples(rule: EventRule) -> list[dict[str, Any]]:
         "installation_repositories": [
             {"action": action, "installation": INSTALLATION, f"repositories_{action}": [{"id": 1}]}
         ],
+        "installation_target": [
+            {"action": action, "installation": INSTALLATION, "account": {"login": "acmeinc"}}
+        ],
         "repository": [{"action": action, "repository": payloads.repository()}],
     }
     return known.get(rule.event, [{"action": "any", "repository": payloads.repository()}])

@@ -143,7 +143,7 @@ def test_an_attachment_tells_in_which_pull_request_the_issue_is_tracked() -> Non
             {"sourceType": "sentryIssue", "metadata": {"shortId": "shop-1a"}},
             "sentry:ref:SHOP-1A",
         ),
-        ("https://git.acme.dev/acme/shop/issues/7", {}, "github:ref:acme/shop#7"),
+        ("https://git.acme.dev/acme/shop/issues/7", {}, "github:ref:git.acme.dev/acme/shop#7"),
         ("https://git.acme.dev/acme/shop/issues/7", {"sourceType": "url"}, None),
         ("https://notsentry.io/issues/991", {"sourceType": "url"}, None),
         ("https://figma.com/file/1", {"sourceType": "figma"}, None),

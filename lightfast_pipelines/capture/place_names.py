@@ -1,0 +1,262 @@
+"""Which place (a repository) answered to which name at which time, from everything that says so.
+
+A name can be given up and taken by another place. Resolution asks who held it when a text was
+written; a place that was renamed keeps its old name until another takes it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, date, datetime
+from itertools import pairwise
+
+from lightfast_pipelines.capture.reading import ReadPayload
+from lightfast_pipelines.capture.routing import Reach
+from lightfast_pipelines.domain.events import Lifecycle
+from lightfast_pipelines.domain.keys import owner_alias
+from lightfast_pipelines.store.database import Connection
+
+# Claims of payloads that reach no workspace and are verified by the deployment's own secret, which
+# speaks for every organisation.
+EVERYONE = ""
+_MOST_RENAMES = 5
+
+WorkspaceName = tuple[int, str]
+_Claim = tuple[datetime, str, bool]
+Tenure = Sequence[tuple[datetime | None, str]]
+"""(since, place), oldest first; the first holds for all that came before as well (since None)."""
+
+
+def add_names(conn: Connection, payloads: Iterable[ReadPayload], reached: Reach) -> set[str]:
+    """Records what these payloads say; returns the names (aliases) that may mean another place now."""
+    claims: dict[tuple[str, str, str, date, bool], tuple[datetime, datetime, str]] = {}
+    orgs = _verified_for(conn, payloads := [one for one in payloads if one.route])
+    for payload in payloads:
+        assert payload.route is not None
+        found = {one.link.org_id for one in reached[payload.raw.id]}
+        found |= {payload.raw.org_id} if payload.raw.org_id else set()
+        for org in found or {orgs.get(payload.raw.verified_by, EVERYONE)}:
+            for name in payload.route.names:
+                at = name.at or payload.raw.received_at
+                # The API tells what happened long ago under the name of today.
+                is_weak = name.is_weak or payload.raw.ingestion_source in ("api", "backfill")
+                key = (org, name.alias, name.place, at.astimezone(UTC).date(), is_weak)
+                first, last, shown = claims.get(key, (at, at, name.shown))
+                shown = max((last, shown), (at, name.shown))[1]
+                claims[key] = (min(first, at), max(last, at), shown)
+    shown_again = {key[2] for key in claims} | _changed_resources(payloads)
+    if not claims:
+        _show_names(conn, shown_again)
+        return set()
+    known = _places_of(conn, {(key[0], key[1]) for key in claims})
+    rows = sorted((*key, *value) for key, value in claims.items())
+    changed = conn.execute(
+        """
+        INSERT INTO lightfast.place_names AS n
+          (org_id, alias, place, day, is_weak, first_at, last_at, shown)
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::date[], %s::boolean[],
+                             %s::timestamptz[], %s::timestamptz[], %s::text[])
+        ON CONFLICT (org_id, alias, place, day, is_weak) DO UPDATE SET
+          first_at = least(n.first_at, excluded.first_at),
+          last_at = greatest(n.last_at, excluded.last_at),
+          shown = CASE WHEN (excluded.last_at, excluded.shown COLLATE "C")
+                            > (n.last_at, n.shown COLLATE "C") THEN excluded.shown ELSE n.shown END
+        WHERE n.first_at > excluded.first_at OR n.last_at < excluded.last_at
+           OR (n.last_at = excluded.last_at AND n.shown COLLATE "C" < excluded.shown COLLATE "C")
+        RETURNING org_id, alias, place
+        """,
+        [list(column) for column in zip(*rows, strict=True)],
+    ).fetchall()
+    _show_names(conn, shown_again)
+    stale = {
+        alias
+        for org, alias, place in changed
+        if known.get((org, alias), frozenset()) != frozenset({place})
+    }
+    return stale | _under_new_owners(conn, stale)
+
+
+def _under_new_owners(conn: Connection, aliases: set[str]) -> set[str]:
+    """The names that these have since their owners are called otherwise."""
+    found: set[str] = set()
+    for _ in range(_MOST_RENAMES):
+        rows = conn.execute(
+            "SELECT DISTINCT place, alias FROM lightfast.place_names WHERE place = ANY(%s)",
+            (sorted({owner_alias(alias) for alias in aliases}),),
+        ).fetchall()
+        later = {
+            new + alias.removeprefix(old)
+            for old, new in rows
+            for alias in aliases
+            if owner_alias(alias) == old
+        }
+        aliases = later - found
+        if not aliases:
+            break
+        found |= aliases
+    return found
+
+
+def _changed_resources(payloads: Iterable[ReadPayload]) -> set[str]:
+    """Places of the resources that the payloads change: those were named by what changed them."""
+    return {
+        f"{payload.raw.provider}:ref:{event.subject_id}"
+        for payload in payloads
+        if isinstance(payload.reading, Lifecycle)
+        for event in payload.reading.events
+        if event.subject_kind == "resource"
+    }
+
+
+def _verified_for(conn: Connection, payloads: Sequence[ReadPayload]) -> dict[str, str]:
+    """Whose secret verified them: `installation:ID` -> organisation."""
+    names = {one.raw.verified_by for one in payloads}
+    ids = [int(name[13:]) for name in names if name.startswith("installation:")]
+    if not ids:
+        return {}
+    rows = conn.execute(
+        "SELECT 'installation:' || id, org_id FROM lightfast.installations WHERE id = ANY(%s)",
+        (ids,),
+    )
+    return dict(rows.fetchall())
+
+
+def _places_of(
+    conn: Connection, names: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], frozenset[str]]:
+    wanted = sorted(names)
+    rows = conn.execute(
+        """
+        SELECT k.org_id, k.alias, array_agg(DISTINCT n.place)
+        FROM unnest(%s::text[], %s::text[]) AS k (org_id, alias)
+        JOIN lightfast.place_names n USING (org_id, alias) GROUP BY 1, 2
+        """,
+        ([org for org, _ in wanted], [alias for _, alias in wanted]),
+    )
+    return {(org, alias): frozenset(places) for org, alias, places in rows}
+
+
+def stubs_named(conn: Connection, aliases: Iterable[str]) -> set[tuple[int, str]]:
+    """Stubs (workspace, key) that name something in a place by one of these names."""
+    wanted = sorted(aliases)
+    if not wanted:
+        return set()
+    # A name of an owner ends in a slash: all that begins with it is concerned.
+    first = [alias if alias.endswith("/") else f"{alias}#" for alias in wanted]
+    rows = conn.execute(
+        """
+        SELECT DISTINCT s.workspace_id, s.key
+        FROM unnest(%s::text[], %s::text[]) AS k (first, past)
+        CROSS JOIN lightfast.workspaces w
+        JOIN lightfast.entity_stubs s ON s.workspace_id = w.id
+          AND s.key >= k.first COLLATE "C" AND s.key < k.past COLLATE "C"
+        """,
+        (first, [name[:-1] + chr(ord(name[-1]) + 1) for name in first]),
+    )
+    return {(workspace, key) for workspace, key in rows}
+
+
+def tenures(conn: Connection, names: Iterable[WorkspaceName]) -> dict[WorkspaceName, Tenure]:
+    """Who held these names (workspace, alias), as far as the workspace's organisation knows."""
+    wanted = sorted(set(names))
+    found = _tenures(conn, wanted)
+    # A repository is also known by what its owner is called since a renaming.
+    renamed = {name: name[1] for name in wanted if name not in found}
+    for _ in range(_MOST_RENAMES):
+        owners = {(name[0], owner_alias(alias)) for name, alias in renamed.items()}
+        before = _tenures(conn, sorted(owners)) if owners else {}
+        renamed = {
+            name: before[name[0], owner][-1][1] + alias.removeprefix(owner)
+            for name, alias in renamed.items()
+            if (name[0], owner := owner_alias(alias)) in before
+        }
+        if not renamed:
+            break
+        earlier = _tenures(conn, sorted({(name[0], alias) for name, alias in renamed.items()}))
+        for name, alias in list(renamed.items()):
+            if (name[0], alias) in earlier:
+                found[name] = earlier[name[0], alias]
+                del renamed[name]
+    return found
+
+
+def _tenures(conn: Connection, wanted: Sequence[WorkspaceName]) -> dict[WorkspaceName, Tenure]:
+    if not wanted:
+        return {}
+    rows = conn.execute(
+        """
+        SELECT k.workspace_id, k.alias, n.place, n.first_at, n.last_at, n.is_weak
+        FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, alias)
+        JOIN lightfast.workspaces w ON w.id = k.workspace_id
+        JOIN lightfast.place_names n ON n.org_id IN (w.org_id, %s) AND n.alias = k.alias
+        """,
+        ([w for w, _ in wanted], [alias for _, alias in wanted], EVERYONE),
+    )
+    claims: dict[WorkspaceName, list[_Claim]] = defaultdict(list)
+    for workspace, alias, place, first, last, is_weak in rows:
+        claims[workspace, alias] += [(first, place, is_weak), (last, place, is_weak)]
+    return {name: tenure(ones) for name, ones in claims.items()}
+
+
+def tenure(claims: Collection[_Claim]) -> Tenure:
+    """Who held a name when, from (time, place, weak) of all that says so.
+
+    What is weak (an old name in a renaming, a list without a time, the API) counts for the time before
+    anything surer.
+    """
+    first = min((at for at, _, is_weak in claims if not is_weak), default=None)
+    ordered = sorted(
+        {(at, place) for at, place, is_weak in claims if not is_weak or first is None or at < first}
+    )
+    changes = [one for before, one in pairwise(ordered) if before[1] != one[1]]
+    return [(None, ordered[0][1]), *changes]
+
+
+def _show_names(conn: Connection, places: Iterable[str]) -> None:
+    """Gives the resources of these places the name that was stated last, its owner as it is called now."""
+    wanted = sorted(places)
+    if not wanted:
+        return
+    conn.execute(
+        """
+        WITH places AS (
+          SELECT k.place FROM unnest(%(places)s::text[]) AS k (place)
+          UNION
+          SELECT n.place FROM unnest(%(places)s::text[]) AS k (place)
+          JOIN lightfast.place_names n ON right(k.place, 1) = '/'
+           AND n.alias >= k.place COLLATE "C"
+           AND n.alias < left(k.place, -1) || '0' COLLATE "C"
+        ), named AS (
+          SELECT r.id, CASE WHEN o.shown IS NULL THEN n.shown
+                       ELSE o.shown || '/' || split_part(n.shown, '/', 2) END AS shown
+          FROM places k
+          JOIN lightfast.resources r ON r.provider = split_part(k.place, ':', 1)
+           AND r.provider_resource_id = split_part(k.place, ':', 3)
+          CROSS JOIN LATERAL (
+            SELECT n.alias, n.shown, n.last_at FROM lightfast.place_names n
+            WHERE n.org_id IN (r.org_id, %(everyone)s) AND n.place = k.place
+            ORDER BY n.is_weak, n.last_at DESC, n.shown COLLATE "C" DESC LIMIT 1
+          ) n
+          LEFT JOIN LATERAL (
+            SELECT o.shown FROM lightfast.place_names o
+            WHERE o.org_id IN (r.org_id, %(everyone)s) AND o.last_at >= n.last_at
+              AND o.place = regexp_replace(n.alias, '[^/]*$', '')
+            ORDER BY o.last_at DESC, o.shown COLLATE "C" DESC LIMIT 1
+          ) o ON true
+        )
+        UPDATE lightfast.resources r SET resource_name = n.shown, updated_at = now()
+        FROM named n WHERE n.id = r.id AND r.resource_name IS DISTINCT FROM n.shown
+        """,
+        {"places": wanted, "everyone": EVERYONE},
+    )
+
+
+def place_at(tenure: Tenure, at: datetime) -> str:
+    """Who held the name at a time."""
+    return [place for since, place in tenure if since is None or since <= at][-1]
+
+
+def is_contested(tenure: Tenure) -> bool:
+    """Whether several places held the name, one after the other."""
+    return len({place for _, place in tenure}) > 1
