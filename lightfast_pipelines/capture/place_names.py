@@ -112,7 +112,11 @@ def _changed_resources(payloads: Iterable[ReadPayload]) -> set[str]:
 def _verified_for(conn: Connection, payloads: Sequence[ReadPayload]) -> dict[str, str]:
     """Whose secret verified them: `installation:ID` -> organisation."""
     names = {one.raw.verified_by for one in payloads}
-    ids = [int(name[13:]) for name in names if name.startswith("installation:")]
+    ids = [
+        int(number)
+        for name in names
+        if name.startswith("installation:") and (number := name.partition(":")[2]).isdigit()
+    ]
     if not ids:
         return {}
     rows = conn.execute(
