@@ -6,6 +6,7 @@ import pytest
 
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Statement
+from lightfast_pipelines.domain.keys import is_candidate
 from tests.providers.github import payloads as github
 from tests.providers.github.readings import statement, statements
 
@@ -21,7 +22,12 @@ LINKED: dict[str, list[str]] = {
 
 
 def _fixed(found: Statement) -> list[str]:
-    return sorted(edge.object.key for edge in enrich(found).edges if edge.type == "fixes")
+    """What is fixed for certain: a candidate becomes an edge only where an issue claims the name."""
+    return sorted(
+        edge.object.key
+        for edge in enrich(found).edges
+        if edge.type == "fixes" and not is_candidate(edge.object.key)
+    )
 
 
 @pytest.mark.parametrize("text", LINKED)
