@@ -25,7 +25,15 @@ def lived(seed: int, steps: int = 60, *, teams: int = 2) -> World:
 
 def _make(world: World) -> None:
     dice = world.random
-    world.issue(dice.choice(world.teams), dice.choice(world.people), priority=dice.randrange(5))
+    made = world.issue(
+        dice.choice(world.teams), dice.choice(world.people), priority=dice.randrange(5)
+    )
+    number = len(world.issues)
+    if number % 3 == 0:
+        world.attach(made, made["creator"], f"https://github.com/acme/shop/pull/{number}")
+    if number % 4 == 0:
+        kind = ("blocks", "duplicate", "related")[number // 4 % 3]
+        world.relate(made, world.issues[number - 2], kind)
 
 
 def _change(world: World) -> None:

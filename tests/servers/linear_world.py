@@ -150,12 +150,55 @@ class World:
             "team": team,
             "state": self.states[2],
             "history": [],
+            "attachments": [],
+            "relations": [],
             **{name: None for name in _LINKS if name not in ("team", "state")},
             **more,
         }
         self.issues.append(_with_label_ids(made))
         self._tell("Issue", "create", self._issue_data(made), at, made["url"], made["creator"])
         return made
+
+    def attach(self, issue: Json, by: Json, address: str) -> Json:
+        at, number = self._soon(), sum(len(each["attachments"]) for each in self.issues) + 1
+        made: Json = {
+            "id": f"attachment-{number}",
+            "createdAt": at,
+            "updatedAt": at,
+            "title": f"Pull request {number}",
+            "subtitle": None,
+            "url": address,
+            "sourceType": "github",
+            "metadata": {"status": "open"},
+            "creator": by,
+        }
+        issue["attachments"].append(made)
+        data = {name: each for name, each in made.items() if name != "creator"}
+        _link(data, made, "creator")
+        data |= {"issueId": issue["id"], "issue": self._named(issue)}
+        self._tell("Attachment", "create", data, at, None, by)
+        return made
+
+    def relate(self, issue: Json, other: Json, kind: str) -> None:
+        at, number = self._soon(), sum(len(each["relations"]) for each in self.issues) + 1
+        named = {name: other[name] for name in ("id", "identifier", "title", "url")}
+        made: Json = {"id": f"relation-{number}", "createdAt": at, "type": kind}
+        made["relatedIssue"] = other
+        issue["relations"].append(made)
+        data = {name: made[name] for name in ("id", "createdAt", "type")} | {"updatedAt": at}
+        data |= {"issueId": issue["id"], "issue": self._named(issue)}
+        data |= {"relatedIssueId": other["id"], "relatedIssue": named}
+        self._tell("IssueRelation", "create", data, at, None, None)
+
+    def _named(self, issue: Json) -> Json:
+        named = {name: issue[name] for name in ("id", "identifier", "title", "url")}
+        _link(named, issue, "team")
+        return named
+
+    def _soon(self) -> str:
+        """A moment later, without a throw of the dice."""
+        self.now += timedelta(milliseconds=1)
+        return text_of(self.now)
 
     def change(self, issue: Json, by: Json | None = None, **changes: Any) -> None:
         """One mutation of any fields; `labels` and links are given as things."""

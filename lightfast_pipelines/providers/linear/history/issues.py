@@ -1,4 +1,5 @@
 """Walks issues and their histories, which go back from now: each entry becomes an `Issue` webhook.
+What hangs on an issue comes with it.
 
 A page brings some entries of each issue; one with more that may be in the window is asked for by
 itself, and again as long as it has more.
@@ -26,6 +27,14 @@ from lightfast_pipelines.providers.history import (
 )
 from lightfast_pipelines.providers.linear.history import queries
 from lightfast_pipelines.providers.linear.history.counting import Asked, Costs, Counted, counting
+from lightfast_pipelines.providers.linear.history.hanging import (
+    ATTACHMENT,
+    ATTACHMENTS,
+    RELATION,
+    RELATIONS,
+    SELECTION,
+    hanging_on,
+)
 from lightfast_pipelines.providers.linear.history.listing import reached, trouble
 from lightfast_pipelines.providers.linear.history.records import BOT, OUTSIDER, PERSON
 from lightfast_pipelines.providers.linear.history.rewinding import Rewinding
@@ -55,7 +64,7 @@ assignee {{ {PERSON} }} delegate {{ id name }} state {{ id name type }} team {{ 
 project {{ id name }} cycle {{ id number name }} parent {{ id }} projectMilestone {{ id name }}
 """
 _SELECTION = f"""{_ITEM}
-labels(first: {_LABELS}) {{ nodes {{ {_LABEL} }} }}
+labels(first: {_LABELS}) {{ nodes {{ {_LABEL} }} }} {SELECTION}
 history(first: $entries, after: $before, orderBy: createdAt) {{
   nodes {{ {_ENTRY} }} pageInfo {{ hasNextPage endCursor }}
 }}
@@ -66,7 +75,8 @@ _DATES = f"""createdAt history(first: {_ENTRIES}, orderBy: createdAt) {{
 
 
 def _points(entries: int) -> float:
-    return queries.points(_ITEM, (_LABELS, _LABEL), (entries, _ENTRY))
+    hanging = ((ATTACHMENTS, ATTACHMENT), (RELATIONS, RELATION))
+    return queries.points(_ITEM, (_LABELS, _LABEL), (entries, _ENTRY), *hanging)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,7 @@ class IssueWalker:
                     continue
                 rewinding = Rewinding.of(issue, organization)
                 told += _told(rewinding, history["nodes"], window, troubles, is_first=True)
+                told += _hanging(issue, organization, window, troubles)
                 told += _made(rewinding, window)
             except (LookupError, TypeError, ValueError, AttributeError) as error:
                 troubles.append(trouble("issue", issue, error))
@@ -182,6 +193,8 @@ def _deep(found: Sequence[Any], organization: str, window: Window, cursor: Curso
             history, then = issue["history"], cursor.get("then")
             rewinding = Rewinding(**then) if then else Rewinding.of(issue, organization)
             told += _told(rewinding, history["nodes"], window, troubles, is_first=not then)
+            if not then:
+                told += _hanging(issue, organization, window, troubles)
             if _goes_on(history, window.since):
                 following["before"] = history["pageInfo"]["endCursor"]
                 following["then"] = rewinding.to_json()
@@ -216,6 +229,18 @@ def _told(
             told += rewinding.back(entry)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             troubles.append(trouble(f"issue {rewinding.data['id']} history", entry, error))
+    return told
+
+
+def _hanging(
+    issue: Json, organization: str, window: Window, troubles: list[Trouble]
+) -> list[Record]:
+    told: list[Record] = []
+    for each in hanging_on(issue, organization):
+        if isinstance(each, Trouble):
+            troubles.append(each)
+        elif each.occurred_at >= window.since:
+            told.append(each)
     return told
 
 

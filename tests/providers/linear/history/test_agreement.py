@@ -192,3 +192,30 @@ def test_what_a_record_lacks_of_its_webhook_is_declared() -> None:
                             lost = untold(told[each.source_id], record.payload, known)
                             undeclared |= {(name, path) for path in lost}
     assert not undeclared, sorted(undeclared)
+
+
+def test_what_hangs_on_an_issue_has_the_same_edges_by_either_way() -> None:
+    world = World()
+    first, second = world.issue(), world.issue()
+    world.attach(first, world.people[0], "https://github.com/acme/shop/pull/7")
+    world.relate(first, second, "blocks")
+    by_webhook, by_api = told_by_webhooks(world), told_by_api(world)
+    hanging = [
+        each for each in by_webhook.values() if each.source_type.startswith(("att", "issue-"))
+    ]
+    assert len(hanging) == 2
+    for each in hanging:
+        assert each.edges
+        assert by_api[each.source_id].edges == each.edges
+        assert by_api[each.source_id].title == each.title
+
+
+def test_what_does_not_fit_beside_its_issue_is_said() -> None:
+    world = World()
+    issue = world.issue()
+    for number in range(11):
+        world.attach(issue, world.people[0], f"https://github.com/acme/shop/pull/{number + 1}")
+    walker = next(each for each in HISTORY.walkers if each.entity_type == "issue")
+    with api_of(HISTORY, app(Linear(world)), KEY) as api:
+        walked = api.walk(walker, PLACE, EVER)
+    assert ["more than 10 attachments" in str(trouble) for trouble in walked.troubles] == [True]
