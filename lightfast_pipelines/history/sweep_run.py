@@ -228,8 +228,8 @@ class SweepRun:
             yield things, found
 
     def _found(self, things: Sequence[Known]) -> Mapping[str, datetime | None]:
-        call = self._kind.confirm(self._place, things)
         try:
+            call = self._kind.confirm(self._place, things)
             answer = self._ask(call)
             if answer.status in _WITHHELD or _is_elsewhere(call, answer):
                 return {}

@@ -49,6 +49,13 @@ DEEPER: Mapping[tuple[str, str], list[Cursor]] = {
 }
 
 
+# Where a sweep does.
+SWEPT_DEEPER: list[Cursor] = [
+    {"more": [[5, None, "c"]], "then": None},
+    {"more": [[5, "node", "c"]], "then": None},
+]
+
+
 def calls_of(provider: str) -> Iterator[Call]:
     """What walks, estimates and sweeps ask."""
     history, place = discover_history()[provider], PLACES[provider]
@@ -63,9 +70,10 @@ def calls_of(provider: str) -> Iterator[Call]:
             yield probe
     for sweep in discover_recovery()[provider].sweeps:
         yield sweep.call(place, None)
-        yield sweep.confirm(
-            place, [Known("a:b:1:5" if provider == "sentry" else "a:b:c:1#5", None, "", {})]
-        )
+        if sweep.kind == "discussion-comment":
+            yield from (sweep.call(place, cursor) for cursor in SWEPT_DEEPER)
+        key = "a:b:1:5" if provider == "sentry" else "a:b:c:1#5"
+        yield sweep.confirm(place, [Known(key, None, "", {"comment": {"node_id": "DC_5"}})])
         resource = sweep.resource(place)
         if resource is not None:
             yield resource

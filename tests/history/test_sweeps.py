@@ -108,7 +108,7 @@ def test_nothing_is_marked_and_little_asked_where_all_is_there(
 ) -> None:
     with sweeps(database, remembered) as (served, run):
         reports = run()
-        assert served.count() == 3 + 1 + 2 + 3 + 1
+        assert served.count() == 3 + 1 + 2 + 3 + 1 + 1
     assert [one.gone for one in reports.values() if one.gone] == []
     assert {one.status for one in reports.values()} == {"whole"}
     assert reports["issue"].known == reports["issue"].listed == ISSUES

@@ -128,6 +128,11 @@ def test_what_is_deleted_at_github_is_marked(database: Database) -> None:
         discussion, release = world.discussions[0], world.releases[0]
         world.delete_discussion(discussion.number)
         gone.add(f"github:discussion:{repository}#{discussion.number}")
+        answers = {one.id for one in discussion.comments}
+        talk = next(one for one in world.discussions if len(one.comments) > 1)
+        answers.add(talk.comments[-1].id)
+        world.delete_comment(talk.comments[-1].id)
+        gone |= {f"github:comment:discussion-comment:{one}" for one in answers}
         world.delete_release(release.tag)
         gone.add(f"github:release:{repository}:{release.tag}")
         deployment = world.deployments[0].id

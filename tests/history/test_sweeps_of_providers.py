@@ -36,6 +36,12 @@ LAST: dict[str, tuple[str, str, str, dict[str, Any]]] = {
         more.review_comment(),
     ),
     "commit comment": ("github", "commit-comment", "commit_comment", more.commit_comment()),
+    "discussion comment": (
+        "github",
+        "discussion-comment",
+        "discussion_comment",
+        more.discussion_comment(node_id="DC_5"),
+    ),
     "release": ("github", "release", "release", github.release()),
     "deployment": ("github", "deployment", "deployment_status", more.deployment_status()),
     "Vercel deployment": ("vercel", "deployment", "deployment.created", vercel.deployment()),
@@ -173,7 +179,7 @@ def test_a_call_for_one_thing_says_that_it_is_one(case: str) -> None:
     """What is not said to be of one is a failure where it is missing, not a deletion."""
     name, kind, _, _ = LAST[case]
     sweep, place = sweep_of(name, kind), PLACES[name]
-    call = sweep.confirm(place, [Known("a:b:c:1#5", None, "", {})])
+    call = sweep.confirm(place, [Known("a:b:c:1#5", None, "", {"comment": {"node_id": "DC_5"}})])
     assert call.of_one is (name != "linear")  # it takes many, by a filter
 
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers import paging
 from lightfast_pipelines.providers.fields import child, children, flag, name_of, whole
+from lightfast_pipelines.providers.github.discussion_sweep import DiscussionComments
 from lightfast_pipelines.providers.github.history.graph import repository_in
 from lightfast_pipelines.providers.github.history.place import (
     address,
@@ -259,6 +260,7 @@ SWEEPS: Sequence[IdSweep] = (
     _ByList("comment", "issues/comments", "comment", "issue_comment", switch="has_issues"),
     _ByList("review-comment", "pulls/comments", "comment", "pull_request_review_comment"),
     _ByList("commit-comment", "comments", "comment", "commit_comment", sorted_by=None),
+    DiscussionComments(),
     _ByList("release", "releases", "release", "release", sorted_by=None),
     _ByList("deployment", "deployments", "deployment", "deployment", sorted_by=None),
 )

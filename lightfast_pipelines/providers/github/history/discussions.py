@@ -271,6 +271,7 @@ def _written(comment: Item) -> Json:
         raise ValueError("databaseId is missing")
     return {
         "id": identity,
+        "node_id": comment.get("id"),
         "html_url": comment.get("url"),
         "body": comment.get("body"),
         "user": of_graphql(comment.get("author")),

@@ -22,11 +22,12 @@ from lightfast_pipelines.providers.history import Answer, Call, Cursor, Estimate
 def query_of(place: Place, selection: str, variables: Mapping[str, tuple[str, Any]]) -> Any:
     """A query of the repository; `variables` are named with their type and value."""
     owner, name = owner_and_name(place)
+    who = ACTOR if "...who" in selection else ""  # GraphQL refuses a fragment that nothing uses
     declared = "".join(f", ${each}: {kind}" for each, (kind, _) in variables.items())
     return {
         "query": (
             f"query($owner: String!, $name: String!{declared}) {{\n"
-            f"  repository(owner: $owner, name: $name) {{\n    databaseId\n{selection}\n  }}\n  {POINTS}\n}}\n{ACTOR}"
+            f"  repository(owner: $owner, name: $name) {{\n    databaseId\n{selection}\n  }}\n  {POINTS}\n}}\n{who}"
         ),
         "variables": {
             "owner": owner,
