@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from lightfast_pipelines.domain.states import Fact, Interval
@@ -24,7 +24,8 @@ WITHHOLDS = "withholds"
 
 # What the provider tells outright.
 PROMOTED = "promoted"
-"""It serves from now on. Such a project tells every change, so a success alone means nothing in it."""
+"""It serves from now on, unless that begins a rolling release. Such a project tells every change, so a
+success alone means nothing in it."""
 ROLLED_BACK = "rollback"
 """It serves again. From now on new deployments are staged until one is promoted."""
 ROLLED_OUT = "rolled_out"
@@ -53,6 +54,8 @@ LISTED = "listed"
 _NOT_TOLD = frozenset({ROLLING, WITHHELD, STAGED, BUILT})
 _PRESUMED = frozenset({SERVED, SUCCESS, LISTED})
 _ENDS_AUTOMATIC = frozenset({ROLLED_BACK, ROLLED_OUT, KEPT, ROLLING})
+# Promoting a deployment is what begins a rolling release, so both are told at once.
+_AT_ONCE = timedelta(minutes=1)
 _CERTAINTY = {SERVED: 1, STAGED: 2, SUCCESS: 3, LISTED: 4, BUILT: 5}
 
 
@@ -133,12 +136,23 @@ def _believed(facts: Collection[Fact]) -> list[Fact]:
             reasons.append(promoted.until(fact.at) if basis == LISTED else every_change_is_told)
         return min((reason for reason in reasons if reason is not None), default=None)
 
+    rolling: dict[str, list[Fact]] = defaultdict(list)
+    for fact in facts:
+        if _basis(fact) == ROLLING:
+            rolling[fact.value].append(fact)
     believed = []
     for fact in facts:
         basis = _basis(fact)
         if basis in _NOT_TOLD:
             continue
-        if basis is not None and basis in _PRESUMED:
+        if basis == PROMOTED and fact.value in rolling:
+            begun = (
+                step.recorded_at
+                for step in rolling[fact.value]
+                if abs(step.at - fact.at) <= _AT_ONCE
+            )
+            believed.append(replace(fact, withdrawn_at=min(begun, default=None)))
+        elif basis is not None and basis in _PRESUMED:
             believed.append(replace(fact, withdrawn_at=disproved_at(fact, basis)))
         else:
             believed.append(fact)

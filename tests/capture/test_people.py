@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from lightfast_pipelines.capture.people import decide_actors
-from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.database import Connection, Database
+from tests.capture.deliveries import capture_all, delivery, receive, rows, workspace_with
 from tests.capture.rows import Memory
+from tests.providers.github import payloads as github
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 LATER = datetime(2024, 6, 2, tzinfo=UTC)
@@ -50,3 +54,29 @@ def test_an_actor_nobody_is_any_more_goes_and_organisations_stay_apart(conn: Con
     assert decide_actors(conn, "default", now=NOW).actors == 0
     rows = conn.execute("SELECT org_id FROM lightfast.actors").fetchall()
     assert rows == [("rival",)]
+
+
+def test_an_account_once_called_a_bot_stays_one_in_any_order(
+    new_database: Callable[[], Database],
+) -> None:
+    told = [
+        delivery("issues", _opened_by("Bot", 1)),
+        delivery("issues", _opened_by("User", 2)),
+        delivery("issues", _opened_by(None, 3)),
+    ]
+    for order in (told, told[::-1]):
+        with new_database().connect() as conn:
+            workspace_with(conn)
+            for each in order:
+                receive(conn, [each])
+                capture_all(conn)
+            kinds = rows(conn, "SELECT kind FROM lightfast.actor_identities WHERE source_id = '55'")
+            assert kinds == [("bot",)]
+
+
+def _opened_by(said: str | None, number: int) -> dict[str, Any]:
+    """An issue whose author is account 55, of the type that is said."""
+    payload = github.issue("opened", number=number)
+    somebody = {"id": 55, "login": "Helper", "type": said}
+    payload["issue"]["user"] = payload["sender"] = somebody
+    return payload

@@ -99,6 +99,15 @@ def test_a_rolling_release_goes_live_when_it_is_completed_and_not_when_it_is_abo
     assert timeline([aborted[0], aborted[1], aborted[3]]) == [("a", 1, None)]
 
 
+def test_the_promotion_that_begins_a_rolling_release_is_not_its_end() -> None:
+    begun = [fact("a", "promoted", 1), fact("b", "promoted", 10), fact("b", "rolling", 10)]
+    assert timeline(begun) == [("a", 1, None)]
+    assert timeline([*begun, fact("b", "rolled_out", 15)]) == [("a", 1, 15), ("b", 15, None)]
+    aborted = [*begun, fact("a", "kept", 15, withholds="b")]
+    assert timeline(aborted) == [("a", 1, None)]
+    assert timeline([*aborted, fact("b", "promoted", 20)]) == [("a", 1, 20), ("b", 20, None)]
+
+
 def test_what_fails_or_is_canceled_after_it_was_built_never_served() -> None:
     story = [fact("a", "success", 1), fact("b", "success", 10), fact("b", "withheld", 11)]
     assert timeline(story) == [("a", 1, None)]

@@ -34,7 +34,7 @@ def read(event: Event) -> Reading:
     alerts = children(event.inner, "alerts")[:_MOST_ALERTS] or [
         child(event.inner, "alert") or event.inner
     ]
-    shown = project_name(event.inner) or name_of(event.inner, "projectSlug") or identity
+    shown = project_name(event.inner) or identity
     kinds = sorted({kind for alert in alerts if (kind := name_of(alert, "type"))})
     titles = [title for alert in alerts if (title := text(alert, "title"))]
     group = name_of(event.inner, "groupId") or name_of(alerts[0], "alertId")

@@ -115,6 +115,8 @@ def project_name(inner: Mapping[str, Any]) -> str | None:
         name_of(child(inner, "project"), "name")
         or name_of(deployment, "name")
         or name_of(inner, "name")
+        or name_of(inner, "projectName")
+        or name_of(inner, "projectSlug")
     )
 
 

@@ -19,6 +19,8 @@ _BASES = {
     "canceled": serving.WITHHELD,
     "blocked": serving.WITHHELD,
 }
+# What only takes away.
+_ENDS = frozenset({"checks-failed", "error", "canceled", "blocked", "cleanup"})
 _FAILED_CHECKS = frozenset({"failed", "failure", "canceled", "timed-out"})
 
 
@@ -32,6 +34,9 @@ def change(
     restored: Thing | None = None,
 ) -> StateChange | None:
     """None where the event says nothing of what serves, or no project is named."""
+    if environment == "preview" and transition in _ENDS and not _names_target(event):
+        # Checks and cleanups may leave it out. Of a preview this says nothing: it never served.
+        environment = "production"
     if event.project is None or environment == "preview":
         return None
     state_type = f"{serving.STATE_TYPE}:{environment}"
@@ -48,6 +53,11 @@ def change(
     return StateChange(
         event.project, state_type, serves.key, event.at, rank, transition, metadata=details
     )
+
+
+def _names_target(event: Event) -> bool:
+    """Whether the event says where the deployment goes, be it nowhere (null: a preview)."""
+    return any("target" in place for place in (event.inner, child(event.inner, "deployment")))
 
 
 def _of_success(event: Event, environment: str) -> str:

@@ -110,6 +110,18 @@ def test_what_does_not_succeed_never_goes_live(transition: str) -> None:
     assert timeline(found, PROJECT, "live_deployment:production") == []
 
 
+def test_an_event_that_leaves_out_where_it_goes_takes_away_from_production() -> None:
+    story = [
+        statement(payloads.deployment("succeeded", "dpl_1")),
+        statement(payloads.deployment("succeeded", "dpl_2", at=AT + MINUTE)),
+    ]
+    failed = payloads.deployment("checks.failed", "dpl_2", at=AT + 2 * MINUTE)
+    preview = payloads.deployment("error", "dpl_1", target=None, at=AT + 3 * MINUTE)
+    del failed["payload"]["target"]
+    found = [*story, statement(failed), statement(preview)]
+    assert timeline(found, PROJECT, "live_deployment:production") == [ONE]
+
+
 def test_a_deployment_points_at_commit_branch_pull_request_and_project() -> None:
     git = payloads.meta(githubPrId="12", githubCommitRef="cart", githubCommitRepoId="77")
     found = statement(payloads.deployment(git=git))
