@@ -38,7 +38,8 @@ class Activity:
 
 @dataclass(slots=True)
 class Issue:
-    """`seen`: when its events happened, each of which is an event of its own."""
+    """`seen`: when its events happened, each of which is an event of its own. `called`: its title and
+    all else that it does not share with the others."""
 
     number: int
     seen: list[datetime]
@@ -46,6 +47,7 @@ class Issue:
     release: str | None = "shop@1.4.2"
     environment: str = "production"
     category: str = "error"
+    called: Json = field(default_factory=dict)
 
     def last_seen(self, at: datetime | None = None) -> datetime:
         return max(one for one in self.seen if at is None or one <= at)
@@ -279,6 +281,7 @@ def _issue(world: World, issue: Issue, *, single: bool) -> Json:
         "firstSeen": _iso(issue.seen[0]),
         "lastSeen": _iso(issue.last_seen()),
     }
+    found |= issue.called
     if single:
         first: Json = {"type": "first_seen", "id": "0", "user": None, "data": {}}
         newest = sorted(issue.activities, key=lambda one: one.at, reverse=True)

@@ -370,6 +370,29 @@ def test_an_end_that_no_activity_tells_comes_after_the_last_level() -> None:
     assert told.occurred_at == resolved.occurred_at
 
 
+@pytest.mark.parametrize(
+    ("category", "title", "value"),
+    [
+        ("cron", "Cron failure: nightly", "A missed check-in was detected"),
+        ("db_query", "N+1 Query", "SELECT 1"),
+        ("feedback", "User Feedback", "Too small, says eve@else.dev"),
+    ],
+)
+def test_what_is_no_error_is_called_alike_by_webhook_and_api(
+    category: str, title: str, value: str
+) -> None:
+    metadata = {"title": title, "value": value, "contact_email": "eve@else.dev", "name": "Eve"}
+    called = {"title": title, "metadata": metadata, "issueType": f"a_{category}", "type": "generic"}
+    issue = Issue(1, [BEGIN], category=category, called=called, release=None)
+    by_api, by_webhook = _all(World([issue])), _sent(World([issue]))
+    assert [one.title for one in by_api] == [one.title for one in by_webhook]
+    assert by_api[0].title.startswith(f"[Issue Created] {title}: {value[:9]}")
+    assert by_api[0].subject == by_webhook[0].subject
+    for told in (*by_api, *by_webhook):
+        assert "else.dev" not in repr(told)
+        assert "Eve" not in repr(told)
+
+
 def test_events_of_a_monitor_are_no_errors() -> None:
     seen = [BEGIN, BEGIN + timedelta(hours=1)]
     world = World([Issue(1, seen, category="cron"), Issue(2, seen)])
