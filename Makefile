@@ -50,7 +50,7 @@ clean: ## Remove .venv and caches; your data in .lightfast stays
 	@rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# uv where there is one (seconds instead of half a minute), else the interpreter's own venv and pip.
+# uv where there is one (seconds instead of a minute or two), else the interpreter's own venv and pip.
 # A candidate is tried by running it: a name on PATH may be a shim with nothing behind it.
 USABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
@@ -74,12 +74,15 @@ $(STAMP): pyproject.toml constraints.txt
 	    echo '      install one, or name it: make setup PYTHON=/path/to/python3' >&2; exit 1; \
 	  fi; \
 	fi; \
-	echo 'Installing into $(VENV) (once; about half a minute with pip, seconds with uv)'; \
+	echo 'Installing into $(VENV) (once; a minute or two with pip, seconds with uv)'; \
 	if command -v uv >/dev/null 2>&1; then \
 	  uv pip install --quiet --python $(PY) -e '.[dev]' -c constraints.txt; \
 	else \
 	  $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null; \
-	  $(PY) -m pip install -qq --disable-pip-version-check --no-input \
-	    --root-user-action=ignore -e '.[dev]' -c constraints.txt; \
+	  (while sleep 5; do printf .; done) & dots=$$!; \
+	  trap 'kill $$dots 2>/dev/null' EXIT; trap 'exit 130' INT TERM; \
+	  code=0; $(PY) -m pip install -qq --disable-pip-version-check --no-input \
+	    --root-user-action=ignore -e '.[dev]' -c constraints.txt || code=$$?; \
+	  echo; exit $$code; \
 	fi
 	@touch $@; echo 'Installed.'

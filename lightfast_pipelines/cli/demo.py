@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import meter, say
+from lightfast_pipelines.cli.console import Meter, meter, say
 from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # The sensor looks every ten seconds; a run takes a few on a slow machine.
 PATIENCE_SECONDS = 240.0
+DELIVERIES = "deliveries"
 
 
 @dataclass(slots=True)
@@ -145,20 +146,22 @@ def _post(played: Played, url: str, keys: Mapping[str, bytes]) -> None:
             played.answers.append((scene, answer.status_code, repeated))
     counts = Counter(status for _, status, _ in played.answers)
     answers = ", ".join(f"{count} x {status}" for status, count in sorted(counts.items()))
-    say(f"posted {len(played.answers)} deliveries of today to {url}/...: {answers}")
+    say(
+        f"posted {len(played.answers)} signed deliveries, the newest of the story, to {url}/...: {answers}"
+    )
 
 
 def _wait(conn: Connection, played: Played, stack: Stack, stop: Stop) -> bool:
     """Until Dagster has done all of it; fails, naming what still waits, when it takes too long."""
     say("waiting for Dagster's sensor to find them and a run to take them ...")
     found = _still_waiting(conn, played)
-    with meter("Dagster", total=sum(found.values()), unit="done") as bar:
+    with meter("deliveries", total=found[DELIVERIES], unit="captured") as bar:
+        counted = Counted(bar, found)
 
         def done() -> bool:
             nonlocal found
-            before = found
             found = _still_waiting(conn, played)
-            bar.advance(max(0, sum(before.values()) - sum(found.values())))
+            counted.now(found)
             return not any(found.values())
 
         try:
@@ -173,6 +176,24 @@ def _wait(conn: Connection, played: Played, stack: Stack, stop: Stop) -> bool:
             ) from error
     _let_runs_end(stack, stop)
     return not stop.is_asked()
+
+
+class Counted:
+    """Shows how far it is: deliveries first, then what became of them, which only then is all there."""
+
+    def __init__(self, bar: Meter, waits: Mapping[str, int]) -> None:
+        self._bar, self._waits = bar, dict(waits)
+
+    def now(self, waits: Mapping[str, int]) -> None:
+        if waits[DELIVERIES]:
+            self._bar.advance(max(0, self._waits[DELIVERIES] - waits[DELIVERIES]))
+        else:
+            left = sum(waits.values())
+            if self._waits[DELIVERIES]:
+                self._bar.stage("vectors and clusters", left)
+            else:
+                self._bar.advance(max(0, sum(self._waits.values()) - left))
+        self._waits = dict(waits)
 
 
 def _let_runs_end(stack: Stack, stop: Stop) -> None:
@@ -200,7 +221,7 @@ def _still_waiting(conn: Connection, played: Played) -> dict[str, int]:
     ).fetchone()
     conn.rollback()
     assert row is not None
-    names = ("deliveries", "observations without vectors", "observations without a cluster")
+    names = (DELIVERIES, "observations without vectors", "observations without a cluster")
     return dict(zip(names, row, strict=True))
 
 
