@@ -43,7 +43,9 @@ check: setup ## Lint, format, types and who may import whom
 bench: setup ## Measure quality and speed on this machine
 	@$(PY) -m bench $(ARGS)
 
-docs: setup ## Write the data dictionary anew from the tables' comments
+docs: setup ## Write the generated pages anew: the dictionary with its values, events, settings
+	@$(PY) -m pytest -q -p tests.vocabulary --vocabulary=docs/vocabulary.json \
+	  tests/providers/*/test_*.py tests/domain
 	@$(VENV)/bin/lightfast docs
 
 clean: ## Remove .venv and caches; your data in .lightfast stays

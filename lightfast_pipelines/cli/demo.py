@@ -155,7 +155,7 @@ def _wait(conn: Connection, played: Played, stack: Stack, stop: Stop) -> bool:
     """Until Dagster has done all of it; fails, naming what still waits, when it takes too long."""
     say("waiting for Dagster's sensor to find them and a run to take them ...")
     found = _still_waiting(conn, played)
-    with meter("deliveries", total=found[DELIVERIES], unit="captured") as bar:
+    with meter("deliveries", total=found[DELIVERIES], unit="done") as bar:
         counted = Counted(bar, found)
 
         def done() -> bool:

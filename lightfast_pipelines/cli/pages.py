@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from lightfast_pipelines.cli.values import read_vocabulary, values_section
+
 CHECKOUT = Path(__file__).parents[2]
 SETTINGS_BEGIN = "<!-- settings: written by `lightfast docs` -->"
 SETTINGS_END = "<!-- end of settings -->"
@@ -64,6 +66,7 @@ def data_dictionary() -> str:
         "## Views\n\n| view | one row is |\n|---|---|\n"
         + "\n".join(f"| {n} | {c} |" for n, c in _views())
     )
+    parts.append(values_section(read_vocabulary(CHECKOUT / "docs" / "vocabulary.json")))
     return "\n\n".join(parts) + "\n"
 
 

@@ -320,11 +320,13 @@ def release(
     }
 
 
-def merge_group(place: Place, sender: Person, commit: Commit) -> dict[str, Any]:
-    """An event that the rules do not know: kept, and read once they do."""
-    group = {
-        "head_sha": commit.sha,
-        "head_ref": "refs/heads/gh-readonly-queue/main/pr-53",
-        "base_ref": "refs/heads/main",
+def registry_package(place: Place, sender: Person, commit: Commit) -> dict[str, Any]:
+    """An image was pushed beside the code: of an event that the pipeline does not understand yet."""
+    package = {
+        "id": place.id + 1,
+        "name": place.name,
+        "package_type": "CONTAINER",
+        "html_url": f"{place.url}/pkgs/container/{place.name}",
+        "package_version": {"version": commit.sha, "target_commitish": "main"},
     }
-    return {**_common(place, sender, "checks_requested"), "merge_group": group}
+    return {**_common(place, sender, "published"), "registry_package": package}

@@ -148,8 +148,8 @@ def tell(
     _post(
         stage,
         "an event nobody knows yet",
-        "merge_group",
-        payloads.merge_group(shop, TOMAS, receipt.commits[-1]),
+        "registry_package",
+        payloads.registry_package(shop, TOMAS, receipt.commits[-1]),
         "23:58",
         "parked",
     )

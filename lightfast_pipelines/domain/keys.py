@@ -85,6 +85,11 @@ def category_of(key: str) -> str:
     return _CATEGORIES.get(f"{first}:{rest.partition(':')[0]}") or _CATEGORIES.get(first, "other")
 
 
+def categories() -> dict[str, str]:
+    """Beginning of a key -> category, for all that are declared."""
+    return dict(_CATEGORIES)
+
+
 def is_stub(key: str) -> bool:
     """Whether the key is an alias that waits for the thing it names."""
     return category_of(key) == "reference"

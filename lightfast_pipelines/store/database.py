@@ -10,9 +10,10 @@ from typing import Any, Literal, Self
 
 import psycopg
 
-from lightfast_pipelines.settings import Settings
+from lightfast_pipelines.settings import Settings, the_home
 from lightfast_pipelines.settings.addresses import shown, with_options
-from lightfast_pipelines.store.embedded import EmbeddedPostgres, Lease
+from lightfast_pipelines.settings.home import problem_of
+from lightfast_pipelines.store.embedded import EmbeddedPostgres, EmbeddedPostgresError, Lease
 from lightfast_pipelines.store.migrate import current_revision
 from lightfast_pipelines.store.migrate import migrate as migrate_schema
 from lightfast_pipelines.store.requirements import EXTENSION_SCHEMAS, check_server
@@ -141,6 +142,9 @@ def open_database(settings: Settings, *, migrate: bool = True) -> Database:
     if settings.database_url is not None:
         database = Database(address=settings.database_url.get_secret_value(), dagster=dagster)
     else:
+        problem = problem_of(settings.home, named=the_home().named)
+        if problem is not None:
+            raise EmbeddedPostgresError(problem)
         database = Database(lease=EmbeddedPostgres(settings.home).acquire(), dagster=dagster)
     if migrate:
         database.migrate()

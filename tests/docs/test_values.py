@@ -1,0 +1,52 @@
+"""The dictionary lists the values that the code makes."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from lightfast_pipelines.cli.pages import CHECKOUT
+from lightfast_pipelines.cli.values import read_vocabulary, values_section
+from lightfast_pipelines.demo.story import tell
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Understood
+from lightfast_pipelines.providers import discover
+
+VOCABULARY = read_vocabulary(CHECKOUT / "docs" / "vocabulary.json")
+
+
+def test_every_declared_type_and_category_is_listed() -> None:
+    text = values_section({})
+    for provider in discover().values():
+        for kind in (kind for rule in provider.events for kind in rule.source_types):
+            assert f"| {provider.name} | `{kind}` |" in text
+    for category in keys.categories().values():
+        assert f"| `{category}` |" in text
+
+
+def test_what_the_demo_says_is_in_the_vocabulary() -> None:
+    """Where this fails, the code learned new words: `make docs` writes them."""
+    missing: set[str] = set()
+    for scene in tell(date(2026, 5, 20)).scenes:
+        provider = discover()[scene.provider]
+        if scene.trick == "malformed":
+            continue
+        reading = provider.read(scene.event, provider.decode(scene.body, {}))
+        for statement in reading.statements if isinstance(reading, Understood) else ():
+            kind = f"{statement.source} {statement.source_type}"
+            fields = {name for name, value in statement.metadata.items() if value is not None}
+            missing |= {
+                f"{kind}: {name}" for name in fields - set(VOCABULARY["source_type"].get(kind, ()))
+            }
+            missing |= {edge.type for edge in statement.edges} - set(VOCABULARY["relationship"])
+            missing |= {mention.role for mention in statement.mentions} - set(VOCABULARY["role"])
+            states = {state.state_type.partition(":")[0] for state in statement.states}
+            known = {key.partition(" ")[2].removesuffix(":*") for key in VOCABULARY["state"]}
+            missing |= states - known
+    assert missing == set()
+
+
+def test_states_of_a_few_words_are_listed_with_them() -> None:
+    states = {"github:pr status": ["open", "merged"], "linear:issue assignee": []}
+    text = values_section({"state": states})
+    assert "| `github:pr:` | `status` | `open`, `merged` |" in text
+    assert "| `linear:issue:` | `assignee` |  |" in text

@@ -1,0 +1,133 @@
+"""A pytest plugin that notes which words the providers and the rules use: `make docs` runs it.
+
+    pytest -p tests.vocabulary --vocabulary=docs/vocabulary.json tests/providers tests/domain
+
+Types of edges, roles, states and fields of metadata are made in too many ways to be read off the
+source; here they are what the code makes of every payload that the tests know. Payloads made by
+chance are left out: their words are nobody's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightfast_pipelines.demo.story import tell
+from lightfast_pipelines.domain import events
+from lightfast_pipelines.providers import discover
+
+_MOST_VALUES = 16
+_WORD = re.compile(r"[a-z][a-z0-9_ -]*")
+
+Seen = dict[str, dict[str, set[str]]]
+
+
+class Recorder:
+    """Notes what is made of the vocabulary of `domain/events.py` by our own code."""
+
+    def __init__(self) -> None:
+        self.seen: Seen = defaultdict(lambda: defaultdict(set))
+        self._undo: list[Callable[[], None]] = []
+
+    def watch(self) -> None:
+        self._watch(events.Statement, self.statement)
+        self._watch(events.Edge, lambda edge: self.seen["relationship"][edge.type])
+        self._watch(events.Mention, lambda mention: self.seen["role"][mention.role])
+        self._watch(events.AccountMention, lambda mention: self.seen["account_role"][mention.role])
+        self._watch(events.Reference, lambda reference: self.seen["reference"][reference.type])
+        self._watch(events.StateChange, self.state)
+
+    def statement(self, made: events.Statement) -> None:
+        known = self.seen["source_type"][f"{made.source} {made.source_type}"]
+        known.update(name for name, value in made.metadata.items() if value is not None)
+
+    def state(self, change: events.StateChange) -> None:
+        name, colon, _ = change.state_type.partition(":")
+        holder = ":".join(change.thing.key.split(":")[:2])
+        self.seen["state"][f"{holder} {name}:*" if colon else f"{holder} {name}"].add(change.value)
+
+    def stop(self) -> None:
+        for undo in self._undo:
+            undo()
+
+    def written(self) -> dict[str, dict[str, list[str]]]:
+        return {
+            kind: {name: _listed(kind, found[name]) for name in sorted(found) if _is_written(name)}
+            for kind, found in sorted(self.seen.items())
+        }
+
+    def _watch(self, kind: type[Any], note: Callable[[Any], object]) -> None:
+        begin = kind.__init__
+
+        def begun(made: Any, *arguments: Any, **named: Any) -> None:
+            begin(made, *arguments, **named)
+            frame = sys._getframe(1)
+            maker = str(frame.f_globals.get("__name__", ""))
+            if maker == "dataclasses" and frame.f_back is not None:  # `replace`
+                maker = str(frame.f_back.f_globals.get("__name__", ""))
+            if maker.startswith(("lightfast_pipelines.providers.", "lightfast_pipelines.domain.")):
+                note(made)
+
+        kind.__init__ = begun
+        self._undo.append(lambda: setattr(kind, "__init__", begin))
+
+
+def _is_written(name: str) -> bool:
+    return "acme_ci" not in name and not name.startswith("test")
+
+
+def _listed(kind: str, values: set[str]) -> list[str]:
+    if kind != "state":
+        return sorted(values)
+    words = sorted(value for value in values if _WORD.fullmatch(value))
+    # Where most are names or numbers, what they are is a matter of the thing, not of the rules.
+    return words if len(words) == len(values) <= _MOST_VALUES else []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--vocabulary", type=Path, help="Write the words that the code used here.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--vocabulary"):
+        recorder = Recorder()
+        recorder.watch()
+        _read_the_demo()
+        config.stash[_RECORDER] = recorder
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--vocabulary"):
+        items[:] = [item for item in items if not _is_by_chance(item)]
+
+
+def _read_the_demo() -> None:
+    for scene in tell(date(2026, 5, 20)).scenes:
+        provider = discover()[scene.provider]
+        if scene.trick != "malformed":
+            provider.read(scene.event, provider.decode(scene.body, {}))
+
+
+def _is_by_chance(item: pytest.Item) -> bool:
+    return getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    recorder = session.config.stash.get(_RECORDER, None)
+    if recorder is None:
+        return
+    recorder.stop()
+    if exitstatus == pytest.ExitCode.OK:
+        target: Path = session.config.getoption("--vocabulary")
+        target.write_text(json.dumps(recorder.written(), indent=1) + "\n")
+
+
+_RECORDER: pytest.StashKey[Recorder] = pytest.StashKey()
