@@ -1,0 +1,68 @@
+"""What `up` does for Dagster: one code server, and definitions loaded anew where partitions begin earlier."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from lightfast_pipelines.cli import stack
+from lightfast_pipelines.cli.children import Children
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.partition_start import move_start_back, read_start
+from tests.servers.serving import Receive, Scope, Send, serve
+
+
+async def answers_graphql(_scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    body = json.dumps({"data": {"reloadRepositoryLocation": {}}}).encode()
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def test_definitions_are_loaded_anew_once_when_older_data_arrived(
+    database: Database, conn: Connection, tmp_path: Path
+) -> None:
+    with serve(answers_graphql) as dagster:
+        running = stack.Stack(database, Children(tmp_path), "", dagster.url, read_start(conn))
+        running.follow_partition_start()
+        assert dagster.asked == []
+        move_start_back(conn, date(2014, 5, 6))
+        conn.commit()
+        running.follow_partition_start()
+        running.follow_partition_start()
+        (asked,) = dagster.asked
+        assert b"reloadRepositoryLocation" in asked.body
+        assert running.loaded_start == date(2014, 1, 1)
+
+
+def test_a_webserver_that_is_away_is_asked_again_later(
+    database: Database, conn: Connection, tmp_path: Path
+) -> None:
+    with serve(answers_graphql) as dagster:
+        url = dagster.url
+    before = read_start(conn)
+    running = stack.Stack(database, Children(tmp_path), "", url, before)
+    move_start_back(conn, datetime(2014, 5, 6, tzinfo=UTC).date())
+    conn.commit()
+    running.follow_partition_start()
+    assert running.loaded_start == before
+
+
+def test_webserver_and_daemon_share_a_code_server_that_only_its_user_reaches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stack._dagster_home(tmp_path)
+    socket = stack._code_server_socket(folder)
+    workspace = json.loads(stack._workspace(folder, socket).read_text())
+    (location,) = workspace["load_from"]
+    assert location["grpc_server"]["socket"] == str(socket)
+    assert folder.stat().st_mode & 0o077 == 0
+    # A home whose path is too long for a socket.
+    monkeypatch.setattr(stack, "_LONGEST_SOCKET_PATH", 30)
+    elsewhere = stack._code_server_socket(folder)
+    assert elsewhere.parent.stat().st_mode & 0o077 == 0
+    elsewhere.parent.rmdir()
