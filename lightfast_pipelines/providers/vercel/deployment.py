@@ -331,7 +331,7 @@ def _metadata(
         "gitCommitAuthorLogin": commit.author_login,
         "gitRepo": commit.repository,
         "gitOrg": commit.organization,
-        "gitDirty": commit.is_dirty or None,
         "prNumber": commit.pull_request,
         "checkId": check,
+        **({"gitDirty": True} if commit.is_dirty else {}),
     }
