@@ -182,6 +182,10 @@ def _update(conn: Connection, mentions: Sequence[Latest], *, start_over: bool) -
         stated = {identity: dict(fields) for identity, fields in rows}
     for identity, occurred_at, source_id, mention in mentions:
         fields = stated.setdefault(identity, {})
+        if mention.username is not None and "username" in fields:
+            known = {*fields.get("logins", ()), fields["username"][2], mention.username}
+            if len(known) > 1:
+                fields["logins"] = sorted(known)
         moment = int(occurred_at.astimezone(UTC).timestamp() * 1_000_000)
         for field in _FIELDS:
             value = getattr(mention, field)

@@ -6,7 +6,7 @@ The rule is `domain/people.py`; facts keep pointing to identities, so a merge re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lightfast_pipelines.domain.people import Identity, decide
@@ -33,7 +33,8 @@ def decide_actors(conn: Connection, org_id: str, *, now: datetime) -> ActorRepor
     rows = conn.execute(
         """
         SELECT id, actor_id, mapping_method, confidence,
-               source, source_id, source_username, source_email, source_name, kind, email_verified
+               source, source_id, source_username, source_email, source_name, kind, email_verified,
+               ARRAY(SELECT jsonb_array_elements_text(stated->'logins'))
         FROM lightfast.actor_identities WHERE org_id = %s ORDER BY id
         """,
         (org_id,),
@@ -42,7 +43,8 @@ def decide_actors(conn: Connection, org_id: str, *, now: datetime) -> ActorRepor
     before: dict[int, tuple[str | None, str | None, float | None]] = {}
     identities = []
     for number, actor, method, confidence, *fields in rows:
-        identity = Identity(*fields)
+        *known, logins = fields
+        identity = replace(Identity(*known), logins=tuple(logins))
         identities.append(identity)
         numbers[identity.source, identity.source_id] = number
         before[number] = (actor, method, confidence)

@@ -48,6 +48,8 @@ class Identity:
     name: str | None = None
     kind: str = "unknown"
     email_verified: bool = False
+    # All logins that the account had, where they are several.
+    logins: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -128,9 +130,11 @@ def _vouched(people: Sequence[Identity]) -> list[tuple[str, list[int]]]:
             continue
         if identity.source == "github":
             by_account[identity.source_id].append(number)
-            if identity.username:
+            # One that was given up may be another's by now: what names it alone names neither.
+            logins = {*identity.logins, identity.username} - {None, ""}
+            for login in {str(login).lower() for login in logins}:
                 host = keys.host_of(identity.source_id)
-                by_login[keys.login_at_host(identity.username, host)].append(number)
+                by_login[keys.login_at_host(login, host)].append(number)
         if identity.email_verified and not keys.is_placeholder_email(identity.email):
             by_email[_address(identity)].append(number)
     # The account that an id in an address names, whether or not it is known by itself.

@@ -247,3 +247,19 @@ def test_bots_and_people_are_never_one(identities: list[Identity]) -> None:
         assert len({account.is_bot for account in accounts}) <= 1
         if any(member.identity.is_bot for member in actor.members):
             assert actor.kind == "bot"
+
+
+def test_a_login_that_was_given_up_and_taken_over_names_neither_account() -> None:
+    before = github("5", "mira-old", logins=("mira", "mira-old"))
+    assert people(before, git("Mira", "mira@acme.dev", username="mira")) == [{"mira-old", "mira"}]
+    taken = github("9", "mira")
+    assert sorted(map(len, people(before, taken, git("M", "m@acme.dev", username="mira")))) == [
+        *(1, 1, 1)
+    ]
+
+
+def test_an_address_and_a_login_of_one_host_name_no_account_of_another() -> None:
+    host = "users.noreply.ghe.acme.dev"
+    assert people(
+        github("5", "zed"), github("5@ghe.acme.dev", "mira"), git("Mira", f"5+mira@{host}")
+    ) == [{"mira", "Mira"}, {"zed"}]

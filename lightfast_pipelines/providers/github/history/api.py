@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from lightfast_pipelines.domain.keys import bare_number
 from lightfast_pipelines.providers.fields import (
     child,
     children,
@@ -200,13 +201,14 @@ class GitHubHistory:
         """A GitHub App's installation mints a token with the App's proof; a personal one ends."""
         if credential.kind != "github_app":
             return None
-        if not place_id.isdigit():
+        number = bare_number(place_id)
+        if not number.isdigit():
             raise ValueError(
                 f"{place_id!r} is no number of an App's installation: add it with `lightfast installation "
-                "add --provider github --id NUMBER`"
+                "add --provider github --id NUMBER`, of another host than github.com with `--id NUMBER@HOST`"
             )
         headers = {**_ACCEPT, "Authorization": f"Bearer {app_proof(keys, now)}"}
-        return Call(f"app/installations/{place_id}/access_tokens", "POST", headers=headers)
+        return Call(f"app/installations/{number}/access_tokens", "POST", headers=headers)
 
     def refreshed(self, credential: Credential, answer: Answer, now: datetime) -> Renewed:  # noqa: ARG002
         token = text(answer.data, "token") if isinstance(answer.data, dict) else None
