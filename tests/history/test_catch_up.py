@@ -21,7 +21,14 @@ DAY = timedelta(days=1)
 NOW = FIRST + 5 * DAY
 
 
-def covered(conn: Connection, source: Source, until: datetime, kind: str = "item") -> None:
+def covered(
+    conn: Connection,
+    source: Source,
+    until: datetime,
+    kind: str = "item",
+    *,
+    is_nothing: bool = False,
+) -> None:
     interval = Interval(FIRST, until)
     coverage.begin(conn, source.integration_id, kind, interval, {}, None)
     coverage.advance(
@@ -34,6 +41,7 @@ def covered(conn: Connection, source: Source, until: datetime, kind: str = "item
         records=0,
         walking=interval,
         covered=interval,
+        is_nothing=is_nothing,
     )
     conn.commit()
 
@@ -49,6 +57,20 @@ def test_only_what_was_once_read_whole_is_caught_up(conn: Connection, source: So
 def test_what_was_read_within_the_hour_is_left_alone(conn: Connection, source: Source) -> None:
     covered(conn, source, NOW - timedelta(minutes=50))
     assert windows_to_catch_up(conn, NOW) == []
+
+
+def test_where_there_was_nothing_all_of_the_time_is_asked_for_again(
+    conn: Connection, source: Source
+) -> None:
+    """Once an hour, as everything else: what was switched off comes back with what it held."""
+    covered(conn, source, NOW - timedelta(minutes=50), is_nothing=True)
+    assert windows_to_catch_up(conn, NOW) == []
+    [window] = windows_to_catch_up(conn, NOW + timedelta(minutes=30))
+    assert window.since == FIRST
+    covered(conn, source, NOW)
+    assert windows_to_catch_up(conn, NOW + timedelta(minutes=30)) == []
+    [window] = windows_to_catch_up(conn, NOW + timedelta(hours=2))
+    assert window.since == NOW
 
 
 @pytest.mark.parametrize(("kind", "log"), [("github_app", "app"), ("token", "hook acme/shop 7")])
