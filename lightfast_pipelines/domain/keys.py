@@ -320,6 +320,11 @@ def linear_initiative_update(update_id: str) -> str:
     return f"linear:initiative-update:{update_id}"
 
 
+def linear_initiative_update_by_id(update_id: str) -> str:
+    """Alias, claimed by the initiative of an update."""
+    return f"linear:ref:initiative-update:{update_id}"
+
+
 def linear_document(document_id: str) -> str:
     return f"linear:document:{document_id}"
 

@@ -21,9 +21,15 @@ from tests.providers.linear import payloads as linear
 
 
 def issue(
-    number: int, identifier: str, branch: str = "x/none", *, organization: str = "acme"
+    number: int,
+    identifier: str,
+    branch: str = "x/none",
+    *,
+    organization: str = "acme",
+    team_id: str = "team-1",
 ) -> Delivery:
     data = linear.issue_data(number, branchName=branch, identifier=identifier)
+    data |= {"teamId": team_id, "team": {"id": team_id, "key": identifier.partition("-")[0]}}
     address = f"https://linear.app/{organization}/issue/{identifier}/a-cart"
     data["url"] = address
     return told("linear", "Issue", linear.envelope("Issue", "create", data, url=address))
@@ -140,4 +146,24 @@ def test_an_address_tells_two_organisations_apart_that_have_a_team_of_one_key(
     assert [edge for edge in edges(conn) if "issue:" in edge[1] + edge[2]] == [
         ("fixes", "github:pr:1#1", "linear:issue:issue-1"),
         ("fixes", "github:pr:1#2", "linear:issue:issue-2"),
+    ]
+
+
+def test_two_workspaces_that_follow_two_organisations_each_know_their_own_issue_of_a_name(
+    conn: Connection,
+) -> None:
+    linked(conn, "shop", ("github", "1"), ("linear", "team-1"))
+    linked(conn, "till", ("github", "1"), ("linear", "team-2"))
+    receive(
+        conn,
+        [
+            issue(1, "4U-7", organization="acme"),
+            issue(2, "4U-7", organization="beta", team_id="team-2"),
+            pull(1, body="Fixes 4U-7"),
+        ],
+    )
+    capture_all(conn)
+    assert edges(conn) == [
+        ("fixes", "github:pr:1#1", "linear:issue:issue-1"),
+        ("fixes", "github:pr:1#1", "linear:issue:issue-2"),
     ]

@@ -66,6 +66,12 @@ def parent_of(data: Mapping[str, Any], address: str | None = None) -> tuple[str,
     update_id = linked_id(data, "projectUpdate")
     if update_id is not None:
         return "project", Thing(keys.linear_project_update_by_id(update_id))
+    initiative_id = linked_id(child(documented, "document"), "initiative")
+    if initiative_id is not None:
+        return "initiative", Thing(keys.linear_initiative(initiative_id))
+    update_id = linked_id(data, "initiativeUpdate")
+    if update_id is not None:
+        return "initiative", Thing(keys.linear_initiative_update_by_id(update_id))
     return None
 
 

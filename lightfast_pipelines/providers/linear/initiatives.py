@@ -127,7 +127,8 @@ def _initiative_update(event: Event) -> Described:
     if initiative_id is None:
         raise Missing("data.initiativeId")
     name, body = name_of(initiative, "name"), text(data, "body") or ""
-    subject = Thing(keys.linear_initiative(initiative_id), name, url(initiative, "url"))
+    alias = keys.linear_initiative_update_by_id(event.id)
+    subject = Thing(keys.linear_initiative(initiative_id), name, url(initiative, "url"), (alias,))
     parts = Parts(subject)
     parts.references.append(Reference("initiative", name or initiative_id, subject.url))
     author = author_of(data, "user")

@@ -14,6 +14,7 @@ from tests.providers.linear.payloads import (
     CREATED_AT,
     ORGANIZATION,
     TEAM,
+    comment,
     envelope,
     issue_data,
     user,
@@ -152,6 +153,15 @@ def test_a_report_of_an_initiative_says_how_it_stands() -> None:
     assert told.part == "linear:initiative-update:report-1"
     assert states(told) == [(INITIATIVE, "health", "at_risk")]
     assert "Two of three currencies" in told.content
+
+
+def test_what_is_said_of_such_a_report_is_said_of_the_initiative() -> None:
+    """A comment names the report alone: the initiative answers to it."""
+    told = statement(comment(issueId=None, issue=None, initiativeUpdate={"id": "report-1"}))
+    assert told.subject.key in statement(event("InitiativeUpdate")).subject.aliases
+    of_document = {"document": {"id": "document-1", "initiativeId": "initiative-1"}}
+    about = statement(comment(issueId=None, issue=None, documentContent=of_document))
+    assert about.subject.key == INITIATIVE
 
 
 def test_a_documents_title_is_told_and_what_it_is_of() -> None:
