@@ -88,7 +88,7 @@ def test_a_comment_on_a_project_update_is_about_the_project() -> None:
 
 
 def test_a_comment_on_something_unknown_is_about_itself() -> None:
-    found = statement(comment(issueId=None, issue=None, initiativeUpdateId="x"))
+    found = statement(comment(issueId=None, issue=None, postId="post-1"))
     assert found.subject.key == COMMENT
 
 
