@@ -94,12 +94,28 @@ def running(
         say(f"home: {home}")
         say("database ...")
         with open_database(settings) as database:
+            check_storage(database)
             children = Children(home / "logs")
             try:
                 yield _start(settings, home, database, children, stop, extra or {})
             finally:
                 say(f"{stop.asked_by}: stopping ..." if stop.asked_by else "stopping ...")
                 children.end()
+
+
+def check_storage(database: Database) -> None:
+    """Dagster itself would try for long, and end in a traceback. Raises Failure."""
+    import psycopg
+
+    address = "postgresql://" + database.dagster_url().partition("://")[2]
+    try:
+        psycopg.connect(address, connect_timeout=10).close()
+    except psycopg.Error as error:
+        line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise Failure(
+            f"Dagster's own storage: {line} (LIGHTFAST_DAGSTER_DATABASE_URL says where it is; "
+            "unset: beside the memory)"
+        ) from error
 
 
 def _start(

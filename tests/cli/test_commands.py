@@ -19,7 +19,10 @@ import pytest
 from typer.testing import CliRunner
 
 from lightfast_pipelines.cli import app
+from lightfast_pipelines.cli.root import Failure
+from lightfast_pipelines.cli.stack import check_storage
 from lightfast_pipelines.demo.story import as_lines, tell
+from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.embedded import Lease
 from lightfast_pipelines.store.locks import job_lock
 from tests.cli.conftest import Lightfast
@@ -289,6 +292,17 @@ def test_an_unreachable_database_is_one_line(
     said = lightfast("status", exits=1).stderr
     assert "LIGHTFAST_DATABASE_URL" in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_dagsters_storage_that_is_away_is_one_line_before_anything_starts(
+    postgres: Lease,
+) -> None:
+    lost = "postgresql://app:hunter2@127.0.0.1:1/none"
+    with pytest.raises(Failure) as raised:
+        check_storage(Database(lease=postgres, dagster=lost))
+    assert "LIGHTFAST_DAGSTER_DATABASE_URL" in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+    check_storage(Database(lease=postgres))
 
 
 def test_a_wrong_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, lightfast: Lightfast) -> None:
