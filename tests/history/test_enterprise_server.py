@@ -17,7 +17,7 @@ from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.links import add_workspace, link_resource
 from tests.capture.deliveries import capture_all
 from tests.history.conftest import PlainApis
-from tests.servers.github import TOKEN, GitHubServer
+from tests.servers.github import ENTERPRISE_HOST, TOKEN, GitHubServer
 from tests.servers.github_world import World
 from tests.servers.serving import serve
 
@@ -27,8 +27,13 @@ SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC
 def test_an_enterprise_server_is_read_and_swept(database: Database) -> None:
     world = World.synthetic(seed=7, pulls=8, commits=8, issues=120, since=SINCE, until=UNTIL)
     with database.connect("pipeline") as conn:
+        # Its numbers are its own: the link and the keys name the host.
         link_resource(
-            conn, add_workspace(conn, "shop"), "github", str(world.id), name=world.full_name
+            conn,
+            add_workspace(conn, "shop"),
+            "github",
+            f"{world.id}@{ENTERPRISE_HOST}",
+            name=world.full_name,
         )
         conn.execute(
             "INSERT INTO lightfast.tokens (installation_id, kind, key_id) "
@@ -54,10 +59,14 @@ def test_an_enterprise_server_is_read_and_swept(database: Database) -> None:
             capture_all(conn)
             world.delete_issue(world.issues[0].number)
             world.delete_discussion(world.discussions[0].number)
+            talk = next(one for one in world.discussions if one.comments)
+            world.delete_comment(talk.comments[-1].id)
             reports = sweep(sweeping, sources)
         found = {one.kind: (one.status, len(one.gone)) for one in reports}
         assert (found["issue"], found["discussion"]) == (("whole", 1), ("whole", 1))
         assert {status for status, _ in found.values()} == {"whole"}
+        assert found["discussion-comment"][1] >= 1
+        assert [one.error for one in reports if one.error] == []
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
+
 from tests.servers import github_graphql
 from tests.servers.github_nodes import Nodes
+from tests.servers.github_parts import SITE
 from tests.servers.github_shelf import Shelf
 from tests.servers.github_wire import (
     Bucket,
@@ -30,6 +33,7 @@ from tests.servers.github_world import World
 from tests.servers.serving import Receive, Scope, Send
 
 TOKEN = "ghp_token_of_the_tests"
+ENTERPRISE_HOST = "git.acme.test"
 Json = dict[str, Any]
 
 
@@ -70,7 +74,13 @@ class GitHubServer:
             if request.path.startswith("api/v3/") and request.path != "api/v3/graphql":
                 path = request.path.removeprefix("api/v3/")
             request = replace(request, path=path, base=f"{request.base}/api/v3")
-        await send_reply(send, self.answer(request))
+        reply = self.answer(request)
+        if self._is_enterprise and reply.data is not None:
+            told = msgspec.json.encode(reply.data).replace(
+                SITE.encode(), f"https://{ENTERPRISE_HOST}".encode()
+            )
+            reply = Reply(reply.status, msgspec.Raw(told), reply.headers)
+        await send_reply(send, reply)
 
     def answer(self, request: Request) -> Reply:
         now = self.clock()

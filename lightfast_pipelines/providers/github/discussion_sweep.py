@@ -77,7 +77,7 @@ class DiscussionComments:
 
     def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
         """What hangs on something that was deleted meanwhile is listed no more, and is not missed."""
-        found, seen = repository_in(place, answer), _Seen()
+        found, seen = repository_in(place, answer), _Seen(place)
         if not cursor or not cursor.get("more"):
             discussions = child(found, "discussions")
             if not isinstance(discussions.get("nodes"), list):
@@ -120,7 +120,7 @@ class DiscussionComments:
         comment = child(child(answer.data, "data"), "comment")
         number = whole(comment, "databaseId")
         if number is not None:
-            if keys.github_comment(_KIND, number) != things[0].key:
+            if _key(place, number) != things[0].key:
                 raise ValueError(f"GitHub answers with comment {number}")
             return {}
         if any(one.get("type") != "NOT_FOUND" for one in children(answer.data, "errors")):
@@ -142,10 +142,15 @@ class DiscussionComments:
         return Record("discussion_comment", payload, at, f"sweep:{thing.key}:deleted")
 
 
+def _key(place: Place, number: int) -> str:
+    return keys.github_comment(_KIND, keys.at_host(number, keys.host_of(place.resource_id)))
+
+
 class _Seen:
     """What one answer lists, and what of it goes on elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Place) -> None:
+        self._place = place
         self.keys: list[str] = []
         self.more: list[list[Any]] = []
 
@@ -167,4 +172,4 @@ class _Seen:
     def _see(self, one: Mapping[str, Any]) -> None:
         identity = whole(one, "databaseId")
         if identity is not None:
-            self.keys.append(keys.github_comment(_KIND, identity))
+            self.keys.append(_key(self._place, identity))

@@ -216,7 +216,7 @@ class _ByList:
         if self.kind == "release":
             _is_about(answer, "tag_name", which)
         else:
-            _is_about(answer, "id", int(which))
+            _is_about(answer, "id", int(keys.bare_number(which)))
         return {}
 
     def record(self, place: Place, thing: Known, at: datetime) -> Record:
@@ -233,7 +233,7 @@ class _ByList:
         if not item and self.kind == "release":
             item = {"tag_name": which}
         if not item:
-            item = {"id": int(which)}
+            item = {"id": int(keys.bare_number(which))}
         return _deleted(place, thing, self.event, self.field, item, at, **beside)
 
 

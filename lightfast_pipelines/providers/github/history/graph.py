@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from lightfast_pipelines.domain.keys import bare_number
 from lightfast_pipelines.providers import paging
 from lightfast_pipelines.providers.fields import child, children, flag, text, time, whole
 from lightfast_pipelines.providers.github.history.counting import POINTS, count_in
@@ -51,7 +52,7 @@ def repository_in(place: Place, answer: Answer) -> Item:
     if not found:
         raise TypeError("the answer has no repository")
     told = whole(found, "databaseId")
-    if told is not None and str(told) != place.resource_id:
+    if told is not None and str(told) != bare_number(place.resource_id):
         raise ValueError(
             f"{place.resource_name} is the name of another repository now ({told}); "
             "`lightfast backfill` of a day or more asks what this one is called"
