@@ -35,7 +35,7 @@ def write_edges(
     """Writes the edges of the facts (observation id -> fact); returns how many relationships changed."""
     new: dict[SourceKey, EdgeSource] = {}
     for observation, fact in facts.items():
-        workspace, at = fact.workspace.id, fact.statement.occurred_at
+        workspace, at = fact.workspace.id, fact.statement.read_at
         for edge in fact.enriched.edges:
             subject, object_ = edge.subject.key, edge.object.key
             new[observation, subject, object_, edge.type] = EdgeSource(

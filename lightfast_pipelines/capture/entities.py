@@ -77,7 +77,7 @@ class Written:
     def edge_end(self, observation: int, workspace: int, key: str, at: datetime) -> int | None:
         """The entity at an end of an observation's edge; None where it is ambiguous or nothing.
 
-        `at` is the observation's time."""
+        `at` is when the observation's text was written."""
         if is_stub(key):
             standing = self.resolved.at(self.stubs[observation, key], at)
             return None if standing.is_ambiguous else standing.entity_id
@@ -132,7 +132,7 @@ def write_mentions(
         if not is_stub(key):
             return entity_ids[workspaces[observation], key]
         stub = stub_of(workspaces[observation], key, row.stated_aliases)
-        return resolved.at(stub, facts[observation].statement.occurred_at).entity_id
+        return resolved.at(stub, facts[observation].statement.read_at).entity_id
 
     found = {key: entity_of(key, row) for key, row in changed.added.items()}
     placed = {key: entity for key, entity in found.items() if entity is not None}

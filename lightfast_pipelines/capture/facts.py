@@ -54,6 +54,8 @@ class Fact:
 
 FactKey = tuple[int, str]
 SeriesKey = tuple[int, str]
+# When it happened and when its text was written.
+_Times = tuple[datetime, datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,13 @@ def gather(
                 whole[key] = _whole(workspaces[workspace], statement, stating)
     gone = sorted(key for key in known if key not in whole and key not in frozen)
     moved = {
-        known[key]
-        for key in known
-        if key in whole and whole[key].statement.occurred_at != times[key]
+        known[key] for key in known if key in whole and _times(whole[key].statement) != times[key]
     }
     return Facts([whole[key] for key in sorted(whole)], known, gone, frozen, frozenset(moved))
+
+
+def _times(statement: Statement) -> _Times:
+    return statement.occurred_at, statement.written_at
 
 
 def _series_of(stated: Mapping[FactKey, Sequence[Stated]]) -> set[SeriesKey]:
@@ -143,7 +147,7 @@ def _known(
     keys: Iterable[FactKey],
     raw_ids: Iterable[int],
     series: Iterable[SeriesKey],
-) -> tuple[dict[FactKey, int], dict[FactKey, list[int]], dict[FactKey, datetime], set[SeriesKey]]:
+) -> tuple[dict[FactKey, int], dict[FactKey, list[int]], dict[FactKey, _Times], set[SeriesKey]]:
     """Stored observations that the batch states now or stated before, all their payloads, their
     times, and the series they count in: of a series every observation is touched."""
     pairs, recurring = list(keys), list(series)
@@ -170,7 +174,7 @@ def _known(
           SELECT o.id FROM series k JOIN lightfast.observations o
             ON o.workspace_id = k.workspace_id AND o.series_key = k.series_key
         )
-        SELECT o.workspace_id, o.source_id, o.id, o.series_key, o.occurred_at,
+        SELECT o.workspace_id, o.source_id, o.id, o.series_key, o.occurred_at, o.written_at,
                ARRAY(SELECT s.raw_payload_id FROM lightfast.observation_sources s
                      WHERE s.observation_id = o.id ORDER BY 1)
         FROM touched t JOIN lightfast.observations o ON o.id = t.id
@@ -185,12 +189,12 @@ def _known(
     )
     known: dict[FactKey, int] = {}
     sources: dict[FactKey, list[int]] = {}
-    times: dict[FactKey, datetime] = {}
+    times: dict[FactKey, _Times] = {}
     touched: set[SeriesKey] = set()
-    for workspace, source_id, identifier, series_key, occurred_at, raws in rows:
+    for workspace, source_id, identifier, series_key, occurred_at, written_at, raws in rows:
         known[workspace, source_id] = identifier
         sources[workspace, source_id] = raws
-        times[workspace, source_id] = occurred_at
+        times[workspace, source_id] = (occurred_at, written_at)
         if series_key is not None:
             touched.add((workspace, series_key))
     return known, sources, times, touched

@@ -39,6 +39,7 @@ _COLUMNS = (
     "rule_version",
     "series_key",
     "part_key",
+    "written_at",
 )
 _QUOTED = ", ".join(f'"{column}"' for column in _COLUMNS)
 _UPDATES = ", ".join(
@@ -114,6 +115,7 @@ def _row(fact: Fact, identities: Mapping[IdentityKey, int]) -> tuple[object, ...
         fact.rule_version,
         statement.occurrence.series if statement.occurrence else None,
         statement.part,
+        statement.written_at,
     )
 
 

@@ -3,7 +3,7 @@
 Resolution is a function of the set of claims and references, so it comes out the same in any order;
 when a claim arrives later, mentions and edges that waited move to the thing. A name may stand for
 one thing until a moment and for another from then on: which of them is meant, the time of the
-observation says. A candidate has no stub: while nothing claims its name, its mentions wait in
+text says. A candidate has no stub: while nothing claims its name, its mentions wait in
 candidate_mentions and its edges have no end.
 """
 
@@ -435,8 +435,8 @@ def _move(
              lightfast.observations o
         WHERE m.entity_id = k.old AND m.stated_key = k.key AND {_BESIDE} = k.beside
           AND k.old <> k.now AND o.id = m.observation_id
-          AND (k.since IS NULL OR o.occurred_at >= k.since)
-          AND (k.until IS NULL OR o.occurred_at < k.until)
+          AND (k.since IS NULL OR coalesce(o.written_at, o.occurred_at) >= k.since)
+          AND (k.until IS NULL OR coalesce(o.written_at, o.occurred_at) < k.until)
         """,
         (keys, besides, olds_, sinces, untils, nows),
     )

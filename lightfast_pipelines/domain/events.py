@@ -163,6 +163,7 @@ class Statement:
     `base_significance` is the event type's own weight (0 to 100).
     `branch` and `paths` are what an integration's settings may filter by; None means "has none".
     `part` is the key of what of the subject it tells of and that can be deleted alone (a comment).
+    `written_at` is set where the text is older than what happened (a pull request's, when it is merged).
     """
 
     source_id: str
@@ -188,6 +189,12 @@ class Statement:
     paths: tuple[str, ...] | None = None
     occurrence: Occurrence | None = None
     part: str | None = None
+    written_at: datetime | None = None
+
+    @property
+    def read_at(self) -> datetime:
+        """When its text was written, as far as it is known: names in it mean what they meant then."""
+        return self.written_at or self.occurred_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,4 +243,5 @@ def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
         paths=_first(s.paths for s in ordered),
         occurrence=_first(s.occurrence for s in ordered),
         part=_first(s.part for s in ordered),
+        written_at=_first(s.written_at for s in ordered),
     )

@@ -570,6 +570,12 @@ observations = Table(
         nullable=True,
     ),
     _col(
+        "written_at",
+        _TIME,
+        "When its text was written, where that is known; names in it are read as of then.",
+        nullable=True,
+    ),
+    _col(
         "is_deleted",
         Boolean,
         "Whether its subject, or that part of it, is deleted now: then it is in no search.",

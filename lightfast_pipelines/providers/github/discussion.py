@@ -169,5 +169,6 @@ def _statement(
             "labels": label_names,
         },
         updated_at=first_time(discussion, "updated_at", "created_at"),
+        written_at=time(discussion, "created_at"),
         scope=repository.scope,
     )

@@ -160,5 +160,6 @@ def _statement(
             "labels": label_names,
         },
         updated_at=first_time(issue, "updated_at", "created_at"),
+        written_at=time(issue, "created_at"),
         scope=repository.scope,
     )
