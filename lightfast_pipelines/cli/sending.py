@@ -1,6 +1,6 @@
 """Headers and body with which each provider would send a delivery of the story now.
 
-The secrets are the run's own. A forged delivery is signed with another, a stale one an hour ago.
+The secrets are the run's own. A forged delivery is signed with another, a stale one a day ago.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lightfast_pipelines.demo.story import Scene
 
-_STALE = timedelta(hours=1)
+_STALE = timedelta(days=1)
 
 
 def request_of(

@@ -94,7 +94,7 @@ def _closed(stage: Stage, alarm: Alarm, told: Told) -> None:
     _post(
         stage,
         "linear",
-        "a delivery of an hour ago",
+        "a delivery of a day ago",
         "Comment",
         linear.comment(ticket, HANNE, at(1, "22:50"), "Still waiting for two of them."),
         "23:51",

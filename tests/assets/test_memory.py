@@ -96,9 +96,11 @@ def test_a_range_run_materializes_each_day_with_its_own_counts(
 
 
 def test_every_event_of_a_range_has_a_moment_of_its_own(
-    instance: dg.DagsterInstance, database: Database
+    instance: dg.DagsterInstance, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The UI lists an asset's events by their millisecond."""
+    # As `up` has it: one by one they are further apart already.
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "200")
     result = run(instance, database, FIRST, FIRST + timedelta(days=30), **PENDING)
     for asset in (*TABLES, "embeddings", "clusters"):
         moments = {
