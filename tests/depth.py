@@ -4,13 +4,18 @@ random ones in `make test-deep`.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# Neither profile bounds the time of one example: a slow machine is no failure.
-settings.register_profile("quick", deadline=None, derandomize=True, max_examples=25)
-settings.register_profile("deep", deadline=None, max_examples=1_000, print_blob=True)
+# Neither profile bounds the time of an example or of its making: a slow machine is no failure.
+_UNTIMED = (HealthCheck.too_slow,)
+settings.register_profile(
+    "quick", deadline=None, derandomize=True, max_examples=25, suppress_health_check=_UNTIMED
+)
+settings.register_profile(
+    "deep", deadline=None, max_examples=1_000, print_blob=True, suppress_health_check=_UNTIMED
+)
 _DEEP_FACTOR = 20
 
 
@@ -19,9 +24,15 @@ def is_deep() -> bool:
     return settings.get_current_profile_name() == "deep"
 
 
-def examples(few: int, **more: Any) -> settings:
-    """Settings of a property that is tried with `few` examples, or twenty times as many."""
-    return settings(max_examples=few * _DEEP_FACTOR if is_deep() else few, **more)
+def examples(few: int, *, suppress: Collection[HealthCheck] = ()) -> settings:
+    """Settings of a property that is tried with `few` examples, or twenty times as many.
+
+    `suppress` are health checks that do not hold for it.
+    """
+    return settings(
+        max_examples=few * _DEEP_FACTOR if is_deep() else few,
+        suppress_health_check=(*_UNTIMED, *suppress),
+    )
 
 
 def size(quick: int, deep: int) -> int:

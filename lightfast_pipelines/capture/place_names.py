@@ -21,6 +21,7 @@ from lightfast_pipelines.store.database import Connection
 # speaks for every organisation.
 EVERYONE = ""
 _MOST_RENAMES = 5
+_INSTALLATION = "installation:"
 
 WorkspaceName = tuple[int, str]
 _Claim = tuple[datetime, str, bool]
@@ -32,12 +33,15 @@ def add_names(conn: Connection, payloads: Iterable[ReadPayload], reached: Reach)
     """Records what these payloads say; returns the names (aliases) that may mean another place now."""
     claims: dict[tuple[str, str, str, date, bool], tuple[datetime, datetime, str]] = {}
     orgs = _verified_for(conn, payloads := [one for one in payloads if one.route])
+    owners = _installations_of(conn, payloads)
     for payload in payloads:
         assert payload.route is not None
         found = {one.link.org_id for one in reached[payload.raw.id]}
         found |= {payload.raw.org_id} if payload.raw.org_id else set()
         for org in found or {orgs.get(payload.raw.verified_by, EVERYONE)}:
             for name in payload.route.names:
+                if not _speaks_for(payload, owners.get(name.place)):
+                    continue
                 at = name.at or payload.raw.received_at
                 # The API tells what happened long ago under the name of today.
                 is_weak = name.is_weak or payload.raw.ingestion_source in ("api", "backfill")
@@ -115,7 +119,7 @@ def _verified_for(conn: Connection, payloads: Sequence[ReadPayload]) -> dict[str
     ids = [
         int(number)
         for name in names
-        if name.startswith("installation:") and (number := name.partition(":")[2]).isdigit()
+        if name.startswith(_INSTALLATION) and (number := name.partition(":")[2]).isdigit()
     ]
     if not ids:
         return {}
@@ -124,6 +128,41 @@ def _verified_for(conn: Connection, payloads: Sequence[ReadPayload]) -> dict[str
         (ids,),
     )
     return dict(rows.fetchall())
+
+
+def _installations_of(conn: Connection, payloads: Sequence[ReadPayload]) -> dict[str, set[str]]:
+    """Place -> the installations that have it as a resource, of what installations' secrets verified."""
+    places = {
+        name.place
+        for payload in payloads
+        if payload.route and payload.raw.verified_by.startswith(_INSTALLATION)
+        for name in payload.route.names
+    }
+    owners: dict[str, set[str]] = defaultdict(set)
+    if places:
+        rows = conn.execute(
+            """
+            SELECT k.place, r.installation_id
+            FROM unnest(%s::text[]) AS k (place)
+            JOIN lightfast.resources r ON r.provider = split_part(k.place, ':', 1)
+             AND r.provider_resource_id = split_part(k.place, ':', 3)
+            """,
+            (sorted(places),),
+        )
+        for place, installation in rows:
+            owners[place].add(f"{_INSTALLATION}{installation}")
+    return owners
+
+
+def _speaks_for(payload: ReadPayload, installations: Collection[str] | None) -> bool:
+    """Whether the payload may say what a place is called: an installation's own secret says nothing
+    of what another installation has."""
+    verified_by = payload.raw.verified_by
+    return (
+        not installations
+        or not verified_by.startswith(_INSTALLATION)
+        or verified_by in installations
+    )
 
 
 def _places_of(

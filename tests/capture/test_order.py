@@ -94,7 +94,7 @@ def _portions(items: Sequence[Delivery], cuts: Sequence[int]) -> list[Sequence[D
     batch_rows=st.integers(1, 9),
     linked_after=st.integers(0, 2),
 )
-@examples(6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(6, suppress=[HealthCheck.function_scoped_fixture])
 def test_any_order_portions_and_batches_end_in_the_same_rows(
     new_database: Callable[[], Database],
     order: list[int],

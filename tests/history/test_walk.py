@@ -105,7 +105,7 @@ def test_only_the_complement_of_what_is_covered_is_fetched(
     assert len(list_coverage(conn)[0].covered) == 1
 
 
-@examples(5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(5, suppress=[HealthCheck.function_scoped_fixture])
 @given(deaths=st.lists(st.integers(1, 6), min_size=1, max_size=6))
 def test_a_walk_that_dies_at_any_page_goes_on_there_and_loses_nothing(
     database: Database, conn: Connection, source: Source, read: Read, deaths: list[int]

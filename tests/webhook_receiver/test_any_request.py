@@ -67,7 +67,7 @@ def test_every_provider_has_its_signature_here() -> None:
 def test_no_request_is_answered_500(database: Database) -> None:
     with ready_receiver(database.url("receiver")) as client:
 
-        @examples(60, suppress_health_check=list(HealthCheck))
+        @examples(60, suppress=list(HealthCheck))
         @given(
             path=_PATHS,
             method=st.sampled_from(["POST", "POST", "POST", "GET", "PUT"]),
