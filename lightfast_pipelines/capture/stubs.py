@@ -40,7 +40,7 @@ _MOST_MOVES = 20
 _BESIDE = """coalesce((SELECT min(a COLLATE "C") FROM unnest(m.stated_aliases) AS a
   WHERE a ~ '^github:ref:[0-9]+(@[^#:]+)?#'), '')"""
 # Aliases made of ids, which are believed before those made of names.
-_BY_ID = re.compile(r"^[a-z]+:ref:\d+[#:]")
+_BY_ID = re.compile(r"^[a-z]+:ref:\d+(?:@[^#:]+)?[#:]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -385,6 +385,7 @@ def candidate_branch(branch: str) -> str:
 
 
 def sentry_issue(project_id: int | str, issue_id: int | str) -> str:
+    """`project_id` carries its server (`at_sentry_site`), as in all keys that are made of one."""
     return f"sentry:issue:{project_id}:{issue_id}"
 
 
@@ -444,6 +445,16 @@ def sentry_site(host: str) -> str:
     return SENTRY_CLOUD if host == SENTRY_CLOUD or host.endswith(f".{SENTRY_CLOUD}") else host
 
 
+def at_sentry_site(number: int | str, site: str) -> str:
+    """A number of Sentry's with the server that gave it, as each counts from 1; sentry.io's stay bare."""
+    return str(number) if site == SENTRY_CLOUD else f"{number}@{site}"
+
+
+def sentry_organization(site: str, slug: str) -> str:
+    """An organisation as keys name it: with its server in front where that is not sentry.io."""
+    return slug if site == SENTRY_CLOUD else f"{site}/{slug}"
+
+
 def sentry_issue_by_address(site: str, issue_id: int | str) -> str:
     """Alias of a Sentry issue by an address with its number: every server counts its own."""
     return f"sentry:ref:{site}/issue:{issue_id}"
@@ -455,7 +466,8 @@ def sentry_issue_in(site: str, organization: str, short_id: str) -> str:
 
 
 def sentry_merged_issue(issue_id: int | str) -> str:
-    """Alias of the issue that another one was merged into, by the number of the one that is gone.
+    """Alias of the issue that another one was merged into, by the number (`at_sentry_site`) of the one
+    that is gone.
 
     It begins with that number, as aliases made of ids do: so it is believed before the claim of the
     merged issue itself.

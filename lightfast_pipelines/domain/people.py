@@ -162,11 +162,35 @@ def _vouched(people: Sequence[Identity]) -> list[tuple[str, list[int]]]:
     found += [("account_id", members) for members in by_account.values()]
     found += [("noreply_login", [*by_account[key], *members]) for key, members in weaker.items()]
     found += [("verified_email", members) for members in by_email.values()]
+    found += [("account_id", members) for members in _of_one_server(people)]
     for number, identity in enumerate(people):
         login = (identity.username or "").lower()
         # GitHub names the account that a commit's address belongs to, where it knows one.
         if identity.source == "git" and login and len(by_login[login]) == 1:
             found.append(("provider_login", [number, *by_login[login]]))
+    return found
+
+
+def _of_one_server(people: Sequence[Identity]) -> list[list[int]]:
+    """Accounts whose server is not told everywhere: Sentry's comments name the number alone.
+
+    The name tells them from an account that bears the number on another server.
+    """
+    bare: dict[str, int] = {}
+    at_server: dict[str, list[int]] = defaultdict(list)
+    for number, identity in enumerate(people):
+        if identity.source == "sentry" and identity.name:
+            if "@" in identity.source_id:
+                at_server[keys.bare_number(identity.source_id)].append(number)
+            else:
+                bare[identity.source_id] = number
+    found = []
+    for account, members in at_server.items():
+        if account in bare:
+            name = _plain_name(people[bare[account]].name)
+            same = [one for one in members if _plain_name(people[one].name) == name]
+            if len(same) == 1:
+                found.append([bare[account], *same])
     return found
 
 

@@ -99,7 +99,9 @@ def _thing(match: re.Match[str]) -> Thing | None:
     organization = organization or match["owner"] or of_host
     if name.isdigit():
         key = keys.sentry_issue_by_address(site, name)
-        return Thing(key, url=match[0], aliases=(keys.sentry_merged_issue(name),))
+        return Thing(
+            key, url=match[0], aliases=(keys.sentry_merged_issue(keys.at_sentry_site(name, site)),)
+        )
     short_id = name.upper()
     if organization is None:
         return Thing(keys.sentry_issue_by_short_id(short_id), short_id, match[0])

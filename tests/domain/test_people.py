@@ -121,6 +121,14 @@ def test_a_verified_address_joins_accounts_of_two_providers_and_a_claimed_one_do
     assert people(verified, ann, claimed) == [{"Ann L", "ann"}, {"Ann C"}]
 
 
+def test_an_account_whose_server_is_not_told_is_that_servers_account_of_its_name() -> None:
+    ann = Identity("sentry", "1@sentry.acme.dev", name="Ann Lee")
+    other = Identity("sentry", "1@sentry.beta.dev", name="Zed")
+    told = [ann, other, Identity("sentry", "1", name="ann lee")]
+    assert people(*told) == [{"Ann Lee", "ann lee"}, {"Zed"}]
+    assert people(ann, Identity("sentry", "1", name="Mira")) == [{"Ann Lee"}, {"Mira"}]
+
+
 def test_a_bot_joins_no_person_but_is_one_bot() -> None:
     app = github("49", "dependabot[bot]", kind="bot")
     commits = git("dependabot[bot]", "49+dependabot[bot]@users.noreply.github.com")

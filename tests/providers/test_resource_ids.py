@@ -45,6 +45,8 @@ def test_the_ids_that_payloads_are_routed_by_are_taken_as_they_are(name: str) ->
         ),
         ("sentry", "4504044639748096", "4504044639748096"),
         ("sentry", "Acme/Web-Shop", "acme/web-shop"),
+        ("sentry", "9@Sentry.acme.dev", "9@sentry.acme.dev"),
+        ("sentry", "acme/shop@sentry.acme.dev", "acme/shop@sentry.acme.dev"),
         (
             "sentry",
             "7a485448-a9e2-4c85-8a3c-4f44175783c9",

@@ -13,6 +13,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys, robots
 from lightfast_pipelines.domain.events import Account, Thing
 from lightfast_pipelines.providers.fields import child, name_of, text
+from lightfast_pipelines.providers.sentry.place import Place, place_of
 from lightfast_pipelines.providers.sentry.values import identity
 
 _LONGEST_EMAIL = 254  # RFC 5321
@@ -20,14 +21,15 @@ _LONGEST_EMAIL = 254  # RFC 5321
 
 def actor(payload: Mapping[str, Any]) -> Account | None:
     """The envelope's actor: a user, or an application (Sentry itself, an integration)."""
+    place = place_of(payload)
     found = child(payload, "actor")
     is_person = name_of(found, "type") == "user"
-    who = _user(found, "person" if is_person else "bot")
+    who = _user(place, found, "person" if is_person else "bot")
     if who is None or not is_person:
         return who
     # Resolving tells the same user once more, with the address.
     issue = child(child(payload, "data"), "issue")
-    same = _user(child(child(issue, "statusDetails"), "actor"), "person")
+    same = _user(place, child(child(issue, "statusDetails"), "actor"), "person")
     return same if same is not None and same.source_id == who.source_id and same.name else who
 
 
@@ -44,23 +46,26 @@ class Assignee:
         return Thing(self.key, self.name)
 
 
-def assignee(issue: Mapping[str, Any]) -> Assignee | None:
+def assignee(place: Place, issue: Mapping[str, Any]) -> Assignee | None:
     """`assignedTo` of an issue: an actor of type user or team."""
     found = child(issue, "assignedTo")
     number = identity(found, "id")
     if number is None:
         return None
+    number = place.at_server(number)
     if name_of(found, "type") == "team":
         return Assignee(keys.sentry_team(number), name_of(found, "name"), None)
-    account = _user(found, "person")
+    account = _user(place, found, "person")
     name = (account.name or account.username) if account else None
     return Assignee(keys.user("sentry", number), name, account)
 
 
-def _user(found: Mapping[str, Any], kind: Any) -> Account | None:
+def _user(place: Place, found: Mapping[str, Any], kind: Any) -> Account | None:
     number = identity(found, "id")
     if number is None:
         return None
+    if number.isdigit():  # an application is called by words, the same on every server
+        number = place.at_server(number)
     email = text(found, "email")
     if email is not None and (len(email) > _LONGEST_EMAIL or "@" not in email):
         email = None

@@ -173,13 +173,13 @@ def read_metric_alert(payload: Mapping[str, Any]) -> Reading:
     if organization is None:
         raise Missing("metric_alert.organization_id")
     name = text(rule, "name") or text(alert, "title") or "Metric alert"
-    key = keys.sentry_alert(organization, rule_id or f"incident:{incident}")
+    key = keys.sentry_alert(place.at_server(organization), rule_id or f"incident:{incident}")
     subject = Thing(key, name[:200], url(data, "web_url"))
     parts = Parts(place, subject)
     parts.references += [Reference("project", slug) for slug in slugs(alert)]
     for slug in slugs(alert):
-        if place.organization is not None:
-            alias = keys.sentry_project_by_slug(place.organization, slug)
+        if place.organization_name is not None:
+            alias = keys.sentry_project_by_slug(place.organization_name, slug)
             parts.relate(subject, "belongs_to", Thing(alias, slug))
     statement = Statement(
         source_id=keys.source_id(subject.key, action, f"{incident}@{moment_key(closed or at)}"),

@@ -133,7 +133,7 @@ def _statement(payload: Mapping[str, Any], transition: _Transition) -> Statement
     parts = Parts(place, subject)
     parts.references.append(Reference("issue", short_id or issue_id, subject.url))
     parts.add_project()
-    owner = assignee(issue)
+    owner = assignee(place, issue)
     parts.add_assignee(owner)
     if transition.name in ("resolved", "linked"):
         parts.add_resolution(issue)

@@ -68,8 +68,10 @@ def read(payload: Mapping[str, Any]) -> Reading:
         short_id=name_of(issue, "shortId"),
         address=url(issue, "permalink") or url(issue, "web_url"),
     )
-    survivor = replace(known, aliases=(*known.aliases, keys.sentry_merged_issue(number)))
-    subject = Thing(keys.sentry_issue(str(place.project_id), number))
+    survivor = replace(
+        known, aliases=(*known.aliases, keys.sentry_merged_issue(place.at_server(number)))
+    )
+    subject = Thing(keys.sentry_issue(place.project_number, number))
     parts = Parts(place, subject)
     shown = name_of(issue, "shortId") or survivor_number
     parts.references.append(Reference("issue", shown, survivor.url, "merged_into"))

@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Route, Thing
-from lightfast_pipelines.providers.fields import child, name_of, url
+from lightfast_pipelines.providers.fields import Missing, child, name_of, url
 from lightfast_pipelines.providers.sentry.shape import resource_of
 from lightfast_pipelines.providers.sentry.values import identity
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}", re.I)
 RESOURCE_ID = re.compile(
-    r"[1-9]\d*|[a-z0-9_][a-z0-9_-]*/[a-z0-9_][a-z0-9_-]*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"(?:[1-9]\d*|[a-z0-9_][a-z0-9_-]*/[a-z0-9_][a-z0-9_-]*)(?:@[a-z0-9][a-z0-9.-]*)?"
+    r"|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )
 _PROJECT = re.compile(r"/api/0/projects/([\w-]+)/([\w-]+)/")
 _ORGANIZATION = re.compile(r"/organizations/([\w-]+)/")
@@ -52,17 +53,37 @@ class Place:
             "installationId": self.installation,
         }
 
+    @property
+    def server(self) -> str:
+        """`site`; where no address tells it, sentry.io, whose keys bear no server."""
+        return self.site or keys.SENTRY_CLOUD
+
+    def at_server(self, number: str) -> str:
+        """A number as keys bear it: every server counts projects, issues and accounts from 1."""
+        return keys.at_sentry_site(number, self.server)
+
+    @property
+    def project_number(self) -> str:
+        """The project in keys. Raises Missing where its number is not known."""
+        if self.project_id is None:
+            raise Missing("the project's id")
+        return self.at_server(self.project_id)
+
+    @property
+    def organization_name(self) -> str | None:
+        """The organisation in keys, which is unique on its server."""
+        found = self.organization
+        return None if found is None else keys.sentry_organization(self.server, found)
+
     def project(self) -> Thing | None:
         if self.project_id is None:
             return None
-        named = self.organization is not None and self.project_slug is not None
+        organization, slug = self.organization_name, self.project_slug
         aliases = (
-            (keys.sentry_project_by_slug(str(self.organization), str(self.project_slug)),)
-            if named
-            else ()
+            (keys.sentry_project_by_slug(organization, slug),) if organization and slug else ()
         )
         name = self.project_name or self.project_slug
-        return Thing(keys.sentry_project(self.project_id), name, aliases=aliases)
+        return Thing(keys.sentry_project(self.project_number), name, aliases=aliases)
 
 
 def place_of(payload: Mapping[str, Any]) -> Place:
@@ -111,17 +132,19 @@ def route(payload: Mapping[str, Any]) -> Route | None:
     place = place_of(payload)
     ways: list[tuple[str, str]] = []
     if place.project_id is not None:
-        ways.append((keys.sentry_project(place.project_id), place.project_id))
+        number = place.project_number
+        ways.append((keys.sentry_project(number), number))
     node = _node(payload)
     organization = place.organization or identity(node, "organization_id")
     if organization is not None:
         named = slugs(node) or [place.project_slug or ""]
-        addresses = [f"{organization}/{slug}" for slug in named if slug]
+        addresses = [place.at_server(f"{organization}/{slug}") for slug in named if slug]
         ways += [(keys.sentry_project(address), address) for address in addresses]
     if place.installation is not None:
         ways.append((f"sentry:installation:{place.installation}", place.installation))
     if place.organization is not None:
-        ways.append((f"sentry:organization:{place.organization}", place.organization))
+        of_server = place.at_server(place.organization)
+        ways.append((f"sentry:organization:{of_server}", of_server))
     if not ways:
         return None
     via = None

@@ -61,7 +61,7 @@ class Sentry:
     """`contract.Provider` for sentry.io and Sentry on one's own servers."""
 
     name = "sentry"
-    rule_version = 3
+    rule_version = 4
     default_events = frozenset(rule.event for rule in _RULES if rule.outcome == "delivered")
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(
@@ -155,13 +155,13 @@ class Sentry:
 
     def resource_id(self, given: str) -> str:
         """A project's number, ORG/PROJECT, or an installation's UUID. A project's slug alone may be
-        another organisation's too."""
+        another organisation's too, as a number may be another server's."""
         found = given.strip().lower()
         if place.RESOURCE_ID.fullmatch(found):
             return found
         raise ValueError(
-            "Sentry's webhooks name a project by its number (the end of its DSN) or ORG/PROJECT, and an "
-            "installation by its UUID"
+            "Sentry's webhooks name a project by its number (the end of its DSN) or ORG/PROJECT, each with "
+            "@HOST behind it where your Sentry is not sentry.io, and an installation by its UUID"
         )
 
     def sync_event(

@@ -22,6 +22,7 @@ from lightfast_pipelines.providers.sentry.history.where import (
     organization_of,
     project_params,
 )
+from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.values import identity
 
 
@@ -50,9 +51,9 @@ class _Issues:
     def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:  # noqa: ARG002
         found = []
         for item in issues_of(answer):
-            number, project = identity(item, "id"), identity(child(item, "project"), "id")
-            if number is not None and project is not None:
-                found.append(keys.sentry_issue(project, number))
+            number, told = identity(item, "id"), place_of({"data": {"issue": item}})
+            if number is not None and told.project_id is not None:
+                found.append(keys.sentry_issue(told.project_number, number))
         after = links.following(answer.headers)
         return Listed(found, None if after is None else {"after": after})
 

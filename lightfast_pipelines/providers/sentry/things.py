@@ -132,9 +132,7 @@ def issue_thing(
     address: str | None = None,
 ) -> Thing:
     """Raises Missing where the project's number is not known: it is a part of the key."""
-    if place.project_id is None:
-        raise Missing("the project's id")
-    site = place.site or keys.SENTRY_CLOUD
+    site = place.server
     aliases = [
         keys.sentry_issue_by_id(issue_id),
         keys.sentry_issue_by_address(site, issue_id),
@@ -144,7 +142,7 @@ def issue_thing(
         if place.organization is not None:
             aliases.append(keys.sentry_issue_in(site, place.organization, short_id))
     return Thing(
-        keys.sentry_issue(place.project_id, issue_id),
+        keys.sentry_issue(place.project_number, issue_id),
         title[:_LONGEST_TITLE] if title else None,
         address,
         tuple(dict.fromkeys(aliases)),
@@ -160,9 +158,7 @@ def issue_by_number(issue_id: str) -> Thing:
 def issue_alert_thing(place: Place, rule: str) -> Thing:
     """An issue rule: its number comes only where it has a form of the integration, its name always
     does, and every project has rules of its own by the same names. Raises Missing."""
-    if place.project_id is None:
-        raise Missing("the project's id")
-    key = keys.sentry_issue_alert(place.project_id, " ".join(rule.split())[:_LONGEST_TITLE])
+    key = keys.sentry_issue_alert(place.project_number, " ".join(rule.split())[:_LONGEST_TITLE])
     return Thing(key, rule[:_LONGEST_TITLE])
 
 
@@ -170,12 +166,13 @@ def release_thing(place: Place, version: str) -> Thing:
     """By organisation; where only the installation is known, by an alias that waits for it."""
     installation = place.installation
     alias = keys.sentry_release_by_installation(installation, version) if installation else None
-    if place.organization is None:
+    organization = place.organization_name
+    if organization is None:
         if alias is None:
             raise Missing("the organization")
         return Thing(alias, version)
     aliases = (alias,) if alias else ()
-    return Thing(keys.sentry_release(place.organization, version), version, aliases=aliases)
+    return Thing(keys.sentry_release(organization, version), version, aliases=aliases)
 
 
 def commit_of_version(version: str) -> Thing | None:

@@ -336,13 +336,38 @@ def test_a_short_id_of_two_organisations_needs_its_address(linked: Connection, s
         delivery("pull_request", github.pull_request("opened", n, body=body))
         for n, body in enumerate(bodies, 1)
     ]
-    link_resource(linked, find_workspace(linked, "shop"), "sentry", "43")
+    link_resource(linked, find_workspace(linked, "shop"), "sentry", "43@sentry.umbrella.dev")
     linked.commit()
     captured(linked, shuffled(told, seed))
-    own_key, other_key = keys.sentry_issue(43, 4711), keys.sentry_issue(42, 5000)
+    own_key = keys.sentry_issue("43@sentry.umbrella.dev", 4711)
+    other_key = keys.sentry_issue(42, 5000)
     assert {one for one in edges(linked) if one[1] == "resolves"} == {
         (keys.github_pull_request(1, 2), "resolves", other_key),
         (keys.github_pull_request(1, 3), "resolves", own_key),
         (keys.github_pull_request(1, 4), "resolves", own_key),
         (keys.github_pull_request(1, 5), "resolves", ISSUE),
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_number_on_two_servers_is_two_issues(linked: Connection, seed: int) -> None:
+    server = "sentry.acme.dev"
+    page = f"https://{server}/organizations/acme/issues/4711/"
+    own = payloads.issue(organization=None, web_url=page, title="KeyError: sku")
+    raised = payloads.event("e2", web_url=f"{page}events/e2/", issue_url=page, url=page)
+    told = [
+        sent("issue", payloads.issue()),
+        sent("issue", own),
+        sent("error", payloads.envelope("created", {"error": raised})),
+        delivery("pull_request", github.pull_request("opened", 1, body=f"Fixes {page}")),
+    ]
+    link_resource(linked, find_workspace(linked, "shop"), "sentry", f"42@{server}")
+    linked.commit()
+    captured(linked, shuffled(told, seed))
+    own_key = keys.sentry_issue(f"42@{server}", 4711)
+    assert edges(linked) >= {
+        (keys.github_pull_request(1, 1), "resolves", own_key),
+        (own_key, "belongs_to", keys.sentry_project(f"42@{server}")),
+        (own_key, "caused_by", keys.sentry_release(f"{server}/acme", "shop@1.4.2")),
+        (ISSUE, "belongs_to", keys.sentry_project(42)),
     }

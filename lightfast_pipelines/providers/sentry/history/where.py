@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from lightfast_pipelines.domain.keys import bare_number
 from lightfast_pipelines.providers.fields import child, name_of
 from lightfast_pipelines.providers.history import Answer, Call, Json, Place
 from lightfast_pipelines.providers.sentry.values import identity
@@ -26,7 +27,7 @@ _OWN_MACHINE = frozenset({"localhost", "127.0.0.1", "::1", "testserver"})
 
 def organization_of(place: Place) -> str | None:
     """Its slug, from whatever names it; None: the API must be asked."""
-    for name in (place.resource_id, place.resource_name or ""):
+    for name in (_linked_as(place), place.resource_name or ""):
         if match := _ADDRESS.fullmatch(name):
             return match[1]
     for source in (place.meta, place.account, child(place.account, "raw")):
@@ -36,13 +37,13 @@ def organization_of(place: Place) -> str | None:
             return found
     if place.account_login and _SLUG.fullmatch(place.account_login):
         return place.account_login
-    return place.resource_id if _is_organization(place.resource_id) else None
+    return _linked_as(place) if _is_organization(_linked_as(place)) else None
 
 
 def project_number(place: Place) -> str | None:
     """The number of the linked project, where it is linked by that or its number is kept beside it."""
-    if place.resource_id.isdigit():
-        return place.resource_id
+    if _linked_as(place).isdigit():
+        return _linked_as(place)
     number = identity(place.meta, "id")
     return number if number is not None and number.isdigit() else None
 
@@ -54,9 +55,9 @@ def project_params(place: Place) -> dict[str, str]:
     number = project_number(place)
     if number is not None:
         return {"project": number}
-    if match := _ADDRESS.fullmatch(place.resource_id):
+    if match := _ADDRESS.fullmatch(_linked_as(place)):
         return {"projectSlug": match[2]}
-    if UUID.fullmatch(place.resource_id) or _is_organization(place.resource_id):
+    if UUID.fullmatch(place.resource_id) or _is_organization(_linked_as(place)):
         return {"project": "-1"}
     raise ValueError(
         f"Sentry: {place.resource_id[:100]!r} is neither a project's number, nor `organization/project`, "
@@ -125,6 +126,11 @@ def doer(user: Mapping[str, Any], application: Mapping[str, Any]) -> Json:
     told = {name: name_of(user, name) for name in ("name", "email")}
     known = {name: value for name, value in told.items() if value is not None}
     return {"type": "user", "id": int(number) if number.isdigit() else number, **known}
+
+
+def _linked_as(place: Place) -> str:
+    """The resource without its server: the API that is asked is that server's."""
+    return bare_number(place.resource_id)
 
 
 def _is_organization(resource_id: str) -> bool:
