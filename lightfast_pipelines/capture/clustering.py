@@ -15,6 +15,7 @@ from datetime import date
 
 from lightfast_pipelines.capture.happenings import Material, read_happenings
 from lightfast_pipelines.capture.membership import cluster_row, upsert_clusters, write_members
+from lightfast_pipelines.capture.nearby import nearest_clusters
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import describe
 from lightfast_pipelines.domain.labels import Labeller
@@ -59,11 +60,18 @@ WITH start AS (
   SELECT a AS id FROM near UNION SELECT b FROM near
 )
 SELECT s.key, r.type, t.key
-FROM lightfast.relationships r
+FROM (
+  SELECT r.subject_id, r.type, r.object_id
+  FROM lightfast.relationships r JOIN reached ON reached.id = r.subject_id
+  WHERE r.type = ANY(%(types)s)
+  UNION
+  SELECT r.subject_id, r.type, r.object_id
+  FROM lightfast.relationships r JOIN reached ON reached.id = r.object_id
+  WHERE r.type = ANY(%(types)s)
+) r
 JOIN lightfast.entities s ON s.id = r.subject_id
 JOIN lightfast.entities t ON t.id = r.object_id
-WHERE r.workspace_id = %(workspace)s AND r.type = ANY(%(types)s)
-  AND (r.subject_id IN (SELECT id FROM reached) OR r.object_id IN (SELECT id FROM reached))
+WHERE s.workspace_id = %(workspace)s
 """
 
 _CLUSTERS_OF_THINGS = """
@@ -72,26 +80,6 @@ FROM lightfast.observations o JOIN lightfast.cluster_members m ON m.observation_
 WHERE o.workspace_id = %(workspace)s AND o.subject_key = ANY(%(keys)s)
   AND m.rule_version >= %(version)s
 GROUP BY 1, 2
-"""
-
-_NEARBY = """
-SELECT n.id, near.cluster_id
-FROM unnest(%(ids)s::bigint[]) AS n (id)
-JOIN lightfast.observations o ON o.id = n.id
-CROSS JOIN LATERAL (
-  SELECT m.cluster_id
-  FROM lightfast.observations x JOIN lightfast.cluster_members m ON m.observation_id = x.id
-  WHERE x.workspace_id = o.workspace_id AND x.author_identity_id = o.author_identity_id
-    AND x.occurred_at BETWEEN o.occurred_at - interval '1 day' AND o.occurred_at + interval '1 day'
-    AND x.id <> o.id AND m.rule_version >= %(version)s
-    AND EXISTS (
-      SELECT FROM lightfast.observation_entities a
-      JOIN lightfast.observation_entities b ON b.entity_id = a.entity_id
-      WHERE a.observation_id = o.id AND a.role = 'file' AND b.observation_id = x.id
-    )
-  ORDER BY abs(extract(epoch FROM x.occurred_at - o.occurred_at)), x.source_id
-  LIMIT 1
-) near
 """
 
 _RECOUNT = """
@@ -225,8 +213,8 @@ def _existing(
         if votes.get(thread)
     }
     first = {material.ids[groups[thread][0]]: thread for thread in groups if thread not in found}
-    rows = conn.execute(_NEARBY, {"ids": sorted(first), "version": RULE_VERSION})
-    found.update((first[observation], cluster) for observation, cluster in rows)
+    nearest = nearest_clusters(conn, workspace_id, first)
+    found.update((first[observation], cluster) for observation, cluster in nearest.items())
     return found
 
 

@@ -19,7 +19,7 @@ _BRACKETS = re.compile(r"^\s*(?:\[[^\]]{1,60}\]\s*)+")
 _MERGE = re.compile(r"^merge (?:pull request|branch|remote-tracking branch|tag|commit)\b", re.I)
 # Of single errors that were counted: how many says nothing of what they are.
 _COUNT = re.compile(r"^\d+\u00d7 ")
-_TRAILING_NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
+_TRAILING_NUMBER = re.compile(r"\(#\d+\)\s*$")
 _PROVIDERS = frozenset({"github", "vercel", "linear", "sentry"})
 # Participles and adverbs seldom name a thing: `improved`, `directly`. Words like `speed` do.
 _SELDOM_A_THING = re.compile(r"^(?!.*eed$)[a-z]{2,}[a-z](?:ed|ly)$")

@@ -79,6 +79,8 @@ _NOT_REVERTING = re.compile(
 _NEXT_REVERTED = re.compile(r"^\)?\s*\n[ \t]*[*-][ \t]+$")
 _QUOTED_NUMBER_END = re.compile(r"\)[ \t]*$")
 _MOST_CANDIDATES = 20
+_LISTED_SHA = re.compile(r"[0-9a-f]{7,40}", re.IGNORECASE)
+_LONGEST_EVIDENCE = 500
 _CHERRY_PICKED = re.compile(r"\bcherry[ -]picked[ \t]+from[ \t]+commit[ \t]+([0-9a-f]{7,40})\b")
 
 
@@ -245,7 +247,10 @@ def _names_reverted(text: str, found: _Found, headline: Headline) -> bool:
         return False
     if _QUOTED_NUMBER_END.match(text, found.end, headline.end):
         return True
-    return text[headline.start : found.start].lower() == "merge pull request "
+    before = "merge pull request "
+    if found.start - headline.start != len(before):
+        return False
+    return text[headline.start : found.start].lower() == before
 
 
 def _unless(taken_back: set[str], edge: Edge) -> Edge | None:
@@ -276,10 +281,13 @@ def _reverted_commits(covered: str, withdrawn: Withdrawn) -> Iterator[tuple[str,
     for match in _REVERTS.finditer(covered):
         if match.start() in withdrawn or _is_negated(covered, match.start()):
             continue
-        for sha in re.findall(r"[0-9a-f]{7,40}", match["shas"], re.IGNORECASE):
+        # The whole sentence is each one's evidence, but not a list of hundreds.
+        is_short = match.end() - match.start() <= _LONGEST_EVIDENCE
+        for found in _LISTED_SHA.finditer(covered, match.start("shas"), match.end("shas")):
+            sha = found[0]
             # "Reverts defaced": a word may be made of these letters alone, as may a number.
             if match["noun"] or len(sha) == 40 or not (sha.isalpha() or sha.isdigit()):
-                yield sha, match.start(), match.end()
+                yield sha, *(match if is_short else found).span()
 
 
 def _commits_of(statement: Statement, text: str, covered: str, withdrawn: Withdrawn) -> Links:
@@ -375,6 +383,7 @@ def _relations(
     closing = statement.link_text is not None
     edges: list[Edge] = []
     taken_back: set[str] = set()
+    first_word = len(covered) - len(covered.lstrip())
     role, last_end, is_explicit = "references", -1, False
     for found in every:
         if found.start < last_end:
@@ -404,7 +413,7 @@ def _relations(
         around = covered[found.start - 1 : found.start] + covered[found.end : found.end + 1]
         if found.kind == "identifier" and new_role == "references" and around != "[]":
             continue
-        new_explicit |= around in ("[]", "()") or not covered[: found.start].strip()
+        new_explicit |= around in ("[]", "()") or found.start <= first_word
         if found.kind == "unlikely" and not new_explicit:
             continue
         role, last_end, is_explicit = new_role, found.end, new_explicit

@@ -10,21 +10,55 @@ import re
 # Stands for what is covered: neither a space nor part of a word, so that nothing joins across it.
 COVER = "\ufffc"
 
-# A backtick fence's first line holds no backtick (CommonMark 4.5); an open fence runs to the end.
-_FENCE = re.compile(
-    r"^[ \t]*(?P<fence>`{3,}|~{3,})[^`\n]*\n(?:.*?\n)?[ \t]*(?P=fence)[`~]*[ \t\r]*$|"
-    r"^[ \t]*(?:`{3,}|~{3,})[^`\n]*\n.*\Z",
-    re.MULTILINE | re.DOTALL,
-)
+# A fence's first line holds no backtick behind the fence (CommonMark 4.5).
+_FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}+|~{3,}+)[^`\n]*\n", re.MULTILINE)
+_FENCE_END = re.compile(r"^[ \t]*(?P<fence>`{3,}+|~{3,}+)[`~]*[ \t\r]*$", re.MULTILINE)
 _QUOTE = re.compile(r"^[ \t]{0,3}>.*$", re.MULTILINE)
 _BLOCKQUOTE = re.compile(r"<blockquote\b.*?(?:</blockquote>|\Z)", re.DOTALL | re.IGNORECASE)
-_HTML_CODE = re.compile(r"<(pre|code|samp)\b[^>\n]*>.*?</\1>", re.DOTALL | re.IGNORECASE)
+_HTML_CODE = re.compile(
+    r"<(?P<open>pre|code|samp)\b[^<>\n]*>|</(?P<close>pre|code|samp)>", re.IGNORECASE
+)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _TICKS = re.compile(r"`+|\n[ \t\r]*\n")
 
 
 def _covered(match: re.Match[str]) -> str:
     return COVER * (match.end() - match.start())
+
+
+def _cover_fences(text: str) -> str:
+    """Cover fenced blocks: up to a fence at least as long, or to the end where there is none.
+
+    By hand rather than by one expression, which tried every fence with every line behind it.
+    """
+    pieces: list[str] = []
+    position = 0
+    while (opening := _FENCE.search(text, position)) is not None:
+        fence = opening["fence"]
+        # A fence may be closed by the very next line, and each line is looked at once.
+        closings = _FENCE_END.finditer(text, opening.end())
+        end = next((one.end() for one in closings if one["fence"].startswith(fence)), len(text))
+        pieces += (text[position : opening.start()], COVER * (end - opening.start()))
+        position = end
+    pieces.append(text[position:])
+    return "".join(pieces)
+
+
+def _cover_html_code(text: str) -> str:
+    """Cover what stands between a tag of code and the next end of the same tag."""
+    pieces: list[str] = []
+    position, opened, name = 0, -1, ""
+    tags = list(_HTML_CODE.finditer(text))
+    last_ends = {one["close"].lower(): one.start() for one in tags if one["close"]}
+    for tag in tags:
+        if opened < 0 and tag["open"]:
+            if last_ends.get(tag["open"].lower(), -1) >= tag.end():
+                opened, name = tag.start(), tag["open"].lower()
+        elif opened >= 0 and tag["close"] and tag["close"].lower() == name:
+            pieces += (text[position:opened], COVER * (tag.end() - opened))
+            position, opened = tag.end(), -1
+    pieces.append(text[position:])
+    return "".join(pieces)
 
 
 def _cover_inline(text: str) -> str:
@@ -62,11 +96,11 @@ def cover(text: str) -> str:
     if "<!--" in text:
         text = _COMMENT.sub(_covered, text)
     if "```" in text or "~~~" in text:
-        text = _FENCE.sub(_covered, text)
+        text = _cover_fences(text)
     if "<blockquote" in text:
         text = _BLOCKQUOTE.sub(_covered, text)
     if "</" in text:
-        text = _HTML_CODE.sub(_covered, text)
+        text = _cover_html_code(text)
     if ">" in text:
         text = _QUOTE.sub(_covered, text)
     if "`" in text:

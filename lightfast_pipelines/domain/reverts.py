@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 # What a headline may begin with: a list's bullet, `[backport]`, `chore(cart):`, a merge's tag.
 _HEADLINE = re.compile(
@@ -73,15 +74,22 @@ class Withdrawn:
         if self.headlines or _REVERTING.search(text):
             spans += ((match.start(), len(text)) for match in _ORIGINAL_TEXT.finditer(text))
             spans += _undone_sections(text, self.headlines)
-        self._spans = sorted(spans)
-        self._starts = [start for start, _ in self._spans]
+        # For each place where a stretch begins, how far the stretches up to there reach.
+        ordered = sorted(spans)
+        self._starts = [start for start, _ in ordered]
+        self._ends = list(accumulate((end for _, end in ordered), max))
+        self._headline_starts = [one.start for one in self.headlines]
 
     def __contains__(self, position: int) -> bool:
-        return any(position < end for _, end in self._spans[: bisect_right(self._starts, position)])
+        before = bisect_right(self._starts, position)
+        return before > 0 and position < self._ends[before - 1]
 
     def headline_at(self, position: int) -> Headline | None:
         """The revert or reapply in whose quotation this position stands."""
-        return next((one for one in self.headlines if one.start <= position < one.end), None)
+        # Each stands on a line of its own, so they do not overlap.
+        before = bisect_right(self._headline_starts, position)
+        found = self.headlines[before - 1] if before else None
+        return found if found is not None and position < found.end else None
 
 
 def _headlines(text: str) -> Iterator[Headline]:
@@ -103,15 +111,15 @@ def _undone_sections(text: str, headlines: tuple[Headline, ...]) -> Iterator[tup
     sections = list(_SECTION.finditer(text))
     if not sections:
         return
-    depths: dict[str, list[tuple[int, int]]] = {}
-    for one in headlines:
-        if one.is_quoted:
-            depths.setdefault(_plain(text[one.start : one.end]), []).append((one.start, one.depth))
+    depths = {
+        _plain(text[one.start : one.end]): (one.start, one.depth)
+        for one in headlines
+        if one.is_quoted
+    }
     for index, section in enumerate(sections):
-        later = [
-            depth for start, depth in depths.get(_plain(section[1]), ()) if start > section.end()
-        ]
-        if later and later[-1] % 2 == 1:
+        # In order of their places, so the last is behind the section if any is.
+        start, depth = depths.get(_plain(section[1]), (0, 0))
+        if start > section.end() and depth % 2 == 1:
             end = sections[index + 1].start() if index + 1 < len(sections) else len(text)
             yield section.start(), end
 

@@ -15,6 +15,7 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Mention, Thing
 from lightfast_pipelines.domain.markup import cover
 from lightfast_pipelines.providers.fields import (
+    LONGEST_LINK_TEXT,
     LONGEST_NAME,
     child,
     first_line,
@@ -121,7 +122,7 @@ def commit_relations(
     """The commit's relations, each with a mention of what stands at its other end."""
     headline = first_line(message)[:LONGEST_NAME]
     sha = subject.key.rpartition(":")[2]
-    said = cover(message)
+    said = cover(message[:LONGEST_LINK_TEXT])
     found: list[tuple[Mention, Edge]] = []
 
     def relate(edge: Edge) -> None:

@@ -62,7 +62,8 @@ def commit_statements(push: Push) -> list[Statement]:
     if head and all(commit.get("id") != head.get("id") for commit in commits):
         commits = [*commits, head]  # cut off by GitHub, or a branch made at a known commit
     merge = merge_push(push, commits, head) if numbers_are_own(push, head) else None
-    statements = (_statement(push, commit, merge, len(commits)) for commit in commits)
+    count, is_part = len(commits), is_cut(push)
+    statements = (_statement(push, commit, merge, count, is_part) for commit in commits)
     return [statement for statement in statements if statement is not None]
 
 
@@ -93,7 +94,11 @@ def is_cut(push: Push) -> bool:
 
 
 def _statement(
-    push: Push, commit: Mapping[str, Any], merge: MergePush | None, commit_count: int
+    push: Push,
+    commit: Mapping[str, Any],
+    merge: MergePush | None,
+    commit_count: int,
+    commits_cut: bool,
 ) -> Statement | None:
     sha = name_of(commit, "id")
     at = _authored_at(commit)
@@ -152,7 +157,7 @@ def _statement(
             "beforeSha": push.before,
             "afterSha": push.after,
             "commitCount": commit_count,
-            "commitsCut": is_cut(push),
+            "commitsCut": commits_cut,
             "fileCount": len(paths) if are_known else None,
             "added": len(added) if are_known else None,
             "modified": len(modified) if are_known else None,

@@ -1,0 +1,65 @@
+"""What a large delivery costs grows with the delivery and no faster: operations and rows are counted."""
+
+from __future__ import annotations
+
+from lightfast_pipelines.capture.clustering import assign_provisional
+from lightfast_pipelines.providers import discover
+from lightfast_pipelines.store.database import Connection
+from tests.capture.deliveries import capture_all, delivery, one, receive, workspace_with
+from tests.operations import operations
+from tests.providers.github import payloads as github
+from tests.providers.github.payloads import Json
+
+
+def _push(number: int, repo_id: int = 1) -> Json:
+    """A push of so many commits by one person to one file within an hour."""
+    return github.push(
+        [
+            github.commit(
+                f"Change {n} of {repo_id}", at=f"2024-05-02T10:{n // 60 % 60:02}:{n % 60:02}Z"
+            )
+            for n in range(number)
+        ],
+        repo_id=repo_id,
+    )
+
+
+def rows_read(conn: Connection) -> int:
+    """Rows that this database's tables have given to queries so far, by index or by scan."""
+    conn.execute("SELECT pg_stat_force_next_flush()")
+    conn.commit()
+    return int(
+        one(
+            conn,
+            """
+            SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables
+            WHERE schemaname = 'lightfast'
+            """,
+        )
+    )
+
+
+def test_a_push_of_twice_the_commits_takes_at_most_some_twice_the_operations() -> None:
+    provider = discover()["github"]
+    provider.read("push", _push(10))
+    few, many = _push(400), _push(800)
+    first = operations(lambda: provider.read("push", few))
+    assert operations(lambda: provider.read("push", many)) <= 2.3 * first
+
+
+def test_clusters_of_a_push_of_twice_the_commits_read_at_most_some_twice_the_rows(
+    conn: Connection,
+) -> None:
+    workspace_with(conn, "small", 1)
+    workspace_with(conn, "large", 2)
+    read = []
+    for repository, commits in ((1, 150), (2, 300)):
+        receive(conn, [delivery("push", _push(commits, repository))])
+        capture_all(conn)
+        conn.execute("ANALYZE")
+        before = rows_read(conn)
+        # In two halves: the second looks for what is near among the first.
+        for _ in range(2):
+            assign_provisional(conn, max_rows=commits // 2)
+        read.append(rows_read(conn) - before)
+    assert read[1] <= 2.6 * read[0]
