@@ -65,6 +65,7 @@ _CATEGORIES = {
     "sentry:ref": "reference",
     "candidate:name": "reference",
     "candidate:branch": "reference",
+    "candidate:number": "reference",
     "observation": "observation",
     "user": "user",
     "file": "file",
@@ -382,6 +383,11 @@ def candidate_name(name: str) -> str:
 def candidate_branch(branch: str) -> str:
     """A branch's name, which means an issue only if the issue announced the name or what is in it."""
     return f"candidate:branch:{branch.lower()}"
+
+
+def candidate_number(full_name: str, number: int | str, host: str) -> str:
+    """A number in an address at some host, which means something only if that is a GitHub we know."""
+    return f"candidate:number:{host}/{full_name.lower()}#{number}"
 
 
 def sentry_issue(project_id: int | str, issue_id: int | str) -> str:

@@ -12,27 +12,21 @@ from dataclasses import dataclass, replace
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Mention, Statement, TextScope, Thing
-from lightfast_pipelines.domain.identifiers import find_candidates, find_identifiers
-from lightfast_pipelines.domain.markup import cover, excerpt
+from lightfast_pipelines.domain.identifiers import find_candidates
+from lightfast_pipelines.domain.markup import cover, excerpt, folded
+from lightfast_pipelines.domain.references import Found, commit_named, find_references
 from lightfast_pipelines.domain.reverts import Headline, Withdrawn
 
-# GitHub cuts long titles with an ellipsis, also in the middle of a number.
-_NUMBER = re.compile(r"#([1-9]\d{0,8})(?!\w)(?!\.\d)(?!…)")
-_QUALIFIER = re.compile(r"[\w./@-]{1,140}$")
-_REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}$")
-_GH = re.compile(r"(?<![\w/-])(?:GH|gh)-([1-9]\d{0,8})(?!\w)")
-_URL = re.compile(
-    r"https?://(?P<host>[\w.-]+)/(?P<repository>[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100})/"
-    r"(?:(?:issues|pull|discussions)/(?P<number>[1-9]\d{0,8})(?:/commits/(?P<pull_sha>[0-9a-f]{7,40}))?"
-    r"|commit/(?P<sha>[0-9a-f]{7,40}))(?!\w)",
-    re.IGNORECASE,
-)
 _SHA = re.compile(r"(?<![\w/.:@#=&?%+-])[0-9a-f]{7,40}(?![\w@-])(?!\.\w)")
+# `actions/checkout@8e5e7e5`, as GitHub links it.
+_SHA_OF_REPOSITORY = re.compile(
+    r"(?<![\w./@-])[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}@(?P<sha>[0-9a-f]{7,40})(?![\w@-])(?!\.\w)"
+)
 _FLOAT = re.compile(r"\d+e\d+$")
 _ROLE = re.compile(
-    r"(?<![\w/-])(?:(?P<fixes>close[sd]?|fix(?:e[sd])?|resolve[sd]?)"
+    r"(?<![\w/-])_{0,2}(?:(?P<fixes>close[sd]?|fix(?:e[sd])?|resolve[sd]?)"
     r"|(?P<duplicates>duplicates|duplicate[ \t]+of|dup(?:e|licate)?[ \t]+of|dup(?:e)?:))"
-    r"\*{0,3}(?P<colon>[ \t]?:)?\*{0,3}(?P<gap>\s{0,8})\*{0,3}\[?$",
+    r"[*_]{0,3}(?P<colon>[ \t]?:)?[*_]{0,3}(?P<gap>\s{0,8})[*_]{0,3}[\[<]?$",
     re.IGNORECASE,
 )
 # "Link pull requests", linear.app/docs/github: more words close an issue of Linear's than GitHub knows,
@@ -52,8 +46,6 @@ _UNSURE = re.compile(
     re.IGNORECASE,
 )
 _NEXT = re.compile(r"^\*{0,3}[\])]?(?:\s*(?:,|&|\+|\band\b)){0,2}\s*\*{0,3}\[?$", re.IGNORECASE)
-_LINK_TEXT = re.compile(r"\[(?:[\w./-]{0,140}#|GH-)\d{1,9}\]\($", re.IGNORECASE)
-_IN_LINK_TEXT = re.compile(r"[^\[\]\n]{0,200}\]\(|</a>")
 _REVERTING = (
     r"(?<![\w/-])(?:revert(?:s|ed|ing)?|roll(?:s|ed|ing)?[ -]?back|back(?:s|ed|ing)?[ -]out)"
     r"(?:[ \t]+of)?(?:[ \t]+the)?(?:[ \t]+changes?(?:[ \t]+(?:made|introduced))?(?:[ \t]+(?:of|in|from|by))?)?"
@@ -92,105 +84,27 @@ class Links:
     mentions: tuple[Mention, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    start: int
-    end: int
-    thing: Thing | None
-    kind: str  # number, url, commit, identifier; plain or unlikely for a candidate
+class _Quoted:
+    """The parts of a text that are folded away and quote others, above all their release notes.
 
-    @property
-    def is_candidate(self) -> bool:
-        return self.kind in ("plain", "unlikely")
+    Their closing words are not the text's own, and a bare number there is that of another project.
+    """
 
+    def __init__(self, statement: Statement, covered: str) -> None:
+        self._spans: list[tuple[int, int]] = []
+        if "<details" in covered.lower():
+            author = statement.author
+            by_robot = author is not None and author.kind == "bot"
+            self._spans = folded(covered, by_robot=by_robot)
 
-def _number(
-    scope: TextScope | None, repository: str | None, number: str, host: str | None = None
-) -> Thing | None:
-    """A stub for an issue, pull request or discussion; `repository` None means the text's own."""
-    home = scope.host if scope is not None else keys.GITHUB
-    host = host or home
-    same = scope is not None and (
-        repository is None or (host == home and repository.lower() == scope.repository_name.lower())
-    )
-    if scope is not None and same:
-        repository = scope.repository_name
-    if repository is None:
-        return None
-    return Thing(
-        key=keys.github_number_by_name(repository, number, host),
-        name=f"{repository}#{number}",
-        url=f"https://{host}/{repository}/issues/{number}",
-        aliases=(keys.github_number_by_id(scope.repository_id, number),) if scope and same else (),
-    )
+    def __contains__(self, position: int) -> bool:
+        return any(start <= position < end for start, end in self._spans)
+
+    def leaves_out(self, found: Found, text: str) -> bool:
+        return found.start in self and found.kind == "number" and text[found.start] in "#gG"
 
 
-def _commit(sha: str, url: str | None = None) -> Thing:
-    if len(sha) == 40:
-        return Thing(key=keys.github_commit(sha), url=url)
-    return Thing(key=keys.github_short_sha(sha), name=sha.lower(), url=url)
-
-
-def _numbers(text: str, scope: TextScope | None) -> Iterator[_Found]:
-    for match in _NUMBER.finditer(text):
-        start = match.start()
-        before = text[start - 1] if start else " "
-        if before in "&#=?@/%":  # an HTML entity, a fragment, a query
-            continue
-        repository = None
-        if before.isalnum() or before in "_.-":
-            qualifier = _QUALIFIER.search(text, max(0, start - 140), start)
-            name = qualifier[0] if qualifier else ""
-            if scope is not None and name.lower() in scope.repository_name.lower().split("/"):
-                repository = scope.repository_name  # "starlette#12", as people say it
-            elif _REPOSITORY.match(name) and not name.endswith("-"):
-                repository = name
-            else:
-                continue
-            start -= len(name)
-        elif scope is not None and not scope.has_numbers:
-            continue
-        if _IN_LINK_TEXT.match(text, match.end()):  # the link's address says what is meant
-            continue
-        yield _Found(start, match.end(), _number(scope, repository, match[1]), "number")
-
-
-def _urls(text: str, scope: TextScope | None) -> Iterator[_Found]:
-    hosts = {keys.GITHUB, scope.host if scope is not None else keys.GITHUB}
-    for match in _URL.finditer(text):
-        # redirect.github.com is how bots quote foreign change logs without linking to them.
-        host = match["host"].lower().removeprefix("www.")
-        if host not in hosts:
-            continue
-        sha = match["sha"] or match["pull_sha"]
-        if sha:
-            yield _Found(match.start(), match.end(), _commit(sha, match[0]), "commit")
-        else:
-            thing = _number(scope, match["repository"], match["number"], host)
-            shown = _LINK_TEXT.search(text, max(0, match.start() - 160), match.start())
-            start = shown.start() if shown else match.start()
-            yield _Found(start, match.end(), thing, "url")
-
-
-def _find(text: str, scope: TextScope | None) -> list[_Found]:
-    found: list[_Found] = []
-    if "#" in text:
-        found += _numbers(text, scope)
-    if scope is not None and scope.has_numbers and ("GH-" in text or "gh-" in text):
-        found += (
-            _Found(m.start(), m.end(), _number(scope, None, m[1]), "number")
-            for m in _GH.finditer(text)
-            if not _IN_LINK_TEXT.match(text, m.end())
-        )
-    if "://" in text:
-        found += _urls(text, scope)
-    if "-" in text or "/issues/" in text:
-        found += (_Found(*one) for one in find_identifiers(text))
-    found.sort(key=lambda item: (item.start, item.end))
-    return found
-
-
-def _role(text: str, found: _Found) -> tuple[str, int]:
+def _role(text: str, found: Found) -> tuple[str, int]:
     """What the words before a reference make of it: fixes, duplicates, reverts or references.
 
     Beside it where those words begin: where the reference does, if there are none.
@@ -237,7 +151,7 @@ def _goes_on(role: str, gap: str) -> bool:
     return role != "references" and gap.count("\n") <= 1 and _NEXT.match(gap) is not None
 
 
-def _names_reverted(text: str, found: _Found, headline: Headline) -> bool:
+def _names_reverted(text: str, found: Found, headline: Headline) -> bool:
     """Whether a number in the title of a revert is that of the pull request which it reverts.
 
     `Revert "Add a cart (#12)"`, `Revert "Merge pull request #12 from acme/cart"`; in
@@ -266,7 +180,7 @@ def _is_of_sentry(thing: Thing) -> bool:
     return thing.key.startswith("sentry:")
 
 
-def _is_of_linear_address(found: _Found) -> bool:
+def _is_of_linear_address(found: Found) -> bool:
     return found.kind == "url" and found.thing is not None and found.thing.key.startswith("linear:")
 
 
@@ -307,19 +221,21 @@ def _commits_of(statement: Statement, text: str, covered: str, withdrawn: Withdr
             Edge(
                 statement.subject,
                 type_ if is_said else "references",
-                _commit(sha),
+                commit_named(sha),
                 1.0,
                 "link",
                 excerpt(text, start, end),
             )
         )
-    for match in _SHA.finditer(covered):
-        sha = match[0]
+    named = [(match[0], match) for match in _SHA.finditer(covered)]
+    if "@" in covered:
+        named += [(match["sha"], match) for match in _SHA_OF_REPOSITORY.finditer(covered)]
+    for sha, match in named:
         if sha in taken or sha.isdigit() or sha.isalpha() or _FLOAT.match(sha):
             continue
         evidence = excerpt(text, match.start(), match.end())
         confidence = 0.9 if len(sha) == 40 else 0.7
-        mentions.append(Mention(_commit(sha), "reference", evidence, confidence, "link"))
+        mentions.append(Mention(commit_named(sha), "reference", evidence, confidence, "link"))
     mine = statement.subject.key
     return Links(
         tuple(edge for edge in edges if edge.object.key != mine),
@@ -331,18 +247,18 @@ def read_links(statement: Statement) -> Links:
     """Every relation that the statement's text spells out, with the subject as its origin.
 
     Closing words (close, fix, resolve and their -s, -d forms, any case, an optional colon, then the
-    reference) make `fixes`; `Duplicate of` and `duplicates` make `duplicates`; `Reverts`, where
-    closing words count, makes `reverts`; any other reference makes `references`. Where `link_text` is
-    None the title and content are read for references only. As on GitHub a negation does not matter
-    ("doesn't fix #3" closes it), and a word between does ("fixes issue #3", "fix for #3" are
-    references). Wider than GitHub: a list goes on after the first (`Fixes #1, #2 and #3`), the text of
-    a link counts for its address, and `repo#5` in that very repository. Narrower: closing words in
-    quotation marks, above all in the title of a revert (`Revert "Fixes #1"`), and those of a commit
-    that a later one in the same list takes back. What can only be an issue of Sentry's is resolved
-    rather than fixed; of `ABC-12`, which may be Linear's as well, nobody knows yet. Any other word of
-    an identifier's form is a candidate, which is an edge only once an issue claims the name; for these,
-    and for addresses of Linear's, Linear's own closing and linking words count too. Code, quotations
-    and comments say nothing. Never a relation of a thing to itself.
+    reference) make `fixes`; `Duplicate of` and `duplicates` make `duplicates`; `Reverts`, where closing
+    words count, makes `reverts`; any other reference makes `references`. Where `link_text` is None the
+    title and content are read for references only. As on GitHub a negation does not matter ("doesn't fix
+    #3" closes it), and a word between does ("fixes issue #3", "fix for #3" are references). Wider than
+    GitHub: a list goes on after the first (`Fixes #1, #2 and #3`), the text of a link counts for its
+    address, and `repo#5` in that very repository. Narrower: closing words in release notes and the like
+    that are folded away, in quotation marks, above all in the title of a revert (`Revert "Fixes #1"`), and
+    those of a commit that a later one in the same list takes back. What can only be an issue of Sentry's is
+    resolved rather than fixed; of `ABC-12`, which may be Linear's as well, nobody knows yet. Any other word
+    of an identifier's form is a candidate, which is an edge only once an issue claims the name; for these,
+    and for addresses of Linear's, Linear's own closing and linking words count too. Code, quotations and
+    comments say nothing. Never a relation of a thing to itself.
     """
     closing = statement.link_text is not None
     text = (
@@ -353,17 +269,18 @@ def read_links(statement: Statement) -> Links:
     covered = cover(text)
     scope = statement.scope
     withdrawn = Withdrawn(covered)
-    found = _find(covered, scope)
-    edges = _relations(statement, text, covered, found, withdrawn)
+    quoted = _Quoted(statement, covered)
+    found = [one for one in find_references(covered, scope) if not quoted.leaves_out(one, covered)]
+    edges = _relations(statement, text, covered, found, withdrawn, quoted)
     if closing or scope is not None or statement.source == "linear":
-        candidates = [_Found(*one) for one in find_candidates(covered)] if "-" in covered else []
+        candidates = [Found(*one) for one in find_candidates(covered)] if "-" in covered else []
         if candidates:
             # What is sure alone only with a closing word goes on a list of candidates as one of them.
             spans = {(one.start, one.end) for one in candidates}
             others = [one for one in found if (one.start, one.end) not in spans]
             every = sorted((*others, *candidates), key=lambda item: (item.start, item.end))
             known = {key for edge in edges for key in (edge.object.key, *edge.object.aliases)}
-            more = _relations(statement, text, covered, every, withdrawn)
+            more = _relations(statement, text, covered, every, withdrawn, quoted)
             edges += [edge for edge in more if _is_new_candidate(edge, known)][:_MOST_CANDIDATES]
     if scope is None:
         return Links(tuple(edges))
@@ -377,7 +294,12 @@ def _is_new_candidate(edge: Edge, known: Set[str]) -> bool:
 
 
 def _relations(
-    statement: Statement, text: str, covered: str, every: Iterable[_Found], withdrawn: Withdrawn
+    statement: Statement,
+    text: str,
+    covered: str,
+    every: Iterable[Found],
+    withdrawn: Withdrawn,
+    quoted: _Quoted,
 ) -> list[Edge]:
     """The edge of each reference, by the words before it or the list that it goes on."""
     closing = statement.link_text is not None
@@ -395,7 +317,7 @@ def _relations(
             if _goes_on(role, gap):
                 new_role = role
             new_explicit |= is_explicit and _NEXT.match(gap) is not None
-        if not closing:
+        if not closing or found.start in quoted:
             new_role = "references"
         elif said_at in withdrawn:
             headline = withdrawn.headline_at(said_at)

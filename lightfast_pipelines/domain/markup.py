@@ -19,6 +19,13 @@ _HTML_CODE = re.compile(
     r"<(?P<open>pre|code|samp)\b[^<>\n]*>|</(?P<close>pre|code|samp)>", re.IGNORECASE
 )
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_DETAILS = re.compile(r"<(?P<end>/?)details\b[^>\n]*>", re.IGNORECASE)
+# What Dependabot, Renovate and coding agents fold away: words of other projects, or of whoever asked.
+_OF_OTHERS = re.compile(
+    r"\s*<summary\b[^>\n]*>\s*(?:<[^>\n]*>\s*)*(?:release[ ]notes|change[ ]?log|commits\b|upgrade[ ]guide"
+    r"|vulnerabilit|maintainer[ ]changes|original[ ](?:prompt|issue)|[\w.-]+/[\w.-]+[ ]\()",
+    re.IGNORECASE,
+)
 _TICKS = re.compile(r"`+|\n[ \t\r]*\n")
 
 
@@ -106,6 +113,27 @@ def cover(text: str) -> str:
     if "`" in text:
         text = _cover_inline(text)
     return text
+
+
+def folded(text: str, *, by_robot: bool) -> list[tuple[int, int]]:
+    """The stretches that are folded away (`<details>`) and only quote.
+
+    Whatever a robot folds away is such; of what a person does, only what says so in its summary.
+    """
+    found: list[tuple[int, int]] = []
+    depth, start, inside = 0, 0, 0
+    for tag in _DETAILS.finditer(text):
+        if not tag["end"]:
+            if depth == 0:
+                start, inside = tag.start(), tag.end()
+            depth += 1
+        elif depth:
+            depth -= 1
+            if depth == 0 and (by_robot or _OF_OTHERS.match(text, inside)):
+                found.append((start, tag.end()))
+    if depth and (by_robot or _OF_OTHERS.match(text, inside)):
+        found.append((start, len(text)))  # cut off in the middle
+    return found
 
 
 def excerpt(text: str, start: int, end: int, around: int = 50) -> str:

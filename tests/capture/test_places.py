@@ -328,3 +328,17 @@ def test_the_same_numbers_at_two_hosts_are_two_things(
         ("github", "5", 1),
         ("github", "5@ghe.acme.dev", 1),
     ]
+
+
+def test_an_address_of_a_server_leads_there_from_github_com_and_of_others_nowhere(
+    tell: Any, conn: Connection
+) -> None:
+    body = "Fixes https://ghe.acme.dev/acme/shop/issues/5, https://codeberg.org/acme/shop/issues/5"
+    story = [
+        ("issues", at_host(github.issue())),
+        ("pull_request", github.pull_request(number=6, body=body)),
+    ]
+    read = tell(story, 1, "1@ghe.acme.dev")
+    assert read(EDGES) == [("github:pr:1#6", "fixes", "github:issue:1@ghe.acme.dev#5")]
+    shown = "SELECT key FROM lightfast.entities WHERE key LIKE '%%codeberg%%'"
+    assert read(shown) == []

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Thing
+from lightfast_pipelines.domain.events import Account, AccountKind, Thing
 from lightfast_pipelines.domain.links import read_links
 from tests.domain.statements import pull_request
 
+KINDS: tuple[AccountKind, ...] = ("person", "bot")
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -39,6 +40,9 @@ def told(text: str) -> list[tuple[str, str]]:
         "closes gh-12,",
         "Closes\n#12",
         "**Fixes** #12",
+        "_Fixes_ #12",
+        "Fixes <https://github.com/Octo/Repo/issues/12>",
+        "fixes https://api.github.com/repos/Octo/Repo/issues/12",
         "(fixes #12)",
         "Fixes: https://github.com/Octo/Repo/issues/12",
         "fixes https://github.com/Octo/Repo/pull/12#issuecomment-7 for good",
@@ -242,3 +246,58 @@ def test_evidence_is_cut_from_the_text_as_it_was_written() -> None:
     assert edge.evidence is not None
     assert edge.evidence.startswith("…")
     assert edge.evidence.endswith("`code` Fixes #1 `x`")
+
+
+RELEASE_NOTES = """Bumps left-pad.
+
+<details>
+<summary>Release notes</summary>
+<ul><li>Fixes #12</li></ul>
+<details><summary>More</summary>closes #13</details>
+Closes stevemao/left-pad#34, fixes [#14](https://github.com/Octo/Repo/issues/14)
+</details>
+
+Fixes #15
+"""
+
+
+@pytest.mark.parametrize("kind", ["bot", "person"])
+def test_release_notes_that_are_folded_away_close_nothing_and_bare_numbers_in_them_are_not_ours(
+    kind: AccountKind,
+) -> None:
+    statement = pull_request(RELEASE_NOTES, author=Account("github", "7", kind=kind))
+    edges = [(edge.type, edge.object.name) for edge in read_links(statement).edges]
+    assert edges == [
+        ("references", "stevemao/left-pad#34"),
+        ("references", "Octo/Repo#14"),
+        ("fixes", "Octo/Repo#15"),
+    ]
+
+
+def test_what_a_person_folds_away_is_said_as_well_but_what_a_robot_does_is_not() -> None:
+    text = "<details><summary>Screenshots</summary>Fixes #12</details>"
+    by = {kind: pull_request(text, author=Account("github", "7", kind=kind)) for kind in KINDS}
+    assert [edge.type for edge in read_links(by["person"]).edges] == ["fixes"]
+    assert read_links(by["bot"]).edges == ()
+
+
+def test_an_address_of_the_api_and_a_commit_beside_its_repository_are_read_as_github_links_them() -> (
+    None
+):
+    assert told("see https://api.github.com/repos/acme/web/pulls/3") == [
+        ("references", "acme/web#3")
+    ]
+    assert told("https://github.com/acme/web/pulls/3 https://api.github.com/acme/web/pull/3") == []
+    mentions = read_links(pull_request(f"uses acme/web@{SHA}, not ann@{SHA[:9]}.dev")).mentions
+    assert [mention.thing.key for mention in mentions] == [keys.github_commit(SHA)]
+
+
+def test_an_address_at_another_host_is_a_candidate_that_only_a_server_we_know_claims() -> None:
+    text = "Fixes https://ghe.acme.dev/plat/billing/issues/9, not https://sentry.io/a/b/issues/9"
+    (edge, other) = read_links(pull_request(text)).edges
+    assert (edge.type, edge.object.aliases) == (
+        "fixes",
+        (keys.github_number_by_name("plat/billing", 9, "ghe.acme.dev"),),
+    )
+    assert keys.is_candidate(edge.object.key)
+    assert other.object.key.startswith("sentry:")

@@ -1,0 +1,175 @@
+"""What a text names: numbers, addresses and identifiers of things, and where each of them stands.
+
+What the words around them make of it stands in links.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import TextScope, Thing
+from lightfast_pipelines.domain.identifiers import find_identifiers
+
+# GitHub cuts long titles with an ellipsis, also in the middle of a number.
+_NUMBER = re.compile(r"#([1-9]\d{0,8})(?!\w)(?!\.\d)(?!…)")
+_QUALIFIER = re.compile(r"[\w./@-]{1,140}$")
+_REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}$")
+_GH = re.compile(r"(?<![\w/-])(?:GH|gh)-([1-9]\d{0,8})(?!\w)")
+_URL = re.compile(
+    r"https?://(?P<host>[\w.-]+)/(?P<api>(?:api/v3/)?repos/)?(?P<repository>[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100})/"
+    r"(?:(?:issues|(?P<pull>pulls?)|discussions)/(?P<number>[1-9]\d{0,8})"
+    r"(?:/commits/(?P<pull_sha>[0-9a-f]{7,40}))?"
+    r"|(?P<commit>commits?)/(?P<sha>[0-9a-f]{7,40}))(?!\w)",
+    re.IGNORECASE,
+)
+_LINK_TEXT = re.compile(r"\[(?:[\w./-]{0,140}#|GH-)\d{1,9}\]\($", re.IGNORECASE)
+_IN_LINK_TEXT = re.compile(r"[^\[\]\n]{0,200}\]\(|</a>")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A stretch of the text and what it names; `thing` is None where nobody can tell."""
+
+    start: int
+    end: int
+    thing: Thing | None
+    kind: str  # number, url, commit, identifier; plain or unlikely for a candidate
+
+    @property
+    def is_candidate(self) -> bool:
+        return self.kind in ("plain", "unlikely")
+
+
+def _number(
+    scope: TextScope | None, repository: str | None, number: str, host: str | None = None
+) -> Thing | None:
+    """A stub for an issue, pull request or discussion; `repository` None means the text's own."""
+    home = scope.host if scope is not None else keys.GITHUB
+    host = host or home
+    same = scope is not None and (
+        repository is None or (host == home and repository.lower() == scope.repository_name.lower())
+    )
+    if scope is not None and same:
+        repository = scope.repository_name
+    if repository is None:
+        return None
+    return Thing(
+        key=keys.github_number_by_name(repository, number, host),
+        name=f"{repository}#{number}",
+        url=f"https://{host}/{repository}/issues/{number}",
+        aliases=(keys.github_number_by_id(scope.repository_id, number),) if scope and same else (),
+    )
+
+
+def commit_named(sha: str, url: str | None = None) -> Thing:
+    """The commit, or a stub for the one whose id begins so."""
+    if len(sha) == 40:
+        return Thing(key=keys.github_commit(sha), url=url)
+    return Thing(key=keys.github_short_sha(sha), name=sha.lower(), url=url)
+
+
+def _numbers(text: str, scope: TextScope | None) -> Iterator[Found]:
+    for match in _NUMBER.finditer(text):
+        start = match.start()
+        before = text[start - 1] if start else " "
+        if before in "&#=?@/%":  # an HTML entity, a fragment, a query
+            continue
+        repository = None
+        if before.isalnum() or before in "_.-":
+            qualifier = _QUALIFIER.search(text, max(0, start - 140), start)
+            name = qualifier[0] if qualifier else ""
+            if scope is not None and name.lower() in scope.repository_name.lower().split("/"):
+                repository = scope.repository_name  # "starlette#12", as people say it
+            elif _REPOSITORY.match(name) and not name.endswith("-"):
+                repository = name
+            else:
+                continue
+            start -= len(name)
+        elif scope is not None and not scope.has_numbers:
+            continue
+        if _IN_LINK_TEXT.match(text, match.end()):  # the link's address says what is meant
+            continue
+        yield Found(start, match.end(), _number(scope, repository, match[1]), "number")
+
+
+def _host_of(match: re.Match[str]) -> str | None:
+    """The host whose thing an address names; None where the address is of no form of GitHub's."""
+    # redirect.github.com is how bots quote foreign change logs without linking to them.
+    host = match["host"].lower().removeprefix("www.")
+    if not match["api"]:
+        is_page = "pulls" not in (match["pull"], "") and match["commit"] != "commits"
+        return host if is_page and not host.startswith("api.") else None
+    if match["pull"] == "pull" or match["commit"] == "commit":
+        return None
+    if match["api"].startswith("api/"):
+        return host
+    return host.removeprefix("api.") if host.startswith("api.") else None
+
+
+def _urls(text: str, scope: TextScope | None) -> Iterator[Found]:
+    hosts = {keys.GITHUB, scope.host if scope is not None else keys.GITHUB}
+    for match in _URL.finditer(text):
+        host = _host_of(match)
+        if host is None:
+            continue
+        sha = match["sha"] or match["pull_sha"]
+        is_known = host in hosts
+        if sha and is_known:
+            yield Found(match.start(), match.end(), commit_named(sha, match[0]), "commit")
+        elif not sha and (is_known or _can_be_server(host, match["repository"])):
+            repository, number = match["repository"], match["number"]
+            thing = (
+                _number(scope, repository, number, host)
+                if is_known
+                else _elsewhere(repository, number, host, match[0])
+            )
+            shown = _LINK_TEXT.search(text, max(0, match.start() - 160), match.start())
+            start = shown.start() if shown else match.start()
+            yield Found(start, match.end(), thing, "url")
+
+
+def _can_be_server(host: str, repository: str) -> bool:
+    """Whether an address at another host may be of a GitHub Enterprise Server."""
+    if host.endswith("github.com") or "." not in host:
+        return False
+    return not repository.lower().startswith("organizations/")  # Sentry's
+
+
+def _is_elsewhere(found: Found) -> bool:
+    return found.thing is not None and keys.is_candidate(found.thing.key)
+
+
+def _elsewhere(repository: str, number: str, host: str, url: str) -> Thing:
+    """What a thing of that server answers to, if there is one: others' addresses look the same."""
+    return Thing(
+        key=keys.candidate_number(repository, number, host),
+        name=f"{repository}#{number}",
+        url=url,
+        aliases=(keys.github_number_by_name(repository, number, host),),
+    )
+
+
+def find_references(text: str, scope: TextScope | None) -> list[Found]:
+    """Every reference that stands by itself, by where it begins; what may be one is not among them."""
+    found: list[Found] = []
+    if "#" in text:
+        found += _numbers(text, scope)
+    if scope is not None and scope.has_numbers and ("GH-" in text or "gh-" in text):
+        found += (
+            Found(m.start(), m.end(), _number(scope, None, m[1]), "number")
+            for m in _GH.finditer(text)
+            if not _IN_LINK_TEXT.match(text, m.end())
+        )
+    if "://" in text:
+        found += _urls(text, scope)
+    if "-" in text or "/issues/" in text:
+        identified = [Found(*one) for one in find_identifiers(text)]
+        # `https://sentry.io/acme/shop/issues/7` has the form of an Enterprise Server's address.
+        starts = {one.start for one in identified}
+        found = [one for one in found if one.start not in starts or not _is_elsewhere(one)]
+        found += identified
+    found.sort(key=lambda item: (item.start, item.end))
+    return found
