@@ -572,6 +572,9 @@ _SHARED_LOCALS = frozenset(
         *("docker", "pi", "codespace", "gitpod", "vscode", "app", "www-data", "test"),
     }
 )
+_LIST_HOSTS = ("googlegroups.com", "groups.io", "vger.kernel.org", "lists.sourceforge.net")
+_LIST_HOST = re.compile(r"(?:lists?|groups|mailman|listserv)\d*\.")
+_LIST_LOCAL = re.compile(r".*-(?:list|lists|devel|announce|commits|discuss|users|patches)")
 
 
 def git_identity(name: str | None, email: str | None) -> str:
@@ -614,6 +617,9 @@ def is_placeholder_email(email: str | None) -> bool:
 
 
 def is_shared_email(email: str | None) -> bool:
-    """Whether several people may write with an address: a team's (`dev@`), or `name@machine`."""
+    """Whether several people may write with an address: a team's (`dev@`), a list's, or `name@machine`."""
     local, _, host = (email or "").strip().lower().rpartition("@")
-    return local in _SHARED_LOCALS or "." not in host
+    if local in _SHARED_LOCALS or "." not in host:
+        return True
+    is_list = host.endswith(_LIST_HOSTS) or _LIST_HOST.match(host) or _LIST_LOCAL.fullmatch(local)
+    return bool(is_list)

@@ -37,6 +37,7 @@ _LOGINS = frozenset(
         *("copilot-swe-agent", "copilot-pull-request-reviewer", "devin-ai-integration"),
         *("pre-commit-ci", "google-labs-jules", "gemini-code-assist", "coderabbitai", "mergify"),
         *("codecov-io", "codecov-commenter", "coveralls", "cursoragent", "sweep-ai"),
+        *("actions", "imgbot", "imgbotapp", "weblate", "renovate", "allcontributors"),
     }
 )
 _ADDRESSES = frozenset(
@@ -52,8 +53,23 @@ _ADDRESSES = frozenset(
         *("bot@snyk.io", "support@snyk.io", "github-bot@pyup.io", "support@greenkeeper.io"),
         *("pre-commit-ci@pre-commit.ci", "travis@travis-ci.org", "builds@travis-ci.com"),
         *("badger@gitter.im", "bot@stepsecurity.io", "bot@allcontributors.org"),
+        *("imgbothelp@gmail.com", "hosted@weblate.org", "noreply@weblate.org"),
+        *("support@crowdin.com", "support+bot@crowdin.com", "support@transifex.com"),
+        *("gemini@google.com", "gemini-cli@google.com", "noreply@google.com", "vibe@mistral.ai"),
+        *("qwen-coder@alibabacloud.com", "crush@charm.land", "goose@block.xyz", "grok@x.ai"),
     }
 )
+# Makers of coding agents: nobody's own address there is `noreply@` or `agent@`.
+_MAKERS = frozenset(
+    {
+        *("anthropic.com", "openai.com", "cursor.com", "cursor.sh", "opencode.ai", "windsurf.com"),
+        *("codeium.com", "devin.ai", "cognition.ai", "aider.chat", "ampcode.com", "lovable.dev"),
+        *("all-hands.dev", "openhands.dev", "continue.dev", "kilocode.ai", "roocode.com", "x.ai"),
+        *("cline.bot", "kiro.dev", "warp.dev", "factory.ai", "replit.com", "bolt.new", "v0.dev"),
+        *("mistral.ai", "augmentcode.com", "coderabbit.ai", "greptile.com", "sweep.dev"),
+    }
+)
+_NO_PERSONS = frozenset({"noreply", "no-reply", "agent", "bot", "ai", "assistant"})
 # Behind these are the integrations of Linear and Sentry that act as users.
 _HOSTS = ("oauthapp.linear.app", "linear.linear.app", "proxy-user.sentry.io")
 _BY_WORDS = re.compile(
@@ -64,6 +80,24 @@ _BY_WORDS = re.compile(
 _NAMED_BOT = re.compile(r"(?:^|\s)(?:ro)?bot$", re.IGNORECASE)
 # `jan.bot@` is how a person's address is made of first and last name.
 _BOT_IN_ADDRESS = re.compile(r"(?:^|[-_+])(?:ro)?bots?(?:[-_+]|$)")
+# What agents call themselves where the address says nothing. `Claude` and `Devin` alone are first names.
+_AGENT = re.compile(
+    r"(?:github )?copilot(?:[ (].*)?|claude (?:code|opus|sonnet|haiku)\b.*|(?:openai )?codex(?: cli)?|cursor(?: agent)?"
+    r"|gemini (?:cli|code assist|\d)\b.*|chatgpt\b.*|gpt-?\d.*|aider(?: \(.*)?|devin ai|windsurf|opencode|openhands"
+    r"|qwen-?(?:coder|code)\b.*|(?:ai|coding) (?:assistant|agent)",
+    re.IGNORECASE,
+)
+_MACHINE = re.compile(
+    r"jenkins|travis(?: ci)?|circle ?ci|buildkite|teamcity|(?:[\w.-]+ )?ci(?:/cd)?|buildbot|(?:build |ci )?runner"
+    r"|(?:github|gitea|forgejo|gitlab)[ -](?:actions?|runner|ci)|(?:[\w.-]+ )?(?:deploy|release|automation)",
+    re.IGNORECASE,
+)
+_OF_MACHINES = frozenset(
+    {
+        *("ci", "cd", "jenkins", "travis", "circleci", "buildkite", "build", "builds", "builder"),
+        *("buildbot", "runner", "deploy", "deployer", "release", "releases", "automation"),
+    }
+)
 _BUTTON = re.compile(r"github(?: enterprise)?(?: server)?|gitlab|bitbucket|gitea|forgejo", re.I)
 
 
@@ -85,13 +119,25 @@ def is_robot(name: str | None = None, email: str | None = None, login: str | Non
         return True
     if noreply is not None and noreply[0] in _ACCOUNTS:
         return True
-    if host in _HOSTS or address in _ADDRESSES:
+    if host in _HOSTS or address in _ADDRESSES or (host in _MAKERS and local in _NO_PERSONS):
         return True
     if any(word and word.lower() in _LOGINS for word in logins):
         return True
-    says_nothing = keys.is_placeholder_email(email)
-    if local in ("noreply", "no-reply") and _BUTTON.fullmatch(named):
+    return _is_named_so(named, address)
+
+
+def _is_named_so(name: str, address: str) -> bool:
+    """Whether a name is a robot's: where it could be a person's, the address must agree."""
+    local = address.partition("@")[0]
+    says_nothing = keys.is_placeholder_email(address)
+    is_of_machine = local in _OF_MACHINES or (says_nothing and bool(address))
+    if local in ("noreply", "no-reply") and (_BUTTON.fullmatch(name) or name.lower() == "claude"):
         return True
-    return _NAMED_BOT.search(named) is not None and (
+    if says_nothing and _AGENT.fullmatch(name):
+        return True
+    # `Jenkins` is a surname too, and `deploy@` may be a team's.
+    if is_of_machine and _MACHINE.fullmatch(name):
+        return True
+    return _NAMED_BOT.search(name) is not None and (
         says_nothing or _BOT_IN_ADDRESS.search(local) is not None
     )

@@ -46,6 +46,13 @@ def test_one_address_is_one_person_whatever_name_it_commits_with() -> None:
         *("pi@192.168.0.7", "runner@fv-az12.internal.cloudapp.net", "your.email@acme.dev"),
         # One team, or one machine: many people.
         *("dev@acme.dev", "ubuntu@shop.acme.dev", "user@DESKTOP-ABC", "jenkins@ci.acme.dev"),
+        # A mailing list's.
+        *(
+            "acme@googlegroups.com",
+            "netdev@vger.kernel.org",
+            "a@lists.acme.dev",
+            "gcc-devel@gnu.org",
+        ),
     ],
 )
 def test_addresses_of_nobody_and_of_many_join_nobody(address: str) -> None:
