@@ -13,17 +13,19 @@ from typing import NamedTuple
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Thing
+from lightfast_pipelines.domain.markup import link_start
 from lightfast_pipelines.domain.sentry_names import (
     find_addresses,
     find_short_ids,
     short_ids_of_branch,
 )
+from lightfast_pipelines.domain.vercel_names import find_deployments
 
 _LINEAR_URL = re.compile(
-    r"https?://linear\.app/(?P<organization>[\w-]{1,100})/issue/"
-    r"(?P<name>(?=\d*[A-Za-z])[A-Za-z0-9]{1,20}-[1-9]\d{0,8})(?![\w-])(?:/[\w%~.-]*\w)?(?:#[\w-]*\w)?"
+    r"(?:https?://)?(?<![\w.@-])linear\.app/(?P<organization>[\w-]{1,100})/issue/"
+    r"(?P<name>(?=\d*[A-Za-z])[A-Za-z0-9]{1,20}-[1-9]\d{0,8})(?![\w-])(?:/[\w%~.-]*\w)*/?"
+    r"(?:\?[\w=&%.:+*~,-]*[\w=*])?(?:#[\w-]*\w)?(?:\|[^|<>\n]{1,200}(?=>))?"
 )
-_SHOWN_AS = re.compile(r"\[[^\[\]\n]{1,200}\]\($")
 _IDENTIFIER = re.compile(
     r"(?<![\w/.-])(?:(?P<sentry>[Ss]entry)(?:[ \t]+issue)?:?[ \t]+)?"
     r"(?P<name>(?P<team>[A-Z]{2,10})-[1-9]\d{0,5})(?!\w)(?!-\w)(?!\.\d)"
@@ -38,8 +40,11 @@ _SHORT_ID = re.compile(
 
 # A team's key is any letters and digits; one letter at least, or every date would be a candidate.
 _CANDIDATE = re.compile(
-    r"(?<![\w/.@#-])(?P<team>(?=\d*[A-Za-z])[A-Za-z0-9]{1,20})-[1-9]\d{0,8}(?!\w)(?!-\w)(?!\.\d)"
+    r"(?<![\w.@#-])#?(?P<name>(?P<team>(?=\d*[A-Za-z])[A-Za-z0-9]{1,20})-[1-9]\d{0,8})"
+    r"(?!\w)(?!-\w)(?!\.\d)"
 )
+# `ENG-1/ENG-2` is a list, any other word behind a slash a part of a path.
+_LISTED = re.compile(r"(?<![\w/.@#-])[A-Za-z0-9]{1,20}-[1-9]\d{0,8}/$")
 _PARTS_OF_BRANCH = re.compile(r"[/_-]")
 _KEY = re.compile(r"(?=\d*[A-Za-z])[A-Za-z0-9]{1,20}")
 _NUMBER = re.compile(r"[1-9]\d{0,8}")
@@ -71,12 +76,13 @@ def find_identifiers(text: str) -> Iterator[Named]:
     for whichever of them there is. With `Sentry` before it, or in a form that only Sentry has
     (`FRONT-END-9`, `SHOP-1A`), it is Sentry's.
     """
-    for match in _LINEAR_URL.finditer(text) if "://linear.app/" in text else ():
+    for match in _LINEAR_URL.finditer(text) if "linear.app/" in text else ():
         identifier = match["name"].upper()
         key = keys.linear_issue_by_address(match["organization"], identifier)
-        shown = _SHOWN_AS.search(text, max(0, match.start() - 210), match.start())
-        start = shown.start() if shown else match.start()
-        yield Named(start, match.end(), Thing(key, identifier, match[0]), "url")
+        shown = match[0].partition("|")[0]  # `<https://...|ENG-1>`, as Slack writes it
+        address = shown if "://" in shown else f"https://{shown}"
+        start = link_start(text, match.start())
+        yield Named(start, match.end(), Thing(key, identifier, address), "url")
     for start, end, thing in find_addresses(text):
         yield Named(start, end, thing, "url")
     for match in _IDENTIFIER.finditer(text):
@@ -101,14 +107,18 @@ def find_candidates(text: str) -> Iterator[Named]:
     made of.
 
     `kind` is `plain` where it is written as identifiers are (`K8S-12`), `unlikely` where the same
-    form mostly means something else (`eng-12`, `UTF-8`).
+    form mostly means something else (`eng-12`, `UTF-8`), and `address` of a deployment's.
     """
     for match in _CANDIDATE.finditer(text):
-        name, team = match[0].upper(), match["team"]
+        start, name, team = match.start(), match["name"].upper(), match["team"]
+        if text[start - 1 : start] == "/" and not _LISTED.search(text, max(0, start - 40), start):
+            continue
         aliases = (keys.linear_issue_by_identifier(name), keys.sentry_issue_by_short_id(name))
         is_plain = team.isupper() and team not in _NO_TEAM
         thing = Thing(keys.candidate_name(name), name, aliases=aliases)
         yield Named(match.start(), match.end(), thing, "plain" if is_plain else "unlikely")
+    for start, end, thing in find_deployments(text):
+        yield Named(start, end, thing, "address")
     for one in find_short_ids(text):
         parts = one.slug.upper().split("-")
         is_taken = parts[0] in _NO_TEAM

@@ -66,6 +66,7 @@ _CATEGORIES = {
     "candidate:name": "reference",
     "candidate:branch": "reference",
     "candidate:number": "reference",
+    "candidate:address": "reference",
     "observation": "observation",
     "user": "user",
     "file": "file",
@@ -260,6 +261,16 @@ def vercel_deployment(deployment_id: str) -> str:
     return f"vercel:deployment:{deployment_id}"
 
 
+def vercel_deployment_at(host: str) -> str:
+    """Alias of a deployment by the host under which it alone is reached: `shop-22yqytk1v-acme.vercel.app`."""
+    return f"vercel:ref:{host.lower()}"
+
+
+def vercel_deployment_page(name: str) -> str:
+    """Alias of a deployment by its page, whose address ends in its id without `dpl_`."""
+    return f"vercel:ref:page:{name.removeprefix('dpl_')}"
+
+
 def vercel_project(project_id: str) -> str:
     return f"vercel:project:{project_id}"
 
@@ -378,6 +389,11 @@ def linear_issue_by_branch(branch: str) -> str:
 def candidate_name(name: str) -> str:
     """A word of a text that is an issue's identifier only if some issue says so: `K8S-12`."""
     return f"candidate:name:{name.upper()}"
+
+
+def candidate_address(alias: str) -> str:
+    """An address that is a thing's only if some thing announced it; `alias` is what that would claim."""
+    return f"candidate:address:{alias}"
 
 
 def candidate_branch(branch: str) -> str:

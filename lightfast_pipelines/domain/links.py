@@ -151,6 +151,11 @@ def _goes_on(role: str, gap: str) -> bool:
     return role != "references" and gap.count("\n") <= 1 and _NEXT.match(gap) is not None
 
 
+def _is_list(found: Found, gap: str) -> bool:
+    """`ENG-1/ENG-2`"""
+    return found.is_candidate and gap == "/"
+
+
 def _names_reverted(text: str, found: Found, headline: Headline) -> bool:
     """Whether a number in the title of a revert is that of the pull request which it reverts.
 
@@ -273,7 +278,8 @@ def read_links(statement: Statement) -> Links:
     found = [one for one in find_references(covered, scope) if not quoted.leaves_out(one, covered)]
     edges = _relations(statement, text, covered, found, withdrawn, quoted)
     if closing or scope is not None or statement.source == "linear":
-        candidates = [Found(*one) for one in find_candidates(covered)] if "-" in covered else []
+        may_hold = "-" in covered or "vercel." in covered
+        candidates = [Found(*one) for one in find_candidates(covered)] if may_hold else []
         if candidates:
             # What is sure alone only with a closing word goes on a list of candidates as one of them.
             spans = {(one.start, one.end) for one in candidates}
@@ -314,7 +320,7 @@ def _relations(
         new_explicit = said_at < found.start
         if new_role == "references" and last_end >= 0 and found.start - last_end <= 24:
             gap = covered[last_end : found.start]
-            if _goes_on(role, gap):
+            if _goes_on(role, gap) or _is_list(found, gap):
                 new_role = role
             new_explicit |= is_explicit and _NEXT.match(gap) is not None
         if not closing or found.start in quoted:
@@ -330,8 +336,10 @@ def _relations(
             taken_back.discard(found.thing.key)
         if found.is_candidate and said_at in withdrawn:
             continue  # an identifier that only stands in a quotation says nothing
-        if found.is_candidate and new_role == "reverts":
-            new_role = "references"  # an issue is no change that could be taken back
+        if (found.is_candidate and new_role == "reverts") or found.kind == "address":
+            new_role = (
+                "references"  # neither an issue nor a deployment could be taken back or closed
+            )
         around = covered[found.start - 1 : found.start] + covered[found.end : found.end + 1]
         if found.kind == "identifier" and new_role == "references" and around != "[]":
             continue

@@ -136,6 +136,17 @@ def folded(text: str, *, by_robot: bool) -> list[tuple[int, int]]:
     return found
 
 
+# How an address is written: `[SHOP-1A](https://...)`, `<https://...>`, `<a href="https://...">`.
+_BEFORE_LINK = re.compile(r"(?:\[[^\[\]\n]{1,200}\]\(|<a\s+href=[\"']|<)$", re.IGNORECASE)
+_LONGEST_BEFORE = 210
+
+
+def link_start(text: str, start: int) -> int:
+    """Where the link begins whose address begins at `start`."""
+    before = _BEFORE_LINK.search(text, max(0, start - _LONGEST_BEFORE), start)
+    return before.start() if before else start
+
+
 def excerpt(text: str, start: int, end: int, around: int = 50) -> str:
     """The words around a match, on one line, with an ellipsis where they were cut."""
     first, last = max(0, start - around), min(len(text), end + around)

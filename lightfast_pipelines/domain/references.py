@@ -36,11 +36,11 @@ class Found:
     start: int
     end: int
     thing: Thing | None
-    kind: str  # number, url, commit, identifier; plain or unlikely for a candidate
+    kind: str  # number, url, commit, identifier; plain, unlikely or address for a candidate
 
     @property
     def is_candidate(self) -> bool:
-        return self.kind in ("plain", "unlikely")
+        return self.kind in ("plain", "unlikely", "address")
 
 
 def _number(

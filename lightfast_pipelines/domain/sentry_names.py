@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Thing
+from lightfast_pipelines.domain.markup import link_start
 
 _SHORT_ID = r"[A-Za-z0-9][\w-]{0,99}-[0-9A-Za-z]{1,12}"
 # `sentry.io/organizations/acme/issues/4711/`, `acme.sentry.io/issues/SHOP-1A/`, the old
@@ -28,9 +29,6 @@ _OWN_SERVER = re.compile(r"(?:^|[.-])sentry(?:[.-]|$)", re.IGNORECASE)
 _NO_ORGANIZATION = frozenset({"www", "us", "de", "eu", "app", "s1", "docs"})
 # The list of issues has views, which are named by words: a short id has a digit or is all capitals.
 _VIEW = re.compile(r"(?![^\d]*\d[^-]*$)[a-z_-]+", re.ASCII)
-# How an address is written: `[SHOP-1A](https://...)`, `<https://...>`, `<a href="https://...">`.
-_BEFORE = re.compile(r"(?:\[[^\[\]\n]{1,200}\]\(|<a\s+href=[\"']|<)$", re.IGNORECASE)
-_LONGEST_BEFORE = 210
 
 
 def find_addresses(text: str) -> Iterator[tuple[int, int, Thing]]:
@@ -39,9 +37,7 @@ def find_addresses(text: str) -> Iterator[tuple[int, int, Thing]]:
         thing = _thing(match)
         if thing is None:
             continue
-        start = match.start()
-        before = _BEFORE.search(text, max(0, start - _LONGEST_BEFORE), start)
-        yield (before.start() if before else start, match.end(), thing)
+        yield link_start(text, match.start()), match.end(), thing
 
 
 # A project's slug and a number in base 32 as Sentry writes it (no I, L, O or U, no zero in front).

@@ -18,6 +18,7 @@ from tests.capture.deliveries import NOW, capture_all, receive, rows
 from tests.capture.told import linked, told
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
+from tests.providers.vercel import payloads as vercel
 
 
 def issue(
@@ -167,3 +168,27 @@ def test_two_workspaces_that_follow_two_organisations_each_know_their_own_issue_
         ("fixes", "github:pr:1#1", "linear:issue:issue-1"),
         ("fixes", "github:pr:1#1", "linear:issue:issue-2"),
     ]
+
+
+@pytest.mark.parametrize("order", orders(3))
+def test_a_deployment_is_found_by_the_addresses_that_it_announced(
+    conn: Connection, order: list[int]
+) -> None:
+    linked(conn, "shop", ("github", "1"), ("vercel", "prj_1"))
+    page = (
+        "[Inspect](https://vercel.com/acme/shop/dpl_1), [Docs](https://vercel.com/acme/shop/dpl_9)"
+    )
+    preview = "https://shop-1-acme.vercel.app, of the branch: https://shop-git-a-acme.vercel.app"
+    deliveries = [
+        pull(1, body=page),
+        pull(2, body=preview),
+        told("vercel", "deployment.succeeded", vercel.deployment("succeeded", git={})),
+    ]
+    for number in order:
+        receive(conn, [deliveries[number]])
+        capture_all(conn)
+    assert edges(conn) == [
+        ("references", "github:pr:1#1", "vercel:deployment:dpl_1"),
+        ("references", "github:pr:1#2", "vercel:deployment:dpl_1"),
+    ]
+    assert rows(conn, "SELECT key FROM lightfast.entities WHERE is_stub") == []

@@ -41,6 +41,7 @@ def tried(text: str) -> list[tuple[str, str]]:
         ("Hold the cart, see ENG-12.", ("references", "ENG-12")),
         ("Duplicate of K8S-12", ("duplicates", "K8S-12")),
         ("Fixes GPU-12", ("fixes", "GPU-12")),
+        ("Fixes #ENG-12", ("fixes", "ENG-12")),
     ],
 )
 def test_a_name_is_tried_in_every_form_that_people_write(text: str, edge: tuple[str, str]) -> None:
@@ -57,6 +58,8 @@ def test_a_name_is_tried_in_every_form_that_people_write(text: str, edge: tuple[
         "The step-1 of phase-2 on arm-64",
         "Update react-18.2",
         "Bump pkg/eng-12 and x.K8S-12",
+        "https://docs.acme.dev/guide#eng-12",
+        "https://vercel.com/docs/deployments/overview",
         "`Fixes K8S-12`",
         "Fixes K8S-012",
     ],
@@ -73,6 +76,29 @@ def test_a_list_after_a_closing_word_is_tried_as_a_whole() -> None:
     ]
 
 
+def test_a_slash_between_two_names_makes_a_list_of_them() -> None:
+    assert tried("Fixes ENG-2/ENG-3") == [("fixes", "ENG-2"), ("fixes", "ENG-3")]
+    addresses = [f"https://linear.app/acme/issue/ENG-{n}/slug?foo=bar" for n in (1, 2)]
+    assert tried(f"Resolves {addresses[0]} and {addresses[1]}") == [
+        ("fixes", "acme/ENG-1"),
+        ("fixes", "acme/ENG-2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "alias"),
+    [
+        ("[Inspect](https://vercel.com/acme/shop/2x5K8GQJSNmhgRSRf7b2)", "page:2x5K8GQJSNmhgRSRf7b2"),
+        ("https://vercel.com/acme/shop/dpl_1", "page:1"),
+        ("[Preview](https://Shop-22yqytk1v-acme.vercel.app)", "shop-22yqytk1v-acme.vercel.app"),
+        ("https://vercel.live/open-feedback/shop-1-acme.vercel.app?via=pr", "shop-1-acme.vercel.app"),
+        ("Fixes https://shop-1-acme.vercel.app/cart", "shop-1-acme.vercel.app"),
+    ],
+)  # fmt: skip
+def test_an_address_of_vercels_is_tried_as_a_deployments(text: str, alias: str) -> None:
+    assert tried(text) == [("references", f"candidate:address:vercel:ref:{alias}")]
+
+
 def test_what_may_be_a_name_does_not_join_the_numbers_around_it() -> None:
     assert tried("Fixes #1, UTF-8 and #2")[:2] == [
         ("fixes", "github:ref:octo/repo#1"),
@@ -86,6 +112,11 @@ def test_what_may_be_a_name_does_not_join_the_numbers_around_it() -> None:
         "Fixes https://linear.app/acme/issue/4U-3/greet-by-name",
         "Fixes [4U-3](https://linear.app/Acme/issue/4u-3/greet-by-name#comment-1f)",
         "Completes [the greeting](https://linear.app/acme/issue/4U-3)",
+        "Fixes <https://linear.app/acme/issue/4U-3>",
+        "Fixes <https://linear.app/acme/issue/4U-3/greet|4U-3>",
+        "Fixes <a href='https://linear.app/acme/issue/4U-3'>it</a>",
+        "Fixes linear.app/acme/issue/4U-3",
+        "Fixes https://linear.app/acme/issue/4U-3/greet/activity?noredirect=1#comment-1f",
     ],
 )
 def test_an_address_names_the_organisation_too(text: str) -> None:

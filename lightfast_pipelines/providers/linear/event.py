@@ -14,6 +14,7 @@ from lightfast_pipelines.providers.fields import (
     Missing,
     child,
     first_time,
+    latest,
     name_of,
     needed_child,
     text,
@@ -23,9 +24,9 @@ from lightfast_pipelines.providers.fields import (
 
 ACTIONS = ("create", "update", "remove")
 
-# Linear writes the parts of one change within some milliseconds; its event of a removal, or of what
-# else has a time of its own, may come some seconds later.
-_ONE_CHANGE = timedelta(seconds=1)
+# What is taken back from the trash: told as an update that clears `trashed`, or as an action of its own.
+_RESTORE = "restore"
+# Linear's event of a removal, or of what else has a time of its own, may come some seconds later.
 _ONE_EVENT = timedelta(minutes=1)
 
 
@@ -56,20 +57,20 @@ class Event:
     def changed_at(self) -> datetime:
         """Of an update: `updatedAt` where it moved with the change, else the event's own time.
 
-        A change of a project's health, or an archive, leaves the entity's `updatedAt` as it was.
+        A change of a project's health, or an archive, leaves the entity's `updatedAt` as it was. So does
+        the second of two changes within a second, which has the time of the first.
         """
         updated = time(self.data, "updatedAt")
-        own = time(self.payload, "createdAt")
         if updated is not None and self.has_moved("updatedAt"):
             return updated
-        return self._needed("updatedAt", _time_of_event(updated, own, _ONE_CHANGE))
+        return self._needed("updatedAt", latest(updated, time(self.payload, "createdAt")))
 
     @property
     def removed_at(self) -> datetime:
         """Of the removal. `updatedAt` is that of the last change before; so is `archivedAt` of what
         had been archived for some time."""
         archived, own = time(self.data, "archivedAt"), time(self.payload, "createdAt")
-        found = _time_of_event(archived, own, _ONE_EVENT)
+        found = _time_of_event(archived, own)
         return self._needed("archivedAt", found or time(self.data, "updatedAt"))
 
     def own_time(self, name: str) -> datetime | None:
@@ -105,13 +106,11 @@ class Event:
         return found
 
 
-def _time_of_event(
-    of_entity: datetime | None, of_event: datetime | None, apart: timedelta
-) -> datetime | None:
-    """The entity's time, which the API tells as well, unless the event came later than `apart`."""
+def _time_of_event(of_entity: datetime | None, of_event: datetime | None) -> datetime | None:
+    """The entity's time, which the API tells as well, unless the event came later."""
     if of_entity is None or of_event is None:
         return of_entity or of_event
-    return of_event if of_event - of_entity > apart else of_entity
+    return of_event if of_event - of_entity > _ONE_EVENT else of_entity
 
 
 class UnknownAction(LookupError):
@@ -119,13 +118,17 @@ class UnknownAction(LookupError):
 
 
 def event_of(event_type: str, payload: Mapping[str, Any]) -> Event:
-    """Raises Missing where there is no entity, UnknownAction for another action than ACTIONS."""
+    """Raises Missing where there is no entity, UnknownAction for another action than ACTIONS
+    and `restore`."""
     if text(payload, "type") not in (None, event_type):
         raise Missing(f"type {event_type[:100]}")
     action = text(payload, "action")
-    if action not in ACTIONS:
+    if action is None or action not in (*ACTIONS, _RESTORE):
         raise UnknownAction(f"action {str(action)[:100]} is not known yet")
     data = needed_child(payload, "data")
+    if action == _RESTORE:
+        was = {"trashed": True, **child(payload, "updatedFrom")}
+        payload, data, action = {**payload, "updatedFrom": was}, {**data, "trashed": None}, "update"
     return Event(payload, data, needed_id(data, "id"), action)
 
 

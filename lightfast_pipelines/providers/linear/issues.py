@@ -112,7 +112,8 @@ def describe(event: Event) -> Described:
     """The issue, which an event of its deadline shows as well."""
     data = event.data
     identifier, title = identifier_of(data, event.url), text(data, "title") or ""
-    names = (identifier, *(name.upper() for name in ids(data.get("previousIdentifiers"))))
+    earlier = (name_of(event.updated_from, "identifier"), *ids(data.get("previousIdentifiers")))
+    names = (identifier, *(name.upper() for name in earlier if name))
     address, branch = event.url or url(data, "url"), name_of(data, "branchName")
     subject = Thing(
         keys.linear_issue(event.id),
@@ -130,7 +131,9 @@ def describe(event: Event) -> Described:
     parts.add_cycle(data)
     parts.add_milestone(data)
     parts.add_person("assignee", assignee)
-    parts.add_person("delegate", member_of(data, "delegate"))
+    # Only applications can be delegated to; who is answerable stays the assignee.
+    delegate = account(child(data, "delegate"), linked_id(data, "delegate"), kind="bot")
+    parts.add_person("delegate", delegate)
     label_names = parts.add_labels(data)
     if branch:
         parts.references.append(Reference("branch", branch))

@@ -91,6 +91,9 @@ def rules(event: str, kind: Kind) -> Sequence[EventRule]:
         EventRule(event, "create", "delivered", (f"{kind.thing}.created",)),
         EventRule(event, "update", "delivered", updated, note),
         EventRule(event, "remove", "delivered", (f"{kind.thing}.deleted",)),
+        EventRule(event, "restore", "delivered", (f"{kind.thing}.restored",))
+        if "restored" in names
+        else EventRule(event, "restore", "filtered", note="it has no trash"),
     )
 
 

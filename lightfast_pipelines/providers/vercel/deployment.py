@@ -204,8 +204,14 @@ def _actor(event: Event, commit: Commit) -> Account | None:
 
 
 def _deployment(identity: str, address: str | None = None) -> Thing:
+    names = [keys.vercel_deployment_page(identity)]
+    if address is not None:
+        names.append(keys.vercel_deployment_at(address))
     return Thing(
-        keys.vercel_deployment(identity), address, f"https://{address}" if address else None
+        keys.vercel_deployment(identity),
+        address,
+        f"https://{address}" if address else None,
+        tuple(names),
     )
 
 

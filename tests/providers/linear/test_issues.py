@@ -411,3 +411,5 @@ def test_people_are_mentioned_by_their_accounts() -> None:
     found = statement(issue(assignee="Grace", delegate=user("Robot")))
     assert mentioned(found, "assignee") == ["user:linear:user-grace"]
     assert mentioned(found, "delegate") == ["user:linear:user-robot"]
+    kinds = {each.role: each.account.kind for each in found.accounts}
+    assert (kinds["assignee"], kinds["delegate"]) == ("person", "bot")

@@ -101,3 +101,27 @@ def test_an_order_that_changed_is_no_change_of_the_issue() -> None:
     data |= {"updatedAt": text(CREATED + WEEK)}
     told = statements(envelope("Issue", "update", data, updated_from=both))
     assert [each.source_type for each in told] == ["issue.priority-changed"]
+
+
+def test_two_changes_within_a_second_are_two_though_updated_at_moved_once() -> None:
+    moved = {**issue_data(), "priority": 1, "updatedAt": text(CREATED + WEEK)}
+    was = {"priority": 0, "updatedAt": CREATED_AT}
+    first = envelope("Issue", "update", moved, at=text(CREATED + WEEK), updated_from=was)
+    soon = CREATED + WEEK + timedelta(milliseconds=300)
+    back = {**moved, "priority": 0}
+    again = envelope("Issue", "update", back, at=text(soon), updated_from={"priority": 1})
+    assert statement(first).occurred_at == CREATED + WEEK
+    assert statement(again).occurred_at == soon
+    assert statement(first).source_id != statement(again).source_id
+
+
+def test_what_is_restored_exists_again_whether_told_as_an_action_or_as_a_change() -> None:
+    at = text(CREATED + WEEK)
+    data = {**issue_data(), "updatedAt": at}
+    action = envelope("Issue", "restore", data, at=at)
+    was = {"trashed": True, "updatedAt": CREATED_AT}
+    change = envelope("Issue", "update", data, at=at, updated_from=was)
+    for found in (statement(action), statement(change)):
+        assert found.source_type == "issue.restored"
+        assert ("existence", "exists") in [(one.state_type, one.value) for one in found.states]
+    assert statement(action).source_id == statement(change).source_id
