@@ -109,7 +109,7 @@ def _organisation(conn: Connection, workspace: Workspace, last: bool) -> None:
     """Resources that nobody links any more are free for another organisation. With its last workspace
     an organisation's people and connections go; else who is who is decided anew."""
     if last:
-        for table in ("actor_identities", "actors", "installations"):
+        for table in ("actor_identities", "actors", "installations", "place_names"):
             conn.execute(f"DELETE FROM lightfast.{table} WHERE org_id = %s", (workspace.org_id,))
         return
     conn.execute(

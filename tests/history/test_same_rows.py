@@ -24,6 +24,7 @@ from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.inbox import Delivery, insert_deliveries
 from lightfast_pipelines.store.links import add_workspace, link_resource
 from lightfast_pipelines.vectors.pgvector import PgVectorIndex
+from tests.depth import size
 from tests.history.conftest import PlainApis
 from tests.providers.agreement import event_of, stripped
 from tests.servers.github import TOKEN, GitHubServer
@@ -37,7 +38,10 @@ SINCE, UNTIL = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return World.synthetic(seed=11, pulls=40, commits=90, issues=25, since=SINCE, until=UNTIL)
+    pulls, commits, issues = size(16, 40), size(36, 90), size(10, 25)
+    return World.synthetic(
+        seed=11, pulls=pulls, commits=commits, issues=issues, since=SINCE, until=UNTIL
+    )
 
 
 class Memory:
