@@ -117,6 +117,7 @@ def commit_relations(
     message: str,
     merge: MergePush | None,
     *,
+    committer: Any = None,
     numbers_are_own: bool = True,
 ) -> list[tuple[Mention, Edge]]:
     """The commit's relations, each with a mention of what stands at its other end."""
@@ -130,8 +131,12 @@ def commit_relations(
         mention = Mention(other, "reference", edge.evidence, edge.confidence, edge.method)
         found.append((mention, edge))
 
-    merged = _MERGE.match(message) if numbers_are_own else None
-    titled = _TITLE_NUMBER.search(headline) if numbers_are_own else None
+    # Picked by hand, it bears the title of the original, which is what the pull request became: maybe
+    # even in another repository.
+    is_copy = _CHERRY_PICKS.search(said) is not None and not is_web_flow(committer)
+    has_own_title = numbers_are_own and not is_copy
+    merged = _MERGE.match(message) if has_own_title else None
+    titled = _TITLE_NUMBER.search(headline) if has_own_title else None
     if merged:
         pull = push.repository.numbered(int(merged[1]))
         relate(Edge(pull, "merges_as", subject, 1.0, "merge message", headline))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lightfast_pipelines.domain import keys
@@ -51,6 +51,9 @@ from lightfast_pipelines.providers.github.pushed import Push
 
 COMMITS_GITHUB_SENDS = 2_048  # docs.github.com, "Webhook events and payloads": push
 MENTIONED_FILES = 40
+# Where no clock was set, time begins at 1970; imported histories do not go back so far.
+_CLOCK_NOT_SET = datetime(1970, 1, 3, tzinfo=UTC)
+_CLOCKS_DIFFER = timedelta(days=1)
 
 
 def commit_statements(push: Push) -> list[Statement]:
@@ -101,7 +104,7 @@ def _statement(
     commits_cut: bool,
 ) -> Statement | None:
     sha = name_of(commit, "id")
-    at = _authored_at(commit)
+    at = _made_at(push, commit)
     if sha is None or at is None or not FULL_SHA.fullmatch(sha):
         return None
     sha = sha.lower()
@@ -122,7 +125,9 @@ def _statement(
     # A commit of the API's list names no files: that is not the same as changing none.
     are_known = any(kind in commit for kind in kinds)
     is_own = numbers_are_own(push, commit)
-    relations = commit_relations(push, subject, message, merge, numbers_are_own=is_own)
+    relations = commit_relations(
+        push, subject, message, merge, committer=commit.get("committer"), numbers_are_own=is_own
+    )
     scope = push.repository.scope
     if scope is not None and not is_own:
         scope = replace(scope, has_numbers=False)
@@ -174,13 +179,21 @@ def _statement(
     )
 
 
-def _authored_at(commit: Mapping[str, Any]) -> datetime | None:
-    """The author's time; older payloads have no `date` there, only `timestamp`."""
-    return (
-        time(child(commit, "author"), "date")
-        or time(commit, "timestamp")
-        or time(child(commit, "committer"), "date")
+def _made_at(push: Push, commit: Mapping[str, Any]) -> datetime | None:
+    """The author's time; older payloads have no `date` there, only `timestamp`.
+
+    An author's clock may be wrong: nothing is made after it is committed or pushed, nor in 1970.
+    """
+    committed = time(child(commit, "committer"), "date")
+    authored = time(child(commit, "author"), "date") or time(commit, "timestamp")
+    if authored is None:
+        return committed
+    pushed = time(child(push.payload, "repository"), "pushed_at")
+    sure = [each for each in (committed, pushed) if each is not None and each > _CLOCK_NOT_SET]
+    is_possible = authored > _CLOCK_NOT_SET and all(
+        authored <= each + _CLOCKS_DIFFER for each in sure
     )
+    return authored if is_possible or not sure else min(sure)
 
 
 def _paths(commit: Mapping[str, Any], kind: str) -> list[str]:

@@ -1,17 +1,18 @@
-"""`release`: published, drafted, unpublished, deleted.
+"""`release`: published, drafted, unpublished, deleted, and released where it was a prerelease.
 
-`released` and `prereleased` come beside `published` and say nothing that it does not.
+`released` and `prereleased` come beside `published` as well, where they say nothing that it does not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
+    ENDING_REASON,
     Filtered,
     Mention,
     Parked,
@@ -60,13 +61,21 @@ class _Transition:
 _TRANSITIONS = {
     "created": _Transition("created", "Release Drafted", "created_at", "draft", 0, 70),
     "published": _Transition("published", "Release Published", "published_at", "published", 1, 75),
+    "released": _Transition("released", "Prerelease Released", "updated_at", "published", 2, 70),
     "unpublished": _Transition("unpublished", "Release Unpublished", None, "draft", 4, 45),
     "deleted": _Transition("deleted", "Release Deleted", None, "deleted", 5, 45),
 }
-_NOT_KEPT = frozenset({"edited", "prereleased", "released"})
+_NOT_KEPT = frozenset({"edited", "prereleased"})
+_AT_ONCE = timedelta(minutes=1)
 RULES = (
     *(
-        EventRule("release", action, "delivered", (f"release.{each.name}",))
+        EventRule(
+            "release",
+            action,
+            "delivered",
+            (f"release.{each.name}",),
+            "filtered where it comes with published" if action == "released" else "",
+        )
         for action, each in _TRANSITIONS.items()
     ),
     *not_kept("release", _NOT_KEPT),
@@ -81,10 +90,18 @@ def read(payload: Mapping[str, Any]) -> Reading:
     release = needed_child(payload, "release")
     if action == "created" and flag(release, "draft") is not True:
         return Filtered("action created of a release that is no draft comes with published")
+    if action == "released" and not _was_prerelease(release):
+        return Filtered("action released of what was no prerelease comes with published")
     transition = _TRANSITIONS.get(action or "")
     if transition is None:
         return Parked(f"action {str(action)[:100]} of release is not known yet")
     return Understood((_statement(payload, release, transition),))
+
+
+def _was_prerelease(release: Mapping[str, Any]) -> bool:
+    """Whether it was published some time before it was released."""
+    published, changed = time(release, "published_at"), time(release, "updated_at")
+    return published is not None and changed is not None and changed - published > _AT_ONCE
 
 
 def _statement(
@@ -171,12 +188,17 @@ def _states(
     transition: _Transition,
     at: datetime,
 ) -> tuple[StateChange, ...]:
-    """The release's own state, and that it is now the repository's latest (never a prerelease)."""
+    """The release's own state, and whether it is now the repository's latest (never a prerelease)."""
     name, rank = transition.name, transition.rank
     own = StateChange(subject, "status", transition.state, at, rank, reason=name)
-    if name == "deleted":
-        return (own, deletion(subject, at))
-    if name != "published" or flag(release, "prerelease") or flag(release, "draft"):
+    if name in ("deleted", "unpublished"):
+        # Which one is the latest now, the next to be published says.
+        ended = StateChange(
+            repository.thing, "latest_release", subject.key, at, rank, reason=ENDING_REASON
+        )
+        return (own, deletion(subject, at), ended) if name == "deleted" else (own, ended)
+    is_draft = transition.state == "draft" or flag(release, "draft") is True
+    if is_draft or flag(release, "prerelease") is True:
         return (own,)
     tag = {"tag": name_of(release, "tag_name")}
     return (own, StateChange(repository.thing, "latest_release", subject.key, at, rank, name, tag))

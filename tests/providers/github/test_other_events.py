@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.domain.events import Filtered, Lifecycle, LifecycleEvent, Parked, Route
+from lightfast_pipelines.domain.events import (
+    ENDING_REASON,
+    Filtered,
+    Lifecycle,
+    LifecycleEvent,
+    Parked,
+    Route,
+)
 from lightfast_pipelines.providers.github import PROVIDER
 from tests.providers.github.payloads import (
     CHANGED_AT,
@@ -96,6 +103,25 @@ def test_a_published_release_is_its_repositorys_latest() -> None:
 def test_a_prerelease_is_published_without_being_the_latest() -> None:
     found = statement("release", release(prerelease=True))
     assert [each.state_type for each in found.states] == ["status"]
+
+
+def test_a_prerelease_that_is_released_later_becomes_the_latest() -> None:
+    found = statement("release", release("released", updated_at="2024-06-01T10:00:00Z"))
+    assert (found.source_type, found.occurred_at.isoformat()) == (
+        "release.released",
+        "2024-06-01T10:00:00+00:00",
+    )
+    assert [(state.state_type, state.value) for state in found.states] == [
+        ("status", "published"),
+        ("latest_release", "github:release:1:v1.0.0"),
+    ]
+
+
+@pytest.mark.parametrize("action", ["deleted", "unpublished"])
+def test_a_release_that_is_withdrawn_is_the_latest_no_longer(action: str) -> None:
+    found = statement("release", release(action))
+    ended = next(state for state in found.states if state.state_type == "latest_release")
+    assert (ended.value, ended.reason) == ("github:release:1:v1.0.0", ENDING_REASON)
 
 
 def test_a_release_is_published_once_however_many_events_say_so() -> None:

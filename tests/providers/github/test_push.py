@@ -45,6 +45,22 @@ def test_the_authors_time_stands_before_the_committers() -> None:
     assert accounts(found, "committer") == ["Bob <bob@acme.test>"]
 
 
+@pytest.mark.parametrize("wrong", ["2099-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
+def test_a_clock_that_is_wrong_puts_no_commit_into_the_future_nor_to_the_beginning_of_time(
+    wrong: str,
+) -> None:
+    right = {"name": "Bob", "email": "bob@acme.test", "date": "2024-05-01T09:00:00Z"}
+    for committer, at in (
+        ({**right, "date": wrong}, "2024-05-02T10:00"),
+        (right, "2024-05-01T09:00"),
+    ):
+        found = statement("push", push([commit(at=wrong, committer=committer)]))
+        assert found.occurred_at.isoformat().startswith(at)
+    # The API names no push.
+    listed = push([commit(at=wrong, committer=right)], pushed_at=None)
+    assert statement("push", listed).occurred_at.isoformat().startswith("2024-05-01T09:00")
+
+
 def test_a_commit_in_two_pushes_is_one_observation() -> None:
     same = commit("Add a cart")
     on_branch = statement("push", push([same], ref="refs/heads/feature/cart"))
@@ -233,6 +249,15 @@ def test_reverts_and_cherry_picks_name_their_commit_also_by_a_short_id() -> None
         (found.subject.key, "reverts", f"github:commit:{other}"),
         (found.subject.key, "cherry_picks", f"github:ref:sha:{other[:9]}"),
     } <= edges(found)
+
+
+def test_a_commit_that_is_picked_by_hand_is_not_what_the_pull_request_in_its_title_became() -> None:
+    message = f"Add a cart (#12)\n\n(cherry picked from commit {sha('original')})"
+    by_hand = statement("push", push([commit(message)]))
+    assert [edge.type for edge in by_hand.edges] == ["on_branch", "cherry_picks"]
+    # A squash of a pull request that picks a commit bears that pull request's own number.
+    by_button = statement("push", push([commit(message, committer=web_flow())]))
+    assert "merges_as" in {edge.type for edge in by_button.edges}
 
 
 def test_a_message_that_is_quoted_in_another_reverts_nothing() -> None:

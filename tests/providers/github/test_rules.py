@@ -56,7 +56,9 @@ def examples(rule: EventRule) -> list[dict[str, Any]]:
         "discussion": [
             {**payloads.discussion(action), "changes": PARTS["changes"], "label": LABEL}
         ],
-        "release": [payloads.release(action, draft=action == "created")],
+        "release": [
+            payloads.release(action, draft=action == "created", updated_at="2024-06-01T00:00:00Z")
+        ],
         "issue_comment": [more.issue_comment(action=action)],
         "pull_request_review_comment": [more.review_comment(action=action)],
         "discussion_comment": [more.discussion_comment(action=action)],

@@ -204,6 +204,9 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     "release.published": {"sender": "the API tells who drafted it"},
     "release.created": {"sender": "the API tells who drafted it"},
     "release.unpublished": {"": _NO_HISTORY},
+    "release.released": {
+        "": "the API lists it as published, and not that it was a prerelease before"
+    },
     "release.deleted": {"": _GONE},
     "discussion.created": {"discussion.labels": _NO_HISTORY},
     "discussion.answered": {"discussion.labels": _NO_HISTORY},
