@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -185,7 +185,14 @@ def shared_part(told: Iterable[Told]) -> Iterator[Told]:
         paths = ONLY_BY_WEBHOOK.get(event_of(event, payload), {})
         if "" in paths or not _is_shared(event, payload):
             continue
-        yield event, stripped(payload, paths), delivery, at
+        yield event, stripped(payload, [*paths, *_of_last_closing(payload)]), delivery, at
+
+
+def _of_last_closing(payload: Mapping[str, Any]) -> Sequence[str]:
+    """An event of the API names no branch: of closings without a merge only the last one does."""
+    pull = payload.get("pull_request")
+    undone = pull and payload.get("action") == "closed" and not pull.get("merged_at")
+    return ("pull_request.head", "pull_request.base") if undone else ()
 
 
 def _is_shared(event: str, payload: Mapping[str, Any]) -> bool:

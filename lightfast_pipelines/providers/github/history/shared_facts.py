@@ -90,7 +90,6 @@ _GONE = "what is gone is not listed"
 _TEXTS = "the API has no history of texts"
 _EDITS = "the API tells that a text was changed, not by whom nor how often"
 _NO_BRANCH = "an event of the API does not name the branch"
-_LAST_BRANCH = "told of the last closing alone: an event of the API does not name the branch"
 _NO_PUSH = "a commit of the API names no push"
 _NO_PUSHER = "who made a commit is told, not who pushed it"
 _NO_FILES = "a commit of the API's list names no files"
@@ -147,11 +146,7 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
         **_PULL,
         "pull_request.head.sha": "the API tells the last commit, with the end alone",
     },
-    "pull_request.closed": {
-        **_PULL,
-        "pull_request.head": _LAST_BRANCH,
-        "pull_request.base": _LAST_BRANCH,
-    },
+    "pull_request.closed": _PULL,
     **{
         f"pull_request.{action}": _PULL_OF_AN_EVENT
         for action in (
