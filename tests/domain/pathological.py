@@ -47,6 +47,7 @@ _PIECES = (
     "This reverts commit 0123456789abcdef0123456789abcdef01234567.\n",
     *("eyJ", "eyJa.", "sk-", "ghp_", "://a:", "aws ", "xoxb-", "1-", "glpat-", "AKIA", "-us1"),
     *("AccountKey=", "hooks.slack.com/", "1:AA", "Bearer ", "password=", "token: ", "secret='"),
+    *("figd_", "hf_", "ya29.", "tskey-", "dp.st.", "hvs.", "--password ", "pwd:", "api_key=a."),
     "-----BEGIN PRIVATE KEY-----\n",
 )  # fmt: skip
 TEXTS: dict[str, Callable[[int], str]] = {
