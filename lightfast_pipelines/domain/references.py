@@ -19,7 +19,7 @@ _QUALIFIER = re.compile(r"[\w./@-]{1,140}$")
 _REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}$")
 _GH = re.compile(r"(?<![\w/-])(?:GH|gh)-([1-9]\d{0,8})(?!\w)")
 _URL = re.compile(
-    r"https?://(?P<host>[\w.-]+)/(?P<api>(?:api/v3/)?repos/)?(?P<repository>[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100})/"
+    r"(?:https?://|(?<![\w./@:-])(?=(?:www\.)?github\.com/))(?P<host>[\w.-]+)/(?P<api>(?:api/v3/)?repos/)?(?P<repository>[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100})/"
     r"(?:(?:issues|(?P<pull>pulls?)|discussions)/(?P<number>[1-9]\d{0,8})"
     r"(?:/commits/(?P<pull_sha>[0-9a-f]{7,40}))?"
     r"|(?P<commit>commits?)/(?P<sha>[0-9a-f]{7,40}))(?!\w)",
@@ -163,7 +163,7 @@ def find_references(text: str, scope: TextScope | None) -> list[Found]:
             for m in _GH.finditer(text)
             if not _IN_LINK_TEXT.match(text, m.end())
         )
-    if "://" in text:
+    if "://" in text or "github.com/" in text:
         found += _urls(text, scope)
     if "-" in text or "/issues/" in text:
         identified = [Found(*one) for one in find_identifiers(text)]

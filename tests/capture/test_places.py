@@ -278,6 +278,9 @@ def test_of_a_fork_alone_a_commit_of_others_leads_to_none_of_its_numbers(tell: A
             made(11, "mira/core", 8, github.OPENED_AT),
             pushed(FORK, "Parse dates (#12)\n\nFixes #11", github.OPENED_AT, 1_714_816_800,
                    "mira", username="ann"),
+            # Her own, which upstream's button squashed days before she brought the fork up to date.
+            pushed(FORK, "Parse times (#13)\n\nFixes #11", github.OPENED_AT, 1_714_816_800,
+                   "mira", username="mira", committer=github.web_flow(github.OPENED_AT)),
         ],
         8,
     )  # fmt: skip

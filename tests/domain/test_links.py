@@ -287,6 +287,8 @@ def test_an_address_of_the_api_and_a_commit_beside_its_repository_are_read_as_gi
     assert told("see https://api.github.com/repos/acme/web/pulls/3") == [
         ("references", "acme/web#3")
     ]
+    assert told("see github.com/acme/web/pull/3") == [("references", "acme/web#3")]
+    assert told("see notgithub.com/acme/web/pull/3 and x.github.com/acme/web/pull/3") == []
     assert told("https://github.com/acme/web/pulls/3 https://api.github.com/acme/web/pull/3") == []
     mentions = read_links(pull_request(f"uses acme/web@{SHA}, not ann@{SHA[:9]}.dev")).mentions
     assert [mention.thing.key for mention in mentions] == [keys.github_commit(SHA)]

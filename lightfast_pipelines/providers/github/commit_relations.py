@@ -28,10 +28,16 @@ from lightfast_pipelines.providers.github.accounts import MERGE_QUEUE, is_web_fl
 from lightfast_pipelines.providers.github.pushed import Push
 
 FULL_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.IGNORECASE)
-_MERGE = re.compile(r"Merge pull request #(\d{1,10}) from \S")
-_TITLE_NUMBER = re.compile(r"\(#(\d{1,10})\)$")
+# GitHub's button; then bors (`Merge #9`), homu (`Auto merge of #9 - ann:fix`) and the scripts of those
+# who merge by hand (`Merge acme/shop#9: Fix it`).
+_MERGE = re.compile(
+    r"Merge pull request #(?P<by_button>\d{1,10}) from \S"
+    r"|(?:Auto merge of|Merge) (?P<repository>[\w.-]+/[\w.-]+)?#(?P<by_robot>\d{1,10})(?= - |: |[ \r]*(?:\n|\Z))"
+)
+_TITLE_NUMBER = re.compile(r"\((?:#|(?P<gh>GH-))(?P<number>\d{1,10})\)$", re.IGNORECASE)
 _REVERTS = re.compile(r"\bThis reverts commit ([0-9a-f]{7,64})\b", re.IGNORECASE)
 _CHERRY_PICKS = re.compile(r"\(cherry picked from commit ([0-9a-f]{7,64})\)", re.IGNORECASE)
+_SUBTREE = re.compile(r"^git-subtree-(?:dir|split): ", re.MULTILINE)
 
 _BY_BUTTON = timedelta(seconds=10)
 
@@ -59,30 +65,50 @@ def merge_push(
     sha, message = name_of(head, "id"), text(head, "message") or ""
     if sha is None:
         return None
-    merge = _MERGE.match(message)
+    merged = _merged_number(push, message)
     by_button = (
         is_web_flow(head.get("committer"))
         and flag(head, "distinct") is not False
         and not (push.pusher is not None and push.pusher.username == MERGE_QUEUE)
     )
-    if merge and by_button:
-        return MergePush(int(merge[1]), sha.lower(), 1.0)
-    if merge:
+    if merged is not None and by_button:
+        return MergePush(merged, sha.lower(), 1.0)
+    if merged is not None:
         merges = sum(1 for commit in commits if _MERGE.match(text(commit, "message") or ""))
-        return MergePush(int(merge[1]), sha.lower(), 0.9) if merges == 1 else None
-    titled = _TITLE_NUMBER.search(first_line(message))
-    if titled and by_button and push.onto_default_branch and len(commits) > 1:
+        return MergePush(merged, sha.lower(), 0.9) if merges == 1 else None
+    titled = _titled_number(first_line(message), head.get("committer"))
+    if titled is not None and by_button and push.onto_default_branch and len(commits) > 1:
         others = (commit for commit in commits if commit.get("id") != head.get("id"))
         if any(_is_squash(commit) for commit in others):
             return None
-        return MergePush(int(titled[1]), sha.lower(), 0.9)
+        return MergePush(titled, sha.lower(), 0.9)
     return None
+
+
+def _merged_number(push: Push, message: str) -> int | None:
+    """The pull request of this repository whose merge the message says it is."""
+    match = _MERGE.match(message)
+    if match is None:
+        return None
+    named, own = match["repository"], push.repository.full_name
+    if named and (own is None or named.lower() != own.lower()):
+        return None
+    return int(match["by_button"] or match["by_robot"])
+
+
+def _titled_number(headline: str, committer: Any) -> int | None:
+    """The number that ends a squash's title; `(GH-12)` may be an issue's but where GitHub's button wrote it."""
+    match = _TITLE_NUMBER.search(headline)
+    if match is None or (match["gh"] and not is_web_flow(committer)):
+        return None
+    return int(match["number"])
 
 
 def _is_squash(commit: Mapping[str, Any]) -> bool:
     """GitHub's own commit of another pull request: it stands for itself."""
-    titled = _TITLE_NUMBER.search(first_line(text(commit, "message") or ""))
-    return titled is not None and is_web_flow(commit.get("committer"))
+    committer = commit.get("committer")
+    titled = _titled_number(first_line(text(commit, "message") or ""), committer)
+    return titled is not None and is_web_flow(committer)
 
 
 def numbers_are_own(push: Push, commit: Mapping[str, Any]) -> bool:
@@ -90,11 +116,20 @@ def numbers_are_own(push: Push, commit: Mapping[str, Any]) -> bool:
 
     A fork that is brought up to date gets commits of others, made earlier, whose numbers are their
     own repository's. Its own are those that whoever pushes them made, and those that GitHub's button
-    made the moment before.
+    made the moment before. The squashed commits of a subtree are another repository's anywhere.
     """
+    if _SUBTREE.search(text(commit, "message") or ""):
+        return False
     if not push.repository.is_fork:
         return True
     author, committer = child(commit, "author"), child(commit, "committer")
+    made_at = time(commit, "timestamp") or time(committer, "date")
+    if is_web_flow(committer):
+        # The API names no push: there nobody can tell.
+        pushed_at = time(child(push.payload, "repository"), "pushed_at")
+        if made_at is None or pushed_at is None:
+            return False
+        return abs(pushed_at - made_at) <= _BY_BUTTON
     sender = child(push.payload, "sender")
     pusher = child(push.payload, "pusher")
     logins = {name_of(sender, "login"), name_of(pusher, "name")} - {None}
@@ -102,13 +137,7 @@ def numbers_are_own(push: Push, commit: Mapping[str, Any]) -> bool:
     for person in (author, committer):
         if name_of(person, "username") in logins or name_of(person, "email") in emails:
             return True
-    made_at = time(commit, "timestamp") or time(committer, "date")
-    return (
-        is_web_flow(committer)
-        and made_at is not None
-        and push.at is not None
-        and abs(push.at - made_at) <= _BY_BUTTON
-    )
+    return False
 
 
 def commit_relations(
@@ -135,14 +164,18 @@ def commit_relations(
     # even in another repository.
     is_copy = _CHERRY_PICKS.search(said) is not None and not is_web_flow(committer)
     has_own_title = numbers_are_own and not is_copy
-    merged = _MERGE.match(message) if has_own_title else None
-    titled = _TITLE_NUMBER.search(headline) if has_own_title else None
-    if merged:
-        pull = push.repository.numbered(int(merged[1]))
+    merged = _merged_number(push, message) if has_own_title else None
+    titled = _titled_number(headline, committer) if has_own_title else None
+    if merged is not None:
+        pull = push.repository.numbered(merged)
         relate(Edge(pull, "merges_as", subject, 1.0, "merge message", headline))
-    elif titled and push.onto_default_branch and (merge is None or merge.merge_sha == sha):
+    elif (
+        titled is not None
+        and push.onto_default_branch
+        and (merge is None or merge.merge_sha == sha)
+    ):
         # Inside a merged pull request such a number is an issue's, or another repository's.
-        pull = push.repository.numbered(int(titled[1]))
+        pull = push.repository.numbered(titled)
         relate(Edge(pull, "merges_as", subject, 0.9, "squash title", headline))
     if merge is not None and merge.merge_sha != sha:
         pull = push.repository.numbered(merge.number)

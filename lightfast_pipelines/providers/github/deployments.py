@@ -71,6 +71,11 @@ _STATUSES = {
 _PREVIEW = re.compile(
     r"(?:preview|review|pr|pull|pull[ _-]?request|mr)\b|.*\bpreview$", re.IGNORECASE
 )
+# GitHub's own examples are `deploy` and `deploy:migrations`: what a task does beside serving.
+_SERVES_NOTHING = re.compile(
+    r"(?:^|[:_ -])(?:migrat\w*|(?:un)?lock|tests?|checks?|plan|seed|backup|teardown|destroy|cleanup)(?:[:_ -]|$)",
+    re.IGNORECASE,
+)
 RULES = (
     EventRule("deployment", "created", "delivered", ("deployment.created",)),
     EventRule(
@@ -234,10 +239,12 @@ def _states(
 
 
 def _can_be_live(deployment: Mapping[str, Any], environment: str) -> bool:
-    """Whether the environment is a place that one deployment serves at a time.
+    """Whether it can be what serves the environment, and that is a place which one serves at a time.
 
-    A preview serves its own address alone: many live side by side.
+    A preview serves its own address alone: many live side by side. Migrations serve nothing.
     """
+    if _SERVES_NOTHING.search(name_of(deployment, "task") or ""):
+        return False
     if flag(deployment, "production_environment") is True:
         return True
     return flag(deployment, "transient_environment") is not True and not _PREVIEW.match(environment)

@@ -76,6 +76,14 @@ def test_what_succeeded_last_is_live_in_its_own_environment_alone() -> None:
     assert [each[:2] for each in blue] == [("live_deployment:blue", DEPLOYMENT)]
 
 
+def test_what_a_deployment_does_beside_serving_does_not_make_it_live() -> None:
+    for task, serves in (("deploy", 1), ("deploy:web", 1), ("deploy:migrations", 0), ("unlock", 0)):
+        payload = deployment_status("success")
+        payload["deployment"]["task"] = task
+        types = [state.state_type for state in statement("deployment_status", payload).states]
+        assert types.count("live_deployment:production") == serves, task
+
+
 @pytest.mark.parametrize(
     "state", ["failure", "error", "in_progress", "queued", "pending", "waiting"]
 )

@@ -239,6 +239,41 @@ def test_a_squash_title_on_the_default_branch_names_its_pull_request(
         ]
 
 
+@pytest.mark.parametrize(
+    ("message", "number"),
+    [
+        ("Merge #12\n\n12: Add a cart r=bob a=ada", 12),
+        ("Auto merge of #12 - ada:cart, r=bob", 12),
+        ("Merge acme/shop#12: Add a cart", 12),
+        ("Merge acme/core#12: Add a cart", None),
+        ("Merge #12 into the notes", None),
+    ],
+)
+def test_robots_and_scripts_that_merge_say_which_pull_request_in_their_own_words(
+    message: str, number: int | None
+) -> None:
+    cart = commit("Add a cart")
+    found = statements("push", push([cart, commit(message)]))
+    expected = {f"github:ref:acme/shop#{number}"} if number else set()
+    assert {e.subject.key for e in found[1].edges if e.type == "merges_as"} == expected
+    assert {e.subject.key for e in found[0].edges if e.type == "contains"} == expected
+
+
+def test_gh_in_a_title_is_the_pull_request_where_githubs_button_wrote_it() -> None:
+    title = "Add a cart (GH-12)"
+    by_button = statement("push", push([commit(title, committer=web_flow())]))
+    assert ("github:ref:acme/shop#12", "merges_as", by_button.subject.key) in edges(by_button)
+    by_hand = statement("push", push([commit(title)]))
+    assert [edge.type for edge in by_hand.edges] == ["on_branch"]
+
+
+def test_the_numbers_of_a_subtree_are_those_of_where_it_came_from() -> None:
+    message = "Squashed 'lib/' changes\n\n89abcde Fixes #3 (#9)\n\ngit-subtree-dir: lib"
+    found = statement("push", push([commit(message)]))
+    assert found.scope is not None
+    assert not found.scope.has_numbers
+
+
 def test_reverts_and_cherry_picks_name_their_commit_also_by_a_short_id() -> None:
     other = sha("other")
     message = (
