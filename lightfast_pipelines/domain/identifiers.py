@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Thing
+from lightfast_pipelines.domain.linear_names import find_pages
 from lightfast_pipelines.domain.markup import link_start
 from lightfast_pipelines.domain.sentry_names import (
     find_addresses,
@@ -34,7 +35,7 @@ _IDENTIFIER = re.compile(
 # else every hyphenated pair of upper-case words would be one.
 _SHORT_ID = re.compile(
     r"(?<![\w/.-])(?:[Ss]entry(?:[ \t]+issue)?:?[ \t]+)?"
-    r"(?P<name>(?P<team>[A-Z]{2,40})(?:-[A-Z][A-Z0-9]{0,40}){0,5}-(?=[A-Z]*\d)[0-9A-HJKMNP-TV-Z]{1,7})"
+    r"(?P<name>(?P<team>[A-Z]{2,40})(?:-[A-Z][A-Z0-9]{0,40}){0,5}-(?=[A-Z]*\d)[1-9A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{0,6})"
     r"(?!\w)(?!-\w)(?!\.\d)"
 )
 
@@ -107,7 +108,7 @@ def find_candidates(text: str) -> Iterator[Named]:
     made of.
 
     `kind` is `plain` where it is written as identifiers are (`K8S-12`), `unlikely` where the same
-    form mostly means something else (`eng-12`, `UTF-8`), and `address` of a deployment's.
+    form mostly means something else (`eng-12`, `UTF-8`), and `address` where it is one.
     """
     for match in _CANDIDATE.finditer(text):
         start, name, team = match.start(), match["name"].upper(), match["team"]
@@ -117,7 +118,7 @@ def find_candidates(text: str) -> Iterator[Named]:
         is_plain = team.isupper() and team not in _NO_TEAM
         thing = Thing(keys.candidate_name(name), name, aliases=aliases)
         yield Named(match.start(), match.end(), thing, "plain" if is_plain else "unlikely")
-    for start, end, thing in find_deployments(text):
+    for start, end, thing in (*find_deployments(text), *find_pages(text)):
         yield Named(start, end, thing, "address")
     for one in find_short_ids(text):
         parts = one.slug.upper().split("-")

@@ -381,6 +381,11 @@ def linear_issue_by_address(organization: str, identifier: str) -> str:
     return f"linear:ref:{organization.lower()}/{identifier.upper()}"
 
 
+def linear_page(organization: str, kind: str, page_id: str) -> str:
+    """Alias of a project, initiative or document by its address: `linear.app/acme/project/shop-1f2e`."""
+    return f"linear:ref:{organization.lower()}/{kind.lower()}/{page_id.lower()}"
+
+
 def linear_issue_by_branch(branch: str) -> str:
     """Alias of a Linear issue by the branch's name that Linear proposes for it."""
     return f"linear:ref:branch:{branch.lower()}"

@@ -278,7 +278,7 @@ def read_links(statement: Statement) -> Links:
     found = [one for one in find_references(covered, scope) if not quoted.leaves_out(one, covered)]
     edges = _relations(statement, text, covered, found, withdrawn, quoted)
     if closing or scope is not None or statement.source == "linear":
-        may_hold = "-" in covered or "vercel." in covered
+        may_hold = any(mark in covered for mark in ("-", "vercel.", "linear.app/"))
         candidates = [Found(*one) for one in find_candidates(covered)] if may_hold else []
         if candidates:
             # What is sure alone only with a closing word goes on a list of candidates as one of them.

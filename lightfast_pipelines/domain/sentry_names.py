@@ -31,13 +31,18 @@ _NO_ORGANIZATION = frozenset({"www", "us", "de", "eu", "app", "s1", "docs"})
 _VIEW = re.compile(r"(?![^\d]*\d[^-]*$)[a-z_-]+", re.ASCII)
 
 
+_SAID = re.compile(r"(?<![\w-])sentry(?:[ \t-]+issue)?[ \t]*:?[ \t]+$", re.IGNORECASE)
+
+
 def find_addresses(text: str) -> Iterator[tuple[int, int, Thing]]:
     """Every address of an issue, from where its link begins to where the address ends."""
     for match in _ADDRESS.finditer(text) if "/issues/" in text else ():
         thing = _thing(match)
         if thing is None:
             continue
-        yield link_start(text, match.start()), match.end(), thing
+        start = link_start(text, match.start())
+        said = _SAID.search(text, max(0, start - 20), start)
+        yield (said.start() if said else start, match.end(), thing)
 
 
 # A project's slug and a number in base 32 as Sentry writes it (no I, L, O or U, no zero in front).

@@ -16,6 +16,7 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.inbox import Delivery
 from tests.capture.deliveries import NOW, capture_all, receive, rows
 from tests.capture.told import linked, told
+from tests.providers.github import more_payloads as more
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
 from tests.providers.vercel import payloads as vercel
@@ -170,7 +171,7 @@ def test_two_workspaces_that_follow_two_organisations_each_know_their_own_issue_
     ]
 
 
-@pytest.mark.parametrize("order", orders(3))
+@pytest.mark.parametrize("order", orders(4))
 def test_a_deployment_is_found_by_the_addresses_that_it_announced(
     conn: Connection, order: list[int]
 ) -> None:
@@ -179,16 +180,38 @@ def test_a_deployment_is_found_by_the_addresses_that_it_announced(
         "[Inspect](https://vercel.com/acme/shop/dpl_1), [Docs](https://vercel.com/acme/shop/dpl_9)"
     )
     preview = "https://shop-1-acme.vercel.app, of the branch: https://shop-git-a-acme.vercel.app"
+    shown = more.deployment_status()
+    shown["deployment_status"]["environment_url"] = "https://shop-1-acme.vercel.app"
     deliveries = [
         pull(1, body=page),
         pull(2, body=preview),
         told("vercel", "deployment.succeeded", vercel.deployment("succeeded", git={})),
+        told("github", "deployment_status", shown),
     ]
     for number in order:
         receive(conn, [deliveries[number]])
         capture_all(conn)
     assert edges(conn) == [
+        ("references", "github:deployment:1:40", "vercel:deployment:dpl_1"),
         ("references", "github:pr:1#1", "vercel:deployment:dpl_1"),
         ("references", "github:pr:1#2", "vercel:deployment:dpl_1"),
     ]
     assert rows(conn, "SELECT key FROM lightfast.entities WHERE is_stub") == []
+
+
+@pytest.mark.parametrize("order", orders(3))
+def test_a_project_is_found_by_the_address_that_it_announced(
+    conn: Connection, order: list[int]
+) -> None:
+    linked(conn, "shop", ("github", "1"), ("linear", "team-1"))
+    found = linear.project("create")
+    found["url"] = "https://linear.app/acme/project/the-cart-1f2e3d"
+    deliveries = [
+        pull(1, body="Part of https://linear.app/acme/project/the-cart-1f2e3d/overview"),
+        pull(2, body="Part of https://linear.app/beta/project/the-cart-1f2e3d"),
+        told("linear", "Project", found),
+    ]
+    for number in order:
+        receive(conn, [deliveries[number]])
+        capture_all(conn)
+    assert edges(conn) == [("references", "github:pr:1#1", "linear:project:project-1")]

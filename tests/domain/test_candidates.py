@@ -59,6 +59,8 @@ def test_a_name_is_tried_in_every_form_that_people_write(text: str, edge: tuple[
         "Update react-18.2",
         "Bump pkg/eng-12 and x.K8S-12",
         "https://docs.acme.dev/guide#eng-12",
+        "Fixes ENG-01",
+        "https://linear.app/acme/project/relaunch",
         "https://vercel.com/docs/deployments/overview",
         "`Fixes K8S-12`",
         "Fixes K8S-012",
@@ -97,6 +99,18 @@ def test_a_slash_between_two_names_makes_a_list_of_them() -> None:
 )  # fmt: skip
 def test_an_address_of_vercels_is_tried_as_a_deployments(text: str, alias: str) -> None:
     assert tried(text) == [("references", f"candidate:address:vercel:ref:{alias}")]
+
+
+@pytest.mark.parametrize(
+    ("text", "alias"),
+    [
+        ("Part of https://linear.app/Acme/project/relaunch-aa11", "acme/project/aa11"),
+        ("[Plan](https://linear.app/acme/document/the-plan-1f2e3d?x=1#a)", "acme/document/1f2e3d"),
+        ("<https://linear.app/acme/initiative/1f2e3d/overview>", "acme/initiative/1f2e3d"),
+    ],
+)
+def test_an_address_of_a_page_of_linears_is_tried_as_that_page(text: str, alias: str) -> None:
+    assert tried(text) == [("references", f"candidate:address:linear:ref:{alias}")]
 
 
 def test_what_may_be_a_name_does_not_join_the_numbers_around_it() -> None:

@@ -181,6 +181,8 @@ def _linear_error(message: str, code: str) -> dict[str, Any]:
     [
         (400, _linear_error("Feature not accessible", "FEATURE_NOT_ACCESSIBLE"), "completed"),
         (200, _linear_error("Cycles are not enabled for this team", "INPUT_ERROR"), "completed"),
+        (400, _linear_error("Cycles feature is disabled for the team", "INPUT_ERROR"), "completed"),
+        (403, _linear_error("Your plan does not include cycles", "INPUT_ERROR"), "completed"),
         (400, _linear_error("You do not have access", "FORBIDDEN"), "failed"),
         (400, _linear_error("Entity not found: Team", "INPUT_ERROR"), "failed"),
     ],
@@ -214,6 +216,7 @@ def test_a_team_without_cycles_is_read_in_full(database: Database) -> None:
         (404, "The requested resource does not exist", "completed"),
         (403, "Your organization does not have access to this feature.", "completed"),
         (400, "This feature is not enabled for your organization", "completed"),
+        (404, "Feature not available", "completed"),
         (403, "You do not have permission to perform this action.", "failed"),
     ],
 )

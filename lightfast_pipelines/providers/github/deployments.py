@@ -14,6 +14,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     ENDING_REASON,
+    Edge,
     Mention,
     Parked,
     Reading,
@@ -24,6 +25,7 @@ from lightfast_pipelines.domain.events import (
     Understood,
     deletion,
 )
+from lightfast_pipelines.domain.vercel_names import find_deployments
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import (
     Missing,
@@ -143,6 +145,7 @@ def _statement(
     subject = deployment_thing(repository, deployment, environment)
     parts = Parts(repository, subject)
     add_deployed(parts, deployment, ref)
+    _add_deployment_of_host(parts, status)
     creator = account(deployment.get("creator"))
     return Statement(
         source_id=keys.source_id(subject.key, step.name, whole(status, "id")),
@@ -204,6 +207,20 @@ def add_deployed(parts: Parts, deployment: Mapping[str, Any], ref: str | None) -
         # A branch or a tag: the payload does not say which, so it is no entity.
         parts.references.append(Reference("branch", ref))
     parts.mentions.append(Mention(parts.repository.thing, "repository"))
+
+
+def _add_deployment_of_host(parts: Parts, status: Mapping[str, Any]) -> None:
+    """The deployment of the host's own that GitHub's only shows, by the addresses beside it."""
+    addresses = (url(status, field) for field in ("environment_url", "target_url", "log_url"))
+    found = {
+        thing.key: thing
+        for address in addresses
+        if address is not None
+        for _, _, thing in find_deployments(address)
+    }
+    for thing in found.values():
+        parts.mentions.append(Mention(thing, "reference"))
+        parts.edges.append(Edge(parts.subject, "references", thing))
 
 
 def _states(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, Reference, Thing
+from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import child, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of
@@ -24,7 +25,8 @@ def read(event: Event) -> Reading:
 def _describe(event: Event) -> Described:
     data = event.data
     title = name_of(data, "title") or ""
-    subject = Thing(keys.linear_document(event.id), title or None, event.url or url(data, "url"))
+    address = event.url or url(data, "url")
+    subject = Thing(keys.linear_document(event.id), title or None, address, page_names(address))
     parts = Parts(subject)
     parts.references.append(Reference("document", title or event.id, subject.url))
     parts.add_project(data)

@@ -12,6 +12,7 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Mention, Reading, Reference, StateChange, Thing
+from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import Missing, child, children, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of, member_of
@@ -52,7 +53,8 @@ def _target(data: Mapping[str, Any]) -> str | None:
 def _initiative(event: Event) -> Described:
     data = event.data
     name = name_of(data, "name") or ""
-    subject = Thing(keys.linear_initiative(event.id), name or None, event.url or url(data, "url"))
+    address = event.url or url(data, "url")
+    subject = Thing(keys.linear_initiative(event.id), name or None, address, page_names(address))
     owner = member_of(data, "owner")
     parts = Parts(subject)
     parts.references.append(Reference("initiative", name or event.id, subject.url))

@@ -13,6 +13,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reference, Thing
 from lightfast_pipelines.domain.sentry_names import find_addresses
+from lightfast_pipelines.domain.vercel_names import find_deployments
 from lightfast_pipelines.providers.fields import child, cut, name_of, text, url
 
 _GITHUB = re.compile(
@@ -41,7 +42,11 @@ def target_of(attachment: Mapping[str, Any]) -> Target | None:
         text(attachment, "sourceType") or text(child(attachment, "source"), "type") or ""
     ).lower()
     title = cut(text(attachment, "title") or "", 200) or None
-    return _sentry(address, kind, details, title) or _github(address, kind, title)
+    return (
+        _sentry(address, kind, details, title)
+        or _github(address, kind, title)
+        or _vercel(address, title)
+    )
 
 
 def _github(address: str, kind: str, title: str | None) -> Target | None:
@@ -59,6 +64,13 @@ def _github(address: str, kind: str, title: str | None) -> Target | None:
     if match["kind"] == "pull":
         return Target("tracked_in", thing, Reference("pr", shown, address, "tracked_in"))
     return Target("references", thing, Reference("issue", shown, address, "linked"))
+
+
+def _vercel(address: str, title: str | None) -> Target | None:
+    thing = next((thing for start, _, thing in find_deployments(address) if start == 0), None)
+    if thing is None:
+        return None
+    return Target("references", thing, Reference("deployment", title or address, address, "linked"))
 
 
 def _sentry(

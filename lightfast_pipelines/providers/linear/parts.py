@@ -18,6 +18,7 @@ from lightfast_pipelines.domain.events import (
     Reference,
     Thing,
 )
+from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, children, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import shown
 from lightfast_pipelines.providers.linear.event import linked_id, number_of
@@ -68,9 +69,8 @@ class Parts:
         """The project that the entity belongs to."""
         identity, project = linked_id(data, "project"), child(data, "project")
         if identity is not None:
-            thing = Thing(
-                keys.linear_project(identity), name_of(project, "name"), url(project, "url")
-            )
+            key, address = keys.linear_project(identity), url(project, "url")
+            thing = Thing(key, name_of(project, "name"), address, page_names(address))
             self.references.append(Reference("project", thing.name or identity, thing.url))
             self.relate("belongs_to", thing, "project")
 

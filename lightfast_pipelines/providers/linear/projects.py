@@ -12,6 +12,7 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, Reference, StateChange, Thing
+from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.contract import EventRule
 from lightfast_pipelines.providers.fields import Missing, child, children, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
@@ -59,7 +60,8 @@ def _target(data: Mapping[str, Any]) -> str | None:
 def _project(event: Event) -> Described:
     data = event.data
     name = name_of(data, "name") or ""
-    subject = Thing(keys.linear_project(event.id), name or None, event.url or url(data, "url"))
+    address = event.url or url(data, "url")
+    subject = Thing(keys.linear_project(event.id), name or None, address, page_names(address))
     lead = member_of(data, "lead")
     team_ids = ids(data.get("teamIds"))
     parts = Parts(subject)

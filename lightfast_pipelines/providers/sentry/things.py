@@ -22,11 +22,11 @@ _SHA = re.compile(r"[0-9a-f]{40}", re.I)
 _SHORT_SHA = re.compile(r"(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,39}")
 _DESCRIBED = re.compile(r"-\d+-g([0-9a-f]{7,40})(?:-dirty)?$")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}")
-_PULL_REQUEST = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/pull/([1-9]\d{0,8})")
+_PULL_REQUEST = re.compile(r"https://([\w.-]+)/([\w.-]+/[\w.-]+)/pull/([1-9]\d{0,8})")
 _TRACKED_IN_LINEAR = re.compile(
-    r"https://linear\.app/[\w-]{1,100}/issue/([A-Za-z0-9]{1,20}-[1-9]\d{0,8})(?!\w)"
+    r"https://linear\.app/([\w-]{1,100})/issue/([A-Za-z0-9]{1,20}-[1-9]\d{0,8})(?!\w)"
 )
-_TRACKED = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/issues/([1-9]\d{0,8})(?!\w)")
+_TRACKED = re.compile(r"https://([\w.-]+)/([\w.-]+/[\w.-]+)/issues/([1-9]\d{0,8})(?!\w)")
 
 
 class Parts:
@@ -108,9 +108,11 @@ class Parts:
             return
         thing: Thing | None = None
         if match := _TRACKED.match(address):
-            thing = Thing(keys.github_number_by_name(match[1], match[2]), url=address)
+            alias = keys.github_number_by_name(match[2], match[3], match[1].lower())
+            thing = Thing(alias, url=address)
         elif match := _TRACKED_IN_LINEAR.match(address):
-            thing = Thing(keys.linear_issue_by_identifier(match[1]), match[1].upper(), address)
+            alias = keys.linear_issue_by_address(match[1], match[2])
+            thing = Thing(alias, match[2].upper(), address)
         self.references.append(Reference("issue", label or address[:200], address, "linked"))
         if thing is not None:
             self.relate(thing, "references", self.subject)
@@ -205,10 +207,11 @@ def pull_request_of(value: Mapping[str, Any]) -> Thing | None:
     address = url(found, "externalUrl") or url(found, "url")
     match = _PULL_REQUEST.match(address or "")
     if match is not None:
-        repository, number = match[1], match[2]
+        host, repository, number = match[1].lower(), match[2], match[3]
     else:
+        host = keys.GITHUB
         repository, number = _repository(found) or "", identity(found, "id") or ""
         if not repository or whole({"id": int(number) if number.isdigit() else None}, "id") is None:
             return None
-    alias = keys.github_number_by_name(repository, number)
+    alias = keys.github_number_by_name(repository, number, host)
     return Thing(alias, f"{repository}#{number}", address)

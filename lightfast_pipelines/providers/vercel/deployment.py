@@ -61,7 +61,8 @@ class _Transition:
 
 
 _SUCCEEDED = _Transition("succeeded", "Deployment Succeeded", "+", 40, "succeeded", 2)
-# A monorepo has one of these for each commit and project that the commit does not touch.
+# A monorepo has one of these for each commit and project that the commit does not touch, and a branch
+# one for each commit that was pushed before the last one's build began.
 _SKIPPED = _Transition("canceled", "Deployment Skipped", ">", 5, "canceled", 2)
 _TRANSITIONS = {
     "deployment.created": _Transition("created", "Deployment Started", ">", 30, "building", 1),
@@ -102,7 +103,8 @@ RULES = tuple(
     for event, each in _TRANSITIONS.items()
 )
 _SKIP = re.compile(
-    r"ignored?[ _-]?(?:build|command)|(?:build|deployment)(?: was| is| has been)? skipped"
+    r"ignored?[ _-]?(?:build|command)|(?:build|deployment)(?: was| is| has been)?[ _-]skipped"
+    r"|superseded|newer (?:commit|deployment|build)"
     r"|skip(?:ped|ping)[ _-](?:the )?(?:build|deployment|unaffected)|unaffected|not affected"
     r"|no changes (?:were )?(?:detected|found|to)",
     re.IGNORECASE,

@@ -282,6 +282,7 @@ NAMES = [
     'Fixes <a href="https://us.sentry.io/organizations/acme/issues/4711/">{short}</a>',
     "Fixes Sentry issue: {short}",
     "Closes {short}, and more",
+    "Closes Sentry issue https://acme.sentry.io/issues/4711/",
 ]
 
 
@@ -296,7 +297,9 @@ def test_an_issue_is_resolved_by_whatever_names_it(
     ]
     issue = sent("issue", payloads.issue(shortId=short))
     captured(linked, [issue, *told] if issue_first else [*told, issue])
-    expected = {(keys.github_pull_request(1, n), "resolves", ISSUE) for n in range(1, 11)}
+    expected = {
+        (keys.github_pull_request(1, n), "resolves", ISSUE) for n in range(1, len(NAMES) + 1)
+    }
     assert {one for one in edges(linked) if one[1] in ("resolves", "fixes")} == expected
 
 

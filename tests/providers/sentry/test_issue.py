@@ -282,3 +282,18 @@ def test_a_release_contains_the_commit_that_its_version_names(
     found = statement("issue", payloads.issue(firstRelease={"version": version}))
     contained = [one.object.key for one in found.edges if one.type == "contains"]
     assert contained == ([commit] if commit else [])
+
+
+@pytest.mark.parametrize(
+    ("address", "alias"),
+    [
+        ("https://linear.app/beta/issue/ENG-7/cart", "linear:ref:beta/ENG-7"),
+        ("https://github.com/acme/shop/issues/7", "github:ref:acme/shop#7"),
+        ("https://ghe.acme.dev/plat/shop/issues/7", "github:ref:ghe.acme.dev/plat/shop#7"),
+    ],
+)
+def test_an_issue_of_another_tracker_is_named_with_its_organisation_or_host(
+    address: str, alias: str
+) -> None:
+    found = statement("issue", payloads.issue("linked", externalIssue={"location": address}))
+    assert (alias, "references", found.subject.key) in edges(found)

@@ -274,6 +274,8 @@ def test_what_is_deployed_with_local_changes_is_not_its_commit(dirty: str, relat
             ' defined in the "Ignored Build Step" setting.'
         },
         {"buildSkipped": True},
+        {"errorCode": "BUILD_SKIPPED"},
+        {"errorMessage": "Automatically canceled because a newer commit was pushed"},
         {"readyStateReason": "Skipped: the project is unaffected by this commit"},
     ],
 )

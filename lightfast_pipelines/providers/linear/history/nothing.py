@@ -13,8 +13,10 @@ NOTHING: Sequence[Nothing] = (
     row(
         (200, 400, 403),
         r"\b(?:cycles?|projects?|initiatives?|triage|documents?|roadmaps?|customers?|releases?) "
-        r"(?:is|are|have been|has been) (?:not (?:been )?enabled|disabled|turned off|not available)\b"
-        r"|\bfeature (?:is )?not (?:accessible|available)\b"
+        r"(?:features? )?(?:(?:is|are|have been|has been) )?"
+        r"(?:not (?:been )?(?:enabled|available)|disabled|turned off|switched off)\b"
+        r"|\bfeature (?:is )?(?:not (?:accessible|available|enabled)|disabled)\b"
+        r"|\b(?:plan|subscription) does(?:n't| not) (?:include|support|allow)\b"
         r"|\bnot available on (?:your|this|the) (?:current )?plan\b",
     ),
 )

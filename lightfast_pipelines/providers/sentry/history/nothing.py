@@ -14,7 +14,8 @@ NOTHING: Sequence[Nothing] = (
     row(
         (400, 402, 403, 404),
         r"\bnot have access to (?:this|that) feature\b"
-        r"|\bfeature\b.{0,40}\b(?:is|are) (?:not (?:enabled|available|supported)|disabled)\b"
+        r"|\bfeature\b.{0,40}\b(?:not (?:enabled|available|supported)|disabled)\b"
+        r"|\b(?:plan|subscription) does(?:n't| not) (?:include|support|allow)\b"
         r"|\bnot (?:enabled|available) (?:for|on|in) (?:this|your) (?:organization|project|plan)\b"
         r"|\bdo(?:es)? not have .{0,40}\b(?:feature|alerts?) enabled\b",
     ),
