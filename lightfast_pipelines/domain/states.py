@@ -6,6 +6,7 @@ Everything here is about one state type of one entity; which facts those are is 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,6 +19,13 @@ from lightfast_pipelines.domain.events import ENDING_REASON
 # Reasons of the change with which an entity begins: nothing can have happened to it before.
 OPENING_REASONS = frozenset({"opened", "created"})
 NOTHING = "none"
+# Each can only follow the other. Times are whole seconds, and robots close and reopen within one to have
+# checks run again.
+_TAKING_TURNS = (
+    frozenset({"closed", "reopened"}),
+    frozenset({"converted-to-draft", "ready-for-review"}),
+)
+_IN_TURN = frozenset().union(*_TAKING_TURNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +175,13 @@ def history(facts: Collection[Fact]) -> list[Interval]:
     """Every interval ever believed, by the time it became known and then by its beginning.
 
     Belief at K is the fold of the facts recorded by K and not withdrawn by then: ordered by (at, rank,
-    source id), facts before the opening clamped to it, a value that repeats its predecessor's going
+    source id; of one moment, what takes turns by what held before), facts before the opening clamped to
+    it, a value that repeats its predecessor's going
     on, an ending of a value that does not hold left out. Intervals of no length stay. The result
     depends on the set of facts alone; n facts in any order take O(n log n) steps beside moving list
     items.
     """
+    facts = _in_turn(facts)
     timeline = _Timeline()
     believed: dict[_Key, tuple[datetime | None, datetime, Fact]] = {}
     intervals: list[Interval] = []
@@ -205,6 +215,38 @@ def history(facts: Collection[Fact]) -> list[Interval]:
         )
     )
     return intervals
+
+
+def _in_turn(facts: Collection[Fact]) -> Collection[Fact]:
+    """The facts, with such ranks that what took turns within one moment did so in the possible order."""
+    together: dict[datetime, list[Fact]] = defaultdict(list)
+    for fact in facts:
+        if fact.reason in _IN_TURN:
+            together[fact.at].append(fact)
+    second: dict[Fact, Fact] = {}
+    for pair in together.values():
+        if frozenset(str(fact.reason) for fact in pair) in _TAKING_TURNS and len(pair) == 2:
+            first, other = sorted(pair, key=_place)
+            second[first] = other
+    if not second:
+        return facts
+    ordered: list[Fact] = []
+    value: str | None = None
+    ends_as: dict[Fact, str] = {}
+    for fact in sorted(facts, key=_place):
+        partner = second.get(fact)
+        if partner is not None and fact.value == value:
+            # It changed nothing where it stands, so it came after the other.
+            ordered.append(replace(fact, rank=partner.rank + 1))
+            ends_as[partner] = fact.value
+            continue
+        ordered.append(fact)
+        value = ends_as.get(fact, fact.value)
+    return ordered
+
+
+def _place(fact: Fact) -> tuple[datetime, int, str, str]:
+    return (fact.at, fact.rank, fact.source_id, fact.value)
 
 
 def _begun(fact: Fact) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +60,23 @@ def test_a_change_superseded_at_the_same_moment_is_kept_without_length() -> None
     intervals = fold_current([fact("merged", 2, 5), fact("closed", 2, 4), fact("open", 1, 1)])
     assert told(intervals) == [("open", 1, 2), ("closed", 2, 2), ("merged", 2, None)]
     assert [i.value for i in intervals if i.is_current] == ["merged"]
+
+
+@pytest.mark.parametrize(
+    ("before", "first", "last"),
+    [("open", "closed", "open"), ("closed", "open", "closed")],
+)
+def test_what_took_turns_within_a_second_ends_as_what_held_before_allows(
+    before: str, first: str, last: str
+) -> None:
+    closed, reopened = fact("closed", 2, 4, reason="closed"), fact("open", 2, 2, reason="reopened")
+    for turns in permutations([fact(before, 1, 1), closed, reopened]):
+        assert told(fold_current(turns)) == [(before, 1, 2), (first, 2, 2), (last, 2, None)]
+    # A draft that is made ready and a draft again.
+    ready = fact("open", 2, 3, reason="ready-for-review")
+    draft = fact("draft", 2, 0, reason="converted-to-draft")
+    assert fold_current([fact("draft", 1), ready, draft])[-1].value == "draft"
+    assert fold_current([fact("open", 1), ready, draft])[-1].value == "open"
 
 
 def test_a_close_before_its_opening_begins_with_the_opening() -> None:
