@@ -29,14 +29,16 @@ ALLOWED = {
     "resources": {"store", "vectors", "models", "providers", "history", "settings"},
     "history": {"domain", "providers", "store", "settings"},
     "capture": {"domain", "providers", "store", "settings"},
-    # Who is nobody, which words are quoted, what an address of Sentry names, and on what it is based
-    # that something serves.
+    # Who is nobody, which words are quoted, what an address of Linear, Sentry or Vercel names, and on
+    # what it is based that something serves.
     "providers": {
         *VOCABULARY,
+        "domain.linear_names",
         "domain.markup",
         "domain.robots",
         "domain.sentry_names",
         "domain.serving",
+        "domain.vercel_names",
     },
     "store": VOCABULARY,
     "vectors": VOCABULARY,
