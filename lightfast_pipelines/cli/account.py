@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from lightfast_pipelines.cli.console import on_one_line
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -55,7 +57,7 @@ def _table(
     for name in columns:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text("" if cell is None else on_one_line(str(cell))) for cell in row))
     console.print()
     console.print(table)
 
@@ -231,7 +233,7 @@ def _chain(console: Console, conn: Connection, played: Played) -> None:
     key = chain.cause_stated_by(conn, workspace, trouble)
     if key is not None:
         console.print()
-        console.print(f"lightfast why '{key}'", style="bold")
+        console.print(f"lightfast why '{on_one_line(key)}'", style="bold", markup=False)
         print_why(why(conn, key, played.workspace))
 
 

@@ -16,6 +16,7 @@ from lightfast_pipelines.cli.console import (
     print_json,
     print_table,
     say,
+    show,
 )
 from lightfast_pipelines.cli.opening import (
     a_connection,
@@ -157,7 +158,7 @@ def _print_estimate(database: Database, request: Request, as_json: bool) -> None
             for row in (one.shown() for one in units)
         ]
         print_table(("UNIT", "REQUESTS", "ITEMS", "", "NOTE"), rows)
-        typer.echo(_expected_words(found))
+        show(_expected_words(found))
     if refused:
         raise Failure("; ".join(sorted(set(refused.values()))))
 
@@ -243,7 +244,7 @@ def _print_result(result: Result, as_json: bool) -> None:
         return
     columns = list(units[0]) if units else []
     print_table([name.upper() for name in columns], as_rows(units, columns))
-    typer.echo(
+    show(
         f"{result.status}: {result.records:,} records ({result.stored:,} new) in {result.requests:,} "
         f"requests, {result.expected.requests:,} expected, in {result.seconds:.1f} s"
     )
@@ -284,7 +285,7 @@ def status(
         ),
         [_row(run) for run in runs],
     )
-    typer.echo("")
+    show()
     print_table(
         (
             "WORKSPACE",
@@ -346,7 +347,7 @@ def cancel(
     if as_json:
         print_json({"cancelled": asked})
     elif asked:
-        typer.echo(f"asked to end: {', '.join(map(str, asked))}")
+        show(f"asked to end: {', '.join(map(str, asked))}")
     if not asked:
         raise Failure(
             "no such backfill is running" if number is not None else "no backfill is running"

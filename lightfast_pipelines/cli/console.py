@@ -1,10 +1,15 @@
-"""What commands say: data on stdout (a table, or JSON with --json), everything else on stderr."""
+"""What commands say: data on stdout (a table, or JSON with --json), everything else on stderr.
+
+The one place that writes to a terminal. What comes from outside, a title or a branch, may hold what
+a terminal obeys (clear the screen, set the clipboard) or what turns text around: it is shown instead.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -18,13 +23,55 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 _SPARSE_SECONDS = 10.0
 
 
+# Control characters, invisible ones that turn or join text, halves of a surrogate pair, line separators.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# What joins the parts of an emoji and letters of some scripts does nothing else.
+_HARMLESS = frozenset("\u200c\u200d")
+
+
+def printable(text: str, keep: str = "\n\t") -> str:
+    """`text` with what a terminal would obey, or not show, written as Python escapes it: `\\x1b`."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter
+        if letter in keep or not _is_unseen(letter)
+        else letter.encode("unicode_escape", "surrogatepass").decode()
+        for letter in text
+    )
+
+
+def on_one_line(text: str) -> str:
+    """`text` made printable, its line ends and tabs as spaces: it is no second row of a table."""
+    return printable(text.replace("\r\n", " ").translate(_SPACES))
+
+
+_SPACES = str.maketrans("\r\n\t", "   ")
+
+
+def _is_unseen(letter: str) -> bool:
+    return unicodedata.category(letter) in _UNSEEN and letter not in _HARMLESS
+
+
+def show(text: str = "") -> None:
+    """A line of data."""
+    typer.echo(printable(text))
+
+
 def say(text: str) -> None:
     """A line for the person at the terminal; never data."""
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)
 
 
 def print_json(value: object) -> None:
-    typer.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
+    """The value as it is: what a terminal would obey is escaped as JSON does, so nothing is lost."""
+    written = json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
+    if not written.isprintable():
+        written = "".join(
+            json.dumps(letter)[1:-1] if letter != "\n" and _is_unseen(letter) else letter
+            for letter in written
+        )
+    typer.echo(written)
 
 
 def _plain(value: object) -> object:
@@ -44,7 +91,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     listed = [["" if cell is None else _shown(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for cells in ([name.lower() for name in columns], *listed):
-            typer.echo("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in cells))
+            typer.echo("\t".join(cells))
         return
     from rich.console import Console
     from rich.table import Table
@@ -65,7 +112,7 @@ def _shown(cell: object) -> str:
             if cell.utcoffset() is not None
             else cell.isoformat()
         )
-    return str(cell)
+    return on_one_line(str(cell))
 
 
 @contextmanager

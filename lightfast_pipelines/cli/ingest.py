@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, meter, print_json, say
+from lightfast_pipelines.cli.console import AsJson, meter, print_json, say, show
 from lightfast_pipelines.cli.opening import a_connection, known_provider, the_workspace
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def ingest(
             }
         )
     else:
-        typer.echo(
+        show(
             f"{report.lines:,} lines: {report.stored:,} stored, {report.repeated:,} stored before, "
             f"{report.problems:,} bad; {len(report.linked)} linked, {len(report.refused)} refused"
         )

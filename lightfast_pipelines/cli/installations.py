@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, print_json, print_table
+from lightfast_pipelines.cli.console import AsJson, print_json, print_table, show
 from lightfast_pipelines.cli.credentials import (
     AskCredential,
     CredentialEnv,
@@ -60,7 +60,7 @@ def add(
     if as_json:
         print_json({**_shown(made), "created": created})
     else:
-        typer.echo(
+        show(
             f"{provider} installation {external_id} {'added to' if created else 'was already of'} {org}; "
             f"its deliveries go to {_path(made)}"
         )
@@ -125,7 +125,7 @@ def secret(
     if as_json:
         print_json({"id": found.id, "live_secrets": live, "path": _path(found)})
     else:
-        typer.echo(f"{live} live secret{'' if live == 1 else 's'}; deliveries go to {_path(found)}")
+        show(f"{live} live secret{'' if live == 1 else 's'}; deliveries go to {_path(found)}")
 
 
 @installation_app.command("reseal")
@@ -173,7 +173,7 @@ def credential(  # noqa: PLR0913, PLR0917 - options, each by its name
         print_json({"id": found.id, "credential": kind})
     else:
         what = f"has a credential ({kind})" if kind else "has no credential"
-        typer.echo(f"{provider} installation {external_id} {what}")
+        show(f"{provider} installation {external_id} {what}")
 
 
 def _asked(variable: str | None) -> str:

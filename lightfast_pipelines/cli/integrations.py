@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, print_json, print_table
+from lightfast_pipelines.cli.console import AsJson, print_json, print_table, show
 from lightfast_pipelines.cli.credentials import (
     AskCredential,
     CredentialEnv,
@@ -66,7 +66,7 @@ def _say(as_json: bool, text: str, requeued: int, **more: object) -> None:
         print_json({**more, "requeued": requeued})
     else:
         waiting = f"; {requeued:,} deliveries wait to be looked at again" if requeued else ""
-        typer.echo(f"{text}{waiting}")
+        show(f"{text}{waiting}")
 
 
 @integration_app.command("add")

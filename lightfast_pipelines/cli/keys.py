@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, meter, print_json, print_table
+from lightfast_pipelines.cli.console import AsJson, meter, print_json, print_table, show
 from lightfast_pipelines.cli.credentials import the_keys
 from lightfast_pipelines.cli.opening import a_connection, the_operator
 from lightfast_pipelines.cli.root import Failure
@@ -33,7 +33,7 @@ def rotate(as_json: AsJson = False) -> None:
         print_json({"sealed": done.sealed, "left": left, "problems": done.problems})
     else:
         tail = f"; {left:,} are still sealed with another key" if left else "; older keys can go"
-        typer.echo(f"{done.sealed:,} sealed under the first key{tail}")
+        show(f"{done.sealed:,} sealed under the first key{tail}")
     if done.problems:
         raise Failure(
             f"{len(done.problems)} cannot be opened: {'; '.join(done.problems[:3])}; put the key that "

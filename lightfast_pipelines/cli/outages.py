@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, print_json, print_table
+from lightfast_pipelines.cli.console import AsJson, print_json, print_table, show
 from lightfast_pipelines.cli.opening import a_connection, known_provider
 
 
@@ -51,13 +51,13 @@ def outages(
         ],
     )
     if checks:
-        typer.echo()
+        show()
         print_table(
             ("PROVIDER", "LOG", "READ UNTIL", "READ AT", "ERROR"),
             [(c.provider, c.log, c.checked_until, c.checked_at, c.error) for c in checks],
         )
     if sweeps:
-        typer.echo()
+        show()
         print_table(
             ("PROVIDER", "RESOURCE", "KIND", "LAST WHOLE SWEEP", "REQUESTS", "GONE", "ERROR"),
             [

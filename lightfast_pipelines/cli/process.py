@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
-from lightfast_pipelines.cli.console import AsJson, Meter, meter, print_json
+from lightfast_pipelines.cli.console import AsJson, Meter, meter, print_json, show
 from lightfast_pipelines.cli.opening import the_database, the_embedder
 from lightfast_pipelines.cli.root import Failure
 
@@ -42,7 +40,7 @@ def process(as_json: AsJson = False) -> None:
         outcomes = ", ".join(
             f"{count:,} {status}" for status, count in sorted(report.outcomes.items())
         )
-        typer.echo(
+        show(
             f"{report.deliveries:,} deliveries ({outcomes or 'none waited'}): "
             f"{report.written['observations']:,} observations written, {report.embedded:,} embedded, "
             f"{report.workspaces:,} workspaces consolidated, {report.profiles:,} profiles and "
@@ -50,7 +48,7 @@ def process(as_json: AsJson = False) -> None:
         )
         spent = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in report.seconds.items())
         if spent:
-            typer.echo(f"seconds: {spent}")
+            show(f"seconds: {spent}")
     if report.waits.total:
         raise Failure(
             f"a whole round got nothing done, and this still waits: {waiting_words(report.waits)}"

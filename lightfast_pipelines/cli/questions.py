@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, print_json, print_table, say
+from lightfast_pipelines.cli.console import AsJson, on_one_line, print_json, print_table, say, show
 from lightfast_pipelines.cli.opening import a_connection, the_database, the_embedder, the_workspace
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.times import time_option
@@ -61,26 +61,32 @@ def print_why(found: dict[str, Any]) -> None:
 
 def _print_section(title: str, value: object) -> None:
     if isinstance(value, dict):
-        typer.echo(f"{title.replace('_', ' ')}:")
+        show(f"{title.replace('_', ' ')}:")
         for name, count in value.items():
-            typer.echo(f"  {str(name).replace('_', ' '):<28} {_number(count)}")
+            show(f"  {on_one_line(str(name)).replace('_', ' '):<28} {_number(count)}")
         if not value:
-            typer.echo("  (none)")
+            show("  (none)")
     elif isinstance(value, list):
-        typer.echo(f"{title.replace('_', ' ')}:")
+        show(f"{title.replace('_', ' ')}:")
         if value and isinstance(value[0], dict):
             columns = list(value[0])
             print_table([name.upper() for name in columns], [list(row.values()) for row in value])
         else:
-            typer.echo("  (none)" if not value else "\n".join(f"  {item}" for item in value))
+            show(
+                "  (none)"
+                if not value
+                else "\n".join(f"  {on_one_line(str(item))}" for item in value)
+            )
     else:
-        typer.echo(f"{title.replace('_', ' ')}: {_number(value)}")
+        show(f"{title.replace('_', ' ')}: {_number(value)}")
 
 
 def _number(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return on_one_line(str(value))
 
 
 def digest(
@@ -115,7 +121,7 @@ def digest(
         print_json(dict(lines))
     else:
         for table, value in lines:
-            typer.echo(f"{table} {value}")
+            show(f"{table} {value}")
 
 
 def why(

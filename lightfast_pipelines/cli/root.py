@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import errno
 import sys
+from traceback import format_exception
+from types import TracebackType
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+
+from lightfast_pipelines.cli.console import printable, say
 
 
 class Failure(Exception):
@@ -24,9 +28,17 @@ class _Commands(TyperGroup):
         except Exception as error:
             message = explain(error)
             if message is None:
+                sys.excepthook = _print_traceback
                 raise
-            typer.echo(f"lightfast: {message}", err=True)
+            say(f"lightfast: {message}")
             raise typer.Exit(1) from error
+
+
+def _print_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """As Python does, but an error's message may quote what came from outside."""
+    sys.stderr.write(printable("".join(format_exception(kind, error, trace))))
 
 
 # Modules and their errors whose message is written for an operator.

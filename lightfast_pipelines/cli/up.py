@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
-from lightfast_pipelines.cli.console import say
+from lightfast_pipelines.cli.console import say, show
 
 
 def up() -> None:
@@ -21,8 +19,8 @@ def up() -> None:
     with stop_on_signals() as stop, running(found, stop) as stack:
         if stop.is_asked():
             return
-        typer.echo(f"Dagster:  {stack.dagster_url}")
+        show(f"Dagster:  {stack.dagster_url}")
         for line in receiver_hints(stack.receiver_url, is_set):
-            typer.echo(f"webhooks: {line}")
+            show(f"webhooks: {line}")
         say(f"logs: {found.home / 'logs'}; Ctrl-C ends everything")
         stack.watch(stop)

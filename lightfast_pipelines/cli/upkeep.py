@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, print_json, say
+from lightfast_pipelines.cli.console import AsJson, print_json, say, show
 from lightfast_pipelines.cli.opening import a_connection, the_database, the_workspace
 from lightfast_pipelines.cli.root import Failure
 
@@ -70,9 +70,7 @@ def _say_queued(count: int, as_json: bool) -> None:
     if as_json:
         print_json({"queued": count})
     else:
-        typer.echo(
-            f"{count:,} deliveries wait: a running Dagster takes them, or `lightfast process`"
-        )
+        show(f"{count:,} deliveries wait: a running Dagster takes them, or `lightfast process`")
 
 
 @db_app.command("url")
@@ -81,7 +79,7 @@ def url(
 ) -> None:
     """Print a libpq URL; starts the embedded server if need be, which stays for minutes after."""
     with the_database(create=True) as database:
-        typer.echo(database.url(role.value))
+        show(database.url(role.value))
 
 
 @db_app.command("migrate")
@@ -92,7 +90,7 @@ def migrate(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"revision": revision})
     else:
-        typer.echo(f"schema at revision {revision}")
+        show(f"schema at revision {revision}")
 
 
 @db_app.command(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, print_json, print_table, say
+from lightfast_pipelines.cli.console import AsJson, print_json, print_table, say, show
 from lightfast_pipelines.cli.opening import (
     a_connection,
     the_database,
@@ -65,7 +65,7 @@ def add(
     if as_json:
         print_json({**asdict(found), "created": is_new})
         return
-    typer.echo(
+    show(
         f"workspace {found.slug} of organisation {found.org_id}"
         f"{'' if is_new else ' was there already'}"
     )
@@ -93,7 +93,7 @@ def rename(
     if as_json:
         print_json(asdict(found))
     else:
-        typer.echo(f"workspace {found.slug} is called {found.name!r}; its slug stays {found.slug}")
+        show(f"workspace {found.slug} is called {found.name!r}; its slug stays {found.slug}")
 
 
 @workspace_app.command("remove")
@@ -130,7 +130,7 @@ def remove(
     if as_json:
         print_json(asdict(done))
         return
-    typer.echo(
+    show(
         f"workspace {found.slug} of organisation {found.org_id} is removed: {done.links:,} links, "
         f"{done.observations:,} observations, {done.deliveries:,} deliveries"
     )

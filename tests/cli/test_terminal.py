@@ -1,0 +1,176 @@
+"""What comes from outside reaches a terminal as text, never as something that it obeys."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import pty
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from lightfast_pipelines.cli.console import on_one_line, printable
+from tests.capture.deliveries import capture_all, delivery, receive
+from tests.capture.told import linked, told
+from tests.cli.conftest import Lightfast
+from tests.providers.github import payloads as github
+from tests.providers.linear import payloads as linear
+
+CLEARS = "\x1b[2J\x1b[H"
+COPIES = "\x1b]52;c;cm0gLXJmIH4=\x07"
+CLEARS_IN_ONE = "\x9b2J"
+TURNED = "\u202egpj.exe\u202c"
+HIDDEN = "\u2066\u200b\U000e0041\ufeff"
+BREAKS = "first\r\nlightfast: all is well"
+ALL = f"{CLEARS}{COPIES}{CLEARS_IN_ONE}{TURNED}{HIDDEN}{BREAKS}\u2028"
+
+PROJECT = Path(__file__).parents[2]
+
+
+def obeyed(text: str) -> list[str]:
+    """Characters that a terminal obeys or does not show, but for line ends and tabs."""
+    kinds = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return [one for one in text if unicodedata.category(one) in kinds and one not in "\n\t"]
+
+
+@pytest.mark.parametrize("text", [CLEARS, COPIES, CLEARS_IN_ONE, TURNED, HIDDEN, "\ud83d", "\x7f"])
+def test_what_a_terminal_obeys_is_written_out(text: str) -> None:
+    assert obeyed(text)
+    for made in (printable(text), on_one_line(text)):
+        assert not obeyed(made)
+        made.encode()
+        shown = made.encode("ascii", "backslashreplace").decode("unicode_escape")
+        assert shown == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Grüße, 漢字 and שלום",
+        "e\u0301 \u00a0 \u3000",
+        "👩\u200d💻 and ❤️",
+        "न\u094d\u200dष",
+        "a\n\tb",
+    ],
+)
+def test_what_people_write_stays(text: str) -> None:
+    assert printable(text) == text
+
+
+def test_what_stands_in_a_row_cannot_begin_another() -> None:
+    assert on_one_line(BREAKS) == "first lightfast: all is well"
+
+
+def _attack(lightfast: Lightfast) -> None:
+    pull_request = github.pull_request(title=f"Add {ALL}", head=f"mira/{TURNED}{CLEARS}")
+    unlinked = github.pull_request(repo=f"acme/{CLEARS}{TURNED}", repo_id=2)
+    with lightfast.database.connect() as conn:
+        linked(conn, "shop", ("github", "1"), ("linear", "team-1"))
+        receive(
+            conn,
+            [
+                delivery("pull_request", pull_request),
+                delivery("pull_request", unlinked),
+                delivery(f"eclipse{CLEARS}", {"action": "seen", "repository": github.repository()}),
+                told("linear", "Issue", linear.issue(title=f"{CLEARS_IN_ONE}{TURNED}")),
+            ],
+        )
+        capture_all(conn)
+        conn.execute(
+            "UPDATE lightfast.outcomes SET resource_key = resource_key || %s, reason = %s"
+            " WHERE status = 'parked'",
+            (CLEARS_IN_ONE, ALL),
+        )
+        conn.execute("UPDATE lightfast.resources SET resource_name = %s", (ALL,))
+        conn.execute("UPDATE lightfast.integrations SET sync_error = %s", (ALL,))
+        conn.execute("UPDATE lightfast.temporal_states SET state_value = %s", (TURNED,))
+        conn.commit()
+
+
+COMMANDS = (
+    ("why", "github:pr:1#1"),
+    ("why", f"nothing{ALL}"),
+    ("waiting",),
+    ("status",),
+    ("state", "github:pr:1#1"),
+    ("workspace", "list"),
+    ("integration", "list"),
+    ("installation", "list"),
+    ("activity",),
+    ("outages",),
+    ("backfill", "status"),
+    ("ingest", f"/nowhere/{CLEARS}"),
+    ("workspace", "add", f"{CLEARS}{TURNED}"),
+)
+
+
+def test_no_command_prints_what_a_terminal_obeys(lightfast: Lightfast) -> None:
+    _attack(lightfast)
+    seen = ""
+    for words in COMMANDS:
+        exits = 1 if "nothing" in words[-1] else 2 if CLEARS in words[-1] else 0
+        result = lightfast(*words, exits=exits)
+        assert not obeyed(result.stdout + result.stderr), words
+        seen += result.stdout + result.stderr
+    for shown in (r"\x1b[2J", r"\x9b2J", r"\u202egpj.exe"):
+        assert shown in seen
+
+
+def test_json_loses_nothing_and_prints_nothing_that_a_terminal_obeys(lightfast: Lightfast) -> None:
+    _attack(lightfast)
+    for words in (("why", "github:pr:1#1"), ("waiting",), ("state", "github:pr:1#1")):
+        result = lightfast(*words, "--json")
+        assert not obeyed(result.stdout)
+        again = json.dumps(json.loads(result.stdout), ensure_ascii=False)
+        assert CLEARS_IN_ONE in again or TURNED in again
+
+
+def test_a_terminal_itself_gets_no_command_out_of_a_title(lightfast: Lightfast) -> None:
+    """A real one: there the tables are drawn by another library."""
+    _attack(lightfast)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from lightfast_pipelines.cli import app; app()",
+            "why",
+            "github:pr:1#1",
+        ],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"},
+    ) as command:
+        os.close(theirs)
+        written = b""
+        # A pseudo-terminal whose other side is gone says so by an error.
+        try:
+            while part := os.read(ours, 65_536):
+                written += part
+        except OSError:
+            pass
+        assert command.wait() == 0
+    os.close(ours)
+    text = written.decode().replace("\r\n", "\n")
+    assert r"\x1b[2J" in text.replace("\n", "")
+    assert not obeyed(text)
+
+
+def test_only_the_console_writes_to_the_terminal() -> None:
+    writers = []
+    for path in sorted((PROJECT / "lightfast_pipelines/cli").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                "print",
+                "typer.echo",
+                "typer.secho",
+                "click.echo",
+                "sys.stdout.write",
+            ):
+                writers.append(path.name)
+    assert set(writers) == {"console.py"}
