@@ -556,7 +556,7 @@ def external_id(org_id: str, workspace_slug: str, source_id: str) -> str:
 
 
 _NOREPLY = re.compile(
-    r"^(?:(?P<id>\d+)\+)?(?P<login>[A-Za-z0-9][A-Za-z0-9-]*(?:\[bot\])?)@users\.noreply\.(?P<host>[a-z0-9.-]+)$",
+    r"^(?:(?P<id>\d+)\+)?(?P<login>[A-Za-z0-9][A-Za-z0-9_-]*(?:\[bot\])?)@users\.noreply\.(?P<host>[a-z0-9.-]+)$",
     re.IGNORECASE,
 )
 _PLACEHOLDER_HOSTS = frozenset(

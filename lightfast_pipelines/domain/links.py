@@ -20,7 +20,7 @@ from lightfast_pipelines.domain.reverts import Headline, Withdrawn
 _SHA = re.compile(r"(?<![\w/.:@#=&?%+-])[0-9a-f]{7,40}(?![\w@-])(?!\.\w)")
 # `actions/checkout@8e5e7e5`, as GitHub links it.
 _SHA_OF_REPOSITORY = re.compile(
-    r"(?<![\w./@-])[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}@(?P<sha>[0-9a-f]{7,40})(?![\w@-])(?!\.\w)"
+    r"(?<![\w./@-])[A-Za-z0-9][A-Za-z0-9_-]{0,38}/[A-Za-z0-9_.-]{1,100}@(?P<sha>[0-9a-f]{7,40})(?![\w@-])(?!\.\w)"
 )
 _FLOAT = re.compile(r"\d+e\d+$")
 _ROLE = re.compile(

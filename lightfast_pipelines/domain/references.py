@@ -16,10 +16,11 @@ from lightfast_pipelines.domain.identifiers import find_identifiers
 # GitHub cuts long titles with an ellipsis, also in the middle of a number.
 _NUMBER = re.compile(r"#([1-9]\d{0,8})(?!\w)(?!\.\d)(?!…)")
 _QUALIFIER = re.compile(r"[\w./@-]{1,140}$")
-_REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}$")
+# An enterprise that manages its users adds its own short name to their logins: `ann_acme`.
+_REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,38}/[A-Za-z0-9_.-]{1,100}$")
 _GH = re.compile(r"(?<![\w/-])(?:GH|gh)-([1-9]\d{0,8})(?!\w)")
 _URL = re.compile(
-    r"(?:https?://|(?<![\w./@:-])(?=(?:www\.)?github\.com/))(?P<host>[\w.-]+)/(?P<api>(?:api/v3/)?repos/)?(?P<repository>[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100})/"
+    r"(?:https?://|(?<![\w./@:-])(?=(?:www\.)?github\.com/))(?P<host>[\w.-]+)/(?P<api>(?:api/v3/)?repos/)?(?P<repository>[A-Za-z0-9][A-Za-z0-9_-]{0,38}/[A-Za-z0-9_.-]{1,100})/"
     r"(?:(?:issues|(?P<pull>pulls?)|discussions)/(?P<number>[1-9]\d{0,8})"
     r"(?:/commits/(?P<pull_sha>[0-9a-f]{7,40}))?"
     r"|(?P<commit>commits?)/(?P<sha>[0-9a-f]{7,40}))(?!\w)",

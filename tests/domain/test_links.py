@@ -303,3 +303,8 @@ def test_an_address_at_another_host_is_a_candidate_that_only_a_server_we_know_cl
     )
     assert keys.is_candidate(edge.object.key)
     assert other.object.key.startswith("sentry:")
+
+
+def test_a_login_that_an_enterprise_manages_owns_repositories_too() -> None:
+    for form in ("ann_acme/tool#5", "https://github.com/ann_acme/tool/issues/5"):
+        assert told(f"Fixes {form}") == [("fixes", "ann_acme/tool#5")]

@@ -67,6 +67,11 @@ def test_alike_generic_names_join_nobody() -> None:
         assert len(people(*alike)) == 2, name
 
 
+def test_a_noreply_address_of_a_login_that_an_enterprise_manages_is_that_account() -> None:
+    address = "7+ann_acme@users.noreply.github.com"
+    assert people(github("7", "ann_acme"), git("Ann", address)) == [{"ann_acme", "Ann"}]
+
+
 def test_a_shared_address_is_one_persons_as_far_as_the_names_say_so() -> None:
     assert people(
         git("Ann Lee", "dev@acme.dev"),

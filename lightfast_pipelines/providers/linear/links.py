@@ -18,7 +18,7 @@ from lightfast_pipelines.providers.fields import child, cut, name_of, text, url
 
 _GITHUB = re.compile(
     r"https?://(?P<host>[\w.-]+)"
-    r"/(?P<repository>[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100})/"
+    r"/(?P<repository>[A-Za-z0-9][A-Za-z0-9_-]{0,38}/[A-Za-z0-9_.-]{1,100})/"
     r"(?:(?P<kind>pull|issues)/(?P<number>[1-9]\d{0,8})|commit/(?P<sha>[0-9a-f]{40}))(?![\w.])",
 )
 _GITHUB_HOSTS = frozenset({"github.com", "www.github.com"})

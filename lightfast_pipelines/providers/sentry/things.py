@@ -21,7 +21,7 @@ _SHORT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}-[0-9A-Za-z]{1,12}")
 _SHA = re.compile(r"[0-9a-f]{40}", re.I)
 _SHORT_SHA = re.compile(r"(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,39}")
 _DESCRIBED = re.compile(r"-\d+-g([0-9a-f]{7,40})(?:-dirty)?$")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/[A-Za-z0-9_.-]{1,100}")
 _PULL_REQUEST = re.compile(r"https://([\w.-]+)/([\w.-]+/[\w.-]+)/pull/([1-9]\d{0,8})")
 _TRACKED_IN_LINEAR = re.compile(
     r"https://linear\.app/([\w-]{1,100})/issue/([A-Za-z0-9]{1,20}-[1-9]\d{0,8})(?!\w)"
