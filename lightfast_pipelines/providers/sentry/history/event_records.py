@@ -49,7 +49,7 @@ def read(
             f"event {number}", "`projectID` is missing, and no project's number is linked"
         )
     found = _event(given, number, project, identity(given, "groupID") or issue)
-    base = site(answer)
+    base = site(place, answer)
     page = f"{base}/organizations/{organization}/issues/{found['issue_id']}/"
     found["issue_url"] = f"{base}/api/0/organizations/{organization}/issues/{found['issue_id']}/"
     found["web_url"] = f"{page}events/{number}/"

@@ -186,7 +186,7 @@ def _records(
         )
     elif len(activities) >= MOST_ACTIVITIES:
         yield Trouble(f"incident {number}", f"it has more than {MOST_ACTIVITIES} activities")
-    about = _Alert(place, organization, given, number, site(answer))
+    about = _Alert(place, organization, given, number, site(place, answer))
     resolved, levels = False, []
     for activity in children(given, "activities"):
         action = _LEVELS.get(str(activity.get("value")))

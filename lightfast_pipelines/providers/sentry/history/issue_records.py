@@ -98,7 +98,9 @@ def read(place: Place, organization: str, answer: Answer) -> tuple[list[Record],
         return [], [Trouble(f"issue {number or '?'}", f"`{what}` is missing or not of its form")]
     if identity(child(issue, "project"), "id") is None:
         return [], [Trouble(f"issue {number}", "`project.id` is missing")]
-    telling = _Telling(place, issue, number, f"{site(answer)}/api/0/organizations/{organization}")
+    telling = _Telling(
+        place, issue, number, f"{site(place, answer)}/api/0/organizations/{organization}"
+    )
     found = [telling.created(first_seen)]
     troubles: list[Trouble] = []
     activities = issue.get("activity")

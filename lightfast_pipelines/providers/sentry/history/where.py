@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from lightfast_pipelines.domain.keys import bare_number
+from lightfast_pipelines.domain.keys import bare_number, sentry_site
 from lightfast_pipelines.providers.fields import child, name_of
 from lightfast_pipelines.providers.history import Answer, Call, Json, Place
 from lightfast_pipelines.providers.sentry.values import identity
@@ -105,10 +105,17 @@ def installation(place: Place) -> Json:
     return {}
 
 
-def site(answer: Answer) -> str:
-    """The site whose API answered: a link that a person can open."""
+def site(place: Place, answer: Answer) -> str:
+    """The site whose API answered: a link that a person can open.
+
+    A server of one's own may be asked by another name than the one that its webhooks and people use,
+    which the resource is linked with.
+    """
     parts = urlsplit(answer.url)
     host = parts.hostname or ""
+    server = place.resource_id.partition("@")[2]
+    if server and server != sentry_site(host):
+        return f"https://{server}"
     if not host or host in _OWN_MACHINE or host == "sentry.io" or host.endswith(".sentry.io"):
         return "https://sentry.io"
     return f"{parts.scheme}://{parts.netloc}"

@@ -23,6 +23,11 @@ from lightfast_pipelines.providers.sentry.history.shared_facts import (
     ONLY_BY_WEBHOOK,
     SHARED,
 )
+from lightfast_pipelines.providers.sentry.history.where import (
+    organization_of,
+    project_params,
+    site,
+)
 from tests.depth import examples
 from tests.providers.agreement import api_of, statements, untold
 from tests.servers.sentry import (
@@ -412,6 +417,16 @@ def test_an_issue_that_is_gone_is_told_as_a_trouble_and_the_walk_goes_on() -> No
     assert [one.item for one in page.troubles] == ["issue 1"]
     assert page.next is not None
     assert page.next["pending"] == ["2"]
+
+
+def test_a_server_of_ones_own_is_asked_as_its_webhooks_name_it() -> None:
+    place = Place("sentry", "42@sentry.acme.dev", "acme/shop", installation_id=UUID)
+    inside = Answer(200, {}, [], url="http://sentry-web:9000/api/0/organizations/acme/issues/")
+    assert site(place, inside) == "https://sentry.acme.dev"
+    assert project_params(place) == {"project": "42"}
+    named = Place("sentry", "acme/shop@sentry.acme.dev", None, installation_id=UUID)
+    assert organization_of(named) == "acme"
+    assert project_params(named) == {"projectSlug": "shop"}
 
 
 def test_the_organization_is_asked_for_where_nothing_names_it() -> None:
