@@ -19,6 +19,7 @@ from lightfast_pipelines.providers.sentry.values import identity, is_version
 _LONGEST_TITLE = 200
 _SHORT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}-[0-9A-Za-z]{1,12}")
 _SHA = re.compile(r"[0-9a-f]{40}", re.I)
+_SHA_WITHIN = re.compile(r"(?<![0-9a-z])[0-9a-f]{40}(?![0-9a-z])", re.I)
 _SHORT_SHA = re.compile(r"(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,39}")
 _DESCRIBED = re.compile(r"-\d+-g([0-9a-f]{7,40})(?:-dirty)?$")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/[A-Za-z0-9_.-]{1,100}")
@@ -178,8 +179,9 @@ def release_thing(place: Place, version: str) -> Thing:
 
 
 def commit_of_version(version: str) -> Thing | None:
-    """The commit that a version names: all of it or what stands behind `package@`, a part of the build's
-    metadata (`app@1.2.3+9f8e7d6`), or what `git describe` appends (`v1.2.3-5-g9f8e7d6`).
+    """The commit that a version names: by its whole id wherever that stands (`web-` before it), else by
+    digits of it that are all of the version, what stands behind `package@`, a part of the build's metadata
+    (`app@1.2.3+9f8e7d6`), or what `git describe` appends (`v1.2.3-5-g9f8e7d6`).
 
     Without a name: digits of its id must not stand in for its headline, which GitHub tells.
     """
@@ -187,9 +189,9 @@ def commit_of_version(version: str) -> Thing | None:
     parts = [own, *own.partition("+")[2].split(".")]
     if match := _DESCRIBED.search(own):
         parts.append(match[1])
+    if match := _SHA_WITHIN.search(version):
+        return Thing(keys.github_commit(match[0]))
     for sha in parts:
-        if _SHA.fullmatch(sha):
-            return Thing(keys.github_commit(sha))
         if _SHORT_SHA.fullmatch(sha):
             return Thing(keys.github_short_sha(sha), sha)
     return None

@@ -30,7 +30,8 @@ class Commit:
     """The commit by what `meta` says of it; each field None where it says nothing.
 
     `repository_id` is the repository that the project is linked to, `commit_repository_id` the one
-    that has the commit: a fork's, for a pull request from there. `is_dirty`: files were deployed that
+    that has the commit: a fork's, for a pull request from there. Each bears its host where that is not
+    github.com. `is_dirty`: files were deployed that
     are not in the commit. `by_push`: Vercel deployed it because it was pushed.
     """
 
@@ -83,7 +84,8 @@ class Commit:
         if self.page is None:
             return None
         full_name = f"{self.organization}/{self.repository}"
-        return Thing(keys.github_number_by_name(full_name, self.pull_request), name, address)
+        alias = keys.github_number_by_name(full_name, self.pull_request, self.host)
+        return Thing(alias, name, address)
 
     @property
     def author(self) -> Account | None:
@@ -115,9 +117,15 @@ def commit_of(deployment: Mapping[str, Any]) -> Commit:
         provider = name_of(source, "type")
     if provider in ("gitlab", "bitbucket"):
         return _commit(meta, source, provider)
-    host = name_of(meta, "githubHost") or ""
+    named = (name_of(meta, "githubHost") or "").lower()
+    host = named if _HOST.fullmatch(named) else keys.GITHUB
     of_source = source if name_of(source, "type") == "github" else {}
-    repository_id = _match(_ID, meta, "githubRepoId") or _match(_ID, of_source, "repoId")
+
+    def repository(holder: Mapping[str, Any], field: str) -> str | None:
+        number = _match(_ID, holder, field)
+        return None if number is None else keys.at_host(number, host)
+
+    repository_id = repository(meta, "githubRepoId") or repository(of_source, "repoId")
     return replace(
         _commit(meta, source, "github"),
         author_email=_email(meta, "githubCommitAuthorEmail")
@@ -125,9 +133,9 @@ def commit_of(deployment: Mapping[str, Any]) -> Commit:
         organization=name_of(meta, "githubCommitOrg") or name_of(meta, "githubOrg"),
         repository=name_of(meta, "githubCommitRepo") or name_of(meta, "githubRepo"),
         repository_id=repository_id,
-        commit_repository_id=_match(_ID, meta, "githubCommitRepoId") or repository_id,
+        commit_repository_id=repository(meta, "githubCommitRepoId") or repository_id,
         pull_request=_match(_NUMBER, meta, "githubPrId") or _match(_NUMBER, of_source, "prId"),
-        host=host if _HOST.fullmatch(host) else "github.com",
+        host=host,
     )
 
 

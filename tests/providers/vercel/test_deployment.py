@@ -389,3 +389,10 @@ def test_webhook_id_is_the_only_difference_between_two_ids_of_one_event() -> Non
     one = statement(payloads.deployment(event_id="evt_1"))
     other = statement(payloads.deployment(event_id="evt_2"))
     assert replace(one, metadata={**one.metadata, "webhookId": "evt_2"}) == other
+
+
+def test_a_repository_of_an_enterprise_server_is_that_servers() -> None:
+    git = payloads.meta(githubHost="ghe.acme.dev", githubPrId="5", githubCommitRef="cart")
+    found = edges(statement(payloads.deployment(git=git)))
+    assert (ONE, "references", "github:pr:1@ghe.acme.dev#5") in found
+    assert (ONE, "on_branch", "github:branch:1@ghe.acme.dev:cart") in found
