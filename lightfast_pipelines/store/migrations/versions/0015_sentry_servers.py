@@ -19,11 +19,13 @@ def upgrade() -> None:
         FROM (
           SELECT r.id, min(h.host) AS host
           FROM lightfast.resources r
-          JOIN lightfast.entities p ON p.key = 'sentry:project:' || r.provider_resource_id
-            OR (p.category = 'project'
-                AND p.aliases @> ARRAY['sentry:ref:project:' || r.provider_resource_id])
-          JOIN lightfast.entities i
-            ON i.key LIKE 'sentry:issue:' || split_part(p.key, ':', 3) || ':%'
+          JOIN lightfast.workspaces w ON w.org_id = r.org_id
+          JOIN lightfast.entities p ON p.workspace_id = w.id
+           AND (p.key = 'sentry:project:' || r.provider_resource_id
+                OR (p.category = 'project'
+                    AND p.aliases @> ARRAY['sentry:ref:project:' || r.provider_resource_id]))
+          JOIN lightfast.entities i ON i.workspace_id = w.id
+           AND i.key LIKE 'sentry:issue:' || split_part(p.key, ':', 3) || ':%'
           CROSS JOIN LATERAL (
             SELECT lower(substring(i.url FROM '^https?://([^/:]+)')) AS host
           ) h
