@@ -25,7 +25,6 @@ _TAKING_TURNS = (
     frozenset({"closed", "reopened"}),
     frozenset({"converted-to-draft", "ready-for-review"}),
 )
-_IN_TURN = frozenset().union(*_TAKING_TURNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,14 +218,15 @@ def history(facts: Collection[Fact]) -> list[Interval]:
 
 def _in_turn(facts: Collection[Fact]) -> Collection[Fact]:
     """The facts, with such ranks that what took turns within one moment did so in the possible order."""
-    together: dict[datetime, list[Fact]] = defaultdict(list)
+    together: dict[datetime, list[tuple[str, Fact]]] = defaultdict(list)
     for fact in facts:
-        if fact.reason in _IN_TURN:
-            together[fact.at].append(fact)
+        turn = _turn(fact)
+        if turn is not None:
+            together[fact.at].append((turn, fact))
     second: dict[Fact, Fact] = {}
     for pair in together.values():
-        if frozenset(str(fact.reason) for fact in pair) in _TAKING_TURNS and len(pair) == 2:
-            first, other = sorted(pair, key=_place)
+        if len(pair) == 2 and frozenset(turn for turn, _ in pair) in _TAKING_TURNS:
+            first, other = sorted((fact for _, fact in pair), key=_place)
             second[first] = other
     if not second:
         return facts
@@ -243,6 +243,13 @@ def _in_turn(facts: Collection[Fact]) -> Collection[Fact]:
         ordered.append(fact)
         value = ends_as.get(fact, fact.value)
     return ordered
+
+
+def _turn(fact: Fact) -> str | None:
+    """What it may take turns with, by its reason; that of a closing says why (`completed`)."""
+    if fact.reason in ("reopened", "converted-to-draft", "ready-for-review"):
+        return fact.reason
+    return "closed" if fact.value == "closed" else None
 
 
 def _place(fact: Fact) -> tuple[datetime, int, str, str]:

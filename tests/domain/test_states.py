@@ -69,7 +69,10 @@ def test_a_change_superseded_at_the_same_moment_is_kept_without_length() -> None
 def test_what_took_turns_within_a_second_ends_as_what_held_before_allows(
     before: str, first: str, last: str
 ) -> None:
-    closed, reopened = fact("closed", 2, 4, reason="closed"), fact("open", 2, 2, reason="reopened")
+    closed, reopened = (
+        fact("closed", 2, 4, reason="completed"),
+        fact("open", 2, 2, reason="reopened"),
+    )
     for turns in permutations([fact(before, 1, 1), closed, reopened]):
         assert told(fold_current(turns)) == [(before, 1, 2), (first, 2, 2), (last, 2, None)]
     # A draft that is made ready and a draft again.
