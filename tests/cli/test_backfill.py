@@ -236,7 +236,7 @@ def test_a_process_killed_again_and_again_at_random_points_ends_in_the_same_rows
     command += ["backfill", *ASKED]
     chance = random.Random(5)
     killed = 0
-    kills = size(4, 10)
+    kills = size(2, 10)
     for _ in range(kills):
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
