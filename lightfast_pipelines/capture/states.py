@@ -15,7 +15,7 @@ import msgspec
 
 from lightfast_pipelines.capture.differences import differences
 from lightfast_pipelines.capture.facts import Fact
-from lightfast_pipelines.domain import existence, serving, states
+from lightfast_pipelines.domain import existence, latest_release, serving, states
 from lightfast_pipelines.domain.keys import category_of
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
@@ -238,6 +238,8 @@ def _histories(
 
 
 def _history(state_type: str, facts: Sequence[states.Fact]) -> list[states.Interval]:
+    if state_type == latest_release.STATE_TYPE:
+        return latest_release.history(facts)
     is_of_what_serves = state_type.partition(":")[0] == serving.STATE_TYPE
     return serving.history(facts) if is_of_what_serves else states.history(facts)
 

@@ -192,7 +192,7 @@ def _states(
     name, rank = transition.name, transition.rank
     own = StateChange(subject, "status", transition.state, at, rank, reason=name)
     if name in ("deleted", "unpublished"):
-        # Which one is the latest now, the next to be published says.
+        # Which one is the latest instead: domain/latest_release.py.
         ended = StateChange(
             repository.thing, "latest_release", subject.key, at, rank, reason=ENDING_REASON
         )
