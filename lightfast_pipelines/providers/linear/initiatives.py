@@ -14,12 +14,13 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Mention, Reading, Reference, StateChange, Thing
 from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.contract import EventRule
-from lightfast_pipelines.providers.fields import Missing, child, children, cut, name_of, text, url
+from lightfast_pipelines.providers.fields import child, children, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of, member_of
 from lightfast_pipelines.providers.linear.changes import Field, day, plain, shown
 from lightfast_pipelines.providers.linear.event import Event, linked_id
 from lightfast_pipelines.providers.linear.health import health_states, marked
 from lightfast_pipelines.providers.linear.parts import Parts, line
+from lightfast_pipelines.providers.linear.reports import report_of
 from lightfast_pipelines.providers.linear.transitions import Described, Kind, rules
 from lightfast_pipelines.providers.linear.transitions import read as read_kind
 
@@ -123,44 +124,6 @@ def _initiative_states(
     return found
 
 
-def _initiative_update(event: Event) -> Described:
-    data = event.data
-    initiative, initiative_id = child(data, "initiative"), linked_id(data, "initiative")
-    if initiative_id is None:
-        raise Missing("data.initiativeId")
-    name, body = name_of(initiative, "name"), text(data, "body") or ""
-    alias = keys.linear_initiative_update_by_id(event.id)
-    subject = Thing(keys.linear_initiative(initiative_id), name, url(initiative, "url"), (alias,))
-    parts = Parts(subject)
-    parts.references.append(Reference("initiative", name or initiative_id, subject.url))
-    author = author_of(data, "user")
-    return Described(
-        keys.linear_initiative_update(event.id),
-        parts,
-        f"{cut(name or 'Initiative', 80)}: {cut(' '.join(body[:300].split()), 60)}",
-        (text(data, "body"), line("Initiative", name), line("Health", marked(data))),
-        author,
-        {
-            "updateId": event.id,
-            "url": event.url or url(data, "url"),
-            "initiativeId": initiative_id,
-            "initiativeName": name,
-            "health": name_of(data, "health"),
-            "editedAt": name_of(data, "editedAt"),
-            "userId": author and author.source_id,
-        },
-    )
-
-
-def _initiative_update_states(
-    event: Event, described: Described, transition: str, changed: Field | None, at: datetime
-) -> Sequence[StateChange]:
-    if transition != "created" and (changed is None or changed.label != "health"):
-        return ()
-    reason = f"initiative-update.{transition}"
-    return health_states(event.data, described.parts.subject, at, reason)
-
-
 _INITIATIVE = Kind(
     thing="initiative",
     tags=("Initiative Created", "Initiative Updated", "Initiative Deleted"),
@@ -178,17 +141,11 @@ _INITIATIVE = Kind(
     describe=_initiative,
     states=_initiative_states,
 )  # fmt: skip
-_INITIATIVE_UPDATE = Kind(
-    thing="initiative-update",
-    tags=("Initiative Update Posted", "Initiative Update Edited", "Initiative Update Deleted"),
-    weights=(45, 25),
-    fields=(
-        Field("text", ("body", "bodyData"), "edited", 30),
-        Field("health", ("health",), "health-changed", 35, plain("health"), shown),
-    ),
-    describe=_initiative_update,
-    states=_initiative_update_states,
-    edited_by_author=True,
+_INITIATIVE_UPDATE = report_of(
+    "initiative",
+    alias=keys.linear_initiative_update_by_id,
+    subject=keys.linear_initiative,
+    begins=keys.linear_initiative_update,
 )
 RULES: Sequence[EventRule] = (
     *rules("Initiative", _INITIATIVE),

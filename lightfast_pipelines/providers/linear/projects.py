@@ -2,7 +2,8 @@
 
 `project.created|deleted|restored|archived|unarchived|X-changed` (X: state, name, description,
 content, lead, members, teams, start-date, target-date, priority, health) and
-`project-update.created|edited|"""
+`project-update.created|edited|health-changed|deleted`.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +15,13 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, Reference, StateChange, Thing
 from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.contract import EventRule
-from lightfast_pipelines.providers.fields import Missing, child, children, cut, name_of, text, url
+from lightfast_pipelines.providers.fields import child, children, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
 from lightfast_pipelines.providers.linear.changes import Field, day, ids, plain, shown
 from lightfast_pipelines.providers.linear.event import Event, linked_id, number_of
 from lightfast_pipelines.providers.linear.health import health_states, marked
 from lightfast_pipelines.providers.linear.parts import Parts, line, percent
+from lightfast_pipelines.providers.linear.reports import report_of
 from lightfast_pipelines.providers.linear.transitions import Described, Kind, rules
 from lightfast_pipelines.providers.linear.transitions import read as read_kind
 
@@ -132,45 +134,6 @@ def _project_states(
     return found
 
 
-def _project_update(event: Event) -> Described:
-    data = event.data
-    project, project_id = child(data, "project"), linked_id(data, "project")
-    if project_id is None:
-        raise Missing("data.projectId")
-    name, body = name_of(project, "name"), text(data, "body") or ""
-    alias = keys.linear_project_update_by_id(event.id)
-    subject = Thing(keys.linear_project(project_id), name, url(project, "url"), (alias,))
-    parts = Parts(subject)
-    parts.references.append(Reference("project", name or project_id, subject.url))
-    author = author_of(data, "user")
-    return Described(
-        keys.linear_project_update(event.id),
-        parts,
-        f"{cut(name or 'Project', 80)}: {cut(' '.join(body[:300].split()), 60)}",
-        (text(data, "body"), line("Project", name), line("Health", marked(data))),
-        author,
-        {
-            "updateId": event.id,
-            "url": event.url or url(data, "url"),
-            "projectId": project_id,
-            "projectName": name,
-            "health": name_of(data, "health"),
-            "editedAt": name_of(data, "editedAt"),
-            "userId": author and author.source_id,
-        },
-    )
-
-
-def _project_update_states(
-    event: Event, described: Described, transition: str, changed: Field | None, at: datetime
-) -> Sequence[StateChange]:
-    """The health of the project: an update's opening is not the project's own."""
-    if transition != "created" and (changed is None or changed.label != "health"):
-        return ()
-    reason = f"project-update.{transition}"
-    return health_states(event.data, described.parts.subject, at, reason)
-
-
 _PROJECT = Kind(
     thing="project",
     tags=("Project Created", "Project Updated", "Project Deleted"),
@@ -201,16 +164,10 @@ _PROJECT = Kind(
     describe=_project,
     states=_project_states,
 )  # fmt: skip
-_PROJECT_UPDATE = Kind(
-    thing="project-update",
-    tags=("Project Update Posted", "Project Update Edited", "Project Update Deleted"),
-    weights=(45, 25),
-    fields=(
-        Field("text", ("body", "bodyData"), "edited", 30),
-        Field("health", ("health",), "health-changed", 35, plain("health"), shown),
-    ),
-    describe=_project_update,
-    states=_project_update_states,
-    edited_by_author=True,
+_PROJECT_UPDATE = report_of(
+    "project",
+    alias=keys.linear_project_update_by_id,
+    subject=keys.linear_project,
+    begins=keys.linear_project_update,
 )
 RULES: Sequence[EventRule] = (*rules("Project", _PROJECT), *rules("ProjectUpdate", _PROJECT_UPDATE))
