@@ -37,6 +37,9 @@ _LOGINS = frozenset(
         *("copilot-swe-agent", "copilot-pull-request-reviewer", "devin-ai-integration"),
         *("pre-commit-ci", "google-labs-jules", "gemini-code-assist", "coderabbitai", "mergify"),
         *("codecov-io", "codecov-commenter", "coveralls", "cursoragent", "sweep-ai"),
+        *("googlebot", "gopherbot", "msftbot", "rustbot", "bors", "rust-timer", "rust-highfive"),
+        *("rust-log-analyzer", "pytorchbot", "pytorchmergebot", "pytorchupdatebot", "claassistant"),
+        *("sonarcloud", "coderabbit", "openshift-ci", "homebrewbot", "istio-testing"),
         *("actions", "imgbot", "imgbotapp", "weblate", "renovate", "allcontributors"),
     }
 )
@@ -77,6 +80,8 @@ _BY_WORDS = re.compile(
     r"\[bot\]$|[-_](?:ro)?bot$|^(?:project|group)_\d+_bot(?:_\w+)?$",
     re.IGNORECASE,
 )
+# `BrewTestBot`, which nobody takes for a `Talbot`.
+_CAPITAL_BOT = re.compile(r"[a-z0-9](?:Ro)?Bot$")
 _NAMED_BOT = re.compile(r"(?:^|\s)(?:ro)?bot$", re.IGNORECASE)
 # `jan.bot@` is how a person's address is made of first and last name.
 _BOT_IN_ADDRESS = re.compile(r"(?:^|[-_+])(?:ro)?bots?(?:[-_+]|$)")
@@ -121,7 +126,7 @@ def is_robot(name: str | None = None, email: str | None = None, login: str | Non
         return True
     if host in _HOSTS or address in _ADDRESSES or (host in _MAKERS and local in _NO_PERSONS):
         return True
-    if any(word and word.lower() in _LOGINS for word in logins):
+    if any(word and (word.lower() in _LOGINS or _CAPITAL_BOT.search(word)) for word in logins):
         return True
     return _is_named_so(named, address)
 

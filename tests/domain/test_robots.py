@@ -49,7 +49,16 @@ def test_apps_agents_and_buttons_are_robots(name: str, email: str) -> None:
 
 @pytest.mark.parametrize(
     "login",
-    ["web-flow", "Copilot", "snyk-bot", "k8s-ci-robot", "renovate[bot]", "project_3_bot"],
+    [
+        "web-flow",
+        "Copilot",
+        "snyk-bot",
+        "k8s-ci-robot",
+        "renovate[bot]",
+        "project_3_bot",
+        "BrewTestBot",
+        "rustbot",
+    ],
 )
 def test_a_login_can_say_it_where_github_calls_the_account_a_user(login: str) -> None:
     assert is_robot(login=login)
@@ -76,3 +85,5 @@ def test_a_login_can_say_it_where_github_calls_the_account_a_user(login: str) ->
 )
 def test_people_are_no_robots(name: str, email: str) -> None:
     assert not is_robot(name, email)
+    assert not is_robot(login="talbot")
+    assert not is_robot(login="Abbot")
