@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lightfast_pipelines.capture.clustering import assign_provisional
+from lightfast_pipelines.domain.enrichment import enrich
+from lightfast_pipelines.domain.events import Understood
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
 from tests.capture.deliveries import capture_all, delivery, one, receive, workspace_with
 from tests.operations import operations
 from tests.providers.github import payloads as github
 from tests.providers.github.payloads import Json
+from tests.providers.linear import payloads as linear
+from tests.providers.sentry import payloads as sentry
 
 
 def _push(number: int, repo_id: int = 1) -> Json:
@@ -45,6 +51,35 @@ def test_a_push_of_twice_the_commits_takes_at_most_some_twice_the_operations() -
     few, many = _push(400), _push(800)
     first = operations(lambda: provider.read("push", few))
     assert operations(lambda: provider.read("push", many)) <= 2.3 * first
+
+
+def _crowded(number: int) -> dict[str, tuple[str, str, Json]]:
+    """Payloads with lists of so many: provider, event, payload."""
+    people = tuple(f"person{n}" for n in range(number))
+    labels = [{"id": f"l{n}", "name": f"Label {n}"} for n in range(number)]
+    pull_request = github.pull_request(assignees=people, reviewers=people, labels=people)
+    alert = sentry.metric_alert("critical")
+    alert["data"]["metric_alert"]["projects"] = [f"project-{n}" for n in range(number)]
+    return {
+        "assignees, reviewers and labels": ("github", "pull_request", pull_request),
+        "labels": ("linear", "Issue", linear.issue(labels=labels)),
+        "projects": ("sentry", "metric_alert", alert),
+    }
+
+
+@pytest.mark.parametrize("lists", _crowded(1))
+def test_twice_as_many_in_a_list_take_at_most_some_twice_the_operations(lists: str) -> None:
+    def read(number: int) -> int:
+        provider, event, payload = _crowded(number)[lists]
+        readers = discover()[provider]
+        read = readers.read(event, payload)
+        assert isinstance(read, Understood)
+        return operations(
+            lambda: [enrich(one) for one in readers.read(event, payload).statements]  # type: ignore[union-attr]
+        )
+
+    read(10)
+    assert read(600) <= 2.4 * read(300)
 
 
 def test_clusters_of_a_push_of_twice_the_commits_read_at_most_some_twice_the_rows(

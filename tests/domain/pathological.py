@@ -17,6 +17,10 @@ from lightfast_pipelines.domain.labels import clean, words
 from lightfast_pipelines.domain.markup import cover
 from lightfast_pipelines.domain.prose import first_sentence, plain
 from lightfast_pipelines.domain.reverts import Withdrawn
+from lightfast_pipelines.providers import discover
+from tests.providers.github import payloads as github
+from tests.providers.github.payloads import Json
+from tests.providers.linear import payloads as linear
 
 
 def _numbered(form: str) -> Callable[[int], str]:
@@ -74,6 +78,9 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "a key without an end": _repeated("-", "-----BEGIN PRIVATE KEY-----"),
     "lines of a key without an end": _repeated("\na b", "-----BEGIN PRIVATE KEY-----"),
     "spaces before nothing": _repeated(" ", "password =", "x"),
+    "co-authors": _numbered("Co-authored-by: Ada {0} <ada{0}@example.com>\n"),
+    "a co-author without an address": _repeated(" ", "Fix\n\nco-authored-by:", "x"),
+    "spaces before a co-author": _repeated(" ", "Fix\n", "co-authored-by"),
     "a user without a password": _repeated("a", "://", ":"),
 }
 
@@ -97,11 +104,20 @@ def _exhaust(found: Iterable[object]) -> None:
         pass
 
 
+def _read(provider: str, event: str, payload: Json) -> object:
+    return discover()[provider].read(event, payload)
+
+
 RULES: dict[str, Callable[[str], object]] = {
     "enrich": lambda text: enrich(statement_of(text)),
     "cover": cover,
     "withdrawn": Withdrawn,
     "identifiers": lambda text: _exhaust((*find_identifiers(text), *find_candidates(text))),
+    "commit": lambda text: _read("github", "push", github.push([github.commit(text)])),
+    "pull request": lambda text: _read(
+        "github", "pull_request", github.pull_request(title=text, body=text)
+    ),
+    "issue": lambda text: _read("linear", "Issue", linear.issue(title=text, description=text)),
     "mask": mask_text,
     "label": lambda text: (clean(text), words(text)),
     "sentence": lambda text: (plain(text), first_sentence("A title", text)),

@@ -36,7 +36,8 @@ _WEB_FLOW_NAMES = frozenset({"github", "github enterprise"})
 _NO_REPLY = re.compile(r"(?:no|do-?not)[-_.]?reply@", re.IGNORECASE)
 MERGE_QUEUE = "github-merge-queue[bot]"
 _CO_AUTHOR = re.compile(
-    r"^[ \t]*co-authored-by:[ \t]*([^<>\r\n]{0,200}?)[ \t]*<([^<>\s]{1,254})>[ \t]*\r?$",
+    # Possessive: a line of nothing but spaces was tried with each of them as the name's beginning.
+    r"^[ \t]*+co-authored-by:[ \t]*+([^<>\r\n]{0,200}+)<([^<>\s]{1,254})>[ \t]*+\r?$",
     re.IGNORECASE | re.MULTILINE,
 )
 

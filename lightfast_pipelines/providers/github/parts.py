@@ -23,7 +23,8 @@ class Parts:
     def __init__(self, repository: Repository, subject: Thing) -> None:
         self.repository = repository
         self.subject = subject
-        self.accounts: list[AccountMention] = []
+        # A dictionary for its order and its look-up: a thing can have thousands of assignees.
+        self.accounts: dict[AccountMention, None] = {}
         self.references: list[Reference] = []
         self.mentions: list[Mention] = [Mention(subject, "subject")]
         self.edges: list[Edge] = []
@@ -37,7 +38,7 @@ class Parts:
         """An account in a role that is not itself something to look for."""
         found = account(user)
         if found is not None:
-            self.accounts.append(AccountMention(role, found))
+            self.accounts[AccountMention(role, found)] = None
 
     def add_people(self, role: str, users: Iterable[Any]) -> None:
         """Accounts in a role, each also a mention of the user; ghosts and repetitions are left out."""
@@ -49,7 +50,7 @@ class Parts:
             if mention in self.accounts:
                 continue
             thing = Thing(keys.user("github", found.source_id), found.username, url(user))
-            self.accounts.append(mention)
+            self.accounts[mention] = None
             self.mentions.append(Mention(thing, role))
             self.references.append(Reference(role, found.username or found.source_id, thing.url))
 

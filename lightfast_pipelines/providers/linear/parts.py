@@ -30,7 +30,8 @@ class Parts:
 
     def __init__(self, subject: Thing) -> None:
         self.subject = subject
-        self.accounts: list[AccountMention] = []
+        # A dictionary for its order and its look-up: a thing can have thousands of assignees.
+        self.accounts: dict[AccountMention, None] = {}
         self.references: list[Reference] = []
         self.mentions: list[Mention] = [Mention(subject, "subject")]
         self.edges: list[Edge] = []
@@ -53,7 +54,7 @@ class Parts:
         mention = AccountMention(role, found)
         if mention in self.accounts:
             return
-        self.accounts.append(mention)
+        self.accounts[mention] = None
         thing = Thing(keys.user("linear", found.source_id), found.username or found.name)
         self.mentions.append(Mention(thing, role))
         if refer:

@@ -129,14 +129,14 @@ def read(payload: Mapping[str, Any]) -> Reading:
 
 def pull_requests_of(data: Mapping[str, Any]) -> list[Thing]:
     """The pull requests that a run made, as the webhook, an alert or an activity names them."""
-    found: list[Thing] = []
+    found: dict[Thing, None] = {}
     for entry in children(data, "pull_requests"):
         made = child(entry, "pull_request")
         address = url(made, "pr_url") or url(entry, "url") or url(entry, "pr_url")
         thing = pull_request_of({"pullRequest": {"externalUrl": address}})
-        if thing is not None and thing not in found:
-            found.append(thing)
-    return found
+        if thing is not None:
+            found[thing] = None
+    return list(found)
 
 
 def _discriminator(made: list[Thing]) -> str | None:

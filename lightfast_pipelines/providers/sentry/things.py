@@ -38,20 +38,21 @@ class Parts:
         self.subject = subject
         self.accounts: list[AccountMention] = []
         self.references: list[Reference] = []
-        self.mentions: list[Mention] = [Mention(subject, "subject")]
+        # A dictionary for its order and its look-up: an alert can name thousands of projects.
+        self.mentions: dict[Mention, None] = {Mention(subject, "subject"): None}
+        self._mentioned = {subject.key}
         self.edges: list[Edge] = []
 
     def relate(self, subject: Thing, relation: str, thing: Thing, confidence: float = 1.0) -> None:
         """`subject` stands in this relation to `thing`; whichever is not the statement's is mentioned."""
         other = subject if thing.key == self.subject.key else thing
-        if all(mention.thing.key != other.key for mention in self.mentions):
+        if other.key not in self._mentioned:
             self.mention(other, "reference")
         self.edges.append(Edge(subject, relation, thing, confidence))
 
     def mention(self, thing: Thing, role: str, confidence: float = 1.0) -> None:
-        mention = Mention(thing, role, confidence=confidence)
-        if mention not in self.mentions:
-            self.mentions.append(mention)
+        self.mentions[Mention(thing, role, confidence=confidence)] = None
+        self._mentioned.add(thing.key)
 
     def add_project(self, belongs: bool = True) -> None:
         """The project: what an issue belongs to."""
