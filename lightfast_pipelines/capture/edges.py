@@ -138,7 +138,10 @@ def _relate(conn: Connection, edges: Iterable[Edge]) -> int:
         f"""
         DELETE FROM lightfast.relationships s
         USING unnest(%s::bigint[], %s::bigint[], %s::text[]) AS k (subject_id, object_id, type)
-        WHERE s.subject_id = k.subject_id AND s.object_id = k.object_id AND s.type = k.type
+        JOIN lightfast.entities e ON e.id = k.subject_id
+        -- With the workspace by the unique key: of a branch every commit's edge has the same object.
+        WHERE s.workspace_id = e.workspace_id
+          AND s.subject_id = k.subject_id AND s.object_id = k.object_id AND s.type = k.type
           AND NOT EXISTS (
             SELECT FROM lightfast.relationship_sources r
             WHERE r.subject_id = k.subject_id AND r.object_id = k.object_id AND {_KIND} = k.type)

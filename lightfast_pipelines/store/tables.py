@@ -839,7 +839,7 @@ relationship_sources = Table(
     _col("confidence", REAL, "0 to 1."),
     _col("method", Text, "How it was found."),
     _col("evidence", Text, "Words that show it.", nullable=True),
-    Index("ix_relationship_sources_subject", "subject_id"),
+    Index("ix_relationship_sources_ends", "subject_id", "object_id"),
     Index("ix_relationship_sources_object", "object_id"),
     comment="Which observations state an edge.",
 )
