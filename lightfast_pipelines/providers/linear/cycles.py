@@ -15,7 +15,12 @@ from lightfast_pipelines.providers.fields import child, name_of, text, time
 from lightfast_pipelines.providers.linear.changes import Field, day, shown
 from lightfast_pipelines.providers.linear.event import Event, linked_id, number_of
 from lightfast_pipelines.providers.linear.parts import Parts, cycle_name, line, percent
-from lightfast_pipelines.providers.linear.transitions import Described, Kind, rules
+from lightfast_pipelines.providers.linear.transitions import (
+    Described,
+    Kind,
+    canceled_by_deletion,
+    rules,
+)
 from lightfast_pipelines.providers.linear.transitions import read as read_kind
 
 
@@ -78,11 +83,8 @@ def _cycle_states(
         value = "started" if has_started else "upcoming"
         return (StateChange(subject, "status", value, at, 0, transition),)
     if transition == "deleted":
-        if time(event.data, "completedAt"):
-            return ()
-        return (
-            StateChange(subject, "status", "canceled", at, 3, "deleted", {"reason": "deleted"}),
-        )
+        was_over = time(event.data, "completedAt") is not None
+        return canceled_by_deletion(subject, at, 3, was_over=was_over)
     if transition == "completed":
         return (StateChange(subject, "status", "completed", at, 2, transition),)
     if transition == "reopened":

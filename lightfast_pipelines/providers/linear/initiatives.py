@@ -21,7 +21,12 @@ from lightfast_pipelines.providers.linear.event import Event, linked_id
 from lightfast_pipelines.providers.linear.health import health_states, marked
 from lightfast_pipelines.providers.linear.parts import Parts, line
 from lightfast_pipelines.providers.linear.reports import report_of
-from lightfast_pipelines.providers.linear.transitions import Described, Kind, rules
+from lightfast_pipelines.providers.linear.transitions import (
+    Described,
+    Kind,
+    canceled_by_deletion,
+    rules,
+)
 from lightfast_pipelines.providers.linear.transitions import read as read_kind
 
 INITIATIVE_STATUSES = ("proposed", "planned", "active", "completed", "canceled")
@@ -109,11 +114,7 @@ def _initiative_states(
 ) -> Sequence[StateChange]:
     subject, status = described.parts.subject, _status(event.data)
     if transition == "deleted":
-        if status in ("completed", "canceled"):
-            return ()
-        return (
-            StateChange(subject, "status", "canceled", at, 9, "deleted", {"reason": "deleted"}),
-        )
+        return canceled_by_deletion(subject, at, 9, was_over=status in ("completed", "canceled"))
     label = changed.label if changed else ""
     found = []
     if status and (transition in ("created", "restored") or label == "status"):

@@ -26,7 +26,12 @@ from lightfast_pipelines.providers.linear.parts import (
     line,
     names_of_issue,
 )
-from lightfast_pipelines.providers.linear.transitions import Described, Kind, rules
+from lightfast_pipelines.providers.linear.transitions import (
+    Described,
+    Kind,
+    canceled_by_deletion,
+    rules,
+)
 from lightfast_pipelines.providers.linear.transitions import read as read_kind
 
 PRIORITIES = ("none", "urgent", "high", "medium", "low")
@@ -210,10 +215,8 @@ def _states(
                 found.append(_linked_state(subject, data, name, at, transition))
         return [each for each in found if each is not None]
     if transition == "deleted":
-        # One that was done with stays so; any other ends here.
         status = STATUSES.get(text(child(data, "state"), "type") or "")
-        gone = StateChange(subject, "status", "canceled", at, 5, "deleted", {"reason": "deleted"})
-        return () if status in _DONE else (gone,)
+        return canceled_by_deletion(subject, at, 5, was_over=status in _DONE)
     label = changed.label if changed else ""
     if label == "state" or transition == "restored":
         one = _status(subject, data, at, transition)

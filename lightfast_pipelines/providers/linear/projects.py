@@ -22,7 +22,12 @@ from lightfast_pipelines.providers.linear.event import Event, linked_id, number_
 from lightfast_pipelines.providers.linear.health import health_states, marked
 from lightfast_pipelines.providers.linear.parts import Parts, line, percent
 from lightfast_pipelines.providers.linear.reports import report_of
-from lightfast_pipelines.providers.linear.transitions import Described, Kind, rules
+from lightfast_pipelines.providers.linear.transitions import (
+    Described,
+    Kind,
+    canceled_by_deletion,
+    rules,
+)
 from lightfast_pipelines.providers.linear.transitions import read as read_kind
 
 # `state` until 2023, then the type of `status`: the same words.
@@ -119,11 +124,7 @@ def _project_states(
 ) -> Sequence[StateChange]:
     subject, status = described.parts.subject, _status(event.data)
     if transition == "deleted":
-        if status in ("completed", "canceled"):
-            return ()
-        return (
-            StateChange(subject, "status", "canceled", at, 9, "deleted", {"reason": "deleted"}),
-        )
+        return canceled_by_deletion(subject, at, 9, was_over=status in ("completed", "canceled"))
     label = changed.label if changed else ""
     found = []
     if status in PROJECT_STATUSES and (transition in ("created", "restored") or label == "state"):

@@ -20,7 +20,13 @@ from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.changes import Field, day, ids, plain, shown
 from lightfast_pipelines.providers.linear.event import Event, linked_id
 from lightfast_pipelines.providers.linear.parts import Parts, issue_thing, line
-from lightfast_pipelines.providers.linear.transitions import Described, Kind, no_states, rules
+from lightfast_pipelines.providers.linear.transitions import (
+    Described,
+    Kind,
+    canceled_by_deletion,
+    no_states,
+    rules,
+)
 from lightfast_pipelines.providers.linear.transitions import read as read_kind
 
 _SHA = re.compile(r"[0-9a-f]{40}")
@@ -99,10 +105,7 @@ def _release_states(
     subject, stage = described.parts.subject, child(event.data, "stage")
     status = name_of(stage, "type")
     if transition == "deleted":
-        if status in ("completed", "canceled"):
-            return ()
-        gone = StateChange(subject, "status", "canceled", at, 9, "deleted", {"reason": "deleted"})
-        return (gone,)
+        return canceled_by_deletion(subject, at, 9, was_over=status in ("completed", "canceled"))
     is_told = transition in ("created", "restored") or (changed and changed.label == "stage")
     if not is_told or status not in RELEASE_STATUSES:
         return ()

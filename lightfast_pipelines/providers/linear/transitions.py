@@ -71,6 +71,15 @@ class Kind:
     edited_by_author: bool = False
 
 
+def canceled_by_deletion(
+    subject: Thing, at: datetime, rank: int, *, was_over: bool
+) -> tuple[StateChange, ...]:
+    """What was over when it was deleted stays so; anything else ends as canceled."""
+    if was_over:
+        return ()
+    return (StateChange(subject, "status", "canceled", at, rank, "deleted", {"reason": "deleted"}),)
+
+
 def no_states(
     event: Event,  # noqa: ARG001
     described: Described,  # noqa: ARG001
