@@ -6,7 +6,6 @@ Comments are events of their own; smaller changes are told by `changes`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lightfast_pipelines.domain import keys
@@ -41,28 +40,18 @@ from lightfast_pipelines.providers.github.moves import Move
 from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import repository_of
-
-
-@dataclass(frozen=True, slots=True)
-class _Transition:
-    name: str
-    tag: str
-    time: str
-    state: str
-    rank: int
-    weight: int
-
+from lightfast_pipelines.providers.github.transition import Transition
 
 _TRANSITIONS = {
-    "created": _Transition("created", "Discussion Created", "created_at", "open", 1, 35),
-    "reopened": _Transition("reopened", "Discussion Reopened", "updated_at", "open", 2, 35),
-    "unanswered": _Transition("unanswered", "Discussion Unanswered", "updated_at", "open", 2, 35),
-    "answered": _Transition(
+    "created": Transition("created", "Discussion Created", "created_at", "open", 1, 35),
+    "reopened": Transition("reopened", "Discussion Reopened", "updated_at", "open", 2, 35),
+    "unanswered": Transition("unanswered", "Discussion Unanswered", "updated_at", "open", 2, 35),
+    "answered": Transition(
         "answered", "Discussion Answered", "answer_chosen_at", "answered", 3, 40
     ),
-    "closed": _Transition("closed", "Discussion Closed", "closed_at", "closed", 4, 35),
-    "deleted": _Transition("deleted", "Discussion Deleted", "updated_at", "closed", 4, 30),
-    "transferred": _Transition(
+    "closed": Transition("closed", "Discussion Closed", "closed_at", "closed", 4, 35),
+    "deleted": Transition("deleted", "Discussion Deleted", "updated_at", "closed", 4, 30),
+    "transferred": Transition(
         "transferred", "Discussion Transferred", "updated_at", "closed", 4, 30
     ),
 }
@@ -92,7 +81,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
 
 
 def _statement(
-    payload: Mapping[str, Any], discussion: Mapping[str, Any], transition: _Transition
+    payload: Mapping[str, Any], discussion: Mapping[str, Any], transition: Transition
 ) -> Statement:
     repository = repository_of(payload)
     number = whole(discussion, "number")

@@ -6,7 +6,6 @@ Closing words mean nothing in an issue's own text; what it mentions is found els
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lightfast_pipelines.domain import keys
@@ -41,25 +40,15 @@ from lightfast_pipelines.providers.github.moves import Move
 from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import repository_of
-
-
-@dataclass(frozen=True, slots=True)
-class _Transition:
-    name: str
-    tag: str
-    time: str
-    state: str
-    rank: int
-    weight: int
-
+from lightfast_pipelines.providers.github.transition import Transition
 
 # An issue that is deleted or moved away is gone from this repository: closed, for that reason.
 _TRANSITIONS = {
-    "opened": _Transition("opened", "Issue Opened", "created_at", "open", 1, 45),
-    "closed": _Transition("closed", "Issue Closed", "closed_at", "closed", 4, 40),
-    "reopened": _Transition("reopened", "Issue Reopened", "updated_at", "open", 2, 40),
-    "deleted": _Transition("deleted", "Issue Deleted", "updated_at", "closed", 4, 35),
-    "transferred": _Transition("transferred", "Issue Transferred", "updated_at", "closed", 4, 35),
+    "opened": Transition("opened", "Issue Opened", "created_at", "open", 1, 45),
+    "closed": Transition("closed", "Issue Closed", "closed_at", "closed", 4, 40),
+    "reopened": Transition("reopened", "Issue Reopened", "updated_at", "open", 2, 40),
+    "deleted": Transition("deleted", "Issue Deleted", "updated_at", "closed", 4, 35),
+    "transferred": Transition("transferred", "Issue Transferred", "updated_at", "closed", 4, 35),
 }
 _NOT_KEPT = frozenset({"pinned", "unpinned"})
 RULES = (
@@ -91,7 +80,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
 
 
 def _statement(
-    payload: Mapping[str, Any], issue: Mapping[str, Any], transition: _Transition
+    payload: Mapping[str, Any], issue: Mapping[str, Any], transition: Transition
 ) -> Statement:
     repository = repository_of(payload)
     number = whole(issue, "number")

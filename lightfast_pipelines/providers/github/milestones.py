@@ -6,7 +6,6 @@ Which issues and pull requests belong to one, they say themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lightfast_pipelines.domain import keys
@@ -37,24 +36,14 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.repository import repository_of
-
-
-@dataclass(frozen=True, slots=True)
-class _Transition:
-    name: str
-    tag: str
-    time: str
-    state: str | None
-    rank: int
-    weight: int
-
+from lightfast_pipelines.providers.github.transition import Transition
 
 _TRANSITIONS = {
-    "created": _Transition("created", "Milestone Created", "created_at", "open", 1, 30),
-    "opened": _Transition("reopened", "Milestone Reopened", "updated_at", "open", 2, 30),
-    "closed": _Transition("closed", "Milestone Closed", "closed_at", "closed", 4, 40),
-    "edited": _Transition("edited", "Milestone Edited", "updated_at", None, 0, 12),
-    "deleted": _Transition("deleted", "Milestone Deleted", "updated_at", "closed", 4, 25),
+    "created": Transition("created", "Milestone Created", "created_at", "open", 1, 30),
+    "opened": Transition("reopened", "Milestone Reopened", "updated_at", "open", 2, 30),
+    "closed": Transition("closed", "Milestone Closed", "closed_at", "closed", 4, 40),
+    "edited": Transition("edited", "Milestone Edited", "updated_at", "", 0, 12),
+    "deleted": Transition("deleted", "Milestone Deleted", "updated_at", "closed", 4, 25),
 }
 RULES = tuple(
     EventRule("milestone", action, "delivered", (f"milestone.{each.name}",))
@@ -78,7 +67,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     subject = Thing(keys.github_milestone(repository.id, number), title[:200], url(milestone))
     gone = transition.name == "deleted"
     states = []
-    if transition.state is not None:
+    if transition.state:
         reason = transition.name
         states.append(StateChange(subject, "status", transition.state, at, transition.rank, reason))
     if gone:

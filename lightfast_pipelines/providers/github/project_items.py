@@ -7,7 +7,6 @@ nothing else is known: so it is told of the item.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lightfast_pipelines.domain import keys
@@ -39,25 +38,15 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github import host
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.outcomes import not_kept
-
-
-@dataclass(frozen=True, slots=True)
-class _Transition:
-    name: str
-    tag: str
-    time: str
-    state: str | None
-    rank: int
-    weight: int
-
+from lightfast_pipelines.providers.github.transition import Transition
 
 _TRANSITIONS = {
-    "created": _Transition("created", "Project Item Added", "created_at", "planned", 1, 12),
-    "converted": _Transition("converted", "Project Item Converted", "updated_at", None, 0, 8),
-    "edited": _Transition("edited", "Project Item Edited", "updated_at", None, 0, 10),
-    "archived": _Transition("archived", "Project Item Archived", "archived_at", "archived", 4, 10),
-    "restored": _Transition("restored", "Project Item Restored", "updated_at", "planned", 2, 10),
-    "deleted": _Transition("deleted", "Project Item Removed", "updated_at", "removed", 5, 10),
+    "created": Transition("created", "Project Item Added", "created_at", "planned", 1, 12),
+    "converted": Transition("converted", "Project Item Converted", "updated_at", "", 0, 8),
+    "edited": Transition("edited", "Project Item Edited", "updated_at", "", 0, 10),
+    "archived": Transition("archived", "Project Item Archived", "archived_at", "archived", 4, 10),
+    "restored": Transition("restored", "Project Item Restored", "updated_at", "planned", 2, 10),
+    "deleted": Transition("deleted", "Project Item Removed", "updated_at", "removed", 5, 10),
 }
 _NOT_KEPT = frozenset({"reordered"})
 RULES = (

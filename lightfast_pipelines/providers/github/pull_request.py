@@ -7,7 +7,6 @@ smaller ones are told by `changes`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -49,29 +48,17 @@ from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.outcomes import not_kept
 from lightfast_pipelines.providers.github.parts import Parts
 from lightfast_pipelines.providers.github.repository import Repository, repository_of
-
-
-@dataclass(frozen=True, slots=True)
-class _Transition:
-    """How an action is told: its type, its tag, the field of its time, the state it leads to."""
-
-    name: str
-    tag: str
-    time: str
-    state: str
-    rank: int
-    weight: int
-
+from lightfast_pipelines.providers.github.transition import Transition
 
 _TRANSITIONS = {
-    "opened": _Transition("opened", "PR Opened", "created_at", "open", 1, 50),
-    "closed": _Transition("closed", "PR Closed", "closed_at", "closed", 4, 45),
-    "merged": _Transition("merged", "PR Merged", "merged_at", "merged", 5, 60),
-    "reopened": _Transition("reopened", "PR Reopened", "updated_at", "open", 2, 40),
-    "ready_for_review": _Transition(
+    "opened": Transition("opened", "PR Opened", "created_at", "open", 1, 50),
+    "closed": Transition("closed", "PR Closed", "closed_at", "closed", 4, 45),
+    "merged": Transition("merged", "PR Merged", "merged_at", "merged", 5, 60),
+    "reopened": Transition("reopened", "PR Reopened", "updated_at", "open", 2, 40),
+    "ready_for_review": Transition(
         "ready-for-review", "Ready for Review", "updated_at", "open", 3, 45
     ),
-    "converted_to_draft": _Transition(
+    "converted_to_draft": Transition(
         "converted-to-draft", "PR Converted to Draft", "updated_at", "draft", 0, 35
     ),
 }
@@ -112,7 +99,7 @@ def _is_merged(pull: Mapping[str, Any]) -> bool:
 
 
 def _statement(
-    payload: Mapping[str, Any], pull: Mapping[str, Any], transition: _Transition
+    payload: Mapping[str, Any], pull: Mapping[str, Any], transition: Transition
 ) -> Statement:
     repository = repository_of(payload)
     number = whole(pull, "number")
@@ -174,7 +161,7 @@ def _add_reverted(parts: Parts, pull: Mapping[str, Any], title: str) -> None:
 
 
 def _state(
-    subject: Thing, transition: _Transition, pull: Mapping[str, Any], at: datetime
+    subject: Thing, transition: Transition, pull: Mapping[str, Any], at: datetime
 ) -> StateChange:
     value, rank = transition.state, transition.rank
     if value == "open" and transition.name != "ready-for-review" and flag(pull, "draft") is True:
