@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -14,7 +15,6 @@ from lightfast_pipelines.store.day_rows import DayRows
 
 # Views of an observation that have a vector each.
 _VIEWS = 3
-_APART_SECONDS = 0.001
 
 
 def metadata_of_day(asset: str, rows: DayRows) -> dict[str, Any]:
@@ -60,20 +60,31 @@ def give_own_moments(context: dg.AssetExecutionContext) -> None:
     context.log.addFilter(_MomentOfItsOwn())
 
 
+class Moments:
+    """Times of events, each in a millisecond of its own."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def take(self, created: float) -> float:
+        """The first free moment at or after `created`, both in seconds."""
+        self._last = max(int(created * 1000), self._last + 1)
+        # A quarter into the millisecond, so that rounding and cutting both give this one.
+        return (self._last + 0.25) / 1000
+
+
 class _MomentOfItsOwn(logging.Filter):
-    """Sets the materializations of an asset in a run at least a millisecond apart.
+    """Gives each materialization of an asset in a run a millisecond of its own.
 
     The UI lists events by their millisecond: of a range of 31 days, written in 7, it listed 7.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._last: dict[object, float] = {}
+        self._moments: dict[object, Moments] = defaultdict(Moments)
 
     def filter(self, record: logging.LogRecord) -> bool:
         event = getattr(record, "dagster_event", None)
         if isinstance(event, dg.DagsterEvent) and event.is_step_materialization:
-            earliest = self._last.get(event.asset_key, 0.0) + _APART_SECONDS
-            record.created = max(record.created, earliest)
-            self._last[event.asset_key] = record.created
+            record.created = self._moments[event.asset_key].take(record.created)
         return True

@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from lightfast_pipelines.assets import _turn
+from lightfast_pipelines.assets._days import Moments
 from lightfast_pipelines.assets.memory import TABLES
 from lightfast_pipelines.definitions import build_definitions
 from lightfast_pipelines.partitions import range_tags
@@ -109,6 +110,14 @@ def test_every_event_of_a_range_has_a_moment_of_its_own(
             if record.run_id == result.run_id
         }
         assert len(moments) == 10, asset
+
+
+@pytest.mark.parametrize("created", [1796011429.3425, 1796011429.3435, 1796011429.3429999])
+def test_moments_stay_apart_whether_they_are_rounded_or_cut_to_milliseconds(created: float) -> None:
+    moments = Moments()
+    taken = [moments.take(created) for _ in range(10)]
+    assert len({round(moment * 1000) for moment in taken}) == 10
+    assert len({int(moment * 1000) for moment in taken}) == 10
 
 
 def test_the_page_of_a_day_shows_that_days_rows_title_first(
