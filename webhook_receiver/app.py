@@ -67,11 +67,12 @@ def create_app(
     """
     address = dsn if callable(dsn) else lambda: dsn
     writer = Writer(address)
+    installations = InstallationSecrets(writer, keys)
     webhooks = Webhooks(
         writer=writer,
         providers=providers,
         secrets=secrets,
-        installations=InstallationSecrets(writer, keys),
+        installations=installations,
         limits=limits or Limits(),
         partitions_start=partitions_start,
         clock=clock,
@@ -94,9 +95,13 @@ def create_app(
         try:
             await writer.ping()
         except Unavailable:
-            retry = {"retry-after": str(RETRY_AFTER_SECONDS)}
-            return JSONResponse({"ready": False, "reason": "database away"}, 503, retry)
-        return JSONResponse({"ready": True})
+            return _not_ready("database away")
+        try:
+            fault = await installations.fault()
+        except Unavailable:
+            # The log says why they cannot be read; the app's own deliveries need none of them.
+            fault = None
+        return JSONResponse({"ready": True}) if fault is None else _not_ready(fault)
 
     app = Receiver(
         webhooks,
@@ -106,6 +111,11 @@ def create_app(
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _not_ready(reason: str) -> Response:
+    retry = {"retry-after": str(RETRY_AFTER_SECONDS)}
+    return JSONResponse({"ready": False, "reason": reason}, 503, retry)
 
 
 async def _flush_logs() -> None:

@@ -29,7 +29,7 @@ from webhook_receiver.body import (
     answer_unread,
     has_body,
 )
-from webhook_receiver.installations import InstallationSecrets
+from webhook_receiver.installations import InstallationKeys, InstallationSecrets
 from webhook_receiver.limits import LARGE_BODY, Budget, Limits
 from webhook_receiver.writer import Unavailable, Unstorable, Writer
 
@@ -89,15 +89,23 @@ class Webhooks:
                 raise Refusal(404, "no such provider", drain=True)
             if scope["method"] != "POST":
                 raise Refusal(405, "send a POST", drain=True)
-            secrets: Sequence[Secret] | None = self._secrets[name]
+            secrets: Sequence[Secret] = self._secrets[name]
+            unopened = 0
             if slash:
                 line["installation"] = installation
-                secrets = await self._secrets_of(name, installation)
-            if secrets is None:
-                raise Refusal(404, "no such installation", drain=True)
+                found = await self._keys_of(name, installation)
+                secrets, unopened = found.secrets, found.unopened
             if not secrets:
+                if unopened:
+                    raise _not_opened(drain=True)
                 raise Refusal(401, "not verified", reason="no secret is set", drain=True)
-            new = await self._take_in(provider, secrets, await body.read(scope), scope, line)
+            try:
+                new = await self._take_in(provider, secrets, await body.read(scope), scope, line)
+            except Refusal as refusal:
+                # Perhaps it was signed with the secret that cannot be opened.
+                if refusal.status == 401 and unopened:
+                    raise _not_opened() from None
+                raise
             await answer(send, 200, NEW if new else DUPLICATE)
             line["status"] = 200
         except Refusal as refusal:
@@ -124,12 +132,15 @@ class Webhooks:
             body.release()
             log.info("delivery", extra={"fields": line})
 
-    async def _secrets_of(self, name: str, installation: str) -> Sequence[Secret] | None:
+    async def _keys_of(self, name: str, installation: str) -> InstallationKeys:
         try:
-            return await self._installations.find(name, installation)
+            found = await self._installations.find(name, installation)
         except Unavailable:
             away = "the database is away: try again"
             raise Refusal(503, away, reason="database away", drain=True) from None
+        if found is None:
+            raise Refusal(404, "no such installation", drain=True)
+        return found
 
     async def _take_in(
         self,
@@ -200,6 +211,16 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) 
         await answer_unread(receive, send, refusal.status, content, *headers)
     else:
         await answer(send, refusal.status, content, *headers)
+
+
+def _not_opened(*, drain: bool = False) -> Refusal:
+    """Tells nothing of the key: that is for the log and /readyz."""
+    return Refusal(
+        503,
+        "not ready: try again",
+        reason="the installation's secret cannot be opened",
+        drain=drain,
+    )
 
 
 def _error(message: str, **more: str) -> bytes:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 KEY_BYTES = 32
 IV_BYTES = 12
 TAG_BYTES = 16
+_FORM = "it is 64 hexadecimal digits (`openssl rand -hex 32`) or the base64 of 32 bytes"
 
 
 class SealedError(ValueError):
@@ -114,7 +115,7 @@ def _key(text: str) -> bytes:
             else base64.b64decode(text, validate=True)
         )
     except (binascii.Error, ValueError) as error:
-        raise SealedError("ENCRYPTION_KEY is neither hexadecimal nor base64") from error
+        raise SealedError(f"ENCRYPTION_KEY is neither hexadecimal nor base64; {_FORM}") from error
     if len(key) != KEY_BYTES:
-        raise SealedError(f"ENCRYPTION_KEY has {len(key)} bytes, not {KEY_BYTES}")
+        raise SealedError(f"ENCRYPTION_KEY has {len(key)} bytes, not {KEY_BYTES}; {_FORM}")
     return key

@@ -25,7 +25,7 @@ from lightfast_pipelines.store.links import add_workspace, link_resource
 from lightfast_pipelines.store.rotation import rotate
 from lightfast_pipelines.store.sealed import Keys
 from tests.providers.github import payloads as github
-from tests.webhook_receiver.serving import SECRET, ready_receiver, signed
+from tests.webhook_receiver.serving import SECRET, ready_receiver, receiver, signed, until
 from webhook_receiver import installations
 
 KEYS = Keys.parse("07" * 32)
@@ -115,15 +115,57 @@ def test_a_secret_of_another_provider_or_row_verifies_nothing(
         (one.id, two.id),
     )
     conn.commit()
-    assert send(client, "/two", "of one").status_code == 401
-    assert send(client, "/two", "of two").status_code == 401
+    assert send(client, "/two", "of one").status_code == 503
+    assert send(client, "/two", "of two").status_code == 503
 
 
-def test_without_the_key_every_delivery_is_refused(database: Database, conn: Connection) -> None:
+@pytest.mark.parametrize("keys", [None, Keys.parse("08" * 32)], ids=["no key", "another key"])
+def test_without_the_right_key_its_sender_is_asked_to_try_again_and_the_receiver_is_not_ready(
+    database: Database, conn: Connection, caplog: pytest.LogCaptureFixture, keys: Keys | None
+) -> None:
     install(conn, "one", "of one")
-    for keys in (None, Keys.parse("08" * 32)):
-        with ready_receiver(database.url("receiver"), keys=keys) as client:
-            assert send(client, "/one", "of one").status_code == 401
+    install(conn, "two", "of two")
+    with receiver(database.url("receiver"), keys=keys) as client:
+        until(lambda: send(client, "", SECRET).status_code == 200, "no database")
+        for path, secret in [("/one", "of one"), ("/two", "of two"), ("/one", "forged")]:
+            answer = send(client, path, secret)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert send(client, "/none", "x").status_code == 404
+        ready = client.get("/readyz")
+        assert ready.status_code == 503
+        assert "ENCRYPTION_KEY" in ready.json()["reason"]
+    told = [r for r in caplog.records if r.getMessage() == "secrets cannot be opened"]
+    assert len(told) == 1  # though the secrets were read for each request
+    assert stored_verifiers(conn) == {"env:NAME#1"}
+
+
+def test_a_key_that_opens_some_secrets_stops_only_the_others(
+    database: Database, conn: Connection
+) -> None:
+    one, two = install(conn, "one", "of one"), install(conn, "two")
+    set_secret(conn, Keys.parse("08" * 32), two, b"of two")
+    conn.commit()
+    with ready_receiver(database.url("receiver"), keys=KEYS) as client:
+        assert send(client, "/one", "of one").status_code == 200
+        assert send(client, "/one", "forged").status_code == 401
+        assert send(client, "/two", "of two").status_code == 503
+    assert stored_verifiers(conn) == {f"installation:{one.id}"}
+
+
+def test_of_two_secrets_the_one_that_opens_verifies_and_the_other_is_no_forgery(
+    database: Database, conn: Connection
+) -> None:
+    """While rotating: what neither opened secret verifies may be signed with the sealed one."""
+    one = install(conn, "one", "older")
+    set_secret(conn, Keys.parse("08" * 32), one, b"newer")
+    conn.commit()
+    with ready_receiver(database.url("receiver"), keys=KEYS) as client:
+        assert send(client, "/one", "older").status_code == 200
+        assert send(client, "/one", "newer").status_code == 503
+
+
+def stored_verifiers(conn: Connection) -> set[str]:
+    return {row[0] for row in conn.execute("SELECT verified_by FROM lightfast.raw_payloads")}
 
 
 def test_a_new_secret_is_known_when_the_kept_ones_are_old(

@@ -109,10 +109,15 @@ def test_it_says_where_it_listens(database: Database, tmp_path: Path) -> None:
         assert httpx.get(f"{listening['url']}/healthz").status_code == 200
 
 
-def test_a_wrong_setting_is_said_in_one_line(database: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("setting", "value"), [("LIGHTFAST_RECEIVER_PORT", "many"), ("ENCRYPTION_KEY", "aabb")]
+)
+def test_a_wrong_setting_is_said_in_one_line(
+    database: Database, tmp_path: Path, setting: str, value: str
+) -> None:
     with (
-        pytest.raises(AssertionError, match="LIGHTFAST_RECEIVER_PORT"),
-        receiver_process(database, tmp_path, LIGHTFAST_RECEIVER_PORT="many"),
+        pytest.raises(AssertionError, match=setting),
+        receiver_process(database, tmp_path, **{setting: value}),
     ):
         pass
     assert len((tmp_path / "log").read_text().splitlines()) == 1
