@@ -83,6 +83,7 @@ class Webhooks:
         name, slash, installation = scope["path"][len(PREFIX) :].partition("/")
         provider = self._providers.get(name)
         line: dict[str, object] = {"provider": name if provider else None}
+        unopened = 0
         body = IncomingBody(receive, self._limits, self._budget, self._patience)
         try:
             if provider is None:
@@ -90,25 +91,20 @@ class Webhooks:
             if scope["method"] != "POST":
                 raise Refusal(405, "send a POST", drain=True)
             secrets: Sequence[Secret] = self._secrets[name]
-            unopened = 0
             if slash:
                 line["installation"] = installation
                 found = await self._keys_of(name, installation)
                 secrets, unopened = found.secrets, found.unopened
-            if not secrets:
-                if unopened:
-                    raise _not_opened(drain=True)
+            if not secrets and not unopened:
                 raise Refusal(401, "not verified", reason="no secret is set", drain=True)
-            try:
-                new = await self._take_in(provider, secrets, await body.read(scope), scope, line)
-            except Refusal as refusal:
-                # Perhaps it was signed with the secret that cannot be opened.
-                if refusal.status == 401 and unopened:
-                    raise _not_opened() from None
-                raise
+            if not secrets:
+                raise _not_opened(drain=True)
+            new = await self._take_in(provider, secrets, await body.read(scope), scope, line)
             await answer(send, 200, NEW if new else DUPLICATE)
             line["status"] = 200
-        except Refusal as refusal:
+        except Refusal as refused:
+            # What no opened secret verifies may be signed with the one that cannot be opened.
+            refusal = _not_opened() if refused.status == 401 and unopened else refused
             line |= {"status": refusal.status, "reason": refusal.reason}
             # Before the answer, which may wait for a client that is still sending.
             body.release()

@@ -38,12 +38,13 @@ def serve(settings: Settings, *, port_file: Path | None = None) -> None:
 
     `port_file` gets the port, as digits, once connections are accepted.
     """
+    keys = _keys(settings)
     listener = _listen(settings.host, settings.receiver_port)
     # An embedded server is started here; one given by address may be away for now.
     if settings.database_url is None:
         log.info("home", extra={"fields": {"folder": str(settings.home)}})
     with open_database(settings, migrate=False) as database:
-        app = _app(settings, database)
+        app = _app(settings, database, keys)
         server = _Server(server_config(app), lambda: _announce(listener, port_file))
         try:
             server.run(sockets=[listener])
@@ -53,7 +54,13 @@ def serve(settings: Settings, *, port_file: Path | None = None) -> None:
                 port_file.unlink(missing_ok=True)
 
 
-def _app(settings: Settings, database: Database) -> Starlette:
+def _keys(settings: Settings) -> Keys | None:
+    """Raises SealedError for a malformed ENCRYPTION_KEY: better no receiver than one that opens nothing."""
+    setting = settings.encryption_key.get_secret_value() if settings.encryption_key else ""
+    return Keys.parse(setting) if setting else None
+
+
+def _app(settings: Settings, database: Database, keys: Keys | None) -> Starlette:
     providers = discover()
     secrets = {
         name: [
@@ -73,9 +80,7 @@ def _app(settings: Settings, database: Database) -> Starlette:
         dsn=_migrated_address(database),
         providers=providers,
         secrets=secrets,
-        keys=Keys.parse(settings.encryption_key.get_secret_value())
-        if settings.encryption_key and settings.encryption_key.get_secret_value()
-        else None,
+        keys=keys,
         limits=Limits(
             max_body_bytes=settings.max_body_bytes,
             max_inflight_bytes=settings.max_inflight_bytes,
