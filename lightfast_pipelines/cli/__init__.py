@@ -7,6 +7,7 @@ that `lightfast --help` answers at once.
 from lightfast_pipelines.cli import (
     activity,
     backfill,
+    chain,
     demo,
     ingest,
     installations,
@@ -36,6 +37,7 @@ app.command("status")(questions.status)
 app.command("waiting")(questions.waiting)
 app.command("why")(questions.why)
 app.command("state")(questions.state)
+app.command("chain")(chain.chain)
 app.command("digest")(questions.digest)
 app.command("replay")(upkeep.replay)
 app.command("rebuild")(upkeep.rebuild)

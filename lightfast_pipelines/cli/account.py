@@ -12,7 +12,6 @@ from lightfast_pipelines.cli.console import on_one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lightfast_pipelines.cli.chain import Link
     from lightfast_pipelines.cli.demo import Played
     from lightfast_pipelines.cli.stack import Stack
     from lightfast_pipelines.store.database import Connection
@@ -215,8 +214,9 @@ def _clusters(console: Console, conn: Connection, workspace: int) -> None:
 
 def _chain(console: Console, conn: Connection, played: Played) -> None:
     """Read from relationships alone: nothing here knows the story."""
-    from lightfast_pipelines.cli import chain
+    from lightfast_pipelines.cli.chain import chain_rows
     from lightfast_pipelines.cli.questions import print_why
+    from lightfast_pipelines.store import chain
     from lightfast_pipelines.store.inspect import why
 
     workspace = played.workspace.id
@@ -224,40 +224,17 @@ def _chain(console: Console, conn: Connection, played: Played) -> None:
     if alert is None:
         return
     links = chain.walk(conn, workspace, alert, chain.TO_THE_CAUSE)
-    _walk(console, "From the alert to the change that caused it", links)
+    _table(console, "From the alert to the change that caused it", ("",) * 4, chain_rows(links))
     trouble = next((link.key for link in links if link.depth == 1), None)
     if trouble is None:
         return
     ended = chain.walk(conn, workspace, trouble, chain.TO_THE_END)
-    _walk(console, "What put an end to it", ended)
+    _table(console, "What put an end to it", ("",) * 4, chain_rows(ended))
     key = chain.cause_stated_by(conn, workspace, trouble)
     if key is not None:
         console.print()
         console.print(f"lightfast why '{on_one_line(key)}'", style="bold", markup=False)
         print_why(why(conn, key, played.workspace))
-
-
-def _walk(console: Console, title: str, links: Sequence[Link]) -> None:
-    rows: list[Sequence[object]] = []
-    for link in links:
-        step = f"{'->' if link.forward else '<-'} {link.type}" if link.type else ""
-        author = f"by {link.author}" if link.author else None
-        status = f"{link.status} by {link.changed_by}" if link.changed_by else link.status
-        rows.append(
-            (
-                f"{'  ' * max(link.depth - 1, 0)}{step}",
-                link.category.replace("_", " "),
-                _shown(link),
-                ", ".join(part for part in (author, status) if part),
-            )
-        )
-    _table(console, title, ("", "", "", ""), rows)
-
-
-def _shown(link: Link) -> str:
-    """Its name; a release that is called by a commit's id is cut short, as everybody writes it."""
-    name = link.name or link.key
-    return name[:12] if link.category == "release" and len(name) == 40 else name[:60]
 
 
 def _where(console: Console, played: Played, stack: Stack) -> None:

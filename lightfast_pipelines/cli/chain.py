@@ -1,127 +1,83 @@
-"""From a Sentry alert to the change that caused it, and to what ended it: a walk over relationships."""
+"""`lightfast chain`: from what broke to the change that caused it, and to what put an end to it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lightfast_pipelines.cli.console import AsJson, print_json, print_table, say, show
+from lightfast_pipelines.cli.opening import a_connection, the_workspace
+from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
-    from lightfast_pipelines.store.database import Connection
+    from lightfast_pipelines.store.chain import ChainLink
+
+_LONGEST_NAME = 60
+_SHORT_SHA = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The `depth`-th edge of a walk: its type, whether from its subject on, what must be at its end."""
+def chain(
+    key: Annotated[
+        str,
+        typer.Argument(help="Key or alias of an alert, an issue, a deployment, a release, ..."),
+    ],
+    workspace: Annotated[str, typer.Option("--workspace", "-w", help="Workspace (slug).")],
+    as_json: AsJson = False,
+) -> None:
+    """Follow what broke to the change that caused it, and to what put an end to it.
 
-    depth: int
-    type: str
-    forward: bool
-    category: str
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """What a walk has reached; `type` is empty at its beginning.
-
-    `author` is whose work it is, `changed_by` who brought it into its status.
+    Exit 1 for a key that nothing is known of.
     """
+    from lightfast_pipelines.store import chain as chains
 
-    depth: int
-    type: str
-    forward: bool
-    category: str
-    key: str
-    name: str | None
-    author: str | None
-    status: str | None
-    changed_by: str | None
-
-
-TO_THE_CAUSE = (
-    Step(1, "references", True, "issue"),
-    Step(2, "caused_by", True, "release"),
-    Step(3, "contains", True, "commit"),
-    Step(4, "deploys", False, "deployment"),
-    Step(4, "merges_as", False, "pull_request"),
-    Step(5, "tracked_in", False, "issue"),
-)
-TO_THE_END = (
-    Step(1, "resolves", False, "pull_request"),
-    Step(2, "tracked_in", False, "issue"),
-    Step(2, "merges_as", True, "commit"),
-    Step(3, "deploys", False, "deployment"),
-)
-
-
-def last_alert(conn: Connection, workspace: int) -> str | None:
-    """Key of the rule about issues that was met last."""
-    row = conn.execute(
-        """
-        SELECT subject_key FROM lightfast.observations
-        WHERE workspace_id = %s AND source_type = 'event-alert.triggered'
-        ORDER BY occurred_at DESC, source_id LIMIT 1
-        """,
-        (workspace,),
-    ).fetchone()
-    return None if row is None else str(row[0])
-
-
-def walk(conn: Connection, workspace: int, start: str, steps: Sequence[Step]) -> list[Link]:
-    """All that can be reached from `start` (a key) by these steps, each under what it was reached from."""
-    rows = conn.execute(
-        """
-        WITH RECURSIVE way AS (
-          SELECT id, key, category, value, 0 AS depth, '' AS type, true AS forward, ARRAY[key] AS path
-          FROM lightfast.entities WHERE workspace_id = %(workspace)s AND key = %(start)s
-          UNION ALL
-          SELECT n.id, n.key, n.category, n.value, s.depth, s.type, s.forward, w.path || s.type || n.key
-          FROM way w
-          JOIN unnest(%(depths)s::int[], %(types)s::text[], %(forward)s::boolean[], %(ends)s::text[])
-            AS s (depth, type, forward, category) ON s.depth = w.depth + 1
-          JOIN lightfast.relationships r ON r.workspace_id = %(workspace)s AND r.type = s.type
-           AND w.id = CASE WHEN s.forward THEN r.subject_id ELSE r.object_id END
-          JOIN lightfast.entities n ON n.category = s.category
-           AND n.id = CASE WHEN s.forward THEN r.object_id ELSE r.subject_id END
+    with a_connection() as conn:
+        place = the_workspace(conn, workspace).id
+        start = chains.key_of(conn, place, key)
+        if start is None:
+            raise Failure(
+                f"nothing is known of {key!r} in {workspace}: `lightfast why` may tell more"
+            )
+        causes = chains.walk(conn, place, start, chains.TO_THE_CAUSE)
+        # An alert is only the messenger: what ends is the issue that it is about.
+        broken = [link.key for link in causes if link.category == "issue" and link.depth == 1]
+        ends = chains.walk(conn, place, broken[0] if broken else start, chains.TO_THE_END)
+        conn.rollback()
+    if as_json:
+        print_json(
+            {"cause": [asdict(link) for link in causes], "end": [asdict(link) for link in ends]}
         )
-        SELECT w.depth, w.type, w.forward, w.category, w.key, w.value, p.author, t.state_value,
-               doer.display_name
-        FROM way w
-        LEFT JOIN lightfast.temporal_states t ON t.workspace_id = %(workspace)s
-         AND t.entity_id = w.key AND t.state_type = 'status' AND t.is_current
-        LEFT JOIN lightfast.actor_identities i ON i.id = t.changed_by_identity_id
-        LEFT JOIN lightfast.actors doer ON doer.id = i.actor_id
-        LEFT JOIN LATERAL (
-          SELECT p.author_name AS author FROM lightfast.observations o
-          JOIN lightfast.observation_people p ON p.observation_id = o.id
-          WHERE o.workspace_id = %(workspace)s AND o.subject_key = w.key AND p.author_id IS NOT NULL
-            AND o.source_type LIKE ANY ('{pull-request.%%,issue.%%}')
-          ORDER BY o.occurred_at, o.source_id LIMIT 1
-        ) p ON true
-        ORDER BY w.path
-        """,
-        {
-            "workspace": workspace,
-            "start": start,
-            "depths": [step.depth for step in steps],
-            "types": [step.type for step in steps],
-            "forward": [step.forward for step in steps],
-            "ends": [step.category for step in steps],
-        },
-    ).fetchall()
-    return [Link(*row) for row in rows]
+        return
+    for title, links in (("What caused it", causes), ("What put an end to it", ends)):
+        if len(links) > 1:
+            show(title)
+            print_table(("STEP", "WHAT", "NAME", "WHO AND STATUS"), chain_rows(links))
+    if len(causes) == 1 and len(ends) == 1:
+        say(f"no relationship leads from {start} to a cause or an end")
 
 
-def cause_stated_by(conn: Connection, workspace: int, key: str) -> str | None:
-    """source_id of the first observation that says what the thing was caused by."""
-    row = conn.execute(
-        """
-        SELECT o.source_id FROM lightfast.relationship_sources r
-        JOIN lightfast.observations o ON o.id = r.observation_id
-        JOIN lightfast.entities e ON e.id = r.subject_id
-        WHERE o.workspace_id = %s AND e.key = %s AND r.type = 'caused_by'
-        ORDER BY r.confidence DESC, o.occurred_at, o.source_id LIMIT 1
-        """,
-        (workspace, key),
-    ).fetchone()
-    return None if row is None else str(row[0])
+def chain_rows(links: Sequence[ChainLink]) -> list[tuple[str, str, str, str]]:
+    """A row a link: the edge that led to it, indented by its depth, and what is known of it."""
+    rows = []
+    for link in links:
+        step = f"{'->' if link.forward else '<-'} {link.type}" if link.type else ""
+        author = f"by {link.author}" if link.author else None
+        status = f"{link.status} by {link.changed_by}" if link.changed_by else link.status
+        rows.append(
+            (
+                f"{'  ' * max(link.depth - 1, 0)}{step}",
+                link.category.replace("_", " "),
+                _name(link),
+                ", ".join(part for part in (author, status) if part),
+            )
+        )
+    return rows
+
+
+def _name(link: ChainLink) -> str:
+    """Its name; a release that is called by a commit's id is cut short, as everybody writes it."""
+    name = link.name or link.key
+    is_sha = link.category == "release" and len(name) == 40
+    return name[:_SHORT_SHA] if is_sha else name[:_LONGEST_NAME]

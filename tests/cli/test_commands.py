@@ -84,6 +84,7 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(
         (("integration", "pause", "-w", "shop", "-p", "github", "-r", "1"), "not linked"),
         (("why", "github:pr:1#1"), "nothing is known"),
         (("state", "github:pr:1#1"), "nothing is known"),
+        (("chain", "github:pr:1#1", "--workspace", "shop"), "nothing is known"),
     ],
 )
 def test_a_failure_is_one_line_and_ends_with_1(
@@ -249,6 +250,14 @@ def test_why_leads_from_a_thing_to_its_payloads(processed: Lightfast) -> None:
     assert "pull-request.merged" in kinds
     assert {row["verified_by"] for row in found["payloads"]} == {"manual"}
     assert "pull-request.merged" in processed("why", PULL).stdout
+
+
+def test_chain_follows_relationships_and_says_so_where_none_leads_on(processed: Lightfast) -> None:
+    found = processed.json("chain", PULL, "--workspace", "shop")
+    assert [link["type"] for link in found["cause"]] == ["", "fixes"]
+    assert "fixes" in processed("chain", PULL, "--workspace", "shop").stdout
+    issue = found["cause"][1]["key"]
+    assert "no relationship leads" in processed("chain", issue, "--workspace", "shop").stderr
 
 
 def test_state_tells_what_held_then(processed: Lightfast) -> None:

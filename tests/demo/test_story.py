@@ -10,12 +10,12 @@ from itertools import product
 from lightfast_pipelines.capture.batch import capture
 from lightfast_pipelines.capture.ingest import ingest
 from lightfast_pipelines.capture.jsonlines import read_lines
-from lightfast_pipelines.cli import chain
 from lightfast_pipelines.cli.demo import Played, surprises
 from lightfast_pipelines.cli.sending import request_of
 from lightfast_pipelines.demo.story import ORG, PROVIDERS, Scene, Stage, as_lines, tell
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.contract import Accepted, Secret
+from lightfast_pipelines.store import chain
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.inbox import Delivery, insert_deliveries
 from lightfast_pipelines.store.links import Workspace, add_workspace
@@ -170,10 +170,11 @@ def test_the_chain_from_the_alert_leads_to_the_change_and_from_the_fix_to_its_en
         (3, "contains", "commit"),
         (4, "deploys", "deployment"),
         (4, "merges_as", "pull_request"),
+        (5, "fixes", "issue"),
         (5, "tracked_in", "issue"),
     ]
     assert cause[5].key == f"github:pr:{shop}#43"
-    assert (cause[4].status, cause[5].status, cause[6].status) == (
+    assert (cause[4].status, cause[5].status, cause[7].status) == (
         "promoted",
         "merged",
         "completed",
@@ -188,3 +189,36 @@ def test_the_chain_from_the_alert_leads_to_the_change_and_from_the_fix_to_its_en
     ]
     assert end[1].key == f"github:pr:{shop}#51"
     assert chain.cause_stated_by(conn, workspace, cause[1].key) == f"{cause[1].key}|created"
+
+
+def test_a_deployment_leads_to_its_change_and_to_what_ended_the_trouble_it_made(
+    conn: Connection,
+) -> None:
+    played = play(conn)
+    workspace = played.workspace.id
+    alert = chain.last_alert(conn, workspace)
+    assert alert is not None
+    cause = chain.walk(conn, workspace, alert, chain.TO_THE_CAUSE)
+    deployment = next(link.key for link in cause if link.category == "deployment")
+    from_there = chain.walk(conn, workspace, deployment, chain.TO_THE_CAUSE)
+    assert [(link.depth, link.type) for link in from_there][:3] == [
+        (0, ""),
+        (1, "deploys"),
+        (2, "merges_as"),
+    ]
+    assert from_there[2].author == cause[5].author
+
+
+def test_a_walk_ends_where_edges_lead_in_a_circle(conn: Connection) -> None:
+    played = play(conn)
+    workspace = played.workspace.id
+    alert = chain.last_alert(conn, workspace)
+    assert alert is not None
+    there_and_back = (
+        *chain.TO_THE_CAUSE,
+        chain.Step("issue", "references", False, "alert"),
+        chain.Step("release", "caused_by", False, "issue"),
+    )
+    links = chain.walk(conn, workspace, alert, there_and_back)
+    assert max(link.depth for link in links) <= chain.LONGEST_WALK
+    assert [link.key for link in links].count(alert) == 1

@@ -1,0 +1,175 @@
+"""From what broke to the change that caused it, and to what put an end to it: walks over relationships.
+
+Reads edges alone; which of them lead to a cause and which to an end is said here once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lightfast_pipelines.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An edge that a walk follows: between which categories, and whether from its subject on."""
+
+    start: str
+    type: str
+    forward: bool
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """What a walk has reached, `depth` edges from its beginning, where `type` is empty.
+
+    `author` is whose work it is, `changed_by` who brought it into its status.
+    """
+
+    depth: int
+    type: str
+    forward: bool
+    category: str
+    key: str
+    name: str | None
+    author: str | None
+    status: str | None
+    changed_by: str | None
+
+
+TO_THE_CAUSE = (
+    Step("alert", "references", True, "issue"),
+    Step("issue", "caused_by", True, "release"),
+    Step("issue", "caused_by", True, "deployment"),
+    Step("release", "contains", True, "commit"),
+    Step("deployment", "deploys", True, "commit"),
+    Step("commit", "deploys", False, "deployment"),
+    Step("commit", "merges_as", False, "pull_request"),
+    Step("pull_request", "tracked_in", False, "issue"),
+    Step("pull_request", "fixes", True, "issue"),
+)
+TO_THE_END = (
+    Step("deployment", "caused_by", False, "issue"),
+    Step("issue", "resolves", False, "pull_request"),
+    Step("issue", "resolves", False, "commit"),
+    Step("issue", "resolves", False, "release"),
+    Step("commit", "reverts", False, "commit"),
+    Step("pull_request", "tracked_in", False, "issue"),
+    Step("pull_request", "merges_as", True, "commit"),
+    Step("release", "contains", True, "commit"),
+    Step("commit", "deploys", False, "deployment"),
+)
+LONGEST_WALK = 6
+
+
+def last_alert(conn: Connection, workspace: int) -> str | None:
+    """Key of the rule about issues that was met last."""
+    row = conn.execute(
+        """
+        SELECT subject_key FROM lightfast.observations
+        WHERE workspace_id = %s AND source_type = 'event-alert.triggered'
+        ORDER BY occurred_at DESC, source_id LIMIT 1
+        """,
+        (workspace,),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def key_of(conn: Connection, workspace: int, name: str) -> str | None:
+    """The key of the entity that has this key or alias; None where the workspace has none."""
+    row = conn.execute(
+        """
+        SELECT e.key FROM lightfast.entities e
+        WHERE e.workspace_id = %(workspace)s AND e.key = %(name)s
+        UNION ALL
+        SELECT e.key FROM lightfast.entity_aliases a JOIN lightfast.entities e ON e.id = a.entity_id
+        WHERE a.workspace_id = %(workspace)s AND a.alias = %(name)s
+        LIMIT 1
+        """,
+        {"workspace": workspace, "name": name},
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def walk(conn: Connection, workspace: int, start: str, steps: Sequence[Step]) -> list[ChainLink]:
+    """All that can be reached from `start` (a key) by these steps, each under what it was reached from.
+
+    Nothing stands twice on one way, and no way is longer than LONGEST_WALK edges.
+    """
+    rows = conn.execute(
+        """
+        WITH RECURSIVE way AS (
+          SELECT id, key, category, value, 0 AS depth, '' AS type, true AS forward, ARRAY[key] AS path
+          FROM lightfast.entities WHERE workspace_id = %(workspace)s AND key = %(start)s
+          UNION ALL
+          SELECT n.id, n.key, n.category, n.value, w.depth + 1, s.type, s.forward,
+                 w.path || s.type || n.key
+          FROM way w
+          JOIN unnest(%(starts)s::text[], %(types)s::text[], %(forward)s::boolean[], %(ends)s::text[])
+            AS s (beginning, type, forward, category) ON s.beginning = w.category
+          JOIN lightfast.relationships r ON r.workspace_id = %(workspace)s AND r.type = s.type
+           AND w.id = CASE WHEN s.forward THEN r.subject_id ELSE r.object_id END
+          JOIN lightfast.entities n ON n.category = s.category
+           AND n.id = CASE WHEN s.forward THEN r.object_id ELSE r.subject_id END
+          WHERE w.depth < %(longest)s AND n.key <> ALL (w.path)
+        )
+        SELECT w.depth, w.type, w.forward, w.category, w.key, w.value, p.author, t.state_value,
+               doer.display_name
+        FROM way w
+        LEFT JOIN lightfast.temporal_states t ON t.workspace_id = %(workspace)s
+         AND t.entity_id = w.key AND t.state_type = 'status' AND t.is_current
+        LEFT JOIN lightfast.actor_identities i ON i.id = t.changed_by_identity_id
+        LEFT JOIN lightfast.actors doer ON doer.id = i.actor_id
+        LEFT JOIN LATERAL (
+          SELECT p.author_name AS author FROM lightfast.observations o
+          JOIN lightfast.observation_people p ON p.observation_id = o.id
+          WHERE o.workspace_id = %(workspace)s AND o.subject_key = w.key AND p.author_id IS NOT NULL
+            AND o.source_type LIKE ANY ('{pull-request.%%,issue.%%}')
+          ORDER BY o.occurred_at, o.source_id LIMIT 1
+        ) p ON true
+        ORDER BY w.path
+        """,
+        {
+            "workspace": workspace,
+            "start": start,
+            "longest": LONGEST_WALK,
+            "starts": [step.start for step in steps],
+            "types": [step.type for step in steps],
+            "forward": [step.forward for step in steps],
+            "ends": [step.end for step in steps],
+        },
+    ).fetchall()
+    return _by_the_longest_way([ChainLink(*row) for row in rows])
+
+
+def _by_the_longest_way(links: Sequence[ChainLink]) -> list[ChainLink]:
+    """Each thing once on the way that tells most: a merge commit below its pull request, not beside it."""
+    deepest: dict[str, int] = {}
+    for link in links:
+        deepest[link.key] = max(link.depth, deepest.get(link.key, 0))
+    kept: list[ChainLink] = []
+    dropped: int | None = None
+    for link in links:
+        if dropped is not None and link.depth > dropped:
+            continue
+        dropped = link.depth if link.depth < deepest[link.key] else None
+        if dropped is None:
+            kept.append(link)
+    return kept
+
+
+def cause_stated_by(conn: Connection, workspace: int, key: str) -> str | None:
+    """source_id of the first observation that says what the thing was caused by."""
+    row = conn.execute(
+        """
+        SELECT o.source_id FROM lightfast.relationship_sources r
+        JOIN lightfast.observations o ON o.id = r.observation_id
+        JOIN lightfast.entities e ON e.id = r.subject_id
+        WHERE o.workspace_id = %s AND e.key = %s AND r.type = 'caused_by'
+        ORDER BY r.confidence DESC, o.occurred_at, o.source_id LIMIT 1
+        """,
+        (workspace, key),
+    ).fetchone()
+    return None if row is None else str(row[0])
