@@ -42,8 +42,9 @@ def chain(
             )
         causes = chains.walk(conn, place, start, chains.TO_THE_CAUSE)
         # An alert is only the messenger: what ends is the issue that it is about.
-        broken = [link.key for link in causes if link.category == "issue" and link.depth == 1]
-        ends = chains.walk(conn, place, broken[0] if broken else start, chains.TO_THE_END)
+        is_alert = causes[0].category == "alert"
+        broken = next((link.key for link in causes if is_alert and link.depth == 1), start)
+        ends = chains.walk(conn, place, broken, chains.TO_THE_END)
         conn.rollback()
     if as_json:
         print_json(
