@@ -25,6 +25,7 @@ from lightfast_pipelines.cli.children import Children, Stop
 from lightfast_pipelines.cli.console import say
 from lightfast_pipelines.cli.opening import check_home
 from lightfast_pipelines.cli.root import Failure
+from lightfast_pipelines.cli.ui_guard import is_loopback
 
 if TYPE_CHECKING:
     from lightfast_pipelines.settings import Settings
@@ -132,8 +133,14 @@ def _start(
         settings.host, settings.receiver_port, "receiver", "LIGHTFAST_RECEIVER_PORT"
     )
     dagster_port = free_port(
-        settings.host, settings.dagster_port, "Dagster", "LIGHTFAST_DAGSTER_PORT"
+        settings.dagster_host,
+        settings.dagster_port,
+        "Dagster",
+        "LIGHTFAST_DAGSTER_PORT",
+        host_setting="LIGHTFAST_DAGSTER_HOST",
     )
+    if not is_loopback(settings.dagster_host):
+        say(open_ui_warning(settings.dagster_host, dagster_port))
     dagster_home = _dagster_home(home)
     environment = {
         **os.environ,
@@ -149,14 +156,14 @@ def _start(
     with database.connect(application_name="lightfast up") as conn:
         start_of_partitions = read_start(conn)
     bin_dir = Path(sys.executable).parent
+    dagster_url = f"http://{_in_url(settings.dagster_host)}:{dagster_port}"
     socket_path = _code_server_socket(dagster_home)
     workspace = ["-w", str(_workspace(dagster_home, socket_path))]
-    host = ["-h", settings.host, "-p", str(dagster_port)]
     stack = Stack(
         database,
         children,
         f"http://{_in_url(settings.host)}:{receiver_port}",
-        f"http://{_in_url(settings.host)}:{dagster_port}",
+        dagster_url,
         None if settings.partitions_start else start_of_partitions,
     )
     commands = {
@@ -168,11 +175,8 @@ def _start(
             *("--log-level", "warning"),
         ],
         "dagster-webserver": [
-            str(bin_dir / "dagster-webserver"),
-            *host,
-            *workspace,
-            "--log-level",
-            "warning",
+            *(sys.executable, "-m", "lightfast_pipelines.cli.ui"),
+            *(*workspace, "-p", str(dagster_port)),
         ],
         # At `info` each look of a sensor is a line: 120 KB an hour while nothing happens.
         "dagster-daemon": [
@@ -273,13 +277,25 @@ def _listens(socket_path: Path) -> bool:
     return True
 
 
-def free_port(host: str, wanted: int, what: str, setting: str) -> int:
+def open_ui_warning(host: str, port: int) -> str:
+    """What it means that Dagster's UI listens on an address that others reach."""
+    return (
+        f"WARNING: Dagster's UI listens on {host}: whoever reaches port {port} of this machine can start "
+        "and cancel runs and read what Dagster knows, without a password. Set "
+        "LIGHTFAST_DAGSTER_HOST=127.0.0.1 and put a proxy that asks for a password in front of it "
+        "(docs/operations.md, `Opening Dagster's UI to others`)"
+    )
+
+
+def free_port(
+    host: str, wanted: int, what: str, setting: str, *, host_setting: str = "LIGHTFAST_HOST"
+) -> int:
     """`wanted` where it is free, else a free one, and says so. Raises Failure for an unusable host."""
     try:
         return _bind(host, wanted)
     except OSError as error:
         if wanted == 0:
-            raise Failure(f"LIGHTFAST_HOST={host}: {error.strerror}") from error
+            raise Failure(f"{host_setting}={host}: {error.strerror}") from error
         found = _bind(host, 0)
         say(
             f"port {wanted} is not free for the {what}: it takes {found} instead ({setting} chooses another)"

@@ -15,7 +15,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from lightfast_pipelines.settings.addresses import api_address, dagster_address, postgres_address
+from lightfast_pipelines.settings.addresses import (
+    api_address,
+    dagster_address,
+    host_names,
+    postgres_address,
+)
 from lightfast_pipelines.settings.home import Home, find_home
 from lightfast_pipelines.settings.mistakes import SettingsError, explain
 
@@ -77,7 +82,9 @@ class Settings(BaseSettings):
         description="Dagster's own storage; default: a database `dagster` on the same server.",
     )
     host: str = Field(
-        default="127.0.0.1", alias="LIGHTFAST_HOST", description="Address that servers bind to."
+        default="127.0.0.1",
+        alias="LIGHTFAST_HOST",
+        description="Address that the receiver binds to.",
     )
     receiver_port: int = Field(
         default=4100,
@@ -92,6 +99,16 @@ class Settings(BaseSettings):
         le=65535,
         alias="LIGHTFAST_DAGSTER_PORT",
         description="Port of Dagster's UI; 0: a free one.",
+    )
+    dagster_host: str = Field(
+        default="127.0.0.1",
+        alias="LIGHTFAST_DAGSTER_HOST",
+        description="Address that Dagster's UI binds to. It has no password: read on before you open it.",
+    )
+    dagster_names_listed: Annotated[str, AfterValidator(host_names)] = Field(
+        default="",
+        alias="LIGHTFAST_DAGSTER_NAMES",
+        description="Names, by comma, under which browsers open Dagster's UI, such as that of a proxy.",
     )
     partitions_start: Annotated[date | None, BeforeValidator(_day)] = Field(
         default=None,
@@ -257,6 +274,11 @@ class Settings(BaseSettings):
     def earliest_day(self) -> date:
         """No delivery belongs to an earlier day; what happened before counts as of this one."""
         return self.partitions_start or _EARLIEST_DAY
+
+    @property
+    def dagster_names(self) -> list[str]:
+        """What LIGHTFAST_DAGSTER_NAMES lists."""
+        return [name for part in self.dagster_names_listed.split(",") if (name := part.strip())]
 
     def api_urls(self) -> dict[str, str]:
         """Addresses of APIs that are set, by their variables' names."""

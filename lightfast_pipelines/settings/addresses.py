@@ -14,6 +14,8 @@ from pydantic import SecretStr
 
 FORM = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 
+# `*.acme.com` is a name too; `*` alone would let every name in.
+_HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]")
 _WRONG_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 
 
@@ -112,3 +114,11 @@ def _checked(address: str) -> str:
     if any("=" not in part for part in query.split("&") if part):
         raise ValueError(f"{FORM}?NAME=VALUE&NAME=VALUE")
     return address
+
+
+def host_names(text: str) -> str:
+    """Names by comma, as a browser's address line shows them without scheme and port."""
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        if not _HOST_NAME.fullmatch(name):
+            raise ValueError(f"names by comma, without scheme and port; {name!r} is none")
+    return text
