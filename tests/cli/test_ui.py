@@ -188,9 +188,11 @@ def test_no_other_site_opens_a_websocket(ui: str) -> None:
         with pytest.raises(InvalidStatus) as refused:
             connect(address, origin=Origin(origin), subprotocols=[PROTOCOL])
         assert refused.value.response.status_code == 403
-    headers = {"Host": "evil.example"}
-    with pytest.raises(InvalidStatus), connect(address, additional_headers=headers):
-        pass
+    name, _, port = ui.removeprefix("http://").partition(":")
+    rebound = socket.create_connection((name, int(port)))
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"ws://evil.example:{port}/graphql", sock=rebound)
+    assert refused.value.response.status_code == 400
     headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "websocket"}
     with pytest.raises(InvalidStatus), connect(address, additional_headers=headers):
         pass
