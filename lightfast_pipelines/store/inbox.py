@@ -23,6 +23,8 @@ MAX_NAME_BYTES = 1000
 CHUNK_ROWS = 1000
 CHUNK_BYTES = 8 * 1024 * 1024
 
+Key = tuple[str, str, bytes, str | None, str]
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -59,9 +61,19 @@ class Delivery:
             object.__setattr__(self, "body_sha256", hashlib.sha256(self.body).digest())
 
     @property
-    def key(self) -> tuple[str, str, bytes, str | None]:
-        """What makes it the same delivery: the unique key of `raw_payloads`."""
-        return (self.provider, self.delivery_id, self.body_sha256, self.org_id)
+    def key(self) -> Key:
+        """What makes it the same delivery: the unique key of `raw_payloads`.
+
+        Whose secret verified it is part of it: what one organisation sends, by whatever id, never
+        hides what another does. Two live secrets of one setting (`env:NAME`, `env:NAME#2`) are one.
+        """
+        return (
+            self.provider,
+            self.delivery_id,
+            self.body_sha256,
+            self.org_id,
+            self.verified_by.partition("#")[0],
+        )
 
 
 def storable(text: str) -> str:
@@ -107,15 +119,16 @@ WITH arrived AS MATERIALIZED (
     id, org_id, provider, delivery_id, body_sha256, event_type, ingestion_source, received_at,
     partition_date, verified_by
   FROM arrived
-  ORDER BY provider, delivery_id, body_sha256, org_id
+  ORDER BY provider, delivery_id, body_sha256, org_id, verified_by
   ON CONFLICT DO NOTHING
-  RETURNING provider, delivery_id, body_sha256, org_id
+  RETURNING provider, delivery_id, body_sha256, org_id, verified_by
 ), fresh AS MATERIALIZED (
   SELECT a.id, a.received_at, a.partition_date, a.headers, a.position
   FROM arrived a
   JOIN stored s
     ON s.delivery_id = a.delivery_id AND s.body_sha256 = a.body_sha256
     AND s.provider = a.provider AND s.org_id IS NOT DISTINCT FROM a.org_id
+    AND s.verified_by = a.verified_by
 ), bodies AS (
   INSERT INTO lightfast.raw_bodies (raw_payload_id, received_at, body, headers)
   SELECT id, received_at, ({}::bytea[])[position], headers::jsonb FROM fresh
@@ -155,7 +168,7 @@ def columns(batch: Sequence[Delivery]) -> tuple[list[Any], ...]:
 
 def distinct(deliveries: Iterable[Delivery]) -> list[Delivery]:
     """The first of each key, in order."""
-    found: dict[tuple[str, str, bytes, str | None], Delivery] = {}
+    found: dict[Key, Delivery] = {}
     for delivery in deliveries:
         found.setdefault(delivery.key, delivery)
     return list(found.values())

@@ -69,6 +69,44 @@ def test_each_delivery_is_stored_with_its_own_body_in_order_of_arrival(conn: Con
     assert rows(conn) == [(i, None, i.encode(), headers, day) for i in given_ids]
 
 
+@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one after the other"])
+def test_what_another_secret_verified_first_hides_no_delivery(
+    conn: Connection, together: bool
+) -> None:
+    """The same bytes and id, of whoever sends them first."""
+    others = ("installation:2", "installation:1", "env:SECRET", "credential:1")
+    copies = [delivery(verified_by=name) for name in others]
+    copies += [delivery(verified_by="manual", org_id=org) for org in ("acme", "rival")]
+    if together:
+        assert insert_deliveries(conn, [*copies, *copies]) == 6
+    else:
+        assert [insert_deliveries(conn, [copy]) for copy in copies] == [1] * 6
+    assert insert_deliveries(conn, reversed(copies)) == 0
+    stored = conn.execute(
+        "SELECT verified_by, org_id, id_reused FROM lightfast.deliveries ORDER BY id"
+    )
+    assert stored.fetchall() == [(c.verified_by, c.org_id, False) for c in copies]
+    bodies = conn.execute(
+        "SELECT count(*), count(DISTINCT raw_payload_id) FROM lightfast.raw_bodies"
+    )
+    assert bodies.fetchone() == (6, 6)
+
+
+def test_two_live_secrets_of_one_setting_store_a_delivery_once(conn: Connection) -> None:
+    """The provider sends it again, signed with the new secret, while both are live."""
+    by_old, by_new = (delivery(verified_by=name) for name in ("env:SECRET#2", "env:SECRET"))
+    assert distinct([by_old, by_new]) == [by_old]
+    assert [insert_deliveries(conn, [one]) for one in (by_old, by_new)] == [1, 0]
+
+
+def test_an_id_counts_as_reused_only_by_whom_it_came_from(conn: Connection) -> None:
+    mine, other = {"verified_by": "installation:1"}, {"verified_by": "installation:2"}
+    insert_deliveries(conn, [delivery("a", b"1", **mine), delivery("a", b"2", **other)])
+    insert_deliveries(conn, [delivery("b", b"1", **mine), delivery("b", b"2", **mine)])
+    found = conn.execute("SELECT delivery_id, id_reused FROM lightfast.deliveries ORDER BY id")
+    assert found.fetchall() == [("a", False), ("a", False), ("b", True), ("b", True)]
+
+
 def test_only_what_is_not_there_yet_is_stored(conn: Connection) -> None:
     first, again = delivery("one", b"1"), delivery("one", b"1", event_type="other")
     assert insert_deliveries(conn, [first, again]) == 1

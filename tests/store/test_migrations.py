@@ -53,7 +53,7 @@ def test_the_receiver_cannot_read_a_body_or_a_payload(database: Database) -> Non
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 conn.execute(query)
         conn.execute(
-            "SELECT provider, delivery_id, body_sha256, org_id FROM lightfast.raw_payloads"
+            "SELECT provider, delivery_id, body_sha256, org_id, verified_by FROM lightfast.raw_payloads"
         )
 
 

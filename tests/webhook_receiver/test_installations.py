@@ -74,6 +74,26 @@ def test_it_verifies_with_that_installations_secrets_and_no_others(
     assert stored == [(f"installation:{one.id}",), ("env:NAME#1",)]
 
 
+def test_a_delivery_is_new_though_another_installations_secret_verified_the_same_before(
+    client: httpx.Client, conn: Connection
+) -> None:
+    for name in ("one", "two"):
+        installation = install(conn, name, f"of {name}", org_id=name)
+        workspace = add_workspace(conn, name, name)
+        if name == "one":
+            link_resource(conn, workspace, "github", "1", installation_id=installation.id)
+    conn.commit()
+    body = github.encoded(github.pull_request(repo_id=1))
+    new = []
+    for name in ("two", "two", "one", "one"):
+        headers = signed(body, "the-same-id", f"of {name}") | {"x-github-event": "pull_request"}
+        answer = client.post(f"/webhooks/github/{name}", content=body, headers=headers)
+        new.append(not answer.json()["duplicate"])
+    assert new == [True, False, True, False]
+    report = capture(conn, days=None, max_rows=9, batch_rows=9, now=datetime.now(UTC))
+    assert report.outcomes == {"delivered": 1, "parked": 1}
+
+
 def test_while_rotating_two_secrets_verify_and_an_older_one_does_not(
     client: httpx.Client, conn: Connection
 ) -> None:
