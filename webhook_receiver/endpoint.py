@@ -147,7 +147,7 @@ class Webhooks:
         line: dict[str, object],
     ) -> bool:
         received_at = self._clock()
-        headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in scope["headers"]}
+        headers, repeated = _headers(scope)
         if len(body) > LARGE_BODY:
             loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(
@@ -157,6 +157,8 @@ class Webhooks:
             found = self._verify(provider, secrets, body, headers, received_at)
         if isinstance(found, Refused):
             raise Refusal(found.status, found.message)
+        for name in sorted(repeated & provider.kept_headers):
+            raise Refusal(400, f"header {name} is given more than once")
         line["delivery_id"] = found.delivery_id
         line["event_type"] = found.event_type
         new = await self._writer.store(found)
@@ -192,6 +194,20 @@ class Webhooks:
         except ValueError as error:
             # Only the ids' length and presence are checked there; the message names no value.
             return Refused(400, str(error))
+
+
+def _headers(scope: Scope) -> tuple[dict[str, str], set[str]]:
+    """The headers, and the names of those that came more than once: their values are joined by a comma
+    (RFC 9110, 5.3), which no signature and no name of an event survives."""
+    headers: dict[str, str] = {}
+    repeated: set[str] = set()
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if name in headers:
+            repeated.add(name)
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
+    return headers, repeated
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:

@@ -81,6 +81,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._in_head = False
         before = self.cycle
         super().on_headers_complete()
+        # uvicorn adds trailers to this list; the request keeps the one that the signature came with.
+        self.headers = []
         if self.cycle is not before:
             self.cycle.transport = cast(asyncio.Transport, self._answers)
 
