@@ -23,6 +23,7 @@ from typing import IO
 import psutil
 
 from lightfast_pipelines.cli.root import Failure
+from lightfast_pipelines.store.private_folders import make_private
 
 GRACE_SECONDS = 8.0
 LOG_BYTES = 5 * 1024 * 1024
@@ -111,7 +112,7 @@ class Children:
     def start(
         self, name: str, command: Sequence[str], *, environment: Mapping[str, str], folder: Path
     ) -> Child:
-        self._logs.mkdir(parents=True, exist_ok=True)
+        make_private(self._logs)
         log = self._logs / f"{name}.log"
         log.write_bytes(b"")
         # Appending, so that a child goes on at the beginning of a file that was emptied.

@@ -26,6 +26,7 @@ from lightfast_pipelines.cli.console import say
 from lightfast_pipelines.cli.opening import check_home
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.ui_guard import is_loopback
+from lightfast_pipelines.store.private_folders import make_home, make_private
 
 if TYPE_CHECKING:
     from lightfast_pipelines.settings import Settings
@@ -90,7 +91,9 @@ def running(
 
     home = settings.home.expanduser().resolve()
     check_home(home)
-    home.mkdir(parents=True, exist_ok=True)
+    make_home(home)
+    # Also for what Dagster and its runs write: nothing in the home is for other users of the machine.
+    os.umask(0o077)
     with _alone(home):
         say(f"home: {home}")
         say("database ...")
@@ -241,9 +244,8 @@ def _folder(home: Path) -> Path:
 
 def _dagster_home(home: Path) -> Path:
     folder = home / "dagster"
-    folder.mkdir(parents=True, exist_ok=True)
     # Whoever reaches the code server's socket can have code run.
-    folder.chmod(0o700)
+    make_private(folder)
     if not (CHECKOUT / "dagster.yaml").exists():
         raise Failure(f"{CHECKOUT / 'dagster.yaml'} is missing: `lightfast up` needs a checkout")
     shutil.copyfile(CHECKOUT / "dagster.yaml", folder / "dagster.yaml")

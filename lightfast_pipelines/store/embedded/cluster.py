@@ -16,7 +16,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightfast_pipelines.store.embedded.account import Account, can_walk_to, server_account
+from lightfast_pipelines.store.embedded import locks
+from lightfast_pipelines.store.embedded.access import hand_over, write_access_files
+from lightfast_pipelines.store.embedded.account import (
+    Account,
+    can_walk_to,
+    owner_of,
+    server_account,
+)
 from lightfast_pipelines.store.embedded.binaries import (
     MAJOR,
     can_run,
@@ -27,6 +34,7 @@ from lightfast_pipelines.store.embedded.control import ControlFolder, Identity
 from lightfast_pipelines.store.embedded.errors import EmbeddedPostgresError
 from lightfast_pipelines.store.embedded.postmaster import processes_in
 from lightfast_pipelines.store.embedded.settings import PORT
+from lightfast_pipelines.store.private_folders import make_private
 
 # Only root uses these; not /tmp, because the data must survive a reboot.
 SHARED_FOLDERS = tuple(
@@ -57,7 +65,7 @@ def prepare_cluster(control: ControlFolder, settings: Mapping[str, str]) -> Clus
     if identity.uid != os.geteuid():
         raise control.belongs_to(identity.uid)
     place = Path(identity.place)
-    account = server_account(place / "data")
+    account = _account(control, place)
     _make_place(control, place, account)
     binaries = installed_binaries()
     if account is not None and not can_run(binaries, account):
@@ -72,11 +80,31 @@ def prepare_cluster(control: ControlFolder, settings: Mapping[str, str]) -> Clus
         )
     else:
         _initdb(data_dir, binaries, account, settings)
+    write_access_files(data_dir, account)
     socket_dir = _socket_dir(identity, account)
     control.save_identity(
         dataclasses.replace(identity, initialised=True, socket_dir=str(socket_dir))
     )
     return Cluster(place, socket_dir, binaries, account)
+
+
+def _account(control: ControlFolder, place: Path) -> Account | None:
+    """Whom the server runs as. What an older release had run as another user (`nobody`) is handed
+    over, unless that server still lives: then it goes on, and its files change hands at the next start."""
+    account = server_account()
+    data_dir = place / "data"
+    if account is None or not data_dir.exists() or data_dir.stat().st_uid == account.uid:
+        return account
+    lock_fd = locks.try_lock(control.server_lock, shared=False)
+    if lock_fd is None:
+        return owner_of(data_dir)
+    try:
+        for folder in (place / "socket", data_dir):
+            if folder.exists():
+                hand_over(folder, account)
+    finally:
+        os.close(lock_fd)
+    return account
 
 
 def remove_abandoned_places() -> Iterator[Path]:
@@ -109,7 +137,7 @@ def _is_abandoned(note: Path) -> bool:
 
 def _new_identity(control: ControlFolder) -> Identity:
     fresh = secrets.token_hex(6)
-    account = server_account(None)
+    account = server_account()
     inside = account is None or can_walk_to(control.folder, account)
     base = control.folder if inside or account is None else _shared_folder(account)
     return Identity(id=fresh, uid=os.geteuid(), place=str(base / fresh))
@@ -136,10 +164,10 @@ def _shared_folder(account: Account) -> Path:
 
 
 def _make_place(control: ControlFolder, place: Path, account: Account | None) -> None:
-    place.mkdir(mode=0o700 if account is None else 0o711, exist_ok=True)
+    make_private(place, 0o700 if account is None else 0o711)
     if account is None:
         return
-    place.chmod(0o711)  # the guardian's umask took the x bits
+    place.chmod(0o711)  # also where an earlier start was cut short
     if place.parent != control.folder:
         note = {"home": str(control.home), "device": control.home.stat().st_dev}
         (place / "home.json").write_text(json.dumps(note))
@@ -174,7 +202,8 @@ def _initdb(
         draft,
         "-U",
         "postgres",
-        "--auth=trust",
+        "--auth-local=peer",
+        "--auth-host=reject",
         "--encoding=UTF8",
     ]
     # The builtin provider gives C.UTF-8 on systems that lack it, such as macOS.
@@ -203,10 +232,6 @@ def _initdb(
             f"initdb could not make {data_dir}:\n{made.stdout.decode(errors='replace')}\n"
             "Mend what it names (often a full disk) and start again."
         )
-    (draft / "pg_hba.conf").write_text(
-        "# Whoever reaches the socket folder is trusted; there is no network port.\n"
-        "local all all trust\n"
-    )
     draft.rename(data_dir)
 
 
@@ -214,7 +239,10 @@ def _socket_dir(identity: Identity, account: Account | None) -> Path:
     """The same for the life of a home: long-running clients reconnect to the address they know."""
     beside = Path(identity.place) / "socket"
     if _fits(beside):
-        return _claim([beside], account)
+        if not beside.exists():
+            _make_private(beside, account)
+        beside.chmod(0o700)  # nobody else can put one there, but its mode may have been changed
+        return beside
     known = [Path(identity.socket_dir)] if identity.socket_dir else []
     base = Path(tempfile.gettempdir())
     if not _fits(base / f"lightfast-{identity.id}-9"):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lightfast_pipelines.store.embedded.errors import EmbeddedPostgresError
+from lightfast_pipelines.store.private_folders import make_home, make_private
 
 README = """\
 The embedded Postgres of Lightfast Pipelines.
@@ -65,10 +66,14 @@ class ControlFolder:
     def prepare(self) -> None:
         """Makes the folder and checks that it is this user's."""
         try:
-            self.home.mkdir(parents=True, exist_ok=True)
+            make_home(self.home)
             # As root the server's own user must be able to walk through; files stay closed to it.
-            self.folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, exist_ok=True)
+            mode = 0o711 if os.geteuid() == 0 else 0o700
+            if not self.folder.exists():
+                make_private(self.folder, mode)
             identity = self.identity()
+            if self.folder.stat().st_uid == os.geteuid():
+                make_private(self.folder, mode)
             if not os.access(self.folder, os.W_OK | os.X_OK):
                 raise PermissionError(13, "not writable", str(self.folder))
         except PermissionError as error:

@@ -113,6 +113,7 @@ class Guardian:
             running = postmaster.find_running(cluster.data_dir)
             if running is not None:
                 self._log(f"adopted the running Postgres {running.pid}")
+                running.send(signal.SIGHUP)  # it may have been started with other access files
                 return running
             lock_fd = locks.try_lock(self._control.server_lock, shared=False)
             if lock_fd is not None:
