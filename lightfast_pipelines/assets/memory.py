@@ -12,6 +12,7 @@ from lightfast_pipelines.assets._metadata import table_rows, table_spec
 from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
 from lightfast_pipelines.capture.batch import CaptureReport
 from lightfast_pipelines.capture.session import Bounds, reprocess, take_arriving, take_waiting
+from lightfast_pipelines.capture.time_limit import TimeLimit
 from lightfast_pipelines.capture.versions import code_version
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.resources.database import PENDING_TAG
@@ -72,10 +73,11 @@ def capture(
 
 def _captured(context: dg.AssetExecutionContext, conn: Connection) -> CaptureReport:
     days, batch_rows = days_of(context), settings().batch_rows
+    time_limit = TimeLimit(batch=settings().batch_seconds)
     progress: Callable[[int], None] = progress_log(context, "deliveries")
     if asked_by_sensor(context):
         seconds = SENSOR_SECONDS.get(context.run.tags[PENDING_TAG], SENSOR_SECONDS["recent"])
-        bounds = Bounds(settings().run_rows, seconds, batch_rows)
+        bounds = Bounds(settings().run_rows, seconds, batch_rows, time_limit)
 
         def between() -> None:
             let_others_in(conn, "capture")
@@ -83,4 +85,4 @@ def _captured(context: dg.AssetExecutionContext, conn: Connection) -> CaptureRep
         if context.run.tags[PENDING_TAG] == "recent":
             return take_arriving(conn, days, bounds, progress, between, quiet_seconds=QUIET_SECONDS)
         return take_waiting(conn, days, bounds, progress, between)
-    return reprocess(conn, days, batch_rows=batch_rows, progress=progress)
+    return reprocess(conn, days, batch_rows=batch_rows, time_limit=time_limit, progress=progress)

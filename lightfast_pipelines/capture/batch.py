@@ -10,9 +10,19 @@ import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+import psycopg
+
+from lightfast_pipelines.capture.attempts import (
+    MOST_ATTEMPTS,
+    begin,
+    others_go_through,
+    take_again,
+    take_back,
+)
 from lightfast_pipelines.capture.deleted import mark_deleted
 from lightfast_pipelines.capture.edges import write_edges
 from lightfast_pipelines.capture.entities import write_mentions
@@ -40,11 +50,22 @@ from lightfast_pipelines.capture.routing import (
     reach,
 )
 from lightfast_pipelines.capture.states import name_states, write_states
+from lightfast_pipelines.capture.time_limit import OutOfTime, TimeLimit, within
 from lightfast_pipelines.domain.keys import is_candidate
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import share_routing
 
 _log = logging.getLogger(__name__)
+
+_TIME_LIMIT = TimeLimit()
+_LEISURE = 10
+# Batches that fail one after the other before anything was ever captured here: then the machine is at
+# fault, or the next run finds out, as it takes smaller batches.
+_MOST_UNPROVEN = 4
+_ENDED_THE_PROCESS = (
+    "the process that captured it ended each time (killed, out of memory, or a crash), "
+    "while other payloads go through"
+)
 
 
 @dataclass(slots=True)
@@ -67,6 +88,7 @@ class BatchResult:
     outcomes: Sequence[Outcome]
     written: Counter[str]
     days: dict[date, Counter[str]]
+    raw_ids: Sequence[int]
 
 
 def capture(
@@ -78,32 +100,36 @@ def capture(
     now: datetime,
     progress: Callable[[int], None] | None = None,
     kept: KeptReadings | None = None,
+    time_limit: TimeLimit = _TIME_LIMIT,
 ) -> CaptureReport:
     """Captures up to `max_rows` waiting payloads of these partition days (None: of all).
 
     `progress` is told the number of payloads after each batch. `kept` spares reading earlier
     occurrences again; whoever calls several times on one database hands the same one in.
+    Returns early after a batch that ran out of time, so that whoever waits for a turn gets it.
     """
-    kept = KeptReadings() if kept is None else kept
     started = time.perf_counter()
     report = CaptureReport()
     outcomes: Counter[str] = Counter()
     written: Counter[str] = Counter()
     by_day: dict[date, Counter[str]] = defaultdict(Counter)
+    batches = _Batches(conn, now, KeptReadings() if kept is None else kept, time_limit)
     while report.deliveries < max_rows:
-        raws = take(conn, days, min(batch_rows, max_rows - report.deliveries))
-        if not raws:
-            conn.rollback()
+        taken = batches.next(days, min(batch_rows, max_rows - report.deliveries))
+        if taken is None:
             break
-        for result in _capture_raws(conn, raws, now, kept):
+        for result in taken:
             outcomes.update(one.status for one in result.outcomes)
             written.update(result.written)
             for day, counts in result.days.items():
                 by_day[day].update(counts)
-        report.deliveries += len(raws)
-        report.raw_ids.extend(raw.id for raw in raws)
+        done = [identifier for result in taken for identifier in result.raw_ids]
+        report.deliveries += len(done)
+        report.raw_ids.extend(done)
         if progress is not None:
-            progress(len(raws))
+            progress(len(done))
+        if batches.ran_out_of_time and report.deliveries:
+            break
     report.outcomes = dict(outcomes)
     report.written = dict(written)
     report.days = {day: dict(counts) for day, counts in sorted(by_day.items())}
@@ -121,41 +147,110 @@ def _is_waiting(conn: Connection, days: Sequence[date] | None) -> bool:
     return bool(row and row[0])
 
 
-def _capture_raws(
-    conn: Connection, raws: Sequence[RawPayload], now: datetime, kept: KeptReadings
-) -> list[BatchResult]:
-    """Captures the payloads in one transaction; where one of them cannot be written, one by one.
+class _Batches:
+    """One batch after the other; what does not end well is narrowed down to the payload at fault."""
 
-    Raises what is no fault of a payload: the queue stays as it is.
-    """
-    try:
-        result = capture_batch(conn, raws, now, kept)
-        conn.commit()
-    except Exception as error:
-        if not judge(error).of_a_payload:
+    def __init__(
+        self, conn: Connection, now: datetime, kept: KeptReadings, time_limit: TimeLimit
+    ) -> None:
+        self.ran_out_of_time = False
+        self._conn = conn
+        self._now = now
+        self._kept = kept
+        self._time_limit = time_limit
+        self._again = False
+        self._unproven = 0
+
+    def next(self, days: Sequence[date] | None, rows: int) -> list[BatchResult] | None:
+        """Captures a batch; None where nothing waits.
+
+        New payloads and those that were attempted before take turns: neither holds the other up.
+        """
+        for again in (self._again, not self._again):
+            raws = (take_again if again else take)(self._conn, days, rows)
+            if raws:
+                self._again = not again
+                return self._attempt(raws)
+        self._conn.rollback()
+        return None
+
+    def _attempt(self, raws: Sequence[RawPayload]) -> list[BatchResult]:
+        if raws[0].attempts >= MOST_ATTEMPTS and self._others_go_through(raws):
+            # It never came back with an error, or it would have been dead by now.
+            _log.error("payload %d was taken %d times without end", raws[0].id, raws[0].attempts)
+            return [self._bury(raws[0], f"{_ENDED_THE_PROCESS} ({raws[0].attempts} attempts)")]
+        begin(self._conn, raws)
+        try:
+            return self._capture(raws)
+        except Exception:
             raise
-        conn.rollback()
-        if len(raws) > 1:
+        except BaseException:
+            # Somebody asked the process to end: Ctrl-C, or Dagster a run.
+            with suppress(psycopg.Error):
+                self._conn.rollback()
+                take_back(self._conn, raws)
+            raise
+
+    def _capture(self, raws: Sequence[RawPayload]) -> list[BatchResult]:
+        """In one transaction; where it fails, in halves, or later in smaller batches."""
+        try:
+            with within(self._conn, self._seconds(raws)):
+                result = capture_batch(self._conn, raws, self._now, self._kept)
+            self._conn.commit()
+        except Exception as error:
+            if self._conn.closed:
+                raise
+            self._conn.rollback()
+            if not judge(error).of_a_payload:
+                return self._doubt(raws, error)
+            if len(raws) == 1:
+                return [self._bury(raws[0], describe_error(error))]
             _log.warning(
-                "batch of %d payloads failed, taking them one by one: %s",
+                "a batch of %d payloads failed, taking it in halves: %s",
                 len(raws),
                 describe_error(error),
             )
             middle = len(raws) // 2
-            first, second = raws[:middle], raws[middle:]
-            return _capture_raws(conn, first, now, kept) + _capture_raws(conn, second, now, kept)
-        dead = _dead_letter(raws[0], error)
-        write_outcomes(conn, [raws[0].id], [dead], now)
-        conn.commit()
-        counts = Counter({"deliveries": 1})
-        return [BatchResult([dead], Counter(), {raws[0].partition_date: counts})]
-    return [result]
+            return self._capture(raws[:middle]) + self._capture(raws[middle:])
+        self._unproven = 0
+        return [result]
 
+    def _doubt(self, raws: Sequence[RawPayload], error: Exception) -> list[BatchResult]:
+        """What an error that may be the machine's comes to: the payloads wait for a smaller batch, a
+        single one is dead after its last attempt. Raises the error where nothing else goes through.
+        """
+        self.ran_out_of_time |= isinstance(error, OutOfTime | psycopg.errors.QueryCanceled)
+        well = self._others_go_through(raws)
+        if well is False:
+            take_back(self._conn, raws)
+            raise error
+        self._unproven = 0 if well else self._unproven + 1
+        if self._unproven >= _MOST_UNPROVEN:
+            raise error
+        _log.warning("a batch of %d payloads failed: %s", len(raws), describe_error(error))
+        if well and len(raws) == 1 and raws[0].attempts + 1 >= MOST_ATTEMPTS:
+            return [self._bury(raws[0], describe_error(error))]
+        return []
 
-def _dead_letter(raw: RawPayload, error: Exception) -> Outcome:
-    return Outcome(
-        raw.id, None, None, None, "dlq", describe_error(error), None, raw.attempts + 1, 0
-    )
+    def _others_go_through(self, raws: Sequence[RawPayload]) -> bool | None:
+        def try_out(probe: RawPayload) -> None:
+            # Leisurely: where a busy machine is slow, that is no payload's fault either.
+            with within(self._conn, _LEISURE * self._seconds([probe])):
+                capture_batch(self._conn, [probe], self._now, KeptReadings())
+
+        return others_go_through(self._conn, raws, try_out)
+
+    def _seconds(self, raws: Sequence[RawPayload]) -> float:
+        return self._time_limit.of(len(raws), sum(len(raw.body or b"") for raw in raws))
+
+    def _bury(self, raw: RawPayload, reason: str) -> BatchResult:
+        """Into the dead letters, which `waiting` lists and `replay` takes up again."""
+        dead = Outcome(raw.id, None, None, None, "dlq", reason, None, raw.attempts + 1, 0)
+        write_outcomes(self._conn, [raw.id], [dead], self._now)
+        self._conn.commit()
+        return BatchResult(
+            [dead], Counter(), {raw.partition_date: Counter({"deliveries": 1})}, [raw.id]
+        )
 
 
 def capture_batch(
@@ -185,7 +280,7 @@ def capture_batch(
         source = next((payloads[one] for one in fact.raw_ids if one in payloads), None)
         if source is not None:
             days[source.partition_date].update(_rows_of(fact))
-    return BatchResult(outcomes, written, dict(days))
+    return BatchResult(outcomes, written, dict(days), list(payloads))
 
 
 def _without_bodiless(

@@ -22,6 +22,7 @@ from lightfast_pipelines.capture.profiles import update_profiles
 from lightfast_pipelines.capture.requeue import requeue_outdated
 from lightfast_pipelines.capture.session import SLICE_ROWS
 from lightfast_pipelines.capture.summaries import summarize_clusters
+from lightfast_pipelines.capture.time_limit import TimeLimit
 from lightfast_pipelines.capture.versions import CLUSTER_RULES
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Connection, Database
@@ -115,6 +116,7 @@ def _capture(
                 now=clock(),
                 progress=progress.advance,
                 kept=kept,
+                time_limit=TimeLimit(batch=settings.batch_seconds),
             )
             report.deliveries += done.deliveries
             report.outcomes.update(done.outcomes)

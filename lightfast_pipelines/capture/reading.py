@@ -5,10 +5,11 @@ What the reading becomes in which workspace is decided elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from lightfast_pipelines.capture.faults import judge
 from lightfast_pipelines.capture.masking import mask, mask_text
 from lightfast_pipelines.domain.events import IngestionSource, Parked, Reading, Route
 from lightfast_pipelines.providers import discover
@@ -57,7 +58,10 @@ _COLUMNS = """
 
 
 def take(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPayload]:
-    """Up to `rows` waiting payloads, oldest day first, as many as BATCH_BYTES allows (at least one)."""
+    """Up to `rows` waiting payloads, oldest day first, as many as BATCH_BYTES allows (at least one).
+
+    Not those of a batch that did not end well: `attempts.take_again` takes these.
+    """
     sizes = conn.execute(
         """
         SELECT q.raw_payload_id, q.attempts, coalesce(octet_length(b.body), 0)
@@ -65,13 +69,18 @@ def take(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPa
         JOIN lightfast.raw_payloads p ON p.id = q.raw_payload_id
         LEFT JOIN lightfast.raw_bodies b
           ON b.raw_payload_id = p.id AND b.received_at = p.received_at
-        WHERE %(all)s OR q.partition_date = ANY(%(days)s)
+        WHERE q.attempts = 0 AND (%(all)s OR q.partition_date = ANY(%(days)s))
         ORDER BY q.partition_date, q.raw_payload_id
         LIMIT %(rows)s
         FOR UPDATE OF q
         """,
         {"all": days is None, "days": list(days or ()), "rows": rows},
     ).fetchall()
+    return load(conn, within_bytes(sizes))
+
+
+def within_bytes(sizes: Iterable[tuple[int, int, int]]) -> dict[int, int]:
+    """id -> attempts of the first of these (id, attempts, bytes) that BATCH_BYTES allows (at least one)."""
     chosen: dict[int, int] = {}
     total = 0
     for identifier, attempts, size in sizes:
@@ -79,7 +88,7 @@ def take(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPa
         if chosen and total > BATCH_BYTES:
             break
         chosen[identifier] = attempts
-    return load(conn, chosen)
+    return chosen
 
 
 def load(conn: Connection, ids: Mapping[int, int]) -> list[RawPayload]:
@@ -100,7 +109,10 @@ def load(conn: Connection, ids: Mapping[int, int]) -> list[RawPayload]:
 
 
 def read(raw: RawPayload) -> ReadPayload:
-    """Never raises: what the provider raises becomes `error`. Secrets in its texts are masked."""
+    """What the provider raises becomes `error`. Secrets in its texts are masked.
+
+    Raises only what the payload may not be to blame for: no memory, no file, no time left.
+    """
     provider = discover().get(raw.provider)
     if provider is None:
         parked = Parked(f"provider {raw.provider!r} is not known here")
@@ -118,6 +130,8 @@ def read(raw: RawPayload) -> ReadPayload:
             provider.rule_version,
         )
     except Exception as error:
+        if not judge(error).of_a_payload:
+            raise
         return ReadPayload(
             raw, None, None, raw.event_type, provider.rule_version, describe_error(error)
         )
@@ -132,4 +146,6 @@ def describe_error(error: Exception) -> str:
     if trace is not None:
         name = trace.tb_frame.f_globals.get("__name__", "?")
         where = f" at {name}:{trace.tb_lineno}"
-    return f"{type(error).__name__}{where}: {mask_text(str(error))[:120]}"
+    # Neither NUL nor a lone surrogate can be stored.
+    text = str(error).replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+    return f"{type(error).__name__}{where}: {mask_text(text)[:120]}"

@@ -77,14 +77,13 @@ def requeue_outdated(conn: Connection) -> int:
 
 
 def replay(conn: Connection, statuses: Sequence[str], workspace_id: int | None = None) -> int:
-    """Dead letters or parked payloads wait again, keeping their number of attempts."""
+    """Dead letters or parked payloads wait again; their attempts begin anew."""
     found = conn.execute(
         """
-        INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date, attempts)
-        SELECT p.id, p.partition_date, max(o.attempts)
+        INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
+        SELECT DISTINCT p.id, p.partition_date
         FROM lightfast.outcomes o JOIN lightfast.raw_payloads p ON p.id = o.raw_payload_id
         WHERE o.status = ANY(%s) AND (%s::bigint IS NULL OR o.workspace_id = %s)
-        GROUP BY 1, 2
         ON CONFLICT DO NOTHING
         """,
         (list(statuses), workspace_id, workspace_id),

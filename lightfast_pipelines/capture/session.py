@@ -7,27 +7,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from lightfast_pipelines.capture.batch import CaptureReport, capture
 from lightfast_pipelines.capture.kept import KeptReadings
 from lightfast_pipelines.capture.requeue import requeue_days
+from lightfast_pipelines.capture.time_limit import TimeLimit
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import let_others_in
 from lightfast_pipelines.store.pending import queued
 
 # Between slices the time is looked at: some seconds of work.
 SLICE_ROWS = 2_000
+_TIME_LIMIT = TimeLimit()
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a run may take at most; `seconds` is looked at between slices."""
+    """What a run may take at most; `seconds` is looked at between slices, `time_limit` ends a batch."""
 
     rows: int
     seconds: float
     batch_rows: int
+    time_limit: TimeLimit = _TIME_LIMIT
 
 
 def take_waiting(
@@ -54,6 +57,7 @@ def take_waiting(
             now=datetime.now(UTC),
             progress=progress,
             kept=kept,
+            time_limit=bounds.time_limit,
         )
         total = report if total is None else joined(total, report)
     return total
@@ -83,7 +87,7 @@ def take_arriving(
         quiet += 1
         left = bounds.rows - total.deliveries
         if left > 0 and _any_waits(conn, days):
-            rest = Bounds(left, bounds.seconds - (time.monotonic() - began), bounds.batch_rows)
+            rest = replace(bounds, rows=left, seconds=bounds.seconds - (time.monotonic() - began))
             total = joined(total, take_waiting(conn, days, rest, progress, between))
             quiet = 0
     return total
@@ -100,6 +104,7 @@ def reprocess(
     days: Sequence[date],
     *,
     batch_rows: int,
+    time_limit: TimeLimit = _TIME_LIMIT,
     progress: Callable[[int], None] | None = None,
 ) -> CaptureReport:
     """Puts every delivery of these days back into the queue and captures them all.
@@ -110,7 +115,7 @@ def reprocess(
     # A day that still receives would otherwise never be done.
     rows = max(1, queued(conn, days))
     conn.commit()
-    bounds = Bounds(rows, float("inf"), batch_rows)
+    bounds = Bounds(rows, float("inf"), batch_rows, time_limit)
     return take_waiting(conn, days, bounds, progress, lambda: let_others_in(conn, "capture"))
 
 

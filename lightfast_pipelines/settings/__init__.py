@@ -140,6 +140,13 @@ class Settings(BaseSettings):
         alias="LIGHTFAST_BATCH_ROWS",
         description="Deliveries captured in one transaction.",
     )
+    batch_seconds: float = Field(
+        default=30.0,
+        allow_inf_nan=False,
+        gt=0,
+        alias="LIGHTFAST_BATCH_SECONDS",
+        description="How long such a transaction may take, besides 0.1 s a delivery and 5 s a MiB of bodies.",
+    )
     run_rows: int = Field(
         default=20_000,
         gt=0,

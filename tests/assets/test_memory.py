@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from lightfast_pipelines import settings as settings_module
 from lightfast_pipelines.assets import _turn
 from lightfast_pipelines.assets._days import Moments
 from lightfast_pipelines.assets.memory import TABLES
@@ -17,7 +18,10 @@ from lightfast_pipelines.definitions import build_definitions
 from lightfast_pipelines.partitions import range_tags
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_lock, job_locks
+from lightfast_pipelines.store.waiting import waiting_for_you
+from tests import poison
 from tests.arriving import arrive, count, link
+from tests.depth import size
 
 FIRST = date(2024, 5, 1)
 PENDING = {"lightfast/pending": "backlog"}
@@ -253,3 +257,25 @@ def test_two_states_current_at_once_stop_what_follows(
     assert not result.success
     assert materialized(result, "observations")
     assert not materialized(result, "embeddings")
+
+
+def test_a_run_ends_well_beside_one_tenants_payloads_that_cannot_be_captured(
+    instance: dg.DagsterInstance,
+    database: Database,
+    conn: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIGHTFAST_BATCH_SECONDS", "0.5")
+    settings_module.settings.cache_clear()
+    poison.tenants(conn)
+    poison.arrive(conn, list(poison.WAYS), poison=size(1, 5), every=size(4, 100))
+    poison.refuse(database)
+    while count(conn, "raw_queue"):
+        result = run(instance, database, poison.DAY, **PENDING)
+        assert result.success
+    settings_module.settings.cache_clear()
+    innocent = size(1, 5) * len(poison.WAYS) * (size(4, 100) - 1)
+    assert count(conn, "observations") == innocent
+    dead = [letter.cause for letter in waiting_for_you(conn, now=datetime.now(UTC)).dead]
+    assert all(any(reason in cause for cause in dead) for _, reason in poison.WAYS.values())
+    assert materialized(result, "embeddings")

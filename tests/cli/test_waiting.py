@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import shlex
 
+import pytest
+
+from lightfast_pipelines import settings as settings_module
 from lightfast_pipelines.store.waiting import waiting_for_you
+from tests import poison
 from tests.capture.deliveries import capture_all, workspace_with
 from tests.cli.conftest import Lightfast
+from tests.depth import size
 from tests.store.test_waiting import SOON, park
 
 
@@ -25,3 +30,24 @@ def test_the_command_shown_links_what_waits(lightfast: Lightfast) -> None:
         assert again.unlinked == []
         assert again.deliveries == {"parked": 1, "dlq": 1}
     assert "dead" in lightfast("waiting").stdout
+
+
+def test_process_captures_all_but_the_poison_which_waiting_lists_and_replay_takes_up(
+    lightfast: Lightfast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIGHTFAST_BATCH_SECONDS", "0.5")
+    settings_module.settings.cache_clear()
+    with lightfast.database.connect() as conn:
+        poison.tenants(conn)
+        poison.arrive(conn, list(poison.WAYS), poison=size(1, 5), every=size(4, 100))
+    poison.refuse(lightfast.database)
+    dead = size(1, 5) * len(poison.WAYS)
+    done = lightfast.json("process")
+    assert done["outcomes"] == {"delivered": dead * (size(4, 100) - 1), "dlq": dead}
+    causes = [row["cause"] for row in lightfast.json("waiting")["dead"]]
+    assert all(any(reason in cause for cause in causes) for _, reason in poison.WAYS.values())
+    with lightfast.database.connect("migrator", autocommit=True) as owner:
+        owner.execute("DROP TRIGGER refuse ON lightfast.observations")
+    assert lightfast.json("replay", "--status", "dlq") == {"queued": dead}
+    assert lightfast.json("process")["outcomes"] == {"delivered": dead}
+    assert lightfast.json("waiting")["dead"] == []

@@ -1,0 +1,108 @@
+"""How often a payload was taken without an end, and what follows from it.
+
+An attempt is noted before it begins, so one that ends the process (no memory left, a crash, a kill)
+is counted too. Each time a batch does not end well its payloads are taken again in a smaller one, in
+the end alone: so the one at fault is found, and the others are captured. It is at fault only if other
+payloads go through meanwhile; else the machine is, and nobody is blamed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from lightfast_pipelines.capture.reading import RawPayload, describe_error, load, within_bytes
+from lightfast_pipelines.store.database import Connection
+
+# In a batch, in a small one, and twice alone.
+MOST_ATTEMPTS = 4
+_SMALL_BATCH = 20
+# Payloads that were captured before and are captured once more, to see whether the machine is well.
+_PROBES = 3
+
+_log = logging.getLogger(__name__)
+
+
+def batch_rows(attempts: int, rows: int) -> int:
+    """How many payloads that were attempted so often go into one batch; `rows` is the usual number."""
+    if attempts == 0:
+        return rows
+    return min(rows, _SMALL_BATCH) if attempts == 1 else 1
+
+
+def take_again(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPayload]:
+    """A batch of payloads that were attempted before, those with the fewest attempts first."""
+    sizes = conn.execute(
+        """
+        SELECT q.raw_payload_id, q.attempts, coalesce(octet_length(b.body), 0)
+        FROM lightfast.raw_queue q
+        JOIN lightfast.raw_payloads p ON p.id = q.raw_payload_id
+        LEFT JOIN lightfast.raw_bodies b
+          ON b.raw_payload_id = p.id AND b.received_at = p.received_at
+        WHERE q.attempts > 0 AND (%(all)s OR q.partition_date = ANY(%(days)s))
+        ORDER BY q.attempts, q.partition_date, q.raw_payload_id
+        LIMIT %(rows)s
+        """,
+        {"all": days is None, "days": list(days or ()), "rows": min(rows, _SMALL_BATCH)},
+    ).fetchall()
+    if not sizes:
+        return []
+    fewest = sizes[0][1]
+    alike = [row for row in sizes if row[1] == fewest][: batch_rows(fewest, rows)]
+    return load(conn, within_bytes(alike))
+
+
+def begin(conn: Connection, raws: Sequence[RawPayload]) -> None:
+    """Notes in a transaction of its own that these payloads are about to be captured."""
+    # What a power cut forgets here is taken as if it had not been tried: no reason to wait for a disk.
+    conn.execute("SELECT set_config('synchronous_commit', 'off', true)")
+    _count(conn, raws, 1)
+    conn.commit()
+
+
+def take_back(conn: Connection, raws: Sequence[RawPayload]) -> None:
+    """The attempt under way was nobody's fault: it does not count."""
+    _count(conn, raws, -1)
+    conn.commit()
+
+
+def _count(conn: Connection, raws: Sequence[RawPayload], change: int) -> None:
+    conn.execute(
+        "UPDATE lightfast.raw_queue SET attempts = attempts + %s WHERE raw_payload_id = ANY(%s)",
+        (change, [raw.id for raw in raws]),
+    )
+
+
+def others_go_through(
+    conn: Connection, suspects: Sequence[RawPayload], try_out: Callable[[RawPayload], None]
+) -> bool | None:
+    """Whether the machine captures other payloads at this moment; None where there is none to try.
+
+    `try_out` captures a payload that was captured before; what it writes is rolled back.
+    """
+    known = conn.execute(
+        """
+        SELECT id FROM (
+          SELECT p.id, octet_length(b.body) AS size
+          FROM lightfast.outcomes o JOIN lightfast.raw_payloads p ON p.id = o.raw_payload_id
+          JOIN lightfast.raw_bodies b ON b.raw_payload_id = p.id AND b.received_at = p.received_at
+          WHERE o.status = 'delivered' AND o.raw_payload_id <> ALL(%s)
+            AND NOT EXISTS (SELECT FROM lightfast.raw_queue q WHERE q.raw_payload_id = p.id)
+          ORDER BY o.id DESC LIMIT 20
+        ) latest ORDER BY size, id LIMIT %s
+        """,
+        ([raw.id for raw in suspects], _PROBES),
+    ).fetchall()
+    conn.rollback()
+    for (identifier,) in known:
+        [probe] = load(conn, {identifier: 0})
+        try:
+            try_out(probe)
+        except Exception as error:
+            _log.warning("payload %d does not go through now: %s", probe.id, describe_error(error))
+        else:
+            return True
+        finally:
+            conn.rollback()
+    return False if known else None

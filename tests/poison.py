@@ -1,0 +1,109 @@
+"""Deliveries that cannot be captured: a real Postgres refuses them as it would for a real cause.
+
+A trigger of the test's stands in for the cause, so that each way to fail can be had: what really
+overflows or is too long is bounded before it gets there.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
+
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.inbox import Delivery, insert_deliveries
+from tests.capture.deliveries import workspace_with
+from tests.providers.github import payloads as github
+
+ATTACKER, OTHERS = 1, (2, 3)
+DAY = date(2024, 5, 1)
+
+# Way to fail -> what Postgres does for a title that names it, and words of the reason that is kept.
+WAYS: dict[str, tuple[str, str]] = {
+    "too-long": (
+        "INSERT INTO lightfast.indexed VALUES ("
+        "  (SELECT string_agg(encode(sha512(n::text::bytea), 'base64'), '')"
+        "   FROM generate_series(1, 100) n));",
+        "index row",
+    ),
+    "bad-encoding": (
+        r"PERFORM convert_from('\xff'::bytea, 'UTF8');",
+        "invalid byte sequence",
+    ),
+    "overflow": ("PERFORM 2147483647::integer + length(NEW.title);", "out of range"),
+    "not-a-number": ("PERFORM ('1e400'::text)::float8;", "out of range"),
+    "no-such-time": ("PERFORM ('10000000-01-01'::text)::timestamptz;", "out of range"),
+    "constraint": ("INSERT INTO lightfast.indexed VALUES (NULL);", "not-null constraint"),
+    "recursion": ("PERFORM lightfast.descend(1);", "stack depth limit"),
+    "time": ("PERFORM pg_sleep(100000);", "statement timeout"),
+    "deadlock": ("RAISE 'of the machine' USING ERRCODE = '40P01';", "of the machine"),
+    "disk": ("RAISE 'could not extend' USING ERRCODE = '53100';", "could not extend"),
+    "bug": ("PERFORM nowhere FROM lightfast.observations LIMIT 1;", "does not exist"),
+}
+
+
+def refuse(database: Database, *ways: str) -> None:
+    """From now on Postgres fails for observations whose title names one of these ways."""
+    cases = "\n".join(
+        f"WHEN NEW.title LIKE '%poison {way}.%' THEN {WAYS[way][0]}" for way in ways or WAYS
+    )
+    with database.connect("migrator", autocommit=True) as owner:
+        owner.execute("CREATE TABLE lightfast.indexed (value text NOT NULL)")
+        owner.execute("CREATE INDEX ON lightfast.indexed (value)")
+        owner.execute("GRANT ALL ON lightfast.indexed TO lightfast_pipeline")
+        owner.execute(
+            """
+            CREATE FUNCTION lightfast.descend(n integer) RETURNS integer LANGUAGE plpgsql AS
+            $$ BEGIN RETURN lightfast.descend(n + 1); END $$
+            """
+        )
+        owner.execute(
+            f"""
+            CREATE FUNCTION lightfast.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+              CASE {cases} ELSE NULL; END CASE;
+              RETURN NEW;
+            END $$
+            """.encode()
+        )
+        owner.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON lightfast.observations"
+            " FOR EACH ROW EXECUTE FUNCTION lightfast.refuse()"
+        )
+
+
+def tenants(conn: Connection) -> None:
+    """Three organisations with a repository each; the first one's sends the poison."""
+    for repository in (ATTACKER, *OTHERS):
+        workspace_with(conn, f"tenant-{repository}", repository, org_id=f"org-{repository}")
+
+
+def opened(repository: int, number: int, title: str) -> Delivery:
+    return Delivery(
+        provider="github",
+        delivery_id=f"{repository}-{number}",
+        event_type="issues",
+        body=github.encoded(
+            github.issue("opened", number, f"acme/shop-{repository}", repository, title=title)
+        ),
+        headers={},
+        received_at=datetime.combine(DAY, time(10), UTC),
+        partition_date=DAY,
+        ingestion_source="webhook",
+        verified_by="env:GITHUB_WEBHOOK_SECRET",
+    )
+
+
+def arrive(conn: Connection, ways: Sequence[str], *, poison: int, every: int) -> None:
+    """Of each way `poison` deliveries, each as one of `every` that come in a mixed order."""
+    deliveries: list[Delivery] = []
+    for way in ways:
+        for _ in range(poison):
+            number = len(deliveries) + 1
+            deliveries.append(opened(ATTACKER, number, f"A poison {way}. {number}"))
+            for innocent in range(1, every):
+                repository = (ATTACKER, *OTHERS)[innocent % 3]
+                deliveries.append(opened(repository, number + innocent, "An honest issue"))
+    random.Random(7).shuffle(deliveries)
+    insert_deliveries(conn, deliveries)
+    conn.commit()
