@@ -41,8 +41,9 @@ from lightfast_pipelines.capture.observations import (
     write_sources,
 )
 from lightfast_pipelines.capture.outcomes import mark_changed, requeue_waiting, write_outcomes
-from lightfast_pipelines.capture.place_names import add_names, stubs_named
+from lightfast_pipelines.capture.place_names import add_names, stubs_named, withdraw_names
 from lightfast_pipelines.capture.reading import RawPayload, ReadPayload, describe_error, read, take
+from lightfast_pipelines.capture.repeats import without_repeated_changes, without_repeats
 from lightfast_pipelines.capture.routing import (
     Outcome,
     decide,
@@ -261,13 +262,16 @@ def capture_batch(
     payloads = {raw.id: raw for raw in raws}
     readings = [read(raw) for raw in raws]
     kept.keep(readings)
+    readings, displaced = without_repeated_changes(conn, readings)
     reached = reach(conn, readings)
     delivered = previously_delivered(conn, list(payloads))
-    outcomes = [
+    decided = [
         one for reading in readings for one in decide(reading, reached[reading.raw.id], delivered)
     ]
+    outcomes = without_repeats(conn, payloads, decided)
     apply_lifecycle(conn, readings)
-    renamed = stubs_named(conn, add_names(conn, readings, reached))
+    names = withdraw_names(conn, displaced) | add_names(conn, readings, reached)
+    renamed = stubs_named(conn, names)
     facts = gather(conn, payloads, _without_bodiless(readings, outcomes), kept)
     written = _write(conn, facts, renamed)
     write_outcomes(conn, list(payloads), outcomes, now)

@@ -78,7 +78,12 @@ def settle(conn: Connection, subjects: Sequence[Subject], before: Collection[Sub
     """
     found = conn.execute(
         """
-        SELECT l.provider, l.subject_kind, l.subject_id, l.change, l.value, l.reason
+        SELECT provider, subject_kind, subject_id, change, value, reason FROM (
+        -- One body that several secrets verified says it once: at its first receipt.
+        SELECT DISTINCT ON (
+                 l.provider, l.subject_kind, l.subject_id, l.change, p.body_sha256,
+                 CASE WHEN p.ingestion_source IN ('webhook', 'manual') THEN 0 ELSE p.id END)
+               l.*, p.body_sha256
         FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (provider, subject_kind, subject_id)
         JOIN lightfast.lifecycle_events l USING (provider, subject_kind, subject_id)
         JOIN lightfast.raw_payloads p ON p.id = l.raw_payload_id
@@ -92,7 +97,11 @@ def settle(conn: Connection, subjects: Sequence[Subject], before: Collection[Sub
                  SELECT FROM lightfast.resources r
                  WHERE r.provider = l.provider AND r.provider_resource_id = l.subject_id
                    AND 'installation:' || r.installation_id = p.verified_by))
-        ORDER BY l.provider, l.subject_kind, l.subject_id, l.occurred_at, p.body_sha256, l.change
+        ORDER BY l.provider, l.subject_kind, l.subject_id, l.change, p.body_sha256,
+                 CASE WHEN p.ingestion_source IN ('webhook', 'manual') THEN 0 ELSE p.id END,
+                 p.received_at, p.delivery_id COLLATE "C", p.id
+        ) once
+        ORDER BY provider, subject_kind, subject_id, occurred_at, body_sha256, change
         """,
         [list(column) for column in zip(*subjects, strict=True)],
     )

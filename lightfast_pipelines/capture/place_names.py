@@ -81,6 +81,43 @@ def add_names(conn: Connection, payloads: Iterable[ReadPayload], reached: Reach)
     return stale | _under_new_owners(conn, stale)
 
 
+def withdraw_names(conn: Connection, displaced: Iterable[ReadPayload]) -> set[str]:
+    """Takes back what these payloads said without a time, which was dated by their receipt: the same
+    body was received before. Returns the names that may mean another place now."""
+    claims = {
+        (name.alias, name.place, payload.raw.received_at)
+        for payload in displaced
+        if payload.route is not None
+        for name in payload.route.names
+        if name.at is None
+    }
+    if not claims:
+        return set()
+    columns = [list(column) for column in zip(*sorted(claims), strict=True)]
+    rows = conn.execute(
+        """
+        DELETE FROM lightfast.place_names n
+        USING unnest(%s::text[], %s::text[], %s::timestamptz[]) AS k (alias, place, at)
+        WHERE n.alias = k.alias AND n.place = k.place AND n.first_at = k.at AND n.last_at = k.at
+        RETURNING n.alias, n.place
+        """,
+        columns,
+    ).fetchall()
+    # Others of that day said it as well.
+    rows += conn.execute(
+        """
+        UPDATE lightfast.place_names n SET last_at = n.first_at
+        FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) AS k (alias, place, at)
+        WHERE n.alias = k.alias AND n.place = k.place AND n.first_at < k.at AND n.last_at = k.at
+        RETURNING n.alias, n.place
+        """,
+        columns,
+    ).fetchall()
+    _show_names(conn, {place for _, place in rows})
+    names = {alias for alias, _ in rows}
+    return names | _under_new_owners(conn, names)
+
+
 def _under_new_owners(conn: Connection, aliases: set[str]) -> set[str]:
     """The names that these have since their owners are called otherwise."""
     found: set[str] = set()

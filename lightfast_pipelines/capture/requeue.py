@@ -30,6 +30,7 @@ DERIVED = (
     "entity_aliases",
     "entities",
     "place_names",
+    "first_receipts",
     "identity_mentions",
     "observation_sources",
     "observations",

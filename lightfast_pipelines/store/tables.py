@@ -631,6 +631,43 @@ observation_sources = Table(
     comment="Which payloads state an observation.",
 )
 
+first_receipts = Table(
+    "first_receipts",
+    metadata,
+    _col(
+        "workspace_id",
+        BigInteger,
+        "Workspace in which the body states its facts; null for changes of connections, resources and names.",
+        _ref("workspaces.id"),
+        nullable=True,
+    ),
+    _col(
+        "verified_for",
+        Text,
+        "Secret and organisation that vouch for it; empty where a workspace is named.",
+    ),
+    _col("provider", Text, "Provider that sent it."),
+    _col("body_sha256", LargeBinary, "SHA-256 of the body."),
+    _col(
+        "raw_payload_id",
+        BigInteger,
+        "The first delivery of this body; any other states nothing.",
+        _ref("raw_payloads.id"),
+        index=True,
+    ),
+    Index(
+        "uq_first_receipts",
+        "body_sha256",
+        "provider",
+        "verified_for",
+        "workspace_id",
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    ),
+    Index("ix_first_receipts_workspace", "workspace_id"),
+    comment="Which delivery of a body counts, as the same body may be sent again under other ids.",
+)
+
 entities = Table(
     "entities",
     metadata,

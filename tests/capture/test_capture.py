@@ -158,7 +158,9 @@ def test_an_issue_reopened_twice_is_two_reopenings(conn: Connection) -> None:
 def test_two_deliveries_of_one_fact_fold_into_one_observation(conn: Connection) -> None:
     workspace_with(conn)
     payload = github.pull_request()
-    receive(conn, [delivery("pull_request", payload, "a"), delivery("pull_request", payload, "b")])
+    # A webhook of the organisation and one of the repository tell the same in other bytes.
+    other = {**payload, "organization": {"id": 70, "login": "acme"}}
+    receive(conn, [delivery("pull_request", payload, "a"), delivery("pull_request", other, "b")])
     capture_all(conn, batch_rows=1)
     assert one(conn, "SELECT count(*) FROM lightfast.observations") == 1
     assert one(conn, "SELECT count(*) FROM lightfast.observation_sources") == 2
