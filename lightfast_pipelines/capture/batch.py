@@ -269,8 +269,8 @@ def capture_batch(
         one for reading in readings for one in decide(reading, reached[reading.raw.id], delivered)
     ]
     outcomes = without_repeats(conn, payloads, decided)
-    apply_lifecycle(conn, readings)
-    names = withdraw_names(conn, displaced) | add_names(conn, readings, reached)
+    settled = apply_lifecycle(conn, readings)
+    names = withdraw_names(conn, displaced) | add_names(conn, readings, reached, settled)
     renamed = stubs_named(conn, names)
     facts = gather(conn, payloads, _without_bodiless(readings, outcomes), kept)
     written = _write(conn, facts, renamed)

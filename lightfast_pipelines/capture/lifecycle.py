@@ -32,10 +32,10 @@ _COLUMNS = (
 )
 
 
-def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> int:
+def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> set[Subject]:
     """Records the lifecycle events of these payloads and brings their subjects up to date.
 
-    Returns how many events there were. What a payload stated under older rules and no longer does is
+    Returns these subjects. What a payload stated under older rules and no longer does is
     taken back.
     """
     payloads = list(payloads)
@@ -63,12 +63,13 @@ def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> int:
     ).fetchall()
     before = {(row[0], row[1], row[2]) for row in deleted}
     if not rows and not before:
-        return 0
+        return set()
     staged = stage(conn, "lifecycle_events", _COLUMNS, rows.values())
     names = ", ".join(_COLUMNS)
     conn.execute(f"INSERT INTO lightfast.lifecycle_events ({names}) SELECT {names} FROM {staged}")
-    settle(conn, sorted({row[1:4] for row in rows.values()} | before), before)
-    return len(rows)
+    subjects = {row[1:4] for row in rows.values()} | before
+    settle(conn, sorted(subjects), before)
+    return subjects
 
 
 def settle(conn: Connection, subjects: Sequence[Subject], before: Collection[Subject] = ()) -> None:

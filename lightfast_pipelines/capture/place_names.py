@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime
 from itertools import pairwise
 
+from lightfast_pipelines.capture.lifecycle import Subject
 from lightfast_pipelines.capture.reading import ReadPayload
 from lightfast_pipelines.capture.routing import Reach
-from lightfast_pipelines.domain.events import Lifecycle
 from lightfast_pipelines.domain.keys import owner_alias
 from lightfast_pipelines.store.database import Connection
 
@@ -29,8 +29,16 @@ Tenure = Sequence[tuple[datetime | None, str]]
 """(since, place), oldest first; the first holds for all that came before as well (since None)."""
 
 
-def add_names(conn: Connection, payloads: Iterable[ReadPayload], reached: Reach) -> set[str]:
-    """Records what these payloads say; returns the names (aliases) that may mean another place now."""
+def add_names(
+    conn: Connection,
+    payloads: Iterable[ReadPayload],
+    reached: Reach,
+    settled: Iterable[Subject] = (),
+) -> set[str]:
+    """Records what these payloads say; returns the names (aliases) that may mean another place now.
+
+    The `settled` subjects were named by what changed them: resources among them are named anew.
+    """
     claims: dict[tuple[str, str, str, date, bool], tuple[datetime, datetime, str]] = {}
     orgs = _verified_for(conn, payloads := [one for one in payloads if one.route])
     owners = _installations_of(conn, payloads)
@@ -49,7 +57,11 @@ def add_names(conn: Connection, payloads: Iterable[ReadPayload], reached: Reach)
                 first, last, shown = claims.get(key, (at, at, name.shown))
                 shown = max((last, shown), (at, name.shown))[1]
                 claims[key] = (min(first, at), max(last, at), shown)
-    shown_again = {key[2] for key in claims} | _changed_resources(payloads)
+    shown_again = {key[2] for key in claims} | {
+        f"{provider}:ref:{identifier}"
+        for provider, kind, identifier in settled
+        if kind == "resource"
+    }
     if not claims:
         _show_names(conn, shown_again)
         return set()
@@ -137,17 +149,6 @@ def _under_new_owners(conn: Connection, aliases: set[str]) -> set[str]:
             break
         found |= aliases
     return found
-
-
-def _changed_resources(payloads: Iterable[ReadPayload]) -> set[str]:
-    """Places of the resources that the payloads change: those were named by what changed them."""
-    return {
-        f"{payload.raw.provider}:ref:{event.subject_id}"
-        for payload in payloads
-        if isinstance(payload.reading, Lifecycle)
-        for event in payload.reading.events
-        if event.subject_kind == "resource"
-    }
 
 
 def _verified_for(conn: Connection, payloads: Sequence[ReadPayload]) -> dict[str, str]:

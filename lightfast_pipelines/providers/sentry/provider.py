@@ -61,7 +61,7 @@ class Sentry:
     """`contract.Provider` for sentry.io and Sentry on one's own servers."""
 
     name = "sentry"
-    rule_version = 5
+    rule_version = 6
     default_events = frozenset(rule.event for rule in _RULES if rule.outcome == "delivered")
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(

@@ -68,7 +68,7 @@ class Vercel:
     """`contract.Provider` for vercel.com, as an integration or a team's own webhook."""
 
     name = "vercel"
-    rule_version = 5
+    rule_version = 6
     default_events = frozenset(rule.event for rule in _RULES if rule.outcome == "delivered")
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset({"content-type", "user-agent", "x-vercel-id", "x-vercel-signature"})
