@@ -1,77 +1,125 @@
 """From a delivery's bytes to a JSON object whose text can be stored, the same for every provider.
 
-The one place where text is made storable; what an object says is read by its provider.
+The one place where text is made storable; what an object says is read by its provider. How much one
+body may hold is bounded in `json_bounds.py`.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from lightfast_pipelines.providers import json_bounds
 from lightfast_pipelines.providers.contract import MalformedBody
 
-# Parsers give up at a depth that depends on the stack they are called from; a fixed limit makes
-# the door and a later reading agree. Providers' own payloads are under 20 deep.
-NESTING_LIMIT = 256
 REPLACEMENT = "\ufffd"
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _DIGITS_OF_A_NUMBER = 400  # more than any float has; an int of thousands of digits is a trap
+# Read whole at the door too, where the cheap check has a complaint: the full reading words it better.
+_SMALL = 64 * 1024
+_PIECE = 256 * 1024
+_LARGEST_PLAIN = 4096
 
 
 class _AnyObject(msgspec.Struct):
-    """An object of which no field is wanted: checks the syntax at a third of the cost."""
+    """An object of which no field is wanted: its parts are skipped and none is built."""
 
 
-_check = msgspec.json.Decoder(_AnyObject).decode
+_Fields = TypeVar("_Fields", bound=msgspec.Struct)
+
+_any_object = msgspec.json.Decoder(_AnyObject)
 _decode = msgspec.json.Decoder().decode
 
 
 def check(content: bytes) -> None:
-    """Raises MalformedBody unless `payload` would read the bytes. For the door: does no more."""
-    if _brackets(content) <= NESTING_LIMIT:
+    """Raises MalformedBody unless the bytes are an object of JSON. For the door: builds nothing.
+
+    What is JSON but more than `payload` takes may pass: it is stored, and capture makes a dead letter
+    of it, which says the bound. Only a small body is refused at once.
+    """
+    fields(content, _any_object)
+
+
+def fields(content: bytes, wanted: msgspec.json.Decoder[_Fields]) -> _Fields:
+    """Some fields of the object, after the check that `check` makes. All others are skipped, none is built.
+
+    Each wanted field is a `msgspec.Raw`, empty by default. Of a name that comes twice the last counts,
+    as in `payload`, however it is escaped.
+    """
+    is_small = len(content) <= _SMALL
+    if is_small and json_bounds.may_be_too_deep(content):
+        payload(content)
+    _check_utf8(content)
+    try:
         try:
-            _check(content)
-            content.decode()  # the syntax check skips over text without looking at its bytes
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass  # the full reading knows more forms and says what is wrong
-        else:
-            return
-    payload(content)
+            return wanted.decode(content)
+        except msgspec.DecodeError:
+            # Half of a surrogate pair is valid JSON, and msgspec takes none. Any character does here.
+            harmless = content.replace(b"\\ud", b"\\uf").replace(b"\\uD", b"\\uf")
+            return wanted.decode(harmless)
+    except RecursionError:
+        raise MalformedBody("the JSON is nested too deeply") from None
+    except msgspec.DecodeError as error:
+        if is_small:
+            payload(content)
+        raise MalformedBody(f"expected a JSON object: {str(error)[:200]}") from None
+
+
+def plain(field: msgspec.Raw) -> str | int | float | bool | None:
+    """What a field of `fields` holds, as `payload` has it; None where it is absent, an array or an object,
+    or larger than any name, id or time."""
+    raw = bytes(field)
+    if not raw or len(raw) > _LARGEST_PLAIN or raw.startswith((b"{", b"[")):
+        return None
+    found = payload(b'{"field":%b}' % raw)["field"]
+    return found if isinstance(found, str | int | float) else None
 
 
 def payload(content: bytes) -> dict[str, Any]:
     """The object, its text free of NUL and lone surrogates (U+FFFD). Raises MalformedBody."""
-    if not content.strip():
+    if not content or content.isspace():
         raise MalformedBody("expected a JSON object, the body is empty")
+    json_bounds.check(content)
+    _check_utf8(content)
     try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedBody(f"expected UTF-8, byte {error.start} is not") from None
-    try:
-        value, is_odd = _parse(content, text)
+        value, is_odd = _parse(content)
     except RecursionError:
         raise MalformedBody("the JSON is nested too deeply") from None
     except ValueError as error:
         raise MalformedBody(f"expected a JSON object: {str(error)[:200]}") from None
     if not isinstance(value, dict):
         raise MalformedBody(f"expected a JSON object, found {_kind(value)}")
-    if _brackets(content) > NESTING_LIMIT and _is_deeper_than(NESTING_LIMIT, value):
-        raise MalformedBody("the JSON is nested too deeply")
-    return _storable(value) if is_odd or "\\u0000" in text else value
+    return _storable(value) if is_odd or b"\\u0000" in content else value
 
 
-def _parse(content: bytes, text: str) -> tuple[Any, bool]:
+def _check_utf8(content: bytes) -> None:
+    """By pieces: as one text, a body with a single emoji takes four times its size."""
+    if content.isascii():
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(content)
+    for start in range(0, len(content), _PIECE):
+        try:
+            decoder.decode(view[start : start + _PIECE], start + _PIECE >= len(content))
+        except UnicodeDecodeError as error:
+            # The bytes that the decoder held back are before this piece.
+            at = start + error.start - (len(error.object) - len(view[start : start + _PIECE]))
+            raise MalformedBody(f"expected UTF-8, byte {at} is not") from None
+
+
+def _parse(content: bytes) -> tuple[Any, bool]:
     """The value, and whether its text may hold lone surrogates."""
     try:
         return _decode(content), False
     except msgspec.DecodeError:
         # Valid JSON may hold half of a surrogate pair or a number out of range, which the fast
         # parser refuses; the standard library's takes both and words its errors better.
-        return json.loads(text, parse_int=_int, parse_constant=_no_constant), True
+        return json.loads(content.decode(), parse_int=_int, parse_constant=_no_constant), True
 
 
 def _int(digits: str) -> int | float:
@@ -80,24 +128,6 @@ def _int(digits: str) -> int | float:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def _brackets(content: bytes) -> int:
-    return content.count(b"{") + content.count(b"[")
-
-
-def _is_deeper_than(limit: int, value: Any) -> bool:
-    level = [value]
-    for _ in range(limit):
-        level = [child for parent in level for child in _children(parent)]
-        if not level:
-            return False
-    return True
-
-
-def _children(value: Any) -> list[Any]:
-    children = value.values() if isinstance(value, dict) else value
-    return [child for child in children if isinstance(child, dict | list)]
 
 
 def _storable(value: Any) -> Any:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from lightfast_pipelines.domain.events import (
     Filtered,
     Lifecycle,
@@ -38,6 +40,13 @@ _RULES = (
 )
 
 
+class _Envelope(msgspec.Struct):
+    event: msgspec.Raw = msgspec.Raw()
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+
+
 class AcmeCi:
     """`contract.Provider` for the imaginary acme-ci.example."""
 
@@ -64,11 +73,11 @@ class AcmeCi:
         if verified_by is None:
             return Refused(401, "signature missing or not valid")
         try:
-            payload = json_body.payload(body)
+            fields = json_body.fields(body, _ENVELOPE)
         except MalformedBody as error:
             return Refused(400, str(error))
         # The event's name is the signed body's: a header could be anybody's.
-        event = name_of(payload, "event")
+        event = name_of({"event": json_body.plain(fields.event)}, "event")
         if event is None:
             return Refused(400, "field event is missing")
         # Acme sends again under the same id; without one, the same bytes are the same delivery.

@@ -11,6 +11,8 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
 from lightfast_pipelines.providers import json_body
 from lightfast_pipelines.providers.contract import (
@@ -86,6 +88,14 @@ _RULES = (
 _LONGEST_HEADER = 200
 
 
+class _Envelope(msgspec.Struct):
+    type: msgspec.Raw = msgspec.Raw()
+    webhookTimestamp: msgspec.Raw = msgspec.Raw()  # noqa: N815 - Linear's name
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+
+
 class Linear:
     """`contract.Provider` for Linear."""
 
@@ -115,13 +125,17 @@ class Linear:
         if verified_by is None:
             return Refused(401, "signature missing or not valid")
         try:
-            payload = json_body.payload(body)
+            fields = json_body.fields(body, _ENVELOPE)
         except MalformedBody as error:
             return Refused(400, str(error))
-        untimely = signature.why_untimely(payload, now, self._tolerance())
+        envelope = {
+            "type": json_body.plain(fields.type),
+            "webhookTimestamp": json_body.plain(fields.webhookTimestamp),
+        }
+        untimely = signature.why_untimely(envelope, now, self._tolerance())
         if untimely is not None:
             return Refused(401, untimely)
-        event = (name_of(payload, "type") or "").strip()
+        event = (name_of(envelope, "type") or "").strip()
         if not _is_word(event):
             return Refused(400, "expected the event's name in the body's `type`")
         named = headers.get("linear-event", "").strip()

@@ -108,7 +108,7 @@ class Sentry:
         if abs(now - sent_at) > tolerance:
             return Refused(401, "Sentry-Hook-Timestamp is too far from now")
         try:
-            told = shape.resource_of(json_body.payload(body))
+            told = shape.resource_in(body)
         except MalformedBody as found:
             return Refused(400, str(found))
         event = resource.strip()

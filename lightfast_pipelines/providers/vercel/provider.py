@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
 from lightfast_pipelines.providers import json_body
@@ -64,6 +66,14 @@ _LONGEST_FIELD = 200
 _RESOURCE_ID = re.compile(r"(prj|team|icfg)_\w{3,100}|Qm\w{44}", re.ASCII)
 
 
+class _Envelope(msgspec.Struct):
+    type: msgspec.Raw = msgspec.Raw()
+    id: msgspec.Raw = msgspec.Raw()
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+
+
 class Vercel:
     """`contract.Provider` for vercel.com, as an integration or a team's own webhook."""
 
@@ -91,13 +101,13 @@ class Vercel:
         if verified_by is None:
             return Refused(401, "signature missing or not valid")
         try:
-            payload = json_body.payload(body)
+            fields = json_body.fields(body, _ENVELOPE)
         except MalformedBody as error:
             return Refused(400, str(error))
-        event = _short(payload, "type")
+        event = _short(json_body.plain(fields.type))
         if event is None:
             return Refused(400, "field type is missing or not of Vercel's form")
-        delivery = _short(payload, "id") or hashlib.sha256(body).hexdigest()
+        delivery = _short(json_body.plain(fields.id)) or hashlib.sha256(body).hexdigest()
         return Accepted(delivery, event, verified_by)
 
     def decode(
@@ -173,8 +183,7 @@ class Vercel:
         return current_type(event_type)
 
 
-def _short(payload: Mapping[str, Any], field: str) -> str | None:
-    found = payload.get(field)
+def _short(found: object) -> str | None:
     if not isinstance(found, str) or not found.isprintable():
         return None
     return found.strip() if 0 < len(found.strip()) <= _LONGEST_FIELD else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote_to_bytes, urlencode
 
 import pytest
 from hypothesis import given
@@ -13,11 +13,24 @@ from hypothesis import strategies as st
 
 from lightfast_pipelines.providers.contract import Accepted, MalformedBody, Refused, Secret
 from lightfast_pipelines.providers.github import PROVIDER
-from lightfast_pipelines.providers.json_body import NESTING_LIMIT
-from tests.providers.github.payloads import delivery_headers
+from lightfast_pipelines.providers.github.body import _unquoted
+from lightfast_pipelines.providers.json_bounds import NESTING_LIMIT
+from tests.providers.github.payloads import (
+    commit,
+    delivery_headers,
+    encoded,
+    pull_request,
+    push,
+)
 
 SECRET = Secret("env:GITHUB_WEBHOOK_SECRET", b"secret")
 FORM = {"content-type": "application/x-www-form-urlencoded"}
+CONTENT_TYPES = (
+    "application/json",
+    "application/json; charset=utf-16",
+    FORM["content-type"],
+    "Application/X-WWW-Form-URLencoded; charset=latin-1",
+)
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 
@@ -70,21 +83,80 @@ def test_a_form_carries_its_payload_in_a_field() -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b'{"a":1}', "payload"),
-        (b"", "payload"),
-        (b"other=1", "payload"),
-        (b"payload=%7B%7D&payload=%7B%7D", "found 2"),
+        (b"payload=%7B%7D&payload=%7B%7D", "1 more"),
+        (b"payload=%7B%7D&", "1 more"),
+        (b"payload=%7B%7D" + b"&a=1" * 1000, "1000 more"),
         (b"payload=%FF", "UTF-8"),
         (b"payload=\xff", "UTF-8"),
-        (b"payload=", "payload"),
+        (b"payload=%C0%AF", "UTF-8"),
+        (b"payload=%7B%22a%22%3A1%2", "escape"),
+        (b"payload=%7B%zz%7D", "escape"),
+        (b"payload=", "empty"),
         (b"payload=%5B%5D", "JSON object"),
-        (b"&".join(b"a=1" for _ in range(1000)), "payload"),
+        (b"payload=payload=%7B%7D", "JSON object"),
+        (b"payload=%7B%7D%0A%7B%7D", "JSON object"),
     ],
 )
 def test_a_form_without_one_good_payload_is_400(body: bytes, words: str) -> None:
     status, message = refusal(offered(body, content_type=FORM["content-type"]))
     assert status == 400
     assert words in message
+    with pytest.raises(MalformedBody):
+        PROVIDER.decode(body, FORM)
+
+
+FORGED = urlencode({"payload": '{"forged":true}'}).encode()
+
+
+@pytest.mark.parametrize("content_type", ["", *CONTENT_TYPES])
+@pytest.mark.parametrize(
+    "around",
+    [
+        b'{"comment":"a&%b"}',
+        b'{"comment":"&%b&"}',
+        b'\n\t {"comment":"a\\n&%b"}',
+        b'{"a&%b&":1}',
+        b'{"a":{"b":["%b"]}}',
+    ],
+)
+def test_text_in_json_is_never_a_form_whatever_the_header_says(
+    around: bytes, content_type: str
+) -> None:
+    body = around % FORGED
+    assert isinstance(offered(body, content_type=content_type), Accepted)
+    assert PROVIDER.decode(body, {"content-type": content_type}) == json.loads(body)
+
+
+@pytest.mark.parametrize("content_type", ["", *CONTENT_TYPES])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'"' + FORGED + b'"',
+        b'\xef\xbb\xbf{"comment":"&' + FORGED + b'"}',
+        b'{"a":1}\n{"comment":"&' + FORGED + b'"}',
+        b"[1]&" + FORGED,
+        b"other=1&" + FORGED,
+        b"&" + FORGED,
+        b" " + FORGED,
+        b"%70ayload=%7B%7D",
+        b"Payload=%7B%7D",
+        '{"comment":"&payload=%7B%7D"}'.encode("utf-16"),
+        '{"comment":"&payload=%7B%7D"}'.encode("utf-16-le"),
+        b'{"comment":"\xc0\xa2&payload=%7B%7D"}',
+    ],
+)
+def test_what_is_neither_an_object_nor_the_one_field_is_not_read_at_all(
+    body: bytes, content_type: str
+) -> None:
+    assert refusal(offered(body, content_type=content_type))[0] == 400
+    with pytest.raises(MalformedBody):
+        PROVIDER.decode(body, {"content-type": content_type})
+
+
+@given(st.lists(st.sampled_from([b"%0A", b"%3d", b"=", b"\r\n", b" ", b"_", b"+", b"\xff", b"a"])))
+def test_a_form_is_unquoted_as_forms_are(parts: list[bytes]) -> None:
+    value = b"".join(parts)
+    assert _unquoted(value) == unquote_to_bytes(value.replace(b"+", b" "))
 
 
 @pytest.mark.parametrize(
@@ -185,3 +257,15 @@ def test_what_the_door_accepts_can_be_decoded_into_storable_text_and_nothing_els
         assert answer.status == 400
         with pytest.raises(MalformedBody):
             PROVIDER.decode(body, {})
+
+
+def test_the_largest_that_github_sends_is_read() -> None:
+    files = tuple(f"packages/shop/src/components/part-{number}.tsx" for number in range(20))
+    commits = [commit(f"Change part {number}", modified=files) for number in range(2048)]
+    described = pull_request("opened", number=5, body='[{,"' * 16_384)
+    for event, payload in (("push", push(commits)), ("pull_request", described)):
+        body = encoded(payload)
+        form = urlencode({"payload": body}).encode()
+        assert isinstance(offered(body, x_github_event=event), Accepted)
+        assert isinstance(offered(form, x_github_event=event), Accepted)
+        assert PROVIDER.decode(body, {}) == PROVIDER.decode(form, {}) == payload
