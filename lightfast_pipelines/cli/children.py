@@ -1,31 +1,37 @@
-"""Child processes of `up` and `demo`: started, watched, and ended with everything they started.
+"""Child processes of `up` and `demo`: started, started again, and ended with everything they started.
 
 Knows processes and log files only; which processes these are stands in `stack.py`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-import psutil
-
+from lightfast_pipelines.cli import warden
+from lightfast_pipelines.cli.console import say
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.store.private_folders import make_private
 
-GRACE_SECONDS = 8.0
+GRACE_SECONDS = warden.GRACE_SECONDS
+# How long a dead child stays dead, by how often it died lately; who dies more often is given up.
+PAUSES = (0.0, 1.0, 2.0, 4.0)
+MOST_DEATHS = 5
+DEATHS_WITHIN_SECONDS = 60.0
+VITAL_PAUSE_SECONDS = 30.0
 LOG_BYTES = 5 * 1024 * 1024
 KEPT_LOGS = 3
 TAIL_LINES = 12
@@ -79,6 +85,16 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    start: Callable[[], subprocess.Popen[bytes]]
+    works: Callable[[subprocess.Popen[bytes]], bool] | None
+    """Whether it still does what it is for; one that runs without its heart is as good as dead."""
+    is_vital: bool
+    """Tried again for ever, however often it dies."""
+    before_restart: Callable[[], None] | None
+    deaths: deque[float] = field(default_factory=deque)
+    again_at: float | None = None
+    """When it is started again, while it is dead."""
+    is_given_up: bool = False
 
     def is_alive(self) -> bool:
         return self.process.poll() is None
@@ -86,11 +102,12 @@ class Child:
     def epitaph(self) -> str:
         """How it ended and the end of its log: what a person needs to see."""
         code = self.process.poll()
-        how = (
-            f"was killed by signal {-code}"
-            if code is not None and code < 0
-            else f"ended with exit code {code}"
-        )
+        if code is None:
+            how = "has lost a process of its own that it cannot do without"
+        elif code < 0:
+            how = f"was killed by signal {-code}"
+        else:
+            how = f"ended with exit code {code}"
         return f"{self.name} {how}; the end of {self.log}:\n{self.tail()}"
 
     def tail(self) -> str:
@@ -108,22 +125,105 @@ class Children:
     def __init__(self, logs: Path) -> None:
         self._logs = logs
         self._running: list[Child] = []
+        self._mark = secrets.token_hex(8)
+        self._warden: subprocess.Popen[bytes] | None = None
 
     def start(
-        self, name: str, command: Sequence[str], *, environment: Mapping[str, str], folder: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        folder: Path,
+        works: Callable[[subprocess.Popen[bytes]], bool] | None = None,
+        is_vital: bool = False,
+        before_restart: Callable[[], None] | None = None,
     ) -> Child:
         make_private(self._logs)
+        self._keep_warden()
         log = self._logs / f"{name}.log"
         log.write_bytes(b"")
-        # Appending, so that a child goes on at the beginning of a file that was emptied.
-        with log.open("ab") as output:
-            child = Child(name, _start(command, environment, folder, output), log)
+        marked = {**environment, warden.MARK: f"{self._mark}/{name}"}
+
+        def start() -> subprocess.Popen[bytes]:
+            # Appending, so that a child goes on at the beginning of a file that was emptied.
+            with log.open("ab") as output:
+                return _start(command, marked, folder, output)
+
+        child = Child(name, start(), log, start, works, is_vital, before_restart)
         self._running.append(child)
         return child
 
     def dead(self) -> Child | None:
         """A child that ended by itself, if any did."""
         return next((child for child in self._running if not child.is_alive()), None)
+
+    def mend(self, now: float | None = None) -> None:
+        """Starts again what died, later each time, and says so; gives up what dies again and again.
+
+        `now` is a time of a clock that only goes forward. To be called from the main thread: Linux
+        ends a child with the thread that started it.
+        """
+        now = time.monotonic() if now is None else now
+        self._keep_warden()
+        for child in self._running:
+            if child.is_given_up:
+                continue
+            if child.again_at is None:
+                if child.is_alive() and (child.works is None or child.works(child.process)):
+                    continue
+                self._bury(child, now)
+            if child.again_at is not None and now >= child.again_at:
+                child.again_at = None
+                child.process = child.start()
+                say(f"{child.name} is started again")
+
+    def _bury(self, child: Child, now: float) -> None:
+        """What a dead child left is ended, and whether and when it is started again is decided."""
+        epitaph = child.epitaph()
+        warden.end(warden.of_stack(f"{self._mark}/{child.name}"))
+        child.process.wait()
+        child.deaths.append(now)
+        while now - child.deaths[0] > DEATHS_WITHIN_SECONDS:
+            child.deaths.popleft()
+        if child.before_restart is not None:
+            child.before_restart()
+        count = len(child.deaths)
+        if count < MOST_DEATHS:
+            child.again_at = now + PAUSES[min(count, len(PAUSES)) - 1]
+            say(epitaph)
+        elif child.is_vital:
+            child.again_at = now + VITAL_PAUSE_SECONDS
+            say(f"{epitaph}\n{child.name} is tried again in {VITAL_PAUSE_SECONDS:.0f} s")
+        else:
+            child.is_given_up = True
+            say(
+                f"{epitaph}\n{child.name} ended {count} times within {DEATHS_WITHIN_SECONDS:.0f} s and is "
+                "not started again. Deliveries are still received, and wait. Mend what its log names, "
+                "then end `lightfast up` with Ctrl-C and start it again; `lightfast process` works off "
+                "what waits meanwhile"
+            )
+
+    def states(self) -> dict[str, str]:
+        """What each child does right now: runs, is being started again, or is given up."""
+        return {
+            child.name: "given up"
+            if child.is_given_up
+            else "running"
+            if child.again_at is None and child.is_alive()
+            else "restarting"
+            for child in self._running
+        }
+
+    def pid_of(self, name: str) -> int:
+        return self._named(name).process.pid
+
+    def join(self, name: str) -> None:
+        """Returns when the child of this name has ended."""
+        self._named(name).process.wait()
+
+    def _named(self, name: str) -> Child:
+        return next(child for child in self._running if child.name == name)
 
     def rotate_logs(self, max_bytes: int = LOG_BYTES) -> None:
         """Moves what a log over `max_bytes` holds to NAME.log.1, that to .2, and so on to .3.
@@ -141,14 +241,22 @@ class Children:
             os.truncate(child.log, 0)
 
     def wait_until(
-        self, what: str, ready: Callable[[], bool], *, stop: Stop, timeout: float
+        self,
+        what: str,
+        ready: Callable[[], bool],
+        *,
+        stop: Stop,
+        timeout: float,
+        mending: bool = False,
     ) -> None:
-        """Until `ready()`; fails as soon as a child dies, or after `timeout` seconds."""
+        """Until `ready()`; fails after `timeout` seconds, and when a child dies that is not mended."""
         deadline = time.monotonic() + timeout
         while not ready():
             self.rotate_logs()
+            if mending:
+                self.mend()
             dead = self.dead()
-            if dead is not None:
+            if dead is not None and (not mending or dead.is_given_up):
                 raise Failure(dead.epitaph())
             if time.monotonic() > deadline:
                 raise Failure(f"{what} was not ready after {timeout:.0f} s; logs: {self._logs}")
@@ -157,35 +265,31 @@ class Children:
 
     def end(self) -> None:
         """Ends all of them with everything they started; returns when nothing is left."""
-        family = self._family()
-        for child in self._running:
-            # Not by its number: one that has ended has none, and another process may have it by now.
-            child.process.terminate()
-        parents = {child.process.pid for child in self._running}
-        _wait([process for process in family if process.pid in parents], GRACE_SECONDS)
-        # What they started goes with them, a session of its own or not.
-        for process in (left := _wait(family, 0)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.terminate()
-        for process in _wait(left, 3.0):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        warden.end(warden.of_stack(self._mark), GRACE_SECONDS)
         for child in self._running:
             child.process.wait()
         self._running.clear()
+        if self._warden is not None:
+            assert self._warden.stdin is not None
+            self._warden.stdin.close()
+            self._warden.wait()
+            self._warden = None
 
-    def _family(self) -> list[psutil.Process]:
-        family: list[psutil.Process] = []
-        for child in self._running:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process = psutil.Process(child.process.pid)
-                family += [process, *process.children(recursive=True)]
-        return family
-
-
-def _wait(family: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    _, alive = psutil.wait_procs(family, timeout=seconds)
-    return list(alive)
+    def _keep_warden(self) -> None:
+        """It ends the rest should we be killed; killed itself, it is replaced."""
+        if self._warden is not None and self._warden.poll() is None:
+            return
+        if self._warden is not None and self._warden.stdin is not None:
+            self._warden.stdin.close()
+        self._warden = subprocess.Popen(
+            # -P: its folder holds modules named as some of the standard library's.
+            [sys.executable, "-P", warden.__file__, self._mark],
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
 
 def _start(

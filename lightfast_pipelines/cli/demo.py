@@ -165,7 +165,9 @@ def _wait(conn: Connection, played: Played, stack: Stack, stop: Stop) -> bool:
             return not any(found.values())
 
         try:
-            stack.children.wait_until("the memory", done, stop=stop, timeout=PATIENCE_SECONDS)
+            stack.children.wait_until(
+                "the memory", done, stop=stop, timeout=PATIENCE_SECONDS, mending=True
+            )
         except Failure as error:
             waits = ", ".join(f"{count} {what}" for what, count in found.items() if count)
             if stack.children.dead() is not None or not waits:
@@ -202,7 +204,11 @@ def _let_runs_end(stack: Stack, stop: Stop) -> None:
 
     with contextlib.suppress(Failure):
         stack.children.wait_until(
-            "the last run", lambda: is_idle(stack.dagster_url), stop=stop, timeout=30.0
+            "the last run",
+            lambda: is_idle(stack.dagster_url),
+            stop=stop,
+            timeout=30.0,
+            mending=True,
         )
 
 

@@ -6,13 +6,11 @@ What a process is, and how it ends, stands in `children.py`.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,10 +19,19 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lightfast_pipelines.cli import warden
 from lightfast_pipelines.cli.children import Children, Stop
+from lightfast_pipelines.cli.code_server import (
+    CODE_LOCATION,
+    HasCode,
+    listens,
+    socket_in,
+    workspace_file,
+)
 from lightfast_pipelines.cli.console import say
 from lightfast_pipelines.cli.opening import check_home
 from lightfast_pipelines.cli.root import Failure
+from lightfast_pipelines.cli.stack_state import alone, note
 from lightfast_pipelines.cli.ui_guard import is_loopback
 from lightfast_pipelines.store.private_folders import make_home, make_private
 
@@ -34,10 +41,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parents[2]
 READY_SECONDS = 120.0
-CODE_LOCATION = "lightfast_pipelines"
 _LOOK_AT_START_SECONDS = 5.0
-# What macOS takes; Linux takes four bytes more.
-_LONGEST_SOCKET_PATH = 103
 
 
 @dataclass(slots=True)
@@ -46,17 +50,24 @@ class Stack:
     children: Children
     receiver_url: str
     dagster_url: str
+    home: Path
     loaded_start: date | None
     """First daily partition as the code server loaded it; None where a setting fixes it."""
 
     def watch(self, stop: Stop) -> None:
-        """Returns when the end is asked for; fails, with its last words, when a process dies."""
+        """Returns when the end is asked for; what dies meanwhile is started again."""
         looked = time.monotonic()
+        trouble = ""
         while not stop.wait(1.0):
-            self.children.rotate_logs()
-            dead = self.children.dead()
-            if dead is not None:
-                raise Failure(dead.epitaph())
+            try:
+                self.children.mend()
+                self.children.rotate_logs()
+                note(self.home, self.children.states())
+            except OSError as error:
+                # A full disk, or no process to be had: the receiver must not end for that.
+                if trouble != str(error):
+                    trouble = str(error)
+                    say(f"cannot look after the stack's processes as usual: {trouble}")
             if time.monotonic() - looked > _LOOK_AT_START_SECONDS:
                 looked = time.monotonic()
                 self.follow_partition_start()
@@ -94,11 +105,13 @@ def running(
     make_home(home)
     # Also for what Dagster and its runs write: nothing in the home is for other users of the machine.
     os.umask(0o077)
-    with _alone(home):
+    with alone(home):
         say(f"home: {home}")
         say("database ...")
         with open_database(settings) as database:
             check_storage(database)
+            if left := warden.end(warden.of_home(str(home))):
+                say(f"ended {left} processes that an earlier start left running")
             children = Children(home / "logs")
             try:
                 yield _start(settings, home, database, children, stop, extra or {})
@@ -160,13 +173,14 @@ def _start(
         start_of_partitions = read_start(conn)
     bin_dir = Path(sys.executable).parent
     dagster_url = f"http://{_in_url(settings.dagster_host)}:{dagster_port}"
-    socket_path = _code_server_socket(dagster_home)
-    workspace = ["-w", str(_workspace(dagster_home, socket_path))]
+    socket_path = socket_in(dagster_home)
+    workspace = ["-w", str(workspace_file(dagster_home, socket_path))]
     stack = Stack(
         database,
         children,
         f"http://{_in_url(settings.host)}:{receiver_port}",
         dagster_url,
+        home,
         None if settings.partitions_start else start_of_partitions,
     )
     commands = {
@@ -187,54 +201,62 @@ def _start(
         ],
     }
 
+    end_lost_runs = [sys.executable, "-m", "lightfast_pipelines.cli.lost_runs", socket_path.name]
+
+    def end_runs_of_code_server() -> None:
+        # Should the database be away, the runs stay as they are until the next start.
+        ended = subprocess.run(
+            end_lost_runs,
+            env=environment,
+            cwd=_folder(home),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for line in (ended.stdout if ended.returncode == 0 else ended.stderr).splitlines()[-1:]:
+            say(line)
+
+    def before_code_server() -> None:
+        socket_path.unlink(missing_ok=True)
+        end_runs_of_code_server()
+
     def start(name: str) -> None:
-        children.start(name, commands[name], environment=environment, folder=_folder(home))
+        serves_code = name == "dagster-code-server"
+        children.start(
+            name,
+            commands[name],
+            environment=environment,
+            folder=_folder(home),
+            works=HasCode() if serves_code else None,
+            before_restart=before_code_server if serves_code else None,
+            is_vital=name == "receiver",
+        )
+
+    def wait_for(what: str, ready: Callable[[], bool]) -> bool:
+        children.wait_until(what, ready, stop=stop, timeout=READY_SECONDS)
+        return not stop.is_asked()
 
     start("receiver")
     start("dagster-code-server")
     say("receiver ...")
-    children.wait_until(
-        "the receiver",
-        lambda: _answers(f"{stack.receiver_url}/readyz"),
-        stop=stop,
-        timeout=READY_SECONDS,
-    )
+    if not wait_for("the receiver", lambda: _answers(f"{stack.receiver_url}/readyz")):
+        return stack
     say("Dagster's code server ...")
-    children.wait_until(
-        "Dagster's code server", lambda: _listens(socket_path), stop=stop, timeout=READY_SECONDS
-    )
+    if not wait_for("Dagster's code server", lambda: listens(socket_path)):
+        return stack
     start("dagster-webserver")
     say("Dagster's webserver ...")
-    children.wait_until(
-        "Dagster's webserver",
-        lambda: _answers(f"{stack.dagster_url}/server_info"),
-        stop=stop,
-        timeout=READY_SECONDS,
-    )
+    # Before the daemon, which would count them as at work.
+    end_runs_of_code_server()
+    if not wait_for("Dagster's webserver", lambda: _answers(f"{stack.dagster_url}/server_info")):
+        return stack
     # Not beside the webserver: at a first start both would make Dagster's tables, and one would fail.
     began = time.time()
     start("dagster-daemon")
     say("Dagster's daemon ...")
-    children.wait_until(
-        "Dagster's daemon",
-        lambda: _daemon_works(stack.dagster_url, began),
-        stop=stop,
-        timeout=READY_SECONDS,
-    )
+    wait_for("Dagster's daemon", lambda: _daemon_works(stack.dagster_url, began))
     return stack
-
-
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """One stack a home: a second daemon would ask for the same runs."""
-    with (home / "up.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Failure(
-                f"`lightfast up` or `demo` runs already with LIGHTFAST_HOME={home}; end that first"
-            ) from error
-        yield
 
 
 def _folder(home: Path) -> Path:
@@ -250,33 +272,6 @@ def _dagster_home(home: Path) -> Path:
         raise Failure(f"{CHECKOUT / 'dagster.yaml'} is missing: `lightfast up` needs a checkout")
     shutil.copyfile(CHECKOUT / "dagster.yaml", folder / "dagster.yaml")
     return folder
-
-
-def _code_server_socket(folder: Path) -> Path:
-    """Where the code server listens: in Dagster's folder, or in a temporary one if that path is too long."""
-    path = folder / "code.sock"
-    if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
-        path = Path(tempfile.mkdtemp(prefix="lightfast-")) / "code.sock"
-    path.unlink(missing_ok=True)
-    return path
-
-
-def _workspace(folder: Path, socket_path: Path) -> Path:
-    """A workspace file for the code server that `up` itself starts and keeps."""
-    path = folder / "workspace.yaml"
-    # JSON is YAML, whatever characters the path has.
-    server = {"socket": str(socket_path), "location_name": CODE_LOCATION}
-    path.write_text(json.dumps({"load_from": [{"grpc_server": server}]}))
-    return path
-
-
-def _listens(socket_path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(socket_path))
-        except OSError:
-            return False
-    return True
 
 
 def open_ui_warning(host: str, port: int) -> str:

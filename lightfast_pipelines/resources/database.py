@@ -33,15 +33,22 @@ class DatabaseResource(dg.ConfigurableResource[Database]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Database]:
         database = opened()
-        kind = presence_of_run(context.run) if context.run else None
-        if kind is None:
+        if context.run is None:
             yield database
             return
-        with (
-            database.connect("pipeline", application_name=f"lightfast run {kind}") as conn,
-            presence(conn, kind),
-        ):
-            yield database
+        database.run_id = context.run.run_id
+        try:
+            kind = presence_of_run(context.run)
+            if kind is None:
+                yield database
+                return
+            with (
+                database.connect("pipeline", application_name=f"lightfast run {kind}") as conn,
+                presence(conn, kind),
+            ):
+                yield database
+        finally:
+            database.run_id = None
 
 
 def presence_of_run(run: dg.DagsterRun) -> str | None:

@@ -44,6 +44,8 @@ class Database:
         self._address = address
         self._name = name
         self._dagster = dagster
+        self.run_id: str | None = None
+        """The run on whose behalf connections are made: part of their name."""
 
     @property
     def is_embedded(self) -> bool:
@@ -89,7 +91,11 @@ class Database:
         return psycopg.connect(
             self.url(role),
             autocommit=autocommit,
-            application_name=application_name,
+            application_name=(
+                f"{application_name} {short_run_id(self.run_id)}"
+                if self.run_id
+                else application_name
+            ),
             connect_timeout=30,
         )
 
@@ -124,6 +130,11 @@ class Database:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def short_run_id(run_id: str) -> str:
+    """What a connection's name holds of a run's id, so that others find the sessions of the run."""
+    return run_id[:8]
 
 
 def url_where_it_runs(settings: Settings) -> str | None:

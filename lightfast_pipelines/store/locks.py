@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from psycopg.errors import LockNotAvailable
 
-from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.database import Connection, short_run_id
 
 _JOBS = 4711
 _PRESENCE = 4712
@@ -151,3 +151,16 @@ def hold_credential(conn: Connection, installation_id: int) -> None:
     conn.execute(
         "SELECT pg_advisory_xact_lock(%s, hashint8(%s::bigint))", (_CREDENTIALS, installation_id)
     )
+
+
+def end_sessions_of_run(conn: Connection, run_id: str) -> int:
+    """Ends what a run of Dagster left at work in Postgres, and lets go of its locks; returns how many."""
+    row = conn.execute(
+        """
+        SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+          AND application_name LIKE %s
+        """,
+        (f"lightfast % {short_run_id(run_id)}",),
+    ).fetchone()
+    return row[0] if row else 0

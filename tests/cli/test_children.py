@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lightfast_pipelines.cli import warden
 from lightfast_pipelines.cli.children import Children, Stop, stop_on_signals
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.stack import free_port
@@ -153,6 +154,193 @@ def test_children_end_when_we_are_killed_with_9(tmp_path: Path) -> None:
     parent.wait()
     gone, _ = psutil.wait_procs([child], timeout=20)
     assert gone or child.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("killed", [signal.SIGKILL, signal.SIGQUIT, signal.SIGSEGV])
+def test_what_children_started_ends_too_when_we_are_killed(
+    tmp_path: Path, killed: signal.Signals
+) -> None:
+    """The parent-death signal does not reach it: it has a session of its own, and ignores SIGTERM."""
+    note = tmp_path / "pids"
+    grandchild = (
+        "import os, pathlib, signal, time; signal.signal(15, signal.SIG_IGN)\n"
+        f"pathlib.Path({str(note)!r}).write_text(f'{{os.getppid()}} {{os.getpid()}}\\n')\n{SLEEP}"
+    )
+    child = f"import subprocess; subprocess.Popen({python(grandchild)!r}, start_new_session=True); {SLEEP}"
+    code = (
+        "import os, pathlib\n"
+        "from lightfast_pipelines.cli import children\n"
+        f"folder = pathlib.Path({str(tmp_path)!r})\n"
+        f"children.Children(folder).start('c', {python(child)!r}, environment=dict(os.environ), folder=folder)\n"
+        f"{SLEEP}"
+    )
+    parent = subprocess.Popen(python(code))
+    family = [psutil.Process(int(pid)) for pid in wait_for(note).split()]
+    parent.send_signal(killed)
+    parent.wait()
+    _, alive = psutil.wait_procs(family, timeout=60)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_an_orphan_whose_parent_died_first_is_ended_with_the_rest(
+    children: Children, tmp_path: Path
+) -> None:
+    note = tmp_path / "pid"
+    start(
+        children,
+        "parent",
+        "import pathlib, subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {SLEEP!r}], start_new_session=True)\n"
+        f"pathlib.Path({str(note)!r}).write_text(f'{{child.pid}}\\n')",
+        tmp_path,
+    )
+    orphan = psutil.Process(int(wait_for(note)))
+    children.join("parent")
+    children.end()
+    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_child_that_is_killed_is_started_again_and_its_orphans_end(
+    children: Children, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = start(children, "receiver", SLEEP, tmp_path)
+    note = tmp_path / "pid"
+    pid = start(
+        children,
+        "daemon",
+        "import pathlib, subprocess, sys, time\n"
+        "print('last words', flush=True)\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {SLEEP!r}], start_new_session=True)\n"
+        f"pathlib.Path({str(note)!r}).write_text(f'{{child.pid}}\\n')\n{SLEEP}",
+        tmp_path,
+    )
+    orphan = psutil.Process(int(wait_for(note)))
+    os.kill(pid, signal.SIGKILL)
+    children.wait_until(
+        "a new one",
+        lambda: children.pid_of("daemon") != pid and children.states()["daemon"] == "running",
+        stop=Stop(),
+        timeout=20,
+        mending=True,
+    )
+    assert children.pid_of("receiver") == other
+    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    said = capsys.readouterr().err
+    assert "daemon was killed by signal 9" in said
+    assert "last words" in said
+    children.end()
+
+
+def test_one_that_dies_again_and_again_is_given_up_and_the_others_go_on(
+    children: Children, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = start(children, "receiver", SLEEP, tmp_path)
+    start(children, "daemon", "import sys; sys.exit('no table for me')", tmp_path)
+    now = 0.0
+
+    def given_up() -> bool:
+        nonlocal now
+        now += 5
+        children.mend(now)
+        return children.states()["daemon"] == "given up"
+
+    while not given_up():
+        children.join("daemon")
+    assert children.pid_of("receiver") == other
+    said = capsys.readouterr().err
+    assert "no table for me" in said
+    assert "ended 5 times" in said
+    assert "lightfast process" in said
+    children.end()
+
+
+def test_the_receiver_is_never_given_up(children: Children, tmp_path: Path) -> None:
+    children.start(
+        "receiver",
+        python("import sys; sys.exit(1)"),
+        environment=dict(os.environ),
+        folder=tmp_path,
+        is_vital=True,
+    )
+    started = set()
+    for turn in range(12):
+        started.add(children.pid_of("receiver"))
+        children.join("receiver")
+        children.mend(turn * 40.0)
+        children.mend(turn * 40.0 + 39)
+    assert len(started) == 12
+    children.end()
+
+
+def test_one_that_dies_now_and_then_is_not_given_up(children: Children, tmp_path: Path) -> None:
+    start(children, "daemon", "", tmp_path)
+    for day in range(20):
+        children.join("daemon")
+        children.mend(day * 86_400.0)
+        children.mend(day * 86_400.0 + 9)
+        assert children.states()["daemon"] != "given up"
+    children.end()
+
+
+def test_a_child_without_its_heart_is_started_again(children: Children, tmp_path: Path) -> None:
+    beats = True
+    prepared: list[str] = []
+    child = children.start(
+        "code server",
+        python(SLEEP),
+        environment=dict(os.environ),
+        folder=tmp_path,
+        works=lambda _: beats,
+        before_restart=lambda: prepared.append("runs ended"),
+    )
+    first = child.process.pid
+    children.mend(0.0)
+    assert children.pid_of("code server") == first
+    beats = False
+    children.mend(1.0)
+    beats = True
+    assert children.pid_of("code server") != first
+    assert prepared == ["runs ended"]
+    assert not psutil.pid_exists(first)
+    children.end()
+
+
+def test_a_warden_that_is_killed_is_replaced(children: Children, tmp_path: Path) -> None:
+    start(children, "c", SLEEP, tmp_path)
+    (warden_before,) = wardens()
+    warden_before.kill()
+    warden_before.wait()
+    children.mend()
+    assert len(wardens()) == 1
+    children.end()
+    assert wardens() == []
+
+
+def wardens() -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.Process().children()
+        if process.status() != psutil.STATUS_ZOMBIE and warden.__file__ in process.cmdline()
+    ]
+
+
+def test_what_an_earlier_start_left_is_ended_and_nothing_else(tmp_path: Path) -> None:
+    def started(**variables: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(python(SLEEP), env={**os.environ, **variables})
+
+    home = str(tmp_path / "home")
+    left = started(LIGHTFAST_HOME=home, LIGHTFAST_STACK="gone/dagster-code-server")
+    command = started(LIGHTFAST_HOME=home)
+    neighbour = started(LIGHTFAST_HOME=f"{home}2", LIGHTFAST_STACK="other/dagster-code-server")
+    try:
+        assert warden.end(warden.of_home(home), grace=20) == 1
+        assert left.poll() is not None
+        assert command.poll() is None
+        assert neighbour.poll() is None
+    finally:
+        for process in (command, neighbour):
+            process.kill()
+            process.wait()
 
 
 def test_a_signal_asks_for_the_end_and_wakes_who_waits() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lightfast_pipelines.cli import stack
+from lightfast_pipelines.cli import code_server, stack
 from lightfast_pipelines.cli.children import Children
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.partition_start import move_start_back, read_start
@@ -27,7 +27,9 @@ def test_definitions_are_loaded_anew_once_when_older_data_arrived(
     database: Database, conn: Connection, tmp_path: Path
 ) -> None:
     with serve(answers_graphql) as dagster:
-        running = stack.Stack(database, Children(tmp_path), "", dagster.url, read_start(conn))
+        running = stack.Stack(
+            database, Children(tmp_path), "", dagster.url, tmp_path, read_start(conn)
+        )
         running.follow_partition_start()
         assert dagster.asked == []
         move_start_back(conn, date(2014, 5, 6))
@@ -45,7 +47,7 @@ def test_a_webserver_that_is_away_is_asked_again_later(
     with serve(answers_graphql) as dagster:
         url = dagster.url
     before = read_start(conn)
-    running = stack.Stack(database, Children(tmp_path), "", url, before)
+    running = stack.Stack(database, Children(tmp_path), "", url, tmp_path, before)
     move_start_back(conn, datetime(2014, 5, 6, tzinfo=UTC).date())
     conn.commit()
     running.follow_partition_start()
@@ -56,13 +58,13 @@ def test_webserver_and_daemon_share_a_code_server_that_only_its_user_reaches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = stack._dagster_home(tmp_path)
-    socket = stack._code_server_socket(folder)
-    workspace = json.loads(stack._workspace(folder, socket).read_text())
+    socket = code_server.socket_in(folder)
+    workspace = json.loads(code_server.workspace_file(folder, socket).read_text())
     (location,) = workspace["load_from"]
     assert location["grpc_server"]["socket"] == str(socket)
     assert folder.stat().st_mode & 0o077 == 0
     # A home whose path is too long for a socket.
-    monkeypatch.setattr(stack, "_LONGEST_SOCKET_PATH", 30)
-    elsewhere = stack._code_server_socket(folder)
+    monkeypatch.setattr(code_server, "_LONGEST_SOCKET_PATH", 30)
+    elsewhere = code_server.socket_in(folder)
     assert elsewhere.parent.stat().st_mode & 0o077 == 0
     elsewhere.parent.rmdir()
