@@ -1,6 +1,7 @@
 """Dagster assets, thin: read, call the rules, write, report.
 
-What a stage does stands in `capture/`. Here stands which group each asset is in, once. Files with
+What a stage does stands in `capture/`. Here stands, once, which group each asset is in and who
+owns a group. Files with
 decorated functions leave out `from __future__ import annotations`: Dagster 1.13 compares the
 annotation of `context` with its classes and refuses a string.
 """
@@ -26,4 +27,15 @@ GROUPS = {
     "clusters": "topics",
     "cluster_consolidation": "topics",
     "cluster_summaries": "topics",
+}
+
+# Group -> who is asked when one of its assets fails: the people who know the folder of that name.
+OWNERS = {
+    "inbox": "team:inbox",
+    "memory": "team:capture",
+    "knowledge": "team:capture",
+    "states": "team:capture",
+    "people": "team:people",
+    "meaning": "team:embedding",
+    "topics": "team:clustering",
 }

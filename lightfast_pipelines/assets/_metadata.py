@@ -9,17 +9,21 @@ import base64
 import io
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 from sqlalchemy import Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 
-from lightfast_pipelines.assets import GROUPS
+from lightfast_pipelines.assets import GROUPS, OWNERS
 from lightfast_pipelines.store import tables
 from lightfast_pipelines.store.database import Connection
 
-_OWNER = "team:memory"
+# Deliveries come whenever somebody works: a long weekend is quiet, two weeks are not.
+NEW_WORK = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(days=14), warn_window=timedelta(days=4)
+)
 # Above this many rows Postgres's own estimate will do; below, it may be far off, and counting is quick.
 _COUNTED_ROWS = 100_000
 # Characters of a title that are shown.
@@ -35,6 +39,7 @@ def table_spec(
     table: Table | None = None,
     description: str | None = None,
     kinds: frozenset[str] = frozenset({"postgres", "python"}),
+    freshness_policy: dg.FreshnessPolicy | None = None,
     **options: Any,
 ) -> dg.AssetSpec:
     """The spec of an asset that fills `table` (the one of its name); it says what one row means."""
@@ -42,8 +47,9 @@ def table_spec(
     return dg.AssetSpec(
         name,
         group_name=GROUPS[name],
-        owners=[_OWNER],
+        owners=[OWNERS[GROUPS[name]]],
         kinds=set(kinds),
+        freshness_policy=freshness_policy,
         description=description or f"One row: {_lowered(table.comment or name)}",
         metadata={
             "dagster/column_schema": column_schema(table),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lightfast_pipelines.assets._metadata import table_spec
+from lightfast_pipelines.assets._metadata import NEW_WORK, table_spec
 from lightfast_pipelines.partitions import DAILY
 
 raw_payloads = table_spec(
@@ -15,4 +15,5 @@ raw_payloads = table_spec(
         "The sensor `new_payloads` reports here what arrived, by day."
     ),
     partitions_def=DAILY,
+    freshness_policy=NEW_WORK,
 )

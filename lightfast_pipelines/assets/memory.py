@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 
 from lightfast_pipelines.assets._days import show_days
-from lightfast_pipelines.assets._metadata import table_rows, table_spec
+from lightfast_pipelines.assets._metadata import NEW_WORK, table_rows, table_spec
 from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
 from lightfast_pipelines.capture.batch import CaptureReport
 from lightfast_pipelines.capture.session import Bounds, reprocess, take_arriving, take_waiting
@@ -44,7 +44,13 @@ QUIET_SECONDS = 5
     ),
     # Skippable: a sensor's run whose turn it is not ends well and materializes nothing.
     specs=[
-        table_spec(name, deps=["raw_payloads"], skippable=True, code_version=code_version(name))
+        table_spec(
+            name,
+            deps=["raw_payloads"],
+            skippable=True,
+            code_version=code_version(name),
+            freshness_policy=NEW_WORK if name == "observations" else None,
+        )
         for name in TABLES
     ],
     partitions_def=DAILY,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from lightfast_pipelines.assets import GROUPS
+from lightfast_pipelines.assets import GROUPS, OWNERS
 from lightfast_pipelines.assets._metadata import listing
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.waiting import WaitingForYou
@@ -32,7 +32,7 @@ _COLUMNS = {
 waiting_spec = dg.AssetSpec(
     ASSET,
     group_name=GROUPS["waiting_for_you"],
-    owners=["team:memory"],
+    owners=[OWNERS[GROUPS["waiting_for_you"]]],
     kinds={"postgres", "python"},
     deps=["observations"],
     description=(
