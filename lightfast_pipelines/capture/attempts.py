@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import date
 
-from lightfast_pipelines.capture.reading import RawPayload, describe_error, load, within_bytes
+from lightfast_pipelines.capture.reading import RawPayload, describe_error, load
 from lightfast_pipelines.store.database import Connection
 
 # In a batch, in a small one, and twice alone.
 MOST_ATTEMPTS = 4
-_SMALL_BATCH = 20
+SMALL_BATCH = 20
 # Payloads that were captured before and are captured once more, to see whether the machine is well.
 _PROBES = 3
 
@@ -28,29 +27,7 @@ def batch_rows(attempts: int, rows: int) -> int:
     """How many payloads that were attempted so often go into one batch; `rows` is the usual number."""
     if attempts == 0:
         return rows
-    return min(rows, _SMALL_BATCH) if attempts == 1 else 1
-
-
-def take_again(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPayload]:
-    """A batch of payloads that were attempted before, those with the fewest attempts first."""
-    sizes = conn.execute(
-        """
-        SELECT q.raw_payload_id, q.attempts, coalesce(octet_length(b.body), 0)
-        FROM lightfast.raw_queue q
-        JOIN lightfast.raw_payloads p ON p.id = q.raw_payload_id
-        LEFT JOIN lightfast.raw_bodies b
-          ON b.raw_payload_id = p.id AND b.received_at = p.received_at
-        WHERE q.attempts > 0 AND (%(all)s OR q.partition_date = ANY(%(days)s))
-        ORDER BY q.attempts, q.partition_date, q.raw_payload_id
-        LIMIT %(rows)s
-        """,
-        {"all": days is None, "days": list(days or ()), "rows": min(rows, _SMALL_BATCH)},
-    ).fetchall()
-    if not sizes:
-        return []
-    fewest = sizes[0][1]
-    alike = [row for row in sizes if row[1] == fewest][: batch_rows(fewest, rows)]
-    return load(conn, within_bytes(alike))
+    return min(rows, SMALL_BATCH) if attempts == 1 else 1
 
 
 def begin(conn: Connection, raws: Sequence[RawPayload]) -> None:

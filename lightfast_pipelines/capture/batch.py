@@ -20,7 +20,6 @@ from lightfast_pipelines.capture.attempts import (
     MOST_ATTEMPTS,
     begin,
     others_go_through,
-    take_again,
     take_back,
 )
 from lightfast_pipelines.capture.deleted import mark_deleted
@@ -42,7 +41,7 @@ from lightfast_pipelines.capture.observations import (
 )
 from lightfast_pipelines.capture.outcomes import mark_changed, requeue_waiting, write_outcomes
 from lightfast_pipelines.capture.place_names import add_names, stubs_named, withdraw_names
-from lightfast_pipelines.capture.reading import RawPayload, ReadPayload, describe_error, read, take
+from lightfast_pipelines.capture.reading import RawPayload, ReadPayload, describe_error, read
 from lightfast_pipelines.capture.repeats import without_repeated_changes, without_repeats
 from lightfast_pipelines.capture.routing import (
     Outcome,
@@ -51,6 +50,7 @@ from lightfast_pipelines.capture.routing import (
     reach,
 )
 from lightfast_pipelines.capture.states import name_states, write_states
+from lightfast_pipelines.capture.taking import take, take_again
 from lightfast_pipelines.capture.time_limit import OutOfTime, TimeLimit, within
 from lightfast_pipelines.domain.keys import is_candidate
 from lightfast_pipelines.store.database import Connection

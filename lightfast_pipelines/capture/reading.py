@@ -5,7 +5,7 @@ What the reading becomes in which workspace is decided elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -55,40 +55,6 @@ _COLUMNS = """
     p.id, p.org_id, p.provider, p.delivery_id, p.body_sha256, p.event_type, p.ingestion_source,
     p.received_at, p.partition_date, p.verified_by, b.body, b.headers
 """
-
-
-def take(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPayload]:
-    """Up to `rows` waiting payloads, oldest day first, as many as BATCH_BYTES allows (at least one).
-
-    Not those of a batch that did not end well: `attempts.take_again` takes these.
-    """
-    sizes = conn.execute(
-        """
-        SELECT q.raw_payload_id, q.attempts, coalesce(octet_length(b.body), 0)
-        FROM lightfast.raw_queue q
-        JOIN lightfast.raw_payloads p ON p.id = q.raw_payload_id
-        LEFT JOIN lightfast.raw_bodies b
-          ON b.raw_payload_id = p.id AND b.received_at = p.received_at
-        WHERE q.attempts = 0 AND (%(all)s OR q.partition_date = ANY(%(days)s))
-        ORDER BY q.partition_date, q.raw_payload_id
-        LIMIT %(rows)s
-        FOR UPDATE OF q
-        """,
-        {"all": days is None, "days": list(days or ()), "rows": rows},
-    ).fetchall()
-    return load(conn, within_bytes(sizes))
-
-
-def within_bytes(sizes: Iterable[tuple[int, int, int]]) -> dict[int, int]:
-    """id -> attempts of the first of these (id, attempts, bytes) that BATCH_BYTES allows (at least one)."""
-    chosen: dict[int, int] = {}
-    total = 0
-    for identifier, attempts, size in sizes:
-        total += size
-        if chosen and total > BATCH_BYTES:
-            break
-        chosen[identifier] = attempts
-    return chosen
 
 
 def load(conn: Connection, ids: Mapping[int, int]) -> list[RawPayload]:

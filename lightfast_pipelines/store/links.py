@@ -215,6 +215,8 @@ def _manual_installation(conn: Connection, org_id: str, provider: str, connected
 
 def requeue_resource(conn: Connection, provider: str, resource_id: str) -> int:
     """Puts every payload that was routed by this resource back into the queue; returns how many."""
+    # What waits and was linked nowhere may be this workspace's now.
+    conn.execute("UPDATE lightfast.raw_queue SET lane = NULL WHERE lane = 0")
     found = conn.execute(
         """
         WITH concerned AS (

@@ -285,8 +285,49 @@ raw_queue = Table(
     _col("partition_date", Date, "Its daily partition."),
     _col("enqueued_at", _TIME, "When it began to wait.", server_default=_NOW),
     _col("attempts", Integer, "Failed attempts so far.", server_default=text("0")),
+    _col(
+        "lane",
+        BigInteger,
+        "Whose turn it waits for: a workspace, 0: linked to none, -1: not readable; null: not looked at yet.",
+        nullable=True,
+    ),
     Index("ix_raw_queue_partition_date", "partition_date", "raw_payload_id"),
+    Index(
+        "ix_raw_queue_lane",
+        "lane",
+        "partition_date",
+        "raw_payload_id",
+        postgresql_where=text("lane is not null and attempts = 0"),
+    ),
+    Index(
+        "ix_raw_queue_attempted",
+        text("coalesce(lane, -2)"),
+        "attempts",
+        "partition_date",
+        "raw_payload_id",
+        postgresql_where=text("attempts > 0"),
+    ),
+    Index(
+        "ix_raw_queue_not_looked_at",
+        "enqueued_at",
+        "raw_payload_id",
+        postgresql_where=text("lane is null"),
+    ),
     comment="Deliveries that wait to be captured. Empty when everything is done.",
+)
+
+queue_turns = Table(
+    "queue_turns",
+    metadata,
+    _col("lane", BigInteger, "As in raw_queue.", primary_key=True, autoincrement=False),
+    _col(
+        "kind",
+        Text,
+        "small: for small deliveries, large: for one large one, again: for some attempted before.",
+        primary_key=True,
+    ),
+    _col("turn", BigInteger, "Number of the batch; later ones are greater."),
+    comment="When each lane of the queue had its latest turn, so that tenants take turns.",
 )
 
 outcomes = Table(
@@ -599,6 +640,19 @@ observations = Table(
         postgresql_where=text("embedding_title_id is null and not is_deleted"),
     ),
     Index("ix_observations_unclustered", "id", postgresql_where=text("cluster_id is null")),
+    # Of each tenant by itself, as they take turns.
+    Index(
+        "ix_observations_unembedded_by_workspace",
+        "workspace_id",
+        "id",
+        postgresql_where=text("embedding_title_id is null and not is_deleted"),
+    ),
+    Index(
+        "ix_observations_unclustered_by_workspace",
+        "workspace_id",
+        "id",
+        postgresql_where=text("cluster_id is null"),
+    ),
     Index(
         "ix_observations_series",
         "workspace_id",
@@ -997,6 +1051,7 @@ observation_vectors = Table(
         index=True,
     ),
     _col("vector", Vector(VECTOR_DIMENSIONS), "Unit vector."),
+    Index("ix_observation_vectors_titles", "model", postgresql_where=text("view = 'title'")),
     comment="A view's vector.",
 )
 
@@ -1016,6 +1071,7 @@ cluster_members = Table(
     _col("rule_version", Integer, "Version of the rule that decided."),
     _col("is_provisional", Boolean, "True until consolidation has decided."),
     Index("ix_cluster_members_cluster", "cluster_id"),
+    Index("ix_cluster_members_rule_version", "rule_version"),
     comment="Which cluster an observation belongs to.",
 )
 

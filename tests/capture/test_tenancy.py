@@ -265,8 +265,8 @@ def test_what_is_named_without_a_foreign_key_is_found_in_the_same_workspace(
 
 def test_every_table_of_the_memory_says_whose_its_rows_are() -> None:
     deliveries = {"workspaces", "raw_payloads", "raw_bodies", "raw_queue", "lifecycle_events"}
-    # Days and counts alone, which Dagster shows to whoever runs the pipeline.
-    operation = {"partition_start", "unreported_work"}
+    # Days, counts and turns alone, for whoever runs the pipeline.
+    operation = {"partition_start", "unreported_work", "queue_turns"}
     unknown = [
         table.name
         for table in metadata.sorted_tables

@@ -1,0 +1,222 @@
+"""Takes the next batch out of the queue: tenants take turns, within bounds of rows and of bytes.
+
+Whose turn it is, is decided in `domain/turns.py`; whose a delivery is, in `lanes.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from itertools import groupby
+from typing import Any, LiteralString
+
+from lightfast_pipelines.capture.attempts import SMALL_BATCH, batch_rows
+from lightfast_pipelines.capture.lanes import LOOK_ROWS, NOT_LOOKED_AT, look
+from lightfast_pipelines.capture.reading import RawPayload, load
+from lightfast_pipelines.domain.turns import Kind, Limits, Queued, next_batch, next_lane
+from lightfast_pipelines.store.database import Connection
+
+_MIB = 1024 * 1024
+# 8 MiB of pushes are some 20,000 commits, ten seconds; 200 ordinary deliveries are 2 to 6 MiB.
+BATCH_BYTES = 8 * _MIB
+LARGE_BYTES = 1 * _MIB
+
+_OF_DAYS: LiteralString = """
+  (%(all)s OR (q.partition_date BETWEEN %(first)s AND %(last)s AND q.partition_date = ANY(%(days)s)))
+"""
+
+_COUNT: LiteralString = f"""
+SELECT count(*) FROM (
+  SELECT FROM lightfast.raw_queue q WHERE q.attempts = 0 AND {_OF_DAYS} LIMIT %(rows)s + 1
+) few
+"""
+
+# Every lane once, however long it is: one look-up in the index a lane.
+_LANES: LiteralString = """
+WITH RECURSIVE lanes AS (
+  (
+    SELECT lane FROM lightfast.raw_queue WHERE lane IS NOT NULL AND attempts = 0
+    ORDER BY lane LIMIT 1
+  )
+  UNION ALL
+  SELECT (
+    SELECT q.lane FROM lightfast.raw_queue q WHERE q.lane > l.lane AND q.attempts = 0
+    ORDER BY q.lane LIMIT 1
+  ) FROM lanes l WHERE l.lane IS NOT NULL
+)
+SELECT lane FROM lanes WHERE lane IS NOT NULL
+"""
+
+_BODIES: LiteralString = """
+JOIN lightfast.raw_payloads p ON p.id = h.raw_payload_id
+LEFT JOIN lightfast.raw_bodies b ON b.raw_payload_id = p.id AND b.received_at = p.received_at
+"""
+
+_HEADS: LiteralString = f"""
+SELECT h.raw_payload_id, l.lane, coalesce(octet_length(b.body), 0)
+FROM unnest(%(lanes)s::bigint[]) AS l (lane)
+CROSS JOIN LATERAL (
+  SELECT q.raw_payload_id, q.partition_date FROM lightfast.raw_queue q
+  WHERE q.lane = l.lane AND q.attempts = 0 AND {_OF_DAYS}
+  ORDER BY q.partition_date, q.raw_payload_id LIMIT %(share)s
+) h
+{_BODIES}
+ORDER BY l.lane, h.partition_date, h.raw_payload_id
+"""
+
+_OLDEST: LiteralString = f"""
+SELECT h.raw_payload_id, {NOT_LOOKED_AT}, coalesce(octet_length(b.body), 0)
+FROM (
+  SELECT q.raw_payload_id, q.partition_date FROM lightfast.raw_queue q
+  WHERE q.attempts = 0 AND {_OF_DAYS} AND (q.lane IS NULL OR %(any_lane)s)
+  ORDER BY q.partition_date, q.raw_payload_id LIMIT %(rows)s
+) h
+{_BODIES}
+ORDER BY h.partition_date, h.raw_payload_id
+"""
+
+_LANES_AGAIN: LiteralString = f"""
+WITH RECURSIVE lanes AS (
+  (
+    SELECT coalesce(lane, {NOT_LOOKED_AT}) AS lane FROM lightfast.raw_queue WHERE attempts > 0
+    ORDER BY coalesce(lane, {NOT_LOOKED_AT}) LIMIT 1
+  )
+  UNION ALL
+  SELECT (
+    SELECT coalesce(q.lane, {NOT_LOOKED_AT}) FROM lightfast.raw_queue q
+    WHERE coalesce(q.lane, {NOT_LOOKED_AT}) > l.lane AND q.attempts > 0
+    ORDER BY coalesce(q.lane, {NOT_LOOKED_AT}) LIMIT 1
+  ) FROM lanes l WHERE l.lane IS NOT NULL
+)
+SELECT lane FROM lanes WHERE lane IS NOT NULL
+"""
+
+_HEADS_AGAIN: LiteralString = f"""
+SELECT h.raw_payload_id, l.lane, coalesce(octet_length(b.body), 0), h.attempts
+FROM unnest(%(lanes)s::bigint[]) AS l (lane)
+CROSS JOIN LATERAL (
+  SELECT q.raw_payload_id, q.attempts, q.partition_date FROM lightfast.raw_queue q
+  WHERE coalesce(q.lane, {NOT_LOOKED_AT}) = l.lane AND q.attempts > 0 AND {_OF_DAYS}
+  ORDER BY q.attempts, q.partition_date, q.raw_payload_id LIMIT %(rows)s
+) h
+{_BODIES}
+ORDER BY l.lane, h.attempts, h.partition_date, h.raw_payload_id
+"""
+
+
+def take(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPayload]:
+    """Up to `rows` waiting payloads of these partition days (None: of all), and as many as their bytes
+    allow, at least one. Of one tenant the oldest day first.
+
+    Where all that waits fits into one batch, nobody has to take turns. Not those of a batch that did
+    not end well: `take_again` takes these.
+    """
+    limits = Limits(rows, BATCH_BYTES, LARGE_BYTES)
+    parameters = _parameters(days, rows)
+    chosen = _all_of(conn, parameters, limits)
+    if chosen is None:
+        look(conn, max(LOOK_ROWS, rows))
+        chosen = _in_turns(conn, parameters, limits)
+    return _locked(conn, chosen)
+
+
+def take_again(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPayload]:
+    """A batch of payloads of one tenant that were attempted before, those with the fewest attempts."""
+    lanes = [row[0] for row in conn.execute(_LANES_AGAIN)]
+    if not lanes:
+        return []
+    if NOT_LOOKED_AT in lanes:
+        look(conn)
+        lanes = [row[0] for row in conn.execute(_LANES_AGAIN)]
+    parameters = {**_parameters(days, min(rows, SMALL_BATCH)), "lanes": lanes}
+    waiting = {
+        lane: list(heads)
+        for lane, heads in groupby(conn.execute(_HEADS_AGAIN, parameters), key=lambda row: row[1])
+    }
+    if not waiting:
+        return []
+    lane = next_lane(waiting, _served(conn), "again")
+    fewest = waiting[lane][0][3]
+    alike = [Queued(*row[:3]) for row in waiting[lane] if row[3] == fewest]
+    chosen = _within_bytes(alike[: batch_rows(fewest, rows)])
+    _note_turns(conn, {lane}, "again")
+    return _locked(conn, chosen)
+
+
+def _parameters(days: Sequence[date] | None, rows: int) -> dict[str, Any]:
+    return {
+        "all": days is None,
+        "days": list(days or ()),
+        "first": min(days, default=None) if days else None,
+        "last": max(days, default=None) if days else None,
+        "rows": rows,
+    }
+
+
+def _all_of(conn: Connection, parameters: dict[str, Any], limits: Limits) -> list[int] | None:
+    """All that waits, or None where it is too much for one batch."""
+    [(count,)] = conn.execute(_COUNT, parameters).fetchall()
+    if count > limits.rows:
+        return None
+    found = conn.execute(_OLDEST, {**parameters, "any_lane": True}).fetchall()
+    sizes = [size for _, _, size in found]
+    if len(sizes) > 1 and (sum(sizes) > limits.size or max(sizes) > limits.large):
+        return None
+    return [identifier for identifier, _, _ in found]
+
+
+def _in_turns(conn: Connection, parameters: dict[str, Any], limits: Limits) -> list[int]:
+    """The next batch, whose turn is noted."""
+    lanes = [row[0] for row in conn.execute(_LANES)]
+    # Twice an equal share: where few lanes have much, the next batch has fewer lanes.
+    share = -(-2 * limits.rows // max(1, len(lanes)))
+    found = conn.execute(_HEADS, {**parameters, "lanes": lanes, "share": share}).fetchall()
+    if not found:
+        # Of these days nothing was looked at yet.
+        found = conn.execute(_OLDEST, {**parameters, "any_lane": False}).fetchall()
+    batch = next_batch([Queued(*row) for row in found], _served(conn), limits)
+    if batch:
+        kind: Kind = "large" if batch[0].size > limits.large else "small"
+        _note_turns(conn, {delivery.lane for delivery in batch}, kind)
+    return [delivery.id for delivery in batch]
+
+
+def _within_bytes(deliveries: Sequence[Queued]) -> list[int]:
+    """The first of these that BATCH_BYTES allows, at least one."""
+    chosen: list[int] = []
+    total = 0
+    for delivery in deliveries:
+        total += delivery.size
+        if chosen and total > BATCH_BYTES:
+            break
+        chosen.append(delivery.id)
+    return chosen
+
+
+def _locked(conn: Connection, chosen: Sequence[int]) -> list[RawPayload]:
+    """These payloads, whose rows of the queue nobody else changes until the transaction ends."""
+    rows = conn.execute(
+        """
+        SELECT raw_payload_id, attempts FROM lightfast.raw_queue
+        WHERE raw_payload_id = ANY(%s) FOR UPDATE
+        """,
+        (list(chosen),),
+    )
+    return load(conn, dict(rows.fetchall()))
+
+
+def _served(conn: Connection) -> dict[tuple[int, Kind], int]:
+    rows = conn.execute("SELECT lane, kind, turn FROM lightfast.queue_turns")
+    return {(lane, kind): turn for lane, kind, turn in rows}
+
+
+def _note_turns(conn: Connection, lanes: Iterable[int], kind: Kind) -> None:
+    conn.execute(
+        """
+        INSERT INTO lightfast.queue_turns (lane, kind, turn)
+        SELECT lane, %s, (SELECT coalesce(max(turn), 0) + 1 FROM lightfast.queue_turns)
+        FROM unnest(%s::bigint[]) AS k (lane)
+        ON CONFLICT (lane, kind) DO UPDATE SET turn = excluded.turn
+        """,
+        (kind, sorted(lanes)),
+    )
