@@ -51,14 +51,13 @@ def outages(
     with database.connect(application_name="lightfast recovery") as conn:
         sources = find_sources(conn)
     # HTTP and encryption are loaded by whoever asks a provider, not by every run.
-    from lightfast_pipelines.history.recovery import Recovering, recover
-    from lightfast_pipelines.history.renewal import app_keys
+    from lightfast_pipelines.history.recovery import Recovering, app_keys, recover
 
     reports = recover(
         Recovering(
             database=database,
             apis=apis,
-            keys_of=lambda provider: app_keys(settings(), provider),
+            keys_of=app_keys(settings()),
             clock=lambda: datetime.now(UTC),
             sleep=time.sleep,
             first_day=settings().earliest_day,

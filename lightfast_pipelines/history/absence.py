@@ -7,7 +7,7 @@ have, and there is nothing to read of it.
 from __future__ import annotations
 
 from lightfast_pipelines.history.client import Api, CallFailedError
-from lightfast_pipelines.providers.history import Answer, Call, Place, Standing
+from lightfast_pipelines.providers.history import Answer, Call, Place
 
 _NOT_FOUND = 404
 
@@ -24,11 +24,8 @@ def ask_for_page(api: Api, place: Place, call: Call) -> Answer:
 
 
 def _is_there(api: Api, place: Place, missing: Call) -> bool:
-    history = api.history
-    if not isinstance(history, Standing):
-        return False
     try:
-        resource = history.itself(place, missing)
+        resource = api.history.itself(place, missing)
         if resource is None:
             return False
         api.ask(resource)

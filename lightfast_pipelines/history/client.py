@@ -22,7 +22,6 @@ import tenacity
 
 from lightfast_pipelines.history.budget import Budget
 from lightfast_pipelines.providers.history import (
-    Addressing,
     Answer,
     Call,
     Credential,
@@ -225,10 +224,8 @@ class Api:
 
     def _address(self, call: Call) -> str:
         url = call.path
-        if "://" not in url and isinstance(self.history, Addressing):
+        if "://" not in url:
             url = self.history.address(self._base.rstrip("/"), url)
-        elif "://" not in url:
-            url = urljoin(self._base, url.lstrip("/"))
         for old, new in self._moved.items():
             if url.startswith(old):
                 return new + url[len(old) :]

@@ -18,7 +18,6 @@ from lightfast_pipelines.history.renewal import (
     CredentialError,
     CredentialRefusedError,
     RenewalFailedError,
-    app_keys,
     ask_for_token,
     sender,
 )
@@ -75,7 +74,7 @@ class StoredCredentials(Credentials):
         except SealedError as error:
             raise CredentialError(f"the credential cannot be opened: {error}") from error
         self._database, self._history, self._id = database, history, installation_id
-        self._app = app_keys(settings, history.provider)
+        self._app = history.app_keys(settings)
         self._send = sender(http, base_url)
         self._actor, self._clock, self._sleep = actor, clock, sleep
         self._held: Credential | None = None

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from lightfast_pipelines.history.client import Api, CallFailedError
 from lightfast_pipelines.history.walk import Unit
-from lightfast_pipelines.providers.history import Identifying, Identity, Outcome
+from lightfast_pipelines.providers.history import Identity, Outcome
 from lightfast_pipelines.store import activity, backfills, coverage
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.coverage import Interval
@@ -23,15 +23,16 @@ def identified(conn: Connection, api: Api, units: Sequence[Unit], asked: Interva
     Raises CallFailedError where the credential is refused; another failure is each unit's own to tell.
     """
     history = api.history
-    if not isinstance(history, Identifying):
-        return list(units)
     known: dict[int, Source] = {}
     for unit in units:
         source = unit.source
         if source.integration_id in known or not _is_due(conn, unit, asked):
             continue
         try:
-            found = history.identified(api.ask(history.identify(unit.place)))
+            call = history.identify(unit.place)
+            if call is None:
+                return list(units)
+            found = history.identified(api.ask(call))
         except CallFailedError as error:
             if error.outcome is Outcome.CREDENTIAL:
                 raise

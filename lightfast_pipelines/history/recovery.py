@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from lightfast_pipelines.history.client import Api, CallFailedError
 from lightfast_pipelines.history.ports import Apis
 from lightfast_pipelines.history.sources import delivery_of, place_of
-from lightfast_pipelines.providers.history import AppKeys, Outcome, Record
+from lightfast_pipelines.providers.history import AppKeys, Outcome, Record, discover_history
 from lightfast_pipelines.providers.recovery import (
     DeliveryLog,
     LogEntry,
@@ -22,6 +22,7 @@ from lightfast_pipelines.providers.recovery import (
     Told,
     discover_recovery,
 )
+from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store import activity, outages
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection, Database
@@ -94,6 +95,12 @@ class Recovering:
     first_day: date
     actor: str
     patience_seconds: float = PATIENCE_SECONDS
+
+
+def app_keys(settings: Settings) -> Callable[[str], AppKeys]:
+    """For `Recovering.keys_of`: each provider's, as the settings have them."""
+    histories = discover_history()
+    return lambda provider: histories[provider].app_keys(settings)
 
 
 def recover(recovering: Recovering, sources: Sequence[Source]) -> list[LogReport]:

@@ -18,14 +18,12 @@ import msgspec
 from lightfast_pipelines.history.client import CallFailedError
 from lightfast_pipelines.providers.history import (
     Answer,
-    AppKeys,
     Call,
     Credential,
     History,
     Outcome,
     Renewed,
 )
-from lightfast_pipelines.settings import Settings
 
 ATTEMPTS = 3
 
@@ -50,23 +48,6 @@ class RenewalFailedError(CallFailedError):
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(Outcome.UNAVAILABLE, message, retry_after)
-
-
-def app_keys(settings: Settings, provider: str) -> AppKeys:
-    """What the settings say of the application that renews this provider's tokens."""
-    if provider == "github":
-        key = settings.github_app_private_key
-        return AppKeys(
-            client_id=settings.github_app_id, private_key=key.get_secret_value() if key else None
-        )
-    if provider == "linear":
-        secret = settings.linear_client_secret
-        return AppKeys(settings.linear_client_id, secret.get_secret_value() if secret else None)
-    if provider == "sentry":
-        # It verifies webhooks too, where two may be live while rotating: the first is the new one.
-        secrets = settings.webhook_secrets(("SENTRY_CLIENT_SECRET",))
-        return AppKeys(settings.sentry_client_id, secrets[0][1].decode() if secrets else None)
-    return AppKeys()
 
 
 def sender(http: httpx.Client, base_url: str) -> Callable[[Call], Answer]:

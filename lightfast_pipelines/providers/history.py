@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol
 
 from lightfast_pipelines import providers
+from lightfast_pipelines.settings import Settings
 
 Json = dict[str, Any]
 Cursor = Mapping[str, Any]
@@ -164,6 +165,30 @@ class Verdict:
     location: str | None = None
 
 
+STATUS_OUTCOMES: Mapping[int, Outcome] = {
+    301: Outcome.MOVED,
+    302: Outcome.MOVED,
+    304: Outcome.UNCHANGED,
+    307: Outcome.MOVED,
+    308: Outcome.MOVED,
+    401: Outcome.CREDENTIAL,
+    403: Outcome.FORBIDDEN,
+    404: Outcome.MISSING,
+    408: Outcome.UNAVAILABLE,
+    410: Outcome.MISSING,
+    429: Outcome.LIMITED,
+    451: Outcome.MISSING,
+}
+"""What a status means where nothing else in the answer says so (RFC 9110)."""
+
+
+def outcome_of_status(status: int, own: Mapping[int, Outcome] | None = None) -> Outcome:
+    """What a status that is no success means; `own` are those to which the provider gives a meaning
+    of its own."""
+    default = Outcome.UNAVAILABLE if status >= 500 else Outcome.INVALID
+    return (own or {}).get(status) or STATUS_OUTCOMES.get(status, default)
+
+
 HOUR = timedelta(hours=1)
 _WINDOWS = (timedelta(seconds=1), timedelta(minutes=1), HOUR, timedelta(days=1))
 
@@ -259,7 +284,7 @@ class Renewed:
 
 
 class History(Protocol):
-    """One provider's API."""
+    """One provider's API. What most providers do alike has a body here; the others override it."""
 
     provider: str
     walkers: Sequence[Walker]
@@ -269,6 +294,10 @@ class History(Protocol):
     def base_url(self, configured: Mapping[str, str]) -> str:
         """Address of the API, from the settings (`GITHUB_API_URL`, ...) or the provider's own."""
         ...
+
+    def address(self, base_url: str, path: str) -> str:
+        """Where a call's relative path is asked; `base_url` has no slash at its end."""
+        return f"{base_url}/{path.lstrip('/')}"
 
     def authorize(self, credential: Credential) -> Mapping[str, str]:
         """The headers that carry the credential."""
@@ -280,7 +309,28 @@ class History(Protocol):
 
     def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
         """What it says of rate limits, each in its own unit; empty where it says nothing."""
-        ...
+        return ()
+
+    def identify(self, place: Place) -> Call | None:
+        """Asks for a resource itself, before its things are: it may be renamed. None: it has no such
+        request."""
+        return None
+
+    def identified(self, answer: Answer) -> Identity:
+        """What a good answer to `identify` says. Raises ValueError or TypeError."""
+        raise ValueError(f"{self.provider} is not asked for a resource itself")
+
+    def itself(self, place: Place, missing: Call) -> Call | None:
+        """For lists that answer 404 both where the resource is gone and where it lacks a feature: a
+        request that succeeds as long as the resource is there, whatever its features are.
+
+        None where `missing` asks for what no resource lacks. Raises ValueError where the place lacks
+        what is needed."""
+        return None
+
+    def app_keys(self, settings: Settings) -> AppKeys:
+        """What the settings say of the application whose tokens are renewed."""
+        return AppKeys()
 
     def refresh(
         self, credential: Credential, keys: AppKeys, place_id: str, now: datetime
@@ -288,40 +338,11 @@ class History(Protocol):
         """The request for a new access token of the installation `place_id`; None: it cannot be renewed.
 
         Raises ValueError, with what to set, where the settings lack something."""
-        ...
+        return None
 
     def refreshed(self, credential: Credential, answer: Answer, now: datetime) -> Renewed:
         """What a good answer to `refresh` gives. Raises ValueError."""
-        ...
-
-
-@runtime_checkable
-class Identifying(Protocol):
-    """A history that can be asked for a resource itself, before its things are: it may be renamed."""
-
-    def identify(self, place: Place) -> Call: ...
-
-    def identified(self, answer: Answer) -> Identity: ...
-
-
-@runtime_checkable
-class Addressing(Protocol):
-    """A history whose calls do not all stand below the API's base address."""
-
-    def address(self, base_url: str, path: str) -> str:
-        """Where a call's relative path is asked; `base_url` has no slash at its end."""
-        ...
-
-
-@runtime_checkable
-class Standing(Protocol):
-    """A history whose lists answer 404 both where the resource is gone and where it lacks a feature."""
-
-    def itself(self, place: Place, missing: Call) -> Call | None:
-        """A request that succeeds as long as the resource is there, whatever its features are; None
-        where `missing` asks for what no resource lacks. Raises ValueError where the place lacks what
-        is needed."""
-        ...
+        raise ValueError(f"{self.provider}'s tokens are not renewed: set a new one")
 
 
 @cache

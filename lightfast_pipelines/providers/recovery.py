@@ -173,7 +173,7 @@ class Merging(Protocol):
 
 
 class Recovery(Protocol):
-    """What one provider has."""
+    """What one provider has. One that keeps no log of what it sent says nothing of logs."""
 
     provider: str
     sweeps: Sequence[IdSweep]
@@ -182,27 +182,14 @@ class Recovery(Protocol):
         """The log of the application that a credential of this kind belongs to; None: it has none.
 
         Raises ValueError, with what to set, where the settings lack something."""
-        ...
+        return None
 
     def hooks(self, kind: str, place: Place) -> Call | None:
         """Asks which hooks the resource itself has; None: it has none of ours."""
-        ...
+        return None
 
     def hook_logs(self, place: Place, answer: Answer) -> Sequence[DeliveryLog]:
         """The logs of those hooks that send to a receiver of ours."""
-        ...
-
-
-class WithoutLog:
-    """The part of `Recovery` of a provider that keeps no log of what it sent."""
-
-    def app_log(self, kind: str, keys: AppKeys) -> DeliveryLog | None:  # noqa: ARG002
-        return None
-
-    def hooks(self, kind: str, place: Place) -> Call | None:  # noqa: ARG002
-        return None
-
-    def hook_logs(self, place: Place, answer: Answer) -> Sequence[DeliveryLog]:  # noqa: ARG002
         return ()
 
 

@@ -19,6 +19,7 @@ from lightfast_pipelines.providers.history import (
     Credential,
     Cursor,
     Estimate,
+    History,
     Limit,
     Outcome,
     Page,
@@ -154,7 +155,7 @@ def record_of(place: Place, item: Mapping[str, Any]) -> Record:
     return Record("issues", payload, at, f"backfill:item:{number}")
 
 
-class PlainHistory:
+class PlainHistory(History):
     provider = "github"
     credential_kinds: Sequence[str] = ("token",)
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from lightfast_pipelines.providers.history import Answer, AppKeys, Call, Credential, Renewed
+from lightfast_pipelines.settings import Settings
 from tests.history.plain import PlainHistory
 from tests.servers.serving import Receive, Scope, Send
 
@@ -64,6 +65,10 @@ class RenewingHistory(PlainHistory):
 
     provider = "linear"
     credential_kinds: Sequence[str] = ("oauth", "api_key", "github_app")
+
+    def app_keys(self, settings: Settings) -> AppKeys:
+        secret = settings.linear_client_secret
+        return AppKeys(settings.linear_client_id, secret.get_secret_value() if secret else None)
 
     def refresh(
         self, credential: Credential, keys: AppKeys, place_id: str, now: datetime

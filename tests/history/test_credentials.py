@@ -24,9 +24,8 @@ from lightfast_pipelines.history.renewal import (
     CredentialError,
     CredentialRefusedError,
     RenewalFailedError,
-    app_keys,
 )
-from lightfast_pipelines.providers.history import Call, Credential, Outcome
+from lightfast_pipelines.providers.history import Call, Credential, Outcome, discover_history
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.activity import list_activity
 from lightfast_pipelines.store.database import Connection, Database
@@ -395,10 +394,11 @@ def test_an_application_s_keys_come_from_the_settings(monkeypatch: pytest.Monkey
         ("GITHUB_APP_PRIVATE_KEY", "pem"),
     ):
         monkeypatch.setenv(name, value)
-    sentry, github = app_keys(Settings(), "sentry"), app_keys(Settings(), "github")
+    histories = discover_history()
+    sentry, github = (histories[name].app_keys(Settings()) for name in ("sentry", "github"))
     assert (sentry.client_id, sentry.client_secret) == ("app", "new")
     assert (github.client_id, github.private_key) == ("12", "pem")
-    assert app_keys(Settings(), "vercel").client_id is None
+    assert histories["vercel"].app_keys(Settings()).client_id is None
     assert "new" not in repr(sentry)
     assert "pem" not in repr(github)
 

@@ -19,7 +19,6 @@ from graphql.language import OperationDefinitionNode
 from lightfast_pipelines.providers.history import (
     Call,
     Cursor,
-    Identifying,
     Place,
     Window,
     discover_history,
@@ -59,8 +58,9 @@ SWEPT_DEEPER: list[Cursor] = [
 def calls_of(provider: str) -> Iterator[Call]:
     """What walks, estimates and sweeps ask."""
     history, place = discover_history()[provider], PLACES[provider]
-    if isinstance(history, Identifying):
-        yield history.identify(place)
+    call = history.identify(place)
+    if call is not None:
+        yield call
     for walker in history.walkers:
         begin = walker.start(place, WINDOW)
         for cursor in (begin, *DEEPER.get((provider, walker.entity_type), ())):

@@ -64,7 +64,7 @@ class AcmeCi:
         headers: Mapping[str, str],
         secrets: Sequence[Secret],
         *,
-        now: datetime,  # noqa: ARG002 - Acme signs no time
+        now: datetime,  # Acme signs no time
     ) -> Accepted | Refused:
         """Nothing of a delivery is looked at before its signature is known to be good."""
         signature = headers.get(_SIGNATURE, "")
@@ -87,14 +87,14 @@ class AcmeCi:
     def decode(
         self,
         body: bytes,
-        headers: Mapping[str, str],  # noqa: ARG002 - it is always JSON
+        headers: Mapping[str, str],  # it is always JSON
     ) -> dict[str, Any]:
         """The payload; its text holds no NUL and no lone surrogate. Raises MalformedBody."""
         return json_body.payload(body)
 
     def route(
         self,
-        event_type: str,  # noqa: ARG002 - every payload of Acme names its project
+        event_type: str,  # every payload of Acme names its project
         payload: Mapping[str, Any],
     ) -> Route | None:
         """By the project's id, which survives a rename."""
@@ -133,7 +133,7 @@ class AcmeCi:
     def sync_event(
         self,
         event_type: str,
-        payload: Mapping[str, Any],  # noqa: ARG002 - the type names the kind
+        payload: Mapping[str, Any],  # the type names the kind
     ) -> str:
         """The event as Acme calls it."""
         return event_type

@@ -57,7 +57,7 @@ class DiscussionComments:
     kind = _KIND
     confirm_many = 1
 
-    def held(self, place: Place) -> Held:  # noqa: ARG002
+    def held(self, place: Place) -> Held:
         return Held(f"github:comment:{_KIND}:", _KIND, of_parts=True)
 
     def call(self, place: Place, cursor: Cursor | None) -> Call:
@@ -99,7 +99,7 @@ class DiscussionComments:
     def resource(self, place: Place) -> Call | None:
         return Call(address(place))
 
-    def why_empty(self, place: Place, answer: Answer) -> str | None:  # noqa: ARG002
+    def why_empty(self, place: Place, answer: Answer) -> str | None:
         if flag(answer.data, "has_discussions") is False:
             return "discussions are switched off"
         return None
@@ -127,7 +127,7 @@ class DiscussionComments:
             raise ValueError("GitHub could not tell whether it is there")
         return {things[0].key: None}
 
-    def record(self, place: Place, thing: Known, at: datetime) -> Record:  # noqa: ARG002
+    def record(self, place: Place, thing: Known, at: datetime) -> Record:
         """Raises ValueError where no payload of it is left that shows what it was about."""
         comment = deepcopy(dict(child(thing.payload, "comment")))
         discussion = deepcopy(dict(child(thing.payload, "discussion")))

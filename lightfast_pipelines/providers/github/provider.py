@@ -139,7 +139,7 @@ class GitHub:
         headers: Mapping[str, str],
         secrets: Sequence[Secret],
         *,
-        now: datetime,  # noqa: ARG002 - GitHub signs no time
+        now: datetime,  # GitHub signs no time
     ) -> Accepted | Refused:
         """Nothing of a delivery is looked at before its signature is known to be good."""
         verified_by = signature.verified_by(body, headers.get(signature.HEADER), secrets)
@@ -167,7 +167,7 @@ class GitHub:
 
     def route(
         self,
-        event_type: str,  # noqa: ARG002 - a payload of GitHub says where it belongs
+        event_type: str,  # a payload of GitHub says where it belongs
         payload: Mapping[str, Any],
     ) -> Route | None:
         """By the repository, else by the installation, else by the organisation."""
@@ -232,7 +232,7 @@ class GitHub:
     def sync_event(
         self,
         event_type: str,
-        payload: Mapping[str, Any],  # noqa: ARG002 - the header names the kind
+        payload: Mapping[str, Any],  # the header names the kind
     ) -> str:
         """GitHub's own names of events, whatever the action."""
         return event_type

@@ -22,6 +22,7 @@ from lightfast_pipelines.providers.recovery import (
     IdSweep,
     LogEntry,
     LogPage,
+    Recovery,
     Told,
 )
 
@@ -86,7 +87,7 @@ class _Log:
         return {"Authorization": f"Bearer {app_proof(self._keys, now)}"}
 
 
-class GitHubRecovery:
+class GitHubRecovery(Recovery):
     """`recovery.Recovery`."""
 
     provider = "github"

@@ -88,7 +88,7 @@ class _Numbered:
         query = {"query": _QUERY % self.connection, "variables": variables}
         return Call("graphql", "POST", json=query, pool="graphql")
 
-    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:  # noqa: ARG002
+    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
         found = repository_in(place, answer).get(self.connection)
         if not isinstance(found, Mapping) or not isinstance(found.get("nodes"), list):
             raise ValueError(f"GitHub's list of {self.connection} is not of its form")
@@ -106,7 +106,7 @@ class _Numbered:
     def resource(self, place: Place) -> Call | None:
         return Call(address(place))
 
-    def why_empty(self, place: Place, answer: Answer) -> str | None:  # noqa: ARG002
+    def why_empty(self, place: Place, answer: Answer) -> str | None:
         return _why_empty(answer, self.switch)
 
     def confirm(self, place: Place, things: Sequence[Known]) -> Call:
@@ -190,7 +190,7 @@ class _ByList:
     def resource(self, place: Place) -> Call | None:
         return Call(address(place))
 
-    def why_empty(self, place: Place, answer: Answer) -> str | None:  # noqa: ARG002
+    def why_empty(self, place: Place, answer: Answer) -> str | None:
         return _why_empty(answer, self.switch)
 
     def confirm(self, place: Place, things: Sequence[Known]) -> Call:
@@ -203,7 +203,7 @@ class _ByList:
 
     def gone(
         self,
-        place: Place,  # noqa: ARG002
+        place: Place,
         things: Sequence[Known],
         answer: Answer | None,
     ) -> Mapping[str, datetime | None]:

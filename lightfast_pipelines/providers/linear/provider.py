@@ -154,7 +154,7 @@ class Linear:
     def decode(
         self,
         body: bytes,
-        headers: Mapping[str, str],  # noqa: ARG002 - always JSON
+        headers: Mapping[str, str],  # always JSON
     ) -> dict[str, Any]:
         """The payload; its text holds no NUL and no lone surrogate. Raises MalformedBody."""
         return json_body.payload(body)
@@ -193,7 +193,7 @@ class Linear:
     def sync_event(
         self,
         event_type: str,
-        payload: Mapping[str, Any],  # noqa: ARG002 - the type is the kind
+        payload: Mapping[str, Any],  # the type is the kind
     ) -> str:
         """Linear's own names of entities, whatever the action."""
         return event_type

@@ -17,7 +17,7 @@ from lightfast_pipelines.providers.history import Answer, Call, Cursor, Place, R
 from lightfast_pipelines.providers.linear.history import HISTORY, comments, projects
 from lightfast_pipelines.providers.linear.history.queries import of_place
 from lightfast_pipelines.providers.linear.transitions import moment_id
-from lightfast_pipelines.providers.recovery import Held, IdSweep, Known, Listed, WithoutLog
+from lightfast_pipelines.providers.recovery import Held, IdSweep, Known, Listed, Recovery
 
 # A request costs a tenth of a point an attribute and a point an object, times the page's length.
 _PAGE = 100
@@ -44,7 +44,7 @@ class _Listed:
     of_parts: bool
     confirm_many: int = _PAGE
 
-    def held(self, place: Place) -> Held:  # noqa: ARG002
+    def held(self, place: Place) -> Held:
         return Held(f"linear:{self.kind}:", f"{self.kind}.", of_parts=self.of_parts)
 
     def call(self, place: Place, cursor: Cursor | None) -> Call:
@@ -57,7 +57,7 @@ class _Listed:
         body = {"query": query, "variables": variables}
         return Call("graphql", "POST", json=body, pool="complexity", cost=round(cost, 1))
 
-    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:  # noqa: ARG002
+    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
         found, gone = self._nodes(answer)
         page = child(child(child(answer.data, "data"), self.connection), "pageInfo")
         more = flag(page, "hasNextPage") is True
@@ -92,13 +92,13 @@ class _Listed:
             return None
         return f"the credential does not see the team or project {place.resource_id}"
 
-    def confirm(self, place: Place, things: Sequence[Known]) -> Call:  # noqa: ARG002
+    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
         ids = [one.key.rpartition(":")[2] for one in things]
         return self._call({"id": {"in": ids}}, None)
 
     def gone(
         self,
-        place: Place,  # noqa: ARG002
+        place: Place,
         things: Sequence[Known],
         answer: Answer | None,
     ) -> Mapping[str, datetime | None]:
@@ -107,7 +107,7 @@ class _Listed:
         there, gone = self._nodes(answer)
         return {one.key: gone.get(one.key) for one in things if one.key not in there}
 
-    def record(self, place: Place, thing: Known, at: datetime) -> Record:  # noqa: ARG002
+    def record(self, place: Place, thing: Known, at: datetime) -> Record:
         """Raises ValueError where no payload of it is left that shows what it belongs to."""
         data = deepcopy(dict(child(thing.payload, "data")))
         if not data:
@@ -127,7 +127,7 @@ class _Listed:
         return Record(self.event, payload, at, f"sweep:{thing.key}:deleted")
 
 
-class LinearRecovery(WithoutLog):
+class LinearRecovery(Recovery):
     """`recovery.Recovery`."""
 
     provider = "linear"

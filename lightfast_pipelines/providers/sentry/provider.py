@@ -133,7 +133,7 @@ class Sentry:
 
     def route(
         self,
-        event_type: str,  # noqa: ARG002 - the body says what it is about
+        event_type: str,  # the body says what it is about
         payload: Mapping[str, Any],
     ) -> Route | None:
         """By the project, else by the installation; a comment through its issue."""
@@ -167,7 +167,7 @@ class Sentry:
     def sync_event(
         self,
         event_type: str,
-        payload: Mapping[str, Any],  # noqa: ARG002 - the resource names the kind
+        payload: Mapping[str, Any],  # the resource names the kind
     ) -> str:
         """Sentry's own names of resources, whatever the action."""
         return event_type

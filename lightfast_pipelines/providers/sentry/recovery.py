@@ -13,7 +13,7 @@ from datetime import datetime
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers.fields import child, name_of
 from lightfast_pipelines.providers.history import Answer, Call, Cursor, Place, Record
-from lightfast_pipelines.providers.recovery import Held, IdSweep, Known, Listed, WithoutLog
+from lightfast_pipelines.providers.recovery import Held, IdSweep, Known, Listed, Recovery
 from lightfast_pipelines.providers.sentry import merged
 from lightfast_pipelines.providers.sentry.history import issue_records, links
 from lightfast_pipelines.providers.sentry.history.issue_list import issues_of
@@ -32,7 +32,7 @@ class _Issues:
     kind = "issue"
     confirm_many = 1
 
-    def held(self, place: Place) -> Held:  # noqa: ARG002
+    def held(self, place: Place) -> Held:
         return Held("sentry:issue:", "issue.")
 
     def call(self, place: Place, cursor: Cursor | None) -> Call:
@@ -48,7 +48,7 @@ class _Issues:
             pairs.append(("cursor", str(cursor["after"])))
         return asking(f"/api/0/organizations/{_organization(place)}/issues/", "issues", *pairs)
 
-    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:  # noqa: ARG002
+    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
         found = []
         for item in issues_of(answer):
             number, told = identity(item, "id"), place_of({"data": {"issue": item}})
@@ -57,12 +57,12 @@ class _Issues:
         after = links.following(answer.headers)
         return Listed(found, None if after is None else {"after": after})
 
-    def resource(self, place: Place) -> Call | None:  # noqa: ARG002
+    def resource(self, place: Place) -> Call | None:
         """None: the list of a project that the token does not see is refused, and issues cannot be
         switched off."""
         return None
 
-    def why_empty(self, place: Place, answer: Answer) -> str | None:  # noqa: ARG002
+    def why_empty(self, place: Place, answer: Answer) -> str | None:
         return None
 
     def confirm(self, place: Place, things: Sequence[Known]) -> Call:
@@ -71,7 +71,7 @@ class _Issues:
 
     def gone(
         self,
-        place: Place,  # noqa: ARG002
+        place: Place,
         things: Sequence[Known],
         answer: Answer | None,
     ) -> Mapping[str, datetime | None]:
@@ -88,7 +88,7 @@ class _Issues:
         short_id = name_of(child(child(thing.payload, "data"), "issue"), "shortId")
         return issue_records.merged_into(place, answer, _number(thing), short_id, now)
 
-    def record(self, place: Place, thing: Known, at: datetime) -> Record:  # noqa: ARG002
+    def record(self, place: Place, thing: Known, at: datetime) -> Record:
         """Raises ValueError where no payload of it is left that shows its project."""
         if not child(child(thing.payload, "data"), "issue"):
             raise ValueError("no payload is left that says which project it belongs to")
@@ -120,7 +120,7 @@ def _organization(place: Place) -> str:
     return found
 
 
-class SentryRecovery(WithoutLog):
+class SentryRecovery(Recovery):
     """`recovery.Recovery`."""
 
     provider = "sentry"

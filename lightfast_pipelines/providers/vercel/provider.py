@@ -90,7 +90,7 @@ class Vercel:
         headers: Mapping[str, str],
         secrets: Sequence[Secret],
         *,
-        now: datetime,  # noqa: ARG002 - Vercel signs no time: createdAt is the event's
+        now: datetime,  # Vercel signs no time: createdAt is the event's
     ) -> Accepted | Refused:
         """Nothing of a delivery is looked at before its signature is known to be good.
 
@@ -113,14 +113,14 @@ class Vercel:
     def decode(
         self,
         body: bytes,
-        headers: Mapping[str, str],  # noqa: ARG002 - it is always JSON
+        headers: Mapping[str, str],  # it is always JSON
     ) -> dict[str, Any]:
         """The payload; its text holds no NUL and no lone surrogate. Raises MalformedBody."""
         return json_body.payload(body)
 
     def route(
         self,
-        event_type: str,  # noqa: ARG002 - a payload of Vercel says where it belongs
+        event_type: str,  # a payload of Vercel says where it belongs
         payload: Mapping[str, Any],
     ) -> Route | None:
         """By the project, or its team; else through the deployment; else by the installation."""
@@ -177,7 +177,7 @@ class Vercel:
     def sync_event(
         self,
         event_type: str,
-        payload: Mapping[str, Any],  # noqa: ARG002 - the type names the kind
+        payload: Mapping[str, Any],  # the type names the kind
     ) -> str:
         """The type as Vercel writes it today."""
         return current_type(event_type)

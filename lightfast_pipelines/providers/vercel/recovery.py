@@ -14,7 +14,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers.fields import child, children, first_time, name_of, whole
 from lightfast_pipelines.providers.history import Answer, Call, Cursor, Place, Record
-from lightfast_pipelines.providers.recovery import Held, IdSweep, Known, Listed, WithoutLog
+from lightfast_pipelines.providers.recovery import Held, IdSweep, Known, Listed, Recovery
 from lightfast_pipelines.providers.vercel.history.walker import team_of
 
 _LIST, _ONE = "/v7/deployments", "/v13/deployments"
@@ -28,7 +28,7 @@ class _Deployments:
     kind = "deployment"
     confirm_many = 1
 
-    def held(self, place: Place) -> Held:  # noqa: ARG002
+    def held(self, place: Place) -> Held:
         return Held(_PREFIX, "deployment.")
 
     def call(self, place: Place, cursor: Cursor | None) -> Call:
@@ -39,7 +39,7 @@ class _Deployments:
             params["until"] = str(cursor["until"])
         return Call(_LIST, params=params)
 
-    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:  # noqa: ARG002
+    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
         if not isinstance(answer.data.get("deployments"), list):
             raise ValueError("Vercel's list of deployments is not of its form")
         found, gone = [], {}
@@ -62,7 +62,7 @@ class _Deployments:
             return Call(f"{_TEAM}/{place.resource_id}")
         return Call(f"{_PROJECT}/{place.resource_id}", params=_scope(place))
 
-    def why_empty(self, place: Place, answer: Answer) -> str | None:  # noqa: ARG002
+    def why_empty(self, place: Place, answer: Answer) -> str | None:
         return None
 
     def confirm(self, place: Place, things: Sequence[Known]) -> Call:
@@ -71,7 +71,7 @@ class _Deployments:
 
     def gone(
         self,
-        place: Place,  # noqa: ARG002
+        place: Place,
         things: Sequence[Known],
         answer: Answer | None,
     ) -> Mapping[str, datetime | None]:
@@ -122,7 +122,7 @@ def _scope(place: Place) -> dict[str, str]:
     return {} if team is None else {"teamId": team}
 
 
-class VercelRecovery(WithoutLog):
+class VercelRecovery(Recovery):
     """`recovery.Recovery`."""
 
     provider = "vercel"

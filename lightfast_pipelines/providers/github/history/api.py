@@ -44,6 +44,7 @@ from lightfast_pipelines.providers.history import (
     AppKeys,
     Call,
     Credential,
+    History,
     Identity,
     Limit,
     Outcome,
@@ -51,8 +52,10 @@ from lightfast_pipelines.providers.history import (
     Renewed,
     Verdict,
     Walker,
+    outcome_of_status,
 )
 from lightfast_pipelines.providers.nothing import says_nothing
+from lightfast_pipelines.settings import Settings
 
 _PUBLIC = "https://api.github.com"
 _REST = "/api/v3"
@@ -77,8 +80,8 @@ _MINUTE = timedelta(minutes=1)
 _BY_THE_MINUTE = frozenset({"search", "code_search", "dependency_snapshots"})
 
 
-class GitHubHistory:
-    """`providers.history.History` for github.com and GitHub Enterprise Server."""
+class GitHubHistory(History):
+    """The history of github.com and GitHub Enterprise Server."""
 
     provider = "github"
     credential_kinds: Sequence[str] = ("personal", "github_app")
@@ -147,8 +150,6 @@ class GitHubHistory:
                 return Verdict(Outcome.NOTHING, f"GitHub has nothing at {call.path}")
             case 200 | 201 | 202 | 204:
                 return Verdict(Outcome.OK)
-            case 304:
-                return Verdict(Outcome.UNCHANGED)
             case 401:
                 return Verdict(
                     Outcome.CREDENTIAL, f"GitHub refuses the token: {message or 'unauthorized'}"
@@ -159,25 +160,20 @@ class GitHubHistory:
                 why = {404: "not there, or not to be seen with this token", 410: "gone"}
                 told = why.get(answer.status, "not to be had for legal reasons")
                 return Verdict(Outcome.MISSING, f"{call.path} is {told}")
-            case 301 | 302 | 307 | 308:
-                return Verdict(
-                    Outcome.MOVED, f"{call.path} moved", location=answer.headers.get("location")
-                )
             case 502 | 504 if call.pool == "graphql" or call.params.get("per_page", "1") != "1":
                 return Verdict(Outcome.HEAVY, f"GitHub could not make the page ({answer.status})")
-            case status if status >= 500:
-                return Verdict(Outcome.UNAVAILABLE, f"GitHub answered {status} for {call.path}")
             case status:
-                return Verdict(
-                    Outcome.INVALID,
-                    f"GitHub refuses {call.path} ({status}): {message or 'no reason'}",
-                )
+                outcome = outcome_of_status(status)
+                told = f"GitHub answered {status} for {call.path}"
+                if outcome is Outcome.INVALID:
+                    told = f"GitHub refuses {call.path} ({status}): {message or 'no reason'}"
+                return Verdict(outcome, told, location=answer.headers.get("location"))
 
     def limits(
         self,
         call: Call,
         answer: Answer,
-        now: datetime,  # noqa: ARG002 - its times are moments, not seconds from now
+        now: datetime,  # its times are moments, not seconds from now
     ) -> Sequence[Limit]:
         """By the headers, in seconds since 1970; GraphQL's points by the body where it has them."""
         headers = answer.headers
@@ -195,6 +191,12 @@ class GitHubHistory:
         window = _MINUTE if pool in _BY_THE_MINUTE else HOUR
         return (Limit(pool, limit, remaining, resets_at, window),)
 
+    def app_keys(self, settings: Settings) -> AppKeys:
+        key = settings.github_app_private_key
+        return AppKeys(
+            client_id=settings.github_app_id, private_key=key.get_secret_value() if key else None
+        )
+
     def refresh(
         self, credential: Credential, keys: AppKeys, place_id: str, now: datetime
     ) -> Call | None:
@@ -210,7 +212,7 @@ class GitHubHistory:
         headers = {**_ACCEPT, "Authorization": f"Bearer {app_proof(keys, now)}"}
         return Call(f"app/installations/{number}/access_tokens", "POST", headers=headers)
 
-    def refreshed(self, credential: Credential, answer: Answer, now: datetime) -> Renewed:  # noqa: ARG002
+    def refreshed(self, credential: Credential, answer: Answer, now: datetime) -> Renewed:
         token = text(answer.data, "token") if isinstance(answer.data, dict) else None
         ends = time(answer.data, "expires_at") if isinstance(answer.data, dict) else None
         if token is None or ends is None:

@@ -56,13 +56,13 @@ class Deployments:
     entity_type = "deployment"
     page_size = 20
 
-    def start(self, place: Place, window: Window) -> Cursor:  # noqa: ARG002
+    def start(self, place: Place, window: Window) -> Cursor:
         return {"offset": 0}
 
     def call(
         self,
         place: Place,
-        window: Window,  # noqa: ARG002 - newest first, down to where the window begins
+        window: Window,  # newest first, down to where the window begins
         cursor: Cursor,
         page_size: int,
     ) -> Call:

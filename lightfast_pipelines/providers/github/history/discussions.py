@@ -75,13 +75,13 @@ class Discussions:
     entity_type = "discussion"
     page_size = 25
 
-    def start(self, place: Place, window: Window) -> Cursor:  # noqa: ARG002
+    def start(self, place: Place, window: Window) -> Cursor:
         return {}
 
     def call(
         self,
         place: Place,
-        window: Window,  # noqa: ARG002 - newest first, down to where the window begins
+        window: Window,  # newest first, down to where the window begins
         cursor: Cursor,
         page_size: int,
     ) -> Call:

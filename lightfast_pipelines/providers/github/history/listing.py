@@ -52,7 +52,7 @@ class Listing:
     cut_from: int | None = None
     """So many items or more, on full pages, are the end that GitHub makes "to keep the API fast"."""
 
-    def start(self, place: Place, window: Window) -> Cursor:  # noqa: ARG002
+    def start(self, place: Place, window: Window) -> Cursor:
         return {"offset": 0}
 
     def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:

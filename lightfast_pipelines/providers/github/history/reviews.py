@@ -61,13 +61,13 @@ class Reviews:
     entity_type = "review"
     page_size = 50
 
-    def start(self, place: Place, window: Window) -> Cursor:  # noqa: ARG002
+    def start(self, place: Place, window: Window) -> Cursor:
         return {}
 
     def call(
         self,
         place: Place,
-        window: Window,  # noqa: ARG002 - newest first, down to where the window begins
+        window: Window,  # newest first, down to where the window begins
         cursor: Cursor,
         page_size: int,
     ) -> Call:

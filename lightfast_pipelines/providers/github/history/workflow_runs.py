@@ -64,13 +64,13 @@ class WorkflowRuns:
     entity_type = "workflow_run"
     page_size = 100
 
-    def start(self, place: Place, window: Window) -> Cursor:  # noqa: ARG002
+    def start(self, place: Place, window: Window) -> Cursor:
         return _beginning(window, _FAILED[0])
 
     def call(
         self,
         place: Place,
-        window: Window,  # noqa: ARG002 - the cursor's spans are made of it
+        window: Window,  # the cursor's spans are made of it
         cursor: Cursor,
         page_size: int,
     ) -> Call:

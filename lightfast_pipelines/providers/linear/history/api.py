@@ -15,6 +15,7 @@ from lightfast_pipelines.providers.history import (
     AppKeys,
     Call,
     Credential,
+    History,
     Identity,
     Limit,
     Outcome,
@@ -22,6 +23,7 @@ from lightfast_pipelines.providers.history import (
     Renewed,
     Verdict,
     Walker,
+    outcome_of_status,
 )
 from lightfast_pipelines.providers.linear.history.comments import COMMENTS
 from lightfast_pipelines.providers.linear.history.cycles import CYCLES
@@ -29,6 +31,7 @@ from lightfast_pipelines.providers.linear.history.issues import IssueWalker
 from lightfast_pipelines.providers.linear.history.nothing import CODES, NOTHING
 from lightfast_pipelines.providers.linear.history.projects import PROJECT_UPDATES, PROJECTS
 from lightfast_pipelines.providers.nothing import says_nothing
+from lightfast_pipelines.settings import Settings
 
 _ADDRESS = "https://api.linear.app"
 _RENEWAL = "oauth/token"
@@ -41,18 +44,6 @@ _CODES = {
     "INTERNAL_SERVER_ERROR": Outcome.UNAVAILABLE,
     "LOCK_TIMEOUT": Outcome.UNAVAILABLE,
 }
-_STATUSES = {
-    301: Outcome.MOVED,
-    304: Outcome.UNCHANGED,
-    307: Outcome.MOVED,
-    308: Outcome.MOVED,
-    401: Outcome.CREDENTIAL,
-    403: Outcome.FORBIDDEN,
-    404: Outcome.MISSING,
-    410: Outcome.MISSING,
-    429: Outcome.LIMITED,
-    451: Outcome.MISSING,
-}
 _WHO = """query resource($id: ID!) {
   organization { id name }
   teams(filter: { id: { eq: $id } }, includeArchived: true) { nodes { id key name } }
@@ -60,8 +51,8 @@ _WHO = """query resource($id: ID!) {
 }"""
 
 
-class LinearHistory:
-    """`history.History` and `history.Identifying` for Linear."""
+class LinearHistory(History):
+    """The history of a Linear team or project."""
 
     provider = "linear"
     walkers: Sequence[Walker] = (IssueWalker(), COMMENTS, PROJECTS, PROJECT_UPDATES, CYCLES)
@@ -85,8 +76,8 @@ class LinearHistory:
         errors = children(data, "errors") if isinstance(data, dict) else []
         if errors:
             return _failure(call, answer, errors, now)
-        if status in _STATUSES or status >= 500:
-            outcome = _STATUSES.get(status, Outcome.UNAVAILABLE)
+        outcome = outcome_of_status(status)
+        if status != 200 and outcome is not Outcome.INVALID:
             wait = (
                 _wait(answer, now)
                 if outcome is Outcome.LIMITED
@@ -112,12 +103,16 @@ class LinearHistory:
             limits.append(Limit(*other))
         return limits
 
+    def app_keys(self, settings: Settings) -> AppKeys:
+        secret = settings.linear_client_secret
+        return AppKeys(settings.linear_client_id, secret.get_secret_value() if secret else None)
+
     def refresh(
         self,
         credential: Credential,
         keys: AppKeys,
-        place_id: str,  # noqa: ARG002 - the token says whose it is
-        now: datetime,  # noqa: ARG002
+        place_id: str,  # the token says whose it is
+        now: datetime,
     ) -> Call | None:
         """None for a personal key and for a token that came without one to renew it."""
         if credential.kind != "oauth" or not credential.refresh_token:
@@ -134,7 +129,7 @@ class LinearHistory:
         }
         return Call(_RENEWAL, "POST", form=form, pool="requests")
 
-    def refreshed(self, credential: Credential, answer: Answer, now: datetime) -> Renewed:  # noqa: ARG002
+    def refreshed(self, credential: Credential, answer: Answer, now: datetime) -> Renewed:
         """Linear gives another refresh token each time; the one that was used is spent."""
         data = answer.data if isinstance(answer.data, dict) else {}
         token, lasts = text(data, "access_token"), data.get("expires_in")
@@ -185,7 +180,7 @@ def _failure(
         return Verdict(Outcome.UNAVAILABLE, told, number_in(answer.headers, "retry-after"))
     if status == 429:
         return Verdict(Outcome.LIMITED, told, _wait(answer, now))
-    return Verdict(_STATUSES.get(status, Outcome.INVALID), told)
+    return Verdict(outcome_of_status(status), told)
 
 
 def _said(error: Mapping[str, Any]) -> str:
@@ -207,9 +202,7 @@ def _token_verdict(answer: Answer) -> Verdict:
         return Verdict(
             Outcome.CREDENTIAL, f"Linear does not renew the token ({why}): connect it again"
         )
-    outcome = _STATUSES.get(answer.status)
-    if outcome is None:
-        outcome = Outcome.UNAVAILABLE if answer.status >= 500 else Outcome.INVALID
+    outcome = outcome_of_status(answer.status)
     told = f"Linear answered {answer.status} to a token's renewal"
     return Verdict(
         outcome, told, number_in(answer.headers, "retry-after"), answer.headers.get("location")

@@ -91,7 +91,7 @@ class IssueWalker:
     entity_type: str = "issue"
     page_size: int = 20
 
-    def start(self, place: Place, window: Window) -> Cursor:  # noqa: ARG002
+    def start(self, place: Place, window: Window) -> Cursor:
         return {"after": None}
 
     def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
@@ -113,7 +113,7 @@ class IssueWalker:
         variables["entries"] = entries
         return queries.call(query, variables, variables["first"] * _points(entries))
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:  # noqa: ARG002
+    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
         found, organization = answer.data["data"]["issues"], queries.organization_of(answer)
         if cursor.get("deep"):
             return _deep(found["nodes"], organization, window, cursor)

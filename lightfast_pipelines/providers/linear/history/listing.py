@@ -43,7 +43,7 @@ class ListWalker:
     """The selection without its lists, which `inner` are as (length, selection): for what they cost."""
     inner: tuple[tuple[int, str], ...] = ()
 
-    def start(self, place: Place, window: Window) -> Cursor:  # noqa: ARG002
+    def start(self, place: Place, window: Window) -> Cursor:
         return {"after": None}
 
     def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
@@ -57,7 +57,7 @@ class ListWalker:
         }
         return queries.call(query, variables, page_size * self._points())
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:  # noqa: ARG002
+    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
         found, organization = answer.data["data"][self.connection], queries.organization_of(answer)
         told: list[Record] = []
         troubles: list[Trouble] = []

@@ -16,12 +16,14 @@ from lightfast_pipelines.providers.history import (
     AppKeys,
     Call,
     Credential,
+    History,
     Limit,
     Outcome,
     Place,
     Renewed,
     Verdict,
     Walker,
+    outcome_of_status,
     window_of,
 )
 from lightfast_pipelines.providers.nothing import says_nothing
@@ -38,25 +40,17 @@ from lightfast_pipelines.providers.sentry.history.where import (
     organization_of,
     project_params,
 )
+from lightfast_pipelines.settings import Settings
 
 _BASE_URL = "https://sentry.io"
 _LONGEST_MESSAGE = 200
 _PREFIX = "x-sentry-rate-limit-"
-_STATUSES = {
-    304: Outcome.UNCHANGED,
-    401: Outcome.CREDENTIAL,
-    403: Outcome.FORBIDDEN,
-    404: Outcome.MISSING,
-    408: Outcome.UNAVAILABLE,
-    410: Outcome.MISSING,
-    413: Outcome.HEAVY,
-    429: Outcome.LIMITED,
-    451: Outcome.MISSING,
-}
+# An answer that Sentry cannot make as large as that.
+_OWN_STATUSES = {413: Outcome.HEAVY}
 
 
-class SentryHistory:
-    """`history.History` for sentry.io, its regions, and Sentry on one's own servers."""
+class SentryHistory(History):
+    """The history of sentry.io, its regions, and Sentry on one's own servers."""
 
     provider = "sentry"
     walkers: Sequence[Walker] = (IssueWalker(), ErrorWalker(), MetricAlertWalker())
@@ -86,16 +80,14 @@ class SentryHistory:
             return Verdict(Outcome.MALFORMED, f"{told}, which is neither object nor list")
         if says_nothing(NOTHING, call, status, _detail(answer.data)) and not call.of_one:
             return Verdict(Outcome.NOTHING, told)
-        if status in (301, 302, 307, 308):
-            return Verdict(Outcome.MOVED, told, location=answer.headers.get("location"))
         if status == 400 and "timeout" in _detail(answer.data).lower():
             return Verdict(Outcome.HEAVY, told)
-        default = Outcome.UNAVAILABLE if status >= 500 else Outcome.INVALID
-        outcome = _STATUSES.get(status, default)
+        outcome = outcome_of_status(status, _OWN_STATUSES)
         if outcome is Outcome.CREDENTIAL:
             told = f"{told}: Sentry does not take the token (any more)"
         waits = outcome in (Outcome.LIMITED, Outcome.UNAVAILABLE)
-        return Verdict(outcome, told, _wait(answer, now) if waits else None)
+        wait = _wait(answer, now) if waits else None
+        return Verdict(outcome, told, wait, location=answer.headers.get("location"))
 
     def itself(self, place: Place, missing: Call) -> Call | None:
         """Its issues, which every organization has: to read them needs no other scope than the walks."""
@@ -119,12 +111,17 @@ class SentryHistory:
         resets_at = max(resets_at, now)
         return (Limit(call.pool, limit, remaining, resets_at, window_of(resets_at - now)),)
 
+    def app_keys(self, settings: Settings) -> AppKeys:
+        # It verifies webhooks too, where two may be live while rotating: the first is the new one.
+        secrets = settings.webhook_secrets(("SENTRY_CLIENT_SECRET",))
+        return AppKeys(settings.sentry_client_id, secrets[0][1].decode() if secrets else None)
+
     def refresh(
         self,
         credential: Credential,
         keys: AppKeys,
         place_id: str,
-        now: datetime,  # noqa: ARG002 - the answer says how long it lives
+        now: datetime,  # the answer says how long it lives
     ) -> Call | None:
         """A public integration's token lives for eight hours; an internal one's has no end: None."""
         if credential.kind != "oauth" or not credential.refresh_token:
@@ -151,9 +148,9 @@ class SentryHistory:
 
     def refreshed(
         self,
-        credential: Credential,  # noqa: ARG002 - nothing of it goes on
+        credential: Credential,  # nothing of it goes on
         answer: Answer,
-        now: datetime,  # noqa: ARG002
+        now: datetime,
     ) -> Renewed:
         """Each renewal makes a new refresh token; the old one is no longer taken."""
         data = answer.data if isinstance(answer.data, dict) else {}

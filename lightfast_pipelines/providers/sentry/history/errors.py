@@ -37,7 +37,7 @@ class ErrorWalker:
     entity_type = "error"
     page_size = issue_list.MOST
 
-    def start(self, place: Place, window: Window) -> Cursor:  # noqa: ARG002 - all begin alike
+    def start(self, place: Place, window: Window) -> Cursor:  # all begin alike
         return issue_list.start(place)
 
     def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
@@ -52,7 +52,7 @@ class ErrorWalker:
         sample = ("per_page", str(min(SAMPLE, page_size)))
         return asking(f"{issue}/events/", "events", ("full", "true"), sample, *times, of_one=True)
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:  # noqa: ARG002
+    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
         if cursor["organization"] is None or not cursor["pending"]:
             return issue_list.read(place, cursor, answer, errors_only=True)
         behind = issue_list.behind(cursor)

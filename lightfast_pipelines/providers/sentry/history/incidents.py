@@ -84,7 +84,7 @@ class MetricAlertWalker:
     entity_type = "metric_alert"
     page_size = _PAGE
 
-    def start(self, place: Place, window: Window) -> Cursor:  # noqa: ARG002 - all begin alike
+    def start(self, place: Place, window: Window) -> Cursor:  # all begin alike
         return {"organization": organization_of(place), "offset": 0}
 
     def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
@@ -92,7 +92,7 @@ class MetricAlertWalker:
             return organizations_call()
         return _page(place, window, cursor["organization"], cursor["offset"], page_size)
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:  # noqa: ARG002
+    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
         organization = cursor["organization"]
         if organization is None:
             return Page((), {**cursor, "organization": only_organization(place, answer)}, 0)

@@ -34,7 +34,7 @@ class IssueWalker:
     entity_type = "issue"
     page_size = issue_list.MOST
 
-    def start(self, place: Place, window: Window) -> Cursor:  # noqa: ARG002 - all begin alike
+    def start(self, place: Place, window: Window) -> Cursor:  # all begin alike
         return issue_list.start(place)
 
     def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
@@ -45,7 +45,7 @@ class IssueWalker:
         path = f"/api/0/organizations/{cursor['organization']}/issues/{cursor['pending'][0]}/"
         return asking(path, "issue", ("collapse", "stats"), ("collapse", "tags"), of_one=True)
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:  # noqa: ARG002
+    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
         if cursor["organization"] is None or not cursor["pending"]:
             return issue_list.read(place, cursor, answer)
         number = cursor["pending"][0]

@@ -12,14 +12,14 @@ from typing import Any
 from lightfast_pipelines.providers.fields import child, name_of, number_in, text, time, whole
 from lightfast_pipelines.providers.history import (
     Answer,
-    AppKeys,
     Call,
     Credential,
+    History,
     Limit,
     Outcome,
-    Renewed,
     Verdict,
     Walker,
+    outcome_of_status,
     window_of,
 )
 from lightfast_pipelines.providers.vercel.history.walker import DeploymentWalker
@@ -29,7 +29,7 @@ _OF_THE_TOKEN = frozenset({"invalidToken", "missingToken"})
 _LONGEST_MESSAGE = 200
 
 
-class VercelHistory:
+class VercelHistory(History):
     """`history.History` for api.vercel.com."""
 
     provider = "vercel"
@@ -74,46 +74,16 @@ class VercelHistory:
             return ()
         return (Limit(call.pool, limit, remaining, resets_at, window_of(resets_at - now)),)
 
-    def refresh(
-        self,
-        credential: Credential,  # noqa: ARG002 - whatever it is
-        keys: AppKeys,  # noqa: ARG002
-        place_id: str,  # noqa: ARG002
-        now: datetime,  # noqa: ARG002
-    ) -> Call | None:
-        """None: Vercel's tokens have no end, and one that is revoked stays so."""
-        return None
-
-    def refreshed(
-        self,
-        credential: Credential,  # noqa: ARG002 - never asked for
-        answer: Answer,  # noqa: ARG002
-        now: datetime,  # noqa: ARG002
-    ) -> Renewed:
-        raise ValueError("Vercel's tokens are not renewed: set a new one for the installation")
-
 
 def _outcome(status: int, error: Mapping[str, Any]) -> Outcome:
     """Vercel answers a token that it does not know with 403, and `invalidToken` in the error."""
     code = text(error, "code") or ""
-    known = {
-        304: Outcome.UNCHANGED,
-        401: Outcome.CREDENTIAL,
-        402: Outcome.FORBIDDEN,
-        404: Outcome.MISSING,
-        408: Outcome.UNAVAILABLE,
-        410: Outcome.MISSING,
-        429: Outcome.LIMITED,
-        451: Outcome.MISSING,
-    }
     if status == 403:
         of_token = code in _OF_THE_TOKEN or any(error.get(name) for name in _OF_THE_TOKEN)
         return Outcome.CREDENTIAL if of_token else Outcome.FORBIDDEN
     if code in ("rate_limited", "too_many_requests"):
         return Outcome.LIMITED
-    if status in (301, 302, 307, 308):
-        return Outcome.MOVED
-    return known.get(status, Outcome.UNAVAILABLE if status >= 500 else Outcome.INVALID)
+    return outcome_of_status(status, {402: Outcome.FORBIDDEN})
 
 
 def _error(data: Any) -> Mapping[str, Any]:

@@ -43,7 +43,7 @@ class DeploymentWalker:
     entity_type = "deployment"
     page_size = _MOST
 
-    def start(self, place: Place, window: Window) -> Cursor:  # noqa: ARG002 - all begin alike
+    def start(self, place: Place, window: Window) -> Cursor:  # all begin alike
         return {"until": _milliseconds(window.until)}
 
     def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
