@@ -160,7 +160,7 @@ class GitHub:
     def decode(
         self,
         body: bytes,
-        headers: Mapping[str, str],  # noqa: ARG002 - the bytes say whether they are a form
+        headers: Mapping[str, str],
     ) -> dict[str, Any]:
         """The payload; its text holds no NUL and no lone surrogate. Raises MalformedBody."""
         return bodies.payload(body)
