@@ -11,10 +11,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from lightfast_pipelines.domain.keys import bounded
+
 IngestionSource = Literal["webhook", "api", "backfill", "manual"]
 AccountKind = Literal["person", "bot", "organization", "unknown"]
 
 _LAST_RANK = 2**31 - 1
+
+
+def _bound(value: Any, *names: str) -> None:
+    """Bounds what will stand in an index, whoever made it: see `keys.bounded`."""
+    for name in names:
+        given = getattr(value, name)
+        if given is not None and (short := bounded(given)) is not given:
+            object.__setattr__(value, name, short)
+
 
 # Who is believed first when several payloads state one fact.
 SOURCE_PRECEDENCE: Mapping[str, int] = {"webhook": 0, "api": 1, "backfill": 2, "manual": 3}
@@ -38,6 +49,9 @@ class Account:
     kind: AccountKind = "unknown"
     email_verified: bool = False
 
+    def __post_init__(self) -> None:
+        _bound(self, "source_id", "email")
+
 
 @dataclass(frozen=True, slots=True)
 class AccountMention:
@@ -59,6 +73,11 @@ class Thing:
     name: str | None = None
     url: str | None = None
     aliases: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _bound(self, "key")
+        if self.aliases:
+            object.__setattr__(self, "aliases", tuple(map(bounded, self.aliases)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +117,9 @@ class StateChange:
     rank: int = 0
     reason: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _bound(self, "state_type")
 
 
 # Reason of a change that only says that its value holds no longer: where another holds, it says nothing.
@@ -151,6 +173,9 @@ class Occurrence:
     restart: bool = False
     since: datetime | None = None
 
+    def __post_init__(self) -> None:
+        _bound(self, "series")
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -191,6 +216,9 @@ class Statement:
     part: str | None = None
     written_at: datetime | None = None
 
+    def __post_init__(self) -> None:
+        _bound(self, "source_id", "source_type", "part")
+
     @property
     def read_at(self) -> datetime:
         """When its text was written, as far as it is known: names in it mean what they meant then."""
@@ -214,6 +242,9 @@ class LifecycleEvent:
     reason: str
     value: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _bound(self, "subject_id", "change")
+
 
 @dataclass(frozen=True, slots=True)
 class NameClaim:
@@ -229,6 +260,9 @@ class NameClaim:
     shown: str
     at: datetime | None
     is_weak: bool = False
+
+    def __post_init__(self) -> None:
+        _bound(self, "alias", "place")
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +288,12 @@ class Route:
     via: str | None = None
     by_hand: bool = False
     names: tuple[NameClaim, ...] = ()
+
+    def __post_init__(self) -> None:
+        _bound(self, "resource_key", "resource_id", "via")
+        if self.alternatives:
+            bound = tuple((bounded(key), bounded(one)) for key, one in self.alternatives)
+            object.__setattr__(self, "alternatives", bound)
 
 
 @dataclass(frozen=True, slots=True)

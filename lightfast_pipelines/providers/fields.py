@@ -20,6 +20,8 @@ LONGEST_LINK_TEXT = 100_000
 _NOTHING: Mapping[str, Any] = {}
 _MILLISECONDS_FROM = 100_000_000_000  # ten digits are seconds, thirteen are milliseconds
 _LARGEST_INT = 2**63
+# Beyond these nobody means a time, and a day more or less is no time of Python's any more.
+_YEARS = range(1900, 2200)
 
 
 class Missing(LookupError):
@@ -92,9 +94,13 @@ def url(value: Mapping[str, Any], name: str = "html_url") -> str | None:
 def time(value: Mapping[str, Any], name: str) -> datetime | None:
     """The moment under `name`, in UTC: ISO 8601 with an offset, or seconds or milliseconds.
 
-    ISO text without an offset is UTC. A bare number in text is no time.
+    ISO text without an offset is UTC. A bare number in text is no time, nor is what lies centuries away.
     """
-    found = value.get(name)
+    moment = _moment(value.get(name))
+    return moment if moment is not None and moment.year in _YEARS else None
+
+
+def _moment(found: object) -> datetime | None:
     if isinstance(found, str):
         return _iso(found)
     if isinstance(found, int | float) and not isinstance(found, bool):

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from lightfast_pipelines.domain.keys import bare_number
+from lightfast_pipelines.domain.keys import bare_number, bounded
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.links import Workspace
 
@@ -106,7 +106,12 @@ def state(
               ELSE t.recorded_at <= %(known)s AND (t.superseded_at IS NULL OR t.superseded_at > %(known)s) END
         ORDER BY 1, 2, 4
         """,
-        {"key": key, "at": at, "known": as_known, "workspace": workspace.id if workspace else None},
+        {
+            "key": bounded(key),
+            "at": at,
+            "known": as_known,
+            "workspace": workspace.id if workspace else None,
+        },
     )
     conn.rollback()
     for row in rows:
@@ -117,7 +122,9 @@ def state(
 
 def knows(conn: Connection, key: str, workspace: Workspace | None) -> bool:
     """Whether an entity has this key or alias."""
-    found = _rows(conn, _ENTITY, {"key": key, "workspace": workspace.id if workspace else None})
+    found = _rows(
+        conn, _ENTITY, {"key": bounded(key), "workspace": workspace.id if workspace else None}
+    )
     conn.rollback()
     return bool(found)
 
@@ -127,6 +134,7 @@ def why(conn: Connection, key: str, workspace: Workspace | None) -> dict[str, An
     for what is not there, what became of the payloads that could have made it. Empty: nothing known.
     """
     scope = workspace.id if workspace else None
+    key = bounded(key)
     found: dict[str, Any] = {}
     entities = _rows(conn, _ENTITY, {"key": key, "workspace": scope})
     if entities:
