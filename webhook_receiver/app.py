@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from lightfast_pipelines.providers.contract import Provider, Secret
+from lightfast_pipelines.store.clocks import difference
 from lightfast_pipelines.store.sealed import Keys
 from webhook_receiver import logs
 from webhook_receiver.body import RETRY_AFTER_SECONDS
@@ -66,7 +67,7 @@ def create_app(
     provider; a provider without one refuses every delivery. `keys` open the installations' own.
     """
     address = dsn if callable(dsn) else lambda: dsn
-    writer = Writer(address)
+    writer = Writer(address, clock)
     installations = InstallationSecrets(writer, keys)
     webhooks = Webhooks(
         writer=writer,
@@ -93,7 +94,7 @@ def create_app(
 
     async def ready(_: Request) -> Response:
         try:
-            await writer.ping()
+            told = await writer.ping()
         except Unavailable:
             return _not_ready("database away")
         try:
@@ -101,7 +102,11 @@ def create_app(
         except Unavailable:
             # The log says why they cannot be read; the app's own deliveries need none of them.
             fault = None
-        return JSONResponse({"ready": True}) if fault is None else _not_ready(fault)
+        if fault is not None:
+            return _not_ready(fault)
+        apart = difference((clock() - told).total_seconds())
+        # Ready all the same: deliveries are stored, at the latest at the time that the database says.
+        return JSONResponse({"ready": True} if apart is None else {"ready": True, "clock": apart})
 
     app = Receiver(
         webhooks,

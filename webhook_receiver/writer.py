@@ -10,10 +10,12 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import asyncpg
 
+from lightfast_pipelines.store.clocks import difference
 from lightfast_pipelines.store.inbox import INSERT_SQL, Delivery, columns
 from webhook_receiver.address import driver_address
 from webhook_receiver.logs import error_type
@@ -46,13 +48,15 @@ class Writer:
     """Start with `start`, end with `close`, which first stores what was submitted.
 
     `address` gives the libpq URL; it is called in a thread before each connection is made, so it may
-    migrate or start a server.
+    migrate or start a server. `clock` is compared with the database's once a connection: what it says
+    too early is stored as received when the database says.
     """
 
-    def __init__(self, address: Callable[[], str]) -> None:
+    def __init__(self, address: Callable[[], str], clock: Callable[[], datetime]) -> None:
         self._address = address
+        self._clock = clock
         self._waiting: deque[Waiting] = deque()
-        self._pings: list[asyncio.Future[None]] = []
+        self._pings: list[asyncio.Future[datetime]] = []
         self._reads: list[Read] = []
         self._wake = asyncio.Event()
         self._closing = False
@@ -77,14 +81,14 @@ class Writer:
         self._wake.set()
         return await future
 
-    async def ping(self) -> None:
-        """Returns if the database answers. Raises Unavailable."""
+    async def ping(self) -> datetime:
+        """The database's clock, if it answers. Raises Unavailable."""
         if not self._connected or self._closing:
             raise Unavailable
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
         self._pings.append(future)
         self._wake.set()
-        await future
+        return await future
 
     async def read(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a short query. Raises Unavailable."""
@@ -140,6 +144,10 @@ class Writer:
         async with asyncio.timeout(STATEMENT_SECONDS):
             await connection.execute("SET plan_cache_mode = force_generic_plan")
             statement = await connection.prepare(INSERT_SQL)
+            told = await connection.fetchval("SELECT clock_timestamp()")
+        apart = difference((self._clock() - told).total_seconds())
+        if apart is not None:
+            log.warning("clocks are apart", extra={"fields": {"reason": apart}})
         self._connected = True
         while True:
             if not self._waiting and not self._pings and not self._reads:
@@ -209,13 +217,13 @@ class Writer:
         pings, self._pings = self._pings, []
         try:
             async with asyncio.timeout(STATEMENT_SECONDS):
-                await connection.execute("SELECT 1")
+                told: datetime = await connection.fetchval("SELECT clock_timestamp()")
         except BaseException:
             self._pings += pings
             raise
         for ping in pings:
             if not ping.done():
-                ping.set_result(None)
+                ping.set_result(told)
 
     async def _answer_reads(self, connection: asyncpg.Connection[Any]) -> None:
         reads, self._reads = self._reads, []

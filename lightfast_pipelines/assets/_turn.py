@@ -14,7 +14,9 @@ from datetime import date
 import dagster as dg
 import psycopg
 
+from lightfast_pipelines.partitions import today
 from lightfast_pipelines.resources.database import PENDING_TAG, waiting_to_capture
+from lightfast_pipelines.store.clocks import with_later_days
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_lock, presence
 
@@ -35,6 +37,19 @@ def asked_by_sensor(context: dg.AssetExecutionContext) -> bool:
 def days_of(context: dg.AssetExecutionContext) -> list[date]:
     """The days of the run, in order."""
     return [date.fromisoformat(key) for key in context.partition_keys]
+
+
+def days_taken(context: dg.AssetExecutionContext, conn: Connection) -> list[date]:
+    """The days of the run, with today's also those that a clock that was ahead has left after it."""
+    days = days_of(context)
+    taken = with_later_days(conn, days, today())
+    conn.rollback()
+    if len(taken) > len(days):
+        context.log.warning(
+            "%d days after today have deliveries, up to %s, as a clock was ahead: taken with today's",
+            *(len(taken) - len(days), taken[-1]),
+        )
+    return taken
 
 
 def patience(tags: Mapping[str, str], stage: str) -> int | None:

@@ -6,7 +6,13 @@ import dagster as dg
 
 from lightfast_pipelines.assets._days import show_days
 from lightfast_pipelines.assets._metadata import table_rows, table_spec
-from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
+from lightfast_pipelines.assets._turn import (
+    asked_by_sensor,
+    days_of,
+    days_taken,
+    progress_log,
+    turn,
+)
 from lightfast_pipelines.capture.embedding import embed_pending
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.resources.models import Embedder, VectorIndexFactory
@@ -49,7 +55,7 @@ def embeddings(
             conn,
             embedder,
             vector_index.on(conn),
-            days=days_of(context),
+            days=days_taken(context, conn),
             max_rows=settings().run_rows if asked_by_sensor(context) else _EVERYTHING,
             progress=progress_log(context, "observations embedded"),
         )

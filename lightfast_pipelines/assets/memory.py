@@ -9,7 +9,13 @@ import dagster as dg
 
 from lightfast_pipelines.assets._days import show_days
 from lightfast_pipelines.assets._metadata import NEW_WORK, table_rows, table_spec
-from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
+from lightfast_pipelines.assets._turn import (
+    asked_by_sensor,
+    days_of,
+    days_taken,
+    progress_log,
+    turn,
+)
 from lightfast_pipelines.capture.batch import CaptureReport
 from lightfast_pipelines.capture.session import Bounds, reprocess, take_arriving, take_waiting
 from lightfast_pipelines.capture.time_limit import TimeLimit
@@ -78,7 +84,7 @@ def capture(
 
 
 def _captured(context: dg.AssetExecutionContext, conn: Connection) -> CaptureReport:
-    days, batch_rows = days_of(context), settings().batch_rows
+    days, batch_rows = days_taken(context, conn), settings().batch_rows
     time_limit = TimeLimit(batch=settings().batch_seconds)
     progress: Callable[[int], None] = progress_log(context, "deliveries")
     if asked_by_sensor(context):

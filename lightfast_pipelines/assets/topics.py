@@ -7,7 +7,13 @@ import dagster as dg
 
 from lightfast_pipelines.assets._days import show_days
 from lightfast_pipelines.assets._metadata import bars, masked, preview, table_rows, table_spec
-from lightfast_pipelines.assets._turn import asked_by_sensor, days_of, progress_log, turn
+from lightfast_pipelines.assets._turn import (
+    asked_by_sensor,
+    days_of,
+    days_taken,
+    progress_log,
+    turn,
+)
 from lightfast_pipelines.capture.clustering import assign_provisional
 from lightfast_pipelines.capture.consolidation import consolidate
 from lightfast_pipelines.capture.versions import code_version
@@ -42,7 +48,7 @@ def clusters(
             return
         report = assign_provisional(
             conn,
-            days=days_of(context),
+            days=days_taken(context, conn),
             max_rows=settings().run_rows if asked_by_sensor(context) else _EVERYTHING,
             progress=progress_log(context, "observations assigned"),
         )

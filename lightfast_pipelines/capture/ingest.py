@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -52,6 +52,8 @@ class IngestReport:
     stored: int = 0
     repeated: int = 0
     problems: int = 0
+    clamped: int = 0
+    """Lines that said to be received in the future: they count as received now."""
     refused: dict[str, str] = field(default_factory=dict)
     """Resource that could not be linked -> why. Its deliveries are stored all the same, and park."""
     linked: list[str] = field(default_factory=list)
@@ -119,6 +121,9 @@ def ingest(
             continue
         if route is not None:
             links.ensure(route, line)
+        if delivery.received_at > now:
+            report.clamped += 1
+            delivery = replace(delivery, received_at=now)
         chunk.append(delivery)
         size += len(delivery.body)
         if len(chunk) >= CHUNK_LINES or size >= CHUNK_BYTES:

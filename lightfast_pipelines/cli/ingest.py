@@ -85,6 +85,7 @@ def ingest(
                 "stored": report.stored,
                 "repeated": report.repeated,
                 "problems": report.problems,
+                "clamped": report.clamped,
                 "linked": sorted(report.linked),
                 "refused": report.refused,
                 "shown_problems": shown,
@@ -95,6 +96,11 @@ def ingest(
             f"{report.lines:,} lines: {report.stored:,} stored, {report.repeated:,} stored before, "
             f"{report.problems:,} bad; {len(report.linked)} linked, {len(report.refused)} refused"
         )
+        if report.clamped:
+            say(
+                f"{report.clamped:,} lines say that they were received in the future: they count as "
+                "received now"
+            )
     if report.problems or report.refused:
         raise typer.Exit(1)
 

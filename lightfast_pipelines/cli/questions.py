@@ -21,13 +21,18 @@ _Workspace = Annotated[
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show counts by status, and what waits."""
+    """Show counts by status, what waits, and whether clocks are apart."""
+    from datetime import UTC, datetime
+
     from lightfast_pipelines.cli.stack_state import noted
     from lightfast_pipelines.settings import settings
     from lightfast_pipelines.store.inspect import status as read_status
 
     with the_database() as database, database.connect() as conn:
-        found: dict[str, Any] = {"database": database.describe(), **read_status(conn)}
+        found: dict[str, Any] = {
+            "database": database.describe(),
+            **read_status(conn, datetime.now(UTC)),
+        }
     if parts := noted(settings().home.resolve()):
         found["lightfast up"] = parts
     if as_json:

@@ -60,12 +60,13 @@ def choose_ranges(
     """Today and yesterday as one run, then the oldest waiting days as one range.
 
     A range stops at `run_rows` rows or 92 days, so that a run finishes the days it names; it may
-    name days without work between those with. While a run is at work only deliveries count, as it
+    name days without work between those with. Days to come, which a clock that was ahead has left,
+    are taken with today's. While a run is at work only deliveries count, as it
     may be on its way to the rest. Whoever waits for embeddings or clusters holds no delivery back:
     only a run that will itself capture these days makes another one needless.
     """
-    unreachable = tuple(day.day for day in work if not first_day <= day.day <= today)
-    days = sorted((d for d in work if first_day <= d.day <= today), key=lambda d: d.day)
+    unreachable = tuple(day.day for day in work if day.day < first_day)
+    days = _as_of(today, [day for day in work if day.day >= first_day])
     if not days:
         return Choice((), "nothing waits", unreachable)
     if at_work.held or at_work.alive:
@@ -93,6 +94,22 @@ def choose_ranges(
         if chosen and kind not in at_work.queued | at_work.waiting_to_capture
     ]
     return Choice(tuple(requests), "" if requests else _left_out(at_work), unreachable)
+
+
+def _as_of(today: date, work: Sequence[DayWork]) -> list[DayWork]:
+    """In order of days; what waits on days to come counts as today's, with which a run takes it."""
+    days = sorted((day for day in work if day.day < today), key=lambda day: day.day)
+    late = [day for day in work if day.day >= today]
+    if late:
+        days.append(
+            DayWork(
+                today,
+                sum(day.deliveries for day in late),
+                sum(day.unembedded for day in late),
+                sum(day.unclustered for day in late),
+            )
+        )
+    return days
 
 
 def _oldest(days: Sequence[DayWork], run_rows: int) -> list[DayWork]:

@@ -45,10 +45,11 @@ def work_outside_runs(
 ) -> dg.SensorResult:
     cursor: dict[str, Any] = json.loads(context.cursor or "{}")
     ends = time.monotonic() + TICK_SECONDS
+    now = datetime.now(UTC)
     with database.connect("pipeline", application_name="lightfast sensor") as conn:
-        shown = _show_arrivals(context.instance, conn, cursor, datetime.now(UTC))
+        shown = _show_arrivals(context.instance, conn, cursor, now)
         while time.monotonic() < ends and (works := read_unreported(conn, days=PAGE_DAYS)):
-            events = list(events_of(conn, works))
+            events = list(events_of(conn, works, today=now.date()))
             report_materializations(context.instance, events, now=datetime.now(UTC))
             forget(conn, works)
             conn.commit()
@@ -68,6 +69,7 @@ def _show_arrivals(
     arrivals = arrivals_since(conn, cursor.get("reported_id", 0))
     if not arrivals.days:
         return 0
+    days = _until(now.date(), arrivals.days)
     report_materializations(
         instance,
         [
@@ -76,18 +78,32 @@ def _show_arrivals(
                 partition=day.isoformat(),
                 metadata={"dagster/partition_row_count": total, "arrived": new},
             )
-            for day, new, total in arrivals.days
+            for day, new, total in days
         ],
         now=now,
     )
     cursor["reported_id"] = arrivals.last_id
     if not arrivals.more:
         cursor["reported_at"] = now.timestamp()
-    return len(arrivals.days)
+    return len(days)
 
 
-def events_of(conn: Connection, works: Sequence[Work]) -> Iterator[dg.AssetMaterialization]:
-    """A materialization for each asset and day that was worked on, with what the tables hold now."""
+def _until(today: date, days: Sequence[tuple[date, int, int]]) -> list[tuple[date, int, int]]:
+    """Days to come, of which there is no partition, are shown on today's."""
+    shown: dict[date, tuple[int, int]] = {}
+    for day, new, total in days:
+        before = shown.get(min(day, today), (0, 0))
+        shown[min(day, today)] = (before[0] + new, before[1] + total)
+    return [(day, *counts) for day, counts in shown.items()]
+
+
+def events_of(
+    conn: Connection, works: Sequence[Work], *, today: date
+) -> Iterator[dg.AssetMaterialization]:
+    """A materialization for each asset and day that was worked on, with what the tables hold now.
+
+    Days to come, of which there is no partition, are left to today's runs to show."""
+    works = [work for work in works if work.day is None or work.day <= today]
     days: set[date] = {work.day for work in works if work.day is not None}
     rows = rows_of_days(conn, sorted(days))
     for work in works:

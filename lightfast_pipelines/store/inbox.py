@@ -100,9 +100,15 @@ def partition_date_of(when: datetime, *, start: date, now: datetime) -> date:
 # copied through a tuplestore. No conflict target and no id returned, because an insert-only role
 # may do neither; the way back to the ids leads over the unique key, whose org_id may be null.
 # Ordered by key, so that two writers of the same deliveries wait for each other in one order.
+# Nothing is received later than the database's clock says: a machine whose clock is ahead would put
+# it into a day to come, which no run takes, and a removal into a year in which nothing undoes it.
 _TEMPLATE = """
 WITH arrived AS MATERIALIZED (
-  SELECT nextval('lightfast.raw_payloads_id_seq') AS id, a.*
+  SELECT
+    nextval('lightfast.raw_payloads_id_seq') AS id, a.provider, a.delivery_id, a.body_sha256, a.org_id,
+    a.event_type, a.ingestion_source, least(a.received_at, statement_timestamp()) AS received_at,
+    least(a.partition_date, (statement_timestamp() AT TIME ZONE 'UTC')::date) AS partition_date,
+    a.verified_by, a.headers, a.position
   FROM unnest(
     {}::text[], {}::text[], {}::bytea[], {}::text[], {}::text[], {}::text[], {}::timestamptz[],
     {}::date[], {}::text[], {}::text[]

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from lightfast_pipelines.domain.keys import bare_number, bounded
+from lightfast_pipelines.store.clocks import difference, read_future, seconds_ahead
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.links import Workspace
 
@@ -32,8 +33,12 @@ def _rows(
         return cursor.execute(query, parameters).fetchall()
 
 
-def status(conn: Connection) -> dict[str, Any]:
-    """Deliveries by status, how long the oldest has waited, and the size of the memory."""
+def status(conn: Connection, now: datetime) -> dict[str, Any]:
+    """Deliveries by status, how long the oldest has waited, the size of the memory, and clocks.
+
+    `now` is this machine's clock, read just before."""
+    apart = difference(seconds_ahead(conn, now))
+    later = read_future(conn, now)
     counts: dict[str, int] = {
         str(status): int(count) for status, count in conn.execute(_STATUS_COUNTS)
     }
@@ -70,6 +75,12 @@ def status(conn: Connection) -> dict[str, Any]:
             "last_received_at": sizes[5].isoformat() if sizes[5] else None,
         },
         "memory": dict(zip(names, sizes[:5], strict=True)),
+        "clocks": {
+            "this_machine": apart or "agrees with the database's clock",
+            "deliveries_on_days_to_come": later.deliveries,
+            "last_of_these_days": later.last_day.isoformat() if later.last_day else None,
+            "observations_dated_after_now": later.observations,
+        },
         "reasons": reasons,
     }
 

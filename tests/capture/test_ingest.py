@@ -280,3 +280,21 @@ def test_bodies_of_past_years_lie_in_their_months_so_that_retention_can_drop_the
         "raw_bodies_2024_06": 1,
         "raw_bodies_default": 1,
     }
+
+
+def test_a_line_that_says_it_was_received_in_the_future_counts_as_received_now(
+    conn: Connection, ingesting: Ingesting
+) -> None:
+    report = ingesting(
+        line(received_at="2028-01-01T00:00:00Z")
+        + b"\n"
+        + line(delivery_id="d2", received_at="2026-11-20T00:00:00Z")
+    )
+    assert (report.stored, report.clamped) == (2, 1)
+    rows = conn.execute(
+        "SELECT received_at, partition_date FROM lightfast.raw_payloads ORDER BY delivery_id"
+    ).fetchall()
+    assert rows == [
+        (NOW, NOW.date()),
+        (datetime(2026, 11, 20, tzinfo=UTC), date(2026, 11, 20)),
+    ]

@@ -167,3 +167,14 @@ def test_asking_again_and_again_reaches_every_day_in_bounded_ranges(
             day for day in left if not any(r.first <= day.day <= r.last for r in choice.requests)
         ]
     assert all(not START <= day.day <= TODAY for day in left)
+
+
+def test_what_a_clock_that_was_ahead_left_on_days_to_come_is_asked_for_with_today() -> None:
+    ahead = DayWork(ago(-400), deliveries=2)
+    assert choose([ahead]).requests == (Request("recent", TODAY, TODAY),)
+    choice = choose([*deliveries(ago(40), ago(1)), ahead, DayWork(ago(-1), unembedded=3)])
+    assert choice.requests == (
+        Request("recent", ago(1), TODAY),
+        Request("backlog", ago(40), ago(40)),
+    )
+    assert choice.unreachable == ()

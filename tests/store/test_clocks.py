@@ -1,0 +1,58 @@
+"""Days to come that a clock has left, and how far clocks are apart."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+
+from lightfast_pipelines.store import inspect
+from lightfast_pipelines.store.clocks import difference, with_later_days
+from lightfast_pipelines.store.database import Connection
+from tests.arriving import arrive, link
+from tests.capture.deliveries import capture_all, one
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, None),
+        (-59, None),
+        (61, "1 minute ahead of"),
+        (-7200, "2 hours behind"),
+        (400 * 86_400, "400 days ahead of"),
+    ],
+)
+def test_a_difference_of_clocks_is_told_from_a_minute_on(seconds: float, words: str | None) -> None:
+    assert difference(seconds) == (words and f"this machine's clock is {words} the database's")
+
+
+def test_a_day_to_come_is_taken_with_todays_and_no_other(conn: Connection) -> None:
+    """As after a clock went back: what was stored under tomorrow's date is taken today."""
+    link(conn)
+    today = date(2024, 5, 10)
+    arrive(conn, [today, today + timedelta(days=1), date(2025, 6, 14)])
+    assert with_later_days(conn, [date(2024, 5, 9)], today) == [date(2024, 5, 9)]
+    days = with_later_days(conn, [date(2024, 5, 9), today], today)
+    assert days == [date(2024, 5, 9), today, today + timedelta(days=1), date(2025, 6, 14)]
+    capture_all(conn, days=days)
+    assert one(conn, "SELECT count(*) FROM lightfast.raw_queue") == 0
+
+
+def test_status_says_how_far_the_clock_is_off_and_what_lies_in_the_future(
+    conn: Connection,
+) -> None:
+    link(conn)
+    today = date(2024, 5, 10)
+    arrive(conn, [today, date(2024, 5, 12)])
+    capture_all(conn)
+    said = inspect.status(conn, datetime.combine(today, time(12), UTC))["clocks"]
+    assert "behind the database's" in said.pop("this_machine")
+    assert said == {
+        "deliveries_on_days_to_come": 1,
+        "last_of_these_days": "2024-05-12",
+        "observations_dated_after_now": 1,
+    }
+    now = inspect.status(conn, datetime.now(UTC))["clocks"]
+    assert now["this_machine"] == "agrees with the database's clock"
+    assert now["deliveries_on_days_to_come"] == 0
