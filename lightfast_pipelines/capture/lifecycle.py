@@ -48,7 +48,7 @@ def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> set[Su
             event.change,
             msgspec.json.encode(dict(event.value)).decode(),
             event.reason,
-            event.occurred_at or payload.raw.received_at,
+            event.occurred_at or payload.raw.dated,
         )
         for payload in payloads
         if isinstance(payload.reading, Lifecycle)

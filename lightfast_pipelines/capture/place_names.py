@@ -50,7 +50,7 @@ def add_names(
             for name in payload.route.names:
                 if not _speaks_for(payload, owners.get(name.place)):
                     continue
-                at = name.at or payload.raw.received_at
+                at = name.at or payload.raw.dated
                 # The API tells what happened long ago under the name of today.
                 is_weak = name.is_weak or payload.raw.ingestion_source in ("api", "backfill")
                 key = (org, name.alias, name.place, at.astimezone(UTC).date(), is_weak)

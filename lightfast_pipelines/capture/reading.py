@@ -13,7 +13,7 @@ from lightfast_pipelines.capture.faults import judge
 from lightfast_pipelines.capture.masking import mask, mask_text
 from lightfast_pipelines.domain.events import IngestionSource, Parked, Reading, Route
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.contract import RECEIVED_AT
+from lightfast_pipelines.providers.contract import FIRST_SENT_AT, RECEIVED_AT
 from lightfast_pipelines.store.database import Connection
 
 # Bodies of one batch are in memory at once: 25 MiB each would otherwise add up to gigabytes.
@@ -37,6 +37,13 @@ class RawPayload:
     body: bytes | None
     headers: Mapping[str, str]
     attempts: int = 0
+
+    @property
+    def dated(self) -> datetime:
+        """When that happened which a body without a time of its own tells: at its receipt, or when the
+        provider sent it at first, where that is known of what was read from its log afterwards."""
+        sent = self.headers.get(FIRST_SENT_AT) if self.ingestion_source == "api" else None
+        return self.received_at if sent is None else datetime.fromisoformat(sent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ def read(raw: RawPayload) -> ReadPayload:
     if raw.body is None:
         return ReadPayload(raw, None, None, raw.event_type, provider.rule_version, "body is gone")
     try:
-        headers = {**raw.headers, RECEIVED_AT: raw.received_at.isoformat()}
+        headers = {**raw.headers, RECEIVED_AT: raw.dated.isoformat()}
         payload = provider.decode(raw.body, headers)
         return ReadPayload(
             raw,

@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from lightfast_pipelines.history.client import Api, CallFailedError
 from lightfast_pipelines.history.ports import Apis
 from lightfast_pipelines.history.sources import delivery_of, place_of
+from lightfast_pipelines.providers.contract import FIRST_SENT_AT
 from lightfast_pipelines.providers.history import AppKeys, Outcome, Record, discover_history
 from lightfast_pipelines.providers.recovery import (
     DeliveryLog,
@@ -369,7 +370,13 @@ class _Comparison:
     def _delivery(self, entry: LogEntry, told: Told) -> Delivery:
         at = entry.delivered_at
         return delivery_of(
-            Record(told.event_type, told.payload, at, entry.delivery_id, told.headers),
+            Record(
+                told.event_type,
+                told.payload,
+                at,
+                entry.delivery_id,
+                {**told.headers, FIRST_SENT_AT: at.isoformat()},
+            ),
             self._source.provider,
             self._owner(entry),
             "api",

@@ -14,6 +14,8 @@ from lightfast_pipelines.domain.events import Reading, Route
 
 # Told to `decode` among the headers: when the delivery was received, in ISO 8601.
 RECEIVED_AT = "received-at"
+# Stored beside a delivery that was lost and read from the provider's log: when it was sent at first.
+FIRST_SENT_AT = "first-sent-at"
 
 
 @dataclass(frozen=True, slots=True)

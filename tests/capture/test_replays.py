@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lightfast_pipelines.capture.repeats import REPEATED
 from lightfast_pipelines.capture.requeue import rebuild, requeue_days
 from lightfast_pipelines.providers import discover
+from lightfast_pipelines.providers.contract import FIRST_SENT_AT
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.inbox import Delivery
@@ -257,6 +258,25 @@ def test_a_removed_of_an_installation_sent_again_after_it_was_added_removes_noth
     capture_all(conn)
     assert one(conn, status) == "active"
     assert one(conn, "SELECT count(*) FROM lightfast.lifecycle_events") == 2
+
+
+def test_a_removed_that_was_lost_and_read_from_the_log_undoes_no_later_added(
+    conn: Connection,
+) -> None:
+    _linked(conn)
+    removed = told("github", "installation_repositories", _repositories("removed", 1))
+    added = told(
+        "github",
+        "installation_repositories",
+        _repositories("added", 1),
+        at=NOW + timedelta(hours=1),
+    )
+    recovered = _again(removed, 1, ingestion_source="api", headers={FIRST_SENT_AT: NOW.isoformat()})
+    receive(conn, [added, recovered])
+    capture_all(conn)
+    assert one(conn, "SELECT status FROM lightfast.resources WHERE provider_resource_id = '1'") == (
+        "active"
+    )
 
 
 def test_a_webhook_of_what_a_file_told_before_is_its_replay_in_that_organisation_alone(

@@ -147,12 +147,12 @@ def test_what_does_not_arrive_again_is_taken_from_the_logs_body(
         row = conn.execute(
             """
             SELECT p.delivery_id, p.ingestion_source, p.org_id, p.verified_by, p.event_type,
-                   b.headers->>'content-type'
+                   b.headers->>'content-type', b.headers ? 'first-sent-at'
             FROM lightfast.raw_payloads p JOIN lightfast.raw_bodies b ON b.raw_payload_id = p.id
             """
         ).fetchone()
     verified_by = f"credential:{app.installation_id}"
-    assert row == (one.guid, "api", "default", verified_by, "issues", "application/json")
+    assert row == (one.guid, "api", "default", verified_by, "issues", "application/json", True)
 
 
 def test_what_arrives_after_the_cycle_counts_as_sent_again(
