@@ -5,7 +5,8 @@ else. What to ask for is decided in `choice.py`.
 """
 
 import json
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -20,6 +21,7 @@ from lightfast_pipelines.sensors.choice import AtWork, Choice, Request, choose_r
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_locks, present
+from lightfast_pipelines.store.partition_start import move_start_back
 from lightfast_pipelines.store.pending import STAGE_LOCKS, days_with_work
 
 # Dagster gives a tick a minute; what takes longer than this is told as a failed tick instead.
@@ -77,6 +79,7 @@ def _choose(
     work = days_with_work(
         conn, model=rules.model, cluster_rule_version=rules.clusters, exactly=exactly
     )
+    begin_early_enough(conn, [day.day for day in work.days], first_day())
     if exactly and not any(day.unembedded or day.unclustered for day in work.days):
         cursor["rules"] = rules.name
     return choose_ranges(
@@ -86,6 +89,15 @@ def _choose(
         run_rows=settings().run_rows,
         at_work=_at_work(conn, instance, now),
     )
+
+
+def begin_early_enough(conn: Connection, days: Sequence[date], first: date) -> None:
+    """Moves the first partition, which is `first`, back before the days that wait. A first start under a clock that was
+    ahead puts it into a year to come, before which no day is a partition once the clock is right."""
+    early = [day for day in days if day < first]
+    if early:
+        move_start_back(conn, max(min(early), settings().earliest_day))
+        conn.commit()
 
 
 def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> AtWork:

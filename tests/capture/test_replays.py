@@ -348,3 +348,17 @@ def test_an_operator_reads_of_a_delivery_that_its_body_came_before(conn: Connect
         "SELECT status, status_reason FROM lightfast.deliveries WHERE delivery_id = %s",
         again.delivery_id,
     ) == [("filtered", REPEATED)]
+
+
+def test_a_header_that_says_it_was_sent_after_it_was_received_dates_nothing(
+    conn: Connection,
+) -> None:
+    """As a file can: else an issue would be resolved until the year that the header names."""
+    _linked(conn)
+    resolved = replace(
+        told("sentry", "issue", sentry.issue("resolved"), at=NOW),
+        headers={"sentry-hook-timestamp": "1900000000"},
+    )
+    receive(conn, [resolved])
+    capture_all(conn)
+    assert one(conn, "SELECT occurred_at FROM lightfast.observations") == NOW

@@ -13,9 +13,11 @@ from lightfast_pipelines.capture.clustering import assign_provisional
 from lightfast_pipelines.capture.embedding import embed_pending
 from lightfast_pipelines.models.embedder import WordLlamaEmbedder
 from lightfast_pipelines.partitions import days_between
-from lightfast_pipelines.sensors.new_payloads import new_payloads
+from lightfast_pipelines.sensors.new_payloads import begin_early_enough, new_payloads
+from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_lock, presence
+from lightfast_pipelines.store.partition_start import read_start
 from lightfast_pipelines.vectors.pgvector import PgVectorIndex
 from tests.arriving import arrive, link
 
@@ -191,3 +193,27 @@ def test_what_older_rules_decided_is_put_back_into_the_queue_once(
     assert asked(tick(instance, database)) == [("recent", str(today), str(today))]
     rows = conn.execute("SELECT count(*) FROM lightfast.raw_queue").fetchone()
     assert rows == (1,)
+
+
+def test_days_before_a_first_start_under_a_clock_that_was_ahead_become_partitions(
+    conn: Connection,
+) -> None:
+    ahead = date(2039, 1, 1)
+    conn.execute("UPDATE lightfast.partition_start SET first_day = %s", (ahead,))
+    begin_early_enough(conn, [date(2040, 1, 1)], ahead)
+    assert read_start(conn) == ahead
+    begin_early_enough(conn, [date(2026, 3, 1), date(2040, 1, 1)], ahead)
+    assert read_start(conn) == date(2026, 1, 1)
+    # A clock that says 1970 is wrong as well: partitions begin no earlier than providers do.
+    begin_early_enough(conn, [date(1970, 1, 1)], ahead)
+    assert read_start(conn) == settings().earliest_day
+
+
+def test_what_waits_on_a_day_to_come_is_asked_for_with_today(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    link(conn)
+    arrive(conn, [today])
+    conn.execute("UPDATE lightfast.raw_queue SET partition_date = partition_date + 400")
+    conn.commit()
+    assert asked(tick(instance, database)) == [("recent", today.isoformat(), today.isoformat())]

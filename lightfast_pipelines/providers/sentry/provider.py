@@ -20,7 +20,7 @@ from lightfast_pipelines.providers.contract import (
     Refused,
     Secret,
 )
-from lightfast_pipelines.providers.fields import Missing
+from lightfast_pipelines.providers.fields import Missing, time
 from lightfast_pipelines.providers.sentry import (
     activity_alert,
     alert,
@@ -55,6 +55,8 @@ _RULES = (
     *installation.RULES,
 )
 _LONGEST_HEADER = 200
+# Clocks of sender and receiver may differ; a file can tell a header of any time.
+_CLOCKS_APART = timedelta(days=1)
 
 
 class Sentry:
@@ -125,6 +127,9 @@ class Sentry:
         payload.pop(shape.SENT_AT, None)
         payload.pop(shape.RECEIVED_AT, None)
         sent_at = signature.sent_at(headers.get(signature.TIMESTAMP))
+        received = time(headers, RECEIVED_AT)
+        if sent_at is not None and received is not None and sent_at > received + _CLOCKS_APART:
+            sent_at = received  # nothing signs the header, and nothing is sent after it is received
         if sent_at is not None:
             payload[shape.SENT_AT] = sent_at.timestamp()
         if RECEIVED_AT in headers:
