@@ -153,7 +153,7 @@ def test_ten_single_field_updates_of_one_issue_are_ten_observations(conn: Connec
         "issue.cycle-changed",
     ]
     assert {subject for _, subject in found} == {"linear:issue:issue-12"}
-    assert one(conn, "SELECT count(*) FROM lightfast.observation_sources") == 20
+    assert one(conn, "SELECT count(*) FROM lightfast.observation_sources") == 10
     states = {
         kind: [value for value, _, _ in _intervals(conn, "linear:issue:issue-12", kind)]
         for kind in ("status", "priority", "assignee")
