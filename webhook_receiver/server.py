@@ -18,6 +18,7 @@ from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.contract import Secret
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Database, open_database
+from lightfast_pipelines.store.logins import SETTINGS
 from lightfast_pipelines.store.migrate import MigrationError
 from lightfast_pipelines.store.sealed import Keys
 from webhook_receiver import logs
@@ -41,9 +42,12 @@ def serve(settings: Settings, *, port_file: Path | None = None) -> None:
     keys = _keys(settings)
     listener = _listen(settings.host, settings.receiver_port)
     # An embedded server is started here; one given by address may be away for now.
-    if settings.database_url is None:
+    if settings.is_embedded:
         log.info("home", extra={"fields": {"folder": str(settings.home)}})
     with open_database(settings, migrate=False) as database:
+        if SETTINGS["receiver"] in database.without_own_login():
+            reason = f"it holds the owner's login until {SETTINGS['receiver']} is set"
+            log.warning("no login of its own", extra={"fields": {"reason": reason}})
         app = _app(settings, database, keys)
         server = _Server(server_config(app), lambda: _announce(listener, port_file))
         try:

@@ -8,6 +8,7 @@ from lightfast_pipelines.cli import (
     activity,
     backfill,
     chain,
+    database,
     demo,
     ingest,
     installations,
@@ -42,6 +43,6 @@ app.command("digest")(questions.digest)
 app.command("replay")(upkeep.replay)
 app.command("rebuild")(upkeep.rebuild)
 app.command("docs")(upkeep.docs)
-app.add_typer(upkeep.db_app, name="db")
+app.add_typer(database.db_app, name="db")
 
 __all__ = ["app"]

@@ -31,7 +31,7 @@ def the_database(*, create: bool = False) -> Iterator[Database]:
     from lightfast_pipelines.store.database import open_database
 
     found = settings()
-    if found.database_url is None:
+    if found.is_embedded:
         _look_at_home(found.home, create)
     with open_database(found, migrate=False) as database:
         if not create and database.is_empty():

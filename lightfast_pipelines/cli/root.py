@@ -44,6 +44,7 @@ def _print_traceback(
 # Modules and their errors whose message is written for an operator.
 _TELLING = (
     ("store.migrate", "MigrationError"),
+    ("store.logins", "LoginError"),
     ("store.links", "LinkRefusedError"),
     ("store.installations", "InstallationError"),
     ("store.sealed", "SealedError"),

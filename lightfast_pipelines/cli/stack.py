@@ -33,6 +33,7 @@ from lightfast_pipelines.cli.opening import check_home
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.stack_state import alone, note
 from lightfast_pipelines.cli.ui_guard import is_loopback
+from lightfast_pipelines.store.logins import Role, environment_of
 from lightfast_pipelines.store.private_folders import make_home, make_private
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def running(
         say("database ...")
         with open_database(settings) as database:
             check_storage(database)
+            _warn_of_owner(database)
             if left := warden.end(warden.of_home(str(home))):
                 say(f"ended {left} processes that an earlier start left running")
             children = Children(home / "logs")
@@ -118,6 +120,15 @@ def running(
             finally:
                 say(f"{stop.asked_by}: stopping ..." if stop.asked_by else "stopping ...")
                 children.end()
+
+
+def _warn_of_owner(database: Database) -> None:
+    missing = database.without_own_login()
+    if missing:
+        say(
+            f"the owner's database login is in every process without its own ({', '.join(missing)} not "
+            "set): `lightfast db roles` makes one for each"
+        )
 
 
 def check_storage(database: Database) -> None:
@@ -207,7 +218,7 @@ def _start(
         # Should the database be away, the runs stay as they are until the next start.
         ended = subprocess.run(
             end_lost_runs,
-            env=environment,
+            env=environment_of("pipeline", environment),
             cwd=_folder(home),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -222,11 +233,12 @@ def _start(
         end_runs_of_code_server()
 
     def start(name: str) -> None:
+        role: Role = "receiver" if name == "receiver" else "pipeline"
         serves_code = name == "dagster-code-server"
         children.start(
             name,
             commands[name],
-            environment=environment,
+            environment=environment_of(role, environment),
             folder=_folder(home),
             works=HasCode() if serves_code else None,
             before_restart=before_code_server if serves_code else None,

@@ -1,4 +1,4 @@
-"""Commands for an operator: `replay`, `rebuild`, `db`, `docs`."""
+"""Commands for an operator: `replay`, `rebuild`, `docs`."""
 
 from __future__ import annotations
 
@@ -8,22 +8,13 @@ from typing import Annotated
 import typer
 
 from lightfast_pipelines.cli.console import AsJson, print_json, say, show
-from lightfast_pipelines.cli.opening import a_connection, the_database, the_workspace
+from lightfast_pipelines.cli.opening import a_connection, the_workspace
 from lightfast_pipelines.cli.root import Failure
-
-db_app = typer.Typer(help="The database: its address, its schema, a prompt.", no_args_is_help=True)
 
 
 class Replayable(StrEnum):
     dlq = "dlq"
     parked = "parked"
-
-
-class Role(StrEnum):
-    pipeline = "pipeline"
-    analyst = "analyst"
-    receiver = "receiver"
-    migrator = "migrator"
 
 
 def replay(
@@ -71,73 +62,6 @@ def _say_queued(count: int, as_json: bool) -> None:
         print_json({"queued": count})
     else:
         show(f"{count:,} deliveries wait: a running Dagster takes them, or `lightfast process`")
-
-
-@db_app.command("url")
-def url(
-    role: Annotated[Role, typer.Option("--role", help="With whose rights.")] = Role.pipeline,
-) -> None:
-    """Print a libpq URL; starts the embedded server if need be, which stays for minutes after."""
-    with the_database(create=True) as database:
-        show(database.url(role.value))
-
-
-@db_app.command("migrate")
-def migrate(as_json: AsJson = False) -> None:
-    """Bring the schema up to date and print its revision."""
-    with the_database(create=True) as database:
-        revision = database.migrate()
-    if as_json:
-        print_json({"revision": revision})
-    else:
-        show(f"schema at revision {revision}")
-
-
-@db_app.command(
-    "psql",
-    context_settings={
-        "allow_extra_args": True,
-        "ignore_unknown_options": True,
-        "help_option_names": ["--help"],
-    },
-)
-def psql(
-    ctx: typer.Context,
-    role: Annotated[Role, typer.Option("--role", help="With whose rights.")] = Role.analyst,
-) -> None:
-    """Open psql on the memory; arguments after it go to psql (`lightfast db psql -c 'SELECT 1'`)."""
-    import os
-    import subprocess
-
-    from lightfast_pipelines.settings.addresses import with_options, without_password
-
-    with the_database() as database:
-        # In the address, because its options hide those of PGOPTIONS.
-        address = with_options(
-            database.url(role.value), "-c search_path=lightfast,public,extensions"
-        )
-        address, password = without_password(address)
-        # Not as an argument: every user of the machine can read those.
-        environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
-        code = subprocess.run(
-            [_psql_program(), address, *ctx.args], env=environment, check=False
-        ).returncode
-    raise typer.Exit(code)
-
-
-def _psql_program() -> str:
-    """The one that comes with the embedded server: a system's older one stumbles over newer catalogs."""
-    import shutil
-
-    from lightfast_pipelines.store.embedded.binaries import installed_binaries
-
-    bundled = installed_binaries() / "bin" / "psql"
-    found = str(bundled) if bundled.exists() else shutil.which("psql")
-    if found is None:
-        raise Failure(
-            "no psql on this machine: install a Postgres client, or use the address of `lightfast db url`"
-        )
-    return found
 
 
 def docs(

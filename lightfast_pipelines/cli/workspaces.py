@@ -20,7 +20,7 @@ from lightfast_pipelines.cli.opening import (
 from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
-    from lightfast_pipelines.store.database import Role
+    from lightfast_pipelines.store.logins import Role
 
 workspace_app = typer.Typer(
     help="Workspaces: the tenants of an organisation.", no_args_is_help=True

@@ -74,7 +74,25 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr | None, AfterValidator(postgres_address)] = Field(
         default=None,
         alias="LIGHTFAST_DATABASE_URL",
-        description="A Postgres 16+ with pgvector. Without it an embedded server is started.",
+        description=(
+            "A Postgres 16+ with pgvector, with its owner's login. Without any address an embedded "
+            "server is started."
+        ),
+    )
+    receiver_database_url: Annotated[SecretStr | None, AfterValidator(postgres_address)] = Field(
+        default=None,
+        alias="LIGHTFAST_RECEIVER_DATABASE_URL",
+        description="The same Postgres with the receiver's own login (`lightfast db roles` makes it).",
+    )
+    pipeline_database_url: Annotated[SecretStr | None, AfterValidator(postgres_address)] = Field(
+        default=None,
+        alias="LIGHTFAST_PIPELINE_DATABASE_URL",
+        description="The same Postgres with the pipeline's own login, also for Dagster's tables there.",
+    )
+    analyst_database_url: Annotated[SecretStr | None, AfterValidator(postgres_address)] = Field(
+        default=None,
+        alias="LIGHTFAST_ANALYST_DATABASE_URL",
+        description="The same Postgres with the analyst's own login, for `lightfast db url` and `db psql`.",
     )
     dagster_database_url: Annotated[SecretStr | None, AfterValidator(dagster_address)] = Field(
         default=None,
@@ -276,6 +294,29 @@ class Settings(BaseSettings):
         alias="PINECONE_API_KEY",
         description="For Pinecone; not used yet: pgvector serves.",
     )
+
+    @classmethod
+    def secret_names(cls) -> set[str]:
+        """Variables that hold a secret."""
+        return {
+            str(field.alias)
+            for field in cls.model_fields.values()
+            if SecretStr.__name__ in str(field.annotation)
+        }
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is the embedded one: no address of another is given."""
+        return self.database_url is None and not self.addresses_of_roles()
+
+    def addresses_of_roles(self) -> dict[Literal["receiver", "pipeline", "analyst"], str]:
+        """The address with each role's own login, where it has one."""
+        found: dict[Literal["receiver", "pipeline", "analyst"], SecretStr | None] = {
+            "receiver": self.receiver_database_url,
+            "pipeline": self.pipeline_database_url,
+            "analyst": self.analyst_database_url,
+        }
+        return {role: url.get_secret_value() for role, url in found.items() if url is not None}
 
     @property
     def earliest_day(self) -> date:

@@ -72,6 +72,26 @@ def without_password(address: str) -> tuple[str, str | None]:
     return with_query(f"{parts.scheme}://{netloc}{parts.path}", query.items()), password
 
 
+def user_of(address: str) -> str | None:
+    """Who logs in there, where the address says so."""
+    parts = urlsplit(address)
+    login = parts.netloc.rpartition("@")[0]
+    return dict(parse_qsl(parts.query)).get("user") or unquote(login.partition(":")[0]) or None
+
+
+# Of whoever the address was made for: the key of a certificate is as good as a password.
+_OF_ONE_USER = ("user", "password", "passfile", "sslkey", "sslcert", "sslpassword", "options")
+
+
+def with_login(address: str, user: str, password: str) -> str:
+    """The same server and database, with another login in place of the address's own."""
+    parts = urlsplit(address)
+    query = {n: v for n, v in parse_qsl(parts.query) if n not in _OF_ONE_USER}
+    where = parts.netloc.rpartition("@")[2]
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+    return with_query(f"{parts.scheme}://{login}@{where}{parts.path}", query.items())
+
+
 def shown(address: str) -> str:
     """The address for a person to read: host, port and database, no user, no password."""
     parts = urlsplit(address)

@@ -5,20 +5,21 @@ Tables stand in `tables.py`, the embedded server in `embedded/`. Nothing here kn
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import psycopg
 
 from lightfast_pipelines.settings import Settings, the_home
 from lightfast_pipelines.settings.addresses import shown, with_options
 from lightfast_pipelines.settings.home import problem_of
+from lightfast_pipelines.store.dagster_schema import prepare_dagster_schema
 from lightfast_pipelines.store.embedded import EmbeddedPostgres, EmbeddedPostgresError, Lease
-from lightfast_pipelines.store.migrate import current_revision
+from lightfast_pipelines.store.logins import SETTINGS, Role, check_logins, no_login
+from lightfast_pipelines.store.migrate import check_revision, current_revision
 from lightfast_pipelines.store.migrate import migrate as migrate_schema
 from lightfast_pipelines.store.requirements import EXTENSION_SCHEMAS, check_server
-
-Role = Literal["receiver", "pipeline", "analyst", "migrator"]
 
 # What a foreign server may have set otherwise, for itself, the database or the user. Casts of times to
 # text, and days counted in SQL, depend on these.
@@ -28,20 +29,27 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class Database:
-    """A Postgres that holds the memory: the embedded one (a lease on it) or one given by address."""
+    """A Postgres that holds the memory: the embedded one (a lease on it) or one given by address.
+
+    `address` is the owner's; `own` holds the addresses of roles that log in by themselves. A process
+    whose role does needs no other's.
+    """
 
     def __init__(
         self,
         *,
         lease: Lease | None = None,
         address: str | None = None,
+        own: Mapping[Role, str] | None = None,
         name: str = "lightfast",
         dagster: str | None = None,
     ) -> None:
-        if (lease is None) == (address is None):
+        if (lease is None) == (address is None and not own):
             raise ValueError("a database is either embedded (lease) or given by address")
+        check_logins(address, own or {})
         self._lease = lease
         self._address = address
+        self._own = dict(own or {})
         self._name = name
         self._dagster = dagster
         self.run_id: str | None = None
@@ -52,20 +60,49 @@ class Database:
         return self._lease is not None
 
     def url(self, role: Role = "pipeline") -> str:
-        """A libpq URL that connects with the rights of `role`."""
+        """A libpq URL that connects with the rights of `role`, for a process of ours.
+
+        A role without a login of its own is taken by the owner's: good for code, which keeps to it,
+        and not for a person, who would hold the owner's password (`login_url`).
+        """
         if self._lease is not None:
             return self._lease.url(database=self._name, user=f"lightfast_{role}")
-        assert self._address is not None
         if role == "migrator":
+            if self._address is None:
+                raise no_login(role)
             return with_options(self._address, _SESSION)
-        return with_options(self._address, f"-c role=lightfast_{role} {_SESSION} {_SEARCH_PATH}")
+        return with_options(self._of(role), f"-c role=lightfast_{role} {_SESSION} {_SEARCH_PATH}")
+
+    def login_url(self, role: Role) -> str:
+        """A libpq URL to give away: with it nobody can do more than the role may. Raises LoginError."""
+        if self._lease is None and role != "migrator" and role not in self._own:
+            raise no_login(role)
+        return self.url(role)
+
+    def without_own_login(self) -> list[str]:
+        """Settings of the processes' roles that are not set, so that those hold the owner's login."""
+        if self._lease is not None:
+            return []
+        roles: tuple[Role, ...] = ("receiver", "pipeline")
+        return [SETTINGS[role] for role in roles if role not in self._own]
+
+    def _of(self, role: Role) -> str:
+        address = self._own.get(role, self._address)
+        if address is None:
+            raise no_login(role)
+        return address
+
+    def _any_url(self) -> str:
+        """For what every role may see."""
+        if self._lease is not None or self._address is not None:
+            return self.url("migrator")
+        return self.url(next(iter(self._own)))
 
     def describe(self) -> str:
         """Where it is, for a person: no user, no password."""
         if self._lease is not None:
             return f"embedded, in {self._lease.home}"
-        assert self._address is not None
-        return shown(self._address)
+        return shown(self._address or next(iter(self._own.values())))
 
     def dagster_url(self) -> str:
         """SQLAlchemy URL of Dagster's own storage. The driver is named: bare `postgresql://` means
@@ -75,9 +112,11 @@ class Database:
         elif self._lease is not None:
             address = self._lease.url(database="dagster", user="lightfast_migrator")
         else:
-            assert self._address is not None
             # Where no second database may be made, a schema of its own keeps Dagster's tables apart.
-            address = with_options(self._address, f"{_SESSION} -c search_path=dagster")
+            address = with_options(
+                self._of("pipeline"),
+                f"-c role=lightfast_pipeline {_SESSION} -c search_path=dagster",
+            )
         return "postgresql+psycopg2://" + address.partition("://")[2]
 
     def connect(
@@ -100,19 +139,24 @@ class Database:
         )
 
     def migrate(self) -> str:
-        """Brings the schema up to date; returns the revision."""
+        """Brings the schema up to date; returns the revision. Without the owner's login it only looks
+        whether it is. Raises MigrationError."""
+        if self._lease is None and self._address is None:
+            return check_revision(self._any_url())
         revision = migrate_schema(self.url("migrator"), roles_log_in=self.is_embedded)
         if not self.is_embedded and self._dagster is None:
-            with self.connect("migrator", autocommit=True) as connection:
-                connection.execute("CREATE SCHEMA IF NOT EXISTS dagster")
+            with self.connect("migrator") as connection:
+                prepare_dagster_schema(connection)
         return revision
 
     def is_empty(self) -> bool:
         """Whether nothing was ever migrated there."""
-        return current_revision(self.url("migrator")) is None
+        return current_revision(self._any_url()) is None
 
     def lacking(self) -> list[str]:
         """What the server lacks for a first migration, each with what to do about it."""
+        if self._lease is None and self._address is None:
+            return [f"run `lightfast db migrate` where {SETTINGS['migrator']} is set"]
         with self.connect("migrator") as connection:
             return check_server(connection)
 
@@ -140,8 +184,8 @@ def short_run_id(run_id: str) -> str:
 def url_where_it_runs(settings: Settings) -> str | None:
     """The pipeline's URL of the database that the settings name, without starting an embedded one:
     None where that does not run."""
-    if settings.database_url is not None:
-        return Database(address=settings.database_url.get_secret_value()).url()
+    if not settings.is_embedded:
+        return _by_address(settings, None).url()
     return EmbeddedPostgres(settings.home).url_if_running()
 
 
@@ -150,8 +194,8 @@ def open_database(settings: Settings, *, migrate: bool = True) -> Database:
     dagster = (
         settings.dagster_database_url.get_secret_value() if settings.dagster_database_url else None
     )
-    if settings.database_url is not None:
-        database = Database(address=settings.database_url.get_secret_value(), dagster=dagster)
+    if not settings.is_embedded:
+        database = _by_address(settings, dagster)
     else:
         problem = problem_of(settings.home, named=the_home().named)
         if problem is not None:
@@ -160,3 +204,12 @@ def open_database(settings: Settings, *, migrate: bool = True) -> Database:
     if migrate:
         database.migrate()
     return database
+
+
+def _by_address(settings: Settings, dagster: str | None) -> Database:
+    owner = settings.database_url
+    return Database(
+        address=owner.get_secret_value() if owner is not None else None,
+        own={role: address for role, address in settings.addresses_of_roles().items()},  # noqa: C416 - to the wider Role
+        dagster=dagster,
+    )

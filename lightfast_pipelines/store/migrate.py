@@ -62,6 +62,18 @@ def migrate(libpq_url: str, *, roles_log_in: bool) -> str:
     return head
 
 
+def check_revision(libpq_url: str) -> str:
+    """The newest revision, if the database has it; for a role that may not migrate. Raises MigrationError."""
+    head = head_revision()
+    found = current_revision(libpq_url)
+    if found != head:
+        raise MigrationError(
+            f"the database is at revision {found or 'none'}, and this release needs {head}: run "
+            "`lightfast db migrate` where LIGHTFAST_DATABASE_URL is set to the owner's login"
+        )
+    return head
+
+
 def head_revision() -> str:
     """Newest revision that this code knows, from the files' names (importing Alembic costs 0.2 s)."""
     versions = sorted((Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py"))
@@ -75,8 +87,17 @@ def current_revision(libpq_url: str) -> str | None:
 
 
 def _revision(connection: psycopg.Connection[Any]) -> str | None:
-    found = connection.execute("SELECT to_regclass('lightfast.schema_version')").fetchone()
-    if found is None or found[0] is None:
+    # The catalogue, because a role without rights on the schema must not be told of an error instead.
+    found = connection.execute(
+        """
+        SELECT has_table_privilege(c.oid, 'SELECT') FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'lightfast' AND c.relname = 'schema_version'
+        """
+    ).fetchone()
+    if found is None:
         return None
+    if not found[0]:
+        return "unknown"  # of a release before the roles could read it
     row = connection.execute("SELECT version_num FROM lightfast.schema_version").fetchone()
     return str(row[0]) if row else None

@@ -272,12 +272,24 @@ def test_state_tells_what_held_then(processed: Lightfast) -> None:
     assert status("--as-known", "2026-05-15T12:00:00Z") == ["open"]
 
 
+@pytest.fixture
+def own_logins(lightfast: Lightfast, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lightfast_pipelines.settings import settings
+
+    for role in ("receiver", "pipeline", "analyst"):
+        address = lightfast.database.url(role)
+        monkeypatch.setenv(f"LIGHTFAST_{role.upper()}_DATABASE_URL", address)
+    settings.cache_clear()
+
+
+@pytest.mark.usefixtures("own_logins")
 def test_db_url_connects_with_the_asked_rights(lightfast: Lightfast) -> None:
     for role in ("pipeline", "analyst", "receiver"):
         with psycopg.connect(lightfast("db", "url", "--role", role).stdout.strip()) as conn:
             assert conn.execute("SELECT current_user").fetchone() == (f"lightfast_{role}",)
 
 
+@pytest.mark.usefixtures("own_logins")
 def test_psql_reads_as_the_analyst_and_hands_its_exit_code_on(
     lightfast: Lightfast, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from lightfast_pipelines.capture.batch import capture
-from lightfast_pipelines.store.database import Connection, Database, Role
+from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.installations import (
     Installation,
     InstallationError,
@@ -22,6 +22,7 @@ from lightfast_pipelines.store.installations import (
     the_installation,
 )
 from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.logins import Role
 from lightfast_pipelines.store.rotation import rotate
 from lightfast_pipelines.store.sealed import Keys
 from tests.providers.github import payloads as github

@@ -1,0 +1,188 @@
+"""`db`: the database's address, schema, logins, and programs that speak to it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lightfast_pipelines.cli.console import AsJson, print_json, say, show
+from lightfast_pipelines.cli.opening import the_database
+from lightfast_pipelines.cli.root import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lightfast_pipelines.store.logins import Role
+
+db_app = typer.Typer(
+    help="The database: its address, its schema, its logins, a prompt.", no_args_is_help=True
+)
+
+
+class RoleName(StrEnum):
+    pipeline = "pipeline"
+    analyst = "analyst"
+    receiver = "receiver"
+    migrator = "migrator"
+
+
+@db_app.command("url")
+def url(
+    role: Annotated[
+        RoleName, typer.Option("--role", help="With whose rights.")
+    ] = RoleName.pipeline,
+) -> None:
+    """Print a libpq URL; starts the embedded server if need be, which stays for minutes after.
+
+    On a server of your own it holds that role's own password, never the owner's for another role.
+    """
+    with the_database(create=True) as database:
+        show(database.login_url(role.value))
+
+
+@db_app.command("migrate")
+def migrate(as_json: AsJson = False) -> None:
+    """Bring the schema up to date and print its revision."""
+    with the_database(create=True) as database:
+        revision = database.migrate()
+    if as_json:
+        print_json({"revision": revision})
+    else:
+        show(f"schema at revision {revision}")
+
+
+@db_app.command("roles")
+def roles(
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="Write them into this new file, closed to other users."),
+    ] = None,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="New passwords for roles that can log in already.")
+    ] = False,
+) -> None:
+    """Make a login with a password for each role, on a server of your own, and print the settings.
+
+    They are printed this once and kept nowhere.
+    """
+    import secrets
+
+    from lightfast_pipelines.settings import settings
+    from lightfast_pipelines.store.role_passwords import make_logins, other_databases
+
+    owner = settings().database_url
+    if settings().is_embedded:
+        raise Failure(
+            "the embedded database knows the user of the machine and has no passwords: "
+            "this is for a server of your own (LIGHTFAST_DATABASE_URL)"
+        )
+    if owner is None:
+        raise Failure("this needs the owner's login: set LIGHTFAST_DATABASE_URL to it")
+    if to is not None and (to.exists() or not to.absolute().parent.is_dir()):
+        raise Failure(f"{to} is there already, or its folder is not: name a new file")
+    with the_database(create=True) as database, database.connect("migrator") as conn:
+        addresses = make_logins(
+            conn,
+            owner.get_secret_value(),
+            renew=renew,
+            new_password=lambda: secrets.token_urlsafe(32),
+        )
+        others = other_databases(conn)
+    _hand_out(addresses, to)
+    _try(addresses)
+    if others:
+        say(
+            f"as everybody there, these logins may also connect to {', '.join(others)} and read what "
+            'is open to PUBLIC: REVOKE CONNECT ON DATABASE "..." FROM PUBLIC ends that'
+        )
+
+
+def _hand_out(addresses: Mapping[Role, str], to: Path | None) -> None:
+    import os
+
+    from lightfast_pipelines.store.logins import SETTINGS
+
+    lines = [f"{SETTINGS[role]}={address}" for role, address in addresses.items()]
+    if to is None:
+        for line in lines:
+            show(line)
+    else:
+        fd = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "w") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+        say(f"wrote {to}")
+    say(
+        "give the receiver the first alone, Dagster and `lightfast` the second, people the third; "
+        "keep LIGHTFAST_DATABASE_URL for `lightfast db migrate`"
+    )
+
+
+def _try(addresses: Mapping[Role, str]) -> None:
+    import psycopg
+
+    for role, address in addresses.items():
+        try:
+            psycopg.connect(address, connect_timeout=10).close()
+        except psycopg.Error as error:
+            line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            say(f"the new login of {role} does not get in (does pg_hba.conf let it?): {line}")
+
+
+_PASSES_ARGUMENTS_ON = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "help_option_names": ["--help"],
+}
+
+
+@db_app.command("psql", context_settings=_PASSES_ARGUMENTS_ON)
+def psql(
+    ctx: typer.Context,
+    role: Annotated[RoleName, typer.Option("--role", help="With whose rights.")] = RoleName.analyst,
+) -> None:
+    """Open psql on the memory; arguments after it go to psql (`lightfast db psql -c 'SELECT 1'`)."""
+    from lightfast_pipelines.cli import libpq
+    from lightfast_pipelines.settings.addresses import with_options
+
+    with the_database() as database:
+        address = with_options(
+            database.login_url(role.value), "-c search_path=lightfast,public,extensions"
+        )
+        code = libpq.run(_program("psql"), ctx.args, address)
+    raise typer.Exit(code)
+
+
+@db_app.command("run", context_settings=_PASSES_ARGUMENTS_ON)
+def run(
+    ctx: typer.Context,
+    role: Annotated[RoleName, typer.Option("--role", help="With whose rights.")] = RoleName.analyst,
+) -> None:
+    """Run a program on the memory that speaks libpq (`lightfast db run --role migrator pg_dump -Fc`).
+
+    It finds the address and the password in files of its own, which end with it.
+    """
+    from lightfast_pipelines.cli import libpq
+
+    if not ctx.args:
+        raise typer.BadParameter("name the program to run", param_hint="PROGRAM")
+    with the_database() as database:
+        code = libpq.run(_program(ctx.args[0]), ctx.args[1:], database.login_url(role.value))
+    raise typer.Exit(code)
+
+
+def _program(name: str) -> str:
+    """The one that comes with the embedded server: a system's older one stumbles over newer catalogs."""
+    import shutil
+
+    from lightfast_pipelines.store.embedded.binaries import installed_binaries
+
+    bundled = installed_binaries() / "bin" / name
+    found = str(bundled) if bundled.exists() else shutil.which(name)
+    if found is None:
+        raise Failure(
+            f"no {name} on this machine: install a Postgres client, or use the address of `lightfast db url`"
+        )
+    return found

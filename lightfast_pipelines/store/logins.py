@@ -1,0 +1,60 @@
+"""How each role logs in on a server of one's own: its address, and what a process may know of others.
+
+Connections are made in `database.py`; passwords in `role_passwords.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from lightfast_pipelines.settings.addresses import user_of
+
+Role = Literal["receiver", "pipeline", "analyst", "migrator"]
+
+OWNER_SETTING = "LIGHTFAST_DATABASE_URL"
+SETTINGS: Mapping[str, str] = {
+    "receiver": "LIGHTFAST_RECEIVER_DATABASE_URL",
+    "pipeline": "LIGHTFAST_PIPELINE_DATABASE_URL",
+    "analyst": "LIGHTFAST_ANALYST_DATABASE_URL",
+    "migrator": OWNER_SETTING,
+}
+_DAGSTER_SETTINGS = ("LIGHTFAST_DAGSTER_DATABASE_URL", "LIGHTFAST_DAGSTER_URL")
+
+
+class LoginError(RuntimeError):
+    """A role has no login of its own; the message says how to make one. Holds no address."""
+
+
+def no_login(role: Role) -> LoginError:
+    """For a role that would need somebody else's password."""
+    if role == "migrator":
+        return LoginError(
+            f"this needs the owner's login, and {OWNER_SETTING} is not set: run it where it is"
+        )
+    return LoginError(
+        f"the role {role} has no login of its own, and the owner's is not given out for it: "
+        f"`lightfast db roles` (as the owner) makes logins, and {SETTINGS[role]} says which one to use"
+    )
+
+
+def check_logins(owner: str | None, own: Mapping[Role, str]) -> None:
+    """Raises LoginError for a role whose own login is the owner's."""
+    for role, address in own.items():
+        if owner is not None and user_of(address) == user_of(owner):
+            raise LoginError(
+                f"{SETTINGS[role]} logs in as the user of {OWNER_SETTING}, who owns the database: "
+                "give it a login of its own (`lightfast db roles` makes one)"
+            )
+
+
+def environment_of(role: Role, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that works as `role`: with no other role's login, and with the
+    owner's only where the role has none of its own."""
+    own = SETTINGS[role]
+    unneeded = {name for name in SETTINGS.values() if name != own}
+    if not environment.get(own):
+        unneeded.discard(OWNER_SETTING)
+    if role == "receiver":
+        unneeded.update(_DAGSTER_SETTINGS)
+    return {name: value for name, value in environment.items() if name not in unneeded}
