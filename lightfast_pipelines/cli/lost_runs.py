@@ -68,7 +68,7 @@ def _is_lost(run: dg.DagsterRun, socket: str, *, alone: bool) -> bool:
 def main() -> None:
     """Prints a line that says how many there were, if any."""
     chosen = settings()
-    alone = chosen.database_url is None and chosen.dagster_database_url is None
+    alone = chosen.is_embedded and chosen.dagster_database_url is None
     with open_database(chosen, migrate=False) as database, dg.DagsterInstance.get() as instance:
         ended = end_lost_runs(instance, database, sys.argv[1], alone=alone)
     if ended:
