@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# What of a body's first level belongs to which event. An event that is not here is not known
+from lightfast_pipelines.providers.fields import child
+
+# What of a body belongs to which event. An event that is not here is not known
 # well enough to be checked; nothing is made of it either.
 _MARKS: Mapping[str, frozenset[str]] = {
     event: frozenset(marks.split())
@@ -17,15 +19,15 @@ _MARKS: Mapping[str, frozenset[str]] = {
         "branch_protection_rule": "rule",
         "check_run": "check_run",
         "check_suite": "check_suite",
-        "code_scanning_alert": "alert",
+        "code_scanning_alert": "alert alert.rule alert.tool",
         "commit_comment": "comment",
-        "create": "ref_type",
+        "create": "ref_type master_branch",
         "delete": "ref_type",
-        "dependabot_alert": "alert",
+        "dependabot_alert": "alert alert.dependency alert.security_advisory alert.security_vulnerability",
         "deploy_key": "key",
         "deployment": "deployment workflow_run",
-        "deployment_protection_rule": "deployment",
-        "deployment_review": "workflow_run comment",
+        "deployment_protection_rule": "deployment deployment_callback_url",
+        "deployment_review": "workflow_run comment approver requestor reviewers workflow_job_run workflow_job_runs",
         "deployment_status": "deployment deployment_status workflow_run check_run",
         "discussion": "discussion label",
         "discussion_comment": "discussion comment",
@@ -33,8 +35,9 @@ _MARKS: Mapping[str, frozenset[str]] = {
         "github_app_authorization": "",
         "installation": "",
         "installation_repositories": "repositories_added repositories_removed",
+        "installation_target": "account target_type",
         "issue_comment": "issue comment",
-        "issue_dependencies": "",
+        "issue_dependencies": "blocked_issue blocking_issue",
         "issues": "issue label milestone",
         "label": "label",
         "marketplace_purchase": "marketplace_purchase",
@@ -55,13 +58,13 @@ _MARKS: Mapping[str, frozenset[str]] = {
         "pull_request_review_thread": "pull_request thread",
         "push": "commits",
         "release": "release",
-        "secret_scanning_alert": "alert",
+        "secret_scanning_alert": "alert alert.secret_type",
         "repository": "",
         "repository_dispatch": "client_payload",
         "repository_import": "",
         "sponsorship": "sponsorship",
         "star": "starred_at",
-        "sub_issues": "",
+        "sub_issues": "parent_issue sub_issue",
         "status": "branches",
         "team": "team",
         "team_add": "team",
@@ -74,13 +77,35 @@ _MARKS: Mapping[str, frozenset[str]] = {
 # Marks of events that are not read: they say what a body is not.
 _OTHERS = frozenset(
     {
-        *("pages", "project", "project_card", "project_column", "projects_v2"),
-        *("repository_ruleset", "security_advisory"),
+        *("definition", "exemption_request", "new_property_values", "package", "pages", "project"),
+        *("project_card", "project_column", "projects_v2", "projects_v2_status_update"),
+        *("registry_package", "repository_advisory", "repository_ruleset", "security_advisory"),
     }
 )
 _ALL: frozenset[str] = frozenset().union(_OTHERS, *_MARKS.values())
 # A connection's own events are about no repository, while any other event names the connection.
 _ABOUT_NO_REPOSITORY = frozenset({"installation", "installation_repositories"})
+# What an event's body has at least one of, where a body of another event could pass for it by saying less.
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "code_scanning_alert": ("alert.rule", "alert.tool"),
+    "create": ("master_branch",),
+    "dependabot_alert": (
+        *("alert.dependency", "alert.security_advisory", "alert.security_vulnerability"),
+    ),
+    "deployment_review": (
+        *("approver", "environment", "requestor", "reviewers", "since"),
+        *("workflow_job_run", "workflow_job_runs"),
+    ),
+    # Any other event names its installation by the id alone.
+    "installation": (
+        *("installation.account", "installation.app_id", "installation.suspended_at"),
+        *("repositories", "requester"),
+    ),
+    "installation_target": ("account", "target_type"),
+    "secret_scanning_alert": ("alert.secret_type",),
+}
+# Nothing is made of it, and old ones name the installation by its id alone.
+_SAYS_NOTHING = (("installation", "new_permissions_accepted"),)
 
 
 def misfit(event: str, payload: Mapping[str, Any]) -> str | None:
@@ -92,7 +117,23 @@ def misfit(event: str, payload: Mapping[str, Any]) -> str | None:
     allowed = _MARKS.get(event)
     if allowed is None:
         return None
-    wrong = sorted((_ALL - allowed).intersection(payload))
+    present = _fields(payload)
+    wrong = sorted((_ALL - allowed) & present)
     if not wrong and event in _ABOUT_NO_REPOSITORY and "repository" in payload:
         wrong = ["repository"]
-    return f"event {event} does not fit a body with {wrong[0]}" if wrong else None
+    if wrong:
+        return f"event {event} does not fit a body with {wrong[0]}"
+    needed = _NEEDED.get(event)
+    if needed is None or (event, payload.get("action")) in _SAYS_NOTHING:
+        return None
+    if present.isdisjoint(needed):
+        return f"event {event} does not fit a body without {needed[0]}"
+    return None
+
+
+def _fields(payload: Mapping[str, Any]) -> set[str]:
+    """Of the first level, and of the two objects that events have in common and fill differently."""
+    inner = (
+        f"{name}.{field}" for name in ("alert", "installation") for field in child(payload, name)
+    )
+    return {*payload, *inner}

@@ -165,6 +165,9 @@ class Linear:
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
         """For any payload of `decode`: statements, or why there are none. Does not raise."""
+        named = payload.get("type")
+        if isinstance(named, str) and named != event_type:
+            return Parked(f"event {event_type[:100]} does not fit the body's {named[:100]}")
         if event_type in _NOT_KEPT:
             return Filtered(f"event {event_type} is not kept: {_NOT_KEPT[event_type]}")
         try:
