@@ -116,7 +116,7 @@ class GitHub:
     """`contract.Provider` for github.com and GitHub Enterprise Server."""
 
     name = "github"
-    rule_version = 13
+    rule_version = 14
     default_events = frozenset(rule.event for rule in _RULES if rule.outcome == "delivered")
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(

@@ -100,7 +100,7 @@ class Linear:
     """`contract.Provider` for Linear."""
 
     name = "linear"
-    rule_version = 7
+    rule_version = 8
     default_events = frozenset((*_READERS, *_OF_ANOTHER_FORM))
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(
