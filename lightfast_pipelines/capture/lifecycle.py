@@ -6,17 +6,35 @@ The latest by the provider's clock wins, whichever comes first; stored observati
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
+from lightfast_pipelines.capture.authority import (
+    ARRIVED_BEFORE_OWN,
+    Owner,
+    Verified,
+    speaks_for,
+)
 from lightfast_pipelines.capture.reading import ReadPayload
 from lightfast_pipelines.domain.events import Lifecycle
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
 
 Subject = tuple[str, str, str]
+
+
+class _Event(NamedTuple):
+    """A change as a payload states it; `takes`: whether it speaks for the installation it names too."""
+
+    change: str
+    value: dict[str, Any]
+    reason: str
+    takes: bool
+
+
+_Story = list[_Event]
 
 _INSTALLATION_STATUS = {"active": "active", "suspended": "error", "removed": "revoked"}
 _NO_META = frozenset({"name", "account_login", "installation"})
@@ -32,11 +50,11 @@ _COLUMNS = (
 )
 
 
-def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> set[Subject]:
+def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> dict[Subject, Owner]:
     """Records the lifecycle events of these payloads and brings their subjects up to date.
 
-    Returns these subjects. What a payload stated under older rules and no longer does is
-    taken back.
+    Returns the subjects that it brought up to date, with their owners. What a payload stated under
+    older rules and no longer does is taken back.
     """
     payloads = list(payloads)
     rows = {
@@ -54,77 +72,106 @@ def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> set[Su
         if isinstance(payload.reading, Lifecycle)
         for event in payload.reading.events
     }
+    by_id = {payload.raw.id: payload.raw for payload in payloads}
     deleted = conn.execute(
         """
         DELETE FROM lightfast.lifecycle_events WHERE raw_payload_id = ANY(%s)
-        RETURNING provider, subject_kind, subject_id
+        RETURNING raw_payload_id, provider, subject_kind, subject_id
         """,
         ([payload.raw.id for payload in payloads if payload.reading is not None],),
     ).fetchall()
-    before = {(row[0], row[1], row[2]) for row in deleted}
-    if not rows and not before:
-        return set()
+    if not rows and not deleted:
+        return {}
     staged = stage(conn, "lifecycle_events", _COLUMNS, rows.values())
     names = ", ".join(_COLUMNS)
     conn.execute(f"INSERT INTO lightfast.lifecycle_events ({names}) SELECT {names} FROM {staged}")
-    subjects = {row[1:4] for row in rows.values()} | before
-    settle(conn, sorted(subjects), before)
+    stated: dict[Subject, set[int]] = defaultdict(set)
+    for raw_id, *subject in [*deleted, *(row[:4] for row in rows.values())]:
+        provider, kind, identifier = subject
+        stated[provider, kind, identifier].add(raw_id)
+    owners = _owners(conn, stated)
+    # What a payload may not speak for, it does not even cause to be looked at.
+    subjects = {
+        subject: owners[subject]
+        for subject, raw_ids in sorted(stated.items())
+        if subject in owners
+        and any(speaks_for(by_id[raw_id], owners[subject]) for raw_id in raw_ids)
+    }
+    settle(conn, subjects)
     return subjects
 
 
-def settle(conn: Connection, subjects: Sequence[Subject], before: Collection[Subject] = ()) -> None:
-    """Folds all lifecycle events of these subjects (provider, kind, id) in order of their time.
-
-    Those of `before` that have none any more are as if there never had been one.
-    """
-    found = conn.execute(
-        """
-        SELECT provider, subject_kind, subject_id, change, value, reason FROM (
-        -- One body that several secrets verified says it once: at its first receipt.
-        SELECT DISTINCT ON (
-                 l.provider, l.subject_kind, l.subject_id, l.change, p.body_sha256,
-                 CASE WHEN p.ingestion_source IN ('webhook', 'manual') THEN 0 ELSE p.id END)
-               l.*, p.body_sha256
-        FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (provider, subject_kind, subject_id)
-        JOIN lightfast.lifecycle_events l USING (provider, subject_kind, subject_id)
-        JOIN lightfast.raw_payloads p ON p.id = l.raw_payload_id
-        -- The secret of one installation speaks for that one and its resources alone.
-        WHERE p.verified_by NOT LIKE 'installation:%%'
-           OR (l.subject_kind = 'installation' AND EXISTS (
-                 SELECT FROM lightfast.installations i
-                 WHERE i.provider = l.provider AND i.external_id = l.subject_id
-                   AND 'installation:' || i.id = p.verified_by))
-           OR (l.subject_kind = 'resource' AND EXISTS (
-                 SELECT FROM lightfast.resources r
-                 WHERE r.provider = l.provider AND r.provider_resource_id = l.subject_id
-                   AND 'installation:' || r.installation_id = p.verified_by))
-        ORDER BY l.provider, l.subject_kind, l.subject_id, l.change, p.body_sha256,
-                 CASE WHEN p.ingestion_source IN ('webhook', 'manual') THEN 0 ELSE p.id END,
-                 p.received_at, p.delivery_id COLLATE "C", p.id
-        ) once
-        ORDER BY provider, subject_kind, subject_id, occurred_at, body_sha256, change
+def _owners(conn: Connection, subjects: Collection[Subject]) -> dict[Subject, Owner]:
+    """The installation of each subject (provider, kind, id) that is known here."""
+    if not subjects:
+        return {}
+    rows = conn.execute(
+        f"""
+        SELECT k.provider, k.kind, k.id, n.id, n.org_id, {ARRIVED_BEFORE_OWN}
+        FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (provider, kind, id)
+        LEFT JOIN lightfast.resources r ON k.kind = 'resource'
+         AND r.provider = k.provider AND r.provider_resource_id = k.id
+        JOIN lightfast.installations n ON n.id = r.installation_id
+          OR (k.kind = 'installation' AND n.provider = k.provider AND n.external_id = k.id)
         """,
         [list(column) for column in zip(*subjects, strict=True)],
     )
-    stories: dict[Subject, list[tuple[str, dict[str, Any], str]]] = defaultdict(list)
-    for provider, kind, identifier, change, value, reason in found:
-        stories[provider, kind, identifier].append((change, value, reason))
-    for subject in before:
-        stories.setdefault(subject, [])
-    for (provider, kind, identifier), story in stories.items():
+    return {
+        (provider, kind, identifier): Owner(installation, org, after)
+        for provider, kind, identifier, installation, org, after in rows
+    }
+
+
+def settle(conn: Connection, subjects: Mapping[Subject, Owner]) -> None:
+    """Folds in order of their time the lifecycle events of these subjects (provider, kind, id) that
+    payloads state which speak for their owner. Without any it is as if there never had been one."""
+    if not subjects:
+        return
+    found = conn.execute(
+        """
+        SELECT l.provider, l.subject_kind, l.subject_id, l.change, l.value, l.reason,
+               l.occurred_at, p.body_sha256,
+               CASE WHEN p.ingestion_source IN ('webhook', 'manual') THEN 0 ELSE p.id END,
+               p.id, p.org_id, p.verified_by
+        FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (provider, subject_kind, subject_id)
+        JOIN lightfast.lifecycle_events l USING (provider, subject_kind, subject_id)
+        JOIN lightfast.raw_payloads p ON p.id = l.raw_payload_id
+        ORDER BY p.received_at, p.delivery_id COLLATE "C", p.id
+        """,
+        [list(column) for column in zip(*subjects, strict=True)],
+    ).fetchall()
+    named = _owners(
+        conn,
+        {
+            (row[0], "installation", installation)
+            for row in found
+            if isinstance(installation := row[4].get("installation"), str)
+        },
+    )
+    told: dict[Subject, dict[tuple[Any, ...], tuple[Any, _Event]]] = {one: {} for one in subjects}
+    for provider, kind, identifier, change, value, reason, at, body, own, *signed in found:
+        subject = (provider, kind, identifier)
+        verified = Verified(*signed)
+        if not speaks_for(verified, subjects[subject]):
+            continue
+        taker = named.get((provider, "installation", value.get("installation")))
+        takes = taker is not None and speaks_for(verified, taker)
+        # One body that several secrets verified says it once: at its first receipt.
+        said = ((at, body, change), _Event(change, value, reason, takes))
+        told[subject].setdefault((change, body, own), said)
+    for (provider, kind, identifier), events in told.items():
+        story = [event for _, event in sorted(events.values(), key=lambda one: one[0])]
         if kind == "installation":
             _settle_installation(conn, provider, identifier, story)
         else:
             _settle_resource(conn, provider, identifier, story)
 
 
-def _settle_installation(
-    conn: Connection, provider: str, identifier: str, story: list[tuple[str, dict[str, Any], str]]
-) -> None:
+def _settle_installation(conn: Connection, provider: str, identifier: str, story: _Story) -> None:
     status, why = "active", None
     account: str | None = None
     info: dict[str, Any] = {}
-    for change, value, reason in story:
+    for change, value, reason, _ in story:
         account = value.get("account_login") or account
         info |= {key: one for key, one in value.items() if key != "account_login"}
         if change in _INSTALLATION_STATUS:
@@ -148,16 +195,17 @@ def _settle_installation(
     )
 
 
-def _settle_resource(
-    conn: Connection, provider: str, identifier: str, story: list[tuple[str, dict[str, Any], str]]
-) -> None:
+def _settle_resource(conn: Connection, provider: str, identifier: str, story: _Story) -> None:
     archived: str | None = None
     name: str | None = None
     meta: dict[str, Any] = {}
     # Status and reason as each installation says it, under None what the resource itself says.
     stated: dict[str | None, tuple[str, str | None]] = {}
-    for change, value, reason in story:
+    takers: set[str] = set()
+    for change, value, reason, takes in story:
         installation = value.get("installation")
+        if takes and installation is not None:
+            takers.add(installation)
         if change in ("active", "suspended", "removed"):
             status = "removed" if change == "removed" else "active"
             stated.pop(installation, None)
@@ -174,7 +222,7 @@ def _settle_resource(
             name = value.get("name") or name
         meta |= {key: one for key, one in value.items() if key not in _NO_META}
     status, why = _standing(stated)
-    _hand_over(conn, provider, identifier, stated)
+    _hand_over(conn, provider, identifier, stated, takers)
     conn.execute(
         """
         UPDATE lightfast.resources SET status = %(status)s, status_reason = %(why)s,
@@ -198,8 +246,10 @@ def _hand_over(
     provider: str,
     identifier: str,
     stated: Mapping[str | None, tuple[str, str | None]],
+    takers: Collection[str],
 ) -> None:
-    """A resource that its installation lost is read through one of the same organisation that has it."""
+    """A resource that its installation lost is read through one of the same organisation that has it,
+    if whoever says so speaks for that one too."""
     conn.execute(
         """
         WITH now AS (
@@ -217,7 +267,7 @@ def _hand_over(
         {
             "provider": provider,
             "id": identifier,
-            "has": [one for one, said in stated.items() if one and said[0] == "active"],
+            "has": [one for one, said in stated.items() if one in takers and said[0] == "active"],
             "lost": [one for one, said in stated.items() if one and said[0] == "removed"],
         },
     )

@@ -7,12 +7,20 @@ written; a place that was renamed keeps its old name until another takes it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import pairwise
 
+from lightfast_pipelines.capture.authority import (
+    ARRIVED_BEFORE_OWN,
+    Owner,
+    is_shared,
+    organisations_of,
+    speaks_for,
+    with_secrets,
+)
 from lightfast_pipelines.capture.lifecycle import Subject
-from lightfast_pipelines.capture.reading import ReadPayload
+from lightfast_pipelines.capture.reading import RawPayload, ReadPayload
 from lightfast_pipelines.capture.routing import Reach
 from lightfast_pipelines.domain.keys import owner_alias
 from lightfast_pipelines.store.database import Connection
@@ -21,9 +29,9 @@ from lightfast_pipelines.store.database import Connection
 # speaks for every organisation.
 EVERYONE = ""
 _MOST_RENAMES = 5
-_INSTALLATION = "installation:"
 
 WorkspaceName = tuple[int, str]
+OrgPlace = tuple[str, str]
 _Claim = tuple[datetime, str, bool]
 Tenure = Sequence[tuple[datetime | None, str]]
 """(since, place), oldest first; the first holds for all that came before as well (since None)."""
@@ -33,33 +41,44 @@ def add_names(
     conn: Connection,
     payloads: Iterable[ReadPayload],
     reached: Reach,
-    settled: Iterable[Subject] = (),
+    settled: Mapping[Subject, Owner],
 ) -> set[str]:
     """Records what these payloads say; returns the names (aliases) that may mean another place now.
 
     The `settled` subjects were named by what changed them: resources among them are named anew.
     """
     claims: dict[tuple[str, str, str, date, bool], tuple[datetime, datetime, str]] = {}
-    orgs = _verified_for(conn, payloads := [one for one in payloads if one.route])
-    owners = _installations_of(conn, payloads)
+    shown_again: set[OrgPlace] = set()
+    payloads = [one for one in payloads if one.route]
+    verified_for = organisations_of(conn, (one.raw for one in payloads))
+    owners = _owners(conn, payloads)
+    apart = with_secrets(conn)
     for payload in payloads:
         assert payload.route is not None
-        found = {one.link.org_id for one in reached[payload.raw.id]}
-        found |= {payload.raw.org_id} if payload.raw.org_id else set()
-        for org in found or {orgs.get(payload.raw.verified_by, EVERYONE)}:
+        raw = payload.raw
+        orgs = {one.link.owner.org_id for one in reached[raw.id]}
+        orgs |= {raw.org_id} if raw.org_id else set()
+        if not orgs and raw.verified_by in verified_for:
+            orgs = {verified_for[raw.verified_by]}
+        elif not orgs and is_shared(raw.verified_by):
+            orgs = {EVERYONE}
+        for org in orgs:
+            is_apart = is_shared(raw.verified_by) and (raw.provider, org) in apart
             for name in payload.route.names:
-                if not _speaks_for(payload, owners.get(name.place)):
+                if not _may_name(raw, org, owners.get(name.place), is_apart):
                     continue
-                at = name.at or payload.raw.dated
-                # The API tells what happened long ago under the name of today.
-                is_weak = name.is_weak or payload.raw.ingestion_source in ("api", "backfill")
+                at = name.at or raw.dated
+                # The API tells what happened long ago under the name of today. Beside an installation's
+                # own secret, what the environment's verified counts no more than that.
+                is_weak = name.is_weak or is_apart or raw.ingestion_source in ("api", "backfill")
                 key = (org, name.alias, name.place, at.astimezone(UTC).date(), is_weak)
                 first, last, shown = claims.get(key, (at, at, name.shown))
                 shown = max((last, shown), (at, name.shown))[1]
                 claims[key] = (min(first, at), max(last, at), shown)
-    shown_again = {key[2] for key in claims} | {
-        f"{provider}:ref:{identifier}"
-        for provider, kind, identifier in settled
+    shown_again |= {(key[0], key[2]) for key in claims}
+    shown_again |= {
+        (owner.org_id, f"{provider}:ref:{identifier}")
+        for (provider, kind, identifier), owner in settled.items()
         if kind == "resource"
     }
     if not claims:
@@ -111,7 +130,7 @@ def withdraw_names(conn: Connection, displaced: Iterable[ReadPayload]) -> set[st
         DELETE FROM lightfast.place_names n
         USING unnest(%s::text[], %s::text[], %s::timestamptz[]) AS k (alias, place, at)
         WHERE n.alias = k.alias AND n.place = k.place AND n.first_at = k.at AND n.last_at = k.at
-        RETURNING n.alias, n.place
+        RETURNING n.alias, n.org_id, n.place
         """,
         columns,
     ).fetchall()
@@ -121,12 +140,12 @@ def withdraw_names(conn: Connection, displaced: Iterable[ReadPayload]) -> set[st
         UPDATE lightfast.place_names n SET last_at = n.first_at
         FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) AS k (alias, place, at)
         WHERE n.alias = k.alias AND n.place = k.place AND n.first_at < k.at AND n.last_at = k.at
-        RETURNING n.alias, n.place
+        RETURNING n.alias, n.org_id, n.place
         """,
         columns,
     ).fetchall()
-    _show_names(conn, {place for _, place in rows})
-    names = {alias for alias, _ in rows}
+    _show_names(conn, {(org, place) for _, org, place in rows})
+    names = {alias for alias, _, _ in rows}
     return names | _under_new_owners(conn, names)
 
 
@@ -151,56 +170,35 @@ def _under_new_owners(conn: Connection, aliases: set[str]) -> set[str]:
     return found
 
 
-def _verified_for(conn: Connection, payloads: Sequence[ReadPayload]) -> dict[str, str]:
-    """Whose secret verified them: `installation:ID` -> organisation."""
-    names = {one.raw.verified_by for one in payloads}
-    ids = [
-        int(number)
-        for name in names
-        if name.startswith(_INSTALLATION) and (number := name.partition(":")[2]).isdigit()
-    ]
-    if not ids:
+def _owners(conn: Connection, payloads: Iterable[ReadPayload]) -> dict[str, Owner]:
+    """Place -> the installation that has it as a resource, of those that these payloads name."""
+    places = {name.place for payload in payloads if payload.route for name in payload.route.names}
+    if not places:
         return {}
     rows = conn.execute(
-        "SELECT 'installation:' || id, org_id FROM lightfast.installations WHERE id = ANY(%s)",
-        (ids,),
+        f"""
+        SELECT k.place, n.id, n.org_id, {ARRIVED_BEFORE_OWN}
+        FROM unnest(%s::text[]) AS k (place)
+        JOIN lightfast.resources r ON r.provider = split_part(k.place, ':', 1)
+         AND r.provider_resource_id = split_part(k.place, ':', 3)
+        JOIN lightfast.installations n ON n.id = r.installation_id
+        """,
+        (sorted(places),),
     )
-    return dict(rows.fetchall())
+    return {place: Owner(installation, org, after) for place, installation, org, after in rows}
 
 
-def _installations_of(conn: Connection, payloads: Sequence[ReadPayload]) -> dict[str, set[str]]:
-    """Place -> the installations that have it as a resource, of what installations' secrets verified."""
-    places = {
-        name.place
-        for payload in payloads
-        if payload.route and payload.raw.verified_by.startswith(_INSTALLATION)
-        for name in payload.route.names
-    }
-    owners: dict[str, set[str]] = defaultdict(set)
-    if places:
-        rows = conn.execute(
-            """
-            SELECT k.place, r.installation_id
-            FROM unnest(%s::text[]) AS k (place)
-            JOIN lightfast.resources r ON r.provider = split_part(k.place, ':', 1)
-             AND r.provider_resource_id = split_part(k.place, ':', 3)
-            """,
-            (sorted(places),),
-        )
-        for place, installation in rows:
-            owners[place].add(f"{_INSTALLATION}{installation}")
-    return owners
+def _may_name(raw: RawPayload, org: str, owner: Owner | None, is_apart: bool) -> bool:
+    """Whether the payload may say to the organisation what a place is called.
 
-
-def _speaks_for(payload: ReadPayload, installations: Collection[str] | None) -> bool:
-    """Whether the payload may say what a place is called: an installation's own secret says nothing
-    of what another installation has."""
-    verified_by = payload.raw.verified_by
-    return (
-        not installations
-        or not verified_by.startswith(_INSTALLATION)
-        or verified_by in installations
-    )
+    An installation's own secret says nothing of what another installation has; the environment's
+    says nothing to an organisation with secrets of its own but of what is left to it there.
+    """
+    if raw.verified_by.startswith("installation:"):
+        return owner is None or speaks_for(raw, owner)
+    if is_apart:
+        return owner is not None and owner.org_id == org and speaks_for(raw, owner)
+    return True
 
 
 def _places_of(
@@ -271,8 +269,15 @@ def _tenures(conn: Connection, wanted: Sequence[WorkspaceName]) -> dict[Workspac
         FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, alias)
         JOIN lightfast.workspaces w ON w.id = k.workspace_id
         JOIN lightfast.place_names n ON n.org_id IN (w.org_id, %s) AND n.alias = k.alias
+        WHERE n.org_id = w.org_id
+           OR (split_part(n.alias, ':', 1), w.org_id) NOT IN (SELECT * FROM unnest(%s::text[], %s::text[]))
         """,
-        ([w for w, _ in wanted], [alias for _, alias in wanted], EVERYONE),
+        (
+            [w for w, _ in wanted],
+            [alias for _, alias in wanted],
+            EVERYONE,
+            *_columns(with_secrets(conn)),
+        ),
     )
     claims: dict[WorkspaceName, list[_Claim]] = defaultdict(list)
     for workspace, alias, place, first, last, is_weak in rows:
@@ -294,34 +299,49 @@ def tenure(claims: Collection[_Claim]) -> Tenure:
     return [(None, ordered[0][1]), *changes]
 
 
-def _show_names(conn: Connection, places: Iterable[str]) -> None:
-    """Gives the resources of these places the name that was stated last, its owner as it is called now."""
+def _show_names(conn: Connection, places: Iterable[OrgPlace]) -> None:
+    """Gives the resources of these places (organisation, place) the name that was stated last, its owner
+    as it is called now."""
     wanted = sorted(places)
     if not wanted:
         return
+    orgs, names = _columns(wanted)
+    providers, apart = _columns(with_secrets(conn))
     conn.execute(
         """
-        WITH places AS (
-          SELECT k.place FROM unnest(%(places)s::text[]) AS k (place)
+        WITH apart AS MATERIALIZED (
+          SELECT * FROM unnest(%(providers)s::text[], %(apart)s::text[]) AS a (provider, org_id)
+        ), stated AS (
+          SELECT * FROM unnest(%(orgs)s::text[], %(places)s::text[]) AS k (org_id, place)
+        ), places AS (
+          SELECT k.org_id, k.place FROM stated k
           UNION
-          SELECT n.place FROM unnest(%(places)s::text[]) AS k (place)
+          SELECT k.org_id, n.place FROM stated k
           JOIN lightfast.place_names n ON right(k.place, 1) = '/'
            AND n.alias >= k.place COLLATE "C"
            AND n.alias < left(k.place, -1) || '0' COLLATE "C"
-        ), named AS (
-          SELECT r.id, CASE WHEN o.shown IS NULL THEN n.shown
-                       ELSE o.shown || '/' || split_part(n.shown, '/', 2) END AS shown
+        ), concerned AS (
+          -- What everyone may know is told only to those who share the environment's secret.
+          SELECT DISTINCT r.id, k.place, r.org_id, (r.provider, r.org_id) IN (SELECT * FROM apart) AS is_apart
           FROM places k
           JOIN lightfast.resources r ON r.provider = split_part(k.place, ':', 1)
            AND r.provider_resource_id = split_part(k.place, ':', 3)
+          WHERE k.org_id = r.org_id
+             OR (k.org_id = %(everyone)s AND (r.provider, r.org_id) NOT IN (SELECT * FROM apart))
+        ), named AS (
+          SELECT r.id, CASE WHEN o.shown IS NULL THEN n.shown
+                       ELSE o.shown || '/' || split_part(n.shown, '/', 2) END AS shown
+          FROM concerned r
           CROSS JOIN LATERAL (
             SELECT n.alias, n.shown, n.last_at FROM lightfast.place_names n
-            WHERE n.org_id IN (r.org_id, %(everyone)s) AND n.place = k.place
+            WHERE (n.org_id = r.org_id OR (n.org_id = %(everyone)s AND NOT r.is_apart))
+              AND n.place = r.place
             ORDER BY n.is_weak, n.last_at DESC, n.shown COLLATE "C" DESC LIMIT 1
           ) n
           LEFT JOIN LATERAL (
             SELECT o.shown FROM lightfast.place_names o
-            WHERE o.org_id IN (r.org_id, %(everyone)s) AND o.last_at >= n.last_at
+            WHERE (o.org_id = r.org_id OR (o.org_id = %(everyone)s AND NOT r.is_apart))
+              AND o.last_at >= n.last_at
               AND o.place = regexp_replace(n.alias, '[^/]*$', '')
             ORDER BY o.last_at DESC, o.shown COLLATE "C" DESC LIMIT 1
           ) o ON true
@@ -329,8 +349,19 @@ def _show_names(conn: Connection, places: Iterable[str]) -> None:
         UPDATE lightfast.resources r SET resource_name = n.shown, updated_at = now()
         FROM named n WHERE n.id = r.id AND r.resource_name IS DISTINCT FROM n.shown
         """,
-        {"places": wanted, "everyone": EVERYONE},
+        {
+            "orgs": orgs,
+            "places": names,
+            "providers": providers,
+            "apart": apart,
+            "everyone": EVERYONE,
+        },
     )
+
+
+def _columns(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    ordered = sorted(pairs)
+    return [first for first, _ in ordered], [second for _, second in ordered]
 
 
 def place_at(tenure: Tenure, at: datetime) -> str:

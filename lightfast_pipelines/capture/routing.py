@@ -6,10 +6,16 @@ The links are read once a batch. What a statement says is not looked into beyond
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from lightfast_pipelines.capture.authority import (
+    ARRIVED_BEFORE_OWN,
+    Owner,
+    is_shared,
+    speaks_for,
+)
 from lightfast_pipelines.capture.reading import ReadPayload
 from lightfast_pipelines.domain.events import (
     Filtered,
@@ -30,8 +36,7 @@ class Link:
 
     workspace_id: int
     workspace_slug: str
-    org_id: str
-    installation_id: int
+    owner: Owner
     sync_config: Mapping[str, Any]
     is_active: bool
     status_reason: str | None
@@ -82,24 +87,62 @@ def reach(conn: Connection, payloads: Sequence[ReadPayload]) -> Reach:
     if not waiting:
         return found
     stored = _stored_routes(conn, {via for payload in waiting if (via := _via(payload))})
-    links = {**links, **_load_links(conn, {one for ones in stored.values() for one in ones})}
+    links = {
+        **links,
+        **_load_links(conn, {way.resource for ways in stored.values() for way in ways}),
+    }
+    alone = _of_one_organisation(conn, {payload.raw.provider for payload in waiting})
     # A reaction goes where its comment goes, and that where its issue goes.
     for _ in range(3):
-        through: dict[str, set[_Resource]] = defaultdict(
-            set, {k: set(v) for k, v in stored.items()}
-        )
+        through: dict[str, set[_Way]] = defaultdict(set, {k: set(v) for k, v in stored.items()})
         for payload in payloads:
             if isinstance(payload.reading, Understood):
                 for statement in payload.reading.statements:
                     for name in (statement.subject.key, *statement.subject.aliases):
                         through[name] |= {
-                            (one.resource_key, _resource_id(one.resource_key))
+                            _Way(
+                                (one.resource_key, _resource_id(one.resource_key)),
+                                payload.raw.ingestion_source,
+                            )
                             for one in found[payload.raw.id]
                         }
         for payload in waiting:
-            resources = sorted(through.get(_via(payload) or "", ()))
+            ways: Collection[_Way] = through.get(_via(payload) or "", ())
+            if is_shared(payload.raw.verified_by) and payload.raw.provider not in alone:
+                ways = _vouched(ways)
+            resources = sorted({way.resource for way in ways})
             found[payload.raw.id] = _reached(payload, resources, links)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A resource by which a payload about an entity was routed, and how that payload came."""
+
+    resource: _Resource
+    ingestion_source: str
+
+
+def _vouched(ways: Collection[_Way]) -> Collection[_Way]:
+    """Those that the provider signed, else those that were read from its API; never a file's.
+
+    A file says what its organisation wants it to say: where several share the environment's secret,
+    one could draw the others' payloads to itself by a file that names their things.
+    """
+    signed = {way for way in ways if way.ingestion_source == "webhook"}
+    return signed or {way for way in ways if way.ingestion_source != "manual"}
+
+
+def _of_one_organisation(conn: Connection, providers: Iterable[str]) -> set[str]:
+    """The providers of which no two organisations have resources."""
+    rows = conn.execute(
+        """
+        SELECT provider FROM lightfast.resources WHERE provider = ANY(%s)
+        GROUP BY provider HAVING min(org_id) = max(org_id)
+        """,
+        (sorted(set(providers)),),
+    )
+    return {provider for (provider,) in rows}
 
 
 def _candidates(route: Route | None) -> list[_Resource]:
@@ -124,12 +167,12 @@ def _reached(
     chosen: dict[int, Reached] = {}
     for resource_key, resource_id in candidates:
         for link in links.get((payload.raw.provider, resource_id), ()):
-            if _covers(payload.raw.verified_by, payload.raw.org_id, link):
+            if speaks_for(payload.raw, link.owner):
                 chosen.setdefault(link.workspace_id, Reached(link, resource_key))
     return [chosen[workspace] for workspace in sorted(chosen)]
 
 
-def _stored_routes(conn: Connection, subjects: set[str]) -> dict[str, list[_Resource]]:
+def _stored_routes(conn: Connection, subjects: set[str]) -> dict[str, list[_Way]]:
     """Entity, by its key or an alias that it claims -> resources by which payloads about it were routed."""
     rows = conn.execute(
         """
@@ -142,20 +185,22 @@ def _stored_routes(conn: Connection, subjects: set[str]) -> dict[str, list[_Reso
           JOIN lightfast.entity_aliases a ON a.workspace_id = w.id AND a.alias = k.name
           JOIN lightfast.entities e ON e.id = a.entity_id
         )
-        SELECT DISTINCT n.name, t.resource_key
+        SELECT DISTINCT n.name, t.resource_key, p.ingestion_source
         FROM named n
         JOIN lightfast.observations o
           ON o.workspace_id = n.workspace_id AND o.subject_key = n.key
         JOIN lightfast.observation_sources s ON s.observation_id = o.id
         JOIN lightfast.outcomes t ON t.raw_payload_id = s.raw_payload_id
          AND t.workspace_id = o.workspace_id AND t.status = 'delivered'
+        JOIN lightfast.raw_payloads p ON p.id = s.raw_payload_id
         WHERE t.resource_key IS NOT NULL
         """,
         (sorted(subjects), sorted(subjects)),
     )
-    found: dict[str, list[_Resource]] = defaultdict(list)
-    for subject, resource_key in rows:
-        found[subject].append((resource_key, _resource_id(resource_key)))
+    found: dict[str, list[_Way]] = defaultdict(list)
+    for subject, resource_key, ingestion_source in rows:
+        resource = (resource_key, _resource_id(resource_key))
+        found[subject].append(_Way(resource, ingestion_source))
     return found
 
 
@@ -168,20 +213,22 @@ def _load_links(
     if not wanted:
         return links
     rows = conn.execute(
-        """
-        SELECT r.provider, r.provider_resource_id, w.id, w.slug, w.org_id, r.installation_id,
-               i.sync_config, i.is_active, i.status_reason
+        f"""
+        SELECT r.provider, r.provider_resource_id, w.id, w.slug, n.id, w.org_id,
+               {ARRIVED_BEFORE_OWN}, i.sync_config, i.is_active, i.status_reason
         FROM unnest(%s::text[], %s::text[]) AS k (provider, resource_id)
         JOIN lightfast.resources r
           ON r.provider = k.provider AND r.provider_resource_id = k.resource_id
+        JOIN lightfast.installations n ON n.id = r.installation_id
         JOIN lightfast.integrations i ON i.resource_id = r.id
         JOIN lightfast.workspaces w ON w.id = i.workspace_id
         ORDER BY w.id
         """,
         ([provider for provider, _ in wanted], [resource for _, resource in wanted]),
     )
-    for provider, resource, *rest in rows:
-        links[provider, resource].append(Link(*rest))
+    for provider, resource, workspace, slug, installation, org, after, *wants in rows:
+        owner = Owner(installation, org, after)
+        links[provider, resource].append(Link(workspace, slug, owner, *wants))
     return links
 
 
@@ -269,16 +316,6 @@ def _default_branch(payload: ReadPayload) -> str | None:
     """As the payload itself says it: what is known of the resource changes with what came before."""
     found = payload.route.resource_meta.get("default_branch") if payload.route else None
     return str(found) if found else None
-
-
-def _covers(verified_by: str, org_id: str | None, link: Link) -> bool:
-    """Whether the secret that verified the payload speaks for this link's organisation."""
-    if org_id is not None:
-        return link.org_id == org_id
-    scope, _, name = verified_by.partition(":")
-    if scope == "installation":
-        return str(link.installation_id) == name
-    return scope == "env"
 
 
 def _refused(payload: ReadPayload, link: Link, was_delivered: bool) -> str | None:

@@ -7,7 +7,7 @@ after a while is taken from the log's parsed body. What a log says is the provid
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -42,6 +42,8 @@ ONE_OUTAGE = timedelta(hours=1)
 PATIENCE_SECONDS = 45.0
 """For how long what was asked for is waited for, each time something arrives anew."""
 _LOOK_SECONDS = 0.5
+# The one log of a whole application, for all who installed it; every other is a hook's.
+_APP_LOG = "app"
 _UNREADABLE = (LookupError, TypeError, AttributeError, ValueError)
 
 
@@ -139,7 +141,7 @@ class _Provider:
             try:
                 log = self._recovery.app_log(kind, self._with.keys_of(source.provider))
             except ValueError as error:
-                reports.append(self._failed(source, "app", str(error)))
+                reports.append(self._failed(source, _APP_LOG, str(error)))
                 continue
             of_installation = [one for one in sources if one.installation_id == installation_id]
             wants_hooks = any(self._hooks_call(kind, one) for one in of_installation)
@@ -225,7 +227,7 @@ class _Comparison:
         known = outages.checked_until(conn, self._source.installation_id, self._log.name)
         since = max(now - KEPT, known - OVERLAP) if known else now - KEPT
         still = outages.open_outages(conn, self._log.name, self._installations())
-        waits = {one for outage in still for one in outage.deliveries}
+        waits = self._owners_of(still)
         if still:
             # As far back as what is still missing, to learn under which number the log has it.
             since = max(now - KEPT, min(since, *(one.down_from for one in still)))
@@ -238,14 +240,15 @@ class _Comparison:
             return self._fail(f"its answer is not of a known form: {str(error)[:200]}")
         tries = _by_delivery(entries)
         report.read = len(tries)
-        arrived = outages.stored(conn, self._source.provider, {*tries, *waits})
+        owners = {one: self._owner(entry[0]) for one, entry in tries.items()}
+        arrived = outages.stored(conn, self._source.provider, waits | owners)
         new = [one for one in tries if one not in arrived and one not in waits]
         found = self._found({one: tries[one] for one in new})
         conn.commit()
         asked_before = {one for one in waits if one not in arrived} & tries.keys()
         self._ask_again([tries[one][0] for one in new])
         from_log = [tries[one] for one in sorted(asked_before)]
-        from_log += [tries[one] for one in new if one not in self._arrived(new)]
+        from_log += [tries[one] for one in new if one not in self._arrived(owners, new)]
         self._take_from_log(from_log)
         self._account(still, found)
         failed = self._report.error
@@ -261,6 +264,8 @@ class _Comparison:
         return report
 
     def _installations(self) -> list[int]:
+        if self._log.name != _APP_LOG:
+            return [self._source.installation_id]
         return [self._source.installation_id, *(one for one, _ in self._connections.values())]
 
     def _fail(self, message: str) -> LogReport:
@@ -314,9 +319,24 @@ class _Comparison:
         return found
 
     def _owner(self, entry: LogEntry) -> tuple[int, str]:
-        """Installation and organisation that a delivery is for; of one not known here, who asks."""
-        known = self._connections.get(entry.installation or "")
-        return known or (self._source.installation_id, self._source.org_id)
+        """Installation and organisation that a delivery is for; of one not known here, who asks.
+
+        Only the App's log is everybody's: what a hook's log says of other connections is no reason to
+        store anything for them.
+        """
+        asking = self._source.installation_id, self._source.org_id
+        if self._log.name != _APP_LOG:
+            return asking
+        return self._connections.get(entry.installation or "", asking)
+
+    def _owners_of(self, found: Iterable[Outage]) -> dict[str, tuple[int, str]]:
+        """Of the deliveries that these outages still miss."""
+        orgs = dict(self._connections.values())
+        return {
+            delivery: (outage.installation_id, orgs[outage.installation_id])
+            for outage in found
+            for delivery in outage.deliveries
+        }
 
     def _ask_again(self, entries: Sequence[LogEntry]) -> None:
         """What was refused is told; it is taken from the log then."""
@@ -328,12 +348,16 @@ class _Comparison:
                 if error.outcome is Outcome.CREDENTIAL:
                     return
 
-    def _arrived(self, wanted: Sequence[str]) -> frozenset[str]:
+    def _arrived(
+        self, owners: Mapping[str, tuple[int, str]], wanted: Sequence[str]
+    ) -> frozenset[str]:
         """Looks until all are there, or nothing more has come for a while."""
         missing, waited = set(wanted), 0.0
         arrived: set[str] = set()
         while missing and waited < self._with.patience_seconds:
-            came = outages.stored(self._conn, self._source.provider, missing).keys()
+            came = outages.stored(
+                self._conn, self._source.provider, {one: owners[one] for one in missing}
+            ).keys()
             self._conn.rollback()
             if came:
                 arrived |= came
@@ -390,7 +414,7 @@ class _Comparison:
         new = {one.id for one in found}
         # The later reading of one that has grown.
         for outage in {one.id: one for one in [*still, *found]}.values():
-            came = outages.stored(conn, self._source.provider, outage.deliveries)
+            came = outages.stored(conn, self._source.provider, self._owners_of([outage]))
             by_api = sum(one in self._by_api for one in came)
             missing = [one for one in outage.deliveries if one not in came]
             redelivered = len(came) - by_api

@@ -313,7 +313,8 @@ class SweepRun:
                 )
             )
             self._report.gone.append(thing.key)
-        waits = store.waiting(self._conn, source.provider, [one.delivery_id for one in deliveries])
+        ids = [one.delivery_id for one in deliveries]
+        waits = store.waiting(self._conn, source.org_id, source.provider, ids)
         insert_deliveries(self._conn, [one for one in deliveries if one.delivery_id not in waits])
         if deliveries:
             self._tell()

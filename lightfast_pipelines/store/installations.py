@@ -140,6 +140,15 @@ def set_secret(conn: Connection, keys: Keys, installation: Installation, secret:
         """,
         (installation.id, sealed.text, sealed.key_id),
     )
+    # From here on the environment's secret does not speak for it; what came before stays.
+    conn.execute(
+        """
+        UPDATE lightfast.installations
+        SET own_secret_after = (SELECT coalesce(max(id), 0) FROM lightfast.raw_payloads)
+        WHERE id = %s AND own_secret_after IS NULL
+        """,
+        (installation.id,),
+    )
     return remove_secrets(conn, installation, keep=LIVE_SECRETS)
 
 

@@ -5,7 +5,7 @@ What is asked of a provider, and when, stands in `history/recovery.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -156,16 +156,29 @@ def list_checks(conn: Connection) -> list[Check]:
 
 
 def stored(
-    conn: Connection, provider: str, delivery_ids: Iterable[str]
+    conn: Connection, provider: str, owners: Mapping[str, tuple[int, str]]
 ) -> dict[str, frozenset[str]]:
-    """Delivery id -> how it came (webhook, api), of those that are stored. Reads an index."""
+    """Delivery id -> how it came (webhook, api), of those that are stored for whom they were meant.
+
+    `owners`: delivery id -> (installation, organisation). The same id that another installation's
+    secret verified, or that was read for another organisation, is not this delivery. Reads an index.
+    """
     rows = conn.execute(
         """
-        SELECT delivery_id, array_agg(DISTINCT ingestion_source) FROM lightfast.raw_payloads
-        WHERE provider = %s AND delivery_id = ANY(%s) AND ingestion_source IN ('webhook', 'api')
+        SELECT p.delivery_id, array_agg(DISTINCT p.ingestion_source)
+        FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (delivery_id, verified_by, org_id)
+        JOIN lightfast.raw_payloads p ON p.provider = %s AND p.delivery_id = k.delivery_id
+        WHERE p.ingestion_source IN ('webhook', 'api')
+          AND (p.org_id = k.org_id
+               OR (p.org_id IS NULL AND (p.verified_by = k.verified_by OR p.verified_by LIKE 'env:%%')))
         GROUP BY 1
         """,
-        (provider, list(delivery_ids)),
+        (
+            list(owners),
+            [f"installation:{installation}" for installation, _ in owners.values()],
+            [org for _, org in owners.values()],
+            provider,
+        ),
     )
     return {row[0]: frozenset(row[1]) for row in rows}
 

@@ -220,15 +220,15 @@ def last_payloads(
     return {row[0]: Last(row[0], row[1], row[2], row[3], row[4] or {}, row[5]) for row in rows}
 
 
-def waiting(conn: Connection, provider: str, delivery_ids: Sequence[str]) -> set[str]:
-    """Of these deliveries those that are stored and not captured yet."""
+def waiting(conn: Connection, org_id: str, provider: str, delivery_ids: Sequence[str]) -> set[str]:
+    """Of these deliveries those that are stored for the organisation and not captured yet."""
     rows = conn.execute(
         """
         SELECT p.delivery_id FROM lightfast.raw_payloads p
         JOIN lightfast.raw_queue q ON q.raw_payload_id = p.id
-        WHERE p.provider = %s AND p.delivery_id = ANY(%s)
+        WHERE p.provider = %s AND p.delivery_id = ANY(%s) AND p.org_id = %s
         """,
-        (provider, list(delivery_ids)),
+        (provider, list(delivery_ids), org_id),
     )
     return {row[0] for row in rows}
 

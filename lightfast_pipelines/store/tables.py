@@ -103,6 +103,12 @@ installations = Table(
     _col("connected_by", Text, "Who connected it.", nullable=True),
     _col("created_at", _TIME, "When it was first connected.", server_default=_NOW),
     _col("updated_at", _TIME, "When the row last changed.", server_default=_NOW),
+    _col(
+        "own_secret_after",
+        BigInteger,
+        "Latest raw_payloads.id when it first got a webhook secret of its own; null: it never had one.",
+        nullable=True,
+    ),
     UniqueConstraint("provider", "external_id"),
     comment="A connection of an organisation to a provider. An input, never derived.",
 )
