@@ -42,6 +42,7 @@ _RECEIVER = {
     ("raw_bodies", "INSERT"),
     ("raw_queue", "INSERT"),
     ("raw_payloads_id_seq", "USAGE"),
+    ("schema_version", "SELECT"),
     *(
         (f"raw_payloads.{column}", "SELECT")
         for column in ("provider", "delivery_id", "body_sha256", "org_id", "verified_by")
