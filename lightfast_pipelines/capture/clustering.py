@@ -12,7 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 
+from lightfast_pipelines.capture.apart import Apart
 from lightfast_pipelines.capture.happenings import Material, read_happenings
 from lightfast_pipelines.capture.membership import cluster_row, upsert_clusters, write_members
 from lightfast_pipelines.capture.nearby import nearest_clusters
@@ -123,38 +125,40 @@ def assign_provisional(
     began = time.monotonic()
     report = ClusterReport()
     after = 0
+    apart = Apart(conn, "the cluster")
     while report.observations < max_rows:
-        with conn.transaction():
-            page = conn.execute(
-                _PAGE,
-                {
-                    "after": after,
-                    "version": RULE_VERSION,
-                    "days": None if days is None else list(days),
-                    "limit": min(BATCH_OBSERVATIONS, max_rows - report.observations),
-                },
-            ).fetchall()
-            if not page:
-                break
-            by_workspace: dict[int, list[int]] = defaultdict(list)
-            for observation, workspace, _ in page:
-                by_workspace[workspace].append(observation)
-            for workspace, ids in sorted(by_workspace.items()):
-                _assign(conn, workspace, ids, report)
+        page = conn.execute(
+            _PAGE,
+            {
+                "after": after,
+                "version": RULE_VERSION,
+                "days": None if days is None else list(days),
+                "limit": min(BATCH_OBSERVATIONS, max_rows - report.observations),
+            },
+        ).fetchall()
         conn.commit()
+        if not page:
+            break
+        by_workspace: dict[int, list[int]] = defaultdict(list)
+        for observation, workspace, _ in page:
+            by_workspace[workspace].append(observation)
+        done: set[int] = set()
+        for workspace, ids in sorted(by_workspace.items()):
+            done.update(apart.run(ids, partial(_assign, conn, workspace, report)))
         after = page[-1][0]
-        report.observations += len(page)
-        for _, _, day in page:
-            if day is not None:
+        report.observations += len(done)
+        for observation, _, day in page:
+            if day is not None and observation in done:
                 report.days[day] = report.days.get(day, 0) + 1
         if progress is not None:
-            progress(len(page))
+            progress(len(done))
     conn.commit()
+    apart.finish()
     report.seconds = time.monotonic() - began
     return report
 
 
-def _assign(conn: Connection, workspace_id: int, ids: Sequence[int], report: ClusterReport) -> None:
+def _assign(conn: Connection, workspace_id: int, report: ClusterReport, ids: Sequence[int]) -> None:
     hold_clusters(conn, workspace_id)
     material = read_happenings(conn, workspace_id, ids)
     subjects = sorted({happening.subject_key for happening in material.happenings})

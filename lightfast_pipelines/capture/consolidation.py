@@ -6,6 +6,7 @@ not depend on the order in which things arrived.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import decide, find_threads
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -64,24 +67,46 @@ def consolidate(
     parameters = {"force": force, "version": RULE_VERSION}
     organisations = sorted({org for _, org, _ in conn.execute(_DUE, parameters).fetchall()})
     conn.commit()
+    failed: list[Exception] = []
     for organisation in organisations:
-        people = decide_actors(conn, organisation, now=now)
-        conn.commit()
+        try:
+            people = decide_actors(conn, organisation, now=now)
+            conn.commit()
+        except Exception as error:
+            _leave(conn, failed, error, "who is who", organisation)
+            continue
         report.identities += people.identities
         report.actors += people.actors
     # Asked again: a merge of people makes every workspace due in which they wrote.
     due = conn.execute(_DUE, parameters).fetchall()
     conn.commit()
     for workspace_id, org_id, slug in due:
-        with conn.transaction():
-            observations = _consolidate(conn, workspace_id, org_id, slug, now, report, model)
-        conn.commit()
+        try:
+            with conn.transaction():
+                observations = _consolidate(conn, workspace_id, org_id, slug, now, report, model)
+            conn.commit()
+        except Exception as error:
+            _leave(conn, failed, error, "clusters", f"{org_id}/{slug}")
+            continue
         report.workspaces += 1
         report.observations += observations
         if progress is not None:
             progress(observations)
     report.seconds = time.monotonic() - began
+    if failed and not report.workspaces:
+        raise failed[0]
     return report
+
+
+def _leave(
+    conn: Connection, failed: list[Exception], error: Exception, what: str, whose: str
+) -> None:
+    """What fails for one tenant stays due, and is tried again with the next run."""
+    if conn.closed:
+        raise error
+    conn.rollback()
+    failed.append(error)
+    _log.error("%s of %s could not be decided: %r", what, whose, type(error))
 
 
 def _consolidate(

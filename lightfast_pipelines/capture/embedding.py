@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from lightfast_pipelines.capture.apart import Apart
 from lightfast_pipelines.capture.outcomes import mark_changed
 from lightfast_pipelines.capture.ports import VIEWS, Embedder, VectorIndex, Vectors, View
 
@@ -44,6 +45,7 @@ SELECT o.id, o.workspace_id, o.external_id, o.title, o.content, d.day
 FROM lightfast.observations o LEFT JOIN {_DAY} ON true
 WHERE o.id > %(after)s AND {PENDING}
   AND (%(days)s::date[] IS NULL OR d.day = ANY(%(days)s::date[]))
+  AND (%(ids)s::bigint[] IS NULL OR o.id = ANY(%(ids)s::bigint[]))
 ORDER BY o.id LIMIT %(limit)s
 -- What capture is rewriting right now stays pending instead of getting the vector of its old text.
 FOR NO KEY UPDATE OF o SKIP LOCKED
@@ -95,32 +97,43 @@ def embed_pending(
     began = time.monotonic()
     report = EmbeddingReport()
     after = 0
-    while report.observations < max_rows:
-        with conn.transaction():
-            page = conn.execute(
-                _PAGE,
-                {
-                    "after": after,
-                    "model": embedder.name,
-                    "days": None if days is None else list(days),
-                    "limit": min(BATCH_OBSERVATIONS, max_rows - report.observations),
-                },
-            ).fetchall()
-            if not page:
-                break
+    apart = Apart(conn, "the vectors")
+
+    def page_of(ids: Sequence[int] | None, limit: int) -> list[tuple[Any, ...]]:
+        return conn.execute(
+            _PAGE,
+            {
+                "after": after if ids is None else 0,
+                "model": embedder.name,
+                "days": None if days is None else list(days),
+                "ids": None if ids is None else list(ids),
+                "limit": limit,
+            },
+        ).fetchall()
+
+    def embed(ids: Sequence[int]) -> None:
+        # Read again, as what failed before has let go of its rows.
+        page = first if len(ids) == len(first) else page_of(ids, len(ids))
+        if page:
             report.vectors += index.upsert(_embed(embedder, page))
             conn.execute(_NAME_VECTORS, ([row[0] for row in page],))
             # What was decided before these vectors were there is decided again.
             mark_changed(conn, [row[1] for row in page])
-        conn.commit()
-        after = page[-1][0]
-        report.observations += len(page)
-        for *_, day in page:
-            if day is not None:
+
+    while report.observations < max_rows:
+        first = page_of(None, min(BATCH_OBSERVATIONS, max_rows - report.observations))
+        if not first:
+            break
+        done = set(apart.run([row[0] for row in first], embed))
+        after = first[-1][0]
+        report.observations += len(done)
+        for observation, *_, day in first:
+            if day is not None and observation in done:
                 report.days[day] = report.days.get(day, 0) + 1
         if progress is not None:
-            progress(len(page))
+            progress(len(done))
     conn.commit()
+    apart.finish()
     report.seconds = time.monotonic() - began
     return report
 

@@ -295,8 +295,9 @@ def tenure(claims: Collection[_Claim]) -> Tenure:
     ordered = sorted(
         {(at, place) for at, place, is_weak in claims if not is_weak or first is None or at < first}
     )
-    changes = [one for before, one in pairwise(ordered) if before[1] != one[1]]
-    return [(None, ordered[0][1]), *changes]
+    # At one moment a name is one place's, whoever claims it.
+    changes = {at: place for (_, before), (at, place) in pairwise(ordered) if before != place}
+    return [(None, ordered[0][1]), *changes.items()]
 
 
 def _show_names(conn: Connection, places: Iterable[OrgPlace]) -> None:
