@@ -1,7 +1,8 @@
 """Speed of the receiver beside a bare route: `python -m bench.receiver`.
 
 Both answer after the commit, on one Postgres of this run's own, in turns; quote the ratio, the rest
-depends on the machine. Also counts that no answered delivery is missing.
+depends on the machine, and on one that others use the ratio by CPU time. Also counts that no
+answered delivery is missing.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from bench.receiver_wrk import wrk
@@ -28,7 +30,7 @@ from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.embedded import EmbeddedPostgres
 
 SECRET = "bench-secret"  # noqa: S105 - signs nothing but this run's own load
-ROW = "{:<10} {:>10} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9}"
+ROW = "{:<10} {:>10} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9} {:>9}"
 
 
 def free_port() -> int:
@@ -39,12 +41,19 @@ def free_port() -> int:
 
 @contextmanager
 def process(
-    command: list[str], port: int, log: Path, **environment: str
+    command: list[str],
+    port: int,
+    log: Path,
+    preexec: Callable[[], None] | None = None,
+    **environment: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a server until the block ends; the block begins when it accepts connections."""
     with log.open("ab") as stream:
         server = subprocess.Popen(
-            [sys.executable, *command], env={**os.environ, **environment}, stderr=stream
+            [sys.executable, *command],
+            env={**os.environ, **environment},
+            stderr=stream,
+            preexec_fn=preexec,  # noqa: PLW1509 - one thread only here
         )
     try:
         deadline = time.monotonic() + 30
@@ -59,6 +68,11 @@ def process(
     finally:
         server.terminate()
         server.wait(30)
+
+
+def cpu_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def load(path: str, port: int, given: argparse.Namespace) -> dict[str, Any]:
@@ -91,7 +105,11 @@ def measure(home: Path, database: Database, given: argparse.Namespace) -> bool:
     """Prints the table; returns whether nothing went wrong."""
     results: dict[str, list[dict[str, Any]]] = {"receiver": [], "bare route": []}
     fine = True
-    print(ROW.format("", "per second", "p50 ms", "p99 ms", "answers", "rows", "not 200", "lost"))
+    print(
+        ROW.format(
+            "", "per second", "p50 ms", "p99 ms", "answers", "rows", "not 200", "lost", "CPU us"
+        )
+    )
     with database.connect("migrator") as conn:
         for _ in range(given.rounds):
             for name, so_far in results.items():
@@ -113,8 +131,11 @@ def measure(home: Path, database: Database, given: argparse.Namespace) -> bool:
                     LIGHTFAST_HOME=str(home),
                     LIGHTFAST_RECEIVER_PORT=str(port),
                     GITHUB_WEBHOOK_SECRET=SECRET,
-                ):
+                ) as server:
+                    idle = cpu_seconds(server.pid)
                     found = load(path, port, given)
+                    used = cpu_seconds(server.pid) - idle
+                found["cpu_us"] = used / max(found["accepted"], 1) * 1e6
                 rows = stored(conn, table, found["run"])
                 refused = sum(n for status, n in found["statuses"].items() if status != "200")
                 fine &= rows >= found["accepted"] and not refused and not found["lost_connections"]
@@ -129,13 +150,16 @@ def measure(home: Path, database: Database, given: argparse.Namespace) -> bool:
                         rows,
                         refused,
                         found["lost_connections"],
+                        f"{found['cpu_us']:.0f}",
                     ),
                     flush=True,
                 )
+    cpu = {n: statistics.median(r["cpu_us"] for r in found) for n, found in results.items()}
     rate = {n: statistics.median(r["per_second"] for r in found) for n, found in results.items()}
     print(
         f"median: receiver {rate['receiver']:,.0f}/s, bare route {rate['bare route']:,.0f}/s, "
-        f"ratio {rate['receiver'] / rate['bare route']:.2f} "
+        f"ratio {rate['receiver'] / rate['bare route']:.2f}, "
+        f"by CPU a delivery {cpu['bare route'] / cpu['receiver']:.2f} "
         f"({given.body_bytes} bytes, {given.connections} connections, {os.cpu_count()} cores)"
     )
     return fine

@@ -22,18 +22,18 @@ from lightfast_pipelines.store.inbox import Delivery, partition_date_of
 from webhook_receiver.body import (
     RETRY_AFTER_SECONDS,
     ClientGone,
-    IncomingBody,
-    Patience,
     Refusal,
     answer,
-    answer_unread,
-    has_body,
+    read_body,
 )
 from webhook_receiver.installations import InstallationKeys, InstallationSecrets
-from webhook_receiver.limits import LARGE_BODY, Budget, Limits
+from webhook_receiver.limits import LARGE_BODY
+from webhook_receiver.logs import log_refusal
 from webhook_receiver.writer import Unavailable, Unstorable, Writer
 
 PREFIX = "/webhooks/"
+GATE = "lightfast.gate"
+"""Where a request's scope has the connection that it came by, in its state."""
 NEW = b'{"received":true,"duplicate":false}'
 DUPLICATE = b'{"received":true,"duplicate":true}'
 RETRY_AFTER = (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
@@ -51,64 +51,37 @@ class Webhooks:
         providers: Mapping[str, Provider],
         secrets: Mapping[str, Sequence[Secret]],
         installations: InstallationSecrets,
-        limits: Limits,
         partitions_start: date,
         clock: Callable[[], datetime],
     ) -> None:
         self._writer = writer
         self._providers = providers
-        self._secrets = {
-            name: tuple(s for s in secrets.get(name, ()) if s.value) for name in providers
+        self._own_keys = {
+            name: InstallationKeys([s for s in secrets.get(name, ()) if s.value])
+            for name in providers
         }
         self._installations = installations
-        self._limits = limits
-        self._budget = Budget(limits.max_inflight_bytes)
-        self._patience = Patience(limits.body_timeout_seconds)
-        self._sweeper: asyncio.Task[None] | None = None
         self._partitions_start = partitions_start
         self._clock = clock
         # One: a parsed body of 25 MiB takes many times its size.
         self._large_bodies = ThreadPoolExecutor(1, thread_name_prefix="large-body")
 
-    def start(self) -> None:
-        self._sweeper = asyncio.create_task(self._patience.sweep(), name="slow clients")
-
     def close(self) -> None:
-        if self._sweeper is not None:
-            self._sweeper.cancel()
         self._large_bodies.shutdown(wait=False, cancel_futures=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        name, slash, installation = scope["path"][len(PREFIX) :].partition("/")
-        provider = self._providers.get(name)
-        line: dict[str, object] = {"provider": name if provider else None}
-        unopened = 0
-        body = IncomingBody(receive, self._limits, self._budget, self._patience)
+        line: dict[str, object] = {"provider": None}
+        body = b""
         try:
-            if provider is None:
-                raise Refusal(404, "no such provider", drain=True)
-            if scope["method"] != "POST":
-                raise Refusal(405, "send a POST", drain=True)
-            secrets: Sequence[Secret] = self._secrets[name]
-            if slash:
-                line["installation"] = installation
-                found = await self._keys_of(name, installation)
-                secrets, unopened = found.secrets, found.unopened
-            if not secrets and not unopened:
-                raise Refusal(401, "not verified", reason="no secret is set", drain=True)
-            if not secrets:
-                raise _not_opened(drain=True)
-            new = await self._take_in(provider, secrets, await body.read(scope), scope, line)
+            provider, keys = await self._keys_for(scope, line)
+            body = await read_body(receive)
+            new = await self._take_in(provider, keys, body, scope, line)
             await answer(send, 200, NEW if new else DUPLICATE)
             line["status"] = 200
-        except Refusal as refused:
-            # What no opened secret verifies may be signed with the one that cannot be opened.
-            refusal = _not_opened() if refused.status == 401 and unopened else refused
+        except Refusal as refusal:
             line |= {"status": refusal.status, "reason": refusal.reason}
-            # Before the answer, which may wait for a client that is still sending.
-            body.release()
-            await _refuse(scope, receive, send, refusal)
+            await _refuse(scope, send, refusal)
         except Unavailable:
             line |= {"status": 503, "reason": "database away"}
             await answer(send, 503, _error("the database is away: try again"), RETRY_AFTER)
@@ -124,24 +97,47 @@ class Webhooks:
                 log.error("unexpected error", exc_info=error, extra={"fields": {"id": number}})
             await answer(send, 500, _error("unexpected error", id=number))
         finally:
-            line |= {"bytes": body.received, "ms": round((time.perf_counter() - started) * 1000, 1)}
-            body.release()
-            log.info("delivery", extra={"fields": line})
+            line |= {"bytes": len(body), "ms": round((time.perf_counter() - started) * 1000, 1)}
+            if line.get("status") == 200:
+                log.info("delivery", extra={"fields": line})
+            else:
+                log_refusal(log, _address(scope), line)
+
+    async def _keys_for(
+        self, scope: Scope, line: dict[str, object]
+    ) -> tuple[Provider, InstallationKeys]:
+        """Who sends by the path, and what is to verify it. Raises Refusal where nothing can."""
+        name, slash, installation = scope["path"][len(PREFIX) :].partition("/")
+        provider = self._providers.get(name)
+        if provider is None:
+            raise Refusal(404, "no such provider")
+        line["provider"] = name
+        if scope["method"] != "POST":
+            raise Refusal(405, "send a POST")
+        keys = self._own_keys[name]
+        if slash:
+            line["installation"] = installation
+            keys = await self._keys_of(name, installation)
+        if keys.secrets:
+            return provider, keys
+        if keys.unopened:
+            raise _not_opened()
+        raise Refusal(401, "not verified", reason="no secret is set")
 
     async def _keys_of(self, name: str, installation: str) -> InstallationKeys:
         try:
-            found = await self._installations.find(name, installation)
+            keys = await self._installations.find(name, installation)
         except Unavailable:
             away = "the database is away: try again"
-            raise Refusal(503, away, reason="database away", drain=True) from None
-        if found is None:
-            raise Refusal(404, "no such installation", drain=True)
-        return found
+            raise Refusal(503, away, reason="database away") from None
+        if keys is None:
+            raise Refusal(404, "no such installation")
+        return keys
 
     async def _take_in(
         self,
         provider: Provider,
-        secrets: Sequence[Secret],
+        keys: InstallationKeys,
         body: bytes,
         scope: Scope,
         line: dict[str, object],
@@ -151,14 +147,19 @@ class Webhooks:
         if len(body) > LARGE_BODY:
             loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(
-                self._large_bodies, self._verify, provider, secrets, body, headers, received_at
+                self._large_bodies, self._verify, provider, keys.secrets, body, headers, received_at
             )
         else:
-            found = self._verify(provider, secrets, body, headers, received_at)
+            found = self._verify(provider, keys.secrets, body, headers, received_at)
         if isinstance(found, Refused):
+            # What no opened secret verifies may be signed with the one that cannot be opened.
+            if found.status == 401 and keys.unopened:
+                raise _not_opened()
             raise Refusal(found.status, found.message)
         for name in sorted(repeated & provider.kept_headers):
             raise Refusal(400, f"header {name} is given more than once")
+        if gate := scope.get("state", {}).get(GATE):
+            gate.verified()
         line["delivery_id"] = found.delivery_id
         line["event_type"] = found.event_type
         new = await self._writer.store(found)
@@ -210,29 +211,25 @@ def _headers(scope: Scope) -> tuple[dict[str, str], set[str]]:
     return headers, repeated
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
+async def _refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
     headers: list[tuple[bytes, bytes]] = []
     if refusal.status == 503:
         headers.append(RETRY_AFTER)
     if refusal.status == 405:
         headers.append((b"allow", b"POST"))
-    if refusal.status == 408:
-        headers.append((b"connection", b"close"))
     content = b"" if scope["method"] == "HEAD" else _error(refusal.message)
-    if refusal.drain and has_body(scope):
-        await answer_unread(receive, send, refusal.status, content, *headers)
-    else:
-        await answer(send, refusal.status, content, *headers)
+    await answer(send, refusal.status, content, *headers)
 
 
-def _not_opened(*, drain: bool = False) -> Refusal:
+def _address(scope: Scope) -> str:
+    caller = scope.get("state", {}).get(GATE)
+    return caller.address if caller else "unknown"
+
+
+def _not_opened() -> Refusal:
     """Tells nothing of the key: that is for the log and /readyz."""
-    return Refusal(
-        503,
-        "not ready: try again",
-        reason="the installation's secret cannot be opened",
-        drain=drain,
-    )
+    reason = "the installation's secret cannot be opened"
+    return Refusal(503, "not ready: try again", reason=reason)
 
 
 def _error(message: str, **more: str) -> bytes:

@@ -1,6 +1,6 @@
-"""What one delivery and all of them together may take: bytes and seconds.
+"""What a client may take of the receiver, alone and together with all others: bytes, seconds, numbers.
 
-Pure bookkeeping; reading a body by it is in `body.py`.
+Every default holds without a server in front. Who has to go when there is no room is in `room.py`.
 """
 
 from __future__ import annotations
@@ -13,32 +13,42 @@ LARGE_BODY = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes and seconds."""
+    """Providers send heads of about 1 KB, bodies of at most 25 MB, and wait 5 to 10 seconds."""
 
+    # One request.
     max_body_bytes: int = 25 * 1024 * 1024
+    max_head_bytes: int = 32 * 1024
+    max_headers: int = 100
+    max_path_bytes: int = 2048
+    max_trailer_bytes: int = 4 * 1024
+    max_blank_lines: int = 4
+
+    # All requests together.
     max_inflight_bytes: int = 128 * 1024 * 1024
+    max_connections: int = 1024
+    max_connections_per_address: int = 256
+
+    # Time.
+    head_seconds: float = 10.0
+    """From the first byte of a head, or from connecting, to the head's end."""
     body_timeout_seconds: float = 20.0
+    stall_seconds: float = 5.0
+    min_bytes_per_second: int = 1024
+    """A body that brings less than this, on average over `stall_seconds`, is ended."""
+    answer_seconds: float = 10.0
+    """How long a client may take to read an answer."""
+    linger_seconds: float = 3.0
+    """How long a client that was refused may go on sending, so that it reads why."""
+    idle_seconds: float = 75.0
+    """After an answer. Longer than the 60 s that nginx keeps a connection: the client should end it."""
+    life_seconds: float = 3600.0
 
+    def room_for(self, body_bytes: int, *, known: bool) -> int:
+        """How full the budget may be with this body in it.
 
-class Budget:
-    """Bytes of bodies that are in memory now, over all requests.
-
-    A body counts as its bytes arrive, not as they are announced: a client that announces much and
-    sends little holds nothing. The last quarter is kept for small bodies, so that a few large ones
-    do not shut the door to the many.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.used = 0
-
-    def take(self, size: int, already_held: int) -> bool:
-        """Counts `size` more bytes of a body of which `already_held` are counted; False: no room."""
-        limit = self.limit if already_held + size <= LARGE_BODY else self.limit * 3 // 4
-        if self.used + size > limit:
-            return False
-        self.used += size
-        return True
-
-    def give_back(self, size: int) -> None:
-        self.used -= size
+        Large bodies leave the last quarter to small ones; those of addresses that never sent a
+        verified delivery also leave a quarter to the others.
+        """
+        quarters = 4 - (body_bytes > LARGE_BODY) - (not known)
+        alone = min(self.max_body_bytes, self.max_inflight_bytes)
+        return max(self.max_inflight_bytes * quarters // 4, alone)

@@ -10,6 +10,8 @@ import logging
 import sys
 import time
 import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, TextIO
 
@@ -17,6 +19,15 @@ import msgspec
 
 FLUSH_LINES = 64
 FLUSH_SECONDS = 0.2
+FIELD_CHARACTERS = 400
+# What strangers can have written: at most 71 lines in ten seconds.
+REPEATS_SECONDS = 10.0
+REPEATS_SHOWN = 3
+ALL_SHOWN = 50
+KINDS_COUNTED = 20
+
+_KIND_FIELDS = ("provider", "status", "reason")
+Kind = tuple[tuple[str, object], ...]
 
 
 class JsonFormatter(logging.Formatter):
@@ -30,11 +41,11 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, Any] = {
             "time": self._utc(record.created),
             "level": record.levelname.lower(),
-            "event": record.getMessage(),
+            "event": _cut(record.getMessage()),
         }
         fields = getattr(record, "fields", None)
         if fields:
-            line.update(fields)
+            line.update((name, _cut(value)) for name, value in fields.items())
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = error_type(record.exc_info[1])
             line["at"] = places(record.exc_info[1])
@@ -47,20 +58,62 @@ class JsonFormatter(logging.Formatter):
         return f"{self._second[1]}.{millis:03d}Z"
 
 
+def _cut(value: object) -> object:
+    if isinstance(value, str) and len(value) > FIELD_CHARACTERS:
+        return f"{value[:FIELD_CHARACTERS]}… ({len(value)} characters)"
+    return value
+
+
+class Repeats:
+    """Shows the first lines of a kind and counts the others, so that a flood does not fill the disk."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._ends_at = clock() + REPEATS_SECONDS
+        self._shown: Counter[Kind] = Counter()
+        self._counted: Counter[Kind] = Counter()
+
+    def is_shown(self, kind: Kind) -> bool:
+        """Whether the line is to be written; else it is counted."""
+        if self._shown[kind] < REPEATS_SHOWN and self._shown.total() < ALL_SHOWN:
+            self._shown[kind] += 1
+            return True
+        if kind not in self._counted and len(self._counted) >= KINDS_COUNTED:
+            kind = (("of", "other kinds"),)
+        self._counted[kind] += 1
+        return False
+
+    def take_counts(self) -> Counter[Kind]:
+        """What was counted, once the interval is over."""
+        now = self._clock()
+        if now < self._ends_at:
+            return Counter()
+        self._ends_at = now + REPEATS_SECONDS
+        counted, self._counted = self._counted, Counter()
+        self._shown.clear()
+        return counted
+
+
 class BatchingHandler(logging.Handler):
     """Writes lines together, to save a system call for each.
 
     Lines wait for more until `flush` is called (the server does, several times a second); a warning
-    is written at once.
+    is written at once. Refusals and warnings that repeat are counted instead.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
+        self._repeats = Repeats(clock)
         self._stream = stream
         self._lines: list[str] = []
         self._writing = Lock()
 
     def emit(self, record: logging.LogRecord) -> None:
+        kind = getattr(record, "kind", None)
+        if kind is None and record.levelno >= logging.WARNING:
+            kind = (("of", record.getMessage()), ("logger", record.name))
+        if kind is not None and not self._repeats.is_shown(kind):
+            return
         try:
             self._lines.append(self.format(record))
         except Exception:
@@ -70,6 +123,11 @@ class BatchingHandler(logging.Handler):
             self.flush()
 
     def flush(self) -> None:
+        for kind, count in self._repeats.take_counts().items():
+            summary = logging.makeLogRecord({"msg": "repeated", "levelno": logging.INFO})
+            summary.levelname = "INFO"
+            summary.fields = {**dict(kind), "count": count, "seconds": REPEATS_SECONDS}
+            self._lines.append(self.format(summary))
         with self._writing:
             lines, self._lines = self._lines, []
             if not lines:
@@ -92,6 +150,12 @@ def configure(level: str, stream: TextIO | None = None) -> BatchingHandler:
     # Its "Started server process" says less than our own lines.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     return handler
+
+
+def log_refusal(log: logging.Logger, address: str, fields: Mapping[str, object]) -> None:
+    """One line for a request that was refused; the same again and again is counted."""
+    kind = (("of", "delivery"), ("address", address), *((n, fields.get(n)) for n in _KIND_FIELDS))
+    log.info("delivery", extra={"fields": {**fields, "address": address}, "kind": kind})
 
 
 def error_type(error: BaseException) -> str:

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import socket
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -23,11 +27,11 @@ from lightfast_pipelines.store.migrate import MigrationError
 from lightfast_pipelines.store.sealed import Keys
 from webhook_receiver import logs
 from webhook_receiver.app import create_app
+from webhook_receiver.gate import Gate
 from webhook_receiver.limits import Limits
 from webhook_receiver.logs import error_type
-from webhook_receiver.protocol import BoundedHeadProtocol
+from webhook_receiver.room import SPARE_DESCRIPTORS, Room
 
-KEEP_ALIVE_SECONDS = 75
 SHUTDOWN_SECONDS = 15
 BACKLOG = 2048
 
@@ -49,7 +53,9 @@ def serve(settings: Settings, *, port_file: Path | None = None) -> None:
             reason = f"it holds the owner's login until {SETTINGS['receiver']} is set"
             log.warning("no login of its own", extra={"fields": {"reason": reason}})
         app = _app(settings, database, keys)
-        server = _Server(server_config(app), lambda: _announce(listener, port_file))
+        server = _Server(
+            server_config(app, _room(settings)), lambda: _announce(listener, port_file)
+        )
         try:
             server.run(sockets=[listener])
         finally:
@@ -85,11 +91,6 @@ def _app(settings: Settings, database: Database, keys: Keys | None) -> Starlette
         providers=providers,
         secrets=secrets,
         keys=keys,
-        limits=Limits(
-            max_body_bytes=settings.max_body_bytes,
-            max_inflight_bytes=settings.max_inflight_bytes,
-            body_timeout_seconds=settings.body_timeout_seconds,
-        ),
         partitions_start=settings.earliest_day,
     )
 
@@ -116,11 +117,38 @@ def _migrated_address(database: Database) -> Callable[[], str]:
     return address
 
 
-def server_config(app: Starlette) -> uvicorn.Config:
+def _room(settings: Settings) -> Room:
+    """As many connections as are set, or as descriptors allow."""
+    return Room(
+        Limits(
+            max_body_bytes=settings.max_body_bytes,
+            max_inflight_bytes=settings.max_inflight_bytes,
+            body_timeout_seconds=settings.body_timeout_seconds,
+            max_connections=min(settings.max_connections, _descriptors() - SPARE_DESCRIPTORS),
+            max_connections_per_address=settings.max_connections_per_address,
+        ),
+        trusted_proxies=settings.proxy_networks(),
+    )
+
+
+def _descriptors() -> int:
+    """How many this process may have, after asking for all that it may ask for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError) as error:
+        # macOS says "unlimited" and means less.
+        log.info("descriptors", extra={"fields": {"limit": soft, "error": error_type(error)}})
+        return max(soft, 2 * SPARE_DESCRIPTORS)
+    return max(hard, 2 * SPARE_DESCRIPTORS) if hard >= 0 else sys.maxsize
+
+
+def server_config(app: Starlette, room: Room) -> uvicorn.Config:
     """How uvicorn is to serve the application."""
     return uvicorn.Config(
         app,
-        http=BoundedHeadProtocol,
+        # A factory is all it needs, though its type asks for a class.
+        http=cast(Any, partial(Gate, room=room)),
         ws="none",
         log_config=None,
         access_log=False,
@@ -128,7 +156,8 @@ def server_config(app: Starlette) -> uvicorn.Config:
         date_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        # The gate ends what is idle.
+        timeout_keep_alive=int(room.limits.life_seconds) + 1,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
 

@@ -16,10 +16,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lightfast_pipelines.settings.addresses import (
+    Network,
     api_address,
     dagster_address,
     host_names,
+    networks,
     postgres_address,
+    proxies,
 )
 from lightfast_pipelines.settings.home import Home, find_home
 from lightfast_pipelines.settings.mistakes import SettingsError, explain
@@ -151,6 +154,26 @@ class Settings(BaseSettings):
         gt=0,
         alias="LIGHTFAST_BODY_TIMEOUT_SECONDS",
         description="How long a client may take to send a body.",
+    )
+    max_connections: int = Field(
+        default=1024,
+        gt=0,
+        alias="LIGHTFAST_MAX_CONNECTIONS",
+        description="Connections that the receiver holds; of more, those that wait longest are ended.",
+    )
+    max_connections_per_address: int = Field(
+        default=256,
+        ge=0,
+        alias="LIGHTFAST_MAX_CONNECTIONS_PER_ADDRESS",
+        description="Of these, from one address (an IPv6 /64); 0: as many as there are.",
+    )
+    trusted_proxies: Annotated[str | None, AfterValidator(proxies)] = Field(
+        default=None,
+        alias="LIGHTFAST_TRUSTED_PROXIES",
+        description=(
+            "Addresses or networks, by comma, whose `X-Forwarded-For` tells the receiver who sends; "
+            "they may hold any number of connections. Unset: nobody's is believed."
+        ),
     )
     batch_rows: int = Field(
         default=500,
@@ -327,6 +350,10 @@ class Settings(BaseSettings):
     def dagster_names(self) -> list[str]:
         """What LIGHTFAST_DAGSTER_NAMES lists."""
         return [name for part in self.dagster_names_listed.split(",") if (name := part.strip())]
+
+    def proxy_networks(self) -> list[Network]:
+        """The networks of `trusted_proxies`."""
+        return networks(self.trusted_proxies or "")
 
     def api_urls(self) -> dict[str, str]:
         """Addresses of APIs that are set, by their variables' names."""

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from pydantic import SecretStr
+
+Network = IPv4Network | IPv6Network
 
 FORM = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 
@@ -44,6 +47,20 @@ def api_address(url: str | None) -> str | None:
     if parts.username or parts.password:
         raise ValueError("an address without user and password: credentials are stored sealed")
     return url.strip().rstrip("/")
+
+
+def networks(text: str) -> list[Network]:
+    """Addresses or networks, separated by commas. Raises ValueError."""
+    return [ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip()]
+
+
+def proxies(text: str | None) -> str | None:
+    """Such a list, as it was written. Raises ValueError."""
+    try:
+        networks(text or "")
+    except ValueError as error:
+        raise ValueError("addresses or networks by comma, as 10.0.0.7,192.168.4.0/24") from error
+    return text
 
 
 def with_query(address: str, query: Iterable[tuple[str, str]]) -> str:

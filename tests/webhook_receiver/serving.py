@@ -26,7 +26,7 @@ from lightfast_pipelines.providers.github.signature import sign
 from lightfast_pipelines.store.database import Database
 from webhook_receiver.app import create_app
 from webhook_receiver.limits import Limits
-from webhook_receiver.protocol import BoundedHeadProtocol
+from webhook_receiver.room import Room
 from webhook_receiver.server import server_config
 
 SECRET = "s3cret-of-the-test"
@@ -88,7 +88,7 @@ def receiver(
     secret: str = SECRET,
     limits: Limits | None = None,
     stub: Stub | None = None,
-    protocol: type[BoundedHeadProtocol] = BoundedHeadProtocol,
+    room: Room | None = None,
     **options: Any,
 ) -> Iterator[httpx.Client]:
     """The application on a uvicorn of its own thread; a client whose URLs are relative to it."""
@@ -101,11 +101,9 @@ def receiver(
         dsn=dsn,
         providers=providers,
         secrets={**known, "stub": [Secret("env:STUB_SECRET", b"x")]},
-        limits=limits or Limits(),
         **options,
     )
-    config = server_config(app)
-    config.http = protocol
+    config = server_config(app, room or Room(limits or Limits()))
     config.timeout_graceful_shutdown = 5
     server = uvicorn.Server(config)
     with socket.socket() as listener:
