@@ -31,7 +31,7 @@ from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.embedded import EmbeddedPostgres
 from lightfast_pipelines.store.installations import add_installation, set_secret
-from lightfast_pipelines.store.links import NOT_LINKED, add_workspace, find_workspace, link_resource
+from lightfast_pipelines.store.links import add_workspace, find_workspace, link_resource
 from lightfast_pipelines.store.sealed import Keys
 
 SECRET = b"fuzz-secret"
@@ -269,8 +269,7 @@ def captured(database: Database) -> dict[str, int]:
         capture(conn, days=None, max_rows=10**9, batch_rows=500, now=now)
         workspace = find_workspace(conn, "fuzz")
         keys = conn.execute(
-            "SELECT DISTINCT resource_key FROM lightfast.outcomes WHERE reason LIKE %s",
-            (f"%{NOT_LINKED}",),
+            "SELECT DISTINCT resource_key FROM lightfast.outcomes WHERE waits_for = 'link'"
         ).fetchall()
         for (key,) in keys:
             provider, _, resource = key.split(":", 2)
