@@ -30,6 +30,8 @@ ROW = "{:<24} {:>10} {:>12} {:>9} {:>12} {:>9}"
 
 
 class _Silent:
+    def waits(self, reason: str) -> None: ...
+
     def stage(self, title: str, total: int | None = None) -> None:
         """Nobody watches."""
 

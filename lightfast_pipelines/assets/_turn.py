@@ -18,7 +18,7 @@ from lightfast_pipelines.partitions import today
 from lightfast_pipelines.resources.database import PENDING_TAG, waiting_to_capture
 from lightfast_pipelines.store.clocks import with_later_days
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.locks import job_lock, presence
+from lightfast_pipelines.store.locks import job_lock, presence, who_holds
 
 # Today's run and the backlog's follow each other: one holds the lock about this long.
 CAPTURE_PATIENCE_SECONDS = 20
@@ -71,8 +71,9 @@ def turn(
         if not held.enter_context(job_lock(conn, stage, wait=False)):
             seconds = patience(context.run.tags, stage)
             context.log.info(
-                "Another run is at work on %s: waiting %s.",
+                "Another run is at work on %s, %s: waiting %s.",
                 stage,
+                who_holds(conn, stage),
                 "for it to end" if seconds is None else f"up to {seconds} s",
             )
             with ExitStack() as while_waiting:

@@ -36,6 +36,8 @@ class Progress(Protocol):
 
     def advance(self, count: int) -> None: ...
 
+    def waits(self, reason: str) -> None: ...
+
 
 @dataclass(slots=True)
 class ProcessReport:
@@ -103,7 +105,7 @@ def _capture(
 ) -> None:
     progress.stage("capture", report.waits.deliveries)
     kept = KeptReadings()
-    with job_lock(conn, "capture", wait=True):
+    with job_lock(conn, "capture", wait=True, waits=progress.waits):
         more = True
         while more:
             if report.deliveries:
@@ -136,7 +138,7 @@ def _embed(
     index: VectorIndex,
 ) -> None:
     progress.stage("embeddings", what_waits(conn, embedder.name).unembedded)
-    with job_lock(conn, "embeddings", wait=True):
+    with job_lock(conn, "embeddings", wait=True, waits=progress.waits):
         while True:
             done = embed_pending(
                 conn, embedder, index, max_rows=settings.run_rows, progress=progress.advance
@@ -158,7 +160,7 @@ def _cluster(
     clock: Callable[[], datetime],
     model: EmbeddingModel,
 ) -> None:
-    with job_lock(conn, "clusters", wait=True):
+    with job_lock(conn, "clusters", wait=True, waits=progress.waits):
         progress.stage("clusters")
         while True:
             done = assign_provisional(conn, max_rows=settings.run_rows, progress=progress.advance)
@@ -181,14 +183,14 @@ def _describe(
 ) -> None:
     """Profiles and summaries, each only where what they are made of changed."""
     progress.stage("profiles")
-    with job_lock(conn, "profiles", wait=True):
+    with job_lock(conn, "profiles", wait=True, waits=progress.waits):
         profiles = update_profiles(conn, now=clock(), progress=progress.advance)
     report.profiles += profiles.written
     report.spent("profiles", profiles.seconds)
     record_whole(conn, "actor_profiles")
     conn.commit()
     progress.stage("summaries")
-    with job_lock(conn, "summaries", wait=True):
+    with job_lock(conn, "summaries", wait=True, waits=progress.waits):
         summaries = summarize_clusters(conn, now=clock(), progress=progress.advance)
     report.summaries += summaries.written
     report.spent("summaries", summaries.seconds)

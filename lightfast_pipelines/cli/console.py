@@ -136,6 +136,10 @@ class Meter:
         """Starts counting anew, under another title."""
         raise NotImplementedError
 
+    def waits(self, reason: str) -> None:
+        """Says for what nothing goes on."""
+        raise NotImplementedError
+
     def close(self) -> None:
         raise NotImplementedError
 
@@ -170,6 +174,9 @@ class _Bar(Meter):
         self._progress.remove_task(self._task)
         self._task = self._progress.add_task(title, total=total)
 
+    def waits(self, reason: str) -> None:
+        self._progress.console.print(on_one_line(reason), markup=False, highlight=False)
+
     def close(self) -> None:
         self._progress.stop()
 
@@ -192,6 +199,9 @@ class _Lines(Meter):
 
     def stage(self, title: str, total: int | None = None) -> None:
         self._title, self._total, self._done = title, total, 0
+
+    def waits(self, reason: str) -> None:
+        say(reason)
 
     def close(self) -> None:
         """Nothing to put away."""

@@ -51,7 +51,7 @@ def rebuild(
 
     if not yes and sys.stdin.isatty():
         typer.confirm("Derive everything anew?", abort=True, err=True)
-    with a_connection() as conn, job_lock(conn, "capture", wait=True):
+    with a_connection() as conn, job_lock(conn, "capture", wait=True, waits=say):
         count = start_anew(conn)
         conn.commit()
     _say_queued(count, as_json)

@@ -124,7 +124,7 @@ def remove(
         if not yes:
             _ask(f"{found.org_id}/{found.slug}", deliveries)
         for job in JOBS:
-            held.enter_context(job_lock(conn, job, wait=True))
+            held.enter_context(job_lock(conn, job, wait=True, waits=say))
         done = remove_workspace(conn, found, deliveries=deliveries, actor=the_operator())
         conn.commit()
     if as_json:

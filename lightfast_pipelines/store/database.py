@@ -25,6 +25,15 @@ from lightfast_pipelines.store.requirements import EXTENSION_SCHEMAS, check_serv
 # text, and days counted in SQL, depend on these.
 _SESSION = "-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres"
 _SEARCH_PATH = f"-c search_path={','.join(EXTENSION_SCHEMAS)}"
+# A server notices by itself only between statements that a client is gone. A Postgres on Windows cannot
+# look meanwhile, and refuses a session that asks for it.
+CHECK_SECONDS = 2.0
+_CHECK = "client_connection_check_interval"
+# A machine that vanished without a word, on either side, is noticed after a minute.
+_KEEPALIVES = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+# A process that was stopped within a transaction; the longest computation between two statements is
+# some minutes.
+_STOPPED = "-c idle_in_transaction_session_timeout=1h"
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -43,7 +52,9 @@ class Database:
         own: Mapping[Role, str] | None = None,
         name: str = "lightfast",
         dagster: str | None = None,
+        check_seconds: float = CHECK_SECONDS,
     ) -> None:
+        """`check_seconds`: how often the server looks during a statement whether its client lives."""
         if (lease is None) == (address is None and not own):
             raise ValueError("a database is either embedded (lease) or given by address")
         check_logins(address, own or {})
@@ -52,6 +63,7 @@ class Database:
         self._own = dict(own or {})
         self._name = name
         self._dagster = dagster
+        self._check: str | None = f"-c {_CHECK}={check_seconds * 1000:.0f}"
         self.run_id: str | None = None
         """The run on whose behalf connections are made: part of their name."""
 
@@ -126,16 +138,29 @@ class Database:
         autocommit: bool = False,
         application_name: str = "lightfast",
     ) -> Connection:
-        """A new connection; the session's time zone is UTC."""
+        """A new connection; the session's time zone is UTC. It ends soon after its process."""
+        name = (
+            f"{application_name} {short_run_id(self.run_id)}" if self.run_id else application_name
+        )
+        if self._check is not None:
+            try:
+                return self._connect(role, autocommit, name, self._check)
+            except psycopg.OperationalError as error:
+                if _CHECK not in str(error):
+                    raise
+                self._check = None
+        return self._connect(role, autocommit, name, "")
+
+    def _connect(self, role: Role, autocommit: bool, name: str, check: str) -> Connection:
+        options = f"{check} {_STOPPED}" if self.is_embedded else f"{check} {_STOPPED} {_KEEPALIVES}"
         return psycopg.connect(
-            self.url(role),
+            with_options(self.url(role), options),
             autocommit=autocommit,
-            application_name=(
-                f"{application_name} {short_run_id(self.run_id)}"
-                if self.run_id
-                else application_name
-            ),
+            application_name=name,
             connect_timeout=30,
+            keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=3,
         )
 
     def migrate(self) -> str:

@@ -6,7 +6,7 @@ They live on a connection: a process that dies lets go of them.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from psycopg.errors import LockNotAvailable
@@ -25,19 +25,22 @@ def _number(name: str) -> int:
 
 
 @contextmanager
-def job_lock(conn: Connection, name: str, *, wait: bool) -> Iterator[bool]:
+def job_lock(
+    conn: Connection, name: str, *, wait: bool, waits: Callable[[str], None] | None = None
+) -> Iterator[bool]:
     """Holds the lock of job `name` on this connection; yields whether it was got.
 
-    With `wait` it blocks until the lock is free, so it yields True. The connection must stay open
-    inside; commits and rollbacks do not let go of it.
+    With `wait` it blocks until the lock is free, so it yields True; `waits` is told first for whom.
+    The connection must stay open inside; commits and rollbacks do not let go of it.
     """
     key = (_JOBS, _number(name))
-    if wait:
+    row = conn.execute("SELECT pg_try_advisory_lock(%s, %s)", key).fetchone()
+    got = bool(row and row[0])
+    if not got and wait:
+        if waits is not None:
+            waits(f"waits for the lock of {name}, {who_holds(conn, name)}")
         conn.execute("SELECT pg_advisory_lock(%s, %s)", key)
         got = True
-    else:
-        row = conn.execute("SELECT pg_try_advisory_lock(%s, %s)", key).fetchone()
-        got = bool(row and row[0])
     conn.commit()
     try:
         yield got
@@ -46,6 +49,20 @@ def job_lock(conn: Connection, name: str, *, wait: bool) -> Iterator[bool]:
             conn.rollback()
             conn.execute("SELECT pg_advisory_unlock(%s, %s)", key)
             conn.commit()
+
+
+def who_holds(conn: Connection, name: str) -> str:
+    """`held by ...` for a person: the name and the pid of the session that has the lock of job `name`."""
+    row = conn.execute(
+        """
+        SELECT a.pid, a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+          AND l.classid = %s AND l.objid::bigint = %s
+          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        """,
+        (_JOBS, _number(name) & 0xFFFFFFFF),
+    ).fetchone()
+    return f"held by `{row[1]}` (pid {row[0]} of Postgres)" if row else "which is just let go of"
 
 
 def let_others_in(conn: Connection, name: str) -> None:

@@ -15,6 +15,9 @@ class Recorder(Meter):
     def advance(self, count: int) -> None:
         self.stages[-1][1] = int(str(self.stages[-1][1])) + count
 
+    def waits(self, reason: str) -> None:
+        raise NotImplementedError
+
     def stage(self, title: str, total: int | None = None) -> None:
         self.stages.append([title, 0, total])
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from lightfast_pipelines.store.database import Database
+import psycopg
+import pytest
+
+from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_lock, job_locks
 
 NAMES = ("capture", "embeddings", "clusters")
@@ -41,3 +50,100 @@ def test_one_who_waits_is_seen_too(database: Database) -> None:
             assert not entered.is_set()
         waiter.join(timeout=30)
         assert entered.is_set()
+
+
+# Connects to the address as the pipeline does, and takes the lock, or waits for it.
+HOLDER = """
+import sys
+from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.locks import job_lock
+database = Database(address=sys.argv[1], check_seconds=0.1)
+with database.connect("pipeline", application_name="lightfast process") as conn:
+    with job_lock(conn, "clusters", wait=True):
+        conn.execute(sys.argv[2])
+"""
+
+
+@contextmanager
+def holder(database: Database, statement: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that holds the lock of clusters within a statement."""
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, database.url("migrator"), statement])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for_statement(conn: Connection, part: str) -> None:
+    """Until another session is within this statement."""
+    row = None
+    while row is None:
+        row = conn.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() "
+            "AND datname = current_database() AND query LIKE %s",
+            (f"%{part}%",),
+        ).fetchone()
+        conn.rollback()
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGSEGV])
+@pytest.mark.parametrize("statement", ["SELECT pg_sleep(600)", "SELECT pg_advisory_lock(99)"])
+def test_a_process_killed_within_a_long_statement_lets_go_of_its_lock(
+    database: Database, ended_by: signal.Signals, statement: str
+) -> None:
+    told: list[str] = []
+    with (
+        database.connect("migrator") as conn,
+        database.connect("pipeline", autocommit=True) as blocker,
+        holder(database, statement) as process,
+    ):
+        blocker.execute("SELECT pg_advisory_lock(99)")
+        wait_for_statement(conn, statement)
+        os.kill(process.pid, ended_by)
+        # Fails instead of waiting for the statement's end, should nobody notice.
+        conn.execute("SET lock_timeout = '60s'")
+        with job_lock(conn, "clusters", wait=True, waits=told.append):
+            assert "clusters" in job_locks(conn, ["clusters"])[0]
+
+
+def test_one_that_was_killed_while_it_waited_is_no_longer_in_the_queue(database: Database) -> None:
+    with database.connect("migrator") as conn, job_lock(conn, "clusters", wait=False) as got:
+        assert got
+        with holder(database, "SELECT 1") as process:
+            while not job_locks(conn, ["clusters"])[1]:
+                conn.rollback()
+            process.kill()
+            while job_locks(conn, ["clusters"])[1]:
+                conn.rollback()
+
+
+def test_who_waits_is_told_for_whom(database: Database) -> None:
+    told: list[str] = []
+    with database.connect("migrator") as conn, holder(database, "SELECT pg_sleep(600)") as process:
+        wait_for_statement(conn, "pg_sleep")
+
+        def hear(reason: str) -> None:
+            told.append(reason)
+            process.kill()
+
+        conn.execute("SET lock_timeout = '60s'")
+        with job_lock(conn, "clusters", wait=True, waits=hear):
+            pass
+    (reason,) = told
+    assert "waits for the lock of clusters, held by `lightfast process` (pid " in reason
+
+
+def test_a_server_that_cannot_look_for_its_clients_is_used_without(database: Database) -> None:
+    """As one on Windows answers: the whole connection is refused for that setting."""
+    refused = Database(address=database.url("migrator"), check_seconds=-1)
+    for _ in range(2):
+        with refused.connect("migrator") as conn:
+            assert conn.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_sessions_of_the_embedded_server_end_soon_after_their_clients(database: Database) -> None:
+    """Also those of Dagster and of the receiver, which connect by themselves."""
+    with psycopg.connect(database.url("migrator")) as conn:
+        row = conn.execute("SHOW client_connection_check_interval").fetchone()
+    assert row == ("2s",)

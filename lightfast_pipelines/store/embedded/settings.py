@@ -22,6 +22,8 @@ DEFAULTS: Mapping[str, str] = {
     "random_page_cost": "1.1",
     "jit": "off",
     "autovacuum": "on",
+    # A session whose process was killed ends, and lets go of its locks, also within a long statement.
+    "client_connection_check_interval": "2s",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
