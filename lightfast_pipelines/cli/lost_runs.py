@@ -14,6 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from lightfast_pipelines.cli.console import show
 from lightfast_pipelines.resources.database import PENDING_TAG
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Database, open_database
@@ -72,9 +73,7 @@ def main() -> None:
     with open_database(chosen, migrate=False) as database, dg.DagsterInstance.get() as instance:
         ended = end_lost_runs(instance, database, sys.argv[1], alone=alone)
     if ended:
-        sys.stdout.write(
-            f"ended {len(ended)} runs whose processes are gone: {', '.join(sorted(ended))}\n"
-        )
+        show(f"ended {len(ended)} runs whose processes are gone: {', '.join(sorted(ended))}")
 
 
 if __name__ == "__main__":
