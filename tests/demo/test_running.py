@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -55,25 +55,42 @@ def of_this_home(home: Path) -> list[list[str]]:
     return [command for command in found if command and "guardian" not in " ".join(command)]
 
 
-def start(words: list[str], environment: dict[str, str], said: Path) -> subprocess.Popen[bytes]:
-    """Starts it and returns once it says that everything is up."""
-    with said.open("wb") as output:
-        process = subprocess.Popen(
-            [*COMMAND, *words], cwd=CHECKOUT, env=environment, stdout=output, stderr=output
-        )
+Start = Callable[[list[str], Path], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start(environment: dict[str, str]) -> Iterator[Start]:
+    """Starts a command and returns once it says that everything is up; ends what is left of it."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(words: list[str], said: Path) -> subprocess.Popen[bytes]:
+        with said.open("wb") as output:
+            process = subprocess.Popen(
+                [*COMMAND, *words], cwd=CHECKOUT, env=environment, stdout=output, stderr=output
+            )
+        started.append(process)
+        wait_for(lambda: "Ctrl-C ends everything" in said.read_text(), process, said)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def wait_for(told: Callable[[], bool], process: subprocess.Popen[bytes], said: Path) -> None:
     deadline = time.monotonic() + 300
-    while "Ctrl-C ends everything" not in said.read_text():
+    while not told():
         assert process.poll() is None, said.read_text()
         assert time.monotonic() < deadline, said.read_text()
         time.sleep(0.2)
-    return process
 
 
 def test_the_demo_accounts_for_every_delivery_and_stays_until_ctrl_c(
-    home: Path, environment: dict[str, str], tmp_path: Path
+    home: Path, start: Start, tmp_path: Path
 ) -> None:
     said = tmp_path / "said"
-    process = start(["demo"], environment, said)
+    process = start(["demo"], said)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0, said.read_text()
     text = said.read_text()
@@ -104,11 +121,11 @@ def test_the_demo_repeated_stores_nothing_twice_and_ends_by_itself(
     assert of_this_home(home) == []
 
 
-def test_up_runs_once_a_home_and_ends_when_a_process_dies(
-    home: Path, environment: dict[str, str], tmp_path: Path
+def test_up_runs_once_a_home_starts_again_what_dies_and_leaves_nothing_behind(
+    home: Path, environment: dict[str, str], start: Start, tmp_path: Path
 ) -> None:
     said = tmp_path / "said"
-    process = start(["up"], environment, said)
+    process = start(["up"], said)
     assert "every delivery is refused until GITHUB_WEBHOOK_SECRET is set" in said.read_text()
     second = subprocess.run(
         [*COMMAND, "up"], cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
@@ -117,7 +134,9 @@ def test_up_runs_once_a_home_and_ends_when_a_process_dies(
     for child in psutil.Process(process.pid).children():
         if "webhook_receiver" in child.cmdline():
             child.kill()
-    assert process.wait(60) == 1
+    wait_for(lambda: "receiver is started again" in said.read_text(), process, said)
     assert "receiver was killed by signal 9" in said.read_text()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(120) == 0, said.read_text()
     assert "Traceback" not in said.read_text()
     assert of_this_home(home) == []
