@@ -20,6 +20,7 @@ from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store import tables
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.day_rows import rows_of_days
+from lightfast_pipelines.store.locks import let_others_in
 
 _EVERYTHING = 2**31 - 1
 
@@ -58,6 +59,8 @@ def embeddings(
             days=days_taken(context, conn),
             max_rows=settings().run_rows if asked_by_sensor(context) else _EVERYTHING,
             progress=progress_log(context, "observations embedded"),
+            # Whoever waits for this stage waits for a batch of it, not for all of this run's.
+            between=lambda: let_others_in(conn, "embeddings"),
         )
         size = table_rows(conn, ["observation_vectors"])["observation_vectors"]
         rows = rows_of_days(conn, days_of(context))

@@ -27,7 +27,7 @@ def actors(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Decides who is who in every organisation that changed; people's own decisions stand."""
     # The lock of consolidation, which `lightfast process` holds as well while it decides actors.
-    with turn(context, database, "clusters") as conn:
+    with turn(context, database, "consolidation") as conn:
         if conn is None:
             return
         organisations = organisations_due(conn, cluster_rule_version=CLUSTER_RULES)

@@ -23,6 +23,7 @@ from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store import tables
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.day_rows import rows_of_days
+from lightfast_pipelines.store.locks import let_others_in
 from lightfast_pipelines.store.pending import cluster_sizes
 
 _EVERYTHING = 2**31 - 1
@@ -51,6 +52,8 @@ def clusters(
             days=days_taken(context, conn),
             max_rows=settings().run_rows if asked_by_sensor(context) else _EVERYTHING,
             progress=progress_log(context, "observations assigned"),
+            # Whoever waits for this stage waits for a batch of it, not for all of this run's.
+            between=lambda: let_others_in(conn, "clusters"),
         )
         size = table_rows(conn, ["clusters"])["clusters"]
         rows = rows_of_days(conn, days_of(context))
@@ -85,7 +88,7 @@ def cluster_consolidation(
     embedder: dg.ResourceParam[Embedder],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Decides the clusters of every workspace that changed since it was last decided."""
-    with turn(context, database, "clusters") as conn:
+    with turn(context, database, "consolidation") as conn:
         if conn is None:
             return
         report = consolidate(

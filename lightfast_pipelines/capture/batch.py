@@ -102,8 +102,10 @@ def capture(
     progress: Callable[[int], None] | None = None,
     kept: KeptReadings | None = None,
     time_limit: TimeLimit = _TIME_LIMIT,
+    max_bytes: int | None = None,
 ) -> CaptureReport:
-    """Captures up to `max_rows` waiting payloads of these partition days (None: of all).
+    """Captures up to `max_rows` waiting payloads of these partition days (None: of all), and takes no
+    further batch once they were `max_bytes`.
 
     `progress` is told the number of payloads after each batch. `kept` spares reading earlier
     occurrences again; whoever calls several times on one database hands the same one in.
@@ -131,6 +133,8 @@ def capture(
             progress(len(done))
         if batches.ran_out_of_time and report.deliveries:
             break
+        if max_bytes is not None and batches.bytes >= max_bytes:
+            break
     report.outcomes = dict(outcomes)
     report.written = dict(written)
     report.days = {day: dict(counts) for day, counts in sorted(by_day.items())}
@@ -155,6 +159,7 @@ class _Batches:
         self, conn: Connection, now: datetime, kept: KeptReadings, time_limit: TimeLimit
     ) -> None:
         self.ran_out_of_time = False
+        self.bytes = 0
         self._conn = conn
         self._now = now
         self._kept = kept
@@ -180,6 +185,7 @@ class _Batches:
             # It never came back with an error, or it would have been dead by now.
             _log.error("payload %d was taken %d times without end", raws[0].id, raws[0].attempts)
             return [self._bury(raws[0], f"{_ENDED_THE_PROCESS} ({raws[0].attempts} attempts)")]
+        self.bytes += sum(len(raw.body or b"") for raw in raws)
         begin(self._conn, raws)
         try:
             return self._capture(raws)

@@ -2,6 +2,7 @@
 
 An observation joins the cluster that its thread already has, else that of the nearest observation
 of the same author on the same files within a day, else its thread becomes a cluster of its own.
+Workspaces take turns, so that none waits for all of another's.
 Everything is asked of the tables, so a run killed anywhere loses nothing.
 """
 
@@ -9,41 +10,34 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
+from typing import LiteralString
 
 from lightfast_pipelines.capture.apart import Apart
 from lightfast_pipelines.capture.happenings import Material, read_happenings
 from lightfast_pipelines.capture.membership import cluster_row, upsert_clusters, write_members
 from lightfast_pipelines.capture.nearby import nearest_clusters
+from lightfast_pipelines.capture.pages import DAY, Page, WaitingPages
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import describe
 from lightfast_pipelines.domain.labels import Labeller
 from lightfast_pipelines.domain.threads import STRONG, Link, thread_keys, thread_of
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.locks import hold_clusters
+from lightfast_pipelines.store.locks import hold_clusters, try_hold_clusters
 
 BATCH_OBSERVATIONS = 5_000
 
-# Exact: also what an older rule decided is pending.
-PENDING = """
-  NOT EXISTS (
-    SELECT FROM lightfast.cluster_members m
-    WHERE m.observation_id = o.id AND m.rule_version >= %(version)s
-  )
-"""
+# Of these a partial index knows: what is a member of no cluster.
+_WAITS: LiteralString = "o.cluster_id IS NULL"
 
-_PAGE = f"""
+# What an older rule decided, which an index finds where there is any.
+_OF_OLDER_RULES: LiteralString = f"""
 SELECT o.id, o.workspace_id, d.day
-FROM lightfast.observations o
-LEFT JOIN LATERAL (
-  SELECT min(r.partition_date) AS day
-  FROM lightfast.observation_sources s JOIN lightfast.raw_payloads r ON r.id = s.raw_payload_id
-  WHERE s.observation_id = o.id
-) d ON true
-WHERE o.id > %(after)s AND {PENDING}
+FROM lightfast.cluster_members m JOIN lightfast.observations o ON o.id = m.observation_id
+LEFT JOIN {DAY} ON true
+WHERE m.rule_version < %(version)s AND o.id > %(after)s
   AND (%(days)s::date[] IS NULL OR d.day = ANY(%(days)s::date[]))
 ORDER BY o.id LIMIT %(limit)s
 """
@@ -117,35 +111,29 @@ def assign_provisional(
     days: Sequence[date] | None = None,
     max_rows: int,
     progress: Callable[[int], None] | None = None,
+    between: Callable[[], None] = lambda: None,
 ) -> ClusterReport:
     """Assigns at most `max_rows` pending observations (of these partition days), a batch a transaction.
 
-    The caller holds the job's lock.
+    The caller holds the job's lock; `between` is called after each batch but the last.
     """
     began = time.monotonic()
     report = ClusterReport()
-    after = 0
+    pages = _Pages(days)
     apart = Apart(conn, "the cluster")
     while report.observations < max_rows:
-        page = conn.execute(
-            _PAGE,
-            {
-                "after": after,
-                "version": RULE_VERSION,
-                "days": None if days is None else list(days),
-                "limit": min(BATCH_OBSERVATIONS, max_rows - report.observations),
-            },
-        ).fetchall()
-        conn.commit()
+        if report.observations:
+            between()
+        page = pages.next(conn, min(BATCH_OBSERVATIONS, max_rows - report.observations))
         if not page:
             break
-        by_workspace: dict[int, list[int]] = defaultdict(list)
-        for observation, workspace, _ in page:
-            by_workspace[workspace].append(observation)
-        done: set[int] = set()
-        for workspace, ids in sorted(by_workspace.items()):
-            done.update(apart.run(ids, partial(_assign, conn, workspace, report)))
-        after = page[-1][0]
+        workspace_of = {observation: workspace for observation, workspace, _ in page}
+
+        def assign(ids: Sequence[int], workspace_of: dict[int, int] = workspace_of) -> None:
+            _assign_all(conn, ids, workspace_of, report)
+
+        # The page's workspaces are held by the transaction that read it, so they share one.
+        done = set(apart.run(list(workspace_of), assign))
         report.observations += len(done)
         for observation, _, day in page:
             if day is not None and observation in done:
@@ -158,7 +146,85 @@ def assign_provisional(
     return report
 
 
-def _assign(conn: Connection, workspace_id: int, report: ClusterReport, ids: Sequence[int]) -> None:
+class _Pages:
+    """First what is in no cluster, then what older rules decided: (observation, workspace, day).
+
+    Of workspaces that nobody else is deciding about at the moment; of the others at the end, when
+    the page waits for who does.
+    """
+
+    def __init__(self, days: Sequence[date] | None) -> None:
+        self._days = days
+        self._after = 0
+        self._waiting: WaitingPages | None = WaitingPages(waits=_WAITS)
+        self._is_patient = False
+        self._left = False
+
+    def next(self, conn: Connection, limit: int) -> Page:
+        while self._waiting is not None:
+            page = self._waiting.next(conn, self._days, limit)
+            free = self._held(conn, {row[1] for row in page})
+            if page and not free:
+                continue
+            if page:
+                return [row for row in page if row[1] in free]
+            # Once more for those that were left, this time waiting for whoever holds them.
+            self._waiting = WaitingPages(waits=_WAITS) if self._left else None
+            self._is_patient, self._left = True, False
+        return self._of_older_rules(conn, limit)
+
+    def _held(self, conn: Connection, workspaces: Set[int]) -> set[int]:
+        """Those of these workspaces whose clusters are this transaction's to write from now on."""
+        if self._is_patient:
+            for workspace in sorted(workspaces):
+                hold_clusters(conn, workspace)
+            return set(workspaces)
+        held = {one for one in sorted(workspaces) if try_hold_clusters(conn, one)}
+        if self._waiting is not None and held != workspaces:
+            self._waiting.leave(workspaces - held)
+            self._left = True
+        return held
+
+    def _of_older_rules(self, conn: Connection, limit: int) -> Page:
+        [(oldest,)] = conn.execute(
+            "SELECT min(rule_version) FROM lightfast.cluster_members"
+        ).fetchall()
+        if oldest is None or oldest >= RULE_VERSION:
+            return []
+        page = conn.execute(
+            _OF_OLDER_RULES,
+            {
+                "after": self._after,
+                "version": RULE_VERSION,
+                "days": None if self._days is None else list(self._days),
+                "limit": limit,
+            },
+        ).fetchall()
+        if page:
+            self._after = page[-1][0]
+            self._is_patient = True
+            self._held(conn, {row[1] for row in page})
+        return page
+
+
+def _assign_all(
+    conn: Connection, ids: Sequence[int], workspace_of: dict[int, int], report: ClusterReport
+) -> None:
+    by_workspace: dict[int, list[int]] = defaultdict(list)
+    for observation in ids:
+        by_workspace[workspace_of[observation]].append(observation)
+    clusters = joined = 0
+    for workspace, observations in sorted(by_workspace.items()):
+        fresh, others = _assign(conn, workspace, observations)
+        clusters += fresh
+        joined += others
+    # Counted at the end: what fails is done again in halves.
+    report.clusters += clusters
+    report.joined += joined
+
+
+def _assign(conn: Connection, workspace_id: int, ids: Sequence[int]) -> tuple[int, int]:
+    """(new clusters, observations that joined one there was)."""
     hold_clusters(conn, workspace_id)
     material = read_happenings(conn, workspace_id, ids)
     subjects = sorted({happening.subject_key for happening in material.happenings})
@@ -190,8 +256,7 @@ def _assign(conn: Connection, workspace_id: int, report: ClusterReport, ids: Seq
         provisional=True,
     )
     conn.execute(_RECOUNT, (sorted({cluster_of[thread] for thread in groups}),))
-    report.clusters += len(fresh)
-    report.joined += len(ids) - sum(len(groups[thread]) for thread in fresh)
+    return len(fresh), len(ids) - sum(len(groups[thread]) for thread in fresh)
 
 
 def _existing(

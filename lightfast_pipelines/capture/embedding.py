@@ -2,6 +2,7 @@
 
 It finds its own work by SQL, so a run killed anywhere loses nothing: an observation is pending
 while it has no title vector of the current model, and its three views are written together.
+Workspaces take turns, so that none waits for all of another's.
 Capture deletes the vectors of an observation whose text changed, which makes it pending again.
 """
 
@@ -11,44 +12,48 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
-
-import psycopg
+from typing import Any, LiteralString
 
 from lightfast_pipelines.capture.apart import Apart
 from lightfast_pipelines.capture.outcomes import mark_changed
+from lightfast_pipelines.capture.pages import DAY, Page, WaitingPages
 from lightfast_pipelines.capture.ports import VIEWS, Embedder, VectorIndex, Vectors, View
+from lightfast_pipelines.store.database import Connection
 
 # 2,000 observations are 6,000 vectors, 6 MiB; three views of the longest texts are 60 MB.
 BATCH_OBSERVATIONS = 2_000
 SUMMARY_CHARACTERS = 1_000
 
-# Exact, and read once per page along both primary keys. What is deleted gets no vector.
-PENDING = """
-  NOT o.is_deleted AND NOT EXISTS (
+# Of these a partial index knows; capture clears the column where a text changed. What is deleted gets
+# no vector.
+_WAITS: LiteralString = "o.embedding_title_id IS NULL AND NOT o.is_deleted"
+
+# What capture is rewriting right now stays pending instead of getting the vector of its old text.
+_LOCK: LiteralString = "FOR NO KEY UPDATE OF o SKIP LOCKED"
+
+# What has vectors of other models alone, which is looked for where there are any.
+_OF_ANOTHER_MODEL: LiteralString = f"""
+SELECT o.id, o.workspace_id, d.day, o.external_id, o.title, o.content
+FROM lightfast.observations o LEFT JOIN {DAY} ON true
+WHERE o.id > %(after)s AND NOT o.is_deleted AND NOT EXISTS (
     SELECT FROM lightfast.observation_vectors v
     WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
   )
-"""
-
-# An observation belongs to the earliest day of its payloads.
-_DAY = """
-  LATERAL (
-    SELECT min(r.partition_date) AS day
-    FROM lightfast.observation_sources s JOIN lightfast.raw_payloads r ON r.id = s.raw_payload_id
-    WHERE s.observation_id = o.id
-  ) d
-"""
-
-_PAGE = f"""
-SELECT o.id, o.workspace_id, o.external_id, o.title, o.content, d.day
-FROM lightfast.observations o LEFT JOIN {_DAY} ON true
-WHERE o.id > %(after)s AND {PENDING}
   AND (%(days)s::date[] IS NULL OR d.day = ANY(%(days)s::date[]))
-  AND (%(ids)s::bigint[] IS NULL OR o.id = ANY(%(ids)s::bigint[]))
 ORDER BY o.id LIMIT %(limit)s
--- What capture is rewriting right now stays pending instead of getting the vector of its old text.
-FOR NO KEY UPDATE OF o SKIP LOCKED
+{_LOCK}
+"""
+
+# Of a page that failed, what still has no vector of this model.
+_AGAIN: LiteralString = f"""
+SELECT o.id, o.workspace_id, NULL, o.external_id, o.title, o.content
+FROM lightfast.observations o
+WHERE o.id = ANY(%(ids)s) AND NOT o.is_deleted AND NOT EXISTS (
+    SELECT FROM lightfast.observation_vectors v
+    WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
+  )
+ORDER BY o.id
+{_LOCK}
 """
 
 _NAME_VECTORS = """
@@ -81,53 +86,44 @@ def view_texts(title: str, content: str) -> tuple[str, str, str]:
 
 
 def embed_pending(
-    conn: psycopg.Connection[Any],
+    conn: Connection,
     embedder: Embedder,
     index: VectorIndex,
     *,
     days: Sequence[date] | None = None,
     max_rows: int,
     progress: Callable[[int], None] | None = None,
+    between: Callable[[], None] = lambda: None,
 ) -> EmbeddingReport:
     """Embeds at most `max_rows` pending observations (of these partition days), a batch a transaction.
 
     The caller holds the job's lock; `index` writes through `conn` if it is pgvector. `progress` is
-    called with the number of observations of each batch.
+    called with the number of observations of each batch, `between` after each but the last.
     """
     began = time.monotonic()
     report = EmbeddingReport()
-    after = 0
+    pages = _Pages(embedder.name, days)
     apart = Apart(conn, "the vectors")
-
-    def page_of(ids: Sequence[int] | None, limit: int) -> list[tuple[Any, ...]]:
-        return conn.execute(
-            _PAGE,
-            {
-                "after": after if ids is None else 0,
-                "model": embedder.name,
-                "days": None if days is None else list(days),
-                "ids": None if ids is None else list(ids),
-                "limit": limit,
-            },
-        ).fetchall()
-
-    def embed(ids: Sequence[int]) -> None:
-        # Read again, as what failed before has let go of its rows.
-        page = first if len(ids) == len(first) else page_of(ids, len(ids))
-        if page:
-            report.vectors += index.upsert(_embed(embedder, page))
-            conn.execute(_NAME_VECTORS, ([row[0] for row in page],))
-            # What was decided before these vectors were there is decided again.
-            mark_changed(conn, [row[1] for row in page])
-
     while report.observations < max_rows:
-        first = page_of(None, min(BATCH_OBSERVATIONS, max_rows - report.observations))
-        if not first:
+        if report.observations:
+            between()
+        page = pages.next(conn, min(BATCH_OBSERVATIONS, max_rows - report.observations))
+        if not page:
             break
-        done = set(apart.run([row[0] for row in first], embed))
-        after = first[-1][0]
+
+        def embed(ids: Sequence[int], page: Page = page) -> None:
+            # Read again where it failed before, as its rows were let go of.
+            rows = page if len(ids) == len(page) else _again(conn, ids, embedder.name)
+            if not rows:
+                return
+            report.vectors += index.upsert(_embed(embedder, rows))
+            conn.execute(_NAME_VECTORS, ([row[0] for row in rows],))
+            # What was decided before these vectors were there is decided again.
+            mark_changed(conn, [row[1] for row in rows])
+
+        done = set(apart.run([row[0] for row in page], embed))
         report.observations += len(done)
-        for observation, *_, day in first:
+        for observation, _, day, *_ in page:
             if day is not None and observation in done:
                 report.days[day] = report.days.get(day, 0) + 1
         if progress is not None:
@@ -138,10 +134,51 @@ def embed_pending(
     return report
 
 
+class _Pages:
+    """First what has no vector, workspaces in turns; then what another model has embedded."""
+
+    def __init__(self, model: str, days: Sequence[date] | None) -> None:
+        self._model = model
+        self._days = days
+        self._waiting: WaitingPages | None = WaitingPages(
+            waits=_WAITS, columns=", o.external_id, o.title, o.content", lock=_LOCK
+        )
+        self._after = 0
+
+    def next(self, conn: Connection, limit: int) -> Page:
+        if self._waiting is not None:
+            page = self._waiting.next(conn, self._days, limit)
+            if page or not self._has_other_models(conn):
+                return page
+            self._waiting = None
+        page = conn.execute(
+            _OF_ANOTHER_MODEL,
+            {
+                "after": self._after,
+                "model": self._model,
+                "days": None if self._days is None else list(self._days),
+                "limit": limit,
+            },
+        ).fetchall()
+        if page:
+            self._after = page[-1][0]
+        return page
+
+    def _has_other_models(self, conn: Connection) -> bool:
+        row = conn.execute(
+            "SELECT min(model), max(model) FROM lightfast.observation_vectors WHERE view = 'title'"
+        ).fetchone()
+        return row is not None and not {*row} <= {None, self._model}
+
+
+def _again(conn: Connection, ids: Sequence[int], model: str) -> Page:
+    return conn.execute(_AGAIN, {"ids": list(ids), "model": model}).fetchall()
+
+
 def _embed(embedder: Embedder, page: Sequence[tuple[Any, ...]]) -> Vectors:
     import numpy as np
 
-    texts = [view_texts(title, content) for _, _, _, title, content, _ in page]
+    texts = [view_texts(title, content) for *_, title, content in page]
     # Many texts come several times (a title without content is all three views): embed each once.
     places: dict[str, int] = {}
     rows = [places.setdefault(three[view], len(places)) for view in range(3) for three in texts]

@@ -20,7 +20,7 @@ from lightfast_pipelines.capture.kept import KeptReadings
 from lightfast_pipelines.capture.ports import Embedder, EmbeddingModel, VectorIndex
 from lightfast_pipelines.capture.profiles import update_profiles
 from lightfast_pipelines.capture.requeue import requeue_outdated
-from lightfast_pipelines.capture.session import SLICE_ROWS
+from lightfast_pipelines.capture.session import SLICE_BYTES, SLICE_ROWS
 from lightfast_pipelines.capture.summaries import summarize_clusters
 from lightfast_pipelines.capture.time_limit import TimeLimit
 from lightfast_pipelines.capture.versions import CLUSTER_RULES
@@ -114,6 +114,7 @@ def _capture(
                 conn,
                 days=None,
                 max_rows=SLICE_ROWS,
+                max_bytes=SLICE_BYTES,
                 batch_rows=settings.batch_rows,
                 now=clock(),
                 progress=progress.advance,
@@ -141,7 +142,12 @@ def _embed(
     with job_lock(conn, "embeddings", wait=True, waits=progress.waits):
         while True:
             done = embed_pending(
-                conn, embedder, index, max_rows=settings.run_rows, progress=progress.advance
+                conn,
+                embedder,
+                index,
+                max_rows=settings.run_rows,
+                progress=progress.advance,
+                between=lambda: let_others_in(conn, "embeddings"),
             )
             report.embedded += done.observations
             report.vectors += done.vectors
@@ -163,13 +169,19 @@ def _cluster(
     with job_lock(conn, "clusters", wait=True, waits=progress.waits):
         progress.stage("clusters")
         while True:
-            done = assign_provisional(conn, max_rows=settings.run_rows, progress=progress.advance)
+            done = assign_provisional(
+                conn,
+                max_rows=settings.run_rows,
+                progress=progress.advance,
+                between=lambda: let_others_in(conn, "clusters"),
+            )
             report.assigned += done.observations
             report.spent("clusters", done.seconds)
             record_days(conn, "clusters", done.days)
             conn.commit()
             if not done.observations:
                 break
+    with job_lock(conn, "consolidation", wait=True, waits=progress.waits):
         progress.stage("consolidation")
         decided = consolidate(conn, model, now=clock(), progress=progress.advance)
         report.workspaces += decided.workspaces

@@ -13,7 +13,7 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.links import Workspace
 from lightfast_pipelines.store.locks import change_routing
 
-JOBS = ("capture", "embeddings", "clusters", "profiles", "summaries")
+JOBS = ("capture", "embeddings", "clusters", "consolidation", "profiles", "summaries")
 """Whose locks the caller holds: none of them then writes rows of a workspace that is going."""
 
 

@@ -20,6 +20,7 @@ from lightfast_pipelines.store.pending import queued
 
 # Between slices the time is looked at: some seconds of work.
 SLICE_ROWS = 2_000
+SLICE_BYTES = 16 * 1024 * 1024
 _TIME_LIMIT = TimeLimit()
 
 
@@ -52,6 +53,7 @@ def take_waiting(
         report = capture(
             conn,
             days=days,
+            max_bytes=SLICE_BYTES,
             max_rows=min(SLICE_ROWS, bounds.rows - (total.deliveries if total else 0)),
             batch_rows=bounds.batch_rows,
             now=datetime.now(UTC),

@@ -238,7 +238,7 @@ def _consolidate(conn: Connection, stack: Stack) -> None:
     from lightfast_pipelines.store.locks import job_lock
     from lightfast_pipelines.store.unreported import record_consolidation
 
-    with job_lock(conn, "clusters", wait=True, waits=say):
+    with job_lock(conn, "consolidation", wait=True, waits=say):
         consolidate(conn, the_embedder(), now=datetime.now(UTC))
         record_consolidation(conn)
         conn.commit()

@@ -135,6 +135,14 @@ def hold_clusters(conn: Connection, workspace_id: int) -> None:
     )
 
 
+def try_hold_clusters(conn: Connection, workspace_id: int) -> bool:
+    """As `hold_clusters`, but without waiting: whether this transaction holds them now."""
+    row = conn.execute(
+        "SELECT pg_try_advisory_xact_lock(%s, hashint8(%s::bigint))", (_CLUSTERS, workspace_id)
+    ).fetchone()
+    return bool(row and row[0])
+
+
 @contextmanager
 def credential_lock(
     conn: Connection, installation_id: int, *, wait_seconds: float
