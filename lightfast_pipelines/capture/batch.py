@@ -92,7 +92,7 @@ class BatchResult:
     raw_ids: Sequence[int]
 
 
-def capture(
+def capture(  # noqa: PLR0913 - bounds and the world, each by its name
     conn: Connection,
     *,
     days: Sequence[date] | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 
@@ -100,18 +101,17 @@ def test_a_cluster_does_not_wait_until_another_tenants_are_decided(
 
 @pytest.mark.parametrize("column", STAGES)
 def test_work_of_another_day_is_left_to_the_run_of_that_day(conn: Connection, column: str) -> None:
-    from datetime import date
-
     memory = Memory(conn, "big")
     days = [date(2024, 5, day) for day in (1, 2)]
     ids = [
         memory.observation(f"github:commit:{n:040}", "A change", day=days[n % 2]) for n in range(30)
     ]
-    stage = {
-        "embedding_title_id": lambda: embed_pending(
-            conn, WordLlamaEmbedder(), PgVectorIndex(conn), days=days[:1], max_rows=100
-        ),
-        "cluster_id": lambda: assign_provisional(conn, days=days[:1], max_rows=100),
-    }[column]
-    assert stage().observations == 15
+    if column == "cluster_id":
+        done = assign_provisional(conn, days=days[:1], max_rows=100).observations
+    else:
+        index = PgVectorIndex(conn)
+        done = embed_pending(
+            conn, WordLlamaEmbedder(), index, days=days[:1], max_rows=100
+        ).observations
+    assert done == 15
     assert [_is_done(conn, column, each) for each in ids[:2]] == [True, False]

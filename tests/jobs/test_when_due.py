@@ -115,7 +115,7 @@ def test_todays_deliveries_are_captured_while_consolidation_holds_clusters_and_o
     definitions = build_definitions(database=database)
     with (
         database.connect() as consolidating,
-        job_lock(consolidating, "clusters", wait=False),
+        job_lock(consolidating, "consolidation", wait=False),
         database.connect() as by_hand,
         presence(by_hand, "by hand"),
     ):
