@@ -84,7 +84,7 @@ def test_a_schedule_does_not_ask_while_a_run_of_its_job_has_not_begun(
 @pytest.mark.usefixtures("changed")
 @pytest.mark.parametrize(
     ("job", "lock"),
-    [("consolidation", "clusters"), ("profiles", "profiles"), ("summaries", "summaries")],
+    [("consolidation", "consolidation"), ("profiles", "profiles"), ("summaries", "summaries")],
 )
 def test_a_scheduled_run_that_does_not_get_its_turn_ends_well_and_says_so(
     instance: dg.DagsterInstance,
@@ -104,7 +104,7 @@ def test_a_scheduled_run_that_does_not_get_its_turn_ends_well_and_says_so(
     assert definition.execute_in_process(instance=instance).get_asset_materialization_events()
 
 
-def test_todays_deliveries_are_captured_while_consolidation_holds_clusters_and_others_wait(
+def test_todays_deliveries_are_captured_while_another_run_holds_clusters_and_others_wait(
     instance: dg.DagsterInstance,
     database: Database,
     changed: Connection,
@@ -114,8 +114,8 @@ def test_todays_deliveries_are_captured_while_consolidation_holds_clusters_and_o
     arrive(changed, [today()], first=50)
     definitions = build_definitions(database=database)
     with (
-        database.connect() as consolidating,
-        job_lock(consolidating, "consolidation", wait=False),
+        database.connect() as deciding,
+        job_lock(deciding, "clusters", wait=False),
         database.connect() as by_hand,
         presence(by_hand, "by hand"),
     ):
