@@ -265,7 +265,7 @@ def test_a_run_ends_well_beside_one_tenants_payloads_that_cannot_be_captured(
     conn: Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("LIGHTFAST_BATCH_SECONDS", "0.5")
+    monkeypatch.setenv("LIGHTFAST_BATCH_SECONDS", "2")
     settings_module.settings.cache_clear()
     poison.tenants(conn)
     poison.arrive(conn, list(poison.WAYS), poison=size(1, 5), every=size(4, 100))

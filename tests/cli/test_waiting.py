@@ -35,7 +35,7 @@ def test_the_command_shown_links_what_waits(lightfast: Lightfast) -> None:
 def test_process_captures_all_but_the_poison_which_waiting_lists_and_replay_takes_up(
     lightfast: Lightfast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LIGHTFAST_BATCH_SECONDS", "0.5")
+    monkeypatch.setenv("LIGHTFAST_BATCH_SECONDS", "2")
     settings_module.settings.cache_clear()
     with lightfast.database.connect() as conn:
         poison.tenants(conn)
