@@ -15,7 +15,7 @@ from pathlib import Path
 import dagster as dg
 
 from lightfast_pipelines.cli.console import show
-from lightfast_pipelines.resources.database import PENDING_TAG
+from lightfast_pipelines.resources.database import LOST_TAG, PENDING_TAG
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Database, open_database
 from lightfast_pipelines.store.locks import end_sessions_of_run
@@ -46,8 +46,9 @@ def end_lost_runs(
             continue
         with database.connect(autocommit=True, application_name="lightfast up") as conn:
             end_sessions_of_run(conn, run.run_id)
-        if _ASKED_AGAIN & run.tags.keys():
-            instance.add_run_tags(run.run_id, {"dagster/max_retries": "0"})
+        # Before its end: whoever reads that it failed reads also why.
+        retries = {"dagster/max_retries": "0"} if _ASKED_AGAIN & run.tags.keys() else {}
+        instance.add_run_tags(run.run_id, {LOST_TAG: "true", **retries})
         if run.status is dg.DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run, WHY)
         else:

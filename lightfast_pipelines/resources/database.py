@@ -15,6 +15,9 @@ from lightfast_pipelines.store.locks import presence
 PENDING_TAG = "lightfast/pending"
 """Tag of the sensor's runs: they take only what waits. Its value: `recent` or `backlog`."""
 
+LOST_TAG = "lightfast/lost"
+"""Tag of a run that was ended because its processes were gone: that says nothing of what it worked on."""
+
 # A run over days that only reads a provider's history takes nothing that waits, and may last for
 # hours: no reason to hold the others back.
 _READS_ONLY = frozenset({dg.AssetKey("provider_history")})

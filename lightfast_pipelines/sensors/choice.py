@@ -24,7 +24,8 @@ class AtWork:
     """What is under way: stage locks held, kinds of runs whose process lives, kinds of the sensor's
     runs that wait for capture's lock, kinds of young runs that have not begun.
 
-    `failures` counts the latest runs in a row that failed, `quiet_seconds` the time since the last.
+    `failures` counts the latest runs in a row that failed by themselves, `quiet_seconds` the time since
+    the last of them.
     """
 
     held: frozenset[str] = frozenset()

@@ -15,7 +15,12 @@ from lightfast_pipelines.capture.requeue import requeue_outdated
 from lightfast_pipelines.capture.versions import Rules, current_rules
 from lightfast_pipelines.jobs.memory import JOB, memory
 from lightfast_pipelines.partitions import first_day, range_tags
-from lightfast_pipelines.resources.database import PENDING_TAG, RUN_KINDS, waiting_to_capture
+from lightfast_pipelines.resources.database import (
+    LOST_TAG,
+    PENDING_TAG,
+    RUN_KINDS,
+    waiting_to_capture,
+)
 from lightfast_pipelines.resources.models import Embedder
 from lightfast_pipelines.sensors.choice import AtWork, Choice, Request, choose_ranges
 from lightfast_pipelines.settings import settings
@@ -114,7 +119,8 @@ def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> A
     )
     failures, last = 0, None
     for record in instance.get_run_records(dg.RunsFilter(job_name=JOB), limit=20):
-        if PENDING_TAG not in record.dagster_run.tags or not record.end_time:
+        tags = record.dagster_run.tags
+        if PENDING_TAG not in tags or LOST_TAG in tags or not record.end_time:
             continue
         if record.dagster_run.status is not dg.DagsterRunStatus.FAILURE:
             break

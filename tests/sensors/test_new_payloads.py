@@ -11,6 +11,7 @@ import pytest
 from lightfast_pipelines.capture.batch import capture
 from lightfast_pipelines.capture.clustering import assign_provisional
 from lightfast_pipelines.capture.embedding import embed_pending
+from lightfast_pipelines.cli.lost_runs import end_lost_runs
 from lightfast_pipelines.models.embedder import WordLlamaEmbedder
 from lightfast_pipelines.partitions import days_between
 from lightfast_pipelines.sensors.new_payloads import begin_early_enough, new_payloads
@@ -180,6 +181,31 @@ def test_failed_runs_slow_the_next_ones_down(
     result = tick(instance, database)
     assert not result.run_requests
     assert "3 runs failed" in str(result.skip_reason)
+
+
+def test_runs_whose_processes_were_killed_hold_no_delivery_back(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    arrive(conn, [today])
+    for _ in range(5):
+        run_in(instance, dg.DagsterRunStatus.STARTING, "recent")
+        assert len(end_lost_runs(instance, database, "code.sock", alone=True)) == 1
+    assert asked(tick(instance, database)) == [("recent", str(today), str(today))]
+
+
+def test_failed_runs_before_a_lost_one_still_slow_the_next_ones_down(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    arrive(conn, [today])
+    for _ in range(2):
+        run_in(instance, dg.DagsterRunStatus.STARTED, "recent")
+    for run in instance.get_runs():
+        instance.report_run_failed(run)
+    run_in(instance, dg.DagsterRunStatus.STARTING, "recent")
+    end_lost_runs(instance, database, "code.sock", alone=True)
+    result = tick(instance, database)
+    assert not result.run_requests
+    assert "2 runs failed" in str(result.skip_reason)
 
 
 def test_what_older_rules_decided_is_put_back_into_the_queue_once(
