@@ -86,7 +86,7 @@ def measure(
         "GITHUB_WEBHOOK_SECRET": SECRET,
     }
     command = ["-m", "webhook_receiver"]
-    with process(command, port, log, preexec=_few_descriptors, **environment) as server:
+    with process(command, port, log, environment, _few_descriptors) as server:
         time.sleep(1.0)  # the database is connected, and what the start took is settled
         honest = ["bench.attack_honest", "--port", str(port), "--secret", SECRET]
         # So that memory is compared with a receiver that has worked.

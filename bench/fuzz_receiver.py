@@ -300,10 +300,12 @@ def run(home: Path, given: argparse.Namespace) -> bool:
             ["-m", "webhook_receiver"],
             port,
             home / "log",
-            LIGHTFAST_HOME=str(home),
-            LIGHTFAST_RECEIVER_PORT=str(port),
-            ENCRYPTION_KEY=KEY,
-            **settings,
+            {
+                "LIGHTFAST_HOME": str(home),
+                "LIGHTFAST_RECEIVER_PORT": str(port),
+                "ENCRYPTION_KEY": KEY,
+                **settings,
+            },
         ) as server:
             while asyncio.run(ask(port, b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n")) != "200":
                 time.sleep(0.05)

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,8 @@ def process(
     command: list[str],
     port: int,
     log: Path,
+    environment: Mapping[str, str],
     preexec: Callable[[], None] | None = None,
-    **environment: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a server until the block ends; the block begins when it accepts connections."""
     with log.open("ab") as stream:
@@ -128,9 +128,11 @@ def measure(home: Path, database: Database, given: argparse.Namespace) -> bool:
                     command,
                     port,
                     home / "log",
-                    LIGHTFAST_HOME=str(home),
-                    LIGHTFAST_RECEIVER_PORT=str(port),
-                    GITHUB_WEBHOOK_SECRET=SECRET,
+                    {
+                        "LIGHTFAST_HOME": str(home),
+                        "LIGHTFAST_RECEIVER_PORT": str(port),
+                        "GITHUB_WEBHOOK_SECRET": SECRET,
+                    },
                 ) as server:
                     idle = cpu_seconds(server.pid)
                     found = load(path, port, given)
@@ -173,7 +175,7 @@ def crash(home: Path, database: Database, given: argparse.Namespace) -> bool:
         "LIGHTFAST_RECEIVER_PORT": str(port),
         "GITHUB_WEBHOOK_SECRET": SECRET,
     }
-    with process(["-m", "webhook_receiver"], port, home / "log", **environment) as server:
+    with process(["-m", "webhook_receiver"], port, home / "log", environment) as server:
         client = subprocess.Popen(
             [
                 *(sys.executable, "-m", "bench.receiver_load", "--port", str(port)),

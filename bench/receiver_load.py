@@ -147,11 +147,13 @@ def main() -> None:
     parser.add_argument("--answered", type=Path, help="write the ids of answered deliveries here")
     given = parser.parse_args()
     sender = Sender(given.path, given.body_bytes, given.secret.encode(), given.answered)
+    load = run(sender, given.port, given.connections, given.seconds)
     try:
-        from uvloop import run as run_loop
+        import uvloop
     except ImportError:  # not on Windows
-        run_loop = asyncio.run
-    json.dump(run_loop(run(sender, given.port, given.connections, given.seconds)), sys.stdout)
+        json.dump(asyncio.run(load), sys.stdout)
+    else:
+        json.dump(uvloop.run(load), sys.stdout)
 
 
 if __name__ == "__main__":
