@@ -18,6 +18,7 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.embedded import EmbeddedPostgres, Lease
 from lightfast_pipelines.store.migrate import migrate
 from tests import depth  # noqa: F401 - registers hypothesis's profiles
+from tests.programs import Programs, programs_of_a_test
 
 settings.load_profile("quick")
 
@@ -37,6 +38,13 @@ def no_dagster_instance_of_an_earlier_test() -> None:
     remembered = sys.modules.get("dagster._core.storage.defs_state.base")
     if remembered is not None:
         remembered._current_storage.set(None)
+
+
+@pytest.fixture
+def programs() -> Iterator[Programs]:
+    """Starts programs that end with the test, also where it fails."""
+    with programs_of_a_test() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -27,11 +28,15 @@ from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.store.private_folders import make_private
 
 GRACE_SECONDS = warden.GRACE_SECONDS
-# How long a dead child stays dead, by how often it died lately; who dies more often is given up.
-PAUSES = (0.0, 1.0, 2.0, 4.0)
+# A child is started again at once, and where it dies again before it ran for STEADY_SECONDS after a
+# pause that doubles. Five deaths within a minute mean that it cannot run at all; one that dies more
+# slowly gets some work done in between and is tried for ever.
 MOST_DEATHS = 5
 DEATHS_WITHIN_SECONDS = 60.0
-VITAL_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 600.0
+LONGEST_PAUSE_SECONDS = 300.0
+# Of one that is vital: what it does not take meanwhile comes again late or never.
+VITAL_LONGEST_PAUSE_SECONDS = 30.0
 LOG_BYTES = 5 * 1024 * 1024
 KEPT_LOGS = 3
 TAIL_LINES = 12
@@ -92,6 +97,13 @@ class Child:
     """Tried again for ever, however often it dies."""
     before_restart: Callable[[], None] | None
     deaths: deque[float] = field(default_factory=deque)
+    """When it died, within the last minute."""
+    deaths_in_a_row: int = 0
+    """How often it died since it last ran for STEADY_SECONDS."""
+    deaths_in_all: int = 0
+    died_last: datetime | None = None
+    alive_since: float | None = None
+    """Since when it was seen alive, by the clock of `mend`."""
     again_at: float | None = None
     """When it is started again, while it is dead."""
     is_given_up: bool = False
@@ -122,8 +134,11 @@ class Child:
 class Children:
     """The processes of one `up`. Each has a process group of its own: Ctrl-C reaches us alone."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(
+        self, logs: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._logs = logs
+        self._clock = clock
         self._running: list[Child] = []
         self._mark = secrets.token_hex(8)
         self._warden: subprocess.Popen[bytes] | None = None
@@ -170,12 +185,14 @@ class Children:
             if child.is_given_up:
                 continue
             if child.again_at is None:
+                if child.alive_since is None:
+                    child.alive_since = now
                 if child.is_alive() and (child.works is None or child.works(child.process)):
                     continue
                 self._bury(child, now)
             if child.again_at is not None and now >= child.again_at:
-                child.again_at = None
                 child.process = child.start()
+                child.again_at, child.alive_since = None, now
                 say(f"{child.name} is started again")
 
     def _bury(self, child: Child, now: float) -> None:
@@ -186,15 +203,22 @@ class Children:
         child.deaths.append(now)
         while now - child.deaths[0] > DEATHS_WITHIN_SECONDS:
             child.deaths.popleft()
+        ran = 0.0 if child.alive_since is None else now - child.alive_since
+        child.deaths_in_a_row = 1 if ran >= STEADY_SECONDS else child.deaths_in_a_row + 1
+        child.deaths_in_all += 1
+        child.died_last = self._clock()
         if child.before_restart is not None:
             child.before_restart()
         count = len(child.deaths)
-        if count < MOST_DEATHS:
-            child.again_at = now + PAUSES[min(count, len(PAUSES)) - 1]
+        if child.is_vital or count < MOST_DEATHS:
+            pause = _pause(child)
+            child.again_at = now + pause
             say(epitaph)
-        elif child.is_vital:
-            child.again_at = now + VITAL_PAUSE_SECONDS
-            say(f"{epitaph}\n{child.name} is tried again in {VITAL_PAUSE_SECONDS:.0f} s")
+            if child.deaths_in_a_row > 1:
+                say(
+                    f"{child.name} ended {child.deaths_in_a_row} times in a row, and did not run for "
+                    f"{STEADY_SECONDS / 60:.0f} minutes in between: it is started again in {pause:.0f} s"
+                )
         else:
             child.is_given_up = True
             say(
@@ -214,6 +238,10 @@ class Children:
             else "restarting"
             for child in self._running
         }
+
+    def deaths(self) -> dict[str, str]:
+        """Of each child that died, however long ago: how often, when last, and what follows."""
+        return {child.name: _deaths(child) for child in self._running if child.died_last}
 
     def pid_of(self, name: str) -> int:
         return self._named(name).process.pid
@@ -290,6 +318,23 @@ class Children:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+
+def _pause(child: Child) -> float:
+    """Seconds until it is started again: 0, 1, 2, 4 and so on."""
+    longest = VITAL_LONGEST_PAUSE_SECONDS if child.is_vital else LONGEST_PAUSE_SECONDS
+    if child.deaths_in_a_row == 1:
+        return 0.0
+    return min(2.0 ** min(child.deaths_in_a_row - 2, 16), longest)
+
+
+def _deaths(child: Child) -> str:
+    assert child.died_last is not None
+    row = f", {child.deaths_in_a_row} of them in a row" if child.deaths_in_a_row > 1 else ""
+    text = f"{child.deaths_in_all}{row}; last at {child.died_last:%Y-%m-%d %H:%M:%S} UTC"
+    if child.is_given_up:
+        return f"{text}, and not started again"
+    return f"{text}, started again after {_pause(child):.0f} s; see {child.log}"
 
 
 def _start(

@@ -33,8 +33,11 @@ def status(as_json: AsJson = False) -> None:
             "database": database.describe(),
             **read_status(conn, datetime.now(UTC)),
         }
-    if parts := noted(settings().home.resolve()):
-        found["lightfast up"] = parts
+    stack = noted(settings().home.resolve())
+    if stack.states:
+        found["lightfast up"] = stack.states
+    if stack.deaths:
+        found["deaths under lightfast up"] = stack.deaths
     if as_json:
         print_json(found)
         return

@@ -63,7 +63,7 @@ class Stack:
             try:
                 self.children.mend()
                 self.children.rotate_logs()
-                note(self.home, self.children.states())
+                note(self.home, self.children.states(), self.children.deaths())
             except OSError as error:
                 # A full disk, or no process to be had: the receiver must not end for that.
                 if trouble != str(error):

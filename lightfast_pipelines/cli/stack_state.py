@@ -6,6 +6,7 @@ import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lightfast_pipelines.cli.root import Failure
@@ -30,9 +31,17 @@ def alone(home: Path) -> Iterator[None]:
             (home / _FILE).unlink(missing_ok=True)
 
 
-def note(home: Path, states: Mapping[str, str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What each part does, and of those that died how often and when; empty where no stack runs."""
+
+    states: dict[str, str] = field(default_factory=dict)
+    deaths: dict[str, str] = field(default_factory=dict)
+
+
+def note(home: Path, states: Mapping[str, str], deaths: Mapping[str, str]) -> None:
     """Keeps what each part does; a file that is read meanwhile is whole."""
-    text = json.dumps(states)
+    text = json.dumps({"states": {**states}, "deaths": {**deaths}})
     path = home / _FILE
     if path.exists() and path.read_text() == text:
         return
@@ -41,18 +50,18 @@ def note(home: Path, states: Mapping[str, str]) -> None:
     fresh.replace(path)
 
 
-def noted(home: Path) -> dict[str, str]:
-    """What each part of this home's stack does; empty where none runs, however it ended."""
+def noted(home: Path) -> Noted:
+    """What each part of this home's stack does; nothing where none runs, however it ended."""
     try:
         with (home / _LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return {}
+        return Noted()
     except FileNotFoundError:
-        return {}
+        return Noted()
     except BlockingIOError:
         pass
     try:
-        states: dict[str, str] = json.loads((home / _FILE).read_text())
+        found: dict[str, dict[str, str]] = json.loads((home / _FILE).read_text())
     except FileNotFoundError:  # it is just starting
-        return {}
-    return states
+        return Noted()
+    return Noted(**found)

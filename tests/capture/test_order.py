@@ -20,6 +20,7 @@ from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.inbox import Delivery
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, workspace_with
 from tests.depth import examples, size
+from tests.programs import Programs
 from tests.providers.github import payloads as github
 
 OLDER = "2024-03-01T00:00:00Z"
@@ -150,7 +151,7 @@ with psycopg.connect(sys.argv[1]) as conn:
 
 
 def test_a_capture_killed_at_any_point_is_finished_by_the_next(
-    new_database: Callable[[], Database],
+    new_database: Callable[[], Database], programs: Programs
 ) -> None:
     chance = Random(11)
     with new_database().connect() as conn:
@@ -163,8 +164,8 @@ def test_a_capture_killed_at_any_point_is_finished_by_the_next(
         workspace_with(conn, "shop", 1, 2)
         receive(conn, STORY)
         for _ in range(size(4, 10)):
-            child = subprocess.Popen(
-                [sys.executable, "-c", _CHILD, database.url()], stdout=subprocess.PIPE, text=True
+            child = programs.start(
+                [sys.executable, "-c", _CHILD, database.url()], stdout=subprocess.PIPE
             )
             assert child.stdout is not None
             for _ in range(chance.randint(0, 2)):

@@ -18,6 +18,7 @@ from lightfast_pipelines import settings as settings_module
 from lightfast_pipelines.store.database import Database
 from tests.cli.conftest import Lightfast
 from tests.depth import size
+from tests.programs import Programs
 from tests.servers.github import TOKEN, GitHubServer
 from tests.servers.github_world import World
 from tests.servers.serving import Fault, Served, serve
@@ -231,6 +232,7 @@ def test_a_process_killed_again_and_again_at_random_points_ends_in_the_same_rows
     world: World,
     new_database: Callable[[], Database],
     monkeypatch: pytest.MonkeyPatch,
+    programs: Programs,
 ) -> None:
     command = [sys.executable, "-c", "from lightfast_pipelines.cli import app; app()"]
     command += ["backfill", *ASKED]
@@ -238,7 +240,7 @@ def test_a_process_killed_again_and_again_at_random_points_ends_in_the_same_rows
     killed = 0
     kills = size(2, 10)
     for _ in range(kills):
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        child = programs.start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
         pages = len(server.asked) + chance.randint(2, 9)
         while child.poll() is None and len(server.asked) < pages and time.monotonic() < deadline:

@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -16,7 +18,9 @@ from lightfast_pipelines.cli import warden
 from lightfast_pipelines.cli.children import Children, Stop, stop_on_signals
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.stack import free_port
+from tests.programs import Programs, programs_of_a_test
 
+NOW = datetime(2026, 5, 1, 10, 0, tzinfo=UTC)
 SLEEP = "import time; time.sleep(300)"
 
 
@@ -25,8 +29,11 @@ def python(code: str) -> list[str]:
 
 
 @pytest.fixture
-def children(tmp_path: Path) -> Children:
-    return Children(tmp_path / "logs")
+def children(tmp_path: Path) -> Iterator[Children]:
+    """Ended with all that they started, also where a test fails."""
+    made = Children(tmp_path / "logs", lambda: NOW)
+    yield made
+    made.end()
 
 
 def start(children: Children, name: str, code: str, folder: Path) -> int:
@@ -88,7 +95,6 @@ def test_a_child_that_dies_is_reported_with_its_last_words(
     start(children, "receiver", "import sys; sys.exit('no port for me')", tmp_path)
     with pytest.raises(Failure, match=r"(?s)receiver ended with exit code 1.*no port for me"):
         children.wait_until("it", lambda: False, stop=Stop(), timeout=20)
-    children.end()
 
 
 def test_a_log_that_grows_too_large_is_moved_aside_and_its_writer_goes_on(
@@ -113,7 +119,6 @@ def test_a_log_that_grows_too_large_is_moved_aside_and_its_writer_goes_on(
         (tmp_path / f"go-{number}").touch()
     kept = {path.name: path.read_text()[:6] for path in log.parent.iterdir() if path != log}
     assert kept == {"daemon.log.1": "line 4", "daemon.log.2": "line 3", "daemon.log.3": "line 2"}
-    children.end()
 
 
 def test_what_never_gets_ready_is_named(children: Children) -> None:
@@ -134,11 +139,10 @@ def test_children_take_sigint_even_where_we_were_started_ignoring_it(
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
-        children.end()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's parent-death signal")
-def test_children_end_when_we_are_killed_with_9(tmp_path: Path) -> None:
+def test_children_end_when_we_are_killed_with_9(programs: Programs, tmp_path: Path) -> None:
     note = tmp_path / "pid"
     code = (
         "import os, pathlib, time\n"
@@ -148,7 +152,7 @@ def test_children_end_when_we_are_killed_with_9(tmp_path: Path) -> None:
         f"pathlib.Path({str(note)!r}).write_text(f'{{child.process.pid}}\\n')\n"
         "time.sleep(300)"
     )
-    parent = subprocess.Popen(python(code))
+    parent = programs.start(python(code))
     child = psutil.Process(int(wait_for(note)))
     parent.kill()
     parent.wait()
@@ -158,7 +162,7 @@ def test_children_end_when_we_are_killed_with_9(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("killed", [signal.SIGKILL, signal.SIGQUIT, signal.SIGSEGV])
 def test_what_children_started_ends_too_when_we_are_killed(
-    tmp_path: Path, killed: signal.Signals
+    programs: Programs, tmp_path: Path, killed: signal.Signals
 ) -> None:
     """The parent-death signal does not reach it: it has a session of its own, and ignores SIGTERM."""
     note = tmp_path / "pids"
@@ -174,7 +178,7 @@ def test_what_children_started_ends_too_when_we_are_killed(
         f"children.Children(folder).start('c', {python(child)!r}, environment=dict(os.environ), folder=folder)\n"
         f"{SLEEP}"
     )
-    parent = subprocess.Popen(python(code))
+    parent = programs.start(python(code))
     family = [psutil.Process(int(pid)) for pid in wait_for(note).split()]
     parent.send_signal(killed)
     parent.wait()
@@ -228,7 +232,6 @@ def test_a_child_that_is_killed_is_started_again_and_its_orphans_end(
     said = capsys.readouterr().err
     assert "daemon was killed by signal 9" in said
     assert "last words" in said
-    children.end()
 
 
 def test_one_that_dies_again_and_again_is_given_up_and_the_others_go_on(
@@ -251,7 +254,6 @@ def test_one_that_dies_again_and_again_is_given_up_and_the_others_go_on(
     assert "no table for me" in said
     assert "ended 5 times" in said
     assert "lightfast process" in said
-    children.end()
 
 
 def test_the_receiver_is_never_given_up(children: Children, tmp_path: Path) -> None:
@@ -269,7 +271,55 @@ def test_the_receiver_is_never_given_up(children: Children, tmp_path: Path) -> N
         children.mend(turn * 40.0)
         children.mend(turn * 40.0 + 39)
     assert len(started) == 12
-    children.end()
+
+
+def test_one_that_dies_slowly_waits_longer_each_time_and_is_told_of(
+    children: Children, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(children, "daemon", "import sys; sys.exit('no table for me')", tmp_path)
+    now, pauses = 0.0, []
+    for _ in range(12):
+        children.mend(now)
+        children.join("daemon")
+        # It ran for longer than a minute, and never for ten.
+        now += 90
+        children.mend(now)
+        asked = now
+        while children.states()["daemon"] == "restarting":
+            now += 1
+            children.mend(now)
+        pauses.append(now - asked)
+    assert pauses == [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    said = capsys.readouterr().err
+    assert "daemon ended 12 times in a row" in said
+    assert "it is started again in 300 s" in said
+    assert children.deaths()["daemon"].startswith(
+        "12, 12 of them in a row; last at 2026-05-01 10:00:00 UTC, started again after 300 s"
+    )
+    # Ten minutes without a death: the next one is the first.
+    children.join("daemon")
+    now += 600
+    children.mend(now)
+    assert children.states()["daemon"] == "running"
+    assert children.deaths()["daemon"].startswith("13; last at")
+
+
+def test_a_receiver_that_dies_slowly_is_away_for_half_a_minute_at_most(
+    children: Children, tmp_path: Path
+) -> None:
+    children.start(
+        "receiver",
+        python("import sys; sys.exit(1)"),
+        environment=dict(os.environ),
+        folder=tmp_path,
+        is_vital=True,
+    )
+    for turn in range(12):
+        children.join("receiver")
+        children.mend(turn * 200.0)
+        children.mend(turn * 200.0 + 30)
+        assert children.deaths()["receiver"].startswith(f"{turn + 1}")
+    assert "started again after 30 s" in children.deaths()["receiver"]
 
 
 def test_one_that_dies_now_and_then_is_not_given_up(children: Children, tmp_path: Path) -> None:
@@ -279,7 +329,6 @@ def test_one_that_dies_now_and_then_is_not_given_up(children: Children, tmp_path
         children.mend(day * 86_400.0)
         children.mend(day * 86_400.0 + 9)
         assert children.states()["daemon"] != "given up"
-    children.end()
 
 
 def test_a_child_without_its_heart_is_started_again(children: Children, tmp_path: Path) -> None:
@@ -302,7 +351,6 @@ def test_a_child_without_its_heart_is_started_again(children: Children, tmp_path
     assert children.pid_of("code server") != first
     assert prepared == ["runs ended"]
     assert not psutil.pid_exists(first)
-    children.end()
 
 
 def test_a_warden_that_is_killed_is_replaced(children: Children, tmp_path: Path) -> None:
@@ -324,23 +372,41 @@ def wardens() -> list[psutil.Process]:
     ]
 
 
-def test_what_an_earlier_start_left_is_ended_and_nothing_else(tmp_path: Path) -> None:
+def test_what_an_earlier_start_left_is_ended_and_nothing_else(
+    programs: Programs, tmp_path: Path
+) -> None:
     def started(**variables: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(python(SLEEP), env={**os.environ, **variables})
+        return programs.start(python(SLEEP), {**os.environ, **variables})
 
     home = str(tmp_path / "home")
     left = started(LIGHTFAST_HOME=home, LIGHTFAST_STACK="gone/dagster-code-server")
     command = started(LIGHTFAST_HOME=home)
     neighbour = started(LIGHTFAST_HOME=f"{home}2", LIGHTFAST_STACK="other/dagster-code-server")
-    try:
-        assert warden.end(warden.of_home(home), grace=20) == 1
-        assert left.poll() is not None
-        assert command.poll() is None
-        assert neighbour.poll() is None
-    finally:
-        for process in (command, neighbour):
-            process.kill()
-            process.wait()
+    assert warden.end(warden.of_home(home), grace=20) == 1
+    assert left.poll() is not None
+    assert command.poll() is None
+    assert neighbour.poll() is None
+
+
+def test_what_a_tests_programs_started_ends_with_the_test(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    grandchild = (
+        "import os, pathlib, signal; signal.signal(15, signal.SIG_IGN)\n"
+        f"pathlib.Path({str(note)!r}).write_text(f'{{os.getpid()}}\\n')\n{SLEEP}"
+    )
+    # Its own parent is gone before the test fails.
+    parent = f"import subprocess; subprocess.Popen({python(grandchild)!r}, start_new_session=True)"
+
+    def a_test_that_fails() -> None:
+        with programs_of_a_test() as programs:
+            programs.start(python(parent)).wait()
+            wait_for(note)
+            pytest.fail("as a test does")
+
+    with pytest.raises(pytest.fail.Exception):
+        a_test_that_fails()
+    orphan = int(wait_for(note))
+    assert not psutil.pid_exists(orphan) or psutil.Process(orphan).status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_signal_asks_for_the_end_and_wakes_who_waits() -> None:

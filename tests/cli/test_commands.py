@@ -26,6 +26,7 @@ from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.embedded import Lease
 from lightfast_pipelines.store.locks import job_lock
 from tests.cli.conftest import Lightfast
+from tests.programs import Programs
 
 STORY = tell(date(2026, 5, 20))
 PULL = f"github:pr:{STORY.shop.id}#43"
@@ -201,7 +202,7 @@ def test_process_leaves_nothing_waiting_and_a_second_one_has_nothing_to_do(told:
     }
 
 
-def test_process_waits_while_a_run_captures(told: Lightfast) -> None:
+def test_process_waits_while_a_run_captures(told: Lightfast, programs: Programs) -> None:
     with told.database.connect() as conn, job_lock(conn, "capture", wait=True):
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         command = [
@@ -210,7 +211,7 @@ def test_process_waits_while_a_run_captures(told: Lightfast) -> None:
             "from lightfast_pipelines.cli import app; app()",
             "process",
         ]
-        waiting = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+        waiting = programs.start(command, environment, stdout=subprocess.PIPE)
         while conn.execute(
             "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
         ).fetchone() != (1,):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,9 +14,10 @@ import pytest
 from lightfast_pipelines.cli import code_server, stack
 from lightfast_pipelines.cli.children import Children, Stop
 from lightfast_pipelines.cli.root import Failure
-from lightfast_pipelines.cli.stack_state import alone, note, noted
+from lightfast_pipelines.cli.stack_state import Noted, alone, note, noted
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.partition_start import move_start_back, read_start
+from tests.programs import Programs
 from tests.servers.serving import Receive, Scope, Send, serve
 
 
@@ -78,20 +78,23 @@ def test_webserver_and_daemon_share_a_code_server_that_only_its_user_reaches(
 
 def test_what_the_parts_of_a_stack_do_is_known_only_while_it_runs(tmp_path: Path) -> None:
     states = {"receiver": "running", "dagster-daemon": "given up"}
-    assert noted(tmp_path) == {}
+    deaths = {"dagster-daemon": "5, 5 of them in a row"}
+    assert noted(tmp_path) == Noted()
     with alone(tmp_path):
-        assert noted(tmp_path) == {}
-        note(tmp_path, states)
-        assert noted(tmp_path) == states
+        assert noted(tmp_path) == Noted()
+        note(tmp_path, states, deaths)
+        assert noted(tmp_path) == Noted(states, deaths)
         with pytest.raises(Failure, match="runs already"), alone(tmp_path):
             pass
-    assert noted(tmp_path) == {}
+    assert noted(tmp_path) == Noted()
     # One that was killed leaves the note, and no lock.
-    note(tmp_path, states)
-    assert noted(tmp_path) == {}
+    note(tmp_path, states, deaths)
+    assert noted(tmp_path) == Noted()
 
 
-def test_a_code_server_whose_own_process_died_is_not_alive(tmp_path: Path) -> None:
+def test_a_code_server_whose_own_process_died_is_not_alive(
+    programs: Programs, tmp_path: Path
+) -> None:
     note_of_pids = tmp_path / "pids"
     holder = (
         "import pathlib, os, time\n"
@@ -104,19 +107,15 @@ def test_a_code_server_whose_own_process_died_is_not_alive(tmp_path: Path) -> No
         f"subprocess.Popen([sys.executable, '-c', {holder!r}, 'grpc']).wait()\n"
         "time.sleep(300)"
     )
-    process = subprocess.Popen([sys.executable, "-c", server])
-    try:
-        has_code = code_server.HasCode()
-        children = Children(tmp_path / "logs")
+    process = programs.start([sys.executable, "-c", server])
+    has_code = code_server.HasCode()
+    children = Children(tmp_path / "logs")
 
-        def written() -> bool:
-            return note_of_pids.exists() and note_of_pids.read_text().endswith("\n")
+    def written() -> bool:
+        return note_of_pids.exists() and note_of_pids.read_text().endswith("\n")
 
-        children.wait_until("it", written, stop=Stop(), timeout=20)
-        assert has_code(process)
-        os.kill(int(note_of_pids.read_text()), signal.SIGKILL)
-        children.wait_until("its end", lambda: not has_code(process), stop=Stop(), timeout=20)
-        assert process.poll() is None
-    finally:
-        process.kill()
-        process.wait()
+    children.wait_until("it", written, stop=Stop(), timeout=20)
+    assert has_code(process)
+    os.kill(int(note_of_pids.read_text()), signal.SIGKILL)
+    children.wait_until("its end", lambda: not has_code(process), stop=Stop(), timeout=20)
+    assert process.poll() is None

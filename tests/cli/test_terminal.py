@@ -6,7 +6,6 @@ import ast
 import json
 import os
 import pty
-import subprocess
 import sys
 import unicodedata
 from pathlib import Path
@@ -17,6 +16,7 @@ from lightfast_pipelines.cli.console import on_one_line, printable
 from tests.capture.deliveries import capture_all, delivery, receive
 from tests.capture.told import linked, told
 from tests.cli.conftest import Lightfast
+from tests.programs import Programs
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
 
@@ -129,11 +129,13 @@ def test_json_loses_nothing_and_prints_nothing_that_a_terminal_obeys(lightfast: 
         assert CLEARS_IN_ONE in again or TURNED in again
 
 
-def test_a_terminal_itself_gets_no_command_out_of_a_title(lightfast: Lightfast) -> None:
+def test_a_terminal_itself_gets_no_command_out_of_a_title(
+    lightfast: Lightfast, programs: Programs
+) -> None:
     """A real one: there the tables are drawn by another library."""
     _attack(lightfast)
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
+    command = programs.start(
         [
             sys.executable,
             "-c",
@@ -141,20 +143,20 @@ def test_a_terminal_itself_gets_no_command_out_of_a_title(lightfast: Lightfast) 
             "why",
             "github:pr:1#1",
         ],
+        {**os.environ, "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={**os.environ, "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"},
-    ) as command:
-        os.close(theirs)
-        written = b""
-        # A pseudo-terminal whose other side is gone says so by an error.
-        try:
-            while part := os.read(ours, 65_536):
-                written += part
-        except OSError:
-            pass
-        assert command.wait() == 0
+    )
+    os.close(theirs)
+    written = b""
+    # A pseudo-terminal whose other side is gone says so by an error.
+    try:
+        while part := os.read(ours, 65_536):
+            written += part
+    except OSError:
+        pass
+    assert command.wait() == 0
     os.close(ours)
     text = written.decode().replace("\r\n", "\n")
     assert r"\x1b[2J" in text.replace("\n", "")

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lightfast_pipelines.cli import warden
 from tests.depth import is_deep
 
 COMMAND = [str(Path(sys.executable).parent / "lightfast")]
@@ -59,7 +60,7 @@ Start = Callable[[list[str], Path], "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
-def start(environment: dict[str, str]) -> Iterator[Start]:
+def start(home: Path, environment: dict[str, str]) -> Iterator[Start]:
     """Starts a command and returns once it says that everything is up; ends what is left of it."""
     started: list[subprocess.Popen[bytes]] = []
 
@@ -72,10 +73,13 @@ def start(environment: dict[str, str]) -> Iterator[Start]:
         wait_for(lambda: "Ctrl-C ends everything" in said.read_text(), process, said)
         return process
 
-    yield begin
-    for process in started:
-        process.kill()
-        process.wait()
+    try:
+        yield begin
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+        warden.end(warden.of_home(str(home)))
 
 
 def wait_for(told: Callable[[], bool], process: subprocess.Popen[bytes], said: Path) -> None:

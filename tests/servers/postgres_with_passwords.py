@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -79,7 +80,8 @@ def postgres_with_passwords() -> Iterator[int]:
                 time.sleep(0.02)
             yield port
         finally:
-            server.terminate()
+            # By SIGTERM it would wait for the sessions that a failing test leaves open.
+            server.send_signal(signal.SIGINT)
             server.wait()
     finally:
         shutil.rmtree(folder)

@@ -111,11 +111,11 @@ class Home:
 
     def close(self) -> None:
         """Ends everything the test started."""
-        for lease in self.leases:
-            lease.release()
         for client in self.clients:
             client.kill()
             client.communicate()
+        for lease in self.leases:
+            lease.release()
         assert self.server().stop(force=True)
 
     def remove(self) -> None:
