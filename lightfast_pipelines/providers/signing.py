@@ -5,14 +5,13 @@ Which bytes are signed, and how the header is written, each provider says itself
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from collections.abc import Sequence
 
 from lightfast_pipelines.providers.contract import Secret
 
-_HEX = re.compile(r"[0-9A-Fa-f]+")
+_HEX_DIGITS = {"sha1": re.compile("[0-9A-Fa-f]{40}"), "sha256": re.compile("[0-9A-Fa-f]{64}")}
 
 
 def digest(signed: bytes, secret: bytes, algorithm: str) -> str:
@@ -28,10 +27,9 @@ def signer(
     Every secret is tried, whichever fits, so that the time taken does not tell which one did.
     An empty secret never verifies: anybody could sign with it.
     """
-    found = _HEX.fullmatch(digits or "")
-    if found is None or len(found[0]) != 2 * hashlib.new(algorithm).digest_size:
+    if digits is None or not _HEX_DIGITS[algorithm].fullmatch(digits):
         return None
-    given = bytes.fromhex(found[0])
+    given = bytes.fromhex(digits)
     name: str | None = None
     for secret in secrets:
         fits = hmac.compare_digest(hmac.digest(secret.value, signed, algorithm), given)

@@ -206,4 +206,8 @@ def _chunks(deliveries: Iterable[Delivery]) -> Iterator[list[Delivery]]:
 
 
 def _headers_json(headers: Mapping[str, str]) -> str:
+    # One look at all of them together; a provider's own headers are ASCII.
+    together = "".join([*headers, *headers.values()])
+    if together.isascii() and "\0" not in together:
+        return msgspec.json.encode(dict(headers)).decode()
     return msgspec.json.encode({storable(n): storable(v) for n, v in headers.items()}).decode()
