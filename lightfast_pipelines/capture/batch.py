@@ -59,7 +59,6 @@ from lightfast_pipelines.store.locks import share_routing
 _log = logging.getLogger(__name__)
 
 _TIME_LIMIT = TimeLimit()
-_LEISURE = 10
 # Batches that fail one after the other before anything was ever captured here: then the machine is at
 # fault, or the next run finds out, as it takes smaller batches.
 _MOST_UNPROVEN = 4
@@ -242,7 +241,7 @@ class _Batches:
     def _others_go_through(self, raws: Sequence[RawPayload]) -> bool | None:
         def try_out(probe: RawPayload) -> None:
             # Leisurely: where a busy machine is slow, that is no payload's fault either.
-            with within(self._conn, _LEISURE * self._seconds([probe])):
+            with within(self._conn, self._time_limit.leisure * self._seconds([probe])):
                 capture_batch(self._conn, [probe], self._now, KeptReadings())
 
         return others_go_through(self._conn, raws, try_out)

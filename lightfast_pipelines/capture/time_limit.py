@@ -34,6 +34,7 @@ class OutOfTime(Exception):
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
     """Seconds that a batch may take: some for itself, for each of its rows and for each MiB of them.
+    What is only tried, to see whether the machine is well, may take `leisure` times as long.
 
     A hundred times what batches take on a small machine. One that is slower still loses nothing by
     it: what did not end in time is taken again in smaller batches.
@@ -42,6 +43,7 @@ class TimeLimit:
     batch: float = 30.0
     row: float = 0.1
     mebibyte: float = 5.0
+    leisure: float = 10.0
 
     def of(self, rows: int, size: int) -> float:
         return self.batch + rows * self.row + size / _MIB * self.mebibyte

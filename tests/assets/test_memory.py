@@ -10,7 +10,6 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from lightfast_pipelines import settings as settings_module
 from lightfast_pipelines.assets import _turn
 from lightfast_pipelines.assets._days import Moments
 from lightfast_pipelines.assets.memory import TABLES
@@ -263,17 +262,13 @@ def test_a_run_ends_well_beside_one_tenants_payloads_that_cannot_be_captured(
     instance: dg.DagsterInstance,
     database: Database,
     conn: Connection,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("LIGHTFAST_BATCH_SECONDS", "2")
-    settings_module.settings.cache_clear()
     poison.tenants(conn)
     poison.arrive(conn, list(poison.WAYS), poison=size(1, 5), every=size(4, 100))
     poison.refuse(database)
     while count(conn, "raw_queue"):
         result = run(instance, database, poison.DAY, **PENDING)
         assert result.success
-    settings_module.settings.cache_clear()
     innocent = size(1, 5) * len(poison.WAYS) * (size(4, 100) - 1)
     assert count(conn, "observations") == innocent
     dead = [letter.cause for letter in waiting_for_you(conn, now=datetime.now(UTC)).dead]

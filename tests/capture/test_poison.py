@@ -17,12 +17,12 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.waiting import waiting_for_you
 from tests.capture.deliveries import NOW, one, receive, rows
 from tests.depth import size
-from tests.poison import ATTACKER, OTHERS, WAYS, arrive, opened, refuse, tenants
+from tests.poison import ATTACKER, FOREVER, OTHERS, WAYS, arrive, opened, refuse, tenants
 
 # No honest batch takes as long, however slow the machine is.
 LIMIT = TimeLimit(batch=60.0)
-# What never ends takes all of it, several times.
-SHORT = TimeLimit(batch=2.0, row=0.05)
+# For what never ends, alone: nothing else is captured under it, and what is tried has an hour.
+SHORT = TimeLimit(batch=0.2, row=0.0, mebibyte=0.0, leisure=18_000)
 
 
 def capture_all(conn: Connection, batch_rows: int = 500, limit: TimeLimit = LIMIT) -> CaptureReport:
@@ -57,7 +57,7 @@ def test_a_poison_payload_is_one_dead_letter_and_everything_else_is_captured(
     tenants(conn)
     arrive(conn, [way], poison=poison, every=every)
     refuse(database)
-    everything(conn, limit=SHORT if way == "time" else LIMIT)
+    everything(conn)
     assert one(conn, "SELECT count(*) FROM lightfast.raw_queue") == 0
     assert sum(captured(conn).values()) == poison * (every - 1)
     dead = waiting_for_you(conn, now=NOW).dead
@@ -66,12 +66,30 @@ def test_a_poison_payload_is_one_dead_letter_and_everything_else_is_captured(
     assert {letter.command for letter in dead} == {"lightfast replay --status dlq"}
 
 
+def test_payloads_that_never_end_are_dead_after_their_attempts_and_nothing_else_is(
+    database: Database, conn: Connection
+) -> None:
+    tenants(conn)
+    refuse(database)
+    receive(conn, [opened(2, 1, "An honest issue")])
+    everything(conn)
+    receive(conn, [opened(ATTACKER, n, f"A poison {FOREVER}. {n}") for n in range(2, 4)])
+    everything(conn, limit=SHORT)
+    assert one(conn, "SELECT count(*) FROM lightfast.raw_queue") == 0
+    assert captured(conn) == {2: 1}
+    assert set(rows(conn, "SELECT attempts FROM lightfast.outcomes WHERE status = 'dlq'")) == {
+        (MOST_ATTEMPTS,)
+    }
+    for letter in waiting_for_you(conn, now=NOW).dead:
+        # Whether Postgres or Python was at work when the time was over.
+        assert re.search("statement timeout|took longer than 0.2 s", letter.cause), letter.cause
+
+
 def test_poison_of_every_kind_at_once_leaves_the_other_tenants_rows_as_they_are_without_it(
     database: Database, conn: Connection
 ) -> None:
-    ways = [way for way in WAYS if way != "time"]
     tenants(conn)
-    arrive(conn, ways, poison=size(1, 10), every=size(4, 100))
+    arrive(conn, list(WAYS), poison=size(1, 10), every=size(4, 100))
     refuse(database)
     everything(conn, batch_rows=size(10, 500))
     sent = rows(
@@ -89,8 +107,8 @@ def test_poison_of_every_kind_at_once_leaves_the_other_tenants_rows_as_they_are_
         reason
         for (reason,) in rows(conn, "SELECT reason FROM lightfast.outcomes WHERE status = 'dlq'")
     ]
-    assert len(reasons) == len(ways) * size(1, 10)
-    for way in ways:
+    assert len(reasons) == len(WAYS) * size(1, 10)
+    for way in WAYS:
         assert any(WAYS[way][1] in reason for reason in reasons), way
 
 

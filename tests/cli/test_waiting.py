@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import shlex
 
-import pytest
-
-from lightfast_pipelines import settings as settings_module
 from lightfast_pipelines.store.waiting import waiting_for_you
 from tests import poison
 from tests.capture.deliveries import capture_all, workspace_with
@@ -33,10 +30,8 @@ def test_the_command_shown_links_what_waits(lightfast: Lightfast) -> None:
 
 
 def test_process_captures_all_but_the_poison_which_waiting_lists_and_replay_takes_up(
-    lightfast: Lightfast, monkeypatch: pytest.MonkeyPatch
+    lightfast: Lightfast,
 ) -> None:
-    monkeypatch.setenv("LIGHTFAST_BATCH_SECONDS", "2")
-    settings_module.settings.cache_clear()
     with lightfast.database.connect() as conn:
         poison.tenants(conn)
         poison.arrive(conn, list(poison.WAYS), poison=size(1, 5), every=size(4, 100))
