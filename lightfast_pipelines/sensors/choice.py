@@ -5,7 +5,7 @@ The facts it needs are read in `new_payloads.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal
@@ -17,6 +17,9 @@ Kind = Literal["recent", "backlog"]
 # Dagster writes two events an asset and day, the first of them before the next tick can begin: a
 # range of 92 days costs it some seconds.
 MAX_RANGE_DAYS = 92
+
+OLDEST_DAY = -3
+"""Beside the lanes of the queue, whose turn it is: the oldest day, where no delivery waits on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,44 @@ class AtWork:
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """Whose older days are next: by lane of the queue the oldest day that waits, and the number of the
+    latest request that began for it (none yet: 0)."""
+
+    oldest: Mapping[int, date] = field(default_factory=dict)
+    served: Mapping[int, int] = field(default_factory=dict)
+
+    def after(self, lane: int) -> dict[int, int]:
+        """The numbers after a request for this lane. Who has nothing that waits begins anew, or there
+        would be one for each tenant there ever was."""
+        latest = max(self.served.values(), default=0)
+        kept = {one: turn for one, turn in self.served.items() if one in {*self.oldest, OLDEST_DAY}}
+        return {**kept, lane: latest + 1}
+
+    def next_lane(self, days: Sequence[DayWork]) -> int | None:
+        """The lane whose turn is longest ago of those that have a delivery on these days, whose oldest
+        has a turn of its own if it is no lane's; None without days."""
+        waiting = {day.day for day in days}
+        lanes = {lane for lane, day in self.oldest.items() if day in waiting}
+        if days and days[0].day not in {self.oldest[lane] for lane in lanes}:
+            lanes.add(OLDEST_DAY)
+        return min(
+            lanes,
+            key=lambda lane: (self.served.get(lane, 0), lane == OLDEST_DAY, lane),
+            default=None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A run over the days from `first` to `last`, both included."""
 
     kind: Kind
     first: date
     last: date
+
+
+_NO_TURNS = Turns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +88,21 @@ class Choice:
     reason: str = ""
     unreachable: tuple[date, ...] = field(default=())
     """Days that wait and are no partition."""
+    served: int | None = None
+    """The lane for which the request of older days begins where it does."""
 
 
 def choose_ranges(
-    work: Sequence[DayWork], *, first_day: date, today: date, run_rows: int, at_work: AtWork
+    work: Sequence[DayWork],
+    *,
+    first_day: date,
+    today: date,
+    run_rows: int,
+    at_work: AtWork,
+    turns: Turns = _NO_TURNS,
 ) -> Choice:
-    """Today and yesterday as one run, then the oldest waiting days as one range.
+    """Today and yesterday as one run, then older waiting days as one range. It begins at the oldest day
+    of the tenant whose turn it is, or one with a year to capture would hold all later days back.
 
     A range stops at `run_rows` rows or 92 days, so that a run finishes the days it names; it may
     name days without work between those with. Days to come, which a clock that was ahead has left,
@@ -84,7 +128,10 @@ def choose_ranges(
     recent = [day for day in days if day.day >= today - timedelta(days=1)]
     # While one run embeds and clusters, the next captures: each stage has a lock of its own.
     busy = "capture" in at_work.held
-    backlog = [] if busy else days[: len(days) - len(recent)]
+    older = [] if busy else days[: len(days) - len(recent)]
+    lane = turns.next_lane(older)
+    begins = turns.oldest.get(lane) if lane is not None else None
+    backlog = [day for day in older if begins is None or day.day >= begins]
     candidates: list[tuple[Kind, Sequence[DayWork]]] = [
         ("recent", recent),
         ("backlog", _oldest(backlog, run_rows)),
@@ -94,7 +141,8 @@ def choose_ranges(
         for kind, chosen in candidates
         if chosen and kind not in at_work.queued | at_work.waiting_to_capture
     ]
-    return Choice(tuple(requests), "" if requests else _left_out(at_work), unreachable)
+    served = lane if any(request.kind == "backlog" for request in requests) else None
+    return Choice(tuple(requests), "" if requests else _left_out(at_work), unreachable, served)
 
 
 def _as_of(today: date, work: Sequence[DayWork]) -> list[DayWork]:
@@ -114,7 +162,7 @@ def _as_of(today: date, work: Sequence[DayWork]) -> list[DayWork]:
 
 
 def _oldest(days: Sequence[DayWork], run_rows: int) -> list[DayWork]:
-    """The oldest days that one run can finish; at least one."""
+    """The first of these days that one run can finish; at least one."""
     chosen: list[DayWork] = []
     rows = 0
     for day in days:

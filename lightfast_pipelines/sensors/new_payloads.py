@@ -5,12 +5,13 @@ else. What to ask for is decided in `choice.py`.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
+from lightfast_pipelines.capture.lanes import NOT_LOOKED_AT, look
 from lightfast_pipelines.capture.requeue import requeue_outdated
 from lightfast_pipelines.capture.versions import Rules, current_rules
 from lightfast_pipelines.jobs.memory import JOB, memory
@@ -22,12 +23,18 @@ from lightfast_pipelines.resources.database import (
     waiting_to_capture,
 )
 from lightfast_pipelines.resources.models import Embedder
-from lightfast_pipelines.sensors.choice import AtWork, Choice, Request, choose_ranges
+from lightfast_pipelines.sensors.choice import (
+    AtWork,
+    Choice,
+    Request,
+    Turns,
+    choose_ranges,
+)
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_locks, present
 from lightfast_pipelines.store.partition_start import move_start_back
-from lightfast_pipelines.store.pending import STAGE_LOCKS, days_with_work
+from lightfast_pipelines.store.pending import STAGE_LOCKS, days_with_work, oldest_days
 
 # Dagster gives a tick a minute; what takes longer than this is told as a failed tick instead.
 TICK_QUERY_SECONDS = 20
@@ -46,8 +53,8 @@ _NOT_BEGUN = [
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Every 10 s: asks for a run of the days that have work: first today and yesterday, then the "
-        "oldest that wait, as one range."
+        "Every 10 s: asks for a run of the days that have work: first today and yesterday, then a "
+        "range of older ones, which begins where the workspace has work whose turn it is."
     ),
 )
 def new_payloads(
@@ -87,12 +94,32 @@ def _choose(
     begin_early_enough(conn, [day.day for day in work.days], first_day())
     if exactly and not any(day.unembedded or day.unclustered for day in work.days):
         cursor["rules"] = rules.name
-    return choose_ranges(
+    at_work = _at_work(conn, instance, now)
+    turns = _turns(conn, cursor, now.date()) if "capture" not in at_work.held else Turns()
+    choice = choose_ranges(
         work.days,
         first_day=first_day(),
         today=now.date(),
         run_rows=settings().run_rows,
-        at_work=_at_work(conn, instance, now),
+        at_work=at_work,
+        turns=turns,
+    )
+    if choice.served is not None:
+        cursor["turns"] = turns.after(choice.served)
+    return choice
+
+
+def _turns(conn: Connection, cursor: Mapping[str, Any], today: date) -> Turns:
+    """Whose older days wait, while nobody captures: so nothing of the queue is locked."""
+    before = today - timedelta(days=1)
+    oldest = oldest_days(conn, before)
+    if None in oldest:
+        look(conn)
+        oldest = oldest_days(conn, before)
+    conn.commit()
+    return Turns(
+        {NOT_LOOKED_AT if lane is None else lane: day for lane, day in oldest.items()},
+        {int(lane): turn for lane, turn in cursor.get("turns", {}).items()},
     )
 
 

@@ -152,6 +152,19 @@ def waiting(conn: Connection, *, model: str, cluster_rule_version: int) -> Waiti
     return Waiting(*row)
 
 
+def oldest_days(conn: Connection, before: date) -> dict[int | None, date]:
+    """Lane of the queue (None: not looked at yet) -> the first of its days that wait, if before that."""
+    return dict(
+        conn.execute(
+            """
+            SELECT lane, min(partition_date) FROM lightfast.raw_queue
+            WHERE partition_date < %s GROUP BY lane
+            """,
+            (before,),
+        ).fetchall()
+    )
+
+
 def queued(conn: Connection, days: Sequence[date]) -> int:
     """Deliveries of these days that wait."""
     row = conn.execute(

@@ -13,6 +13,7 @@ from lightfast_pipelines.sensors.choice import (
     AtWork,
     Choice,
     Request,
+    Turns,
     choose_ranges,
 )
 from lightfast_pipelines.store.pending import DayWork
@@ -25,9 +26,20 @@ def ago(days: int) -> date:
     return TODAY - timedelta(days=days)
 
 
-def choose(work: list[DayWork], at_work: AtWork | None = None, *, run_rows: int = 20_000) -> Choice:
+def choose(
+    work: list[DayWork],
+    at_work: AtWork | None = None,
+    *,
+    run_rows: int = 20_000,
+    turns: Turns | None = None,
+) -> Choice:
     return choose_ranges(
-        work, first_day=START, today=TODAY, run_rows=run_rows, at_work=at_work or AtWork()
+        work,
+        first_day=START,
+        today=TODAY,
+        run_rows=run_rows,
+        at_work=at_work or AtWork(),
+        turns=turns or Turns(),
     )
 
 
@@ -57,6 +69,42 @@ def test_a_year_of_waiting_days_is_a_handful_of_ranges() -> None:
             day for day in waiting if not any(r.first <= day.day <= r.last for r in requests)
         ]
     assert asked <= 5
+
+
+def test_older_days_are_asked_for_in_turns_by_tenant() -> None:
+    year = [DayWork(ago(n), deliveries=1_000) for n in range(365, 1, -1)]
+    turns = Turns({1: ago(365), 2: ago(40), 3: ago(9)})
+    begun = []
+    for _ in range(6):
+        choice = choose(year, turns=turns, run_rows=10_000)
+        [request] = choice.requests
+        begun.append(request.first)
+        assert (request.last - request.first).days <= 9
+        assert choice.served is not None
+        turns = Turns(turns.oldest, turns.after(choice.served))
+    assert begun == [ago(365), ago(40), ago(9)] * 2
+
+
+def test_an_older_day_on_which_nothing_but_a_later_stage_waits_has_its_turn() -> None:
+    work = [DayWork(ago(300), unembedded=5), *deliveries(ago(200), ago(30))]
+    turns = Turns({1: ago(200), 2: ago(30)})
+    begun = []
+    for _ in range(3):
+        choice = choose(work, turns=turns)
+        assert choice.served is not None
+        begun.append(choice.requests[0].first)
+        turns = Turns(turns.oldest, turns.after(choice.served))
+    assert begun == [ago(200), ago(30), ago(300)]
+
+
+def test_a_turn_is_not_used_up_where_nothing_is_asked_for() -> None:
+    at_work = AtWork(queued=frozenset({"backlog"}))
+    assert choose(deliveries(ago(30)), at_work, turns=Turns({1: ago(30)})).served is None
+
+
+def test_turns_are_kept_only_of_whom_something_waits() -> None:
+    turns = Turns({2: ago(30)}, {1: 4, 2: 7})
+    assert turns.after(2) == {2: 8}
 
 
 def test_a_range_names_no_more_rows_than_a_run_takes() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 
 import dagster as dg
 import pytest
@@ -17,9 +18,11 @@ from lightfast_pipelines.partitions import days_between
 from lightfast_pipelines.sensors.new_payloads import begin_early_enough, new_payloads
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.inbox import Delivery, insert_deliveries
 from lightfast_pipelines.store.locks import job_lock, presence
 from lightfast_pipelines.store.partition_start import read_start
 from lightfast_pipelines.vectors.pgvector import PgVectorIndex
+from tests import poison
 from tests.arriving import arrive, link
 
 RANGE = "dagster/asset_partition_range_"
@@ -116,6 +119,40 @@ def test_a_year_of_waiting_days_is_asked_for_in_a_handful_of_ranges(
             work_off(conn, days_between(date.fromisoformat(first), date.fromisoformat(last)))
         runs += found
     assert len(runs) <= 6
+
+
+def test_another_tenants_older_day_does_not_wait_for_a_year_of_backfill(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    def told(repository: int, number: int, ago: int) -> Delivery:
+        day = today - timedelta(days=ago)
+        at = datetime.combine(day, time(10), UTC)
+        issue = poison.opened(repository, number, "An honest issue")
+        return replace(issue, received_at=at, partition_date=day)
+
+    poison.tenants(conn)
+    insert_deliveries(conn, [told(1, ago, ago) for ago in range(2, 367)])
+    conn.commit()
+    cursor = None
+
+    def next_run() -> list[date]:
+        nonlocal cursor
+        result = tick(instance, database, cursor)
+        cursor = result.cursor
+        [(_, first, last)] = asked(result)
+        return days_between(date.fromisoformat(first), date.fromisoformat(last))
+
+    work_off(conn, next_run())
+    # Later than all that is left of the other's year, and of both providers' webhooks.
+    insert_deliveries(conn, [told(2, 1_000, 3), told(3, 1_001, 5)])
+    conn.commit()
+    work_off(conn, next_run())
+    work_off(conn, next_run())
+    waiting = conn.execute(
+        "SELECT lane, count(*) FROM lightfast.raw_queue GROUP BY lane"
+    ).fetchall()
+    assert len(waiting) == 1, "both others were captured within a run each"
+    assert waiting[0][1] > 180
 
 
 def test_a_run_left_started_by_a_killed_daemon_blocks_nothing(
