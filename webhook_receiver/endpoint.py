@@ -28,7 +28,7 @@ from webhook_receiver.body import (
 )
 from webhook_receiver.installations import InstallationKeys, InstallationSecrets
 from webhook_receiver.limits import LARGE_BODY
-from webhook_receiver.logs import log_refusal
+from webhook_receiver.logs import log_delivery, log_refusal
 from webhook_receiver.writer import Unavailable, Unstorable, Writer
 
 PREFIX = "/webhooks/"
@@ -99,7 +99,7 @@ class Webhooks:
         finally:
             line |= {"bytes": len(body), "ms": round((time.perf_counter() - started) * 1000, 1)}
             if line.get("status") == 200:
-                log.info("delivery", extra={"fields": line})
+                log_delivery(log, line)
             else:
                 log_refusal(log, _address(scope), line)
 

@@ -14,10 +14,11 @@ from webhook_receiver.limits import Limits
 METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 HEAD_END = b"\r\n\r\n"
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[\x21-\x7e]*) HTTP/1\.([01])")
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[\x21-\x7e]*) HTTP/1\.([01])\r\n")
 _HOP_BY_HOP = frozenset((b"connection", b"expect", b"upgrade"))
 _FRAMING = _HOP_BY_HOP | {b"content-length", b"transfer-encoding"}
-_FIRST_LETTERS = frozenset(b" \tcCeEtTuU")
+# Of twelve headers one or two are such: looking at each line took half of the gate's time.
+_FRAMING_LINES = re.compile(rb"\n((?:[ \t]|%b)[^\r]*)" % b"|".join(sorted(_FRAMING)), re.IGNORECASE)
 _DROPPED = re.compile(
     rb"\r\n(?:content-length|transfer-encoding|expect|connection|upgrade|http2-settings|te|trailer)"
     rb"[ \t]*:[^\r]*",
@@ -52,13 +53,12 @@ class Head:
 
 def parse_head(head: bytes, limits: Limits) -> Head:
     """Reads a whole head, which ends with an empty line. Raises Refused."""
-    lines = head.split(b"\r\n")
-    ends = len(lines) - 1
+    ends = head.count(b"\r\n")
     if head.count(b"\n") != ends or head.count(b"\r") != ends:
         raise Refused(400, "a line of the head does not end with CR LF")
     if ends - 2 > limits.max_headers:
         raise Refused(431, f"more than {limits.max_headers} headers")
-    request_line = _REQUEST_LINE.fullmatch(lines[0])
+    request_line = _REQUEST_LINE.match(head)
     if request_line is None or len(head.translate(None, _CONTROLS)) != len(head):
         raise Refused(400, "this is not HTTP/1.1")
     method, path, minor = request_line.groups()
@@ -68,11 +68,7 @@ def parse_head(head: bytes, limits: Limits) -> Head:
         raise Refused(501, "this method is not known here")
     found = Head(method, 0)
     lengths = codings = 0
-    for position in range(1, ends - 1):
-        line = lines[position]
-        # Of twelve headers two begin like one of these: the others are looked at no further.
-        if line[0] not in _FIRST_LETTERS:
-            continue
+    for line in _FRAMING_LINES.findall(head):
         name, _, value = line.partition(b":")
         name = name.lower()
         if name == b"content-length":
