@@ -54,23 +54,33 @@ _ALL_WAYS = {**WAYS, FOREVER: ("PERFORM pg_sleep(100000);", "")}
 
 def refuse(database: Database, *ways: str) -> None:
     """From now on Postgres fails for observations whose title names one of these ways."""
+    refuse_in(database, "observations", *ways)
+
+
+def refuse_in(database: Database, table: str, *ways: str) -> None:
+    """From now on Postgres fails for rows of this table that are of such an observation."""
+    title = (
+        "NEW.title"
+        if table == "observations"
+        else "(SELECT title FROM lightfast.observations WHERE id = NEW.observation_id)"
+    )
     cases = "\n".join(
-        f"WHEN NEW.title LIKE '%poison {way}.%' THEN {_ALL_WAYS[way][0]}"
+        f"WHEN {title} LIKE '%poison {way}.%' THEN {_raising(way, title)}"
         for way in ways or _ALL_WAYS
     )
     with database.connect("migrator", autocommit=True) as owner:
-        owner.execute("CREATE TABLE lightfast.indexed (value text NOT NULL)")
-        owner.execute("CREATE INDEX ON lightfast.indexed (value)")
+        owner.execute("CREATE TABLE IF NOT EXISTS lightfast.indexed (value text NOT NULL)")
+        owner.execute("CREATE INDEX IF NOT EXISTS indexed_value ON lightfast.indexed (value)")
         owner.execute("GRANT ALL ON lightfast.indexed TO lightfast_pipeline")
         owner.execute(
             """
-            CREATE FUNCTION lightfast.descend(n integer) RETURNS integer LANGUAGE plpgsql AS
-            $$ BEGIN RETURN lightfast.descend(n + 1); END $$
+            CREATE OR REPLACE FUNCTION lightfast.descend(n integer) RETURNS integer LANGUAGE plpgsql
+            AS $$ BEGIN RETURN lightfast.descend(n + 1); END $$
             """
         )
         owner.execute(
             f"""
-            CREATE FUNCTION lightfast.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+            CREATE FUNCTION lightfast.refuse_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
               CASE {cases} ELSE NULL; END CASE;
               RETURN NEW;
@@ -78,9 +88,20 @@ def refuse(database: Database, *ways: str) -> None:
             """.encode()
         )
         owner.execute(
-            "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON lightfast.observations"
-            " FOR EACH ROW EXECUTE FUNCTION lightfast.refuse()"
+            f"CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON lightfast.{table}"
+            f" FOR EACH ROW EXECUTE FUNCTION lightfast.refuse_{table}()".encode()
         )
+
+
+def _raising(way: str, title: str) -> str:
+    return _ALL_WAYS[way][0].replace("NEW.title", title)
+
+
+def allow_again(database: Database, *tables: str) -> None:
+    """Ends what `refuse_in` began."""
+    with database.connect("migrator", autocommit=True) as owner:
+        for table in tables:
+            owner.execute(f"DROP TRIGGER refuse ON lightfast.{table}".encode())
 
 
 def tenants(conn: Connection) -> None:

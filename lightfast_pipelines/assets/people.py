@@ -7,10 +7,9 @@ import dagster as dg
 
 from lightfast_pipelines.assets._metadata import table_rows, table_spec
 from lightfast_pipelines.assets._turn import turn
-from lightfast_pipelines.capture.people import decide_actors
-from lightfast_pipelines.capture.versions import CLUSTER_RULES, code_version
+from lightfast_pipelines.capture.organisations import decide_people
+from lightfast_pipelines.capture.versions import code_version
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.pending import organisations_due
 
 
 @dg.multi_asset(
@@ -30,9 +29,7 @@ def actors(
     with turn(context, database, "consolidation") as conn:
         if conn is None:
             return
-        organisations = organisations_due(conn, cluster_rule_version=CLUSTER_RULES)
-        reports = [decide_actors(conn, org, now=datetime.now(UTC)) for org in organisations]
-        conn.commit()
+        reports = decide_people(conn, now=datetime.now(UTC)).decided
         size = table_rows(conn, ["actors"])["actors"]
     yield dg.MaterializeResult(
         asset_key="actors",

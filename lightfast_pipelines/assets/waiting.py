@@ -37,7 +37,8 @@ waiting_spec = dg.AssetSpec(
     deps=["observations"],
     description=(
         "One row: something that waits for you. A resource to link, a shape that is not known, the "
-        "cause of dead letters, or names in texts that nothing answers to. `lightfast waiting` lists it too."
+        "cause of dead letters, what a later stage has given up, or names in texts that nothing answers "
+        "to. `lightfast waiting` lists it too."
     ),
     metadata={
         "dagster/column_schema": dg.TableSchema(
@@ -60,13 +61,16 @@ def waiting_for_you(database: dg.ResourceParam[Database]) -> dg.MaterializeResul
         asset_key=ASSET,
         metadata={
             FINGERPRINT: found.fingerprint,
-            "dagster/row_count": len(found.unlinked) + len(found.unknown) + len(found.dead),
+            "dagster/row_count": sum(
+                len(rows) for rows in (found.unlinked, found.unknown, found.dead, found.stuck)
+            ),
             "parked": found.deliveries["parked"],
             "dead_letters": found.deliveries["dlq"],
             "stubs_in_all": sum(one.things for one in found.stubs),
             **listing("unlinked", _with_ages(found.unlinked, now)),
             **listing("unknown", _with_ages(found.unknown, now)),
             **listing("dead", _with_ages(found.dead, now)),
+            **listing("stuck", _with_ages(found.stuck, now)),
             **listing("stubs", [asdict(one) for one in found.stubs]),
         },
     )

@@ -1,52 +1,275 @@
-"""Work over observations of several tenants, of which one that fails does not stop the others."""
+"""Work of several tenants, of which what fails stops nobody else and is not tried for ever.
+
+An error is counted against an observation or a workspace only where it came twice while other work
+went through before and after. Of an outage, of the model or of the machine, that is never true: it
+ends the run and counts against nobody. The counts stand in `store/stage_failures.py`.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 
+import psycopg
+
+from lightfast_pipelines.capture.faults import judge
+from lightfast_pipelines.capture.outcomes import mark_changed
+from lightfast_pipelines.capture.reading import describe_error
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.stage_failures import (
+    MOST_ATTEMPTS,
+    StageError,
+    StageName,
+    count_observation,
+    count_workspace,
+    failed_before,
+    forget_observations,
+    forget_workspace,
+)
 
-# Where so many fail one after the other and none goes through, it is no observation's fault.
-_MOST_FAILURES = 20
+# An observation that went through before has to go through so often in a row, as a machine that fails
+# now and then is not well either. So many of them are asked, as one may have come to fail itself.
+_IN_A_ROW = 3
+_WITNESSES = 5
+# Where so many fail one after the other and nothing ever went through, it is no observation's fault.
+_MOST_UNPROVEN = 20
 
 _log = logging.getLogger(__name__)
 
+Do = Callable[[Sequence[int]], None]
 
-class Apart:
-    """Does each page in one transaction; where it fails, in halves, down to the one that fails alone.
 
-    What fails alone is left, logged, and tried again by the next run.
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage that works on observations one by one.
+
+    `witnesses` finds some that went through earlier; `try_out` does the work of such a one once more.
     """
 
-    def __init__(self, conn: Connection, stage: str) -> None:
+    name: StageName
+    rules: str
+    witnesses: Callable[[int], Sequence[int]]
+    try_out: Callable[[int], None]
+
+
+class Apart:
+    """Does each page in one transaction; where it fails, in halves, down to the one that fails alone."""
+
+    def __init__(self, conn: Connection, stage: Stage) -> None:
+        self.failures = 0
+        """Attempts that were counted."""
         self._conn = conn
         self._stage = stage
-        self._has_done = False
-        self._errors: list[Exception] = []
+        self._lately_done: list[int] = []
+        self._failed: set[int] = set()
+        self._unproven: list[tuple[int, Do, Exception]] = []
 
-    def run(self, ids: Sequence[int], do: Callable[[Sequence[int]], None]) -> list[int]:
-        """The ids that were done. Raises the error where nothing goes through."""
-        try:
-            with self._conn.transaction():
-                do(ids)
-            self._conn.commit()
-        except Exception as error:
-            if self._conn.closed:
-                raise
-            self._conn.rollback()
-            if len(ids) > 1:
-                middle = len(ids) // 2
-                return self.run(ids[:middle], do) + self.run(ids[middle:], do)
-            self._errors.append(error)
-            _log.error("%s of observation %d failed: %r", self._stage, ids[0], type(error))
-            if not self._has_done and len(self._errors) >= _MOST_FAILURES:
-                raise
+    def run(self, ids: Sequence[int], do: Do) -> list[int]:
+        """The ids that were done. Raises an error that is no observation's fault."""
+        # What failed before is tried alone, or it would break up a page in each run.
+        suspects = failed_before(self._conn, self._stage.name, ids)
+        others = [one for one in ids if one not in suspects and one not in self._failed]
+        done = self._in_halves(others, do) if others else []
+        for suspect in ids:
+            if suspect in suspects and suspect not in self._failed:
+                done += self._in_halves([suspect], do)
+        if suspects:
+            self._forget(suspects.intersection(done))
+        return done
+
+    def finish(self) -> list[int]:
+        """Looks once more at what failed while nothing was known to go through; those done now.
+
+        Raises the error where nothing went through in the meantime either.
+        """
+        unproven, self._unproven = self._unproven, []
+        done: list[int] = []
+        for observation, do, error in unproven:
+            if not self._lately_done:
+                raise error
+            done += self._judge(observation, do, error)
+        self._forget(set(done))
+        return done
+
+    def _in_halves(self, ids: Sequence[int], do: Do) -> list[int]:
+        error = self._attempt(ids, do)
+        if error is None:
+            return list(ids)
+        if len(ids) == 1:
+            return self._judge(ids[0], do, error)
+        middle = len(ids) // 2
+        return self._in_halves(ids[:middle], do) + self._in_halves(ids[middle:], do)
+
+    def _attempt(self, ids: Sequence[int], do: Do) -> Exception | None:
+        error = _error_of(self._conn, lambda: do(ids))
+        if error is None:
+            self._lately_done = [*self._lately_done, *ids][-_WITNESSES:]
+        return error
+
+    def _judge(self, observation: int, do: Do, error: Exception) -> list[int]:
+        """[observation] where it goes through now. Else it is counted, or left where nothing is known to
+        go through. Raises the error where nothing else goes through either."""
+        well = self._others_go_through()
+        if well is False:
+            raise error
+        if well is None and not _is_of_a_value(error):
+            self._failed.add(observation)
+            self._unproven.append((observation, do, error))
+            if len(self._unproven) >= _MOST_UNPROVEN:
+                raise error
             return []
-        self._has_done = True
-        return list(ids)
+        again = self._attempt([observation], do)
+        if again is None:
+            return [observation]
+        if self._others_go_through() is False:
+            raise again
+        self._failed.add(observation)
+        attempts = count_observation(
+            self._conn, self._stage.name, self._stage.rules, observation, _described(again)
+        )
+        self._conn.commit()
+        self.failures += attempts > 0
+        _log.error(
+            "%s failed for observation %d, attempt %d of %d: %s",
+            *(self._stage.name, observation, attempts, MOST_ATTEMPTS, describe_error(again)),
+        )
+        return []
 
-    def finish(self) -> None:
-        """Raises what failed where nothing at all went through."""
-        if self._errors and not self._has_done:
-            raise self._errors[0]
+    def _others_go_through(self) -> bool | None:
+        """Whether the model and the machine are well now; None where nothing ever went through."""
+        witnesses = [
+            *reversed(self._lately_done),
+            *(one for one in self._stage.witnesses(_WITNESSES) if one not in self._lately_done),
+        ]
+        self._conn.rollback()
+        if not witnesses:
+            return None
+        return any(self._goes_through(witness) for witness in witnesses[: 2 * _WITNESSES])
+
+    def _goes_through(self, witness: int) -> bool:
+        return all(
+            _error_of(self._conn, lambda: self._stage.try_out(witness), keep=False) is None
+            for _ in range(_IN_A_ROW)
+        )
+
+    def _forget(self, done: set[int]) -> None:
+        """What was decided without these is decided again."""
+        if done:
+            mark_changed(
+                self._conn, forget_observations(self._conn, self._stage.name, sorted(done))
+            )
+            self._conn.commit()
+
+
+class ByWorkspace:
+    """Does the work of one workspace after the other.
+
+    Each in a transaction of its own; without `in_one_transaction` the work commits by itself, and once
+    it is done, doing it again changes nothing.
+    """
+
+    def __init__(
+        self, conn: Connection, stage: StageName, rules: str, *, in_one_transaction: bool = True
+    ) -> None:
+        self.failures = 0
+        """Attempts that were counted."""
+        self._conn = conn
+        self._stage: StageName = stage
+        self._rules = rules
+        self._in_one_transaction = in_one_transaction
+        self._witness: Callable[[], None] | None = None
+        self._left: list[tuple[int, Callable[[], None], Exception]] = []
+
+    def run(self, workspace: int, do: Callable[[], None]) -> bool:
+        """Whether it was done and committed. `do` may be called again, for other workspaces' sake too."""
+        error = self._attempt(workspace, do)
+        if error is not None:
+            self._left.append((workspace, do, error))
+        return error is None
+
+    def finish(self) -> list[int]:
+        """Tries what failed once more, and counts what fails again; the workspaces that were not done.
+
+        Raises the error where nothing goes through at all.
+        """
+        left, self._left = self._left, []
+        failed: list[int] = []
+        unproven: list[Exception] = []
+        for workspace, do, first in left:
+            error: Exception | None = first
+            if self._witness is not None or _is_of_a_value(first):
+                error = self._attempt(workspace, do)
+            if error is None:
+                continue
+            failed.append(workspace)
+            if self._is_its_own_fault(error):
+                self._count(workspace, error)
+            else:
+                unproven.append(error)
+        if unproven and (self._witness is None or not self._witness_goes_through()):
+            raise unproven[0]
+        return failed
+
+    def _attempt(self, workspace: int, do: Callable[[], None]) -> Exception | None:
+        def work() -> None:
+            do()
+            forget_workspace(self._conn, self._stage, workspace)
+
+        error = _error_of(self._conn, work, in_one_transaction=self._in_one_transaction)
+        if error is None:
+            self._witness = do
+        return error
+
+    def _is_its_own_fault(self, error: Exception) -> bool:
+        if _is_of_a_value(error):
+            return True
+        if self._witness is None:
+            return False
+        return judge(error).of_a_payload or self._witness_goes_through()
+
+    def _witness_goes_through(self) -> bool:
+        witness = self._witness
+        return witness is not None and all(
+            _error_of(self._conn, witness, keep=False, in_one_transaction=self._in_one_transaction)
+            is None
+            for _ in range(_IN_A_ROW)
+        )
+
+    def _count(self, workspace: int, error: Exception) -> None:
+        attempts = count_workspace(
+            self._conn, self._stage, self._rules, workspace, _described(error)
+        )
+        self._conn.commit()
+        self.failures += attempts > 0
+        _log.error(
+            "%s failed for workspace %d, attempt %d of %d: %s",
+            *(self._stage, workspace, attempts, MOST_ATTEMPTS, describe_error(error)),
+        )
+
+
+def _error_of(
+    conn: Connection, do: Callable[[], None], *, keep: bool = True, in_one_transaction: bool = True
+) -> Exception | None:
+    """What `do` raises in a transaction that is committed, or with `keep` false rolled back. Raises it
+    where the connection is lost."""
+    try:
+        with conn.transaction(force_rollback=not keep) if in_one_transaction else nullcontext():
+            do()
+        conn.commit()
+    except Exception as error:
+        if conn.closed:
+            raise
+        conn.rollback()
+        return error
+    return None
+
+
+def _is_of_a_value(error: Exception) -> bool:
+    """Whether Postgres itself refused a value, so that neither the model nor the machine is at fault."""
+    return isinstance(error, psycopg.Error) and judge(error).of_a_payload
+
+
+def _described(error: Exception) -> StageError:
+    return StageError(type(error).__name__[:100], describe_error(error))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import LiteralString
 
-from lightfast_pipelines.capture.apart import Apart
+from lightfast_pipelines.capture.apart import Apart, Stage
 from lightfast_pipelines.capture.happenings import Material, read_happenings
 from lightfast_pipelines.capture.membership import cluster_row, upsert_clusters, write_members
 from lightfast_pipelines.capture.nearby import nearest_clusters
@@ -26,20 +26,29 @@ from lightfast_pipelines.domain.labels import Labeller
 from lightfast_pipelines.domain.threads import STRONG, Link, thread_keys, thread_of
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters, try_hold_clusters
+from lightfast_pipelines.store.stage_failures import observation_given_up
 
 BATCH_OBSERVATIONS = 5_000
 
+_RULES = str(RULE_VERSION)
+_GIVEN_UP: LiteralString = observation_given_up("clusters", "%(rules)s")
+
 # Of these a partial index knows: what is a member of no cluster.
-_WAITS: LiteralString = "o.cluster_id IS NULL"
+_WAITS: LiteralString = f"o.cluster_id IS NULL AND NOT {_GIVEN_UP}"
 
 # What an older rule decided, which an index finds where there is any.
 _OF_OLDER_RULES: LiteralString = f"""
 SELECT o.id, o.workspace_id, d.day
 FROM lightfast.cluster_members m JOIN lightfast.observations o ON o.id = m.observation_id
 LEFT JOIN {DAY} ON true
-WHERE m.rule_version < %(version)s AND o.id > %(after)s
+WHERE m.rule_version < %(version)s AND o.id > %(after)s AND NOT {_GIVEN_UP}
   AND (%(days)s::date[] IS NULL OR d.day = ANY(%(days)s::date[]))
 ORDER BY o.id LIMIT %(limit)s
+"""
+
+# Observations to which these rules gave a cluster.
+_WITNESSES: LiteralString = """
+SELECT observation_id FROM lightfast.cluster_members WHERE rule_version = %s LIMIT %s
 """
 
 # Strong edges one and two steps around the subjects: a pull request's other commits are two away.
@@ -93,7 +102,8 @@ WHERE c.id = n.cluster_id
 
 @dataclass(slots=True)
 class ClusterReport:
-    """`clusters` are new ones, `joined` the observations that went to one there was.
+    """`clusters` are new ones, `joined` the observations that went to one there was, `failures` the
+    attempts that failed.
 
     `days`: partition day -> observations.
     """
@@ -101,6 +111,7 @@ class ClusterReport:
     observations: int = 0
     clusters: int = 0
     joined: int = 0
+    failures: int = 0
     days: dict[date, int] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -120,7 +131,18 @@ def assign_provisional(
     began = time.monotonic()
     report = ClusterReport()
     pages = _Pages(days)
-    apart = Apart(conn, "the cluster")
+
+    def try_out(observation: int) -> None:
+        row = conn.execute(
+            "SELECT workspace_id FROM lightfast.observations WHERE id = %s", (observation,)
+        ).fetchone()
+        if row is not None:
+            _assign(conn, row[0], [observation])
+
+    def witnesses(limit: int) -> list[int]:
+        return [row[0] for row in conn.execute(_WITNESSES, (RULE_VERSION, limit))]
+
+    apart = Apart(conn, Stage("clusters", _RULES, witnesses, try_out))
     while report.observations < max_rows:
         if report.observations:
             between()
@@ -141,9 +163,14 @@ def assign_provisional(
         if progress is not None:
             progress(len(done))
     conn.commit()
-    apart.finish()
+    report.observations += len(apart.finish())
+    report.failures = apart.failures
     report.seconds = time.monotonic() - began
     return report
+
+
+def _waiting_pages() -> WaitingPages:
+    return WaitingPages(waits=_WAITS, parameters={"rules": _RULES})
 
 
 class _Pages:
@@ -156,7 +183,7 @@ class _Pages:
     def __init__(self, days: Sequence[date] | None) -> None:
         self._days = days
         self._after = 0
-        self._waiting: WaitingPages | None = WaitingPages(waits=_WAITS)
+        self._waiting: WaitingPages | None = _waiting_pages()
         self._is_patient = False
         self._left = False
 
@@ -169,7 +196,7 @@ class _Pages:
             if page:
                 return [row for row in page if row[1] in free]
             # Once more for those that were left, this time waiting for whoever holds them.
-            self._waiting = WaitingPages(waits=_WAITS) if self._left else None
+            self._waiting = _waiting_pages() if self._left else None
             self._is_patient, self._left = True, False
         return self._of_older_rules(conn, limit)
 
@@ -196,6 +223,7 @@ class _Pages:
             {
                 "after": self._after,
                 "version": RULE_VERSION,
+                "rules": _RULES,
                 "days": None if self._days is None else list(self._days),
                 "limit": limit,
             },

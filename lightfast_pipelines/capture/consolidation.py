@@ -6,28 +6,32 @@ not depend on the order in which things arrived.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import LiteralString
 
+from lightfast_pipelines.capture.apart import ByWorkspace
 from lightfast_pipelines.capture.happenings import read_happenings, read_links
 from lightfast_pipelines.capture.meaning import VectorMeaning, load_vectors
-from lightfast_pipelines.capture.membership import replace_clusters
-from lightfast_pipelines.capture.people import decide_actors
+from lightfast_pipelines.capture.membership import Written, replace_clusters
+from lightfast_pipelines.capture.organisations import decide_people
 from lightfast_pipelines.capture.ports import EmbeddingModel
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import decide, find_threads
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters
+from lightfast_pipelines.store.stage_failures import workspace_given_up
 
-_log = logging.getLogger(__name__)
+# Clusters that the page of a run shows.
+_SHOWN = 10
 
 
 @dataclass(slots=True)
 class ConsolidationReport:
-    """Counts over the workspaces decided; `moved` observations got another cluster or thread."""
+    """Counts over the workspaces decided; `moved` observations got another cluster or thread, and
+    `failures` are attempts that failed."""
 
     workspaces: int = 0
     identities: int = 0
@@ -37,14 +41,27 @@ class ConsolidationReport:
     moved: int = 0
     created: int = 0
     removed: int = 0
+    failures: int = 0
     seconds: float = 0.0
     preview: list[dict[str, object]] = field(default_factory=list)
 
 
-_DUE = """
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What was decided of one workspace."""
+
+    observations: int
+    clusters: int
+    written: Written
+    preview: list[dict[str, object]]
+
+
+_DUE: LiteralString = f"""
 SELECT w.id, w.org_id, w.slug
 FROM lightfast.consolidation_marks k JOIN lightfast.workspaces w ON w.id = k.workspace_id
-WHERE %(force)s OR k.changes <> k.consolidated OR k.rule_version < %(version)s
+WHERE w.org_id <> ALL(%(undecided)s) AND (%(force)s OR (
+  (k.changes <> k.consolidated OR k.rule_version < %(version)s)
+  AND NOT {workspace_given_up("consolidation", "w.id", "%(version)s::text")}))
 ORDER BY w.org_id, w.slug
 """
 
@@ -60,53 +77,49 @@ def consolidate(
     """Actors, then clusters of each workspace that is due (all with `force`), each its own transaction.
 
     `model` is the one whose vectors say what is alike. The caller holds the job's lock;
-    `progress` gets the number of observations of each workspace.
+    `progress` gets the number of observations of each workspace. Where it is undecided who is who,
+    clusters wait for it until that is given up.
     """
     began = time.monotonic()
     report = ConsolidationReport()
-    parameters = {"force": force, "version": RULE_VERSION}
-    organisations = sorted({org for _, org, _ in conn.execute(_DUE, parameters).fetchall()})
+    people = decide_people(conn, now=now, force=force)
+    report.identities = sum(decided.identities for decided in people.decided)
+    report.actors = sum(decided.actors for decided in people.decided)
+    # Asked only now: a merge of people makes every workspace due in which they wrote.
+    due = conn.execute(
+        _DUE,
+        {"force": force, "version": RULE_VERSION, "undecided": list(people.undecided)},
+    ).fetchall()
     conn.commit()
-    failed: list[Exception] = []
-    for organisation in organisations:
-        try:
-            people = decide_actors(conn, organisation, now=now)
-            conn.commit()
-        except Exception as error:
-            _leave(conn, failed, error, "who is who", organisation)
-            continue
-        report.identities += people.identities
-        report.actors += people.actors
-    # Asked again: a merge of people makes every workspace due in which they wrote.
-    due = conn.execute(_DUE, parameters).fetchall()
-    conn.commit()
+    decisions: dict[int, _Decided] = {}
+    apart = ByWorkspace(conn, "consolidation", str(RULE_VERSION))
     for workspace_id, org_id, slug in due:
-        try:
-            with conn.transaction():
-                observations = _consolidate(conn, workspace_id, org_id, slug, now, report, model)
-            conn.commit()
-        except Exception as error:
-            _leave(conn, failed, error, "clusters", f"{org_id}/{slug}")
-            continue
-        report.workspaces += 1
-        report.observations += observations
-        if progress is not None:
-            progress(observations)
+
+        def decide_one(
+            workspace_id: int = workspace_id, org_id: str = org_id, slug: str = slug
+        ) -> None:
+            decided = _consolidate(conn, workspace_id, org_id, slug, now, model)
+            decisions.setdefault(workspace_id, decided)
+
+        if apart.run(workspace_id, decide_one) and progress is not None:
+            progress(decisions[workspace_id].observations)
+    undecided = set(apart.finish())
+    for workspace_id, *_ in due:
+        if workspace_id not in undecided:
+            _add(report, decisions[workspace_id])
+    report.failures = people.failures + apart.failures
     report.seconds = time.monotonic() - began
-    if failed and not report.workspaces:
-        raise failed[0]
     return report
 
 
-def _leave(
-    conn: Connection, failed: list[Exception], error: Exception, what: str, whose: str
-) -> None:
-    """What fails for one tenant stays due, and is tried again with the next run."""
-    if conn.closed:
-        raise error
-    conn.rollback()
-    failed.append(error)
-    _log.error("%s of %s could not be decided: %r", what, whose, type(error))
+def _add(report: ConsolidationReport, decided: _Decided) -> None:
+    report.workspaces += 1
+    report.observations += decided.observations
+    report.clusters += decided.clusters
+    report.moved += decided.written.members
+    report.created += decided.written.created
+    report.removed += decided.written.removed
+    report.preview += decided.preview[: _SHOWN - len(report.preview)]
 
 
 def _consolidate(
@@ -115,9 +128,8 @@ def _consolidate(
     org_id: str,
     slug: str,
     now: datetime,
-    report: ConsolidationReport,
     model: EmbeddingModel,
-) -> int:
+) -> _Decided:
     hold_clusters(conn, workspace_id)
     # Read first: what capture adds from here on makes the workspace due again.
     row = conn.execute(
@@ -140,18 +152,14 @@ def _consolidate(
         """,
         (row[0] if row else 0, RULE_VERSION, workspace_id),
     )
-    report.clusters += len(clusters)
-    report.moved += written.members
-    report.created += written.created
-    report.removed += written.removed
     largest = sorted(clusters, key=lambda cluster: (-len(cluster.members), cluster.id))
-    report.preview += [
+    preview: list[dict[str, object]] = [
         {
             "label": cluster.label,
             "keywords": ", ".join(cluster.keywords),
             "workspace": slug,
             "observations": len(cluster.members),
         }
-        for cluster in largest[: 10 - len(report.preview)]
+        for cluster in largest[:_SHOWN]
     ]
-    return len(material.ids)
+    return _Decided(len(material.ids), len(clusters), written, preview)

@@ -14,19 +14,22 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, LiteralString
 
-from lightfast_pipelines.capture.apart import Apart
+from lightfast_pipelines.capture.apart import Apart, Stage
 from lightfast_pipelines.capture.outcomes import mark_changed
 from lightfast_pipelines.capture.pages import DAY, Page, WaitingPages
 from lightfast_pipelines.capture.ports import VIEWS, Embedder, VectorIndex, Vectors, View
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.stage_failures import observation_given_up
 
 # 2,000 observations are 6,000 vectors, 6 MiB; three views of the longest texts are 60 MB.
 BATCH_OBSERVATIONS = 2_000
 SUMMARY_CHARACTERS = 1_000
 
+_GIVEN_UP: LiteralString = observation_given_up("embeddings", "%(model)s")
+
 # Of these a partial index knows; capture clears the column where a text changed. What is deleted gets
 # no vector.
-_WAITS: LiteralString = "o.embedding_title_id IS NULL AND NOT o.is_deleted"
+_WAITS: LiteralString = f"o.embedding_title_id IS NULL AND NOT o.is_deleted AND NOT {_GIVEN_UP}"
 
 # What capture is rewriting right now stays pending instead of getting the vector of its old text.
 _LOCK: LiteralString = "FOR NO KEY UPDATE OF o SKIP LOCKED"
@@ -39,6 +42,7 @@ WHERE o.id > %(after)s AND NOT o.is_deleted AND NOT EXISTS (
     SELECT FROM lightfast.observation_vectors v
     WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
   )
+  AND NOT {_GIVEN_UP}
   AND (%(days)s::date[] IS NULL OR d.day = ANY(%(days)s::date[]))
 ORDER BY o.id LIMIT %(limit)s
 {_LOCK}
@@ -56,6 +60,15 @@ ORDER BY o.id
 {_LOCK}
 """
 
+# Observations that this model has embedded, and one of them.
+_WITNESSES: LiteralString = """
+SELECT observation_id FROM lightfast.observation_vectors WHERE view = 'title' AND model = %s LIMIT %s
+"""
+_WITNESS: LiteralString = """
+SELECT o.id, o.workspace_id, NULL, o.external_id, o.title, o.content
+FROM lightfast.observations o WHERE o.id = %s
+"""
+
 _NAME_VECTORS = """
 UPDATE lightfast.observations
 SET embedding_title_id = external_id || ':title',
@@ -67,9 +80,10 @@ WHERE id = ANY(%s) AND embedding_title_id IS DISTINCT FROM external_id || ':titl
 
 @dataclass(slots=True)
 class EmbeddingReport:
-    """What a run embedded. `days`: partition day -> observations."""
+    """What a run embedded, and the attempts that failed. `days`: partition day -> observations."""
 
     observations: int = 0
+    failures: int = 0
     vectors: int = 0
     days: dict[date, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -103,7 +117,20 @@ def embed_pending(
     began = time.monotonic()
     report = EmbeddingReport()
     pages = _Pages(embedder.name, days)
-    apart = Apart(conn, "the vectors")
+
+    def write(rows: Page) -> int:
+        vectors = index.upsert(_embed(embedder, rows))
+        conn.execute(_NAME_VECTORS, ([row[0] for row in rows],))
+        return vectors
+
+    def try_out(observation: int) -> None:
+        if rows := conn.execute(_WITNESS, (observation,)).fetchall():
+            write(rows)
+
+    def witnesses(limit: int) -> list[int]:
+        return [row[0] for row in conn.execute(_WITNESSES, (embedder.name, limit))]
+
+    apart = Apart(conn, Stage("embeddings", embedder.name, witnesses, try_out))
     while report.observations < max_rows:
         if report.observations:
             between()
@@ -116,10 +143,10 @@ def embed_pending(
             rows = page if len(ids) == len(page) else _again(conn, ids, embedder.name)
             if not rows:
                 return
-            report.vectors += index.upsert(_embed(embedder, rows))
-            conn.execute(_NAME_VECTORS, ([row[0] for row in rows],))
+            vectors = write(rows)
             # What was decided before these vectors were there is decided again.
             mark_changed(conn, [row[1] for row in rows])
+            report.vectors += vectors
 
         done = set(apart.run([row[0] for row in page], embed))
         report.observations += len(done)
@@ -129,7 +156,8 @@ def embed_pending(
         if progress is not None:
             progress(len(done))
     conn.commit()
-    apart.finish()
+    report.observations += len(apart.finish())
+    report.failures = apart.failures
     report.seconds = time.monotonic() - began
     return report
 
@@ -141,7 +169,10 @@ class _Pages:
         self._model = model
         self._days = days
         self._waiting: WaitingPages | None = WaitingPages(
-            waits=_WAITS, columns=", o.external_id, o.title, o.content", lock=_LOCK
+            waits=_WAITS,
+            parameters={"model": model},
+            columns=", o.external_id, o.title, o.content",
+            lock=_LOCK,
         )
         self._after = 0
 

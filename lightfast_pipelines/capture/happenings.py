@@ -21,7 +21,10 @@ FROM lightfast.observations o
 LEFT JOIN lightfast.actor_identities i ON i.id = coalesce(o.author_identity_id, o.actor_identity_id)
 LEFT JOIN lightfast.cluster_members m ON m.observation_id = o.id
 WHERE o.workspace_id = %(workspace)s
-  AND (%(ids)s::bigint[] IS NULL OR o.id = ANY(%(ids)s::bigint[]))
+  AND CASE WHEN %(ids)s::bigint[] IS NULL
+      THEN NOT EXISTS (SELECT FROM lightfast.stage_failures f
+                       WHERE f.observation_id = o.id AND f.stage = 'clusters')
+      ELSE o.id = ANY(%(ids)s::bigint[]) END
 ORDER BY o.occurred_at, o.source_id
 """
 
@@ -64,7 +67,8 @@ class Material:
 def read_happenings(
     conn: Connection, workspace_id: int, ids: Sequence[int] | None = None
 ) -> Material:
-    """The workspace's observations, or those of these ids."""
+    """Those of these ids, or all of the workspace's but what could get no cluster by itself: it would
+    take the whole workspace's decision down with it."""
     parameters = {"workspace": workspace_id, "ids": None if ids is None else list(ids)}
     names: dict[str, str] = {}
     files: dict[int, list[str]] = defaultdict(list)

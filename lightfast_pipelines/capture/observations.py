@@ -63,6 +63,17 @@ def write_observations(
     if not facts:
         return {}
     staged = stage(conn, "observations", _COLUMNS, (_row(fact, identities) for fact in facts))
+    # What a stage could not do with another text may be possible with this one.
+    conn.execute(
+        f"""
+        DELETE FROM lightfast.stage_failures f
+        USING lightfast.observations o, {staged} n
+        WHERE o.id = f.observation_id
+          AND n.workspace_id = o.workspace_id AND n.source_id = o.source_id
+          AND (n.title, n.content, n.subject_key, n.occurred_at)
+            IS DISTINCT FROM (o.title, o.content, o.subject_key, o.occurred_at)
+        """
+    )
     rows = conn.execute(
         f"""
         INSERT INTO lightfast.observations ({_QUOTED}) SELECT {_QUOTED} FROM {staged}

@@ -7,7 +7,7 @@ read, through a partial index by workspace.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any, LiteralString
 
@@ -48,8 +48,14 @@ class WaitingPages:
     """The pages of one run. Rows are (id, workspace, day, further columns)."""
 
     def __init__(
-        self, *, waits: LiteralString, columns: LiteralString = "", lock: LiteralString = ""
+        self,
+        *,
+        waits: LiteralString,
+        parameters: Mapping[str, Any],
+        columns: LiteralString = "",
+        lock: LiteralString = "",
     ) -> None:
+        self._parameters = parameters
         self._workspaces = workspaces_waiting(waits)
         self._page: LiteralString = f"""
         SELECT o.id, o.workspace_id, p.day {columns}
@@ -70,13 +76,15 @@ class WaitingPages:
     def next(self, conn: Connection, days: Sequence[date] | None, limit: int) -> Page:
         """At most `limit` rows, in order of their ids; empty where nothing waits any more."""
         while True:
-            waiting = [row[0] for row in conn.execute(self._workspaces) if row[0] not in self._done]
+            found = conn.execute(self._workspaces, self._parameters)
+            waiting = [row[0] for row in found if row[0] not in self._done]
             if not waiting:
                 return []
             served = sorted(waiting, key=lambda one: (self._pages[one], one))[:limit]
             page = conn.execute(
                 self._page,
                 {
+                    **self._parameters,
                     "workspaces": served,
                     "after": [self._after.get(one, 0) for one in served],
                     "days": None if days is None else list(days),

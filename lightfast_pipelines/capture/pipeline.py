@@ -53,6 +53,8 @@ class ProcessReport:
     workspaces: int = 0
     profiles: int = 0
     summaries: int = 0
+    failures: int = 0
+    """Attempts of stages that failed, which are bounded (store/stage_failures.py)."""
     seconds: dict[str, float] = field(default_factory=dict)
 
     def spent(self, stage: str, seconds: float) -> None:
@@ -85,12 +87,12 @@ def process(
         conn.commit()
         report = ProcessReport(what_waits(conn, embedder.name))
         while report.waits.total:
-            before = report.waits
+            before, failures = report.waits, report.failures
             _capture(conn, settings, report, progress, clock)
             _embed(conn, settings, report, progress, embedder, index_on(conn))
             _cluster(conn, settings, report, progress, clock, embedder)
             report.waits = what_waits(conn, embedder.name)
-            if report.waits == before:
+            if report.waits == before and report.failures == failures:
                 break
         _describe(conn, report, progress, clock)
     return report
@@ -151,6 +153,7 @@ def _embed(
             )
             report.embedded += done.observations
             report.vectors += done.vectors
+            report.failures += done.failures
             report.spent("embeddings", done.seconds)
             record_days(conn, "embeddings", done.days)
             conn.commit()
@@ -176,6 +179,7 @@ def _cluster(
                 between=lambda: let_others_in(conn, "clusters"),
             )
             report.assigned += done.observations
+            report.failures += done.failures
             report.spent("clusters", done.seconds)
             record_days(conn, "clusters", done.days)
             conn.commit()
@@ -185,6 +189,7 @@ def _cluster(
         progress.stage("consolidation")
         decided = consolidate(conn, model, now=clock(), progress=progress.advance)
         report.workspaces += decided.workspaces
+        report.failures += decided.failures
         report.spent("consolidation", decided.seconds)
         record_consolidation(conn)
         conn.commit()

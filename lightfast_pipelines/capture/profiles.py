@@ -16,9 +16,11 @@ from typing import Any
 
 import msgspec
 
+from lightfast_pipelines.capture.apart import ByWorkspace
 from lightfast_pipelines.capture.collaborators import COLLABORATORS
 from lightfast_pipelines.domain.profiles import RULE_VERSION, Part, Profile, profile_of
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.stage_failures import workspace_given_up
 from lightfast_pipelines.store.staging import stage
 
 
@@ -26,7 +28,8 @@ from lightfast_pipelines.store.staging import stage
 class ProfileReport:
     """`profiles` are all there are in the workspaces looked at, `written` those made anew.
 
-    `observations` counts what was read for these; `preview` holds ids and numbers.
+    `observations` counts what was read for these, `failures` the attempts that failed; `preview`
+    holds ids and numbers.
     """
 
     workspaces: int = 0
@@ -34,11 +37,15 @@ class ProfileReport:
     written: int = 0
     removed: int = 0
     observations: int = 0
+    failures: int = 0
     seconds: float = 0.0
     preview: list[dict[str, object]] = field(default_factory=list)
 
 
-_DUE = """
+# Profiles that the page of a run shows.
+_SHOWN = 10
+
+_DUE = f"""
 SELECT w.id, w.org_id, org.changes
 FROM lightfast.consolidation_marks k
 JOIN lightfast.workspaces w ON w.id = k.workspace_id
@@ -47,7 +54,9 @@ JOIN (
   FROM lightfast.consolidation_marks m JOIN lightfast.workspaces v ON v.id = m.workspace_id
   GROUP BY 1
 ) org ON org.org_id = w.org_id
-WHERE %(force)s OR k.profiled <> org.changes OR k.profile_rules <> %(rules)s
+WHERE %(force)s OR (
+  (k.profiled <> org.changes OR k.profile_rules <> %(rules)s)
+  AND NOT {workspace_given_up("profiles", "w.id", "%(rules)s::text")})
 ORDER BY w.org_id, w.slug
 """
 
@@ -153,10 +162,15 @@ def update_profiles(
     report = ProfileReport()
     due = conn.execute(_DUE, {"force": force, "rules": RULE_VERSION}).fetchall()
     conn.commit()
+    made: dict[int, ProfileReport] = {}
+    apart = ByWorkspace(conn, "profiles", str(RULE_VERSION))
     for workspace_id, org_id, changes in due:
-        with conn.transaction():
-            before = report.written
-            _update(conn, workspace_id, org_id, now, report, force)
+
+        def update(
+            workspace_id: int = workspace_id, org_id: str = org_id, changes: int = changes
+        ) -> None:
+            of_workspace = ProfileReport(workspaces=1)
+            _update(conn, workspace_id, org_id, now, of_workspace, force)
             # Read before the evidence: what is captured meanwhile makes the workspace due again.
             conn.execute(
                 """
@@ -165,12 +179,26 @@ def update_profiles(
                 """,
                 (changes, RULE_VERSION, workspace_id),
             )
-        conn.commit()
-        report.workspaces += 1
-        if progress is not None:
-            progress(report.written - before)
+            made.setdefault(workspace_id, of_workspace)
+
+        if apart.run(workspace_id, update) and progress is not None:
+            progress(made[workspace_id].written)
+    undone = set(apart.finish())
+    for workspace_id, *_ in due:
+        if workspace_id not in undone:
+            _add(report, made[workspace_id])
+    report.failures = apart.failures
     report.seconds = time.monotonic() - began
     return report
+
+
+def _add(report: ProfileReport, of_workspace: ProfileReport) -> None:
+    report.workspaces += of_workspace.workspaces
+    report.profiles += of_workspace.profiles
+    report.written += of_workspace.written
+    report.removed += of_workspace.removed
+    report.observations += of_workspace.observations
+    report.preview += of_workspace.preview[: _SHOWN - len(report.preview)]
 
 
 def _update(
@@ -207,7 +235,7 @@ def _update(
     report.profiles += counted[0] if counted else 0
     report.preview += [
         {"actor": row[1], "observations": row[6], "confidence": row[8]}
-        for row in sorted(rows, key=lambda row: (-row[6], row[1]))[: 10 - len(report.preview)]
+        for row in sorted(rows, key=lambda row: (-row[6], row[1]))[:_SHOWN]
     ]
 
 

@@ -10,10 +10,12 @@ from datetime import date
 
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.links import Workspace
 from lightfast_pipelines.store.locks import change_routing
 
 # Derived tables, children first; inputs (deliveries, links, workspaces) are never among them.
 DERIVED = (
+    "stage_failures",
     "cluster_members",
     "cluster_log",
     "cluster_aliases",
@@ -77,17 +79,29 @@ def requeue_outdated(conn: Connection) -> int:
     return found.rowcount
 
 
-def replay(conn: Connection, statuses: Sequence[str], workspace_id: int | None = None) -> int:
-    """Dead letters or parked payloads wait again; their attempts begin anew."""
+def replay(conn: Connection, statuses: Sequence[str], workspace: Workspace | None = None) -> int:
+    """Dead letters or parked payloads wait again; their attempts begin anew.
+
+    Of a workspace also those that were ingested for its organisation, or verified by the secret of one
+    of its installations, and of which nothing tells which workspace they are for.
+    """
     found = conn.execute(
         """
         INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
         SELECT DISTINCT p.id, p.partition_date
         FROM lightfast.outcomes o JOIN lightfast.raw_payloads p ON p.id = o.raw_payload_id
-        WHERE o.status = ANY(%s) AND (%s::bigint IS NULL OR o.workspace_id = %s)
+        WHERE o.status = ANY(%(statuses)s)
+          AND (%(workspace)s::bigint IS NULL OR o.workspace_id = %(workspace)s
+               OR (o.workspace_id IS NULL AND (p.org_id = %(org)s OR p.verified_by = ANY(
+                     SELECT 'installation:' || n.id FROM lightfast.installations n
+                     WHERE n.org_id = %(org)s))))
         ON CONFLICT DO NOTHING
         """,
-        (list(statuses), workspace_id, workspace_id),
+        {
+            "statuses": list(statuses),
+            "workspace": workspace.id if workspace else None,
+            "org": workspace.org_id if workspace else None,
+        },
     )
     return found.rowcount
 

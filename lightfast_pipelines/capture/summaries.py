@@ -13,6 +13,7 @@ from datetime import datetime
 
 import msgspec
 
+from lightfast_pipelines.capture.apart import ByWorkspace
 from lightfast_pipelines.domain.summaries import (
     FEWEST_MEMBERS,
     RULE_VERSION,
@@ -23,6 +24,10 @@ from lightfast_pipelines.domain.summaries import (
 )
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters
+from lightfast_pipelines.store.stage_failures import workspace_given_up
+
+# Clusters that the page of a run shows.
+_SHOWN = 10
 
 # Clusters whose members are in memory at once.
 _BATCH = 200
@@ -31,7 +36,8 @@ _BATCH = 200
 @dataclass(slots=True)
 class SummaryReport:
     """`clusters` are all of five members or more in the workspaces looked at, `written` those whose
-    summary is new, `removed` those of clusters too small for one by now; `preview` holds ids and counts.
+    summary is new, `removed` those of clusters too small for one by now, `failures` the attempts that
+    failed; `preview` holds ids and counts.
     """
 
     workspaces: int = 0
@@ -39,6 +45,7 @@ class SummaryReport:
     written: int = 0
     removed: int = 0
     observations: int = 0
+    failures: int = 0
     seconds: float = 0.0
     preview: list[dict[str, object]] = field(default_factory=list)
 
@@ -49,7 +56,9 @@ _RULES = "k.rule_version || '/' || %(rules)s"
 _DUE = f"""
 SELECT k.workspace_id, k.consolidated, {_RULES}
 FROM lightfast.consolidation_marks k JOIN lightfast.workspaces w ON w.id = k.workspace_id
-WHERE %(force)s OR k.summarized <> k.consolidated OR k.summary_rules <> {_RULES}
+WHERE %(force)s OR (
+  (k.summarized <> k.consolidated OR k.summary_rules <> {_RULES})
+  AND NOT {workspace_given_up("summaries", "w.id", "%(rules)s::text")})
 ORDER BY w.org_id, w.slug
 """
 
@@ -99,27 +108,61 @@ def summarize_clusters(
     report = SummaryReport()
     due = conn.execute(_DUE, {"force": force, "rules": RULE_VERSION}).fetchall()
     conn.commit()
+    made: dict[int, SummaryReport] = {}
+    apart = ByWorkspace(conn, "summaries", str(RULE_VERSION), in_one_transaction=False)
     for workspace_id, consolidated, rules in due:
-        outdated = _outdated(conn, workspace_id, report, force)
-        for start in range(0, len(outdated), _BATCH):
-            batch = outdated[start : start + _BATCH]
-            with conn.transaction():
-                hold_clusters(conn, workspace_id)
-                _write(conn, list(_summaries(conn, batch, report)), now, report)
+
+        def summarize_one(
+            workspace_id: int = workspace_id, consolidated: int = consolidated, rules: str = rules
+        ) -> None:
+            of_workspace = _summarize(conn, workspace_id, now, progress, force=force)
+            conn.execute(
+                """
+                UPDATE lightfast.consolidation_marks SET summarized = %s, summary_rules = %s
+                WHERE workspace_id = %s
+                """,
+                (consolidated, rules, workspace_id),
+            )
             conn.commit()
-            if progress is not None:
-                progress(len(batch))
-        report.removed += _remove(conn, workspace_id)
-        conn.execute(
-            """
-            UPDATE lightfast.consolidation_marks SET summarized = %s, summary_rules = %s
-            WHERE workspace_id = %s
-            """,
-            (consolidated, rules, workspace_id),
-        )
-        conn.commit()
-        report.workspaces += 1
+            made.setdefault(workspace_id, of_workspace)
+
+        apart.run(workspace_id, summarize_one)
+    apart.finish()
+    for of_workspace in made.values():
+        _add(report, of_workspace)
+    report.failures = apart.failures
     report.seconds = time.monotonic() - began
+    return report
+
+
+def _add(report: SummaryReport, of_workspace: SummaryReport) -> None:
+    report.workspaces += of_workspace.workspaces
+    report.clusters += of_workspace.clusters
+    report.written += of_workspace.written
+    report.removed += of_workspace.removed
+    report.observations += of_workspace.observations
+    report.preview += of_workspace.preview[: _SHOWN - len(report.preview)]
+
+
+def _summarize(
+    conn: Connection,
+    workspace_id: int,
+    now: datetime,
+    progress: Callable[[int], None] | None,
+    *,
+    force: bool,
+) -> SummaryReport:
+    report = SummaryReport(workspaces=1)
+    outdated = _outdated(conn, workspace_id, report, force)
+    for start in range(0, len(outdated), _BATCH):
+        batch = outdated[start : start + _BATCH]
+        with conn.transaction():
+            hold_clusters(conn, workspace_id)
+            _write(conn, list(_summaries(conn, batch, report)), now, report)
+        conn.commit()
+        if progress is not None:
+            progress(len(batch))
+    report.removed += _remove(conn, workspace_id)
     return report
 
 
@@ -188,7 +231,7 @@ def _write(
             "observations": len(sentences[0].observations),
             "sentences": len(sentences),
         }
-        for cluster, sentences in largest[: 10 - len(report.preview)]
+        for cluster, sentences in largest[: _SHOWN - len(report.preview)]
     ]
 
 

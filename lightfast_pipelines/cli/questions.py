@@ -46,7 +46,7 @@ def status(as_json: AsJson = False) -> None:
 
 
 def waiting(as_json: AsJson = False) -> None:
-    """List what waits for you: resources to link, shapes not known, dead letters, stubs."""
+    """List what waits for you: resources to link, shapes not known, dead letters, stages, stubs."""
     from dataclasses import asdict
     from datetime import UTC, datetime
 
@@ -57,7 +57,7 @@ def waiting(as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    for title in ("unlinked", "unknown", "dead", "stubs"):
+    for title in ("unlinked", "unknown", "dead", "stuck", "stubs"):
         rows = [
             {**row, "events": ", ".join(row["events"])} if "events" in row else row
             for row in found[title]

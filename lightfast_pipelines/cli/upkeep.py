@@ -17,24 +17,54 @@ class Replayable(StrEnum):
     parked = "parked"
 
 
+class Stage(StrEnum):
+    embeddings = "embeddings"
+    clusters = "clusters"
+    people = "people"
+    consolidation = "consolidation"
+    profiles = "profiles"
+    summaries = "summaries"
+
+
 def replay(
     status: Annotated[
         list[Replayable] | None,
-        typer.Option("--status", help="dlq, parked, or both by repeating it; default: both."),
+        typer.Option("--status", help="Deliveries that are dlq, parked, or both by repeating it."),
+    ] = None,
+    stage: Annotated[
+        list[Stage] | None,
+        typer.Option("--stage", help="What this stage gave up; may be repeated."),
     ] = None,
     workspace: Annotated[
         str | None, typer.Option("--workspace", "-w", help="Of this workspace only (slug).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put dead or parked deliveries back into the queue."""
-    from lightfast_pipelines.capture.requeue import replay as requeue
+    """Have dead or parked deliveries, and what later stages gave up, tried again.
 
-    statuses = sorted({item.value for item in (status or list(Replayable))})
+    All of it without --status and --stage.
+    """
+    from lightfast_pipelines.capture.requeue import replay as requeue
+    from lightfast_pipelines.store.stage_failures import STAGES, try_again
+
+    everything = not (status or stage)
+    statuses = sorted({item.value for item in (Replayable if everything else status or ())})
+    stages = [name for name in STAGES if everything or name in (stage or ())]
     with a_connection() as conn:
-        count = requeue(conn, statuses, the_workspace(conn, workspace).id if workspace else None)
+        place = the_workspace(conn, workspace) if workspace else None
+        count = requeue(conn, statuses, place) if statuses else 0
+        again = try_again(conn, stages, place.id if place else None)
         conn.commit()
-    _say_queued(count, as_json)
+    if as_json:
+        print_json({"queued": count, **({"again": again} if stages else {})})
+        return
+    if statuses:
+        _say_queued(count, as_json)
+    if sum(again.values()):
+        told = ", ".join(f"{number:,} of {name}" for name, number in again.items() if number)
+        show(f"taken up again by the stages: {told}")
+    elif stages and not statuses:
+        show("these stages have given up nothing")
 
 
 def rebuild(

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from lightfast_pipelines.domain.keys import bare_number, bounded
+from lightfast_pipelines.store import stage_failures
 from lightfast_pipelines.store.clocks import difference, read_future, seconds_ahead
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.links import Workspace
@@ -34,7 +35,8 @@ def _rows(
 
 
 def status(conn: Connection, now: datetime) -> dict[str, Any]:
-    """Deliveries by status, how long the oldest has waited, the size of the memory, and clocks.
+    """Deliveries by status, how long the oldest has waited, what stages gave up, the size of the memory,
+    and clocks.
 
     `now` is this machine's clock, read just before."""
     apart = difference(seconds_ahead(conn, now))
@@ -58,6 +60,7 @@ def status(conn: Connection, now: datetime) -> dict[str, Any]:
     ).fetchone()
     assert sizes is not None
     names = ("observations", "entities", "relationships", "actors", "clusters")
+    given_up = stage_failures.counts(conn)
     reasons = _rows(
         conn,
         """
@@ -74,6 +77,7 @@ def status(conn: Connection, now: datetime) -> dict[str, Any]:
             "seconds": round(float(waiting[2]), 1) if waiting[2] is not None else 0.0,
             "last_received_at": sizes[5].isoformat() if sizes[5] else None,
         },
+        "given_up_by_stages": given_up,
         "memory": dict(zip(names, sizes[:5], strict=True)),
         "clocks": {
             "this_machine": apart or "agrees with the database's clock",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.stage_failures import observation_given_up, workspace_given_up
 
 # Locks (store/locks.py) of the stages of a `memory` run, in their order.
 STAGE_LOCKS = ("capture", "embeddings", "clusters")
@@ -62,25 +63,34 @@ class Waiting:
         return self.deliveries + self.unembedded + self.unclustered + self.workspaces
 
 
+_NOT_GIVEN_UP_EMBEDDED = f"NOT {observation_given_up('embeddings', '%(model)s')}"
+_NOT_GIVEN_UP_CLUSTERED = f"NOT {observation_given_up('clusters', '%(rule_version)s::text')}"
+
 _QUEUE = "SELECT partition_date, count(*) FROM lightfast.raw_queue GROUP BY partition_date"
 
 # Cheap: partial indexes hold only what waits. Capture and the stages clear these columns.
 # What is deleted gets no vector, and waits for none.
-_UNEMBEDDED = "o.embedding_title_id IS NULL AND NOT o.is_deleted"
-_UNCLUSTERED = "o.cluster_id IS NULL"
+_UNEMBEDDED = f"o.embedding_title_id IS NULL AND NOT o.is_deleted AND {_NOT_GIVEN_UP_EMBEDDED}"
+_UNCLUSTERED = f"o.cluster_id IS NULL AND {_NOT_GIVEN_UP_CLUSTERED}"
 
 # Exact: also what an older model or rule made. Reads an index of every observation.
-_UNEMBEDDED_EXACTLY = """
-  NOT o.is_deleted AND NOT EXISTS (
+_UNEMBEDDED_EXACTLY = f"""
+  NOT o.is_deleted AND {_NOT_GIVEN_UP_EMBEDDED} AND NOT EXISTS (
     SELECT FROM lightfast.observation_vectors v
     WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
   )
 """
-_UNCLUSTERED_EXACTLY = """
-  NOT EXISTS (
+_UNCLUSTERED_EXACTLY = f"""
+  {_NOT_GIVEN_UP_CLUSTERED} AND NOT EXISTS (
     SELECT FROM lightfast.cluster_members m
     WHERE m.observation_id = o.id AND m.rule_version >= %(rule_version)s
   )
+"""
+
+# A workspace whose clusters are to be decided anew.
+_DUE = f"""
+  (m.changes <> m.consolidated OR m.rule_version < %(rule_version)s)
+  AND NOT {workspace_given_up("consolidation", "m.workspace_id", "%(rule_version)s::text")}
 """
 
 _BY_DAY = """
@@ -143,8 +153,7 @@ def waiting(conn: Connection, *, model: str, cluster_rule_version: int) -> Waiti
           (SELECT count(*) FROM lightfast.raw_queue),
           (SELECT count(*) FROM lightfast.observations o WHERE {_UNEMBEDDED_EXACTLY}),
           (SELECT count(*) FROM lightfast.observations o WHERE {_UNCLUSTERED_EXACTLY}),
-          (SELECT count(*) FROM lightfast.consolidation_marks
-           WHERE changes <> consolidated OR rule_version < %(rule_version)s)
+          (SELECT count(*) FROM lightfast.consolidation_marks m WHERE {_DUE})
         """,
         {"model": model, "rule_version": cluster_rule_version},
     ).fetchone()
@@ -176,11 +185,8 @@ def queued(conn: Connection, days: Sequence[date]) -> int:
 def workspaces_due(conn: Connection, *, cluster_rule_version: int) -> int:
     """Workspaces that changed, or whose rules did, since actors and clusters were decided."""
     row = conn.execute(
-        """
-        SELECT count(*) FROM lightfast.consolidation_marks
-        WHERE changes <> consolidated OR rule_version < %s
-        """,
-        (cluster_rule_version,),
+        f"SELECT count(*) FROM lightfast.consolidation_marks m WHERE {_DUE}",
+        {"rule_version": cluster_rule_version},
     ).fetchone()
     return int(row[0]) if row else 0
 
@@ -215,17 +221,3 @@ def _sizes(conn: Connection, table: str) -> dict[str, int]:
         """
     ).fetchall()
     return {("1" if power == 0 else f"{2**power}-{2 ** (power + 1) - 1}"): n for power, n in rows}
-
-
-def organisations_due(conn: Connection, *, cluster_rule_version: int) -> list[str]:
-    """Organisations with a workspace that is due, in order."""
-    rows = conn.execute(
-        """
-        SELECT DISTINCT w.org_id
-        FROM lightfast.consolidation_marks m JOIN lightfast.workspaces w ON w.id = m.workspace_id
-        WHERE m.changes <> m.consolidated OR m.rule_version < %s
-        ORDER BY w.org_id
-        """,
-        (cluster_rule_version,),
-    ).fetchall()
-    return [row[0] for row in rows]

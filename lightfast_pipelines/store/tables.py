@@ -1124,3 +1124,36 @@ consolidation_marks = Table(
     ),
     comment="Whether a workspace has changed since its clusters and actors were decided.",
 )
+
+stage_failures = Table(
+    "stage_failures",
+    metadata,
+    _id(),
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id")),
+    _col(
+        "observation_id",
+        BigInteger,
+        "The observation; null where the stage failed for the workspace as a whole.",
+        _ref("observations.id"),
+        nullable=True,
+    ),
+    _col("stage", Text, "embeddings, clusters, people, consolidation, profiles or summaries."),
+    _col(
+        "rules", Text, "The model or version of the rules that failed; another one takes it again."
+    ),
+    _col("attempts", Integer, "Attempts that failed while other work went through."),
+    _col("error_class", Text, "Class of the last error."),
+    _col("error", Text, "The last error, shortened and without secrets."),
+    _col("first_failed_at", _TIME, "When it first failed under these rules.", server_default=_NOW),
+    _col("last_failed_at", _TIME, "When it last failed.", server_default=_NOW),
+    Index(
+        "uq_stage_failures",
+        "observation_id",
+        "stage",
+        "workspace_id",
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    ),
+    Index("ix_stage_failures_workspace", "workspace_id"),
+    comment="What a stage after capture could not do; four attempts, then it is taken no more.",
+)

@@ -1,4 +1,5 @@
-"""What waits for a person: resources to link, shapes to teach, dead letters, names nothing answers to.
+"""What waits for a person: resources to link, shapes to teach, dead letters, what stages gave up, and
+names nothing answers to.
 
 Read only. What each line costs to settle is said as the command that does it.
 """
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.stage_failures import Stuck, stuck
 
 # Lines of each kind that are listed; the counts are whole.
 SHOWN = 50
@@ -80,6 +82,7 @@ class WaitingForYou:
     unlinked: Sequence[Unlinked] = ()
     unknown: Sequence[Unknown] = ()
     dead: Sequence[Dead] = ()
+    stuck: Sequence[Stuck] = ()
     stubs: Sequence[Stubs] = ()
     deliveries: dict[str, int] = field(default_factory=dict)
     oldest: dict[str, datetime | None] = field(default_factory=dict)
@@ -158,6 +161,7 @@ def waiting_for_you(conn: Connection, *, now: datetime) -> WaitingForYou:
         unlinked,
         unknown,
         dead,
+        stuck(conn, SHOWN),
         _stubs(conn, now),
         {status: totals.get(status, (0, None))[0] for status in ("parked", "dlq")},
         {status: totals.get(status, (0, None))[1] for status in ("parked", "dlq")},

@@ -46,3 +46,38 @@ def test_process_captures_all_but_the_poison_which_waiting_lists_and_replay_take
     assert lightfast.json("replay", "--status", "dlq") == {"queued": dead}
     assert lightfast.json("process")["outcomes"] == {"delivered": dead}
     assert lightfast.json("waiting")["dead"] == []
+
+
+def test_process_ends_well_beside_what_later_stages_cannot_do_which_waiting_lists_and_replay_takes_up(
+    lightfast: Lightfast,
+) -> None:
+    with lightfast.database.connect() as conn:
+        poison.tenants(conn)
+        poison.arrive(conn, ["constraint"], poison=2, every=4)
+        capture_all(conn)
+    tables = ("observation_vectors", "cluster_members")
+    for table in tables:
+        poison.refuse_in(lightfast.database, table, "constraint")
+    done = lightfast.json("process")
+    assert (done["embedded"], done["assigned"]) == (6, 6)
+    stuck = lightfast.json("waiting")["stuck"]
+    assert {(row["stage"], row["observations"], row["attempts"]) for row in stuck} == {
+        ("embeddings", 2, 4),
+        ("clusters", 2, 4),
+    }
+    counted = lightfast.json("status")["given_up_by_stages"]
+    assert (counted["embeddings"], counted["clusters"], counted["tried_again"]) == (2, 2, 0)
+    assert "given up by stages" in lightfast("status").stdout
+    assert lightfast.json("process")["embedded"] == 0
+    poison.allow_again(lightfast.database, *tables)
+    other = lightfast.json("replay", "--stage", "embeddings", "-w", "tenant-2")
+    assert other == {"queued": 0, "again": {"embeddings": 0}}
+    command = next(row["command"] for row in stuck if row["stage"] == "embeddings")
+    assert (
+        "taken up again by the stages: 2 of embeddings"
+        in lightfast(*shlex.split(command)[1:]).stdout
+    )
+    assert lightfast.json("replay", "--stage", "clusters")["again"] == {"clusters": 2}
+    done = lightfast.json("process")
+    assert (done["embedded"], done["assigned"]) == (2, 2)
+    assert lightfast.json("waiting")["stuck"] == []
