@@ -35,6 +35,7 @@ from lightfast_pipelines.capture.identities import (
 from lightfast_pipelines.capture.kept import KeptReadings
 from lightfast_pipelines.capture.lifecycle import apply_lifecycle
 from lightfast_pipelines.capture.observations import (
+    change_sources,
     remove_observations,
     write_observations,
     write_sources,
@@ -329,8 +330,18 @@ def _write(conn: Connection, facts: Facts, renamed: Set[tuple[int, str]]) -> Cou
     }
     write_sources(
         conn,
-        {identifier: fact.raw_ids for identifier, fact in by_id.items()}
+        {
+            ids[key]: fact.raw_ids
+            for fact in facts.written
+            if (key := (fact.workspace.id, fact.statement.source_id)) not in facts.counted
+        }
         | {facts.known[key]: raws for key, raws in facts.frozen.items()},
+    )
+    stored = {**facts.known, **ids}
+    change_sources(
+        conn,
+        came=[(stored[key], raw) for key, raw in facts.came if key in stored],
+        went=[(stored[key], raw) for key, raw in facts.went if key in stored],
     )
     people = write_identity_mentions(conn, by_id.items(), identities, sorted(earlier), facts.moved)
     mentions = write_mentions(conn, by_id, earlier, facts.moved, renamed)

@@ -7,18 +7,22 @@ read again beside the new ones. What is written, and how, stands in the writers.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from operator import itemgetter
 
 from lightfast_pipelines.capture.kept import KeptReadings
-from lightfast_pipelines.capture.reading import BATCH_BYTES, RawPayload, ReadPayload, load, read
-from lightfast_pipelines.capture.routing import Outcome, decide, previously_delivered, reach
+from lightfast_pipelines.capture.occurrences import EventKey
+from lightfast_pipelines.capture.reading import RawPayload
+from lightfast_pipelines.capture.routing import Outcome
+from lightfast_pipelines.capture.series import SeriesChanges, settle_series
+from lightfast_pipelines.capture.stated import FactKey, Stated, read_again, source_of
 from lightfast_pipelines.domain.enrichment import Enriched, enrich
 from lightfast_pipelines.domain.events import SOURCE_PRECEDENCE, Statement
-from lightfast_pipelines.domain.folding import StatementSource, fold
+from lightfast_pipelines.domain.folding import fold
 from lightfast_pipelines.domain.keys import external_id
-from lightfast_pipelines.domain.occurrences import settle
 from lightfast_pipelines.store.database import Connection
 
 
@@ -27,15 +31,6 @@ class Workspace:
     id: int
     org_id: str
     slug: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stated:
-    """One payload's statement of a fact."""
-
-    raw: RawPayload
-    statement: Statement
-    rule_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +47,6 @@ class Fact:
     rule_version: int
 
 
-FactKey = tuple[int, str]
-SeriesKey = tuple[int, str]
 # When it happened and when its text was written.
 _Times = tuple[datetime, datetime | None]
 
@@ -64,7 +57,8 @@ class Facts:
 
     `known` are those already stored (key -> id), `gone` those that no payload states any more,
     `moved` those (ids) whose time changes, `frozen` those that only a dropped body states beside the
-    batch: they keep their row and get the new payloads as further sources.
+    batch: they keep their row and get the new payloads as further sources. `came` and `went` are
+    (key, payload): the sources that change of what is counted, where all of them are too many to read.
     """
 
     written: Sequence[Fact]
@@ -72,6 +66,9 @@ class Facts:
     gone: Sequence[FactKey]
     frozen: Mapping[FactKey, tuple[int, ...]]
     moved: frozenset[int]
+    counted: Set[FactKey]
+    came: Set[tuple[FactKey, int]]
+    went: Set[tuple[FactKey, int]]
 
 
 def gather(
@@ -82,190 +79,172 @@ def gather(
 ) -> Facts:
     """Folds everything that the batch's payloads state, or stated when they were last captured."""
     stated: dict[FactKey, list[Stated]] = defaultdict(list)
+    events: dict[EventKey, list[Stated]] = defaultdict(list)
+    restarts: dict[tuple[int, str, int], datetime] = {}
     for outcome in outcomes:
         if outcome.workspace_id is None:
             continue
+        raw = payloads[outcome.raw_payload_id]
         for statement in outcome.statements:
-            stated[outcome.workspace_id, statement.source_id].append(
-                Stated(payloads[outcome.raw_payload_id], statement, outcome.rule_version)
-            )
-    series = _series_of(stated)
-    known, sources, times, touched = _known(conn, stated.keys(), payloads.keys(), series)
-    series |= touched
-    others = {raw for key in known for raw in sources[key] if raw not in payloads}
-    bodiless = _read_others(conn, others, known, series, stated, kept)
-    frozen: dict[FactKey, tuple[int, ...]] = {}
-    for key in known:
-        if any(raw in bodiless for raw in sources[key]):
-            old = [raw for raw in sources[key] if raw not in payloads]
-            new = [one.raw.id for one in stated.pop(key, [])]
-            frozen[key] = tuple(sorted({*old, *new}))
-    workspaces = _workspaces(conn, {workspace for workspace, _ in stated})
-    whole: dict[FactKey, Fact] = {}
-    recurring: dict[SeriesKey, list[Stated]] = defaultdict(list)
-    for key in sorted(stated):
-        ones = stated[key]
-        occurrence = ones[0].statement.occurrence
-        if occurrence is not None:
-            recurring[key[0], occurrence.series].extend(ones)
-        if occurrence is None or occurrence.restart:
-            whole[key] = _whole(workspaces[key[0]], _folded(ones), ones)
-    for (workspace, _), ones in sorted(recurring.items()):
-        for statement, stating in _settled(ones):
-            key = (workspace, statement.source_id)
-            if key not in whole and key not in frozen:
-                whole[key] = _whole(workspaces[workspace], statement, stating)
-    gone = sorted(key for key in known if key not in whole and key not in frozen)
+            one = Stated(raw, statement, outcome.rule_version)
+            occurrence = statement.occurrence
+            if occurrence is not None and not occurrence.restart:
+                event = (outcome.workspace_id, occurrence.series, occurrence.event_id)
+                events[event].append(one)
+                continue
+            stated[outcome.workspace_id, statement.source_id].append(one)
+            if occurrence is not None:
+                since = occurrence.since or statement.occurred_at
+                restarts[outcome.workspace_id, occurrence.series, raw.id] = since
+    bodied = [raw.id for raw in payloads.values() if raw.body is not None]
+    known, sources, times = _known(conn, stated.keys(), payloads.keys())
+    frozen = _add_others(conn, payloads, known, sources, stated, kept)
+    series = settle_series(conn, bodied, events, restarts, partial(_read_events, conn, kept))
+    counted, times_counted = _known_of_series(conn, {*series.told, *series.gone, *_keys(series)})
+    known |= counted
+    times |= times_counted
+    workspaces = _workspaces(conn, {workspace for workspace, _ in [*stated, *series.told]})
+    whole = {
+        key: _whole(workspaces[key[0]], _folded(stated[key]), stated[key]) for key in sorted(stated)
+    }
+    new_sources = defaultdict(list)
+    for key, raw_id in series.came:
+        if raw_id in payloads:
+            new_sources[key].append(raw_id)
+    for key, told in sorted(series.told.items(), key=itemgetter(0)):
+        fact = _whole(workspaces[key[0]], told.statement, told.stated)
+        whole[key] = replace(
+            fact,
+            recorded_at=told.known_at or fact.recorded_at,
+            raw_ids=tuple(sorted({*fact.raw_ids, *new_sources[key]})),
+        )
+    gone = sorted(
+        key
+        for key in known
+        if key not in whole and key not in frozen and (key not in counted or key in series.gone)
+    )
     moved = {
         known[key] for key in known if key in whole and _times(whole[key].statement) != times[key]
     }
-    return Facts([whole[key] for key in sorted(whole)], known, gone, frozen, frozenset(moved))
+    return Facts(
+        [whole[key] for key in sorted(whole)],
+        known,
+        gone,
+        frozen,
+        frozenset(moved),
+        series.told.keys(),
+        series.came,
+        series.went,
+    )
+
+
+def _keys(series: SeriesChanges) -> set[FactKey]:
+    return {key for key, _ in [*series.came, *series.went]}
 
 
 def _times(statement: Statement) -> _Times:
     return statement.occurred_at, statement.written_at
 
 
-def _series_of(stated: Mapping[FactKey, Sequence[Stated]]) -> set[SeriesKey]:
-    return {
-        (workspace, one.statement.occurrence.series)
-        for (workspace, _), ones in stated.items()
-        for one in ones
-        if one.statement.occurrence is not None
-    }
-
-
-def _settled(ones: Sequence[Stated]) -> list[tuple[Statement, list[Stated]]]:
-    """What all occurrences of one series come to, each with the payloads that state it."""
-    by_raw = {one.raw.id: one for one in ones}
-    settled = settle([(_source(one), one.statement, one.raw.id) for one in ones])
-    return [(statement, [by_raw[raw] for raw in raws]) for statement, raws in settled]
-
-
 def _known(
-    conn: Connection,
-    keys: Iterable[FactKey],
-    raw_ids: Iterable[int],
-    series: Iterable[SeriesKey],
-) -> tuple[dict[FactKey, int], dict[FactKey, list[int]], dict[FactKey, _Times], set[SeriesKey]]:
-    """Stored observations that the batch states now or stated before, all their payloads, their
-    times, and the series they count in: of a series every observation is touched."""
-    pairs, recurring = list(keys), list(series)
+    conn: Connection, keys: Iterable[FactKey], raw_ids: Iterable[int]
+) -> tuple[dict[FactKey, int], dict[FactKey, list[int]], dict[FactKey, _Times]]:
+    """Stored observations that the batch states now or stated before, all their payloads and their
+    times; none that counts occurrences."""
+    pairs = list(keys)
     rows = conn.execute(
         """
-        WITH direct AS (
-          SELECT o.id, o.workspace_id, o.series_key
+        WITH touched AS (
+          SELECT o.id
           FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, source_id)
           JOIN lightfast.observations o
             ON o.workspace_id = k.workspace_id AND o.source_id = k.source_id
           UNION
-          SELECT o.id, o.workspace_id, o.series_key FROM lightfast.observation_sources s
-          JOIN lightfast.observations o ON o.id = s.observation_id
+          SELECT s.observation_id FROM lightfast.observation_sources s
           WHERE s.raw_payload_id = ANY(%s)
-        ),
-        series AS (
-          SELECT workspace_id, series_key FROM direct WHERE series_key IS NOT NULL
-          UNION
-          SELECT * FROM unnest(%s::bigint[], %s::text[])
-        ),
-        touched AS (
-          SELECT id FROM direct
-          UNION
-          SELECT o.id FROM series k JOIN lightfast.observations o
-            ON o.workspace_id = k.workspace_id AND o.series_key = k.series_key
         )
-        SELECT o.workspace_id, o.source_id, o.id, o.series_key, o.occurred_at, o.written_at,
+        SELECT o.workspace_id, o.source_id, o.id, o.occurred_at, o.written_at,
                ARRAY(SELECT s.raw_payload_id FROM lightfast.observation_sources s
                      WHERE s.observation_id = o.id ORDER BY 1)
         FROM touched t JOIN lightfast.observations o ON o.id = t.id
+        WHERE o.series_key IS NULL
         """,
-        (
-            [w for w, _ in pairs],
-            [s for _, s in pairs],
-            list(raw_ids),
-            [w for w, _ in recurring],
-            [s for _, s in recurring],
-        ),
+        ([w for w, _ in pairs], [s for _, s in pairs], list(raw_ids)),
     )
     known: dict[FactKey, int] = {}
     sources: dict[FactKey, list[int]] = {}
     times: dict[FactKey, _Times] = {}
-    touched: set[SeriesKey] = set()
-    for workspace, source_id, identifier, series_key, occurred_at, written_at, raws in rows:
+    for workspace, source_id, identifier, occurred_at, written_at, raws in rows:
         known[workspace, source_id] = identifier
         sources[workspace, source_id] = raws
         times[workspace, source_id] = (occurred_at, written_at)
-        if series_key is not None:
-            touched.add((workspace, series_key))
-    return known, sources, times, touched
+    return known, sources, times
 
 
-def _read_others(
+def _known_of_series(
+    conn: Connection, keys: Set[FactKey]
+) -> tuple[dict[FactKey, int], dict[FactKey, _Times]]:
+    """Those of these observations that are stored, and their times."""
+    pairs = sorted(keys)
+    if not pairs:
+        return {}, {}
+    rows = conn.execute(
+        """
+        SELECT o.workspace_id, o.source_id, o.id, o.occurred_at, o.written_at
+        FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, source_id)
+        JOIN lightfast.observations o USING (workspace_id, source_id)
+        """,
+        ([w for w, _ in pairs], [s for _, s in pairs]),
+    ).fetchall()
+    return {(row[0], row[1]): row[2] for row in rows}, {(row[0], row[1]): row[3:] for row in rows}
+
+
+def _add_others(
     conn: Connection,
-    others: Iterable[int],
+    payloads: Mapping[int, RawPayload],
     known: Mapping[FactKey, int],
-    series: set[SeriesKey],
+    sources: Mapping[FactKey, Sequence[int]],
     stated: dict[FactKey, list[Stated]],
     kept: KeptReadings,
-) -> set[int]:
-    """Adds what payloads outside the batch state of the known facts and of the series; returns those
-    without a body."""
-    bodiless: set[int] = set()
-    for readings in _readings(conn, sorted(others), kept):
-        reached = reach(conn, readings)
-        delivered = previously_delivered(conn, [reading.raw.id for reading in readings])
-        for reading in readings:
-            if reading.raw.body is None:
-                bodiless.add(reading.raw.id)
-                continue
-            for outcome in decide(reading, reached[reading.raw.id], delivered):
-                for statement in outcome.statements:
-                    key = (outcome.workspace_id or 0, statement.source_id)
-                    occurrence = statement.occurrence
-                    if key in known or (occurrence and (key[0], occurrence.series) in series):
-                        stated[key].append(Stated(reading.raw, statement, outcome.rule_version))
-    return bodiless
-
-
-def _readings(
-    conn: Connection, ids: Sequence[int], kept: KeptReadings
-) -> Iterable[list[ReadPayload]]:
-    """In portions, those kept first, which are kept on."""
-    found = kept.of(ids)
-    if found:
-        yield found
-    known = {reading.raw.id for reading in found}
-    for portion in _portions(conn, [one for one in ids if one not in known]):
-        readings = [read(raw) for raw in load(conn, dict.fromkeys(portion, 0))]
-        kept.keep(readings)
-        yield readings
-
-
-def _portions(conn: Connection, ids: Sequence[int]) -> Iterable[list[int]]:
-    """Splits so that the bodies of one portion fit into memory."""
-    sizes = (
-        conn.execute(
-            """
-        SELECT p.id, coalesce(octet_length(b.body), 0)
-        FROM lightfast.raw_payloads p LEFT JOIN lightfast.raw_bodies b
-          ON b.raw_payload_id = p.id AND b.received_at = p.received_at
-        WHERE p.id = ANY(%s) ORDER BY p.id
-        """,
-            (list(ids),),
-        ).fetchall()
-        if ids
-        else []
+) -> dict[FactKey, tuple[int, ...]]:
+    """Adds what payloads outside the batch state of the known facts; takes out those that a payload
+    without a body states, and returns them with all their payloads."""
+    others = {raw for key in known for raw in sources[key] if raw not in payloads}
+    found, bodiless = read_again(
+        conn, others, lambda workspace, statement: (workspace, statement.source_id) in known, kept
     )
-    portion: list[int] = []
-    total = 0
-    for identifier, size in sizes:
-        if portion and total + size > BATCH_BYTES:
-            yield portion
-            portion, total = [], 0
-        portion.append(identifier)
-        total += size
-    if portion:
-        yield portion
+    bodiless |= {raw.id for raw in payloads.values() if raw.body is None}
+    for workspace, one in found:
+        stated[workspace, one.statement.source_id].append(one)
+    frozen: dict[FactKey, tuple[int, ...]] = {}
+    for key in known:
+        if any(raw in bodiless for raw in sources[key]):
+            old = [raw for raw in sources[key] if raw not in payloads or raw in bodiless]
+            new = [one.raw.id for one in stated.pop(key, [])]
+            frozen[key] = tuple(sorted({*old, *new}))
+    return frozen
+
+
+def _read_events(
+    conn: Connection, kept: KeptReadings, raw_ids: Collection[int], events: Set[EventKey]
+) -> tuple[dict[EventKey, list[Stated]], set[int]]:
+    """What these payloads state of these events, and which payloads have no body any more."""
+
+    def key_of(workspace: int, statement: Statement) -> EventKey | None:
+        occurrence = statement.occurrence
+        if occurrence is None or occurrence.restart:
+            return None
+        return workspace, occurrence.series, occurrence.event_id
+
+    stated: dict[EventKey, list[Stated]] = defaultdict(list)
+    found, bodiless = read_again(
+        conn, raw_ids, lambda workspace, statement: key_of(workspace, statement) in events, kept
+    )
+    for workspace, one in found:
+        key = key_of(workspace, one.statement)
+        assert key is not None
+        stated[key].append(one)
+    return stated, bodiless
 
 
 def _workspaces(conn: Connection, ids: Iterable[int]) -> dict[int, Workspace]:
@@ -275,14 +254,10 @@ def _workspaces(conn: Connection, ids: Iterable[int]) -> dict[int, Workspace]:
     return {row[0]: Workspace(*row) for row in rows}
 
 
-def _source(one: Stated) -> StatementSource:
-    return StatementSource(one.raw.ingestion_source, one.raw.received_at, one.raw.body_sha256)
-
-
 def _folded(stated: Sequence[Stated]) -> Statement:
     if len(stated) == 1:
         return stated[0].statement
-    return fold([(_source(one), one.statement) for one in stated])
+    return fold([(source_of(one), one.statement) for one in stated])
 
 
 def _whole(workspace: Workspace, statement: Statement, stated: Sequence[Stated]) -> Fact:

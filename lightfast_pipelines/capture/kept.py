@@ -1,5 +1,5 @@
-"""Readings of single occurrences, kept over the batches of one capture: a storm of 10,000 errors would
-otherwise be read again with every batch of it.
+"""Readings of single occurrences, kept over the batches of one capture: in a storm of 10,000 errors the
+first of each hour would otherwise be read again with every batch.
 
 Only what a payload says, which never changes; where it goes is decided anew each time.
 """
@@ -17,7 +17,7 @@ _MOST = 20_000
 
 
 class KeptReadings:
-    """By raw id. Those that came first stay: a series is gone through as a whole, again and again."""
+    """By raw id. Those that came first stay: it is the first of an hour that is asked for again."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most

@@ -5,12 +5,13 @@ Their mentions, edges, states and accounts stand in the writers beside this file
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from lightfast_pipelines.capture.facts import Fact, FactKey
+from lightfast_pipelines.capture.facts import Fact
 from lightfast_pipelines.capture.identities import IdentityKey
+from lightfast_pipelines.capture.stated import FactKey
 from lightfast_pipelines.domain.events import Account
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
@@ -124,7 +125,9 @@ def _row(fact: Fact, identities: Mapping[IdentityKey, int]) -> tuple[object, ...
         _json.encode(references).decode(),
         _json.encode(dict(statement.metadata)).decode(),
         fact.rule_version,
-        statement.occurrence.series if statement.occurrence else None,
+        statement.occurrence.series
+        if statement.occurrence and not statement.occurrence.restart
+        else None,
         statement.part,
         statement.written_at,
     )
@@ -153,6 +156,30 @@ def write_sources(conn: Connection, sources: Mapping[int, Sequence[int]]) -> Non
         """,
         (observations, raws),
     )
+
+
+def change_sources(
+    conn: Connection, *, came: Iterable[tuple[int, int]], went: Iterable[tuple[int, int]]
+) -> None:
+    """Adds and takes away single (observation, raw id), where an observation has too many to replace."""
+    removed, added = sorted(went), sorted(came)
+    if removed:
+        conn.execute(
+            """
+            DELETE FROM lightfast.observation_sources s
+            USING unnest(%s::bigint[], %s::bigint[]) AS k (observation_id, raw_payload_id)
+            WHERE s.observation_id = k.observation_id AND s.raw_payload_id = k.raw_payload_id
+            """,
+            [list(column) for column in zip(*removed, strict=True)],
+        )
+    if added:
+        conn.execute(
+            """
+            INSERT INTO lightfast.observation_sources (observation_id, raw_payload_id)
+            SELECT * FROM unnest(%s::bigint[], %s::bigint[]) ON CONFLICT DO NOTHING
+            """,
+            [list(column) for column in zip(*added, strict=True)],
+        )
 
 
 def remove_observations(conn: Connection, observations: Sequence[int]) -> None:

@@ -34,6 +34,8 @@ DERIVED = (
     "place_names",
     "first_receipts",
     "identity_mentions",
+    "occurrence_counts",
+    "occurrences",
     "observation_sources",
     "observations",
     "actor_identities",

@@ -174,7 +174,7 @@ class Occurrence:
     since: datetime | None = None
 
     def __post_init__(self) -> None:
-        _bound(self, "series")
+        _bound(self, "series", "event_id")
 
 
 @dataclass(frozen=True, slots=True)

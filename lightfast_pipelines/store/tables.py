@@ -660,12 +660,6 @@ observations = Table(
         postgresql_where=text("cluster_id is null"),
     ),
     Index(
-        "ix_observations_series",
-        "workspace_id",
-        "series_key",
-        postgresql_where=text("series_key is not null"),
-    ),
-    Index(
         "ix_observations_part",
         "workspace_id",
         "part_key",
@@ -689,6 +683,75 @@ observation_sources = Table(
     ),
     Index("ix_observation_sources_raw", "raw_payload_id"),
     comment="Which payloads state an observation.",
+)
+
+occurrences = Table(
+    "occurrences",
+    metadata,
+    _col("event_id", _KEY, "Provider's id of the event; empty for a restart.", primary_key=True),
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id"), primary_key=True),
+    _col("series_key", _KEY, "Key of what recurs: an issue of Sentry's.", primary_key=True),
+    _col(
+        "raw_payload_id",
+        BigInteger,
+        "A payload that states it.",
+        _ref("raw_payloads.id"),
+        primary_key=True,
+    ),
+    _col("at", _TIME, "When it happened, as all payloads that state it say together."),
+    _col("hour_id", _KEY, "source_id of the observation that counts its hour."),
+    _col("alone_id", _KEY, "source_id of the observation that it is where it stands alone."),
+    _col("is_alone", Boolean, "Whether it stands alone: the first of all and after each restart."),
+    _col("is_restart", Boolean, "A regression: from then on the next event stands alone again."),
+    _col("received_at", _TIME, "When the payload was received."),
+    Index("ix_occurrences_raw", "raw_payload_id"),
+    Index(
+        "ix_occurrences_events",
+        "workspace_id",
+        "series_key",
+        "at",
+        "event_id",
+        postgresql_where=text("not is_restart"),
+    ),
+    Index(
+        "ix_occurrences_restarts",
+        "workspace_id",
+        "series_key",
+        "at",
+        postgresql_where=text("is_restart"),
+    ),
+    Index(
+        "ix_occurrences_alone",
+        "workspace_id",
+        "series_key",
+        "at",
+        postgresql_where=text("is_alone"),
+    ),
+    Index(
+        "ix_occurrences_hour",
+        "workspace_id",
+        "hour_id",
+        "at",
+        "event_id",
+        postgresql_where=text("not (is_alone or is_restart) and at > '-infinity'"),
+    ),
+    Index(
+        "ix_occurrences_received",
+        "workspace_id",
+        "hour_id",
+        "received_at",
+        postgresql_where=text("not (is_alone or is_restart) and received_at > '-infinity'"),
+    ),
+    comment="Events of a series (errors of an issue), which are counted by hour; a row a payload.",
+)
+
+occurrence_counts = Table(
+    "occurrence_counts",
+    metadata,
+    _col("workspace_id", BigInteger, "Workspace.", _ref("workspaces.id"), primary_key=True),
+    _col("hour_id", _KEY, "source_id of the observation that counts the hour.", primary_key=True),
+    _col("events", Integer, "How many events it counts."),
+    comment="How many events an hour of a series counts, those that stand alone left out.",
 )
 
 first_receipts = Table(

@@ -12,7 +12,8 @@ from lightfast_pipelines.models.embedder import WordLlamaEmbedder
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.vectors.pgvector import PgVectorIndex
-from tests.capture.deliveries import capture_all, delivery, one, receive, workspace_with
+from tests.capture.deliveries import capture_all, delivery, receive, workspace_with
+from tests.capture.rows_read import rows_read
 from tests.operations import operations
 from tests.providers.github import payloads as github
 from tests.providers.github.payloads import Json
@@ -30,21 +31,6 @@ def _push(number: int, repo_id: int = 1) -> Json:
             for n in range(number)
         ],
         repo_id=repo_id,
-    )
-
-
-def rows_read(conn: Connection) -> int:
-    """Rows that scans of this database's tables have read so far, and entries of their indexes."""
-    conn.execute("SELECT pg_stat_force_next_flush()")
-    conn.commit()
-    return int(
-        one(
-            conn,
-            """
-            SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE schemaname = 'lightfast')
-                 + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE schemaname = 'lightfast')
-            """,
-        )
     )
 
 

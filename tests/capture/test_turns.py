@@ -28,7 +28,7 @@ from tests.capture.deliveries import (
     rows,
     workspace_with,
 )
-from tests.capture.test_growth import rows_read
+from tests.capture.rows_read import rows_read
 from tests.capture.told import told
 from tests.providers.github import payloads as github
 from tests.providers.sentry import payloads as sentry

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Occurrence, Statement, Thing
 from lightfast_pipelines.domain.folding import StatementSource
-from lightfast_pipelines.domain.occurrences import settle
+from lightfast_pipelines.domain.occurrences import occurrence_of
 from tests.depth import examples
+from tests.settling import settle
 
 ISSUE = Thing(keys.sentry_issue(7, 100))
 RELEASE = Thing(keys.sentry_release("acme", "shop@1.0"))
@@ -178,13 +179,10 @@ def test_ten_thousand_errors_are_a_handful_and_none_is_lost() -> None:
     assert sorted(tag for _, tags in settled for tag in tags) == list(range(10_000))
 
 
-def test_several_series_or_none_are_refused() -> None:
-    one, other = error("a", 0, 1), error("b", 1, 2)
-    elsewhere = replace(other[1], occurrence=Occurrence("sentry:issue:7:101", "b"))
-    with pytest.raises(ValueError, match="one series"):
-        settle([one, (other[0], elsewhere, 2)])
-    with pytest.raises(ValueError, match="with an occurrence"):
-        settle([(one[0], replace(one[1], occurrence=None), 1)])
+def test_what_is_of_no_series_is_refused() -> None:
+    _, statement, _ = error("a", 0, 1)
+    with pytest.raises(ValueError, match="of no series"):
+        occurrence_of(replace(statement, occurrence=None))
 
 
 _EVENTS = st.lists(

@@ -12,9 +12,9 @@ import pytest
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Parked
 from lightfast_pipelines.domain.folding import StatementSource
-from lightfast_pipelines.domain.occurrences import settle
 from tests.providers.sentry import payloads
 from tests.providers.sentry.readings import edges, mentioned, read, statement
+from tests.settling import settle
 
 KEY = keys.sentry_issue(42, 4711)
 SHA = "0123456789abcdef0123456789abcdef01234567"

@@ -1,0 +1,303 @@
+"""The table of occurrences: which events of each series there are, and where each of them is told.
+
+One row for each payload that states an event or a restart. Every question is answered by an index, for
+all series of a batch at once, so that no answer costs more the more events came before. No index fits
+another's question (their conditions say so): of two that both fit, statistics that
+are a storm behind would choose the one that has to sort.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.staging import stage
+
+# Each begins with the workspace; then the series, the event's id, the hour's source_id, a time.
+SeriesKey = tuple[int, str]
+EventKey = tuple[int, str, str]
+HourKey = tuple[int, str]
+Moment = tuple[int, str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event as the table holds it. It is told by the observation `alone_id` where it stands alone,
+    else it is one of those that the observation `hour_id` counts."""
+
+    at: datetime
+    hour_id: str
+    alone_id: str
+    is_alone: bool
+    raw_ids: frozenset[int]
+
+    @property
+    def told_by(self) -> str:
+        return self.alone_id if self.is_alone else self.hour_id
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """From one restart to the next; `head` is its earliest event, `alone` those in it that stand alone
+    so far."""
+
+    head: EventKey
+    alone: frozenset[EventKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """What an hour counts. `known_at` is when the first of its payloads was received."""
+
+    count: int
+    first: EventKey
+    last_at: datetime
+    known_at: datetime
+
+
+_COLUMNS = (
+    "workspace_id",
+    "series_key",
+    "event_id",
+    "raw_payload_id",
+    "at",
+    "hour_id",
+    "alone_id",
+    "is_alone",
+    "is_restart",
+)
+
+
+def stated_before(
+    conn: Connection, raw_ids: Sequence[int]
+) -> tuple[set[EventKey], dict[tuple[int, str, int], datetime]]:
+    """What these payloads stated when they were captured last: events, and restarts as
+    (workspace, series, payload) -> time."""
+    rows = conn.execute(
+        """
+        SELECT workspace_id, series_key, event_id, raw_payload_id, at, is_restart
+        FROM lightfast.occurrences WHERE raw_payload_id = ANY(%s)
+        """,
+        (list(raw_ids),),
+    ).fetchall()
+    return (
+        {(row[0], row[1], row[2]) for row in rows if not row[5]},
+        {(row[0], row[1], row[3]): row[4] for row in rows if row[5]},
+    )
+
+
+def load_events(conn: Connection, keys: Collection[EventKey]) -> dict[EventKey, Event]:
+    """Those of these events that there are."""
+    if not keys:
+        return {}
+    rows = conn.execute(
+        """
+        SELECT o.workspace_id, o.series_key, o.event_id, o.at, o.hour_id, o.alone_id, o.is_alone,
+               o.raw_payload_id
+        FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, series_key, event_id)
+        JOIN lightfast.occurrences o USING (workspace_id, series_key, event_id)
+        """,
+        _columns(keys),
+    )
+    found: dict[EventKey, tuple[datetime, str, str, bool]] = {}
+    raws: dict[EventKey, set[int]] = defaultdict(set)
+    for workspace, series, event, at, hour_id, alone_id, is_alone, raw in rows:
+        found[workspace, series, event] = (at, hour_id, alone_id, is_alone)
+        raws[workspace, series, event].add(raw)
+    return {key: Event(*told, frozenset(raws[key])) for key, told in found.items()}
+
+
+def replace_events(
+    conn: Connection, before: Mapping[EventKey, Event], after: Mapping[EventKey, Event]
+) -> None:
+    """Writes those that differ; what is only in `before` goes."""
+    removed = [key for key, event in before.items() if after.get(key) != event]
+    added = {key: event for key, event in after.items() if before.get(key) != event}
+    if removed:
+        conn.execute(
+            """
+            DELETE FROM lightfast.occurrences o
+            USING unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, series_key, event_id)
+            WHERE o.workspace_id = k.workspace_id AND o.series_key = k.series_key
+              AND o.event_id = k.event_id
+            """,
+            _columns(removed),
+        )
+    _insert(
+        conn,
+        (
+            (*key, raw, event.at, event.hour_id, event.alone_id, event.is_alone, False)
+            for key, event in added.items()
+            for raw in event.raw_ids
+        ),
+    )
+
+
+def replace_restarts(
+    conn: Connection, raw_ids: Sequence[int], restarts: Mapping[tuple[int, str, int], datetime]
+) -> None:
+    """Writes the restarts, (workspace, series, payload) -> time, that these payloads state now."""
+    conn.execute(
+        "DELETE FROM lightfast.occurrences WHERE raw_payload_id = ANY(%s) AND is_restart",
+        (list(raw_ids),),
+    )
+    _insert(
+        conn,
+        (
+            (workspace, series, "", raw, at, "", "", False, True)
+            for (workspace, series, raw), at in restarts.items()
+        ),
+    )
+
+
+def _insert(conn: Connection, rows: Iterable[Sequence[object]]) -> None:
+    names = ", ".join(_COLUMNS)
+    staged = stage(conn, "occurrences", _COLUMNS, rows)
+    conn.execute(
+        f"""
+        INSERT INTO lightfast.occurrences ({names}, received_at)
+        SELECT {names},
+               (SELECT p.received_at FROM lightfast.raw_payloads p WHERE p.id = raw_payload_id)
+        FROM {staged}
+        """
+    )
+
+
+def first_events(conn: Connection, series: Collection[SeriesKey]) -> dict[SeriesKey, EventKey]:
+    """The earliest event of each of these series."""
+    if not series:
+        return {}
+    rows = conn.execute(
+        """
+        SELECT k.workspace_id, k.series_key, f.event_id
+        FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, series_key)
+        CROSS JOIN LATERAL (
+          SELECT o.event_id FROM lightfast.occurrences o
+          WHERE o.workspace_id = k.workspace_id AND o.series_key = k.series_key AND NOT o.is_restart
+          ORDER BY o.at, o.event_id LIMIT 1
+        ) f
+        """,
+        _columns(series),
+    )
+    return {(row[0], row[1]): (row[0], row[1], row[2]) for row in rows}
+
+
+def first_restarts(conn: Connection, series: Collection[SeriesKey]) -> dict[SeriesKey, datetime]:
+    """The time of the earliest restart of each of these series that has any."""
+    if not series:
+        return {}
+    rows = conn.execute(
+        """
+        SELECT k.workspace_id, k.series_key, f.at
+        FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, series_key)
+        CROSS JOIN LATERAL (
+          SELECT o.at FROM lightfast.occurrences o
+          WHERE o.workspace_id = k.workspace_id AND o.series_key = k.series_key AND o.is_restart
+          ORDER BY o.at LIMIT 1
+        ) f
+        """,
+        _columns(series),
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def stretches(conn: Connection, moments: Collection[Moment]) -> list[Stretch]:
+    """The stretches in which these moments lie, each once; not those without an event."""
+    if not moments:
+        return []
+    rows = conn.execute(
+        """
+        SELECT DISTINCT k.workspace_id, k.series_key, h.event_id,
+               ARRAY(
+                 SELECT o.event_id FROM lightfast.occurrences o
+                 WHERE o.workspace_id = k.workspace_id AND o.series_key = k.series_key AND o.is_alone
+                   AND o.at >= coalesce(b.at, '-infinity') AND o.at < coalesce(e.at, 'infinity'))
+        FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[]) AS k (workspace_id, series_key, at)
+        LEFT JOIN LATERAL (
+          SELECT o.at FROM lightfast.occurrences o
+          WHERE o.workspace_id = k.workspace_id AND o.series_key = k.series_key AND o.is_restart
+            AND o.at <= k.at ORDER BY o.at DESC LIMIT 1
+        ) b ON true
+        LEFT JOIN LATERAL (
+          SELECT o.at FROM lightfast.occurrences o
+          WHERE o.workspace_id = k.workspace_id AND o.series_key = k.series_key AND o.is_restart
+            AND o.at > k.at ORDER BY o.at LIMIT 1
+        ) e ON true
+        CROSS JOIN LATERAL (
+          SELECT o.event_id FROM lightfast.occurrences o
+          WHERE o.workspace_id = k.workspace_id AND o.series_key = k.series_key AND NOT o.is_restart
+            AND o.at >= coalesce(b.at, '-infinity') AND o.at < coalesce(e.at, 'infinity')
+          ORDER BY o.at, o.event_id LIMIT 1
+        ) h
+        """,
+        _columns(moments),
+    )
+    return [
+        Stretch((workspace, series, head), frozenset((workspace, series, event) for event in alone))
+        for workspace, series, head, alone in rows
+    ]
+
+
+def count_hours(conn: Connection, changes: Mapping[HourKey, int]) -> dict[HourKey, Hour]:
+    """Adds to the number of events that each hour counts; returns the hours that count any."""
+    if not changes:
+        return {}
+    columns = [*_columns(changes), list(changes.values())]
+    conn.execute(
+        """
+        INSERT INTO lightfast.occurrence_counts (workspace_id, hour_id, events)
+        SELECT workspace_id, hour_id, 0 FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, hour_id)
+        ORDER BY 1, 2 ON CONFLICT DO NOTHING
+        """,
+        columns[:2],
+    )
+    conn.execute(
+        """
+        UPDATE lightfast.occurrence_counts c SET events = c.events + k.added
+        FROM unnest(%s::bigint[], %s::text[], %s::int[]) AS k (workspace_id, hour_id, added)
+        WHERE c.workspace_id = k.workspace_id AND c.hour_id = k.hour_id
+        """,
+        columns,
+    )
+    rows = conn.execute(
+        """
+        SELECT c.workspace_id, c.hour_id, c.events, f.series_key, f.event_id, l.at, r.received_at
+        FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, hour_id)
+        JOIN lightfast.occurrence_counts c USING (workspace_id, hour_id)
+        CROSS JOIN LATERAL (
+          SELECT o.series_key, o.event_id FROM lightfast.occurrences o
+          WHERE o.workspace_id = k.workspace_id AND o.hour_id = k.hour_id AND NOT (o.is_alone OR o.is_restart)
+            AND o.at > '-infinity'
+          ORDER BY o.at, o.event_id LIMIT 1
+        ) f
+        CROSS JOIN LATERAL (
+          SELECT o.at FROM lightfast.occurrences o
+          WHERE o.workspace_id = k.workspace_id AND o.hour_id = k.hour_id AND NOT (o.is_alone OR o.is_restart)
+            AND o.at > '-infinity'
+          ORDER BY o.at DESC LIMIT 1
+        ) l
+        CROSS JOIN LATERAL (
+          SELECT o.received_at FROM lightfast.occurrences o
+          WHERE o.workspace_id = k.workspace_id AND o.hour_id = k.hour_id AND NOT (o.is_alone OR o.is_restart)
+            AND o.received_at > '-infinity'
+          ORDER BY o.received_at LIMIT 1
+        ) r
+        """,
+        columns[:2],
+    ).fetchall()
+    conn.execute(
+        """
+        DELETE FROM lightfast.occurrence_counts c
+        USING unnest(%s::bigint[], %s::text[]) AS k (workspace_id, hour_id)
+        WHERE c.workspace_id = k.workspace_id AND c.hour_id = k.hour_id AND c.events = 0
+        """,
+        columns[:2],
+    )
+    return {(row[0], row[1]): Hour(row[2], (row[0], row[3], row[4]), *row[5:]) for row in rows}
+
+
+def _columns(keys: Collection[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*keys, strict=True)]

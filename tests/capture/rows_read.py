@@ -1,0 +1,37 @@
+"""Counts rows that a database reads where time would say more of the machine than of the code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lightfast_pipelines.store.database import Connection, Database
+from tests.capture.deliveries import one
+
+
+def rows_read(conn: Connection) -> int:
+    """Rows that scans of this database's tables have read so far, and entries of their indexes."""
+    conn.execute("SELECT pg_stat_force_next_flush()")
+    conn.commit()
+    return int(
+        one(
+            conn,
+            """
+            SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE schemaname = 'lightfast')
+                 + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE schemaname = 'lightfast')
+            """,
+        )
+    )
+
+
+@contextmanager
+def without_leftovers(database: Database, conn: Connection) -> Iterator[None]:
+    """Within it, what is read is what a large table's reader would read: no rows that are deleted and
+    wait for vacuum, and no table as a whole because it is as small as a test's."""
+    with database.connect("migrator", autocommit=True) as owner:
+        owner.execute("VACUUM ANALYZE")
+    conn.execute("SET enable_seqscan = off")
+    conn.commit()
+    yield
+    conn.execute("RESET enable_seqscan")
+    conn.commit()
