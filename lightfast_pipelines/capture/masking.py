@@ -7,7 +7,9 @@ label's name. How secrets are written stands in `secret_formats.py`.
 
 from __future__ import annotations
 
+import json
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
@@ -18,8 +20,8 @@ from lightfast_pipelines.capture.secret_formats import (
     formats,
     may_hold_secret,
     public_prefix,
-    spoken_secrets,
 )
+from lightfast_pipelines.capture.spoken_secrets import spoken_secrets
 
 MASK = "…[secret masked]"
 
@@ -30,8 +32,10 @@ _PRIVATE_KEY = re.compile(
     r"(?:[^-]*(?:-(?!----)[^-]*)*-----END [A-Z0-9 ]{0,40}-----"
     r"|(?:\s+[A-Za-z0-9+/=:,.]+(?: [A-Za-z0-9+/=:,.-]+)*)+)"
 )
+# PuTTY's.
+_PRIVATE_LINES = re.compile(r"(Private-Lines: \d{1,4}\s{1,4})[A-Za-z0-9+/=\n\r]+")
 # Nothing but hexadecimal is a sha, a UUID or an id of an account, whatever stands around it.
-_HEXADECIMAL = re.compile(r"[0-9a-fA-F-]+")
+_HEXADECIMAL = re.compile(r"[0-9a-fA-F]+(?:-[0-9a-fA-F]{4,12})*")
 # Shorter ones (`password=hunter2`) are only masked where they are called so: a word may be the same.
 _LONG_ENOUGH_TO_FOLLOW = 16
 
@@ -47,6 +51,8 @@ def _mask(text: str) -> tuple[str, tuple[str, ...]]:
     """The masked text, and the secrets that were in it."""
     found: list[str] = []
     masked = _PRIVATE_KEY.sub(rf"\1{MASK}", text) if "PRIVATE KEY" in text else text
+    if "Private-Lines:" in text:
+        masked = _PRIVATE_LINES.sub(rf"\1{MASK}\n", masked)
     for pattern, group in formats():
         spans = [
             match.span(group)
@@ -74,11 +80,16 @@ def _is_token(secret: str) -> bool:
     """Whether it is none of what only looks so: a sha, or something that begins like a JSON Web Token."""
     if _HEXADECIMAL.fullmatch(secret):
         return False
-    from detect_secrets.plugins.jwt import JwtTokenDetector
+    return not secret.startswith("eyJ") or _is_header(secret.partition(".")[0])
 
-    return not secret.startswith("eyJ") or JwtTokenDetector.is_formally_valid(
-        ".".join(secret.split(".")[:2])
-    )
+
+def _is_header(encoded: str) -> bool:
+    """Whether this is the header of a JSON Web Token, signed or encrypted."""
+    try:
+        header = json.loads(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(header, dict) and not header.keys().isdisjoint(("alg", "typ", "enc"))
 
 
 # Names of kinds, which are the code's own words and no payload's.

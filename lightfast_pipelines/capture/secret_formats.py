@@ -1,4 +1,4 @@
-"""How secrets are written: formats of tokens and keys, and what stands behind `password=`.
+"""How secrets are written: formats of tokens and keys.
 
 Only what says itself what it is, never a guess by randomness: a commit's sha stays. detect-secrets
 has some of the formats; its last release is of 2024 and knows half of what providers issue now, so the
@@ -8,8 +8,13 @@ others are listed here, as providers document them and the rules of gitleaks and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cache
+
+from lightfast_pipelines.capture.secret_shapes import SHAPES
+from lightfast_pipelines.capture.spoken_secrets import may_be_spoken
+
+# A digit or many capitals: what is no name in a program.
+_RANDOM = r"(?=[A-Za-z]{0,64}[0-9]|(?:[a-z]{0,16}[A-Z]){6})"
 
 # What such a token begins with, and what follows. What it begins with may stay: it says which kind it
 # was and is the same for every token of the kind.
@@ -19,14 +24,14 @@ _PREFIXED: tuple[tuple[str, str], ...] = (
     ("npm_", r"[A-Za-z0-9]{36,}"),
     ("pypi-", r"AgE[A-Za-z0-9_-]{40,}"),
     ("sk-ant- sk-proj- sk-svcacct- sk-admin- sk-or-v1-", r"[A-Za-z0-9_-]{32,}"),
-    ("lin_api_ lin_oauth_ lin_wh_", r"[A-Za-z0-9]{16,}"),
+    ("lin_api_ lin_oauth_ lin_refresh_ lin_wh_", r"[A-Za-z0-9]{16,}"),
     ("sntrys_ sntryu_ sntrya_ sntryi_ sntryr_", r"[A-Za-z0-9_=+/-]{32,}"),
     ("vercel_blob_rw_", r"[A-Za-z0-9_]{16,}"),
-    ("vercel_ vcp_ vci_ vca_ vcr_ vck_", r"(?=[A-Za-z]{0,64}[0-9])[A-Za-z0-9]{20,}"),
+    ("vercel_ vcp_ vci_ vca_ vcr_ vck_", r"" + _RANDOM + r"[A-Za-z0-9]{20,}"),
     ("whsec_", r"[A-Za-z0-9+/=]{24,}"),
-    ("sk_live_ rk_live_ sk_test_ rk_test_", r"[A-Za-z0-9]{16,}"),
+    ("sk_live_ rk_live_ sk_test_ rk_test_ sk_org_live_ sk_org_test_", r"[A-Za-z0-9]{16,}"),
     ("xoxa- xoxb- xoxc- xoxd- xoxe- xoxo- xoxp- xoxr- xoxs- xapp-", r"[A-Za-z0-9-]{20,}"),
-    ("hf_ r8_ gsk_ xai- pplx- ntn_ tvly- phx_", r"(?=[A-Za-z]{0,64}[0-9])[A-Za-z0-9]{30,}"),
+    ("hf_ r8_ gsk_ xai- pplx- ntn_ tvly- phx_", _RANDOM + r"[A-Za-z0-9]{30,}"),
     ("dckr_pat_ dckr_oat_", r"[A-Za-z0-9_-]{20,}"),
     ("dop_v1_ doo_v1_ dor_v1_ dos_v1_", r"[a-f0-9]{32,}"),
     ("shpat_ shpca_ shppa_ shpss_ shptka_ shpua_", r"[A-Fa-f0-9]{32,}"),
@@ -38,12 +43,32 @@ _PREFIXED: tuple[tuple[str, str], ...] = (
     ("figd_ tfp_ glsa_ lsv2_pt_ lsv2_sk_", r"(?=[A-Za-z_-]{0,64}[0-9])[A-Za-z0-9_-]{38,}"),
     ("glc_ ops_", r"eyJ[A-Za-z0-9_+/=-]{32,}"),
     ("sbp_ sgp_ sqp_ sqa_ squ_ rubygems_ pul-", r"(?:[a-z0-9]{2,16}_)?[a-f0-9]{40,}"),
-    ("nfp_ nfc_ nfo_ nfb_ nfu_", r"(?=[A-Za-z]{0,64}[0-9])[A-Za-z0-9]{36,}"),
-    ("CCIPAT_ PMAK- PMAT- NRAK- CFPAT- xkeysib-", r"[A-Za-z0-9_-]{24,}"),
+    ("nfp_ nfc_ nfo_ nfb_ nfu_", _RANDOM + r"[A-Za-z0-9]{36,}"),
+    (
+        "CCIPAT_ CCIPRJ_ FLWSECK- FLWSECK_TEST- NRII- PMAK- PMAT- NRAK- CFPAT- xkeysib-",
+        r"[A-Za-z0-9_-]{24,}",
+    ),
     ("cfat_ cfut_ cfk_ tgp_v1_ nyk_v0_", r"(?=[A-Za-z_-]{0,64}[0-9])[A-Za-z0-9_-]{40,}"),
     ("HRKU- SWMTKN-1- SWMKEY-1-", r"[A-Za-z0-9_-]{36,}"),
     ("dp.pt. dp.st. dp.ct. dp.sa. dp.scim. dp.audit.", r"[A-Za-z0-9._-]{40,}"),
     ("ya29.", r"[A-Za-z0-9._-]{20,}"),
+    ("hf_ api_org_", r"[A-Za-z]{34}(?![A-Za-z0-9_])"),
+    ("gl", r"(?:ffct|wt)-[A-Za-z0-9_-]{20,}"),
+    ("bedrock-api-key-", r"[A-Za-z0-9+/=]{40,}"),
+    ("sq0atp- sq0csp- sq0idp- sq0idb-", r"[A-Za-z0-9_-]{22,}"),
+    ("rzp_live_ rzp_test_", _RANDOM + r"[A-Za-z0-9]{14,}"),
+    ("rnd_ fw_ tr_dev_ tr_prod_ tr_stg_ ddapp_", _RANDOM + r"[A-Za-z0-9]{20,}"),
+    ("pcsk_", r"(?=[A-Za-z_]{0,64}[0-9])[A-Za-z0-9_]{40,}"),
+    (
+        "napi_ bkua_ bkat_ bkct_ pnu_ esecret_ hcaik_ hcbik_ hcxik_",
+        _RANDOM + r"[A-Za-z0-9]{26,}",
+    ),
+    ("sb_secret_ nvapi- fo1_", r"(?=[A-Za-z_-]{0,64}[0-9])[A-Za-z0-9_-]{22,}"),
+    ("fm1_ fm1r_ fm1a_ fm2_", r"[A-Za-z0-9+/=_-]{60,}"),
+    ("secret_ secret-", _RANDOM + r"[A-Za-z0-9]{40,}"),
+    ("e2b_ sk_ key_", r"[0-9a-f]{40,}"),
+    ("NRJS-", r"[0-9a-f]{19}"),
+    ("y0_ y1_ y2_ y3_", r"(?=[A-Za-z_-]{0,64}[0-9])[A-Za-z0-9_-]{50,}"),
     ("shippo_live_ shippo_test_ duffel_live_ duffel_test_", r"[A-Za-z0-9_-]{32,}"),
 )
 # Of these a title's end may have cut the rest off: no word begins like them.
@@ -53,18 +78,6 @@ _CUT_SHORT = (
     " shpat_ tskey- vercel_blob_rw_ AGE-SECRET-KEY- ya29. whsec_"
 )
 
-# Formats that begin with no mark of their own. The first of each is looked for before the rest is.
-_OTHERS: tuple[tuple[str, str], ...] = (
-    ("AIza", r"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
-    ("ATATT", r"ATATT[A-Za-z0-9_=-]{16,}"),
-    ("ATCTT", r"ATCTT[A-Za-z0-9_=-]{16,}"),
-    ("ATBB", r"ATBB(?=[A-Za-z]{0,64}[0-9])[A-Za-z0-9]{24,}"),
-    ("1//0", r"1//0[A-Za-z0-9_-]{40,}"),
-    ("dapi", r"dapi[0-9a-f]{32}"),
-    ("8Q~", r"[A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{31,34}"),
-    ("oy2", r"oy2[a-z0-9]{43}(?![a-z0-9])"),
-    ("api/webhooks/", r"discord(?:app)?\.com/api/webhooks/[0-9]{16,22}/[A-Za-z0-9_-]{40,}"),
-)
 # Not behind a colon: `branch:1296269:Add-a-cart...` is a key of a branch.
 _TELEGRAM = re.compile(
     r"(?:(?<![A-Za-z0-9:])|(?<=bot)|(?<=%[0-9A-Fa-f]{2}))[0-9]{8,10}:A[A-Za-z0-9_-]{34}(?![A-Za-z0-9_-])"
@@ -83,7 +96,7 @@ _OF_LIBRARY: tuple[tuple[str, re.Pattern[str] | None], ...] = (
     ("gl", re.compile(r"gl[a-z]{2,5}-[A-Za-z0-9_-]{8}")),
     ("GR1348941", None),
     ("PRIVATE KEY", None),
-    ("@", re.compile(r"://[^/\s@:]*:[^/\s@]+@")),
+    ("Private-Lines:", None),
     (":A", _TELEGRAM),
     ("-us", re.compile(r"-us[0-9]")),
 )
@@ -91,44 +104,14 @@ _OF_LIBRARY: tuple[tuple[str, re.Pattern[str] | None], ...] = (
 _PREFIXES = tuple({*_CUT_SHORT.split(), *(one for some, _ in _PREFIXED for one in some.split())})
 _LONGEST_PREFIX = max(map(len, _PREFIXES))
 # The mark before eight letters or more of anything: the prefixes all end in one.
-_MARK = re.compile(r"[_.-](?=[A-Za-z0-9_-]{8})")
+_MARK = re.compile(r"[_.-](?=[A-Za-z0-9_+/=-]{8})")
 
-# Names of what somebody keeps to himself, in front of it. Behind `:` words go on as well.
-_NAME = (
-    r"(?P<name>passw(?:or)?d|passwd|passphrase|pwd|secret|token|(?:api|access|private|auth|account|signing"
-    r"|encryption|client)[_-]?(?:key|secret|token)|credentials?)"
-)
-_ASSIGNED = re.compile(
-    _NAME + r"(?:[_-](?:key|hash|base|value|id|access[_-]key))?"
-    r"(?P<sign>(?:\\?[\"'`])?[ \t]{0,4}(?:=>|:=|==?|:|%3[dD])[ \t]{0,4}(?:\\?[\"'`])?)"
-    r"(?P<value>[^\s\"'`\\<>&,;(){}\[\]|]{4,})(?P<after>.?)",
-    re.IGNORECASE,
-)
-_OPTION = re.compile(
-    r"--"
-    + _NAME
-    + r"(?P<sign>[ \t]{1,4}(?:\\?[\"'`])?)(?P<value>[^\s\"'`\\<>&,;(){}\[\]|-][^\s\"'`\\]{5,})(?P<after>.?)",
-    re.IGNORECASE,
-)
-_AUTHORIZED = re.compile(
-    r"\b(?:bearer|(?:authorization[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?:basic|token|bearer)))[ \t]{1,4}"
-    r"(?P<value>(?=[A-Za-z._~+/=-]{0,64}[0-9])[A-Za-z0-9._~+/=-]{16,})",
-    re.IGNORECASE,
-)
-_SAID = ("passw", "passp", "pwd", "secret", "token", "key", "credential", "bearer", "authorization")
-_OF_A_PASSWORD = ("passw", "passp", "pwd")
-# Code and what stands for a value: `password=self.password`, `token=$TOKEN`, `secret=...`.
-_NO_VALUE = re.compile(
-    r"[$%*.…/@#!-]|[^…*]*[…*]|x+$|\.+$|(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*$", re.IGNORECASE
-)
-# Words about secrets, and what examples put in their place.
-_PLACEHOLDER = re.compile(
-    r"pass(?:w|phrase)|secret|token|value|user|config|setting|default|example|change|hidden|redact|masked"
-    r"|field|input|string|required|optional|undefined|your|none$|null$|nil$|true$|false$",
-    re.IGNORECASE,
-)
-_LONGEST_PLACEHOLDER = 24
-_LOWER = re.compile(r"[a-z]{8,}")
+
+# Where a format must begin and end: not in the middle of a word or of an image's base64; what an
+# address or a string escapes before it is no word.
+_BEGIN = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
+_END = r"(?![A-Za-z0-9])"
+_SHAPES = tuple((anchor, re.compile(f"{_BEGIN}(?:{shape})")) for anchor, shape in SHAPES)
 
 
 def may_hold_secret(text: str) -> bool:
@@ -138,46 +121,15 @@ def may_hold_secret(text: str) -> bool:
         for mark in _MARK.finditer(text)
     ):
         return True
-    if any(anchor in text for anchor, _ in _OTHERS):
-        return True
+    for anchor, shape in _SHAPES:
+        if anchor in text and shape.search(text) is not None:
+            return True
     for anchor, pattern in _OF_LIBRARY:
         if anchor in text and (pattern is None or pattern.search(text) is not None):
             return True
-    lowered = text.lower()
-    return any(word in lowered for word in _SAID) and next(spoken_secrets(text), None) is not None
+    return may_be_spoken(text)
 
 
-def spoken_secrets(text: str) -> Iterator[tuple[int, int]]:
-    """Where something stands that the words before it call a password, a token or a key."""
-    for pattern in (_ASSIGNED, _OPTION):
-        for match in pattern.finditer(text):
-            if _is_kept_secret(match):
-                yield match.span("value")
-    for match in _AUTHORIZED.finditer(text):
-        yield match.span("value")
-
-
-def _is_kept_secret(match: re.Match[str]) -> bool:
-    value = match["value"].rstrip(".:!?")
-    if not value or match["after"] in ("(", "[", "{") or _NO_VALUE.match(value):
-        return False
-    if len(value) <= _LONGEST_PLACEHOLDER and _PLACEHOLDER.search(value):
-        return False
-    has_digit = any(letter.isdigit() for letter in value)
-    has_letter = any(letter.isalpha() for letter in value)
-    is_quoted = match["sign"][-1] in "\"'`"
-    if match["name"].lower().startswith(_OF_A_PASSWORD):
-        if ":" in match["sign"] and not is_quoted:
-            return has_digit and has_letter and len(value) >= 6
-        is_word = re.fullmatch(r"[A-Za-z_]\w*", value) is not None and not has_digit
-        return is_quoted or not is_word or _LOWER.fullmatch(value) is not None
-    return has_digit and has_letter and len(value) >= 16
-
-
-# Where a format must begin and end: not in the middle of a word or of an image's base64; what an
-# address or a string escapes before it is no word.
-_BEGIN = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
-_END = r"(?![A-Za-z0-9])"
 # Those that begin with a run of any letters: a start within the run would be looked at again.
 _BEGIN_RUN = r"(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2}))"
 # Some providers have made their tokens longer than the library knows.
@@ -209,15 +161,15 @@ def formats() -> tuple[tuple[re.Pattern[str], int], ...]:
     """(format, group that is the secret), from detect-secrets where it has one.
 
     Only those whose format is its own proof. Left out: entropy, keywords and public addresses
-    (guesses), Telegram (matches keys; above instead), Artifactory (matches words that begin with
-    AP), Cloudant, IBM and SoftLayer (any 24 letters or 64 digits behind a word), npm and private
-    keys (slow on long lines, and the first line alone). Their patterns are used, not
-    `analyze_string`, which gives the kind of a GitHub token (`ghp`) for the token. Imported here:
-    that takes 0.2 s, which most captures never need.
+    (guesses), Telegram (matches keys; above instead), passwords in addresses (misses those without
+    a user; `spoken_secrets.py` has them), Artifactory (matches words that begin with AP), Cloudant,
+    IBM and SoftLayer (any 24 letters or 64 digits behind a word), npm and private keys (slow on long
+    lines, and the first line alone). Their patterns are used, not `analyze_string`, which gives the
+    kind of a GitHub token (`ghp`) for the token. Imported here: that takes 0.2 s, which most
+    captures never need.
     """
     from detect_secrets.plugins.aws import AWSKeyDetector
     from detect_secrets.plugins.azure_storage_key import AzureStorageKeyDetector
-    from detect_secrets.plugins.basic_auth import BasicAuthDetector
     from detect_secrets.plugins.gitlab_token import GitLabTokenDetector
     from detect_secrets.plugins.jwt import JwtTokenDetector
     from detect_secrets.plugins.mailchimp import MailchimpDetector
@@ -239,7 +191,7 @@ def formats() -> tuple[tuple[re.Pattern[str], int], ...]:
         *((one, _END) for one in TwilioKeyDetector.denylist),
     ]
     prefixed = "|".join(f"(?:{_alternatives(tuple(p.split()))})(?:{b})" for p, b in _PREFIXED)
-    others = "|".join(pattern for _, pattern in _OTHERS)
+    others = "|".join(pattern for _, pattern in SHAPES)
     return (
         (re.compile(f"{_BEGIN}(?:{prefixed}|{others})"), 0),
         (re.compile(f"{_BEGIN}(?:{_alternatives(tuple(_CUT_SHORT.split()))}){_CUT}"), 0),
@@ -253,7 +205,6 @@ def formats() -> tuple[tuple[re.Pattern[str], int], ...]:
         # What comes before these secrets is not part of them.
         (re.compile(r"_authToken=\s{0,8}([A-Za-z0-9_-]{36,})"), 1),
         (secret_key, 1),
-        *((one, 1) for one in BasicAuthDetector.denylist),
     )
 
 

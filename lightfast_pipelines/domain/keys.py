@@ -693,7 +693,7 @@ _MACHINE_HOSTS = (
     *(".(none)", ".invalid", ".example", ".home.arpa", ".fritz.box", ".amazonaws.com"),
     *(".cloudapp.net", ".cloudapp.azure.com"),
 )
-_ADDRESS_OF_A_NETWORK = re.compile(r"\[?(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f:]*:[0-9a-f:.]*)\]?")
+_ADDRESS_OF_A_NETWORK = re.compile(r"\[?(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]*:[0-9a-f:.]*)\]?")
 _PLACEHOLDER_LOCALS = frozenset(
     {
         *("none", "root", "noreply", "no-reply", "donotreply", "do-not-reply", "unknown"),

@@ -24,8 +24,8 @@ _VERB = re.compile(r"re-?apply|re-?land|revert|roll[ -]?back|back[ -]out", re.IG
 # Without a quotation mark or a colon it may as well be somebody's own sentence: "Revert the cursor on
 # undo (fixes #12)". What begins like a title of its own is one that was taken over.
 _TITLE_OF_ITS_OWN = re.compile(
-    r"(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?)\b[ \t]*:?[ \t]*[\w./-]*[#-]\d"
-    r"|(?:pr|pull[ \t]+request)?[ \t]*[\w./-]*#\d{1,9}[ \t]?[:-][ \t]"
+    r"(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?)\b[ \t]{0,4}:?[ \t]{0,4}[\w./-]*[#-]\d"
+    r"|(?:pr|pull[ \t]{1,4}request)?[ \t]{0,4}[\w./-]*#\d{1,9}[ \t]?[:-][ \t]"
     r"|\w{1,20}(?:\([^()\n]{0,60}\))?!?:[ \t]",
     re.IGNORECASE,
 )

@@ -31,7 +31,7 @@ _NO_ORGANIZATION = frozenset({"www", "us", "de", "eu", "app", "s1", "docs"})
 _VIEW = re.compile(r"(?![^\d]*\d[^-]*$)[a-z_-]+", re.ASCII)
 
 
-_SAID = re.compile(r"(?<![\w-])sentry(?:[ \t-]+issue)?[ \t]*:?[ \t]+$", re.IGNORECASE)
+_SAID = re.compile(r"(?<![\w-])sentry(?:[ \t-]{1,4}issue)?[ \t]{0,4}:?[ \t]{1,4}$", re.IGNORECASE)
 
 
 def find_addresses(text: str) -> Iterator[tuple[int, int, Thing]]:
@@ -47,7 +47,7 @@ def find_addresses(text: str) -> Iterator[tuple[int, int, Thing]]:
 
 # A project's slug and a number in base 32 as Sentry writes it (no I, L, O or U, no zero in front).
 _NAME = re.compile(
-    r"(?<![\w/.@#-])(?P<said>sentry(?:[ \t-]+issue)?[ \t]*:?[ \t]+)?"
+    r"(?<![\w/.@#-])(?P<said>sentry(?:[ \t-]{1,4}issue)?[ \t]{0,4}:?[ \t]{1,4})?"
     r"(?P<name>(?P<slug>(?=[\d_-]*[A-Z])\w{1,40}(?:-\w{1,40}){0,6})-(?P<number>[1-9A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{0,6}))"
     r"(?!\w)(?!-\w)(?!\.\d)",
     re.IGNORECASE | re.ASCII,

@@ -89,6 +89,30 @@ SECRETS = {
     "Databricks": "dapi" + "0123456789abcdef" * 2,
     "GitHub, of an app, as it is now": "ghs_" + "123456_" + JWT,
     "token": JWT,
+    "Hugging Face, of letters alone": "hf_" + "aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH",
+    "Vercel, of letters alone": "vercel_" + "aBcDeFgHiJkLmNoPqRsTuVwX",
+    "Stripe, with a slash in front": "whsec_" + "aB/" + LETTERS,
+    "Linear, to renew": "lin_refresh_" + "0123456789abcdef" * 4,
+    "GitLab, of a feature": "glffct-" + LETTERS[:20],
+    "Supabase, as it is now": "sb_secret_" + LETTERS[:22] + "_" + LETTERS[:8],
+    "Render": "rnd_" + LETTERS[:28],
+    "Neon": "napi_" + LETTERS.lower() * 2,
+    "Airtable": "pat" + LETTERS[:14] + "." + "0123456789abcdef" * 4,
+    "HubSpot": "pat-na1-" + str(uuid.UUID(int=2**127 + 7)),
+    "Terraform": LETTERS[:14] + ".atlasv1." + LETTERS * 2,
+    "Dynatrace": "dt0c01." + LETTERS.upper()[:24] + "." + LETTERS.upper() * 2,
+    "Fly": "fm2_" + LETTERS * 3,
+    "Discord, of a bot": "M" + LETTERS[:23] + "." + LETTERS[:6] + "." + LETTERS[:30],
+    "Discord hook": "https://discord.com/api/v10/webhooks/1234567890123456789/" + LETTERS * 2,
+    "Slack workflow": "https://hooks.slack.com/workflows/"
+    + "T0AAAA/A0AAAA/123456789/"
+    + LETTERS[:24],
+    "Azure DevOps": (LETTERS * 3)[:76] + "AZDO" + LETTERS[:4],
+    "Mailgun": "key-" + "0123456789abcdef" * 2,
+    "Resend": "re_" + LETTERS[:8] + "_" + LETTERS[:24],
+    "Notion, as it was": "secret_" + LETTERS + LETTERS[:11],
+    "a hash of a password": "$2b$12$" + (LETTERS * 2)[:53],
+    "an encrypted token": f"{_base64({'alg': 'RSA-OAEP', 'enc': 'A256GCM'})}.{LETTERS}.{LETTERS}.{LETTERS}",
     "key": PEM.format("RSA ", LETTERS * 2, LETTERS),
     "PGP key": PEM.format("PGP ", LETTERS * 2, LETTERS).replace("KEY", "KEY BLOCK"),
     "key cut short": PEM.format("", LETTERS * 2, LETTERS).partition("\n-----END")[0],
@@ -126,6 +150,24 @@ def test_the_kind_of_a_token_stays_readable() -> None:
     )
 
 
+def test_a_password_in_an_address_is_masked_without_a_user_and_with_an_at_sign_in_it() -> None:
+    assert mask_text("redis://:n0t4you11@cache:6379/0") == f"redis://:{MASK}@cache:6379/0"
+    assert mask_text("postgres://app:a@b@db/app") == f"postgres://app:{MASK}@db/app"
+    dsn = "https://" + "0123456789abcdef" * 2 + ":{}@sentry.example/4"
+    assert mask_text(dsn.format("fedcba9876543210" * 2)) == dsn.format(MASK)
+    public = "https://" + "0123456789abcdef" * 2 + "@o1.ingest.sentry.io/4"
+    assert mask_text(public) == public
+    assert mask_text(f"https://{LETTERS}:x-oauth-basic@git.example/a/b") == (
+        f"https://{MASK}:x-oauth-basic@git.example/a/b"
+    )
+
+
+def test_what_a_program_defines_as_a_key_is_masked_with_its_spaces() -> None:
+    assert (
+        mask_text("define( 'AUTH_KEY', 'wp 0-a1!b2 c3:d4' );") == f"define( 'AUTH_KEY', '{MASK}' );"
+    )
+
+
 def test_a_token_that_a_titles_end_cut_short_is_masked_too() -> None:
     assert mask_text("Rotate ghp_" + LETTERS[:12] + "...") == f"Rotate ghp_{MASK}..."
 
@@ -148,6 +190,21 @@ SPOKEN = [
     "STRIPE_API_KEY = {}" + LETTERS,
     "encryption_key: {}" + LETTERS,
     "access_token=>{}" + LETTERS,
+    "AWS_SECRET_ACCESS_KEY={}" + "/JalrXUtnFEMI/K7MDENGabPxRfiCYEXAMPLEKEY",
+    "SECRET_KEY_BASE={}" + "0123456789abcdef" * 8,
+    "RAILS_MASTER_KEY={}" + "0123456789abcdef" * 2,
+    "API_KEY_PRODUCTION={}" + LETTERS,
+    "DB_PASSWORD={}" + "$ecr3t!Pa%s",
+    "password={}" + "#Zx81kq",
+    "password={}" + "SuperSecret99",
+    "password={}" + "XkJqWeRtYuIo",
+    "authorization: ssws {}" + "00" + LETTERS,
+    "GenieKey {}" + str(uuid.UUID(int=2**127 + 9)),
+    "Authorization: Basic {}" + base64.b64encode(b"me:pass").decode(),
+    "https://a.blob.core.example/x?sv=1&sig={}" + LETTERS + "abcdefgh",
+    "sshpass -p {}" + "n0t4you11",
+    "curl --user admin:{}" + "n0t4you11",
+    "machine api.example login mira password {}" + "n0t4you11",
 ]
 
 
@@ -170,6 +227,11 @@ NEAR_MISSES = [
     "persist-credentials: false and settings.A_SECRET: and the secret-scanning: 12",
     "GITHUB_TOKEN: ${{ secrets.GITHUB_TOKEN }}",
     "password = your-password-here, password=changeme1, password: required",
+    "password=$DB_PASSWORD password=%s password=%(password)s password=!Ref password=#123 password=@file",
+    "token=/var/run/secrets/tokens/Service1 key_file=~/keys/Service2.pem secret=/etc/app/Secret3",
+    "postgres://user:$PASSWORD@db/app docker run -u 1000:1000 -u node:node --user=runner:docker",
+    "login with password authentication; basic authentication; mysql is not pg2, -p is --password",
+    "the secret_key of v1.2.3 and v1.0-rc1, s.someMethodName, key-value, api-gateway, sdk-2024",
     "token=4 tokens=12 max_tokens=4096 token: 12345",
     "a bearer of good news2; Bearer authentication; bearer token",
     "github:branch:1227688617:Auto-backport-of-pr-13000-on-master-is-long",

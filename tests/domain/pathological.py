@@ -1,6 +1,7 @@
 """Texts that make a careless rule look at the same place again and again, as long as one asks for.
 
-As a program (`python -m tests.domain.pathological 200000`) it has every rule over text read each.
+As a program (`python -m tests.domain.pathological 200000`) it has every rule over text read each; a
+rule's name behind that and names of texts have that rule read those only.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from lightfast_pipelines.capture.masking import mask_text
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Statement, TextScope, Thing
 from lightfast_pipelines.domain.identifiers import find_candidates, find_identifiers
+from lightfast_pipelines.domain.keys import is_placeholder_email
 from lightfast_pipelines.domain.labels import clean, words
 from lightfast_pipelines.domain.markup import cover
 from lightfast_pipelines.domain.prose import first_sentence, plain
@@ -52,7 +54,8 @@ _PIECES = (
     *("eyJ", "eyJa.", "sk-", "ghp_", "://a:", "aws ", "xoxb-", "1-", "glpat-", "AKIA", "-us1"),
     *("AccountKey=", "hooks.slack.com/", "1:AA", "Bearer ", "password=", "token: ", "secret='"),
     *("figd_", "hf_", "ya29.", "tskey-", "dp.st.", "hvs.", "--password ", "pwd:", "api_key=a."),
-    "-----BEGIN PRIVATE KEY-----\n",
+    *("-----BEGIN PRIVATE KEY-----\n", "<details", "<details><summary></details>", "basic ", "login "),
+    *("mysql -", "define(", " -u a:", "?sig=", "Private-Lines: 1\n", "Revert fix ", "eyJa.eyJa."),
 )  # fmt: skip
 TEXTS: dict[str, Callable[[int], str]] = {
     **{repr(piece): _repeated(piece) for piece in _PIECES},
@@ -82,6 +85,8 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "a co-author without an address": _repeated(" ", "Fix\n\nco-authored-by:", "x"),
     "spaces before a co-author": _repeated(" ", "Fix\n", "co-authored-by"),
     "a user without a password": _repeated("a", "://", ":"),
+    "spaces behind what a revert fixes": _repeated(" ", "Revert fix", "x"),
+    "spaces behind a name": _repeated(" ", "Sentry", "x"),
 }
 
 
@@ -119,12 +124,14 @@ RULES: dict[str, Callable[[str], object]] = {
     ),
     "issue": lambda text: _read("linear", "Issue", linear.issue(title=text, description=text)),
     "mask": mask_text,
+    "mail address": lambda text: is_placeholder_email(f"a@{text}x"),
     "label": lambda text: (clean(text), words(text)),
     "sentence": lambda text: (plain(text), first_sentence("A title", text)),
 }
 
 
 if __name__ == "__main__":
-    for make in TEXTS.values():
-        for rule in RULES.values():
-            rule(make(int(sys.argv[1])))
+    letters, rules, texts = sys.argv[1], sys.argv[2:3] or RULES, sys.argv[3:] or TEXTS
+    for text in texts:
+        for rule in rules:
+            RULES[rule](TEXTS[text](int(letters)))

@@ -30,19 +30,29 @@ def test_twice_the_text_takes_at_most_some_twice_the_operations(name: str) -> No
         assert second <= 2.5 * first + 200, rule_name
 
 
-def test_no_expression_tries_a_text_again_from_each_of_its_letters() -> None:
+def _read_by_a_process_with_a_budget(letters: int, *which: str) -> None:
     """What happens within an expression is no operation that Python shows: so it has a budget."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_SECONDS, MOST_CPU_SECONDS))
 
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.domain.pathological", str(LETTERS)],
+        [sys.executable, "-m", "tests.domain.pathological", str(letters), *which],
         preexec_fn=limit,
         capture_output=True,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr.decode()
+
+
+def test_no_expression_tries_a_text_again_from_each_of_its_letters() -> None:
+    _read_by_a_process_with_a_budget(LETTERS)
+
+
+def test_what_is_folded_away_is_not_read_again_from_each_tag() -> None:
+    # Of each eight letters one tag, so it takes more of them until that shows: it was an hour.
+    texts = (repr("<details"), repr("<details><summary></details>"))
+    _read_by_a_process_with_a_budget(1_000_000, "enrich", *texts)
 
 
 def test_twice_the_labels_files_and_edges_take_at_most_some_twice_the_operations() -> None:
