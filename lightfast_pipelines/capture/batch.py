@@ -22,6 +22,7 @@ from lightfast_pipelines.capture.attempts import (
     others_go_through,
     take_back,
 )
+from lightfast_pipelines.capture.dead_letters import dead_letters
 from lightfast_pipelines.capture.deleted import mark_deleted
 from lightfast_pipelines.capture.edges import write_edges
 from lightfast_pipelines.capture.entities import write_mentions
@@ -184,7 +185,8 @@ class _Batches:
         if raws[0].attempts >= MOST_ATTEMPTS and self._others_go_through(raws):
             # It never came back with an error, or it would have been dead by now.
             _log.error("payload %d was taken %d times without end", raws[0].id, raws[0].attempts)
-            return [self._bury(raws[0], f"{_ENDED_THE_PROCESS} ({raws[0].attempts} attempts)")]
+            reason = f"{_ENDED_THE_PROCESS} ({raws[0].attempts} attempts)"
+            return [self._bury(raws[0], reason, is_safe=False)]
         self.bytes += sum(len(raw.body or b"") for raw in raws)
         begin(self._conn, raws)
         try:
@@ -250,13 +252,18 @@ class _Batches:
     def _seconds(self, raws: Sequence[RawPayload]) -> float:
         return self._time_limit.of(len(raws), sum(len(raw.body or b"") for raw in raws))
 
-    def _bury(self, raw: RawPayload, reason: str) -> BatchResult:
+    def _bury(self, raw: RawPayload, reason: str, *, is_safe: bool = True) -> BatchResult:
         """Into the dead letters, which `waiting` lists and `replay` takes up again."""
-        dead = Outcome(raw.id, None, None, None, "dlq", reason, None, raw.attempts + 1, 0)
-        write_outcomes(self._conn, [raw.id], [dead], self._now)
+        try:
+            with within(self._conn, self._seconds([raw])):
+                dead = dead_letters(self._conn, raw, reason, is_safe=is_safe)
+        except (OutOfTime, psycopg.errors.QueryCanceled):
+            self._conn.rollback()
+            dead = dead_letters(self._conn, raw, reason, is_safe=False)
+        write_outcomes(self._conn, [raw.id], dead, self._now)
         self._conn.commit()
         return BatchResult(
-            [dead], Counter(), {raw.partition_date: Counter({"deliveries": 1})}, [raw.id]
+            dead, Counter(), {raw.partition_date: Counter({"deliveries": 1})}, [raw.id]
         )
 
 

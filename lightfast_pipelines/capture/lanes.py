@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightfast_pipelines.capture.reading import RawPayload, ReadPayload, load
+from lightfast_pipelines.capture.reading import RawPayload, load, routed
 from lightfast_pipelines.capture.routing import reach
-from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.contract import RECEIVED_AT
 from lightfast_pipelines.store.database import Connection
 
 LINKED_NOWHERE = 0
@@ -91,7 +89,7 @@ def _within_bytes(conn: Connection, ids: Sequence[int]) -> list[int]:
 
 def _read_lanes(conn: Connection, raws: Sequence[RawPayload]) -> dict[int, int]:
     """The lanes of those that can be read."""
-    readings = [reading for raw in raws if (reading := _routed(raw)) is not None]
+    readings = [reading for raw in raws if (reading := routed(raw)) is not None]
     reached = reach(conn, readings)
     return {
         reading.raw.id: min(
@@ -99,21 +97,6 @@ def _read_lanes(conn: Connection, raws: Sequence[RawPayload]) -> dict[int, int]:
         )
         for reading in readings
     }
-
-
-def _routed(raw: RawPayload) -> ReadPayload | None:
-    """Where the payload belongs, and no more than that; None where it cannot be read."""
-    provider = discover().get(raw.provider)
-    if provider is None or raw.body is None:
-        return None
-    try:
-        payload = provider.decode(
-            raw.body, {**raw.headers, RECEIVED_AT: raw.received_at.isoformat()}
-        )
-        route = provider.route(raw.event_type, payload)
-    except Exception:  # capture tells what is wrong with it, when it is its turn
-        return None
-    return ReadPayload(raw, None, route, raw.event_type, provider.rule_version)
 
 
 def _set(conn: Connection, lanes: dict[int, int]) -> None:

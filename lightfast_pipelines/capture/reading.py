@@ -6,7 +6,7 @@ What the reading becomes in which workspace is decided elsewhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from lightfast_pipelines.capture.faults import judge
@@ -105,9 +105,32 @@ def read(raw: RawPayload) -> ReadPayload:
     except Exception as error:
         if not judge(error).of_a_payload:
             raise
-        return ReadPayload(
-            raw, None, None, raw.event_type, provider.rule_version, describe_error(error)
-        )
+        return unreadable(raw, describe_error(error))
+
+
+def routed(raw: RawPayload) -> ReadPayload | None:
+    """Where the payload belongs and no more than that, so that it states no name. None where it cannot
+    be read."""
+    provider = discover().get(raw.provider)
+    if provider is None or raw.body is None:
+        return None
+    try:
+        payload = provider.decode(raw.body, {**raw.headers, RECEIVED_AT: raw.dated.isoformat()})
+        route = provider.route(raw.event_type, payload)
+    except Exception:  # whoever captures it tells what is wrong with it
+        return None
+    route = None if route is None else replace(route, names=())
+    return ReadPayload(raw, None, route, raw.event_type, provider.rule_version)
+
+
+def unreadable(raw: RawPayload, reason: str) -> ReadPayload:
+    """It could not be captured for this reason; where it belongs is known where that can be read."""
+    found = routed(raw)
+    if found is None:
+        provider = discover().get(raw.provider)
+        version = provider.rule_version if provider else 0
+        return ReadPayload(raw, None, None, raw.event_type, version, reason)
+    return replace(found, route=mask(found.route), error=reason)
 
 
 def describe_error(error: Exception) -> str:

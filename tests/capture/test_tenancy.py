@@ -26,6 +26,7 @@ from lightfast_pipelines.store.links import (
     set_sync_config,
 )
 from lightfast_pipelines.store.schema import metadata
+from lightfast_pipelines.store.stage_failures import StageError, count_observation
 from lightfast_pipelines.vectors.pgvector import PgVectorIndex
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, rows
 from tests.capture.told import linked, told
@@ -99,6 +100,10 @@ def tenants(conn: Connection) -> dict[str, Workspace]:
     consolidate(conn, WordLlamaEmbedder(), now=later)
     update_profiles(conn, now=later)
     summarize_clusters(conn, now=later)
+    for (observation,) in rows(
+        conn, "SELECT min(id) FROM lightfast.observations GROUP BY workspace_id"
+    ):
+        count_observation(conn, "embeddings", "another", observation, StageError("Error", "failed"))
     for table in ("backfill_coverage", "id_sweeps"):
         conn.execute(
             f"INSERT INTO lightfast.{table} (integration_id, entity_type) "
