@@ -138,6 +138,17 @@ async def half_closed(attacker: Attacker, connection: socket.socket) -> None:
     await attacker.wait_for_end(connection, 3600)
 
 
+async def unread(attacker: Attacker, connection: socket.socket) -> None:
+    """A large body to where nobody wants one, and then nothing."""
+    await attacker.nap(attacker.chance.random() * 9)  # together BYTES_PER_SECOND
+    path = attacker.chance.choice((b"/none", b"/healthz", b"/webhooks/none"))
+    await attacker.send(
+        connection,
+        b"POST %s HTTP/1.1\r\nhost: x\r\ncontent-length: 8000000\r\n\r\n" % path + b"x" * 8_000_000,
+    )
+    await attacker.wait_for_end(connection, 3600)
+
+
 async def churn(attacker: Attacker, _: socket.socket) -> None:
     await attacker.nap(attacker.chance.random() * 0.1)
 
@@ -250,6 +261,7 @@ FLOODS: dict[str, Flood] = {
     "unsigned large": Flood(
         "bodies of 24 MB with a wrong signature", asking(unsigned(24_000_000), 2.0), 3
     ),
+    "unread bodies": Flood("bodies of 8 MB that are answered unread, then nothing", unread, 30),
     "pipelined": Flood(
         "requests in a row, answers never read", endless(b"", lambda _: _PIPELINED, 8), 8
     ),

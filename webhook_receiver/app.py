@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from lightfast_pipelines.providers.contract import Provider, Secret
 from lightfast_pipelines.store.clocks import difference
 from lightfast_pipelines.store.sealed import Keys
 from webhook_receiver import logs
-from webhook_receiver.body import RETRY_AFTER_SECONDS
+from webhook_receiver.body import RETRY_AFTER_SECONDS, ClientGone, read_body
 from webhook_receiver.endpoint import GATE, PREFIX, Webhooks
 from webhook_receiver.installations import InstallationSecrets
 from webhook_receiver.writer import Unavailable, Writer
@@ -53,6 +53,9 @@ class Receiver(Starlette):
         if scope["path"].startswith(PREFIX):
             await self._webhooks(scope, receive, send)
         else:
+            # No route wants a body, and one that nobody reads would stay as long as the connection.
+            with suppress(ClientGone):
+                await read_body(receive)
             await super().__call__(scope, receive, send)
         if gate is not None:
             gate.answered()

@@ -74,8 +74,9 @@ class Webhooks:
         line: dict[str, object] = {"provider": None}
         body = b""
         try:
-            provider, keys = await self._keys_for(scope, line)
+            # Before anything is answered: what nobody reads stays with the connection, uncounted.
             body = await read_body(receive)
+            provider, keys = await self._keys_for(scope, line)
             new = await self._take_in(provider, keys, body, scope, line)
             await answer(send, 200, NEW if new else DUPLICATE)
             line["status"] = 200

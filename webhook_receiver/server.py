@@ -5,6 +5,7 @@ What it answers is in `app.py`.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import resource
@@ -171,6 +172,10 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # What is loaded by now stays. Else deliveries under way, which pass through every generation,
+        # make the collector look at all of it for each thousand of them: a tenth of the time of each.
+        gc.collect()
+        gc.freeze()
         if self.started:
             self._announce()
 

@@ -5,6 +5,7 @@ Raw sockets: no client library would send these. How it holds under load is for 
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 from contextlib import ExitStack
@@ -13,7 +14,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message
 
+from lightfast_pipelines.providers import discover
+from lightfast_pipelines.providers.contract import Secret
 from lightfast_pipelines.store.database import Database
 from tests.webhook_receiver.serving import (
     deliver,
@@ -22,8 +26,9 @@ from tests.webhook_receiver.serving import (
     ready_receiver,
     receiver_process,
 )
+from webhook_receiver.app import create_app
 from webhook_receiver.limits import Limits
-from webhook_receiver.logs import BatchingHandler, JsonFormatter, log_refusal
+from webhook_receiver.logs import BatchingHandler, log_refusal
 from webhook_receiver.room import Room, address_group
 
 POST = "POST /webhooks/github HTTP/1.1\r\nhost: x\r\n"
@@ -171,6 +176,37 @@ def test_promised_bytes_take_no_room(database: Database) -> None:
         assert deliver(client, b'{"zen":"' + b"x" * 200_000 + b'"}').status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/webhooks/none", 404),
+        ("PUT", "/webhooks/github", 405),
+        ("POST", "/webhooks/github/none", 503),
+        ("POST", "/healthz", 405),
+        ("GET", "/healthz", 200),
+        ("POST", "/none", 404),
+    ],
+)
+def test_no_body_stays_unread_with_its_connection(method: str, path: str, status: int) -> None:
+    parts = [b"x" * 10, b"y" * 10]
+    answers: list[Message] = []
+    left_when_answered: list[int] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+        left_when_answered.append(len(parts))
+
+    # No database: what needs one says so, after reading.
+    app = create_app(dsn="", providers=discover(), secrets={"github": [Secret("env:NAME", b"x")]})
+    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b""}
+    asyncio.run(app(scope, receive, send))
+    assert answers[0]["status"] == status
+    assert set(left_when_answered) == {0}
+
+
 def test_requests_in_a_row_are_answered_one_after_the_other(database: Database) -> None:
     alive = "GET /healthz HTTP/1.1\r\nhost: x\r\n"
     chunked = (
@@ -200,7 +236,6 @@ def test_a_flood_of_refusals_leaves_few_and_short_lines(database: Database, tmp_
 def test_refusals_for_many_reasons_from_many_addresses_are_counted() -> None:
     stream, now = io.StringIO(), [0.0]
     handler = BatchingHandler(stream, lambda: now[0])
-    handler.setFormatter(JsonFormatter())
     log = logging.Logger("refusals")  # noqa: LOG001 - must not reach the root's handlers
     log.addHandler(handler)
     for number in range(10_000):
