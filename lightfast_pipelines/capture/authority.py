@@ -57,18 +57,24 @@ def is_shared(verified_by: str) -> bool:
     return verified_by.startswith("env:")
 
 
-def speaks_for(raw: Signed, owner: Owner) -> bool:
+def speaks_for(raw: Signed, owner: Owner, named: str | None = None) -> bool:
     """Whether the payload may change what belongs to the installation.
+
+    `named`: the organisation whose installation the payload names as its own, where that is known.
 
     What was read or ingested for an organisation speaks for all that this organisation has, an
     installation's own secret for that installation alone, the environment's for every installation
-    that has none of its own. Whatever else is said to have verified it speaks for nobody.
+    that has none of its own, unless the payload names an installation of another organisation: a
+    repository that moved to another account is that account's, though its id is still linked here.
+    Whatever else is said to have verified it speaks for nobody.
     """
     if raw.org_id is not None:
         return raw.org_id == owner.org_id
     if raw.verified_by.startswith(_INSTALLATION):
         return raw.verified_by == f"{_INSTALLATION}{owner.installation_id}"
     if is_shared(raw.verified_by):
+        if named is not None and named != owner.org_id:
+            return False
         return owner.own_secret_after is None or raw.id <= owner.own_secret_after
     return False
 
@@ -88,6 +94,24 @@ def organisations_of(conn: Connection, raws: Iterable[Signed]) -> dict[str, str]
         (sorted(ids),),
     )
     return dict(rows.fetchall())
+
+
+def organisations_named(
+    conn: Connection, installations: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """Of these installations (provider, the provider's id), those that are known: organisation."""
+    wanted = sorted(set(installations))
+    if not wanted:
+        return {}
+    rows = conn.execute(
+        """
+        SELECT n.provider, n.external_id, n.org_id
+        FROM unnest(%s::text[], %s::text[]) AS k (provider, external_id)
+        JOIN lightfast.installations n USING (provider, external_id)
+        """,
+        [list(column) for column in zip(*wanted, strict=True)],
+    )
+    return {(provider, identifier): org for provider, identifier, org in rows}
 
 
 def with_secrets(conn: Connection) -> set[tuple[str, str]]:

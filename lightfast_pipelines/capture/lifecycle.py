@@ -15,6 +15,7 @@ from lightfast_pipelines.capture.authority import (
     ARRIVED_BEFORE_OWN,
     Owner,
     Verified,
+    organisations_named,
     speaks_for,
 )
 from lightfast_pipelines.capture.reading import ReadPayload
@@ -47,6 +48,7 @@ _COLUMNS = (
     "value",
     "reason",
     "occurred_at",
+    "installation",
 )
 
 
@@ -67,12 +69,13 @@ def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> dict[S
             msgspec.json.encode(dict(event.value)).decode(),
             event.reason,
             event.occurred_at or payload.raw.dated,
+            payload.route.installation_id if payload.route else None,
         )
         for payload in payloads
         if isinstance(payload.reading, Lifecycle)
         for event in payload.reading.events
     }
-    by_id = {payload.raw.id: payload.raw for payload in payloads}
+    by_id = {payload.raw.id: payload for payload in payloads}
     deleted = conn.execute(
         """
         DELETE FROM lightfast.lifecycle_events WHERE raw_payload_id = ANY(%s)
@@ -90,12 +93,17 @@ def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> dict[S
         provider, kind, identifier = subject
         stated[provider, kind, identifier].add(raw_id)
     owners = _owners(conn, stated)
+    named = organisations_named(conn, filter(None, (payload.installation for payload in payloads)))
+
+    def speaks(payload: ReadPayload, owner: Owner) -> bool:
+        organisation = named.get(payload.installation) if payload.installation else None
+        return speaks_for(payload.raw, owner, organisation)
+
     # What a payload may not speak for, it does not even cause to be looked at.
     subjects = {
         subject: owners[subject]
         for subject, raw_ids in sorted(stated.items())
-        if subject in owners
-        and any(speaks_for(by_id[raw_id], owners[subject]) for raw_id in raw_ids)
+        if subject in owners and any(speaks(by_id[raw_id], owners[subject]) for raw_id in raw_ids)
     }
     settle(conn, subjects)
     return subjects
@@ -132,10 +140,12 @@ def settle(conn: Connection, subjects: Mapping[Subject, Owner]) -> None:
         SELECT l.provider, l.subject_kind, l.subject_id, l.change, l.value, l.reason,
                l.occurred_at, p.body_sha256,
                CASE WHEN p.ingestion_source IN ('webhook', 'manual') THEN 0 ELSE p.id END,
-               p.id, p.org_id, p.verified_by
+               n.org_id, p.id, p.org_id, p.verified_by
         FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (provider, subject_kind, subject_id)
         JOIN lightfast.lifecycle_events l USING (provider, subject_kind, subject_id)
         JOIN lightfast.raw_payloads p ON p.id = l.raw_payload_id
+        LEFT JOIN lightfast.installations n
+          ON n.provider = l.provider AND n.external_id = l.installation
         ORDER BY p.received_at, p.delivery_id COLLATE "C", p.id
         """,
         [list(column) for column in zip(*subjects, strict=True)],
@@ -149,13 +159,25 @@ def settle(conn: Connection, subjects: Mapping[Subject, Owner]) -> None:
         },
     )
     told: dict[Subject, dict[tuple[Any, ...], tuple[Any, _Event]]] = {one: {} for one in subjects}
-    for provider, kind, identifier, change, value, reason, at, body, own, *signed in found:
+    for (
+        provider,
+        kind,
+        identifier,
+        change,
+        value,
+        reason,
+        at,
+        body,
+        own,
+        organisation,
+        *signed,
+    ) in found:
         subject = (provider, kind, identifier)
         verified = Verified(*signed)
-        if not speaks_for(verified, subjects[subject]):
+        if not speaks_for(verified, subjects[subject], organisation):
             continue
         taker = named.get((provider, "installation", value.get("installation")))
-        takes = taker is not None and speaks_for(verified, taker)
+        takes = taker is not None and speaks_for(verified, taker, organisation)
         # One body that several secrets verified says it once: at its first receipt.
         said = ((at, body, change), _Event(change, value, reason, takes))
         told[subject].setdefault((change, body, own), said)

@@ -15,6 +15,7 @@ from lightfast_pipelines.capture.authority import (
     ARRIVED_BEFORE_OWN,
     Owner,
     is_shared,
+    organisations_named,
     organisations_of,
     speaks_for,
     with_secrets,
@@ -25,8 +26,8 @@ from lightfast_pipelines.capture.routing import Reach
 from lightfast_pipelines.domain.keys import owner_alias
 from lightfast_pipelines.store.database import Connection
 
-# Claims of payloads that reach no workspace and are verified by the deployment's own secret, which
-# speaks for every organisation.
+# Claims of payloads that reach no workspace, name no installation that is known, and are verified by
+# the deployment's own secret, which speaks for every organisation.
 EVERYONE = ""
 _MOST_RENAMES = 5
 
@@ -51,6 +52,7 @@ def add_names(
     shown_again: set[OrgPlace] = set()
     payloads = [one for one in payloads if one.route]
     verified_for = organisations_of(conn, (one.raw for one in payloads))
+    named = organisations_named(conn, filter(None, (one.installation for one in payloads)))
     owners = _owners(conn, payloads)
     apart = with_secrets(conn)
     for payload in payloads:
@@ -61,7 +63,7 @@ def add_names(
         if not orgs and raw.verified_by in verified_for:
             orgs = {verified_for[raw.verified_by]}
         elif not orgs and is_shared(raw.verified_by):
-            orgs = {EVERYONE}
+            orgs = {named.get(payload.installation, EVERYONE) if payload.installation else EVERYONE}
         for org in orgs:
             is_apart = is_shared(raw.verified_by) and (raw.provider, org) in apart
             for name in payload.route.names:

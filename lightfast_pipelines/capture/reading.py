@@ -57,6 +57,13 @@ class ReadPayload:
     rule_version: int
     error: str | None = None
 
+    @property
+    def installation(self) -> tuple[str, str] | None:
+        """The installation (provider, the provider's id) that the payload names as its own."""
+        if self.route is None or self.route.installation_id is None:
+            return None
+        return self.raw.provider, self.route.installation_id
+
 
 _COLUMNS = """
     p.id, p.org_id, p.provider, p.delivery_id, p.body_sha256, p.event_type, p.ingestion_source,

@@ -14,6 +14,7 @@ from lightfast_pipelines.capture.authority import (
     ARRIVED_BEFORE_OWN,
     Owner,
     is_shared,
+    organisations_named,
     speaks_for,
 )
 from lightfast_pipelines.capture.reading import ReadPayload
@@ -80,8 +81,10 @@ _Resource = tuple[str, str]
 def reach(conn: Connection, payloads: Sequence[ReadPayload]) -> Reach:
     """Payload id -> what it reaches: by its own resources, else through the entity it names (`via`)."""
     links = _load_links(conn, {one for payload in payloads for one in _candidates(payload.route)})
+    named = organisations_named(conn, filter(None, (payload.installation for payload in payloads)))
     found = {
-        payload.raw.id: _reached(payload, _candidates(payload.route), links) for payload in payloads
+        payload.raw.id: _reached(payload, _candidates(payload.route), links, named)
+        for payload in payloads
     }
     waiting = [payload for payload in payloads if _via(payload) and not found[payload.raw.id]]
     if not waiting:
@@ -111,7 +114,7 @@ def reach(conn: Connection, payloads: Sequence[ReadPayload]) -> Reach:
             if is_shared(payload.raw.verified_by) and payload.raw.provider not in alone:
                 ways = _vouched(ways)
             resources = sorted({way.resource for way in ways})
-            found[payload.raw.id] = _reached(payload, resources, links)
+            found[payload.raw.id] = _reached(payload, resources, links, named)
     return found
 
 
@@ -162,12 +165,14 @@ def _reached(
     payload: ReadPayload,
     candidates: Iterable[_Resource],
     links: Mapping[tuple[str, str], Sequence[Link]],
+    named: Mapping[tuple[str, str], str],
 ) -> list[Reached]:
     """At most one link a workspace, by the narrowest resource."""
     chosen: dict[int, Reached] = {}
+    organisation = named.get(payload.installation) if payload.installation else None
     for resource_key, resource_id in candidates:
         for link in links.get((payload.raw.provider, resource_id), ()):
-            if speaks_for(payload.raw, link.owner):
+            if speaks_for(payload.raw, link.owner, organisation):
                 chosen.setdefault(link.workspace_id, Reached(link, resource_key))
     return [chosen[workspace] for workspace in sorted(chosen)]
 

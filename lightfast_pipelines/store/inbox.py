@@ -23,7 +23,7 @@ MAX_NAME_BYTES = 1000
 CHUNK_ROWS = 1000
 CHUNK_BYTES = 8 * 1024 * 1024
 
-Key = tuple[str, str, bytes, str | None, str]
+Key = tuple[str, str, str, bytes, str | None, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,13 @@ class Delivery:
 
         Whose secret verified it is part of it: what one organisation sends, by whatever id, never
         hides what another does. Two live secrets of one setting (`env:NAME`, `env:NAME#2`) are one.
+        So is the event's name, which nothing signs: a delivery that somebody sends again under a wrong
+        one must not hide it as its provider sends it.
         """
         return (
             self.provider,
             self.delivery_id,
+            self.event_type,
             self.body_sha256,
             self.org_id,
             self.verified_by.partition("#")[0],
@@ -125,16 +128,16 @@ WITH arrived AS MATERIALIZED (
     id, org_id, provider, delivery_id, body_sha256, event_type, ingestion_source, received_at,
     partition_date, verified_by
   FROM arrived
-  ORDER BY provider, delivery_id, body_sha256, org_id, verified_by
+  ORDER BY provider, delivery_id, event_type, body_sha256, org_id, verified_by
   ON CONFLICT DO NOTHING
-  RETURNING provider, delivery_id, body_sha256, org_id, verified_by
+  RETURNING provider, delivery_id, event_type, body_sha256, org_id, verified_by
 ), fresh AS MATERIALIZED (
   SELECT a.id, a.received_at, a.partition_date, a.headers, a.position
   FROM arrived a
   JOIN stored s
     ON s.delivery_id = a.delivery_id AND s.body_sha256 = a.body_sha256
     AND s.provider = a.provider AND s.org_id IS NOT DISTINCT FROM a.org_id
-    AND s.verified_by = a.verified_by
+    AND s.verified_by = a.verified_by AND s.event_type = a.event_type
 ), bodies AS (
   INSERT INTO lightfast.raw_bodies (raw_payload_id, received_at, body, headers)
   SELECT id, received_at, ({}::bytea[])[position], headers::jsonb FROM fresh

@@ -221,6 +221,12 @@ lifecycle_events = Table(
         _TIME,
         "Provider's time of the change; the latest wins, not the last to arrive.",
     ),
+    _col(
+        "installation",
+        Text,
+        "Installation that the payload names as its own.",
+        nullable=True,
+    ),
     Index("ix_lifecycle_events_subject", "provider", "subject_kind", "subject_id"),
     comment="A change of a connection or resource, as a payload stated it.",
 )
@@ -255,6 +261,7 @@ raw_payloads = Table(
         "uq_raw_payloads_delivery",
         "provider",
         "delivery_id",
+        "event_type",
         "body_sha256",
         "org_id",
         text("split_part(verified_by, '#', 1)"),

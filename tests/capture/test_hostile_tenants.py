@@ -555,3 +555,56 @@ def test_a_record_that_waits_for_one_organisation_keeps_no_others_from_being_sto
     receive(conn, [record])
     assert sweeps.waiting(conn, "acme", "github", [record.delivery_id]) == set()
     assert sweeps.waiting(conn, "rival", "github", [record.delivery_id]) == {record.delivery_id}
+
+
+_MOVED = [{"id": 1, "name": "shop", "full_name": "rival/shop"}]
+_OF_RIVALS_INSTALLATION: list[Said] = [
+    (
+        "github",
+        "issues",
+        {**github.issue(number=5, title="Rival's own"), "installation": {"id": 8}},
+    ),
+    _repository("archived", "rival/shop", installation={"id": 8}),
+    _repository("transferred", "rival/shop", changes=_OWNER, installation={"id": 8}),
+    _installation("installation_repositories", "added", repositories_added=_MOVED),
+    _installation("installation_repositories", "removed", repositories_removed=_MOVED),
+    _installation("installation", "deleted", repositories=_MOVED),
+    (
+        "linear",
+        "PermissionChange",
+        {
+            "type": "PermissionChange",
+            "action": "teamAccessChanged",
+            "organizationId": "org-2",
+            "createdAt": "2030-01-01T00:00:00.000Z",
+            "removedTeamIds": ["team-1"],
+        },
+    ),
+    _vercel(vercel.project("removed")),
+]
+
+
+def test_what_another_organisations_installation_tells_of_a_linked_resource_is_not_its_workspaces(
+    conn: Connection,
+) -> None:
+    """One app, one secret: a repository that moved to rival's account is rival's, though its id is
+    linked at acme still."""
+    tenants = Tenants(conn, (False, False))
+    read = """
+        SELECT r.provider, r.status, r.status_reason, r.resource_name FROM lightfast.resources r
+        WHERE r.org_id = 'acme' ORDER BY r.provider
+    """
+    before = rows(conn, read)
+    for provider, event, payload in _OF_RIVALS_INSTALLATION:
+        moved = {**payload, "installation": {**payload.get("installation", {}), "id": 8}}
+        if provider == "vercel":
+            moved = {
+                **payload,
+                "payload": {**payload["payload"], "configuration": {"id": "icfg_2"}},
+            }
+        receive(conn, [tenants.says((provider, event, moved))])
+        _drain(conn)
+        assert rows(conn, read) == before, (provider, event)
+    assert {status for _, status in _statuses(conn)} == {"parked", "filtered"}
+    assert one(conn, "SELECT count(*) FROM lightfast.observations") == 0
+    assert one(conn, "SELECT count(*) FROM lightfast.place_names WHERE org_id <> 'rival'") == 0

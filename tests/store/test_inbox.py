@@ -108,7 +108,7 @@ def test_an_id_counts_as_reused_only_by_whom_it_came_from(conn: Connection) -> N
 
 
 def test_only_what_is_not_there_yet_is_stored(conn: Connection) -> None:
-    first, again = delivery("one", b"1"), delivery("one", b"1", event_type="other")
+    first, again = delivery("one", b"1"), delivery("one", b"1", headers={"x-other": "1"})
     assert insert_deliveries(conn, [first, again]) == 1
     other_body, other_org = delivery("one", b"2"), delivery("one", b"1", org_id="acme")
     assert insert_deliveries(conn, [again, other_body, first, other_org, other_org]) == 2
@@ -234,8 +234,15 @@ def test_repeats_in_different_chunks_are_found_too(conn: Connection) -> None:
 
 
 def test_the_first_of_a_key_is_kept() -> None:
-    first, second = delivery(event_type="1"), delivery(event_type="2")
+    first, second = delivery(headers={"x-other": "1"}), delivery(headers={"x-other": "2"})
     assert distinct([first, delivery("two"), second]) == [first, delivery("two")]
+
+
+def test_a_delivery_under_a_wrong_event_hides_none_under_the_right_one(conn: Connection) -> None:
+    """Nothing signs the event's name: whoever holds a delivery may have sent it under another."""
+    wrong, right = delivery(event_type="star"), delivery(event_type="issues")
+    assert distinct([wrong, right, wrong]) == [wrong, right]
+    assert [insert_deliveries(conn, [one]) for one in (wrong, right, right)] == [1, 1, 0]
 
 
 def test_the_partition_is_the_utc_day_within_the_start_and_today() -> None:

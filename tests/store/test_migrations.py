@@ -45,7 +45,7 @@ def test_the_receiver_cannot_read_a_body_or_a_payload(database: Database) -> Non
     with database.connect("receiver", autocommit=True) as conn:
         for query in (
             "SELECT body FROM lightfast.raw_bodies",
-            "SELECT event_type FROM lightfast.raw_payloads",
+            "SELECT received_at FROM lightfast.raw_payloads",
             "SELECT * FROM lightfast.raw_queue",
             "SELECT * FROM lightfast.observations",
             "DELETE FROM lightfast.raw_queue",
@@ -53,7 +53,8 @@ def test_the_receiver_cannot_read_a_body_or_a_payload(database: Database) -> Non
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 conn.execute(query)
         conn.execute(
-            "SELECT provider, delivery_id, body_sha256, org_id, verified_by FROM lightfast.raw_payloads"
+            "SELECT provider, delivery_id, event_type, body_sha256, org_id, verified_by "
+            "FROM lightfast.raw_payloads"
         )
 
 

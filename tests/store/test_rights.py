@@ -45,7 +45,14 @@ _RECEIVER = {
     ("schema_version", "SELECT"),
     *(
         (f"raw_payloads.{column}", "SELECT")
-        for column in ("provider", "delivery_id", "body_sha256", "org_id", "verified_by")
+        for column in (
+            "provider",
+            "delivery_id",
+            "event_type",
+            "body_sha256",
+            "org_id",
+            "verified_by",
+        )
     ),
     *(
         (f"installation_secrets.{column}", "SELECT")

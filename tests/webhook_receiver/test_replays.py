@@ -62,3 +62,27 @@ def test_a_body_of_github_under_other_ids_and_events_is_told_once(
     capture_all(conn)
     assert one(conn, "SELECT count(*) FROM lightfast.observation_sources") == 1
     assert one(conn, "SELECT max(occurrence_count) FROM lightfast.entities") == 1
+
+
+def test_a_delivery_sent_first_under_a_wrong_event_and_its_own_id_is_told_when_its_provider_sends_it(
+    database: Database, conn: Connection
+) -> None:
+    """Whoever reads a failed delivery in its provider's list may send it before the provider does."""
+    linked(conn, "shop", ("github", "1"), ("sentry", "42"))
+    opened = github.encoded(github.issue("opened", 5))
+    created = sentry.encoded(sentry.issue("created"))
+    answers = []
+    with ready_receiver(database.url("receiver"), clock=lambda: NOW) as client:
+        for event in ("star", "pull_request", "of-no-kind", "issues", "issues"):
+            headers = {**signed(opened, "one"), "x-github-event": event}
+            answers.append(client.post("/webhooks/github", content=opened, headers=headers))
+        for event in ("of-no-kind", "issue", "issue"):
+            headers = {**_sentry(created, 1, timedelta()), "sentry-hook-resource": event}
+            answers.append(client.post("/webhooks/sentry", content=created, headers=headers))
+    assert [answer.json()["duplicate"] for answer in answers] == [
+        *[False, False, False, False, True],
+        *[False, False, True],
+    ]
+    capture_all(conn)
+    told = rows(conn, "SELECT source FROM lightfast.observations ORDER BY source")
+    assert told == [("github",), ("sentry",)]
