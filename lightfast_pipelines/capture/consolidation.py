@@ -62,7 +62,8 @@ FROM lightfast.consolidation_marks k JOIN lightfast.workspaces w ON w.id = k.wor
 WHERE w.org_id <> ALL(%(undecided)s) AND (%(force)s OR (
   (k.changes <> k.consolidated OR k.rule_version < %(version)s)
   AND NOT {workspace_given_up("consolidation", "w.id", "%(version)s::text")}))
-ORDER BY w.org_id, w.slug
+-- Whose work is short first: one that takes longer than a run may would hold up all that come later.
+ORDER BY k.changes - k.consolidated, w.org_id, w.slug
 """
 
 

@@ -57,7 +57,8 @@ JOIN (
 WHERE %(force)s OR (
   (k.profiled <> org.changes OR k.profile_rules <> %(rules)s)
   AND NOT {workspace_given_up("profiles", "w.id", "%(rules)s::text")})
-ORDER BY w.org_id, w.slug
+-- Whose work is short first: one that takes longer than a run may would hold up all that come later.
+ORDER BY org.changes - k.profiled, w.org_id, w.slug
 """
 
 _PEOPLE = """

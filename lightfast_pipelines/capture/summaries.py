@@ -59,7 +59,8 @@ FROM lightfast.consolidation_marks k JOIN lightfast.workspaces w ON w.id = k.wor
 WHERE %(force)s OR (
   (k.summarized <> k.consolidated OR k.summary_rules <> {_RULES})
   AND NOT {workspace_given_up("summaries", "w.id", "%(rules)s::text")})
-ORDER BY w.org_id, w.slug
+-- Whose work is short first: one that takes longer than a run may would hold up all that come later.
+ORDER BY k.consolidated - k.summarized, w.org_id, w.slug
 """
 
 _CLUSTERS = """
