@@ -183,6 +183,7 @@ def test_one_check_alone_stops_what_follows() -> None:
         "deployments_end": ("temporal_states", False),
         "parked_are_looked_at": ("waiting_for_you", False),
         "dead_letters_are_looked_at": ("waiting_for_you", False),
+        "stuck_are_looked_at": ("waiting_for_you", False),
     }
 
 

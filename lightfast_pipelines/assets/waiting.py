@@ -110,6 +110,11 @@ def age(passed: timedelta) -> str:
             asset=ASSET,
             description=f"No dead letter is older than {age(DEAD_PATIENCE)}.",
         ),
+        dg.AssetCheckSpec(
+            "stuck_are_looked_at",
+            asset=ASSET,
+            description=f"Nothing that a stage gave up failed first more than {age(DEAD_PATIENCE)} ago.",
+        ),
     ],
 )
 def nothing_forgotten(database: dg.ResourceParam[Database]) -> Iterator[dg.AssetCheckResult]:
@@ -121,19 +126,34 @@ def nothing_forgotten(database: dg.ResourceParam[Database]) -> Iterator[dg.Asset
 
 
 def forgotten(found: WaitingForYou, now: datetime) -> Iterator[dg.AssetCheckResult]:
-    """The two checks over what was found."""
-    for name, status, patience in (
-        ("parked_are_looked_at", "parked", PARKED_PATIENCE),
-        ("dead_letters_are_looked_at", "dlq", DEAD_PATIENCE),
+    """The three checks over what was found."""
+    for name, oldest, patience, count in (
+        (
+            "parked_are_looked_at",
+            found.oldest["parked"],
+            PARKED_PATIENCE,
+            {"deliveries": found.deliveries["parked"]},
+        ),
+        (
+            "dead_letters_are_looked_at",
+            found.oldest["dlq"],
+            DEAD_PATIENCE,
+            {"deliveries": found.deliveries["dlq"]},
+        ),
+        (
+            "stuck_are_looked_at",
+            found.oldest_stuck,
+            DEAD_PATIENCE,
+            {"observations": sum(row.observations for row in found.stuck)},
+        ),
     ):
-        oldest = found.oldest[status]
         yield dg.AssetCheckResult(
             passed=oldest is None or now - oldest <= patience,
             asset_key=ASSET,
             check_name=name,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
-                "deliveries": found.deliveries[status],
+                **count,
                 "patience": age(patience),
                 **({"oldest": age(now - oldest), "see": "lightfast waiting"} if oldest else {}),
             },

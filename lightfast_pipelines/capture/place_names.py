@@ -367,11 +367,6 @@ def _columns(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
     return [first for first, _ in ordered], [second for _, second in ordered]
 
 
-def place_at(tenure: Tenure, at: datetime) -> str:
-    """Who held the name at a time."""
-    return [place for since, place in tenure if since is None or since <= at][-1]
-
-
 def is_contested(tenure: Tenure) -> bool:
     """Whether several places held the name, one after the other."""
     return len({place for _, place in tenure}) > 1

@@ -271,19 +271,3 @@ def _news(facts: Iterable[Fact]) -> list[tuple[datetime, bool, Fact]]:
             news.append((fact.recorded_at, True, fact))
             news.append((fact.withdrawn_at, False, fact))
     return sorted(news, key=itemgetter(0))
-
-
-def fold_current(facts: Collection[Fact], *, as_known: datetime | None = None) -> list[Interval]:
-    """The intervals believed now, or at the moment `as_known`, by their beginning."""
-    known = facts
-    if as_known is not None:
-        known = [
-            replace(fact, withdrawn_at=None)
-            if fact.withdrawn_at is not None and fact.withdrawn_at > as_known
-            else fact
-            for fact in facts
-            if fact.recorded_at <= as_known
-        ]
-    believed = [interval for interval in history(known) if interval.superseded_at is None]
-    believed.sort(key=lambda i: (i.valid_from, i.fact.rank, i.fact.source_id))
-    return believed

@@ -78,17 +78,6 @@ def with_options(address: str, options: str) -> str:
     return with_query(address, query.items())
 
 
-def without_password(address: str) -> tuple[str, str | None]:
-    """The address without its password, and the password."""
-    parts = urlsplit(address)
-    query = dict(parse_qsl(parts.query))
-    login, _, where = parts.netloc.rpartition("@")
-    user, colon, written = login.partition(":")
-    password = query.pop("password", None) or (unquote(written) if colon else None)
-    netloc = f"{user}@{where}" if user else where
-    return with_query(f"{parts.scheme}://{netloc}{parts.path}", query.items()), password
-
-
 def user_of(address: str) -> str | None:
     """Who logs in there, where the address says so."""
     parts = urlsplit(address)

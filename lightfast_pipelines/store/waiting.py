@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.stage_failures import Stuck, stuck
+from lightfast_pipelines.store.stage_failures import Stuck, oldest_given_up, stuck
 
 # Lines of each kind that are listed; the counts are whole.
 SHOWN = 50
@@ -77,7 +77,8 @@ class Stubs:
 
 @dataclass(frozen=True, slots=True)
 class WaitingForYou:
-    """All of it. `deliveries` counts each payload once, `oldest` is when the first was received."""
+    """All of it. `deliveries` counts each payload once, `oldest` is when the first was received, and
+    `oldest_stuck` when the first of what is stuck failed first."""
 
     unlinked: Sequence[Unlinked] = ()
     unknown: Sequence[Unknown] = ()
@@ -86,6 +87,7 @@ class WaitingForYou:
     stubs: Sequence[Stubs] = ()
     deliveries: dict[str, int] = field(default_factory=dict)
     oldest: dict[str, datetime | None] = field(default_factory=dict)
+    oldest_stuck: datetime | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -165,6 +167,7 @@ def waiting_for_you(conn: Connection, *, now: datetime) -> WaitingForYou:
         _stubs(conn, now),
         {status: totals.get(status, (0, None))[0] for status in ("parked", "dlq")},
         {status: totals.get(status, (0, None))[1] for status in ("parked", "dlq")},
+        oldest_given_up(conn),
     )
     conn.rollback()
     return found

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lightfast_pipelines.domain import serving
 from lightfast_pipelines.domain.events import ENDING_REASON
-from lightfast_pipelines.domain.states import Fact, Interval, fold_current
+from lightfast_pipelines.domain.states import Fact, Interval
+from tests.believed import fold_current
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 LAST = START + timedelta(days=999)

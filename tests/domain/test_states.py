@@ -14,9 +14,9 @@ from lightfast_pipelines.domain.events import ENDING_REASON
 from lightfast_pipelines.domain.states import (
     Fact,
     Interval,
-    fold_current,
     history,
 )
+from tests.believed import fold_current
 
 DAY = datetime(2024, 5, 1, tzinfo=UTC)
 

@@ -34,7 +34,11 @@ def test_the_list_is_asked_for_when_it_changed_and_every_hour(
         assert str(unlinked["command"]).startswith("lightfast integration add --workspace ")
         checks = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
         # Their deliveries are of 2024.
-        assert checks == {"parked_are_looked_at": False, "dead_letters_are_looked_at": False}
+        assert checks == {
+            "parked_are_looked_at": False,
+            "dead_letters_are_looked_at": False,
+            "stuck_are_looked_at": True,
+        }
         assert isinstance(waiting_when_changed(context), dg.SkipReason)
         monkeypatch.setattr(waiting, "AT_LEAST_EVERY", -waiting.AT_LEAST_EVERY)
         assert isinstance(waiting_when_changed(context), dg.RunRequest)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lightfast_pipelines.settings import Settings, SettingsError, settings
-from lightfast_pipelines.settings.addresses import with_options, without_password
+from lightfast_pipelines.settings.addresses import with_options
 
 
 @pytest.fixture
@@ -155,17 +155,6 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         None,
     )
     assert found.partitions_start is None
-
-
-def test_a_password_is_taken_out_of_an_address_of_every_form() -> None:
-    assert without_password(
-        "postgresql://app:hun%2Fter@db:5433/memory?sslmode=require&options=-c%20role%3Da"
-    ) == ("postgresql://app@db:5433/memory?sslmode=require&options=-c%20role%3Da", "hun/ter")
-    assert without_password("postgresql:///memory?host=%2Frun&password=x") == (
-        "postgresql:///memory?host=%2Frun",
-        "x",
-    )
-    assert without_password("postgresql://app@db/memory") == ("postgresql://app@db/memory", None)
 
 
 def test_options_are_added_to_an_address_without_a_host() -> None:

@@ -77,19 +77,26 @@ def test_the_fingerprint_changes_with_the_list_alone(conn: Connection) -> None:
 def test_the_checks_warn_from_their_age_on_and_not_before() -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
 
-    def checked(parked: timedelta | None, dead: timedelta | None) -> list[bool]:
+    def checked(
+        parked: timedelta | None, dead: timedelta | None, stuck: timedelta | None = None
+    ) -> list[bool]:
         oldest = {
             "parked": None if parked is None else now - parked,
             "dlq": None if dead is None else now - dead,
         }
-        found = WaitingForYou(deliveries={"parked": 1, "dlq": 1}, oldest=oldest)
+        found = WaitingForYou(
+            deliveries={"parked": 1, "dlq": 1},
+            oldest=oldest,
+            oldest_stuck=None if stuck is None else now - stuck,
+        )
         return [bool(result.passed) for result in forgotten(found, now)]
 
     second = timedelta(seconds=1)
-    assert checked(None, None) == [True, True]
-    assert checked(PARKED_PATIENCE, DEAD_PATIENCE) == [True, True]
-    assert checked(PARKED_PATIENCE + second, None) == [False, True]
-    assert checked(None, DEAD_PATIENCE + second) == [True, False]
+    assert checked(None, None) == [True, True, True]
+    assert checked(PARKED_PATIENCE, DEAD_PATIENCE, DEAD_PATIENCE) == [True, True, True]
+    assert checked(PARKED_PATIENCE + second, None) == [False, True, True]
+    assert checked(None, DEAD_PATIENCE + second) == [True, False, True]
+    assert checked(None, None, DEAD_PATIENCE + second) == [True, True, False]
     assert [age(timedelta(days=1)), age(timedelta(hours=5)), age(second)] == [
         "1 day", "5 hours", "under a minute",
     ]  # fmt: skip

@@ -10,7 +10,8 @@ import pytest
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Account, Parked, Statement
-from lightfast_pipelines.domain.states import Fact, fold_current
+from lightfast_pipelines.domain.states import Fact
+from tests.believed import fold_current
 from tests.providers.sentry import payloads
 from tests.providers.sentry.payloads import NOW
 from tests.providers.sentry.readings import edges, mentioned, read, statement

@@ -9,8 +9,9 @@ import pytest
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Lifecycle, Parked
-from lightfast_pipelines.domain.states import Fact, fold_current
+from lightfast_pipelines.domain.states import Fact
 from lightfast_pipelines.providers.sentry import PROVIDER
+from tests.believed import fold_current
 from tests.providers.sentry import payloads
 from tests.providers.sentry.payloads import NOW, Json
 from tests.providers.sentry.readings import decoded, edges, read, statement

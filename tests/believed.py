@@ -1,0 +1,25 @@
+"""The intervals that are believed at a moment, out of the whole history that the rule makes of facts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+
+from lightfast_pipelines.domain.states import Fact, Interval, history
+
+
+def fold_current(facts: Collection[Fact], *, as_known: datetime | None = None) -> list[Interval]:
+    """The intervals believed now, or at the moment `as_known`, by their beginning."""
+    known = facts
+    if as_known is not None:
+        known = [
+            replace(fact, withdrawn_at=None)
+            if fact.withdrawn_at is not None and fact.withdrawn_at > as_known
+            else fact
+            for fact in facts
+            if fact.recorded_at <= as_known
+        ]
+    believed = [interval for interval in history(known) if interval.superseded_at is None]
+    believed.sort(key=lambda i: (i.valid_from, i.fact.rank, i.fact.source_id))
+    return believed
