@@ -9,7 +9,7 @@ from __future__ import annotations
 
 MOST_COLLABORATORS = 10
 # Where more take part it is a crowd: that two of it met says nothing of them, and pairs are squared.
-MOST_IN_A_DISCUSSION = 20
+MOST_TOGETHER = 20
 
 # actor_id, collaborators (jsonb, the most frequent first), for everybody who has any. Counted are
 # pull requests, commits and discussed things, each once for a pair. `profile_people` holds the
@@ -49,6 +49,9 @@ writers AS MATERIALIZED (
                 WHERE c.observation_id = o.id AND c.role = 'co_author')
   GROUP BY 1, 2
 ),
+few AS MATERIALIZED (
+  SELECT id FROM writers GROUP BY 1 HAVING count(*) <= {MOST_TOGETHER}
+),
 takers AS MATERIALIZED (
   SELECT thing, actor_id, bool_or(talked) AS talked
   FROM (
@@ -60,7 +63,7 @@ takers AS MATERIALIZED (
   GROUP BY 1, 2
 ),
 small AS MATERIALIZED (
-  SELECT thing FROM takers GROUP BY 1 HAVING count(*) <= {MOST_IN_A_DISCUSSION}
+  SELECT thing FROM takers GROUP BY 1 HAVING count(*) <= {MOST_TOGETHER}
 ),
 met AS (
   SELECT t.actor_id AS a, o.actor_id AS b, 'reviewed' AS kind, t.thing AS what
@@ -72,8 +75,9 @@ met AS (
   JOIN people o ON o.identity_id = m.author_identity_id
   WHERE m.workspace_id = %(workspace)s AND m.source_type = 'pull-request.merged'
   UNION
-  SELECT v.actor_id, w.actor_id, 'co_authored', v.id::text
-  FROM writers v JOIN writers w ON w.id = v.id AND w.actor_id > v.actor_id
+  SELECT v.actor_id, w.actor_id, 'co_authored', few.id::text
+  FROM few JOIN writers v USING (id) JOIN writers w USING (id)
+  WHERE w.actor_id > v.actor_id
   UNION
   SELECT v.actor_id, w.actor_id, 'discussed', v.thing
   FROM small JOIN takers v USING (thing) JOIN takers w USING (thing)

@@ -229,6 +229,11 @@ def test_neither_bots_nor_mentions_nor_crowds_are_collaboration(
             "github:issue:1#1", "+1", author=person(memory, f"p{number}"), transition=f"c{number}",
             source_type="comment.created", observation_type="discussion",
         )  # fmt: skip
+    # A squashed commit may name thousands of authors, and pairs grow as their square.
+    squashed = memory.observation("github:commit:b", "Import", author=ann)
+    memory.takes_part(squashed, ann, "author")
+    for number in range(20):
+        memory.takes_part(squashed, person(memory, f"w{number}"), "co_author")
     update(memory)
     found = profiles(conn)
     assert "ben" not in found
