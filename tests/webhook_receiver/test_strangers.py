@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import threading
 from contextlib import ExitStack
 from ipaddress import ip_network
 from pathlib import Path
@@ -20,6 +21,7 @@ from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.contract import Secret
 from lightfast_pipelines.store.database import Database
 from tests.webhook_receiver.serving import (
+    PATIENCE,
     deliver,
     everything_from,
     raw_request,
@@ -125,6 +127,31 @@ def test_a_body_that_brings_too_little_is_ended_before_its_time_is_over(database
         raw_request(client, POST + "content-length: 99999\r\n\r\n" + "x" * 50) as connection,
     ):
         assert everything_from(connection).startswith(b"HTTP/1.1 408")
+
+
+def test_nobody_is_late_because_the_receiver_was_held_up(database: Database) -> None:
+    now = [0.0]
+    is_to_stop, has_stopped, may_go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def clock() -> float:
+        if is_to_stop.is_set():
+            is_to_stop.clear()
+            has_stopped.set()
+            may_go_on.wait(PATIENCE)
+        return now[0]
+
+    request = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    with (
+        ready_receiver(database.url("receiver"), room=Room(Limits(), clock=clock)) as client,
+        raw_request(client, request) as connection,
+    ):
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+        is_to_stop.set()
+        assert has_stopped.wait(PATIENCE)
+        connection.sendall(request.encode())
+        now[0] += 100
+        may_go_on.set()
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
 
 
 def test_half_a_body_whose_sender_closed_its_half_is_not_kept(database: Database) -> None:
