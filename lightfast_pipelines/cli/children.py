@@ -115,7 +115,10 @@ class Child:
         """How it ended and the end of its log: what a person needs to see."""
         code = self.process.poll()
         if code is None:
-            how = "has lost a process of its own that it cannot do without"
+            how = (
+                "runs and does not work any more (it answers nobody, is suspended, or has lost a process "
+                "that it cannot do without), and is ended"
+            )
         elif code < 0:
             how = f"was killed by signal {-code}"
         else:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightfast_pipelines.cli import warden
+from lightfast_pipelines.cli.answering import Answering, answers, is_not_suspended
 from lightfast_pipelines.cli.children import Children, Stop
 from lightfast_pipelines.cli.code_server import (
     CODE_LOCATION,
@@ -232,15 +233,21 @@ def _start(
         socket_path.unlink(missing_ok=True)
         end_runs_of_code_server()
 
+    asked = {
+        "receiver": answers(f"{stack.receiver_url}/healthz"),
+        "dagster-webserver": answers(f"{stack.dagster_url}/server_info"),
+    }
+
     def start(name: str) -> None:
         role: Role = "receiver" if name == "receiver" else "pipeline"
         serves_code = name == "dagster-code-server"
+        has_code, is_at_work = HasCode(), Answering(asked.get(name, is_not_suspended))
         children.start(
             name,
             commands[name],
             environment=environment_of(role, environment),
             folder=_folder(home),
-            works=HasCode() if serves_code else None,
+            works=lambda process: (not serves_code or has_code(process)) and is_at_work(process),
             before_restart=before_code_server if serves_code else None,
             is_vital=name == "receiver",
         )

@@ -61,6 +61,8 @@ def end(belongs: Callable[[Mapping[str, str]], bool], grace: float = GRACE_SECON
         for process in new:
             with contextlib.suppress(psutil.Error):
                 process.terminate()
+                # A suspended one hears of it only once it runs.
+                process.resume()
         _, left = psutil.wait_procs(family, timeout=grace if new else 0)
         for process in left:
             with contextlib.suppress(psutil.Error):

@@ -255,6 +255,8 @@ def test_who_is_asked_to_end_blames_no_payload(database: Database, conn: Connect
         signal.pthread_kill(main, signal.SIGINT)
 
     watching = threading.Thread(target=interrupt)
+    # A shell starts its jobs in the background with this signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with database.connect("migrator") as owner:
         owner.execute("LOCK TABLE lightfast.observations")
         watching.start()
@@ -264,4 +266,5 @@ def test_who_is_asked_to_end_blames_no_payload(database: Database, conn: Connect
         finally:
             finished.set()
             watching.join()
+            signal.signal(signal.SIGINT, before)
     assert rows(conn, "SELECT attempts FROM lightfast.raw_queue") == [(0,)]
