@@ -5,8 +5,8 @@ Of a thing that is deleted every state ends: those rules stand in `domain/existe
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -15,25 +15,19 @@ import msgspec
 
 from lightfast_pipelines.capture.differences import differences
 from lightfast_pipelines.capture.facts import Fact
+from lightfast_pipelines.capture.intervals import (
+    Change,
+    StateKey,
+    continue_states,
+    insert_intervals,
+    load_tails,
+)
 from lightfast_pipelines.domain import existence, latest_release, serving, states
 from lightfast_pipelines.domain.keys import category_of
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
 
 ChangeKey = tuple[int, str, str]
-StateKey = tuple[int, str, str]
-
-
-class Change(NamedTuple):
-    """What an observation states of a state, without the keys (observation, entity key, state type)."""
-
-    workspace_id: int
-    state_value: str
-    state_metadata: str
-    at: datetime
-    rank: int
-    reason: str | None
-    recorded_at: datetime
 
 
 class Written(NamedTuple):
@@ -44,22 +38,6 @@ class Written(NamedTuple):
 
 
 _json = msgspec.json.Encoder(enc_hook=str, order="deterministic")
-_INTERVAL = (
-    "workspace_id",
-    "entity_type",
-    "entity_id",
-    "state_type",
-    "state_value",
-    "state_metadata",
-    "valid_from",
-    "valid_to",
-    "is_current",
-    "recorded_at",
-    "superseded_at",
-    "changed_by_identity_id",
-    "change_reason",
-    "related_observation_id",
-)
 
 
 def write_states(
@@ -84,6 +62,16 @@ def write_states(
             )
     old = _load(conn, known)
     changed = differences(old, new)
+    again = set(restated)
+    touched = {
+        (row.workspace_id, key[1], key[2])
+        for key, row in [*changed.removed.items(), *changed.added.items()]
+    }
+    touched |= {(row.workspace_id, k[1], k[2]) for k, row in new.items() if k[0] in again}
+    # Of what only grows it is enough to know where it ended.
+    anew = {(row.workspace_id, key[1], key[2]) for key, row in changed.removed.items()}
+    anew |= {(row.workspace_id, k[1], k[2]) for k, row in new.items() if k[0] in again}
+    tails = load_tails(conn, touched - anew)
     if changed.removed:
         conn.execute(
             """
@@ -100,14 +88,16 @@ def write_states(
         rows = (key + row for key, row in changed.added.items())
         staged = stage(conn, "state_changes", columns, rows)
         conn.execute(f"INSERT INTO lightfast.state_changes ({names}) SELECT {names} FROM {staged}")
-    again = set(restated)
-    touched = {
-        (row.workspace_id, key[1], key[2])
-        for key, row in [*changed.removed.items(), *changed.added.items()]
-    }
-    touched |= {(row.workspace_id, k[1], k[2]) for k, row in new.items() if k[0] in again}
     keys, ended = _with_ends(conn, touched)
-    return Written(_fold(conn, sorted(keys)), ended)
+    deleted = {(workspace, key) for workspace, key, kind in keys if kind == existence.STATE_TYPE}
+    added: dict[StateKey, list[tuple[int, Change]]] = defaultdict(list)
+    for (observation, entity, kind), row in changed.added.items():
+        added[row.workspace_id, entity, kind].append((observation, row))
+    grown = {
+        key: added[key] for key in tails if (key[0], key[1]) not in deleted and key not in anew
+    }
+    continued, intervals = continue_states(conn, tails, grown)
+    return Written(_fold(conn, sorted(keys - continued)) + intervals, ended)
 
 
 def _with_ends(
@@ -126,12 +116,13 @@ def _with_ends(
           SELECT DISTINCT s.workspace_id, s.entity_key
           FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, entity_key)
           JOIN lightfast.state_changes s USING (workspace_id, entity_key)
-          WHERE s.state_type = %s
+          WHERE s.state_type = %s AND s.at > '-infinity'
           UNION
           SELECT * FROM unnest(%s::bigint[], %s::text[])
         )
         SELECT DISTINCT e.workspace_id, e.entity_key, s.state_type
-        FROM ended e LEFT JOIN lightfast.state_changes s USING (workspace_id, entity_key)
+        FROM ended e LEFT JOIN lightfast.state_changes s
+          ON s.workspace_id = e.workspace_id AND s.entity_key = e.entity_key AND s.at > '-infinity'
         """,
         (
             [workspace for workspace, _ in things],
@@ -174,6 +165,7 @@ def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
         FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, entity_key, state_type)
         JOIN lightfast.state_changes s USING (workspace_id, entity_key, state_type)
         JOIN lightfast.observations o ON o.id = s.observation_id
+        WHERE s.at > '-infinity'
         ORDER BY 1, 2, 3
         """,
         columns,
@@ -212,9 +204,7 @@ def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
                     one.fact.observation_id,
                 )
             )
-    names = ", ".join(_INTERVAL)
-    staged = stage(conn, "temporal_states", _INTERVAL, intervals)
-    conn.execute(f"INSERT INTO lightfast.temporal_states ({names}) SELECT {names} FROM {staged}")
+    insert_intervals(conn, intervals)
     return len(intervals)
 
 
@@ -245,16 +235,27 @@ def _history(state_type: str, facts: Sequence[states.Fact]) -> list[states.Inter
 
 
 def name_states(conn: Connection, entities: Sequence[tuple[int, str]]) -> None:
-    """Gives the states of these entities (workspace, key) the entity's name as it is now."""
+    """Gives the states of these entities (workspace, key) the entity's name as it is now.
+
+    All states of an entity bear one name, so those that hold now say whether the others are right.
+    """
     if entities:
         wanted = sorted(set(entities))
         conn.execute(
             """
-            UPDATE lightfast.temporal_states t SET entity_name = e.value
-            FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, key)
-            JOIN lightfast.entities e USING (workspace_id, key)
-            WHERE t.workspace_id = k.workspace_id AND t.entity_id = k.key
-              AND t.entity_name IS DISTINCT FROM e.value
+            WITH renamed AS MATERIALIZED (
+              SELECT e.workspace_id, e.key, e.value
+              FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, key)
+              JOIN lightfast.entities e USING (workspace_id, key)
+              WHERE EXISTS (
+                SELECT FROM lightfast.temporal_states c
+                WHERE c.workspace_id = e.workspace_id AND c.entity_id = e.key AND c.is_current
+                  AND c.entity_name IS DISTINCT FROM e.value)
+            )
+            UPDATE lightfast.temporal_states t SET entity_name = r.value
+            FROM renamed r
+            WHERE t.workspace_id = r.workspace_id AND t.entity_id = r.key
+              AND t.entity_name IS DISTINCT FROM r.value
             """,
             [list(column) for column in zip(*wanted, strict=True)],
         )

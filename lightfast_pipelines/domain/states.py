@@ -216,6 +216,36 @@ def history(facts: Collection[Fact]) -> list[Interval]:
     return intervals
 
 
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Where a history ends: what holds now, the time of its latest fact, and when one became known last."""
+
+    value: str
+    latest_at: datetime
+    latest_known: datetime
+
+
+def continuation(tail: Tail, facts: Collection[Fact]) -> list[Fact] | None:
+    """Those of new facts that each end what held before and begin an interval that holds now.
+
+    So `history` of all facts is that of the earlier ones and these changes. None where a fact is not
+    later than all before it on both clocks, or bears on more than what holds now: then everything has
+    to be folded anew.
+    """
+    value, at, known = tail.value, tail.latest_at, tail.latest_known
+    changes: list[Fact] = []
+    for fact in sorted(facts, key=lambda one: (one.recorded_at, one.at)):
+        if fact.at <= at or fact.recorded_at <= known:
+            return None
+        if fact.reason in OPENING_REASONS or fact.is_ending or fact.withdrawn_at is not None:
+            return None
+        at, known = fact.at, fact.recorded_at
+        if fact.value != value:
+            changes.append(fact)
+            value = fact.value
+    return changes
+
+
 def _in_turn(facts: Collection[Fact]) -> Collection[Fact]:
     """The facts, with such ranks that what took turns within one moment did so in the possible order."""
     together: dict[datetime, list[tuple[str, Fact]]] = defaultdict(list)

@@ -1058,7 +1058,23 @@ state_changes = Table(
     _col("rank", Integer, "Order among changes at one moment."),
     _col("reason", Text, "Why it changed.", nullable=True),
     _col("recorded_at", _TIME, "When the earliest payload that states it was received."),
-    Index("ix_state_changes_entity", "workspace_id", "entity_key", "state_type"),
+    # One for each of the two clocks; the conditions let a question about one not choose the other.
+    Index(
+        "ix_state_changes_at",
+        "workspace_id",
+        "entity_key",
+        "state_type",
+        "at",
+        postgresql_where=text("at > '-infinity'"),
+    ),
+    Index(
+        "ix_state_changes_recorded",
+        "workspace_id",
+        "entity_key",
+        "state_type",
+        "recorded_at",
+        postgresql_where=text("recorded_at > '-infinity'"),
+    ),
     comment="A change of state, as an observation states it; temporal_states is folded from these.",
 )
 

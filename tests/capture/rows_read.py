@@ -6,22 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lightfast_pipelines.store.database import Connection, Database
-from tests.capture.deliveries import one
 
 
-def rows_read(conn: Connection) -> int:
-    """Rows that scans of this database's tables have read so far, and entries of their indexes."""
+def rows_read(conn: Connection, *tables: str) -> int:
+    """Rows that scans of these tables (none named: of all) have read so far, and entries of their indexes."""
     conn.execute("SELECT pg_stat_force_next_flush()")
     conn.commit()
-    return int(
-        one(
-            conn,
-            """
-            SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE schemaname = 'lightfast')
-                 + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE schemaname = 'lightfast')
-            """,
-        )
-    )
+    row = conn.execute(
+        """
+        SELECT (SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables
+                WHERE schemaname = 'lightfast' AND (%(all)s OR relname = ANY(%(tables)s)))
+             + (SELECT coalesce(sum(idx_tup_read), 0) FROM pg_stat_user_indexes
+                WHERE schemaname = 'lightfast' AND (%(all)s OR relname = ANY(%(tables)s)))
+        """,
+        {"all": not tables, "tables": list(tables)},
+    ).fetchone()
+    conn.rollback()
+    assert row is not None
+    return int(row[0])
 
 
 @contextmanager

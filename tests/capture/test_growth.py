@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
 import pytest
 
 from lightfast_pipelines.capture.clustering import assign_provisional
@@ -10,10 +13,13 @@ from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Understood
 from lightfast_pipelines.models.embedder import WordLlamaEmbedder
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.digest import digest_lines
+from lightfast_pipelines.store.inbox import Delivery
 from lightfast_pipelines.vectors.pgvector import PgVectorIndex
-from tests.capture.deliveries import capture_all, delivery, receive, workspace_with
-from tests.capture.rows_read import rows_read
+from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, workspace_with
+from tests.capture.rows_read import rows_read, without_leftovers
+from tests.capture.told import linked, told
 from tests.operations import operations
 from tests.providers.github import payloads as github
 from tests.providers.github.payloads import Json
@@ -128,3 +134,69 @@ def test_clusters_of_a_push_of_twice_the_commits_read_at_most_some_twice_the_row
             assign_provisional(conn, max_rows=commits // 2)
         read.append(rows_read(conn) - before)
     assert read[1] <= 2.6 * read[0]
+
+
+def _at(minutes: int) -> datetime:
+    return NOW + timedelta(minutes=minutes)
+
+
+def _moment(minutes: int) -> str:
+    return f"{_at(minutes):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _issue_of_github(n: int) -> Delivery:
+    """Closed and reopened in turn."""
+    payload = github.issue("closed" if n % 2 else "reopened", 5)
+    payload["issue"] |= {"updated_at": _moment(n), "closed_at": _moment(n) if n % 2 else None}
+    return delivery("issues", payload, received_at=_at(n))
+
+
+def _issue_of_linear(n: int) -> Delivery:
+    """Moved forth and back in turn."""
+    state, before = ("started", "unstarted") if n % 2 else ("unstarted", "started")
+    payload = linear.issue_update({"stateId": f"state-{before}"}, state=state, at=_moment(n))
+    return told("linear", "Issue", payload, at=_at(n))
+
+
+def _issue_of_sentry(n: int) -> Delivery:
+    payload = sentry.issue("resolved" if n % 2 else "unresolved", last_seen=_moment(n))
+    return told("sentry", "issue", payload, at=_at(n))
+
+
+_CHANGING = [_issue_of_github, _issue_of_linear, _issue_of_sentry]
+_LINKS = (("github", "1"), ("linear", "team-1"), ("sentry", "42"))
+_STATES = "SELECT count(*) FROM lightfast.temporal_states"
+
+
+@pytest.mark.parametrize("change", _CHANGING)
+def test_one_more_change_of_a_state_reads_as_much_of_it_after_few_as_after_many(
+    database: Database, conn: Connection, change: Callable[[int], Delivery]
+) -> None:
+    linked(conn, "shop", *_LINKS)
+    read = []
+    for first, number in ((0, 40), (41, 160)):
+        receive(conn, [change(n) for n in range(first, number)])
+        capture_all(conn)
+        with without_leftovers(database, conn):
+            receive(conn, [change(number)])
+            before = rows_read(conn, "temporal_states", "state_changes")
+            capture_all(conn)
+            read.append(rows_read(conn, "temporal_states", "state_changes") - before)
+    assert one(conn, _STATES) > 160
+    assert read[1] <= read[0] + 5
+
+
+@pytest.mark.parametrize("change", _CHANGING)
+def test_a_state_that_is_continued_becomes_what_it_becomes_at_once(
+    new_database: Callable[[], Database], change: Callable[[int], Delivery]
+) -> None:
+    digests = []
+    for batch_rows, step in ((1, 1), (3, 5), (100, 20)):
+        with new_database().connect() as conn:
+            linked(conn, "shop", *_LINKS)
+            for first in range(0, 20, step):
+                receive(conn, [change(n) for n in range(first, first + step)])
+                capture_all(conn, batch_rows=batch_rows)
+            assert one(conn, _STATES) > 20
+            digests.append(digest_lines(conn, knowledge=True))
+    assert digests[0] == digests[1] == digests[2]

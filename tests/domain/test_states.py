@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from random import Random
@@ -14,6 +15,8 @@ from lightfast_pipelines.domain.events import ENDING_REASON
 from lightfast_pipelines.domain.states import (
     Fact,
     Interval,
+    Tail,
+    continuation,
     history,
 )
 from tests.believed import fold_current
@@ -204,3 +207,60 @@ def test_history_does_not_depend_on_the_order_or_number_of_facts(
     shuffled = [*distinct, *distinct]
     random.shuffle(shuffled)
     assert history(shuffled) == history(distinct)
+
+
+def _shown(intervals: list[Interval]) -> list[tuple[object, ...]]:
+    return sorted(
+        (i.value, i.valid_from, str(i.valid_to), i.recorded_at, str(i.superseded_at), i.is_current)
+        for i in intervals
+    )
+
+
+def _continued(intervals: list[Interval], changes: list[Fact]) -> list[Interval]:
+    """What held ends with each change, and the change's own value holds."""
+    for change in changes:
+        (last,) = (i for i in intervals if i.is_current)
+        intervals = [i for i in intervals if i is not last] + [
+            replace(last, is_current=False, superseded_at=change.recorded_at),
+            replace(last, is_current=False, valid_to=change.at, recorded_at=change.recorded_at),
+            Interval(change.value, change.at, None, True, change.recorded_at, None, change),
+        ]
+    return intervals
+
+
+@given(_FACTS, _FACTS, st.integers(0, 6))
+def test_where_a_history_can_be_continued_it_becomes_what_all_facts_together_make(
+    earlier: list[Fact], later: list[Fact], apart: int
+) -> None:
+    known = {f.source_id: f for f in earlier}
+    before = history(list(known.values()))
+    current = [i for i in before if i.is_current]
+    shift = timedelta(hours=apart)
+    new = list(
+        {
+            f.source_id: replace(
+                f, source_id=f"{f.source_id}2", at=f.at + shift, recorded_at=f.recorded_at + shift
+            )
+            for f in later
+        }.values()
+    )
+    if not current:
+        return
+    tail = Tail(
+        current[0].value,
+        max(f.at for f in known.values()),
+        max(f.recorded_at for f in known.values()),
+    )
+    changes = continuation(tail, new)
+    if changes is not None:
+        assert _shown(_continued(before, changes)) == _shown(history([*known.values(), *new]))
+
+
+def test_what_comes_late_or_bears_on_what_was_before_continues_nothing() -> None:
+    tail = Tail("open", DAY + timedelta(hours=3), DAY + timedelta(hours=5))
+    late, told_late = fact("closed", 2, known=6), fact("closed", 4, known=5)
+    of_before = [fact("open", 4, known=6, reason="opened"), ending("open", 4, known=6)]
+    for one in (late, told_late, *of_before):
+        assert continuation(tail, [one]) is None
+    plain = [fact("open", 4, known=6), fact("closed", 5, known=7), fact("closed", 6, known=8)]
+    assert continuation(tail, plain[::-1]) == [plain[1]]

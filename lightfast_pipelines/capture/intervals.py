@@ -1,0 +1,235 @@
+"""Intervals of states as rows: written whole, or, of a state that only grows, continued.
+
+A pull request that is closed and reopened a thousand times has a thousand intervals. What comes after all
+that is known changes the last of them alone, and only that one is read and written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from lightfast_pipelines.domain import existence, latest_release, serving, states
+from lightfast_pipelines.domain.keys import category_of
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.staging import stage
+
+# Workspace, key of the entity, type of the state.
+StateKey = tuple[int, str, str]
+_INTERVAL = (
+    "workspace_id",
+    "entity_type",
+    "entity_id",
+    "state_type",
+    "state_value",
+    "state_metadata",
+    "valid_from",
+    "valid_to",
+    "is_current",
+    "recorded_at",
+    "superseded_at",
+    "changed_by_identity_id",
+    "change_reason",
+    "related_observation_id",
+)
+# Their facts are weighed against one another, and with them those of other states.
+_WEIGHED = frozenset({existence.STATE_TYPE, latest_release.STATE_TYPE, serving.STATE_TYPE})
+
+
+class Change(NamedTuple):
+    """What an observation states of a state, without the keys (observation, entity key, state type)."""
+
+    workspace_id: int
+    state_value: str
+    state_metadata: str
+    at: datetime
+    rank: int
+    reason: str | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTail:
+    """Where a stored history ends, and the id of the interval that holds now."""
+
+    current: int
+    tail: states.Tail
+
+
+def insert_intervals(conn: Connection, intervals: Iterable[Sequence[object]]) -> None:
+    """Writes intervals, in the order of the columns above, with their entity's name."""
+    names = ", ".join(_INTERVAL)
+    staged = stage(conn, "temporal_states", _INTERVAL, intervals)
+    conn.execute(
+        f"""
+        INSERT INTO lightfast.temporal_states ({names}, entity_name)
+        SELECT {names}, (SELECT e.value FROM lightfast.entities e
+                         WHERE e.workspace_id = s.workspace_id AND e.key = s.entity_id)
+        FROM {staged} s
+        """
+    )
+
+
+def load_tails(conn: Connection, keys: Collection[StateKey]) -> dict[StateKey, StoredTail]:
+    """The ends of those of these states that can be continued, before anything is added to them."""
+    plain = sorted(key for key in keys if key[2].partition(":")[0] not in _WEIGHED)
+    if not plain:
+        return {}
+    # The conditions on infinity choose the index: there is one for each of the two clocks.
+    rows = conn.execute(
+        """
+        SELECT k.workspace_id, k.entity_key, k.state_type, t.id, t.state_value, l.at, r.recorded_at
+        FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, entity_key, state_type)
+        JOIN lightfast.temporal_states t
+          ON t.workspace_id = k.workspace_id AND t.entity_id = k.entity_key
+         AND t.state_type = k.state_type AND t.is_current
+        CROSS JOIN LATERAL (
+          SELECT s.at FROM lightfast.state_changes s
+          WHERE s.workspace_id = k.workspace_id AND s.entity_key = k.entity_key
+            AND s.state_type = k.state_type AND s.at > '-infinity'
+          ORDER BY s.at DESC LIMIT 1
+        ) l
+        CROSS JOIN LATERAL (
+          SELECT s.recorded_at FROM lightfast.state_changes s
+          WHERE s.workspace_id = k.workspace_id AND s.entity_key = k.entity_key
+            AND s.state_type = k.state_type AND s.recorded_at > '-infinity'
+          ORDER BY s.recorded_at DESC LIMIT 1
+        ) r
+        """,
+        [list(column) for column in zip(*plain, strict=True)],
+    )
+    return {(row[0], row[1], row[2]): StoredTail(row[3], states.Tail(*row[4:])) for row in rows}
+
+
+def continue_states(
+    conn: Connection,
+    tails: Mapping[StateKey, StoredTail],
+    grown: Mapping[StateKey, Sequence[tuple[int, Change]]],
+) -> tuple[set[StateKey], int]:
+    """Continues the states to which only these changes (observation, change) were added.
+
+    Returns those that could be continued, and how many intervals were written.
+    """
+    doers = _doers(conn, {observation for ones in grown.values() for observation, _ in ones})
+    continued: set[StateKey] = set()
+    ended: dict[int, datetime] = {}
+    copies: list[tuple[int, datetime, datetime]] = []
+    begun: list[tuple[object, ...]] = []
+    for key, ones in grown.items():
+        facts = [_fact(observation, row, doers[observation]) for observation, row in ones]
+        changes = states.continuation(tails[key].tail, facts)
+        if changes is None:
+            continue
+        continued.add(key)
+        for place, fact in enumerate(changes):
+            if place == 0:
+                ended[tails[key].current] = fact.recorded_at
+                copies.append((tails[key].current, fact.at, fact.recorded_at))
+            following = changes[place + 1] if place + 1 < len(changes) else None
+            for valid_to, is_current, known, until in _beliefs(fact, following):
+                begun.append(_row(key, fact, valid_to, is_current, known, until))
+    _end(conn, ended, copies)
+    if begun:
+        insert_intervals(conn, begun)
+    return continued, len(copies) + len(begun)
+
+
+def _beliefs(
+    fact: states.Fact, following: states.Fact | None
+) -> list[tuple[datetime | None, bool, datetime, datetime | None]]:
+    """(valid_to, is_current, recorded_at, superseded_at) of what was believed of the interval that a fact
+    begins: open until the following one became known, ended since."""
+    if following is None:
+        return [(None, True, fact.recorded_at, None)]
+    return [
+        (None, False, fact.recorded_at, following.recorded_at),
+        (following.at, False, following.recorded_at, None),
+    ]
+
+
+def _row(
+    key: StateKey,
+    fact: states.Fact,
+    valid_to: datetime | None,
+    is_current: bool,
+    recorded_at: datetime,
+    superseded_at: datetime | None,
+) -> tuple[object, ...]:
+    workspace, entity, state_type = key
+    return (
+        workspace,
+        category_of(entity),
+        entity,
+        state_type,
+        fact.value,
+        msgspec.json.encode(dict(fact.metadata), order="deterministic").decode(),
+        fact.at,
+        valid_to,
+        is_current,
+        recorded_at,
+        superseded_at,
+        fact.identity_id,
+        fact.reason,
+        fact.observation_id,
+    )
+
+
+def _fact(observation: int, row: Change, doer: int | None) -> states.Fact:
+    # Its source_id orders what is of one moment, and nothing here is.
+    metadata = serving.without_basis(msgspec.json.decode(row.state_metadata))
+    return states.Fact(
+        row.state_value,
+        row.at,
+        row.rank,
+        "",
+        row.recorded_at,
+        row.reason,
+        metadata,
+        observation,
+        doer,
+    )
+
+
+def _doers(conn: Connection, observations: Collection[int]) -> dict[int, int | None]:
+    rows = conn.execute(
+        "SELECT id, actor_identity_id FROM lightfast.observations WHERE id = ANY(%s)",
+        (list(observations),),
+    )
+    return dict(rows.fetchall())
+
+
+def _end(
+    conn: Connection,
+    ended: Mapping[int, datetime],
+    copies: Sequence[tuple[int, datetime, datetime]],
+) -> None:
+    """What held until now is believed no longer to hold on, and from then on to have ended."""
+    if not ended:
+        return
+    conn.execute(
+        """
+        UPDATE lightfast.temporal_states t SET is_current = false, superseded_at = k.known
+        FROM unnest(%s::bigint[], %s::timestamptz[]) AS k (id, known) WHERE t.id = k.id
+        """,
+        (list(ended), list(ended.values())),
+    )
+    kept = ", ".join(
+        f"t.{name}"
+        for name in _INTERVAL
+        if name not in ("valid_to", "is_current", "recorded_at", "superseded_at")
+    )
+    names = kept.replace("t.", "")
+    conn.execute(
+        f"""
+        INSERT INTO lightfast.temporal_states
+          ({names}, entity_name, valid_to, is_current, recorded_at, superseded_at)
+        SELECT {kept}, t.entity_name, k.valid_to, false, k.known, NULL
+        FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS k (id, valid_to, known)
+        JOIN lightfast.temporal_states t ON t.id = k.id
+        """,
+        [list(column) for column in zip(*copies, strict=True)],
+    )
