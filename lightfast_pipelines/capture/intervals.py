@@ -6,6 +6,7 @@ that is known changes the last of them alone, and only that one is read and writ
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,7 @@ _INTERVAL = (
     "change_reason",
     "related_observation_id",
 )
+_METADATA = _INTERVAL.index("state_metadata")
 # Their facts are weighed against one another, and with them those of other states.
 _WEIGHED = frozenset({existence.STATE_TYPE, latest_release.STATE_TYPE, serving.STATE_TYPE})
 
@@ -72,6 +74,44 @@ def insert_intervals(conn: Connection, intervals: Iterable[Sequence[object]]) ->
         FROM {staged} s
         """
     )
+
+
+def replace_intervals(
+    conn: Connection, keys: Sequence[StateKey], intervals: Iterable[tuple[object, ...]]
+) -> int:
+    """Makes these the intervals of these states; writes only those that differ, and returns how many.
+
+    Of 4,000 deployments of one environment the next one changes two intervals.
+    """
+    names = ", ".join(f"t.{name}" for name in _INTERVAL)
+    rows = conn.execute(
+        f"""
+        SELECT t.id, {names}
+        FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, entity_id, state_type)
+        JOIN lightfast.temporal_states t USING (workspace_id, entity_id, state_type)
+        """,
+        [list(column) for column in zip(*keys, strict=True)],
+    )
+    stored: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for identifier, *columns in rows:
+        columns[_METADATA] = _encoded(columns[_METADATA])
+        stored[tuple(columns)].append(identifier)
+    new = []
+    for interval in intervals:
+        same = stored.get(interval)
+        if same:
+            same.pop()
+        else:
+            new.append(interval)
+    gone = [identifier for identifiers in stored.values() for identifier in identifiers]
+    conn.execute("DELETE FROM lightfast.temporal_states WHERE id = ANY(%s)", (gone,))
+    if new:
+        insert_intervals(conn, new)
+    return len(new)
+
+
+def _encoded(metadata: Mapping[str, object]) -> str:
+    return msgspec.json.encode(metadata, enc_hook=str, order="deterministic").decode()
 
 
 def load_tails(conn: Connection, keys: Collection[StateKey]) -> dict[StateKey, StoredTail]:
@@ -166,7 +206,7 @@ def _row(
         entity,
         state_type,
         fact.value,
-        msgspec.json.encode(dict(fact.metadata), order="deterministic").decode(),
+        _encoded(dict(fact.metadata)),
         fact.at,
         valid_to,
         is_current,

@@ -19,8 +19,8 @@ from lightfast_pipelines.capture.intervals import (
     Change,
     StateKey,
     continue_states,
-    insert_intervals,
     load_tails,
+    replace_intervals,
 )
 from lightfast_pipelines.domain import existence, latest_release, serving, states
 from lightfast_pipelines.domain.keys import category_of
@@ -154,7 +154,7 @@ def _load(conn: Connection, observations: Sequence[int]) -> dict[ChangeKey, Chan
 
 
 def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
-    """Folds these states anew from all changes that are stated of them."""
+    """Folds these states anew from all changes that are stated of them; returns how many intervals differ."""
     if not keys:
         return 0
     columns = [list(column) for column in zip(*keys, strict=True)]
@@ -170,15 +170,6 @@ def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
         """,
         columns,
     ).fetchall()
-    conn.execute(
-        """
-        DELETE FROM lightfast.temporal_states t
-        USING unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, entity_id, state_type)
-        WHERE t.workspace_id = k.workspace_id AND t.entity_id = k.entity_id
-          AND t.state_type = k.state_type
-        """,
-        columns,
-    )
     intervals = []
     for (workspace, entity), group in groupby(rows, key=itemgetter(0, 1)):
         by_type = {
@@ -204,8 +195,7 @@ def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
                     one.fact.observation_id,
                 )
             )
-    insert_intervals(conn, intervals)
-    return len(intervals)
+    return replace_intervals(conn, keys, intervals)
 
 
 def _histories(

@@ -1,4 +1,4 @@
-"""Counts rows that a database reads where time would say more of the machine than of the code."""
+"""Counts rows that a database reads and writes where time would say more of the machine than of the code."""
 
 from __future__ import annotations
 
@@ -20,6 +20,22 @@ def rows_read(conn: Connection, *tables: str) -> int:
                 WHERE schemaname = 'lightfast' AND (%(all)s OR relname = ANY(%(tables)s)))
         """,
         {"all": not tables, "tables": list(tables)},
+    ).fetchone()
+    conn.rollback()
+    assert row is not None
+    return int(row[0])
+
+
+def rows_written(conn: Connection, table: str) -> int:
+    """Rows that were put into this table so far or taken out of it."""
+    conn.execute("SELECT pg_stat_force_next_flush()")
+    conn.commit()
+    row = conn.execute(
+        """
+        SELECT n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables
+        WHERE schemaname = 'lightfast' AND relname = %s
+        """,
+        (table,),
     ).fetchone()
     conn.rollback()
     assert row is not None

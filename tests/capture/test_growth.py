@@ -18,13 +18,14 @@ from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.inbox import Delivery
 from lightfast_pipelines.vectors.pgvector import PgVectorIndex
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, workspace_with
-from tests.capture.rows_read import rows_read, without_leftovers
+from tests.capture.rows_read import rows_read, rows_written, without_leftovers
 from tests.capture.told import linked, told
 from tests.operations import operations
 from tests.providers.github import payloads as github
 from tests.providers.github.payloads import Json
 from tests.providers.linear import payloads as linear
 from tests.providers.sentry import payloads as sentry
+from tests.providers.vercel import payloads as vercel
 
 
 def _push(number: int, repo_id: int = 1) -> Json:
@@ -200,3 +201,22 @@ def test_a_state_that_is_continued_becomes_what_it_becomes_at_once(
             assert one(conn, _STATES) > 20
             digests.append(digest_lines(conn, knowledge=True))
     assert digests[0] == digests[1] == digests[2]
+
+
+def test_one_more_deployment_of_an_environment_writes_what_it_changes_and_nothing_else(
+    conn: Connection,
+) -> None:
+    """Which of them serves is decided from all of them together."""
+    linked(conn, "shop", ("vercel", "prj_1"))
+    written = []
+    for first, number in ((0, 20), (21, 80)):
+        for n in range(first, number + 1):
+            at = int(_at(n).timestamp() * 1_000)
+            payload = vercel.deployment("succeeded", f"dpl_{n}", at=at)
+            receive(conn, [told("vercel", "deployment.succeeded", payload, at=_at(n))])
+            before = rows_written(conn, "temporal_states") if n == number else 0
+            if n in (number - 1, number):
+                capture_all(conn)
+        written.append(rows_written(conn, "temporal_states") - before)
+    assert one(conn, _STATES) > 160
+    assert written[1] == written[0]
