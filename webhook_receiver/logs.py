@@ -6,6 +6,7 @@ a body or a secret.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
@@ -50,7 +51,7 @@ class JsonFormatter(logging.Formatter):
         # Of a line that is shorter, as a delivery's is, no field is longer.
         if len(written) > FIELD_CHARACTERS:
             written = msgspec.json.encode({name: _cut(value) for name, value in line.items()})
-        return written.decode()
+        return _printable(written.decode())
 
     def _utc(self, created: float) -> str:
         second, millis = divmod(int(created * 1000), 1000)
@@ -63,6 +64,13 @@ def _cut(value: object) -> object:
     if isinstance(value, str) and len(value) > FIELD_CHARACTERS:
         return f"{value[:FIELD_CHARACTERS]}… ({len(value)} characters)"
     return value
+
+
+def _printable(line: str) -> str:
+    """Escapes what a terminal obeys and JSON lets through: C1 controls, and what turns text around."""
+    if line.isprintable():
+        return line
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line)
 
 
 class Repeats:

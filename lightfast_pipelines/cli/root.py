@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from lightfast_pipelines.cli.console import printable, say
+from lightfast_pipelines.cli.console import on_one_line, printable, say
 
 
 class Failure(Exception):
@@ -26,11 +26,16 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except Exception as error:
+            if isinstance(error, typer.TyperException) and "message" in vars(error):
+                # Wrong usage: printed as it is, and may quote the name of a file.
+                vars(error)["message"] = on_one_line(vars(error)["message"])
+                raise
             message = explain(error)
             if message is None:
                 sys.excepthook = _print_traceback
                 raise
-            say(f"lightfast: {message}")
+            # Other errors than our own may quote what a provider answered.
+            say(f"lightfast: {message if isinstance(error, Failure) else on_one_line(message)}")
             raise typer.Exit(1) from error
 
 

@@ -120,6 +120,27 @@ def test_no_command_prints_what_a_terminal_obeys(lightfast: Lightfast) -> None:
         assert shown in seen
 
 
+@pytest.mark.parametrize(
+    ("words", "exits"),
+    [
+        (("ingest", "/nowhere/{}", "-w", "shop", "-p", "github"), 2),
+        (("ingest", "-", "-w", "shop", "-p", "{}"), 2),
+        (("outages", "{}"), 2),
+        (("why", "-w", "{}", "github:pr:1#1"), 1),
+    ],
+    ids=["file", "provider", "argument", "workspace"],
+)
+def test_an_error_that_quotes_what_it_was_given_stays_one_line(
+    lightfast: Lightfast, words: tuple[str, ...], exits: int
+) -> None:
+    # Files come from elsewhere, and a shell's pattern types their names.
+    given = f"{CLEARS_IN_ONE}{TURNED}\nlightfast: all is well"
+    result = lightfast(*(word.format(given) for word in words), exits=exits)
+    assert r"\x9b2J\u202egpj.exe" in result.stderr
+    assert not obeyed(result.stderr)
+    assert "\nlightfast: all is well" not in result.stderr
+
+
 def test_json_loses_nothing_and_prints_nothing_that_a_terminal_obeys(lightfast: Lightfast) -> None:
     _attack(lightfast)
     for words in (("why", "github:pr:1#1"), ("waiting",), ("state", "github:pr:1#1")):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 import threading
 from contextlib import ExitStack
@@ -290,3 +291,17 @@ def test_the_addresses_of_one_ipv6_customer_count_as_one() -> None:
     assert address_group("2001:db8:1:2::1") == address_group("2001:db8:1:2:ffff::9")
     assert address_group("2001:db8:1:3::1") != address_group("2001:db8:1:2::1")
     assert address_group("::ffff:192.0.2.1") == "192.0.2.1"
+
+
+def test_a_line_of_the_log_holds_nothing_that_a_terminal_obeys_and_is_the_same_json() -> None:
+    sent = "\x1b[2J\x9b2J\u202egpj.exe\u2066\x7f\x85 ä漢😀"
+    written = io.StringIO()
+    handler = BatchingHandler(written)
+    handler.setFormatter(JsonFormatter())
+    record = logging.makeLogRecord({"msg": sent, "levelno": logging.INFO})
+    record.fields = {"path": sent}
+    handler.emit(record)
+    handler.flush()
+    line = written.getvalue().removesuffix("\n")
+    assert line.isprintable()
+    assert (json.loads(line)["event"], json.loads(line)["path"]) == (sent, sent)
