@@ -31,7 +31,7 @@ from tests.webhook_receiver.serving import (
 )
 from webhook_receiver.app import create_app
 from webhook_receiver.limits import Limits
-from webhook_receiver.logs import BatchingHandler, log_refusal
+from webhook_receiver.logs import BatchingHandler, JsonFormatter, log_refusal
 from webhook_receiver.room import Room, address_group
 
 POST = "POST /webhooks/github HTTP/1.1\r\nhost: x\r\n"
