@@ -10,9 +10,10 @@ from collections.abc import Callable
 import psutil
 
 EVERY_SECONDS = 10.0
-# A minute: a machine that is busy answers late, and who looks at a process with a debugger is quick.
+# A minute, or half a minute more where it takes connections and says nothing: a machine that is busy
+# answers late, and who looks at a process with a debugger is quick.
 MOST_FAILURES = 6
-_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 3.0
 
 Process = subprocess.Popen[bytes]
 
@@ -56,9 +57,12 @@ class Answering:
 def answers(url: str) -> Callable[[Process], bool]:
     """For `Answering`: whether an HTTP server answers, whatever it says."""
 
-    def ask(_process: Process) -> bool:
+    def ask(process: Process) -> bool:
         import httpx
 
+        # Whoever asks waits as well, and has others to look after.
+        if not is_not_suspended(process):
+            return False
         try:
             httpx.get(url, timeout=_ANSWER_SECONDS, trust_env=False)
         except httpx.HTTPError:
