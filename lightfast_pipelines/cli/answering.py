@@ -73,10 +73,16 @@ def answers(url: str) -> Callable[[Process], bool]:
 
 
 def is_not_suspended(process: Process) -> bool:
-    """For `Answering`: whether the process and those that it started itself may run."""
+    """For `Answering`: whether the process and everything it started may run.
+
+    A run of Dagster's that is suspended holds its lock, and nothing is captured meanwhile.
+    """
     try:
         parent = psutil.Process(process.pid)
-        return all(each.status() != psutil.STATUS_STOPPED for each in (parent, *parent.children()))
+        return all(
+            each.status() != psutil.STATUS_STOPPED
+            for each in (parent, *parent.children(recursive=True))
+        )
     except psutil.Error:
         # It, or one of them, has just ended: its end is seen elsewhere.
         return True

@@ -64,8 +64,9 @@ def test_a_suspended_child_is_ended_and_started_again(
     assert "daemon runs and does not work any more" in capsys.readouterr().err
 
 
-def test_a_child_whose_own_process_is_suspended_does_not_work(
-    children: Children, programs: Programs, tmp_path: Path
+@pytest.mark.parametrize("between", [0, 2])
+def test_a_child_of_whom_a_process_is_suspended_does_not_work(
+    children: Children, programs: Programs, tmp_path: Path, between: int
 ) -> None:
     note = tmp_path / "pid"
     code = (
@@ -73,6 +74,8 @@ def test_a_child_whose_own_process_is_suspended_does_not_work(
         f"child = subprocess.Popen({SLEEP!r})\n"
         f"pathlib.Path({str(note)!r}).write_text(f'{{child.pid}}\\n')\ntime.sleep(300)"
     )
+    for _ in range(between):
+        code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {code!r}]).wait()"
     process = programs.start([sys.executable, "-c", code])
     children.wait_until(
         "it",
