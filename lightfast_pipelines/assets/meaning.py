@@ -14,6 +14,7 @@ from lightfast_pipelines.assets._turn import (
     turn,
 )
 from lightfast_pipelines.capture.embedding import embed_pending
+from lightfast_pipelines.capture.time_limit import TimeLimit
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.resources.models import Embedder, VectorIndexFactory
 from lightfast_pipelines.settings import settings
@@ -61,6 +62,7 @@ def embeddings(
             progress=progress_log(context, "observations embedded"),
             # Whoever waits for this stage waits for a batch of it, not for all of this run's.
             between=lambda: let_others_in(conn, "embeddings"),
+            time_limit=TimeLimit(batch=settings().batch_seconds),
         )
         size = table_rows(conn, ["observation_vectors"])["observation_vectors"]
         rows = rows_of_days(conn, days_of(context))

@@ -16,6 +16,7 @@ from lightfast_pipelines.assets._turn import (
 )
 from lightfast_pipelines.capture.clustering import assign_provisional
 from lightfast_pipelines.capture.consolidation import consolidate
+from lightfast_pipelines.capture.time_limit import TimeLimit
 from lightfast_pipelines.capture.versions import code_version
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.resources.models import Embedder
@@ -54,6 +55,7 @@ def clusters(
             progress=progress_log(context, "observations assigned"),
             # Whoever waits for this stage waits for a batch of it, not for all of this run's.
             between=lambda: let_others_in(conn, "clusters"),
+            time_limit=TimeLimit(batch=settings().batch_seconds),
         )
         size = table_rows(conn, ["clusters"])["clusters"]
         rows = rows_of_days(conn, days_of(context))

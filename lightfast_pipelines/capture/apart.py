@@ -17,6 +17,7 @@ import psycopg
 from lightfast_pipelines.capture.faults import judge
 from lightfast_pipelines.capture.outcomes import mark_changed
 from lightfast_pipelines.capture.reading import describe_error
+from lightfast_pipelines.capture.time_limit import OutOfTime, TimeLimit, within
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.stage_failures import (
     MOST_ATTEMPTS,
@@ -33,6 +34,9 @@ from lightfast_pipelines.store.stage_failures import (
 # now and then is not well either. So many of them are asked, as one may have come to fail itself.
 _IN_A_ROW = 3
 _WITNESSES = 5
+# What runs out of time is looked for in parts of so many at once, as each part with it takes all of its
+# time: in halves, one in 2,000 would take eleven times that.
+_SMALL_PART = 20
 # Where so many fail one after the other and nothing ever went through, it is no observation's fault.
 _MOST_UNPROVEN = 20
 
@@ -55,13 +59,17 @@ class Stage:
 
 
 class Apart:
-    """Does each page in one transaction; where it fails, in halves, down to the one that fails alone."""
+    """Does each page in one transaction; where it fails, in halves, down to the one that fails alone.
 
-    def __init__(self, conn: Connection, stage: Stage) -> None:
+    What takes longer than `time_limit` fails.
+    """
+
+    def __init__(self, conn: Connection, stage: Stage, time_limit: TimeLimit) -> None:
         self.failures = 0
         """Attempts that were counted."""
         self._conn = conn
         self._stage = stage
+        self._time_limit = time_limit
         self._lately_done: list[int] = []
         self._failed: set[int] = set()
         self._unproven: list[tuple[int, Do, Exception]] = []
@@ -71,10 +79,10 @@ class Apart:
         # What failed before is tried alone, or it would break up a page in each run.
         suspects = failed_before(self._conn, self._stage.name, ids)
         others = [one for one in ids if one not in suspects and one not in self._failed]
-        done = self._in_halves(others, do) if others else []
+        done = self._in_parts(others, do) if others else []
         for suspect in ids:
             if suspect in suspects and suspect not in self._failed:
-                done += self._in_halves([suspect], do)
+                done += self._in_parts([suspect], do)
         if suspects:
             self._forget(suspects.intersection(done))
         return done
@@ -93,17 +101,23 @@ class Apart:
         self._forget(set(done))
         return done
 
-    def _in_halves(self, ids: Sequence[int], do: Do) -> list[int]:
+    def _in_parts(self, ids: Sequence[int], do: Do) -> list[int]:
         error = self._attempt(ids, do)
         if error is None:
             return list(ids)
         if len(ids) == 1:
             return self._judge(ids[0], do, error)
-        middle = len(ids) // 2
-        return self._in_halves(ids[:middle], do) + self._in_halves(ids[middle:], do)
+        size = -(-len(ids) // 2)
+        if isinstance(error, OutOfTime | psycopg.errors.QueryCanceled):
+            size = _SMALL_PART if len(ids) > _SMALL_PART else 1
+        return [
+            one
+            for start in range(0, len(ids), size)
+            for one in self._in_parts(ids[start : start + size], do)
+        ]
 
     def _attempt(self, ids: Sequence[int], do: Do) -> Exception | None:
-        error = _error_of(self._conn, lambda: do(ids))
+        error = self._error_of(lambda: do(ids), len(ids))
         if error is None:
             self._lately_done = [*self._lately_done, *ids][-_WITNESSES:]
         return error
@@ -150,9 +164,18 @@ class Apart:
 
     def _goes_through(self, witness: int) -> bool:
         return all(
-            _error_of(self._conn, lambda: self._stage.try_out(witness), keep=False) is None
+            self._error_of(lambda: self._stage.try_out(witness), 1, keep=False) is None
             for _ in range(_IN_A_ROW)
         )
+
+    def _error_of(
+        self, do: Callable[[], None], observations: int, *, keep: bool = True
+    ) -> Exception | None:
+        def in_time() -> None:
+            with within(self._conn, self._time_limit.of(observations, 0)):
+                do()
+
+        return _error_of(self._conn, in_time, keep=keep)
 
     def _forget(self, done: set[int]) -> None:
         """What was decided without these is decided again."""

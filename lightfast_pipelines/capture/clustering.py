@@ -20,6 +20,7 @@ from lightfast_pipelines.capture.happenings import Material, read_happenings
 from lightfast_pipelines.capture.membership import cluster_row, upsert_clusters, write_members
 from lightfast_pipelines.capture.nearby import nearest_clusters
 from lightfast_pipelines.capture.pages import DAY, Page, WaitingPages
+from lightfast_pipelines.capture.time_limit import TimeLimit
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import describe
 from lightfast_pipelines.domain.labels import Labeller
@@ -27,6 +28,8 @@ from lightfast_pipelines.domain.threads import STRONG, Link, thread_keys, thread
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters, try_hold_clusters
 from lightfast_pipelines.store.stage_failures import observation_given_up
+
+_TIME_LIMIT = TimeLimit()
 
 BATCH_OBSERVATIONS = 5_000
 
@@ -123,6 +126,7 @@ def assign_provisional(
     max_rows: int,
     progress: Callable[[int], None] | None = None,
     between: Callable[[], None] = lambda: None,
+    time_limit: TimeLimit = _TIME_LIMIT,
 ) -> ClusterReport:
     """Assigns at most `max_rows` pending observations (of these partition days), a batch a transaction.
 
@@ -142,7 +146,7 @@ def assign_provisional(
     def witnesses(limit: int) -> list[int]:
         return [row[0] for row in conn.execute(_WITNESSES, (RULE_VERSION, limit))]
 
-    apart = Apart(conn, Stage("clusters", _RULES, witnesses, try_out))
+    apart = Apart(conn, Stage("clusters", _RULES, witnesses, try_out), time_limit)
     while report.observations < max_rows:
         if report.observations:
             between()

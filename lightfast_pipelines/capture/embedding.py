@@ -18,8 +18,11 @@ from lightfast_pipelines.capture.apart import Apart, Stage
 from lightfast_pipelines.capture.outcomes import mark_changed
 from lightfast_pipelines.capture.pages import DAY, Page, WaitingPages
 from lightfast_pipelines.capture.ports import VIEWS, Embedder, VectorIndex, Vectors, View
+from lightfast_pipelines.capture.time_limit import TimeLimit
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.stage_failures import observation_given_up
+
+_TIME_LIMIT = TimeLimit()
 
 # 2,000 observations are 6,000 vectors, 6 MiB; three views of the longest texts are 60 MB.
 BATCH_OBSERVATIONS = 2_000
@@ -108,6 +111,7 @@ def embed_pending(
     max_rows: int,
     progress: Callable[[int], None] | None = None,
     between: Callable[[], None] = lambda: None,
+    time_limit: TimeLimit = _TIME_LIMIT,
 ) -> EmbeddingReport:
     """Embeds at most `max_rows` pending observations (of these partition days), a batch a transaction.
 
@@ -130,7 +134,7 @@ def embed_pending(
     def witnesses(limit: int) -> list[int]:
         return [row[0] for row in conn.execute(_WITNESSES, (embedder.name, limit))]
 
-    apart = Apart(conn, Stage("embeddings", embedder.name, witnesses, try_out))
+    apart = Apart(conn, Stage("embeddings", embedder.name, witnesses, try_out), time_limit)
     while report.observations < max_rows:
         if report.observations:
             between()

@@ -150,6 +150,7 @@ def _embed(
                 max_rows=settings.run_rows,
                 progress=progress.advance,
                 between=lambda: let_others_in(conn, "embeddings"),
+                time_limit=TimeLimit(batch=settings.batch_seconds),
             )
             report.embedded += done.observations
             report.vectors += done.vectors
@@ -177,6 +178,7 @@ def _cluster(
                 max_rows=settings.run_rows,
                 progress=progress.advance,
                 between=lambda: let_others_in(conn, "clusters"),
+                time_limit=TimeLimit(batch=settings.batch_seconds),
             )
             report.assigned += done.observations
             report.failures += done.failures

@@ -15,7 +15,9 @@ from lightfast_pipelines.capture.clustering import assign_provisional
 from lightfast_pipelines.capture.consolidation import consolidate
 from lightfast_pipelines.capture.embedding import embed_pending
 from lightfast_pipelines.capture.profiles import update_profiles
+from lightfast_pipelines.capture.requeue import requeue_days
 from lightfast_pipelines.capture.summaries import summarize_clusters
+from lightfast_pipelines.capture.time_limit import TimeLimit
 from lightfast_pipelines.capture.versions import CLUSTER_RULES
 from lightfast_pipelines.models.embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection, Database
@@ -25,7 +27,7 @@ from lightfast_pipelines.store.stage_failures import MOST_ATTEMPTS, try_again
 from lightfast_pipelines.store.waiting import waiting_for_you
 from lightfast_pipelines.vectors.pgvector import PgVectorIndex
 from tests import poison
-from tests.capture.deliveries import NOW, one, rows
+from tests.capture.deliveries import NOW, capture_all, one, receive, rows
 from tests.capture.rows import Memory
 
 if TYPE_CHECKING:
@@ -111,6 +113,30 @@ def test_what_fails_in_any_way_is_tried_four_times_listed_and_counted(
         assert any(reason in row.cause for row in listed)
     counted = status(conn, datetime.now(UTC))["given_up_by_stages"]
     assert (counted[stage], counted["tried_again"]) == (len(WAYS), 0)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_what_takes_all_the_time_it_is_given_is_counted_and_what_is_beside_it_is_done(
+    database: Database, conn: Connection, table: str
+) -> None:
+    stage = TABLES[table]
+    attacker, _ = _tenants(conn, honest=2)
+    assert STAGES[stage](conn) == 4
+    bad = attacker.observation("github:commit:" + "b" * 40, "A poison forever.")
+    attacker.observation("github:commit:" + "c" * 40, "An honest change")
+    conn.commit()
+    poison.refuse_in(database, table, poison.FOREVER)
+    limit = TimeLimit(batch=2, row=0)
+    if stage == "embeddings":
+        index = PgVectorIndex(conn)
+        report = embed_pending(conn, WordLlamaEmbedder(), index, max_rows=9, time_limit=limit)
+        assert (report.observations, report.failures) == (1, 1)
+    else:
+        done = assign_provisional(conn, max_rows=9, time_limit=limit)
+        assert (done.observations, done.failures) == (1, 1)
+    assert rows(
+        conn, "SELECT observation_id, attempts, error_class FROM lightfast.stage_failures"
+    ) == [(bad, 1, "QueryCanceled")]
 
 
 def test_a_day_has_no_work_because_of_what_is_given_up(
@@ -247,7 +273,7 @@ def test_a_disk_that_is_full_for_everybody_counts_against_nobody(
     assert STAGES[stage](conn) == 5
 
 
-def test_another_model_other_rules_and_another_text_take_it_again(
+def test_another_model_and_other_rules_take_it_again(
     database: Database, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, [bad] = _tenants(conn, "A poison constraint.")
@@ -408,3 +434,26 @@ def test_a_workspace_that_cannot_be_decided_stops_no_other_and_is_given_up(
     assert one(conn, FAILURES) == 0
     left = waiting(conn, model="none", cluster_rule_version=CLUSTER_RULES).workspaces
     assert left == 0
+
+
+def test_another_text_of_an_observation_is_taken_at_once_and_the_same_is_not(
+    database: Database, conn: Connection
+) -> None:
+    poison.tenants(conn)
+    receive(conn, [poison.opened(2, 1, "A poison constraint."), poison.opened(3, 1, "Honest")])
+    capture_all(conn)
+    poison.refuse_in(database, "observation_vectors", "constraint")
+    for _ in range(MOST_ATTEMPTS):
+        _embed(conn)
+    for left in (1, 0):
+        requeue_days(conn, [poison.DAY])
+        conn.commit()
+        capture_all(conn)
+        assert one(conn, FAILURES) == left
+        # As an older rule may have made it.
+        conn.execute(
+            "UPDATE lightfast.observations SET title = 'Older' WHERE title LIKE '%poison%'"
+        )
+        conn.commit()
+    poison.allow_again(database, "observation_vectors")
+    assert _embed(conn) == 1
