@@ -17,6 +17,7 @@ import msgspec
 
 from lightfast_pipelines.capture.jsonlines import Line, Trouble
 from lightfast_pipelines.domain.events import Route
+from lightfast_pipelines.providers import json_bounds
 from lightfast_pipelines.providers.contract import MalformedBody, Provider
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.inbox import Delivery, insert_deliveries, partition_date_of
@@ -29,6 +30,8 @@ CHUNK_BYTES = 8 * 1024 * 1024
 
 # Says what the body was when it came over HTTP; the body stored here is JSON whatever it was then.
 _HEADERS_OF_THE_WIRE = frozenset({"content-type", "content-length", "content-encoding"})
+# What HTTP servers take; of millions of values in them each would become an object.
+_LARGEST_HEADERS = 64 * 1024
 # A route that is a connection's, not a resource's: there is nothing to link.
 _NOT_LINKED = frozenset({"installation", "organization"})
 
@@ -38,7 +41,7 @@ class _Envelope(msgspec.Struct):
     payload: msgspec.Raw
     delivery_id: str | None = None
     received_at: str | None = None
-    headers: dict[str, Any] | None = None
+    headers: msgspec.Raw = msgspec.Raw(b"null")
 
 
 @dataclass(slots=True)
@@ -176,8 +179,8 @@ class _Links:
 def _delivery(
     line: bytes, workspace: Workspace, provider: Provider, *, start: date, now: datetime
 ) -> tuple[Delivery, Route | None]:
-    envelope, body = _open(line)
-    headers = _headers(envelope.headers, provider.kept_headers)
+    envelope, body, given = _open(line)
+    headers = _headers(given, provider.kept_headers)
     try:
         route = _route(provider, envelope.event, provider.decode(body, {}))
     except MalformedBody as error:
@@ -212,8 +215,9 @@ def _route(provider: Provider, event: str, payload: Mapping[str, Any]) -> Route 
         return None
 
 
-def _open(line: bytes) -> tuple[_Envelope, bytes]:
-    """The line and its payload's bytes without white space, every number and escape as it stood."""
+def _open(line: bytes) -> tuple[_Envelope, bytes, Mapping[str, Any]]:
+    """The line, its payload's bytes without white space, every number and escape as it stood, and its
+    headers."""
     try:
         line.decode()
     except UnicodeDecodeError as error:
@@ -223,6 +227,7 @@ def _open(line: bytes) -> tuple[_Envelope, bytes]:
     try:
         envelope = msgspec.json.decode(line, type=_Envelope)
         body = bytes(msgspec.json.format(bytes(envelope.payload), indent=-1))
+        headers = _decoded_headers(envelope.headers)
     except msgspec.ValidationError as error:
         raise BadLine(_wrong_shape(str(error))) from error
     except msgspec.DecodeError as error:
@@ -232,21 +237,34 @@ def _open(line: bytes) -> tuple[_Envelope, bytes]:
         raise BadLine("nested too deeply") from error
     if not body.startswith(b"{"):
         raise BadLine("payload must be an object")
-    return envelope, body
+    return envelope, body, headers
 
 
-def _open_slowly(line: bytes, message: str) -> tuple[_Envelope, bytes]:
+def _decoded_headers(raw: msgspec.Raw) -> Mapping[str, Any]:
+    if len(bytes(raw)) > _LARGEST_HEADERS:
+        raise BadLine(f"headers: longer than {_LARGEST_HEADERS:,} bytes")
+    return msgspec.json.decode(raw, type=dict[str, Any] | None) or {}
+
+
+def _open_slowly(line: bytes, message: str) -> tuple[_Envelope, bytes, Mapping[str, Any]]:
     try:
+        # This reader makes an object of each value, also of those that are nobody's.
+        json_bounds.check(line)
         found = json.loads(line, parse_constant=_no_constants)
-        envelope = msgspec.convert({**found, "payload": msgspec.Raw(b"{}")}, type=_Envelope)
-        payload = found["payload"]
+        raws = {"payload": msgspec.Raw(b"{}"), "headers": msgspec.Raw(b"null")}
+        envelope = msgspec.convert({**found, **raws}, type=_Envelope)
+        payload, headers = found["payload"], found.get("headers") or {}
+    except MalformedBody as error:
+        raise BadLine(str(error)) from error
     except RecursionError as error:
         raise BadLine("nested too deeply") from error
     except (ValueError, TypeError, KeyError) as error:
         raise BadLine(f"not JSON: {message}") from error
     if not isinstance(payload, dict):
         raise BadLine("payload must be an object")
-    return envelope, json.dumps(payload, separators=(",", ":")).encode()
+    if not isinstance(headers, dict):
+        raise BadLine("headers: expected object")
+    return envelope, json.dumps(payload, separators=(",", ":")).encode(), headers
 
 
 def _no_constants(name: str) -> None:
@@ -263,9 +281,9 @@ def _wrong_shape(message: str) -> str:
     return f"{where or 'the line'}: {what[0].lower()}{what[1:]}"
 
 
-def _headers(given: Mapping[str, Any] | None, kept: frozenset[str]) -> dict[str, str]:
+def _headers(given: Mapping[str, Any], kept: frozenset[str]) -> dict[str, str]:
     wanted = kept - _HEADERS_OF_THE_WIRE
-    lowered = ((name.lower(), value) for name, value in (given or {}).items())
+    lowered = ((name.lower(), value) for name, value in given.items())
     return {name: value for name, value in lowered if name in wanted and isinstance(value, str)}
 
 

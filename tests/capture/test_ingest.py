@@ -172,6 +172,28 @@ def test_a_bad_line_is_named_by_its_number_and_the_rest_goes_on(
     assert reason in said
 
 
+@pytest.mark.parametrize(
+    ("hostile", "reason"),
+    [
+        (
+            b'{"event":"push\\ud800","x":[' + b"[]," * 1_000_000 + b'1],"payload":{}}',
+            "more values than are read of one body",
+        ),
+        (
+            b'{"event":"push","headers":{"a":[' + b"[]," * 30_000 + b'1]},"payload":{}}',
+            "headers: longer than 65,536 bytes",
+        ),
+    ],
+    ids=["beside the payload", "headers"],
+)
+def test_a_line_of_a_million_values_is_refused_before_they_become_objects(
+    ingesting: Ingesting, hostile: bytes, reason: str
+) -> None:
+    report = ingesting(b"\n".join((hostile, line())), max_bytes=1 << 23)
+    assert (report.stored, report.problems) == (1, 1)
+    assert reason in ingesting.said[0][1]
+
+
 def test_a_gzip_file_that_is_cut_off_gives_what_can_be_read_and_says_so(
     ingesting: Ingesting,
 ) -> None:
