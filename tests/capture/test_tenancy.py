@@ -86,6 +86,8 @@ def tenants(conn: Connection) -> dict[str, Workspace]:
             *_story("acme/shop", 1),
             *_story("rival/shop", 2),
             told("sentry", "issue", sentry.issue("created")),
+            told("sentry", "error", sentry.error("e1")),
+            told("sentry", "error", sentry.error("e2")),
             told("vercel", deployed["type"], deployed),
             delivery("issues", github.issue(number=9, repo="nobody/shop", repo_id=3), "unlinked"),
         ],
@@ -129,7 +131,7 @@ def test_one_event_to_two_workspaces_is_each_ones_own(
         )
         assert counts.get("first") == counts.get("second"), table
         assert counts or table == "cluster_aliases", table
-    assert one(conn, "SELECT count(*) FROM lightfast.raw_payloads") == 11
+    assert one(conn, "SELECT count(*) FROM lightfast.raw_payloads") == 13
     twice = rows(
         conn,
         """
