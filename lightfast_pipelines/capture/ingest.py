@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from lightfast_pipelines.capture.jsonlines import Line, Trouble
+from lightfast_pipelines.capture.masking import mask
 from lightfast_pipelines.domain.events import Route
 from lightfast_pipelines.providers import json_bounds
 from lightfast_pipelines.providers.contract import MalformedBody, Provider
@@ -210,7 +211,7 @@ def _route(provider: Provider, event: str, payload: Mapping[str, Any]) -> Route 
     Such a delivery is stored like any other: capture makes a dead letter of it, with its reason.
     """
     try:
-        return provider.route(event, payload)
+        return mask(provider.route(event, payload))
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 

@@ -95,7 +95,7 @@ def _is_header(encoded: str) -> bool:
 # Names of kinds, which are the code's own words and no payload's.
 _NO_PAYLOADS = frozenset(
     {
-        *("source", "source_type", "type", "role", "extractor", "method", "state_type"),
+        *("source", "source_type", "type", "role", "extractor", "method"),
         *("resource_key", "resource_id", "installation_id", "alternatives"),
         *("subject_kind", "subject_id", "change", "kind"),
     }
@@ -107,8 +107,8 @@ def mask(reading: _T) -> _T:
     """A reading, route or any value of `domain.events`, with secrets masked in all that it says.
 
     The same object where nothing is to be masked. What is found in one place is masked in all, also
-    where a key holds it in small letters. Names of fields in mappings, and the ids by which a
-    resource is linked, which are the provider's, are left alone.
+    where a key holds it in small letters. The ids by which a resource is linked, which are the
+    provider's, are left alone.
     """
     texts: set[str] = set()
     _gather(reading, texts)
@@ -147,7 +147,9 @@ def _gather(value: Any, texts: set[str]) -> None:
         for one in value:
             _gather(one, texts)
     elif isinstance(value, dict):
-        for one in value.values():
+        # A tag's name is as much from outside as its value.
+        for name, one in value.items():
+            texts.add(str(name))
             _gather(one, texts)
     elif kind not in _NO_TEXT and is_dataclass(kind):
         for name in _text_fields(kind):
@@ -158,7 +160,7 @@ def _masked(value: Any, without: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return without(value)
     if isinstance(value, dict):
-        return {key: _masked(one, without) for key, one in value.items()}
+        return {_masked(key, without): _masked(one, without) for key, one in value.items()}
     if isinstance(value, tuple):
         return tuple(_masked(one, without) for one in value)
     if isinstance(value, list):

@@ -137,6 +137,9 @@ _TO_ITS_END = r"[A-Za-z0-9_-]*"
 # A token of which a title's end cut the rest off.
 _CUT = r"(?=[A-Za-z_-]{0,40}[0-9])[A-Za-z0-9_-]{8,255}(?=(?:\.\.\.|…)?\Z)"
 
+# An ellipsis says that something was cut off, wherever it stands.
+_CUT_VISIBLY = _RANDOM + r"[A-Za-z0-9_-]{8,255}(?=\.\.\.|…(?!\[))"
+
 
 def public_prefix(secret: str) -> str:
     """What of a secret says its kind and may stay; empty where nothing does."""
@@ -195,6 +198,7 @@ def formats() -> tuple[tuple[re.Pattern[str], int], ...]:
     return (
         (re.compile(f"{_BEGIN}(?:{prefixed}|{others})"), 0),
         (re.compile(f"{_BEGIN}(?:{_alternatives(tuple(_CUT_SHORT.split()))}){_CUT}"), 0),
+        (re.compile(f"{_BEGIN}(?:{_alternatives(_PREFIXES)}){_CUT_VISIBLY}"), 0),
         *(
             (re.compile(f"{_BEGIN}(?:{one.pattern}){rest}", one.flags & re.IGNORECASE), 0)
             for one, rest in begun

@@ -172,6 +172,22 @@ def test_a_token_that_a_titles_end_cut_short_is_masked_too() -> None:
     assert mask_text("Rotate ghp_" + LETTERS[:12] + "...") == f"Rotate ghp_{MASK}..."
 
 
+def test_a_token_that_was_cut_off_in_the_middle_of_a_title_is_masked_too() -> None:
+    cut = SECRETS["Hugging Face, of letters alone"][:20]
+    assert (
+        mask_text(f"Reaction :mark-{cut}...: new comment")
+        == f"Reaction :mark-hf_{MASK}...: new comment"
+    )
+
+
+def test_names_of_tags_and_of_environments_in_states_are_masked() -> None:
+    secret = SECRETS["Hugging Face, of letters alone"]
+    assert mask({f"os-{secret}": {"a": secret}}) == {f"os-hf_{MASK}": {"a": f"hf_{MASK}"}}
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    state = StateChange(Thing("key"), f"live_deployment:{secret}", "on", at)
+    assert mask(state).state_type == f"live_deployment:hf_{MASK}"
+
+
 SPOKEN = [
     "AWS_SECRET_ACCESS_KEY={}" + "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "export AWS_SECRET_ACCESS_KEY='{}" + "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEK9Y",
