@@ -222,6 +222,15 @@ def test_resources_are_linked_once_and_before_their_deliveries(ingesting: Ingest
     assert names == [("acme/7",), ("acme/8",)]
 
 
+def test_a_secret_in_the_name_of_what_is_linked_is_masked(ingesting: Ingesting) -> None:
+    token = "ghp_" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eFabcd"
+    repository = {"id": 7, "full_name": f"acme/{token}", "owner": {"login": f"acme-{token}"}}
+    ingesting(line(payload={"repository": repository}))
+    [(found,)] = ingesting.conn.execute("SELECT r::text FROM lightfast.resources r").fetchall()
+    assert "acme/ghp_" in found
+    assert token not in found
+
+
 def test_another_organisations_resource_is_not_linked_but_the_rest_goes_on(
     ingesting: Ingesting, conn: Connection
 ) -> None:
