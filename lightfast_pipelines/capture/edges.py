@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
-from datetime import datetime
-from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from lightfast_pipelines.capture.differences import differences
@@ -68,101 +65,11 @@ def write_edges(
         conn.execute(
             f"INSERT INTO lightfast.relationship_sources ({names}) SELECT {names} FROM {staged}"
         )
-    anew = set(written.edges)
-    earlier = set(known)
+    touched = set(written.edges)
     for key, row in [*changed.removed.items(), *changed.added.items()]:
-        if key in changed.removed or key[0] in earlier:
-            anew |= _edge(key, row)
-    grown: dict[Edge, list[_Stated]] = defaultdict(list)
-    for key, row in changed.added.items():
-        for relation in _edge(key, row) - anew:
-            grown[relation].append(_Stated(facts[key[0]], row))
-    added = _add(conn, grown)
-    return len(added) + _relate(conn, anew | (grown.keys() - added))
-
-
-class _Stated(NamedTuple):
-    """An edge as an observation states it that is new."""
-
-    fact: Fact
-    row: EdgeSource
-
-    @property
-    def rank(self) -> tuple[float, datetime, str, str, bool, str]:
-        """The least is believed; in SQL the same order stands in `_relate`."""
-        statement, row = self.fact.statement, self.row
-        evidence = row.evidence or ""
-        return (
-            -row.confidence,
-            statement.occurred_at,
-            statement.source_id,
-            row.method,
-            row.evidence is None,
-            evidence,
-        )
-
-
-def _edge(key: SourceKey, row: EdgeSource) -> set[Edge]:
-    """The edge, where both of its ends are known."""
-    if row.subject_id is None or row.object_id is None:
-        return set()
-    return {(row.subject_id, row.object_id, key[3])}
-
-
-def _add(conn: Connection, grown: Mapping[Edge, Sequence[_Stated]]) -> set[Edge]:
-    """Adds what new observations state of edges that others stated before; returns those it could.
-
-    A branch's edges are stated by thousands: where what is new is later than all that, or of another
-    confidence, it is plain which statement is believed. Else all have to be read (`_relate`).
-    """
-    if not grown:
-        return set()
-    rows = []
-    for (subject, object_, kind), ones in sorted(grown.items(), key=itemgetter(0)):
-        best = min(ones, key=attrgetter("rank"))
-        times = [one.fact.statement.occurred_at for one in ones]
-        rows.append(
-            (
-                best.fact.workspace.id,
-                subject,
-                object_,
-                kind,
-                best.row.confidence,
-                best.row.method,
-                best.row.evidence,
-                best.fact.statement.occurred_at,
-                min(times),
-                max(times),
-                len({(one.fact.workspace.id, one.fact.statement.source_id) for one in ones}),
-            )
-        )
-    added = conn.execute(
-        """
-        WITH new AS (
-          SELECT k.*, CASE WHEN k.stated = 'fixes' AND starts_with(e.key, 'sentry:issue:')
-                           THEN 'resolves' ELSE k.stated END AS type
-          FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::real[], %s::text[],
-                      %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::int[])
-            AS k (workspace_id, subject_id, object_id, stated, confidence, method, evidence, at,
-                  first_at, last_at, observations)
-          JOIN lightfast.entities e ON e.id = k.object_id
-        )
-        UPDATE lightfast.relationships r SET
-          confidence = greatest(r.confidence, n.confidence),
-          method = CASE WHEN n.confidence > r.confidence THEN n.method ELSE r.method END,
-          evidence = CASE WHEN n.confidence > r.confidence THEN n.evidence ELSE r.evidence END,
-          first_seen_at = least(r.first_seen_at, n.first_at),
-          last_seen_at = greatest(r.last_seen_at, n.last_at),
-          observation_count = r.observation_count + n.observations
-        FROM new n
-        WHERE r.workspace_id = n.workspace_id AND r.subject_id = n.subject_id
-          AND r.object_id = n.object_id AND r.type = n.type
-          AND (n.confidence <> r.confidence OR n.at > r.last_seen_at)
-        RETURNING n.subject_id, n.object_id, n.stated
-        """,
-        [list(column) for column in zip(*rows, strict=True)],
-    )
-    return {(subject, object_, kind) for subject, object_, kind in added.fetchall()}
+        if row.subject_id is not None and row.object_id is not None:
+            touched.add((row.subject_id, row.object_id, key[3]))
+    return _relate(conn, touched)
 
 
 def _load(conn: Connection, observations: Sequence[int]) -> dict[SourceKey, EdgeSource]:

@@ -21,7 +21,6 @@ from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, w
 from tests.capture.rows_read import rows_read, rows_written, without_leftovers
 from tests.capture.told import linked, told
 from tests.operations import operations
-from tests.providers.github import more_payloads as more_of_github
 from tests.providers.github import payloads as github
 from tests.providers.github.payloads import Json
 from tests.providers.linear import payloads as linear
@@ -221,65 +220,3 @@ def test_one_more_deployment_of_an_environment_writes_what_it_changes_and_nothin
         written.append(rows_written(conn, "temporal_states") - before)
     assert one(conn, _STATES) > 160
     assert written[1] == written[0]
-
-
-def _new_head(n: int) -> Delivery:
-    """A pull request that fixes an issue gets another commit."""
-    payload = github.pull_request(
-        "synchronize",
-        6,
-        body="Fixes #5",
-        head_sha=github.sha(n),
-        at=_moment(n),
-        updated_at=_moment(n),
-    )
-    return delivery("pull_request", payload, received_at=_at(n))
-
-
-def _comment_on_github(n: int) -> Delivery:
-    payload = more_of_github.issue_comment(
-        "Like #7.", comment_id=1_000 + n, created_at=_moment(n), updated_at=_moment(n)
-    )
-    return delivery("issue_comment", payload, received_at=_at(n))
-
-
-def _error_of_another_hour(n: int) -> Delivery:
-    payload = sentry.error(f"e{n}", _at(60 * n).isoformat())
-    return told("sentry", "error", payload, at=_at(60 * n))
-
-
-_RELATING = [_new_head, _comment_on_github, _error_of_another_hour]
-_EDGES = ("relationships", "relationship_sources")
-
-
-@pytest.mark.parametrize("relate", _RELATING)
-def test_one_more_that_states_an_edge_reads_as_much_after_few_as_after_many(
-    database: Database, conn: Connection, relate: Callable[[int], Delivery]
-) -> None:
-    linked(conn, "shop", *_LINKS)
-    read = []
-    for first, number in ((0, 40), (41, 160)):
-        receive(conn, [relate(n) for n in range(first, number)])
-        capture_all(conn)
-        with without_leftovers(database, conn):
-            receive(conn, [relate(number)])
-            before = rows_read(conn, *_EDGES)
-            capture_all(conn)
-            read.append(rows_read(conn, *_EDGES) - before)
-    assert one(conn, "SELECT max(observation_count) FROM lightfast.relationships") > 155
-    assert read[1] <= read[0] + 5
-
-
-@pytest.mark.parametrize("relate", _RELATING)
-def test_an_edge_that_is_stated_on_and_on_is_the_same_in_any_order(
-    new_database: Callable[[], Database], relate: Callable[[int], Delivery]
-) -> None:
-    digests = []
-    for order, batch_rows in ((range(24), 1), (range(23, -1, -1), 5), (range(24), 100)):
-        with new_database().connect() as conn:
-            linked(conn, "shop", *_LINKS)
-            for n in order:
-                receive(conn, [relate(n)])
-            capture_all(conn, batch_rows=batch_rows)
-            digests.append(digest_lines(conn))
-    assert digests[0] == digests[1] == digests[2]
