@@ -63,15 +63,23 @@ class StoredTail:
 
 
 def insert_intervals(conn: Connection, intervals: Iterable[Sequence[object]]) -> None:
-    """Writes intervals, in the order of the columns above, with their entity's name."""
+    """Writes intervals, in the order of the columns above.
+
+    They bear the name that the entity's other intervals have, or all of them would have to be looked at
+    to see whether the entity was renamed (`name_states`).
+    """
     names = ", ".join(_INTERVAL)
     staged = stage(conn, "temporal_states", _INTERVAL, intervals)
     conn.execute(
         f"""
         INSERT INTO lightfast.temporal_states ({names}, entity_name)
-        SELECT {names}, (SELECT e.value FROM lightfast.entities e
-                         WHERE e.workspace_id = s.workspace_id AND e.key = s.entity_id)
-        FROM {staged} s
+        SELECT {names}, CASE WHEN o.has_others THEN o.entity_name ELSE
+                          (SELECT e.value FROM lightfast.entities e
+                           WHERE e.workspace_id = s.workspace_id AND e.key = s.entity_id) END
+        FROM {staged} s LEFT JOIN LATERAL (
+          SELECT true AS has_others, t.entity_name FROM lightfast.temporal_states t
+          WHERE t.workspace_id = s.workspace_id AND t.entity_id = s.entity_id LIMIT 1
+        ) o ON true
         """
     )
 

@@ -227,7 +227,7 @@ def _history(state_type: str, facts: Sequence[states.Fact]) -> list[states.Inter
 def name_states(conn: Connection, entities: Sequence[tuple[int, str]]) -> None:
     """Gives the states of these entities (workspace, key) the entity's name as it is now.
 
-    All states of an entity bear one name, so those that hold now say whether the others are right.
+    All states of an entity bear one name, so any of them says whether the others are right.
     """
     if entities:
         wanted = sorted(set(entities))
@@ -237,10 +237,11 @@ def name_states(conn: Connection, entities: Sequence[tuple[int, str]]) -> None:
               SELECT e.workspace_id, e.key, e.value
               FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, key)
               JOIN lightfast.entities e USING (workspace_id, key)
-              WHERE EXISTS (
-                SELECT FROM lightfast.temporal_states c
-                WHERE c.workspace_id = e.workspace_id AND c.entity_id = e.key AND c.is_current
-                  AND c.entity_name IS DISTINCT FROM e.value)
+              CROSS JOIN LATERAL (
+                SELECT t.entity_name FROM lightfast.temporal_states t
+                WHERE t.workspace_id = e.workspace_id AND t.entity_id = e.key LIMIT 1
+              ) t
+              WHERE t.entity_name IS DISTINCT FROM e.value
             )
             UPDATE lightfast.temporal_states t SET entity_name = r.value
             FROM renamed r
