@@ -31,8 +31,8 @@ import psutil
 
 from bench.attack_floods import FLOODS
 from bench.receiver import SECRET, free_port, process
+from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.embedded import EmbeddedPostgres
 
 MOST_MEMORY = 200 * 1024 * 1024
 MOST_LOG = 10 * 1000 * 1000

@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.embedded import EmbeddedPostgres
 from lightfast_pipelines.store.migrate import migrate
 
 CORPUS = Path(__file__).parents[1].parent / "shared" / "corpus"
@@ -42,8 +42,8 @@ class _Silent:
 def ingest_file(database: Database, path: Path) -> dict[str, Any]:
     from datetime import UTC, date, datetime
 
-    from lightfast_pipelines.capture.ingest import ingest
-    from lightfast_pipelines.capture.jsonlines import read_lines
+    from lightfast_pipelines.inbox.files import ingest
+    from lightfast_pipelines.inbox.jsonlines import read_lines
     from lightfast_pipelines.providers import discover
     from lightfast_pipelines.store.links import add_workspace
 
@@ -62,9 +62,9 @@ def ingest_file(database: Database, path: Path) -> dict[str, Any]:
 
 
 def process_all(database: Database) -> dict[str, Any]:
-    from lightfast_pipelines.capture.pipeline import process
-    from lightfast_pipelines.models.embedder import WordLlamaEmbedder
-    from lightfast_pipelines.vectors.pgvector import PgVectorIndex
+    from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+    from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+    from lightfast_pipelines.processing import process
 
     began = time.perf_counter()
     report = process(database, settings(), WordLlamaEmbedder(), PgVectorIndex, _Silent())

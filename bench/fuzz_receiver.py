@@ -27,9 +27,9 @@ from typing import Any
 
 from bench.receiver import free_port, process
 from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.embedded import EmbeddedPostgres
 from lightfast_pipelines.store.installations import add_installation, set_secret
 from lightfast_pipelines.store.links import add_workspace, find_workspace, link_resource
 from lightfast_pipelines.store.sealed import Keys

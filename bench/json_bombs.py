@@ -17,8 +17,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.contract import MalformedBody, Provider, Secret
-from lightfast_pipelines.providers.github.signature import sign
+from lightfast_pipelines.providers.github.webhooks.signature import sign
+from lightfast_pipelines.providers.webhook_contract import MalformedBody, Provider, Secret
 
 SIZE = 24 * 1024 * 1024
 SECRET = Secret("env:BENCH", b"secret")

@@ -26,8 +26,8 @@ import psutil
 import psycopg
 
 from bench.receiver_wrk import wrk
+from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.embedded import EmbeddedPostgres
 
 SECRET = "bench-secret"  # noqa: S105 - signs nothing but this run's own load
 ROW = "{:<10} {:>10} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9} {:>9}"

@@ -35,10 +35,10 @@ from bench.gold_references import (
     with_ids,
 )
 from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.embedded import EmbeddedPostgres
-from lightfast_pipelines.store.inbox import Delivery, insert_deliveries
+from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
 from lightfast_pipelines.store.links import (
     LinkRefusedError,
     add_workspace,

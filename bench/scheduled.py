@@ -18,10 +18,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.capture import ingest_file, process_all
-from lightfast_pipelines.capture.profiles import update_profiles
-from lightfast_pipelines.capture.summaries import summarize_clusters
+from lightfast_pipelines.clustering.summaries import summarize_clusters
+from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
+from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.embedded import EmbeddedPostgres
 from lightfast_pipelines.store.liveness import SHARES, THRESHOLDS, share
 from lightfast_pipelines.store.migrate import migrate
 

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lightfast_pipelines.assets import (
-    checks,
-    history,
-    history_checks,
-    inbox,
-    liveness,
-    meaning,
-    memory,
-    people,
-    profiles,
-    recovery,
-    summaries,
-    topics,
-    waiting,
-)
+from lightfast_pipelines.assets import actor_profiles as profiles
+from lightfast_pipelines.assets import actors as people
+from lightfast_pipelines.assets import captured as memory
+from lightfast_pipelines.assets import checks, liveness, recovery, waiting
+from lightfast_pipelines.assets import cluster_summaries as summaries
+from lightfast_pipelines.assets import clusters as topics
+from lightfast_pipelines.assets import embeddings as meaning
+from lightfast_pipelines.assets import provider_history as history
+from lightfast_pipelines.assets import provider_history_checks as history_checks
+from lightfast_pipelines.assets import raw_payloads as inbox
 from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due
 from lightfast_pipelines.jobs.history import history as history_job
 from lightfast_pipelines.jobs.liveness import hourly_liveness

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.inbox import Delivery, insert_deliveries
+from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
 from lightfast_pipelines.store.links import add_workspace, link_resource
 from tests.providers.github.payloads import encoded, pull_request
 

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from lightfast_pipelines.embedded_postgres import EmbeddedPostgres, Lease
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.embedded import EmbeddedPostgres, Lease
 from lightfast_pipelines.store.migrate import migrate
 from tests import depth  # noqa: F401 - registers hypothesis's profiles
 from tests.programs import Programs, programs_of_a_test

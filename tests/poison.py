@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.inbox import Delivery, insert_deliveries
+from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
 from tests.capture.deliveries import workspace_with
 from tests.providers.github import payloads as github
 

@@ -8,8 +8,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from lightfast_pipelines.embedded_postgres import Lease
 from lightfast_pipelines.jobs.when_due import HISTORY_LANE, SCHEDULED_LANE
-from lightfast_pipelines.store.embedded import Lease
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -8,10 +8,10 @@ import dagster as dg
 import pytest
 
 from lightfast_pipelines.assets import liveness
+from lightfast_pipelines.assets.captured import TABLES
 from lightfast_pipelines.assets.checks import HOURLY
-from lightfast_pipelines.assets.memory import TABLES
-from lightfast_pipelines.capture.versions import CLUSTER_RULES
 from lightfast_pipelines.definitions import build_definitions, defs
+from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
 from lightfast_pipelines.partitions import DAILY, first_day, today
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store import tables

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from lightfast_pipelines.embedded_postgres import EmbeddedPostgresError
 from lightfast_pipelines.settings import SettingsError, settings
-from lightfast_pipelines.store.embedded import EmbeddedPostgresError
 from lightfast_pipelines.store.sealed import SealedError
 from webhook_receiver import logs
 from webhook_receiver.server import serve

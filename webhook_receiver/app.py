@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from lightfast_pipelines.providers.contract import Provider, Secret
+from lightfast_pipelines.providers.webhook_contract import Provider, Secret
 from lightfast_pipelines.store.clocks import difference
 from lightfast_pipelines.store.sealed import Keys
 from webhook_receiver import logs

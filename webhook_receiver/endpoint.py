@@ -17,8 +17,8 @@ from datetime import date, datetime
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from lightfast_pipelines.providers.contract import Accepted, Provider, Refused, Secret
-from lightfast_pipelines.store.inbox import Delivery, partition_date_of
+from lightfast_pipelines.providers.webhook_contract import Accepted, Provider, Refused, Secret
+from lightfast_pipelines.store.deliveries import Delivery, partition_date_of
 from webhook_receiver.body import (
     RETRY_AFTER_SECONDS,
     ClientGone,

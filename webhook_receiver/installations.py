@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lightfast_pipelines.providers.contract import Secret
+from lightfast_pipelines.providers.webhook_contract import Secret
 from lightfast_pipelines.store.installations import SECRETS_SQL, identity
 from lightfast_pipelines.store.sealed import Keys, Sealed, SealedError
 from webhook_receiver.writer import Writer

@@ -20,7 +20,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.contract import Secret
+from lightfast_pipelines.providers.webhook_contract import Secret
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Database, open_database
 from lightfast_pipelines.store.logins import SETTINGS

@@ -16,7 +16,7 @@ from typing import Any
 import asyncpg
 
 from lightfast_pipelines.store.clocks import difference
-from lightfast_pipelines.store.inbox import INSERT_SQL, Delivery, columns
+from lightfast_pipelines.store.deliveries import INSERT_SQL, Delivery, columns
 from webhook_receiver.address import driver_address
 from webhook_receiver.logs import error_type
 

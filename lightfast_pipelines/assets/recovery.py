@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from lightfast_pipelines.assets._metadata import listing, table_spec
-from lightfast_pipelines.history.ports import Apis
+from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store import tables_of_history
 from lightfast_pipelines.store.backfills import find_sources
@@ -19,8 +19,8 @@ from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.outages import list_outages
 
 if TYPE_CHECKING:
-    from lightfast_pipelines.history.catch_up import CatchUp
-    from lightfast_pipelines.history.recovery import LogReport
+    from lightfast_pipelines.backfill.catch_up import CatchUp
+    from lightfast_pipelines.recovery.lost_deliveries import LogReport
 
 OUTAGES = "outages"
 SWEEPS = "id_sweeps"
@@ -51,7 +51,7 @@ def outages(
     with database.connect(application_name="lightfast recovery") as conn:
         sources = find_sources(conn)
     # HTTP and encryption are loaded by whoever asks a provider, not by every run.
-    from lightfast_pipelines.history.recovery import Recovering, app_keys, recover
+    from lightfast_pipelines.recovery.lost_deliveries import Recovering, app_keys, recover
 
     reports = recover(
         Recovering(
@@ -118,7 +118,7 @@ def _tell(context: dg.AssetExecutionContext, report: "LogReport") -> None:
 def _caught_up(
     context: dg.AssetExecutionContext, database: Database, apis: Apis, actor: str
 ) -> Iterator[dict[str, object]]:
-    from lightfast_pipelines.history.catch_up import catch_up
+    from lightfast_pipelines.backfill.catch_up import catch_up
 
     def failed(window: "CatchUp", error: Exception) -> None:
         context.log.warning("%s cannot be caught up: %s", window.source.name, error)
@@ -164,8 +164,8 @@ def id_sweeps(
     """Goes on with every sweep, as far as the hour's shares reach."""
     with database.connect(application_name="lightfast sweep") as conn:
         sources = find_sources(conn)
-    from lightfast_pipelines.history.sweep_run import Sweeping
-    from lightfast_pipelines.history.sweeps import sweep
+    from lightfast_pipelines.recovery.sweep_run import Sweeping
+    from lightfast_pipelines.recovery.sweeps import sweep
 
     sweeping = Sweeping(
         database=database,

@@ -8,9 +8,9 @@ import dagster as dg
 
 from lightfast_pipelines.assets import GROUPS, OWNERS
 from lightfast_pipelines.assets._metadata import listing
+from lightfast_pipelines.inbox.waiting import WaitingForYou
+from lightfast_pipelines.inbox.waiting import waiting_for_you as read_waiting
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.waiting import WaitingForYou
-from lightfast_pipelines.store.waiting import waiting_for_you as read_waiting
 
 ASSET = dg.AssetKey("waiting_for_you")
 FINGERPRINT = "fingerprint"

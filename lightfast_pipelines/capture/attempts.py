@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from lightfast_pipelines.capture.reading import RawPayload, describe_error, load
+from lightfast_pipelines.capture.reading import RawPayload, load
+from lightfast_pipelines.inbox.faults import describe_error
 from lightfast_pipelines.store.database import Connection
 
 # In a batch, in a small one, and twice alone.

@@ -23,27 +23,9 @@ from lightfast_pipelines.capture.attempts import (
     take_back,
 )
 from lightfast_pipelines.capture.dead_letters import dead_letters
-from lightfast_pipelines.capture.deleted import mark_deleted
-from lightfast_pipelines.capture.edges import write_edges
-from lightfast_pipelines.capture.entities import write_mentions
 from lightfast_pipelines.capture.facts import Fact, Facts, gather
-from lightfast_pipelines.capture.faults import judge
-from lightfast_pipelines.capture.identities import (
-    ensure_identities,
-    remove_unmentioned,
-    write_identity_mentions,
-)
-from lightfast_pipelines.capture.kept import KeptReadings
-from lightfast_pipelines.capture.lifecycle import apply_lifecycle
-from lightfast_pipelines.capture.observations import (
-    change_sources,
-    remove_observations,
-    write_observations,
-    write_sources,
-)
-from lightfast_pipelines.capture.outcomes import mark_changed, requeue_waiting, write_outcomes
-from lightfast_pipelines.capture.place_names import add_names, stubs_named, withdraw_names
-from lightfast_pipelines.capture.reading import RawPayload, ReadPayload, describe_error, read
+from lightfast_pipelines.capture.kept_readings import KeptReadings
+from lightfast_pipelines.capture.reading import RawPayload, ReadPayload, read
 from lightfast_pipelines.capture.repeats import without_repeated_changes, without_repeats
 from lightfast_pipelines.capture.routing import (
     Outcome,
@@ -51,12 +33,31 @@ from lightfast_pipelines.capture.routing import (
     previously_delivered,
     reach,
 )
-from lightfast_pipelines.capture.states import name_states, write_states
 from lightfast_pipelines.capture.taking import take, take_again
-from lightfast_pipelines.capture.time_limit import OutOfTime, TimeLimit, within
+from lightfast_pipelines.capture.writers.actor_identities import (
+    ensure_identities,
+    remove_unmentioned,
+    write_identity_mentions,
+)
+from lightfast_pipelines.capture.writers.deleted import mark_deleted
+from lightfast_pipelines.capture.writers.entities import write_mentions
+from lightfast_pipelines.capture.writers.lifecycle import apply_lifecycle
+from lightfast_pipelines.capture.writers.observations import (
+    change_sources,
+    remove_observations,
+    write_observations,
+    write_sources,
+)
+from lightfast_pipelines.capture.writers.outcomes import requeue_waiting, write_outcomes
+from lightfast_pipelines.capture.writers.place_names import add_names, stubs_named, withdraw_names
+from lightfast_pipelines.capture.writers.relationships import write_edges
+from lightfast_pipelines.capture.writers.temporal_states import name_states, write_states
 from lightfast_pipelines.domain.keys import is_candidate
+from lightfast_pipelines.inbox.faults import describe_error, judge
+from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import share_routing
+from lightfast_pipelines.store.time_limit import OutOfTime, TimeLimit, within
 
 _log = logging.getLogger(__name__)
 

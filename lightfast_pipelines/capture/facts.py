@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from operator import itemgetter
 
-from lightfast_pipelines.capture.kept import KeptReadings
+from lightfast_pipelines.capture.kept_readings import KeptReadings
 from lightfast_pipelines.capture.occurrences import EventKey
 from lightfast_pipelines.capture.reading import RawPayload
 from lightfast_pipelines.capture.routing import Outcome

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from lightfast_pipelines.capture.faults import judge
-from lightfast_pipelines.capture.masking import mask, mask_text
 from lightfast_pipelines.domain.events import IngestionSource, Parked, Reading, Route
+from lightfast_pipelines.domain.secrets.masking import mask
+from lightfast_pipelines.inbox.faults import describe_error, judge
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.contract import FIRST_SENT_AT, RECEIVED_AT
+from lightfast_pipelines.providers.webhook_contract import FIRST_SENT_AT, RECEIVED_AT
 from lightfast_pipelines.store.database import Connection
 
 # Bodies of one batch are in memory at once: 25 MiB each would otherwise add up to gigabytes.
@@ -138,17 +138,3 @@ def unreadable(raw: RawPayload, reason: str) -> ReadPayload:
         version = provider.rule_version if provider else 0
         return ReadPayload(raw, None, None, raw.event_type, version, reason)
     return replace(found, route=mask(found.route), error=reason)
-
-
-def describe_error(error: Exception) -> str:
-    """What failed and where, without the payload's text (messages may quote it)."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = ""
-    if trace is not None:
-        name = trace.tb_frame.f_globals.get("__name__", "?")
-        where = f" at {name}:{trace.tb_lineno}"
-    # Neither NUL nor a lone surrogate can be stored.
-    text = str(error).replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
-    return f"{type(error).__name__}{where}: {mask_text(text)[:120]}"

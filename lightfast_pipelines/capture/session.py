@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from lightfast_pipelines.capture.batch import CaptureReport, capture
-from lightfast_pipelines.capture.kept import KeptReadings
-from lightfast_pipelines.capture.requeue import requeue_days
-from lightfast_pipelines.capture.time_limit import TimeLimit
+from lightfast_pipelines.capture.kept_readings import KeptReadings
+from lightfast_pipelines.inbox.pending import queued
+from lightfast_pipelines.inbox.requeue import requeue_days
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import let_others_in
-from lightfast_pipelines.store.pending import queued
+from lightfast_pipelines.store.time_limit import TimeLimit
 
 # Between slices the time is looked at: some seconds of work.
 SLICE_ROWS = 2_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from lightfast_pipelines.capture.kept import KeptReadings
+from lightfast_pipelines.capture.kept_readings import KeptReadings
 from lightfast_pipelines.capture.reading import BATCH_BYTES, RawPayload, ReadPayload, load, read
 from lightfast_pipelines.capture.routing import decide, previously_delivered, reach
 from lightfast_pipelines.domain.events import Statement

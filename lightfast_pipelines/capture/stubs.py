@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from lightfast_pipelines.capture.place_names import Tenure, is_contested, tenures
+from lightfast_pipelines.capture.writers.place_names import Tenure, is_contested, tenures
 from lightfast_pipelines.domain.identifiers import names_of_branch
 from lightfast_pipelines.domain.keys import (
     category_of,

@@ -9,7 +9,6 @@ from lightfast_pipelines.cli import (
     backfill,
     chain,
     database,
-    demo,
     ingest,
     installations,
     integrations,
@@ -22,6 +21,7 @@ from lightfast_pipelines.cli import (
     workspaces,
 )
 from lightfast_pipelines.cli.root import app
+from lightfast_pipelines.demo import command as demo
 
 app.command("demo")(demo.demo)
 app.command("up")(up.up)

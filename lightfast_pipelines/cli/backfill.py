@@ -30,8 +30,8 @@ from lightfast_pipelines.cli.times import time_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lightfast_pipelines.history.estimate import Expected, UnitEstimate
-    from lightfast_pipelines.history.request import Progress, Request, Result
+    from lightfast_pipelines.backfill.estimate import Expected, UnitEstimate
+    from lightfast_pipelines.backfill.request import Progress, Request, Result
     from lightfast_pipelines.store.backfills import Backfill
     from lightfast_pipelines.store.database import Database
 
@@ -105,8 +105,8 @@ def _request(
     span: tuple[datetime, datetime],
     only: tuple[Sequence[str], Sequence[str]],
 ) -> Request:
+    from lightfast_pipelines.backfill.request import Request
     from lightfast_pipelines.cli.opening import the_operator
-    from lightfast_pipelines.history.request import Request
     from lightfast_pipelines.store.backfills import find_sources
 
     since, until = span
@@ -132,8 +132,8 @@ def _request(
 
 
 def _print_estimate(database: Database, request: Request, as_json: bool) -> None:
-    from lightfast_pipelines.history.access import StoredAccess
-    from lightfast_pipelines.history.backfill import estimate_backfill
+    from lightfast_pipelines.backfill.run import estimate_backfill
+    from lightfast_pipelines.provider_api.access import StoredAccess
     from lightfast_pipelines.settings import settings
 
     apis = StoredAccess(database, settings(), request.requested_by)
@@ -172,9 +172,9 @@ def _expected_words(found: Expected) -> str:
 
 
 def _run(database: Database, request: Request, as_json: bool) -> None:
-    from lightfast_pipelines.history.access import StoredAccess
-    from lightfast_pipelines.history.backfill import run_backfill
-    from lightfast_pipelines.history.request import Hearing
+    from lightfast_pipelines.backfill.request import Hearing
+    from lightfast_pipelines.backfill.run import run_backfill
+    from lightfast_pipelines.provider_api.access import StoredAccess
     from lightfast_pipelines.settings import settings
 
     with meter("estimate", unit="requests") as bar:

@@ -17,7 +17,7 @@ from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.times import time_option
 
 if TYPE_CHECKING:
-    from lightfast_pipelines.providers.history import Credential
+    from lightfast_pipelines.providers.api_contract import Credential
     from lightfast_pipelines.store.database import Connection
     from lightfast_pipelines.store.installations import Installation
     from lightfast_pipelines.store.sealed import Keys
@@ -66,7 +66,7 @@ class Wish:
 
 def taken(provider: str, wish: Wish) -> Credential | None:
     """The credential that the options name, or None where they name none; asks for it if told to."""
-    from lightfast_pipelines.providers.history import Credential
+    from lightfast_pipelines.providers.api_contract import Credential
     from lightfast_pipelines.store.tokens import GITHUB_APP
 
     if wish.variable and wish.ask:
@@ -149,7 +149,7 @@ def the_keys() -> Keys:
 
 
 def _kind(provider: str, named: str | None) -> str:
-    from lightfast_pipelines.providers.history import discover_history
+    from lightfast_pipelines.providers.api_contract import discover_history
     from lightfast_pipelines.store.tokens import GITHUB_APP
 
     history = discover_history().get(provider)

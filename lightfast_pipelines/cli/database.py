@@ -177,7 +177,7 @@ def _program(name: str) -> str:
     """The one that comes with the embedded server: a system's older one stumbles over newer catalogs."""
     import shutil
 
-    from lightfast_pipelines.store.embedded.binaries import installed_binaries
+    from lightfast_pipelines.embedded_postgres.binaries import installed_binaries
 
     bundled = installed_binaries() / "bin" / name
     found = str(bundled) if bundled.exists() else shutil.which(name)

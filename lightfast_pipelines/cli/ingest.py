@@ -14,7 +14,7 @@ from lightfast_pipelines.cli.console import AsJson, meter, print_json, say, show
 from lightfast_pipelines.cli.opening import a_connection, known_provider, the_workspace
 
 if TYPE_CHECKING:
-    from lightfast_pipelines.capture.jsonlines import Line, Trouble
+    from lightfast_pipelines.inbox.jsonlines import Line, Trouble
 
 # The first problems are worth reading; of a file that is not of this format at all, the count is.
 SHOWN_PROBLEMS = 20
@@ -52,7 +52,7 @@ def ingest(
     """
     from datetime import UTC, datetime
 
-    from lightfast_pipelines.capture.ingest import ingest as ingest_lines
+    from lightfast_pipelines.inbox.files import ingest as ingest_lines
     from lightfast_pipelines.providers import discover
     from lightfast_pipelines.settings import settings
 
@@ -106,7 +106,7 @@ def ingest(
 
 
 def _lines_of(files: list[Path]) -> Iterator[Line | Trouble]:
-    from lightfast_pipelines.capture.jsonlines import read_lines
+    from lightfast_pipelines.inbox.jsonlines import read_lines
     from lightfast_pipelines.settings import settings
 
     # A line is a payload and its envelope, escaped at worst as \uXXXX.

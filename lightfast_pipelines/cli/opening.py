@@ -13,7 +13,7 @@ from lightfast_pipelines.cli.console import say
 from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
-    from lightfast_pipelines.models.embedder import Embedder
+    from lightfast_pipelines.embedding.embedder import Embedder
     from lightfast_pipelines.store.database import Connection, Database
     from lightfast_pipelines.store.links import Workspace
 
@@ -54,9 +54,9 @@ def check_home(home: Path) -> None:
 
 
 def _look_at_home(home: Path, create: bool) -> None:
+    from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
     from lightfast_pipelines.settings import the_home
     from lightfast_pipelines.settings.home import NAME
-    from lightfast_pipelines.store.embedded import EmbeddedPostgres
 
     check_home(home)
     if EmbeddedPostgres(home).exists():
@@ -103,7 +103,7 @@ def known_provider(name: str) -> str:
 
 def the_embedder() -> Embedder:
     """The local one; naming it loads nothing."""
-    from lightfast_pipelines.models.embedder import WordLlamaEmbedder
+    from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 
     return WordLlamaEmbedder()
 

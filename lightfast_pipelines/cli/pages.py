@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from lightfast_pipelines.cli.opening import CHECKOUT
 from lightfast_pipelines.cli.values import read_vocabulary, values_section
 
-CHECKOUT = Path(__file__).parents[2]
 SETTINGS_BEGIN = "<!-- settings: written by `lightfast docs` -->"
 SETTINGS_END = "<!-- end of settings -->"
 FACTS_BEGIN = "<!-- facts: written by `lightfast docs` -->"
@@ -150,13 +150,11 @@ def shared_facts() -> str:
     """Per provider what webhook and API both tell, and what of it the API cannot, in Markdown."""
     import importlib
 
-    from lightfast_pipelines.providers.history import discover_history
+    from lightfast_pipelines.providers.api_contract import discover_history
 
     parts: list[str] = []
     for name in discover_history():
-        facts = importlib.import_module(
-            f"lightfast_pipelines.providers.{name}.history.shared_facts"
-        )
+        facts = importlib.import_module(f"lightfast_pipelines.providers.{name}.api.shared_facts")
         both = ", ".join(f"`{kind}`" for kind in sorted(facts.SHARED))
         parts.append(f"### {name}\n\nTold by both: {both}.")
         for table, title in _FURTHER.items():

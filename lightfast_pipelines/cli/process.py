@@ -9,7 +9,7 @@ from lightfast_pipelines.cli.opening import the_database, the_embedder
 from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
-    from lightfast_pipelines.capture.pipeline import ProcessReport
+    from lightfast_pipelines.processing import ProcessReport
     from lightfast_pipelines.store.database import Database
 
 
@@ -56,9 +56,9 @@ def process(as_json: AsJson = False) -> None:
 
 
 def process_now(database: Database, bar: Meter) -> ProcessReport:
-    from lightfast_pipelines.capture.pipeline import process as work_off
+    from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+    from lightfast_pipelines.processing import process as work_off
     from lightfast_pipelines.settings import settings
-    from lightfast_pipelines.vectors.pgvector import PgVectorIndex
 
     return work_off(database, settings(), the_embedder(), PgVectorIndex, bar)
 

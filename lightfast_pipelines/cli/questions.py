@@ -24,7 +24,7 @@ def status(as_json: AsJson = False) -> None:
     """Show counts by status, what waits, and whether clocks are apart."""
     from datetime import UTC, datetime
 
-    from lightfast_pipelines.cli.stack_state import noted
+    from lightfast_pipelines.cli.stack.state import noted
     from lightfast_pipelines.settings import settings
     from lightfast_pipelines.store.inspect import status as read_status
 
@@ -50,7 +50,7 @@ def waiting(as_json: AsJson = False) -> None:
     from dataclasses import asdict
     from datetime import UTC, datetime
 
-    from lightfast_pipelines.store.waiting import waiting_for_you
+    from lightfast_pipelines.inbox.waiting import waiting_for_you
 
     with a_connection() as conn:
         found = asdict(waiting_for_you(conn, now=datetime.now(UTC)))
@@ -115,8 +115,8 @@ def digest(
     Equal for equal facts, in any database and order.
     Exit 1 while anything waits: `lightfast process` first.
     """
-    from lightfast_pipelines.capture.pipeline import what_waits
     from lightfast_pipelines.cli.process import waiting_words
+    from lightfast_pipelines.processing import what_waits
     from lightfast_pipelines.store.digest import digest_lines
 
     with a_connection() as conn:

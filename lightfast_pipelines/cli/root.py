@@ -66,7 +66,7 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, OSError):
         return None if error.errno == errno.EPIPE else _explain_os_error(error)
     # A type can only have been raised if its module was loaded: nothing is imported for this.
-    if _is_one_of(error, "lightfast_pipelines.store.embedded", "EmbeddedPostgresError"):
+    if _is_one_of(error, "lightfast_pipelines.embedded_postgres", "EmbeddedPostgresError"):
         return f"the embedded Postgres: {error}"
     if any(_is_one_of(error, f"lightfast_pipelines.{m}", name) for m, name in _TELLING):
         return str(error)

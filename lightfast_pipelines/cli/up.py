@@ -7,8 +7,8 @@ from lightfast_pipelines.cli.console import say, show
 
 def up() -> None:
     """Run database, receiver and Dagster until Ctrl-C."""
-    from lightfast_pipelines.cli.children import stop_on_signals
-    from lightfast_pipelines.cli.stack import receiver_hints, running
+    from lightfast_pipelines.cli.stack.children import stop_on_signals
+    from lightfast_pipelines.cli.stack.processes import receiver_hints, running
     from lightfast_pipelines.settings import settings
 
     found = settings()

@@ -44,7 +44,7 @@ def replay(
 
     All of it without --status and --stage.
     """
-    from lightfast_pipelines.capture.requeue import replay as requeue
+    from lightfast_pipelines.inbox.requeue import replay as requeue
     from lightfast_pipelines.store.stage_failures import STAGES, try_again
 
     everything = not (status or stage)
@@ -76,7 +76,7 @@ def rebuild(
     """
     import sys
 
-    from lightfast_pipelines.capture.requeue import rebuild as start_anew
+    from lightfast_pipelines.inbox.requeue import rebuild as start_anew
     from lightfast_pipelines.store.locks import job_lock
 
     if not yes and sys.stdin.isatty():
@@ -100,7 +100,8 @@ def docs(
     ] = False,
 ) -> None:
     """Write the generated pages of docs/ anew."""
-    from lightfast_pipelines.cli.pages import CHECKOUT, stale_pages
+    from lightfast_pipelines.cli.opening import CHECKOUT
+    from lightfast_pipelines.cli.pages import stale_pages
 
     if not (CHECKOUT / "docs").is_dir():
         raise Failure(f"there is no docs folder in {CHECKOUT}: run this from a checkout")

@@ -113,7 +113,7 @@ def remove(
     Deliveries stay, and wait until their resource is linked again, unless --deliveries says otherwise.
     With the last workspace of an organisation its people, connections and credentials go too.
     """
-    from lightfast_pipelines.capture.removal import JOBS, remove_workspace
+    from lightfast_pipelines.inbox.workspace_removal import JOBS, remove_workspace
     from lightfast_pipelines.store.locks import job_lock
 
     role: Role = "migrator" if deliveries else "pipeline"

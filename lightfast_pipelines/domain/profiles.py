@@ -1,7 +1,7 @@
 """What a person works on, in what way and when, from what they took part in.
 
 Pure, and the same for any order of the parts. Who works with whom is counted by
-`capture/collaborators.py`; reading and writing is `capture/profiles.py`'s.
+`people/collaborators.py`; reading and writing is `people/profiles.py`'s.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A summary of a cluster without a language model: its facts, then its own most telling sentences.
 
 Extractive: nothing is said that no member says, and every sentence cites the members it is from.
-Pure, and the same for any order of the members. Reading and writing is `capture/summaries.py`'s.
+Pure, and the same for any order of the members. Reading and writing is `clustering/summaries.py`'s.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import dagster as dg
 
-from lightfast_pipelines.capture.versions import CLUSTER_RULES
+from lightfast_pipelines.inbox.pending import workspaces_due
+from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
 from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.pending import workspaces_due
 
 consolidation = dg.define_asset_job(
     "consolidation",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lightfast_pipelines.assets.history import ASSET
+from lightfast_pipelines.assets.provider_history import ASSET
 from lightfast_pipelines.jobs.when_due import HISTORY_LANE, LANE_TAG
 
 history = dg.define_asset_job(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dagster as dg
 
+from lightfast_pipelines.assets.captured import TABLES
 from lightfast_pipelines.assets.checks import HOURLY
 from lightfast_pipelines.assets.liveness import CHECKS
-from lightfast_pipelines.assets.memory import TABLES
 
 JOB = "memory"
 

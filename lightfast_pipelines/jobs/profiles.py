@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import dagster as dg
 
-from lightfast_pipelines.capture.profiles import workspaces_due
 from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
+from lightfast_pipelines.people.profiles import workspaces_due
 from lightfast_pipelines.store.database import Connection
 
 profiles = dg.define_asset_job(

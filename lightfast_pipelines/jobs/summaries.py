@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from lightfast_pipelines.capture.summaries import workspaces_due
+from lightfast_pipelines.clustering.summaries import workspaces_due
 from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
 from lightfast_pipelines.store.database import Connection
 

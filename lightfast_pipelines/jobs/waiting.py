@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from lightfast_pipelines.assets.waiting import ASSET, FINGERPRINT
+from lightfast_pipelines.inbox.waiting import waiting_for_you
 from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.waiting import waiting_for_you
 
 # Ages grow while nothing changes, and so may what the checks say.
 AT_LEAST_EVERY = timedelta(hours=1)

@@ -12,7 +12,7 @@ import pkgutil
 from functools import cache
 from typing import Any
 
-from lightfast_pipelines.providers.contract import Provider
+from lightfast_pipelines.providers.webhook_contract import Provider
 
 
 @cache
@@ -31,6 +31,7 @@ def discover_part(module: str, attribute: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in discover():
         path = f"{__name__}.{name}.{module}"
-        if importlib.util.find_spec(path) is not None:
+        package, _, _ = path.rpartition(".")
+        if importlib.util.find_spec(package) and importlib.util.find_spec(path):
             found[name] = getattr(importlib.import_module(path), attribute)
     return found

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from lightfast_pipelines.providers import json_bounds
-from lightfast_pipelines.providers.contract import MalformedBody
+from lightfast_pipelines.providers.webhook_contract import MalformedBody
 
 REPLACEMENT = "\ufffd"
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lightfast_pipelines.providers.history import Call
+from lightfast_pipelines.providers.api_contract import Call
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import parse_qs, urlsplit
 
-from lightfast_pipelines.providers.history import Answer, Call, Cursor, Estimate
+from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, Estimate
 
 _LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[^;,<]+)*)")
 _RELATION = re.compile(r';\s*rel="?([^";]+)"?')

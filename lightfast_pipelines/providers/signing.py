@@ -9,7 +9,7 @@ import hmac
 import re
 from collections.abc import Sequence
 
-from lightfast_pipelines.providers.contract import Secret
+from lightfast_pipelines.providers.webhook_contract import Secret
 
 _HEX_DIGITS = {"sha1": re.compile("[0-9A-Fa-f]{40}"), "sha256": re.compile("[0-9A-Fa-f]{64}")}
 

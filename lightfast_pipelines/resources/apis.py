@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lightfast_pipelines.history.ports import Apis
+from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.resources.database import opened
 from lightfast_pipelines.settings import settings
 
@@ -16,7 +16,7 @@ class ApisResource(dg.ConfigurableResource[Apis]):
 
     def create_resource(self, context: dg.InitResourceContext) -> Apis:
         # HTTP and encryption are loaded by whoever asks a provider, not by every run.
-        from lightfast_pipelines.history.access import StoredAccess
+        from lightfast_pipelines.provider_api.access import StoredAccess
 
         actor = f"dagster:{context.run.run_id}" if context.run else "dagster"
         return StoredAccess(opened(), settings(), actor)

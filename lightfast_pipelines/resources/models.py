@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lightfast_pipelines.models.embedder import Embedder, WordLlamaEmbedder
+from lightfast_pipelines.embedding.embedder import Embedder, WordLlamaEmbedder
+from lightfast_pipelines.embedding.index import VectorIndex
+from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.vectors.index import VectorIndex
-from lightfast_pipelines.vectors.pgvector import PgVectorIndex
 
 __all__ = ["Embedder", "EmbedderResource", "VectorIndexFactory", "VectorIndexResource"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal
 
-from lightfast_pipelines.store.pending import DayWork
+from lightfast_pipelines.inbox.pending import DayWork
 
 Kind = Literal["recent", "backlog"]
 

@@ -12,8 +12,9 @@ from typing import Any
 import dagster as dg
 
 from lightfast_pipelines.capture.lanes import NOT_LOOKED_AT, look
-from lightfast_pipelines.capture.requeue import requeue_outdated
-from lightfast_pipelines.capture.versions import Rules, current_rules
+from lightfast_pipelines.inbox.pending import STAGE_LOCKS, days_with_work, oldest_days
+from lightfast_pipelines.inbox.requeue import requeue_outdated
+from lightfast_pipelines.inbox.rule_versions import Rules, current_rules
 from lightfast_pipelines.jobs.memory import JOB, memory
 from lightfast_pipelines.partitions import first_day, range_tags
 from lightfast_pipelines.resources.database import (
@@ -34,7 +35,6 @@ from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_locks, present
 from lightfast_pipelines.store.partition_start import move_start_back
-from lightfast_pipelines.store.pending import STAGE_LOCKS, days_with_work, oldest_days
 
 # Dagster gives a tick a minute; what takes longer than this is told as a failed tick instead.
 TICK_QUERY_SECONDS = 20

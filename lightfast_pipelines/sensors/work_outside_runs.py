@@ -14,9 +14,9 @@ import dagster as dg
 
 from lightfast_pipelines.assets._days import metadata_of_day
 from lightfast_pipelines.assets._metadata import table_rows
-from lightfast_pipelines.assets.memory import TABLES
+from lightfast_pipelines.assets.captured import TABLES
+from lightfast_pipelines.inbox.arrivals import arrivals_since
 from lightfast_pipelines.resources.catalog import report_materializations
-from lightfast_pipelines.store.arrivals import arrivals_since
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.day_rows import rows_of_days
 from lightfast_pipelines.store.unreported import Work, forget, read_unreported

@@ -1,6 +1,6 @@
 """Which intervals of a resource's history are fully fetched, and where a walk stands.
 
-What a page holds and when a walk is over is `history/walk.py`'s.
+What a page holds and when a walk is over is `backfill/walk.py`'s.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ from typing import Any, Self
 
 import psycopg
 
+from lightfast_pipelines.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, Lease
 from lightfast_pipelines.settings import Settings, the_home
 from lightfast_pipelines.settings.addresses import shown, with_options
 from lightfast_pipelines.settings.home import problem_of
 from lightfast_pipelines.store.dagster_schema import prepare_dagster_schema
-from lightfast_pipelines.store.embedded import EmbeddedPostgres, EmbeddedPostgresError, Lease
 from lightfast_pipelines.store.logins import SETTINGS, Role, check_logins, no_login
 from lightfast_pipelines.store.migrate import check_revision, current_revision
 from lightfast_pipelines.store.migrate import migrate as migrate_schema

@@ -1,6 +1,6 @@
 """Times in which deliveries were lost, and how far the providers' logs were compared with what arrived.
 
-What is asked of a provider, and when, stands in `history/recovery.py`.
+What is asked of a provider, and when, stands in `recovery/lost_deliveries.py`.
 """
 
 from __future__ import annotations

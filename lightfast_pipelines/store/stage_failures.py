@@ -2,7 +2,7 @@
 
 A failure is of one observation, or of a whole workspace where a stage decides about all of it at once.
 It is of the rules or the model that failed: other ones begin anew by themselves. Whether an error is to
-be counted at all is decided in `capture/apart.py`.
+be counted at all is decided in `inbox/isolation.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lightfast_pipelines.store.database import Connection
 StageName = Literal["embeddings", "clusters", "people", "consolidation", "profiles", "summaries"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
 
-# Each attempt that counts was made twice while other work went through (see `capture/apart.py`).
+# Each attempt that counts was made twice while other work went through (see `inbox/isolation.py`).
 MOST_ATTEMPTS = 4
 
 

@@ -1,6 +1,6 @@
 """What the memory holds of a resource, and how far it was looked for.
 
-What is asked of a provider, and what counts as gone, stands in `history/sweep_run.py`.
+What is asked of a provider, and what counts as gone, stands in `recovery/sweep_run.py`.
 """
 
 from __future__ import annotations

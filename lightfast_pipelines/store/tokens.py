@@ -1,6 +1,6 @@
 """Installations' credentials for the providers' APIs: sealed, opened, marked as refused.
 
-When one is renewed, and by whom, is decided in `history/credentials.py`.
+When one is renewed, and by whom, is decided in `provider_api/credentials.py`.
 """
 
 from __future__ import annotations

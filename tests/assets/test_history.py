@@ -9,14 +9,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from lightfast_pipelines.backfill import run as backfills
 from lightfast_pipelines.definitions import build_definitions
-from lightfast_pipelines.history import backfill as backfills
 from lightfast_pipelines.partitions import range_tags
 from lightfast_pipelines.resources.database import presence_of_run
 from lightfast_pipelines.store.backfills import Source, list_backfills
 from lightfast_pipelines.store.database import Connection, Database
-from tests.history.conftest import PlainApis, source
-from tests.history.plain import FIRST, PlainApi, PlainHistory
+from tests.backfill.conftest import PlainApis, source
+from tests.backfill.plain import FIRST, PlainApi, PlainHistory
 from tests.servers.serving import Fault, Served, serve
 
 __all__ = ["source"]

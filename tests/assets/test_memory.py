@@ -12,12 +12,12 @@ import pytest
 
 from lightfast_pipelines.assets import _turn
 from lightfast_pipelines.assets._days import Moments
-from lightfast_pipelines.assets.memory import TABLES
+from lightfast_pipelines.assets.captured import TABLES
 from lightfast_pipelines.definitions import build_definitions
+from lightfast_pipelines.inbox.waiting import waiting_for_you
 from lightfast_pipelines.partitions import range_tags
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_lock, job_locks
-from lightfast_pipelines.store.waiting import waiting_for_you
 from tests import poison
 from tests.arriving import arrive, count, link
 from tests.depth import size

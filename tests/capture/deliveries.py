@@ -8,7 +8,7 @@ from typing import Any
 
 from lightfast_pipelines.capture.batch import CaptureReport, capture
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.inbox import Delivery, insert_deliveries
+from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
 from lightfast_pipelines.store.links import Workspace, add_workspace, link_resource
 from tests.providers.github.payloads import encoded
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.inbox import Delivery
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.links import LinkRefusedError, add_workspace, link_resource
 from tests.capture.deliveries import NOW
 

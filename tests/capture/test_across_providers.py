@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.inbox import Delivery
+from lightfast_pipelines.store.deliveries import Delivery
 from tests.capture.deliveries import capture_all, receive, rows
 from tests.capture.told import linked, told
 from tests.providers.github import payloads as github

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.capture.requeue import requeue_days
 from lightfast_pipelines.domain.events import Filtered, Reading
+from lightfast_pipelines.inbox.requeue import requeue_days
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.contract import Provider
+from lightfast_pipelines.providers.webhook_contract import Provider
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.inbox import Delivery
+from lightfast_pipelines.store.deliveries import Delivery
 from tests.capture.deliveries import NOW, capture_all, receive, rows
 from tests.capture.told import linked, told
 from tests.providers.github import more_payloads as more

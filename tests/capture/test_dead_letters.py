@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from lightfast_pipelines.capture.attempts import MOST_ATTEMPTS
-from lightfast_pipelines.capture.requeue import replay
+from lightfast_pipelines.inbox.requeue import replay
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.inbox import insert_deliveries
+from lightfast_pipelines.store.deliveries import insert_deliveries
 from lightfast_pipelines.store.links import find_workspace
 from tests import poison
 from tests.capture.deliveries import capture_all, delivery, one, receive, rows

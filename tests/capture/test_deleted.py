@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightfast_pipelines.capture.embedding import embed_pending
-from lightfast_pipelines.capture.requeue import rebuild
 from lightfast_pipelines.domain import existence
 from lightfast_pipelines.domain.states import Fact, history
+from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.embedding.stage import embed_pending
+from lightfast_pipelines.inbox.pending import days_with_work, waiting
+from lightfast_pipelines.inbox.requeue import rebuild
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
-from lightfast_pipelines.store.inbox import Delivery
-from lightfast_pipelines.store.pending import days_with_work, waiting
-from lightfast_pipelines.vectors.pgvector import PgVectorIndex
 from tests.capture.deliveries import (
     NOW,
     capture_all,

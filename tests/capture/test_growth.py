@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from lightfast_pipelines.capture.clustering import assign_provisional
-from lightfast_pipelines.capture.embedding import embed_pending
+from lightfast_pipelines.clustering.provisional import assign_provisional
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Understood
-from lightfast_pipelines.models.embedder import WordLlamaEmbedder
+from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
-from lightfast_pipelines.store.inbox import Delivery
-from lightfast_pipelines.vectors.pgvector import PgVectorIndex
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, workspace_with
 from tests.capture.rows_read import rows_read, rows_written, without_leftovers
 from tests.capture.told import linked, told

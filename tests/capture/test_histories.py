@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lightfast_pipelines.capture.ingest import ingest
-from lightfast_pipelines.capture.jsonlines import read_lines
+from lightfast_pipelines.inbox.files import ingest
+from lightfast_pipelines.inbox.jsonlines import read_lines
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.links import add_workspace

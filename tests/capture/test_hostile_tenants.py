@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from lightfast_pipelines.capture.people import decide_actors
-from lightfast_pipelines.capture.requeue import rebuild
+from lightfast_pipelines.inbox.requeue import rebuild
+from lightfast_pipelines.people.actors import decide_actors
 from lightfast_pipelines.store import outages, sweeps
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
-from lightfast_pipelines.store.inbox import Delivery
 from lightfast_pipelines.store.installations import (
     Installation,
     add_installation,

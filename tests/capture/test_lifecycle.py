@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.capture.requeue import requeue_days
 from lightfast_pipelines.domain.events import Filtered
+from lightfast_pipelines.inbox.requeue import requeue_days
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
-from lightfast_pipelines.store.inbox import Delivery
 from lightfast_pipelines.store.installations import add_installation
 from lightfast_pipelines.store.links import add_workspace, link_resource, list_integrations
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, rows

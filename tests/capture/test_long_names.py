@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.inbox import Delivery
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.inspect import why
 from lightfast_pipelines.store.links import add_workspace, link_resource
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows

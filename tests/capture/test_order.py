@@ -14,10 +14,10 @@ from random import Random
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from lightfast_pipelines.capture.requeue import rebuild, requeue_days
+from lightfast_pipelines.inbox.requeue import rebuild, requeue_days
 from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
-from lightfast_pipelines.store.inbox import Delivery
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, workspace_with
 from tests.depth import examples, size
 from tests.programs import Programs

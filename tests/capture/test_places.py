@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.capture.people import decide_actors
+from lightfast_pipelines.people.actors import decide_actors
 from lightfast_pipelines.store.database import Connection, Database
 from tests.capture.deliveries import NOW, capture_all, delivery, receive, rows, workspace_with
 from tests.providers.github import more_payloads as more

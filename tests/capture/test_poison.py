@@ -11,10 +11,10 @@ import pytest
 
 from lightfast_pipelines.capture.attempts import MOST_ATTEMPTS
 from lightfast_pipelines.capture.batch import CaptureReport, capture
-from lightfast_pipelines.capture.requeue import replay
-from lightfast_pipelines.capture.time_limit import OutOfTime, TimeLimit, within
+from lightfast_pipelines.inbox.requeue import replay
+from lightfast_pipelines.inbox.waiting import waiting_for_you
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.waiting import waiting_for_you
+from lightfast_pipelines.store.time_limit import OutOfTime, TimeLimit, within
 from tests.capture.deliveries import NOW, one, receive, rows
 from tests.depth import size
 from tests.poison import ATTACKER, FOREVER, OTHERS, WAYS, arrive, opened, refuse, tenants

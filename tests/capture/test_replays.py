@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.capture.repeats import REPEATED
-from lightfast_pipelines.capture.requeue import rebuild, requeue_days
+from lightfast_pipelines.inbox.requeue import rebuild, requeue_days
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.contract import FIRST_SENT_AT
+from lightfast_pipelines.providers.webhook_contract import FIRST_SENT_AT
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
-from lightfast_pipelines.store.inbox import Delivery
 from lightfast_pipelines.store.installations import add_installation
 from lightfast_pipelines.store.links import (
     add_workspace,

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
-from lightfast_pipelines.store.inbox import Delivery
 from lightfast_pipelines.store.installations import add_installation
 from lightfast_pipelines.store.links import add_workspace, link_resource
 from tests.capture.deliveries import capture_all, receive, rows

@@ -11,12 +11,12 @@ import pytest
 
 from lightfast_pipelines.capture.batch import capture
 from lightfast_pipelines.capture.reading import load, read
-from lightfast_pipelines.capture.requeue import rebuild, requeue_days
 from lightfast_pipelines.domain.events import Understood
 from lightfast_pipelines.domain.folding import StatementSource
+from lightfast_pipelines.inbox.requeue import rebuild, requeue_days
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
-from lightfast_pipelines.store.inbox import Delivery
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows
 from tests.capture.rows_read import rows_read, without_leftovers
 from tests.capture.told import linked, told

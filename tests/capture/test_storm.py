@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from lightfast_pipelines.capture.batch import capture
-from lightfast_pipelines.capture.kept import KeptReadings
+from lightfast_pipelines.capture.kept_readings import KeptReadings
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
-from lightfast_pipelines.store.inbox import Delivery
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows
 from tests.capture.told import linked, told
 from tests.depth import size

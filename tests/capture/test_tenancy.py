@@ -8,16 +8,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Table
 
-from lightfast_pipelines.capture.clustering import assign_provisional
-from lightfast_pipelines.capture.consolidation import consolidate
-from lightfast_pipelines.capture.embedding import embed_pending
-from lightfast_pipelines.capture.people import decide_actors
-from lightfast_pipelines.capture.profiles import update_profiles
-from lightfast_pipelines.capture.summaries import summarize_clusters
-from lightfast_pipelines.models.embedder import WordLlamaEmbedder
+from lightfast_pipelines.clustering.consolidation import consolidate
+from lightfast_pipelines.clustering.provisional import assign_provisional
+from lightfast_pipelines.clustering.summaries import summarize_clusters
+from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.embedding.stage import embed_pending
+from lightfast_pipelines.people.actors import decide_actors
+from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store import inspect
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.inbox import Delivery
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.links import (
     Workspace,
     find_integration,
@@ -27,7 +28,6 @@ from lightfast_pipelines.store.links import (
 )
 from lightfast_pipelines.store.schema import metadata
 from lightfast_pipelines.store.stage_failures import StageError, count_observation
-from lightfast_pipelines.vectors.pgvector import PgVectorIndex
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, rows
 from tests.capture.told import linked, told
 from tests.providers.github import payloads as github

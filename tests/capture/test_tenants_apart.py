@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lightfast_pipelines.capture.clustering import assign_provisional
-from lightfast_pipelines.capture.consolidation import consolidate
-from lightfast_pipelines.capture.profiles import update_profiles
-from lightfast_pipelines.capture.summaries import summarize_clusters
-from lightfast_pipelines.models.embedder import WordLlamaEmbedder
+from lightfast_pipelines.clustering.consolidation import consolidate
+from lightfast_pipelines.clustering.provisional import assign_provisional
+from lightfast_pipelines.clustering.summaries import summarize_clusters
+from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store.database import Connection, Database
 from tests.capture.deliveries import rows
 from tests.capture.rows import Memory, hours

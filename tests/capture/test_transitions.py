@@ -11,7 +11,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.store import inspect
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.inbox import Delivery
+from lightfast_pipelines.store.deliveries import Delivery
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows
 from tests.capture.told import linked, told
 from tests.providers.linear import payloads as linear

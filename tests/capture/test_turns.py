@@ -11,13 +11,13 @@ import pytest
 
 from lightfast_pipelines.capture import lanes, taking
 from lightfast_pipelines.capture.batch import capture_batch
-from lightfast_pipelines.capture.kept import KeptReadings
+from lightfast_pipelines.capture.kept_readings import KeptReadings
 from lightfast_pipelines.capture.lanes import LINKED_NOWHERE, UNREADABLE, look
-from lightfast_pipelines.capture.requeue import rebuild, replay
 from lightfast_pipelines.capture.taking import take, take_again
+from lightfast_pipelines.inbox.requeue import rebuild, replay
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.inbox import Delivery
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.links import find_workspace, link_resource
 from tests.capture.deliveries import (
     NOW,

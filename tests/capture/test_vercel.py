@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.capture.ingest import ingest
-from lightfast_pipelines.capture.jsonlines import read_lines
+from lightfast_pipelines.inbox.files import ingest
+from lightfast_pipelines.inbox.jsonlines import read_lines
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
-from lightfast_pipelines.store.inbox import Delivery
 from lightfast_pipelines.store.links import add_workspace, link_resource
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, rows
 from tests.providers.github import more_payloads as more

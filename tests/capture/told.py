@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.inbox import Delivery
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.links import Workspace, add_workspace, link_resource
 from tests.capture.deliveries import NOW
 

@@ -10,7 +10,7 @@ import pytest
 
 from lightfast_pipelines import settings as settings_module
 from tests.cli.conftest import Lightfast
-from tests.providers.sentry.history.test_backfill import _world as sentry_world
+from tests.providers.sentry.api.test_backfill import _world as sentry_world
 from tests.servers import linear, sentry, vercel
 from tests.servers.linear_life import lived
 from tests.servers.serving import Served, serve

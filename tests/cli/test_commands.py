@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 
 from lightfast_pipelines.cli import app
 from lightfast_pipelines.cli.root import Failure
-from lightfast_pipelines.cli.stack import check_storage
+from lightfast_pipelines.cli.stack.processes import check_storage
 from lightfast_pipelines.demo.story import as_lines, tell
+from lightfast_pipelines.embedded_postgres import Lease
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.embedded import Lease
 from lightfast_pipelines.store.locks import job_lock
 from tests.cli.conftest import Lightfast
 from tests.programs import Programs

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from lightfast_pipelines import settings as settings_module
-from lightfast_pipelines.history.credentials import StoredCredentials
-from lightfast_pipelines.providers.history import Credential
+from lightfast_pipelines.provider_api.credentials import StoredCredentials
+from lightfast_pipelines.providers.api_contract import Credential
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.installations import (
     add_installation,
@@ -23,7 +23,7 @@ from lightfast_pipelines.store.installations import (
 from lightfast_pipelines.store.sealed import Keys
 from lightfast_pipelines.store.tokens import load_credential, set_credential
 from tests.cli.conftest import Lightfast
-from tests.history.renewing import RenewingHistory, TokenServer, now
+from tests.provider_api.renewing import RenewingHistory, TokenServer, now
 from tests.servers.serving import App, Served, serve
 
 OLD, NEW = "07" * 32, "08" * 32

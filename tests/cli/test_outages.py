@@ -13,7 +13,7 @@ from lightfast_pipelines.cli import outages as command
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.outages import add_outage, note_check
-from tests.history.conftest import source
+from tests.backfill.conftest import source
 
 __all__ = ["source"]
 AT = datetime(2026, 5, 1, 10, tzinfo=UTC)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lightfast_pipelines.cli.children import Children
-from lightfast_pipelines.cli.stack import _dagster_home
+from lightfast_pipelines.cli.stack.children import Children
+from lightfast_pipelines.cli.stack.processes import _dagster_home
 
 
 @pytest.fixture(autouse=True)

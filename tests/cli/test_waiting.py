@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 
-from lightfast_pipelines.store.waiting import waiting_for_you
+from lightfast_pipelines.inbox.waiting import waiting_for_you
 from tests import poison
 from tests.capture.deliveries import capture_all, workspace_with
 from tests.cli.conftest import Lightfast
 from tests.depth import size
-from tests.store.test_waiting import SOON, park
+from tests.inbox.test_waiting import SOON, park
 
 
 def test_the_command_shown_links_what_waits(lightfast: Lightfast) -> None:

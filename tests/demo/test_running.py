@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lightfast_pipelines.cli import warden
+from lightfast_pipelines.cli.stack import warden
 from tests.depth import is_deep
 
 COMMAND = [str(Path(sys.executable).parent / "lightfast")]
@@ -24,7 +24,7 @@ CHECKOUT = Path(__file__).parents[2]
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("running") / "home"
     yield folder
-    from lightfast_pipelines.store.embedded import EmbeddedPostgres
+    from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 
     EmbeddedPostgres(folder).stop(force=True)
 

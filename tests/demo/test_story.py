@@ -8,16 +8,16 @@ from datetime import UTC, date, datetime
 from itertools import product
 
 from lightfast_pipelines.capture.batch import capture
-from lightfast_pipelines.capture.ingest import ingest
-from lightfast_pipelines.capture.jsonlines import read_lines
-from lightfast_pipelines.cli.demo import Played, surprises
-from lightfast_pipelines.cli.sending import request_of
+from lightfast_pipelines.demo.command import Played, surprises
+from lightfast_pipelines.demo.sending import request_of
 from lightfast_pipelines.demo.story import ORG, PROVIDERS, Scene, Stage, as_lines, tell
+from lightfast_pipelines.inbox.files import ingest
+from lightfast_pipelines.inbox.jsonlines import read_lines
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.contract import Accepted, Secret
+from lightfast_pipelines.providers.webhook_contract import Accepted, Secret
 from lightfast_pipelines.store import chain
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.inbox import Delivery, insert_deliveries
+from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
 from lightfast_pipelines.store.links import Workspace, add_workspace
 
 TODAY = date(2026, 5, 20)

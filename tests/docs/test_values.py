@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from lightfast_pipelines.cli.pages import CHECKOUT
+from lightfast_pipelines.cli.opening import CHECKOUT
 from lightfast_pipelines.cli.values import read_vocabulary, values_section
 from lightfast_pipelines.demo.story import tell
 from lightfast_pipelines.domain import keys

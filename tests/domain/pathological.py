@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from lightfast_pipelines.capture.masking import mask_text
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Statement, TextScope, Thing
 from lightfast_pipelines.domain.identifiers import find_candidates, find_identifiers
@@ -19,6 +18,7 @@ from lightfast_pipelines.domain.labels import clean, words
 from lightfast_pipelines.domain.markup import cover
 from lightfast_pipelines.domain.prose import first_sentence, plain
 from lightfast_pipelines.domain.reverts import Withdrawn
+from lightfast_pipelines.domain.secrets.masking import mask_text
 from lightfast_pipelines.providers import discover
 from tests.providers.github import payloads as github
 from tests.providers.github.payloads import Json

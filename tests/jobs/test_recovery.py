@@ -6,18 +6,18 @@ import dagster as dg
 import pytest
 
 from lightfast_pipelines.definitions import build_definitions
-from lightfast_pipelines.history import recovery
-from lightfast_pipelines.history.recovery import Recovering
 from lightfast_pipelines.jobs.recovery import recover_missed_deliveries, sweep_for_deletions
-from lightfast_pipelines.providers.github import recovery as github
+from lightfast_pipelines.providers.github.api import recovery as github
+from lightfast_pipelines.recovery import lost_deliveries as recovery
+from lightfast_pipelines.recovery.lost_deliveries import Recovering
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection, Database
+from tests.backfill.conftest import PlainApis, source
 from tests.capture.deliveries import capture_all, delivery, receive
-from tests.history.conftest import PlainApis, source
-from tests.history.existing import Existing
-from tests.history.hooks import HookHistory, Hooks
-from tests.history.test_recovery import ago
 from tests.providers.github import payloads
+from tests.recovery.existing import Existing
+from tests.recovery.hooks import HookHistory, Hooks
+from tests.recovery.test_lost_deliveries import ago
 from tests.servers.serving import serve
 
 __all__ = ["source"]

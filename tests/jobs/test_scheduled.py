@@ -9,11 +9,11 @@ import dagster as dg
 import pytest
 
 from lightfast_pipelines.capture.batch import capture
-from lightfast_pipelines.capture.consolidation import consolidate
+from lightfast_pipelines.clustering.consolidation import consolidate
 from lightfast_pipelines.definitions import build_definitions
+from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.jobs.profiles import profiles_when_due
 from lightfast_pipelines.jobs.summaries import summaries_when_due
-from lightfast_pipelines.models.embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection, Database
 from tests.arriving import arrive, count, link
 

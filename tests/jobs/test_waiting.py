@@ -9,7 +9,7 @@ from lightfast_pipelines.definitions import build_definitions
 from lightfast_pipelines.jobs import waiting
 from lightfast_pipelines.jobs.waiting import waiting_when_changed
 from lightfast_pipelines.store.database import Connection, Database
-from tests.store.test_waiting import park
+from tests.inbox.test_waiting import park
 
 
 def test_the_list_is_asked_for_when_it_changed_and_every_hour(

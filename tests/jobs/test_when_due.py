@@ -11,8 +11,8 @@ import pytest
 from lightfast_pipelines.assets import _turn
 from lightfast_pipelines.capture.batch import capture
 from lightfast_pipelines.definitions import build_definitions
+from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.jobs.consolidation import consolidation_when_due
-from lightfast_pipelines.models.embedder import WordLlamaEmbedder
 from lightfast_pipelines.partitions import range_tags, today
 from lightfast_pipelines.resources.database import presence_of_job
 from lightfast_pipelines.sensors.new_payloads import new_payloads

@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from lightfast_pipelines.domain.events import Statement, Understood
-from lightfast_pipelines.providers.contract import Provider
-from lightfast_pipelines.providers.history import Credential, History
+from lightfast_pipelines.providers.api_contract import Credential, History
+from lightfast_pipelines.providers.webhook_contract import Provider
 from tests.servers.walking import Asking
 
 

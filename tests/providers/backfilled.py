@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.history import backfill
-from lightfast_pipelines.history.request import Hearing, Request, Result
-from lightfast_pipelines.providers.history import History, Window
+from lightfast_pipelines.backfill import run as backfill
+from lightfast_pipelines.backfill.request import Hearing, Request, Result
+from lightfast_pipelines.providers.api_contract import History, Window
 from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.inbox import Delivery
+from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.links import add_workspace, link_resource
+from tests.backfill.conftest import PlainApis
 from tests.capture.deliveries import NOW, capture_all, receive
-from tests.history.conftest import PlainApis
 
 
 def by_backfill(

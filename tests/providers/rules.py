@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lightfast_pipelines.domain.events import Filtered, Lifecycle, Parked, Reading, Understood
-from lightfast_pipelines.providers.contract import EventRule
+from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
 def rule_for(rules: Iterable[EventRule], event: str, action: str | None) -> EventRule | None:

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.contract import Accepted, Refused, Secret
+from lightfast_pipelines.providers.webhook_contract import Accepted, Refused, Secret
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
 from tests.providers.sentry import payloads as sentry

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.providers import json_body
-from lightfast_pipelines.providers.contract import MalformedBody
 from lightfast_pipelines.providers.json_bounds import MOST_VALUES, NESTING_LIMIT
+from lightfast_pipelines.providers.webhook_contract import MalformedBody
 
 
 class _Envelope(msgspec.Struct):

@@ -13,15 +13,15 @@ import pytest
 
 from lightfast_pipelines.domain.events import Lifecycle, Parked, Understood
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.contract import Provider
+from lightfast_pipelines.providers.webhook_contract import Provider
 from tests.providers.github import more_payloads as more
 from tests.providers.github import payloads as github
 from tests.providers.github import planning_payloads as planning
-from tests.providers.github.test_any_payload import EXAMPLES as GITHUB
-from tests.providers.github.test_rules import examples as examples_of_github
-from tests.providers.linear.test_any_payload import EXAMPLES as LINEAR
-from tests.providers.sentry.test_any_payload import EXAMPLES as SENTRY
-from tests.providers.vercel.test_rules import example as example_of_vercel
+from tests.providers.github.webhooks.test_any_payload import EXAMPLES as GITHUB
+from tests.providers.github.webhooks.test_rules import examples as examples_of_github
+from tests.providers.linear.webhooks.test_any_payload import EXAMPLES as LINEAR
+from tests.providers.sentry.webhooks.test_any_payload import EXAMPLES as SENTRY
+from tests.providers.vercel.webhooks.test_rules import example as example_of_vercel
 
 PROVIDERS = discover()
 Body = tuple[str, dict[str, Any]]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.providers import paging
-from lightfast_pipelines.providers.history import Answer, Cursor
+from lightfast_pipelines.providers.api_contract import Answer, Cursor
 
 
 @given(

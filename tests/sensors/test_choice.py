@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightfast_pipelines.inbox.pending import DayWork
 from lightfast_pipelines.resources.database import RUN_KINDS
 from lightfast_pipelines.sensors.choice import (
     MAX_RANGE_DAYS,
@@ -16,7 +17,6 @@ from lightfast_pipelines.sensors.choice import (
     Turns,
     choose_ranges,
 )
-from lightfast_pipelines.store.pending import DayWork
 
 TODAY = date(2024, 6, 30)
 START = date(2008, 1, 1)

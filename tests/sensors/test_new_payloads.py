@@ -10,18 +10,18 @@ import dagster as dg
 import pytest
 
 from lightfast_pipelines.capture.batch import capture
-from lightfast_pipelines.capture.clustering import assign_provisional
-from lightfast_pipelines.capture.embedding import embed_pending
-from lightfast_pipelines.cli.lost_runs import end_lost_runs
-from lightfast_pipelines.models.embedder import WordLlamaEmbedder
+from lightfast_pipelines.cli.stack.lost_runs import end_lost_runs
+from lightfast_pipelines.clustering.provisional import assign_provisional
+from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.partitions import days_between
 from lightfast_pipelines.sensors.new_payloads import begin_early_enough, new_payloads
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.inbox import Delivery, insert_deliveries
+from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
 from lightfast_pipelines.store.locks import job_lock, presence
 from lightfast_pipelines.store.partition_start import read_start
-from lightfast_pipelines.vectors.pgvector import PgVectorIndex
 from tests import poison
 from tests.arriving import arrive, link
 

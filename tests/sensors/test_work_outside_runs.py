@@ -11,15 +11,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from lightfast_pipelines.assets.memory import TABLES
-from lightfast_pipelines.capture.pipeline import process
-from lightfast_pipelines.models.embedder import WordLlamaEmbedder
+from lightfast_pipelines.assets.captured import TABLES
+from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.processing import process
 from lightfast_pipelines.resources import catalog
 from lightfast_pipelines.sensors.work_outside_runs import work_outside_runs
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.unreported import forget, read_unreported, record_days
-from lightfast_pipelines.vectors.pgvector import PgVectorIndex
 from tests.arriving import arrive, count, link
 
 FIRST = date(2019, 3, 1)
@@ -152,7 +152,5 @@ def test_many_days_are_written_in_few_batches_each_event_in_its_own_moment(
 
 
 def test_process_loads_no_dagster() -> None:
-    code = (
-        "import sys, lightfast_pipelines.capture.pipeline as p; sys.exit('dagster' in sys.modules)"
-    )
+    code = "import sys, lightfast_pipelines.processing as p; sys.exit('dagster' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -16,8 +16,8 @@ from pathlib import Path
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
 
-from lightfast_pipelines.store.embedded.account import server_account
-from lightfast_pipelines.store.embedded.binaries import (
+from lightfast_pipelines.embedded_postgres.account import server_account
+from lightfast_pipelines.embedded_postgres.binaries import (
     can_run,
     copied_binaries,
     installed_binaries,

@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from lightfast_pipelines.providers.history import (
+from lightfast_pipelines.providers.api_contract import (
     Answer,
     Call,
     Credential,

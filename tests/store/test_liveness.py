@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lightfast_pipelines.assets.liveness import result
-from lightfast_pipelines.capture.consolidation import consolidate
-from lightfast_pipelines.capture.people import decide_actors
-from lightfast_pipelines.capture.profiles import update_profiles
-from lightfast_pipelines.capture.summaries import summarize_clusters
-from lightfast_pipelines.models.embedder import WordLlamaEmbedder
+from lightfast_pipelines.clustering.consolidation import consolidate
+from lightfast_pipelines.clustering.summaries import summarize_clusters
+from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+from lightfast_pipelines.people.actors import decide_actors
+from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.links import add_workspace, link_resource
 from lightfast_pipelines.store.liveness import SHARES, THRESHOLDS, Share, ShareName, share

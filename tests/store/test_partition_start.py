@@ -12,7 +12,7 @@ import pytest
 
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.inbox import Delivery, insert_deliveries, partition_date_of
+from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries, partition_date_of
 from lightfast_pipelines.store.partition_start import first_day_of, read_start
 
 NOW = datetime.now(UTC)

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from lightfast_pipelines.embedded_postgres import Lease
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.embedded import Lease
 from lightfast_pipelines.store.migrate import MigrationError, head_revision
 from lightfast_pipelines.store.requirements import Server, problems, too_old
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lightfast_pipelines.providers.history import Credential
+from lightfast_pipelines.providers.api_contract import Credential
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.installations import add_installation, find_installation
 from lightfast_pipelines.store.links import add_workspace, link_resource, list_integrations

@@ -21,8 +21,8 @@ import httpx
 import uvicorn
 
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.contract import Accepted, Provider, Refused, Secret
-from lightfast_pipelines.providers.github.signature import sign
+from lightfast_pipelines.providers.github.webhooks.signature import sign
+from lightfast_pipelines.providers.webhook_contract import Accepted, Provider, Refused, Secret
 from lightfast_pipelines.store.database import Database
 from webhook_receiver.app import create_app
 from webhook_receiver.limits import Limits

@@ -7,8 +7,8 @@ import signal
 from itertools import count as count_from
 from pathlib import Path
 
+from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.embedded import EmbeddedPostgres
 from tests.webhook_receiver.serving import (
     count,
     deliver,

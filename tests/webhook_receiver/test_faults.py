@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.contract import Secret
+from lightfast_pipelines.providers.webhook_contract import Secret
 from lightfast_pipelines.store.database import Database
 from tests.webhook_receiver.serving import (
     SECRET,

@@ -19,7 +19,7 @@ import pytest
 from starlette.types import Message
 
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.contract import Secret
+from lightfast_pipelines.providers.webhook_contract import Secret
 from lightfast_pipelines.store.database import Database
 from tests.webhook_receiver.serving import (
     PATIENCE,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from lightfast_pipelines.providers.github.signature import sign
+from lightfast_pipelines.providers.github.webhooks.signature import sign
 from lightfast_pipelines.store.database import Database
 from tests.webhook_receiver.serving import (
     SECRET,

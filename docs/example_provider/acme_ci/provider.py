@@ -20,7 +20,7 @@ from lightfast_pipelines.domain.events import (
 )
 from lightfast_pipelines.providers import json_body, signing
 from lightfast_pipelines.providers.acme_ci import build
-from lightfast_pipelines.providers.contract import (
+from lightfast_pipelines.providers.webhook_contract import (
     Accepted,
     EventRule,
     MalformedBody,

@@ -12,15 +12,9 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
-from lightfast_pipelines.providers.contract import (
-    Accepted,
-    EventRule,
-    MalformedBody,
-    Refused,
-    Secret,
-)
 from lightfast_pipelines.providers.fields import Missing, child, name_of
-from lightfast_pipelines.providers.github import (
+from lightfast_pipelines.providers.github.host import identity, localized
+from lightfast_pipelines.providers.github.webhooks import (
     alerts,
     checks,
     comments,
@@ -43,13 +37,19 @@ from lightfast_pipelines.providers.github import (
     reviews,
     signature,
 )
-from lightfast_pipelines.providers.github import body as bodies
-from lightfast_pipelines.providers.github.host import identity, localized
-from lightfast_pipelines.providers.github.names import names
-from lightfast_pipelines.providers.github.repository import (
+from lightfast_pipelines.providers.github.webhooks import body as bodies
+from lightfast_pipelines.providers.github.webhooks.names import names
+from lightfast_pipelines.providers.github.webhooks.repository import (
     full_name,
     repository_id,
     resource_meta,
+)
+from lightfast_pipelines.providers.webhook_contract import (
+    Accepted,
+    EventRule,
+    MalformedBody,
+    Refused,
+    Secret,
 )
 
 _READERS: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {

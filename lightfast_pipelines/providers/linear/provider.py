@@ -15,15 +15,8 @@ import msgspec
 
 from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
 from lightfast_pipelines.providers import json_body
-from lightfast_pipelines.providers.contract import (
-    Accepted,
-    EventRule,
-    MalformedBody,
-    Refused,
-    Secret,
-)
 from lightfast_pipelines.providers.fields import Missing, name_of
-from lightfast_pipelines.providers.linear import (
+from lightfast_pipelines.providers.linear.webhooks import (
     comments,
     cycles,
     deadlines,
@@ -39,7 +32,14 @@ from lightfast_pipelines.providers.linear import (
     routes,
     signature,
 )
-from lightfast_pipelines.providers.linear.event import Event, UnknownAction, event_of
+from lightfast_pipelines.providers.linear.webhooks.event import Event, UnknownAction, event_of
+from lightfast_pipelines.providers.webhook_contract import (
+    Accepted,
+    EventRule,
+    MalformedBody,
+    Refused,
+    Secret,
+)
 from lightfast_pipelines.settings import settings
 
 _READERS: Mapping[str, Callable[[Event], Reading]] = {

@@ -14,7 +14,7 @@ from lightfast_pipelines.domain import keys, robots
 from lightfast_pipelines.domain.events import Account, Thing
 from lightfast_pipelines.providers.fields import child, name_of, text
 from lightfast_pipelines.providers.sentry.place import Place, place_of
-from lightfast_pipelines.providers.sentry.values import identity
+from lightfast_pipelines.providers.sentry.webhooks.values import identity
 
 _LONGEST_EMAIL = 254  # RFC 5321
 

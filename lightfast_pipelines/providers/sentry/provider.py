@@ -12,26 +12,26 @@ from typing import Any
 
 from lightfast_pipelines.domain.events import Parked, Reading, Route
 from lightfast_pipelines.providers import json_body
-from lightfast_pipelines.providers.contract import (
-    RECEIVED_AT,
-    Accepted,
-    EventRule,
-    MalformedBody,
-    Refused,
-    Secret,
-)
 from lightfast_pipelines.providers.fields import Missing, time
-from lightfast_pipelines.providers.sentry import (
+from lightfast_pipelines.providers.sentry import place
+from lightfast_pipelines.providers.sentry.webhooks import (
     activity_alert,
     alert,
     comment,
     error,
     installation,
     issue,
-    place,
     seer,
     shape,
     signature,
+)
+from lightfast_pipelines.providers.webhook_contract import (
+    RECEIVED_AT,
+    Accepted,
+    EventRule,
+    MalformedBody,
+    Refused,
+    Secret,
 )
 from lightfast_pipelines.settings import settings
 

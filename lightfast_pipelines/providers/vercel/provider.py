@@ -16,15 +16,8 @@ import msgspec
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
 from lightfast_pipelines.providers import json_body
-from lightfast_pipelines.providers.contract import (
-    Accepted,
-    EventRule,
-    MalformedBody,
-    Refused,
-    Secret,
-)
 from lightfast_pipelines.providers.fields import Missing, child, name_of
-from lightfast_pipelines.providers.vercel import (
+from lightfast_pipelines.providers.vercel.webhooks import (
     alert,
     configuration,
     deployment,
@@ -34,7 +27,7 @@ from lightfast_pipelines.providers.vercel import (
     signature,
     switches,
 )
-from lightfast_pipelines.providers.vercel.event import (
+from lightfast_pipelines.providers.vercel.webhooks.event import (
     Event,
     current_type,
     deployment_id,
@@ -42,6 +35,13 @@ from lightfast_pipelines.providers.vercel.event import (
     installation_id,
     project_id,
     project_name,
+)
+from lightfast_pipelines.providers.webhook_contract import (
+    Accepted,
+    EventRule,
+    MalformedBody,
+    Refused,
+    Secret,
 )
 
 _READERS: Mapping[str, Callable[[Event], Reading]] = {

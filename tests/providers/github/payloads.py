@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import Any
 
-from lightfast_pipelines.providers.github.signature import sign
+from lightfast_pipelines.providers.github.webhooks.signature import sign
 
 Json = dict[str, Any]
 

@@ -9,7 +9,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from lightfast_pipelines.providers.linear.signature import sign
+from lightfast_pipelines.providers.linear.webhooks.signature import sign
 
 Json = dict[str, Any]
 

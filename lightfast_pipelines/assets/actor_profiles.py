@@ -1,0 +1,54 @@
+"""What people work on: a profile for everybody who took part in a workspace."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from lightfast_pipelines.assets._metadata import bars, preview, table_rows, table_spec
+from lightfast_pipelines.assets._turn import progress_log, turn
+from lightfast_pipelines.inbox.pending import profile_sizes
+from lightfast_pipelines.inbox.rule_versions import code_version
+from lightfast_pipelines.people.profiles import update_profiles
+from lightfast_pipelines.store.database import Database
+
+
+@dg.multi_asset(
+    name="update_profiles",
+    specs=[
+        table_spec(
+            "actor_profiles",
+            deps=["actors", "observations"],
+            skippable=True,
+            code_version=code_version("actor_profiles"),
+        )
+    ],
+    retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
+)
+def actor_profiles(
+    context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Makes the profiles anew of those whose evidence changed since theirs was made."""
+    with turn(context, database, "profiles") as conn:
+        if conn is None:
+            return
+        report = update_profiles(
+            conn, now=datetime.now(UTC), progress=progress_log(context, "profiles")
+        )
+        size = table_rows(conn, ["actor_profiles"])["actor_profiles"]
+        sizes = profile_sizes(conn)
+    yield dg.MaterializeResult(
+        asset_key="actor_profiles",
+        metadata={
+            "dagster/row_count": size,
+            "workspaces_of_run": report.workspaces,
+            "written_of_run": report.written,
+            "removed_of_run": report.removed,
+            "observations_of_run": report.observations,
+            "seconds": round(report.seconds, 2),
+            **preview(report.preview),
+            **bars(
+                "sizes", "Profiles by number of observations", list(sizes), list(sizes.values())
+            ),
+        },
+    )

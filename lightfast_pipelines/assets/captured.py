@@ -1,0 +1,100 @@
+"""The six tables that one batch of deliveries writes in one transaction.
+
+They are one multi_asset that cannot be subsetted: what belongs together commits together.
+"""
+
+from collections.abc import Callable, Iterator
+
+import dagster as dg
+
+from lightfast_pipelines.assets._days import show_days
+from lightfast_pipelines.assets._metadata import NEW_WORK, table_rows, table_spec
+from lightfast_pipelines.assets._turn import (
+    asked_by_sensor,
+    days_of,
+    days_taken,
+    progress_log,
+    turn,
+)
+from lightfast_pipelines.capture.batch import CaptureReport
+from lightfast_pipelines.capture.session import Bounds, reprocess, take_arriving, take_waiting
+from lightfast_pipelines.inbox.rule_versions import code_version
+from lightfast_pipelines.partitions import DAILY
+from lightfast_pipelines.resources.database import PENDING_TAG
+from lightfast_pipelines.settings import settings
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.day_rows import rows_of_days
+from lightfast_pipelines.store.locks import let_others_in
+from lightfast_pipelines.store.time_limit import TimeLimit
+
+TABLES = (
+    "observations",
+    "entities",
+    "observation_entities",
+    "relationships",
+    "actor_identities",
+    "temporal_states",
+)
+# A run of today's holds the lock no longer. One of the backlog's may go on, as it lets a run that
+# waits have its turn every 2,000 deliveries, some seconds: a year of history is then few runs.
+SENSOR_SECONDS = {"recent": 15.0, "backlog": 120.0}
+# What arrives less than this after the last delivery is captured by the same run of today's.
+QUIET_SECONDS = 5
+
+
+@dg.multi_asset(
+    name="capture",
+    description=(
+        "Turns deliveries into the memory's tables, a batch a transaction. A day that is shown as "
+        "missing has no deliveries: there is nothing to materialize."
+    ),
+    # Skippable: a sensor's run whose turn it is not ends well and materializes nothing.
+    specs=[
+        table_spec(
+            name,
+            deps=["raw_payloads"],
+            skippable=True,
+            code_version=code_version(name),
+            freshness_policy=NEW_WORK if name == "observations" else None,
+        )
+        for name in TABLES
+    ],
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
+)
+def capture(
+    context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
+) -> Iterator[dg.MaterializeResult[None]]:
+    """By hand it reprocesses the days of the run, for the sensor it takes only what waits."""
+    with turn(context, database, "capture") as conn:
+        if conn is None:
+            return
+        report = _captured(context, conn)
+        sizes = table_rows(conn, TABLES)
+        rows = rows_of_days(conn, days_of(context))
+    context.log.info(
+        "%d deliveries in %.1f s: %s; rows written: %s",
+        *(report.deliveries, report.seconds, report.outcomes, report.written),
+    )
+    show_days(context, TABLES, rows)
+    # Also over no rows: what follows would be skipped.
+    for table in TABLES:
+        yield dg.MaterializeResult(asset_key=table, metadata={"dagster/row_count": sizes[table]})
+
+
+def _captured(context: dg.AssetExecutionContext, conn: Connection) -> CaptureReport:
+    days, batch_rows = days_taken(context, conn), settings().batch_rows
+    time_limit = TimeLimit(batch=settings().batch_seconds)
+    progress: Callable[[int], None] = progress_log(context, "deliveries")
+    if asked_by_sensor(context):
+        seconds = SENSOR_SECONDS.get(context.run.tags[PENDING_TAG], SENSOR_SECONDS["recent"])
+        bounds = Bounds(settings().run_rows, seconds, batch_rows, time_limit)
+
+        def between() -> None:
+            let_others_in(conn, "capture")
+
+        if context.run.tags[PENDING_TAG] == "recent":
+            return take_arriving(conn, days, bounds, progress, between, quiet_seconds=QUIET_SECONDS)
+        return take_waiting(conn, days, bounds, progress, between)
+    return reprocess(conn, days, batch_rows=batch_rows, time_limit=time_limit, progress=progress)

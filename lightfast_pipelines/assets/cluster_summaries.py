@@ -1,0 +1,65 @@
+"""What clusters are about, in a few sentences of their own that cite where they are from."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from lightfast_pipelines.assets._metadata import bars, masked, preview, table_rows, table_spec
+from lightfast_pipelines.assets._turn import progress_log, turn
+from lightfast_pipelines.clustering.summaries import summarize_clusters
+from lightfast_pipelines.inbox.pending import summary_sizes
+from lightfast_pipelines.inbox.rule_versions import code_version
+from lightfast_pipelines.store import tables
+from lightfast_pipelines.store.database import Database
+
+
+@dg.multi_asset(
+    name="summarize_clusters",
+    specs=[
+        table_spec(
+            "cluster_summaries",
+            table=tables.clusters,
+            description=(
+                "One row: a cluster; one of five observations or more has a summary, every "
+                "sentence of which cites observations."
+            ),
+            deps=["cluster_consolidation"],
+            skippable=True,
+            code_version=code_version("cluster_summaries"),
+        )
+    ],
+    retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
+)
+def cluster_summaries(
+    context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Summarizes clusters that have no summary, or a fifth of whose members came or went since."""
+    with turn(context, database, "summaries") as conn:
+        if conn is None:
+            return
+        report = summarize_clusters(
+            conn, now=datetime.now(UTC), progress=progress_log(context, "summaries")
+        )
+        size = table_rows(conn, ["clusters"])["clusters"]
+        sentences = summary_sizes(conn)
+    yield dg.MaterializeResult(
+        asset_key="cluster_summaries",
+        metadata={
+            "dagster/row_count": size,
+            "summaries": sum(sentences.values()),
+            "workspaces_of_run": report.workspaces,
+            "clusters_of_run": report.clusters,
+            "written_of_run": report.written,
+            "removed_of_run": report.removed,
+            "observations_of_run": report.observations,
+            "seconds": round(report.seconds, 2),
+            **preview([masked(row) for row in report.preview]),
+            **bars(
+                "sentences",
+                "Summaries by number of sentences",
+                [str(number) for number in sentences],
+                list(sentences.values()),
+            ),
+        },
+    )

@@ -1,0 +1,1 @@
+"""Reading a provider's history: request, estimate, walk, coverage."""

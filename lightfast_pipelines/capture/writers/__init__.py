@@ -1,0 +1,1 @@
+"""Writes what a batch made true: a file a table."""

@@ -1,0 +1,236 @@
+"""Writes accounts and who took part in what; names and addresses are those stated last.
+
+Who an identity is (actors) is decided elsewhere, from these rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from lightfast_pipelines.capture.facts import Fact
+from lightfast_pipelines.capture.writers.differences import differences
+from lightfast_pipelines.domain.events import Account
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.staging import stage
+
+IdentityKey = tuple[str, str, str]
+_FIELDS = ("username", "email", "name", "avatar_url", "kind")
+_ALWAYS = 2**62
+
+
+class IdentityMention(NamedTuple):
+    """What an observation states of an identity, without the two keys."""
+
+    username: str | None
+    email: str | None
+    name: str | None
+    avatar_url: str | None
+    kind: str
+    email_verified: bool
+
+
+MentionKey = tuple[int, int, str]
+
+
+def accounts_of(fact: Fact) -> list[tuple[str, Account]]:
+    """(role, account) of everyone who takes part: the doer, the author and the others."""
+    statement = fact.statement
+    found = [("actor", statement.actor), ("author", statement.author)]
+    found += [(mention.role, mention.account) for mention in statement.accounts]
+    return [(role, account) for role, account in found if account is not None]
+
+
+def ensure_identities(conn: Connection, facts: Sequence[Fact]) -> dict[IdentityKey, int]:
+    """Makes the identities that are new; returns the id of each that the facts name."""
+    keys = sorted(
+        {
+            (fact.workspace.org_id, account.source, account.source_id)
+            for fact in facts
+            for _, account in accounts_of(fact)
+        }
+    )
+    if not keys:
+        return {}
+    columns = [list(column) for column in zip(*keys, strict=True)]
+    conn.execute(
+        """
+        INSERT INTO lightfast.actor_identities (org_id, source, source_id)
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[])
+        ON CONFLICT (org_id, source, source_id) DO NOTHING
+        """,
+        columns,
+    )
+    rows = conn.execute(
+        """
+        SELECT i.org_id, i.source, i.source_id, i.id
+        FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (org_id, source, source_id)
+        JOIN lightfast.actor_identities i USING (org_id, source, source_id)
+        """,
+        columns,
+    )
+    return {(org, source, source_id): identifier for org, source, source_id, identifier in rows}
+
+
+def write_identity_mentions(
+    conn: Connection,
+    facts: Iterable[tuple[int, Fact]],
+    identities: Mapping[IdentityKey, int],
+    known: Sequence[int],
+    moved: Set[int],
+) -> int:
+    """Writes who took part in the facts (observation id, fact); `known` are ids that had rows before.
+
+    Returns the number of rows written.
+    """
+    new: dict[MentionKey, IdentityMention] = {}
+    when: dict[int, tuple[datetime, str]] = {}
+    for observation, fact in facts:
+        when[observation] = (fact.statement.occurred_at, fact.statement.source_id)
+        for role, account in accounts_of(fact):
+            identity = identities[fact.workspace.org_id, account.source, account.source_id]
+            new.setdefault((observation, identity, role), _mention(account))
+    changed = differences(_load(conn, known), new, moved)
+    if changed.removed:
+        conn.execute(
+            """
+            DELETE FROM lightfast.identity_mentions m
+            USING unnest(%s::bigint[], %s::bigint[], %s::text[]) AS k (observation_id, identity_id, role)
+            WHERE m.observation_id = k.observation_id AND m.identity_id = k.identity_id
+              AND m.role = k.role
+            """,
+            [list(column) for column in zip(*changed.removed, strict=True)],
+        )
+    if changed.added:
+        columns = ("observation_id", "identity_id", "role", *IdentityMention._fields)
+        staged = stage(
+            conn, "identity_mentions", columns, (key + row for key, row in changed.added.items())
+        )
+        conn.execute(
+            f"INSERT INTO lightfast.identity_mentions ({', '.join(columns)}) SELECT * FROM {staged}"
+        )
+    earlier = set(known)
+    again = {key[1] for key in changed.removed}
+    again |= {key[1] for key in changed.added if key[0] in earlier}
+    latest = [
+        (identity, *when[observation], row)
+        for (observation, identity, _), row in changed.added.items()
+        if identity not in again
+    ]
+    _update(conn, latest, start_over=False)
+    _update(conn, _all_mentions(conn, again), start_over=True)
+    return len(changed.added)
+
+
+def _mention(account: Account) -> IdentityMention:
+    email = account.email.strip().lower() if account.email and account.email.strip() else None
+    return IdentityMention(
+        account.username or None,
+        email,
+        account.name or None,
+        account.avatar_url or None,
+        account.kind,
+        account.email_verified,
+    )
+
+
+def _load(conn: Connection, observations: Sequence[int]) -> dict[MentionKey, IdentityMention]:
+    if not observations:
+        return {}
+    rows = conn.execute(
+        """
+        SELECT observation_id, identity_id, role, username, email, name, avatar_url, kind, email_verified
+        FROM lightfast.identity_mentions WHERE observation_id = ANY(%s)
+        """,
+        (list(observations),),
+    )
+    return {(row[0], row[1], row[2]): IdentityMention(*row[3:]) for row in rows}
+
+
+Latest = tuple[int, datetime, str, IdentityMention]
+
+
+def _all_mentions(conn: Connection, identities: Iterable[int]) -> list[Latest]:
+    wanted = list(identities)
+    if not wanted:
+        return []
+    rows = conn.execute(
+        """
+        SELECT m.identity_id, o.occurred_at, o.source_id,
+               m.username, m.email, m.name, m.avatar_url, m.kind, m.email_verified
+        FROM lightfast.identity_mentions m JOIN lightfast.observations o ON o.id = m.observation_id
+        WHERE m.identity_id = ANY(%s)
+        """,
+        (wanted,),
+    )
+    return [(row[0], row[1], row[2], IdentityMention(*row[3:])) for row in rows]
+
+
+def _update(conn: Connection, mentions: Sequence[Latest], *, start_over: bool) -> None:
+    """Sets each field to what was stated at the greatest (time, source_id); ties: the greatest value."""
+    if not mentions:
+        return
+    stated: dict[int, dict[str, Any]] = {}
+    if not start_over:
+        rows = conn.execute(
+            "SELECT id, stated FROM lightfast.actor_identities WHERE id = ANY(%s)",
+            (list({mention[0] for mention in mentions}),),
+        )
+        stated = {identity: dict(fields) for identity, fields in rows}
+    for identity, occurred_at, source_id, mention in mentions:
+        fields = stated.setdefault(identity, {})
+        if mention.username is not None and "username" in fields:
+            known = {*fields.get("logins", ()), fields["username"][2], mention.username}
+            if len(known) > 1:
+                fields["logins"] = sorted(known)
+        moment = int(occurred_at.astimezone(UTC).timestamp() * 1_000_000)
+        for field in _FIELDS:
+            value = getattr(mention, field)
+            if value is None or value == "unknown":
+                continue
+            # Once a provider has said that it is a bot, a payload that leaves it out changes nothing.
+            is_bot = field == "kind" and value == "bot"
+            candidate = [_ALWAYS if is_bot else moment, source_id, value]
+            if field not in fields or candidate > list(fields[field]):
+                fields[field] = candidate
+        if mention.email_verified:
+            fields["email_verified"] = True
+    updated = [
+        (
+            identity,
+            *(fields[field][2] if field in fields else None for field in _FIELDS[:4]),
+            fields["kind"][2] if "kind" in fields else "unknown",
+            bool(fields.get("email_verified")),
+            msgspec.json.encode(fields).decode(),
+        )
+        for identity, fields in sorted(stated.items())
+    ]
+    conn.execute(
+        """
+        UPDATE lightfast.actor_identities i SET
+          source_username = k.username, source_email = k.email, source_name = k.name,
+          avatar_url = k.avatar_url, kind = k.kind, email_verified = k.email_verified, stated = k.stated
+        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+                    %s::boolean[], %s::jsonb[])
+          AS k (id, username, email, name, avatar_url, kind, email_verified, stated)
+        WHERE i.id = k.id
+          AND (i.stated IS DISTINCT FROM k.stated)
+        """,
+        [list(column) for column in zip(*updated, strict=True)],
+    )
+
+
+def remove_unmentioned(conn: Connection, identities: Iterable[int]) -> None:
+    """Takes away identities that no observation names any more."""
+    wanted = sorted(set(identities))
+    if wanted:
+        conn.execute(
+            """
+            DELETE FROM lightfast.actor_identities i WHERE i.id = ANY(%s)
+              AND NOT EXISTS (SELECT FROM lightfast.identity_mentions m WHERE m.identity_id = i.id)
+            """,
+            (wanted,),
+        )

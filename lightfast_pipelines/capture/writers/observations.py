@@ -1,0 +1,188 @@
+"""Writes observations and which payloads state them.
+
+Their mentions, edges, states and accounts stand in the writers beside this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from lightfast_pipelines.capture.facts import Fact
+from lightfast_pipelines.capture.stated import FactKey
+from lightfast_pipelines.capture.writers.actor_identities import IdentityKey
+from lightfast_pipelines.domain.events import Account
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.staging import stage
+
+_COLUMNS = (
+    "external_id",
+    "workspace_id",
+    "source_id",
+    "source",
+    "source_type",
+    "observation_type",
+    "subject_key",
+    "occurred_at",
+    "recorded_at",
+    "ingestion_source",
+    "actor_identity_id",
+    "author_identity_id",
+    "title",
+    "content",
+    "category",
+    "topics",
+    "significance_score",
+    "significance_factors",
+    "references",
+    "metadata",
+    "rule_version",
+    "series_key",
+    "part_key",
+    "written_at",
+)
+_QUOTED = ", ".join(f'"{column}"' for column in _COLUMNS)
+_UPDATES = ", ".join(
+    f'"{column}" = excluded."{column}"'
+    for column in _COLUMNS
+    if column not in ("external_id", "workspace_id", "source_id")
+)
+_VECTORS_OF_SAME_TEXT = ", ".join(
+    f"""{column} = CASE
+      WHEN (observations.title, observations.content) IS DISTINCT FROM (excluded.title, excluded.content)
+      THEN NULL ELSE observations.{column} END"""
+    for column in ("embedding_title_id", "embedding_content_id", "embedding_summary_id")
+)
+_json = msgspec.json.Encoder(enc_hook=str, order="deterministic")
+
+
+def write_observations(
+    conn: Connection, facts: Sequence[Fact], identities: Mapping[IdentityKey, int]
+) -> dict[FactKey, int]:
+    """Upserts the facts; returns their ids. Where the text changed, its vectors are taken away."""
+    if not facts:
+        return {}
+    staged = stage(conn, "observations", _COLUMNS, (_row(fact, identities) for fact in facts))
+    # What a stage could not do with another text may be possible with this one.
+    conn.execute(
+        f"""
+        DELETE FROM lightfast.stage_failures f
+        USING lightfast.observations o, {staged} n
+        WHERE o.id = f.observation_id
+          AND n.workspace_id = o.workspace_id AND n.source_id = o.source_id
+          AND (n.title, n.content, n.subject_key, n.occurred_at)
+            IS DISTINCT FROM (o.title, o.content, o.subject_key, o.occurred_at)
+        """
+    )
+    rows = conn.execute(
+        f"""
+        INSERT INTO lightfast.observations ({_QUOTED}) SELECT {_QUOTED} FROM {staged}
+        ORDER BY workspace_id, source_id
+        ON CONFLICT (workspace_id, source_id) DO UPDATE SET {_UPDATES}, {_VECTORS_OF_SAME_TEXT}
+        RETURNING workspace_id, source_id, id, embedding_title_id IS NULL AND xmax <> 0
+        """
+    ).fetchall()
+    stale = [row[2] for row in rows if row[3]]
+    if stale:
+        conn.execute(
+            "DELETE FROM lightfast.observation_vectors WHERE observation_id = ANY(%s)", (stale,)
+        )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def _row(fact: Fact, identities: Mapping[IdentityKey, int]) -> tuple[object, ...]:
+    statement, enriched = fact.statement, fact.enriched
+
+    def identity(account: Account | None) -> int | None:
+        if account is None:
+            return None
+        return identities[fact.workspace.org_id, account.source, account.source_id]
+
+    references = [
+        {"type": one.type, "id": one.id, "url": one.url, "label": one.label}
+        for one in statement.references
+    ]
+    return (
+        fact.external_id,
+        fact.workspace.id,
+        statement.source_id,
+        statement.source,
+        statement.source_type,
+        enriched.observation_type,
+        statement.subject.key,
+        statement.occurred_at,
+        fact.recorded_at,
+        fact.ingestion_source,
+        identity(statement.actor),
+        identity(statement.author),
+        statement.title,
+        statement.content,
+        enriched.category,
+        list(enriched.topics),
+        enriched.significance_score,
+        list(enriched.significance_factors),
+        _json.encode(references).decode(),
+        _json.encode(dict(statement.metadata)).decode(),
+        fact.rule_version,
+        statement.occurrence.series
+        if statement.occurrence and not statement.occurrence.restart
+        else None,
+        statement.part,
+        statement.written_at,
+    )
+
+
+def write_sources(conn: Connection, sources: Mapping[int, Sequence[int]]) -> None:
+    """Replaces the payloads (raw ids) that state each observation."""
+    if not sources:
+        return
+    pairs = sorted((observation, raw) for observation, raws in sources.items() for raw in raws)
+    observations = [observation for observation, _ in pairs]
+    raws = [raw for _, raw in pairs]
+    conn.execute(
+        """
+        DELETE FROM lightfast.observation_sources s WHERE s.observation_id = ANY(%s)
+          AND NOT EXISTS (
+            SELECT FROM unnest(%s::bigint[], %s::bigint[]) AS k (observation_id, raw_payload_id)
+            WHERE k.observation_id = s.observation_id AND k.raw_payload_id = s.raw_payload_id)
+        """,
+        (list(sources), observations, raws),
+    )
+    conn.execute(
+        """
+        INSERT INTO lightfast.observation_sources (observation_id, raw_payload_id)
+        SELECT * FROM unnest(%s::bigint[], %s::bigint[]) ON CONFLICT DO NOTHING
+        """,
+        (observations, raws),
+    )
+
+
+def change_sources(
+    conn: Connection, *, came: Iterable[tuple[int, int]], went: Iterable[tuple[int, int]]
+) -> None:
+    """Adds and takes away single (observation, raw id), where an observation has too many to replace."""
+    removed, added = sorted(went), sorted(came)
+    if removed:
+        conn.execute(
+            """
+            DELETE FROM lightfast.observation_sources s
+            USING unnest(%s::bigint[], %s::bigint[]) AS k (observation_id, raw_payload_id)
+            WHERE s.observation_id = k.observation_id AND s.raw_payload_id = k.raw_payload_id
+            """,
+            [list(column) for column in zip(*removed, strict=True)],
+        )
+    if added:
+        conn.execute(
+            """
+            INSERT INTO lightfast.observation_sources (observation_id, raw_payload_id)
+            SELECT * FROM unnest(%s::bigint[], %s::bigint[]) ON CONFLICT DO NOTHING
+            """,
+            [list(column) for column in zip(*added, strict=True)],
+        )
+
+
+def remove_observations(conn: Connection, observations: Sequence[int]) -> None:
+    """Takes away observations that no payload states any more; their rows elsewhere are gone before."""
+    if observations:
+        conn.execute("DELETE FROM lightfast.observations WHERE id = ANY(%s)", (list(observations),))

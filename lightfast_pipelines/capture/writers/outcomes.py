@@ -1,0 +1,63 @@
+"""Writes what became of each payload, and takes it out of the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from lightfast_pipelines.capture.routing import Outcome
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.staging import stage
+
+_COLUMNS = (
+    "raw_payload_id",
+    "workspace_id",
+    "resource_key",
+    "routes",
+    "status",
+    "reason",
+    "waits_for",
+    "attempts",
+    "rule_version",
+    "processed_at",
+)
+
+
+def write_outcomes(
+    conn: Connection, raw_ids: Sequence[int], outcomes: Sequence[Outcome], now: datetime
+) -> None:
+    """Replaces the outcomes of these payloads and deletes their queue rows."""
+    conn.execute("DELETE FROM lightfast.outcomes WHERE raw_payload_id = ANY(%s)", (list(raw_ids),))
+    rows = (
+        (
+            one.raw_payload_id,
+            one.workspace_id,
+            one.resource_key,
+            list(one.routes) if one.routes else None,
+            one.status,
+            one.reason,
+            one.waits_for,
+            one.attempts,
+            one.rule_version,
+            now,
+        )
+        for one in outcomes
+    )
+    staged = stage(conn, "outcomes", _COLUMNS, rows)
+    names = ", ".join(_COLUMNS)
+    conn.execute(f"INSERT INTO lightfast.outcomes ({names}) SELECT {names} FROM {staged}")
+    conn.execute("DELETE FROM lightfast.raw_queue WHERE raw_payload_id = ANY(%s)", (list(raw_ids),))
+
+
+def requeue_waiting(conn: Connection, subjects: Iterable[str]) -> None:
+    """Puts back what is parked until something is known of one of these entities."""
+    conn.execute(
+        """
+        INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
+        SELECT p.id, p.partition_date
+        FROM lightfast.outcomes o JOIN lightfast.raw_payloads p ON p.id = o.raw_payload_id
+        WHERE o.status = 'parked' AND o.resource_key = ANY(%s) AND o.workspace_id IS NULL
+        ORDER BY p.id ON CONFLICT DO NOTHING
+        """,
+        (sorted(subjects),),
+    )

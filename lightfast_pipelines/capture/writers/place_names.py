@@ -1,0 +1,372 @@
+"""Which place (a repository) answered to which name at which time, from everything that says so.
+
+A name can be given up and taken by another place. Resolution asks who held it when a text was
+written; a place that was renamed keeps its old name until another takes it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from itertools import pairwise
+
+from lightfast_pipelines.capture.authority import (
+    ARRIVED_BEFORE_OWN,
+    Owner,
+    is_shared,
+    organisations_named,
+    organisations_of,
+    speaks_for,
+    with_secrets,
+)
+from lightfast_pipelines.capture.reading import RawPayload, ReadPayload
+from lightfast_pipelines.capture.routing import Reach
+from lightfast_pipelines.capture.writers.lifecycle import Subject
+from lightfast_pipelines.domain.keys import owner_alias
+from lightfast_pipelines.store.database import Connection
+
+# Claims of payloads that reach no workspace, name no installation that is known, and are verified by
+# the deployment's own secret, which speaks for every organisation.
+EVERYONE = ""
+_MOST_RENAMES = 5
+
+WorkspaceName = tuple[int, str]
+OrgPlace = tuple[str, str]
+_Claim = tuple[datetime, str, bool]
+Tenure = Sequence[tuple[datetime | None, str]]
+"""(since, place), oldest first; the first holds for all that came before as well (since None)."""
+
+
+def add_names(
+    conn: Connection,
+    payloads: Iterable[ReadPayload],
+    reached: Reach,
+    settled: Mapping[Subject, Owner],
+) -> set[str]:
+    """Records what these payloads say; returns the names (aliases) that may mean another place now.
+
+    The `settled` subjects were named by what changed them: resources among them are named anew.
+    """
+    claims: dict[tuple[str, str, str, date, bool], tuple[datetime, datetime, str]] = {}
+    shown_again: set[OrgPlace] = set()
+    payloads = [one for one in payloads if one.route]
+    verified_for = organisations_of(conn, (one.raw for one in payloads))
+    named = organisations_named(conn, filter(None, (one.installation for one in payloads)))
+    owners = _owners(conn, payloads)
+    apart = with_secrets(conn)
+    for payload in payloads:
+        assert payload.route is not None
+        raw = payload.raw
+        orgs = {one.link.owner.org_id for one in reached[raw.id]}
+        orgs |= {raw.org_id} if raw.org_id else set()
+        if not orgs and raw.verified_by in verified_for:
+            orgs = {verified_for[raw.verified_by]}
+        elif not orgs and is_shared(raw.verified_by):
+            orgs = {named.get(payload.installation, EVERYONE) if payload.installation else EVERYONE}
+        for org in orgs:
+            is_apart = is_shared(raw.verified_by) and (raw.provider, org) in apart
+            for name in payload.route.names:
+                if not _may_name(raw, org, owners.get(name.place), is_apart):
+                    continue
+                at = name.at or raw.dated
+                # The API tells what happened long ago under the name of today. Beside an installation's
+                # own secret, what the environment's verified counts no more than that.
+                is_weak = name.is_weak or is_apart or raw.ingestion_source in ("api", "backfill")
+                key = (org, name.alias, name.place, at.astimezone(UTC).date(), is_weak)
+                first, last, shown = claims.get(key, (at, at, name.shown))
+                shown = max((last, shown), (at, name.shown))[1]
+                claims[key] = (min(first, at), max(last, at), shown)
+    shown_again |= {(key[0], key[2]) for key in claims}
+    shown_again |= {
+        (owner.org_id, f"{provider}:ref:{identifier}")
+        for (provider, kind, identifier), owner in settled.items()
+        if kind == "resource"
+    }
+    if not claims:
+        _show_names(conn, shown_again)
+        return set()
+    known = _places_of(conn, {(key[0], key[1]) for key in claims})
+    rows = sorted((*key, *value) for key, value in claims.items())
+    changed = conn.execute(
+        """
+        INSERT INTO lightfast.place_names AS n
+          (org_id, alias, place, day, is_weak, first_at, last_at, shown)
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::date[], %s::boolean[],
+                             %s::timestamptz[], %s::timestamptz[], %s::text[])
+        ON CONFLICT (org_id, alias, place, day, is_weak) DO UPDATE SET
+          first_at = least(n.first_at, excluded.first_at),
+          last_at = greatest(n.last_at, excluded.last_at),
+          shown = CASE WHEN (excluded.last_at, excluded.shown COLLATE "C")
+                            > (n.last_at, n.shown COLLATE "C") THEN excluded.shown ELSE n.shown END
+        WHERE n.first_at > excluded.first_at OR n.last_at < excluded.last_at
+           OR (n.last_at = excluded.last_at AND n.shown COLLATE "C" < excluded.shown COLLATE "C")
+        RETURNING org_id, alias, place
+        """,
+        [list(column) for column in zip(*rows, strict=True)],
+    ).fetchall()
+    _show_names(conn, shown_again)
+    stale = {
+        alias
+        for org, alias, place in changed
+        if known.get((org, alias), frozenset()) != frozenset({place})
+    }
+    return stale | _under_new_owners(conn, stale)
+
+
+def withdraw_names(conn: Connection, displaced: Iterable[ReadPayload]) -> set[str]:
+    """Takes back what these payloads said without a time, which was dated by their receipt: the same
+    body was received before. Returns the names that may mean another place now."""
+    claims = {
+        (name.alias, name.place, payload.raw.received_at)
+        for payload in displaced
+        if payload.route is not None
+        for name in payload.route.names
+        if name.at is None
+    }
+    if not claims:
+        return set()
+    columns = [list(column) for column in zip(*sorted(claims), strict=True)]
+    rows = conn.execute(
+        """
+        DELETE FROM lightfast.place_names n
+        USING unnest(%s::text[], %s::text[], %s::timestamptz[]) AS k (alias, place, at)
+        WHERE n.alias = k.alias AND n.place = k.place AND n.first_at = k.at AND n.last_at = k.at
+        RETURNING n.alias, n.org_id, n.place
+        """,
+        columns,
+    ).fetchall()
+    # Others of that day said it as well.
+    rows += conn.execute(
+        """
+        UPDATE lightfast.place_names n SET last_at = n.first_at
+        FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) AS k (alias, place, at)
+        WHERE n.alias = k.alias AND n.place = k.place AND n.first_at < k.at AND n.last_at = k.at
+        RETURNING n.alias, n.org_id, n.place
+        """,
+        columns,
+    ).fetchall()
+    _show_names(conn, {(org, place) for _, org, place in rows})
+    names = {alias for alias, _, _ in rows}
+    return names | _under_new_owners(conn, names)
+
+
+def _under_new_owners(conn: Connection, aliases: set[str]) -> set[str]:
+    """The names that these have since their owners are called otherwise."""
+    found: set[str] = set()
+    for _ in range(_MOST_RENAMES):
+        rows = conn.execute(
+            "SELECT DISTINCT place, alias FROM lightfast.place_names WHERE place = ANY(%s)",
+            (sorted({owner_alias(alias) for alias in aliases}),),
+        ).fetchall()
+        later = {
+            new + alias.removeprefix(old)
+            for old, new in rows
+            for alias in aliases
+            if owner_alias(alias) == old
+        }
+        aliases = later - found
+        if not aliases:
+            break
+        found |= aliases
+    return found
+
+
+def _owners(conn: Connection, payloads: Iterable[ReadPayload]) -> dict[str, Owner]:
+    """Place -> the installation that has it as a resource, of those that these payloads name."""
+    places = {name.place for payload in payloads if payload.route for name in payload.route.names}
+    if not places:
+        return {}
+    rows = conn.execute(
+        f"""
+        SELECT k.place, n.id, n.org_id, {ARRIVED_BEFORE_OWN}
+        FROM unnest(%s::text[]) AS k (place)
+        JOIN lightfast.resources r ON r.provider = split_part(k.place, ':', 1)
+         AND r.provider_resource_id = split_part(k.place, ':', 3)
+        JOIN lightfast.installations n ON n.id = r.installation_id
+        """,
+        (sorted(places),),
+    )
+    return {place: Owner(installation, org, after) for place, installation, org, after in rows}
+
+
+def _may_name(raw: RawPayload, org: str, owner: Owner | None, is_apart: bool) -> bool:
+    """Whether the payload may say to the organisation what a place is called.
+
+    An installation's own secret says nothing of what another installation has; the environment's
+    says nothing to an organisation with secrets of its own but of what is left to it there.
+    """
+    if raw.verified_by.startswith("installation:"):
+        return owner is None or speaks_for(raw, owner)
+    if is_apart:
+        return owner is not None and owner.org_id == org and speaks_for(raw, owner)
+    return True
+
+
+def _places_of(
+    conn: Connection, names: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], frozenset[str]]:
+    wanted = sorted(names)
+    rows = conn.execute(
+        """
+        SELECT k.org_id, k.alias, array_agg(DISTINCT n.place)
+        FROM unnest(%s::text[], %s::text[]) AS k (org_id, alias)
+        JOIN lightfast.place_names n USING (org_id, alias) GROUP BY 1, 2
+        """,
+        ([org for org, _ in wanted], [alias for _, alias in wanted]),
+    )
+    return {(org, alias): frozenset(places) for org, alias, places in rows}
+
+
+def stubs_named(conn: Connection, aliases: Iterable[str]) -> set[tuple[int, str]]:
+    """Stubs (workspace, key) that name something in a place by one of these names."""
+    wanted = sorted(aliases)
+    if not wanted:
+        return set()
+    # A name of an owner ends in a slash: all that begins with it is concerned.
+    first = [alias if alias.endswith("/") else f"{alias}#" for alias in wanted]
+    rows = conn.execute(
+        """
+        SELECT DISTINCT s.workspace_id, s.key
+        FROM unnest(%s::text[], %s::text[]) AS k (first, past)
+        CROSS JOIN lightfast.workspaces w
+        JOIN lightfast.entity_stubs s ON s.workspace_id = w.id
+          AND s.key >= k.first COLLATE "C" AND s.key < k.past COLLATE "C"
+        """,
+        (first, [name[:-1] + chr(ord(name[-1]) + 1) for name in first]),
+    )
+    return {(workspace, key) for workspace, key in rows}
+
+
+def tenures(conn: Connection, names: Iterable[WorkspaceName]) -> dict[WorkspaceName, Tenure]:
+    """Who held these names (workspace, alias), as far as the workspace's organisation knows."""
+    wanted = sorted(set(names))
+    found = _tenures(conn, wanted)
+    # A repository is also known by what its owner is called since a renaming.
+    renamed = {name: name[1] for name in wanted if name not in found}
+    for _ in range(_MOST_RENAMES):
+        owners = {(name[0], owner_alias(alias)) for name, alias in renamed.items()}
+        before = _tenures(conn, sorted(owners)) if owners else {}
+        renamed = {
+            name: before[name[0], owner][-1][1] + alias.removeprefix(owner)
+            for name, alias in renamed.items()
+            if (name[0], owner := owner_alias(alias)) in before
+        }
+        if not renamed:
+            break
+        earlier = _tenures(conn, sorted({(name[0], alias) for name, alias in renamed.items()}))
+        for name, alias in list(renamed.items()):
+            if (name[0], alias) in earlier:
+                found[name] = earlier[name[0], alias]
+                del renamed[name]
+    return found
+
+
+def _tenures(conn: Connection, wanted: Sequence[WorkspaceName]) -> dict[WorkspaceName, Tenure]:
+    if not wanted:
+        return {}
+    rows = conn.execute(
+        """
+        SELECT k.workspace_id, k.alias, n.place, n.first_at, n.last_at, n.is_weak
+        FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, alias)
+        JOIN lightfast.workspaces w ON w.id = k.workspace_id
+        JOIN lightfast.place_names n ON n.org_id IN (w.org_id, %s) AND n.alias = k.alias
+        WHERE n.org_id = w.org_id
+           OR (split_part(n.alias, ':', 1), w.org_id) NOT IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+        """,
+        (
+            [w for w, _ in wanted],
+            [alias for _, alias in wanted],
+            EVERYONE,
+            *_columns(with_secrets(conn)),
+        ),
+    )
+    claims: dict[WorkspaceName, list[_Claim]] = defaultdict(list)
+    for workspace, alias, place, first, last, is_weak in rows:
+        claims[workspace, alias] += [(first, place, is_weak), (last, place, is_weak)]
+    return {name: tenure(ones) for name, ones in claims.items()}
+
+
+def tenure(claims: Collection[_Claim]) -> Tenure:
+    """Who held a name when, from (time, place, weak) of all that says so.
+
+    What is weak (an old name in a renaming, a list without a time, the API) counts for the time before
+    anything surer.
+    """
+    first = min((at for at, _, is_weak in claims if not is_weak), default=None)
+    ordered = sorted(
+        {(at, place) for at, place, is_weak in claims if not is_weak or first is None or at < first}
+    )
+    # At one moment a name is one place's, whoever claims it.
+    changes = {at: place for (_, before), (at, place) in pairwise(ordered) if before != place}
+    return [(None, ordered[0][1]), *changes.items()]
+
+
+def _show_names(conn: Connection, places: Iterable[OrgPlace]) -> None:
+    """Gives the resources of these places (organisation, place) the name that was stated last, its owner
+    as it is called now."""
+    wanted = sorted(places)
+    if not wanted:
+        return
+    orgs, names = _columns(wanted)
+    providers, apart = _columns(with_secrets(conn))
+    conn.execute(
+        """
+        WITH apart AS MATERIALIZED (
+          SELECT * FROM unnest(%(providers)s::text[], %(apart)s::text[]) AS a (provider, org_id)
+        ), stated AS (
+          SELECT * FROM unnest(%(orgs)s::text[], %(places)s::text[]) AS k (org_id, place)
+        ), places AS (
+          SELECT k.org_id, k.place FROM stated k
+          UNION
+          SELECT k.org_id, n.place FROM stated k
+          JOIN lightfast.place_names n ON right(k.place, 1) = '/'
+           AND n.alias >= k.place COLLATE "C"
+           AND n.alias < left(k.place, -1) || '0' COLLATE "C"
+        ), concerned AS (
+          -- What everyone may know is told only to those who share the environment's secret.
+          SELECT DISTINCT r.id, k.place, r.org_id, (r.provider, r.org_id) IN (SELECT * FROM apart) AS is_apart
+          FROM places k
+          JOIN lightfast.resources r ON r.provider = split_part(k.place, ':', 1)
+           AND r.provider_resource_id = split_part(k.place, ':', 3)
+          WHERE k.org_id = r.org_id
+             OR (k.org_id = %(everyone)s AND (r.provider, r.org_id) NOT IN (SELECT * FROM apart))
+        ), named AS (
+          SELECT r.id, CASE WHEN o.shown IS NULL THEN n.shown
+                       ELSE o.shown || '/' || split_part(n.shown, '/', 2) END AS shown
+          FROM concerned r
+          CROSS JOIN LATERAL (
+            SELECT n.alias, n.shown, n.last_at FROM lightfast.place_names n
+            WHERE (n.org_id = r.org_id OR (n.org_id = %(everyone)s AND NOT r.is_apart))
+              AND n.place = r.place
+            ORDER BY n.is_weak, n.last_at DESC, n.shown COLLATE "C" DESC LIMIT 1
+          ) n
+          LEFT JOIN LATERAL (
+            SELECT o.shown FROM lightfast.place_names o
+            WHERE (o.org_id = r.org_id OR (o.org_id = %(everyone)s AND NOT r.is_apart))
+              AND o.last_at >= n.last_at
+              AND o.place = regexp_replace(n.alias, '[^/]*$', '')
+            ORDER BY o.last_at DESC, o.shown COLLATE "C" DESC LIMIT 1
+          ) o ON true
+        )
+        UPDATE lightfast.resources r SET resource_name = n.shown, updated_at = now()
+        FROM named n WHERE n.id = r.id AND r.resource_name IS DISTINCT FROM n.shown
+        """,
+        {
+            "orgs": orgs,
+            "places": names,
+            "providers": providers,
+            "apart": apart,
+            "everyone": EVERYONE,
+        },
+    )
+
+
+def _columns(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    ordered = sorted(pairs)
+    return [first for first, _ in ordered], [second for _, second in ordered]
+
+
+def is_contested(tenure: Tenure) -> bool:
+    """Whether several places held the name, one after the other."""
+    return len({place for _, place in tenure}) > 1

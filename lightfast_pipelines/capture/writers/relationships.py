@@ -1,0 +1,151 @@
+"""Writes which observations state which edges, and the relationships that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import NamedTuple
+
+from lightfast_pipelines.capture.facts import Fact
+from lightfast_pipelines.capture.stubs import Edge
+from lightfast_pipelines.capture.writers.differences import differences
+from lightfast_pipelines.capture.writers.entities import Written
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.staging import stage
+
+SourceKey = tuple[int, str, str, str]
+
+
+class EdgeSource(NamedTuple):
+    """What an observation states of an edge, without the keys (observation, subject, object, type)."""
+
+    subject_id: int | None
+    object_id: int | None
+    confidence: float
+    method: str
+    evidence: str | None
+
+
+def write_edges(
+    conn: Connection,
+    facts: Mapping[int, Fact],
+    known: Sequence[int],
+    written: Written,
+    moved: Set[int],
+) -> int:
+    """Writes the edges of the facts (observation id -> fact); returns how many relationships changed."""
+    new: dict[SourceKey, EdgeSource] = {}
+    for observation, fact in facts.items():
+        workspace, at = fact.workspace.id, fact.statement.read_at
+        for edge in fact.enriched.edges:
+            subject, object_ = edge.subject.key, edge.object.key
+            new[observation, subject, object_, edge.type] = EdgeSource(
+                written.edge_end(observation, workspace, subject, at),
+                written.edge_end(observation, workspace, object_, at),
+                round(edge.confidence, 4),
+                edge.method,
+                edge.evidence,
+            )
+    changed = differences(_load(conn, known), new, moved)
+    if changed.removed:
+        conn.execute(
+            """
+            DELETE FROM lightfast.relationship_sources r
+            USING unnest(%s::bigint[], %s::text[], %s::text[], %s::text[])
+              AS k (observation_id, subject_key, object_key, type)
+            WHERE r.observation_id = k.observation_id AND r.subject_key = k.subject_key
+              AND r.object_key = k.object_key AND r.type = k.type
+            """,
+            [list(column) for column in zip(*changed.removed, strict=True)],
+        )
+    if changed.added:
+        columns = ("observation_id", "subject_key", "object_key", "type", *EdgeSource._fields)
+        names = ", ".join(columns)
+        rows = (key + row for key, row in changed.added.items())
+        staged = stage(conn, "relationship_sources", columns, rows)
+        conn.execute(
+            f"INSERT INTO lightfast.relationship_sources ({names}) SELECT {names} FROM {staged}"
+        )
+    touched = set(written.edges)
+    for key, row in [*changed.removed.items(), *changed.added.items()]:
+        if row.subject_id is not None and row.object_id is not None:
+            touched.add((row.subject_id, row.object_id, key[3]))
+    return _relate(conn, touched)
+
+
+def _load(conn: Connection, observations: Sequence[int]) -> dict[SourceKey, EdgeSource]:
+    if not observations:
+        return {}
+    rows = conn.execute(
+        """
+        SELECT observation_id, subject_key, object_key, type, subject_id, object_id, confidence, method,
+               evidence
+        FROM lightfast.relationship_sources WHERE observation_id = ANY(%s)
+        """,
+        (list(observations),),
+    )
+    return {
+        (row[0], row[1], row[2], row[3]): EdgeSource(
+            row[4], row[5], round(row[6], 4), row[7], row[8]
+        )
+        for row in rows
+    }
+
+
+# What is fixed of Sentry's is resolved: of a name that Linear may mean as well this is known only once it
+# stands for something.
+_KIND = """
+    CASE WHEN r.type = 'fixes' AND EXISTS (
+      SELECT FROM lightfast.entities e WHERE e.id = r.object_id AND starts_with(e.key, 'sentry:issue:')
+    ) THEN 'resolves' ELSE r.type END
+"""
+
+
+def _relate(conn: Connection, edges: Iterable[Edge]) -> int:
+    """Computes these relationships from all that state them; those that nothing states go."""
+    stated = set(edges)
+    stated |= {
+        (subject, object_, "resolves") for subject, object_, kind in stated if kind == "fixes"
+    }
+    wanted = sorted(stated)
+    if not wanted:
+        return 0
+    columns = [list(column) for column in zip(*wanted, strict=True)]
+    written = conn.execute(
+        f"""
+        INSERT INTO lightfast.relationships
+          (workspace_id, subject_id, object_id, type, confidence, method, evidence, first_seen_at,
+           last_seen_at, observation_count)
+        SELECT min(o.workspace_id), r.subject_id, r.object_id, k.type, max(r.confidence),
+               (array_agg(r.method ORDER BY r.confidence DESC, o.occurred_at, o.source_id,
+                                            r.method COLLATE "C", r.evidence COLLATE "C"))[1],
+               (array_agg(r.evidence ORDER BY r.confidence DESC, o.occurred_at, o.source_id,
+                                              r.method COLLATE "C", r.evidence COLLATE "C"))[1],
+               min(o.occurred_at), max(o.occurred_at), count(DISTINCT r.observation_id)
+        FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS k (subject_id, object_id, type)
+        JOIN lightfast.relationship_sources r
+          ON r.subject_id = k.subject_id AND r.object_id = k.object_id AND {_KIND} = k.type
+        JOIN lightfast.observations o ON o.id = r.observation_id
+        WHERE r.subject_id <> r.object_id
+        GROUP BY r.subject_id, r.object_id, k.type
+        ON CONFLICT (workspace_id, subject_id, object_id, type) DO UPDATE SET
+          confidence = excluded.confidence, method = excluded.method, evidence = excluded.evidence,
+          first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at,
+          observation_count = excluded.observation_count
+        """,
+        columns,
+    ).rowcount
+    conn.execute(
+        f"""
+        DELETE FROM lightfast.relationships s
+        USING unnest(%s::bigint[], %s::bigint[], %s::text[]) AS k (subject_id, object_id, type)
+        JOIN lightfast.entities e ON e.id = k.subject_id
+        -- With the workspace by the unique key: of a branch every commit's edge has the same object.
+        WHERE s.workspace_id = e.workspace_id
+          AND s.subject_id = k.subject_id AND s.object_id = k.object_id AND s.type = k.type
+          AND NOT EXISTS (
+            SELECT FROM lightfast.relationship_sources r
+            WHERE r.subject_id = k.subject_id AND r.object_id = k.object_id AND {_KIND} = k.type)
+        """,
+        columns,
+    )
+    return written

@@ -1,0 +1,252 @@
+"""Writes which observations state which changes of state, and the intervals folded from them.
+
+Of a thing that is deleted every state ends: those rules stand in `domain/existence.py`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
+
+import msgspec
+
+from lightfast_pipelines.capture.facts import Fact
+from lightfast_pipelines.capture.intervals import (
+    Change,
+    StateKey,
+    continue_states,
+    load_tails,
+    replace_intervals,
+)
+from lightfast_pipelines.capture.writers.differences import differences
+from lightfast_pipelines.domain import existence, latest_release, serving, states
+from lightfast_pipelines.domain.keys import category_of
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.staging import stage
+
+ChangeKey = tuple[int, str, str]
+
+
+class Written(NamedTuple):
+    """Intervals written, and the things (workspace, key) whose existence may have changed."""
+
+    intervals: int
+    ended: frozenset[tuple[int, str]]
+
+
+_json = msgspec.json.Encoder(enc_hook=str, order="deterministic")
+
+
+def write_states(
+    conn: Connection, facts: Mapping[int, Fact], known: Sequence[int], restated: Iterable[int]
+) -> Written:
+    """Writes the changes of the facts (observation id -> fact).
+
+    `restated` are known observations whose doer or time of record may have changed: their states are
+    folded again even where the change itself is the same.
+    """
+    new: dict[ChangeKey, Change] = {}
+    for observation, fact in facts.items():
+        for change in fact.statement.states:
+            new[observation, change.thing.key, change.state_type] = Change(
+                fact.workspace.id,
+                change.value,
+                _json.encode(dict(change.metadata)).decode(),
+                change.at,
+                change.rank,
+                change.reason,
+                fact.recorded_at,
+            )
+    old = _load(conn, known)
+    changed = differences(old, new)
+    again = set(restated)
+    touched = {
+        (row.workspace_id, key[1], key[2])
+        for key, row in [*changed.removed.items(), *changed.added.items()]
+    }
+    touched |= {(row.workspace_id, k[1], k[2]) for k, row in new.items() if k[0] in again}
+    # Of what only grows it is enough to know where it ended.
+    anew = {(row.workspace_id, key[1], key[2]) for key, row in changed.removed.items()}
+    anew |= {(row.workspace_id, k[1], k[2]) for k, row in new.items() if k[0] in again}
+    tails = load_tails(conn, touched - anew)
+    if changed.removed:
+        conn.execute(
+            """
+            DELETE FROM lightfast.state_changes s
+            USING unnest(%s::bigint[], %s::text[], %s::text[]) AS k (observation_id, entity_key, state_type)
+            WHERE s.observation_id = k.observation_id AND s.entity_key = k.entity_key
+              AND s.state_type = k.state_type
+            """,
+            [list(column) for column in zip(*changed.removed, strict=True)],
+        )
+    if changed.added:
+        columns = ("observation_id", "entity_key", "state_type", *Change._fields)
+        names = ", ".join(columns)
+        rows = (key + row for key, row in changed.added.items())
+        staged = stage(conn, "state_changes", columns, rows)
+        conn.execute(f"INSERT INTO lightfast.state_changes ({names}) SELECT {names} FROM {staged}")
+    keys, ended = _with_ends(conn, touched)
+    deleted = {(workspace, key) for workspace, key, kind in keys if kind == existence.STATE_TYPE}
+    added: dict[StateKey, list[tuple[int, Change]]] = defaultdict(list)
+    for (observation, entity, kind), row in changed.added.items():
+        added[row.workspace_id, entity, kind].append((observation, row))
+    grown = {
+        key: added[key] for key in tails if (key[0], key[1]) not in deleted and key not in anew
+    }
+    continued, intervals = continue_states(conn, tails, grown)
+    return Written(_fold(conn, sorted(keys - continued)) + intervals, ended)
+
+
+def _with_ends(
+    conn: Connection, touched: set[StateKey]
+) -> tuple[set[StateKey], frozenset[tuple[int, str]]]:
+    """Beside the states themselves all others of those things whose existence is a question."""
+    if not touched:
+        return touched, frozenset()
+    things = sorted({(workspace, key) for workspace, key, _ in touched})
+    asked = sorted(
+        {(workspace, key) for workspace, key, kind in touched if kind == existence.STATE_TYPE}
+    )
+    rows = conn.execute(
+        """
+        WITH ended AS (
+          SELECT DISTINCT s.workspace_id, s.entity_key
+          FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, entity_key)
+          JOIN lightfast.state_changes s USING (workspace_id, entity_key)
+          WHERE s.state_type = %s AND s.at > '-infinity'
+          UNION
+          SELECT * FROM unnest(%s::bigint[], %s::text[])
+        )
+        SELECT DISTINCT e.workspace_id, e.entity_key, s.state_type
+        FROM ended e LEFT JOIN lightfast.state_changes s
+          ON s.workspace_id = e.workspace_id AND s.entity_key = e.entity_key AND s.at > '-infinity'
+        """,
+        (
+            [workspace for workspace, _ in things],
+            [key for _, key in things],
+            existence.STATE_TYPE,
+            [workspace for workspace, _ in asked],
+            [key for _, key in asked],
+        ),
+    ).fetchall()
+    others = {(row[0], row[1], row[2]) for row in rows if row[2] is not None}
+    return touched | others, frozenset((row[0], row[1]) for row in rows)
+
+
+def _load(conn: Connection, observations: Sequence[int]) -> dict[ChangeKey, Change]:
+    if not observations:
+        return {}
+    rows = conn.execute(
+        """
+        SELECT observation_id, entity_key, state_type, workspace_id, state_value, state_metadata, at, rank,
+               reason, recorded_at
+        FROM lightfast.state_changes WHERE observation_id = ANY(%s)
+        """,
+        (list(observations),),
+    )
+    return {
+        (row[0], row[1], row[2]): Change(row[3], row[4], _json.encode(row[5]).decode(), *row[6:])
+        for row in rows
+    }
+
+
+def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
+    """Folds these states anew from all changes that are stated of them; returns how many intervals differ."""
+    if not keys:
+        return 0
+    columns = [list(column) for column in zip(*keys, strict=True)]
+    rows = conn.execute(
+        """
+        SELECT s.workspace_id, s.entity_key, s.state_type, s.state_value, s.at, s.rank, o.source_id,
+               s.recorded_at, s.reason, s.state_metadata, s.observation_id, o.actor_identity_id
+        FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, entity_key, state_type)
+        JOIN lightfast.state_changes s USING (workspace_id, entity_key, state_type)
+        JOIN lightfast.observations o ON o.id = s.observation_id
+        WHERE s.at > '-infinity'
+        ORDER BY 1, 2, 3
+        """,
+        columns,
+    ).fetchall()
+    intervals = []
+    for (workspace, entity), group in groupby(rows, key=itemgetter(0, 1)):
+        by_type = {
+            state_type: [states.Fact(*row[3:]) for row in stated]
+            for state_type, stated in groupby(group, key=itemgetter(2))
+        }
+        for state_type, one in _histories(by_type):
+            intervals.append(
+                (
+                    workspace,
+                    category_of(entity),
+                    entity,
+                    state_type,
+                    one.value,
+                    _json.encode(serving.without_basis(one.fact.metadata)).decode(),
+                    one.valid_from,
+                    one.valid_to,
+                    one.is_current,
+                    one.recorded_at,
+                    one.superseded_at,
+                    one.fact.identity_id,
+                    one.fact.reason,
+                    one.fact.observation_id,
+                )
+            )
+    return replace_intervals(conn, keys, intervals)
+
+
+def _histories(
+    by_type: Mapping[str, Sequence[states.Fact]],
+) -> Iterator[tuple[str, states.Interval]]:
+    """The intervals of one thing's states; where it is deleted they end."""
+    stated = by_type.get(existence.STATE_TYPE, ())
+    gone = existence.deletions(stated, by_type.get("status", ())) if stated else []
+    deleting = existence.deleting_ids(stated)
+    for state_type, facts in by_type.items():
+        if state_type == existence.STATE_TYPE:
+            found = gone
+        elif gone:
+            own = {fact.value for fact in facts if fact.source_id in deleting}
+            found = existence.ended(_history(state_type, facts), gone, own)
+        else:
+            found = _history(state_type, facts)
+        for one in found:
+            yield state_type, one
+
+
+def _history(state_type: str, facts: Sequence[states.Fact]) -> list[states.Interval]:
+    if state_type == latest_release.STATE_TYPE:
+        return latest_release.history(facts)
+    is_of_what_serves = state_type.partition(":")[0] == serving.STATE_TYPE
+    return serving.history(facts) if is_of_what_serves else states.history(facts)
+
+
+def name_states(conn: Connection, entities: Sequence[tuple[int, str]]) -> None:
+    """Gives the states of these entities (workspace, key) the entity's name as it is now.
+
+    All states of an entity bear one name, so any of them says whether the others are right.
+    """
+    if entities:
+        wanted = sorted(set(entities))
+        conn.execute(
+            """
+            WITH renamed AS MATERIALIZED (
+              SELECT e.workspace_id, e.key, e.value
+              FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, key)
+              JOIN lightfast.entities e USING (workspace_id, key)
+              CROSS JOIN LATERAL (
+                SELECT t.entity_name FROM lightfast.temporal_states t
+                WHERE t.workspace_id = e.workspace_id AND t.entity_id = e.key LIMIT 1
+              ) t
+              WHERE t.entity_name IS DISTINCT FROM e.value
+            )
+            UPDATE lightfast.temporal_states t SET entity_name = r.value
+            FROM renamed r
+            WHERE t.workspace_id = r.workspace_id AND t.entity_id = r.key
+              AND t.entity_name IS DISTINCT FROM r.value
+            """,
+            [list(column) for column in zip(*wanted, strict=True)],
+        )

@@ -1,0 +1,1 @@
+"""The processes of `up` and `demo`: started, watched, started again, ended."""

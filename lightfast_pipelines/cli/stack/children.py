@@ -1,0 +1,362 @@
+"""Child processes of `up` and `demo`: started, started again, and ended with everything they started.
+
+Knows processes and log files only; which processes these are stands in `stack.py`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from lightfast_pipelines.cli.console import say
+from lightfast_pipelines.cli.root import Failure
+from lightfast_pipelines.cli.stack import warden
+from lightfast_pipelines.embedded_postgres.private_folders import make_private
+
+GRACE_SECONDS = warden.GRACE_SECONDS
+# A child is started again at once, and where it dies again before it ran for STEADY_SECONDS after a
+# pause that doubles. Five deaths within a minute mean that it cannot run at all; one that dies more
+# slowly gets some work done in between and is tried for ever.
+MOST_DEATHS = 5
+DEATHS_WITHIN_SECONDS = 60.0
+STEADY_SECONDS = 600.0
+LONGEST_PAUSE_SECONDS = 300.0
+# Of one that is vital: what it does not take meanwhile comes again late or never.
+VITAL_LONGEST_PAUSE_SECONDS = 30.0
+LOG_BYTES = 5 * 1024 * 1024
+KEPT_LOGS = 3
+TAIL_LINES = 12
+_POLL_SECONDS = 0.2
+_PR_SET_PDEATHSIG = 1
+
+
+class Stop:
+    """Whether the user, or a service manager, has asked to end (Ctrl-C, SIGTERM, SIGHUP)."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.asked_by: str | None = None
+        """Name of the signal that asked."""
+
+    def ask(self, name: str) -> None:
+        self.asked_by = name
+        self._event.set()
+
+    def is_asked(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleeps, but no longer than until the end is asked for; returns whether it is."""
+        return self._event.wait(seconds)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """Handlers for the signals that end a program.
+
+    They also matter to the children: a signal that this process ignores (a shell starts `&` jobs
+    with SIGINT ignored) would stay ignored in them, and Dagster then ignores SIGTERM too; one that
+    has a handler is back at its default in a new program.
+    """
+    stop = Stop()
+    names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {
+        name: signal.signal(name, lambda number, _: stop.ask(signal.Signals(number).name))
+        for name in names
+    }
+    try:
+        yield stop
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+@dataclass(slots=True)
+class Child:
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    start: Callable[[], subprocess.Popen[bytes]]
+    works: Callable[[subprocess.Popen[bytes]], bool] | None
+    """Whether it still does what it is for; one that runs without its heart is as good as dead."""
+    is_vital: bool
+    """Tried again for ever, however often it dies."""
+    before_restart: Callable[[], None] | None
+    deaths: deque[float] = field(default_factory=deque)
+    """When it died, within the last minute."""
+    deaths_in_a_row: int = 0
+    """How often it died since it last ran for STEADY_SECONDS."""
+    deaths_in_all: int = 0
+    died_last: datetime | None = None
+    alive_since: float | None = None
+    """Since when it was seen alive, by the clock of `mend`."""
+    again_at: float | None = None
+    """When it is started again, while it is dead."""
+    is_given_up: bool = False
+
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def epitaph(self) -> str:
+        """How it ended and the end of its log: what a person needs to see."""
+        code = self.process.poll()
+        if code is None:
+            how = (
+                "runs and does not work any more (it answers nobody, is suspended, or has lost a process "
+                "that it cannot do without), and is ended"
+            )
+        elif code < 0:
+            how = f"was killed by signal {-code}"
+        else:
+            how = f"ended with exit code {code}"
+        return f"{self.name} {how}; the end of {self.log}:\n{self.tail()}"
+
+    def tail(self) -> str:
+        lines = (
+            self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+            if self.log.exists()
+            else []
+        )
+        return "\n".join(f"  {line}" for line in lines) or "  (empty)"
+
+
+class Children:
+    """The processes of one `up`. Each has a process group of its own: Ctrl-C reaches us alone."""
+
+    def __init__(
+        self, logs: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._logs = logs
+        self._clock = clock
+        self._running: list[Child] = []
+        self._mark = secrets.token_hex(8)
+        self._warden: subprocess.Popen[bytes] | None = None
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        folder: Path,
+        works: Callable[[subprocess.Popen[bytes]], bool] | None = None,
+        is_vital: bool = False,
+        before_restart: Callable[[], None] | None = None,
+    ) -> Child:
+        make_private(self._logs)
+        self._keep_warden()
+        log = self._logs / f"{name}.log"
+        log.write_bytes(b"")
+        marked = {**environment, warden.MARK: f"{self._mark}/{name}"}
+
+        def start() -> subprocess.Popen[bytes]:
+            # Appending, so that a child goes on at the beginning of a file that was emptied.
+            with log.open("ab") as output:
+                return _start(command, marked, folder, output)
+
+        child = Child(name, start(), log, start, works, is_vital, before_restart)
+        self._running.append(child)
+        return child
+
+    def dead(self) -> Child | None:
+        """A child that ended by itself, if any did."""
+        return next((child for child in self._running if not child.is_alive()), None)
+
+    def mend(self, now: float | None = None) -> None:
+        """Starts again what died, later each time, and says so; gives up what dies again and again.
+
+        `now` is a time of a clock that only goes forward. To be called from the main thread: Linux
+        ends a child with the thread that started it.
+        """
+        now = time.monotonic() if now is None else now
+        self._keep_warden()
+        for child in self._running:
+            if child.is_given_up:
+                continue
+            if child.again_at is None:
+                if child.alive_since is None:
+                    child.alive_since = now
+                if child.is_alive() and (child.works is None or child.works(child.process)):
+                    continue
+                self._bury(child, now)
+            if child.again_at is not None and now >= child.again_at:
+                child.process = child.start()
+                child.again_at, child.alive_since = None, now
+                say(f"{child.name} is started again")
+
+    def _bury(self, child: Child, now: float) -> None:
+        """What a dead child left is ended, and whether and when it is started again is decided."""
+        epitaph = child.epitaph()
+        warden.end(warden.of_stack(f"{self._mark}/{child.name}"))
+        child.process.wait()
+        child.deaths.append(now)
+        while now - child.deaths[0] > DEATHS_WITHIN_SECONDS:
+            child.deaths.popleft()
+        ran = 0.0 if child.alive_since is None else now - child.alive_since
+        child.deaths_in_a_row = 1 if ran >= STEADY_SECONDS else child.deaths_in_a_row + 1
+        child.deaths_in_all += 1
+        child.died_last = self._clock()
+        if child.before_restart is not None:
+            child.before_restart()
+        count = len(child.deaths)
+        if child.is_vital or count < MOST_DEATHS:
+            pause = _pause(child)
+            child.again_at = now + pause
+            say(epitaph)
+            if child.deaths_in_a_row > 1:
+                say(
+                    f"{child.name} ended {child.deaths_in_a_row} times in a row, and did not run for "
+                    f"{STEADY_SECONDS / 60:.0f} minutes in between: it is started again in {pause:.0f} s"
+                )
+        else:
+            child.is_given_up = True
+            say(
+                f"{epitaph}\n{child.name} ended {count} times within {DEATHS_WITHIN_SECONDS:.0f} s and is "
+                "not started again. Deliveries are still received, and wait. Mend what its log names, "
+                "then end `lightfast up` with Ctrl-C and start it again; `lightfast process` works off "
+                "what waits meanwhile"
+            )
+
+    def states(self) -> dict[str, str]:
+        """What each child does right now: runs, is being started again, or is given up."""
+        return {
+            child.name: "given up"
+            if child.is_given_up
+            else "running"
+            if child.again_at is None and child.is_alive()
+            else "restarting"
+            for child in self._running
+        }
+
+    def deaths(self) -> dict[str, str]:
+        """Of each child that died, however long ago: how often, when last, and what follows."""
+        return {child.name: _deaths(child) for child in self._running if child.died_last}
+
+    def pid_of(self, name: str) -> int:
+        return self._named(name).process.pid
+
+    def join(self, name: str) -> None:
+        """Returns when the child of this name has ended."""
+        self._named(name).process.wait()
+
+    def _named(self, name: str) -> Child:
+        return next(child for child in self._running if child.name == name)
+
+    def rotate_logs(self, max_bytes: int = LOG_BYTES) -> None:
+        """Moves what a log over `max_bytes` holds to NAME.log.1, that to .2, and so on to .3.
+
+        Children keep their file open, so it is copied and emptied, as logrotate's `copytruncate` does.
+        """
+        for child in self._running:
+            if child.log.stat().st_size <= max_bytes:
+                continue
+            older = [Path(f"{child.log}.{number}") for number in range(1, KEPT_LOGS + 1)]
+            for newer, oldest in reversed(list(itertools.pairwise(older))):
+                if newer.exists():
+                    newer.replace(oldest)
+            shutil.copyfile(child.log, older[0])
+            os.truncate(child.log, 0)
+
+    def wait_until(
+        self,
+        what: str,
+        ready: Callable[[], bool],
+        *,
+        stop: Stop,
+        timeout: float,
+        mending: bool = False,
+    ) -> None:
+        """Until `ready()`; fails after `timeout` seconds, and when a child dies that is not mended."""
+        deadline = time.monotonic() + timeout
+        while not ready():
+            self.rotate_logs()
+            if mending:
+                self.mend()
+            dead = self.dead()
+            if dead is not None and (not mending or dead.is_given_up):
+                raise Failure(dead.epitaph())
+            if time.monotonic() > deadline:
+                raise Failure(f"{what} was not ready after {timeout:.0f} s; logs: {self._logs}")
+            if stop.wait(_POLL_SECONDS):
+                return
+
+    def end(self) -> None:
+        """Ends all of them with everything they started; returns when nothing is left."""
+        warden.end(warden.of_stack(self._mark), GRACE_SECONDS)
+        for child in self._running:
+            child.process.wait()
+        self._running.clear()
+        if self._warden is not None:
+            assert self._warden.stdin is not None
+            self._warden.stdin.close()
+            self._warden.wait()
+            self._warden = None
+
+    def _keep_warden(self) -> None:
+        """It ends the rest should we be killed; killed itself, it is replaced."""
+        if self._warden is not None and self._warden.poll() is None:
+            return
+        if self._warden is not None and self._warden.stdin is not None:
+            self._warden.stdin.close()
+        self._warden = subprocess.Popen(
+            # -P: its folder holds modules named as some of the standard library's.
+            [sys.executable, "-P", warden.__file__, self._mark],
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+def _pause(child: Child) -> float:
+    """Seconds until it is started again: 0, 1, 2, 4 and so on."""
+    longest = VITAL_LONGEST_PAUSE_SECONDS if child.is_vital else LONGEST_PAUSE_SECONDS
+    if child.deaths_in_a_row == 1:
+        return 0.0
+    return min(2.0 ** min(child.deaths_in_a_row - 2, 16), longest)
+
+
+def _deaths(child: Child) -> str:
+    assert child.died_last is not None
+    row = f", {child.deaths_in_a_row} of them in a row" if child.deaths_in_a_row > 1 else ""
+    text = f"{child.deaths_in_all}{row}; last at {child.died_last:%Y-%m-%d %H:%M:%S} UTC"
+    if child.is_given_up:
+        return f"{text}, and not started again"
+    return f"{text}, started again after {_pause(child):.0f} s; see {child.log}"
+
+
+def _start(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, output: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        list(command),
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread only here
+    )
+
+
+def _end_with_parent() -> None:
+    """Asks Linux for SIGTERM should the parent be killed with -9, which runs no clean-up of ours."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

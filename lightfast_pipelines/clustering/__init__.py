@@ -1,0 +1,1 @@
+"""Threads and clusters: assigned at once, decided by consolidation, summarized. No Dagster."""

@@ -1,0 +1,166 @@
+"""Decides anew, for every workspace that changed, who is who and which observations belong together.
+
+Sets in, differences out: what a daily run assigned provisionally is no input, so the result does
+not depend on the order in which things arrived.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import LiteralString
+
+from lightfast_pipelines.clustering.membership import Written, replace_clusters
+from lightfast_pipelines.clustering.similarity import VectorMeaning, load_vectors
+from lightfast_pipelines.clustering.workspace_facts import read_happenings, read_links
+from lightfast_pipelines.domain.clusters import RULE_VERSION
+from lightfast_pipelines.domain.consolidation import decide, find_threads
+from lightfast_pipelines.embedding.embedder import EmbeddingModel
+from lightfast_pipelines.inbox.isolation import ByWorkspace
+from lightfast_pipelines.people.organisations import decide_people
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.locks import hold_clusters
+from lightfast_pipelines.store.stage_failures import workspace_given_up
+
+# Clusters that the page of a run shows.
+_SHOWN = 10
+
+
+@dataclass(slots=True)
+class ConsolidationReport:
+    """Counts over the workspaces decided; `moved` observations got another cluster or thread, and
+    `failures` are attempts that failed."""
+
+    workspaces: int = 0
+    identities: int = 0
+    actors: int = 0
+    observations: int = 0
+    clusters: int = 0
+    moved: int = 0
+    created: int = 0
+    removed: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    preview: list[dict[str, object]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What was decided of one workspace."""
+
+    observations: int
+    clusters: int
+    written: Written
+    preview: list[dict[str, object]]
+
+
+_DUE: LiteralString = f"""
+SELECT w.id, w.org_id, w.slug
+FROM lightfast.consolidation_marks k JOIN lightfast.workspaces w ON w.id = k.workspace_id
+WHERE w.org_id <> ALL(%(undecided)s) AND (%(force)s OR (
+  (k.changes <> k.consolidated OR k.rule_version < %(version)s)
+  AND NOT {workspace_given_up("consolidation", "w.id", "%(version)s::text")}))
+-- Whose work is short first: one that takes longer than a run may would hold up all that come later.
+ORDER BY k.changes - k.consolidated, w.org_id, w.slug
+"""
+
+
+def consolidate(
+    conn: Connection,
+    model: EmbeddingModel,
+    *,
+    now: datetime,
+    progress: Callable[[int], None] | None = None,
+    force: bool = False,
+) -> ConsolidationReport:
+    """Actors, then clusters of each workspace that is due (all with `force`), each its own transaction.
+
+    `model` is the one whose vectors say what is alike. The caller holds the job's lock;
+    `progress` gets the number of observations of each workspace. Where it is undecided who is who,
+    clusters wait for it until that is given up.
+    """
+    began = time.monotonic()
+    report = ConsolidationReport()
+    people = decide_people(conn, now=now, force=force)
+    report.identities = sum(decided.identities for decided in people.decided)
+    report.actors = sum(decided.actors for decided in people.decided)
+    # Asked only now: a merge of people makes every workspace due in which they wrote.
+    due = conn.execute(
+        _DUE,
+        {"force": force, "version": RULE_VERSION, "undecided": list(people.undecided)},
+    ).fetchall()
+    conn.commit()
+    decisions: dict[int, _Decided] = {}
+    apart = ByWorkspace(conn, "consolidation", str(RULE_VERSION))
+    for workspace_id, org_id, slug in due:
+
+        def decide_one(
+            workspace_id: int = workspace_id, org_id: str = org_id, slug: str = slug
+        ) -> None:
+            decided = _consolidate(conn, workspace_id, org_id, slug, now, model)
+            decisions.setdefault(workspace_id, decided)
+
+        if apart.run(workspace_id, decide_one) and progress is not None:
+            progress(decisions[workspace_id].observations)
+    undecided = set(apart.finish())
+    for workspace_id, *_ in due:
+        if workspace_id not in undecided:
+            _add(report, decisions[workspace_id])
+    report.failures = people.failures + apart.failures
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _add(report: ConsolidationReport, decided: _Decided) -> None:
+    report.workspaces += 1
+    report.observations += decided.observations
+    report.clusters += decided.clusters
+    report.moved += decided.written.members
+    report.created += decided.written.created
+    report.removed += decided.written.removed
+    report.preview += decided.preview[: _SHOWN - len(report.preview)]
+
+
+def _consolidate(
+    conn: Connection,
+    workspace_id: int,
+    org_id: str,
+    slug: str,
+    now: datetime,
+    model: EmbeddingModel,
+) -> _Decided:
+    hold_clusters(conn, workspace_id)
+    # Read first: what capture adds from here on makes the workspace due again.
+    row = conn.execute(
+        "SELECT changes FROM lightfast.consolidation_marks WHERE workspace_id = %s", (workspace_id,)
+    ).fetchone()
+    material = read_happenings(conn, workspace_id)
+    threads = find_threads(material.happenings, read_links(conn, workspace_id))
+    meaning = VectorMeaning(
+        load_vectors(conn, workspace_id, model.name, material.ids, model.dimensions),
+        [happening.at for happening in material.happenings],
+        threads.unit_of,
+        len(threads.units),
+    )
+    clusters = decide(org_id, slug, material.happenings, threads, meaning)
+    written = replace_clusters(conn, workspace_id, material, threads.keys, clusters, now)
+    conn.execute(
+        """
+        UPDATE lightfast.consolidation_marks SET consolidated = %s, rule_version = %s
+        WHERE workspace_id = %s
+        """,
+        (row[0] if row else 0, RULE_VERSION, workspace_id),
+    )
+    largest = sorted(clusters, key=lambda cluster: (-len(cluster.members), cluster.id))
+    preview: list[dict[str, object]] = [
+        {
+            "label": cluster.label,
+            "keywords": ", ".join(cluster.keywords),
+            "workspace": slug,
+            "observations": len(cluster.members),
+        }
+        for cluster in largest[:_SHOWN]
+    ]
+    return _Decided(len(material.ids), len(clusters), written, preview)

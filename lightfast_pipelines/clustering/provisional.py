@@ -1,0 +1,334 @@
+"""Gives new observations a provisional cluster at once; consolidation decides later, without looking here.
+
+An observation joins the cluster that its thread already has, else that of the nearest observation
+of the same author on the same files within a day, else its thread becomes a cluster of its own.
+Workspaces take turns, so that none waits for all of another's.
+Everything is asked of the tables, so a run killed anywhere loses nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import date
+from typing import LiteralString
+
+from lightfast_pipelines.clustering.membership import cluster_row, upsert_clusters, write_members
+from lightfast_pipelines.clustering.nearby import nearest_clusters
+from lightfast_pipelines.clustering.workspace_facts import Material, read_happenings
+from lightfast_pipelines.domain.clusters import RULE_VERSION
+from lightfast_pipelines.domain.consolidation import describe
+from lightfast_pipelines.domain.labels import Labeller
+from lightfast_pipelines.domain.threads import STRONG, Link, thread_keys, thread_of
+from lightfast_pipelines.inbox.isolation import Apart, Stage
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.locks import hold_clusters, try_hold_clusters
+from lightfast_pipelines.store.stage_failures import observation_given_up
+from lightfast_pipelines.store.stage_pages import DAY, Page, WaitingPages
+from lightfast_pipelines.store.time_limit import TimeLimit
+
+_TIME_LIMIT = TimeLimit()
+
+BATCH_OBSERVATIONS = 5_000
+
+_RULES = str(RULE_VERSION)
+_GIVEN_UP: LiteralString = observation_given_up("clusters", "%(rules)s")
+
+# Of these a partial index knows: what is a member of no cluster.
+_WAITS: LiteralString = f"o.cluster_id IS NULL AND NOT {_GIVEN_UP}"
+
+# What an older rule decided, which an index finds where there is any.
+_OF_OLDER_RULES: LiteralString = f"""
+SELECT o.id, o.workspace_id, d.day
+FROM lightfast.cluster_members m JOIN lightfast.observations o ON o.id = m.observation_id
+LEFT JOIN {DAY} ON true
+WHERE m.rule_version < %(version)s AND o.id > %(after)s AND NOT {_GIVEN_UP}
+  AND (%(days)s::date[] IS NULL OR d.day = ANY(%(days)s::date[]))
+ORDER BY o.id LIMIT %(limit)s
+"""
+
+# Observations to which these rules gave a cluster.
+_WITNESSES: LiteralString = """
+SELECT observation_id FROM lightfast.cluster_members WHERE rule_version = %s LIMIT %s
+"""
+
+# Strong edges one and two steps around the subjects: a pull request's other commits are two away.
+_LINKS = """
+WITH start AS (
+  SELECT id FROM lightfast.entities WHERE workspace_id = %(workspace)s AND key = ANY(%(keys)s)
+), near AS (
+  SELECT r.subject_id AS a, r.object_id AS b FROM lightfast.relationships r JOIN start s
+    ON s.id = r.subject_id WHERE r.type = ANY(%(types)s)
+  UNION
+  SELECT r.subject_id, r.object_id FROM lightfast.relationships r JOIN start s
+    ON s.id = r.object_id WHERE r.type = ANY(%(types)s)
+), reached AS (
+  SELECT a AS id FROM near UNION SELECT b FROM near
+)
+SELECT s.key, r.type, t.key
+FROM (
+  SELECT r.subject_id, r.type, r.object_id
+  FROM lightfast.relationships r JOIN reached ON reached.id = r.subject_id
+  WHERE r.type = ANY(%(types)s)
+  UNION
+  SELECT r.subject_id, r.type, r.object_id
+  FROM lightfast.relationships r JOIN reached ON reached.id = r.object_id
+  WHERE r.type = ANY(%(types)s)
+) r
+JOIN lightfast.entities s ON s.id = r.subject_id
+JOIN lightfast.entities t ON t.id = r.object_id
+WHERE s.workspace_id = %(workspace)s
+"""
+
+_CLUSTERS_OF_THINGS = """
+SELECT o.subject_key, m.cluster_id, count(*)
+FROM lightfast.observations o JOIN lightfast.cluster_members m ON m.observation_id = o.id
+WHERE o.workspace_id = %(workspace)s AND o.subject_key = ANY(%(keys)s)
+  AND m.rule_version >= %(version)s
+GROUP BY 1, 2
+"""
+
+_RECOUNT = """
+UPDATE lightfast.clusters c
+SET observation_count = n.observations, first_observation_at = n.first, last_observation_at = n.last
+FROM (
+  SELECT m.cluster_id, count(*)::integer AS observations,
+         min(o.occurred_at) AS first, max(o.occurred_at) AS last
+  FROM lightfast.cluster_members m JOIN lightfast.observations o ON o.id = m.observation_id
+  WHERE m.cluster_id = ANY(%s) GROUP BY 1
+) n
+WHERE c.id = n.cluster_id
+"""
+
+
+@dataclass(slots=True)
+class ClusterReport:
+    """`clusters` are new ones, `joined` the observations that went to one there was, `failures` the
+    attempts that failed.
+
+    `days`: partition day -> observations.
+    """
+
+    observations: int = 0
+    clusters: int = 0
+    joined: int = 0
+    failures: int = 0
+    days: dict[date, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def assign_provisional(
+    conn: Connection,
+    *,
+    days: Sequence[date] | None = None,
+    max_rows: int,
+    progress: Callable[[int], None] | None = None,
+    between: Callable[[], None] = lambda: None,
+    time_limit: TimeLimit = _TIME_LIMIT,
+) -> ClusterReport:
+    """Assigns at most `max_rows` pending observations (of these partition days), a batch a transaction.
+
+    The caller holds the job's lock; `between` is called after each batch but the last.
+    """
+    began = time.monotonic()
+    report = ClusterReport()
+    pages = _Pages(days)
+
+    def try_out(observation: int) -> None:
+        row = conn.execute(
+            "SELECT workspace_id FROM lightfast.observations WHERE id = %s", (observation,)
+        ).fetchone()
+        if row is not None:
+            _assign(conn, row[0], [observation])
+
+    def witnesses(limit: int) -> list[int]:
+        return [row[0] for row in conn.execute(_WITNESSES, (RULE_VERSION, limit))]
+
+    apart = Apart(conn, Stage("clusters", _RULES, witnesses, try_out), time_limit)
+    while report.observations < max_rows:
+        if report.observations:
+            between()
+        page = pages.next(conn, min(BATCH_OBSERVATIONS, max_rows - report.observations))
+        if not page:
+            break
+        workspace_of = {observation: workspace for observation, workspace, _ in page}
+
+        def assign(ids: Sequence[int], workspace_of: dict[int, int] = workspace_of) -> None:
+            _assign_all(conn, ids, workspace_of, report)
+
+        # The page's workspaces are held by the transaction that read it, so they share one.
+        done = set(apart.run(list(workspace_of), assign))
+        report.observations += len(done)
+        for observation, _, day in page:
+            if day is not None and observation in done:
+                report.days[day] = report.days.get(day, 0) + 1
+        if progress is not None:
+            progress(len(done))
+    conn.commit()
+    report.observations += len(apart.finish())
+    report.failures = apart.failures
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _waiting_pages() -> WaitingPages:
+    return WaitingPages(waits=_WAITS, parameters={"rules": _RULES})
+
+
+class _Pages:
+    """First what is in no cluster, then what older rules decided: (observation, workspace, day).
+
+    Of workspaces that nobody else is deciding about at the moment; of the others at the end, when
+    the page waits for who does.
+    """
+
+    def __init__(self, days: Sequence[date] | None) -> None:
+        self._days = days
+        self._after = 0
+        self._waiting: WaitingPages | None = _waiting_pages()
+        self._is_patient = False
+        self._left = False
+
+    def next(self, conn: Connection, limit: int) -> Page:
+        while self._waiting is not None:
+            page = self._waiting.next(conn, self._days, limit)
+            free = self._held(conn, {row[1] for row in page})
+            if page and not free:
+                continue
+            if page:
+                return [row for row in page if row[1] in free]
+            # Once more for those that were left, this time waiting for whoever holds them.
+            self._waiting = _waiting_pages() if self._left else None
+            self._is_patient, self._left = True, False
+        return self._of_older_rules(conn, limit)
+
+    def _held(self, conn: Connection, workspaces: Set[int]) -> set[int]:
+        """Those of these workspaces whose clusters are this transaction's to write from now on."""
+        if self._is_patient:
+            for workspace in sorted(workspaces):
+                hold_clusters(conn, workspace)
+            return set(workspaces)
+        held = {one for one in sorted(workspaces) if try_hold_clusters(conn, one)}
+        if self._waiting is not None and held != workspaces:
+            self._waiting.leave(workspaces - held)
+            self._left = True
+        return held
+
+    def _of_older_rules(self, conn: Connection, limit: int) -> Page:
+        [(oldest,)] = conn.execute(
+            "SELECT min(rule_version) FROM lightfast.cluster_members"
+        ).fetchall()
+        if oldest is None or oldest >= RULE_VERSION:
+            return []
+        page = conn.execute(
+            _OF_OLDER_RULES,
+            {
+                "after": self._after,
+                "version": RULE_VERSION,
+                "rules": _RULES,
+                "days": None if self._days is None else list(self._days),
+                "limit": limit,
+            },
+        ).fetchall()
+        if page:
+            self._after = page[-1][0]
+            self._is_patient = True
+            self._held(conn, {row[1] for row in page})
+        return page
+
+
+def _assign_all(
+    conn: Connection, ids: Sequence[int], workspace_of: dict[int, int], report: ClusterReport
+) -> None:
+    by_workspace: dict[int, list[int]] = defaultdict(list)
+    for observation in ids:
+        by_workspace[workspace_of[observation]].append(observation)
+    clusters = joined = 0
+    for workspace, observations in sorted(by_workspace.items()):
+        fresh, others = _assign(conn, workspace, observations)
+        clusters += fresh
+        joined += others
+    # Counted at the end: what fails is done again in halves.
+    report.clusters += clusters
+    report.joined += joined
+
+
+def _assign(conn: Connection, workspace_id: int, ids: Sequence[int]) -> tuple[int, int]:
+    """(new clusters, observations that joined one there was)."""
+    hold_clusters(conn, workspace_id)
+    material = read_happenings(conn, workspace_id, ids)
+    subjects = sorted({happening.subject_key for happening in material.happenings})
+    parameters = {"workspace": workspace_id, "keys": subjects, "types": sorted(STRONG)}
+    threads = thread_keys(subjects, [Link(*row) for row in conn.execute(_LINKS, parameters)])
+    groups: dict[str, list[int]] = defaultdict(list)
+    for position, happening in enumerate(material.happenings):
+        thread = thread_of(happening.subject_key, happening.source_id, threads)
+        groups[thread].append(position)
+    cluster_of = _existing(conn, workspace_id, material, threads, groups)
+    fresh = [thread for thread in groups if thread not in cluster_of]
+    labeller = Labeller(happening.title for happening in material.happenings)
+    org_id, slug, latest = _workspace(conn, workspace_id)
+    rows = []
+    for thread in fresh:
+        cluster = describe(org_id, slug, material.happenings, groups[thread], labeller, latest)
+        cluster_of[thread] = cluster.id
+        rows.append(cluster_row(workspace_id, cluster, provisional=True))
+    # An id may be there already: the same smallest member, clustered by an older rule.
+    upsert_clusters(conn, rows)
+    write_members(
+        conn,
+        workspace_id,
+        (
+            (material.ids[position], cluster_of[thread], thread)
+            for thread, positions in groups.items()
+            for position in positions
+        ),
+        provisional=True,
+    )
+    conn.execute(_RECOUNT, (sorted({cluster_of[thread] for thread in groups}),))
+    return len(fresh), len(ids) - sum(len(groups[thread]) for thread in fresh)
+
+
+def _existing(
+    conn: Connection,
+    workspace_id: int,
+    material: Material,
+    threads: dict[str, str],
+    groups: dict[str, list[int]],
+) -> dict[str, str]:
+    """The cluster that each thread goes to, where there is one: its own, else the nearest."""
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
+    rows = conn.execute(
+        _CLUSTERS_OF_THINGS,
+        {"workspace": workspace_id, "keys": sorted(threads), "version": RULE_VERSION},
+    )
+    for key, cluster, count in rows:
+        # Empty for a standing thing (a branch): what else happened to it is no kin.
+        if thread_of(key, "", threads):
+            votes[threads[key]][cluster] += count
+    found = {
+        thread: min(votes[thread], key=lambda cluster: (-votes[thread][cluster], cluster))
+        for thread in groups
+        if votes.get(thread)
+    }
+    first = {material.ids[groups[thread][0]]: thread for thread in groups if thread not in found}
+    nearest = nearest_clusters(conn, workspace_id, first)
+    found.update((first[observation], cluster) for observation, cluster in nearest.items())
+    return found
+
+
+def _workspace(conn: Connection, workspace_id: int) -> tuple[str, str, float]:
+    """(organisation, slug, seconds of its latest observation)."""
+    row = conn.execute(
+        """
+        SELECT w.org_id, w.slug, (
+          SELECT extract(epoch FROM max(o.occurred_at))::float8 FROM lightfast.observations o
+          WHERE o.workspace_id = w.id
+        ) FROM lightfast.workspaces w WHERE w.id = %s
+        """,
+        (workspace_id,),
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1], row[2] or 0.0

@@ -1,0 +1,125 @@
+"""What the units of a workspace mean: cosines of their mean vectors, and which are nearest.
+
+numpy stands here, so that the rules in `domain/` need none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from lightfast_pipelines.domain.affinity import WINDOW_SECONDS
+from lightfast_pipelines.store.database import Connection
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# A unit's nearest in meaning are looked at if they are at least this alike.
+_NEIGHBOURS = 3
+_ALIKE = 0.5
+# Rows of a block, and how many observations before it a block looks back at: 16 MiB of cosines.
+_BLOCK = 512
+_BACK = 8_192
+
+
+class VectorMeaning:
+    """Fills `domain.affinity.Meaning` from the vectors of observations.
+
+    `vectors` is (observations, dimensions) in order of time, zeros where there is none; `times` are
+    seconds, `unit_of` the unit of each observation.
+    """
+
+    def __init__(
+        self,
+        vectors: NDArray[np.float16],
+        times: Sequence[float],
+        unit_of: Sequence[int],
+        units: int,
+    ) -> None:
+        import numpy as np
+
+        self._vectors = vectors
+        self._times = np.asarray(times, np.float64)
+        self._unit_of = np.asarray(unit_of, np.int64)
+        self._means = np.zeros((units, vectors.shape[1]), np.float32)
+        order = np.argsort(self._unit_of, kind="stable")
+        for start in range(0, len(order), _BLOCK):
+            rows = order[start : start + _BLOCK]
+            # Added in the observations' order, so the last digits depend on the set alone.
+            np.add.at(self._means, self._unit_of[rows], vectors[rows].astype(np.float32))
+        lengths = np.linalg.norm(self._means, axis=1, keepdims=True)
+        self._means /= np.where(lengths > 0, lengths, 1)
+
+    def cosines(self, pairs: Sequence[tuple[int, int]]) -> Sequence[float]:
+        import numpy as np
+
+        found: list[float] = []
+        for start in range(0, len(pairs), _BACK):
+            a, b = np.asarray(pairs[start : start + _BACK], np.int64).T
+            products = np.einsum("ij,ij->i", self._means[a], self._means[b])
+            found += products.astype(np.float64).round(6).tolist()
+        return found
+
+    def nearest(self) -> Iterator[tuple[int, int]]:
+        """Pairs of units with observations alike within the window; exact inside each block."""
+        import numpy as np
+
+        for start in range(0, len(self._times), _BLOCK):
+            stop = min(start + _BLOCK, len(self._times))
+            first = int(np.searchsorted(self._times, self._times[start] - WINDOW_SECONDS))
+            first = max(first, start - _BACK)
+            rows = self._vectors[start:stop].astype(np.float32)
+            alike = rows @ self._vectors[first:stop].astype(np.float32).T
+            # Only what lies before counts, within the window, and not the unit itself.
+            apart = self._times[start:stop, None] - self._times[None, first:stop]
+            later = np.arange(first, stop)[None, :] >= np.arange(start, stop)[:, None]
+            same = self._unit_of[start:stop, None] == self._unit_of[None, first:stop]
+            alike[later | same | (apart > WINDOW_SECONDS) | (alike < _ALIKE)] = -1
+            most = min(_NEIGHBOURS, alike.shape[1])
+            best = np.argpartition(-alike, most - 1, axis=1)[:, :most]
+            row, place = np.nonzero(np.take_along_axis(alike, best, 1) > 0)
+            ones = self._unit_of[start + row].tolist()
+            others = self._unit_of[first + best[row, place]].tolist()
+            yield from zip(ones, others, strict=True)
+
+
+def load_vectors(
+    conn: Connection, workspace_id: int, model: str, observation_ids: Sequence[int], dimensions: int
+) -> NDArray[np.float16]:
+    """(observations, dimensions) of the summary view, in the order of the ids; zeros where none is.
+
+    Read as pgvector's binary (see embedding/pgvector.py), a page at a time; float16 halves the memory
+    and costs a cosine less than 0.001.
+    """
+    import numpy as np
+
+    place = {observation: row for row, observation in enumerate(observation_ids)}
+    vectors = np.zeros((len(observation_ids), dimensions), np.float16)
+    with conn.cursor("lightfast_vectors", binary=True) as cursor:
+        cursor.itersize = 2_000
+        cursor.execute(
+            """
+            SELECT observation_id, vector FROM lightfast.observation_vectors
+            WHERE workspace_id = %s AND model = %s AND view = 'summary'
+            """,
+            (workspace_id, model),
+        )
+        for page in _pages(cursor, 2_000):
+            rows = [place.get(observation, -1) for observation, _ in page]
+            numbers = np.frombuffer(b"".join(data[4:] for _, data in page), ">f4")
+            block = numbers.reshape(len(page), dimensions).astype(np.float16)
+            known = np.asarray(rows) >= 0
+            vectors[np.asarray(rows)[known]] = block[known]
+    return vectors
+
+
+def _pages(rows: Iterable[tuple[int, bytes]], size: int) -> Iterator[list[tuple[int, bytes]]]:
+    page: list[tuple[int, bytes]] = []
+    for row in rows:
+        page.append(row)
+        if len(page) == size:
+            yield page
+            page = []
+    if page:
+        yield page

@@ -1,0 +1,257 @@
+"""Writes summaries of clusters that have none or whose members are no longer those it was written for.
+
+A workspace is looked at when its clusters have been decided anew. The rule is `domain/summaries.py`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from lightfast_pipelines.domain.summaries import (
+    FEWEST_MEMBERS,
+    RULE_VERSION,
+    Member,
+    Sentence,
+    is_outdated,
+    summarize,
+)
+from lightfast_pipelines.inbox.isolation import ByWorkspace
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.locks import hold_clusters
+from lightfast_pipelines.store.stage_failures import workspace_given_up
+
+# Clusters that the page of a run shows.
+_SHOWN = 10
+
+# Clusters whose members are in memory at once.
+_BATCH = 200
+
+
+@dataclass(slots=True)
+class SummaryReport:
+    """`clusters` are all of five members or more in the workspaces looked at, `written` those whose
+    summary is new, `removed` those of clusters too small for one by now, `failures` the attempts that
+    failed; `preview` holds ids and counts.
+    """
+
+    workspaces: int = 0
+    clusters: int = 0
+    written: int = 0
+    removed: int = 0
+    observations: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    preview: list[dict[str, object]] = field(default_factory=list)
+
+
+# Both rules count: clusters may be decided anew without anything having changed.
+_RULES = "k.rule_version || '/' || %(rules)s"
+
+_DUE = f"""
+SELECT k.workspace_id, k.consolidated, {_RULES}
+FROM lightfast.consolidation_marks k JOIN lightfast.workspaces w ON w.id = k.workspace_id
+WHERE %(force)s OR (
+  (k.summarized <> k.consolidated OR k.summary_rules <> {_RULES})
+  AND NOT {workspace_given_up("summaries", "w.id", "%(rules)s::text")})
+-- Whose work is short first: one that takes longer than a run may would hold up all that come later.
+ORDER BY k.consolidated - k.summarized, w.org_id, w.slug
+"""
+
+_CLUSTERS = """
+SELECT c.id, array_agg(o.external_id), c.summary_citations
+FROM lightfast.clusters c
+JOIN lightfast.cluster_members m ON m.cluster_id = c.id
+JOIN lightfast.observations o ON o.id = m.observation_id
+WHERE c.workspace_id = %s AND NOT o.is_deleted
+GROUP BY c.id HAVING count(*) >= %s
+ORDER BY c.id
+"""
+
+_MEMBERS = """
+SELECT m.cluster_id, c.keywords, o.external_id, o.subject_key, o.source_type,
+       extract(epoch FROM o.occurred_at)::float8, o.title, left(o.content, 4000),
+       coalesce(a.display_name, i.source_name, i.source_username),
+       coalesce(a.kind, i.kind, '') = 'bot'
+FROM lightfast.cluster_members m
+JOIN lightfast.clusters c ON c.id = m.cluster_id
+JOIN lightfast.observations o ON o.id = m.observation_id
+LEFT JOIN lightfast.actor_identities i ON i.id = coalesce(o.author_identity_id, o.actor_identity_id)
+LEFT JOIN lightfast.actors a ON a.id = i.actor_id
+WHERE m.cluster_id = ANY(%s) AND NOT o.is_deleted
+ORDER BY m.cluster_id
+"""
+
+
+def workspaces_due(conn: Connection) -> int:
+    """Workspaces whose clusters were decided since their summaries were looked at."""
+    return len(conn.execute(_DUE, {"force": False, "rules": RULE_VERSION}).fetchall())
+
+
+def summarize_clusters(
+    conn: Connection,
+    *,
+    now: datetime,
+    progress: Callable[[int], None] | None = None,
+    force: bool = False,
+) -> SummaryReport:
+    """Summaries of every workspace that is due (all anew with `force`), a batch a transaction.
+
+    The caller holds the job's lock. `now` only stamps the rows. `progress` gets the number of
+    clusters of each batch.
+    """
+    began = time.monotonic()
+    report = SummaryReport()
+    due = conn.execute(_DUE, {"force": force, "rules": RULE_VERSION}).fetchall()
+    conn.commit()
+    made: dict[int, SummaryReport] = {}
+    apart = ByWorkspace(conn, "summaries", str(RULE_VERSION), in_one_transaction=False)
+    for workspace_id, consolidated, rules in due:
+
+        def summarize_one(
+            workspace_id: int = workspace_id, consolidated: int = consolidated, rules: str = rules
+        ) -> None:
+            of_workspace = _summarize(conn, workspace_id, now, progress, force=force)
+            conn.execute(
+                """
+                UPDATE lightfast.consolidation_marks SET summarized = %s, summary_rules = %s
+                WHERE workspace_id = %s
+                """,
+                (consolidated, rules, workspace_id),
+            )
+            conn.commit()
+            made.setdefault(workspace_id, of_workspace)
+
+        apart.run(workspace_id, summarize_one)
+    apart.finish()
+    for of_workspace in made.values():
+        _add(report, of_workspace)
+    report.failures = apart.failures
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _add(report: SummaryReport, of_workspace: SummaryReport) -> None:
+    report.workspaces += of_workspace.workspaces
+    report.clusters += of_workspace.clusters
+    report.written += of_workspace.written
+    report.removed += of_workspace.removed
+    report.observations += of_workspace.observations
+    report.preview += of_workspace.preview[: _SHOWN - len(report.preview)]
+
+
+def _summarize(
+    conn: Connection,
+    workspace_id: int,
+    now: datetime,
+    progress: Callable[[int], None] | None,
+    *,
+    force: bool,
+) -> SummaryReport:
+    report = SummaryReport(workspaces=1)
+    outdated = _outdated(conn, workspace_id, report, force)
+    for start in range(0, len(outdated), _BATCH):
+        batch = outdated[start : start + _BATCH]
+        with conn.transaction():
+            hold_clusters(conn, workspace_id)
+            _write(conn, list(_summaries(conn, batch, report)), now, report)
+        conn.commit()
+        if progress is not None:
+            progress(len(batch))
+    report.removed += _remove(conn, workspace_id)
+    return report
+
+
+def _outdated(conn: Connection, workspace_id: int, report: SummaryReport, force: bool) -> list[str]:
+    """The clusters to be written, in order of their ids."""
+    found = []
+    with conn.cursor("lightfast_summaries") as cursor:
+        cursor.itersize = 1_000
+        for cluster, members, citations in cursor.execute(
+            _CLUSTERS, (workspace_id, FEWEST_MEMBERS)
+        ):
+            report.clusters += 1
+            cited = [frozenset(each["observations"]) for each in citations]
+            if (
+                force
+                or not cited
+                or is_outdated(cited[0], frozenset().union(*cited[1:]), frozenset(members))
+            ):
+                found.append(cluster)
+    conn.commit()
+    return found
+
+
+def _summaries(
+    conn: Connection, clusters: Sequence[str], report: SummaryReport
+) -> Iterator[tuple[str, tuple[Sentence, ...]]]:
+    rows = conn.execute(_MEMBERS, (list(clusters),)).fetchall()
+    report.observations += len(rows)
+    for cluster, members in itertools.groupby(rows, key=lambda row: row[0]):
+        group = list(members)
+        yield cluster, summarize([Member(*row[2:]) for row in group], group[0][1])
+
+
+def _write(
+    conn: Connection,
+    summaries: Sequence[tuple[str, tuple[Sentence, ...]]],
+    now: datetime,
+    report: SummaryReport,
+) -> None:
+    report.written += conn.execute(
+        """
+        UPDATE lightfast.clusters c
+        SET summary = n.summary, summary_citations = n.citations, summary_generated_at = %s
+        FROM unnest(%s::text[], %s::text[], %s::jsonb[]) AS n (id, summary, citations)
+        WHERE c.id = n.id
+        """,
+        (
+            now,
+            [cluster for cluster, _ in summaries],
+            [" ".join(each.text for each in sentences) for _, sentences in summaries],
+            [_citations(sentences) for _, sentences in summaries],
+        ),
+    ).rowcount
+    largest = sorted(summaries, key=lambda each: (-len(each[1][0].observations), each[0]))
+    named = {
+        cluster: (label, ", ".join(keywords))
+        for cluster, label, keywords in conn.execute(
+            "SELECT id, topic_label, keywords FROM lightfast.clusters WHERE id = ANY(%s)",
+            ([cluster for cluster, _ in largest[:10]],),
+        )
+    }
+    report.preview += [
+        {
+            "label": named[cluster][0],
+            "keywords": named[cluster][1],
+            "observations": len(sentences[0].observations),
+            "sentences": len(sentences),
+        }
+        for cluster, sentences in largest[: _SHOWN - len(report.preview)]
+    ]
+
+
+def _citations(sentences: Sequence[Sentence]) -> str:
+    return msgspec.json.encode(
+        [{"sentence": each.text, "observations": each.observations} for each in sentences]
+    ).decode()
+
+
+def _remove(conn: Connection, workspace_id: int) -> int:
+    """Takes the summary from clusters that have fewer than five members by now."""
+    return conn.execute(
+        """
+        UPDATE lightfast.clusters c
+        SET summary = NULL, summary_citations = '[]', summary_generated_at = NULL
+        WHERE c.workspace_id = %s AND c.summary IS NOT NULL
+          AND (SELECT count(*) FROM lightfast.cluster_members m
+               JOIN lightfast.observations o ON o.id = m.observation_id
+               WHERE m.cluster_id = c.id AND NOT o.is_deleted) < %s
+        """,
+        (workspace_id, FEWEST_MEMBERS),
+    ).rowcount

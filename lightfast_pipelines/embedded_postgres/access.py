@@ -1,0 +1,86 @@
+"""Who gets into the embedded server: the user who runs it, known to the kernel, and nobody else.
+
+Belongs here: the server's own access files, and the handing over of data files to the user that the
+server runs as. Does not: choosing that user.
+"""
+
+import os
+import pwd
+import secrets
+import stat
+from pathlib import Path
+
+from lightfast_pipelines.embedded_postgres.account import Account
+from lightfast_pipelines.embedded_postgres.errors import EmbeddedPostgresError
+
+_MAP = "lightfast"
+_HBA = f"""\
+# Written at each start. There is no network port; of a connection to the socket the kernel says which
+# user of this machine made it, and pg_ident.conf which users may come in.
+local all all peer map={_MAP}
+"""
+
+
+def write_access_files(data_dir: Path, account: Account | None) -> None:
+    """Lets this process's user in, under every role, and no other user of the machine."""
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError as error:
+        raise EmbeddedPostgresError(
+            f"User {os.geteuid()} has no name on this machine, and the server knows its users by "
+            "name. Add the user to /etc/passwd, or set LIGHTFAST_DATABASE_URL to another server."
+        ) from error
+    quoted = name.replace('"', '""')
+    _write(data_dir / "pg_hba.conf", _HBA, account)
+    _write(data_dir / "pg_ident.conf", f'{_MAP} "{quoted}" all\n', account)
+
+
+def hand_over(folder: Path, account: Account) -> None:
+    """Gives a folder, and all in it, to the account. Call only while no server works in it.
+
+    It may have belonged to a user as whom others run programs too (`nobody`), who could swap a file
+    for a link to another while root changes the owner. So a folder is closed to them before its
+    entries are looked at, no link is followed, and a file that has a second name is refused. The
+    folder itself comes last: one that was cut short is done again.
+    """
+    root = Account("root", 0, 0)
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fchmod(fd, 0o700)
+        os.fchown(fd, root.uid, root.gid)
+        _hand_over_entries(fd, folder, account)
+        os.fchown(fd, account.uid, account.gid)
+    finally:
+        os.close(fd)
+
+
+def _hand_over_entries(parent: int, path: Path, account: Account) -> None:
+    for name in os.listdir(parent):
+        mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
+        if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+            os.chown(name, account.uid, account.gid, dir_fd=parent, follow_symlinks=False)
+            continue
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
+        try:
+            found = os.fstat(fd)
+            if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+                raise EmbeddedPostgresError(
+                    f"{path / name} has another name elsewhere on the machine, so it is not given to "
+                    f"user {account.name}. Remove the other name, or replace the file by a copy of it."
+                )
+            os.fchown(fd, account.uid, account.gid)
+            if stat.S_ISDIR(found.st_mode):
+                _hand_over_entries(fd, path / name, account)
+        finally:
+            os.close(fd)
+
+
+def _write(path: Path, text: str, account: Account | None) -> None:
+    """Replaces the file whole: a server that is told to read it anew never sees half of it."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(fd, "w") as file:
+        if account is not None:
+            os.fchown(fd, account.uid, account.gid)
+        file.write(text)
+    draft.replace(path)

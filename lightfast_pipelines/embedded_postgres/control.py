@@ -1,0 +1,167 @@
+"""The control folder `<LIGHTFAST_HOME>/postgres`: locks, log, identity and state, shared by all.
+
+Belongs here: names and contents of these files. Does not: the data folder, which may lie elsewhere
+(see cluster).
+"""
+
+import json
+import os
+import pwd
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lightfast_pipelines.embedded_postgres.errors import EmbeddedPostgresError
+from lightfast_pipelines.embedded_postgres.private_folders import make_home, make_private
+
+README = """\
+The embedded Postgres of Lightfast Pipelines.
+
+Database files: {place}
+Log:            {log}
+
+The server starts when a command needs it and stops some minutes after the last one has gone.
+Removing LIGHTFAST_HOME removes this database; the next start makes an empty one.
+"""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Ties a data folder to one life of one home; one removed and made anew has another id."""
+
+    id: str
+    uid: int
+    place: str
+    initialised: bool = False
+    socket_dir: str | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """What the guardian last reported. `nonce` differs with every report."""
+
+    phase: str  # starting, ready, failed, stopped
+    guardian_pid: int
+    postmaster_pid: int | None = None
+    socket_dir: str | None = None
+    port: int = 5432
+    message: str | None = None
+    nonce: str = ""
+
+
+class ControlFolder:
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.folder = home / "postgres"
+        self.users = self.folder / "users"
+        self.guardian_lock = self.folder / "guardian.lock"
+        self.server_lock = self.folder / "server.lock"
+        self.stop_request = self.folder / "stop.json"
+        self.log = self.folder / "postgres.log"
+        self._identity = self.folder / "identity.json"
+        self._state = self.folder / "state.json"
+
+    def prepare(self) -> None:
+        """Makes the folder and checks that it is this user's."""
+        try:
+            make_home(self.home)
+            # As root the server's own user must be able to walk through; files stay closed to it.
+            mode = 0o711 if os.geteuid() == 0 else 0o700
+            if not self.folder.exists():
+                make_private(self.folder, mode)
+            identity = self.identity()
+            if self.folder.stat().st_uid == os.geteuid():
+                make_private(self.folder, mode)
+            if not os.access(self.folder, os.W_OK | os.X_OK):
+                raise PermissionError(13, "not writable", str(self.folder))
+        except PermissionError as error:
+            raise self._foreign(error) from error
+        if identity is not None and identity.uid != os.geteuid():
+            raise self.belongs_to(identity.uid)
+
+    def belongs_to(self, uid: int) -> EmbeddedPostgresError:
+        owner, me = user_name(uid), user_name(os.geteuid())
+        return EmbeddedPostgresError(
+            f"The embedded Postgres in {self.folder} belongs to user {owner}, and this process "
+            f"runs as {me}. Run as {owner}, or set LIGHTFAST_HOME to a folder of {me}, "
+            f"or remove {self.folder} as {owner} to lose that database and start afresh."
+        )
+
+    def _foreign(self, error: PermissionError) -> EmbeddedPostgresError:
+        if self.folder.exists() and self.folder.stat().st_uid != os.geteuid():
+            return self.belongs_to(self.folder.stat().st_uid)
+        return EmbeddedPostgresError(
+            f"Cannot use {self.folder} for the embedded Postgres: {error}. "
+            f"Set LIGHTFAST_HOME to a folder that user {user_name(os.geteuid())} may write to."
+        )
+
+    def identity(self) -> Identity | None:
+        found = self._read(self._identity)
+        return None if found is None else Identity(**found)
+
+    def save_identity(self, identity: Identity) -> None:
+        _write_json(self._identity, asdict(identity))
+        (self.folder / "README.txt").write_text(README.format(place=identity.place, log=self.log))
+
+    def state(self) -> State | None:
+        found = self._read(self._state)
+        return None if found is None else State(**found)
+
+    def save_state(self, state: State) -> None:
+        _write_json(self._state, {**asdict(state), "nonce": secrets.token_hex(8)})
+
+    def _read(self, path: Path) -> dict[str, Any] | None:
+        try:
+            return _read_json(path)
+        except PermissionError as error:
+            raise self._foreign(error) from error
+
+    def write_stop_request(self, request: Mapping[str, bool]) -> None:
+        _write_json(self.stop_request, request)
+
+    def read_stop_request(self) -> Mapping[str, bool] | None:
+        return _read_json(self.stop_request)
+
+    def log_tail(self, lines: int = 8) -> str:
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(0, self.log.stat().st_size - 8192))
+                text = log.read().decode(errors="replace")
+        except FileNotFoundError:
+            return "(no log yet)"
+        return "\n".join(text.splitlines()[-lines:])
+
+
+def user_name(uid: int) -> str:
+    try:
+        return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
+    except KeyError:
+        return f"uid {uid}"
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return None
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise EmbeddedPostgresError(
+            f"{path} is damaged ({error}). Its writer replaces it whole, so something else wrote "
+            f"to it: restore it from a backup, or remove {path.parent} to start with an empty database."
+        ) from error
+    return found
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Whole or not at all: readers in other processes never see half a file."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "w") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,161 @@
+"""The running server process: finding one that is really ours, starting and signalling it.
+
+Belongs here: everything that handles a pid. A pid from a file is never signalled before the process
+behind it has shown the server's program and this data folder. Does not: deciding when to start or
+stop.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from lightfast_pipelines.embedded_postgres.account import Account
+
+FAST_STOP_SECONDS = 60.0
+
+
+class Postmaster:
+    """A verified postmaster, our child or adopted from a guardian that died."""
+
+    def __init__(
+        self, process: psutil.Process, child: "subprocess.Popen[bytes] | None" = None
+    ) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._child = child
+
+    def alive(self) -> bool:
+        if self._child is not None:
+            return self._child.poll() is None
+        return _lives(self._process)
+
+    def send(self, signum: int) -> None:
+        """psutil compares start times first: a pid that went to someone else gets no signal."""
+        try:
+            self._process.send_signal(signum)
+        except psutil.NoSuchProcess:
+            return
+
+    def stop(self) -> bool:
+        """A fast shutdown; an immediate one if that hangs. True if the fast one sufficed."""
+        for signum, patience in (
+            (signal.SIGINT, FAST_STOP_SECONDS),
+            (signal.SIGQUIT, 10.0),
+            (signal.SIGKILL, 10.0),
+        ):
+            self.send(signum)
+            if _until(lambda: not self.alive(), patience):
+                return signum == signal.SIGINT
+        return False
+
+
+def start(
+    command: Sequence[str | Path], account: Account | None, log_fd: int, lock_fd: int
+) -> Postmaster:
+    """The lock goes to the postmaster and from it to every backend, and is free when all are dead."""
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log_fd,
+        stderr=log_fd,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+        pass_fds=[lock_fd],
+        cwd="/",
+        start_new_session=True,
+    )
+    return Postmaster(psutil.Process(child.pid), child)
+
+
+def find_running(data_dir: Path) -> Postmaster | None:
+    """The live postmaster of this data folder, if postmaster.pid names one."""
+    pid = _pid_in_file(data_dir)
+    if pid is None:
+        return None
+    try:
+        process = psutil.Process(pid)
+        ours = _lives(process) and _is_postmaster_of(process, data_dir)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+    return Postmaster(process) if ours else None
+
+
+def end_orphans(data_dir: Path, signum: signal.Signals) -> list[int]:
+    """Signals what a dead postmaster left computing; returns the pids."""
+    orphans = processes_in(data_dir)
+    for process in orphans:
+        Postmaster(process).send(signum)
+    return [process.pid for process in orphans]
+
+
+def remove_stale_files(data_dir: Path, socket_dir: Path) -> bool:
+    """Call only with the server lock held, which proves that no process of an old server lives.
+
+    Postgres refuses to start while any process has the pid in these files; a zombie or a stranger
+    that got the pid is enough.
+    """
+    pid = _pid_in_file(data_dir)
+    for remains in socket_dir.glob(".s.PGSQL.*"):
+        remains.unlink(missing_ok=True)
+    if pid is None or not psutil.pid_exists(pid):
+        return False
+    (data_dir / "postmaster.pid").unlink(missing_ok=True)
+    return True
+
+
+def processes_in(data_dir: Path) -> list[psutil.Process]:
+    """Every live Postgres process that works in the data folder, postmaster or not."""
+    return [process for process in psutil.process_iter() if _works_in(process, data_dir)]
+
+
+def _works_in(process: psutil.Process, data_dir: Path) -> bool:
+    try:
+        return (
+            process.name() == "postgres"
+            and _lives(process)
+            and _same_folder(process.cwd(), data_dir)
+        )
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+
+
+def _is_postmaster_of(process: psutil.Process, data_dir: Path) -> bool:
+    """By program, folder and arguments; backends share the first two but rewrite the third."""
+    if not _works_in(process, data_dir):
+        return False
+    arguments = process.cmdline()
+    return "-D" in arguments and _same_folder(arguments[arguments.index("-D") + 1], data_dir)
+
+
+def _same_folder(one: str, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _pid_in_file(data_dir: Path) -> int | None:
+    try:
+        first = (data_dir / "postmaster.pid").read_text().split("\n", 1)[0]
+    except FileNotFoundError:
+        return None
+    return int(first) if first.strip().isdigit() else None
+
+
+def _until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True

@@ -1,0 +1,1 @@
+"""The stage that embeds observations, the embedders, and the vector indexes."""

@@ -1,0 +1,228 @@
+"""The stage that gives observations their vectors: three views each, in batches that commit alone.
+
+It finds its own work by SQL, so a run killed anywhere loses nothing: an observation is pending
+while it has no title vector of the current model, and its three views are written together.
+Workspaces take turns, so that none waits for all of another's.
+Capture deletes the vectors of an observation whose text changed, which makes it pending again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, LiteralString
+
+from lightfast_pipelines.embedding.embedder import Embedder
+from lightfast_pipelines.embedding.index import VIEWS, VectorIndex, Vectors, View
+from lightfast_pipelines.inbox.isolation import Apart, Stage
+from lightfast_pipelines.store.consolidation_marks import mark_changed
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.stage_failures import observation_given_up
+from lightfast_pipelines.store.stage_pages import DAY, Page, WaitingPages
+from lightfast_pipelines.store.time_limit import TimeLimit
+
+_TIME_LIMIT = TimeLimit()
+
+# 2,000 observations are 6,000 vectors, 6 MiB; three views of the longest texts are 60 MB.
+BATCH_OBSERVATIONS = 2_000
+SUMMARY_CHARACTERS = 1_000
+
+_GIVEN_UP: LiteralString = observation_given_up("embeddings", "%(model)s")
+
+# Of these a partial index knows; capture clears the column where a text changed. What is deleted gets
+# no vector.
+_WAITS: LiteralString = f"o.embedding_title_id IS NULL AND NOT o.is_deleted AND NOT {_GIVEN_UP}"
+
+# What capture is rewriting right now stays pending instead of getting the vector of its old text.
+_LOCK: LiteralString = "FOR NO KEY UPDATE OF o SKIP LOCKED"
+
+# What has vectors of other models alone, which is looked for where there are any.
+_OF_ANOTHER_MODEL: LiteralString = f"""
+SELECT o.id, o.workspace_id, d.day, o.external_id, o.title, o.content
+FROM lightfast.observations o LEFT JOIN {DAY} ON true
+WHERE o.id > %(after)s AND NOT o.is_deleted AND NOT EXISTS (
+    SELECT FROM lightfast.observation_vectors v
+    WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
+  )
+  AND NOT {_GIVEN_UP}
+  AND (%(days)s::date[] IS NULL OR d.day = ANY(%(days)s::date[]))
+ORDER BY o.id LIMIT %(limit)s
+{_LOCK}
+"""
+
+# Of a page that failed, what still has no vector of this model.
+_AGAIN: LiteralString = f"""
+SELECT o.id, o.workspace_id, NULL, o.external_id, o.title, o.content
+FROM lightfast.observations o
+WHERE o.id = ANY(%(ids)s) AND NOT o.is_deleted AND NOT EXISTS (
+    SELECT FROM lightfast.observation_vectors v
+    WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
+  )
+ORDER BY o.id
+{_LOCK}
+"""
+
+# Observations that this model has embedded, and one of them.
+_WITNESSES: LiteralString = """
+SELECT observation_id FROM lightfast.observation_vectors WHERE view = 'title' AND model = %s LIMIT %s
+"""
+_WITNESS: LiteralString = """
+SELECT o.id, o.workspace_id, NULL, o.external_id, o.title, o.content
+FROM lightfast.observations o WHERE o.id = %s
+"""
+
+_NAME_VECTORS = """
+UPDATE lightfast.observations
+SET embedding_title_id = external_id || ':title',
+    embedding_content_id = external_id || ':content',
+    embedding_summary_id = external_id || ':summary'
+WHERE id = ANY(%s) AND embedding_title_id IS DISTINCT FROM external_id || ':title'
+"""
+
+
+@dataclass(slots=True)
+class EmbeddingReport:
+    """What a run embedded, and the attempts that failed. `days`: partition day -> observations."""
+
+    observations: int = 0
+    failures: int = 0
+    vectors: int = 0
+    days: dict[date, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def view_texts(title: str, content: str) -> tuple[str, str, str]:
+    """Texts of the views title, content and summary; where there is no content the title stands in.
+
+    So every observation has all three, and a search over contents finds it too.
+    """
+    if not content.strip():
+        return title, title, title
+    return title, content, f"{title}\n\n{content[:SUMMARY_CHARACTERS]}"
+
+
+def embed_pending(
+    conn: Connection,
+    embedder: Embedder,
+    index: VectorIndex,
+    *,
+    days: Sequence[date] | None = None,
+    max_rows: int,
+    progress: Callable[[int], None] | None = None,
+    between: Callable[[], None] = lambda: None,
+    time_limit: TimeLimit = _TIME_LIMIT,
+) -> EmbeddingReport:
+    """Embeds at most `max_rows` pending observations (of these partition days), a batch a transaction.
+
+    The caller holds the job's lock; `index` writes through `conn` if it is pgvector. `progress` is
+    called with the number of observations of each batch, `between` after each but the last.
+    """
+    began = time.monotonic()
+    report = EmbeddingReport()
+    pages = _Pages(embedder.name, days)
+
+    def write(rows: Page) -> int:
+        vectors = index.upsert(_embed(embedder, rows))
+        conn.execute(_NAME_VECTORS, ([row[0] for row in rows],))
+        return vectors
+
+    def try_out(observation: int) -> None:
+        if rows := conn.execute(_WITNESS, (observation,)).fetchall():
+            write(rows)
+
+    def witnesses(limit: int) -> list[int]:
+        return [row[0] for row in conn.execute(_WITNESSES, (embedder.name, limit))]
+
+    apart = Apart(conn, Stage("embeddings", embedder.name, witnesses, try_out), time_limit)
+    while report.observations < max_rows:
+        if report.observations:
+            between()
+        page = pages.next(conn, min(BATCH_OBSERVATIONS, max_rows - report.observations))
+        if not page:
+            break
+
+        def embed(ids: Sequence[int], page: Page = page) -> None:
+            # Read again where it failed before, as its rows were let go of.
+            rows = page if len(ids) == len(page) else _again(conn, ids, embedder.name)
+            if not rows:
+                return
+            vectors = write(rows)
+            # What was decided before these vectors were there is decided again.
+            mark_changed(conn, [row[1] for row in rows])
+            report.vectors += vectors
+
+        done = set(apart.run([row[0] for row in page], embed))
+        report.observations += len(done)
+        for observation, _, day, *_ in page:
+            if day is not None and observation in done:
+                report.days[day] = report.days.get(day, 0) + 1
+        if progress is not None:
+            progress(len(done))
+    conn.commit()
+    report.observations += len(apart.finish())
+    report.failures = apart.failures
+    report.seconds = time.monotonic() - began
+    return report
+
+
+class _Pages:
+    """First what has no vector, workspaces in turns; then what another model has embedded."""
+
+    def __init__(self, model: str, days: Sequence[date] | None) -> None:
+        self._model = model
+        self._days = days
+        self._waiting: WaitingPages | None = WaitingPages(
+            waits=_WAITS,
+            parameters={"model": model},
+            columns=", o.external_id, o.title, o.content",
+            lock=_LOCK,
+        )
+        self._after = 0
+
+    def next(self, conn: Connection, limit: int) -> Page:
+        if self._waiting is not None:
+            page = self._waiting.next(conn, self._days, limit)
+            if page or not self._has_other_models(conn):
+                return page
+            self._waiting = None
+        page = conn.execute(
+            _OF_ANOTHER_MODEL,
+            {
+                "after": self._after,
+                "model": self._model,
+                "days": None if self._days is None else list(self._days),
+                "limit": limit,
+            },
+        ).fetchall()
+        if page:
+            self._after = page[-1][0]
+        return page
+
+    def _has_other_models(self, conn: Connection) -> bool:
+        row = conn.execute(
+            "SELECT min(model), max(model) FROM lightfast.observation_vectors WHERE view = 'title'"
+        ).fetchone()
+        return row is not None and not {*row} <= {None, self._model}
+
+
+def _again(conn: Connection, ids: Sequence[int], model: str) -> Page:
+    return conn.execute(_AGAIN, {"ids": list(ids), "model": model}).fetchall()
+
+
+def _embed(embedder: Embedder, page: Sequence[tuple[Any, ...]]) -> Vectors:
+    import numpy as np
+
+    texts = [view_texts(title, content) for *_, title, content in page]
+    # Many texts come several times (a title without content is all three views): embed each once.
+    places: dict[str, int] = {}
+    rows = [places.setdefault(three[view], len(places)) for view in range(3) for three in texts]
+    views: list[View] = [view for view in VIEWS for _ in page]
+    return Vectors(
+        model=embedder.name,
+        workspace_ids=[row[1] for row in page] * len(VIEWS),
+        observation_ids=[row[0] for row in page] * len(VIEWS),
+        views=views,
+        vectors=embedder.embed(list(places))[np.asarray(rows)],
+    )

@@ -1,1 +1,0 @@
-"""Reading the providers' history: budgets, walks, coverage, recovery. No Dagster here."""

@@ -1,0 +1,1 @@
+"""What came and what became of it: files, what waits, replay."""

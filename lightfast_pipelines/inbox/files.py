@@ -1,0 +1,298 @@
+"""Files of JSON lines into the inbox: one delivery a line, stored as `manual`, its resource linked.
+
+Reading a file line by line in bounded memory stands in `jsonlines.py`. What the deliveries say is
+not looked at here beyond where they belong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+
+from lightfast_pipelines.domain.events import Route
+from lightfast_pipelines.domain.secrets.masking import mask
+from lightfast_pipelines.inbox.jsonlines import Line, Trouble
+from lightfast_pipelines.providers import json_bounds
+from lightfast_pipelines.providers.webhook_contract import MalformedBody, Provider
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries, partition_date_of
+from lightfast_pipelines.store.links import LinkRefusedError, Workspace, link_resource
+from lightfast_pipelines.store.upkeep import make_months_soon
+
+VERIFIED_BY = "manual"
+CHUNK_LINES = 1000
+CHUNK_BYTES = 8 * 1024 * 1024
+
+# Says what the body was when it came over HTTP; the body stored here is JSON whatever it was then.
+_HEADERS_OF_THE_WIRE = frozenset({"content-type", "content-length", "content-encoding"})
+# What HTTP servers take; of millions of values in them each would become an object.
+_LARGEST_HEADERS = 64 * 1024
+# A route that is a connection's, not a resource's: there is nothing to link.
+_NOT_LINKED = frozenset({"installation", "organization"})
+
+
+class _Envelope(msgspec.Struct):
+    event: str
+    payload: msgspec.Raw
+    delivery_id: str | None = None
+    received_at: str | None = None
+    headers: msgspec.Raw = msgspec.Raw(b"null")
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What became of the lines: each is `stored`, `repeated` (stored before) or one of `problems`.
+
+    A file that breaks off is one of `problems` too, without a line.
+    """
+
+    lines: int = 0
+    stored: int = 0
+    repeated: int = 0
+    problems: int = 0
+    clamped: int = 0
+    """Lines that said to be received in the future: they count as received now."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Resource that could not be linked -> why. Its deliveries are stored all the same, and park."""
+    linked: list[str] = field(default_factory=list)
+
+
+class BadLine(ValueError):
+    """A line that cannot be stored; the message says why, without quoting the payload."""
+
+
+def ingest(
+    conn: Connection,
+    workspace: Workspace,
+    provider: Provider,
+    lines: Iterable[Line | Trouble],
+    *,
+    start: date,
+    now: datetime,
+    on_problem: Callable[[Line | Trouble, str], None],
+    progress: Callable[[int], None] | None = None,
+) -> IngestReport:
+    """Stores every line that can be stored and links the resources it meets; commits by chunks.
+
+    `start` is the first daily partition; `now` is the time of receipt where a line gives none.
+    `on_problem` hears of each bad line and of each resource that is refused. `progress` is called
+    with the number of lines done since the last call.
+    """
+    report = IngestReport()
+    links = _Links(conn, workspace, provider, report, on_problem)
+    chunk: list[Delivery] = []
+    size = read = 0
+    months: set[date] = set()
+
+    def flush() -> None:
+        nonlocal chunk, size, read
+        # Within what can be days of ours: a line may claim any time, and each month is a table.
+        fresh = {
+            day.replace(day=1)
+            for delivery in chunk
+            if start <= (day := delivery.received_at.date()) <= now.date()
+        } - months
+        if fresh:
+            make_months_soon(conn, fresh)
+            months.update(fresh)
+        new = insert_deliveries(conn, chunk)
+        conn.commit()
+        report.stored += new
+        report.repeated += len(chunk) - new
+        if progress is not None:
+            progress(read)
+        chunk, size, read = [], 0, 0
+
+    for line in lines:
+        if isinstance(line, Trouble):
+            report.lines += line.is_a_line
+            report.problems += 1
+            on_problem(line, line.reason)
+            continue
+        report.lines += 1
+        read += 1
+        try:
+            delivery, route = _delivery(line.text, workspace, provider, start=start, now=now)
+        except BadLine as error:
+            report.problems += 1
+            on_problem(line, str(error))
+            continue
+        if route is not None:
+            links.ensure(route, line)
+        if delivery.received_at > now:
+            report.clamped += 1
+            delivery = replace(delivery, received_at=now)
+        chunk.append(delivery)
+        size += len(delivery.body)
+        if len(chunk) >= CHUNK_LINES or size >= CHUNK_BYTES:
+            flush()
+    flush()
+    return report
+
+
+class _Links:
+    """Links each resource once, before the first delivery of it is stored."""
+
+    def __init__(
+        self,
+        conn: Connection,
+        workspace: Workspace,
+        provider: Provider,
+        report: IngestReport,
+        on_problem: Callable[[Line | Trouble, str], None],
+    ) -> None:
+        self._conn, self._workspace, self._provider = conn, workspace, provider
+        self._report, self._on_problem = report, on_problem
+        self._known: set[str] = set()
+
+    def ensure(self, route: Route, line: Line) -> None:
+        key = route.resource_key
+        if route.by_hand or key in self._known or key.split(":")[1] in _NOT_LINKED:
+            return
+        self._known.add(key)
+        try:
+            with self._conn.transaction():
+                made = link_resource(
+                    self._conn,
+                    self._workspace,
+                    self._provider.name,
+                    route.resource_id,
+                    name=route.resource_name,
+                    meta=dict(route.resource_meta),
+                    connected_by="ingest",
+                )
+            # At once: linking keeps capture waiting.
+            self._conn.commit()
+        except LinkRefusedError as error:
+            self._report.refused[key] = str(error)
+            self._on_problem(line, str(error))
+        else:
+            if made.created:
+                self._report.linked.append(key)
+
+
+def _delivery(
+    line: bytes, workspace: Workspace, provider: Provider, *, start: date, now: datetime
+) -> tuple[Delivery, Route | None]:
+    envelope, body, given = _open(line)
+    headers = _headers(given, provider.kept_headers)
+    try:
+        route = _route(provider, envelope.event, provider.decode(body, {}))
+    except MalformedBody as error:
+        raise BadLine(f"payload: {error}") from error
+    received_at = _received_at(envelope.received_at, now)
+    try:
+        delivery = Delivery(
+            provider=provider.name,
+            delivery_id=envelope.delivery_id or hashlib.sha256(body).hexdigest(),
+            event_type=envelope.event,
+            body=body,
+            headers=headers,
+            received_at=received_at,
+            partition_date=partition_date_of(received_at, start=start, now=now),
+            ingestion_source="manual",
+            verified_by=VERIFIED_BY,
+            org_id=workspace.org_id,
+        )
+    except ValueError as error:
+        raise BadLine(str(error).replace("event_type", "event")) from error
+    return delivery, route
+
+
+def _route(provider: Provider, event: str, payload: Mapping[str, Any]) -> Route | None:
+    """Where it belongs; None also for a shape that the provider trips over.
+
+    Such a delivery is stored like any other: capture makes a dead letter of it, with its reason.
+    """
+    try:
+        return mask(provider.route(event, payload))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _open(line: bytes) -> tuple[_Envelope, bytes, Mapping[str, Any]]:
+    """The line, its payload's bytes without white space, every number and escape as it stood, and its
+    headers."""
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        raise BadLine(
+            f"not UTF-8: byte {error.start + 1} of the line is {line[error.start]:#04x}"
+        ) from error
+    try:
+        envelope = msgspec.json.decode(line, type=_Envelope)
+        body = bytes(msgspec.json.format(bytes(envelope.payload), indent=-1))
+        headers = _decoded_headers(envelope.headers)
+    except msgspec.ValidationError as error:
+        raise BadLine(_wrong_shape(str(error))) from error
+    except msgspec.DecodeError as error:
+        # msgspec knows no lone surrogates, which JavaScript writes into JSON; Python's reader does.
+        return _open_slowly(line, str(error))
+    except RecursionError as error:
+        raise BadLine("nested too deeply") from error
+    if not body.startswith(b"{"):
+        raise BadLine("payload must be an object")
+    return envelope, body, headers
+
+
+def _decoded_headers(raw: msgspec.Raw) -> Mapping[str, Any]:
+    if len(bytes(raw)) > _LARGEST_HEADERS:
+        raise BadLine(f"headers: longer than {_LARGEST_HEADERS:,} bytes")
+    return msgspec.json.decode(raw, type=dict[str, Any] | None) or {}
+
+
+def _open_slowly(line: bytes, message: str) -> tuple[_Envelope, bytes, Mapping[str, Any]]:
+    try:
+        # This reader makes an object of each value, also of those that are nobody's.
+        json_bounds.check(line)
+        found = json.loads(line, parse_constant=_no_constants)
+        raws = {"payload": msgspec.Raw(b"{}"), "headers": msgspec.Raw(b"null")}
+        envelope = msgspec.convert({**found, **raws}, type=_Envelope)
+        payload, headers = found["payload"], found.get("headers") or {}
+    except MalformedBody as error:
+        raise BadLine(str(error)) from error
+    except RecursionError as error:
+        raise BadLine("nested too deeply") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadLine(f"not JSON: {message}") from error
+    if not isinstance(payload, dict):
+        raise BadLine("payload must be an object")
+    if not isinstance(headers, dict):
+        raise BadLine("headers: expected object")
+    return envelope, json.dumps(payload, separators=(",", ":")).encode(), headers
+
+
+def _no_constants(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _wrong_shape(message: str) -> str:
+    """msgspec's message in the words of the format: `event: expected str, got int`."""
+    what, _, where = message.partition(" - at ")
+    what = what.replace("`", "").removeprefix("Object ")
+    where = where.strip("`").removeprefix("$").removeprefix(".")
+    if what.startswith("missing required field "):
+        return f"{what.removeprefix('missing required field ')} is missing"
+    return f"{where or 'the line'}: {what[0].lower()}{what[1:]}"
+
+
+def _headers(given: Mapping[str, Any], kept: frozenset[str]) -> dict[str, str]:
+    wanted = kept - _HEADERS_OF_THE_WIRE
+    lowered = ((name.lower(), value) for name, value in given.items())
+    return {name: value for name, value in lowered if name in wanted and isinstance(value, str)}
+
+
+def _received_at(text: str | None, now: datetime) -> datetime:
+    if text is None:
+        return now
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise BadLine(f"received_at: {text[:40]!r} is not an ISO 8601 time") from error

@@ -1,1 +1,0 @@
-"""Ports to models: the embedder."""

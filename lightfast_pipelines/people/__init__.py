@@ -1,0 +1,1 @@
+"""Who is who, and what people work on. No Dagster."""

@@ -1,0 +1,59 @@
+"""Who is who in every organisation that changed; one that fails stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import LiteralString
+
+from lightfast_pipelines.domain.clusters import RULE_VERSION
+from lightfast_pipelines.inbox.isolation import ByWorkspace
+from lightfast_pipelines.people.actors import ActorReport, decide_actors
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.stage_failures import workspace_given_up
+
+# A failure is noted at the organisation's first workspace.
+_DUE: LiteralString = f"""
+SELECT w.org_id, min(w.id)
+FROM lightfast.workspaces w
+LEFT JOIN lightfast.consolidation_marks k ON k.workspace_id = w.id
+GROUP BY w.org_id
+HAVING %(force)s OR (
+  bool_or(k.changes <> k.consolidated OR k.rule_version < %(version)s)
+  AND NOT bool_or({workspace_given_up("people", "w.id", "%(version)s::text")})
+)
+ORDER BY w.org_id
+"""
+
+
+@dataclass(slots=True)
+class PeopleReport:
+    """What was decided; `undecided` are organisations that failed, `failures` the attempts that count."""
+
+    decided: list[ActorReport] = field(default_factory=list)
+    undecided: Sequence[str] = ()
+    failures: int = 0
+
+
+def decide_people(conn: Connection, *, now: datetime, force: bool = False) -> PeopleReport:
+    """Decides actors of every organisation that is due (all with `force`), each its own transaction.
+
+    The caller holds the lock of consolidation.
+    """
+    due = conn.execute(_DUE, {"force": force, "version": RULE_VERSION}).fetchall()
+    conn.commit()
+    report = PeopleReport()
+    reports: dict[int, ActorReport] = {}
+    apart = ByWorkspace(conn, "people", str(RULE_VERSION))
+    for org_id, workspace_id in due:
+
+        def decide(org_id: str = org_id, workspace_id: int = workspace_id) -> None:
+            reports.setdefault(workspace_id, decide_actors(conn, org_id, now=now))
+
+        apart.run(workspace_id, decide)
+    undecided = set(apart.finish())
+    report.decided = [reports[workspace] for _, workspace in due if workspace not in undecided]
+    report.undecided = [org for org, workspace in due if workspace in undecided]
+    report.failures = apart.failures
+    return report

@@ -1,0 +1,218 @@
+"""All stages one after the other in this process, without Dagster, until nothing waits.
+
+Each stage finds its own work by SQL and commits by batches, so a process that is killed anywhere
+leaves what it finished and the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.kept_readings import KeptReadings
+from lightfast_pipelines.capture.session import SLICE_BYTES, SLICE_ROWS
+from lightfast_pipelines.clustering.consolidation import consolidate
+from lightfast_pipelines.clustering.provisional import assign_provisional
+from lightfast_pipelines.clustering.summaries import summarize_clusters
+from lightfast_pipelines.embedding.embedder import Embedder, EmbeddingModel
+from lightfast_pipelines.embedding.index import VectorIndex
+from lightfast_pipelines.embedding.stage import embed_pending
+from lightfast_pipelines.inbox.pending import Waiting, waiting
+from lightfast_pipelines.inbox.requeue import requeue_outdated
+from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
+from lightfast_pipelines.people.profiles import update_profiles
+from lightfast_pipelines.settings import Settings
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.locks import job_lock, let_others_in
+from lightfast_pipelines.store.time_limit import TimeLimit
+from lightfast_pipelines.store.unreported import record_consolidation, record_days, record_whole
+
+
+class Progress(Protocol):
+    def stage(self, title: str, total: int | None = None) -> None: ...
+
+    def advance(self, count: int) -> None: ...
+
+    def waits(self, reason: str) -> None: ...
+
+
+@dataclass(slots=True)
+class ProcessReport:
+    """Sums over all rounds, seconds by stage, and what still waits (nothing, when all is done)."""
+
+    waits: Waiting
+    deliveries: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    written: Counter[str] = field(default_factory=Counter)
+    embedded: int = 0
+    vectors: int = 0
+    assigned: int = 0
+    workspaces: int = 0
+    profiles: int = 0
+    summaries: int = 0
+    failures: int = 0
+    """Attempts of stages that failed, which are bounded (store/stage_failures.py)."""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def spent(self, stage: str, seconds: float) -> None:
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+
+def what_waits(conn: Connection, model: str) -> Waiting:
+    """How much waits in each stage, by the rules and the model of this process."""
+    found = waiting(conn, model=model, cluster_rule_version=CLUSTER_RULES)
+    conn.rollback()
+    return found
+
+
+def process(
+    database: Database,
+    settings: Settings,
+    embedder: Embedder,
+    index_on: Callable[[Connection], VectorIndex],
+    progress: Progress,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> ProcessReport:
+    """Works off everything that waits, what arrives meanwhile too; also takes up newer rules.
+
+    Waits for its turn at each stage while a run of Dagster is at work on it. Ends early, with what
+    waits in the report, where a whole round got nothing done.
+    """
+    with database.connect("pipeline", application_name="lightfast process") as conn:
+        requeue_outdated(conn)
+        conn.commit()
+        report = ProcessReport(what_waits(conn, embedder.name))
+        while report.waits.total:
+            before, failures = report.waits, report.failures
+            _capture(conn, settings, report, progress, clock)
+            _embed(conn, settings, report, progress, embedder, index_on(conn))
+            _cluster(conn, settings, report, progress, clock, embedder)
+            report.waits = what_waits(conn, embedder.name)
+            if report.waits == before and report.failures == failures:
+                break
+        _describe(conn, report, progress, clock)
+    return report
+
+
+def _capture(
+    conn: Connection,
+    settings: Settings,
+    report: ProcessReport,
+    progress: Progress,
+    clock: Callable[[], datetime],
+) -> None:
+    progress.stage("capture", report.waits.deliveries)
+    kept = KeptReadings()
+    with job_lock(conn, "capture", wait=True, waits=progress.waits):
+        more = True
+        while more:
+            if report.deliveries:
+                let_others_in(conn, "capture")
+            done = capture(
+                conn,
+                days=None,
+                max_rows=SLICE_ROWS,
+                max_bytes=SLICE_BYTES,
+                batch_rows=settings.batch_rows,
+                now=clock(),
+                progress=progress.advance,
+                kept=kept,
+                time_limit=TimeLimit(batch=settings.batch_seconds),
+            )
+            report.deliveries += done.deliveries
+            report.outcomes.update(done.outcomes)
+            report.written.update(done.written)
+            report.spent("capture", done.seconds)
+            record_days(conn, "capture", done.days)
+            conn.commit()
+            more = done.more and done.deliveries > 0
+
+
+def _embed(
+    conn: Connection,
+    settings: Settings,
+    report: ProcessReport,
+    progress: Progress,
+    embedder: Embedder,
+    index: VectorIndex,
+) -> None:
+    progress.stage("embeddings", what_waits(conn, embedder.name).unembedded)
+    with job_lock(conn, "embeddings", wait=True, waits=progress.waits):
+        while True:
+            done = embed_pending(
+                conn,
+                embedder,
+                index,
+                max_rows=settings.run_rows,
+                progress=progress.advance,
+                between=lambda: let_others_in(conn, "embeddings"),
+                time_limit=TimeLimit(batch=settings.batch_seconds),
+            )
+            report.embedded += done.observations
+            report.vectors += done.vectors
+            report.failures += done.failures
+            report.spent("embeddings", done.seconds)
+            record_days(conn, "embeddings", done.days)
+            conn.commit()
+            if not done.observations:
+                return
+
+
+def _cluster(
+    conn: Connection,
+    settings: Settings,
+    report: ProcessReport,
+    progress: Progress,
+    clock: Callable[[], datetime],
+    model: EmbeddingModel,
+) -> None:
+    with job_lock(conn, "clusters", wait=True, waits=progress.waits):
+        progress.stage("clusters")
+        while True:
+            done = assign_provisional(
+                conn,
+                max_rows=settings.run_rows,
+                progress=progress.advance,
+                between=lambda: let_others_in(conn, "clusters"),
+                time_limit=TimeLimit(batch=settings.batch_seconds),
+            )
+            report.assigned += done.observations
+            report.failures += done.failures
+            report.spent("clusters", done.seconds)
+            record_days(conn, "clusters", done.days)
+            conn.commit()
+            if not done.observations:
+                break
+    with job_lock(conn, "consolidation", wait=True, waits=progress.waits):
+        progress.stage("consolidation")
+        decided = consolidate(conn, model, now=clock(), progress=progress.advance)
+        report.workspaces += decided.workspaces
+        report.failures += decided.failures
+        report.spent("consolidation", decided.seconds)
+        record_consolidation(conn)
+        conn.commit()
+
+
+def _describe(
+    conn: Connection, report: ProcessReport, progress: Progress, clock: Callable[[], datetime]
+) -> None:
+    """Profiles and summaries, each only where what they are made of changed."""
+    progress.stage("profiles")
+    with job_lock(conn, "profiles", wait=True, waits=progress.waits):
+        profiles = update_profiles(conn, now=clock(), progress=progress.advance)
+    report.profiles += profiles.written
+    report.spent("profiles", profiles.seconds)
+    record_whole(conn, "actor_profiles")
+    conn.commit()
+    progress.stage("summaries")
+    with job_lock(conn, "summaries", wait=True, waits=progress.waits):
+        summaries = summarize_clusters(conn, now=clock(), progress=progress.advance)
+    report.summaries += summaries.written
+    report.spent("summaries", summaries.seconds)
+    record_whole(conn, "cluster_summaries")
+    conn.commit()

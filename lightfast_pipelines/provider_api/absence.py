@@ -1,0 +1,34 @@
+"""Asks for a page of a list, and tells a list that there is not from a resource that is gone.
+
+Both are a 404. Where the resource itself still answers, the list is that of a feature that it does not
+have, and there is nothing to read of it.
+"""
+
+from __future__ import annotations
+
+from lightfast_pipelines.provider_api.client import Api, CallFailedError
+from lightfast_pipelines.providers.api_contract import Answer, Call, Place
+
+_NOT_FOUND = 404
+
+
+def ask_for_page(api: Api, place: Place, call: Call) -> Answer:
+    """As `Api.ask`. Raises CallFailedError."""
+    try:
+        return api.ask(call)
+    except CallFailedError as error:
+        if error.status != _NOT_FOUND or not _is_there(api, place, call):
+            raise
+        reason = f"{error.message}; what it belongs to is there, so there is nothing of this kind"
+        return Answer(_NOT_FOUND, {}, None, nothing=reason)
+
+
+def _is_there(api: Api, place: Place, missing: Call) -> bool:
+    try:
+        resource = api.history.itself(place, missing)
+        if resource is None:
+            return False
+        api.ask(resource)
+    except (CallFailedError, ValueError):
+        return False
+    return True

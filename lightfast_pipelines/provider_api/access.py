@@ -1,0 +1,53 @@
+"""Opens an installation's access to its provider's API: address, credential, budget, HTTP.
+
+What each of them does stands in its own file.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lightfast_pipelines.provider_api.budget import Budget
+from lightfast_pipelines.provider_api.client import Api, an_http_client
+from lightfast_pipelines.providers.api_contract import discover_history
+from lightfast_pipelines.settings import Settings
+from lightfast_pipelines.store.backfills import Source
+from lightfast_pipelines.store.database import Database
+
+
+class StoredAccess:
+    """By the credentials that the database keeps, sealed."""
+
+    def __init__(self, database: Database, settings: Settings, actor: str = "operator") -> None:
+        self._database, self._settings, self._actor = database, settings, actor
+
+    @contextmanager
+    def open(self, source: Source, check: Callable[[], None] = lambda: None) -> Iterator[Api]:
+        """Raises CallFailedError where the credential is refused, SealedError where it cannot be opened."""
+        from lightfast_pipelines.provider_api.credentials import StoredCredentials
+
+        settings, history = self._settings, discover_history()[source.provider]
+        base_url = history.base_url(settings.api_urls())
+        with (
+            self._database.connect(autocommit=True, application_name="lightfast budget") as conn,
+            an_http_client(settings.api_timeout_seconds) as http,
+        ):
+            budget = Budget(
+                conn,
+                source.installation_id,
+                reserve=settings.api_reserve,
+                sleep=time.sleep,
+                check=check,
+            )
+            credentials = StoredCredentials(
+                self._database,
+                settings,
+                history,
+                source.installation_id,
+                base_url,
+                http,
+                actor=self._actor,
+            )
+            yield Api(history, base_url, http, credentials, budget, sleep=time.sleep)

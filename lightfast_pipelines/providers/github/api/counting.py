@@ -1,0 +1,41 @@
+"""How many things of a repository changed since a moment: one search, for estimates."""
+
+from __future__ import annotations
+
+from lightfast_pipelines.providers.api_contract import Answer, Call, Place, Window
+from lightfast_pipelines.providers.fields import child, whole
+from lightfast_pipelines.providers.github.api.place import owner_and_name
+
+POINTS = "rateLimit { cost remaining limit resetAt }"
+_COUNT = """
+query($search: String!) {
+  search(query: $search, type: %s, first: 1) { %s }
+  %s
+}
+"""
+DISCUSSIONS = "discussions"
+
+
+def count_call(place: Place, window: Window, what: str) -> Call:
+    """`what`: `is:pr`, nothing for issues and pull requests together, or `DISCUSSIONS`."""
+    owner, name = owner_and_name(place)
+    since = window.since.strftime("%Y-%m-%dT%H:%M:%SZ")
+    kind, field = ("DISCUSSION", "discussionCount")
+    words = [f"repo:{owner}/{name}"]
+    if what != DISCUSSIONS:
+        kind, field = ("ISSUE", "issueCount")
+        words += [what] if what else []
+    variables = {"search": " ".join([*words, f"updated:>={since}"])}
+    query = {"query": _COUNT % (kind, field, POINTS), "variables": variables}
+    return Call("graphql", "POST", json=query, pool="graphql")
+
+
+def count_in(answer: Answer) -> int:
+    """Raises ValueError: an estimate is left out, not a history."""
+    data = child(answer.data, "data") if isinstance(answer.data, dict) else {}
+    found = child(data, "search")
+    count = whole(found, "issueCount")
+    count = whole(found, "discussionCount") if count is None else count
+    if count is None:
+        raise ValueError("GitHub did not count what it was asked for")
+    return count

@@ -1,0 +1,220 @@
+"""Deployments, and what was reported of each: one request for a page of them, one for each one's statuses.
+
+GitHub's GraphQL API tells statuses beside their deployments, but not the numbers by which webhooks
+name them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.providers import paging
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Call,
+    Cursor,
+    Estimate,
+    Json,
+    Page,
+    Place,
+    Record,
+    Trouble,
+    Window,
+)
+from lightfast_pipelines.providers.fields import first_time, time
+from lightfast_pipelines.providers.github.api.listing import (
+    Item,
+    items_of,
+    kept,
+    needed_time,
+    told,
+)
+from lightfast_pipelines.providers.github.api.people import person
+from lightfast_pipelines.providers.github.api.place import address, repository
+
+_FIELDS = (
+    *("id", "sha", "ref", "task", "environment", "original_environment", "description"),
+    *("production_environment", "transient_environment", "created_at"),
+)
+_STATUS = (
+    *("id", "state", "description", "environment", "target_url", "environment_url", "log_url"),
+    *("created_at", "updated_at"),
+)
+_STATUSES = 100
+
+
+class Deployments:
+    """`history.Walker`. Those of a page whose statuses are still to be asked for stand in the cursor's
+    `pending`, as the statuses alone do not say what was deployed: so the pages are short.
+
+    One that was deleted since it was listed ends nothing: its page, `at` which the walk stands, is read
+    again for those that moved forward into it, but for what is `done` of it. Where the whole repository
+    is gone, that page says so."""
+
+    entity_type = "deployment"
+    page_size = 20
+
+    def start(self, place: Place, window: Window) -> Cursor:
+        return {"offset": 0}
+
+    def call(
+        self,
+        place: Place,
+        window: Window,  # newest first, down to where the window begins
+        cursor: Cursor,
+        page_size: int,
+    ) -> Call:
+        base = f"{address(place)}/deployments"
+        if cursor.get("pending"):
+            size = max(1, min(_STATUSES, _STATUSES * page_size // self.page_size))
+            page = paging.page_of({"offset": cursor.get("statuses", 0)}, size)
+            params = {"per_page": str(size), "page": page}
+            path = f"{base}/{cursor['pending'][0]['id']}/statuses"
+            return Call(path, params=params, of_one=True)
+        return _list_call(place, paging.page_of(cursor, page_size), page_size)
+
+    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+        if cursor.get("pending"):
+            if answer.status >= 400:
+                return _gone(cursor)
+            return self._statuses(place, cursor, answer, items_of(answer))
+        items = items_of(answer)
+        records, troubles = told(self.entity_type, place, items, _created)
+        following = paging.after({"offset": cursor["offset"]}, answer, self.page_size)
+        end = _oldest(items)
+        if end is not None and end < window.since and not _changed_since(items, window.since):
+            following = None
+        done = cursor.get("done", [])
+        pending = [
+            _deployment(item)
+            for item in items
+            if _may_have_statuses(item, window) and item["id"] not in done
+        ]
+        here = {"then": following, "at": cursor["offset"], "done": done}
+        after = {"pending": pending, **here} if pending else following
+        return Page(records, after, len(items), end, troubles)
+
+    def _statuses(self, place: Place, cursor: Cursor, answer: Answer, items: list[Item]) -> Page:
+        deployment, *others = cursor["pending"]
+
+        def status(place: Place, item: Item) -> Iterator[Record]:
+            yield _status(place, deployment, item)
+
+        records, troubles = told("deployment_status", place, items, status)
+        following: Mapping[str, Any] | None = cursor["then"]
+        if "next" in paging.links(answer.headers):
+            # From where the page really ends: an offset need be no multiple of a size that was halved.
+            size = paging.page_size_of(answer, _STATUSES)
+            end = (int(cursor.get("statuses", 0)) // size + 1) * size
+            following = {**cursor, "statuses": end}
+        elif others:
+            rest = {name: value for name, value in cursor.items() if name != "statuses"}
+            following = {**rest, "pending": others, "done": _done(cursor)}
+        return Page(records, following, 0, time(deployment, "created_at"), troubles)
+
+    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+        """The pages, and a request for each deployment: counted on the last page, full on the others."""
+        found = paging.estimate_newest_first(
+            answers,
+            lambda number: _list_call(place, str(number), self.page_size),
+            lambda answer: len(items_of(answer)),
+            lambda answer: _reached(items_of(answer), window.since),
+            window.since,
+        )
+        if isinstance(found, Call):
+            return found
+        pages = {paging.page_number(answer): items_of(answer) for answer in answers}
+        wanted = 0
+        for number in range(1, found.requests + 1):
+            if number in pages:
+                wanted += sum(_may_have_statuses(item, window) for item in pages[number])
+            elif not _is_newer(pages, number, window):
+                wanted += self.page_size
+        return Estimate(found.requests + wanted, found.items, exact=False)
+
+
+def _gone(cursor: Cursor) -> Page:
+    identity = cursor["pending"][0]["id"]
+    named = Trouble(f"statuses of deployment {identity}", "it was deleted while it was read")
+    following: Cursor | None = {"offset": cursor.get("at", 0), "done": _done(cursor)}
+    return Page([], following, 0, None, [named])
+
+
+def _done(cursor: Cursor) -> list[Any]:
+    return [*cursor.get("done", []), cursor["pending"][0]["id"]]
+
+
+def _list_call(place: Place, page: str, page_size: int) -> Call:
+    params = {"per_page": str(page_size), "page": page}
+    return Call(f"{address(place)}/deployments", params=params)
+
+
+def _oldest(items: Sequence[Item]) -> datetime | None:
+    moments = [at for item in items if (at := time(item, "created_at")) is not None]
+    return min(moments, default=None)
+
+
+def _is_newer(pages: Mapping[int, Sequence[Item]], number: int, window: Window) -> bool:
+    """Whether a page that was not looked at is newer than the window, by the next one that was."""
+    known = [oldest for n in sorted(pages) if n > number and (oldest := _oldest(pages[n]))]
+    return bool(known) and known[0] >= window.until
+
+
+def _changed_since(items: Sequence[Item], since: datetime) -> bool:
+    """Whether one of them was reported on since: what replaces a deployment makes it inactive, so those
+    made before a window have a status in it. Where a whole page has none, older ones are taken to have
+    none."""
+    return any(
+        (changed := first_time(item, "updated_at", "created_at")) is not None and changed >= since
+        for item in items
+    )
+
+
+def _reached(items: Sequence[Item], since: datetime) -> datetime | None:
+    """How far back a page is from the window's begin: not behind it while the walk goes on."""
+    oldest = _oldest(items)
+    return since if oldest and oldest < since and _changed_since(items, since) else oldest
+
+
+def _may_have_statuses(item: Item, window: Window) -> bool:
+    """A deployment's last change is its last status; before it was made there was none."""
+    made, changed = time(item, "created_at"), first_time(item, "updated_at", "created_at")
+    return (
+        item.get("id") is not None
+        and (made is None or made < window.until)
+        and (changed is None or changed >= window.since)
+    )
+
+
+def _deployment(item: Item) -> Json:
+    return {**kept(item, *_FIELDS), "creator": person(item.get("creator"))}
+
+
+def _created(place: Place, item: Item) -> Iterator[Record]:
+    payload = {
+        "action": "created",
+        "deployment": {**_deployment(item), "updated_at": item["created_at"]},
+        "repository": repository(place),
+        "sender": person(item.get("creator")),
+    }
+    identity = int(item["id"])
+    at = needed_time(item, "created_at")
+    yield Record("deployment", payload, at, f"backfill:deployment:{identity}:created")
+
+
+def _status(place: Place, deployment: Json, item: Item) -> Record:
+    creator = person(item.get("creator"))
+    payload = {
+        "action": "created",
+        "deployment_status": {**kept(item, *_STATUS), "creator": creator},
+        "deployment": {**deployment, "updated_at": item["created_at"]},
+        "repository": repository(place),
+        "sender": creator,
+    }
+    at = needed_time(item, "created_at")
+    return Record("deployment_status", payload, at, f"backfill:deployment-status:{int(item['id'])}")
+
+
+WALKER = Deployments()

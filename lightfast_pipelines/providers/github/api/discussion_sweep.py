@@ -1,0 +1,175 @@
+"""Which comments on discussions still exist: GraphQL alone lists them, within their discussions.
+
+What does not fit beside a discussion, or beside a comment, is asked for before the next page. A single
+comment is asked for by its node, which the payloads of webhooks and of the history name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, Place, Record
+from lightfast_pipelines.providers.fields import child, children, flag, name_of, whole
+from lightfast_pipelines.providers.github.api.graph import (
+    call_of,
+    end_of,
+    first_the_rest,
+    query_of,
+    repository_in,
+)
+from lightfast_pipelines.providers.github.api.place import address
+from lightfast_pipelines.providers.recovery_contract import Held, Known, Listed
+
+_KIND = "discussion-comment"
+_DISCUSSIONS, _COMMENTS, _REPLIES = 25, 50, 50
+_END = "pageInfo { hasNextPage endCursor }"
+_REPLIED = f"nodes {{ databaseId }} {_END}"
+_COMMENTED = f"nodes {{ id databaseId replies(first: {_REPLIES}) {{ {_REPLIED} }} }} {_END}"
+_PAGE = f"""
+    discussions(first: {_DISCUSSIONS}, after: $after, orderBy: {{field: CREATED_AT, direction: ASC}}) {{
+      nodes {{ number comments(first: {_COMMENTS}) {{ {_COMMENTED} }} }}
+      {_END}
+    }}
+"""
+_MORE_COMMENTS = f"""
+    discussion(number: $number) {{ number comments(first: {_COMMENTS}, after: $after) {{ {_COMMENTED} }} }}
+"""
+_MORE_REPLIES = f"""
+  }}
+  comment: node(id: $comment) {{
+    ... on DiscussionComment {{ id replies(first: {_REPLIES}, after: $after) {{ {_REPLIED} }} }}
+"""
+_ONE = """
+  }
+  comment: node(id: $comment) {
+    ... on DiscussionComment { databaseId }
+"""
+
+
+class DiscussionComments:
+    """`recovery.IdSweep`. The cursor's `more` has [number, comment or null, cursor] of what is still to
+    be asked for before the page behind `then`."""
+
+    kind = _KIND
+    confirm_many = 1
+
+    def held(self, place: Place) -> Held:
+        return Held(f"github:comment:{_KIND}:", _KIND, of_parts=True)
+
+    def call(self, place: Place, cursor: Cursor | None) -> Call:
+        if not cursor or not cursor.get("more"):
+            after = {"after": ("String", cursor and cursor.get("after"))}
+            connections = 1 + _DISCUSSIONS + _DISCUSSIONS * _COMMENTS
+            return call_of(query_of(place, _PAGE, after), connections)
+        number, comment, end = cursor["more"][0]
+        if comment is None:
+            rest: dict[str, tuple[str, Any]] = {
+                "number": ("Int!", number),
+                "after": ("String", end),
+            }
+            return call_of(query_of(place, _MORE_COMMENTS, rest), 1 + _COMMENTS, of_one=True)
+        rest = {"comment": ("ID!", comment), "after": ("String", end)}
+        return call_of(query_of(place, _MORE_REPLIES, rest), 1, of_one=True)
+
+    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
+        """What hangs on something that was deleted meanwhile is listed no more, and is not missed."""
+        found, seen = repository_in(place, answer), _Seen(place)
+        if not cursor or not cursor.get("more"):
+            discussions = child(found, "discussions")
+            if not isinstance(discussions.get("nodes"), list):
+                raise ValueError("GitHub's list of discussions is not of its form")
+            for one in children(discussions, "nodes"):
+                seen.comments(whole(one, "number"), child(one, "comments"))
+            end = end_of(discussions)
+            return Listed(
+                seen.keys, first_the_rest(seen.more, None if end is None else {"after": end})
+            )
+        number, comment, _ = cursor["more"][0]
+        if comment is None:
+            seen.comments(number, child(child(found, "discussion"), "comments"))
+        else:
+            owner = child(child(answer.data, "data"), "comment")
+            seen.replies(number, comment, child(owner, "replies"))
+        return Listed(seen.keys, first_the_rest([*seen.more, *cursor["more"][1:]], cursor["then"]))
+
+    def resource(self, place: Place) -> Call | None:
+        return Call(address(place))
+
+    def why_empty(self, place: Place, answer: Answer) -> str | None:
+        if flag(answer.data, "has_discussions") is False:
+            return "discussions are switched off"
+        return None
+
+    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+        """Raises ValueError where no payload is left that names its node."""
+        node = name_of(child(things[0].payload, "comment"), "node_id")
+        if node is None:
+            raise ValueError("no payload is left that names the comment's node")
+        return call_of(query_of(place, _ONE, {"comment": ("ID!", node)}), 1, of_one=True)
+
+    def gone(
+        self, place: Place, things: Sequence[Known], answer: Answer | None
+    ) -> Mapping[str, datetime | None]:
+        if answer is None:
+            return {things[0].key: None}
+        repository_in(place, answer)
+        comment = child(child(answer.data, "data"), "comment")
+        number = whole(comment, "databaseId")
+        if number is not None:
+            if _key(place, number) != things[0].key:
+                raise ValueError(f"GitHub answers with comment {number}")
+            return {}
+        if any(one.get("type") != "NOT_FOUND" for one in children(answer.data, "errors")):
+            raise ValueError("GitHub could not tell whether it is there")
+        return {things[0].key: None}
+
+    def record(self, place: Place, thing: Known, at: datetime) -> Record:
+        """Raises ValueError where no payload of it is left that shows what it was about."""
+        comment = deepcopy(dict(child(thing.payload, "comment")))
+        discussion = deepcopy(dict(child(thing.payload, "discussion")))
+        if not comment or not discussion:
+            raise ValueError("no payload is left that says what the comment was about")
+        payload = {
+            "action": "deleted",
+            "comment": {**comment, "updated_at": at.strftime("%Y-%m-%dT%H:%M:%SZ")},
+            "discussion": discussion,
+            "repository": deepcopy(dict(child(thing.payload, "repository"))),
+        }
+        return Record("discussion_comment", payload, at, f"sweep:{thing.key}:deleted")
+
+
+def _key(place: Place, number: int) -> str:
+    return keys.github_comment(_KIND, keys.at_host(number, keys.host_of(place.resource_id)))
+
+
+class _Seen:
+    """What one answer lists, and what of it goes on elsewhere."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self.keys: list[str] = []
+        self.more: list[list[Any]] = []
+
+    def comments(self, number: int | None, connection: Mapping[str, Any]) -> None:
+        for one in children(connection, "nodes"):
+            self._see(one)
+            self.replies(number, name_of(one, "id"), child(one, "replies"))
+        end = end_of(connection)
+        if end is not None:
+            self.more.append([number, None, end])
+
+    def replies(self, number: int | None, comment: Any, connection: Mapping[str, Any]) -> None:
+        for one in children(connection, "nodes"):
+            self._see(one)
+        end = end_of(connection)
+        if end is not None:
+            self.more.append([number, comment, end])
+
+    def _see(self, one: Mapping[str, Any]) -> None:
+        identity = whole(one, "databaseId")
+        if identity is not None:
+            self.keys.append(_key(self._place, identity))

@@ -1,0 +1,283 @@
+"""Discussions and their comments, which GraphQL alone tells: created, answered, closed; written.
+
+Who closed one is not told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Call,
+    Cursor,
+    Estimate,
+    Json,
+    Page,
+    Place,
+    Record,
+    Trouble,
+    Window,
+)
+from lightfast_pipelines.providers.fields import child, children, name_of, whole
+from lightfast_pipelines.providers.github.api import graph
+from lightfast_pipelines.providers.github.api.counting import DISCUSSIONS, count_call
+from lightfast_pipelines.providers.github.api.listing import Item, needed_time
+from lightfast_pipelines.providers.github.api.people import of_graphql
+from lightfast_pipelines.providers.github.api.place import repository
+
+_COMMENTS, _REPLIES, _REST = 30, 15, 100
+_ONE = "id databaseId body createdAt url authorAssociation author { ...who }"
+_DISCUSSION = f"""
+        id number databaseId title body url createdAt updatedAt closedAt stateReason
+        author {{ ...who }}
+        category {{ name slug }}
+        answerChosenAt answerChosenBy {{ ...who }}
+        answer {{ {_ONE} }}
+"""
+_REPLIED = f"nodes {{ {_ONE} }} pageInfo {{ hasNextPage endCursor }}"
+_COMMENTED = f"""
+        nodes {{ {_ONE} replies(first: {_REPLIES}) {{ {_REPLIED} }} }}
+        pageInfo {{ hasNextPage endCursor }}
+"""
+_PAGE = f"""
+    discussions(first: $first, after: $after, orderBy: {{field: UPDATED_AT, direction: DESC}}) {{
+      nodes {{
+        {_DISCUSSION}
+        comments(first: {_COMMENTS}) {{ {_COMMENTED} }}
+      }}
+      pageInfo {{ hasNextPage endCursor }}
+    }}
+"""
+_MORE_COMMENTS = f"""
+    discussion(number: $number) {{
+      {_DISCUSSION}
+      comments(first: $first, after: $after) {{ {_COMMENTED} }}
+    }}
+"""
+# A comment's replies hang on its node, which is found beside the repository.
+_MORE_REPLIES = f"""
+    discussion(number: $number) {{ {_DISCUSSION} }}
+  }}
+  comment: node(id: $comment) {{
+    ... on DiscussionComment {{
+      databaseId
+      replies(first: $first, after: $after) {{ {_REPLIED} }}
+    }}
+"""
+
+
+class Discussions:
+    """`history.Walker`. What does not fit beside a discussion is asked for alone: the cursor's `more`
+    has [number, comment or null, cursor] of each, before the next page."""
+
+    entity_type = "discussion"
+    page_size = 25
+
+    def start(self, place: Place, window: Window) -> Cursor:
+        return {}
+
+    def call(
+        self,
+        place: Place,
+        window: Window,  # newest first, down to where the window begins
+        cursor: Cursor,
+        page_size: int,
+    ) -> Call:
+        if not cursor.get("more"):
+            page: dict[str, tuple[str, Any]] = {
+                "first": ("Int!", page_size),
+                "after": ("String", cursor.get("after")),
+            }
+            return graph.call_of(graph.query_of(place, _PAGE, page), _connections(page_size))
+        number, comment, after = cursor["more"][0]
+        first = max(1, min(_REST, _REST * page_size // self.page_size))
+        rest: dict[str, tuple[str, Any]] = {
+            "number": ("Int!", number),
+            "first": ("Int!", first),
+            "after": ("String", after),
+        }
+        if comment is None:
+            return graph.call_of(
+                graph.query_of(place, _MORE_COMMENTS, rest), 2 + first, of_one=True
+            )
+        rest["comment"] = ("ID!", comment)
+        return graph.call_of(graph.query_of(place, _MORE_REPLIES, rest), 2, of_one=True)
+
+    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+        found = graph.repository_in(place, answer)
+        if cursor.get("more"):
+            return self._more(place, cursor, answer, found)
+        discussions = child(found, "discussions")
+        nodes, untold = graph.nodes_of(discussions)
+        gathered = _Gathered(place)
+        gathered.troubles += [Trouble("a discussion", "GitHub could not tell it")] * untold
+        fresh = graph.fresh(cursor, nodes)
+        for node in fresh:
+            gathered.discussion(node)
+            gathered.comments(node, child(node, "comments"))
+        following = graph.after_page(cursor, discussions, nodes, window)
+        return Page(
+            gathered.records,
+            graph.first_the_rest(gathered.more, following),
+            len(fresh),
+            graph.reached(cursor, nodes, window),
+            gathered.troubles,
+        )
+
+    def _more(self, place: Place, cursor: Cursor, answer: Answer, found: Item) -> Page:
+        number, comment, _ = cursor["more"][0]
+        gathered = _Gathered(place)
+        discussion = child(found, "discussion")
+        owner = discussion
+        if comment is not None:
+            owner = child(child(answer.data, "data"), "comment")
+        if not discussion or not owner:
+            gathered.troubles.append(Trouble(f"comments of #{number}", "what they hang on is gone"))
+        elif comment is None:
+            gathered.comments(discussion, child(discussion, "comments"))
+        else:
+            parent = whole(owner, "databaseId")
+            gathered.replies(discussion, child(owner, "replies"), comment, parent)
+        more = [*gathered.more, *cursor["more"][1:]]
+        following = graph.first_the_rest(more, cursor["then"])
+        return Page(gathered.records, following, 0, None, gathered.troubles)
+
+    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+        if not answers:
+            return count_call(place, window, DISCUSSIONS)
+        cost = max(1, -(-_connections(self.page_size) // 100))
+        return graph.counted(answers[0], self.page_size, cost)
+
+
+def _connections(page_size: int) -> int:
+    return 1 + page_size + page_size * _COMMENTS
+
+
+class _Gathered:
+    """What the items of one page come to."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self.records: list[Record] = []
+        self.troubles: list[Trouble] = []
+        self.more: list[list[Any]] = []
+
+    def discussion(self, node: Item) -> None:
+        try:
+            self.records += _discussion_records(self._place, node)
+        except (LookupError, TypeError, ValueError) as error:
+            self._note(f"discussion #{node.get('number')}", error)
+
+    def comments(self, discussion: Item, connection: Item) -> None:
+        for comment in self._nodes(discussion, connection, "comments"):
+            self._comment(discussion, comment, None)
+            replies = child(comment, "replies")
+            self.replies(discussion, replies, comment.get("id"), whole(comment, "databaseId"))
+        end = graph.end_of(connection)
+        if end is not None:
+            self.more.append([discussion["number"], None, end])
+
+    def replies(self, discussion: Item, connection: Item, comment: Any, parent: int | None) -> None:
+        for reply in self._nodes(discussion, connection, "replies to a comment"):
+            self._comment(discussion, reply, parent)
+        end = graph.end_of(connection)
+        if end is not None:
+            self.more.append([discussion["number"], comment, end])
+
+    def _nodes(self, discussion: Item, connection: Item, what: str) -> list[Item]:
+        if not graph.is_told(connection):
+            item = f"{what} of #{discussion.get('number')}"
+            self.troubles.append(Trouble(item, "GitHub could not tell all of them"))
+        return children(connection, "nodes")
+
+    def _comment(self, discussion: Item, comment: Item, parent: int | None) -> None:
+        try:
+            self.records.append(_comment_record(self._place, discussion, comment, parent))
+        except (LookupError, TypeError, ValueError) as error:
+            self._note(f"comment {comment.get('databaseId')} of #{discussion.get('number')}", error)
+
+    def _note(self, item: str, error: Exception) -> None:
+        self.troubles.append(Trouble(item, f"{type(error).__name__}: {error}"[:200]))
+
+
+def _discussion_records(place: Place, node: Item) -> Iterator[Record]:
+    number, author = node["number"], of_graphql(node.get("author"))
+
+    def record(action: str, at: str, told: Json, **beside: Any) -> Record:
+        payload = {
+            "action": action,
+            "discussion": {**_shown(node), **told, "updated_at": at},
+            **beside,
+            "repository": repository(place),
+        }
+        name = f"backfill:discussion:{place.resource_id}#{number}:{action}"
+        moment = needed_time({"at": at}, "at")
+        return Record(
+            "discussion", payload, moment, name if action == "created" else f"{name}@{at}"
+        )
+
+    yield record("created", node["createdAt"], {"state": "open"}, sender=author)
+    answered, answer = node.get("answerChosenAt"), child(node, "answer")
+    if answered and answer:
+        told = {"answer_html_url": answer.get("url"), "answer_chosen_at": answered}
+        chooser = of_graphql(node.get("answerChosenBy"))
+        shown = {**_written(answer), "updated_at": answer.get("createdAt")}
+        beside: Json = {"answer": shown, **({"sender": chooser} if chooser else {})}
+        yield record("answered", answered, told, **beside)
+    if node.get("closedAt") is not None:
+        reason = (name_of(node, "stateReason") or "").lower()
+        told = {"state": "closed", "closed_at": node["closedAt"]}
+        yield record(
+            "closed", node["closedAt"], told | ({"state_reason": reason} if reason else {})
+        )
+
+
+def _comment_record(place: Place, discussion: Item, comment: Item, parent: int | None) -> Record:
+    written = _written(comment)
+    payload = {
+        "action": "created",
+        "comment": {**written, "parent_id": parent, "updated_at": comment["createdAt"]},
+        "discussion": {**_shown(discussion), "updated_at": comment["createdAt"]},
+        "repository": repository(place),
+        "sender": written["user"],
+    }
+    return Record(
+        "discussion_comment",
+        payload,
+        needed_time(comment, "createdAt"),
+        f"backfill:discussion_comment:{written['id']}",
+    )
+
+
+def _shown(node: Item) -> Json:
+    category = child(node, "category")
+    return {
+        "id": node.get("databaseId"),
+        "number": node["number"],
+        "title": node.get("title"),
+        "body": node.get("body"),
+        "html_url": node.get("url"),
+        "user": of_graphql(node.get("author")),
+        "category": {"name": category.get("name"), "slug": category.get("slug")},
+        "created_at": node.get("createdAt"),
+    }
+
+
+def _written(comment: Item) -> Json:
+    identity = whole(comment, "databaseId")
+    if identity is None:
+        raise ValueError("databaseId is missing")
+    return {
+        "id": identity,
+        "node_id": comment.get("id"),
+        "html_url": comment.get("url"),
+        "body": comment.get("body"),
+        "user": of_graphql(comment.get("author")),
+        "author_association": comment.get("authorAssociation"),
+        "created_at": comment.get("createdAt"),
+    }
+
+
+WALKER = Discussions()

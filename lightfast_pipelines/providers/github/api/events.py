@@ -1,0 +1,186 @@
+"""Issue events: who closed, merged, reopened, labeled, locked ... an issue or pull request, and when.
+
+GitHub's list has them for both; each becomes the payload of the thing it happened to. An event that
+is not here is not a fact that is remembered (subscribed, mentioned, referenced).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from lightfast_pipelines.providers.api_contract import Json, Place, Record
+from lightfast_pipelines.providers.fields import child, children, time
+from lightfast_pipelines.providers.github.api.listing import (
+    Item,
+    Listing,
+    kept,
+    needed_time,
+    nothing,
+)
+from lightfast_pipelines.providers.github.api.people import person
+from lightfast_pipelines.providers.github.api.place import repository
+
+# An event's time and the one that the item itself (and so its webhook) has may be a second apart.
+_APART = timedelta(seconds=2)
+
+
+def _label(event: Item, thing: Json) -> Json | None:  # noqa: ARG001
+    return {"label": event["label"]}
+
+
+def _assignee(event: Item, thing: Json) -> Json | None:
+    """Who else was assigned then is not told: only where nobody else is can all of them be said."""
+    changed = event["assignee"]
+    others = [
+        one for one in children(event["issue"], "assignees") if one.get("id") != changed["id"]
+    ]
+    if others:
+        return None
+    thing["assignees"] = [person(changed)] if event["event"] == "assigned" else []
+    return {"assignee": person(changed)}
+
+
+def _milestone(event: Item, thing: Json) -> Json | None:  # noqa: ARG001
+    """The event has a milestone's title alone; its number is known while the item still has it."""
+    found = child(event["issue"], "milestone")
+    if not found or found.get("title") != event["milestone"]["title"]:
+        return None
+    return {"milestone": kept(found, "id", "number", "title", "html_url")}
+
+
+def _reviewer(event: Item, thing: Json) -> Json | None:  # noqa: ARG001
+    if event.get("requested_reviewer"):
+        return {"requested_reviewer": person(event["requested_reviewer"])}
+    return {"requested_team": kept(event["requested_team"], "id", "slug", "name", "html_url")}
+
+
+def _title(event: Item, thing: Json) -> Json | None:
+    thing["title"] = event["rename"]["to"]
+    return {"changes": {"title": {"from": event["rename"]["from"]}}}
+
+
+def _closed(event: Item, thing: Json) -> Json | None:
+    issue = event["issue"]
+    at = _settled(event, issue, "closed_at")
+    thing |= {"state": "closed", "closed_at": at, "updated_at": at}
+    if "pull_request" not in issue:
+        # The event has no reason where it is the usual one, while the issue says it.
+        is_last = at == issue.get("closed_at")
+        reason = event.get("state_reason") or (issue.get("state_reason") if is_last else None)
+        if reason:
+            thing["state_reason"] = reason
+        return {}
+    merged_at = time(child(issue, "pull_request"), "merged_at")
+    if merged_at is not None and needed_time(event, "created_at") >= merged_at - _APART:
+        return None  # the merge, which `merged` says
+    thing["merged"] = False
+    return {}
+
+
+def _merged(event: Item, thing: Json) -> Json | None:
+    at = _settled(event, child(event["issue"], "pull_request"), "merged_at")
+    thing |= {"state": "closed", "closed_at": at, "merged_at": at, "updated_at": at}
+    thing |= {"merged": True, "merge_commit_sha": event.get("commit_id")}
+    thing["merged_by"] = person(event.get("actor"))
+    return {}
+
+
+def _settled(event: Item, item: Item, field: str) -> str:
+    """The item's own time of what happened, where the event is about its latest."""
+    own, at = time(item, field), needed_time(event, "created_at")
+    return str(item[field] if own is not None and abs(own - at) <= _APART else event["created_at"])
+
+
+def _state(event: Item, thing: Json) -> Json | None:
+    thing["state"] = "open"
+    if event["event"] != "reopened":
+        thing["draft"] = event["event"] == "convert_to_draft"
+    return {}
+
+
+def _lock(event: Item, thing: Json) -> Json | None:
+    thing["active_lock_reason"] = event.get("lock_reason")
+    return {}
+
+
+# Event -> (the webhook's action, what it adds to the payload and changes of the thing).
+_EVENTS: Mapping[str, tuple[str, Callable[[Item, Json], Json | None]]] = {
+    "closed": ("closed", _closed),
+    "merged": ("closed", _merged),
+    "reopened": ("reopened", _state),
+    "ready_for_review": ("ready_for_review", _state),
+    "convert_to_draft": ("converted_to_draft", _state),
+    "labeled": ("labeled", _label),
+    "unlabeled": ("unlabeled", _label),
+    "assigned": ("assigned", _assignee),
+    "unassigned": ("unassigned", _assignee),
+    "milestoned": ("milestoned", _milestone),
+    "demilestoned": ("demilestoned", _milestone),
+    "review_requested": ("review_requested", _reviewer),
+    "review_request_removed": ("review_request_removed", _reviewer),
+    "renamed": ("edited", _title),
+    "locked": ("locked", _lock),
+    "unlocked": ("unlocked", _lock),
+}
+
+
+def records(place: Place, item: Item) -> Iterator[Record]:
+    issue = child(item, "issue")
+    if not issue:
+        return
+    if item["event"] == "review_dismissed":
+        yield _dismissed(place, item)
+        return
+    found = _EVENTS.get(item["event"])
+    if found is None:
+        return
+    action, change = found
+    thing = {**_told(issue), "updated_at": item["created_at"]}
+    more = change(item, thing)
+    if more is None:
+        return
+    of_pull_request = "pull_request" in issue
+    event_type, field = ("pull_request", "pull_request") if of_pull_request else ("issues", "issue")
+    payload: dict[str, Any] = {"action": action}
+    if of_pull_request:
+        payload["number"] = issue["number"]
+    payload |= {field: thing, **more, "repository": repository(place)}
+    doer = person(item.get("assigner") or item.get("review_requester") or item.get("actor"))
+    if doer is not None:
+        payload["sender"] = doer
+    yield Record(
+        event_type, payload, needed_time(thing, "updated_at"), f"backfill:issue-event:{item['id']}"
+    )
+
+
+def _told(issue: Item) -> Json:
+    told = kept(issue, "id", "number", "title", "body", "html_url", "created_at")
+    return {**told, "user": person(issue.get("user"))}
+
+
+def _dismissed(place: Place, item: Item) -> Record:
+    """The event names the review by its number; whose it was, its submission says."""
+    review = item["dismissed_review"]
+    payload = {
+        "action": "dismissed",
+        "review": {"id": review["review_id"], "state": "dismissed"},
+        "pull_request": {**_told(item["issue"]), "updated_at": item["created_at"]},
+        "repository": repository(place),
+    }
+    doer = person(item.get("actor"))
+    if doer is not None:
+        payload["sender"] = doer
+    at = needed_time(item, "created_at")
+    return Record("pull_request_review", payload, at, f"backfill:issue-event:{item['id']}")
+
+
+WALKER = Listing(
+    "issue_event",
+    "issues/events",
+    nothing,
+    records,
+    ordered_by="created_at",
+    cut_from=30_000,
+)

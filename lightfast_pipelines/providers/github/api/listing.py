@@ -1,0 +1,180 @@
+"""Walks GitHub's numbered lists: one walker for all of them, told what each item means.
+
+What the items are stands in the modules named after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.providers import paging
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Call,
+    Cursor,
+    Estimate,
+    Page,
+    Place,
+    Record,
+    Trouble,
+    Window,
+)
+from lightfast_pipelines.providers.fields import time
+from lightfast_pipelines.providers.github.api.counting import count_call, count_in
+from lightfast_pipelines.providers.github.api.place import address
+
+Item = Mapping[str, Any]
+_CHANGES = "updated_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list of a repository's. `records` raises ValueError for an item that none can be made of.
+
+    `ordered_by` is the field by which it goes from the newest to the oldest, where GitHub does not
+    cut it to the window itself: the walk ends with the first page that reaches behind the window.
+    `params` raises ValueError where the place lacks what is asked for.
+
+    A list by the time of the last change is read again from its top at the end, down to what was the
+    newest at the beginning: what changed during the walk has moved up there, past the walk. Others
+    are asked for by the time of creation, in which nothing moves forward.
+    """
+
+    entity_type: str
+    path: str
+    params: Callable[[Place, Window], Mapping[str, str]]
+    records: Callable[[Place, Item], Iterable[Record]]
+    ordered_by: str | None = None
+    page_size: int = 100
+    cut_from: int | None = None
+    """So many items or more, on full pages, are the end that GitHub makes "to keep the API fast"."""
+
+    def start(self, place: Place, window: Window) -> Cursor:
+        return {"offset": 0}
+
+    def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
+        call = self._call(place, window, paging.page_of(cursor, page_size), page_size)
+        if "after" not in cursor:
+            return call
+        params = {name: value for name, value in call.params.items() if name != "page"}
+        return replace(call, params={**params, "after": str(cursor["after"])})
+
+    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+        items = items_of(answer)
+        following = paging.after(cursor, answer, self.page_size)
+        if self.ordered_by is None:
+            records, troubles = told(self.entity_type, place, items, self.records)
+            reached = min((record.occurred_at for record in records), default=None)
+            return Page(records, following, len(items), reached, troubles, _etag(cursor, answer))
+        moments = self._moments(items)
+        until = paging.moment(cursor.get("again_until"))
+        if moments and min(moments) < (until or window.since):
+            following = None
+        else:
+            self._refuse_cut(cursor, following, answer)
+        if self.ordered_by == _CHANGES:
+            following = paging.looking_again(cursor, following, max(moments, default=None))
+        if until is not None:
+            items = [item for item in items if (at := self._moment(item)) is None or at >= until]
+        records, troubles = told(self.entity_type, place, items, self.records)
+        reached = window.since if until is not None else min(moments, default=None)
+        return Page(records, following, len(items), reached, troubles, _etag(cursor, answer))
+
+    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+        def call(number: int) -> Call:
+            return self._call(place, window, str(number), self.page_size)
+
+        def count(answer: Answer) -> int:
+            return len(items_of(answer))
+
+        def oldest(answer: Answer) -> datetime | None:
+            return min(self._moments(items_of(answer)), default=None)
+
+        if self.ordered_by is None and answers and paging.is_endless(answers[0]):
+            if len(answers) == 1:
+                return count_call(place, window, "")
+            total = count_in(answers[1])
+            return Estimate(max(2, -(-total // self.page_size)), total)
+        if self.ordered_by is None:
+            found = paging.estimate_of_all(answers, call, count)
+        else:
+            found = paging.estimate_newest_first(answers, call, count, oldest, window.since)
+        if isinstance(found, Estimate) and self.ordered_by == _CHANGES and found.requests > 1:
+            return replace(found, requests=found.requests + 1)
+        return found
+
+    def _call(self, place: Place, window: Window, page: str, page_size: int) -> Call:
+        params = {**self.params(place, window), "per_page": str(page_size), "page": page}
+        return Call(f"{address(place)}/{self.path}", params=params)
+
+    def _refuse_cut(self, cursor: Cursor, following: Cursor | None, answer: Answer) -> None:
+        """What stands behind the end of a list that GitHub cuts off is not fetched: says so."""
+        size = paging.page_size_of(answer, self.page_size)
+        seen = int(cursor.get("offset", 0)) + len(items_of(answer))
+        if self.cut_from and following is None and seen >= self.cut_from and seen % size == 0:
+            raise ValueError(
+                f"GitHub shows no more than the latest {seen:,} of {self.path}: what came before is "
+                "not to be had, ask for a later --since"
+            )
+
+    def _moments(self, items: Iterable[Item]) -> list[datetime]:
+        return [moment for item in items if (moment := self._moment(item)) is not None]
+
+    def _moment(self, item: Item) -> datetime | None:
+        return time(item, self.ordered_by or "")
+
+
+def _etag(cursor: Cursor, answer: Answer) -> str | None:
+    """Of the first page: whatever is new is on it. GitHub counts an answer of 304 against no limit."""
+    return answer.headers.get("etag") if cursor == {"offset": 0} else None
+
+
+def told(
+    entity_type: str,
+    place: Place,
+    items: Iterable[Item],
+    records: Callable[[Place, Item], Iterable[Record]],
+) -> tuple[list[Record], list[Trouble]]:
+    """The records of the items, and the items that none could be made of."""
+    found: list[Record] = []
+    troubles: list[Trouble] = []
+    for item in items:
+        try:
+            found += list(records(place, item))
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            named = str(item.get("id") or item.get("sha") or item.get("number") or "?")
+            reason = f"{type(error).__name__}: {error}"[:200]
+            troubles.append(Trouble(f"{entity_type} {named}", reason))
+    return found, troubles
+
+
+def items_of(answer: Answer) -> list[Item]:
+    if not isinstance(answer.data, list):
+        raise TypeError(f"a list was expected, not {type(answer.data).__name__}")
+    return [item for item in answer.data if isinstance(item, dict)]
+
+
+def nothing(place: Place, window: Window) -> Mapping[str, str]:  # noqa: ARG001
+    """The parameters of a list that takes none."""
+    return {}
+
+
+def iso(moment: datetime) -> str:
+    """As GitHub's parameters want it: UTC, whole seconds, `Z`."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def kept(item: Item, *names: str) -> dict[str, Any]:
+    """These fields of the item, in this order, where it has them."""
+    return {name: item[name] for name in names if name in item}
+
+
+def needed_time(item: Item, name: str) -> datetime:
+    """Raises ValueError."""
+    found = time(item, name)
+    if found is None:
+        raise ValueError(f"{name} is missing")
+    return found

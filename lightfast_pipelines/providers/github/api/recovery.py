@@ -1,0 +1,149 @@
+"""GitHub's logs of deliveries, the App's and repository hooks', and what of a repository can be gone.
+
+docs.github.com/en/rest/apps/webhooks and .../rest/repos/webhooks: kept for three days, newest first,
+paged by a cursor in the Link header; a try can be asked for again by its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from lightfast_pipelines.providers import paging
+from lightfast_pipelines.providers.api_contract import Answer, AppKeys, Call, Cursor, Place
+from lightfast_pipelines.providers.fields import child, name_of, time, whole
+from lightfast_pipelines.providers.github.api.place import address
+from lightfast_pipelines.providers.github.api.requests import app_proof
+from lightfast_pipelines.providers.github.api.sweeps import SWEEPS
+from lightfast_pipelines.providers.recovery_contract import (
+    DeliveryLog,
+    IdSweep,
+    LogEntry,
+    LogPage,
+    Recovery,
+    Told,
+)
+
+_PER_PAGE = "100"
+_RECEIVER = "/webhooks/github"
+_KEPT_HEADERS = frozenset(
+    {
+        "user-agent",
+        "x-github-delivery",
+        "x-github-event",
+        "x-github-hook-id",
+        "x-github-hook-installation-target-id",
+        "x-github-hook-installation-target-type",
+    }
+)
+
+
+class _Log:
+    """`recovery.DeliveryLog` at one address; with `keys` the App itself asks, else who asks always."""
+
+    def __init__(self, name: str, path: str, keys: AppKeys | None = None) -> None:
+        self.name, self._path, self._keys = name, path, keys
+
+    def page(self, cursor: Cursor | None, now: datetime) -> Call:
+        params = {"per_page": _PER_PAGE, **({"cursor": str(cursor["cursor"])} if cursor else {})}
+        return Call(self._path, params=params, headers=self._signed(now), pool=self._pool)
+
+    def read(self, answer: Answer) -> LogPage:
+        if not isinstance(answer.data, list):
+            raise ValueError("GitHub's log of deliveries is not a list")
+        entries = [found for item in answer.data if (found := _entry(item)) is not None]
+        return LogPage(entries, _next(answer))
+
+    def again(self, entry: LogEntry, now: datetime) -> Call:
+        path = f"{self._path}/{entry.id}/attempts"
+        return Call(path, "POST", headers=self._signed(now), pool=self._pool)
+
+    def detail(self, entry: LogEntry, now: datetime) -> Call:
+        return Call(f"{self._path}/{entry.id}", headers=self._signed(now), pool=self._pool)
+
+    def told(self, answer: Answer) -> Told:
+        request = child(answer.data, "request")
+        payload, event = request.get("payload"), name_of(answer.data, "event")
+        if not isinstance(payload, dict) or not payload or event is None:
+            raise ValueError("GitHub's log has no body of it any more")
+        headers = {
+            name.lower(): value
+            for name, value in child(request, "headers").items()
+            if name.lower() in _KEPT_HEADERS and isinstance(value, str)
+        }
+        # What the log keeps is parsed, however it was sent.
+        return Told(event, payload, {**headers, "content-type": "application/json"})
+
+    @property
+    def _pool(self) -> str:
+        """An App has a limit of its own, apart from its installations'."""
+        return "core" if self._keys is None else "app"
+
+    def _signed(self, now: datetime) -> Mapping[str, str]:
+        if self._keys is None:
+            return {}
+        return {"Authorization": f"Bearer {app_proof(self._keys, now)}"}
+
+
+class GitHubRecovery(Recovery):
+    """`recovery.Recovery`."""
+
+    provider = "github"
+    sweeps: Sequence[IdSweep] = SWEEPS
+
+    def app_log(self, kind: str, keys: AppKeys) -> DeliveryLog | None:
+        if kind != "github_app":
+            return None
+        if not keys.client_id or not keys.private_key:
+            raise ValueError(
+                "the App's log of deliveries needs GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY"
+            )
+        return _Log("app", "app/hook/deliveries", keys)
+
+    def hooks(self, kind: str, place: Place) -> Call | None:
+        """An App's deliveries come by the App's own hook; repositories have hooks of other people."""
+        if kind == "github_app":
+            return None
+        return Call(f"{address(place)}/hooks", params={"per_page": _PER_PAGE})
+
+    def hook_logs(self, place: Place, answer: Answer) -> Sequence[DeliveryLog]:
+        found = []
+        for hook in answer.data if isinstance(answer.data, list) else []:
+            number, target = whole(hook, "id"), name_of(child(hook, "config"), "url")
+            if number is not None and target and _is_ours(target):
+                path = f"{address(place)}/hooks/{number}/deliveries"
+                found.append(_Log(f"hook {place.resource_name} {number}", path))
+        return found
+
+
+def _is_ours(target: str) -> bool:
+    """Whether a hook sends to a receiver's address; which host it is known by, nobody tells us."""
+    return urlsplit(target).path.rstrip("/").startswith(_RECEIVER)
+
+
+def _entry(item: Any) -> LogEntry | None:
+    """One without an id, a delivery or a time cannot be looked for."""
+    identity, delivery = whole(item, "id"), name_of(item, "guid")
+    at, event = time(item, "delivered_at"), name_of(item, "event")
+    if identity is None or delivery is None or at is None or event is None:
+        return None
+    installation = whole(item, "installation_id")
+    return LogEntry(
+        delivery_id=delivery,
+        id=str(identity),
+        delivered_at=at,
+        event=event,
+        status=whole(item, "status_code") or 0,
+        is_again=item.get("redelivery") is True,
+        installation=None if installation is None else str(installation),
+    )
+
+
+def _next(answer: Answer) -> Cursor | None:
+    found = parse_qs(urlsplit(paging.links(answer.headers).get("next", "")).query).get("cursor")
+    return {"cursor": found[0]} if found else None
+
+
+RECOVERY = GitHubRecovery()

@@ -1,0 +1,341 @@
+"""GitHub's API as a whole: how it is asked, what its answers mean, what its limits are.
+
+What it tells of history stands in the modules named after the things. Wire facts: docs.github.com,
+"REST API: Rate limits", "Troubleshooting", "GraphQL: Rate limits".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from lightfast_pipelines.domain.keys import bare_number
+from lightfast_pipelines.providers.api_contract import (
+    HOUR,
+    Answer,
+    AppKeys,
+    Call,
+    Credential,
+    History,
+    Identity,
+    Limit,
+    Outcome,
+    Place,
+    Renewed,
+    Verdict,
+    Walker,
+    outcome_of_status,
+)
+from lightfast_pipelines.providers.fields import (
+    child,
+    children,
+    name_of,
+    number_in,
+    text,
+    time,
+    whole,
+)
+from lightfast_pipelines.providers.github.api import (
+    comments,
+    commits,
+    deployments,
+    discussions,
+    events,
+    issues,
+    pulls,
+    releases,
+    reviews,
+    workflow_runs,
+)
+from lightfast_pipelines.providers.github.api.nothing import CAN_BE_OFF, NOTHING
+from lightfast_pipelines.providers.github.api.place import address
+from lightfast_pipelines.providers.github.webhooks.repository import resource_meta
+from lightfast_pipelines.providers.nothing import says_nothing
+from lightfast_pipelines.settings import Settings
+
+_PUBLIC = "https://api.github.com"
+_REST = "/api/v3"
+_ACCEPT = {
+    "Accept": "application/vnd.github+json",
+    "X-GitHub-Api-Version": "2022-11-28",
+    "User-Agent": "lightfast-pipelines",
+}
+_HEAVY = (
+    "something went wrong",
+    "timed out",
+    "timeout",
+    "couldn't respond",
+    "resource limits",
+    "timedout",
+)
+_FINE = Verdict(Outcome.OK)
+# GitHub refuses a proof that is good for more than ten minutes, or whose clock is ahead of its own.
+_JWT_SECONDS, _JWT_BEFORE = 540, 60
+# Pools that are full again each minute; the others are so each hour.
+_MINUTE = timedelta(minutes=1)
+_BY_THE_MINUTE = frozenset({"search", "code_search", "dependency_snapshots"})
+
+
+class GitHubHistory(History):
+    """The history of github.com and GitHub Enterprise Server."""
+
+    provider = "github"
+    credential_kinds: Sequence[str] = ("personal", "github_app")
+    # First what others point at; the events tell who did what of pull requests and issues.
+    walkers: Sequence[Walker] = (
+        pulls.WALKER,
+        issues.WALKER,
+        events.WALKER,
+        commits.WALKER,
+        reviews.WALKER,
+        comments.REVIEW_COMMENTS,
+        comments.ISSUE_COMMENTS,
+        releases.WALKER,
+        discussions.WALKER,
+        deployments.WALKER,
+        workflow_runs.WALKER,
+    )
+
+    def base_url(self, configured: Mapping[str, str]) -> str:
+        """An Enterprise Server's is https://HOST/api/v3, however much of it was written."""
+        url = (configured.get("GITHUB_API_URL") or _PUBLIC).rstrip("/")
+        parts = urlsplit(url)
+        if parts.hostname in ("github.com", "www.github.com"):
+            return _PUBLIC
+        if parts.path in ("/api", "/api/graphql"):
+            return f"{parts.scheme}://{parts.netloc}{_REST}"
+        return url
+
+    def address(self, base_url: str, path: str) -> str:
+        """An Enterprise Server answers REST at /api/v3 and GraphQL beside it, at /api/graphql."""
+        if path == "graphql" and base_url.endswith(_REST):
+            return f"{base_url.removesuffix('/v3')}/{path}"
+        return f"{base_url}/{path.lstrip('/')}"
+
+    def authorize(self, credential: Credential) -> Mapping[str, str]:
+        return {**_ACCEPT, "Authorization": f"Bearer {credential.access_token}"}
+
+    def identify(self, place: Place) -> Call:
+        """The repository itself: its name today, its default branch, whether it is still there."""
+        return Call(address(place))
+
+    def itself(self, place: Place, missing: Call) -> Call | None:
+        return self.identify(place) if CAN_BE_OFF.search(missing.path) else None
+
+    def identified(self, answer: Answer) -> Identity:
+        if not isinstance(answer.data, dict):
+            raise TypeError("a repository was expected")
+        return Identity(name_of(answer.data, "full_name"), resource_meta(answer.data))
+
+    def verdict(  # noqa: PLR0911 - one for each meaning
+        self, call: Call, answer: Answer, now: datetime
+    ) -> Verdict:
+        message = _message(answer.data)
+        limited = _limited(answer, message, now)
+        if limited is not None:
+            return limited
+        if call.pool != "graphql" and says_nothing(NOTHING, call, answer.status, message):
+            return Verdict(Outcome.NOTHING, f"GitHub has nothing at {call.path}: {message}")
+        match answer.status:
+            case 200 | 201 | 202 | 204 if call.pool == "graphql":
+                return _of_graphql(call, answer, now)
+            case 200 if "per_page" in call.params and not _is_page(answer.data):
+                kind = type(answer.data).__name__
+                return Verdict(Outcome.MALFORMED, f"{call.path} answered {kind}, not a list")
+            case 204 if call.method == "GET":
+                return Verdict(Outcome.NOTHING, f"GitHub has nothing at {call.path}")
+            case 200 | 201 | 202 | 204:
+                return Verdict(Outcome.OK)
+            case 401:
+                return Verdict(
+                    Outcome.CREDENTIAL, f"GitHub refuses the token: {message or 'unauthorized'}"
+                )
+            case 403:
+                return Verdict(Outcome.FORBIDDEN, _forbidden(call, answer, message))
+            case 404 | 410 | 451:
+                why = {404: "not there, or not to be seen with this token", 410: "gone"}
+                told = why.get(answer.status, "not to be had for legal reasons")
+                return Verdict(Outcome.MISSING, f"{call.path} is {told}")
+            case 502 | 504 if call.pool == "graphql" or call.params.get("per_page", "1") != "1":
+                return Verdict(Outcome.HEAVY, f"GitHub could not make the page ({answer.status})")
+            case status:
+                outcome = outcome_of_status(status)
+                told = f"GitHub answered {status} for {call.path}"
+                if outcome is Outcome.INVALID:
+                    told = f"GitHub refuses {call.path} ({status}): {message or 'no reason'}"
+                return Verdict(outcome, told, location=answer.headers.get("location"))
+
+    def limits(
+        self,
+        call: Call,
+        answer: Answer,
+        now: datetime,  # its times are moments, not seconds from now
+    ) -> Sequence[Limit]:
+        """By the headers, in seconds since 1970; GraphQL's points by the body where it has them."""
+        headers = answer.headers
+        points = _points(answer.data) if call.pool == "graphql" else None
+        if points is not None:
+            return (points,)
+        limit, remaining, reset = (
+            number_in(headers, f"x-ratelimit-{name}") for name in ("limit", "remaining", "reset")
+        )
+        resets_at = time({"at": reset}, "at")
+        if limit is None or remaining is None or resets_at is None:
+            return ()
+        # What the App itself may ask is no installation's budget, whatever it is called.
+        pool = "app" if call.pool == "app" else headers.get("x-ratelimit-resource") or call.pool
+        window = _MINUTE if pool in _BY_THE_MINUTE else HOUR
+        return (Limit(pool, limit, remaining, resets_at, window),)
+
+    def app_keys(self, settings: Settings) -> AppKeys:
+        key = settings.github_app_private_key
+        return AppKeys(
+            client_id=settings.github_app_id, private_key=key.get_secret_value() if key else None
+        )
+
+    def refresh(
+        self, credential: Credential, keys: AppKeys, place_id: str, now: datetime
+    ) -> Call | None:
+        """A GitHub App's installation mints a token with the App's proof; a personal one ends."""
+        if credential.kind != "github_app":
+            return None
+        number = bare_number(place_id)
+        if not number.isdigit():
+            raise ValueError(
+                f"{place_id!r} is no number of an App's installation: add it with `lightfast installation "
+                "add --provider github --id NUMBER`, of another host than github.com with `--id NUMBER@HOST`"
+            )
+        headers = {**_ACCEPT, "Authorization": f"Bearer {app_proof(keys, now)}"}
+        return Call(f"app/installations/{number}/access_tokens", "POST", headers=headers)
+
+    def refreshed(self, credential: Credential, answer: Answer, now: datetime) -> Renewed:
+        token = text(answer.data, "token") if isinstance(answer.data, dict) else None
+        ends = time(answer.data, "expires_at") if isinstance(answer.data, dict) else None
+        if token is None or ends is None:
+            raise ValueError("GitHub's answer has no token or no end of it")
+        return Renewed(token, expires_at=ends)
+
+
+def app_proof(keys: AppKeys, now: datetime) -> str:
+    """The JWT by which a GitHub App says who it is. Raises ValueError that names what to set."""
+    import jwt
+
+    if not keys.client_id:
+        raise ValueError("GITHUB_APP_ID is not set")
+    issued = int(now.timestamp())
+    claims = {"iss": keys.client_id, "iat": issued - _JWT_BEFORE, "exp": issued + _JWT_SECONDS}
+    try:
+        return jwt.encode(claims, _pem(keys.private_key), algorithm="RS256")
+    except (ValueError, TypeError, jwt.PyJWTError):
+        # Whatever the library says may quote the key.
+        raise ValueError("GITHUB_APP_PRIVATE_KEY is not an RSA key in PEM") from None
+
+
+def _pem(key: str | None) -> str:
+    """The key as PEM: it may come quoted, with `\\n` for line ends, or as base64 of PEM."""
+    found = (key or "").strip().strip("'\"").replace("\\n", "\n")
+    if not found:
+        raise ValueError("GITHUB_APP_PRIVATE_KEY is not set")
+    if "-----BEGIN" not in found:
+        try:
+            found = base64.b64decode(found, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise ValueError("no PEM") from None
+    return found
+
+
+def _points(data: Any) -> Limit | None:
+    found = child(child(data, "data"), "rateLimit") if isinstance(data, dict) else {}
+    limit, remaining = whole(found, "limit"), whole(found, "remaining")
+    resets_at = time(found, "resetAt")
+    if limit is None or remaining is None or resets_at is None:
+        return None
+    return Limit("graphql", limit, remaining, resets_at)
+
+
+def _is_page(data: Any) -> bool:
+    """Nothing at all is left to whoever sent the request: the body was no JSON."""
+    return (
+        data is None or isinstance(data, list) or (isinstance(data, dict) and "total_count" in data)
+    )
+
+
+def _message(data: Any) -> str:
+    """GitHub's own words, cut; they quote what was asked, never the token."""
+    if not isinstance(data, dict):
+        return ""
+    parts = [text(data, "message") or ""]
+    parts += [text(one, "message") or text(one, "code") or "" for one in children(data, "errors")]
+    return "; ".join(part for part in parts if part)[:300]
+
+
+def _forbidden(call: Call, answer: Answer, message: str) -> str:
+    """With the permission that GitHub says is missing."""
+    told = f"GitHub does not let the token read {call.path}: {message or 'forbidden'}"
+    wanted = answer.headers.get("x-accepted-github-permissions", "")[:200]
+    return f"{told}; give it the permission {wanted}" if wanted else told
+
+
+def _limited(answer: Answer, message: str, now: datetime) -> Verdict | None:
+    """The primary limit says when it is full again, a secondary one after how many seconds to try."""
+    if answer.status not in (403, 429):
+        return None
+    headers = answer.headers
+    if "retry-after" in headers:
+        return Verdict(Outcome.LIMITED, message or "slow down", number_in(headers, "retry-after"))
+    if headers.get("x-ratelimit-remaining") == "0" and "x-ratelimit-reset" in headers:
+        return Verdict(Outcome.LIMITED, message or "rate limit exceeded", _until_full(answer, now))
+    if answer.status == 429 or "secondary rate limit" in message.lower():
+        return Verdict(Outcome.LIMITED, message or "slow down")
+    return None
+
+
+def _until_full(answer: Answer, now: datetime) -> float | None:
+    reset = number_in(answer.headers, "x-ratelimit-reset")
+    return None if reset is None else max(1.0, reset - now.timestamp())
+
+
+def _is_told(data: Mapping[str, Any]) -> bool:
+    """Whether there is something of what was asked for, besides whose it is."""
+    repository = child(data, "repository")
+    found = [value for name, value in repository.items() if name != "databaseId"]
+    found += [value for name, value in data.items() if name not in ("rateLimit", "repository")]
+    return any(value is not None for value in found)
+
+
+def _of_graphql(  # noqa: PLR0911 - one for each meaning
+    call: Call, answer: Answer, now: datetime
+) -> Verdict:
+    """GraphQL answers 200 whatever is wrong."""
+    data = answer.data
+    if data is None:
+        return Verdict(Outcome.OK)  # no JSON: told by whoever sent the request
+    if not isinstance(data, dict) or not ("data" in data or "errors" in data):
+        return Verdict(Outcome.MALFORMED, "GraphQL answered neither data nor errors")
+    found, given = children(data, "errors"), child(data, "data")
+    if not found:
+        # A list that is null is one of a feature that is switched off.
+        is_null = bool(child(given, "repository")) and not _is_told(given) and not call.of_one
+        return Verdict(Outcome.NOTHING, "GitHub tells no list of it") if is_null else _FINE
+    kinds = {text(one, "type") or "" for one in found}
+    message = _message(data)
+    if kinds & {"RATE_LIMITED", "RATE_LIMIT"}:
+        return Verdict(Outcome.LIMITED, message, _until_full(answer, now))
+    if "secondary rate limit" in message.lower():
+        return Verdict(Outcome.LIMITED, message)
+    if any(words in message.lower() for words in _HEAVY):
+        return Verdict(Outcome.HEAVY, message)
+    if _is_told(given):
+        # Some field of some node could not be told; the rest of the page is there.
+        return _FINE
+    if says_nothing(NOTHING, call, answer.status, message):
+        return Verdict(Outcome.NOTHING, f"GitHub has nothing to list: {message}")
+    if "NOT_FOUND" in kinds:
+        return Verdict(Outcome.MISSING, message)
+    if kinds & {"FORBIDDEN", "INSUFFICIENT_SCOPES"}:
+        return Verdict(Outcome.FORBIDDEN, message)
+    return Verdict(Outcome.INVALID, message or "GraphQL refuses the query")

@@ -1,0 +1,190 @@
+"""Reviews of pull requests, by way of the pull requests that changed: that they were submitted.
+
+GraphQL tells the reviews of many pull requests at once; the REST API those of one alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Call,
+    Cursor,
+    Estimate,
+    Json,
+    Page,
+    Place,
+    Record,
+    Trouble,
+    Window,
+)
+from lightfast_pipelines.providers.fields import child, children, name_of, text, whole
+from lightfast_pipelines.providers.github.api import graph
+from lightfast_pipelines.providers.github.api.counting import count_call
+from lightfast_pipelines.providers.github.api.listing import Item, needed_time
+from lightfast_pipelines.providers.github.api.people import of_graphql
+from lightfast_pipelines.providers.github.api.place import repository
+
+_NESTED = 50
+_REVIEWS = """
+      nodes {
+        fullDatabaseId state body url submittedAt authorAssociation
+        author { ...who }
+        commit { oid }
+      }
+      pageInfo { hasNextPage endCursor }
+"""
+_PULL = "number fullDatabaseId title url updatedAt createdAt author { ...who }"
+_PAGE = f"""
+    pullRequests(first: $first, after: $after, orderBy: {{field: UPDATED_AT, direction: DESC}}) {{
+      nodes {{
+        {_PULL}
+        reviews(first: {_NESTED}) {{ {_REVIEWS} }}
+      }}
+      pageInfo {{ hasNextPage endCursor }}
+    }}
+"""
+_MORE = f"""
+    pullRequest(number: $number) {{
+      {_PULL}
+      reviews(first: $first, after: $after) {{ {_REVIEWS} }}
+    }}
+"""
+
+
+class Reviews:
+    """`history.Walker`. A pull request with more reviews than come with it is asked for alone: its
+    number stands among the cursor's `more`, before the next page."""
+
+    entity_type = "review"
+    page_size = 50
+
+    def start(self, place: Place, window: Window) -> Cursor:
+        return {}
+
+    def call(
+        self,
+        place: Place,
+        window: Window,  # newest first, down to where the window begins
+        cursor: Cursor,
+        page_size: int,
+    ) -> Call:
+        if cursor.get("more"):
+            number, after = cursor["more"][0]
+            variables: dict[str, tuple[str, Any]] = {
+                "number": ("Int!", number),
+                "first": ("Int!", min(page_size, _NESTED)),
+                "after": ("String", after),
+            }
+            return graph.call_of(graph.query_of(place, _MORE, variables), 1, of_one=True)
+        variables = {"first": ("Int!", page_size), "after": ("String", cursor.get("after"))}
+        return graph.call_of(graph.query_of(place, _PAGE, variables), 1 + page_size)
+
+    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+        found = graph.repository_in(place, answer)
+        if cursor.get("more"):
+            return self._more(place, cursor, found)
+        pulls = child(found, "pullRequests")
+        nodes, untold = graph.nodes_of(pulls)
+        fresh = graph.fresh(cursor, nodes)
+        records, troubles = _told(place, fresh)
+        troubles += [Trouble("reviews of a pull request", "GitHub could not tell them")] * untold
+        more = [
+            [pull["number"], end]
+            for pull in fresh
+            if (end := graph.end_of(child(pull, "reviews"))) is not None
+        ]
+        following = graph.after_page(cursor, pulls, nodes, window)
+        return Page(
+            records,
+            graph.first_the_rest(more, following),
+            len(fresh),
+            graph.reached(cursor, nodes, window),
+            troubles,
+        )
+
+    def _more(self, place: Place, cursor: Cursor, found: Item) -> Page:
+        pull = child(found, "pullRequest")
+        left = list(cursor["more"][1:])
+        if not pull:
+            gone = Trouble(f"reviews of #{cursor['more'][0][0]}", "the pull request is gone")
+            return Page([], graph.first_the_rest(left, cursor["then"]), 0, None, [gone])
+        records, troubles = _told(place, [pull])
+        end = graph.end_of(child(pull, "reviews"))
+        if end is not None:
+            left.insert(0, [pull["number"], end])
+        return Page(records, graph.first_the_rest(left, cursor["then"]), 0, None, troubles)
+
+    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+        if not answers:
+            return count_call(place, window, "is:pr")
+        return graph.counted(answers[0], self.page_size, 1)
+
+
+def _told(place: Place, pulls: Sequence[Item]) -> tuple[list[Record], list[Trouble]]:
+    records: list[Record] = []
+    troubles: list[Trouble] = []
+    for pull in pulls:
+        reviews = child(pull, "reviews")
+        if not graph.is_told(reviews):
+            reason = "GitHub could not tell all of them"
+            troubles.append(Trouble(f"reviews of #{pull.get('number')}", reason))
+        for review in children(reviews, "nodes"):
+            try:
+                records += _records(place, pull, review)
+            except (LookupError, TypeError, ValueError) as error:
+                named = f"review {review.get('fullDatabaseId')} of #{pull.get('number')}"
+                troubles.append(Trouble(named, f"{type(error).__name__}: {error}"[:200]))
+    return records, troubles
+
+
+def _records(place: Place, pull: Item, review: Item) -> Iterator[Record]:
+    if review.get("submittedAt") is None:
+        return  # not submitted yet, and shown to its author alone
+    identity, at = int(review["fullDatabaseId"]), review["submittedAt"]
+    author = of_graphql(review.get("author"))
+    told: Json = {"id": identity, "body": review.get("body"), "submitted_at": at, "user": author}
+    told["html_url"] = review.get("url")
+    # One that was dismissed since was something else when it was submitted.
+    state = (name_of(review, "state") or "").lower()
+    if state and state != "dismissed":
+        told["state"] = state
+    sha = name_of(child(review, "commit"), "oid")
+    if sha:
+        told["commit_id"] = sha
+    if review.get("authorAssociation"):
+        told["author_association"] = review["authorAssociation"]
+    payload = {
+        "action": "submitted",
+        "review": told,
+        "pull_request": pull_request(pull, at),
+        "repository": repository(place),
+        "sender": author,
+    }
+    yield Record(
+        "pull_request_review",
+        payload,
+        needed_time(review, "submittedAt"),
+        f"backfill:review:{identity}:submitted",
+    )
+
+
+def pull_request(pull: Item, at: str) -> Json:
+    number = whole(pull, "number")
+    if number is None:
+        raise ValueError("number is missing")
+    identity = text(pull, "fullDatabaseId")
+    return {
+        **({"id": int(identity)} if identity else {}),
+        "number": number,
+        "title": pull.get("title"),
+        "html_url": pull.get("url"),
+        "user": of_graphql(pull.get("author")),
+        "created_at": pull.get("createdAt"),
+        "updated_at": at,
+    }
+
+
+WALKER = Reviews()

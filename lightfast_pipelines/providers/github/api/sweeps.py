@@ -1,0 +1,266 @@
+"""Which issues, comments, discussions, releases and deployments of a repository still exist.
+
+A hundred a request: issues and discussions by GraphQL, which has a limit of its own, the others by
+the lists of the REST API. What is not listed is asked for alone before it counts as gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.providers import paging
+from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, Json, Place, Record
+from lightfast_pipelines.providers.fields import child, children, flag, name_of, whole
+from lightfast_pipelines.providers.github.api.discussion_sweep import DiscussionComments
+from lightfast_pipelines.providers.github.api.graph import repository_in
+from lightfast_pipelines.providers.github.api.place import (
+    address,
+    owner_and_name,
+    repository,
+)
+from lightfast_pipelines.providers.recovery_contract import Held, IdSweep, Known, Listed
+
+_PAGE = 100
+_QUERY = """
+query($owner: String!, $name: String!, $after: String) {
+  repository(owner: $owner, name: $name) {
+    databaseId
+    %s(first: 100, after: $after, orderBy: {field: CREATED_AT, direction: ASC}) {
+      nodes { number databaseId }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}
+"""
+_ONE = """
+query($owner: String!, $name: String!, $number: Int!) {
+  repository(owner: $owner, name: $name) { databaseId discussion(number: $number) { number } }
+}
+"""
+
+
+def _moment(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _about(place: Place, thing: Known) -> Json:
+    """The repository, as the last payload shows it."""
+    known = deepcopy(dict(child(thing.payload, "repository")))
+    if whole(known, "id") is None:
+        return repository(place)
+    return known
+
+
+def _deleted(
+    place: Place, thing: Known, event: str, field: str, item: Json, at: datetime, **beside: Any
+) -> Record:
+    payload = {
+        "action": "deleted",
+        **beside,
+        field: {**item, "updated_at": _moment(at)},
+        "repository": _about(place, thing),
+    }
+    return Record(event, payload, at, f"sweep:{thing.key}:deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """Issues and discussions: by GraphQL's list of their numbers. `recovery.IdSweep`."""
+
+    kind: str
+    connection: str
+    event: str
+    switch: str
+    confirm_many: int = 1
+
+    def held(self, place: Place) -> Held:
+        return Held(f"github:{self.kind}:{place.resource_id}#", f"{self.kind}.")
+
+    def call(self, place: Place, cursor: Cursor | None) -> Call:
+        owner, name = owner_and_name(place)
+        variables = {"owner": owner, "name": name, "after": cursor and cursor["after"]}
+        query = {"query": _QUERY % self.connection, "variables": variables}
+        return Call("graphql", "POST", json=query, pool="graphql")
+
+    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
+        found = repository_in(place, answer).get(self.connection)
+        if not isinstance(found, Mapping) or not isinstance(found.get("nodes"), list):
+            raise ValueError(f"GitHub's list of {self.connection} is not of its form")
+        numbers = [whole(node, "number") for node in children(found, "nodes")]
+        page = child(found, "pageInfo")
+        more = flag(page, "hasNextPage") is True
+        return Listed(
+            [self._key(place, number) for number in numbers if number is not None],
+            {"after": name_of(page, "endCursor")} if more else None,
+        )
+
+    def _key(self, place: Place, number: int) -> str:
+        return f"github:{self.kind}:{place.resource_id}#{number}"
+
+    def resource(self, place: Place) -> Call | None:
+        return Call(address(place))
+
+    def why_empty(self, place: Place, answer: Answer) -> str | None:
+        return _why_empty(answer, self.switch)
+
+    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+        number = _number(things[0])
+        if self.kind == "issue":
+            return Call(f"{address(place)}/issues/{number}", of_one=True)
+        owner, name = owner_and_name(place)
+        variables = {"owner": owner, "name": name, "number": number}
+        query = {"query": _ONE, "variables": variables}
+        return Call("graphql", "POST", json=query, pool="graphql", of_one=True)
+
+    def gone(
+        self, place: Place, things: Sequence[Known], answer: Answer | None
+    ) -> Mapping[str, datetime | None]:
+        if answer is None:
+            return {things[0].key: None}
+        if self.kind == "issue":
+            _is_about(answer, "number", _number(things[0]))
+            return {}
+        if repository_in(place, answer).get("discussion", "") is not None:
+            return {}
+        refused = [one for one in children(answer.data, "errors") if one.get("type") != "NOT_FOUND"]
+        if refused:
+            raise ValueError(name_of(refused[0], "message") or "GitHub could not tell")
+        return {things[0].key: None}
+
+    def record(self, place: Place, thing: Known, at: datetime) -> Record:
+        item = deepcopy(dict(child(thing.payload, self.kind)))
+        if not item:
+            number = _number(thing)
+            item = {"number": number, "title": (thing.name or "").partition(" ")[2]}
+        return _deleted(place, thing, self.event, self.kind, item, at)
+
+
+@dataclass(frozen=True, slots=True)
+class _ByList:
+    """What a list of the REST API shows in numbered pages, the oldest first. `recovery.IdSweep`.
+
+    A thing that is deleted during the walk moves others a place forward, onto a page that was read:
+    what is missed so is found when it is asked for alone.
+    """
+
+    kind: str
+    path: str
+    field: str
+    event: str
+    confirm_many: int = 1
+    sorted_by: str | None = "created"
+    switch: str | None = None
+
+    def held(self, place: Place) -> Held:
+        if self.field == "comment":
+            return Held(f"github:comment:{self.kind}:", self.kind, of_parts=True)
+        return Held(f"github:{self.kind}:{place.resource_id}:", f"{self.kind}.")
+
+    def call(self, place: Place, cursor: Cursor | None) -> Call:
+        order = {"sort": self.sorted_by, "direction": "asc"} if self.sorted_by else {}
+        page = str(cursor["page"] if cursor else 1)
+        params = {**order, "per_page": str(_PAGE), "page": page}
+        return Call(f"{address(place)}/{self.path}", params=params)
+
+    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
+        if not isinstance(answer.data, list):
+            raise ValueError(f"GitHub's list of {self.path} is not a list")
+        found = [key for item in answer.data if (key := self._key(place, item)) is not None]
+        page = int(cursor["page"]) if cursor else 1
+        more = "next" in paging.links(answer.headers) or len(answer.data) == _PAGE
+        return Listed(found, {"page": page + 1} if more else None)
+
+    def _key(self, place: Place, item: Any) -> str | None:
+        if self.kind == "release":
+            tag = name_of(item, "tag_name")
+            return None if tag is None else keys.github_release(place.resource_id, tag)
+        number = whole(item, "id")
+        if number is None:
+            return None
+        if self.kind == "deployment":
+            return keys.github_deployment(place.resource_id, number)
+        return keys.github_comment(self.kind, keys.at_host(number, keys.host_of(place.resource_id)))
+
+    def resource(self, place: Place) -> Call | None:
+        return Call(address(place))
+
+    def why_empty(self, place: Place, answer: Answer) -> str | None:
+        return _why_empty(answer, self.switch)
+
+    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+        which = things[0].key.split(":", 3)[3]
+        if self.kind == "release":
+            which = f"tags/{quote(which, safe='')}"
+        elif self.field == "comment":
+            which = keys.bare_number(which)
+        return Call(f"{address(place)}/{self.path}/{which}", of_one=True)
+
+    def gone(
+        self,
+        place: Place,
+        things: Sequence[Known],
+        answer: Answer | None,
+    ) -> Mapping[str, datetime | None]:
+        """A draft of a release is shown to those alone who may write it: it says nothing that it is
+        not found."""
+        if answer is None:
+            is_draft = flag(child(things[0].payload, "release"), "draft") is True
+            return {} if is_draft else {things[0].key: None}
+        which = things[0].key.split(":", 3)[3]
+        if self.kind == "release":
+            _is_about(answer, "tag_name", which)
+        else:
+            _is_about(answer, "id", int(keys.bare_number(which)))
+        return {}
+
+    def record(self, place: Place, thing: Known, at: datetime) -> Record:
+        """Raises ValueError where no payload of it is left that shows what it was about."""
+        item = deepcopy(dict(child(thing.payload, self.field)))
+        beside = {
+            name: deepcopy(thing.payload[name])
+            for name in ("issue", "pull_request", "discussion")
+            if self.field == "comment" and isinstance(thing.payload.get(name), dict)
+        }
+        which = thing.key.split(":", 3)[3]
+        if not item and self.field == "comment":
+            raise ValueError("no payload is left that says what the comment was about")
+        if not item and self.kind == "release":
+            item = {"tag_name": which}
+        if not item:
+            item = {"id": int(keys.bare_number(which))}
+        return _deleted(place, thing, self.event, self.field, item, at, **beside)
+
+
+def _number(thing: Known) -> int:
+    return int(thing.key.rpartition("#")[2])
+
+
+def _why_empty(answer: Answer, switch: str | None) -> str | None:
+    if switch is not None and flag(answer.data, switch) is False:
+        return f"{switch.removeprefix('has_')} are switched off"
+    return None
+
+
+def _is_about(answer: Answer, field: str, wanted: int | str) -> None:
+    """Raises ValueError where the answer is about another thing than was asked for."""
+    told = answer.data.get(field) if isinstance(answer.data, Mapping) else None
+    if told != wanted:
+        raise ValueError(f"GitHub answers with {field} {str(told)[:100]}")
+
+
+SWEEPS: Sequence[IdSweep] = (
+    _Numbered("issue", "issues", "issues", "has_issues"),
+    _Numbered("discussion", "discussions", "discussion", "has_discussions"),
+    _ByList("comment", "issues/comments", "comment", "issue_comment", switch="has_issues"),
+    _ByList("review-comment", "pulls/comments", "comment", "pull_request_review_comment"),
+    _ByList("commit-comment", "comments", "comment", "commit_comment", sorted_by=None),
+    DiscussionComments(),
+    _ByList("release", "releases", "release", "release", sorted_by=None),
+    _ByList("deployment", "deployments", "deployment", "deployment", sorted_by=None),
+)

@@ -1,7 +1,0 @@
-"""GitHub's history, from its REST and GraphQL APIs."""
-
-from __future__ import annotations
-
-from lightfast_pipelines.providers.github.history.api import GitHubHistory
-
-HISTORY = GitHubHistory()

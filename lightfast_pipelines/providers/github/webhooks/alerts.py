@@ -1,0 +1,341 @@
+"""`dependabot_alert`, `code_scanning_alert`, `secret_scanning_alert`: weak spots, and what became of them.
+
+An alert tells of a danger in the code, not of a failure that happened. Of a secret only its kind is
+read, never the secret, nor comments about it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Filtered,
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    content_of,
+    cut,
+    first_time,
+    flag,
+    latest,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    time,
+    titled,
+    url,
+    whole,
+)
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
+from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
+from lightfast_pipelines.providers.github.webhooks.parts import Parts
+from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+
+@dataclass(frozen=True, slots=True)
+class _Transition:
+    """`state` None: the alert is what it was."""
+
+    name: str
+    words: str
+    time: str
+    state: str | None
+    rank: int
+    weight: int
+
+
+@dataclass(slots=True)
+class _Told:
+    """What an alert is about, and what is known of it."""
+
+    title: str
+    lines: list[str | None] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    severity: str | None = None
+
+
+_OPENED = _Transition("opened", "Opened", "created_at", "open", 1, 45)
+_REOPENED = _Transition("reopened", "Reopened", "updated_at", "open", 2, 45)
+_FIXED = _Transition("fixed", "Fixed", "fixed_at", "fixed", 4, 35)
+_DISMISSED = _Transition("dismissed", "Dismissed", "dismissed_at", "dismissed", 3, 30)
+_TRANSITIONS: Mapping[str, Mapping[str, _Transition]] = {
+    "dependabot_alert": {
+        "created": _OPENED,
+        "reopened": _REOPENED,
+        "reintroduced": _REOPENED,
+        "auto_reopened": _REOPENED,
+        "fixed": _FIXED,
+        "dismissed": _DISMISSED,
+        "auto_dismissed": _Transition(
+            "dismissed", "Dismissed", "auto_dismissed_at", "dismissed", 3, 20
+        ),
+    },
+    "code_scanning_alert": {
+        "created": _OPENED,
+        "reopened": _REOPENED,
+        "reopened_by_user": _REOPENED,
+        "appeared_in_branch": _Transition(
+            "appeared-in-branch", "Appeared in a Branch", "updated_at", None, 0, 15
+        ),
+        "fixed": _FIXED,
+        "closed_by_user": _DISMISSED,
+    },
+    "secret_scanning_alert": {
+        "created": _OPENED,
+        "reopened": _REOPENED,
+        "resolved": _Transition("resolved", "Resolved", "resolved_at", "resolved", 4, 35),
+        "publicly_leaked": _Transition(
+            "publicly-leaked", "Found in Public", "updated_at", None, 0, 60
+        ),
+        "validated": _Transition("validated", "Validated", "updated_at", None, 0, 20),
+    },
+}
+_NOT_KEPT: Mapping[str, frozenset[str]] = {
+    "dependabot_alert": frozenset({"assignees_changed"}),
+    "code_scanning_alert": frozenset({"updated_assignment"}),
+    "secret_scanning_alert": frozenset({"assigned", "unassigned"}),
+}
+_NAMES = {
+    "dependabot_alert": "Dependabot Alert",
+    "code_scanning_alert": "Code Scanning Alert",
+    "secret_scanning_alert": "Secret Scanning Alert",
+}
+# How much an alert that is open weighs, by its severity.
+_WEIGHTS = {"critical": 70, "high": 60, "error": 60, "medium": 45, "warning": 40, "low": 30}
+_PULL_REF = re.compile(r"refs/pull/([1-9]\d{0,9})/")
+RULES = tuple(
+    rule
+    for event, transitions in _TRANSITIONS.items()
+    for rule in (
+        *(
+            EventRule(event, action, "delivered", (f"{event.replace('_', '-')}.{each.name}",))
+            for action, each in transitions.items()
+        ),
+        *not_kept(event, _NOT_KEPT[event]),
+    )
+)
+
+
+def reader(event: str) -> Callable[[Mapping[str, Any]], Reading]:
+    """What reads the payloads of one of the three events; it raises Missing."""
+
+    def read(payload: Mapping[str, Any]) -> Reading:
+        action = text(payload, "action") or ""
+        if action in _NOT_KEPT[event]:
+            return Filtered(f"action {action} is not kept")
+        transition = _TRANSITIONS[event].get(action)
+        if transition is None:
+            return Parked(f"action {action[:100]} of {event} is not known yet")
+        return Understood((_statement(event, payload, transition),))
+
+    return read
+
+
+def _statement(event: str, payload: Mapping[str, Any], transition: _Transition) -> Statement:
+    repository, alert = repository_of(payload), needed_child(payload, "alert")
+    number = whole(alert, "number")
+    if number is None:
+        raise Missing("alert.number")
+    # Old secret scanning alerts have no time at all; what happens to one touches its repository.
+    place = child(payload, "repository")
+    at = first_time(alert, transition.time, "updated_at", "created_at") or latest(
+        time(place, "pushed_at"), time(place, "updated_at")
+    )
+    if at is None:
+        raise Missing(f"alert.{transition.time}")
+    thing = event.replace("_", "-")
+    key = keys.github_alert(thing.removesuffix("-alert"), repository.id, number)
+    parts = Parts(repository, Thing(key, None, url(alert)))
+    told = _TELLERS[event](parts, payload, alert)
+    subject = Thing(key, cut(f"#{number} {told.title}", 200), url(alert))
+    parts.mentions[0] = Mention(subject, "subject")
+    opening = transition.state == "open"
+    actor = account(payload.get("sender"))
+    reason = name_of(alert, "dismissed_reason") or name_of(alert, "resolution")
+    return Statement(
+        source_id=keys.source_id(
+            key, transition.name, None if transition is _OPENED else moment_key(at)
+        ),
+        source="github",
+        source_type=f"{thing}.{transition.name}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(f"{_NAMES[event]} {transition.words}", told.title),
+        content=content_of(told.title, *told.lines),
+        base_significance=_WEIGHTS.get(told.severity or "", 45) if opening else transition.weight,
+        actor=actor,
+        author=actor,
+        accounts=tuple(parts.accounts),
+        references=(Reference("alert", f"#{number}", subject.url), *parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=_states(subject, transition, alert, at, reason),
+        metadata={
+            **repository.facts,
+            "alertNumber": number,
+            "action": name_of(payload, "action"),
+            "state": name_of(alert, "state"),
+            "severity": told.severity,
+            "reason": reason if transition.state in ("dismissed", "resolved") else None,
+            **told.facts,
+        },
+        updated_at=first_time(alert, "updated_at", "created_at") or at,
+        scope=repository.scope,
+        link_text="",  # an advisory's words are about other projects
+    )
+
+
+def _states(
+    subject: Thing,
+    transition: _Transition,
+    alert: Mapping[str, Any],
+    at: datetime,
+    reason: str | None,
+) -> tuple[StateChange, ...]:
+    """A finding that is fixed on a pull request's branch alone is still open, and says so itself."""
+    if transition.state is None:
+        return ()
+    value = transition.state
+    if transition.state == "fixed" and child(alert, "most_recent_instance"):
+        value = "open" if name_of(alert, "state") == "open" else "fixed"
+    why = reason if value in ("dismissed", "resolved") else None
+    return (
+        StateChange(
+            subject,
+            "status",
+            value,
+            at,
+            transition.rank,
+            "opened" if transition is _OPENED else why or transition.name,
+            {"reason": why} if why else {},
+        ),
+    )
+
+
+def _dependabot(parts: Parts, payload: Mapping[str, Any], alert: Mapping[str, Any]) -> _Told:  # noqa: ARG001
+    advisory, weakness = child(alert, "security_advisory"), child(alert, "security_vulnerability")
+    dependency = child(alert, "dependency")
+    package = child(dependency, "package") or child(weakness, "package")
+    name, path = name_of(package, "name"), name_of(dependency, "manifest_path")
+    if path is not None:
+        parts.mentions.append(Mention(Thing(keys.file(path), path), "file"))
+    severity = name_of(weakness, "severity") or name_of(advisory, "severity")
+    patched = name_of(child(weakness, "first_patched_version"), "identifier")
+    summary = text(advisory, "summary") or name_of(advisory, "ghsa_id") or "a known vulnerability"
+    versions = name_of(weakness, "vulnerable_version_range")
+    return _Told(
+        f"{name}: {summary}" if name else summary,
+        [
+            f"Severity: {severity}" if severity else None,
+            f"Vulnerable: {name or 'the package'} {versions}" if versions else None,
+            f"Patched in: {patched}" if patched else "No patched version is known.",
+            f"Found in: {path}" if path else None,
+        ],
+        {
+            "package": name,
+            "ecosystem": name_of(package, "ecosystem"),
+            "manifestPath": path,
+            "ghsaId": name_of(advisory, "ghsa_id"),
+            "cveId": name_of(advisory, "cve_id"),
+            "vulnerableVersions": versions,
+            "patchedVersion": patched,
+        },
+        severity,
+    )
+
+
+def _code_scanning(parts: Parts, payload: Mapping[str, Any], alert: Mapping[str, Any]) -> _Told:
+    rule, instance = child(alert, "rule"), child(alert, "most_recent_instance")
+    location = child(instance, "location")
+    path, line = name_of(location, "path"), whole(location, "start_line")
+    sha = name_of(instance, "commit_sha") or name_of(payload, "commit_oid")
+    ref = name_of(payload, "ref") or name_of(instance, "ref")
+    if path is not None:
+        parts.mentions.append(Mention(Thing(keys.file(path), path), "file"))
+    if sha is not None and FULL_SHA.fullmatch(sha):
+        commit = parts.repository.commit(sha.lower())
+        parts.references.append(Reference("commit", sha.lower(), commit.url))
+        parts.mentions.append(Mention(commit, "reference"))
+    if ref is not None:
+        parts.mentions.extend(
+            Mention(thing, "reference") for thing in _of_ref(parts.repository, ref)
+        )
+    severity = name_of(rule, "security_severity_level") or name_of(rule, "severity")
+    what = text(rule, "description") or name_of(rule, "name") or name_of(rule, "id") or "a finding"
+    tool = name_of(child(alert, "tool"), "name")
+    return _Told(
+        f"{what} in {path}" if path else what,
+        [
+            f"Severity: {severity}" if severity else None,
+            f"Rule: {name_of(rule, 'id')}" if name_of(rule, "id") else None,
+            f"Found by: {tool}" if tool else None,
+            text(child(instance, "message"), "text"),
+        ],
+        {
+            "rule": name_of(rule, "id"),
+            "tool": tool,
+            "path": path,
+            "line": line,
+            "ref": ref,
+            "sha": sha,
+        },
+        severity,
+    )
+
+
+def _of_ref(repository: Repository, ref: str) -> list[Thing]:
+    """The branch or the pull request that a ref belongs to."""
+    pull = _PULL_REF.match(ref)
+    if pull:
+        return [repository.numbered(int(pull[1]))]
+    branch = ref.removeprefix("refs/heads/")
+    return [repository.branch(branch)] if branch != ref and branch else []
+
+
+def _secret_scanning(
+    parts: Parts,  # noqa: ARG001 - a secret leads to nothing that may be named
+    payload: Mapping[str, Any],  # noqa: ARG001
+    alert: Mapping[str, Any],
+) -> _Told:
+    kind = name_of(alert, "secret_type_display_name") or name_of(alert, "secret_type")
+    validity = name_of(alert, "validity")
+    leaked = flag(alert, "publicly_leaked")
+    return _Told(
+        kind or "a secret",
+        [
+            f"Validity: {validity}" if validity else None,
+            "It was found in public." if leaked else None,
+            "Push protection was bypassed." if flag(alert, "push_protection_bypassed") else None,
+        ],
+        {
+            "secretType": name_of(alert, "secret_type"),
+            "validity": validity,
+            "publiclyLeaked": leaked,
+            "pushProtectionBypassed": flag(alert, "push_protection_bypassed"),
+        },
+        "critical" if validity == "active" or leaked else None,
+    )
+
+
+_TELLERS: Mapping[str, Callable[[Parts, Mapping[str, Any], Mapping[str, Any]], _Told]] = {
+    "dependabot_alert": _dependabot,
+    "code_scanning_alert": _code_scanning,
+    "secret_scanning_alert": _secret_scanning,
+}

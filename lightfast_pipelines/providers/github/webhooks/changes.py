@@ -1,0 +1,293 @@
+"""Small changes of an issue, pull request or discussion: labels, people, milestones, texts, commits.
+
+Seldom worth telling, but they name people, move entities' titles and add relations. Each is what
+one payload's `action` did; the item's own text is read for references only where it was edited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Filtered,
+    Mention,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    LONGEST_LINK_TEXT,
+    Missing,
+    child,
+    children,
+    content_of,
+    first_time,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    titled,
+    url,
+    whole,
+)
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.webhooks.changed_item import (
+    Action,
+    Change,
+    Item,
+    Kind,
+)
+from lightfast_pipelines.providers.github.webhooks.parts import Parts
+from lightfast_pipelines.providers.github.webhooks.planned_changes import (
+    field_change,
+    queue_change,
+    type_change,
+)
+from lightfast_pipelines.providers.github.webhooks.repository import repository_of
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+
+def _label(item: Item) -> Change:
+    label = child(item.payload, "label")
+    name = name_of(label, "name")
+    if name is None:
+        return Change(None, "names no label")
+    thing = Thing(keys.github_label(item.parts.repository.id, name), name)
+    item.parts.references.append(Reference("label", name))
+    item.parts.mentions.append(Mention(thing, "label"))
+    return Change(name, f"Label: {name}", facts={"label": name})
+
+
+def _assignee(item: Item) -> Change:
+    """The state is everybody who is assigned now, by account; their names beside it."""
+    changed = child(item.payload, "assignee")
+    found = account(changed)
+    if found is None:
+        return Change(None, "names no assignee")
+    item.parts.add_people("assignee", [changed])
+    people = [a for each in children(item.value, "assignees") if (a := account(each)) is not None]
+    value = ", ".join(sorted(keys.user("github", person.source_id) for person in people))
+    names = sorted(person.username or person.source_id for person in people)
+    # Several at one moment: whoever is assigned last sees the most, freed last the fewest.
+    freed = text(item.payload, "action") == "unassigned"
+    state = StateChange(
+        item.parts.subject,
+        "assignee",
+        value[:500] or "nobody",
+        item.at,
+        rank=100 - len(names) if freed else len(names),
+        reason=text(item.payload, "action"),
+        metadata={"names": names},
+    )
+    name = found.username or found.source_id
+    return Change(found.source_id, f"Assignee: {name}", [state], {"assignee": name})
+
+
+def _milestone(item: Item) -> Change:
+    is_set = text(item.payload, "action") == "milestoned"
+    found = child(item.payload, "milestone") or child(item.value, "milestone")
+    number = whole(found, "number")
+    if number is None:
+        return Change(None, "names no milestone")
+    title = text(found, "title") or f"#{number}"
+    key = keys.github_milestone(item.parts.repository.id, number)
+    thing = Thing(key, title[:200], url(found))
+    if is_set:
+        item.parts.relate("belongs_to", thing, "milestone")
+    else:
+        item.parts.mentions.append(Mention(thing, "milestone"))
+    state = StateChange(
+        item.parts.subject,
+        "milestone",
+        key if is_set else "none",
+        item.at,
+        reason=text(item.payload, "action"),
+        metadata={"title": title[:200]},
+    )
+    return Change(str(number), f"Milestone: {title}", [state], {"milestone": title[:200]})
+
+
+def _review_request(item: Item) -> Change:
+    """Of a person, or of a team, which is no account."""
+    wanted = child(item.payload, "requested_reviewer")
+    found = account(wanted)
+    if found is not None:
+        item.parts.add_people("reviewer", [wanted])
+        name = found.username or found.source_id
+        return Change(found.source_id, f"Reviewer: {name}", facts={"reviewer": name})
+    team = name_of(child(item.payload, "requested_team"), "slug")
+    if team is None:
+        return Change(None, "names no reviewer")
+    return Change(f"team:{team}", f"Reviewer: team {team}", facts={"team": team})
+
+
+def _synchronized(item: Item) -> Change:
+    """The head moved: it contains another commit now."""
+    before, after = name_of(item.payload, "before"), name_of(item.payload, "after")
+    sha = after or name_of(child(item.value, "head"), "sha")
+    if sha is None:
+        return Change(None, "names no commit")
+    item.parts.add_head(item.value)
+    return Change(sha, f"Head: {sha}", facts={"beforeSha": before, "headSha": sha})
+
+
+def _edited(item: Item) -> Change:
+    """A changed title is the item's name from now on; a changed text is read for its references."""
+    changes = child(item.payload, "changes")
+    title, body = child(changes, "title"), child(changes, "body")
+    base = name_of(child(child(changes, "base"), "ref"), "from")
+    if not (title or body or "body" in changes or base):
+        return Change(None, "changes neither title nor text")
+    was = text(title, "from")
+    # The old title stays out of the text: what it referred to, the new one may not.
+    told = [text(item.value, "title"), text(item.value, "body") if "body" in changes else None]
+    fields = sorted(name for name in ("title", "body", "base") if name in changes)
+    facts = {"changed": fields, "titleWas": was and was[:500], "baseWas": base}
+    edited = "body" in changes or bool(title)
+    words = f"Edited: {', '.join(fields)}"
+    return Change("", words, facts=facts, more=tuple(told), edited=edited)
+
+
+def _category(item: Item) -> Change:
+    was = name_of(child(child(child(item.payload, "changes"), "category"), "from"), "name")
+    now = name_of(child(item.value, "category"), "name")
+    if now is None:
+        return Change(None, "names no category")
+    item.parts.references.append(Reference("label", now))
+    return Change(now, f"Category: {now}", facts={"category": now, "categoryWas": was})
+
+
+def _locked(item: Item) -> Change:
+    reason = name_of(item.value, "active_lock_reason")
+    return Change("", f"Reason: {reason}" if reason else "", facts={"lockReason": reason})
+
+
+_LABELS = {
+    "labeled": Action("labeled", "Labeled", 10, _label),
+    "unlabeled": Action("unlabeled", "Unlabeled", 8, _label),
+}
+_LOCKS = {
+    "locked": Action("locked", "Locked", 5, _locked),
+    "unlocked": Action("unlocked", "Unlocked", 5, _locked),
+}
+_TEXT = {"edited": Action("edited", "Edited", 12, _edited)}
+_PEOPLE = {
+    "assigned": Action("assigned", "Assigned", 15, _assignee),
+    "unassigned": Action("unassigned", "Unassigned", 10, _assignee),
+    "milestoned": Action("milestoned", "Milestoned", 15, _milestone),
+    "demilestoned": Action("demilestoned", "Demilestoned", 10, _milestone),
+}
+_REVIEW = {
+    "review_requested": Action("review-requested", "Review Requested", 20, _review_request),
+    "review_request_removed": Action(
+        "review-request-removed", "Review Request Removed", 8, _review_request
+    ),
+    "synchronize": Action("synchronized", "Synchronized", 8, _synchronized),
+}
+_KINDS = {
+    "typed": Action("typed", "Typed", 10, type_change),
+    "untyped": Action("untyped", "Untyped", 8, type_change),
+    "field_added": Action("field-set", "Field Set", 10, field_change),
+    "field_removed": Action("field-removed", "Field Removed", 8, field_change),
+}
+_QUEUE = {
+    "enqueued": Action("enqueued", "Queued to Merge", 15, queue_change),
+    "dequeued": Action("dequeued", "Left the Merge Queue", 20, queue_change),
+}
+_ACTIONS: Mapping[str, Mapping[str, Action]] = {
+    "issues": {**_LABELS, **_LOCKS, **_TEXT, **_PEOPLE, **_KINDS},
+    "pull_request": {**_LABELS, **_LOCKS, **_TEXT, **_PEOPLE, **_REVIEW, **_QUEUE},
+    "discussion": {
+        **_LABELS,
+        **_LOCKS,
+        **_TEXT,
+        "category_changed": Action("category-changed", "Category Changed", 10, _category),
+    },
+}
+
+
+def is_change(kind: Kind, action: str | None) -> bool:
+    return action in _ACTIONS[kind.event]
+
+
+def rules(*kinds: Kind) -> tuple[EventRule, ...]:
+    """Of kinds of one event: an issue may be a pull request."""
+    return tuple(
+        EventRule(
+            kinds[0].event,
+            action,
+            "delivered",
+            tuple(f"{kind.thing}.{each.name}" for kind in kinds),
+        )
+        for action, each in sorted(_ACTIONS[kinds[0].event].items())
+    )
+
+
+def read(kind: Kind, payload: Mapping[str, Any]) -> Reading:
+    """For an action of `is_change`. Raises Missing."""
+    action = _ACTIONS[kind.event][text(payload, "action") or ""]
+    value = needed_child(payload, kind.field)
+    repository = repository_of(payload)
+    number = whole(value, "number")
+    if number is None:
+        raise Missing(f"{kind.field}.number")
+    at = first_time(value, "updated_at", "created_at")
+    if at is None:
+        raise Missing(f"{kind.field}.updated_at")
+    title = text(value, "title") or ""
+    key = kind.key(repository.id, number)
+    parts = Parts(repository, repository.numbered_thing(key, number, title, url(value)))
+    parts.references.append(Reference(kind.reference, f"#{number}", parts.subject.url))
+    item = Item(kind, payload, value, parts, at)
+    change = action.read(item)
+    if change.which is None:
+        return Filtered(f"action {text(payload, 'action')} {change.words}")
+    if action.name != "demilestoned":  # old payloads still show the milestone that was taken away
+        parts.add_place(value)
+    return Understood((_statement(item, action, change, number, title),))
+
+
+def _statement(item: Item, action: Action, change: Change, number: int, title: str) -> Statement:
+    kind, parts, author = item.kind, item.parts, account(item.value.get("user"))
+    parts.add_account("subject_author", item.value.get("user"))
+    which = f"{change.which}@{moment_key(item.at)}" if change.which else moment_key(item.at)
+    return Statement(
+        source_id=keys.source_id(parts.subject.key, action.name, which),
+        source="github",
+        source_type=f"{kind.thing}.{action.name}",
+        subject=parts.subject,
+        occurred_at=item.at,
+        title=titled(f"{kind.tag} {action.tag}", title),
+        content=content_of(change.words, *change.more),
+        base_significance=action.weight,
+        actor=account(item.payload.get("sender")),
+        author=author,
+        accounts=tuple(parts.accounts),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=tuple(change.states),
+        metadata={
+            **parts.repository.facts,
+            "number": number,
+            "action": text(item.payload, "action"),
+            **change.facts,
+        },
+        updated_at=item.at,
+        scope=parts.repository.scope,
+        link_text=_link_text(item, change, title),
+    )
+
+
+def _link_text(item: Item, change: Change, title: str) -> str | None:
+    """Closing words count in a pull request alone; what was not edited is not read again."""
+    if not change.edited:
+        return ""
+    if item.kind.reference != "pr":
+        return None
+    return f"{title}\n{text(item.value, 'body') or ''}"[:LONGEST_LINK_TEXT]

@@ -1,0 +1,272 @@
+"""`workflow_run` and `check_suite`: how the checks of a commit ended.
+
+Only the conclusion is kept, and a failure matters. A suite of GitHub Actions is told by its run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Filtered,
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    children,
+    content_of,
+    first_line,
+    first_time,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    titled,
+    url,
+    whole,
+)
+from lightfast_pipelines.providers.github.accounts import account, commit_account
+from lightfast_pipelines.providers.github.host import identity
+from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
+from lightfast_pipelines.providers.github.webhooks.parts import Parts
+from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+# conclusion -> (how it is told, what it weighs, the state it leaves)
+_CONCLUSIONS = {
+    "success": ("Succeeded", 10, "succeeded"),
+    "failure": ("Failed", 55, "failed"),
+    "startup_failure": ("Failed", 55, "failed"),
+    "timed_out": ("Timed Out", 50, "failed"),
+    "action_required": ("Needs Action", 25, "action_required"),
+    "cancelled": ("Canceled", 12, "canceled"),
+    "stale": ("Gone Stale", 8, "canceled"),
+    "neutral": ("Ended Neutrally", 8, "neutral"),
+    "skipped": ("Skipped", 5, "skipped"),
+}
+_ACTIONS_APP = "github-actions"
+_NOT_ENDED = {
+    "workflow_run": frozenset({"requested", "in_progress"}),
+    "check_suite": frozenset({"requested", "rerequested"}),
+}
+RULES = (
+    EventRule("workflow_run", "completed", "delivered", ("workflow-run.completed",)),
+    EventRule(
+        "check_suite",
+        "completed",
+        "delivered",
+        ("check-suite.completed",),
+        "filtered where it is of GitHub Actions: its workflow run tells it",
+    ),
+    *(
+        EventRule(event, action, "filtered", note="only how it ended is kept")
+        for event, actions in _NOT_ENDED.items()
+        for action in sorted(actions)
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checks:
+    """What tells a run from a suite; the rest they have in common."""
+
+    source_id: str
+    source_type: str
+    tag: str
+    name: str
+    facts: Mapping[str, Any]
+    states: tuple[StateChange, ...] = ()
+
+
+def read_workflow_run(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing."""
+    early = _not_ended("workflow_run", payload)
+    if early is not None:
+        return early
+    run = needed_child(payload, "workflow_run")
+    conclusion = name_of(run, "conclusion")
+    if conclusion is None:
+        raise Missing("workflow_run.conclusion")
+    if conclusion not in _CONCLUSIONS:
+        return Parked(f"conclusion {conclusion[:100]} of workflow_run is not known yet")
+    repository = repository_of(payload)
+    run_id, at = identity(run), first_time(run, "updated_at", "created_at")
+    if run_id is None or at is None:
+        raise Missing("workflow_run.id" if run_id is None else "workflow_run.updated_at")
+    name = text(run, "name") or text(child(payload, "workflow"), "name") or "workflow"
+    number, attempt = whole(run, "run_number"), whole(run, "run_attempt") or 1
+    key = keys.github_workflow_run(run_id)
+    subject = Thing(key, f"{name} #{number}"[:200] if number else name[:200], url(run))
+    state = StateChange(
+        subject, "status", _CONCLUSIONS[conclusion][2], at, 3, conclusion, {"attempt": attempt}
+    )
+    told = _Checks(
+        keys.source_id(key, "completed", attempt),
+        "workflow-run.completed",
+        "Workflow",
+        name,
+        {
+            "runId": keys.bare_number(run_id),
+            "runNumber": number,
+            "runAttempt": attempt,
+            "workflow": name[:200],
+            "trigger": name_of(run, "event"),
+        },
+        (state,),
+    )
+    return Understood((_statement(payload, run, Parts(repository, subject), at, told),))
+
+
+def read_check_suite(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing. The suite is told of its commit: it has no entity of its own."""
+    early = _not_ended("check_suite", payload)
+    if early is not None:
+        return early
+    suite = needed_child(payload, "check_suite")
+    app = child(suite, "app")
+    if name_of(app, "slug") == _ACTIONS_APP:
+        return Filtered("a check suite of GitHub Actions is told by its workflow run")
+    conclusion = name_of(suite, "conclusion")
+    if conclusion is None:
+        raise Missing("check_suite.conclusion")
+    if conclusion not in _CONCLUSIONS:
+        return Parked(f"conclusion {conclusion[:100]} of check_suite is not known yet")
+    repository = repository_of(payload)
+    suite_id, sha = identity(suite), name_of(suite, "head_sha")
+    at = first_time(suite, "updated_at", "created_at")
+    if suite_id is None or sha is None or not FULL_SHA.fullmatch(sha):
+        raise Missing("check_suite.id" if suite_id is None else "check_suite.head_sha")
+    if at is None:
+        raise Missing("check_suite.updated_at")
+    headline = first_line(text(child(suite, "head_commit"), "message") or "")
+    subject = repository.commit(sha.lower(), headline[:200] or None)
+    name = text(app, "name") or "checks"
+    # A suite that is asked for again keeps its id.
+    which = f"{suite_id}@{moment_key(at)}"
+    told = _Checks(
+        keys.source_id(subject.key, "check-suite.completed", which),
+        "check-suite.completed",
+        "Checks",
+        name,
+        {
+            "checkSuiteId": keys.bare_number(suite_id),
+            "app": name[:200],
+            "checks": whole(suite, "latest_check_runs_count"),
+        },
+    )
+    return Understood((_statement(payload, suite, Parts(repository, subject), at, told),))
+
+
+def _not_ended(event: str, payload: Mapping[str, Any]) -> Reading | None:
+    action = text(payload, "action")
+    if action == "completed":
+        return None
+    if action in _NOT_ENDED[event]:
+        return Filtered(f"{event} {action}: only how it ended is kept")
+    return Parked(f"action {str(action)[:100]} of {event} is not known yet")
+
+
+def _statement(
+    payload: Mapping[str, Any],
+    checks: Mapping[str, Any],
+    parts: Parts,
+    at: datetime,
+    told: _Checks,
+) -> Statement:
+    conclusion = name_of(checks, "conclusion") or ""
+    words, weight, _ = _CONCLUSIONS[conclusion]
+    branch, sha = name_of(checks, "head_branch"), name_of(checks, "head_sha")
+    commit = child(checks, "head_commit")
+    add_origin(parts, checks, branch, sha)
+    numbers = add_pull_requests(parts, checks)
+    headline = first_line(text(checks, "display_title") or text(commit, "message") or "")
+    actor = checks.get("triggering_actor") or checks.get("actor") or payload.get("sender")
+    return Statement(
+        source_id=told.source_id,
+        source="github",
+        source_type=told.source_type,
+        subject=parts.subject,
+        occurred_at=at,
+        title=titled(f"{told.tag} {words}", f"{told.name} on {branch or (sha or '')[:7]}"),
+        content=content_of(f"{told.name}: {conclusion}", headline),
+        base_significance=weight,
+        actor=account(actor),
+        author=commit_account(commit.get("author")),
+        accounts=tuple(parts.accounts),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=told.states,
+        metadata={
+            **parts.repository.facts,
+            **told.facts,
+            "conclusion": conclusion,
+            "branch": branch,
+            "sha": sha,
+            "pullRequests": numbers,
+        },
+        updated_at=at,
+        scope=parts.repository.scope,
+        # The commit's and the pull request's words: they say themselves what they mean.
+        link_text="",
+        branch=branch,
+    )
+
+
+def add_origin(
+    parts: Parts, checks: Mapping[str, Any], branch: str | None, sha: str | None
+) -> None:
+    """The commit, and its branch where it is one of this repository."""
+    if sha is not None and FULL_SHA.fullmatch(sha):
+        commit = parts.repository.commit(sha.lower())
+        parts.references.append(Reference("commit", sha.lower(), commit.url))
+        if commit.key != parts.subject.key:
+            parts.relate("references", commit)
+    if branch is None:
+        return
+    head = identity(child(checks, "head_repository"))
+    if head is not None and head != parts.repository.id:
+        parts.references.append(Reference("branch", branch))
+        return
+    thing = parts.repository.branch(branch)
+    parts.references.append(Reference("branch", branch, thing.url))
+    parts.mentions.append(Mention(thing, "reference"))
+
+
+def add_pull_requests(parts: Parts, checks: Mapping[str, Any]) -> list[int]:
+    """Those that the checks ran for; of another repository where they came from a fork."""
+    numbers: list[int] = []
+    for pull in children(checks, "pull_requests"):
+        number, base = whole(pull, "number"), child(child(pull, "base"), "repo")
+        base_id = identity(base)
+        if number is None or base_id is None:
+            continue
+        numbers.append(number)
+        repository = (
+            parts.repository
+            if base_id == parts.repository.id
+            else Repository(base_id, None, None, None)
+        )
+        thing = Thing(
+            keys.github_pull_request(base_id, number),
+            f"#{number}",
+            repository.page("pull", str(number)),
+        )
+        parts.references.append(Reference("pr", f"#{number}", thing.url))
+        parts.mentions.append(Mention(thing, "reference"))
+        head = Parts(repository, thing)
+        head.add_head(pull)
+        parts.edges += head.edges
+    return numbers

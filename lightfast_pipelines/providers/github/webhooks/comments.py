@@ -1,0 +1,214 @@
+"""Comments: on issues and pull requests, on lines of a pull request, on discussions, on commits.
+
+A comment has no entity of its own: it is told of what it was written about, whose story it is part
+of. What its text refers to, the thing refers to; closing words mean nothing in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    Statement,
+    Thing,
+    Understood,
+    deletion,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    content_of,
+    first_line,
+    first_time,
+    latest,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    time,
+    titled,
+    url,
+    whole,
+)
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.host import identity
+from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
+from lightfast_pipelines.providers.github.webhooks.parts import Parts
+from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+_LONGEST_TITLE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Action:
+    name: str
+    tag: str
+    weight: int
+
+
+_ACTIONS = {
+    "created": _Action("created", "Comment", 25),
+    "edited": _Action("edited", "Comment Edited", 12),
+    "deleted": _Action("deleted", "Comment Deleted", 8),
+}
+_THINGS = {
+    "issue_comment": "comment",
+    "pull_request_review_comment": "review-comment",
+    "discussion_comment": "discussion-comment",
+    "commit_comment": "commit-comment",
+}
+RULES = tuple(
+    EventRule(event, action, "delivered", (f"{thing}.{each.name}",))
+    for event, thing in _THINGS.items()
+    for action, each in _ACTIONS.items()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What the comment is about: the thing, how it is shown, the item itself (a commit has none)."""
+
+    subject: Thing
+    reference: Reference
+    shown: str
+    item: Mapping[str, Any]
+    updated_at: datetime | None
+
+
+def reader(event: str) -> Callable[[Mapping[str, Any]], Reading]:
+    """What reads the payloads of one of the four events; it raises Missing."""
+
+    def read(payload: Mapping[str, Any]) -> Reading:
+        action = _ACTIONS.get(text(payload, "action") or "")
+        if action is None:
+            named = str(payload.get("action"))[:100]
+            return Parked(f"action {named} of {event} is not known yet")
+        return Understood((_statement(event, payload, action),))
+
+    return read
+
+
+def _statement(event: str, payload: Mapping[str, Any], action: _Action) -> Statement:
+    repository, comment = repository_of(payload), needed_child(payload, "comment")
+    number = identity(comment)
+    if number is None:
+        raise Missing("comment.id")
+    place = _place(repository, event, payload, comment)
+    at = _time(comment, place, action)
+    if at is None:
+        raise Missing("comment.created_at")
+    thing = _THINGS[event]
+    author, body = account(comment.get("user")), text(comment, "body") or ""
+    parts = Parts(repository, place.subject)
+    parts.references.append(place.reference)
+    parts.add_account("subject_author", place.item.get("user"))
+    parts.add_place(place.item)
+    _add_lines(parts, comment)
+    which = f"{number}@{moment_key(at)}" if action.name == "edited" else number
+    gone = action.name == "deleted"
+    own_key = keys.github_comment(thing, number)
+    return Statement(
+        source_id=keys.source_id(place.subject.key, f"{thing}.{action.name}", which),
+        source="github",
+        source_type=f"{thing}.{action.name}",
+        subject=place.subject,
+        occurred_at=at,
+        title=titled(action.tag, f"{place.shown}: {first_line(body)[:_LONGEST_TITLE]}")
+        if body and not gone
+        else titled(action.tag, place.shown),
+        # What somebody took away is not told again.
+        content="" if gone else content_of(body),
+        base_significance=action.weight,
+        actor=account(payload.get("sender")),
+        author=author,
+        accounts=tuple(parts.accounts),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=(deletion(Thing(own_key), at),) if gone else (),
+        metadata={
+            **repository.facts,
+            "commentId": keys.bare_number(number),
+            "action": action.name,
+            "url": url(comment),
+            "path": name_of(comment, "path"),
+            "line": whole(comment, "line"),
+            "reviewId": whole(comment, "pull_request_review_id"),
+            "inReplyTo": whole(comment, "in_reply_to_id") or whole(comment, "parent_id"),
+            "authorAssociation": name_of(comment, "author_association"),
+            "authorLogin": author and author.username,
+            "authorId": author and author.source_id,
+        },
+        updated_at=first_time(comment, "updated_at", "created_at"),
+        scope=repository.scope,
+        link_text="" if gone else None,
+        part=own_key,
+    )
+
+
+def _time(comment: Mapping[str, Any], place: _Place, action: _Action) -> datetime | None:
+    """A deletion has no time of its own: the latest that its payload names comes nearest."""
+    if action.name == "created":
+        return first_time(comment, "created_at", "updated_at")
+    if action.name == "edited":
+        return first_time(comment, "updated_at", "created_at")
+    return latest(time(comment, "updated_at"), time(comment, "created_at"), place.updated_at)
+
+
+def _place(
+    repository: Repository, event: str, payload: Mapping[str, Any], comment: Mapping[str, Any]
+) -> _Place:
+    if event == "commit_comment":
+        return _commit(repository, comment)
+    if event == "discussion_comment":
+        field, reference, key = "discussion", "discussion", keys.github_discussion
+    elif event == "pull_request_review_comment":
+        field, reference, key = "pull_request", "pr", keys.github_pull_request
+    else:
+        field, reference, key = "issue", "issue", keys.github_issue
+    item = needed_child(payload, field)
+    if field == "issue" and child(item, "pull_request"):
+        reference, key = "pr", keys.github_pull_request
+    number = whole(item, "number")
+    if number is None:
+        raise Missing(f"{field}.number")
+    subject = repository.numbered_thing(
+        key(repository.id, number), number, text(item, "title") or "", url(item)
+    )
+    shown = f"#{number}"
+    return _Place(
+        subject,
+        Reference(reference, shown, subject.url),
+        shown,
+        item,
+        time(item, "updated_at"),
+    )
+
+
+def _commit(repository: Repository, comment: Mapping[str, Any]) -> _Place:
+    sha = name_of(comment, "commit_id")
+    if sha is None or not FULL_SHA.fullmatch(sha):
+        raise Missing("comment.commit_id")
+    subject = repository.commit(sha.lower())
+    reference = Reference("commit", sha.lower(), subject.url)
+    return _Place(subject, reference, sha[:7].lower(), {}, None)
+
+
+def _add_lines(parts: Parts, comment: Mapping[str, Any]) -> None:
+    """The file and the commit that a comment on lines stands at."""
+    path, sha = name_of(comment, "path"), name_of(comment, "commit_id")
+    if path is not None:
+        parts.mentions.append(Mention(Thing(keys.file(path), path), "file"))
+    if sha is not None and FULL_SHA.fullmatch(sha):
+        commit = parts.repository.commit(sha.lower())
+        if commit.key != parts.subject.key:
+            parts.mentions.append(Mention(commit, "reference"))

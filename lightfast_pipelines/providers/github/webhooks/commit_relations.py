@@ -1,0 +1,195 @@
+"""Which pull request brought a commit in, and which other commits it undoes or repeats.
+
+Read off the words that git and GitHub themselves put into messages, and off what came in one push.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Edge, Mention, Thing
+from lightfast_pipelines.domain.markup import cover
+from lightfast_pipelines.providers.fields import (
+    LONGEST_LINK_TEXT,
+    LONGEST_NAME,
+    child,
+    first_line,
+    flag,
+    name_of,
+    text,
+    time,
+)
+from lightfast_pipelines.providers.github.accounts import MERGE_QUEUE, is_web_flow
+from lightfast_pipelines.providers.github.webhooks.pushed import Push
+
+FULL_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.IGNORECASE)
+# GitHub's button; then bors (`Merge #9`), homu (`Auto merge of #9 - ann:fix`) and the scripts of those
+# who merge by hand (`Merge acme/shop#9: Fix it`).
+_MERGE = re.compile(
+    r"Merge pull request #(?P<by_button>\d{1,10}) from \S"
+    r"|(?:Auto merge of|Merge) (?P<repository>[\w.-]+/[\w.-]+)?#(?P<by_robot>\d{1,10})(?= - |: |[ \r]*(?:\n|\Z))"
+)
+_TITLE_NUMBER = re.compile(r"\((?:#|(?P<gh>GH-))(?P<number>\d{1,10})\)$", re.IGNORECASE)
+_REVERTS = re.compile(r"\bThis reverts commit ([0-9a-f]{7,64})\b", re.IGNORECASE)
+_CHERRY_PICKS = re.compile(r"\(cherry picked from commit ([0-9a-f]{7,64})\)", re.IGNORECASE)
+_SUBTREE = re.compile(r"^git-subtree-(?:dir|split): ", re.MULTILINE)
+
+_BY_BUTTON = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class MergePush:
+    """The push of one pull request's merge: its other commits are the pull request's."""
+
+    number: int
+    merge_sha: str
+    confidence: float
+
+
+def merge_push(
+    push: Push, commits: list[Mapping[str, Any]], head: Mapping[str, Any]
+) -> MergePush | None:
+    """Set where the push is one merge of one pull request.
+
+    GitHub's button pushes one new merge of its own making (`distinct`: on no branch before), so
+    merges among the rest were nested in it. Repositories may have it write the pull request's
+    title, as a squash does, which brings no other commit. A push by hand may carry other work
+    besides, and a merge queue pushes a group at once: with several merges nobody can tell whose is
+    whose.
+    """
+    sha, message = name_of(head, "id"), text(head, "message") or ""
+    if sha is None:
+        return None
+    merged = _merged_number(push, message)
+    by_button = (
+        is_web_flow(head.get("committer"))
+        and flag(head, "distinct") is not False
+        and not (push.pusher is not None and push.pusher.username == MERGE_QUEUE)
+    )
+    if merged is not None and by_button:
+        return MergePush(merged, sha.lower(), 1.0)
+    if merged is not None:
+        merges = sum(1 for commit in commits if _MERGE.match(text(commit, "message") or ""))
+        return MergePush(merged, sha.lower(), 0.9) if merges == 1 else None
+    titled = _titled_number(first_line(message), head.get("committer"))
+    if titled is not None and by_button and push.onto_default_branch and len(commits) > 1:
+        others = (commit for commit in commits if commit.get("id") != head.get("id"))
+        if any(_is_squash(commit) for commit in others):
+            return None
+        return MergePush(titled, sha.lower(), 0.9)
+    return None
+
+
+def _merged_number(push: Push, message: str) -> int | None:
+    """The pull request of this repository whose merge the message says it is."""
+    match = _MERGE.match(message)
+    if match is None:
+        return None
+    named, own = match["repository"], push.repository.full_name
+    if named and (own is None or named.lower() != own.lower()):
+        return None
+    return int(match["by_button"] or match["by_robot"])
+
+
+def _titled_number(headline: str, committer: Any) -> int | None:
+    """The number that ends a squash's title; `(GH-12)` may be an issue's but where GitHub's button wrote it."""
+    match = _TITLE_NUMBER.search(headline)
+    if match is None or (match["gh"] and not is_web_flow(committer)):
+        return None
+    return int(match["number"])
+
+
+def _is_squash(commit: Mapping[str, Any]) -> bool:
+    """GitHub's own commit of another pull request: it stands for itself."""
+    committer = commit.get("committer")
+    titled = _titled_number(first_line(text(commit, "message") or ""), committer)
+    return titled is not None and is_web_flow(committer)
+
+
+def numbers_are_own(push: Push, commit: Mapping[str, Any]) -> bool:
+    """Whether the numbers in a commit's message are those of the repository that it is pushed to.
+
+    A fork that is brought up to date gets commits of others, made earlier, whose numbers are their
+    own repository's. Its own are those that whoever pushes them made, and those that GitHub's button
+    made the moment before. The squashed commits of a subtree are another repository's anywhere.
+    """
+    if _SUBTREE.search(text(commit, "message") or ""):
+        return False
+    if not push.repository.is_fork:
+        return True
+    author, committer = child(commit, "author"), child(commit, "committer")
+    made_at = time(commit, "timestamp") or time(committer, "date")
+    if is_web_flow(committer):
+        # The API names no push: there nobody can tell.
+        pushed_at = time(child(push.payload, "repository"), "pushed_at")
+        if made_at is None or pushed_at is None:
+            return False
+        return abs(pushed_at - made_at) <= _BY_BUTTON
+    sender = child(push.payload, "sender")
+    pusher = child(push.payload, "pusher")
+    logins = {name_of(sender, "login"), name_of(pusher, "name")} - {None}
+    emails = {name_of(pusher, "email")} - {None}
+    for person in (author, committer):
+        if name_of(person, "username") in logins or name_of(person, "email") in emails:
+            return True
+    return False
+
+
+def commit_relations(
+    push: Push,
+    subject: Thing,
+    message: str,
+    merge: MergePush | None,
+    *,
+    committer: Any = None,
+    numbers_are_own: bool = True,
+) -> list[tuple[Mention, Edge]]:
+    """The commit's relations, each with a mention of what stands at its other end."""
+    headline = first_line(message)[:LONGEST_NAME]
+    sha = subject.key.rpartition(":")[2]
+    said = cover(message[:LONGEST_LINK_TEXT])
+    found: list[tuple[Mention, Edge]] = []
+
+    def relate(edge: Edge) -> None:
+        other = edge.object if edge.subject is subject else edge.subject
+        mention = Mention(other, "reference", edge.evidence, edge.confidence, edge.method)
+        found.append((mention, edge))
+
+    # Picked by hand, it bears the title of the original, which is what the pull request became: maybe
+    # even in another repository.
+    is_copy = _CHERRY_PICKS.search(said) is not None and not is_web_flow(committer)
+    has_own_title = numbers_are_own and not is_copy
+    merged = _merged_number(push, message) if has_own_title else None
+    titled = _titled_number(headline, committer) if has_own_title else None
+    if merged is not None:
+        pull = push.repository.numbered(merged)
+        relate(Edge(pull, "merges_as", subject, 1.0, "merge message", headline))
+    elif (
+        titled is not None
+        and push.onto_default_branch
+        and (merge is None or merge.merge_sha == sha)
+    ):
+        # Inside a merged pull request such a number is an issue's, or another repository's.
+        pull = push.repository.numbered(titled)
+        relate(Edge(pull, "merges_as", subject, 0.9, "squash title", headline))
+    if merge is not None and merge.merge_sha != sha:
+        pull = push.repository.numbered(merge.number)
+        evidence = f"pushed with merge {merge.merge_sha}"
+        relate(Edge(pull, "contains", subject, merge.confidence, "merge push", evidence))
+    for pattern, relation in ((_REVERTS, "reverts"), (_CHERRY_PICKS, "cherry_picks")):
+        for match in pattern.finditer(said):
+            if match[1].lower() != sha:
+                other = _commit_named(push, match[1].lower())
+                relate(Edge(subject, relation, other, 1.0, "message", match[0][:LONGEST_NAME]))
+    return found
+
+
+def _commit_named(push: Push, sha: str) -> Thing:
+    if FULL_SHA.fullmatch(sha):
+        return push.repository.commit(sha)
+    return Thing(keys.github_short_sha(sha))

@@ -1,0 +1,211 @@
+"""The commits that a push brings: one statement each, equal whichever push states it.
+
+The commit's own author did it; who pushed it is a participant. What the commit has to do with pull
+requests and other commits stands in `commit_relations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    AccountMention,
+    Edge,
+    Mention,
+    Reference,
+    Statement,
+    Thing,
+)
+from lightfast_pipelines.providers.fields import (
+    LONGEST_CONTENT,
+    LONGEST_LINK_TEXT,
+    LONGEST_NAME,
+    child,
+    children,
+    cut,
+    first_line,
+    name_of,
+    text,
+    time,
+    titled,
+    url,
+    whole,
+)
+from lightfast_pipelines.providers.github.accounts import (
+    co_authors,
+    commit_account,
+    committer,
+)
+from lightfast_pipelines.providers.github.webhooks.commit_relations import (
+    FULL_SHA,
+    MergePush,
+    commit_relations,
+    merge_push,
+    numbers_are_own,
+)
+from lightfast_pipelines.providers.github.webhooks.pushed import Push
+
+COMMITS_GITHUB_SENDS = 2_048  # docs.github.com, "Webhook events and payloads": push
+MENTIONED_FILES = 40
+# Where no clock was set, time begins at 1970; imported histories do not go back so far.
+_CLOCK_NOT_SET = datetime(1970, 1, 3, tzinfo=UTC)
+_CLOCKS_DIFFER = timedelta(days=1)
+
+
+def commit_statements(push: Push) -> list[Statement]:
+    """A statement for each commit; one without an id or a time is left out."""
+    commits = children(push.payload, "commits")
+    head = child(push.payload, "head_commit") or next(
+        (commit for commit in commits if commit.get("id") == push.after), {}
+    )
+    if head and all(commit.get("id") != head.get("id") for commit in commits):
+        commits = [*commits, head]  # cut off by GitHub, or a branch made at a known commit
+    merge = merge_push(push, commits, head) if numbers_are_own(push, head) else None
+    count, is_part = len(commits), is_cut(push)
+    statements = (_statement(push, commit, merge, count, is_part) for commit in commits)
+    return [statement for statement in statements if statement is not None]
+
+
+def unlisted(push: Push, stated: Sequence[Statement]) -> list[str] | None:
+    """The ids of commits that the push names without telling them; None where it tells them all.
+
+    A delivery may lack its commits, or list the first of them only. What it brought besides, nobody
+    can say: then the list may be empty.
+    """
+    if push.after is None:
+        return None
+    listed = push.payload.get("commits")
+    known = {statement.subject.key.rpartition(":")[2] for statement in stated}
+    named = [name_of(each, "id") or "" for each in children(push.payload, "commits")]
+    named = [sha.lower() for sha in (*named, push.after) if FULL_SHA.fullmatch(sha)]
+    missing = list(dict.fromkeys(sha for sha in named if sha not in known))
+    if missing or not isinstance(listed, list) or is_cut(push):
+        return missing
+    moved_on = push.before is not None and push.before != push.after and not push.forced
+    return missing if moved_on and not listed and "before" in push.payload else None
+
+
+def is_cut(push: Push) -> bool:
+    """Whether the push brought more commits than it lists."""
+    listed = len(children(push.payload, "commits"))
+    sizes = (whole(push.payload, "size"), whole(push.payload, "distinct_size"))
+    return listed >= COMMITS_GITHUB_SENDS or any(size and size > listed for size in sizes)
+
+
+def _statement(
+    push: Push,
+    commit: Mapping[str, Any],
+    merge: MergePush | None,
+    commit_count: int,
+    commits_cut: bool,
+) -> Statement | None:
+    sha = name_of(commit, "id")
+    at = _made_at(push, commit)
+    if sha is None or at is None or not FULL_SHA.fullmatch(sha):
+        return None
+    sha = sha.lower()
+    message = text(commit, "message") or ""
+    headline = first_line(message)
+    subject = Thing(
+        keys.github_commit(sha),
+        cut(headline, 200) or None,
+        url(commit, "url") or push.repository.page("commit", sha),
+    )
+    author = commit_account(commit.get("author"))
+    accounts = co_authors(message) + committer(commit.get("committer"), author)
+    if push.pusher is not None:
+        accounts.append(AccountMention("pusher", push.pusher))
+    kinds = ("added", "modified", "removed")
+    added, modified, removed = (_paths(commit, kind) for kind in kinds)
+    paths = list(dict.fromkeys(added + modified + removed))
+    # A commit of the API's list names no files: that is not the same as changing none.
+    are_known = any(kind in commit for kind in kinds)
+    is_own = numbers_are_own(push, commit)
+    relations = commit_relations(
+        push, subject, message, merge, committer=commit.get("committer"), numbers_are_own=is_own
+    )
+    scope = push.repository.scope
+    if scope is not None and not is_own:
+        scope = replace(scope, has_numbers=False)
+    branch = push.repository.branch(push.branch or "")
+    return Statement(
+        source_id=keys.source_id(subject.key, "pushed"),
+        source="github",
+        source_type="commit.pushed",
+        subject=subject,
+        occurred_at=at,
+        title=titled("Commit", headline),
+        content=cut(message, LONGEST_CONTENT),
+        base_significance=30,
+        actor=author,
+        author=author,
+        accounts=tuple(accounts),
+        references=(
+            Reference("commit", sha, subject.url),
+            Reference("branch", push.branch or "", branch.url),
+        ),
+        mentions=(
+            Mention(subject, "subject"),
+            Mention(branch, "reference"),
+            *(mention for mention, _ in relations),
+            *_file_mentions(paths),
+        ),
+        edges=(Edge(subject, "on_branch", branch), *(edge for _, edge in relations)),
+        metadata={
+            **push.repository.facts,
+            "branch": push.branch,
+            "sha": sha,
+            "beforeSha": push.before,
+            "afterSha": push.after,
+            "commitCount": commit_count,
+            "commitsCut": commits_cut,
+            "fileCount": len(paths) if are_known else None,
+            "added": len(added) if are_known else None,
+            "modified": len(modified) if are_known else None,
+            "removed": len(removed) if are_known else None,
+            "forced": push.forced,
+            "authorLogin": author and author.username,
+            "pushedBy": push.pusher and push.pusher.username,
+        },
+        updated_at=push.at,
+        scope=scope,
+        link_text=message[:LONGEST_LINK_TEXT],
+        branch=push.branch,
+        paths=tuple(paths) if are_known else None,
+    )
+
+
+def _made_at(push: Push, commit: Mapping[str, Any]) -> datetime | None:
+    """The author's time; older payloads have no `date` there, only `timestamp`.
+
+    An author's clock may be wrong: nothing is made after it is committed or pushed, nor in 1970.
+    """
+    committed = time(child(commit, "committer"), "date")
+    authored = time(child(commit, "author"), "date") or time(commit, "timestamp")
+    if authored is None:
+        return committed
+    pushed = time(child(push.payload, "repository"), "pushed_at")
+    sure = [each for each in (committed, pushed) if each is not None and each > _CLOCK_NOT_SET]
+    is_possible = authored > _CLOCK_NOT_SET and all(
+        authored <= each + _CLOCKS_DIFFER for each in sure
+    )
+    return authored if is_possible or not sure else min(sure)
+
+
+def _paths(commit: Mapping[str, Any], kind: str) -> list[str]:
+    found = commit.get(kind)
+    return (
+        [path for path in found if isinstance(path, str) and path]
+        if isinstance(found, list)
+        else []
+    )
+
+
+def _file_mentions(paths: list[str]) -> list[Mention]:
+    """The first files by name: the cut must not depend on the order in which GitHub lists them."""
+    short = sorted(path for path in paths if len(path) <= LONGEST_NAME)
+    return [Mention(Thing(keys.file(path), path), "file") for path in short[:MENTIONED_FILES]]

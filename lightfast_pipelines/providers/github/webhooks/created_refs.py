@@ -1,0 +1,89 @@
+"""`create` and `delete`: branches and tags, of which a push tells most already.
+
+A new branch without a commit of its own is told here alone; everything else comes with a push,
+which also knows the commits, and to tell it twice would count it twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Filtered,
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    Statement,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    first_time,
+    moment_key,
+    name_of,
+    titled,
+)
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.webhooks.pushed import QUEUE_BRANCHES
+from lightfast_pipelines.providers.github.webhooks.repository import repository_of
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+_BY_PUSH = "told by the push that did it"
+RULES = (
+    EventRule("create", None, "delivered", ("branch.created",), f"tags are filtered: {_BY_PUSH}"),
+    EventRule("delete", None, "filtered", note=_BY_PUSH),
+)
+
+
+def read_create(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing."""
+    kind = name_of(payload, "ref_type")
+    if kind in ("tag", "repository"):
+        return Filtered(f"create of a {kind}: {_BY_PUSH}")
+    if kind != "branch":
+        return Parked(f"ref_type {str(kind)[:100]} of create is not known yet")
+    name = name_of(payload, "ref")
+    if name is None:
+        raise Missing("ref")
+    if name.startswith(QUEUE_BRANCHES):
+        return Filtered("a merge queue's own branch")
+    repository = repository_of(payload)
+    at = first_time(child(payload, "repository"), "pushed_at", "updated_at")
+    if at is None:
+        raise Missing("repository.pushed_at")
+    subject, actor = repository.branch(name), account(payload.get("sender"))
+    where = repository.full_name or repository.id
+    return Understood(
+        (
+            Statement(
+                source_id=keys.source_id(subject.key, "created", moment_key(at)),
+                source="github",
+                source_type="branch.created",
+                subject=subject,
+                occurred_at=at,
+                title=titled("Branch Created", name),
+                content=f"Branch {name} of {where} was made.",
+                base_significance=10,
+                actor=actor,
+                author=actor,
+                references=(Reference("branch", name, subject.url),),
+                mentions=(Mention(subject, "subject"),),
+                metadata={**repository.facts, "branch": name},
+                updated_at=at,
+                scope=repository.scope,
+                link_text="",
+                branch=name,
+            ),
+        )
+    )
+
+
+def read_delete(payload: Mapping[str, Any]) -> Reading:
+    kind = name_of(payload, "ref_type")
+    if kind in ("tag", "branch"):
+        return Filtered(f"delete of a {kind}: {_BY_PUSH}")
+    return Parked(f"ref_type {str(kind)[:100]} of delete is not known yet")

@@ -1,0 +1,267 @@
+"""`deployment` and `deployment_status`: what was sent where, and how it went.
+
+A status is told by its own id: the same state may be reported twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    ENDING_REASON,
+    Edge,
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+    deletion,
+)
+from lightfast_pipelines.domain.vercel_names import find_deployments
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    content_of,
+    first_time,
+    flag,
+    name_of,
+    needed_child,
+    text,
+    titled,
+    url,
+    whole,
+)
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
+from lightfast_pipelines.providers.github.webhooks.parts import Parts
+from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """How a deployment's creation or status is told; `state` None: it is gone."""
+
+    name: str
+    tag: str
+    weight: int
+    state: str | None
+    rank: int = 0
+
+
+_CREATED = _Step("created", "Deployment Started", 30, "building", 1)
+# No webhook: written where a deployment is found to be gone.
+_DELETED = _Step("deleted", "Deployment Deleted", 10, None)
+_STATUSES = {
+    "success": _Step("succeeded", "Deployment Succeeded", 40, "succeeded", 3),
+    "failure": _Step("error", "Deployment Failed", 70, "failed", 3),
+    "error": _Step("error", "Deployment Failed", 70, "failed", 3),
+    "in_progress": _Step("in-progress", "Deployment In Progress", 10, "building", 2),
+    "queued": _Step("queued", "Deployment Queued", 8, "building", 2),
+    "pending": _Step("pending", "Deployment Pending", 8, "building", 2),
+    "waiting": _Step("waiting", "Deployment Waiting", 8, "waiting", 1),
+    # Another took its place, or it was taken down; of what takes its place that one says so itself.
+    "inactive": _Step("inactive", "Deployment Inactive", 10, "inactive", 4),
+}
+_PREVIEW = re.compile(
+    r"(?:preview|review|pr|pull|pull[ _-]?request|mr)\b|.*\bpreview$", re.IGNORECASE
+)
+# GitHub's own examples are `deploy` and `deploy:migrations`: what a task does beside serving.
+_SERVES_NOTHING = re.compile(
+    r"(?:^|[:_ -])(?:migrat\w*|(?:un)?lock|tests?|checks?|plan|seed|backup|teardown|destroy|cleanup)(?:[:_ -]|$)",
+    re.IGNORECASE,
+)
+RULES = (
+    EventRule("deployment", "created", "delivered", ("deployment.created",)),
+    EventRule(
+        "deployment",
+        "deleted",
+        "delivered",
+        ("deployment.deleted",),
+        "GitHub sends none: a sweep that finds it gone writes it",
+    ),
+    EventRule(
+        "deployment_status",
+        "created",
+        "delivered",
+        tuple(sorted({f"deployment.{step.name}" for step in _STATUSES.values()})),
+    ),
+)
+
+
+def read_deployment(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing."""
+    action = text(payload, "action")
+    deployment = needed_child(payload, "deployment")
+    if action == "deleted":
+        gone_at = first_time(deployment, "updated_at", "created_at")
+        return Understood((_statement(payload, deployment, _DELETED, gone_at, {}),))
+    # Old payloads have no action.
+    if action not in (None, "created"):
+        return Parked(f"action {str(action)[:100]} of deployment is not known yet")
+    at = first_time(deployment, "created_at", "updated_at")
+    return Understood((_statement(payload, deployment, _CREATED, at, {}),))
+
+
+def read_status(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing."""
+    action = text(payload, "action")
+    if action not in (None, "created"):
+        return Parked(f"action {str(action)[:100]} of deployment_status is not known yet")
+    status = needed_child(payload, "deployment_status")
+    named = name_of(status, "state") or ""
+    step = _STATUSES.get(named)
+    if step is None:
+        return Parked(f"state {named[:100]} of deployment_status is not known yet")
+    deployment = needed_child(payload, "deployment")
+    at = first_time(status, "created_at", "updated_at")
+    if whole(status, "id") is None:
+        raise Missing("deployment_status.id")
+    return Understood((_statement(payload, deployment, step, at, status),))
+
+
+def _statement(
+    payload: Mapping[str, Any],
+    deployment: Mapping[str, Any],
+    step: _Step,
+    at: datetime | None,
+    status: Mapping[str, Any],
+) -> Statement:
+    repository = repository_of(payload)
+    if at is None:
+        raise Missing("deployment.created_at")
+    environment = (
+        name_of(status, "environment") or name_of(deployment, "environment") or "production"
+    )
+    ref = name_of(deployment, "ref")
+    address = url(status, "environment_url") or url(status, "target_url")
+    subject = deployment_thing(repository, deployment, environment)
+    parts = Parts(repository, subject)
+    add_deployed(parts, deployment, ref)
+    _add_deployment_of_host(parts, status)
+    creator = account(deployment.get("creator"))
+    return Statement(
+        source_id=keys.source_id(subject.key, step.name, whole(status, "id")),
+        source="github",
+        source_type=f"deployment.{step.name}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(step.tag, f"{repository.full_name or repository.id} to {environment}"),
+        content=content_of(
+            f"{step.tag}: {ref or name_of(deployment, 'sha') or 'a commit'} to {environment}",
+            text(deployment, "description"),
+            text(status, "description"),
+        ),
+        base_significance=step.weight,
+        actor=account(payload.get("sender")),
+        author=creator,
+        accounts=tuple(parts.accounts),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=_states(repository, subject, step, at, environment, deployment),
+        metadata={
+            **repository.facts,
+            "deploymentId": subject.key.rpartition(":")[2],
+            "deploymentUrl": address,
+            "statusId": whole(status, "id"),
+            "state": name_of(status, "state"),
+            "environment": environment,
+            "task": name_of(deployment, "task"),
+            "ref": ref,
+            "gitCommitSha": name_of(deployment, "sha"),
+            "logUrl": url(status, "log_url"),
+            "creatorLogin": creator and creator.username,
+        },
+        updated_at=first_time(status, "updated_at", "created_at") or at,
+        scope=repository.scope,
+        link_text="",
+    )
+
+
+def deployment_thing(
+    repository: Repository, deployment: Mapping[str, Any], environment: str
+) -> Thing:
+    """Raises Missing."""
+    identity = whole(deployment, "id")
+    if identity is None:
+        raise Missing("deployment.id")
+    name = f"{repository.full_name or repository.id} to {environment}"
+    return Thing(keys.github_deployment(repository.id, identity), name[:200])
+
+
+def add_deployed(parts: Parts, deployment: Mapping[str, Any], ref: str | None) -> None:
+    """What it deploys, and of which repository."""
+    parts.references.append(Reference("deployment", parts.subject.key.rpartition(":")[2]))
+    sha = name_of(deployment, "sha")
+    if sha is not None and FULL_SHA.fullmatch(sha):
+        parts.add_commit("deploys", sha.lower())
+    if ref is not None and not FULL_SHA.fullmatch(ref):
+        # A branch or a tag: the payload does not say which, so it is no entity.
+        parts.references.append(Reference("branch", ref))
+    parts.mentions.append(Mention(parts.repository.thing, "repository"))
+
+
+def _add_deployment_of_host(parts: Parts, status: Mapping[str, Any]) -> None:
+    """The deployment of the host's own that GitHub's only shows, by the addresses beside it."""
+    addresses = (url(status, field) for field in ("environment_url", "target_url", "log_url"))
+    found = {
+        thing.key: thing
+        for address in addresses
+        if address is not None
+        for _, _, thing in find_deployments(address)
+    }
+    for thing in found.values():
+        parts.mentions.append(Mention(thing, "reference"))
+        parts.edges.append(Edge(parts.subject, "references", thing))
+
+
+def _states(
+    repository: Repository,
+    subject: Thing,
+    step: _Step,
+    at: datetime,
+    environment: str,
+    deployment: Mapping[str, Any],
+) -> tuple[StateChange, ...]:
+    """Its own state, and whether it serves its environment now.
+
+    Live is what succeeded last, until it is inactive or deleted. A failed one leaves live what was.
+    """
+    details = {"environment": environment}
+    own = (
+        deletion(subject, at)
+        if step.state is None
+        else StateChange(subject, "status", step.state, at, step.rank, step.name, details)
+    )
+    if not _can_be_live(deployment, environment):
+        return (own,)
+    state_type = f"live_deployment:{environment}"
+    if step.name == "succeeded":
+        return (
+            own,
+            StateChange(repository.thing, state_type, subject.key, at, step.rank, step.name),
+        )
+    if step.state == "inactive" or step is _DELETED:
+        ended = StateChange(repository.thing, state_type, subject.key, at, 4, ENDING_REASON)
+        return (own, ended)
+    return (own,)
+
+
+def _can_be_live(deployment: Mapping[str, Any], environment: str) -> bool:
+    """Whether it can be what serves the environment, and that is a place which one serves at a time.
+
+    A preview serves its own address alone: many live side by side. Migrations serve nothing.
+    """
+    if _SERVES_NOTHING.search(name_of(deployment, "task") or ""):
+        return False
+    if flag(deployment, "production_environment") is True:
+        return True
+    return flag(deployment, "transient_environment") is not True and not _PREVIEW.match(environment)

@@ -1,0 +1,204 @@
+"""`sub_issues` and `issue_dependencies`: which issue is part of which, and which waits for which.
+
+One change comes as two deliveries, one for either issue, and is told once. The payloads have no time
+of their own: that of the issue that changed last comes nearest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    ENDING_REASON,
+    Edge,
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    content_of,
+    latest,
+    moment_key,
+    needed_child,
+    text,
+    time,
+    titled,
+    url,
+    whole,
+)
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.webhooks.repository import (
+    Repository,
+    default_branch,
+    full_name,
+    repository_id,
+    repository_of,
+)
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """How the two issues are called; it is told of `subject`, and the edge goes to or from it."""
+
+    event: str
+    subject: str
+    other: str
+    name: str
+    tag: str
+    words: str
+    added: tuple[str, str]
+    removed: tuple[str, str]
+
+    def edge(self, subject: Thing, other: Thing) -> Edge:
+        return (
+            Edge(subject, "parent", other)
+            if self.event == "sub_issues"
+            else Edge(other, "blocks", subject)
+        )
+
+    def state_type(self, other: Thing) -> str:
+        """An issue has one parent, and may wait for many others."""
+        return "parent" if self.event == "sub_issues" else f"blocked_by:{other.key}"
+
+
+_LINKS = {
+    "sub_issues": _Link(
+        "sub_issues",
+        "sub_issue",
+        "parent_issue",
+        "parent",
+        "Issue Parent",
+        "Parent",
+        ("parent_issue_added", "sub_issue_added"),
+        ("parent_issue_removed", "sub_issue_removed"),
+    ),
+    "issue_dependencies": _Link(
+        "issue_dependencies",
+        "blocked_issue",
+        "blocking_issue",
+        "blocked-by",
+        "Issue Dependency",
+        "Blocked by",
+        ("blocked_by_added", "blocking_added"),
+        ("blocked_by_removed", "blocking_removed"),
+    ),
+}
+RULES = tuple(
+    EventRule(
+        link.event,
+        action,
+        "delivered",
+        (f"issue.{link.name}-{change}",),
+        "two deliveries, one for either issue, are one observation",
+    )
+    for link in _LINKS.values()
+    for change, actions in (("added", link.added), ("removed", link.removed))
+    for action in actions
+)
+
+
+def reader(event: str) -> Callable[[Mapping[str, Any]], Reading]:
+    """What reads the payloads of one of the two events; it raises Missing."""
+    link = _LINKS[event]
+
+    def read(payload: Mapping[str, Any]) -> Reading:
+        action = text(payload, "action") or ""
+        if action not in (*link.added, *link.removed):
+            return Parked(f"action {action[:100]} of {event} is not known yet")
+        return Understood((_statement(payload, link, is_added=action in link.added),))
+
+    return read
+
+
+def _statement(payload: Mapping[str, Any], link: _Link, *, is_added: bool) -> Statement:
+    item = needed_child(payload, link.subject)
+    repository, subject = _issue(payload, link.subject)
+    elsewhere, other = _issue(payload, link.other)
+    at = latest(time(item, "updated_at"), time(child(payload, link.other), "updated_at"))
+    if at is None:
+        raise Missing(f"{link.subject}.updated_at")
+    change = "added" if is_added else "removed"
+    shown = other.name or other.key
+    edge = link.edge(subject, other)
+    author = account(item.get("user"))
+    return Statement(
+        source_id=keys.source_id(
+            subject.key, f"{link.name}-{change}", f"{other.key}@{moment_key(at)}"
+        ),
+        source="github",
+        source_type=f"issue.{link.name}-{change}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(f"{link.tag} {change.title()}", text(item, "title")),
+        content=content_of(f"{link.words}: {shown}"),
+        base_significance=15 if is_added else 10,
+        actor=account(payload.get("sender")),
+        author=author,
+        references=(
+            Reference("issue", f"#{whole(item, 'number')}", subject.url),
+            Reference(
+                "issue", _shown_in(repository, elsewhere, other), other.url, link.words.lower()
+            ),
+        ),
+        mentions=(Mention(subject, "subject"), Mention(other, "reference")),
+        edges=(edge,) if is_added else (),
+        states=(
+            # Whoever is moved from one parent to another is taken and given in the same moment.
+            StateChange(
+                subject,
+                link.state_type(other),
+                other.key,
+                at,
+                1 if is_added else 2,
+                f"{link.name}-added" if is_added else ENDING_REASON,
+                {"name": shown},
+            ),
+        ),
+        metadata={
+            **repository.facts,
+            "number": whole(item, "number"),
+            "action": f"{link.name}-{change}",
+            "other": other.key,
+        },
+        updated_at=at,
+        scope=repository.scope,
+        link_text="",
+    )
+
+
+def _shown_in(repository: Repository, elsewhere: Repository, issue: Thing) -> str:
+    """`#5`, or `owner/repo#5` of an issue of another repository."""
+    number = issue.key.rpartition("#")[2]
+    if elsewhere.id == repository.id:
+        return f"#{number}"
+    return f"{elsewhere.full_name or elsewhere.id}#{number}"
+
+
+def _issue(payload: Mapping[str, Any], side: str) -> tuple[Repository, Thing]:
+    """The issue on one side and its repository: the delivery's own where none is named."""
+    issue = needed_child(payload, side)
+    number = whole(issue, "number")
+    if number is None:
+        raise Missing(f"{side}.number")
+    named = child(payload, f"{side}_repo")
+    identity = repository_id({"repository": named})
+    repository = (
+        repository_of(payload)
+        if identity is None
+        else Repository(identity, full_name(named), url(named), default_branch(named))
+    )
+    key = keys.github_issue(repository.id, number)
+    return repository, repository.numbered_thing(
+        key, number, text(issue, "title") or "", url(issue)
+    )

@@ -1,0 +1,188 @@
+"""`installation`, `installation_repositories`, `repository`: what becomes of the connection itself.
+
+They change fetching and display, never what is stored. Only some of them name a time of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from lightfast_pipelines.domain.events import Filtered, Lifecycle, LifecycleEvent, Parked, Reading
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    children,
+    first_time,
+    latest,
+    name_of,
+    needed_child,
+    text,
+    time,
+    whole,
+)
+from lightfast_pipelines.providers.github.host import identity
+from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
+from lightfast_pipelines.providers.github.webhooks.repository import full_name, repository_id
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+# action -> change, and the field of its time. `updated_at` does not move when an installation is
+# deleted: that has no time in the payload, and no id comes back after it.
+_INSTALLATION: Mapping[str, tuple[str, str | None]] = {
+    "created": ("active", "created_at"),
+    "suspend": ("suspended", "suspended_at"),
+    "unsuspend": ("active", "updated_at"),
+    "deleted": ("removed", None),
+}
+# What it means for its repositories, of which all that name them say so.
+_INSTALLED = {
+    "created": "installed",
+    "suspend": "suspended with its installation",
+    "unsuspend": "no longer suspended with its installation",
+    "deleted": "uninstalled with its installation",
+}
+_REPOSITORY = {
+    "renamed": "renamed",
+    "transferred": "transferred",
+    "archived": "archived",
+    "unarchived": "unarchived",
+    "deleted": "removed",
+}
+_REPOSITORY_NOT_KEPT = frozenset({"created", "edited", "privatized", "publicized"})
+RULES = (
+    *(
+        EventRule("installation", action, "lifecycle", note=f"the installation is {change}")
+        for action, (change, _) in _INSTALLATION.items()
+    ),
+    *not_kept("installation", ("new_permissions_accepted",)),
+    EventRule(
+        "installation_repositories", "added", "lifecycle", note="the repositories are active"
+    ),
+    EventRule(
+        "installation_repositories", "removed", "lifecycle", note="the repositories are removed"
+    ),
+    EventRule("installation_target", "renamed", "lifecycle", note="the account is renamed"),
+    *(
+        EventRule("repository", action, "lifecycle", note=f"the repository is {change}")
+        for action, change in _REPOSITORY.items()
+    ),
+    *not_kept("repository", _REPOSITORY_NOT_KEPT),
+)
+
+
+def read_installation(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing."""
+    action = text(payload, "action")
+    if action == "new_permissions_accepted":
+        return Filtered(f"action {action} is not kept")
+    if action is None or action not in _INSTALLATION:
+        return Parked(f"action {str(action)[:100]} of installation is not known yet")
+    change, field = _INSTALLATION[action]
+    installation = needed_child(payload, "installation")
+    at = first_time(installation, field, "updated_at") if field else None
+    value = _installation_value(installation)
+    events = [_event("installation", _installation_id(payload), change, at, action, value)]
+    events += _resources(payload, "repositories", change, at, _INSTALLED[action])
+    return Lifecycle(tuple(events), f"installation {action}")
+
+
+def read_installation_repositories(payload: Mapping[str, Any]) -> Reading:
+    """No time: the payload has only the installation's, which these changes do not move."""
+    action = text(payload, "action")
+    if action not in ("added", "removed"):
+        return Parked(f"action {str(action)[:100]} of installation_repositories is not known yet")
+    _installation_id(payload)
+    events = (
+        *_resources(payload, "repositories_added", "active", None, "added to the installation"),
+        *_resources(
+            payload, "repositories_removed", "removed", None, "taken from the installation"
+        ),
+    )
+    if not events:
+        return Filtered(f"installation_repositories {action} names no repository")
+    return Lifecycle(events, f"installation_repositories {action}")
+
+
+def read_installation_target(payload: Mapping[str, Any]) -> Reading:
+    """The account that has the installation is called otherwise now. No time of its own. Raises Missing."""
+    action = text(payload, "action")
+    if action != "renamed":
+        return Parked(f"action {str(action)[:100]} of installation_target is not known yet")
+    login = name_of(child(payload, "account"), "login")
+    value: dict[str, Any] = {"account_login": login} if login else {}
+    event = _event("installation", _installation_id(payload), "renamed", None, "renamed", value)
+    return Lifecycle((event,), "installation_target renamed")
+
+
+def read_repository(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing."""
+    action = text(payload, "action")
+    if action in _REPOSITORY_NOT_KEPT:
+        return Filtered(f"action {action} is not kept")
+    change = _REPOSITORY.get(action or "")
+    if change is None:
+        return Parked(f"action {str(action)[:100]} of repository is not known yet")
+    repository = needed_child(payload, "repository")
+    number = repository_id(payload)
+    if number is None:
+        raise Missing("repository.id")
+    at = time(repository, "updated_at")
+    if change == "removed":  # updated_at is that of the last change before
+        at = latest(at, time(repository, "pushed_at"))
+    value = _repository_value(repository)
+    installation = identity(child(payload, "installation"))
+    if installation is not None and change != "removed":
+        value["installation"] = installation
+    event = _event("resource", number, change, at, str(action), value)
+    return Lifecycle((event,), f"repository {action}")
+
+
+def _installation_id(payload: Mapping[str, Any]) -> str:
+    number = identity(child(payload, "installation"))
+    if number is None:
+        raise Missing("installation.id")
+    return number
+
+
+def _resources(
+    payload: Mapping[str, Any], field: str, change: str, at: datetime | None, reason: str
+) -> Iterator[LifecycleEvent]:
+    """What an installation says of its repositories holds for that installation alone."""
+    of_installation = {"installation": _installation_id(payload)}
+    for repository in children(payload, field):
+        number = identity(repository)
+        if number is not None:
+            value = {**_repository_value(repository), **of_installation}
+            yield _event("resource", number, change, at, reason, value)
+
+
+def _event(
+    kind: Literal["installation", "resource"],
+    subject_id: str,
+    change: str,
+    at: datetime | None,
+    reason: str,
+    value: dict[str, Any],
+) -> LifecycleEvent:
+    return LifecycleEvent(kind, subject_id, change, at, f"GitHub: {kind} {reason}", value)
+
+
+def _installation_value(installation: Mapping[str, Any]) -> dict[str, Any]:
+    account = child(installation, "account")
+    return _known(
+        {
+            "account_login": name_of(account, "login"),
+            "account_id": whole(account, "id"),
+            "repository_selection": name_of(installation, "repository_selection"),
+        }
+    )
+
+
+def _repository_value(repository: Mapping[str, Any]) -> dict[str, Any]:
+    owner = child(repository, "owner")
+    return _known({"name": full_name(repository), "account_login": name_of(owner, "login")})
+
+
+def _known(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: entry for name, entry in value.items() if entry is not None}

@@ -1,0 +1,104 @@
+"""`milestone`: created, closed, opened again, edited, deleted.
+
+Which issues and pull requests belong to one, they say themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+    deletion,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    content_of,
+    first_time,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    titled,
+    url,
+    whole,
+)
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.webhooks.repository import repository_of
+from lightfast_pipelines.providers.github.webhooks.transition import Transition
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+_TRANSITIONS = {
+    "created": Transition("created", "Milestone Created", "created_at", "open", 1, 30),
+    "opened": Transition("reopened", "Milestone Reopened", "updated_at", "open", 2, 30),
+    "closed": Transition("closed", "Milestone Closed", "closed_at", "closed", 4, 40),
+    "edited": Transition("edited", "Milestone Edited", "updated_at", "", 0, 12),
+    "deleted": Transition("deleted", "Milestone Deleted", "updated_at", "closed", 4, 25),
+}
+RULES = tuple(
+    EventRule("milestone", action, "delivered", (f"milestone.{each.name}",))
+    for action, each in _TRANSITIONS.items()
+)
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the payload has no milestone, repository or time to speak of."""
+    transition = _TRANSITIONS.get(text(payload, "action") or "")
+    if transition is None:
+        return Parked(f"action {str(payload.get('action'))[:100]} of milestone is not known yet")
+    repository, milestone = repository_of(payload), needed_child(payload, "milestone")
+    number = whole(milestone, "number")
+    if number is None:
+        raise Missing("milestone.number")
+    at = first_time(milestone, transition.time, "updated_at", "created_at")
+    if at is None:
+        raise Missing(f"milestone.{transition.time}")
+    title = text(milestone, "title") or f"#{number}"
+    subject = Thing(keys.github_milestone(repository.id, number), title[:200], url(milestone))
+    gone = transition.name == "deleted"
+    states = []
+    if transition.state:
+        reason = transition.name
+        states.append(StateChange(subject, "status", transition.state, at, transition.rank, reason))
+    if gone:
+        states.append(deletion(subject, at))
+    author, due = account(milestone.get("creator")), name_of(milestone, "due_on")
+    statement = Statement(
+        source_id=keys.source_id(subject.key, transition.name, None if gone else moment_key(at)),
+        source="github",
+        source_type=f"milestone.{transition.name}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(transition.tag, title),
+        content=content_of(title, text(milestone, "description")),
+        base_significance=transition.weight,
+        actor=account(payload.get("sender")),
+        author=author,
+        references=(Reference("milestone", f"#{number}", subject.url),),
+        mentions=(Mention(subject, "subject"),),
+        states=tuple(states),
+        metadata={
+            **repository.facts,
+            "milestoneNumber": number,
+            "action": transition.name,
+            "state": name_of(milestone, "state"),
+            "dueOn": due,
+            "openIssues": whole(milestone, "open_issues"),
+            "closedIssues": whole(milestone, "closed_issues"),
+            "changed": sorted(child(payload, "changes")) or None,
+            "authorLogin": author and author.username,
+        },
+        updated_at=first_time(milestone, "updated_at", "created_at"),
+        scope=repository.scope,
+    )
+    return Understood((statement,))

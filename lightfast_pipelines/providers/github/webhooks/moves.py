@@ -1,0 +1,99 @@
+"""Issues and discussions that are moved to another repository: one story under two numbers.
+
+Both repositories tell of it, in either order, and each names both ends. What named the old number
+leads on to the new one, and the opening is told once, by where the thing is now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Edge,
+    Mention,
+    Reference,
+    StateChange,
+    Thing,
+    deletion,
+)
+from lightfast_pipelines.providers.fields import child, moment_key, text, time, url, whole
+from lightfast_pipelines.providers.github.host import identity
+from lightfast_pipelines.providers.github.webhooks.parts import Parts
+from lightfast_pipelines.providers.github.webhooks.repository import Repository, full_name
+
+RELATION = "moved_to"
+_CLOSED_RANK = 4
+
+
+class Move:
+    """The other end of a move that a payload tells of; `kind` is `issue` or `discussion`."""
+
+    def __init__(
+        self,
+        changes: Mapping[str, Any],
+        kind: str,
+        key: Callable[[str, int], str],
+        opening: str,
+    ) -> None:
+        self._kind, self._opening = kind, opening
+        self.to = self._end(changes, "new", key)
+        self.origin = self._end(changes, "old", key)
+        self._item = child(changes, f"old_{kind}")
+
+    def _end(
+        self, changes: Mapping[str, Any], side: str, key: Callable[[str, int], str]
+    ) -> tuple[Thing, str] | None:
+        item, place = child(changes, f"{side}_{self._kind}"), child(changes, f"{side}_repository")
+        number, place_id = whole(item, "number"), identity(place)
+        if number is None or place_id is None:
+            return None
+        name = full_name(place)
+        repository = Repository(place_id, name, url(place), None)
+        thing = repository.numbered_thing(
+            key(place_id, number), number, text(item, "title") or "", url(item)
+        )
+        return thing, f"{name or place_id}#{number}"
+
+    def arrived(self, subject: Thing) -> Thing:
+        """The subject, where it came from another repository, as what the old number leads on to."""
+        return subject if self.origin is None else _answering(subject, self.origin[0])
+
+    def add_to(self, parts: Parts) -> None:
+        if self.to is not None:
+            thing, shown = _answering(self.to[0], parts.subject), self.to[1]
+            parts.references.append(Reference(self._kind, shown, thing.url, "transferred to"))
+            parts.relate(RELATION, thing)
+        if self.origin is not None:
+            thing, shown = self.origin
+            parts.references.append(Reference(self._kind, shown, thing.url, "transferred from"))
+            parts.mentions.append(Mention(thing, "reference"))
+            parts.edges.append(Edge(thing, RELATION, parts.subject))
+
+    def states(self, at: datetime) -> tuple[StateChange, ...]:
+        """Of what arrived: the old number is closed, and its opening is told here from now on."""
+        if self.origin is None:
+            return ()
+        thing = self.origin[0]
+        moved_at, opened_at = time(self._item, "updated_at") or at, time(self._item, "created_at")
+        closed = StateChange(
+            thing,
+            "status",
+            "closed",
+            moved_at,
+            _CLOSED_RANK,
+            reason="transferred",
+            metadata={"reason": "transferred"},
+        )
+        if opened_at is None:
+            return (closed,)
+        opening = keys.source_id(thing.key, self._opening, moment_key(opened_at))
+        return closed, deletion(Thing(keys.telling(opening)), at)
+
+
+def _answering(thing: Thing, old: Thing) -> Thing:
+    by_id = next((alias for alias in old.aliases if keys.number_by_id(alias)), None)
+    return thing if by_id is None else replace(thing, aliases=(*thing.aliases, keys.moved(by_id)))

@@ -1,0 +1,102 @@
+"""What a payload says of the names of repositories and of their owners, and at which time.
+
+Names are given up and taken by others, so a text that names `acme/web` is read by who held the name
+when it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import NameClaim
+from lightfast_pipelines.providers.fields import child, children, latest, name_of, text, time
+from lightfast_pipelines.providers.github.host import host_in, identity
+from lightfast_pipelines.providers.github.webhooks.repository import full_name
+
+_TIMES = ("updated_at", "submitted_at", "published_at", "merged_at", "closed_at", "created_at")
+_NOT_NEWS = frozenset({"repository", "sender", "organization", "installation", "enterprise"})
+_JUST_BEFORE = timedelta(microseconds=1)
+
+
+def names(payload: Mapping[str, Any]) -> tuple[NameClaim, ...]:
+    """Every repository that the payload names with its id, and what a renaming says of before."""
+    at = _time(payload)
+    repository, changes = child(payload, "repository"), child(payload, "changes")
+    pull = child(payload, "pull_request")
+    found = [*_claim(repository, at)]
+    for other in (
+        child(changes, "old_repository"),
+        child(changes, "new_repository"),
+        child(child(pull, "head"), "repo"),
+        child(child(pull, "base"), "repo"),
+        child(payload, "forkee"),
+        child(repository, "parent"),
+        child(repository, "source"),
+    ):
+        found += _claim(other, at)
+    # What is taken away is named as it was called there; the time is that of receipt at best.
+    for field in ("repositories", "repositories_added"):
+        for listed in children(payload, field):
+            found += _claim(listed, None)
+    found += _before(repository, changes, at)
+    found += _renamed_owner(payload, changes)
+    return tuple(dict.fromkeys(found))
+
+
+def _claim(
+    repository: Mapping[str, Any], at: datetime | None, name: str | None = None
+) -> Iterator[NameClaim]:
+    number, shown = identity(repository), name or full_name(repository)
+    if number is None or shown is None:
+        return
+    alias = keys.github_repository_by_name(shown, host_in(repository))
+    is_weak = at is None or name is not None
+    yield NameClaim(alias, keys.github_place(number), shown, at, is_weak)
+
+
+def _before(
+    repository: Mapping[str, Any], changes: Mapping[str, Any], at: datetime | None
+) -> Iterator[NameClaim]:
+    """The name that a renaming or a transfer ended. Where both come in one, neither says it whole."""
+    owner, _, name = (full_name(repository) or "").partition("/")
+    if at is None or not name:
+        return
+    old_name = name_of(child(child(changes, "repository"), "name"), "from")
+    old_owner = child(child(changes, "owner"), "from")
+    login = name_of(child(old_owner, "organization"), "login") or name_of(
+        child(old_owner, "user"), "login"
+    )
+    if old_name or login:
+        yield from _claim(repository, at - _JUST_BEFORE, f"{login or owner}/{old_name or name}")
+
+
+def _renamed_owner(payload: Mapping[str, Any], changes: Mapping[str, Any]) -> Iterator[NameClaim]:
+    """`organization` and `installation_target`: no event comes of the repositories."""
+    old = name_of(child(child(changes, "login"), "from"), "login") or name_of(
+        child(changes, "login"), "from"
+    )
+    owner = child(payload, "organization") or child(payload, "account")
+    new = name_of(owner, "login")
+    if text(payload, "action") == "renamed" and old and new:
+        host = host_in(payload)
+        yield NameClaim(
+            keys.github_owner_by_name(new, host),
+            keys.github_owner_by_name(old, host),
+            new,
+            time(owner, "updated_at"),
+        )
+
+
+def _time(payload: Mapping[str, Any]) -> datetime | None:
+    """The latest that the payload names, which comes nearest to when it was made."""
+    repository = child(payload, "repository")
+    known = latest(time(repository, "updated_at"), time(repository, "pushed_at"))
+    for name in payload:
+        if name not in _NOT_NEWS:
+            news = child(payload, name)
+            for field in _TIMES:
+                known = latest(known, time(news, field))
+    return known

@@ -1,0 +1,49 @@
+"""Events of GitHub of which nothing is remembered, and how that is declared.
+
+What is remembered declares the module that reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+# event -> why nothing of it is remembered. What is worth remembering and not read yet is not
+# here: it is parked, until a higher rule version knows it.
+FILTERED: Mapping[str, str] = {
+    "branch_protection_rule": "a setting of the repository",
+    "check_run": "single checks are not remembered, their suite is",
+    "deploy_key": "a setting of the repository",
+    "fork": "somebody else's copy",
+    "github_app_authorization": "about a person's consent to an app",
+    "label": "labels are remembered where they are put on something",
+    "marketplace_purchase": "about billing",
+    "member": "about access",
+    "membership": "about access",
+    "meta": "about the webhook itself",
+    "org_block": "about access",
+    "organization": "about access",
+    "page_build": "told by its deployment",
+    "ping": "says that the webhook works",
+    "public": "a setting of the repository",
+    "repository_dispatch": "a signal between programs",
+    "repository_import": "about the import, not the work",
+    "sponsorship": "about billing",
+    "star": "about popularity",
+    "status": "single checks of a commit are not remembered",
+    "team": "about access",
+    "team_add": "about access",
+    "watch": "about popularity",
+    "workflow_dispatch": "told by its workflow run",
+    "workflow_job": "told by its workflow run",
+}
+RULES = tuple(EventRule(event, None, "filtered", note=why) for event, why in FILTERED.items())
+
+
+def not_kept(event: str, actions: Iterable[str]) -> tuple[EventRule, ...]:
+    """The rules of actions that are understood and change nothing worth remembering."""
+    return tuple(
+        EventRule(event, action, "filtered", note="changes nothing worth remembering")
+        for action in sorted(actions)
+    )

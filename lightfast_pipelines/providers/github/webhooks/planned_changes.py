@@ -1,0 +1,83 @@
+"""Changes of what an issue is planned as (its type and fields), and of a pull request's place in the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightfast_pipelines.domain.events import ENDING_REASON, StateChange
+from lightfast_pipelines.providers.fields import child, children, name_of, text
+from lightfast_pipelines.providers.github.webhooks.changed_item import Change, Item
+
+
+def type_change(item: Item) -> Change:
+    """An issue's type (`Bug`); another takes the place of the one before in the same moment."""
+    is_set = text(item.payload, "action") == "typed"
+    name = name_of(child(item.payload, "type") or child(item.value, "type"), "name")
+    if name is None:
+        return Change(None, "names no type")
+    state = _set_or_ended(item, "type", name, is_set=is_set)
+    return Change(name, f"Type: {name}", [state], {"type": name})
+
+
+def field_change(item: Item) -> Change:
+    """A field of an organisation's own: its name and value."""
+    is_set = text(item.payload, "action") == "field_added"
+    named = child(item.payload, "issue_field")
+    told = child(item.payload, "issue_field_value")
+    name = name_of(named, "name") or name_of(told, "issue_field_name")
+    if name is None:
+        return Change(None, "names no field")
+    value = _field_value(told)
+    state = StateChange(
+        item.parts.subject,
+        f"field:{name[:100]}",
+        value if is_set else "none",
+        item.at,
+        rank=2 if is_set else 1,
+        reason=text(item.payload, "action"),
+    )
+    words = f"{name}: {value}" if is_set else f"{name} is no longer set"
+    facts = {"field": name, "value": value if is_set else None}
+    return Change(name, words, [state], facts)
+
+
+def _field_value(told: Mapping[str, Any]) -> str:
+    """What is chosen has a name; what is written is a text or number itself."""
+    options = [child(told, "single_select_option"), *children(told, "multi_select_options")]
+    chosen = ", ".join(name for option in options if (name := name_of(option, "name")))
+    value = told.get("value")
+    written = str(value) if isinstance(value, str | int | float) else ""
+    return (chosen or written or "set")[:200]
+
+
+def _set_or_ended(item: Item, state_type: str, value: str, *, is_set: bool) -> StateChange:
+    reason = text(item.payload, "action") if is_set else ENDING_REASON
+    return StateChange(
+        item.parts.subject, state_type, value, item.at, rank=1 if is_set else 2, reason=reason
+    )
+
+
+# Why GitHub says that it took a pull request out of the queue, where that is no failure.
+_MERGED_BY_QUEUE = frozenset({"MERGE", "ALREADY_MERGED"})
+
+
+def queue_change(item: Item) -> Change:
+    reason = name_of(item.payload, "reason")
+    if text(item.payload, "action") == "enqueued":
+        value, rank, words = "queued", 1, "Put into the merge queue"
+    elif (reason or "").upper() in _MERGED_BY_QUEUE:
+        value, rank, words = "merged", 3, "Left the merge queue: merged"
+    else:
+        why = (reason or "").lower().replace("_", " ")
+        value, rank, words = "dequeued", 3, f"Left the merge queue{f': {why}' if why else ''}"
+    state = StateChange(
+        item.parts.subject,
+        "merge_queue",
+        value,
+        item.at,
+        rank,
+        text(item.payload, "action"),
+        {"reason": reason} if reason else {},
+    )
+    return Change("", words, [state], {"reason": reason})

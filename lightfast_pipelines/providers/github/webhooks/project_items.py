@@ -1,0 +1,135 @@
+"""`projects_v2_item`: what is planned on a project's board, and what its fields say.
+
+The payload belongs to an organisation and names the issue by GitHub's global id alone, of which
+nothing else is known: so it is told of the item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Edge,
+    Filtered,
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+    deletion,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    content_of,
+    first_time,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    titled,
+)
+from lightfast_pipelines.providers.github import host
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
+from lightfast_pipelines.providers.github.webhooks.transition import Transition
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+_TRANSITIONS = {
+    "created": Transition("created", "Project Item Added", "created_at", "planned", 1, 12),
+    "converted": Transition("converted", "Project Item Converted", "updated_at", "", 0, 8),
+    "edited": Transition("edited", "Project Item Edited", "updated_at", "", 0, 10),
+    "archived": Transition("archived", "Project Item Archived", "archived_at", "archived", 4, 10),
+    "restored": Transition("restored", "Project Item Restored", "updated_at", "planned", 2, 10),
+    "deleted": Transition("deleted", "Project Item Removed", "updated_at", "removed", 5, 10),
+}
+_NOT_KEPT = frozenset({"reordered"})
+RULES = (
+    *(
+        EventRule("projects_v2_item", action, "delivered", (f"project-item.{each.name}",))
+        for action, each in _TRANSITIONS.items()
+    ),
+    *not_kept("projects_v2_item", _NOT_KEPT),
+)
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the payload has no item, project or time to speak of."""
+    action = text(payload, "action") or ""
+    if action in _NOT_KEPT:
+        return Filtered(f"action {action} is not kept")
+    transition = _TRANSITIONS.get(action)
+    if transition is None:
+        return Parked(f"action {action[:100]} of projects_v2_item is not known yet")
+    item = needed_child(payload, "projects_v2_item")
+    identity, board = host.identity(item), name_of(item, "project_node_id")
+    if identity is None or board is None:
+        raise Missing(
+            "projects_v2_item.id" if identity is None else "projects_v2_item.project_node_id"
+        )
+    at = first_time(item, transition.time, "updated_at", "created_at")
+    if at is None:
+        raise Missing(f"projects_v2_item.{transition.time}")
+    kind = name_of(item, "content_type") or "item"
+    key = keys.github_project_item(identity)
+    subject, project = (
+        Thing(key, f"{kind} {identity}"),
+        Thing(keys.github_project(keys.at_host(board, host.host_in(item)))),
+    )
+    field, value = _field(child(child(payload, "changes"), "field_value"))
+    words = f"{field}: {value}" if field else kind
+    gone = transition.name == "deleted"
+    which = f"{field}@{moment_key(at)}" if field else moment_key(at)
+    actor = account(payload.get("sender"))
+    statement = Statement(
+        source_id=keys.source_id(key, transition.name, None if gone else which),
+        source="github",
+        source_type=f"project-item.{transition.name}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(transition.tag, words),
+        content=content_of(words),
+        base_significance=transition.weight,
+        actor=actor,
+        author=account(item.get("creator")) or actor,
+        references=(Reference("project", board),),
+        mentions=(Mention(subject, "subject"), Mention(project, "reference")),
+        edges=() if gone else (Edge(subject, "belongs_to", project),),
+        states=(
+            *(
+                [StateChange(subject, "status", transition.state, at, transition.rank, action)]
+                if transition.state
+                else []
+            ),
+            *([StateChange(subject, f"field:{field}", value, at, 1, action)] if field else []),
+            *([deletion(subject, at)] if gone else []),
+        ),
+        metadata={
+            "itemId": str(identity),
+            "projectNodeId": board,
+            "contentType": kind,
+            "contentNodeId": name_of(item, "content_node_id"),
+            "action": transition.name,
+            "field": field or None,
+            "value": value if field else None,
+        },
+        updated_at=first_time(item, "updated_at", "created_at"),
+        link_text="",
+    )
+    return Understood((statement,))
+
+
+def _field(change: Mapping[str, Any]) -> tuple[str, str]:
+    """A changed field's name and new value; both empty where none is named."""
+    name = name_of(change, "field_name")
+    if name is None:
+        return "", ""
+    new = change.get("to")
+    if isinstance(new, dict):
+        new = new.get("name") or new.get("title") or new.get("text")
+    return name[:100], str(new)[:200] if isinstance(new, str | int | float) else "none"

@@ -1,0 +1,204 @@
+"""`release`: published, drafted, unpublished, deleted, and released where it was a prerelease.
+
+`released` and `prereleased` come beside `published` as well, where they say nothing that it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    ENDING_REASON,
+    Filtered,
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+    deletion,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    content_of,
+    first_time,
+    flag,
+    latest,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    time,
+    titled,
+    url,
+)
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
+from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
+from lightfast_pipelines.providers.github.webhooks.parts import Parts
+from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+
+@dataclass(frozen=True, slots=True)
+class _Transition:
+    name: str
+    tag: str
+    time: str | None
+    state: str
+    rank: int
+    weight: int
+
+
+# `time` None: the payload has no time of it, the latest that it names comes nearest.
+_TRANSITIONS = {
+    "created": _Transition("created", "Release Drafted", "created_at", "draft", 0, 70),
+    "published": _Transition("published", "Release Published", "published_at", "published", 1, 75),
+    "released": _Transition("released", "Prerelease Released", "updated_at", "published", 2, 70),
+    "unpublished": _Transition("unpublished", "Release Unpublished", None, "draft", 4, 45),
+    "deleted": _Transition("deleted", "Release Deleted", None, "deleted", 5, 45),
+}
+_NOT_KEPT = frozenset({"edited", "prereleased"})
+_AT_ONCE = timedelta(minutes=1)
+RULES = (
+    *(
+        EventRule(
+            "release",
+            action,
+            "delivered",
+            (f"release.{each.name}",),
+            "filtered where it comes with published" if action == "released" else "",
+        )
+        for action, each in _TRANSITIONS.items()
+    ),
+    *not_kept("release", _NOT_KEPT),
+)
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the payload has no release, repository or time to speak of."""
+    action = text(payload, "action")
+    if action in _NOT_KEPT:
+        return Filtered(f"action {action} is not kept")
+    release = needed_child(payload, "release")
+    if action == "created" and flag(release, "draft") is not True:
+        return Filtered("action created of a release that is no draft comes with published")
+    if action == "released" and not _was_prerelease(release):
+        return Filtered("action released of what was no prerelease comes with published")
+    transition = _TRANSITIONS.get(action or "")
+    if transition is None:
+        return Parked(f"action {str(action)[:100]} of release is not known yet")
+    return Understood((_statement(payload, release, transition),))
+
+
+def _was_prerelease(release: Mapping[str, Any]) -> bool:
+    """Whether it was published some time before it was released."""
+    published, changed = time(release, "published_at"), time(release, "updated_at")
+    return published is not None and changed is not None and changed - published > _AT_ONCE
+
+
+def _statement(
+    payload: Mapping[str, Any], release: Mapping[str, Any], transition: _Transition
+) -> Statement:
+    repository = repository_of(payload)
+    tag = name_of(release, "tag_name")
+    if tag is None:
+        raise Missing("release.tag_name")
+    at = _time(payload, release, transition)
+    if at is None:
+        raise Missing(f"release.{transition.time or 'published_at'}")
+    name, target = text(release, "name"), name_of(release, "target_commitish")
+    subject = Thing(keys.github_release(repository.id, tag), (name or tag)[:200], url(release))
+    parts = Parts(repository, subject)
+    _add_tag_and_target(parts, tag, target)
+    states = _states(parts.repository, subject, release, transition, at)
+    for state in (one for one in states if one.thing is not subject):
+        parts.mentions.append(Mention(state.thing, "repository"))
+    author = account(release.get("author"))
+    return Statement(
+        source_id=keys.source_id(subject.key, transition.name, moment_key(at)),
+        source="github",
+        source_type=f"release.{transition.name}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(transition.tag, name or tag),
+        content=content_of(name or tag, text(release, "body")),
+        base_significance=transition.weight,
+        actor=account(payload.get("sender")),
+        author=author,
+        accounts=tuple(parts.accounts),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=states,
+        metadata={
+            **repository.facts,
+            "tagName": tag,
+            "targetCommitish": target,
+            "action": transition.name,
+            "prerelease": flag(release, "prerelease"),
+            "draft": flag(release, "draft"),
+            "authorLogin": author and author.username,
+            "authorId": author and author.source_id,
+        },
+        updated_at=first_time(release, "updated_at", "published_at", "created_at"),
+        scope=repository.scope,
+    )
+
+
+def _time(
+    payload: Mapping[str, Any], release: Mapping[str, Any], transition: _Transition
+) -> datetime | None:
+    if transition.time is not None:
+        return first_time(release, transition.time, "created_at")
+    repository = child(payload, "repository")
+    fields = ("updated_at", "published_at", "created_at")
+    known = [time(release, field) for field in fields]
+    return latest(*known, time(repository, "updated_at"), time(repository, "pushed_at"))
+
+
+def _add_tag_and_target(parts: Parts, tag: str, target: str | None) -> None:
+    """The tag; and the target, which is a branch, or the commit itself where it is a full id."""
+    thing = parts.repository.tag(tag)
+    parts.references.append(Reference("tag", tag, thing.url))
+    parts.relate("references", thing)
+    if target is None:
+        return
+    if FULL_SHA.fullmatch(target):
+        commit = parts.repository.commit(target)
+        parts.references.append(Reference("commit", target.lower(), commit.url))
+        parts.relate("contains", commit)
+    else:
+        branch = parts.repository.branch(target)
+        parts.references.append(Reference("branch", target, branch.url))
+        parts.relate("on_branch", branch)
+
+
+def _states(
+    repository: Repository,
+    subject: Thing,
+    release: Mapping[str, Any],
+    transition: _Transition,
+    at: datetime,
+) -> tuple[StateChange, ...]:
+    """The release's own state, and whether it is now the repository's latest (never a prerelease)."""
+    name, rank = transition.name, transition.rank
+    own = StateChange(subject, "status", transition.state, at, rank, reason=name)
+    if name in ("deleted", "unpublished"):
+        # Which one is the latest instead: domain/latest_release.py.
+        ended = StateChange(
+            repository.thing, "latest_release", subject.key, at, rank, reason=ENDING_REASON
+        )
+        return (own, deletion(subject, at), ended) if name == "deleted" else (own, ended)
+    is_draft = transition.state == "draft" or flag(release, "draft") is True
+    if is_draft or flag(release, "prerelease") is True:
+        return (own,)
+    tag = {"tag": name_of(release, "tag_name")}
+    return (own, StateChange(repository.thing, "latest_release", subject.key, at, rank, name, tag))

@@ -1,0 +1,128 @@
+"""`pull_request_review_thread`: whether what was remarked on a line is settled.
+
+A thread is known by its first comment, and told of its pull request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    children,
+    content_of,
+    first_line,
+    latest,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    time,
+    titled,
+    url,
+    whole,
+)
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.webhooks.parts import Parts
+from lightfast_pipelines.providers.github.webhooks.repository import repository_of
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+_LONGEST_TITLE = 100
+# action -> how it is told, and what it weighs
+_ACTIONS = {
+    "resolved": ("Review Thread Resolved", 12),
+    "unresolved": ("Review Thread Reopened", 15),
+}
+RULES = tuple(
+    EventRule("pull_request_review_thread", action, "delivered", (f"review-thread.{action}",))
+    for action in _ACTIONS
+)
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the payload has no thread, pull request or time to speak of."""
+    action = text(payload, "action") or ""
+    if action not in _ACTIONS:
+        return Parked(f"action {action[:100]} of pull_request_review_thread is not known yet")
+    tag, weight = _ACTIONS[action]
+    repository, pull = repository_of(payload), needed_child(payload, "pull_request")
+    comments = children(needed_child(payload, "thread"), "comments")
+    first = comments[0] if comments else {}
+    identity, number = whole(first, "id"), whole(pull, "number")
+    if identity is None or number is None:
+        raise Missing("thread.comments" if identity is None else "pull_request.number")
+    at = time(payload, "updated_at") or latest(
+        time(pull, "updated_at"), *(time(each, "updated_at") for each in comments)
+    )
+    if at is None:
+        raise Missing("pull_request.updated_at")
+    key = keys.github_pull_request(repository.id, number)
+    title, body = text(pull, "title") or "", text(first, "body") or ""
+    subject = repository.numbered_thing(key, number, title, url(pull))
+    path, line = name_of(first, "path"), whole(first, "line")
+    shown = first_line(body)[:_LONGEST_TITLE]
+    thread = Thing(keys.github_review_thread(repository.id, identity), shown or None, url(first))
+    parts = Parts(repository, subject)
+    parts.references.append(Reference("pr", f"#{number}", subject.url))
+    parts.add_account("subject_author", pull.get("user"))
+    parts.add_place(pull)
+    parts.mentions.append(Mention(thread, "reference"))
+    if path is not None:
+        parts.mentions.append(Mention(Thing(keys.file(path), path), "file"))
+    author = account(first.get("user"))
+    statement = Statement(
+        source_id=keys.source_id(key, f"review-thread.{action}", f"{identity}@{moment_key(at)}"),
+        source="github",
+        source_type=f"review-thread.{action}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(tag, f"#{number}: {shown}" if shown else f"#{number}"),
+        content=content_of(body),
+        base_significance=weight,
+        actor=account(payload.get("sender")),
+        author=author,
+        accounts=tuple(parts.accounts),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=(
+            StateChange(
+                thread,
+                "status",
+                action,
+                at,
+                2 if action == "resolved" else 1,
+                action,
+                {"pullRequest": key},
+            ),
+        ),
+        metadata={
+            **repository.facts,
+            "prNumber": number,
+            "action": action,
+            "commentId": str(identity),
+            "comments": len(comments),
+            "url": url(first),
+            "path": path,
+            "line": line,
+            "authorLogin": author and author.username,
+        },
+        updated_at=at,
+        scope=repository.scope,
+        # The comment's words were read when it was written.
+        link_text="",
+        part=keys.github_comment("review-comment", keys.at_host(identity, repository.host)),
+    )
+    return Understood((statement,))

@@ -1,0 +1,140 @@
+"""`pull_request_review`: submitted, edited, dismissed; what was said of a pull request as a whole.
+
+Comments on its lines are events of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    Statement,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    content_of,
+    first_line,
+    latest,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    time,
+    titled,
+    url,
+    whole,
+)
+from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
+from lightfast_pipelines.providers.github.webhooks.parts import Parts
+from lightfast_pipelines.providers.github.webhooks.repository import repository_of
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+_LONGEST_TITLE = 100
+# verdict -> how it is told, and what it weighs; one without a word comes with its comments.
+_VERDICTS = {
+    "approved": ("Review Approved", 30),
+    "changes_requested": ("Changes Requested", 35),
+    "commented": ("Review Comment", 15),
+    "dismissed": ("Review Dismissed", 25),
+    "pending": ("Review Pending", 5),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Action:
+    name: str
+    tag: str | None
+    weight: int | None
+
+
+_ACTIONS = {
+    "submitted": _Action("submitted", None, None),
+    "edited": _Action("edited", "Review Edited", 12),
+    "dismissed": _Action("dismissed", "Review Dismissed", 25),
+}
+RULES = tuple(
+    EventRule("pull_request_review", action, "delivered", (f"review.{each.name}",))
+    for action, each in _ACTIONS.items()
+)
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the payload has no review, pull request or time to speak of."""
+    action = _ACTIONS.get(text(payload, "action") or "")
+    if action is None:
+        named = str(payload.get("action"))[:100]
+        return Parked(f"action {named} of pull_request_review is not known yet")
+    return Understood((_statement(payload, action),))
+
+
+def _statement(payload: Mapping[str, Any], action: _Action) -> Statement:
+    repository = repository_of(payload)
+    review, pull = needed_child(payload, "review"), needed_child(payload, "pull_request")
+    identity, number = whole(review, "id"), whole(pull, "number")
+    if identity is None or number is None:
+        raise Missing("review.id" if identity is None else "pull_request.number")
+    submitted = time(review, "submitted_at")
+    at = submitted
+    if action.name != "submitted" or at is None:
+        # An edit or dismissal has no time of its own; the pull request is touched by it.
+        at = latest(submitted, time(review, "updated_at"), time(pull, "updated_at"))
+    if at is None:
+        raise Missing("review.submitted_at")
+    verdict = (name_of(review, "state") or "").lower()
+    tag, weight = _VERDICTS.get(verdict, ("Review", 15))
+    title = text(pull, "title") or ""
+    body = text(review, "body") or ""
+    key = keys.github_pull_request(repository.id, number)
+    subject = repository.numbered_thing(key, number, title, url(pull))
+    parts = Parts(repository, subject)
+    parts.references.append(Reference("pr", f"#{number}", subject.url))
+    parts.add_people("reviewer", [review.get("user")])
+    parts.add_account("subject_author", pull.get("user"))
+    parts.add_place(pull)
+    sha = name_of(review, "commit_id")
+    if sha is not None and FULL_SHA.fullmatch(sha):
+        parts.mentions.append(Mention(repository.commit(sha.lower()), "reference"))
+    author = account(review.get("user"))
+    shown = f"#{number}: {first_line(body)[:_LONGEST_TITLE]}" if body else title
+    which = f"{identity}@{moment_key(at)}" if action.name == "edited" else str(identity)
+    return Statement(
+        source_id=keys.source_id(key, f"review.{action.name}", which),
+        source="github",
+        source_type=f"review.{action.name}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(action.tag or tag, shown),
+        content=content_of(body),
+        base_significance=weight if action.weight is None else action.weight,
+        actor=account(payload.get("sender")),
+        author=author,
+        accounts=tuple(parts.accounts),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        metadata={
+            **repository.facts,
+            "prNumber": number,
+            "action": action.name,
+            "reviewId": str(identity),
+            "reviewState": verdict or None,
+            "commitSha": sha,
+            "url": url(review),
+            "authorLogin": author and author.username,
+            "authorId": author and author.source_id,
+            "authorAssociation": name_of(review, "author_association"),
+        },
+        updated_at=at,
+        scope=repository.scope,
+        # Without words of its own it shows the pull request's title, which has been read.
+        link_text=None if body else "",
+    )

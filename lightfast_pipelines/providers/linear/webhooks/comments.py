@@ -1,0 +1,219 @@
+"""`Comment`, `Reaction` and `Attachment`: what is written under, said of or hung on something else.
+
+Each is an observation about that thing (the issue as a rule), of which it is a part of the story:
+`comment.created|edited|resolved|unresolved|deleted`, `reaction.created|changed|deleted`,
+`attachment.created|title-changed|address-changed|deleted`. A comment makes its thing answer to the
+comment's id, which is all that old payloads of reactions name. Reactions are counted by their mention
+`reacted_to`, whose key as stated is the same in every generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Mention, Reading, Reference, Thing
+from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
+from lightfast_pipelines.providers.linear.accounts import author_of
+from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
+from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id
+from lightfast_pipelines.providers.linear.webhooks.parts import Parts, identifier_of, issue_thing
+from lightfast_pipelines.providers.linear.webhooks.transitions import (
+    Described,
+    Kind,
+    no_states,
+    rules,
+)
+from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+
+def read_comment(event: Event) -> Reading:
+    """Raises Missing where the payload has no time to speak of, as the others do."""
+    return read_kind(_COMMENT, event)
+
+
+def read_reaction(event: Event) -> Reading:
+    """Raises Missing also where it is a reaction to nothing that is known."""
+    return read_kind(_REACTION, event)
+
+
+def read_attachment(event: Event) -> Reading:
+    """Raises Missing also where it hangs on no issue."""
+    return read_kind(_ATTACHMENT, event)
+
+
+def parent_of(data: Mapping[str, Any], address: str | None = None) -> tuple[str, Thing] | None:
+    """What a comment or reaction is about: (its kind, the thing); None where nothing is named.
+
+    The narrowest thing with a memory of its own: an update of a project is about the project.
+    """
+    issue_id = linked_id(data, "issue")
+    if issue_id is not None:
+        return "issue", issue_thing(issue_id, child(data, "issue"), address)
+    update = child(data, "projectUpdate")
+    documented = child(data, "documentContent")
+    for holder in (update, data, documented, child(documented, "document")):
+        project_id = linked_id(holder, "project")
+        if project_id is not None:
+            project = child(holder, "project")
+            thing = Thing(
+                keys.linear_project(project_id), name_of(project, "name"), url(project, "url")
+            )
+            return "project", thing
+    update_id = linked_id(data, "projectUpdate")
+    if update_id is not None:
+        return "project", Thing(keys.linear_project_update_by_id(update_id))
+    initiative_id = linked_id(child(documented, "document"), "initiative")
+    if initiative_id is not None:
+        return "initiative", Thing(keys.linear_initiative(initiative_id))
+    update_id = linked_id(data, "initiativeUpdate")
+    if update_id is not None:
+        return "initiative", Thing(keys.linear_initiative_update_by_id(update_id))
+    return None
+
+
+def _comment(event: Event) -> Described:
+    data = event.data
+    key, body = keys.linear_comment(event.id), text(data, "body") or ""
+    kind, thing = parent_of(data, event.url) or ("comment", Thing(key, url=event.url))
+    subject = replace(thing, aliases=(*thing.aliases, keys.linear_comment_by_id(event.id)))
+    parts = Parts(subject)
+    identifier = identifier_of(child(data, "issue"), event.url) if kind == "issue" else None
+    title = text(child(data, "issue"), "title")
+    shown_as = identifier or shown(subject.name)
+    if kind != "comment":
+        parts.references.append(Reference(kind, shown_as or _id(subject), subject.url))
+    author = author_of(data, "user")
+    about = " - ".join(part for part in (identifier, title) if part) or shown(subject.name)
+    return Described(
+        key,
+        parts,
+        f"{cut(shown_as or kind.capitalize(), 80)}: {_excerpt(body)}",
+        (text(data, "body"), f"On {kind}: {cut(about, 200)}" if about else None),
+        author,
+        {
+            "commentId": event.id,
+            "issueId": linked_id(data, "issue"),
+            "issueIdentifier": identifier,
+            "issueTitle": shown(title),
+            "projectId": _id(subject) if kind == "project" else None,
+            "projectUpdateId": linked_id(data, "projectUpdate"),
+            "parentCommentId": linked_id(data, "parent"),
+            "editedAt": name_of(data, "editedAt"),
+            "userId": author and author.source_id,
+        },
+    )
+
+
+def _reaction(event: Event) -> Described:
+    data = event.data
+    comment, comment_id = child(data, "comment"), linked_id(data, "comment")
+    target = Thing(keys.linear_comment_by_id(comment_id)) if comment_id else None
+    parent = parent_of(data) or parent_of(comment)
+    update_id = linked_id(data, "projectUpdate")
+    if target is None and update_id:
+        target = Thing(keys.linear_project_update_by_id(update_id))
+    if target is None and parent is not None:
+        target = parent[1]
+    if target is None:
+        raise Missing("data.commentId")
+    parts = Parts(parent[1] if parent else target)
+    parts.mentions.append(Mention(target, "reacted_to"))
+    emoji = shown(data.get("emoji")) or "?"
+    author = author_of(data, "user")
+    body = text(comment, "body")
+    who = (author and author.name) or "Somebody"
+    return Described(
+        keys.linear_reaction(event.id),
+        parts,
+        f":{cut(emoji, 40)}: {_excerpt(body) if body else ''}",
+        (f"{who} reacted with :{cut(emoji, 40)}:", body and f"To: {cut(body, 500)}"),
+        author,
+        {
+            "reactionId": event.id,
+            "emoji": emoji,
+            "commentId": comment_id,
+            "issueId": linked_id(data, "issue") or linked_id(comment, "issue"),
+            "projectUpdateId": update_id,
+            "userId": author and author.source_id,
+        },
+    )
+
+
+def _attachment(event: Event) -> Described:
+    data = event.data
+    issue_id = linked_id(data, "issue")
+    if issue_id is None:
+        raise Missing("data.issueId")
+    parts = Parts(issue_thing(issue_id, child(data, "issue")))
+    parts.add_attachment(data)
+    title, address = text(data, "title"), url(data, "url")
+    # What is understood of an address is an edge already; in the text it would be read again.
+    shown_address = None if parts.edges else address
+    author = author_of(data, "creator")
+    return Described(
+        keys.linear_attachment(event.id),
+        parts,
+        cut(title or address or "", 120),
+        (title, text(data, "subtitle"), shown_address),
+        author,
+        {
+            "attachmentId": event.id,
+            "issueId": issue_id,
+            "url": address,
+            "sourceType": name_of(data, "sourceType"),
+            "title": shown(title),
+            "subtitle": shown(data.get("subtitle")),
+            "creatorId": author and author.source_id,
+        },
+    )
+
+
+def _excerpt(body: str) -> str:
+    return cut(" ".join(body[:300].split()), 60)
+
+
+def _id(thing: Thing) -> str:
+    return thing.key.split(":", 2)[2]
+
+
+_COMMENT = Kind(
+    thing="comment",
+    tags=("Comment Added", "Comment Updated", "Comment Deleted"),
+    weights=(25, 20),
+    fields=(
+        Field("text", ("body", "bodyData"), "edited", 20),
+        Field("resolved", ("resolvedAt",), "resolved", 20, cleared="unresolved", time="resolvedAt"),
+    ),
+    describe=_comment,
+    states=no_states,
+    edited_by_author=False,
+)
+_REACTION = Kind(
+    thing="reaction",
+    tags=("Reaction Added", "Reaction Changed", "Reaction Removed"),
+    weights=(5, 5),
+    fields=(Field("emoji", ("emoji",), "changed", 5, plain("emoji"), shown),),
+    describe=_reaction,
+    states=no_states,
+    edited_by_author=True,
+)
+_ATTACHMENT = Kind(
+    thing="attachment",
+    tags=("Attachment Added", "Attachment Updated", "Attachment Removed"),
+    weights=(20, 10),
+    fields=(
+        Field("title", ("title",), "title-changed", 10, was=shown),
+        Field("address", ("url",), "address-changed", 15, plain("url"), shown),
+    ),
+    describe=_attachment,
+    states=no_states,
+)
+RULES: Sequence[EventRule] = (
+    *rules("Comment", _COMMENT),
+    *rules("Reaction", _REACTION),
+    *rules("Attachment", _ATTACHMENT),
+)

@@ -1,0 +1,112 @@
+"""`Cycle`: `cycle.created|completed|reopened|archived|unarchived|deleted|X-changed` (X: name, description, start, end).
+
+Which issues are in a cycle, the issues say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Reading, Reference, StateChange, Thing
+from lightfast_pipelines.providers.fields import child, name_of, text, time
+from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, shown
+from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id, number_of
+from lightfast_pipelines.providers.linear.webhooks.parts import Parts, cycle_name, line, percent
+from lightfast_pipelines.providers.linear.webhooks.transitions import (
+    Described,
+    Kind,
+    canceled_by_deletion,
+    rules,
+)
+from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+
+def read(event: Event) -> Reading:
+    """Raises Missing where the payload has no time to speak of."""
+    return read_kind(_CYCLE, event)
+
+
+def _cycle(event: Event) -> Described:
+    data = event.data
+    shown_as = cycle_name(data)
+    team, team_id = child(data, "team"), linked_id(data, "team")
+    team_name = name_of(team, "name")
+    subject = Thing(keys.linear_cycle(event.id), shown_as, event.url)
+    parts = Parts(subject)
+    parts.references.append(Reference("cycle", shown_as or event.id, event.url))
+    parts.add_team(team_id, team)
+    progress, scope = percent(data), number_of(data, "scope")
+    return Described(
+        subject.key,
+        parts,
+        f"{shown_as or 'Cycle'}{f' ({team_name})' if team_name else ''}",
+        (
+            shown_as,
+            text(data, "description"),
+            line("Team", team_name),
+            line("Starts", day(data.get("startsAt"))),
+            line("Ends", day(data.get("endsAt"))),
+            line("Progress", progress),
+            line("Scope", None if scope is None else str(scope)),
+        ),
+        None,
+        {
+            "cycleId": event.id,
+            "cycleNumber": number_of(data, "number"),
+            "cycleName": name_of(data, "name"),
+            "teamId": team_id,
+            "teamKey": name_of(team, "key"),
+            "teamName": team_name,
+            "startsAt": name_of(data, "startsAt"),
+            "endsAt": name_of(data, "endsAt"),
+            "completedAt": name_of(data, "completedAt"),
+            "progress": number_of(data, "progress"),
+            "scope": scope,
+        },
+    )
+
+
+def _cycle_states(
+    event: Event,
+    described: Described,
+    transition: str,
+    changed: Field | None,  # noqa: ARG001 - the transition says enough
+    at: datetime,
+) -> Sequence[StateChange]:
+    """Linear does not say when a cycle begins: what happens in it afterwards shows that it has."""
+    subject, starts = described.parts.subject, time(event.data, "startsAt")
+    has_started = starts is not None and starts <= at
+    if transition == "created":
+        value = "started" if has_started else "upcoming"
+        return (StateChange(subject, "status", value, at, 0, transition),)
+    if transition == "deleted":
+        was_over = time(event.data, "completedAt") is not None
+        return canceled_by_deletion(subject, at, 3, was_over=was_over)
+    if transition == "completed":
+        return (StateChange(subject, "status", "completed", at, 2, transition),)
+    if transition == "reopened":
+        return (StateChange(subject, "status", "started", at, 1, transition),)
+    if starts is not None and has_started and time(event.data, "completedAt") is None:
+        return (StateChange(subject, "status", "started", starts, 1, "started"),)
+    return ()
+
+
+_CYCLE = Kind(
+    thing="cycle",
+    tags=("Cycle Created", "Cycle Updated", "Cycle Deleted"),
+    weights=(40, 35),
+    fields=(
+        Field("completed", ("completedAt",), "completed", 40, cleared="reopened", time="completedAt"),
+        Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
+        Field("name", ("name",), "name-changed", 25, was=shown),
+        Field("description", ("description",), "description-changed", 20),
+        Field("start", ("startsAt",), "start-changed", 30, lambda d: day(d.get("startsAt")), day),
+        Field("end", ("endsAt",), "end-changed", 30, lambda d: day(d.get("endsAt")), day),
+    ),
+    describe=_cycle,
+    states=_cycle_states,
+)  # fmt: skip
+RULES: Sequence[EventRule] = rules("Cycle", _CYCLE)

@@ -1,0 +1,81 @@
+"""`IssueSLA`: when an issue has to be done by an agreement, and that it is late or soon will be.
+
+`issue.sla-set`, `issue.sla-at-risk`, `issue.sla-breached`, and the state `sla` of the issue: running,
+at_risk, breached. The event's own time tells when: the issue in it is as it was before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Reading, StateChange, Understood
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    content_of,
+    needed_child,
+    text,
+    time,
+    titled,
+)
+from lightfast_pipelines.providers.linear.accounts import actor_of
+from lightfast_pipelines.providers.linear.webhooks.event import Event, UnknownAction, needed_id
+from lightfast_pipelines.providers.linear.webhooks.issues import describe
+from lightfast_pipelines.providers.linear.webhooks.parts import line
+from lightfast_pipelines.providers.linear.webhooks.transitions import moment_id, statement_of
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+# Action -> transition, what it is called, the state's value, its weight.
+_ACTIONS = {
+    "set": ("sla-set", "SLA Set", "running", 25),
+    "highRisk": ("sla-at-risk", "SLA At Risk", "at_risk", 50),
+    "breached": ("sla-breached", "SLA Breached", "breached", 65),
+}
+_OWN_TIMES = {"set": "slaStartedAt", "highRisk": "slaHighRiskAt", "breached": "slaBreachesAt"}
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing without an issue or a time, UnknownAction for another action than these three."""
+    action = text(payload, "action")
+    if action not in _ACTIONS:
+        raise UnknownAction(f"action {str(action)[:100]} is not known yet")
+    transition, tag, value, weight = _ACTIONS[action]
+    data = needed_child(payload, "issueData")
+    at = time(payload, "createdAt") or time(data, _OWN_TIMES[action])
+    if at is None:
+        raise Missing("createdAt")
+    event = Event(payload, data, needed_id(data, "id"), "update")
+    described = describe(event)
+    breaches = text(data, "slaBreachesAt")
+    told = statement_of("issue", event, described, transition, at, tag)
+    own_id = keys.source_id(described.key, transition, moment_id(at))
+    subject, facts = described.parts.subject, {"breachesAt": breaches}
+    return Understood(
+        (
+            replace(
+                told,
+                source_id=own_id,
+                title=titled(tag, described.title),
+                content=content_of(line("Breaches", breaches), *described.content),
+                base_significance=weight,
+                actor=actor_of(payload),
+                states=(StateChange(subject, "sla", value, at, 0, transition, facts),),
+                metadata={
+                    **told.metadata,
+                    "action": action,
+                    "slaType": text(data, "slaType"),
+                    "slaStartedAt": text(data, "slaStartedAt"),
+                    "slaHighRiskAt": text(data, "slaHighRiskAt"),
+                    "slaBreachesAt": breaches,
+                },
+            ),
+        )
+    )
+
+
+RULES: Sequence[EventRule] = tuple(
+    EventRule("IssueSLA", action, "delivered", (f"issue.{transition}",))
+    for action, (transition, *_) in _ACTIONS.items()
+)

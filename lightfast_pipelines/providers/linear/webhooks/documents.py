@@ -1,0 +1,71 @@
+"""`Document`: `document.created|title-changed|content-changed|archived|unarchived|deleted|restored`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Reading, Reference, Thing
+from lightfast_pipelines.domain.linear_names import page_names
+from lightfast_pipelines.providers.fields import child, name_of, text, url
+from lightfast_pipelines.providers.linear.accounts import author_of
+from lightfast_pipelines.providers.linear.webhooks.changes import Field, shown
+from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id
+from lightfast_pipelines.providers.linear.webhooks.parts import Parts
+from lightfast_pipelines.providers.linear.webhooks.transitions import (
+    Described,
+    Kind,
+    no_states,
+    rules,
+)
+from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+
+def read(event: Event) -> Reading:
+    """Raises Missing where the payload has no time to speak of."""
+    return read_kind(_DOCUMENT, event)
+
+
+def _describe(event: Event) -> Described:
+    data = event.data
+    title = name_of(data, "title") or ""
+    address = event.url or url(data, "url")
+    subject = Thing(keys.linear_document(event.id), title or None, address, page_names(address))
+    parts = Parts(subject)
+    parts.references.append(Reference("document", title or event.id, subject.url))
+    parts.add_project(data)
+    parts.add_initiative(child(data, "initiative"), linked_id(data, "initiative"))
+    author = author_of(data, "creator")
+    return Described(
+        subject.key,
+        parts,
+        f"Document: {title}",
+        (title, text(data, "content")),
+        author,
+        {
+            "documentId": event.id,
+            "title": title or None,
+            "slugId": name_of(data, "slugId"),
+            "projectId": linked_id(data, "project"),
+            "initiativeId": linked_id(data, "initiative"),
+            "creatorId": author and author.source_id,
+            "updatedById": name_of(data, "updatedById"),
+        },
+    )
+
+
+_DOCUMENT = Kind(
+    thing="document",
+    tags=("Document Created", "Document Updated", "Document Deleted"),
+    weights=(35, 25),
+    fields=(
+        Field("trashed", ("trashed",), "deleted", 25, cleared="restored", time="archivedAt"),
+        Field("archived", ("archivedAt",), "archived", 15, cleared="unarchived", time="archivedAt"),
+        Field("title", ("title",), "title-changed", 20, was=shown),
+        Field("content", ("content", "contentState"), "content-changed", 20),
+    ),
+    describe=_describe,
+    states=no_states,
+)
+RULES: Sequence[EventRule] = rules("Document", _DOCUMENT)

@@ -1,0 +1,154 @@
+"""`Initiative` and `InitiativeUpdate`: what projects are for, and what is reported of it.
+
+`initiative.created|deleted|restored|archived|unarchived|X-changed` (X: status, health, name,
+description, owner, target-date) and `initiative-update.created|edited|health-changed|deleted`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Edge, Mention, Reading, Reference, StateChange, Thing
+from lightfast_pipelines.domain.linear_names import page_names
+from lightfast_pipelines.providers.fields import child, children, name_of, text, url
+from lightfast_pipelines.providers.linear.accounts import author_of, member_of
+from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, plain, shown
+from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id
+from lightfast_pipelines.providers.linear.webhooks.health import health_states, marked
+from lightfast_pipelines.providers.linear.webhooks.parts import Parts, line
+from lightfast_pipelines.providers.linear.webhooks.reports import report_of
+from lightfast_pipelines.providers.linear.webhooks.transitions import (
+    Described,
+    Kind,
+    canceled_by_deletion,
+    rules,
+)
+from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+INITIATIVE_STATUSES = ("proposed", "planned", "active", "completed", "canceled")
+
+
+def read_initiative(event: Event) -> Reading:
+    """Raises Missing where the payload has no time to speak of, as the others do."""
+    return read_kind(_INITIATIVE, event)
+
+
+def read_initiative_update(event: Event) -> Reading:
+    """Raises Missing also where it names no initiative."""
+    return read_kind(_INITIATIVE_UPDATE, event)
+
+
+def _status(data: Mapping[str, Any]) -> str | None:
+    """Linear writes `Active`, its application's settings `active`."""
+    found = (name_of(data, "status") or "").lower()
+    return found if found in INITIATIVE_STATUSES else None
+
+
+def _owner(data: Mapping[str, Any]) -> str | None:
+    return name_of(child(data, "owner"), "name")
+
+
+def _target(data: Mapping[str, Any]) -> str | None:
+    return day(data.get("targetDate"))
+
+
+def _initiative(event: Event) -> Described:
+    data = event.data
+    name = name_of(data, "name") or ""
+    address = event.url or url(data, "url")
+    subject = Thing(keys.linear_initiative(event.id), name or None, address, page_names(address))
+    owner = member_of(data, "owner")
+    parts = Parts(subject)
+    parts.references.append(Reference("initiative", name or event.id, subject.url))
+    parts.add_person("owner", owner)
+    for project in children(data, "projects"):
+        project_id = name_of(project, "id")
+        if project_id is not None:
+            key = keys.linear_project(project_id)
+            thing = Thing(key, name_of(project, "name"), url(project, "url"))
+            parts.mentions.append(Mention(thing, "project"))
+            parts.edges.append(Edge(thing, "belongs_to", subject))
+    parents = children(data, "parentInitiatives") or [child(data, "parentInitiative")]
+    for parent in parents:
+        parent_id = name_of(parent, "id")
+        if parent_id is not None:
+            key = keys.linear_initiative(parent_id)
+            parts.relate(
+                "parent", Thing(key, name_of(parent, "name"), url(parent, "url")), "parent"
+            )
+    return Described(
+        subject.key,
+        parts,
+        f"Initiative: {name}",
+        (
+            name,
+            text(data, "description"),
+            line("Status", _status(data)),
+            line("Health", marked(data)),
+            line("Target", _target(data)),
+            line("Owner", _owner(data)),
+        ),
+        author_of(data, "creator"),
+        {
+            "initiativeId": event.id,
+            "initiativeName": name or None,
+            "slugId": name_of(data, "slugId"),
+            "status": _status(data),
+            "health": name_of(data, "health"),
+            "targetDate": name_of(data, "targetDate"),
+            "startedAt": name_of(data, "startedAt"),
+            "completedAt": name_of(data, "completedAt"),
+            "ownerId": owner and owner.source_id,
+            "ownerName": _owner(data),
+            "creatorId": linked_id(data, "creator"),
+        },
+    )
+
+
+def _initiative_states(
+    event: Event, described: Described, transition: str, changed: Field | None, at: datetime
+) -> Sequence[StateChange]:
+    subject, status = described.parts.subject, _status(event.data)
+    if transition == "deleted":
+        return canceled_by_deletion(subject, at, 9, was_over=status in ("completed", "canceled"))
+    label = changed.label if changed else ""
+    found = []
+    if status and (transition in ("created", "restored") or label == "status"):
+        rank = INITIATIVE_STATUSES.index(status)
+        found.append(StateChange(subject, "status", status, at, rank, transition))
+    if transition == "created" or label == "health":
+        found += health_states(event.data, subject, at, transition)
+    return found
+
+
+_INITIATIVE = Kind(
+    thing="initiative",
+    tags=("Initiative Created", "Initiative Updated", "Initiative Deleted"),
+    weights=(45, 40),
+    fields=(
+        Field("trashed", ("trashed",), "deleted", 40, cleared="restored", time="archivedAt"),
+        Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
+        Field("status", ("status",), "status-changed", 40, _status, shown),
+        Field("health", ("health",), "health-changed", 35, plain("health"), shown, time="healthUpdatedAt"),
+        Field("name", ("name",), "name-changed", 25, was=shown),
+        Field("description", ("description",), "description-changed", 25),
+        Field("owner", ("ownerId", "owner"), "owner-changed", 30, _owner),
+        Field("target date", ("targetDate",), "target-date-changed", 30, _target, day),
+    ),
+    describe=_initiative,
+    states=_initiative_states,
+)  # fmt: skip
+_INITIATIVE_UPDATE = report_of(
+    "initiative",
+    alias=keys.linear_initiative_update_by_id,
+    subject=keys.linear_initiative,
+    begins=keys.linear_initiative_update,
+)
+RULES: Sequence[EventRule] = (
+    *rules("Initiative", _INITIATIVE),
+    *rules("InitiativeUpdate", _INITIATIVE_UPDATE),
+)

@@ -1,0 +1,276 @@
+"""`Issue`: created, deleted and each changed field.
+
+`issue.created`, `issue.deleted`, `issue.restored`, `issue.archived`, `issue.unarchived`,
+`issue.assigned`, `issue.unassigned`, and `issue.X-changed` where X is state, priority, title,
+description, project, cycle, milestone, parent, team, labels, estimate, due-date or delegate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Reading, Reference, StateChange, Thing
+from lightfast_pipelines.providers.fields import child, children, cut, name_of, text, url
+from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
+from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, ids, plain, shown
+from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id, number_of
+from lightfast_pipelines.providers.linear.webhooks.parts import (
+    Parts,
+    cycle_name,
+    identifier_of,
+    issue_thing,
+    line,
+    names_of_issue,
+)
+from lightfast_pipelines.providers.linear.webhooks.transitions import (
+    Described,
+    Kind,
+    canceled_by_deletion,
+    rules,
+)
+from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+PRIORITIES = ("none", "urgent", "high", "medium", "low")
+
+# The type of a workflow state -> status. Triage comes before the backlog; a duplicate is done with.
+STATUSES = {
+    "triage": "backlog",
+    "backlog": "backlog",
+    "unstarted": "unstarted",
+    "started": "started",
+    "completed": "completed",
+    "canceled": "canceled",
+    "duplicate": "canceled",
+}
+_RANKS = {"backlog": 0, "unstarted": 1, "started": 2, "completed": 3, "canceled": 4}
+_DONE = frozenset({"completed", "canceled"})
+
+
+def read(event: Event) -> Reading:
+    """Raises Missing where the payload has no time to speak of."""
+    return read_kind(_KIND, event)
+
+
+def _priority(value: Any) -> str | None:
+    number = number_of({"value": value}, "value")
+    in_range = isinstance(number, int) and 0 <= number < len(PRIORITIES)
+    return PRIORITIES[number] if in_range and isinstance(number, int) else None
+
+
+def _priority_now(data: Mapping[str, Any]) -> str | None:
+    return _priority(data.get("priority"))
+
+
+def _cycle(data: Mapping[str, Any]) -> str | None:
+    return cycle_name(child(data, "cycle"))
+
+
+def _due(data: Mapping[str, Any]) -> str | None:
+    return day(data.get("dueDate"))
+
+
+def _named(name: str) -> Any:
+    return lambda data: name_of(child(data, name), "name")
+
+
+def _label_names(data: Mapping[str, Any]) -> str | None:
+    names = (name_of(label, "name") for label in children(data, "labels"))
+    return shown(", ".join(name for name in names if name))
+
+
+def _parent(data: Mapping[str, Any]) -> str | None:
+    parent = child(data, "parent")
+    return identifier_of(parent) or shown(parent.get("title"))
+
+
+_FIELDS = (
+    Field("trashed", ("trashed",), "deleted", 40, cleared="restored", time="archivedAt"),
+    Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
+    Field("state", ("stateId", "state"), "state-changed", 35, _named("state")),
+    Field("priority", ("priority",), "priority-changed", 30, _priority_now, _priority),
+    Field("assignee", ("assigneeId", "assignee"), "assigned", 30, _named("assignee"), cleared="unassigned"),
+    Field("delegate", ("delegateId", "delegate"), "delegate-changed", 25, _named("delegate")),
+    Field("title", ("title",), "title-changed", 25, was=shown),
+    Field("description", ("description", "descriptionData"), "description-changed", 25),
+    Field("project", ("projectId", "project"), "project-changed", 30, _named("project")),
+    Field("cycle", ("cycleId", "cycle"), "cycle-changed", 25, _cycle),
+    Field(
+        "milestone",
+        ("projectMilestoneId", "projectMilestone"),
+        "milestone-changed",
+        20,
+        _named("projectMilestone"),
+    ),
+    Field("parent", ("parentId", "parent"), "parent-changed", 25, _parent),
+    Field("team", ("teamId", "team"), "team-changed", 35, _named("team")),
+    Field("labels", ("labelIds", "labels"), "labels-changed", 20, _label_names),
+    Field("estimate", ("estimate",), "estimate-changed", 20, plain("estimate"), shown),
+    Field("due date", ("dueDate",), "due-date-changed", 25, _due, day),
+)  # fmt: skip
+
+
+def describe(event: Event) -> Described:
+    """The issue, which an event of its deadline shows as well."""
+    data = event.data
+    identifier, title = identifier_of(data, event.url), text(data, "title") or ""
+    earlier = (name_of(event.updated_from, "identifier"), *ids(data.get("previousIdentifiers")))
+    names = (identifier, *(name.upper() for name in earlier if name))
+    address, branch = event.url or url(data, "url"), name_of(data, "branchName")
+    subject = Thing(
+        keys.linear_issue(event.id),
+        cut(" ".join(part for part in (identifier, title) if part), 200) or None,
+        address,
+        names_of_issue(names, address, branch),
+    )
+    team, team_id = child(data, "team"), linked_id(data, "team")
+    state, cycle = child(data, "state"), child(data, "cycle")
+    assignee, author = member_of(data, "assignee"), author_of(data, "creator")
+    parts = Parts(subject)
+    parts.references.append(Reference("issue", identifier or event.id, subject.url))
+    parts.add_team(team_id, team)
+    parts.add_project(data)
+    parts.add_cycle(data)
+    parts.add_milestone(data)
+    parts.add_person("assignee", assignee)
+    # Only applications can be delegated to; who is answerable stays the assignee.
+    delegate = account(child(data, "delegate"), linked_id(data, "delegate"), kind="bot")
+    parts.add_person("delegate", delegate)
+    label_names = parts.add_labels(data)
+    if branch:
+        parts.references.append(Reference("branch", branch))
+    parent_id = linked_id(data, "parent")
+    if parent_id:
+        parts.relate("parent", issue_thing(parent_id, child(data, "parent")), "parent")
+    for attachment in children(data, "attachments"):
+        parts.add_attachment(attachment)
+    parts.add_relations(data)
+    estimate, due = number_of(data, "estimate"), name_of(data, "dueDate")
+    assigned_to = name_of(child(data, "assignee"), "name")
+    project = name_of(child(data, "project"), "name")
+    return Described(
+        keys.linear_issue(event.id),
+        parts,
+        f"{identifier}: {cut(title, 80)}" if identifier else cut(title, 80),
+        (
+            title,
+            text(data, "description"),
+            line("Team", name_of(team, "name")),
+            line("State", name_of(state, "name")),
+            line("Priority", name_of(data, "priorityLabel")),
+            line("Project", project),
+            line("Cycle", cycle_name(cycle)),
+            line("Assignee", assigned_to),
+            line("Labels", ", ".join(label_names)),
+            line("Estimate", None if estimate is None else f"{estimate} points"),
+            line("Due", due),
+        ),
+        author,
+        {
+            "issueId": event.id,
+            "identifier": identifier,
+            "previousIdentifiers": list(ids(data.get("previousIdentifiers"))),
+            "number": number_of(data, "number"),
+            "teamId": team_id,
+            "teamKey": name_of(team, "key"),
+            "teamName": name_of(team, "name"),
+            "stateId": linked_id(data, "state"),
+            "stateName": name_of(state, "name"),
+            "stateType": name_of(state, "type"),
+            "priority": number_of(data, "priority"),
+            "priorityLabel": name_of(data, "priorityLabel"),
+            "estimate": estimate,
+            "projectId": linked_id(data, "project"),
+            "projectName": project,
+            "cycleId": linked_id(data, "cycle"),
+            "cycleName": cycle_name(cycle),
+            "parentId": parent_id,
+            "assigneeId": assignee and assignee.source_id,
+            "assigneeName": assigned_to,
+            "creatorId": author and author.source_id,
+            "labels": label_names,
+            "branchName": branch,
+            "dueDate": due,
+            "startedAt": name_of(data, "startedAt"),
+            "completedAt": name_of(data, "completedAt"),
+            "canceledAt": name_of(data, "canceledAt"),
+        },
+    )
+
+
+def _states(
+    event: Event, described: Described, transition: str, changed: Field | None, at: datetime
+) -> Sequence[StateChange]:
+    subject, data = described.parts.subject, event.data
+    if transition == "created":
+        found = [
+            _status(subject, data, at, transition),
+            _priority_state(subject, data, at, transition),
+        ]
+        for name in ("assignee", "cycle"):
+            if linked_id(data, name):
+                found.append(_linked_state(subject, data, name, at, transition))
+        return [each for each in found if each is not None]
+    if transition == "deleted":
+        status = STATUSES.get(text(child(data, "state"), "type") or "")
+        return canceled_by_deletion(subject, at, 5, was_over=status in _DONE)
+    label = changed.label if changed else ""
+    if label == "state" or transition == "restored":
+        one = _status(subject, data, at, transition)
+    elif label == "priority":
+        one = _priority_state(subject, data, at, transition)
+    elif label in ("assignee", "cycle"):
+        one = _linked_state(subject, data, label, at, transition)
+    else:
+        one = None
+    return () if one is None else (one,)
+
+
+def _status(
+    subject: Thing, data: Mapping[str, Any], at: datetime, reason: str
+) -> StateChange | None:
+    state = child(data, "state")
+    status = STATUSES.get(text(state, "type") or "")
+    if status is None:
+        return None
+    facts = {"name": name_of(state, "name"), "type": state["type"], "id": name_of(state, "id")}
+    return StateChange(subject, "status", status, at, _RANKS[status], reason, facts)
+
+
+def _priority_state(
+    subject: Thing, data: Mapping[str, Any], at: datetime, reason: str
+) -> StateChange | None:
+    value = _priority(data.get("priority"))
+    if value is None:
+        return None
+    return StateChange(subject, "priority", value, at, reason=reason)
+
+
+def _linked_state(
+    subject: Thing, data: Mapping[str, Any], name: str, at: datetime, reason: str
+) -> StateChange:
+    """Who it is assigned to or which cycle it is in, by key; `none` for nobody and none."""
+    identity = linked_id(data, name)
+    if identity is None:
+        return StateChange(subject, name, "none", at, reason=reason)
+    if name == "assignee":
+        found = account(child(data, name), identity)
+        shown_as = found and (found.name or found.username)
+        key = keys.user("linear", identity)
+    else:
+        shown_as, key = cycle_name(child(data, name)), keys.linear_cycle(identity)
+    return StateChange(subject, name, key, at, reason=reason, metadata={"name": shown_as})
+
+
+_KIND = Kind(
+    thing="issue",
+    tags=("Issue Created", "Issue Updated", "Issue Deleted"),
+    weights=(50, 40),
+    fields=_FIELDS,
+    describe=describe,
+    states=_states,
+)
+RULES: Sequence[EventRule] = rules("Issue", _KIND)

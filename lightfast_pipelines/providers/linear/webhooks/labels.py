@@ -1,0 +1,70 @@
+"""`IssueLabel`: `issue-label.created|deleted|archived|unarchived|name-changed|description-changed|team-changed`.
+
+Which issues bear a label, the issues say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Reading, Reference, Thing
+from lightfast_pipelines.providers.fields import child, name_of, text
+from lightfast_pipelines.providers.linear.accounts import author_of
+from lightfast_pipelines.providers.linear.webhooks.changes import Field, shown
+from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id
+from lightfast_pipelines.providers.linear.webhooks.parts import Parts
+from lightfast_pipelines.providers.linear.webhooks.transitions import (
+    Described,
+    Kind,
+    no_states,
+    rules,
+)
+from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+
+def read(event: Event) -> Reading:
+    """Raises Missing where the payload has no time to speak of."""
+    return read_kind(_KIND, event)
+
+
+def _describe(event: Event) -> Described:
+    data = event.data
+    name = name_of(data, "name") or ""
+    subject = Thing(keys.linear_label(event.id), name or None, event.url)
+    parts = Parts(subject)
+    parts.references.append(Reference("label", name or event.id))
+    team_id = linked_id(data, "team")
+    parts.add_team(team_id, child(data, "team"))
+    author = author_of(data, "creator")
+    return Described(
+        subject.key,
+        parts,
+        name,
+        (name, text(data, "description")),
+        author,
+        {
+            "labelId": event.id,
+            "labelName": name or None,
+            "color": name_of(data, "color"),
+            "teamId": team_id,
+            "creatorId": author and author.source_id,
+        },
+    )
+
+
+_KIND = Kind(
+    thing="issue-label",
+    tags=("Label Created", "Label Updated", "Label Deleted"),
+    weights=(15, 15),
+    fields=(
+        Field("archived", ("archivedAt",), "archived", 10, cleared="unarchived", time="archivedAt"),
+        Field("name", ("name",), "name-changed", 15, was=shown),
+        Field("description", ("description",), "description-changed", 10),
+        Field("team", ("teamId", "team"), "team-changed", 10),
+    ),
+    describe=_describe,
+    states=no_states,
+)
+RULES: Sequence[EventRule] = rules("IssueLabel", _KIND)

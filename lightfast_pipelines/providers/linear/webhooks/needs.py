@@ -1,0 +1,94 @@
+"""`CustomerNeed`: a customer asks for an issue or a project.
+
+`customer-need.created|edited|priority-changed|moved|archived|unarchived|deleted`, each told of the
+issue or project that is asked for. Whose customers there are (`Customer`) is not the work's story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Reading, Reference, Thing
+from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
+from lightfast_pipelines.providers.linear.accounts import author_of
+from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
+from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id, number_of
+from lightfast_pipelines.providers.linear.webhooks.parts import (
+    Parts,
+    identifier_of,
+    issue_thing,
+    line,
+)
+from lightfast_pipelines.providers.linear.webhooks.transitions import (
+    Described,
+    Kind,
+    no_states,
+    rules,
+)
+from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+
+def read(event: Event) -> Reading:
+    """Raises Missing also where nothing is asked for."""
+    return read_kind(_NEED, event)
+
+
+def _describe(event: Event) -> Described:
+    data = event.data
+    customer, customer_id = child(data, "customer"), linked_id(data, "customer")
+    issue_id, project_id = linked_id(data, "issue"), linked_id(data, "project")
+    identifier = identifier_of(child(data, "issue")) if issue_id else None
+    if issue_id is not None:
+        parts = Parts(issue_thing(issue_id, child(data, "issue")))
+        parts.references.append(Reference("issue", identifier or issue_id, parts.subject.url))
+    elif project_id is not None:
+        project = child(data, "project")
+        name = name_of(project, "name")
+        parts = Parts(Thing(keys.linear_project(project_id), name, url(project, "url")))
+        parts.references.append(Reference("project", name or project_id, parts.subject.url))
+    else:
+        raise Missing("data.issueId")
+    who = name_of(customer, "name")
+    if customer_id is not None:
+        parts.refer("customer", Thing(keys.linear_customer(customer_id), who), who or customer_id)
+    body = text(data, "body") or ""
+    author = author_of(data, "creator")
+    about = identifier or shown(parts.subject.name)
+    title = f"{cut(about or 'Request', 80)}: {cut(' '.join(body[:300].split()), 60)}"
+    return Described(
+        keys.linear_customer_need(event.id),
+        parts,
+        f"{title} ({cut(who, 40)})" if who else title,
+        (text(data, "body"), line("Customer", who), line("Asks for", about)),
+        author,
+        {
+            "customerNeedId": event.id,
+            "customerId": customer_id,
+            "customerName": who,
+            "issueId": issue_id,
+            "issueIdentifier": identifier,
+            "projectId": project_id,
+            "commentId": name_of(data, "commentId"),
+            "attachmentId": name_of(data, "attachmentId"),
+            "priority": number_of(data, "priority"),
+            "creatorId": author and author.source_id,
+        },
+    )
+
+
+_NEED = Kind(
+    thing="customer-need",
+    tags=("Customer Request", "Customer Request Updated", "Customer Request Removed"),
+    weights=(40, 20),
+    fields=(
+        Field("archived", ("archivedAt",), "archived", 15, cleared="unarchived", time="archivedAt"),
+        Field("text", ("body", "bodyData"), "edited", 20),
+        Field("priority", ("priority",), "priority-changed", 25, plain("priority"), shown),
+        Field("issue", ("issueId", "projectId"), "moved", 25),
+    ),
+    describe=_describe,
+    states=no_states,
+)
+RULES: Sequence[EventRule] = rules("CustomerNeed", _NEED)

@@ -1,0 +1,78 @@
+"""`IssueRelation`: `issue-relation.created|type-changed|deleted`, told of the issue it starts from.
+
+Issues of the API carry their relations; the backfill tells each as the event would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Reading, Reference
+from lightfast_pipelines.providers.fields import Missing, child, name_of, text
+from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
+from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id
+from lightfast_pipelines.providers.linear.webhooks.parts import (
+    Parts,
+    identifier_of,
+    issue_thing,
+    relation_of,
+)
+from lightfast_pipelines.providers.linear.webhooks.transitions import (
+    Described,
+    Kind,
+    no_states,
+    rules,
+)
+from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+_WORDS = {"blocks": "blocks", "duplicate": "duplicates"}
+
+
+def read(event: Event) -> Reading:
+    """Raises Missing also where one of the two issues is not named."""
+    return read_kind(_RELATION, event)
+
+
+def _describe(event: Event) -> Described:
+    data = event.data
+    issue_id, other_id = linked_id(data, "issue"), linked_id(data, "relatedIssue")
+    if issue_id is None or other_id is None:
+        raise Missing("data.issueId" if issue_id is None else "data.relatedIssueId")
+    issue, other = child(data, "issue"), child(data, "relatedIssue")
+    kind = text(data, "type") or ""
+    parts = Parts(issue_thing(issue_id, issue))
+    thing = issue_thing(other_id, other)
+    first, second = identifier_of(issue) or issue_id, identifier_of(other) or other_id
+    parts.references.append(Reference("issue", first, parts.subject.url))
+    parts.references.append(Reference("issue", second, thing.url, kind or "related"))
+    if event.action != "remove":
+        parts.relate(relation_of(kind), thing)
+    title = f"{first} {_WORDS.get(kind, 'is related to')} {second}"
+    return Described(
+        keys.linear_issue_relation(event.id),
+        parts,
+        title,
+        (title,),
+        None,
+        {
+            "relationId": event.id,
+            "relationType": name_of(data, "type"),
+            "issueId": issue_id,
+            "issueIdentifier": identifier_of(issue),
+            "relatedIssueId": other_id,
+            "relatedIssueIdentifier": identifier_of(other),
+        },
+    )
+
+
+_RELATION = Kind(
+    thing="issue-relation",
+    tags=("Issues Related", "Relation Changed", "Relation Removed"),
+    weights=(25, 15),
+    fields=(Field("type", ("type",), "type-changed", 20, plain("type"), shown),),
+    describe=_describe,
+    states=no_states,
+)
+RULES: Sequence[EventRule] = rules("IssueRelation", _RELATION)

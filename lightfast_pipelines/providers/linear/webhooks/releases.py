@@ -1,0 +1,180 @@
+"""`Release` and `ReleaseNote`: what of the work went out, or is to go out, and what is said of it.
+
+`release.created|stage-changed|version-changed|name-changed|description-changed|commit-changed|
+issues-changed|target-date-changed|archived|unarchived|deleted|restored` and
+`release-note.created|edited|archived|unarchived|deleted`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Reading, Reference, StateChange, Thing
+from lightfast_pipelines.providers.fields import child, children, name_of, text, url
+from lightfast_pipelines.providers.linear.accounts import author_of
+from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, ids, plain, shown
+from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id
+from lightfast_pipelines.providers.linear.webhooks.parts import Parts, issue_thing, line
+from lightfast_pipelines.providers.linear.webhooks.transitions import (
+    Described,
+    Kind,
+    canceled_by_deletion,
+    no_states,
+    rules,
+)
+from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+_SHA = re.compile(r"[0-9a-f]{40}")
+RELEASE_STATUSES = ("planned", "started", "completed", "canceled")
+
+
+def read_release(event: Event) -> Reading:
+    """Raises Missing where the payload has no time to speak of, as the other does."""
+    return read_kind(_RELEASE, event)
+
+
+def read_release_note(event: Event) -> Reading:
+    return read_kind(_RELEASE_NOTE, event)
+
+
+def _stage(data: Mapping[str, Any]) -> str | None:
+    return name_of(child(data, "stage"), "name")
+
+
+def _target(data: Mapping[str, Any]) -> str | None:
+    return day(data.get("targetDate"))
+
+
+def _release(event: Event) -> Described:
+    data = event.data
+    name, version = name_of(data, "name") or "", name_of(data, "version")
+    pipeline = name_of(child(data, "pipeline"), "name")
+    subject = Thing(keys.linear_release(event.id), name or version, event.url or url(data, "url"))
+    parts = Parts(subject)
+    parts.references.append(Reference("release", version or name or event.id, subject.url))
+    sha = (name_of(data, "commitSha") or "").lower()
+    if _SHA.fullmatch(sha):
+        parts.references.append(Reference("commit", sha))
+        parts.relate("contains", Thing(keys.github_commit(sha)))
+    for issue in children(data, "issues"):
+        issue_id = name_of(issue, "id")
+        if issue_id is not None:
+            parts.relate("contains", issue_thing(issue_id, issue), "issue")
+    author = author_of(data, "creator")
+    return Described(
+        subject.key,
+        parts,
+        " ".join(part for part in (pipeline, name or version) if part),
+        (
+            name,
+            text(data, "description"),
+            line("Version", version),
+            line("Stage", _stage(data)),
+            line("Pipeline", pipeline),
+            line("Target", _target(data)),
+        ),
+        author,
+        {
+            "releaseId": event.id,
+            "releaseName": name or None,
+            "version": version,
+            "commitSha": sha or None,
+            "stageId": linked_id(data, "stage"),
+            "stageName": _stage(data),
+            "stageType": name_of(child(data, "stage"), "type"),
+            "pipelineId": linked_id(data, "pipeline"),
+            "pipelineName": pipeline,
+            "startDate": name_of(data, "startDate"),
+            "targetDate": name_of(data, "targetDate"),
+            "startedAt": name_of(data, "startedAt"),
+            "completedAt": name_of(data, "completedAt"),
+            "canceledAt": name_of(data, "canceledAt"),
+            "creatorId": author and author.source_id,
+        },
+    )
+
+
+def _release_states(
+    event: Event, described: Described, transition: str, changed: Field | None, at: datetime
+) -> Sequence[StateChange]:
+    subject, stage = described.parts.subject, child(event.data, "stage")
+    status = name_of(stage, "type")
+    if transition == "deleted":
+        return canceled_by_deletion(subject, at, 9, was_over=status in ("completed", "canceled"))
+    is_told = transition in ("created", "restored") or (changed and changed.label == "stage")
+    if not is_told or status not in RELEASE_STATUSES:
+        return ()
+    rank, facts = RELEASE_STATUSES.index(status), {"name": name_of(stage, "name")}
+    return (StateChange(subject, "status", status, at, rank, transition, facts),)
+
+
+def _release_note(event: Event) -> Described:
+    data = event.data
+    title = name_of(data, "title") or name_of(child(data, "pipeline"), "name") or ""
+    release_ids = ids(data.get("releaseIds"))
+    last = name_of(data, "lastReleaseId") or (release_ids[-1] if release_ids else None)
+    key = keys.linear_release_note(event.id)
+    address = event.url or url(data, "url")
+    subject = Thing(keys.linear_release(last)) if last else Thing(key, title or None, address)
+    parts = Parts(subject)
+    parts.references.append(Reference("release", last or event.id, address))
+    for release_id in release_ids:
+        if release_id != last:
+            parts.relate("references", Thing(keys.linear_release(release_id)), "release")
+    author = author_of(data, "creator")
+    return Described(
+        key,
+        parts,
+        title,
+        (title, text(data, "content")),
+        author,
+        {
+            "releaseNoteId": event.id,
+            "title": title or None,
+            "url": address,
+            "releaseIds": list(release_ids)[:100],
+            "lastReleaseId": last,
+            "pipelineId": linked_id(data, "pipeline"),
+            "creatorId": author and author.source_id,
+        },
+    )
+
+
+_RELEASE = Kind(
+    thing="release",
+    tags=("Release Created", "Release Updated", "Release Deleted"),
+    weights=(50, 40),
+    fields=(
+        Field("trashed", ("trashed",), "deleted", 40, cleared="restored", time="archivedAt"),
+        Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
+        Field("stage", ("stageId", "stage"), "stage-changed", 50, _stage),
+        Field("version", ("version",), "version-changed", 30, plain("version"), shown),
+        Field("commit", ("commitSha",), "commit-changed", 30, plain("commitSha"), shown),
+        Field("name", ("name",), "name-changed", 25, was=shown),
+        Field("description", ("description",), "description-changed", 20),
+        Field("issues", ("issueIds", "issues"), "issues-changed", 25),
+        Field("target date", ("targetDate",), "target-date-changed", 25, _target, day),
+    ),
+    describe=_release,
+    states=_release_states,
+)
+_RELEASE_NOTE = Kind(
+    thing="release-note",
+    tags=("Release Note Created", "Release Note Edited", "Release Note Deleted"),
+    weights=(40, 25),
+    fields=(
+        Field("archived", ("archivedAt",), "archived", 15, cleared="unarchived", time="archivedAt"),
+        Field("text", ("content", "title"), "edited", 20),
+    ),
+    describe=_release_note,
+    states=no_states,
+)
+RULES: Sequence[EventRule] = (
+    *rules("Release", _RELEASE),
+    *rules("ReleaseNote", _RELEASE_NOTE),
+)

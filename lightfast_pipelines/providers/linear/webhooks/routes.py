@@ -1,0 +1,98 @@
+"""Where a payload belongs: the teams, projects and the organization that it names itself.
+
+All of Linear's ids are UUIDs, so each is a resource's id as it stands. What names no team of its own
+goes through what it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Route
+from lightfast_pipelines.providers.fields import child, children, name_of
+from lightfast_pipelines.providers.linear.webhooks.changes import ids
+from lightfast_pipelines.providers.linear.webhooks.event import linked_id
+
+_MOST_ALTERNATIVES = 50
+_PARTS_OF_OTHERS = (
+    "Comment", "Reaction", "Attachment", "ProjectUpdate", "CustomerNeed", "IssueRelation", "Document",
+)  # fmt: skip
+
+
+def route(event_type: str, payload: Mapping[str, Any]) -> Route | None:
+    """By the first team, else by the project, else by the organization; the rest are alternatives."""
+    data = child(payload, "data") or child(payload, "issueData")
+    organization = name_of(payload, "organizationId") or name_of(data, "organizationId")
+    found = [keys.linear_team(each) for each in _teams(data)]
+    found += [keys.linear_project(each) for each in _projects(event_type, data)]
+    if organization is not None:
+        found.append(keys.linear_organization(organization))
+    via = _via(event_type, data)
+    resources = list(dict.fromkeys(found)) or ([via] if via else [])
+    if not resources:
+        return None
+    first, *others = resources
+    team = child(data, "team")
+    return Route(
+        resource_key=first,
+        resource_id=_id(first),
+        resource_name=name_of(team, "name") if _id(first) == linked_id(data, "team") else None,
+        installation_id=organization,
+        resource_meta={"team_key": team["key"]} if name_of(team, "key") else {},
+        alternatives=tuple((key, _id(key)) for key in others[:_MOST_ALTERNATIVES]),
+        via=via,
+    )
+
+
+def _teams(data: Mapping[str, Any]) -> Iterator[str]:
+    issue, comment = child(data, "issue"), child(data, "comment")
+    for holder in (data, issue, child(comment, "issue")):
+        team_id = linked_id(holder, "team")
+        if team_id is not None:
+            yield team_id
+    yield from ids(data.get("teamIds"))
+    for team in children(child(data, "infoSnapshot"), "teamsInfo"):
+        team_id = name_of(team, "id")
+        if team_id is not None:
+            yield team_id
+
+
+def _projects(event_type: str, data: Mapping[str, Any]) -> Iterator[str]:
+    if event_type == "Project":
+        own = name_of(data, "id")
+        if own is not None:
+            yield own
+    document = child(data, "documentContent")
+    holders = (
+        data,
+        child(data, "issue"),
+        child(data, "projectUpdate"),
+        document,
+        child(document, "document"),
+    )
+    for holder in holders:
+        project_id = linked_id(holder, "project")
+        if project_id is not None:
+            yield project_id
+
+
+def _via(event_type: str, data: Mapping[str, Any]) -> str | None:
+    """The thing of which something may be known already; None for those that are things themselves."""
+    if event_type not in _PARTS_OF_OTHERS:
+        return None
+    comment = child(data, "comment")
+    issue_id = linked_id(data, "issue") or linked_id(comment, "issue")
+    if issue_id is not None:
+        return keys.linear_issue(issue_id)
+    for project_id in _projects(event_type, data):
+        return keys.linear_project(project_id)
+    comment_id, update_id = linked_id(data, "comment"), linked_id(data, "projectUpdate")
+    if comment_id is not None:
+        return keys.linear_comment_by_id(comment_id)
+    return None if update_id is None else keys.linear_project_update_by_id(update_id)
+
+
+def _id(key: str) -> str:
+    return key.split(":", 2)[2]

@@ -1,0 +1,1 @@
+"""What Sentry's webhooks say: signatures, routing and one reader a kind of event."""

@@ -1,0 +1,111 @@
+"""`activity_alert`: a rule was met by something that was done about an issue, mostly by Seer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Parked,
+    Reading,
+    Reference,
+    Statement,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    content_of,
+    name_of,
+    needed_child,
+    text,
+    time,
+    titled,
+    url,
+)
+from lightfast_pipelines.providers.sentry.accounts import actor
+from lightfast_pipelines.providers.sentry.place import place_of
+from lightfast_pipelines.providers.sentry.webhooks import values
+from lightfast_pipelines.providers.sentry.webhooks.seer import pull_requests_of
+from lightfast_pipelines.providers.sentry.webhooks.shape import known_at, sent_at
+from lightfast_pipelines.providers.sentry.webhooks.strangers import without_strangers
+from lightfast_pipelines.providers.sentry.webhooks.things import (
+    Parts,
+    issue_alert_thing,
+    issue_thing,
+)
+from lightfast_pipelines.providers.sentry.webhooks.titles import headline_of_issue, title_of_issue
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+RULES = (EventRule("activity_alert", "triggered", "delivered", ("activity-alert.triggered",)),)
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the body names no issue, project or activity."""
+    action = text(payload, "action")
+    if action != "triggered":
+        return Parked(f"action {str(action)[:100]} of activity_alert is not known yet")
+    data = child(payload, "data")
+    issue, activity = needed_child(data, "issue"), needed_child(data, "activity")
+    alert = child(data, "alert")
+    number, kind = values.identity(issue, "id"), name_of(activity, "type")
+    if number is None or kind is None:
+        raise Missing("issue.id" if number is None else "activity.type")
+    at = sent_at(payload) or time(issue, "lastSeen") or known_at(payload)
+    if at is None:
+        raise Missing("Sentry-Hook-Timestamp")
+    place, short_id = place_of(payload), name_of(issue, "shortId")
+    about = issue_thing(
+        place,
+        number,
+        title=title_of_issue(issue),
+        short_id=short_id,
+        address=url(issue, "permalink") or url(issue, "web_url") or url(issue, "webUrl"),
+    )
+    rule = text(alert, "title") or "Alert"
+    subject = issue_alert_thing(place, rule)
+    details = child(activity, "details")
+    parts = Parts(place, subject)
+    parts.references.append(Reference("issue", short_id or number, about.url))
+    parts.relate(subject, "references", about)
+    parts.add_project(belongs=False)
+    for made in pull_requests_of(details):
+        parts.references.append(Reference("pr", made.name or made.key, made.url, "created"))
+        parts.mention(made, "reference")
+        parts.relate(made, "resolves", about, 0.9)
+    done = kind.replace("_", " ")
+    told = json.dumps(details, sort_keys=True, default=str).encode("utf-8", "replace")
+    # A body that is sent again has another time of sending: only what it says tells it from others.
+    same = f"{number}:{kind}:{hashlib.sha256(told).hexdigest()[:12]}"
+    statement = Statement(
+        source_id=keys.source_id(subject.key, "triggered", same),
+        source="sentry",
+        source_type="activity-alert.triggered",
+        subject=subject,
+        occurred_at=at,
+        title=titled("Alert Triggered", f"{rule[:100]}: {done}: {headline_of_issue(issue)}"),
+        content=content_of(
+            f"Rule: {rule}",
+            f"Activity: {done}",
+            text(details, "summary"),
+            title_of_issue(issue),
+        ),
+        base_significance=50,
+        actor=actor(payload),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        metadata={
+            "issueId": number,
+            "shortId": short_id,
+            "activityType": kind,
+            "triggeredRule": rule[:500],
+            "ruleId": values.identity(alert, "id"),
+            **place.facts,
+        },
+        updated_at=at,
+    )
+    return Understood((without_strangers(statement, issue),))

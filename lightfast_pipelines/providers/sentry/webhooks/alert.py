@@ -1,0 +1,264 @@
+"""`event_alert` (a rule about issues was met) and `metric_alert` (a number crossed its threshold).
+
+A metric rule's level over time is a state; an issue rule is met and has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    content_of,
+    first_time,
+    latest,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    time,
+    titled,
+    url,
+)
+from lightfast_pipelines.providers.sentry.accounts import actor
+from lightfast_pipelines.providers.sentry.place import place_of, slugs
+from lightfast_pipelines.providers.sentry.webhooks import values
+from lightfast_pipelines.providers.sentry.webhooks.event import (
+    event_id_of,
+    event_time,
+    issue_of_event,
+    located,
+    paths,
+)
+from lightfast_pipelines.providers.sentry.webhooks.shape import sent_at
+from lightfast_pipelines.providers.sentry.webhooks.strangers import without_strangers
+from lightfast_pipelines.providers.sentry.webhooks.things import Parts, issue_alert_thing
+from lightfast_pipelines.providers.sentry.webhooks.titles import (
+    evidence,
+    headline_of_event,
+    title_of_event,
+    value_of_event,
+)
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+# action -> (tag, order among levels that bear one time)
+_LEVELS = {
+    "open": ("Metric Alert Open", 0),
+    "warning": ("Metric Alert Warning", 1),
+    "critical": ("Metric Alert Critical", 2),
+    "resolved": ("Metric Alert Resolved", 3),
+}
+RULES = (
+    EventRule("event_alert", "triggered", "delivered", ("event-alert.triggered",)),
+    *(
+        EventRule("metric_alert", action, "delivered", (f"metric-alert.{action}",))
+        for action in _LEVELS
+    ),
+)
+
+
+def read_event_alert(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the event names no issue, project, id or time."""
+    action = text(payload, "action")
+    if action != "triggered":
+        return Parked(f"action {str(action)[:100]} of event_alert is not known yet")
+    data = child(payload, "data")
+    event = needed_child(data, "event")
+    place = place_of(payload)
+    issue = issue_of_event(place, event)
+    event_id, at = event_id_of(event), event_time(event)
+    rule = text(data, "triggered_rule") or text(child(data, "issue_alert"), "title") or "Alert"
+    rule_id = values.identity(child(data, "issue_alert"), "id")
+    subject = issue_alert_thing(place, rule)
+    parts = Parts(place, subject)
+    parts.references.append(Reference("issue", issue.key.rpartition(":")[2], issue.url))
+    parts.relate(subject, "references", issue)
+    parts.add_project(belongs=False)
+    version = values.version(event)
+    if version is not None:
+        parts.add_release(version)
+    for path in paths(event):
+        parts.mention(Thing(keys.file(path), path), "file", 0.7)
+    metadata = child(event, "metadata")
+    where, platform = located(event), name_of(event, "platform")
+    statement = Statement(
+        source_id=keys.source_id(subject.key, "triggered", event_id),
+        source="sentry",
+        source_type="event-alert.triggered",
+        subject=subject,
+        occurred_at=at,
+        title=titled("Alert Triggered", f"{rule[:100]}: {headline_of_event(event)}"),
+        content=content_of(
+            f"Rule: {rule}",
+            title_of_event(event),
+            text(event, "message"),
+            value_of_event(event),
+            *evidence(event),
+            f"Location: {where}" if where else None,
+            f"Platform: {platform}" if platform else None,
+        ),
+        base_significance=65,
+        actor=actor(payload),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        metadata={
+            "eventId": event_id,
+            "issueId": issue.key.rpartition(":")[2],
+            "triggeredRule": rule[:500],
+            "ruleId": rule_id,
+            "platform": platform,
+            "errorType": name_of(metadata, "type"),
+            "errorValue": (value_of_event(event) or "")[:500] or None,
+            "release": version,
+            "environment": values.environment(event),
+            "webUrl": url(event, "web_url"),
+            **place.facts,
+            **_occurrence(event),
+        },
+        updated_at=at,
+    )
+    return Understood((without_strangers(statement, event),))
+
+
+def _occurrence(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The number of the occurrence's kind, where the alert is about no plain error."""
+    kind = values.count(child(event, "occurrence"), "type")
+    return {} if kind is None else {"occurrenceType": kind}
+
+
+def read_metric_alert(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the alert has no id, rule or time.
+
+    The body names the incident's beginning and end, neither precisely, and not the crossings between:
+    all are dated by the header's time where it was kept.
+    """
+    action = text(payload, "action")
+    if action is None or action not in _LEVELS:
+        return Parked(f"action {str(action)[:100]} of metric_alert is not known yet")
+    tag, rank = _LEVELS[action]
+    data = child(payload, "data")
+    alert = needed_child(data, "metric_alert")
+    rule = child(alert, "alert_rule")
+    incident, rule_id = values.identity(alert, "id"), values.identity(rule, "id")
+    if incident is None:
+        raise Missing("metric_alert.id")
+    started = first_time(alert, "date_detected", "date_started", "date_created")
+    closed = time(alert, "date_closed") if action == "resolved" else None
+    at = latest(started, sent_at(payload))
+    if closed is not None:
+        at = closing_time(closed, started, sent_at(payload))
+    if at is None:
+        raise Missing("metric_alert.date_started")
+    place = place_of(payload)
+    organization = (
+        values.identity(alert, "organization_id")
+        or values.identity(rule, "organization_id")
+        or place.organization
+        or place.installation
+    )
+    if organization is None:
+        raise Missing("metric_alert.organization_id")
+    name = text(rule, "name") or text(alert, "title") or "Metric alert"
+    key = keys.sentry_alert(place.at_server(organization), rule_id or f"incident:{incident}")
+    subject = Thing(key, name[:200], url(data, "web_url"))
+    parts = Parts(place, subject)
+    parts.references += [Reference("project", slug) for slug in slugs(alert)]
+    for slug in slugs(alert):
+        if place.organization_name is not None:
+            alias = keys.sentry_project_by_slug(place.organization_name, slug)
+            parts.relate(subject, "belongs_to", Thing(alias, slug))
+    statement = Statement(
+        source_id=keys.source_id(subject.key, action, f"{incident}@{moment_key(closed or at)}"),
+        source="sentry",
+        source_type=f"metric-alert.{action}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(tag, name),
+        content=_metric_content(data, alert, rule, name),
+        base_significance=70,
+        actor=actor(payload),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=(
+            StateChange(
+                subject, "level", action, at, rank, action, metadata={"incident": incident}
+            ),
+        ),
+        metadata={
+            "alertId": incident,
+            "alertRuleId": rule_id,
+            "alertRuleName": name[:500],
+            "organizationId": organization,
+            "query": name_of(rule, "query"),
+            "aggregate": name_of(rule, "aggregate"),
+            "timeWindow": values.count(rule, "time_window"),
+            "thresholdType": values.count(rule, "threshold_type"),
+            "resolveThreshold": _number(rule, "resolve_threshold"),
+            "dateStarted": name_of(alert, "date_started"),
+            "dateDetected": name_of(alert, "date_detected"),
+            "dateClosed": name_of(alert, "date_closed"),
+            "projects": slugs(alert),
+            "action": action,
+            "webUrl": url(data, "web_url"),
+            "organizationSlug": place.organization,
+            "installationId": place.installation,
+        },
+        updated_at=at,
+    )
+    return Understood((statement,))
+
+
+def closing_time(closed: datetime, begun: datetime | None, sent: datetime | None) -> datetime:
+    """When an incident ended: never before the levels that it had.
+
+    `date_closed` is cut to the minute, and lies a rule's time window before Sentry noticed the end:
+    so it can be earlier than the sending of `critical`. Hence the time of sending, as for every level;
+    where that is not known the minute's last second.
+    """
+    if sent is None and not closed.second and not closed.microsecond:
+        closed += timedelta(seconds=59)
+    return latest(begun, closed, sent) or closed
+
+
+def _metric_content(
+    data: Mapping[str, Any], alert: Mapping[str, Any], rule: Mapping[str, Any], name: str
+) -> str:
+    window = values.count(rule, "time_window")
+    threshold = _number(rule, "resolve_threshold")
+    lines = {
+        "Query": text(rule, "query"),
+        "Aggregate": text(rule, "aggregate"),
+        "Window": None if window is None else f"{window} minutes",
+        "Resolve threshold": threshold,
+        "Started": text(alert, "date_started"),
+        "Detected": text(alert, "date_detected"),
+        "Closed": text(alert, "date_closed"),
+    }
+    return content_of(
+        name,
+        text(data, "description_text"),
+        *(f"{label}: {value}" for label, value in lines.items() if value is not None),
+    )
+
+
+def _number(value: Mapping[str, Any], name: str) -> int | float | None:
+    """A finite number of a size that JSON and every reader of it can hold."""
+    found = value.get(name)
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    return found if abs(found) < 1e15 else None

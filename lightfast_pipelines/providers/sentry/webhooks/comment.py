@@ -1,0 +1,94 @@
+"""`comment`: created, updated, deleted, on an issue that is named by its number alone.
+
+A comment has one time, that of its writing; a change is told from the next by what it says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Edge,
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    Statement,
+    Thing,
+    Understood,
+    deletion,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    content_of,
+    first_line,
+    text,
+    time,
+    titled,
+)
+from lightfast_pipelines.providers.sentry.accounts import actor
+from lightfast_pipelines.providers.sentry.place import place_of
+from lightfast_pipelines.providers.sentry.webhooks import values
+from lightfast_pipelines.providers.sentry.webhooks.shape import sent_at
+from lightfast_pipelines.providers.sentry.webhooks.things import issue_by_number
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+_ACTIONS = {
+    "created": ("Comment Added", 25),
+    "updated": ("Comment Updated", 20),
+    "deleted": ("Comment Deleted", 20),
+}
+RULES = tuple(
+    EventRule("comment", action, "delivered", (f"comment.{action}",), "goes where its issue goes")
+    for action in _ACTIONS
+)
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the comment has no id, issue or time."""
+    action = text(payload, "action")
+    if action is None or action not in _ACTIONS:
+        return Parked(f"action {str(action)[:100]} of comment is not known yet")
+    tag, weight = _ACTIONS[action]
+    data = child(payload, "data")
+    comment_id, issue_id = values.identity(data, "comment_id"), values.identity(data, "issue_id")
+    if comment_id is None or issue_id is None:
+        raise Missing("comment_id" if comment_id is None else "issue_id")
+    written = time(data, "timestamp") or sent_at(payload)
+    if written is None:
+        raise Missing("timestamp")
+    at = written if action == "created" else max(written, sent_at(payload) or written)
+    said = text(data, "comment") or ""
+    subject = Thing(keys.sentry_comment(comment_id), first_line(said)[:200] or None)
+    issue = issue_by_number(issue_id)
+    place = place_of(payload)
+    slug = place.project_slug
+    words = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:16]
+    statement = Statement(
+        source_id=keys.source_id(subject.key, action, words if action == "updated" else None),
+        source="sentry",
+        source_type=f"comment.{action}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(tag, f"{slug or 'issue'} {issue_id}: {first_line(said)[:60]}"),
+        content=content_of(said, f"On issue: {issue_id}" + (f" of {slug}" if slug else "")),
+        base_significance=weight,
+        actor=actor(payload),
+        author=actor(payload) if action == "created" else None,
+        references=(Reference("issue", issue_id),),
+        mentions=(Mention(subject, "subject"), Mention(issue, "reference")),
+        edges=(Edge(subject, "belongs_to", issue),),
+        states=(deletion(subject, at),) if action == "deleted" else (),
+        metadata={
+            "commentId": comment_id,
+            "issueId": issue_id,
+            "action": action,
+            **place.facts,
+        },
+        updated_at=at,
+    )
+    return Understood((statement,))

@@ -1,0 +1,284 @@
+"""`issue`: created, resolved, unresolved, ignored, archived, assigned.
+
+Only `created` has a time of its own in the body (`firstSeen`). The others happen when a person or
+Sentry decides them, and the body tells just when the issue was last seen: they are dated by the
+header's time where it was kept, else by that. An issue's activity in the API has other times than
+either, so these transitions are not told alike by webhook and API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Occurrence,
+    Parked,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+    deletion,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    content_of,
+    first_time,
+    moment_key,
+    name_of,
+    needed_child,
+    text,
+    time,
+    titled,
+    url,
+)
+from lightfast_pipelines.providers.sentry.accounts import Assignee, actor, assignee
+from lightfast_pipelines.providers.sentry.place import place_of
+from lightfast_pipelines.providers.sentry.webhooks import merged, values
+from lightfast_pipelines.providers.sentry.webhooks.shape import sent_at
+from lightfast_pipelines.providers.sentry.webhooks.strangers import without_strangers
+from lightfast_pipelines.providers.sentry.webhooks.things import Parts, issue_thing
+from lightfast_pipelines.providers.sentry.webhooks.titles import (
+    headline_of_issue,
+    is_error,
+    title_of_issue,
+)
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+
+@dataclass(frozen=True, slots=True)
+class _Transition:
+    name: str
+    tag: str
+    status: str | None
+    weight: int
+
+
+_TRANSITIONS = {
+    one.name: one
+    for one in (
+        _Transition("created", "Issue Created", "unresolved", 55),
+        _Transition("resolved", "Issue Resolved", "resolved", 50),
+        _Transition("unresolved", "Issue Unresolved", "unresolved", 45),
+        _Transition("ignored", "Issue Ignored", "ignored", 25),
+        _Transition("archived", "Issue Archived", "archived", 25),
+        _Transition("assigned", "Issue Assigned", None, 30),
+        # No webhooks: told by an issue's activity in the API.
+        _Transition("prioritized", "Issue Prioritized", None, 20),
+        _Transition("linked", "Issue Linked", None, 35),
+        # No webhook: written where an issue is found to be gone.
+        _Transition("deleted", "Issue Deleted", None, 20),
+    )
+}
+_NOTES = {
+    "prioritized": "Sentry sends none: an issue's activity tells it",
+    "linked": "Sentry sends none: a commit, pull request or other tracker's issue, told by its activity",
+    "unresolved": "after a regression the next error stands alone",
+    "deleted": "Sentry sends none: a sweep that finds it gone writes it",
+}
+RULES = tuple(
+    EventRule(
+        "issue",
+        each.name,
+        "delivered",
+        (f"issue.{each.name}",),
+        _NOTES.get(each.name, ""),
+    )
+    for each in _TRANSITIONS.values()
+)
+RULES = (*RULES, *merged.RULES)
+_LINKS = frozenset({"resolves", "references"})
+_CONDITIONS = ("ignoreUntil", "ignoreCount", "ignoreUserCount", "ignoreWindow", "ignoreUserWindow")
+_EPOCH = datetime(2008, 1, 1, tzinfo=UTC)
+_HIGHEST_RANK = 2**31 - 1
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the payload has no issue, project or time to speak of."""
+    action = text(payload, "action")
+    if action == merged.ACTION:
+        return merged.read(payload)
+    transition = _TRANSITIONS.get(action or "")
+    if transition is None:
+        return Parked(f"action {str(action)[:100]} of issue is not known yet")
+    return Understood((_statement(payload, transition),))
+
+
+def _statement(payload: Mapping[str, Any], transition: _Transition) -> Statement:
+    issue = needed_child(child(payload, "data"), "issue")
+    issue_id = values.identity(issue, "id")
+    if issue_id is None:
+        raise Missing("issue.id")
+    first_seen, last_seen = time(issue, "firstSeen"), time(issue, "lastSeen")
+    seen = last_seen or first_seen or first_time(issue, "dateCreated") or sent_at(payload)
+    if seen is None:
+        raise Missing("issue.lastSeen")
+    begins = transition.name == "created"
+    at = (first_seen or seen) if begins else max(seen, sent_at(payload) or seen)
+    place = place_of(payload)
+    short_id = name_of(issue, "shortId")
+    subject = issue_thing(
+        place,
+        issue_id,
+        title=title_of_issue(issue),
+        short_id=short_id,
+        address=url(issue, "permalink") or url(issue, "web_url"),
+    )
+    parts = Parts(place, subject)
+    parts.references.append(Reference("issue", short_id or issue_id, subject.url))
+    parts.add_project()
+    owner = assignee(place, issue)
+    parts.add_assignee(owner)
+    if transition.name in ("resolved", "linked"):
+        parts.add_resolution(issue)
+    if transition.name == "linked":
+        parts.add_tracker(child(issue, "externalIssue"))
+    first_release = child(issue, "firstRelease")
+    version = name_of(issue, "firstRelease") or name_of(first_release, "version")
+    if version is not None and values.is_version(version):
+        parts.relate(subject, "caused_by", parts.add_release(version, "first_seen_in"))
+    path = values.source_path(name_of(child(issue, "metadata"), "filename"))
+    if path is not None:
+        parts.mention(Thing(keys.file(path), path), "file", 0.7)
+    rank = _rank(seen, transition)
+    statement = Statement(
+        source_id=keys.source_id(
+            subject.key, transition.name, _discriminator(transition, seen, at, owner, parts)
+        ),
+        source="sentry",
+        source_type=f"issue.{transition.name}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(transition.tag, headline_of_issue(issue)),
+        content=_content(issue, place.project_name or place.project_slug),
+        base_significance=transition.weight,
+        actor=actor(payload),
+        accounts=tuple(parts.accounts),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=tuple(_states(subject, transition, issue, owner, at, rank)),
+        metadata={**_metadata(issue, issue_id, transition), **place.facts},
+        updated_at=seen,
+        occurrence=_restart(subject, transition, issue, seen),
+    )
+    return without_strangers(statement, issue)
+
+
+def _discriminator(
+    transition: _Transition, seen: datetime, at: datetime, owner: Assignee | None, parts: Parts
+) -> str | None:
+    """What tells a second resolving from the first: when it was last seen, and when it was sent.
+
+    Each alone is not enough: between two decisions of a person nothing need be seen, and what is
+    sent at one moment may have been decided at several.
+    """
+    if transition.name in ("created", "deleted"):
+        return None
+    if transition.name == "linked":
+        return ",".join(sorted(edge.subject.key for edge in parts.edges if edge.type in _LINKS))
+    told = [moment_key(seen)]
+    if at != seen:
+        told.append(moment_key(at))
+    if transition.name == "assigned":
+        told.append(owner.key if owner else "nobody")
+    return "@".join(told)
+
+
+def _rank(seen: datetime, transition: _Transition) -> int:
+    """Order of decisions that bear one time: by when the issue was last seen, then what opens it first.
+
+    Seconds since 2008, twice, so that it fits 32 bits until 2042.
+    """
+    seconds = int((seen - _EPOCH).total_seconds())
+    return min(max(seconds, 0) * 2 + (transition.status != "unresolved"), _HIGHEST_RANK)
+
+
+def _states(
+    subject: Thing,
+    transition: _Transition,
+    issue: Mapping[str, Any],
+    owner: Assignee | None,
+    at: datetime,
+    rank: int,
+) -> list[StateChange]:
+    changes: list[StateChange] = []
+    reason = name_of(issue, "substatus") or transition.name
+    if transition.name == "created":
+        reason = "created"  # with it begins what can be said of the issue at all
+    if transition.status is not None:
+        details: dict[str, Any] = {"substatus": name_of(issue, "substatus")}
+        if transition.status in ("ignored", "archived"):
+            told = child(issue, "statusDetails")
+            details |= {name: told[name] for name in _CONDITIONS if told.get(name) is not None}
+        changes.append(StateChange(subject, "status", transition.status, at, rank, reason, details))
+    priority = name_of(issue, "priority")
+    if transition.name == "prioritized" and priority is not None:
+        changes.append(StateChange(subject, "priority", priority, at, rank, transition.name))
+    if transition.name == "deleted":
+        changes.append(deletion(subject, at))
+    if transition.name == "assigned" or (transition.name == "created" and owner is not None):
+        value = owner.key if owner else "nobody"
+        name = {"name": owner.name} if owner else {}
+        changes.append(StateChange(subject, "assignee", value, at, rank, transition.name, name))
+    return changes
+
+
+def _restart(
+    subject: Thing, transition: _Transition, issue: Mapping[str, Any], seen: datetime
+) -> Occurrence | None:
+    """A regression: the error that caused it was the last one seen. By hand it is none."""
+    if transition.name != "unresolved":
+        return None
+    if (name_of(issue, "substatus") or "regressed") != "regressed":
+        return None
+    return Occurrence(subject.key, "", restart=True, since=seen)
+
+
+def _content(issue: Mapping[str, Any], project: str | None) -> str:
+    metadata = child(issue, "metadata")
+    lines = {
+        "Location": text(metadata, "filename") or text(issue, "culprit"),
+        "Function": text(metadata, "function"),
+        "Level": name_of(issue, "level"),
+        "Platform": name_of(issue, "platform"),
+        "Project": project,
+        "Occurrences": values.count(issue, "count"),
+        "Users affected": values.count(issue, "userCount"),
+    }
+    return content_of(
+        title_of_issue(issue),
+        text(metadata, "value"),
+        *(f"{name}: {value}" for name, value in lines.items() if value is not None),
+    )
+
+
+def _metadata(issue: Mapping[str, Any], issue_id: str, transition: _Transition) -> dict[str, Any]:
+    metadata = child(issue, "metadata")
+    return {
+        "issueId": issue_id,
+        "shortId": name_of(issue, "shortId"),
+        "level": name_of(issue, "level"),
+        "platform": name_of(issue, "platform"),
+        "errorType": name_of(metadata, "type"),
+        "errorValue": (text(metadata, "value") or "")[:500] or None,
+        "filename": name_of(metadata, "filename"),
+        "function": name_of(metadata, "function"),
+        "culprit": name_of(issue, "culprit"),
+        "count": values.count(issue, "count"),
+        "userCount": values.count(issue, "userCount"),
+        "firstSeen": name_of(issue, "firstSeen"),
+        "lastSeen": name_of(issue, "lastSeen"),
+        "status": name_of(issue, "status"),
+        "substatus": name_of(issue, "substatus"),
+        "priority": name_of(issue, "priority"),
+        "issueCategory": name_of(issue, "issueCategory"),
+        "action": transition.name,
+        **({} if is_error(issue) else {"issueType": name_of(issue, "issueType")}),
+    }

@@ -1,0 +1,108 @@
+"""`issue.merged`: an issue became a part of another one, and its number leads there from now on.
+
+Sentry sends no webhook of it: the survivor's activity tells it, or that asking for one number is
+answered with another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    content_of,
+    name_of,
+    needed_child,
+    titled,
+    url,
+)
+from lightfast_pipelines.providers.sentry.accounts import actor
+from lightfast_pipelines.providers.sentry.place import place_of
+from lightfast_pipelines.providers.sentry.webhooks import values
+from lightfast_pipelines.providers.sentry.webhooks.shape import sent_at
+from lightfast_pipelines.providers.sentry.webhooks.strangers import without_strangers
+from lightfast_pipelines.providers.sentry.webhooks.things import Parts, issue_thing
+from lightfast_pipelines.providers.sentry.webhooks.titles import headline_of_issue, title_of_issue
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+ACTION = "merged"
+RULES = (
+    EventRule(
+        "issue",
+        ACTION,
+        "delivered",
+        ("issue.merged",),
+        "Sentry sends none: the survivor's activity tells it, or a sweep finds it",
+    ),
+)
+_LAST_RANK = 2**31 - 2  # behind every decision of the same moment, before a deletion
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """`data.issue` is the survivor, `data.merged` the one that is gone. Raises Missing."""
+    data = child(payload, "data")
+    issue, gone = needed_child(data, "issue"), needed_child(data, "merged")
+    number, survivor_number = values.identity(gone, "id"), values.identity(issue, "id")
+    if number is None or survivor_number is None:
+        raise Missing("merged.id" if number is None else "issue.id")
+    at = sent_at(payload)
+    if at is None:
+        raise Missing("Sentry-Hook-Timestamp")
+    place = place_of(payload)
+    known = issue_thing(
+        place,
+        survivor_number,
+        title=title_of_issue(issue),
+        short_id=name_of(issue, "shortId"),
+        address=url(issue, "permalink") or url(issue, "web_url"),
+    )
+    survivor = replace(
+        known, aliases=(*known.aliases, keys.sentry_merged_issue(place.at_server(number)))
+    )
+    subject = Thing(keys.sentry_issue(place.project_number, number))
+    parts = Parts(place, subject)
+    shown = name_of(issue, "shortId") or survivor_number
+    parts.references.append(Reference("issue", shown, survivor.url, "merged_into"))
+    parts.add_project()
+    parts.relate(subject, "duplicates", survivor)
+    old = name_of(gone, "shortId") or number
+    statement = Statement(
+        source_id=keys.source_id(subject.key, ACTION),
+        source="sentry",
+        source_type="issue.merged",
+        subject=subject,
+        occurred_at=at,
+        title=titled("Issue Merged", f"{old} into {shown}: {headline_of_issue(issue)}"),
+        content=content_of(title_of_issue(issue), f"Merged into: {shown}"),
+        base_significance=25,
+        actor=actor(payload),
+        references=tuple(parts.references),
+        mentions=tuple(parts.mentions),
+        edges=tuple(parts.edges),
+        states=(
+            StateChange(
+                subject, "status", ACTION, at, _LAST_RANK, ACTION, {"into": survivor_number}
+            ),
+        ),
+        metadata={
+            "issueId": number,
+            "mergedInto": survivor_number,
+            "shortId": name_of(gone, "shortId"),
+            "action": ACTION,
+            **place.facts,
+        },
+        updated_at=at,
+    )
+    return Understood((without_strangers(statement, issue),))

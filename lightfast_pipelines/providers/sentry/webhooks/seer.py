@@ -1,0 +1,184 @@
+"""`seer`: what Sentry's agent found out about an issue, and the pull requests that it made of it.
+
+The body names the run and the issue by their numbers and tells no time: it is dated by its sending,
+else by its receipt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Edge,
+    Filtered,
+    Mention,
+    Parked,
+    Reading,
+    Reference,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    children,
+    content_of,
+    first_line,
+    name_of,
+    text,
+    titled,
+    url,
+)
+from lightfast_pipelines.providers.sentry.accounts import actor
+from lightfast_pipelines.providers.sentry.place import place_of
+from lightfast_pipelines.providers.sentry.webhooks import values
+from lightfast_pipelines.providers.sentry.webhooks.shape import known_at
+from lightfast_pipelines.providers.sentry.webhooks.things import issue_by_number, pull_request_of
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+# action -> (tag, weight)
+_RESULTS = {
+    "root_cause_completed": ("Seer Root Cause", 45),
+    "solution_completed": ("Seer Solution", 35),
+    "coding_completed": ("Seer Changes", 30),
+    "pr_created": ("Seer Pull Request", 45),
+}
+_BEGINNINGS = (
+    "root_cause_started",
+    "solution_started",
+    "coding_started",
+    "iteration_started",
+)
+_NOTHING_YET = "a step that began has found nothing yet"
+_BY_PULL_REQUEST = "the pull request's own events tell of its new commits"
+
+
+def _hyphened(action: str) -> str:
+    return action.replace("_", "-")
+
+
+RULES = (
+    *(
+        EventRule(
+            "seer", action, "delivered", (f"seer.{_hyphened(action)}",), "goes where its issue goes"
+        )
+        for action in _RESULTS
+    ),
+    *(EventRule("seer", action, "filtered", (), _NOTHING_YET) for action in _BEGINNINGS),
+    EventRule("seer", "iteration_completed", "filtered", (), _BY_PULL_REQUEST),
+)
+_MOST_STEPS = 20
+
+
+def read(payload: Mapping[str, Any]) -> Reading:
+    """Raises Missing where the body names no run or issue, or nothing tells when."""
+    action = text(payload, "action")
+    if action in _BEGINNINGS:
+        return Filtered(_NOTHING_YET)
+    if action == "iteration_completed":
+        return Filtered(_BY_PULL_REQUEST)
+    if action is None or action not in _RESULTS:
+        return Parked(f"action {str(action)[:100]} of seer is not known yet")
+    tag, weight = _RESULTS[action]
+    data = child(payload, "data")
+    run, number = values.identity(data, "run_id"), values.identity(data, "group_id")
+    if run is None or number is None:
+        raise Missing("run_id" if run is None else "group_id")
+    at = known_at(payload)
+    if at is None:
+        raise Missing("Sentry-Hook-Timestamp")
+    subject, issue = Thing(keys.sentry_seer_run(run), f"Seer run {run}"), issue_by_number(number)
+    made = pull_requests_of(data)
+    mentions = [Mention(subject, "subject"), Mention(issue, "reference")]
+    mentions += [Mention(one, "reference") for one in made]
+    mentions += [Mention(Thing(keys.file(path), path), "file", None, 0.7) for path in _paths(data)]
+    references = [Reference("issue", number)]
+    references += [Reference("pr", one.name or one.key, one.url, "created") for one in made]
+    references += [Reference("branch", branch) for branch in _branches(data)]
+    told = list(_told(data))
+    statement = Statement(
+        source_id=keys.source_id(subject.key, action, _discriminator(made)),
+        source="sentry",
+        source_type=f"seer.{_hyphened(action)}",
+        subject=subject,
+        occurred_at=at,
+        title=titled(tag, _headline(made, told, number)),
+        content=content_of(*told, f"On issue: {number}"),
+        base_significance=weight,
+        actor=actor(payload),
+        references=tuple(references),
+        mentions=tuple(mentions),
+        edges=(
+            Edge(subject, "belongs_to", issue),
+            *(Edge(one, "resolves", issue, 0.9) for one in made),
+        ),
+        metadata={
+            "runId": run,
+            "issueId": number,
+            "action": action,
+            **place_of(payload).facts,
+        },
+        updated_at=at,
+    )
+    return Understood((statement,))
+
+
+def pull_requests_of(data: Mapping[str, Any]) -> list[Thing]:
+    """The pull requests that a run made, as the webhook, an alert or an activity names them."""
+    found: dict[Thing, None] = {}
+    for entry in children(data, "pull_requests"):
+        made = child(entry, "pull_request")
+        address = url(made, "pr_url") or url(entry, "url") or url(entry, "pr_url")
+        thing = pull_request_of({"pullRequest": {"externalUrl": address}})
+        if thing is not None:
+            found[thing] = None
+    return list(found)
+
+
+def _discriminator(made: list[Thing]) -> str | None:
+    """A run can make pull requests more than once."""
+    if not made:
+        return None
+    names = ",".join(sorted(one.key for one in made))
+    return hashlib.sha256(names.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _headline(made: list[Thing], told: list[str], number: str) -> str:
+    if made:
+        return f"{', '.join(one.name or one.key for one in made[:3])} for issue {number}"
+    return first_line(told[0]) if told else f"issue {number}"
+
+
+def _told(data: Mapping[str, Any]) -> Iterator[str]:
+    """What was found, in the agent's words; no diffs."""
+    for name in ("root_cause", "solution"):
+        result = child(data, name)
+        description = text(result, "description") or text(result, "one_line_description")
+        if description := description or text(result, "one_line_summary"):
+            yield description
+        for step in children(result, "steps")[:_MOST_STEPS]:
+            if title := text(step, "title"):
+                yield f"- {title}"
+    for change in children(data, "changes")[:_MOST_STEPS]:
+        repository, title = name_of(change, "repo_name"), text(change, "title")
+        if title is not None:
+            yield f"{repository}: {title}" if repository else title
+        if description := text(change, "description"):
+            yield description
+
+
+def _paths(data: Mapping[str, Any]) -> list[str]:
+    """Files that the root cause names."""
+    steps = children(child(data, "root_cause"), "steps")[:_MOST_STEPS]
+    named = [name_of(child(step, "relevant_code_file"), "file_path") for step in steps]
+    found = [path for name in named if (path := values.source_path(name)) is not None]
+    return list(dict.fromkeys(found))
+
+
+def _branches(data: Mapping[str, Any]) -> list[str]:
+    named = [name_of(change, "branch_name") for change in children(data, "changes")]
+    return list(dict.fromkeys(name for name in named if name))

@@ -1,0 +1,149 @@
+"""What one deployment of the API says, as the webhooks that told of it: created, and how it ended.
+
+Only what was so at that moment: what was promoted or checked later has no time in the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lightfast_pipelines.providers.api_contract import Json, Place, Record, Trouble
+from lightfast_pipelines.providers.fields import (
+    child,
+    first_time,
+    flag,
+    name_of,
+    text,
+    url,
+)
+
+# state -> (transition, fields that date it, the first that is there).
+_ENDS = {
+    "READY": ("succeeded", ("ready",)),
+    "ERROR": ("error", ("buildErrorAt", "ready")),
+    "CANCELED": ("canceled", ("canceledAt", "ready")),
+    # Before it is built, and Vercel does not say when.
+    "BLOCKED": ("blocked", ("blockedAt", "created", "createdAt")),
+}
+# What the API knows of what became of it, beside its state.
+_OUTCOME = ("readySubstate", "autoAssignCustomDomains", "aliasAssigned", "checksConclusion")
+# Written into `meta` while it is built or later.
+_LATER_META = frozenset({"branchAlias", "lambdaRuntimeStats"})
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A deployment's records. `untold`: it has ended, but this answer does not say when."""
+
+    identity: str
+    records: tuple[Record, ...]
+    state: str
+    untold: bool
+
+
+def read(place: Place, item: Mapping[str, Any], team: str | None) -> Told | Trouble:
+    """The deployment of a list (`uid`), or one that was asked for by its id (`id`)."""
+    identity = name_of(item, "uid") or name_of(item, "id")
+    if identity is None:
+        return Trouble("", "a deployment without `uid`")
+    created = first_time(item, "created", "createdAt")
+    if created is None:
+        return Trouble(identity, "`created` is missing or no time")
+    project = name_of(item, "projectId") or name_of(child(item, "project"), "id")
+    if project is None and place.resource_id.startswith("prj_"):
+        project = place.resource_id
+    if project is None:
+        return Trouble(identity, "`projectId` is missing, and a whole team is read")
+    about = _inner(item, identity, project, team)
+    found = [_record("created", created, identity, about, _creator(item))]
+    state = name_of(item, "readyState") or name_of(item, "state") or name_of(item, "status") or ""
+    end = _ENDS.get(state.upper())
+    ended = first_time(item, *end[1]) if end else None
+    if end is not None and ended is not None:
+        # Whoever canceled it is not told: the creator is just the one who began it.
+        user = _creator(item) if end[0] not in ("canceled", "blocked") else None
+        inner = _ended(about, item, state) if end[0] != "blocked" else about
+        found.append(_record(end[0], max(ended, created), identity, inner, user))
+    return Told(identity, tuple(found), state, end is not None and ended is None)
+
+
+def _record(transition: str, at: datetime, identity: str, inner: Json, user: Json | None) -> Record:
+    event_type = f"deployment.{transition}"
+    payload = {
+        "type": event_type,
+        "createdAt": round(at.timestamp() * 1000),
+        "payload": {**inner, "user": user} if user else inner,
+    }
+    return Record(event_type, payload, at, f"backfill:deployment:{identity}:{transition}")
+
+
+def _inner(item: Mapping[str, Any], identity: str, project: str, team: str | None) -> Json:
+    meta = item.get("meta")
+    kept = meta.items() if isinstance(meta, dict) else ()
+    inspector = url(item, "inspectorUrl")
+    name = name_of(item, "name")
+    inner: Json = {
+        "deployment": _known(
+            {
+                "id": identity,
+                "name": name,
+                "url": name_of(item, "url"),
+                "inspectorUrl": inspector,
+                "customEnvironmentId": name_of(child(item, "customEnvironment"), "id")
+                or name_of(item, "customEnvironmentId"),
+                "gitSource": child(item, "gitSource") or None,
+            }
+        ),
+        "project": {"id": project},
+        "target": name_of(item, "target"),
+    }
+    inner["deployment"]["meta"] = {key: value for key, value in kept if key not in _LATER_META}
+    links = {"deployment": inspector, "project": _project_page(inspector, identity)}
+    optional = {
+        "team": {"id": team} if team else None,
+        "links": _known(links) or None,
+        "name": name,
+        "type": name_of(item, "type"),
+        "url": name_of(item, "url"),
+    }
+    return {**inner, **_known(optional)}
+
+
+def _ended(inner: Json, item: Mapping[str, Any], state: str) -> Json:
+    """With what is known of it since it ended: why it failed, or whether it has served anybody."""
+    more: Json = {"readyState": state, **{field: item.get(field) for field in _OUTCOME}}
+    if state.upper() != "READY":
+        more = {
+            "buildSkipped": flag(item, "buildSkipped"),
+            "errorMessage": text(item, "errorMessage"),
+            "errorCode": name_of(item, "errorCode"),
+        }
+    return {**inner, "deployment": {**inner["deployment"], **_known(more)}}
+
+
+def _creator(item: Mapping[str, Any]) -> Json | None:
+    """`creator` of a list has `uid`; `username` is kept, the address is nothing the webhook tells."""
+    creator = child(item, "creator")
+    identity = name_of(creator, "uid") or name_of(creator, "id")
+    if identity is None:
+        return None
+    return _known(
+        {
+            "id": identity,
+            "username": name_of(creator, "username"),
+            "type": name_of(creator, "type"),
+        }
+    )
+
+
+def _project_page(inspector: str | None, identity: str) -> str | None:
+    """The project's page: the deployment's, without the deployment's own part of the address."""
+    page, _, last = (inspector or "").rpartition("/")
+    return page if last and last == identity.removeprefix("dpl_") and page.count("/") == 4 else None
+
+
+def _known(values: Mapping[str, Any]) -> Json:
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,67 @@
+"""`alerts.triggered`: Vercel saw more errors or more use of a project than it is used to.
+
+Vercel does not tell when it is over, so no state is kept.
+"""
+
+from __future__ import annotations
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Mention, Reading, Reference, Statement, Understood
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    children,
+    content_of,
+    moment_key,
+    name_of,
+    text,
+    titled,
+    url,
+)
+from lightfast_pipelines.providers.vercel.webhooks.event import Event, project_id, project_name
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+TYPES = frozenset({"alerts.triggered"})
+RULES = (EventRule("alerts.triggered", None, "delivered", ("alert.triggered",)),)
+_MOST_ALERTS = 20
+
+
+def read(event: Event) -> Reading:
+    """One observation for all alerts of the event. Raises Missing where it names no project."""
+    project, identity = event.project, project_id(event.inner)
+    if project is None or identity is None:
+        raise Missing("payload.project.id")
+    alerts = children(event.inner, "alerts")[:_MOST_ALERTS] or [
+        child(event.inner, "alert") or event.inner
+    ]
+    shown = project_name(event.inner) or identity
+    kinds = sorted({kind for alert in alerts if (kind := name_of(alert, "type"))})
+    titles = [title for alert in alerts if (title := text(alert, "title"))]
+    group = name_of(event.inner, "groupId") or name_of(alerts[0], "alertId")
+    page = url(child(event.inner, "links"), "observability")
+    what = titles[0] if titles else ", ".join(kinds).replace("_", " ") or "alert"
+    statement = Statement(
+        source_id=keys.source_id(
+            project.key, "alert-triggered", f"{group or ''}@{moment_key(event.at)}"
+        ),
+        source="vercel",
+        source_type="alert.triggered",
+        subject=project,
+        occurred_at=event.at,
+        title=titled("Alert Triggered", f"{shown}: {what}"),
+        content=content_of("! Alert Triggered", *titles),
+        base_significance=70,
+        references=(Reference("project", identity, page or project.url, shown),),
+        mentions=(Mention(project, "subject"),),
+        metadata={
+            "webhookId": event.id,
+            "projectId": identity,
+            "projectName": shown,
+            "teamId": event.team_id,
+            "groupId": group,
+            "alertTypes": kinds,
+        },
+        updated_at=event.at,
+        link_text="",
+    )
+    return Understood((statement,))

@@ -1,0 +1,345 @@
+"""`deployment.*`: created, ready or succeeded, error, blocked, canceled, promoted, rolled back, cleaned up.
+
+Vercel sends `ready` and `succeeded` for one and the same transition. What of it serves production is
+`live.py`'s to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import (
+    Account,
+    Edge,
+    Mention,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+    deletion,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    children,
+    content_of,
+    flag,
+    moment_key,
+    name_of,
+    text,
+    titled,
+    url,
+)
+from lightfast_pipelines.providers.vercel.webhooks import live
+from lightfast_pipelines.providers.vercel.webhooks.event import (
+    Event,
+    deployment_id,
+    project_id,
+    project_name,
+)
+from lightfast_pipelines.providers.vercel.webhooks.git import Commit, commit_of
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+
+@dataclass(frozen=True, slots=True)
+class _Transition:
+    """How a type is told. `state` None: no state of the deployment changes."""
+
+    name: str
+    tag: str
+    mark: str
+    weight: int
+    state: str | None = None
+    rank: int = 0
+    recurs: bool = False
+
+
+_SUCCEEDED = _Transition("succeeded", "Deployment Succeeded", "+", 40, "succeeded", 2)
+# A monorepo has one of these for each commit and project that the commit does not touch, and a branch
+# one for each commit that was pushed before the last one's build began.
+_SKIPPED = _Transition("canceled", "Deployment Skipped", ">", 5, "canceled", 2)
+_TRANSITIONS = {
+    "deployment.created": _Transition("created", "Deployment Started", ">", 30, "building", 1),
+    "deployment.ready": _SUCCEEDED,
+    "deployment.succeeded": _SUCCEEDED,
+    "deployment.error": _Transition("error", "Deployment Failed", "x", 70, "failed", 2),
+    "deployment.blocked": _Transition("blocked", "Deployment Blocked", "!", 60, "blocked", 2),
+    "deployment.canceled": _Transition("canceled", "Deployment Canceled", "!", 65, "canceled", 2),
+    "deployment.promoted": _Transition(
+        "promoted", "Deployment Promoted", "+", 50, "promoted", 3, recurs=True
+    ),
+    "deployment.rollback": _Transition(
+        "rollback", "Deployment Rolled Back", "!", 75, "rolled_back", 4, recurs=True
+    ),
+    "deployment.cleanup": _Transition("cleanup", "Deployment Cleaned Up", ">", 10),
+    "deployment.check-rerequested": _Transition(
+        "check-rerequested", "Check Re-requested", ">", 25, recurs=True
+    ),
+    "deployment.checks.failed": _Transition(
+        "checks-failed", "Deployment Checks Failed", "x", 55, recurs=True
+    ),
+    "deployment.checks.succeeded": _Transition(
+        "checks-succeeded", "Deployment Checks Succeeded", "+", 15, recurs=True
+    ),
+}
+TYPES = frozenset(_TRANSITIONS)
+_NOTES = {
+    "deployment.blocked": "a member has to let it through",
+    "deployment.canceled": "a skipped build is told as canceled, and weighs little",
+    "deployment.cleanup": "the deployment is deleted, by a person or by a rule of retention",
+    "deployment.ready": "one transition with deployment.succeeded, whichever comes",
+    "deployment.succeeded": "sets the live deployment, unless the project stages or it is a preview",
+    "deployment.promoted": "sets the live deployment",
+    "deployment.rollback": "told of the deployment that goes; sets the live deployment",
+}
+RULES = tuple(
+    EventRule(event, None, "delivered", (f"deployment.{each.name}",), _NOTES.get(event, ""))
+    for event, each in _TRANSITIONS.items()
+)
+_SKIP = re.compile(
+    r"ignored?[ _-]?(?:build|command)|(?:build|deployment)(?: was| is| has been)?[ _-]skipped"
+    r"|superseded|newer (?:commit|deployment|build)"
+    r"|skip(?:ped|ping)[ _-](?:the )?(?:build|deployment|unaffected)|unaffected|not affected"
+    r"|no changes (?:were )?(?:detected|found|to)",
+    re.IGNORECASE,
+)
+# What nobody but the push caused: who promotes or cancels is another question.
+_BY_PUSH = frozenset(
+    {"deployment.created", "deployment.ready", "deployment.succeeded", "deployment.error"}
+)
+_ALWAYS_PRODUCTION = frozenset({"promoted", "rollback"})
+
+
+def read(event: Event) -> Reading:
+    """Raises Missing where the payload names no deployment."""
+    transition = _TRANSITIONS[event.type]
+    identity = deployment_id(event.inner)
+    if identity is None:
+        raise Missing("payload.deployment.id")
+    if transition.name == "canceled" and _is_skipped(event.inner):
+        transition = _SKIPPED
+    return Understood((_statement(event, transition, identity),))
+
+
+def _is_skipped(inner: Mapping[str, Any]) -> bool:
+    """Whether the build was not needed: by the project's rule, or because the commit does not touch it."""
+    places = (inner, child(inner, "deployment"))
+    if any(flag(place, "buildSkipped") for place in places):
+        return True
+    words = (
+        text(place, field)
+        for place in places
+        for field in ("errorMessage", "errorCode", "readyStateReason", "canceledReason", "reason")
+    )
+    return any(_SKIP.search(word) for word in words if word)
+
+
+def environment_of(event: Event, transition: str) -> str:
+    """`production`, `staging`, a custom environment's id, or `preview`; never read off an address."""
+    if transition in _ALWAYS_PRODUCTION:
+        return "production"
+    deployment = child(event.inner, "deployment")
+    return (
+        name_of(event.inner, "target")
+        or name_of(deployment, "target")
+        or name_of(deployment, "customEnvironmentId")
+        or "preview"
+    )
+
+
+def _statement(event: Event, transition: _Transition, identity: str) -> Statement:
+    inner, deployment = event.inner, child(event.inner, "deployment")
+    commit = commit_of(deployment)
+    subject = _deployment(identity, _address(event))
+    environment = environment_of(event, transition.name)
+    restored = name_of(inner, "toDeploymentId") if transition.name == "rollback" else None
+    relations = _relations(event, subject, commit, restored)
+    name = project_name(inner) or project_id(inner) or identity
+    has_source = child(deployment, "meta") or child(deployment, "gitSource")
+    where = f" from {commit.ref or 'unknown'}" if has_source else ""
+    check = name_of(child(inner, "check"), "id")
+    discriminator = moment_key(event.at) if transition.recurs else None
+    if check is not None and discriminator is not None:
+        discriminator = f"{check}@{discriminator}"
+    return Statement(
+        source_id=keys.source_id(subject.key, transition.name, discriminator),
+        source="vercel",
+        source_type=f"deployment.{transition.name}",
+        subject=subject,
+        occurred_at=event.at,
+        title=titled(transition.tag, f"{name}{where}"),
+        content=_content(event, transition, commit, environment, restored),
+        base_significance=transition.weight,
+        actor=_actor(event, commit),
+        author=commit.author,
+        references=_references(event, subject, commit),
+        mentions=(
+            Mention(subject, "subject"),
+            *(Mention(edge.object, "reference", edge.evidence) for edge in relations),
+        ),
+        edges=relations,
+        states=_states(event, subject, transition, environment, restored),
+        metadata=_metadata(event, identity, commit, environment, check),
+        updated_at=event.at,
+        # The message is the commit's: what it closes or mentions, the commit says itself.
+        link_text="",
+        branch=commit.ref,
+    )
+
+
+def _actor(event: Event, commit: Commit) -> Account | None:
+    """Who did it. Webhooks tell an account's number alone; a push is deployed in the name of the member
+    whose commit it is, so its author's name is shown for the account. A name joins nobody."""
+    user = event.user
+    if user is None or user.name or user.username or user.kind == "bot" or not commit.by_push:
+        return user
+    # A robot's push is deployed in the name of whoever connected the repository.
+    if event.type not in _BY_PUSH or commit.is_by_bot:
+        return user
+    return replace(user, name=commit.author_name or commit.author_login)
+
+
+def _deployment(identity: str, address: str | None = None) -> Thing:
+    names = [keys.vercel_deployment_page(identity)]
+    if address is not None:
+        names.append(keys.vercel_deployment_at(address))
+    return Thing(
+        keys.vercel_deployment(identity),
+        address,
+        f"https://{address}" if address else None,
+        tuple(names),
+    )
+
+
+def _address(event: Event) -> str | None:
+    """The host under which the deployment is reached, as Vercel writes it: without a scheme."""
+    found = name_of(child(event.inner, "deployment"), "url") or name_of(event.inner, "url")
+    if found is None or "://" in found or any(letter.isspace() for letter in found):
+        return None
+    return found
+
+
+def _relations(
+    event: Event, subject: Thing, commit: Commit, restored: str | None
+) -> tuple[Edge, ...]:
+    meta = child(child(event.inner, "deployment"), "meta")
+    original = name_of(meta, "originalDeploymentId")
+    # What was deployed from a working copy with changes is not that commit.
+    made_of = ("references", "gitDirty") if commit.is_dirty else ("deploys", None)
+    found = [
+        (made_of[0], commit.thing, made_of[1]),
+        ("on_branch", commit.branch, None),
+        ("references", commit.pull, "githubPrId"),
+        ("belongs_to", event.project, None),
+        ("references", _deployment(original) if original else None, name_of(meta, "action")),
+        ("references", _deployment(restored) if restored else None, "rolled back to"),
+    ]
+    relations = tuple(
+        Edge(subject, relation, thing, evidence=evidence)
+        for relation, thing, evidence in found
+        if thing is not None and thing.key != subject.key
+    )
+    if commit.thing is None or commit.branch is None:
+        return relations
+    return (*relations, Edge(commit.thing, "on_branch", commit.branch, evidence="githubCommitRef"))
+
+
+def _states(
+    event: Event,
+    subject: Thing,
+    transition: _Transition,
+    environment: str,
+    restored: str | None,
+) -> tuple[StateChange, ...]:
+    """The deployment's own state, and what it says of the one that serves its environment."""
+    at, rank, name = event.at, transition.rank, transition.name
+    found: list[StateChange] = []
+    if name == "cleanup":
+        found.append(deletion(subject, at))
+    elif transition.state is not None:
+        details = {"environment": environment}
+        found.append(
+            StateChange(subject, "status", transition.state, at, rank, name, metadata=details)
+        )
+    back = _deployment(restored) if restored is not None else None
+    if back is not None:
+        found.append(StateChange(back, "status", "promoted", at, rank, name))
+    serves = live.change(event, subject, name, rank, environment, restored=back)
+    return (*found, serves) if serves is not None else tuple(found)
+
+
+def _references(event: Event, subject: Thing, commit: Commit) -> tuple[Reference, ...]:
+    found: list[Reference] = []
+    if commit.sha:
+        found.append(Reference("commit", commit.sha, commit.thing.url if commit.thing else None))
+    if commit.ref:
+        found.append(Reference("branch", commit.ref))
+    if commit.pull is not None:
+        found.append(Reference("pr", f"#{commit.pull_request}", commit.pull.url))
+    found.append(Reference("deployment", subject.key.rpartition(":")[2], subject.url))
+    if event.project is not None:
+        project = event.project
+        found.append(
+            Reference("project", project.key.rpartition(":")[2], project.url, project.name)
+        )
+    return tuple(found)
+
+
+def _content(
+    event: Event,
+    transition: _Transition,
+    commit: Commit,
+    environment: str,
+    restored: str | None,
+) -> str:
+    failed = [
+        text(check, "name") or "unnamed"
+        for check in children(event.inner, "checks")
+        if name_of(check, "conclusion") in ("failed", "failure")
+    ]
+    return content_of(
+        f"{transition.mark} {transition.tag} ({environment})",
+        f"Restored: {restored}" if restored else None,
+        f"Failed checks: {', '.join(failed)}" if failed else None,
+        text(child(event.inner, "deployment"), "errorMessage") or text(event.inner, "errorMessage"),
+        # What the commit says concerns a deployment that was made of it.
+        commit.message if transition is not _SKIPPED else None,
+    )
+
+
+def _metadata(
+    event: Event, identity: str, commit: Commit, environment: str, check: str | None
+) -> dict[str, Any]:
+    inner = event.inner
+    regions = inner.get("regions")
+    return {
+        "webhookId": event.id,
+        "deploymentId": identity,
+        "deploymentUrl": _address(event),
+        "inspectorUrl": url(child(inner, "links"), "deployment"),
+        "projectId": project_id(inner),
+        "projectName": project_name(inner),
+        "teamId": event.team_id,
+        "environment": environment,
+        "branch": commit.ref,
+        "regions": [name for name in regions if isinstance(name, str)]
+        if isinstance(regions, list)
+        else [],
+        "plan": name_of(inner, "plan"),
+        "gitCommitSha": commit.sha,
+        "gitCommitRef": commit.ref,
+        "gitCommitMessage": (commit.message or "")[:500] or None,
+        "gitCommitAuthor": commit.author_name,
+        "gitCommitAuthorLogin": commit.author_login,
+        "gitRepo": commit.repository,
+        "gitOrg": commit.organization,
+        "prNumber": commit.pull_request,
+        "checkId": check,
+        **({"gitDirty": True} if commit.is_dirty else {}),
+    }

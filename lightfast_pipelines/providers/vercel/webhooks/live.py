@@ -1,0 +1,77 @@
+"""What an event of a deployment says of the one that serves its environment.
+
+Which of these facts hold is decided in `domain/serving.py` from all of them together. A preview
+serves its own address alone, so nothing is said of it.
+"""
+
+from __future__ import annotations
+
+from lightfast_pipelines.domain import serving
+from lightfast_pipelines.domain.events import ENDING_REASON, StateChange, Thing
+from lightfast_pipelines.providers.fields import child, flag, name_of
+from lightfast_pipelines.providers.vercel.webhooks.event import Event
+
+_BASES = {
+    "promoted": serving.PROMOTED,
+    "checks-succeeded": serving.SUCCESS,
+    "checks-failed": serving.WITHHELD,
+    "error": serving.WITHHELD,
+    "canceled": serving.WITHHELD,
+    "blocked": serving.WITHHELD,
+}
+# What only takes away.
+_ENDS = frozenset({"checks-failed", "error", "canceled", "blocked", "cleanup"})
+_FAILED_CHECKS = frozenset({"failed", "failure", "canceled", "timed-out"})
+
+
+def change(
+    event: Event,
+    deployment: Thing,
+    transition: str,
+    rank: int,
+    environment: str,
+    *,
+    restored: Thing | None = None,
+) -> StateChange | None:
+    """None where the event says nothing of what serves, or no project is named."""
+    if environment == "preview" and transition in _ENDS and not _names_target(event):
+        # Checks and cleanups may leave it out. Of a preview this says nothing: it never served.
+        environment = "production"
+    if event.project is None or environment == "preview":
+        return None
+    state_type = f"{serving.STATE_TYPE}:{environment}"
+    serves, basis = deployment, _BASES.get(transition)
+    if transition == "succeeded":
+        basis = _of_success(event, environment)
+    elif transition == "rollback" and restored is not None:
+        serves, basis = restored, serving.ROLLED_BACK
+    elif transition in ("cleanup", "rollback"):
+        return StateChange(event.project, state_type, deployment.key, event.at, 4, ENDING_REASON)
+    if basis is None:
+        return None
+    details = {serving.BASIS: basis}
+    return StateChange(
+        event.project, state_type, serves.key, event.at, rank, transition, metadata=details
+    )
+
+
+def _names_target(event: Event) -> bool:
+    """Whether the event says where the deployment goes, be it nowhere (null: a preview)."""
+    return any("target" in place for place in (event.inner, child(event.inner, "deployment")))
+
+
+def _of_success(event: Event, environment: str) -> str:
+    """Vercel tells some of this in its API alone: substates since June 2023, of production only."""
+    deployment = child(event.inner, "deployment")
+    if environment == "production":
+        substate = (name_of(deployment, "readySubstate") or "").upper()
+        if substate == "PROMOTED":
+            return serving.SERVED
+        if substate in ("STAGED", "ROLLING"):
+            return serving.STAGED
+        assigns = (flag(deployment, "autoAssignCustomDomains"), flag(deployment, "aliasAssigned"))
+        if False in assigns or name_of(deployment, "checksConclusion") in _FAILED_CHECKS:
+            return serving.STAGED
+    if event.type == "deployment.ready":
+        return serving.BUILT
+    return serving.LISTED if name_of(deployment, "readyState") else serving.SUCCESS

@@ -1,0 +1,156 @@
+"""`project.rolling-release.*`: a new deployment takes over production in steps, or does not.
+
+While it goes on, the old deployment is still the one that serves; once completed the new one does.
+Fields: vercel.com/docs, "Webhooks API Reference".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lightfast_pipelines.domain import keys, serving
+from lightfast_pipelines.domain.events import (
+    Mention,
+    Reading,
+    Reference,
+    StateChange,
+    Statement,
+    Thing,
+    Understood,
+)
+from lightfast_pipelines.providers.fields import (
+    Missing,
+    child,
+    children,
+    content_of,
+    moment_key,
+    name_of,
+    titled,
+    whole,
+)
+from lightfast_pipelines.providers.vercel.webhooks.event import Event, project_id, project_name
+from lightfast_pipelines.providers.webhook_contract import EventRule
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    tag: str
+    mark: str
+    weight: int
+    note: str
+
+
+_STEPS = {
+    "started": _Step("Rolling Release Started", ">", 40, "the live deployment stays"),
+    "approved": _Step("Rolling Release Approved", ">", 25, "the live deployment stays"),
+    "completed": _Step("Rolling Release Completed", "+", 50, "sets the live deployment"),
+    "aborted": _Step("Rolling Release Aborted", "!", 70, "the live deployment stays"),
+}
+_PREFIX = "project.rolling-release."
+TYPES = frozenset(f"{_PREFIX}{name}" for name in _STEPS)
+RULES = tuple(
+    EventRule(f"{_PREFIX}{name}", None, "delivered", (f"rolling-release.{name}",), step.note)
+    for name, step in _STEPS.items()
+)
+_STATE_TYPE = f"{serving.STATE_TYPE}:production"
+
+
+def read(event: Event) -> Reading:
+    """Raises Missing where the payload names no project or no deployment that is rolled out."""
+    release = child(event.inner, "rollingRelease")
+    stage = child(release, "default")
+    target, base = name_of(stage, "targetDeploymentId"), name_of(stage, "baseDeploymentId")
+    if target is None:
+        raise Missing("payload.rollingRelease.default.targetDeploymentId")
+    project, identity = event.project, project_id(event.inner)
+    if project is None or identity is None:
+        raise Missing("payload.project.id")
+    name = event.type.removeprefix(_PREFIX)
+    step = _STEPS[name]
+    new = Thing(keys.vercel_deployment(target))
+    old = Thing(keys.vercel_deployment(base)) if base else None
+    shown = project_name(event.inner) or identity
+    share = _share(release, stage) if name in ("started", "approved") else None
+    statement = Statement(
+        source_id=keys.source_id(
+            project.key, f"rolling-release-{name}", f"{target}@{moment_key(event.at)}"
+        ),
+        source="vercel",
+        source_type=f"rolling-release.{name}",
+        subject=project,
+        occurred_at=event.at,
+        title=titled(step.tag, f"{shown} at {share}%" if share is not None else shown),
+        content=content_of(
+            f"{step.mark} {step.tag} (production)",
+            f"New: {target}",
+            f"Before: {base}" if base else None,
+        ),
+        base_significance=step.weight,
+        actor=event.user,
+        author=event.user,
+        references=tuple(
+            Reference("deployment", one, None, label)
+            for one, label in ((target, "new"), (base, "before"))
+            if one is not None
+        ),
+        mentions=(
+            Mention(project, "subject"),
+            Mention(new, "reference", "targetDeploymentId"),
+            *((Mention(old, "reference", "baseDeploymentId"),) if old else ()),
+        ),
+        states=_states(event, name, project, new, old),
+        metadata={
+            "webhookId": event.id,
+            "projectId": identity,
+            "projectName": project_name(event.inner),
+            "teamId": event.team_id,
+            "targetDeploymentId": target,
+            "baseDeploymentId": base,
+            "percentage": share,
+        },
+        updated_at=event.at,
+        link_text="",
+    )
+    return Understood((statement,))
+
+
+def _states(
+    event: Event, name: str, project: Thing, new: Thing, old: Thing | None
+) -> tuple[StateChange, ...]:
+    """What serves production now; the new deployment is promoted once it serves everybody."""
+    serves, basis = new, serving.ROLLING
+    if name == "completed":
+        basis = serving.ROLLED_OUT
+    elif name == "aborted" and old is not None:
+        serves, basis = old, serving.KEPT
+    details = {serving.BASIS: basis, serving.WITHHOLDS: new.key if serves is not new else None}
+    live = StateChange(
+        project,
+        _STATE_TYPE,
+        serves.key,
+        event.at,
+        3,
+        f"rolling-release-{name}",
+        metadata={field: value for field, value in details.items() if value is not None},
+    )
+    if name != "completed":
+        return (live,)
+    metadata = {"environment": "production"}
+    promoted = StateChange(new, "status", "promoted", event.at, 3, name, metadata=metadata)
+    return (promoted, live)
+
+
+def _share(release: Mapping[str, Any], stage: Mapping[str, Any]) -> int | None:
+    """The percentage of visitors that get the new deployment."""
+    known = whole(stage, "targetPercentage")
+    if known is not None:
+        return known
+    stages, active = (
+        children(child(release, "config"), "stages"),
+        whole(release, "activeStageIndex"),
+    )
+    if active is None or not 0 <= active < len(stages):
+        return None
+    return whole(stages[active], "targetPercentage")

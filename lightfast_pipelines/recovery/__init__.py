@@ -1,0 +1,1 @@
+"""Finding deliveries that were lost and things that were deleted."""

@@ -1,0 +1,125 @@
+"""A linked repository, and access to the plain API as its history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+
+import httpx
+import pytest
+
+from lightfast_pipelines.backfill import run as backfills
+from lightfast_pipelines.backfill.request import Hearing, Request, Result
+from lightfast_pipelines.provider_api.budget import Budget
+from lightfast_pipelines.provider_api.client import Api, Credentials
+from lightfast_pipelines.providers.api_contract import Credential, History
+from lightfast_pipelines.store.backfills import Source, find_sources
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.links import add_workspace, link_resource
+from tests.backfill.plain import FIRST, PlainHistory
+
+UNTIL = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+class OneToken(Credentials):
+    """A token that cannot be renewed; notes whether it was refused."""
+
+    def __init__(self, token: str = "live-token") -> None:
+        self.token, self.refusals = token, list[str]()
+
+    def current(self) -> Credential:
+        return Credential("token", self.token)
+
+    def renewed(self, refused: Credential) -> Credential | None:
+        return None
+
+    def refuse(self, reason: str) -> None:
+        self.refusals.append(reason)
+
+
+def let_time_pass(conn: Connection, seconds: float) -> None:
+    """Moves every time that a budget waits for closer, as if so many seconds had passed."""
+    conn.execute(
+        """
+        UPDATE lightfast.api_budgets SET
+          resets_at = resets_at - %(passed)s, blocked_until = blocked_until - %(passed)s,
+          updated_at = updated_at - %(passed)s
+        """,
+        {"passed": timedelta(seconds=seconds)},
+    )
+
+
+class PlainApis:
+    """Opens the API at `url` for any source; waiting for a rate limit takes no time.
+
+    `slept` is told of each wait.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        url: str,
+        history: History | None = None,
+        *,
+        token: str = "live-token",
+        timeout: float = 5.0,
+        reserve: int = 50,
+        slept: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self._database, self._url, self._timeout = database, url, timeout
+        self._reserve, self._slept = reserve, slept
+        self.history: History = history or PlainHistory()
+        self.credentials = OneToken(token)
+
+    @contextmanager
+    def open(self, source: Source, check: Callable[[], None] = lambda: None) -> Iterator[Api]:
+        with (
+            self._database.connect(autocommit=True) as conn,
+            httpx.Client(timeout=self._timeout) as http,
+        ):
+
+            def sleep(seconds: float) -> None:
+                let_time_pass(conn, seconds)
+                self._slept(seconds)
+
+            budget = Budget(
+                conn, source.installation_id, reserve=self._reserve, sleep=sleep, check=check
+            )
+            yield Api(self.history, self._url, http, self.credentials, budget, sleep=lambda _: None)
+
+
+@pytest.fixture
+def source(conn: Connection) -> Source:
+    """The one linked repository, with a credential."""
+    workspace = add_workspace(conn, "shop")
+    link_resource(conn, workspace, "github", "1", name="acme/shop")
+    conn.execute(
+        """
+        INSERT INTO lightfast.tokens (installation_id, kind, key_id)
+        SELECT id, 'token', 'none' FROM lightfast.installations
+        """
+    )
+    conn.commit()
+    return find_sources(conn)[0]
+
+
+@pytest.fixture
+def read(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Reads the history of a source through these APIs."""
+
+    def run(
+        source: Source,
+        apis: PlainApis,
+        *,
+        since: datetime = FIRST,
+        until: datetime = UNTIL,
+        hearing: Hearing | None = None,
+    ) -> Result:
+        monkeypatch.setattr(backfills, "discover_history", lambda: {"github": apis.history})
+        request = Request([source], since, until, requested_by="operator:test")
+        return backfills.run_backfill(
+            database, apis, request, first_day=date(2008, 1, 1), hearing=hearing or Hearing()
+        )
+
+    return run

@@ -1,0 +1,105 @@
+"""Where no log tells what was lost, what changed since the last covered moment is read."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from lightfast_pipelines.backfill import run as backfills
+from lightfast_pipelines.backfill.catch_up import catch_up, windows_to_catch_up
+from lightfast_pipelines.store import coverage
+from lightfast_pipelines.store.backfills import Source
+from lightfast_pipelines.store.coverage import Interval
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.outages import note_check
+from tests.backfill.conftest import PlainApis
+from tests.backfill.plain import FIRST, PlainApi, PlainHistory
+from tests.servers.serving import serve
+
+DAY = timedelta(days=1)
+NOW = FIRST + 5 * DAY
+
+
+def covered(
+    conn: Connection,
+    source: Source,
+    until: datetime,
+    kind: str = "item",
+    *,
+    is_nothing: bool = False,
+) -> None:
+    interval = Interval(FIRST, until)
+    coverage.begin(conn, source.integration_id, kind, interval, {}, None)
+    coverage.advance(
+        conn,
+        source.integration_id,
+        kind,
+        cursor=None,
+        page_size=1,
+        items=0,
+        records=0,
+        walking=interval,
+        covered=interval,
+        is_nothing=is_nothing,
+    )
+    conn.commit()
+
+
+def test_only_what_was_once_read_whole_is_caught_up(conn: Connection, source: Source) -> None:
+    coverage.begin(conn, source.integration_id, "other", Interval(FIRST, NOW), {}, None)
+    assert windows_to_catch_up(conn, NOW) == []
+    covered(conn, source, FIRST + DAY)
+    [window] = windows_to_catch_up(conn, NOW)
+    assert (window.since, window.until, window.entity_types) == (FIRST + DAY, NOW, ["item"])
+
+
+def test_what_was_read_within_the_hour_is_left_alone(conn: Connection, source: Source) -> None:
+    covered(conn, source, NOW - timedelta(minutes=50))
+    assert windows_to_catch_up(conn, NOW) == []
+
+
+def test_where_there_was_nothing_all_of_the_time_is_asked_for_again(
+    conn: Connection, source: Source
+) -> None:
+    """Once an hour, as everything else: what was switched off comes back with what it held."""
+    covered(conn, source, NOW - timedelta(minutes=50), is_nothing=True)
+    assert windows_to_catch_up(conn, NOW) == []
+    [window] = windows_to_catch_up(conn, NOW + timedelta(minutes=30))
+    assert window.since == FIRST
+    covered(conn, source, NOW)
+    assert windows_to_catch_up(conn, NOW + timedelta(minutes=30)) == []
+    [window] = windows_to_catch_up(conn, NOW + timedelta(hours=2))
+    assert window.since == NOW
+
+
+@pytest.mark.parametrize(("kind", "log"), [("github_app", "app"), ("token", "hook acme/shop 7")])
+def test_a_link_whose_log_is_read_needs_none(
+    conn: Connection, source: Source, kind: str, log: str
+) -> None:
+    conn.execute("UPDATE lightfast.tokens SET kind = %s", (kind,))
+    covered(conn, source, FIRST + DAY)
+    note_check(conn, source.installation_id, log, until=NOW, now=NOW, error=None)
+    assert windows_to_catch_up(conn, NOW) == []
+    note_check(conn, source.installation_id, log, until=None, now=NOW, error="403")
+    assert len(windows_to_catch_up(conn, NOW)) == 1
+
+
+def test_the_gap_is_read_and_nothing_besides(
+    database: Database, conn: Connection, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    covered(conn, source, FIRST + 3 * DAY)
+    history = PlainHistory()
+    monkeypatch.setattr(backfills, "discover_history", lambda: {"github": history})
+    with serve(PlainApi(count=100)) as served:
+        [(window, result)] = catch_up(
+            database,
+            PlainApis(database, served.url, history),
+            now=NOW,
+            first_day=date(2008, 1, 1),
+            actor="schedule:test",
+            failed=lambda _, error: pytest.fail(str(error)),
+        )
+    assert (result.status, result.stored) == ("completed", 100 - 72)
+    assert window.since == FIRST + 3 * DAY
+    assert windows_to_catch_up(conn, NOW + timedelta(minutes=30)) == []

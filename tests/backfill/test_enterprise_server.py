@@ -1,0 +1,99 @@
+"""GitHub Enterprise Server: REST at https://HOST/api/v3, GraphQL beside it at https://HOST/api/graphql."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from lightfast_pipelines.backfill.request import Hearing, Request
+from lightfast_pipelines.backfill.run import run_backfill
+from lightfast_pipelines.providers.api_contract import discover_history
+from lightfast_pipelines.providers.github.api import HISTORY
+from lightfast_pipelines.recovery.sweep_run import Sweeping
+from lightfast_pipelines.recovery.sweeps import sweep
+from lightfast_pipelines.store.backfills import find_sources
+from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.links import add_workspace, link_resource
+from tests.backfill.conftest import PlainApis
+from tests.capture.deliveries import capture_all
+from tests.servers.github import ENTERPRISE_HOST, TOKEN, GitHubServer
+from tests.servers.github_world import World
+from tests.servers.serving import serve
+
+SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
+
+
+def test_an_enterprise_server_is_read_and_swept(database: Database) -> None:
+    world = World.synthetic(seed=7, pulls=8, commits=8, issues=120, since=SINCE, until=UNTIL)
+    with database.connect("pipeline") as conn:
+        # Its numbers are its own: the link and the keys name the host.
+        link_resource(
+            conn,
+            add_workspace(conn, "shop"),
+            "github",
+            f"{world.id}@{ENTERPRISE_HOST}",
+            name=world.full_name,
+        )
+        conn.execute(
+            "INSERT INTO lightfast.tokens (installation_id, kind, key_id) "
+            "SELECT id, 'personal', 'none' FROM lightfast.installations"
+        )
+        conn.commit()
+        sources = find_sources(conn)
+    with serve(GitHubServer(world, is_enterprise=True)) as served:
+        apis = PlainApis(database, f"{served.url}/api/v3", HISTORY, token=TOKEN)
+        result = run_backfill(
+            database,
+            apis,
+            Request(sources, SINCE, UNTIL),
+            first_day=date(2008, 1, 1),
+            hearing=Hearing(),
+        )
+        assert [(one.unit.entity_type, one.error) for one in result.units if one.error] == []
+        assert {one.unit.entity_type for one in result.units if not one.stored} == set()
+        sweeping = Sweeping(
+            database, apis, lambda: datetime.now(UTC), date(2008, 1, 1), 0.05, "schedule:test"
+        )
+        with database.connect("pipeline") as conn:
+            capture_all(conn)
+            world.delete_issue(world.issues[0].number)
+            world.delete_discussion(world.discussions[0].number)
+            talk = next(one for one in world.discussions if one.comments)
+            world.delete_comment(talk.comments[-1].id)
+            reports = sweep(sweeping, sources)
+        found = {one.kind: (one.status, len(one.gone)) for one in reports}
+        assert (found["issue"], found["discussion"]) == (("whole", 1), ("whole", 1))
+        assert {status for status, _ in found.values()} == {"whole"}
+        assert found["discussion-comment"][1] >= 1
+        assert [one.error for one in reports if one.error] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "asked"),
+    [
+        ("GITHUB_API_URL", "https://git.acme.test/api/v3/", "https://git.acme.test/api/v3"),
+        ("GITHUB_API_URL", "https://git.acme.test/api", "https://git.acme.test/api/v3"),
+        ("GITHUB_API_URL", "https://git.acme.test/api/graphql", "https://git.acme.test/api/v3"),
+        ("GITHUB_API_URL", "https://api.acme.ghe.com", "https://api.acme.ghe.com"),
+        ("GITHUB_API_URL", "https://github.com", "https://api.github.com"),
+        ("LINEAR_API_URL", "https://api.linear.app/graphql", "https://api.linear.app"),
+        ("SENTRY_API_URL", "https://sentry.acme.test/api/0/", "https://sentry.acme.test"),
+    ],
+)
+def test_an_address_is_understood_as_people_write_it(name: str, written: str, asked: str) -> None:
+    history = discover_history()[name.partition("_")[0].lower()]
+    assert history.base_url({name: written}) == asked
+
+
+@pytest.mark.parametrize(
+    ("base", "asked"),
+    [
+        ("https://git.acme.test/api/v3", "https://git.acme.test/api/graphql"),
+        ("https://api.github.com", "https://api.github.com/graphql"),
+        ("https://api.acme.ghe.com", "https://api.acme.ghe.com/graphql"),
+        ("https://proxy.acme.test/github", "https://proxy.acme.test/github/graphql"),
+    ],
+)
+def test_graphql_stands_beside_the_rest_api_of_an_enterprise_server(base: str, asked: str) -> None:
+    assert HISTORY.address(base, "graphql") == asked

@@ -1,0 +1,352 @@
+"""A walk stores every page once, covers what it fetched, and tells of every fault in words."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+
+from lightfast_pipelines.backfill.request import Hearing, Progress, Result
+from lightfast_pipelines.store import backfills, coverage
+from lightfast_pipelines.store.backfills import Source
+from lightfast_pipelines.store.coverage import Interval, list_coverage
+from lightfast_pipelines.store.database import Connection, Database
+from tests.backfill.conftest import UNTIL, PlainApis
+from tests.backfill.plain import FIRST, PlainApi, PlainHistory, PlainItems
+from tests.depth import examples
+from tests.servers.serving import Fault, serve
+
+Read = Callable[..., Result]
+
+
+def stored(conn: Connection) -> list[str]:
+    found = conn.execute("SELECT delivery_id FROM lightfast.raw_payloads ORDER BY 1").fetchall()
+    conn.rollback()
+    return [row[0] for row in found]
+
+
+def status_of(conn: Connection) -> tuple[str, str | None]:
+    row = list_coverage(conn)[0]
+    conn.rollback()
+    return row.status, row.error
+
+
+def test_every_record_is_stored_on_its_own_day_and_the_window_is_covered(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    with serve(PlainApi(250)) as server:
+        result = read(source, PlainApis(database, server.url))
+    assert (result.status, result.records, result.stored) == ("completed", 250, 250)
+    days = conn.execute(
+        "SELECT min(partition_date), max(partition_date), count(*) FROM lightfast.raw_payloads"
+    ).fetchone()
+    assert days == (FIRST.date(), (FIRST + timedelta(hours=249)).date(), 250)
+    covered = list_coverage(conn)[0]
+    assert [(c.since, c.until) for c in covered.covered] == [(FIRST, UNTIL)]
+    assert (covered.status, covered.expected, covered.stored) == ("completed", 250, 250)
+
+
+def test_a_second_time_asks_nothing(database: Database, source: Source, read: Read) -> None:
+    with serve(PlainApi(250)) as server:
+        apis = PlainApis(database, server.url)
+        read(source, apis)
+        before = len(server.asked)
+        again = read(source, apis)
+        assert len(server.asked) == before
+    assert (again.status, again.requests, again.records) == ("completed", 0, 0)
+
+
+def test_a_newest_page_that_did_not_change_costs_nothing_and_one_that_did_is_read(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    api = PlainApi(250)
+    with serve(api) as server:
+        apis = PlainApis(database, server.url)
+        first, later = FIRST + timedelta(days=30), FIRST + timedelta(days=30, hours=5)
+        read(source, apis, until=first)
+        used = api.used
+        unchanged = read(source, apis, until=later)
+        assert (api.used, server.asked[-1].status, unchanged.requests) == (used, 304, 1)
+        api.count = 252  # FIRST and 250 hours: before `later`, and told late
+        again = later + timedelta(hours=5)
+        conn.execute("UPDATE lightfast.backfill_coverage SET covered = '{}', etag = 'old'")
+        conn.commit()
+        read(source, apis, until=again)
+    assert len(stored(conn)) == 252
+    assert [(c.since, c.until) for c in list_coverage(conn)[0].covered] == [(FIRST, again)]
+
+
+def test_a_page_with_what_lies_behind_the_window_is_read_again_by_the_next_one(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    """Its ETag is the same: what the first window left out must not be taken for read."""
+    with serve(PlainApi(250)) as server:
+        apis = PlainApis(database, server.url)
+        read(source, apis, until=FIRST + timedelta(hours=200))
+        read(source, apis, until=FIRST + timedelta(hours=204))
+        read(source, apis, until=FIRST + timedelta(hours=260))
+    assert len(stored(conn)) == 250
+
+
+def test_only_the_complement_of_what_is_covered_is_fetched(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    middle, late = FIRST + timedelta(hours=100), FIRST + timedelta(hours=150)
+    with serve(PlainApi(250)) as server:
+        apis = PlainApis(database, server.url)
+        read(source, apis, since=middle, until=late)
+        assert len(stored(conn)) == 50
+        read(source, apis)
+    assert len(stored(conn)) == 250
+    assert len(list_coverage(conn)[0].covered) == 1
+
+
+@examples(5, suppress=[HealthCheck.function_scoped_fixture])
+@given(deaths=st.lists(st.integers(1, 6), min_size=1, max_size=6))
+def test_a_walk_that_dies_at_any_page_goes_on_there_and_loses_nothing(
+    database: Database, conn: Connection, source: Source, read: Read, deaths: list[int]
+) -> None:
+    for table in ("raw_queue", "backfill_coverage"):
+        conn.execute(f"DELETE FROM lightfast.{table}")
+    conn.commit()
+    asked: list[str] = []
+    with serve(PlainApi(570)) as server:
+        apis = PlainApis(database, server.url)
+        for pages in deaths:
+            died = _dies_after(pages)
+            with contextlib.suppress(_DiedError):
+                read(source, apis, hearing=Hearing(on_progress=died))
+        final = read(source, apis)
+        asked = [one.query for one in server.asked if "size=100" in one.query]
+    assert final.status == "completed"
+    assert len(stored(conn)) == 570
+    # A page is asked for again only where its walk died before it was stored.
+    assert len(asked) <= 6 + len(deaths)
+
+
+class _DiedError(Exception):
+    """What ends a run in the middle."""
+
+
+def _dies_after(pages: int) -> Callable[[Progress], None]:
+    def on_progress(progress: Progress) -> None:
+        if progress.pages >= pages:
+            raise _DiedError
+
+    return on_progress
+
+
+def test_a_page_that_is_too_heavy_is_asked_for_in_halves(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    with serve(PlainApi(250, heaviest=30)) as server:
+        result = read(source, PlainApis(database, server.url))
+        sizes = [one.query.rpartition("size=")[2] for one in server.asked if one.status == 200]
+    assert (result.status, len(stored(conn))) == ("completed", 250)
+    assert sizes == ["1", *["25"] * 10]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (Fault("size=100", 9, 403, body={"message": "no scope"}), "not allowed: no scope"),
+        (Fault("size=100", 9, 404, body={"message": "Not Found"}), "not there: Not Found"),
+        (Fault("size=100", 9, 422, body={"message": "page too deep"}), "refused: page too deep"),
+        (Fault("size=100", 9, 451), "answered 451 (asked 5 times)"),
+        (Fault("size=100", 9, 500), "answered 500 (asked 5 times)"),
+        (
+            Fault("size=100", 9, 200, truncated=True),
+            "bytes that are not JSON (application/json) (asked 5 times)",
+        ),
+        (
+            Fault("size=100", 9, 200, body={"message": "another shape"}),
+            "github item: the answer is not of a known shape (KeyError: 'items'); the walk stopped at "
+            "this page and counts as not fetched",
+        ),
+    ],
+)
+def test_a_fault_of_the_provider_ends_the_unit_with_its_words_and_covers_nothing(
+    database: Database,
+    conn: Connection,
+    source: Source,
+    read: Read,
+    fault: Fault,
+    message: str,
+) -> None:
+    with serve(PlainApi(250)) as server:
+        server.faults.append(fault)
+        result = read(source, PlainApis(database, server.url))
+    assert result.status == "failed"
+    assert message in (result.units[0].error or "")
+    assert message in (status_of(conn)[1] or "")
+    assert list_coverage(conn)[0].covered == []
+    told = conn.execute("SELECT sync_status, sync_error FROM lightfast.integrations").fetchone()
+    assert told is not None
+    assert told[0] == "failed"
+    assert message in told[1]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("size=100", 3, 500),
+        Fault("size=100", 3, 200, truncated=True),
+        Fault("size=100", 2, 429, {"retry-after": "0.1"}, {"message": "secondary rate limit"}),
+    ],
+)
+def test_what_passes_is_asked_again_and_the_walk_is_whole(
+    database: Database, conn: Connection, source: Source, read: Read, fault: Fault
+) -> None:
+    with serve(PlainApi(250)) as server:
+        server.faults.append(fault)
+        result = read(source, PlainApis(database, server.url))
+    assert (result.status, len(stored(conn))) == ("completed", 250)
+
+
+def test_a_time_out_is_told_as_one(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    with serve(PlainApi(250)) as server:
+        server.faults.append(Fault("size=100", 9, hangs=True))
+        result = read(source, PlainApis(database, server.url, timeout=0.2))
+    assert "/items did not answer in time (asked 5 times)" in (result.units[0].error or "")
+
+
+def test_a_refused_credential_is_final_and_told(
+    database: Database, source: Source, read: Read
+) -> None:
+    with serve(PlainApi(250)) as server:
+        apis = PlainApis(database, server.url, token="another")
+        result = read(source, apis)
+        assert len(server.asked) == 1
+    assert result.status == "failed"
+    assert apis.credentials.refusals == ["the credential is refused: Bad credentials"]
+
+
+def test_a_moved_resource_is_followed_at_the_same_host_alone(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    with serve(PlainApi(250)) as server:
+        server.faults.append(
+            Fault("GET /items", 1, 301, {"location": f"{server.url}/repositories/1/items"})
+        )
+        result = read(source, PlainApis(database, server.url))
+        assert (result.status, len(stored(conn))) == ("completed", 250)
+        assert server.count("GET /items") == 1
+        elsewhere = {"location": "http://127.0.0.1:9/items"}
+        server.faults.append(Fault("items", 9, 301, elsewhere))
+        refused = read(source, PlainApis(database, server.url), since=FIRST - timedelta(days=9))
+    assert "moved to another host, 127.0.0.1:9: not followed" in refused.failures[0]
+
+
+def test_a_page_that_repeats_its_cursor_stops_the_walk_and_is_never_complete(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    with serve(PlainApi(250, turning=True)) as server:
+        result = read(source, PlainApis(database, server.url))
+        assert len(server.asked) == 2
+    assert "repeats its cursor after 1 pages; the walk stopped there" in (
+        result.units[0].error or ""
+    )
+    assert list_coverage(conn)[0].covered == []
+
+
+def test_an_item_that_nobody_understands_is_told_and_the_page_goes_on(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    with serve(PlainApi(120)) as server:
+        history = PlainHistory([PlainItems(broken=[7, 80])])
+        result = read(source, PlainApis(database, server.url, history))
+    assert (result.status, len(stored(conn))) == ("completed", 118)
+    assert sorted(one.item for one in result.units[0].troubles) == ["7", "80"]
+
+
+def test_our_clock_may_be_ahead_and_the_future_is_still_not_covered(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    now = datetime.now(UTC)
+    with serve(PlainApi(250)) as server:
+        read(source, PlainApis(database, server.url), until=now + timedelta(days=30))
+    until = list_coverage(conn)[0].covered[-1].until
+    assert now - timedelta(minutes=3) < until <= datetime.now(UTC)
+
+
+def test_cancelling_stops_within_a_page_and_keeps_what_is_read(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    def cancel(progress: Progress) -> None:
+        with database.connect() as other:
+            backfills.ask_to_cancel(
+                other, backfills.list_backfills(other)[0].id, "operator:another"
+            )
+            other.commit()
+
+    with serve(PlainApi(60_000)) as server:
+        apis = PlainApis(database, server.url)
+        result = read(
+            source,
+            apis,
+            until=datetime(2036, 1, 1, tzinfo=UTC),
+            hearing=Hearing(on_progress=cancel),
+        )
+    assert result.status == "cancelled"
+    assert 0 < len(stored(conn)) < 60_000
+    run = backfills.list_backfills(conn)[0]
+    assert (run.status, run.cancelled_by) == ("cancelled", "operator:another")
+    assert status_of(conn)[0] == "cancelled"
+
+
+def test_a_run_whose_process_died_is_told_as_failed_and_one_at_work_is_not(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    dead = backfills.start_backfill(
+        conn,
+        [source],
+        provider=None,
+        entity_types=[],
+        since=FIRST,
+        until=UNTIL,
+        requested_by="operator:test",
+        dagster_run_id=None,
+    )
+    coverage.begin(conn, source.integration_id, "item", Interval(FIRST, UNTIL), {"offset": 0}, None)
+    conn.commit()
+    seen: list[list[int]] = []
+
+    def look(progress: Progress) -> None:
+        with database.connect() as other:
+            seen.append(backfills.end_dead(other, datetime.now(UTC)))
+
+    with serve(PlainApi(250)) as server:
+        result = read(source, PlainApis(database, server.url), hearing=Hearing(on_progress=look))
+    # The next one ended it before it began, and was not taken for dead itself.
+    assert (result.status, [one for found in seen for one in found]) == ("completed", [])
+    first = backfills.list_backfills(conn, ids=[dead])[0]
+    assert first.status == "failed"
+    assert "its process ended without a word" in (first.error or "")
+    assert status_of(conn)[0] == "completed"
+
+
+def test_a_page_and_its_cursor_are_one_transaction(
+    database: Database, conn: Connection, source: Source, read: Read
+) -> None:
+    """The rows of the inbox are never ahead of the cursor, nor behind it."""
+    seen: list[tuple[int, int]] = []
+
+    def look(progress: Progress) -> None:
+        with database.connect() as other:
+            row = other.execute(
+                "SELECT (SELECT count(*) FROM lightfast.raw_payloads), "
+                "(SELECT sum(records) FROM lightfast.backfill_coverage)"
+            ).fetchone()
+            assert row is not None
+            seen.append((row[0], int(row[1])))
+
+    with serve(PlainApi(570)) as server:
+        read(source, PlainApis(database, server.url), hearing=Hearing(on_progress=look))
+    assert seen
+    assert all(rows == told for rows, told in seen)

@@ -1,0 +1,432 @@
+"""Child processes are started so that they can be ended, and ended with all that they started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lightfast_pipelines.cli.root import Failure
+from lightfast_pipelines.cli.stack import warden
+from lightfast_pipelines.cli.stack.children import Children, Stop, stop_on_signals
+from lightfast_pipelines.cli.stack.processes import free_port
+from tests.programs import Programs, programs_of_a_test
+
+NOW = datetime(2026, 5, 1, 10, 0, tzinfo=UTC)
+SLEEP = "import time; time.sleep(300)"
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+@pytest.fixture
+def children(tmp_path: Path) -> Iterator[Children]:
+    """Ended with all that they started, also where a test fails."""
+    made = Children(tmp_path / "logs", lambda: NOW)
+    yield made
+    made.end()
+
+
+def start(children: Children, name: str, code: str, folder: Path) -> int:
+    child = children.start(name, python(code), environment=dict(os.environ), folder=folder)
+    return child.process.pid
+
+
+def wait_for(path: Path) -> str:
+    """The file's text, once it is there and whole (it ends with a newline)."""
+    children = Children(path.parent)
+    children.wait_until(
+        str(path),
+        lambda: path.exists() and path.read_text().endswith("\n"),
+        stop=Stop(),
+        timeout=20,
+    )
+    return path.read_text()
+
+
+def test_grandchildren_are_ended_too_even_in_a_session_of_their_own(
+    children: Children, tmp_path: Path
+) -> None:
+    note = tmp_path / "pid"
+    start(
+        children,
+        "parent",
+        "import pathlib, subprocess, sys, time\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {SLEEP!r}], start_new_session=True)\n"
+        f"pathlib.Path({str(note)!r}).write_text(f'{{child.pid}}\\n')\n"
+        "time.sleep(300)",
+        tmp_path,
+    )
+    grandchild = int(wait_for(note))
+    children.end()
+    assert (
+        not psutil.pid_exists(grandchild)
+        or psutil.Process(grandchild).status() == psutil.STATUS_ZOMBIE
+    )
+
+
+def test_a_child_that_ignores_sigterm_is_killed(
+    children: Children, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightfast_pipelines.cli.stack.children.GRACE_SECONDS", 0.5)
+    note = tmp_path / "ready"
+    code = (
+        "import pathlib, signal; signal.signal(15, signal.SIG_IGN)\n"
+        f"pathlib.Path({str(note)!r}).write_text('ready\\n')\n{SLEEP}"
+    )
+    pid = start(children, "deaf", code, tmp_path)
+    wait_for(note)
+    children.end()
+    assert not psutil.pid_exists(pid)
+
+
+def test_a_child_that_dies_is_reported_with_its_last_words(
+    children: Children, tmp_path: Path
+) -> None:
+    start(children, "receiver", "import sys; sys.exit('no port for me')", tmp_path)
+    with pytest.raises(Failure, match=r"(?s)receiver ended with exit code 1.*no port for me"):
+        children.wait_until("it", lambda: False, stop=Stop(), timeout=20)
+
+
+def test_a_log_that_grows_too_large_is_moved_aside_and_its_writer_goes_on(
+    children: Children, tmp_path: Path
+) -> None:
+    code = (
+        "import pathlib, sys, time\n"
+        f"folder = pathlib.Path({str(tmp_path)!r})\n"
+        "for number in range(5):\n"
+        "    print(f'line {number} ' + 'x' * 100, flush=True)\n"
+        "    (folder / f'written-{number}').write_text('\\n')\n"
+        "    while not (folder / f'go-{number}').exists(): time.sleep(0.01)\n"
+    )
+    start(children, "daemon", code, tmp_path)
+    log = tmp_path / "logs" / "daemon.log"
+    for number in range(5):
+        wait_for(tmp_path / f"written-{number}")
+        assert log.read_bytes().startswith(f"line {number} ".encode())
+        children.rotate_logs(max_bytes=100)
+        assert log.stat().st_size == 0
+        children.rotate_logs(max_bytes=100)
+        (tmp_path / f"go-{number}").touch()
+    kept = {path.name: path.read_text()[:6] for path in log.parent.iterdir() if path != log}
+    assert kept == {"daemon.log.1": "line 4", "daemon.log.2": "line 3", "daemon.log.3": "line 2"}
+
+
+def test_what_never_gets_ready_is_named(children: Children) -> None:
+    with pytest.raises(Failure, match="the moon was not ready after 0 s"):
+        children.wait_until("the moon", lambda: False, stop=Stop(), timeout=0.1)
+
+
+def test_children_take_sigint_even_where_we_were_started_ignoring_it(
+    children: Children, tmp_path: Path
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        note = tmp_path / "disposition"
+        code = f"import pathlib, signal; pathlib.Path({str(note)!r}).write_text(f'{{signal.getsignal(2)}}\\n')"
+        with stop_on_signals():
+            start(children, "child", code, tmp_path)
+            assert "default_int_handler" in wait_for(note)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's parent-death signal")
+def test_children_end_when_we_are_killed_with_9(programs: Programs, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    code = (
+        "import os, pathlib, time\n"
+        "from lightfast_pipelines.cli.stack.children import Children\n"
+        f"folder = pathlib.Path({str(tmp_path)!r})\n"
+        f"child = Children(folder).start('c', {python(SLEEP)!r}, environment=dict(os.environ), folder=folder)\n"
+        f"pathlib.Path({str(note)!r}).write_text(f'{{child.process.pid}}\\n')\n"
+        "time.sleep(300)"
+    )
+    parent = programs.start(python(code))
+    child = psutil.Process(int(wait_for(note)))
+    parent.kill()
+    parent.wait()
+    gone, _ = psutil.wait_procs([child], timeout=20)
+    assert gone or child.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("killed", [signal.SIGKILL, signal.SIGQUIT, signal.SIGSEGV])
+def test_what_children_started_ends_too_when_we_are_killed(
+    programs: Programs, tmp_path: Path, killed: signal.Signals
+) -> None:
+    """The parent-death signal does not reach it: it has a session of its own, and ignores SIGTERM."""
+    note = tmp_path / "pids"
+    grandchild = (
+        "import os, pathlib, signal, time; signal.signal(15, signal.SIG_IGN)\n"
+        f"pathlib.Path({str(note)!r}).write_text(f'{{os.getppid()}} {{os.getpid()}}\\n')\n{SLEEP}"
+    )
+    child = f"import subprocess; subprocess.Popen({python(grandchild)!r}, start_new_session=True); {SLEEP}"
+    code = (
+        "import os, pathlib\n"
+        "from lightfast_pipelines.cli import children\n"
+        f"folder = pathlib.Path({str(tmp_path)!r})\n"
+        f"children.Children(folder).start('c', {python(child)!r}, environment=dict(os.environ), folder=folder)\n"
+        f"{SLEEP}"
+    )
+    parent = programs.start(python(code))
+    family = [psutil.Process(int(pid)) for pid in wait_for(note).split()]
+    parent.send_signal(killed)
+    parent.wait()
+    _, alive = psutil.wait_procs(family, timeout=60)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_an_orphan_whose_parent_died_first_is_ended_with_the_rest(
+    children: Children, tmp_path: Path
+) -> None:
+    note = tmp_path / "pid"
+    start(
+        children,
+        "parent",
+        "import pathlib, subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {SLEEP!r}], start_new_session=True)\n"
+        f"pathlib.Path({str(note)!r}).write_text(f'{{child.pid}}\\n')",
+        tmp_path,
+    )
+    orphan = psutil.Process(int(wait_for(note)))
+    children.join("parent")
+    children.end()
+    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_child_that_is_killed_is_started_again_and_its_orphans_end(
+    children: Children, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = start(children, "receiver", SLEEP, tmp_path)
+    note = tmp_path / "pid"
+    pid = start(
+        children,
+        "daemon",
+        "import pathlib, subprocess, sys, time\n"
+        "print('last words', flush=True)\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {SLEEP!r}], start_new_session=True)\n"
+        f"pathlib.Path({str(note)!r}).write_text(f'{{child.pid}}\\n')\n{SLEEP}",
+        tmp_path,
+    )
+    orphan = psutil.Process(int(wait_for(note)))
+    os.kill(pid, signal.SIGKILL)
+    children.wait_until(
+        "a new one",
+        lambda: children.pid_of("daemon") != pid and children.states()["daemon"] == "running",
+        stop=Stop(),
+        timeout=20,
+        mending=True,
+    )
+    assert children.pid_of("receiver") == other
+    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    said = capsys.readouterr().err
+    assert "daemon was killed by signal 9" in said
+    assert "last words" in said
+
+
+def test_one_that_dies_again_and_again_is_given_up_and_the_others_go_on(
+    children: Children, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = start(children, "receiver", SLEEP, tmp_path)
+    start(children, "daemon", "import sys; sys.exit('no table for me')", tmp_path)
+    now = 0.0
+
+    def given_up() -> bool:
+        nonlocal now
+        now += 5
+        children.mend(now)
+        return children.states()["daemon"] == "given up"
+
+    while not given_up():
+        children.join("daemon")
+    assert children.pid_of("receiver") == other
+    said = capsys.readouterr().err
+    assert "no table for me" in said
+    assert "ended 5 times" in said
+    assert "lightfast process" in said
+
+
+def test_the_receiver_is_never_given_up(children: Children, tmp_path: Path) -> None:
+    children.start(
+        "receiver",
+        python("import sys; sys.exit(1)"),
+        environment=dict(os.environ),
+        folder=tmp_path,
+        is_vital=True,
+    )
+    started = set()
+    for turn in range(12):
+        started.add(children.pid_of("receiver"))
+        children.join("receiver")
+        children.mend(turn * 40.0)
+        children.mend(turn * 40.0 + 39)
+    assert len(started) == 12
+
+
+def test_one_that_dies_slowly_waits_longer_each_time_and_is_told_of(
+    children: Children, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(children, "daemon", "import sys; sys.exit('no table for me')", tmp_path)
+    now, pauses = 0.0, []
+    for _ in range(12):
+        children.mend(now)
+        children.join("daemon")
+        # It ran for longer than a minute, and never for ten.
+        now += 90
+        children.mend(now)
+        asked = now
+        while children.states()["daemon"] == "restarting":
+            now += 1
+            children.mend(now)
+        pauses.append(now - asked)
+    assert pauses == [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    said = capsys.readouterr().err
+    assert "daemon ended 12 times in a row" in said
+    assert "it is started again in 300 s" in said
+    assert children.deaths()["daemon"].startswith(
+        "12, 12 of them in a row; last at 2026-05-01 10:00:00 UTC, started again after 300 s"
+    )
+    # Ten minutes without a death: the next one is the first.
+    children.join("daemon")
+    now += 600
+    children.mend(now)
+    assert children.states()["daemon"] == "running"
+    assert children.deaths()["daemon"].startswith("13; last at")
+
+
+def test_a_receiver_that_dies_slowly_is_away_for_half_a_minute_at_most(
+    children: Children, tmp_path: Path
+) -> None:
+    children.start(
+        "receiver",
+        python("import sys; sys.exit(1)"),
+        environment=dict(os.environ),
+        folder=tmp_path,
+        is_vital=True,
+    )
+    for turn in range(12):
+        children.join("receiver")
+        children.mend(turn * 200.0)
+        children.mend(turn * 200.0 + 30)
+        assert children.deaths()["receiver"].startswith(f"{turn + 1}")
+    assert "started again after 30 s" in children.deaths()["receiver"]
+
+
+def test_one_that_dies_now_and_then_is_not_given_up(children: Children, tmp_path: Path) -> None:
+    start(children, "daemon", "", tmp_path)
+    for day in range(20):
+        children.join("daemon")
+        children.mend(day * 86_400.0)
+        children.mend(day * 86_400.0 + 9)
+        assert children.states()["daemon"] != "given up"
+
+
+def test_a_child_without_its_heart_is_started_again(children: Children, tmp_path: Path) -> None:
+    beats = True
+    prepared: list[str] = []
+    child = children.start(
+        "code server",
+        python(SLEEP),
+        environment=dict(os.environ),
+        folder=tmp_path,
+        works=lambda _: beats,
+        before_restart=lambda: prepared.append("runs ended"),
+    )
+    first = child.process.pid
+    children.mend(0.0)
+    assert children.pid_of("code server") == first
+    beats = False
+    children.mend(1.0)
+    beats = True
+    assert children.pid_of("code server") != first
+    assert prepared == ["runs ended"]
+    assert not psutil.pid_exists(first)
+
+
+def test_a_warden_that_is_killed_is_replaced(children: Children, tmp_path: Path) -> None:
+    start(children, "c", SLEEP, tmp_path)
+    (warden_before,) = wardens()
+    warden_before.kill()
+    warden_before.wait()
+    children.mend()
+    assert len(wardens()) == 1
+    children.end()
+    assert wardens() == []
+
+
+def wardens() -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.Process().children()
+        if process.status() != psutil.STATUS_ZOMBIE and warden.__file__ in process.cmdline()
+    ]
+
+
+def test_what_an_earlier_start_left_is_ended_and_nothing_else(
+    programs: Programs, tmp_path: Path
+) -> None:
+    def started(**variables: str) -> subprocess.Popen[bytes]:
+        return programs.start(python(SLEEP), {**os.environ, **variables})
+
+    home = str(tmp_path / "home")
+    left = started(LIGHTFAST_HOME=home, LIGHTFAST_STACK="gone/dagster-code-server")
+    command = started(LIGHTFAST_HOME=home)
+    neighbour = started(LIGHTFAST_HOME=f"{home}2", LIGHTFAST_STACK="other/dagster-code-server")
+    assert warden.end(warden.of_home(home), grace=20) == 1
+    assert left.poll() is not None
+    assert command.poll() is None
+    assert neighbour.poll() is None
+
+
+def test_what_a_tests_programs_started_ends_with_the_test(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    grandchild = (
+        "import os, pathlib, signal; signal.signal(15, signal.SIG_IGN)\n"
+        f"pathlib.Path({str(note)!r}).write_text(f'{{os.getpid()}}\\n')\n{SLEEP}"
+    )
+    # Its own parent is gone before the test fails.
+    parent = f"import subprocess; subprocess.Popen({python(grandchild)!r}, start_new_session=True)"
+
+    def a_test_that_fails() -> None:
+        with programs_of_a_test() as programs:
+            programs.start(python(parent)).wait()
+            wait_for(note)
+            pytest.fail("as a test does")
+
+    with pytest.raises(pytest.fail.Exception):
+        a_test_that_fails()
+    orphan = int(wait_for(note))
+    assert not psutil.pid_exists(orphan) or psutil.Process(orphan).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_signal_asks_for_the_end_and_wakes_who_waits() -> None:
+    with stop_on_signals() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.wait(20)
+
+
+def test_a_taken_port_is_replaced_by_a_free_one_and_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        number = taken.getsockname()[1]
+        found = free_port("127.0.0.1", number, "receiver", "LIGHTFAST_RECEIVER_PORT")
+    assert found != number
+    assert f"port {number} is not free for the receiver" in capsys.readouterr().err
+
+
+def test_a_host_that_is_not_ours_is_a_clear_failure() -> None:
+    with pytest.raises(Failure, match=r"LIGHTFAST_HOST=192\.0\.2\.1"):
+        free_port("192.0.2.1", 0, "receiver", "LIGHTFAST_RECEIVER_PORT")

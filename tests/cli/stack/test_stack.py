@@ -1,0 +1,122 @@
+"""What `up` does for Dagster: one code server, and definitions loaded anew where partitions begin earlier."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from lightfast_pipelines.cli.root import Failure
+from lightfast_pipelines.cli.stack import code_server
+from lightfast_pipelines.cli.stack import processes as stack
+from lightfast_pipelines.cli.stack.children import Children, Stop
+from lightfast_pipelines.cli.stack.state import Noted, alone, note, noted
+from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.partition_start import move_start_back, read_start
+from tests.programs import Programs
+from tests.servers.serving import Receive, Scope, Send, serve
+
+
+async def answers_graphql(_scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    body = json.dumps({"data": {"reloadRepositoryLocation": {}}}).encode()
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def test_definitions_are_loaded_anew_once_when_older_data_arrived(
+    database: Database, conn: Connection, tmp_path: Path
+) -> None:
+    with serve(answers_graphql) as dagster:
+        running = stack.Stack(
+            database, Children(tmp_path), "", dagster.url, tmp_path, read_start(conn)
+        )
+        running.follow_partition_start()
+        assert dagster.asked == []
+        move_start_back(conn, date(2014, 5, 6))
+        conn.commit()
+        running.follow_partition_start()
+        running.follow_partition_start()
+        (asked,) = dagster.asked
+        assert b"reloadRepositoryLocation" in asked.body
+        assert running.loaded_start == date(2014, 1, 1)
+
+
+def test_a_webserver_that_is_away_is_asked_again_later(
+    database: Database, conn: Connection, tmp_path: Path
+) -> None:
+    with serve(answers_graphql) as dagster:
+        url = dagster.url
+    before = read_start(conn)
+    running = stack.Stack(database, Children(tmp_path), "", url, tmp_path, before)
+    move_start_back(conn, datetime(2014, 5, 6, tzinfo=UTC).date())
+    conn.commit()
+    running.follow_partition_start()
+    assert running.loaded_start == before
+
+
+def test_webserver_and_daemon_share_a_code_server_that_only_its_user_reaches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stack._dagster_home(tmp_path)
+    socket = code_server.socket_in(folder)
+    workspace = json.loads(code_server.workspace_file(folder, socket).read_text())
+    (location,) = workspace["load_from"]
+    assert location["grpc_server"]["socket"] == str(socket)
+    assert folder.stat().st_mode & 0o077 == 0
+    # A home whose path is too long for a socket.
+    monkeypatch.setattr(code_server, "_LONGEST_SOCKET_PATH", 30)
+    elsewhere = code_server.socket_in(folder)
+    assert elsewhere.parent.stat().st_mode & 0o077 == 0
+    elsewhere.parent.rmdir()
+
+
+def test_what_the_parts_of_a_stack_do_is_known_only_while_it_runs(tmp_path: Path) -> None:
+    states = {"receiver": "running", "dagster-daemon": "given up"}
+    deaths = {"dagster-daemon": "5, 5 of them in a row"}
+    assert noted(tmp_path) == Noted()
+    with alone(tmp_path):
+        assert noted(tmp_path) == Noted()
+        note(tmp_path, states, deaths)
+        assert noted(tmp_path) == Noted(states, deaths)
+        with pytest.raises(Failure, match="runs already"), alone(tmp_path):
+            pass
+    assert noted(tmp_path) == Noted()
+    # One that was killed leaves the note, and no lock.
+    note(tmp_path, states, deaths)
+    assert noted(tmp_path) == Noted()
+
+
+def test_a_code_server_whose_own_process_died_is_not_alive(
+    programs: Programs, tmp_path: Path
+) -> None:
+    note_of_pids = tmp_path / "pids"
+    holder = (
+        "import pathlib, os, time\n"
+        f"pathlib.Path({str(note_of_pids)!r}).write_text(f'{{os.getpid()}}\\n')\n"
+        "time.sleep(300)"
+    )
+    # As Dagster's code server does: the first process stays when the second ends.
+    server = (
+        "import subprocess, sys, time\n"
+        f"subprocess.Popen([sys.executable, '-c', {holder!r}, 'grpc']).wait()\n"
+        "time.sleep(300)"
+    )
+    process = programs.start([sys.executable, "-c", server])
+    has_code = code_server.HasCode()
+    children = Children(tmp_path / "logs")
+
+    def written() -> bool:
+        return note_of_pids.exists() and note_of_pids.read_text().endswith("\n")
+
+    children.wait_until("it", written, stop=Stop(), timeout=20)
+    assert has_code(process)
+    os.kill(int(note_of_pids.read_text()), signal.SIGKILL)
+    children.wait_until("its end", lambda: not has_code(process), stop=Stop(), timeout=20)
+    assert process.poll() is None

@@ -1,0 +1,31 @@
+"""The local embedder: odd texts, and vectors that depend on their text alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+
+
+def test_texts_of_one_meaning_lie_closer_than_texts_of_two() -> None:
+    a, b, c = WordLlamaEmbedder().embed(
+        ["Fix the login timeout", "Sign-in timed out: repair it", "Add a chart of monthly sales"]
+    )
+    assert a @ b > a @ c
+
+
+def test_a_vector_does_not_depend_on_what_is_embedded_beside_it() -> None:
+    embedder = WordLlamaEmbedder()
+    texts = ["Fix parser", "word " * 9_000, "", "Release 2.1"] * 300
+    together = embedder.embed(texts)
+    alone = np.concatenate([embedder.embed([text]) for text in texts[:4]])
+    assert np.array_equal(together[:4], alone)
+    assert np.array_equal(together[-4:], alone)
+
+
+def test_texts_without_words_become_zeros_and_odd_characters_are_survived() -> None:
+    vectors = WordLlamaEmbedder().embed(["", "a\0b", "\ud800", "🦉" * 50])
+    lengths = np.linalg.norm(vectors, axis=1)
+    assert np.allclose(lengths, [0, 1, 1, 1])
+    assert vectors.dtype == np.float32
+    assert WordLlamaEmbedder().embed([]).shape == (0, 256)

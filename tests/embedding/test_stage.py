@@ -1,0 +1,109 @@
+"""The embedding stage against a real Postgres: what is pending, what is not, and where it stops."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from lightfast_pipelines.embedding import stage as embedding
+from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.embedding.stage import EmbeddingReport, embed_pending, view_texts
+from lightfast_pipelines.store.database import Connection
+from tests.capture.rows import START, Memory
+
+
+def _embed(
+    conn: Connection, *, days: list[date] | None = None, most: int = 1000
+) -> EmbeddingReport:
+    return embed_pending(conn, WordLlamaEmbedder(), PgVectorIndex(conn), days=days, max_rows=most)
+
+
+def test_every_observation_gets_three_named_views_once(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "BATCH_OBSERVATIONS", 2)
+    memory = Memory(conn)
+    for number in range(5):
+        memory.observation(
+            f"github:commit:{number:040}", f"Change {number}", content="Why" * number
+        )
+    batches: list[int] = []
+    report = embed_pending(
+        conn,
+        WordLlamaEmbedder(),
+        PgVectorIndex(conn),
+        max_rows=100,
+        progress=batches.append,
+    )
+    assert (report.observations, report.vectors, batches) == (5, 15, [2, 2, 1])
+    assert report.days == {START.date(): 5}
+    assert _embed(conn).observations == 0
+    row = conn.execute(
+        """
+        SELECT bool_and(embedding_title_id = external_id || ':title'
+                    AND embedding_content_id = external_id || ':content'
+                    AND embedding_summary_id = external_id || ':summary') FROM lightfast.observations
+        """
+    ).fetchone()
+    assert row == (True,)
+
+
+def test_only_the_asked_days_are_taken_and_an_observation_belongs_to_its_earliest(
+    conn: Connection,
+) -> None:
+    memory = Memory(conn)
+    first, second = date(2024, 5, 1), date(2024, 5, 2)
+    early = memory.observation("github:commit:" + "1" * 40, "One", day=first)
+    memory.observation("github:commit:" + "2" * 40, "Two", day=second)
+    # The first is stated again a day later: it still belongs to the day before.
+    conn.execute(
+        """
+        INSERT INTO lightfast.observation_sources
+        SELECT %s, max(raw_payload_id) FROM lightfast.observation_sources
+        """,
+        (early,),
+    )
+    assert _embed(conn, days=[second]).days == {second: 1}
+    assert _embed(conn, days=[second]).days == {}
+    assert _embed(conn, days=[first]).days == {first: 1}
+
+
+def test_a_bounded_run_leaves_the_rest_and_another_model_makes_all_pending(
+    conn: Connection,
+) -> None:
+    memory = Memory(conn)
+    for number in range(3):
+        memory.observation(f"github:commit:{number:040}", f"Change {number}")
+    assert _embed(conn, most=2).observations == 2
+    assert _embed(conn, most=2).observations == 1
+
+    class Another(WordLlamaEmbedder):
+        name = "another"
+
+    report = embed_pending(conn, Another(), PgVectorIndex(conn), max_rows=10)
+    assert report.observations == 3
+
+
+def test_an_observation_that_another_transaction_holds_stays_pending(
+    conn: Connection, database: object
+) -> None:
+    from lightfast_pipelines.store.database import Database
+
+    assert isinstance(database, Database)
+    memory = Memory(conn)
+    held = memory.observation("github:commit:" + "1" * 40, "Old title")
+    memory.observation("github:commit:" + "2" * 40, "Two")
+    conn.commit()
+    with database.connect() as capture:
+        capture.execute("UPDATE lightfast.observations SET title = 'New' WHERE id = %s", (held,))
+        # Fails at once instead of waiting for the other transaction, which waits for us.
+        conn.execute("SET lock_timeout = '2s'")
+        assert _embed(conn).observations == 1
+    assert _embed(conn).observations == 1
+
+
+def test_the_title_stands_in_for_content_that_says_nothing() -> None:
+    assert view_texts("T", " \n") == ("T", "T", "T")
+    assert view_texts("T", "c" * 2000) == ("T", "c" * 2000, "T\n\n" + "c" * 1000)

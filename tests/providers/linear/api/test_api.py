@@ -1,0 +1,211 @@
+"""What Linear's answers mean, how credentials are carried and renewed, what is left to ask."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    AppKeys,
+    Call,
+    Credential,
+    Outcome,
+    Place,
+    discover_history,
+)
+from lightfast_pipelines.providers.linear.api import HISTORY
+from tests.providers.agreement import api_of
+from tests.servers.linear import Linear, app
+from tests.servers.linear_world import World
+
+NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+ASKED = Call("graphql", "POST", json={"query": "{ organization { id } }"}, pool="complexity")
+RESET = (NOW + timedelta(minutes=20)).timestamp() * 1000
+KEYS = AppKeys("client", "client-secret")
+OAUTH = Credential("oauth", "old-access", "old-refresh")
+
+
+def failure(code: str, message: str = "It failed", shown: str | None = None) -> dict[str, Any]:
+    extensions = {"code": code, "userPresentableMessage": shown}
+    return {"errors": [{"message": message, "extensions": extensions}], "data": None}
+
+
+def verdict(status: int, data: Any, **headers: str) -> Any:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HISTORY.verdict(ASKED, Answer(status, named, data), NOW)
+
+
+def test_it_is_found_by_its_provider() -> None:
+    assert discover_history()["linear"] is HISTORY
+    assert [each.entity_type for each in HISTORY.walkers] == [
+        "issue",
+        "comment",
+        "project",
+        "project_update",
+        "cycle",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "data", "outcome"),
+    [
+        (200, {"data": {"organization": {"id": "org-1"}}}, Outcome.OK),
+        (400, failure("RATELIMITED"), Outcome.LIMITED),
+        (200, failure("RATELIMITED"), Outcome.LIMITED),
+        (400, failure("AUTHENTICATION_ERROR"), Outcome.CREDENTIAL),
+        (401, failure("AUTHENTICATION_ERROR"), Outcome.CREDENTIAL),
+        (200, failure("FORBIDDEN"), Outcome.FORBIDDEN),
+        (400, failure("INPUT_ERROR", "Query too complex"), Outcome.HEAVY),
+        (400, failure("INPUT_ERROR", "no", "The query is too complex."), Outcome.HEAVY),
+        (200, failure("INPUT_ERROR", "Entity not found: Team"), Outcome.MISSING),
+        (200, failure("INPUT_ERROR", "no", "Could not find referenced Team."), Outcome.MISSING),
+        (400, failure("GRAPHQL_VALIDATION_FAILED", "Cannot query field"), Outcome.INVALID),
+        (200, failure("INTERNAL_SERVER_ERROR"), Outcome.UNAVAILABLE),
+        (502, failure("SOMETHING"), Outcome.UNAVAILABLE),
+        (503, None, Outcome.UNAVAILABLE),
+        (429, None, Outcome.LIMITED),
+        (401, None, Outcome.CREDENTIAL),
+        (403, None, Outcome.FORBIDDEN),
+        (404, None, Outcome.MISSING),
+        (308, None, Outcome.MOVED),
+        (400, None, Outcome.INVALID),
+        (200, None, Outcome.MALFORMED),
+        (200, "<html>", Outcome.MALFORMED),
+        (200, {"data": None}, Outcome.MALFORMED),
+        (200, {"data": {"issues": None}}, Outcome.MALFORMED),
+        (200, {"errors": "none of Linear's"}, Outcome.MALFORMED),
+    ],
+)
+def test_each_answer_has_one_meaning(status: int, data: Any, outcome: Outcome) -> None:
+    assert verdict(status, data).outcome is outcome
+
+
+def test_a_limit_is_waited_for_until_it_is_full_again() -> None:
+    headers = {
+        "x-ratelimit-requests-limit": "5000",
+        "x-ratelimit-requests-remaining": "0",
+        "x-ratelimit-requests-reset": f"{RESET:.0f}",
+        "x-ratelimit-complexity-limit": "3000000",
+        "x-ratelimit-complexity-remaining": "2000",
+        "x-ratelimit-complexity-reset": f"{RESET * 2:.0f}",
+    }
+    assert verdict(400, failure("RATELIMITED"), **headers).retry_after == 20 * 60
+    assert verdict(400, failure("RATELIMITED"), retry_after="7", **headers).retry_after == 7
+    assert verdict(400, failure("RATELIMITED")).retry_after is None
+
+
+def test_limits_are_told_of_requests_and_complexity_with_times_in_milliseconds() -> None:
+    headers = {
+        "x-ratelimit-requests-limit": "1500",
+        "x-ratelimit-requests-remaining": "1499",
+        "x-ratelimit-requests-reset": f"{RESET:.0f}",
+        "x-ratelimit-complexity-limit": "3000000",
+        "x-ratelimit-complexity-remaining": "2999940",
+        "x-ratelimit-complexity-reset": f"{RESET:.0f}",
+    }
+    found = HISTORY.limits(ASKED, Answer(200, headers, {}), NOW)
+    told = {each.pool: (each.limit, each.remaining, each.resets_at) for each in found}
+    at = NOW + timedelta(minutes=20)
+    assert told == {"requests": (1500, 1499, at), "complexity": (3_000_000, 2_999_940, at)}
+    other = HISTORY.limits(Call("graphql"), Answer(200, headers, {}), NOW)
+    assert {each.pool for each in other} == {"requests", "complexity", "core"}
+
+
+@pytest.mark.parametrize("value", ["", "soon", "nan", "inf", "-1"])
+def test_a_limit_that_is_no_number_is_none(value: str) -> None:
+    headers = {
+        "x-ratelimit-requests-limit": "1500",
+        "x-ratelimit-requests-remaining": value,
+        "x-ratelimit-requests-reset": f"{RESET:.0f}",
+    }
+    assert not HISTORY.limits(ASKED, Answer(200, headers, {}), NOW)
+
+
+def test_a_personal_key_is_no_bearer_and_a_token_is() -> None:
+    with TestClient(app(Linear(World(), tokens={"token"}))) as http:
+        for kind, token, status in (
+            ("api_key", "lin_api_test", 200),
+            ("oauth", "lin_api_test", 401),
+            ("oauth", "token", 200),
+            ("api_key", "token", 401),
+        ):
+            headers = dict(HISTORY.authorize(Credential(kind, token)))
+            answer = http.post("/graphql", json=ASKED.json, headers=headers)
+            assert answer.status_code == status
+    with pytest.raises(ValueError, match="set the credential"):
+        HISTORY.authorize(Credential("api_key", None))
+
+
+def test_a_token_is_renewed_once_by_each_refresh_token() -> None:
+    linear = Linear(World(), refresh_tokens={"old-refresh"})
+    call = HISTORY.refresh(OAUTH, KEYS, "org-1", NOW)
+    assert call is not None
+    with TestClient(app(linear)) as http:
+        response = http.post(f"/{call.path}", data=dict(call.form or {}))
+        answer = Answer(response.status_code, {}, response.json())
+        assert HISTORY.verdict(call, answer, NOW).outcome is Outcome.OK
+        renewed = HISTORY.refreshed(OAUTH, answer, NOW)
+        again = http.post(f"/{call.path}", data=dict(call.form or {}))
+    assert (renewed.access_token, renewed.refresh_token) == ("access-1", "refresh-1")
+    assert renewed.expires_at == NOW + timedelta(seconds=86_399)
+    told = HISTORY.verdict(call, Answer(again.status_code, {}, again.json()), NOW)
+    assert told.outcome is Outcome.CREDENTIAL
+    assert "invalid_grant" in told.message
+    assert "old-refresh" not in told.message
+    assert linear.renewals == 2
+
+
+def test_a_renewal_while_linear_is_away_is_not_final() -> None:
+    call = HISTORY.refresh(OAUTH, KEYS, "org-1", NOW)
+    assert call is not None
+    assert HISTORY.verdict(call, Answer(503, {}, None), NOW).outcome is Outcome.UNAVAILABLE
+    assert HISTORY.verdict(call, Answer(200, {}, {}), NOW).outcome is Outcome.MALFORMED
+    with pytest.raises(ValueError, match="access_token"):
+        HISTORY.refreshed(OAUTH, Answer(200, {}, {"error": "none"}), NOW)
+
+
+def test_what_cannot_be_renewed_is_not_and_what_is_not_set_is_named() -> None:
+    assert HISTORY.refresh(Credential("api_key", "key"), KEYS, "org-1", NOW) is None
+    assert HISTORY.refresh(Credential("oauth", "token"), KEYS, "org-1", NOW) is None
+    with pytest.raises(ValueError, match="LINEAR_CLIENT_ID and LINEAR_CLIENT_SECRET"):
+        HISTORY.refresh(OAUTH, AppKeys(), "org-1", NOW)
+    with pytest.raises(ValueError, match="set LINEAR_CLIENT_SECRET") as error:
+        HISTORY.refresh(OAUTH, AppKeys("client"), "org-1", NOW)
+    assert "old-" not in str(error.value)
+
+
+def test_the_address_is_linears_own_unless_set() -> None:
+    assert HISTORY.base_url({}) == "https://api.linear.app"
+    assert HISTORY.base_url({"LINEAR_API_URL": "http://localhost:1/"}) == "http://localhost:1"
+
+
+def test_a_used_up_limit_is_told_by_the_server_as_linear_does() -> None:
+    linear = Linear(World(), limits={"requests": 1.0, "complexity": 1_000.0})
+    with api_of(HISTORY, app(linear), Credential("api_key", "lin_api_test")) as client:
+        assert client.ask(ASKED)[1].outcome is Outcome.OK
+        answer, told = client.ask(ASKED)
+    assert (answer.status, told.outcome) == (400, Outcome.LIMITED)
+    assert told.retry_after is not None
+    assert 3_500 < told.retry_after <= 3_600
+
+
+@pytest.mark.parametrize(
+    ("resource", "name", "meta"),
+    [
+        ("team-2", "Operations", {"team_key": "OPS"}),
+        ("project-1", "Project 1", {}),
+        ("org-1", "Acme", {}),
+    ],
+)
+def test_a_resource_says_what_it_is_called_today(
+    resource: str, name: str, meta: dict[str, str]
+) -> None:
+    world = World()
+    world.project(world.people[0])
+    with api_of(HISTORY, app(Linear(world)), Credential("api_key", "lin_api_test")) as client:
+        found = HISTORY.identified(client.good(HISTORY.identify(Place("linear", resource, None))))
+    assert (found.name, dict(found.meta)) == (name, meta)

@@ -1,0 +1,339 @@
+"""Vercel's deployments, walked: nothing lost, nothing twice, told as the webhooks told it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightfast_pipelines.domain.events import Statement
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Call,
+    Credential,
+    Place,
+    Trouble,
+    Window,
+)
+from lightfast_pipelines.providers.vercel import PROVIDER
+from lightfast_pipelines.providers.vercel.api import HISTORY
+from lightfast_pipelines.providers.vercel.api.shared_facts import ONLY_BY_WEBHOOK, SHARED
+from tests.depth import examples
+from tests.providers.agreement import api_of, paths, statements, untold
+from tests.providers.vercel.payloads import AT, MINUTE, meta, sha
+from tests.servers.vercel import TOKEN, Deployment, World, application, webhooks
+from tests.servers.walking import Walk
+
+WALKER = HISTORY.walkers[0]
+PLACE = Place("vercel", "prj_1", "shop", meta={"team": {"id": "team_1"}})
+CREDENTIAL = Credential("token", TOKEN)
+SINCE = datetime.fromtimestamp(AT / 1000, UTC)
+WINDOW = Window(SINCE - timedelta(days=1), SINCE + timedelta(days=30))
+
+_ends = st.one_of(st.none(), st.integers(0, 90 * MINUTE))
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Some made in one millisecond, some dated, some still building."""
+    world = World()
+    for number in range(draw(st.integers(0, 12))):
+        created = AT + draw(st.integers(0, 5)) * draw(st.sampled_from([1, MINUTE]))
+        took = draw(_ends)
+        state = (
+            draw(st.sampled_from(["READY", "ERROR", "CANCELED"]))
+            if took is not None
+            else "BUILDING"
+        )
+        world.deployments.append(
+            Deployment(
+                f"dpl_{number}",
+                created,
+                state,
+                created + took if took is not None else None,
+                target=draw(st.sampled_from(["production", "staging", None])),
+                creator=draw(st.sampled_from(["usr_1", "usr_2"])),
+                meta=draw(st.sampled_from([{}, meta(sha(number)), meta(githubPrId="7")])),
+                dated=draw(st.booleans()),
+                custom_environment=draw(st.sampled_from([None, "env_1"])),
+                error=draw(st.sampled_from([None, "Command failed"])),
+            )
+        )
+    return world
+
+
+def _walked(world: World, place: Place = PLACE, **how: Any) -> Walk:
+    with api_of(HISTORY, application(world), CREDENTIAL) as api:
+        return api.walk(WALKER, place, WINDOW, **how)
+
+
+def _told(found: Statement) -> tuple[Any, ...]:
+    """What must agree. An actor of the API may be unknown; where it is known, it is the same."""
+    states = {(one.thing.key, one.state_type, one.value, one.at) for one in found.states}
+    author = (found.author.source, found.author.source_id) if found.author else None
+    return (
+        found.source_type,
+        found.occurred_at,
+        author,
+        frozenset(states),
+        found.content,
+        found.title,
+    )
+
+
+def _actor(found: Statement) -> str | None:
+    return found.actor.source_id if found.actor else None
+
+
+@examples(25)
+@given(worlds())
+def test_webhooks_and_the_walk_state_the_same(world: World) -> None:
+    by_webhook = {
+        one.source_id: one
+        for event, payload in webhooks(world)
+        for one in statements(PROVIDER, event, payload, {})
+    }
+    walked = _walked(world)
+    by_api = {
+        one.source_id: one
+        for record in walked.records
+        for one in statements(PROVIDER, record.event_type, record.payload, record.headers)
+    }
+    assert not walked.troubles
+    assert {key: _told(one) for key, one in by_api.items()} == {
+        key: _told(one) for key, one in by_webhook.items()
+    }
+    assert {one.source_type for one in by_api.values()} <= SHARED
+    for key, one in by_api.items():
+        known = _actor(one)
+        assert known == (None if "canceled" in one.source_type else _actor(by_webhook[key]))
+    for record in walked.records:
+        (found,) = statements(PROVIDER, record.event_type, record.payload, record.headers)
+        assert found.occurred_at == record.occurred_at
+
+
+@examples(15)
+@given(worlds(), st.integers(1, 5), st.integers(1, 4))
+def test_pages_of_any_length_and_a_walk_taken_up_anywhere_lose_nothing(
+    world: World, size: int, smaller: int
+) -> None:
+    with api_of(HISTORY, application(world), CREDENTIAL) as api:
+        whole = api.walk(WALKER, PLACE, WINDOW).rows
+        short = api.walk(WALKER, PLACE, WINDOW, sizes=lambda n: size if n < 2 else smaller)
+        assert short.rows == whole
+        for cursor, done in zip(short.cursors, short.had, strict=True):
+            rest = api.walk(WALKER, PLACE, WINDOW, start=cursor).rows
+            assert {one.delivery_id for one in short.records[:done]} | rest.keys() == whole.keys()
+
+
+def test_deployments_of_one_millisecond_at_the_border_of_pages_are_all_told() -> None:
+    world = World([Deployment(f"dpl_{n}", AT + n // 7) for n in range(30)])
+    assert len(_walked(world, sizes=lambda n: 3).rows) == 30
+
+
+def test_a_deployment_without_an_id_is_told_as_a_trouble_and_the_walk_goes_on() -> None:
+    page = {
+        "deployments": [{"created": AT}, {"uid": "dpl_1", "created": AT, "projectId": "prj_1"}, 7],
+        "pagination": {"count": 3, "next": AT, "prev": AT},
+    }
+    found = WALKER.read(PLACE, WINDOW, {"until": AT + 9}, Answer(200, {}, page))
+    assert [record.delivery_id for record in found.records] == ["backfill:deployment:dpl_1:created"]
+    assert [one.item for one in found.troubles] == ["item 0 of the page", "item 2 of the page"]
+    assert found.next == {"until": AT + 1}
+
+
+def test_what_ended_in_the_window_is_told_though_it_was_made_before() -> None:
+    began = int(WINDOW.since.timestamp() * 1000) - MINUTE
+    walked = _walked(World([Deployment("dpl_1", began, "READY", began + 2 * MINUTE)]))
+    assert [record.event_type for record in walked.records] == ["deployment.succeeded"]
+
+
+def test_a_team_is_named_so_that_its_deployments_are_seen() -> None:
+    world = World([Deployment("dpl_1", AT)])
+    ways = [
+        Place("vercel", "prj_1", None, meta={"teamId": "team_1"}),
+        Place("vercel", "prj_1", None, account={"raw": {"team_id": "team_1"}}),
+        Place("vercel", "prj_1", None, installation_id="team_1"),
+        Place("vercel", "team_1", None),
+    ]
+    for place in ways:
+        assert len(_walked(world, place).records) == 1
+    assert not _walked(world, Place("vercel", "prj_1", None)).records
+
+
+def test_a_deployment_that_is_gone_when_asked_for_is_told_as_a_trouble() -> None:
+    place, cursor = PLACE, {"until": None, "pending": ["dpl_1"]}
+    gone = Answer(404, {}, {"error": {"code": "not_found", "message": "gone"}})
+    call = WALKER.call(place, WINDOW, cursor, 100)
+    assert call.of_one
+    assert HISTORY.verdict(call, gone, SINCE).outcome == "missing"
+    page = WALKER.read(place, WINDOW, cursor, gone)
+    assert page.next is None
+    assert [one.item for one in page.troubles] == ["dpl_1"]
+
+
+def test_a_place_that_is_no_id_says_what_to_do() -> None:
+    with pytest.raises(ValueError, match="link the resource by its id"):
+        WALKER.call(Place("vercel", "acme/shop", "shop"), WINDOW, {"until": AT}, 100)
+
+
+@pytest.mark.parametrize(
+    ("count", "span"),
+    [
+        *((count, 20 * 24 * 60) for count in (0, 1, 99, 100, 101, 450, 3_000)),
+        # In an hour of a month: counted page by page.
+        *((count, 60) for count in (101, 450, 950)),
+    ],
+)
+def test_the_estimate_is_within_a_tenth_of_what_the_walk_asks(count: int, span: int) -> None:
+    span *= MINUTE
+    world = World(
+        [
+            Deployment(f"dpl_{n}", AT + n * span // max(count, 1), ended=AT + span)
+            for n in range(count)
+        ]
+    )
+    with api_of(HISTORY, application(world), CREDENTIAL) as api:
+        estimate, probes = api.estimate(WALKER, PLACE, WINDOW)
+        walked = api.walk(WALKER, PLACE, WINDOW)
+    assert probes <= 12
+    assert len(walked.rows) == 2 * count
+    assert abs(estimate.requests - walked.requests) <= max(1, walked.requests * 0.1)
+
+
+def test_recorded_answers_become_deliveries_or_troubles_with_a_reason(shared: Path) -> None:
+    told = 0
+    for path in sorted((shared / "payloads" / "vercel" / "api").glob("*/*.json")):
+        body = json.loads(path.read_text())
+        data = body.get("response", {}).get("body", body) if isinstance(body, dict) else {}
+        if not isinstance(data, dict) or not isinstance(data.get("deployments"), list):
+            continue
+        page = WALKER.read(PLACE, WINDOW, {"until": 2**52}, Answer(200, {}, data))
+        assert all(isinstance(one, Trouble) and one.reason for one in page.troubles)
+        for record in page.records:
+            assert statements(PROVIDER, record.event_type, record.payload, record.headers)
+            told += 1
+    assert told
+
+
+@pytest.mark.parametrize(
+    ("more", "basis"),
+    [
+        ({}, "listed"),
+        ({"readySubstate": "PROMOTED", "autoAssignCustomDomains": False}, "served"),
+        ({"readySubstate": "STAGED", "aliasAssigned": True}, "staged"),
+        ({"readySubstate": "ROLLING"}, "staged"),
+        ({"autoAssignCustomDomains": False}, "staged"),
+        ({"aliasAssigned": False}, "staged"),
+        ({"checksConclusion": "failed"}, "staged"),
+    ],
+)
+def test_a_listed_deployment_serves_production_only_where_the_api_does_not_deny_it(
+    more: dict[str, Any], basis: str
+) -> None:
+    for target in ("production", "staging", None):
+        world = World([Deployment("dpl_1", AT, "READY", AT + MINUTE, target=target, more=more)])
+        record = _walked(world).records[-1]
+        (found,) = statements(PROVIDER, record.event_type, record.payload, record.headers)
+        live = [one.metadata["basis"] for one in found.states if one.state_type != "status"]
+        expected = {"production": [basis], "staging": ["listed"], None: []}
+        assert live == expected[target]
+
+
+def test_what_is_blocked_or_skipped_and_who_deployed_is_told_by_the_api_as_well() -> None:
+    world = World(
+        [
+            Deployment("dpl_1", AT, "BLOCKED", more={"creator": {"uid": "u", "type": "bot"}}),
+            Deployment("dpl_2", AT + 1, "CANCELED", AT + MINUTE, more={"buildSkipped": True}),
+            Deployment("dpl_3", AT + 2, "ERROR", AT + MINUTE, dated=False),
+        ]
+    )
+    walked = _walked(world)
+    assert not walked.troubles
+    told = {
+        found.source_id: found
+        for record in walked.records
+        for found in statements(PROVIDER, record.event_type, record.payload, record.headers)
+    }
+    blocked = told["vercel:deployment:dpl_1|blocked"]
+    assert [one.value for one in blocked.states if one.state_type == "status"] == ["blocked"]
+    actor = told["vercel:deployment:dpl_1|created"].actor
+    assert actor is not None
+    assert actor.kind == "bot"
+    assert told["vercel:deployment:dpl_2|canceled"].title.startswith("[Deployment Skipped]")
+    assert "vercel:deployment:dpl_3|error" in told
+
+
+def test_every_event_is_either_shared_or_told_why_not() -> None:
+    delivered = {rule.event for rule in PROVIDER.events if rule.outcome == "delivered"}
+    assert delivered - set(ONLY_BY_WEBHOOK) - SHARED <= {"deployment.ready"}
+
+
+def test_what_the_api_does_not_tell_of_an_event_is_listed_and_nothing_else() -> None:
+    full = meta(branchAlias="shop-git-main", lambdaRuntimeStats="{}")
+    world = World()
+    for number, state in enumerate(("READY", "ERROR", "CANCELED")):
+        made = Deployment(
+            f"dpl_{number}", AT, state, AT + MINUTE, meta=full, error="Command failed"
+        )
+        world.deployments.append(made)
+    walked = {one.delivery_id: one for one in _walked(world).records}
+    listed: dict[str, set[str]] = {}
+    for event, payload in webhooks(world):
+        uid, transition = payload["payload"]["deployment"]["id"], event.removeprefix("deployment.")
+        record = walked[f"backfill:deployment:{uid}:{transition}"]
+        assert not untold(payload, record.payload, ONLY_BY_WEBHOOK[event])
+        told = {path for path in ONLY_BY_WEBHOOK[event] if path in paths(record.payload)}
+        listed.setdefault(event, set()).update(told)
+    assert not any(listed.values())
+
+
+def _call() -> Call:
+    return WALKER.call(PLACE, WINDOW, {"until": AT}, 100)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "outcome"),
+    [
+        (
+            403,
+            {"code": "forbidden", "message": "Not authorized", "invalidToken": True},
+            "credential",
+        ),
+        (403, {"code": "forbidden", "message": "Not authorized"}, "forbidden"),
+        (401, {"code": "unauthorized", "message": "no"}, "credential"),
+        (404, {"code": "not_found", "message": "Project not found"}, "missing"),
+        (
+            429,
+            {"code": "rate_limited", "message": "Too many", "limit": {"reset": 1714644030}},
+            "limited",
+        ),
+        (400, {"code": "bad_request", "message": "no"}, "invalid"),
+        (500, {"code": "internal_server_error", "message": "oh"}, "unavailable"),
+    ],
+)
+def test_errors_mean_what_vercel_says(status: int, error: dict[str, Any], outcome: str) -> None:
+    found = HISTORY.verdict(_call(), Answer(status, {}, {"error": error}), SINCE)
+    assert found.outcome == outcome
+    assert found.retry_after == (30.0 if outcome == "limited" else None)
+
+
+def test_limits_are_read_in_seconds() -> None:
+    reset = int(SINCE.timestamp()) + 60
+    headers = {
+        "x-ratelimit-limit": "100",
+        "x-ratelimit-remaining": "7",
+        "x-ratelimit-reset": str(reset),
+    }
+    (limit,) = HISTORY.limits(_call(), Answer(200, headers, {}), SINCE)
+    assert (limit.limit, limit.remaining, limit.resets_at) == (
+        100,
+        7,
+        SINCE + timedelta(seconds=60),
+    )
+    assert not HISTORY.limits(_call(), Answer(200, {"x-ratelimit-limit": "x"}, {}), SINCE)
