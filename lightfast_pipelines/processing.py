@@ -21,7 +21,7 @@ from lightfast_pipelines.clustering.summaries import summarize_clusters
 from lightfast_pipelines.embedding.embedder import Embedder, EmbeddingModel
 from lightfast_pipelines.embedding.index import VectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
-from lightfast_pipelines.inbox.pending import Waiting, waiting
+from lightfast_pipelines.inbox.pending import Backlog, waiting
 from lightfast_pipelines.inbox.requeue import requeue_outdated
 from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
 from lightfast_pipelines.people.profiles import update_profiles
@@ -32,7 +32,7 @@ from lightfast_pipelines.store.time_limit import TimeLimit
 from lightfast_pipelines.store.unreported import record_consolidation, record_days, record_whole
 
 
-class Progress(Protocol):
+class StageProgress(Protocol):
     def stage(self, title: str, total: int | None = None) -> None: ...
 
     def advance(self, count: int) -> None: ...
@@ -44,7 +44,7 @@ class Progress(Protocol):
 class ProcessReport:
     """Sums over all rounds, seconds by stage, and what still waits (nothing, when all is done)."""
 
-    waits: Waiting
+    waits: Backlog
     deliveries: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     written: Counter[str] = field(default_factory=Counter)
@@ -62,7 +62,7 @@ class ProcessReport:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
 
-def what_waits(conn: Connection, model: str) -> Waiting:
+def what_waits(conn: Connection, model: str) -> Backlog:
     """How much waits in each stage, by the rules and the model of this process."""
     found = waiting(conn, model=model, cluster_rule_version=CLUSTER_RULES)
     conn.rollback()
@@ -74,7 +74,7 @@ def process(
     settings: Settings,
     embedder: Embedder,
     index_on: Callable[[Connection], VectorIndex],
-    progress: Progress,
+    progress: StageProgress,
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ProcessReport:
@@ -103,7 +103,7 @@ def _capture(
     conn: Connection,
     settings: Settings,
     report: ProcessReport,
-    progress: Progress,
+    progress: StageProgress,
     clock: Callable[[], datetime],
 ) -> None:
     progress.stage("capture", report.waits.deliveries)
@@ -137,7 +137,7 @@ def _embed(
     conn: Connection,
     settings: Settings,
     report: ProcessReport,
-    progress: Progress,
+    progress: StageProgress,
     embedder: Embedder,
     index: VectorIndex,
 ) -> None:
@@ -167,7 +167,7 @@ def _cluster(
     conn: Connection,
     settings: Settings,
     report: ProcessReport,
-    progress: Progress,
+    progress: StageProgress,
     clock: Callable[[], datetime],
     model: EmbeddingModel,
 ) -> None:
@@ -199,7 +199,7 @@ def _cluster(
 
 
 def _describe(
-    conn: Connection, report: ProcessReport, progress: Progress, clock: Callable[[], datetime]
+    conn: Connection, report: ProcessReport, progress: StageProgress, clock: Callable[[], datetime]
 ) -> None:
     """Profiles and summaries, each only where what they are made of changed."""
     progress.stage("profiles")

@@ -6,10 +6,12 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
-from lightfast_pipelines.domain.states import Fact, Interval, history
+from lightfast_pipelines.domain.states import StateFact, StateInterval, history
 
 
-def fold_current(facts: Collection[Fact], *, as_known: datetime | None = None) -> list[Interval]:
+def fold_current(
+    facts: Collection[StateFact], *, as_known: datetime | None = None
+) -> list[StateInterval]:
     """The intervals believed now, or at the moment `as_known`, by their beginning."""
     known = facts
     if as_known is not None:

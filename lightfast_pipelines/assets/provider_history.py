@@ -22,7 +22,7 @@ from lightfast_pipelines.store.tables_of_history import backfill_coverage
 
 if TYPE_CHECKING:
     from lightfast_pipelines.backfill.estimate import Expected, UnitEstimate
-    from lightfast_pipelines.backfill.request import Progress, Request, Result
+    from lightfast_pipelines.backfill.request import BackfillProgress, BackfillRequest, Result
 
 ASSET = "provider_history"
 # Often enough to watch it, seldom enough that a year's run does not fill Dagster's storage.
@@ -117,12 +117,12 @@ def _sources(database: Database, config: HistoryConfig) -> list[Source]:
 
 def _request(
     context: dg.AssetExecutionContext, config: HistoryConfig, sources: Sequence[Source]
-) -> "Request":
-    from lightfast_pipelines.backfill.request import Request
+) -> "BackfillRequest":
+    from lightfast_pipelines.backfill.request import BackfillRequest
 
     days = [datetime.fromisoformat(key).date() for key in context.partition_keys]
     until = datetime.combine(max(days) + timedelta(days=1), time(), UTC)
-    return Request(
+    return BackfillRequest(
         sources=sources,
         since=datetime.combine(min(days), time(), UTC),
         until=min(until, datetime.now(UTC)),
@@ -157,7 +157,7 @@ class _Teller:
         self._context = context
         self._told = datetime.now(UTC)
 
-    def page(self, progress: "Progress") -> None:
+    def page(self, progress: "BackfillProgress") -> None:
         now = datetime.now(UTC)
         if now - self._told < _TELL_EVERY:
             return

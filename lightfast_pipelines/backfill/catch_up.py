@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from lightfast_pipelines.backfill.request import Hearing, Request, Result
+from lightfast_pipelines.backfill.request import BackfillRequest, Hearing, Result
 from lightfast_pipelines.backfill.run import run_backfill
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.store import coverage
@@ -64,7 +64,7 @@ def catch_up(
         windows = windows_to_catch_up(conn, now)
     done = []
     for window in windows:
-        request = Request(
+        request = BackfillRequest(
             [window.source],
             window.since,
             window.until,

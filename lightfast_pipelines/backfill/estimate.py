@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lightfast_pipelines.backfill.walk import Unit
+from lightfast_pipelines.backfill.walk import WalkUnit
 from lightfast_pipelines.provider_api.absence import ask_for_page
 from lightfast_pipelines.provider_api.client import Api, CallFailedError
-from lightfast_pipelines.providers.api_contract import Answer, Call, Estimate, Outcome, Window
+from lightfast_pipelines.providers.api_contract import Answer, AnswerOutcome, Call, Estimate, Window
 from lightfast_pipelines.store import coverage
-from lightfast_pipelines.store.coverage import Interval
+from lightfast_pipelines.store.coverage import TimeSpan
 from lightfast_pipelines.store.database import Connection
 
 _MOST_PROBES = 12
@@ -26,8 +26,8 @@ _SECONDS_A_REQUEST = 0.5
 class UnitEstimate:
     """One unit's; `error` where the provider would not say, and the unit will tell why itself."""
 
-    unit: Unit
-    intervals: Sequence[Interval]
+    unit: WalkUnit
+    intervals: Sequence[TimeSpan]
     requests: int
     items: int
     cost: float
@@ -63,7 +63,7 @@ class Expected:
 
 
 def estimate_unit(
-    conn: Connection, api: Api, unit: Unit, asked: Interval, check: Callable[[], None]
+    conn: Connection, api: Api, unit: WalkUnit, asked: TimeSpan, check: Callable[[], None]
 ) -> UnitEstimate:
     """Asks as little as possible; nothing at all where nothing is left to fetch.
 
@@ -87,7 +87,7 @@ def estimate_unit(
             why = f"the answer to the estimate is not of a known shape ({shape})"
             return UnitEstimate(unit, intervals, requests, items, cost, False, why)
         except (CallFailedError, ValueError) as error:
-            if isinstance(error, CallFailedError) and error.outcome is Outcome.CREDENTIAL:
+            if isinstance(error, CallFailedError) and error.outcome is AnswerOutcome.CREDENTIAL:
                 raise
             return UnitEstimate(unit, intervals, requests, items, cost, False, str(error))
         done = left.items if left and left.interval.since == interval.since else 0
@@ -101,7 +101,7 @@ def estimate_unit(
 
 
 def _probe(
-    api: Api, unit: Unit, window: Window, check: Callable[[], None]
+    api: Api, unit: WalkUnit, window: Window, check: Callable[[], None]
 ) -> tuple[Estimate, bool]:
     """The estimate, and whether its first request was the walk's own first page, which is kept for it.
 

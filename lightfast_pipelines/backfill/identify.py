@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lightfast_pipelines.backfill.walk import Unit
+from lightfast_pipelines.backfill.walk import WalkUnit
 from lightfast_pipelines.provider_api.client import Api, CallFailedError
-from lightfast_pipelines.providers.api_contract import Identity, Outcome
+from lightfast_pipelines.providers.api_contract import AnswerOutcome, ResourceIdentity
 from lightfast_pipelines.store import activity, backfills, coverage
 from lightfast_pipelines.store.backfills import Source
-from lightfast_pipelines.store.coverage import Interval
+from lightfast_pipelines.store.coverage import TimeSpan
 from lightfast_pipelines.store.database import Connection
 
 
-def identified(conn: Connection, api: Api, units: Sequence[Unit], asked: Interval) -> list[Unit]:
+def identified(
+    conn: Connection, api: Api, units: Sequence[WalkUnit], asked: TimeSpan
+) -> list[WalkUnit]:
     """The units with what their resources are called today. Asks nothing where nothing is to be read.
 
     Raises CallFailedError where the credential is refused; another failure is each unit's own to tell.
@@ -34,7 +36,7 @@ def identified(conn: Connection, api: Api, units: Sequence[Unit], asked: Interva
                 return list(units)
             found = history.identified(api.ask(call))
         except CallFailedError as error:
-            if error.outcome is Outcome.CREDENTIAL:
+            if error.outcome is AnswerOutcome.CREDENTIAL:
                 raise
             continue
         except (ValueError, TypeError):
@@ -44,7 +46,7 @@ def identified(conn: Connection, api: Api, units: Sequence[Unit], asked: Interva
     return [replace(one, source=known.get(one.source.integration_id, one.source)) for one in units]
 
 
-def _is_due(conn: Connection, unit: Unit, asked: Interval) -> bool:
+def _is_due(conn: Connection, unit: WalkUnit, asked: TimeSpan) -> bool:
     """Before anything but the last minutes is read, and where the resource was never asked for."""
     missing = coverage.uncovered(conn, unit.source.integration_id, unit.entity_type, asked)
     return any(coverage.is_long(interval) for interval in missing) or (
@@ -52,7 +54,7 @@ def _is_due(conn: Connection, unit: Unit, asked: Interval) -> bool:
     )
 
 
-def _named(conn: Connection, source: Source, found: Identity) -> Source:
+def _named(conn: Connection, source: Source, found: ResourceIdentity) -> Source:
     name = found.name or source.resource_name
     meta = {**source.meta, **found.meta}
     if name == source.resource_name and meta == source.meta:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.backfill.estimate import Expected
-from lightfast_pipelines.backfill.request import Request, Result
+from lightfast_pipelines.backfill.request import BackfillRequest, Result
 from lightfast_pipelines.store import activity, backfills
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection
@@ -21,7 +21,7 @@ from lightfast_pipelines.store.locks import job_lock
 class Ledger:
     """Writes and commits on a connection of its own use."""
 
-    def __init__(self, conn: Connection, request: Request) -> None:
+    def __init__(self, conn: Connection, request: BackfillRequest) -> None:
         self._conn, self._request = conn, request
         self._by_workspace: dict[int, list[Source]] = {}
         for source in request.sources:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.backfill.estimate import Expected, UnitEstimate
-from lightfast_pipelines.backfill.walk import Unit, UnitReport
+from lightfast_pipelines.backfill.walk import UnitReport, WalkUnit
 from lightfast_pipelines.providers.api_contract import History
 from lightfast_pipelines.store.backfills import Source
 
@@ -21,7 +21,7 @@ class BackfillError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class BackfillRequest:
     """What to read: of these links, these entity types (empty: all), from `since` to before `until`."""
 
     sources: Sequence[Source]
@@ -34,7 +34,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class BackfillProgress:
     """How far it is. `left` is what remains of the budget last used, `ends_at` when it may be done."""
 
     unit: str
@@ -53,7 +53,7 @@ class Hearing:
     """Who wants to hear of it: the estimate before it starts, and each page."""
 
     on_estimate: Callable[[Expected, Sequence[UnitEstimate]], None] = lambda *_: None
-    on_progress: Callable[[Progress], None] = lambda _: None
+    on_progress: Callable[[BackfillProgress], None] = lambda _: None
 
 
 @dataclass(slots=True)
@@ -103,13 +103,13 @@ class Result:
 
 
 def units_of(
-    request: Request, histories: Mapping[str, History]
-) -> tuple[list[Unit], dict[int, str]]:
+    request: BackfillRequest, histories: Mapping[str, History]
+) -> tuple[list[WalkUnit], dict[int, str]]:
     """The units to walk, and the integrations whose history cannot be read, with why and what to do.
 
     Raises BackfillError for an entity type that no provider of the request has.
     """
-    units: list[Unit] = []
+    units: list[WalkUnit] = []
     refused: dict[int, str] = {}
     known: set[str] = set()
     wanted = set(request.entity_types)
@@ -132,7 +132,7 @@ def units_of(
             refused[source.integration_id] = f"{source.name}: {why}"
             continue
         units += [
-            Unit(source, walker)
+            WalkUnit(source, walker)
             for walker in history.walkers
             if not wanted or walker.entity_type in wanted
         ]
@@ -144,9 +144,9 @@ def units_of(
     return units, refused
 
 
-def by_installation(units: Sequence[Unit]) -> list[list[Unit]]:
+def by_installation(units: Sequence[WalkUnit]) -> list[list[WalkUnit]]:
     """Those that share a budget, together."""
-    found: dict[int, list[Unit]] = {}
+    found: dict[int, list[WalkUnit]] = {}
     for unit in units:
         found.setdefault(unit.source.installation_id, []).append(unit)
     return list(found.values())

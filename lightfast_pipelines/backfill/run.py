@@ -23,18 +23,24 @@ from lightfast_pipelines.backfill.identify import identified
 from lightfast_pipelines.backfill.ledger import Ledger
 from lightfast_pipelines.backfill.request import (
     BackfillError,
+    BackfillProgress,
+    BackfillRequest,
     Hearing,
-    Progress,
-    Request,
     Result,
     by_installation,
     units_of,
 )
-from lightfast_pipelines.backfill.walk import CancelledError, Unit, UnitReport, Walking, walk_unit
+from lightfast_pipelines.backfill.walk import (
+    CancelledError,
+    UnitReport,
+    Walking,
+    WalkUnit,
+    walk_unit,
+)
 from lightfast_pipelines.provider_api.client import Api, CallFailedError
 from lightfast_pipelines.provider_api.ports import Apis
-from lightfast_pipelines.providers.api_contract import Outcome, discover_history
-from lightfast_pipelines.store.coverage import Interval
+from lightfast_pipelines.providers.api_contract import AnswerOutcome, discover_history
+from lightfast_pipelines.store.coverage import TimeSpan
 from lightfast_pipelines.store.database import Connection, Database
 
 # How often somebody's wish to end it is looked for.
@@ -42,7 +48,7 @@ _CANCEL_SECONDS = 1.0
 
 
 def estimate_backfill(
-    database: Database, apis: Apis, request: Request
+    database: Database, apis: Apis, request: BackfillRequest
 ) -> tuple[Expected, list[UnitEstimate], dict[int, str]]:
     """What it would cost, without reading it; and which integrations cannot be read, with why."""
     units, refused = units_of(request, discover_history())
@@ -53,7 +59,7 @@ def estimate_backfill(
 
 
 def run_backfill(
-    database: Database, apis: Apis, request: Request, *, first_day: date, hearing: Hearing
+    database: Database, apis: Apis, request: BackfillRequest, *, first_day: date, hearing: Hearing
 ) -> Result:
     """Estimates, then walks every unit; a unit that fails leaves the others alone.
 
@@ -75,7 +81,9 @@ def run_backfill(
 class _Run:
     """One run: its threads, and what they tell."""
 
-    def __init__(self, database: Database, apis: Apis, request: Request, hearing: Hearing) -> None:
+    def __init__(
+        self, database: Database, apis: Apis, request: BackfillRequest, hearing: Hearing
+    ) -> None:
         self._database, self._apis, self._request, self._hearing = database, apis, request, hearing
         self.result = Result()
         self._stop = threading.Event()
@@ -85,10 +93,10 @@ class _Run:
         self._began = time.monotonic()
 
     def estimates(
-        self, conn: Connection, units: Sequence[Unit], stack: ExitStack
+        self, conn: Connection, units: Sequence[WalkUnit], stack: ExitStack
     ) -> list[UnitEstimate]:
         """Of every unit whose installation lets itself be asked; the others are refused."""
-        asked = Interval(self._request.since, self._request.until)
+        asked = TimeSpan(self._request.since, self._request.until)
         found: list[UnitEstimate] = []
         for group in by_installation(units):
             source = group[0].source
@@ -106,7 +114,7 @@ class _Run:
         self.result.expected = expected(found, self._opened)
         return found
 
-    def whole(self, conn: Connection, units: Sequence[Unit], first_day: date) -> None:
+    def whole(self, conn: Connection, units: Sequence[WalkUnit], first_day: date) -> None:
         ledger = Ledger(conn, self._request)
         ledger.start(datetime.now(UTC))
         self.result.backfill_ids = ledger.ids
@@ -163,14 +171,14 @@ class _Run:
 
     def _units(self, api: Api, estimates: Sequence[UnitEstimate], first_day: date) -> None:
         """All units of one installation; runs in a thread of its own."""
-        asked = Interval(self._request.since, self._request.until)
+        asked = TimeSpan(self._request.since, self._request.until)
         with self._database.connect(application_name="lightfast history walk") as conn:
             walking = Walking(
                 conn, api, first_day, self._check, lambda *told: self._page(api, *told)
             )
             final: str | None = None
             for one in estimates:
-                report = UnitReport(one.unit, "failed", final, Outcome.CREDENTIAL)
+                report = UnitReport(one.unit, "failed", final, AnswerOutcome.CREDENTIAL)
                 try:
                     # After a refused credential nothing more is asked with it.
                     if final is None:
@@ -182,7 +190,7 @@ class _Run:
                 except Exception as error:
                     conn.rollback()
                     report = UnitReport(one.unit, "failed", f"{type(error).__name__}: {error}")
-                if report.outcome is Outcome.CREDENTIAL:
+                if report.outcome is AnswerOutcome.CREDENTIAL:
                     final = report.error
                 self._told.put(self._kept(report))
 
@@ -208,7 +216,7 @@ class _Run:
         spent = time.monotonic() - self._began
         still = max(0.0, wanted - numbers["requests"]) * spent / max(1, numbers["requests"])
         self._hearing.on_progress(
-            Progress(
+            BackfillProgress(
                 unit=unit,
                 expected_requests=wanted,
                 reached=reached,

@@ -17,16 +17,16 @@ from lightfast_pipelines.provider_api.client import Api, CallFailedError
 from lightfast_pipelines.provider_api.sources import delivery_of, place_of
 from lightfast_pipelines.providers.api_contract import (
     Answer,
-    Outcome,
+    AnswerOutcome,
+    LinkedResource,
     Page,
-    Place,
-    Trouble,
+    UnreadableItem,
     Walker,
     Window,
 )
 from lightfast_pipelines.store import coverage
 from lightfast_pipelines.store.backfills import Source
-from lightfast_pipelines.store.coverage import Interval
+from lightfast_pipelines.store.coverage import TimeSpan
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import insert_deliveries
 from lightfast_pipelines.store.locks import job_lock
@@ -42,7 +42,7 @@ class CancelledError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class WalkUnit:
     """One entity type of one linked resource, and what of the asked time is still to be fetched."""
 
     source: Source
@@ -57,7 +57,7 @@ class Unit:
         return f"{self.source.name} {self.entity_type}"
 
     @property
-    def place(self) -> Place:
+    def place(self) -> LinkedResource:
         return place_of(self.source)
 
 
@@ -65,16 +65,16 @@ class Unit:
 class UnitReport:
     """What became of a unit. `records` were read, `stored` of them were new."""
 
-    unit: Unit
+    unit: WalkUnit
     status: str = "completed"
     error: str | None = None
-    outcome: Outcome | None = None
+    outcome: AnswerOutcome | None = None
     pages: int = 0
     items: int = 0
     records: int = 0
     stored: int = 0
     requests: int = 0
-    troubles: list[Trouble] = field(default_factory=list)
+    troubles: list[UnreadableItem] = field(default_factory=list)
     troubled: int = 0
     nothing: str | None = None
     """The provider's words, where it has nothing to read."""
@@ -112,7 +112,7 @@ class Walking:
 
 
 def walk_unit(
-    walking: Walking, unit: Unit, asked: Interval, *, expected: int | None = None
+    walking: Walking, unit: WalkUnit, asked: TimeSpan, *, expected: int | None = None
 ) -> UnitReport:
     """Fetches what of `asked` is not covered yet. Other units go on whatever becomes of this one.
 
@@ -142,7 +142,7 @@ def walk_unit(
     return report
 
 
-def _intervals(conn: Connection, unit: Unit, asked: Interval) -> Iterator[Interval]:
+def _intervals(conn: Connection, unit: WalkUnit, asked: TimeSpan) -> Iterator[TimeSpan]:
     """First the walk that was left off, if it is about this time; then what else is uncovered."""
     identifier, kind = unit.source.integration_id, unit.entity_type
     left = coverage.standing(conn, identifier, kind)
@@ -153,7 +153,7 @@ def _intervals(conn: Connection, unit: Unit, asked: Interval) -> Iterator[Interv
 
 
 def _leave_off(
-    conn: Connection, unit: Unit, report: UnitReport, status: str, error: str | None
+    conn: Connection, unit: WalkUnit, report: UnitReport, status: str, error: str | None
 ) -> None:
     conn.rollback()
     coverage.leave_off(conn, unit.source.integration_id, unit.entity_type, status, error)
@@ -162,7 +162,7 @@ def _leave_off(
 
 
 def _walk(
-    walking: Walking, unit: Unit, interval: Interval, report: UnitReport, expected: int | None
+    walking: Walking, unit: WalkUnit, interval: TimeSpan, report: UnitReport, expected: int | None
 ) -> None:
     conn, walker, place = walking.conn, unit.walker, unit.place
     identifier, kind = unit.source.integration_id, unit.entity_type
@@ -190,13 +190,13 @@ def _walk(
         if not capped and walking.api.answered_at is not None:
             # By the provider's clock: ours may be ahead, and the future is not covered.
             until = min(interval.until, walking.api.answered_at - LATE)
-            interval, capped = Interval(interval.since, max(until, interval.since)), True
+            interval, capped = TimeSpan(interval.since, max(until, interval.since)), True
         if page.next is not None and _fingerprint(page.next) in seen:
             # Not to be resumed where it goes in circles.
             coverage.forget_walk(conn, identifier, kind)
             conn.commit()
             raise CallFailedError(
-                Outcome.MALFORMED,
+                AnswerOutcome.MALFORMED,
                 f"{unit.name}: the provider's page repeats its cursor after {report.pages + 1:,} pages; "
                 "the walk stopped there and counts as not fetched",
             )
@@ -227,7 +227,7 @@ def _walk(
 def _asked(
     api: Api,
     walker: Walker,
-    place: Place,
+    place: LinkedResource,
     window: Window,
     cursor: coverage.Cursor,
     size: int,
@@ -242,13 +242,13 @@ def _asked(
             call = replace(walker.call(place, window, cursor, size), etag=etag)
             return ask_for_page(api, place, call), size
         except CallFailedError as error:
-            if error.outcome is not Outcome.HEAVY or size == 1:
+            if error.outcome is not AnswerOutcome.HEAVY or size == 1:
                 raise
             size //= 2
 
 
 def _read(
-    walker: Walker, place: Place, window: Window, cursor: coverage.Cursor, answer: Answer
+    walker: Walker, place: LinkedResource, window: Window, cursor: coverage.Cursor, answer: Answer
 ) -> Page:
     if answer.status == UNCHANGED or answer.nothing is not None:
         return Page((), None, 0)
@@ -257,7 +257,7 @@ def _read(
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         shape = f"{type(error).__name__}: {str(error)[:200]}"
         raise CallFailedError(
-            Outcome.MALFORMED,
+            AnswerOutcome.MALFORMED,
             f"{place.provider} {walker.entity_type}: the answer is not of a known shape ({shape}); "
             "the walk stopped at this page and counts as not fetched",
         ) from None
@@ -268,7 +268,7 @@ def _is_all_inside(page: Page, window: Window) -> bool:
     return all(record.occurred_at < window.until for record in page.records)
 
 
-def _store(walking: Walking, unit: Unit, window: Window, page: Page) -> tuple[int, int]:
+def _store(walking: Walking, unit: WalkUnit, window: Window, page: Page) -> tuple[int, int]:
     """(rows that are new, records of the window). Does not commit."""
     now = datetime.now(UTC)
     records = [record for record in page.records if window.holds(record.occurred_at)]

@@ -27,7 +27,7 @@ from lightfast_pipelines.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class Workspace:
+class FactWorkspace:
     id: int
     org_id: str
     slug: str
@@ -37,7 +37,7 @@ class Workspace:
 class Fact:
     """A whole observation, ready to be written. `observation_id` is None until it has one."""
 
-    workspace: Workspace
+    workspace: FactWorkspace
     statement: Statement
     enriched: Enriched
     external_id: str
@@ -247,11 +247,11 @@ def _read_events(
     return stated, bodiless
 
 
-def _workspaces(conn: Connection, ids: Iterable[int]) -> dict[int, Workspace]:
+def _workspaces(conn: Connection, ids: Iterable[int]) -> dict[int, FactWorkspace]:
     rows = conn.execute(
         "SELECT id, org_id, slug FROM lightfast.workspaces WHERE id = ANY(%s)", (list(ids),)
     )
-    return {row[0]: Workspace(*row) for row in rows}
+    return {row[0]: FactWorkspace(*row) for row in rows}
 
 
 def _folded(stated: Sequence[Stated]) -> Statement:
@@ -260,7 +260,7 @@ def _folded(stated: Sequence[Stated]) -> Statement:
     return fold([(source_of(one), one.statement) for one in stated])
 
 
-def _whole(workspace: Workspace, statement: Statement, stated: Sequence[Stated]) -> Fact:
+def _whole(workspace: FactWorkspace, statement: Statement, stated: Sequence[Stated]) -> Fact:
     first = min((one.raw for one in stated), key=lambda raw: (_rank(raw.ingestion_source), raw.id))
     return Fact(
         workspace=workspace,

@@ -42,7 +42,7 @@ _METADATA = _INTERVAL.index("state_metadata")
 _WEIGHED = frozenset({existence.STATE_TYPE, latest_release.STATE_TYPE, serving.STATE_TYPE})
 
 
-class Change(NamedTuple):
+class StatedChange(NamedTuple):
     """What an observation states of a state, without the keys (observation, entity key, state type)."""
 
     workspace_id: int
@@ -156,7 +156,7 @@ def load_tails(conn: Connection, keys: Collection[StateKey]) -> dict[StateKey, S
 def continue_states(
     conn: Connection,
     tails: Mapping[StateKey, StoredTail],
-    grown: Mapping[StateKey, Sequence[tuple[int, Change]]],
+    grown: Mapping[StateKey, Sequence[tuple[int, StatedChange]]],
 ) -> tuple[set[StateKey], int]:
     """Continues the states to which only these changes (observation, change) were added.
 
@@ -187,7 +187,7 @@ def continue_states(
 
 
 def _beliefs(
-    fact: states.Fact, following: states.Fact | None
+    fact: states.StateFact, following: states.StateFact | None
 ) -> list[tuple[datetime | None, bool, datetime, datetime | None]]:
     """(valid_to, is_current, recorded_at, superseded_at) of what was believed of the interval that a fact
     begins: open until the following one became known, ended since."""
@@ -201,7 +201,7 @@ def _beliefs(
 
 def _row(
     key: StateKey,
-    fact: states.Fact,
+    fact: states.StateFact,
     valid_to: datetime | None,
     is_current: bool,
     recorded_at: datetime,
@@ -226,10 +226,10 @@ def _row(
     )
 
 
-def _fact(observation: int, row: Change, doer: int | None) -> states.Fact:
+def _fact(observation: int, row: StatedChange, doer: int | None) -> states.StateFact:
     # Its source_id orders what is of one moment, and nothing here is.
     metadata = serving.without_basis(msgspec.json.decode(row.state_metadata))
-    return states.Fact(
+    return states.StateFact(
         row.state_value,
         row.at,
         row.rank,

@@ -32,7 +32,7 @@ from lightfast_pipelines.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class WorkspaceLink:
     """A resource linked to a workspace, with what the integration wants."""
 
     workspace_id: int
@@ -70,7 +70,7 @@ class Outcome:
 class Reached:
     """A link that a payload reaches, and the resource that it reaches it by."""
 
-    link: Link
+    link: WorkspaceLink
     resource_key: str
 
 
@@ -164,7 +164,7 @@ def _resource_id(resource_key: str) -> str:
 def _reached(
     payload: ReadPayload,
     candidates: Iterable[_Resource],
-    links: Mapping[tuple[str, str], Sequence[Link]],
+    links: Mapping[tuple[str, str], Sequence[WorkspaceLink]],
     named: Mapping[tuple[str, str], str],
 ) -> list[Reached]:
     """At most one link a workspace, by the narrowest resource."""
@@ -211,10 +211,10 @@ def _stored_routes(conn: Connection, subjects: set[str]) -> dict[str, list[_Way]
 
 def _load_links(
     conn: Connection, resources: Iterable[_Resource]
-) -> dict[tuple[str, str], list[Link]]:
+) -> dict[tuple[str, str], list[WorkspaceLink]]:
     """(provider, resource id) -> links. The provider is the first part of a resource's key."""
     wanted = sorted({(key.partition(":")[0], identifier) for key, identifier in resources})
-    links: dict[tuple[str, str], list[Link]] = defaultdict(list)
+    links: dict[tuple[str, str], list[WorkspaceLink]] = defaultdict(list)
     if not wanted:
         return links
     rows = conn.execute(
@@ -233,7 +233,7 @@ def _load_links(
     )
     for provider, resource, workspace, slug, installation, org, after, *wants in rows:
         owner = Owner(installation, org, after)
-        links[provider, resource].append(Link(workspace, slug, owner, *wants))
+        links[provider, resource].append(WorkspaceLink(workspace, slug, owner, *wants))
     return links
 
 
@@ -323,7 +323,7 @@ def _default_branch(payload: ReadPayload) -> str | None:
     return str(found) if found else None
 
 
-def _refused(payload: ReadPayload, link: Link, was_delivered: bool) -> str | None:
+def _refused(payload: ReadPayload, link: WorkspaceLink, was_delivered: bool) -> str | None:
     if not link.is_active and not was_delivered:
         return f"paused: {link.status_reason or 'by an operator'}"
     if was_delivered and not link.is_active:

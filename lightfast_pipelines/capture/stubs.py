@@ -31,7 +31,7 @@ from lightfast_pipelines.store.database import Connection
 WorkspaceKey = tuple[int, str]
 Stub = tuple[int, str, str]
 """(workspace, key, the alias by ids that is stated beside the key, or nothing)."""
-Edge = tuple[int, int, str]
+EdgeRow = tuple[int, int, str]
 
 _BRANCH = "candidate:branch:"
 _SHA_PREFIX = "github:ref:sha:"
@@ -44,14 +44,14 @@ _BY_ID = re.compile(r"^[a-z]+:ref:\d+(?:@[^#:]+)?[#:]")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Resolution:
     """What a stub stands for; nothing at all for a candidate that no single thing claims."""
 
     entity_id: int | None
     is_ambiguous: bool
 
 
-Timeline = Sequence[tuple[datetime | None, Standing]]
+Timeline = Sequence[tuple[datetime | None, Resolution]]
 """(since, standing), oldest first; the first holds for all that came before as well (since None)."""
 
 
@@ -61,9 +61,9 @@ class Resolved:
 
     standing: Mapping[Stub, Timeline]
     entities: frozenset[int]
-    edges: frozenset[Edge]
+    edges: frozenset[EdgeRow]
 
-    def at(self, stub: Stub, when: datetime) -> Standing:
+    def at(self, stub: Stub, when: datetime) -> Resolution:
         return [one for since, one in self.standing[stub] if since is None or since <= when][-1]
 
 
@@ -179,7 +179,7 @@ def resolve(
     standing: dict[Stub, Timeline] = {}
     for stub in wanted:
         whole = [
-            (since, Standing(own[stub[0], key] if key is not None else entity, ambiguous))
+            (since, Resolution(own[stub[0], key] if key is not None else entity, ambiguous))
             for since, entity, ambiguous, key in found[stub]
         ]
         changes = [one for last, one in pairwise(whole) if last[1] != one[1]]
@@ -207,9 +207,9 @@ def _known(conn: Connection, keys: Iterable[WorkspaceKey]) -> dict[Stub, Timelin
         """,
         ([w for w, _ in wanted], [key for _, key in wanted]),
     )
-    known: dict[Stub, list[tuple[datetime | None, Standing]]] = defaultdict(list)
+    known: dict[Stub, list[tuple[datetime | None, Resolution]]] = defaultdict(list)
     for workspace, key, beside, since, entity, ambiguous in rows:
-        known[workspace, key, beside].append((since, Standing(entity, ambiguous)))
+        known[workspace, key, beside].append((since, Resolution(entity, ambiguous)))
     return dict(known)
 
 
@@ -403,7 +403,7 @@ def _ensure_stub_entities(
 
 def _move(
     conn: Connection, moves: Sequence[tuple[Stub, Timeline, Timeline]]
-) -> tuple[set[int], set[Edge]]:
+) -> tuple[set[int], set[EdgeRow]]:
     """Moves rows stated under a stub (its timeline before and now); returns what is concerned."""
     hidden, shown, rows = [], [], []
     for (workspace, key, beside), before, now in moves:
@@ -486,7 +486,7 @@ def _show(conn: Connection, claimed: Sequence[tuple[WorkspaceKey, int]]) -> None
         )
 
 
-def _hide(conn: Connection, unclaimed: Sequence[tuple[WorkspaceKey, int]]) -> set[Edge]:
+def _hide(conn: Connection, unclaimed: Sequence[tuple[WorkspaceKey, int]]) -> set[EdgeRow]:
     """Mentions of candidates (candidate, entity before) that no single thing claims any more wait
     again; returns the edges that they were an end of."""
     if not unclaimed:
@@ -520,7 +520,7 @@ def _hide(conn: Connection, unclaimed: Sequence[tuple[WorkspaceKey, int]]) -> se
     return edges
 
 
-def _edges_at(conn: Connection, keys: Sequence[str], entities: Sequence[int]) -> set[Edge]:
+def _edges_at(conn: Connection, keys: Sequence[str], entities: Sequence[int]) -> set[EdgeRow]:
     """Edges that are stated with one of these stubs, as they are resolved at the moment."""
     rows = conn.execute(
         """

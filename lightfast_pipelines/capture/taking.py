@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 from lightfast_pipelines.capture.attempts import SMALL_BATCH, batch_rows
 from lightfast_pipelines.capture.lanes import LOOK_ROWS, NOT_LOOKED_AT, look
 from lightfast_pipelines.capture.reading import RawPayload, load
-from lightfast_pipelines.domain.turns import Kind, Limits, Queued, next_batch, next_lane
+from lightfast_pipelines.domain.turns import BatchLimits, Queued, TurnKind, next_batch, next_lane
 from lightfast_pipelines.store.database import Connection
 
 _MIB = 1024 * 1024
@@ -111,7 +111,7 @@ def take(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPa
     Where all that waits fits into one batch, nobody has to take turns. Not those of a batch that did
     not end well: `take_again` takes these.
     """
-    limits = Limits(rows, BATCH_BYTES, LARGE_BYTES)
+    limits = BatchLimits(rows, BATCH_BYTES, LARGE_BYTES)
     parameters = _parameters(days, rows)
     chosen = _all_of(conn, parameters, limits)
     if chosen is None:
@@ -153,7 +153,7 @@ def _parameters(days: Sequence[date] | None, rows: int) -> dict[str, Any]:
     }
 
 
-def _all_of(conn: Connection, parameters: dict[str, Any], limits: Limits) -> list[int] | None:
+def _all_of(conn: Connection, parameters: dict[str, Any], limits: BatchLimits) -> list[int] | None:
     """All that waits, or None where it is too much for one batch."""
     [(count,)] = conn.execute(_COUNT, parameters).fetchall()
     if count > limits.rows:
@@ -165,7 +165,7 @@ def _all_of(conn: Connection, parameters: dict[str, Any], limits: Limits) -> lis
     return [identifier for identifier, _, _ in found]
 
 
-def _in_turns(conn: Connection, parameters: dict[str, Any], limits: Limits) -> list[int]:
+def _in_turns(conn: Connection, parameters: dict[str, Any], limits: BatchLimits) -> list[int]:
     """The next batch, whose turn is noted."""
     lanes = [row[0] for row in conn.execute(_LANES)]
     # Twice an equal share: where few lanes have much, the next batch has fewer lanes.
@@ -176,7 +176,7 @@ def _in_turns(conn: Connection, parameters: dict[str, Any], limits: Limits) -> l
         found = conn.execute(_OLDEST, {**parameters, "any_lane": False}).fetchall()
     batch = next_batch([Queued(*row) for row in found], _served(conn), limits)
     if batch:
-        kind: Kind = "large" if batch[0].size > limits.large else "small"
+        kind: TurnKind = "large" if batch[0].size > limits.large else "small"
         _note_turns(conn, {delivery.lane for delivery in batch}, kind)
     return [delivery.id for delivery in batch]
 
@@ -205,12 +205,12 @@ def _locked(conn: Connection, chosen: Sequence[int]) -> list[RawPayload]:
     return load(conn, dict(rows.fetchall()))
 
 
-def _served(conn: Connection) -> dict[tuple[int, Kind], int]:
+def _served(conn: Connection) -> dict[tuple[int, TurnKind], int]:
     rows = conn.execute("SELECT lane, kind, turn FROM lightfast.queue_turns")
     return {(lane, kind): turn for lane, kind, turn in rows}
 
 
-def _note_turns(conn: Connection, lanes: Iterable[int], kind: Kind) -> None:
+def _note_turns(conn: Connection, lanes: Iterable[int], kind: TurnKind) -> None:
     conn.execute(
         """
         INSERT INTO lightfast.queue_turns (lane, kind, turn)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lightfast_pipelines.backfill.estimate import Expected, UnitEstimate
-    from lightfast_pipelines.backfill.request import Progress, Request, Result
+    from lightfast_pipelines.backfill.request import BackfillProgress, BackfillRequest, Result
     from lightfast_pipelines.store.backfills import Backfill
     from lightfast_pipelines.store.database import Database
 
@@ -104,8 +104,8 @@ def _request(
     provider: str | None,
     span: tuple[datetime, datetime],
     only: tuple[Sequence[str], Sequence[str]],
-) -> Request:
-    from lightfast_pipelines.backfill.request import Request
+) -> BackfillRequest:
+    from lightfast_pipelines.backfill.request import BackfillRequest
     from lightfast_pipelines.cli.opening import the_operator
     from lightfast_pipelines.store.backfills import find_sources
 
@@ -121,7 +121,7 @@ def _request(
         raise Failure(
             f"nothing is linked to {workspace} that was asked for: see `lightfast integration list`"
         )
-    return Request(
+    return BackfillRequest(
         sources=sources,
         since=since,
         until=min(until, datetime.now(UTC)),
@@ -131,7 +131,7 @@ def _request(
     )
 
 
-def _print_estimate(database: Database, request: Request, as_json: bool) -> None:
+def _print_estimate(database: Database, request: BackfillRequest, as_json: bool) -> None:
     from lightfast_pipelines.backfill.run import estimate_backfill
     from lightfast_pipelines.provider_api.access import StoredAccess
     from lightfast_pipelines.settings import settings
@@ -171,7 +171,7 @@ def _expected_words(found: Expected) -> str:
     )
 
 
-def _run(database: Database, request: Request, as_json: bool) -> None:
+def _run(database: Database, request: BackfillRequest, as_json: bool) -> None:
     from lightfast_pipelines.backfill.request import Hearing
     from lightfast_pipelines.backfill.run import run_backfill
     from lightfast_pipelines.provider_api.access import StoredAccess
@@ -195,7 +195,7 @@ def _run(database: Database, request: Request, as_json: bool) -> None:
         raise Failure("; ".join(result.failures))
 
 
-def _record(database: Database, request: Request) -> None:
+def _record(database: Database, request: BackfillRequest) -> None:
     """Lets Dagster's catalog show the days that were read, as after a run of the asset."""
     from datetime import timedelta
 
@@ -221,7 +221,7 @@ class _Shown:
         self._bar.advance(found.probes)
         self._done = found.probes
 
-    def page(self, progress: Progress) -> None:
+    def page(self, progress: BackfillProgress) -> None:
         self._bar.advance(progress.requests - self._done)
         self._done = progress.requests
 

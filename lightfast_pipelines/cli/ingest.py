@@ -14,7 +14,7 @@ from lightfast_pipelines.cli.console import AsJson, meter, print_json, say, show
 from lightfast_pipelines.cli.opening import a_connection, known_provider, the_workspace
 
 if TYPE_CHECKING:
-    from lightfast_pipelines.inbox.jsonlines import Line, Trouble
+    from lightfast_pipelines.inbox.jsonlines import Line, UnreadableLine
 
 # The first problems are worth reading; of a file that is not of this format at all, the count is.
 SHOWN_PROBLEMS = 20
@@ -59,7 +59,7 @@ def ingest(
     known_provider(provider)
     shown: list[dict[str, object]] = []
 
-    def on_problem(line: Line | Trouble, reason: str) -> None:
+    def on_problem(line: Line | UnreadableLine, reason: str) -> None:
         if len(shown) < SHOWN_PROBLEMS:
             shown.append({"file": line.file, "line": line.number, "reason": reason})
             say(f"{line.file}:{line.number}: {reason}")
@@ -105,7 +105,7 @@ def ingest(
         raise typer.Exit(1)
 
 
-def _lines_of(files: list[Path]) -> Iterator[Line | Trouble]:
+def _lines_of(files: list[Path]) -> Iterator[Line | UnreadableLine]:
     from lightfast_pipelines.inbox.jsonlines import read_lines
     from lightfast_pipelines.settings import settings
 

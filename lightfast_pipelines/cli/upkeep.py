@@ -17,7 +17,7 @@ class Replayable(StrEnum):
     parked = "parked"
 
 
-class Stage(StrEnum):
+class ReplayStage(StrEnum):
     embeddings = "embeddings"
     clusters = "clusters"
     people = "people"
@@ -32,7 +32,7 @@ def replay(
         typer.Option("--status", help="Deliveries that are dlq, parked, or both by repeating it."),
     ] = None,
     stage: Annotated[
-        list[Stage] | None,
+        list[ReplayStage] | None,
         typer.Option("--stage", help="What this stage gave up; may be repeated."),
     ] = None,
     workspace: Annotated[

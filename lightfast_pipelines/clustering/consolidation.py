@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import LiteralString
 
-from lightfast_pipelines.clustering.membership import Written, replace_clusters
+from lightfast_pipelines.clustering.membership import MembershipChanges, replace_clusters
 from lightfast_pipelines.clustering.similarity import VectorMeaning, load_vectors
 from lightfast_pipelines.clustering.workspace_facts import read_happenings, read_links
 from lightfast_pipelines.domain.clusters import RULE_VERSION
@@ -52,7 +52,7 @@ class _Decided:
 
     observations: int
     clusters: int
-    written: Written
+    written: MembershipChanges
     preview: list[dict[str, object]]
 
 

@@ -27,7 +27,7 @@ _VALUES = _CLUSTER[2:]
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class MembershipChanges:
     """Rows changed: memberships, clusters that are new, changed and gone, aliases."""
 
     members: int = 0
@@ -107,7 +107,7 @@ def replace_clusters(
     threads: Sequence[str],
     clusters: Sequence[Cluster],
     now: datetime,
-) -> Written:
+) -> MembershipChanges:
     """Makes these the workspace's clusters; `threads` is the thread key of each happening."""
     now_in: list[str] = [""] * len(material.ids)
     for cluster in clusters:
@@ -135,7 +135,7 @@ def replace_clusters(
     }
     aliases = _write_aliases(conn, workspace_id, gone, successor, current.keys(), now)
     _write_log(conn, workspace_id, before, current, successor, now)
-    return Written(members, len(current.keys() - before.keys()), len(gone), aliases)
+    return MembershipChanges(members, len(current.keys() - before.keys()), len(gone), aliases)
 
 
 def _clusters_before(conn: Connection, workspace_id: int) -> dict[str, tuple[int, bool]]:

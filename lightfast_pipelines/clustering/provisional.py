@@ -21,12 +21,12 @@ from lightfast_pipelines.clustering.workspace_facts import Material, read_happen
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import describe
 from lightfast_pipelines.domain.labels import Labeller
-from lightfast_pipelines.domain.threads import STRONG, Link, thread_keys, thread_of
-from lightfast_pipelines.inbox.isolation import Apart, Stage
+from lightfast_pipelines.domain.threads import STRONG, ThreadEdge, thread_keys, thread_of
+from lightfast_pipelines.inbox.isolation import Apart, ObservationStage
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters, try_hold_clusters
 from lightfast_pipelines.store.stage_failures import observation_given_up
-from lightfast_pipelines.store.stage_pages import DAY, Page, WaitingPages
+from lightfast_pipelines.store.stage_pages import DAY, StagePage, WaitingPages
 from lightfast_pipelines.store.time_limit import TimeLimit
 
 _TIME_LIMIT = TimeLimit()
@@ -134,7 +134,7 @@ def assign_provisional(
     """
     began = time.monotonic()
     report = ClusterReport()
-    pages = _Pages(days)
+    pages = _ClusterPages(days)
 
     def try_out(observation: int) -> None:
         row = conn.execute(
@@ -146,7 +146,7 @@ def assign_provisional(
     def witnesses(limit: int) -> list[int]:
         return [row[0] for row in conn.execute(_WITNESSES, (RULE_VERSION, limit))]
 
-    apart = Apart(conn, Stage("clusters", _RULES, witnesses, try_out), time_limit)
+    apart = Apart(conn, ObservationStage("clusters", _RULES, witnesses, try_out), time_limit)
     while report.observations < max_rows:
         if report.observations:
             between()
@@ -177,7 +177,7 @@ def _waiting_pages() -> WaitingPages:
     return WaitingPages(waits=_WAITS, parameters={"rules": _RULES})
 
 
-class _Pages:
+class _ClusterPages:
     """First what is in no cluster, then what older rules decided: (observation, workspace, day).
 
     Of workspaces that nobody else is deciding about at the moment; of the others at the end, when
@@ -191,7 +191,7 @@ class _Pages:
         self._is_patient = False
         self._left = False
 
-    def next(self, conn: Connection, limit: int) -> Page:
+    def next(self, conn: Connection, limit: int) -> StagePage:
         while self._waiting is not None:
             page = self._waiting.next(conn, self._days, limit)
             free = self._held(conn, {row[1] for row in page})
@@ -216,7 +216,7 @@ class _Pages:
             self._left = True
         return held
 
-    def _of_older_rules(self, conn: Connection, limit: int) -> Page:
+    def _of_older_rules(self, conn: Connection, limit: int) -> StagePage:
         [(oldest,)] = conn.execute(
             "SELECT min(rule_version) FROM lightfast.cluster_members"
         ).fetchall()
@@ -261,7 +261,7 @@ def _assign(conn: Connection, workspace_id: int, ids: Sequence[int]) -> tuple[in
     material = read_happenings(conn, workspace_id, ids)
     subjects = sorted({happening.subject_key for happening in material.happenings})
     parameters = {"workspace": workspace_id, "keys": subjects, "types": sorted(STRONG)}
-    threads = thread_keys(subjects, [Link(*row) for row in conn.execute(_LINKS, parameters)])
+    threads = thread_keys(subjects, [ThreadEdge(*row) for row in conn.execute(_LINKS, parameters)])
     groups: dict[str, list[int]] = defaultdict(list)
     for position, happening in enumerate(material.happenings):
         thread = thread_of(happening.subject_key, happening.source_id, threads)

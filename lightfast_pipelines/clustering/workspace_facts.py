@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lightfast_pipelines.domain.consolidation import Happening
-from lightfast_pipelines.domain.threads import STRONG, Link
+from lightfast_pipelines.domain.threads import STRONG, ThreadEdge
 from lightfast_pipelines.store.database import Connection
 
 _OBSERVATIONS = """
@@ -45,7 +45,7 @@ WHERE r.workspace_id = %(workspace)s AND r.type = ANY(%(types)s)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CurrentMembership:
     """Where an observation stands in the tables now; None where it has no membership."""
 
     observation_cluster: str | None
@@ -61,7 +61,7 @@ class Material:
 
     ids: list[int]
     happenings: list[Happening]
-    standing: list[Standing]
+    standing: list[CurrentMembership]
 
 
 def read_happenings(
@@ -94,11 +94,11 @@ def read_happenings(
                     files=frozenset(files.pop(observation, ())),
                 )
             )
-            material.standing.append(Standing(*standing))
+            material.standing.append(CurrentMembership(*standing))
     return material
 
 
-def read_links(conn: Connection, workspace_id: int) -> list[Link]:
+def read_links(conn: Connection, workspace_id: int) -> list[ThreadEdge]:
     """Every strong edge of the workspace."""
     rows = conn.execute(_LINKS, {"workspace": workspace_id, "types": sorted(STRONG)})
-    return [Link(*row) for row in rows]
+    return [ThreadEdge(*row) for row in rows]

@@ -11,19 +11,19 @@ from lightfast_pipelines.demo import linear_payloads as linear
 from lightfast_pipelines.demo import sentry_payloads as sentry
 from lightfast_pipelines.demo import vercel_payloads as vercel
 from lightfast_pipelines.demo.cast import HANNE, MIRA, PRIYA
-from lightfast_pipelines.demo.double_charge import Told
+from lightfast_pipelines.demo.double_charge import MergedFix
 from lightfast_pipelines.demo.incident import METRIC, Alarm
 from lightfast_pipelines.demo.story import Scene, Stage, Trick
 from lightfast_pipelines.demo.vercel_payloads import Deployment
 
 
-def tell(stage: Stage, alarm: Alarm, told: Told) -> None:
+def tell(stage: Stage, alarm: Alarm, told: MergedFix) -> None:
     _deployed(stage, told)
     _quiet(stage, alarm, told)
     _closed(stage, alarm, told)
 
 
-def _deployed(stage: Stage, told: Told) -> None:
+def _deployed(stage: Stage, told: MergedFix) -> None:
     deployment = Deployment(stage.site, told.merge, "main", MIRA)
     for transition, clock in (("created", "23:31"), ("succeeded", "23:33"), ("promoted", "23:34")):
         payload = vercel.deployment(deployment, transition, stage.at(1, clock))
@@ -32,7 +32,7 @@ def _deployed(stage: Stage, told: Told) -> None:
     stage.repeat(scene)
 
 
-def _quiet(stage: Stage, alarm: Alarm, told: Told) -> None:
+def _quiet(stage: Stage, alarm: Alarm, told: MergedFix) -> None:
     at, trouble = stage.at, alarm.trouble
     late = sentry.error(trouble, at(3, "07:14"))
     _post(stage, "sentry", "an error, two days late", "error", late, "23:35")
@@ -67,7 +67,7 @@ def _quiet(stage: Stage, alarm: Alarm, told: Told) -> None:
     )
 
 
-def _closed(stage: Stage, alarm: Alarm, told: Told) -> None:
+def _closed(stage: Stage, alarm: Alarm, told: MergedFix) -> None:
     at, ticket = stage.at, alarm.ticket
     linked = linear.attachment(
         ticket,

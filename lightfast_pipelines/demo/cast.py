@@ -76,7 +76,7 @@ ROBOT = Person(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StoryRepository:
     """A repository of the story."""
 
     name: str

@@ -17,7 +17,7 @@ from lightfast_pipelines.cli.console import Meter, meter, say
 from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
-    from lightfast_pipelines.cli.stack.children import Stop
+    from lightfast_pipelines.cli.stack.children import StopRequest
     from lightfast_pipelines.cli.stack.processes import Stack
     from lightfast_pipelines.demo.story import Scene, Stage
     from lightfast_pipelines.settings import Settings
@@ -89,7 +89,7 @@ def _secrets(settings: Settings) -> tuple[dict[str, bytes], dict[str, str]]:
 
 
 def play(
-    stack: Stack, settings: Settings, stage: Stage, keys: Mapping[str, bytes], stop: Stop
+    stack: Stack, settings: Settings, stage: Stage, keys: Mapping[str, bytes], stop: StopRequest
 ) -> Played | None:
     """Tells the story; None where the user ended it before its end."""
     with stack.database.connect(application_name="lightfast demo") as conn:
@@ -151,12 +151,12 @@ def _post(played: Played, url: str, keys: Mapping[str, bytes]) -> None:
     )
 
 
-def _wait(conn: Connection, played: Played, stack: Stack, stop: Stop) -> bool:
+def _wait(conn: Connection, played: Played, stack: Stack, stop: StopRequest) -> bool:
     """Until Dagster has done all of it; fails, naming what still waits, when it takes too long."""
     say("waiting for Dagster's sensor to find them and a run to take them ...")
     found = _still_waiting(conn, played)
     with meter("deliveries", total=found[DELIVERIES], unit="done") as bar:
-        counted = Counted(bar, found)
+        counted = DeliveryProgress(bar, found)
 
         def done() -> bool:
             nonlocal found
@@ -180,7 +180,7 @@ def _wait(conn: Connection, played: Played, stack: Stack, stop: Stop) -> bool:
     return not stop.is_asked()
 
 
-class Counted:
+class DeliveryProgress:
     """Shows how far it is: deliveries first, then what became of them, which only then is all there."""
 
     def __init__(self, bar: Meter, waits: Mapping[str, int]) -> None:
@@ -198,7 +198,7 @@ class Counted:
         self._waits = dict(waits)
 
 
-def _let_runs_end(stack: Stack, stop: Stop) -> None:
+def _let_runs_end(stack: Stack, stop: StopRequest) -> None:
     """A run that is ended half way through its checks would be shown as failed; so wait a little."""
     from lightfast_pipelines.cli.stack.processes import is_idle
 

@@ -11,7 +11,7 @@ from lightfast_pipelines.demo.story import Stage
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class MergedFix:
     """The report, the pull request that fixed it, and its merge."""
 
     bug: Numbered
@@ -19,13 +19,13 @@ class Told:
     merge: Commit
 
 
-def tell(stage: Stage) -> Told:
+def tell(stage: Stage) -> MergedFix:
     bug, twin = _reports(stage)
     slow = _slow_carts(stage)
     fix = _the_fix(stage)
     receipt = _meanwhile(stage, fix)
     merge = today.tell(stage, bug, twin, slow, fix, receipt)
-    return Told(bug, fix, merge)
+    return MergedFix(bug, fix, merge)
 
 
 def _reports(stage: Stage) -> tuple[Numbered, Numbered]:

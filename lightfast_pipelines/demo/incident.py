@@ -14,7 +14,7 @@ from lightfast_pipelines.demo.cast import HANNE, JONAS, MIRA, PRIYA, TOMAS, Pers
 from lightfast_pipelines.demo.guest_checkout import FEATURE, Shipped
 from lightfast_pipelines.demo.linear_payloads import Ticket
 from lightfast_pipelines.demo.payloads import Numbered
-from lightfast_pipelines.demo.sentry_payloads import Trouble
+from lightfast_pipelines.demo.sentry_payloads import StoryIssue
 from lightfast_pipelines.demo.story import Fate, Stage
 from lightfast_pipelines.demo.today import FIX
 from lightfast_pipelines.demo.vercel_payloads import Deployment
@@ -28,7 +28,7 @@ METRIC = "Failed checkouts"
 class Alarm:
     """What is broken, as Sentry and Linear know it."""
 
-    trouble: Trouble
+    trouble: StoryIssue
     ticket: Ticket
 
 
@@ -121,9 +121,9 @@ def _deployed(stage: Stage, shipped: Shipped) -> None:
     )
 
 
-def _broken(stage: Stage, shipped: Shipped) -> Trouble:
+def _broken(stage: Stage, shipped: Shipped) -> StoryIssue:
     at, watch = stage.at, stage.watch
-    trouble = Trouble(
+    trouble = StoryIssue(
         watch,
         "STOREFRONT-1C",
         "DuplicateCharge",
@@ -153,7 +153,7 @@ def _broken(stage: Stage, shipped: Shipped) -> Trouble:
     return trouble
 
 
-def _found_out(stage: Stage, trouble: Trouble, fix: Numbered) -> Ticket:
+def _found_out(stage: Stage, trouble: StoryIssue, fix: Numbered) -> Ticket:
     at = stage.at
     ticket = Ticket(
         stage.board,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.demo.cast import Person, Place
+from lightfast_pipelines.demo.cast import Person, StoryRepository
 
 NOBODY = "0" * 40
 _WEB_FLOW = {"name": "GitHub", "email": "noreply@github.com", "username": "web-flow"}
@@ -22,7 +22,7 @@ _WEB_FLOW = {"name": "GitHub", "email": "noreply@github.com", "username": "web-f
 class Commit:
     """A commit of the story; its id follows from where, when and what it is."""
 
-    place: Place
+    place: StoryRepository
     author: Person
     at: datetime
     message: str
@@ -56,7 +56,7 @@ class Commit:
 class Numbered:
     """An issue, pull request or discussion: what stays the same over its events."""
 
-    place: Place
+    place: StoryRepository
     number: int
     author: Person
     created: datetime
@@ -74,7 +74,7 @@ def stamp(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _common(place: Place, sender: Person, action: str | None = None) -> dict[str, Any]:
+def _common(place: StoryRepository, sender: Person, action: str | None = None) -> dict[str, Any]:
     found: dict[str, Any] = {"repository": place.repository, "sender": sender.account}
     return {"action": action, **found} if action else found
 
@@ -83,7 +83,7 @@ def _number(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
-def ping(place: Place, sender: Person) -> dict[str, Any]:
+def ping(place: StoryRepository, sender: Person) -> dict[str, Any]:
     hook = {"type": "Repository", "id": _number("hook"), "active": True, "events": ["*"]}
     return {
         "zen": "Keep it logically awesome.",
@@ -94,14 +94,14 @@ def ping(place: Place, sender: Person) -> dict[str, Any]:
 
 
 def push(
-    place: Place, sender: Person, branch: str, commits: Sequence[Commit], *, at: datetime
+    place: StoryRepository, sender: Person, branch: str, commits: Sequence[Commit], *, at: datetime
 ) -> dict[str, Any]:
     """New commits on a branch; `at` is when GitHub got them."""
     return _push(place, sender, f"refs/heads/{branch}", commits[-1].sha, commits, at)
 
 
 def push_tag(
-    place: Place, sender: Person, tag: str, commit: Commit, *, at: datetime
+    place: StoryRepository, sender: Person, tag: str, commit: Commit, *, at: datetime
 ) -> dict[str, Any]:
     return {
         **_push(place, sender, f"refs/tags/{tag}", commit.sha, (), at),
@@ -111,14 +111,19 @@ def push_tag(
 
 
 def delete_branch(
-    place: Place, sender: Person, branch: str, last: Commit, *, at: datetime
+    place: StoryRepository, sender: Person, branch: str, last: Commit, *, at: datetime
 ) -> dict[str, Any]:
     gone = _push(place, sender, f"refs/heads/{branch}", NOBODY, (), at)
     return {**gone, "before": last.sha, "deleted": True}
 
 
 def _push(
-    place: Place, sender: Person, ref: str, after: str, commits: Sequence[Commit], at: datetime
+    place: StoryRepository,
+    sender: Person,
+    ref: str,
+    after: str,
+    commits: Sequence[Commit],
+    at: datetime,
 ) -> dict[str, Any]:
     # Where the branch stood before is nothing the story tells; any commit id will do.
     before = (
@@ -300,7 +305,7 @@ def discussion(
 
 
 def release(
-    place: Place, sender: Person, tag: str, name: str, notes: str, at: datetime
+    place: StoryRepository, sender: Person, tag: str, name: str, notes: str, at: datetime
 ) -> dict[str, Any]:
     return {
         **_common(place, sender, "published"),
@@ -320,7 +325,7 @@ def release(
     }
 
 
-def registry_package(place: Place, sender: Person, commit: Commit) -> dict[str, Any]:
+def registry_package(place: StoryRepository, sender: Person, commit: Commit) -> dict[str, Any]:
     """An image was pushed beside the code: of an event that the pipeline does not understand yet."""
     package = {
         "id": place.id + 1,

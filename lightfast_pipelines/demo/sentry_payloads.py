@@ -13,7 +13,7 @@ _SENTRY = {"type": "application", "id": "sentry", "name": "Sentry"}
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class StoryIssue:
     """An issue of Sentry's: what stays the same over its events. `release` is the commit it came with."""
 
     watch: Watch
@@ -52,7 +52,7 @@ def stamp(at: datetime) -> str:
 
 
 def issue(
-    trouble: Trouble,
+    trouble: StoryIssue,
     action: str,
     last_seen: datetime,
     *,
@@ -99,11 +99,11 @@ def issue(
     return _envelope(trouble.watch, action, {"issue": found}, by)
 
 
-def error(trouble: Trouble, at: datetime) -> dict[str, Any]:
+def error(trouble: StoryIssue, at: datetime) -> dict[str, Any]:
     return _envelope(trouble.watch, "created", {"error": _event(trouble, at)})
 
 
-def event_alert(trouble: Trouble, rule: str, at: datetime) -> dict[str, Any]:
+def event_alert(trouble: StoryIssue, rule: str, at: datetime) -> dict[str, Any]:
     data = {
         "event": _event(trouble, at),
         "triggered_rule": rule,
@@ -144,7 +144,7 @@ def metric_alert(
     return _envelope(watch, action, data)
 
 
-def comment(trouble: Trouble, by: Person, at: datetime, text: str) -> dict[str, Any]:
+def comment(trouble: StoryIssue, by: Person, at: datetime, text: str) -> dict[str, Any]:
     data = {
         "comment_id": f"{trouble.id}{at:%H%M}",
         "issue_id": trouble.id,
@@ -155,7 +155,7 @@ def comment(trouble: Trouble, by: Person, at: datetime, text: str) -> dict[str, 
     return _envelope(trouble.watch, "created", data, by)
 
 
-def _event(trouble: Trouble, at: datetime) -> dict[str, Any]:
+def _event(trouble: StoryIssue, at: datetime) -> dict[str, Any]:
     organization, number = trouble.watch.organization, trouble.watch.project["id"]
     identity = name_uuid(f"sentry event {trouble.id} {stamp(at)}").replace("-", "")
     api = f"https://sentry.io/api/0/projects/{organization}/{trouble.watch.slug}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
-from lightfast_pipelines.demo.cast import Board, Place, Site, Watch
+from lightfast_pipelines.demo.cast import Board, Site, StoryRepository, Watch
 
 ORG = "demo"
 Fate = Literal["delivered", "filtered", "parked", "refused"]
@@ -49,8 +49,8 @@ class Stage:
     def __init__(self, today: date) -> None:
         self.today = today
         number = today.toordinal()
-        self.shop = Place("storefront", 9_000_000_000 + number)
-        self.payments = Place("payments-api", 9_500_000_000 + number)
+        self.shop = StoryRepository("storefront", 9_000_000_000 + number)
+        self.payments = StoryRepository("payments-api", 9_500_000_000 + number)
         self.board = Board(str(number))
         self.site = Site(str(number))
         self.watch = Watch(str(number), 4_500_000_000_000_000 + number)

@@ -14,7 +14,7 @@ from lightfast_pipelines.domain.affinity import Meaning, Unit
 from lightfast_pipelines.domain.clusters import IDLE_SECONDS, cluster_id, join
 from lightfast_pipelines.domain.keys import category_of
 from lightfast_pipelines.domain.labels import Labeller
-from lightfast_pipelines.domain.threads import Link, thread_keys, thread_of
+from lightfast_pipelines.domain.threads import ThreadEdge, thread_keys, thread_of
 
 _DECLARED = frozenset(("pull_request", "issue", "discussion"))
 MOST_ENTITIES = 20
@@ -62,7 +62,7 @@ class Threads:
     unit_of: tuple[int, ...]
 
 
-def find_threads(happenings: Sequence[Happening], links: Iterable[Link]) -> Threads:
+def find_threads(happenings: Sequence[Happening], links: Iterable[ThreadEdge]) -> Threads:
     """Level one; units are in the order of their earliest happening."""
     by_subject = thread_keys((h.subject_key for h in happenings), links)
     keys = tuple(thread_of(h.subject_key, h.source_id, by_subject) for h in happenings)

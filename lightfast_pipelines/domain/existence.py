@@ -10,14 +10,16 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from lightfast_pipelines.domain.states import Fact, Interval, history
+from lightfast_pipelines.domain.states import StateFact, StateInterval, history
 
 STATE_TYPE = "existence"
 DELETED = "deleted"
 EXISTS = "exists"
 
 
-def deletions(facts: Collection[Fact], of_status: Collection[Fact]) -> list[Interval]:
+def deletions(
+    facts: Collection[StateFact], of_status: Collection[StateFact]
+) -> list[StateInterval]:
     """When the thing is deleted, from what is stated of its existence and of its status.
 
     A change of status that the deletion does not state itself shows that the thing is there again.
@@ -27,14 +29,14 @@ def deletions(facts: Collection[Fact], of_status: Collection[Fact]) -> list[Inte
     return [one for one in history([*facts, *there]) if one.value == DELETED]
 
 
-def deleting_ids(facts: Iterable[Fact]) -> frozenset[str]:
+def deleting_ids(facts: Iterable[StateFact]) -> frozenset[str]:
     """Observations that state a deletion."""
     return frozenset(fact.source_id for fact in facts if fact.value == DELETED)
 
 
 def ended(
-    intervals: Iterable[Interval], gone: Collection[Interval], own_values: Collection[str]
-) -> list[Interval]:
+    intervals: Iterable[StateInterval], gone: Collection[StateInterval], own_values: Collection[str]
+) -> list[StateInterval]:
     """The intervals without the time in which the thing is deleted.
 
     Values that the deletion itself states (`closed`) go on. What was believed before the deletion was
@@ -50,7 +52,7 @@ def ended(
     return found
 
 
-def _without(one: Interval, hole: Interval) -> Iterator[Interval]:
+def _without(one: StateInterval, hole: StateInterval) -> Iterator[StateInterval]:
     """What is left of a rectangle (when it held, when it was believed) outside of another."""
     known = max(one.recorded_at, hole.recorded_at)
     until = _earlier(one.superseded_at, hole.superseded_at)
@@ -70,12 +72,12 @@ def _without(one: Interval, hole: Interval) -> Iterator[Interval]:
 
 
 def _piece(
-    one: Interval,
+    one: StateInterval,
     valid_from: datetime,
     valid_to: datetime | None,
     recorded_at: datetime,
     superseded_at: datetime | None,
-) -> Interval:
+) -> StateInterval:
     return replace(
         one,
         valid_from=valid_from,

@@ -6,18 +6,18 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from lightfast_pipelines.domain import states
-from lightfast_pipelines.domain.states import Fact, Interval
+from lightfast_pipelines.domain.states import StateFact, StateInterval
 
 STATE_TYPE = "latest_release"
 
 
-def history(facts: Collection[Fact]) -> list[Interval]:
+def history(facts: Collection[StateFact]) -> list[StateInterval]:
     """As `states.history`, with what each withdrawal (an ending) makes the latest instead."""
     if not any(fact.is_ending for fact in facts):
         return states.history(facts)
-    told: list[Fact] = []
+    told: list[StateFact] = []
     # What is published and was not withdrawn, the latest last.
-    standing: dict[str, Fact] = {}
+    standing: dict[str, StateFact] = {}
     for fact in sorted(facts, key=lambda one: (one.at, one.rank, one.source_id)):
         was_latest = next(reversed(standing), None) == fact.value
         standing.pop(fact.value, None)
@@ -31,7 +31,7 @@ def history(facts: Collection[Fact]) -> list[Interval]:
     return states.history(told)
 
 
-def _instead(ending: Fact, release: Fact) -> list[Fact]:
+def _instead(ending: StateFact, release: StateFact) -> list[StateFact]:
     """That this release is the latest from the ending on, known as soon as both are."""
     known_at = max(release.recorded_at, ending.recorded_at)
     again = replace(

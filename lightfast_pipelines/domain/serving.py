@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from lightfast_pipelines.domain.states import Fact, Interval
+from lightfast_pipelines.domain.states import StateFact, StateInterval
 from lightfast_pipelines.domain.states import history as plain_history
 
 STATE_TYPE = "live_deployment"
@@ -69,7 +69,7 @@ def without_basis(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in metadata.items() if name not in (BASIS, WITHHOLDS)}
 
 
-def history(facts: Collection[Fact]) -> list[Interval]:
+def history(facts: Collection[StateFact]) -> list[StateInterval]:
     """As `states.history`, of those facts that hold against all the others.
 
     A presumption is believed from when it is recorded until something recorded speaks against it. So
@@ -78,7 +78,7 @@ def history(facts: Collection[Fact]) -> list[Interval]:
     return plain_history(_believed(facts))
 
 
-def _basis(fact: Fact) -> str | None:
+def _basis(fact: StateFact) -> str | None:
     basis = fact.metadata.get(BASIS)
     return basis if isinstance(basis, str) else None
 
@@ -86,7 +86,7 @@ def _basis(fact: Fact) -> str | None:
 class _Known:
     """Since when a fact of a kind is known, by where on the timeline it stands."""
 
-    def __init__(self, facts: Iterable[Fact], *, backwards: bool = False) -> None:
+    def __init__(self, facts: Iterable[StateFact], *, backwards: bool = False) -> None:
         ordered = sorted(facts, key=lambda fact: fact.at, reverse=backwards)
         self.moments = [fact.at for fact in ordered]
         self.first: list[datetime] = []
@@ -107,13 +107,13 @@ class _Known:
         return self.first[place] if place < len(self.first) else None
 
 
-def _believed(facts: Collection[Fact]) -> list[Fact]:
+def _believed(facts: Collection[StateFact]) -> list[StateFact]:
     """The facts that tell what serves, each presumption with the time from which it is disproved."""
     promotions = [fact for fact in facts if _basis(fact) == PROMOTED]
     every_change_is_told = min((fact.recorded_at for fact in promotions), default=None)
     promoted = _Known(promotions)
     automatic_ended = _Known(fact for fact in facts if _basis(fact) in _ENDS_AUTOMATIC)
-    against: dict[str, list[Fact]] = defaultdict(list)
+    against: dict[str, list[StateFact]] = defaultdict(list)
     own_promotion: dict[str, datetime] = {}
     for fact in facts:
         basis = _basis(fact)
@@ -127,7 +127,7 @@ def _believed(facts: Collection[Fact]) -> list[Fact]:
             against[withheld].append(fact)
     withholding = {value: _Known(known, backwards=True) for value, known in against.items()}
 
-    def disproved_at(fact: Fact, basis: str) -> datetime | None:
+    def disproved_at(fact: StateFact, basis: str) -> datetime | None:
         reasons = [own_promotion.get(fact.value)]
         if fact.value in withholding:
             reasons.append(withholding[fact.value].since(fact.at))
@@ -136,7 +136,7 @@ def _believed(facts: Collection[Fact]) -> list[Fact]:
             reasons.append(promoted.until(fact.at) if basis == LISTED else every_change_is_told)
         return min((reason for reason in reasons if reason is not None), default=None)
 
-    rolling: dict[str, list[Fact]] = defaultdict(list)
+    rolling: dict[str, list[StateFact]] = defaultdict(list)
     for fact in facts:
         if _basis(fact) == ROLLING:
             rolling[fact.value].append(fact)

@@ -28,7 +28,7 @@ _TAKING_TURNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class StateFact:
     """From `at` on the state had `value`; known since `recorded_at`.
 
     `rank` and then `source_id` (the observation's) order facts of one moment. `observation_id` and
@@ -52,7 +52,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class StateInterval:
     """A value that held in [valid_from, valid_to), believed in [recorded_at, superseded_at).
 
     None as an end: still so. `fact` is the one that began it; its `at` can lie before `valid_from`
@@ -65,7 +65,7 @@ class Interval:
     is_current: bool
     recorded_at: datetime
     superseded_at: datetime | None
-    fact: Fact
+    fact: StateFact
 
 
 # When it holds from (clamped), rank, source id; the rest only makes the order total.
@@ -82,16 +82,16 @@ class _Timeline:
 
     def __init__(self) -> None:
         self.opening: datetime | None = None
-        self.facts: dict[_Key, Fact] = {}
+        self.facts: dict[_Key, StateFact] = {}
         self.order: list[_Key] = []
         self.starts: list[_Key] = []
         self.values: dict[_Key, str | None] = {}
 
-    def _key(self, fact: Fact) -> _Key:
+    def _key(self, fact: StateFact) -> _Key:
         at = fact.at if self.opening is None else max(fact.at, self.opening)
         return (at, fact.rank, fact.source_id, fact.value, fact.at, fact.recorded_at)
 
-    def add(self, facts: Iterable[Fact]) -> set[_Key]:
+    def add(self, facts: Iterable[StateFact]) -> set[_Key]:
         """Take in facts; returns every start whose interval may have changed."""
         new = list(facts)
         touched: set[_Key] = set()
@@ -106,7 +106,7 @@ class _Timeline:
             self._insert(fact, touched)
         return touched
 
-    def remove(self, facts: Iterable[Fact]) -> set[_Key]:
+    def remove(self, facts: Iterable[StateFact]) -> set[_Key]:
         """Forget facts; returns every start whose interval may have changed."""
         touched: set[_Key] = set()
         for fact in facts:
@@ -124,7 +124,7 @@ class _Timeline:
             self._settle_from(place, touched)
         return touched
 
-    def _insert(self, fact: Fact, touched: set[_Key]) -> None:
+    def _insert(self, fact: StateFact, touched: set[_Key]) -> None:
         key = self._key(fact)
         if key in self.facts:
             return
@@ -170,7 +170,7 @@ class _Timeline:
         return (self.starts[at + 1][0] if at + 1 < len(self.starts) else None,)
 
 
-def history(facts: Collection[Fact]) -> list[Interval]:
+def history(facts: Collection[StateFact]) -> list[StateInterval]:
     """Every interval ever believed, by the time it became known and then by its beginning.
 
     Belief at K is the fold of the facts recorded by K and not withdrawn by then: ordered by (at, rank,
@@ -182,8 +182,8 @@ def history(facts: Collection[Fact]) -> list[Interval]:
     """
     facts = _in_turn(facts)
     timeline = _Timeline()
-    believed: dict[_Key, tuple[datetime | None, datetime, Fact]] = {}
-    intervals: list[Interval] = []
+    believed: dict[_Key, tuple[datetime | None, datetime, StateFact]] = {}
+    intervals: list[StateInterval] = []
     for recorded_at, group in groupby(_news(facts), key=itemgetter(0)):
         news = list(group)
         touched = timeline.add(fact for _, is_known, fact in news if is_known)
@@ -194,14 +194,14 @@ def history(facts: Collection[Fact]) -> list[Interval]:
             if before is not None and (now is None or now[0] != before[0]):
                 valid_to, since, fact = believed.pop(key)
                 intervals.append(
-                    Interval(_begun(fact), key[0], valid_to, False, since, recorded_at, fact)
+                    StateInterval(_begun(fact), key[0], valid_to, False, since, recorded_at, fact)
                 )
                 before = None
             if now is not None and before is None:
                 believed[key] = (now[0], recorded_at, timeline.facts[key])
     for key, (valid_to, since, fact) in believed.items():
         intervals.append(
-            Interval(_begun(fact), key[0], valid_to, valid_to is None, since, None, fact)
+            StateInterval(_begun(fact), key[0], valid_to, valid_to is None, since, None, fact)
         )
     intervals.sort(
         key=lambda i: (
@@ -225,7 +225,7 @@ class Tail:
     latest_known: datetime
 
 
-def continuation(tail: Tail, facts: Collection[Fact]) -> list[Fact] | None:
+def continuation(tail: Tail, facts: Collection[StateFact]) -> list[StateFact] | None:
     """Those of new facts that each end what held before and begin an interval that holds now.
 
     So `history` of all facts is that of the earlier ones and these changes. None where a fact is not
@@ -233,7 +233,7 @@ def continuation(tail: Tail, facts: Collection[Fact]) -> list[Fact] | None:
     to be folded anew.
     """
     value, at, known = tail.value, tail.latest_at, tail.latest_known
-    changes: list[Fact] = []
+    changes: list[StateFact] = []
     for fact in sorted(facts, key=lambda one: (one.recorded_at, one.at)):
         if fact.at <= at or fact.recorded_at <= known:
             return None
@@ -246,23 +246,23 @@ def continuation(tail: Tail, facts: Collection[Fact]) -> list[Fact] | None:
     return changes
 
 
-def _in_turn(facts: Collection[Fact]) -> Collection[Fact]:
+def _in_turn(facts: Collection[StateFact]) -> Collection[StateFact]:
     """The facts, with such ranks that what took turns within one moment did so in the possible order."""
-    together: dict[datetime, list[tuple[str, Fact]]] = defaultdict(list)
+    together: dict[datetime, list[tuple[str, StateFact]]] = defaultdict(list)
     for fact in facts:
         turn = _turn(fact)
         if turn is not None:
             together[fact.at].append((turn, fact))
-    second: dict[Fact, Fact] = {}
+    second: dict[StateFact, StateFact] = {}
     for pair in together.values():
         if len(pair) == 2 and frozenset(turn for turn, _ in pair) in _TAKING_TURNS:
             first, other = sorted((fact for _, fact in pair), key=_place)
             second[first] = other
     if not second:
         return facts
-    ordered: list[Fact] = []
+    ordered: list[StateFact] = []
     value: str | None = None
-    ends_as: dict[Fact, str] = {}
+    ends_as: dict[StateFact, str] = {}
     for fact in sorted(facts, key=_place):
         partner = second.get(fact)
         if partner is not None and fact.value == value:
@@ -275,23 +275,23 @@ def _in_turn(facts: Collection[Fact]) -> Collection[Fact]:
     return ordered
 
 
-def _turn(fact: Fact) -> str | None:
+def _turn(fact: StateFact) -> str | None:
     """What it may take turns with, by its reason; that of a closing says why (`completed`)."""
     if fact.reason in ("reopened", "converted-to-draft", "ready-for-review"):
         return fact.reason
     return "closed" if fact.value == "closed" else None
 
 
-def _place(fact: Fact) -> tuple[datetime, int, str, str]:
+def _place(fact: StateFact) -> tuple[datetime, int, str, str]:
     return (fact.at, fact.rank, fact.source_id, fact.value)
 
 
-def _begun(fact: Fact) -> str:
+def _begun(fact: StateFact) -> str:
     """The value of the interval that a fact begins."""
     return NOTHING if fact.is_ending else fact.value
 
 
-def _news(facts: Iterable[Fact]) -> list[tuple[datetime, bool, Fact]]:
+def _news(facts: Iterable[StateFact]) -> list[tuple[datetime, bool, StateFact]]:
     """(when, whether it is known from then on, fact) by time: when facts became known or were withdrawn."""
     news = []
     for fact in facts:

@@ -35,7 +35,7 @@ _STANDING = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ThreadEdge:
     """An edge between two entities by their keys; types that are not strong are ignored."""
 
     subject: str
@@ -43,7 +43,7 @@ class Link:
     object: str
 
 
-def thread_keys(subjects: Iterable[str], links: Iterable[Link]) -> dict[str, str]:
+def thread_keys(subjects: Iterable[str], links: Iterable[ThreadEdge]) -> dict[str, str]:
     """The thread of each subject: the smallest key of all things, observed or not, joined with it."""
     strong = sorted({(link.subject, link.type, link.object) for link in links if _is_strong(link)})
     keys = sorted({*subjects, *(key for one, _, other in strong for key in (one, other))})
@@ -76,7 +76,7 @@ def thread_of(subject_key: str, source_id: str, threads: dict[str, str]) -> str:
     return threads.get(subject_key, subject_key)
 
 
-def _is_strong(link: Link) -> bool:
+def _is_strong(link: ThreadEdge) -> bool:
     if link.subject == link.object or link.type not in STRONG:
         return False
     # A release contains everything since the last one, which joins it with nothing.

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["small", "large", "again"]
+TurnKind = Literal["small", "large", "again"]
 """Of a turn: small deliveries, one large delivery, or some that were attempted before."""
-Served = Mapping[tuple[int, Kind], int]
+Served = Mapping[tuple[int, TurnKind], int]
 """(lane, kind) -> the number of its latest turn; later turns have greater numbers."""
 
 
@@ -26,7 +26,7 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BatchLimits:
     """Of one batch: deliveries, bytes, and from how many bytes on a delivery is large."""
 
     rows: int
@@ -34,7 +34,7 @@ class Limits:
     large: int
 
 
-def next_batch(waiting: Sequence[Queued], served: Served, limits: Limits) -> list[Queued]:
+def next_batch(waiting: Sequence[Queued], served: Served, limits: BatchLimits) -> list[Queued]:
     """The deliveries of the next batch; `waiting` has those of one lane in their order.
 
     Each lane has one delivery, then each its second, and so on, beginning with the lane whose latest
@@ -65,7 +65,7 @@ def next_batch(waiting: Sequence[Queued], served: Served, limits: Limits) -> lis
     return batch
 
 
-def next_lane(lanes: Iterable[int], served: Served, kind: Kind) -> int:
+def next_lane(lanes: Iterable[int], served: Served, kind: TurnKind) -> int:
     """Of these lanes the one whose latest turn of this kind is longest ago."""
     return min(lanes, key=lambda lane: (served.get((lane, kind), 0), lane))
 

@@ -10,7 +10,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from lightfast_pipelines.embedded_postgres.account import Account
+from lightfast_pipelines.embedded_postgres.account import ServerAccount
 from lightfast_pipelines.embedded_postgres.errors import EmbeddedPostgresError
 
 _MAP = "lightfast"
@@ -21,7 +21,7 @@ local all all peer map={_MAP}
 """
 
 
-def write_access_files(data_dir: Path, account: Account | None) -> None:
+def write_access_files(data_dir: Path, account: ServerAccount | None) -> None:
     """Lets this process's user in, under every role, and no other user of the machine."""
     try:
         name = pwd.getpwuid(os.geteuid()).pw_name
@@ -35,7 +35,7 @@ def write_access_files(data_dir: Path, account: Account | None) -> None:
     _write(data_dir / "pg_ident.conf", f'{_MAP} "{quoted}" all\n', account)
 
 
-def hand_over(folder: Path, account: Account) -> None:
+def hand_over(folder: Path, account: ServerAccount) -> None:
     """Gives a folder, and all in it, to the account. Call only while no server works in it.
 
     It may have belonged to a user as whom others run programs too (`nobody`), who could swap a file
@@ -43,7 +43,7 @@ def hand_over(folder: Path, account: Account) -> None:
     entries are looked at, no link is followed, and a file that has a second name is refused. The
     folder itself comes last: one that was cut short is done again.
     """
-    root = Account("root", 0, 0)
+    root = ServerAccount("root", 0, 0)
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         os.fchmod(fd, 0o700)
@@ -54,7 +54,7 @@ def hand_over(folder: Path, account: Account) -> None:
         os.close(fd)
 
 
-def _hand_over_entries(parent: int, path: Path, account: Account) -> None:
+def _hand_over_entries(parent: int, path: Path, account: ServerAccount) -> None:
     for name in os.listdir(parent):
         mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
         if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
@@ -75,7 +75,7 @@ def _hand_over_entries(parent: int, path: Path, account: Account) -> None:
             os.close(fd)
 
 
-def _write(path: Path, text: str, account: Account | None) -> None:
+def _write(path: Path, text: str, account: ServerAccount | None) -> None:
     """Replaces the file whole: a server that is told to read it anew never sees half of it."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

@@ -33,13 +33,13 @@ _ADDUSER = ("-S", "-D", "-H", "-h", "/nonexistent", "-s", "/sbin/nologin")
 
 
 @dataclass(frozen=True)
-class Account:
+class ServerAccount:
     name: str
     uid: int
     gid: int
 
 
-def server_account(name: str = NAME) -> Account | None:
+def server_account(name: str = NAME) -> ServerAccount | None:
     """None: run as who we are. As root, the server's own user, which is made where it is missing."""
     if os.geteuid() != 0:
         return None
@@ -57,22 +57,22 @@ def server_account(name: str = NAME) -> Account | None:
     )
 
 
-def owner_of(folder: Path) -> Account:
+def owner_of(folder: Path) -> ServerAccount:
     """Whoever the folder belongs to; a user without a name is known by the number."""
     found = folder.stat()
     try:
         name = pwd.getpwuid(found.st_uid).pw_name
     except KeyError:
         name = str(found.st_uid)
-    return Account(name, found.st_uid, found.st_gid)
+    return ServerAccount(name, found.st_uid, found.st_gid)
 
 
-def _find(name: str) -> Account | None:
+def _find(name: str) -> ServerAccount | None:
     try:
         found = pwd.getpwnam(name)
     except KeyError:
         return None
-    return Account(name, found.pw_uid, found.pw_gid)
+    return ServerAccount(name, found.pw_uid, found.pw_gid)
 
 
 def _create(name: str) -> str:
@@ -94,13 +94,13 @@ def _create(name: str) -> str:
     return "no useradd and no adduser on this machine"
 
 
-def can_walk_to(folder: Path, account: Account) -> bool:
+def can_walk_to(folder: Path, account: ServerAccount) -> bool:
     """Whether the account may pass through the folder and all its parents, by their modes."""
     real = folder.resolve()
     return all(_may_enter(part.stat(), account) for part in (real, *real.parents))
 
 
-def _may_enter(found: os.stat_result, account: Account) -> bool:
+def _may_enter(found: os.stat_result, account: ServerAccount) -> bool:
     if found.st_uid == account.uid:
         return bool(found.st_mode & stat.S_IXUSR)
     if found.st_gid == account.gid:

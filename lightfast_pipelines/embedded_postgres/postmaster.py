@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from lightfast_pipelines.embedded_postgres.account import Account
+from lightfast_pipelines.embedded_postgres.account import ServerAccount
 
 FAST_STOP_SECONDS = 60.0
 
@@ -55,7 +55,7 @@ class Postmaster:
 
 
 def start(
-    command: Sequence[str | Path], account: Account | None, log_fd: int, lock_fd: int
+    command: Sequence[str | Path], account: ServerAccount | None, log_fd: int, lock_fd: int
 ) -> Postmaster:
     """The lock goes to the postmaster and from it to every backend, and is free when all are dead."""
     child = subprocess.Popen(

@@ -16,11 +16,11 @@ from typing import Any, LiteralString
 
 from lightfast_pipelines.embedding.embedder import Embedder
 from lightfast_pipelines.embedding.index import VIEWS, VectorIndex, Vectors, View
-from lightfast_pipelines.inbox.isolation import Apart, Stage
+from lightfast_pipelines.inbox.isolation import Apart, ObservationStage
 from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.stage_failures import observation_given_up
-from lightfast_pipelines.store.stage_pages import DAY, Page, WaitingPages
+from lightfast_pipelines.store.stage_pages import DAY, StagePage, WaitingPages
 from lightfast_pipelines.store.time_limit import TimeLimit
 
 _TIME_LIMIT = TimeLimit()
@@ -121,9 +121,9 @@ def embed_pending(
     """
     began = time.monotonic()
     report = EmbeddingReport()
-    pages = _Pages(embedder.name, days)
+    pages = _EmbeddingPages(embedder.name, days)
 
-    def write(rows: Page) -> int:
+    def write(rows: StagePage) -> int:
         vectors = index.upsert(_embed(embedder, rows))
         conn.execute(_NAME_VECTORS, ([row[0] for row in rows],))
         return vectors
@@ -135,7 +135,9 @@ def embed_pending(
     def witnesses(limit: int) -> list[int]:
         return [row[0] for row in conn.execute(_WITNESSES, (embedder.name, limit))]
 
-    apart = Apart(conn, Stage("embeddings", embedder.name, witnesses, try_out), time_limit)
+    apart = Apart(
+        conn, ObservationStage("embeddings", embedder.name, witnesses, try_out), time_limit
+    )
     while report.observations < max_rows:
         if report.observations:
             between()
@@ -143,7 +145,7 @@ def embed_pending(
         if not page:
             break
 
-        def embed(ids: Sequence[int], page: Page = page) -> None:
+        def embed(ids: Sequence[int], page: StagePage = page) -> None:
             # Read again where it failed before, as its rows were let go of.
             rows = page if len(ids) == len(page) else _again(conn, ids, embedder.name)
             if not rows:
@@ -167,7 +169,7 @@ def embed_pending(
     return report
 
 
-class _Pages:
+class _EmbeddingPages:
     """First what has no vector, workspaces in turns; then what another model has embedded."""
 
     def __init__(self, model: str, days: Sequence[date] | None) -> None:
@@ -181,7 +183,7 @@ class _Pages:
         )
         self._after = 0
 
-    def next(self, conn: Connection, limit: int) -> Page:
+    def next(self, conn: Connection, limit: int) -> StagePage:
         if self._waiting is not None:
             page = self._waiting.next(conn, self._days, limit)
             if page or not self._has_other_models(conn):
@@ -207,7 +209,7 @@ class _Pages:
         return row is not None and not {*row} <= {None, self._model}
 
 
-def _again(conn: Connection, ids: Sequence[int], model: str) -> Page:
+def _again(conn: Connection, ids: Sequence[int], model: str) -> StagePage:
     return conn.execute(_AGAIN, {"ids": list(ids), "model": model}).fetchall()
 
 

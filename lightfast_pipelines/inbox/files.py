@@ -17,7 +17,7 @@ import msgspec
 
 from lightfast_pipelines.domain.events import Route
 from lightfast_pipelines.domain.secrets.masking import mask
-from lightfast_pipelines.inbox.jsonlines import Line, Trouble
+from lightfast_pipelines.inbox.jsonlines import Line, UnreadableLine
 from lightfast_pipelines.providers import json_bounds
 from lightfast_pipelines.providers.webhook_contract import MalformedBody, Provider
 from lightfast_pipelines.store.database import Connection
@@ -37,7 +37,7 @@ _LARGEST_HEADERS = 64 * 1024
 _NOT_LINKED = frozenset({"installation", "organization"})
 
 
-class _Envelope(msgspec.Struct):
+class _LineEnvelope(msgspec.Struct):
     event: str
     payload: msgspec.Raw
     delivery_id: str | None = None
@@ -71,11 +71,11 @@ def ingest(
     conn: Connection,
     workspace: Workspace,
     provider: Provider,
-    lines: Iterable[Line | Trouble],
+    lines: Iterable[Line | UnreadableLine],
     *,
     start: date,
     now: datetime,
-    on_problem: Callable[[Line | Trouble, str], None],
+    on_problem: Callable[[Line | UnreadableLine, str], None],
     progress: Callable[[int], None] | None = None,
 ) -> IngestReport:
     """Stores every line that can be stored and links the resources it meets; commits by chunks.
@@ -110,7 +110,7 @@ def ingest(
         chunk, size, read = [], 0, 0
 
     for line in lines:
-        if isinstance(line, Trouble):
+        if isinstance(line, UnreadableLine):
             report.lines += line.is_a_line
             report.problems += 1
             on_problem(line, line.reason)
@@ -145,7 +145,7 @@ class _Links:
         workspace: Workspace,
         provider: Provider,
         report: IngestReport,
-        on_problem: Callable[[Line | Trouble, str], None],
+        on_problem: Callable[[Line | UnreadableLine, str], None],
     ) -> None:
         self._conn, self._workspace, self._provider = conn, workspace, provider
         self._report, self._on_problem = report, on_problem
@@ -216,7 +216,7 @@ def _route(provider: Provider, event: str, payload: Mapping[str, Any]) -> Route 
         return None
 
 
-def _open(line: bytes) -> tuple[_Envelope, bytes, Mapping[str, Any]]:
+def _open(line: bytes) -> tuple[_LineEnvelope, bytes, Mapping[str, Any]]:
     """The line, its payload's bytes without white space, every number and escape as it stood, and its
     headers."""
     try:
@@ -226,7 +226,7 @@ def _open(line: bytes) -> tuple[_Envelope, bytes, Mapping[str, Any]]:
             f"not UTF-8: byte {error.start + 1} of the line is {line[error.start]:#04x}"
         ) from error
     try:
-        envelope = msgspec.json.decode(line, type=_Envelope)
+        envelope = msgspec.json.decode(line, type=_LineEnvelope)
         body = bytes(msgspec.json.format(bytes(envelope.payload), indent=-1))
         headers = _decoded_headers(envelope.headers)
     except msgspec.ValidationError as error:
@@ -247,13 +247,13 @@ def _decoded_headers(raw: msgspec.Raw) -> Mapping[str, Any]:
     return msgspec.json.decode(raw, type=dict[str, Any] | None) or {}
 
 
-def _open_slowly(line: bytes, message: str) -> tuple[_Envelope, bytes, Mapping[str, Any]]:
+def _open_slowly(line: bytes, message: str) -> tuple[_LineEnvelope, bytes, Mapping[str, Any]]:
     try:
         # This reader makes an object of each value, also of those that are nobody's.
         json_bounds.check(line)
         found = json.loads(line, parse_constant=_no_constants)
         raws = {"payload": msgspec.Raw(b"{}"), "headers": msgspec.Raw(b"null")}
-        envelope = msgspec.convert({**found, **raws}, type=_Envelope)
+        envelope = msgspec.convert({**found, **raws}, type=_LineEnvelope)
         payload, headers = found["payload"], found.get("headers") or {}
     except MalformedBody as error:
         raise BadLine(str(error)) from error

@@ -45,7 +45,7 @@ Do = Callable[[Sequence[int]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class ObservationStage:
     """A stage that works on observations one by one.
 
     `witnesses` finds some that went through earlier; `try_out` does the work of such a one once more.
@@ -63,7 +63,7 @@ class Apart:
     What takes longer than `time_limit` fails.
     """
 
-    def __init__(self, conn: Connection, stage: Stage, time_limit: TimeLimit) -> None:
+    def __init__(self, conn: Connection, stage: ObservationStage, time_limit: TimeLimit) -> None:
         self.failures = 0
         """Attempts that were counted."""
         self._conn = conn

@@ -29,7 +29,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class UnreadableLine:
     """A line too long to read, or (`is_a_line` false) a file that ends or breaks at this line."""
 
     file: str
@@ -38,7 +38,7 @@ class Trouble:
     is_a_line: bool
 
 
-def read_lines(stream: BinaryIO, file: str, *, max_bytes: int) -> Iterator[Line | Trouble]:
+def read_lines(stream: BinaryIO, file: str, *, max_bytes: int) -> Iterator[Line | UnreadableLine]:
     """The lines of `stream`; gzip is told by its first bytes, not by a name, so stdin may be too.
 
     At most `max_bytes` of one line are held; a longer one is skipped and reported.
@@ -55,18 +55,22 @@ def read_lines(stream: BinaryIO, file: str, *, max_bytes: int) -> Iterator[Line 
                 return
             if len(text) > max_bytes and not text.endswith(b"\n"):
                 _skip_rest(reader, max_bytes)
-                yield Trouble(file, number, f"longer than {max_bytes:,} bytes", is_a_line=True)
+                yield UnreadableLine(
+                    file, number, f"longer than {max_bytes:,} bytes", is_a_line=True
+                )
                 continue
         except EOFError:
-            yield Trouble(
+            yield UnreadableLine(
                 file, number, "the gzip file is cut off here: lines may be missing", is_a_line=False
             )
             return
         except (gzip.BadGzipFile, zlib.error) as error:
-            yield Trouble(file, number, f"the gzip file is damaged here: {error}", is_a_line=False)
+            yield UnreadableLine(
+                file, number, f"the gzip file is damaged here: {error}", is_a_line=False
+            )
             return
         except OSError as error:
-            yield Trouble(
+            yield UnreadableLine(
                 file, number, f"reading failed here: {error.strerror or error}", is_a_line=False
             )
             return

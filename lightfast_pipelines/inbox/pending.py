@@ -50,7 +50,7 @@ class DaysWithWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Backlog:
     """How much waits, exactly: deliveries, observations per stage, workspaces to consolidate."""
 
     deliveries: int
@@ -145,7 +145,7 @@ def days_with_work(
     return DaysWithWork(days, complete=counted < _OLDEST)
 
 
-def waiting(conn: Connection, *, model: str, cluster_rule_version: int) -> Waiting:
+def waiting(conn: Connection, *, model: str, cluster_rule_version: int) -> Backlog:
     """Exact counts of what waits in each stage."""
     row = conn.execute(
         f"""
@@ -158,7 +158,7 @@ def waiting(conn: Connection, *, model: str, cluster_rule_version: int) -> Waiti
         {"model": model, "rule_version": cluster_rule_version},
     ).fetchone()
     assert row is not None
-    return Waiting(*row)
+    return Backlog(*row)
 
 
 def oldest_days(conn: Connection, before: date) -> dict[int | None, date]:

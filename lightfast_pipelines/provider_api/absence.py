@@ -7,12 +7,12 @@ have, and there is nothing to read of it.
 from __future__ import annotations
 
 from lightfast_pipelines.provider_api.client import Api, CallFailedError
-from lightfast_pipelines.providers.api_contract import Answer, Call, Place
+from lightfast_pipelines.providers.api_contract import Answer, Call, LinkedResource
 
 _NOT_FOUND = 404
 
 
-def ask_for_page(api: Api, place: Place, call: Call) -> Answer:
+def ask_for_page(api: Api, place: LinkedResource, call: Call) -> Answer:
     """As `Api.ask`. Raises CallFailedError."""
     try:
         return api.ask(call)
@@ -23,7 +23,7 @@ def ask_for_page(api: Api, place: Place, call: Call) -> Answer:
         return Answer(_NOT_FOUND, {}, None, nothing=reason)
 
 
-def _is_there(api: Api, place: Place, missing: Call) -> bool:
+def _is_there(api: Api, place: LinkedResource, missing: Call) -> bool:
     try:
         resource = api.history.itself(place, missing)
         if resource is None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lightfast_pipelines.provider_api.budget import Budget
+from lightfast_pipelines.provider_api.budget import RateBudget
 from lightfast_pipelines.provider_api.client import Api, an_http_client
 from lightfast_pipelines.providers.api_contract import discover_history
 from lightfast_pipelines.settings import Settings
@@ -34,7 +34,7 @@ class StoredAccess:
             self._database.connect(autocommit=True, application_name="lightfast budget") as conn,
             an_http_client(settings.api_timeout_seconds) as http,
         ):
-            budget = Budget(
+            budget = RateBudget(
                 conn,
                 source.installation_id,
                 reserve=settings.api_reserve,

@@ -78,7 +78,7 @@ class Left:
         return self.limit * 3_600 / (self.window_seconds or 3_600)
 
 
-class Budget:
+class RateBudget:
     """The rate limits of one installation. `conn` commits by itself and is this object's alone.
 
     `sleep` waits; `check` is called between slices of a wait and may raise to end it.

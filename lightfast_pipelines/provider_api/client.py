@@ -20,13 +20,13 @@ import httpx
 import msgspec
 import tenacity
 
-from lightfast_pipelines.provider_api.budget import Budget
+from lightfast_pipelines.provider_api.budget import RateBudget
 from lightfast_pipelines.providers.api_contract import (
     Answer,
+    AnswerOutcome,
     Call,
     Credential,
     History,
-    Outcome,
     Verdict,
 )
 
@@ -50,7 +50,7 @@ class CallFailedError(Exception):
 
     def __init__(
         self,
-        outcome: Outcome,
+        outcome: AnswerOutcome,
         message: str,
         retry_after: float | None = None,
         status: int | None = None,
@@ -106,7 +106,7 @@ class Api:
         base_url: str,
         http: httpx.Client,
         credentials: Credentials,
-        budget: Budget,
+        budget: RateBudget,
         *,
         sleep: Callable[[float], None],
     ) -> None:
@@ -154,33 +154,33 @@ class Api:
             self.spent.waited_seconds += self.budget.take(call.pool, call.cost, reserve=reserve)
             answer, verdict = self._sent(call, credential)
             match verdict.outcome:
-                case Outcome.OK:
+                case AnswerOutcome.OK:
                     return answer
-                case Outcome.UNCHANGED:
+                case AnswerOutcome.UNCHANGED:
                     self.spent.unchanged += 1
                     return answer
-                case Outcome.NOTHING:
+                case AnswerOutcome.NOTHING:
                     return replace(answer, nothing=verdict.message)
-                case Outcome.MISSING if call.of_one:
+                case AnswerOutcome.MISSING if call.of_one:
                     return answer
-                case Outcome.LIMITED if limited < _LIMITED_IN_A_ROW:
+                case AnswerOutcome.LIMITED if limited < _LIMITED_IN_A_ROW:
                     limited += 1
                     wait = verdict.retry_after
                     self.budget.block(call.pool, _UNTOLD_WAIT_SECONDS if wait is None else wait)
                     _log.info("%s: waiting as told: %s", self.history.provider, verdict.message)
-                case Outcome.MOVED if redirects < _REDIRECTS and verdict.location:
+                case AnswerOutcome.MOVED if redirects < _REDIRECTS and verdict.location:
                     redirects += 1
                     call = self._follow(call, verdict)
-                case Outcome.CREDENTIAL if not renewed:
+                case AnswerOutcome.CREDENTIAL if not renewed:
                     renewed = True
                     other = self._credentials.renewed(credential)
                     if other is None:
                         self._credentials.refuse(verdict.message)
                         raise CallFailedError(verdict.outcome, verdict.message)
                     credential = other
-                case Outcome.UNAVAILABLE | Outcome.MALFORMED:
+                case AnswerOutcome.UNAVAILABLE | AnswerOutcome.MALFORMED:
                     raise _PassingError(verdict)
-                case Outcome.CREDENTIAL:
+                case AnswerOutcome.CREDENTIAL:
                     self._credentials.refuse(verdict.message)
                     raise CallFailedError(verdict.outcome, verdict.message)
                 case _:
@@ -206,11 +206,11 @@ class Api:
             )
         except httpx.TimeoutException:
             return _nothing(url), Verdict(
-                Outcome.UNAVAILABLE, f"{_shown(url)} did not answer in time"
+                AnswerOutcome.UNAVAILABLE, f"{_shown(url)} did not answer in time"
             )
         except httpx.TransportError as error:
             message = f"{_shown(url)} cannot be reached ({type(error).__name__})"
-            return _nothing(url), Verdict(Outcome.UNAVAILABLE, message)
+            return _nothing(url), Verdict(AnswerOutcome.UNAVAILABLE, message)
         self.spent.answer_seconds += response.elapsed.total_seconds()
         now = self.answered_at = _answered_at(response.headers)
         answer, malformed = _read(response)
@@ -218,8 +218,8 @@ class Api:
             self.history.limits(call, answer, now), pool=call.pool, cost=call.cost, answered_at=now
         )
         verdict = self.history.verdict(call, answer, now)
-        if malformed and verdict.outcome in (Outcome.OK, Outcome.NOTHING):
-            verdict = Verdict(Outcome.MALFORMED, f"{_shown(url)} answered {malformed}")
+        if malformed and verdict.outcome in (AnswerOutcome.OK, AnswerOutcome.NOTHING):
+            verdict = Verdict(AnswerOutcome.MALFORMED, f"{_shown(url)} answered {malformed}")
         return answer, verdict
 
     def _address(self, call: Call) -> str:
@@ -239,7 +239,7 @@ class Api:
         )
         if (old.scheme, old.netloc) != (new.scheme, new.netloc):
             raise CallFailedError(
-                Outcome.MOVED,
+                AnswerOutcome.MOVED,
                 f"{_shown(old.geturl())} moved to another host, {new.netloc}: not followed, as the "
                 "credential would go there",
             )

@@ -18,10 +18,10 @@ import msgspec
 from lightfast_pipelines.provider_api.client import CallFailedError
 from lightfast_pipelines.providers.api_contract import (
     Answer,
+    AnswerOutcome,
     Call,
     Credential,
     History,
-    Outcome,
     Renewed,
 )
 
@@ -36,7 +36,7 @@ class CredentialError(CallFailedError):
     """There is no credential to ask with; the message says what to do and holds no secret."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(Outcome.CREDENTIAL, message)
+        super().__init__(AnswerOutcome.CREDENTIAL, message)
 
 
 class CredentialRefusedError(CredentialError):
@@ -47,7 +47,7 @@ class RenewalFailedError(CallFailedError):
     """The provider could not be asked for a new token just now; the credential is not at fault."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(Outcome.UNAVAILABLE, message, retry_after)
+        super().__init__(AnswerOutcome.UNAVAILABLE, message, retry_after)
 
 
 def sender(http: httpx.Client, base_url: str) -> Callable[[Call], Answer]:
@@ -106,7 +106,7 @@ def ask_for_token(
             continue
         verdict = history.verdict(call, answer, clock())
         retry_after = verdict.retry_after
-        if verdict.outcome is Outcome.LIMITED:
+        if verdict.outcome is AnswerOutcome.LIMITED:
             problem = f"too many requests (status {answer.status})"
             break
         if 200 <= answer.status < 300:

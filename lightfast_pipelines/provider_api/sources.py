@@ -7,13 +7,13 @@ from typing import Literal
 
 import msgspec
 
-from lightfast_pipelines.providers.api_contract import Place, Record
+from lightfast_pipelines.providers.api_contract import LinkedResource, Record
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.deliveries import Delivery, partition_date_of
 
 
-def place_of(source: Source) -> Place:
-    return Place(
+def place_of(source: Source) -> LinkedResource:
+    return LinkedResource(
         provider=source.provider,
         resource_id=source.resource_id,
         resource_name=source.resource_name,

@@ -23,7 +23,7 @@ Cursor = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LinkedResource:
     """A linked resource and the connection that gives access to it.
 
     `account` is `installations.provider_account_info`, `meta` `resources.resource_meta`.
@@ -76,7 +76,7 @@ class Call:
 class Answer:
     """`headers` have lower-case names; `data` is the parsed body (None where there is none).
 
-    `nothing`: by the provider's words, there is nothing to list (`Outcome.NOTHING`).
+    `nothing`: by the provider's words, there is nothing to list (`AnswerOutcome.NOTHING`).
     """
 
     status: int
@@ -102,7 +102,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class UnreadableItem:
     """An item of a page that could not be made into a record: which, and why."""
 
     item: str
@@ -122,7 +122,7 @@ class Page:
     next: Cursor | None
     items: int
     reached: datetime | None = None
-    troubles: Sequence[Trouble] = ()
+    troubles: Sequence[UnreadableItem] = ()
     etag: str | None = None
 
 
@@ -136,7 +136,7 @@ class Estimate:
     exact: bool = False
 
 
-class Outcome(StrEnum):
+class AnswerOutcome(StrEnum):
     """What an answer means for whoever asked. Each has one way to go on."""
 
     OK = "ok"
@@ -159,33 +159,33 @@ class Outcome(StrEnum):
 class Verdict:
     """`message` is for an operator and holds no secret. `retry_after` is in seconds."""
 
-    outcome: Outcome
+    outcome: AnswerOutcome
     message: str = ""
     retry_after: float | None = None
     location: str | None = None
 
 
-STATUS_OUTCOMES: Mapping[int, Outcome] = {
-    301: Outcome.MOVED,
-    302: Outcome.MOVED,
-    304: Outcome.UNCHANGED,
-    307: Outcome.MOVED,
-    308: Outcome.MOVED,
-    401: Outcome.CREDENTIAL,
-    403: Outcome.FORBIDDEN,
-    404: Outcome.MISSING,
-    408: Outcome.UNAVAILABLE,
-    410: Outcome.MISSING,
-    429: Outcome.LIMITED,
-    451: Outcome.MISSING,
+STATUS_OUTCOMES: Mapping[int, AnswerOutcome] = {
+    301: AnswerOutcome.MOVED,
+    302: AnswerOutcome.MOVED,
+    304: AnswerOutcome.UNCHANGED,
+    307: AnswerOutcome.MOVED,
+    308: AnswerOutcome.MOVED,
+    401: AnswerOutcome.CREDENTIAL,
+    403: AnswerOutcome.FORBIDDEN,
+    404: AnswerOutcome.MISSING,
+    408: AnswerOutcome.UNAVAILABLE,
+    410: AnswerOutcome.MISSING,
+    429: AnswerOutcome.LIMITED,
+    451: AnswerOutcome.MISSING,
 }
 """What a status means where nothing else in the answer says so (RFC 9110)."""
 
 
-def outcome_of_status(status: int, own: Mapping[int, Outcome] | None = None) -> Outcome:
+def outcome_of_status(status: int, own: Mapping[int, AnswerOutcome] | None = None) -> AnswerOutcome:
     """What a status that is no success means; `own` are those to which the provider gives a meaning
     of its own."""
-    default = Outcome.UNAVAILABLE if status >= 500 else Outcome.INVALID
+    default = AnswerOutcome.UNAVAILABLE if status >= 500 else AnswerOutcome.INVALID
     return (own or {}).get(status) or STATUS_OUTCOMES.get(status, default)
 
 
@@ -215,7 +215,7 @@ def window_of(until_reset: timedelta) -> timedelta:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ResourceIdentity:
     """What a resource is called today, and what else its payloads would say of it."""
 
     name: str | None
@@ -235,19 +235,21 @@ class Walker(Protocol):
         """Items asked for at first; halved while a page is too heavy, down to 1."""
         ...
 
-    def start(self, place: Place, window: Window) -> Cursor:
+    def start(self, place: LinkedResource, window: Window) -> Cursor:
         """Where the walk begins."""
         ...
 
-    def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
+    def call(self, place: LinkedResource, window: Window, cursor: Cursor, page_size: int) -> Call:
         """The request for the page at `cursor`. Raises ValueError where the place lacks what is needed."""
         ...
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         """What a good answer holds, and where to go on."""
         ...
 
-    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+    def probe(
+        self, place: LinkedResource, window: Window, answers: Sequence[Answer]
+    ) -> Call | Estimate:
         """The next request of the estimate, given the answers so far; at last the estimate.
 
         At most a dozen requests, most often one or two."""
@@ -311,16 +313,16 @@ class History(Protocol):
         """What it says of rate limits, each in its own unit; empty where it says nothing."""
         return ()
 
-    def identify(self, place: Place) -> Call | None:
+    def identify(self, place: LinkedResource) -> Call | None:
         """Asks for a resource itself, before its things are: it may be renamed. None: it has no such
         request."""
         return None
 
-    def identified(self, answer: Answer) -> Identity:
+    def identified(self, answer: Answer) -> ResourceIdentity:
         """What a good answer to `identify` says. Raises ValueError or TypeError."""
         raise ValueError(f"{self.provider} is not asked for a resource itself")
 
-    def itself(self, place: Place, missing: Call) -> Call | None:
+    def itself(self, place: LinkedResource, missing: Call) -> Call | None:
         """For lists that answer 404 both where the resource is gone and where it lacks a feature: a
         request that succeeds as long as the resource is there, whatever its features are.
 

@@ -21,7 +21,7 @@ from lightfast_pipelines.providers.api_contract import (
     Call,
     Cursor,
     Json,
-    Place,
+    LinkedResource,
     Record,
 )
 
@@ -51,7 +51,7 @@ class LogPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LoggedDelivery:
     """A delivery as the log has kept it: its parsed body, and the headers that came with it."""
 
     event_type: str
@@ -78,7 +78,7 @@ class DeliveryLog(Protocol):
 
     def detail(self, entry: LogEntry, now: datetime) -> Call: ...
 
-    def told(self, answer: Answer) -> Told:
+    def told(self, answer: Answer) -> LoggedDelivery:
         """What a good answer to `detail` holds. Raises ValueError where it holds no body."""
         ...
 
@@ -128,37 +128,37 @@ class IdSweep(Protocol):
         """How many things one request of `confirm` asks for."""
         ...
 
-    def held(self, place: Place) -> Held: ...
+    def held(self, place: LinkedResource) -> Held: ...
 
-    def call(self, place: Place, cursor: Cursor | None) -> Call:
+    def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
         """Raises ValueError where the place lacks what is needed."""
         ...
 
-    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed: ...
+    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed: ...
 
-    def resource(self, place: Place) -> Call | None:
+    def resource(self, place: LinkedResource) -> Call | None:
         """Asks for the resource itself, where an empty list may mean something else than that
         everything was deleted. None: an empty list means what it says."""
         ...
 
-    def why_empty(self, place: Place, answer: Answer) -> str | None:
+    def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
         """What explains an empty list, by a good answer to `resource`: the kind is switched off, or
         the credential does not see the resource. None: nothing does, so the things are gone."""
         ...
 
-    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+    def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
         """Asks for these alone: as a call `of_one`, where it takes one thing at a time."""
         ...
 
     def gone(
-        self, place: Place, things: Sequence[Known], answer: Answer | None
+        self, place: LinkedResource, things: Sequence[Known], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
         """Which of them are gone, and since when where it is said. `answer` is None where the
         provider said that there is no such thing. Raises ValueError where the answer says nothing
         about them, as one about another thing."""
         ...
 
-    def record(self, place: Place, thing: Known, at: datetime) -> Record:
+    def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
         """Its deletion as the webhook would have told it. Raises ValueError where too little is known."""
         ...
 
@@ -167,7 +167,9 @@ class IdSweep(Protocol):
 class Merging(Protocol):
     """The part of a sweep whose things can become a part of another one, which answers in their place."""
 
-    def merged(self, place: Place, thing: Known, answer: Answer, now: datetime) -> Record | None:
+    def merged(
+        self, place: LinkedResource, thing: Known, answer: Answer, now: datetime
+    ) -> Record | None:
         """Told instead of a deletion, of a thing that is gone by this answer; None: it was deleted."""
         ...
 
@@ -184,11 +186,11 @@ class Recovery(Protocol):
         Raises ValueError, with what to set, where the settings lack something."""
         return None
 
-    def hooks(self, kind: str, place: Place) -> Call | None:
+    def hooks(self, kind: str, place: LinkedResource) -> Call | None:
         """Asks which hooks the resource itself has; None: it has none of ours."""
         return None
 
-    def hook_logs(self, place: Place, answer: Answer) -> Sequence[DeliveryLog]:
+    def hook_logs(self, place: LinkedResource, answer: Answer) -> Sequence[DeliveryLog]:
         """The logs of those hooks that send to a receiver of ours."""
         return ()
 

@@ -14,12 +14,17 @@ from datetime import date, datetime, timedelta
 from lightfast_pipelines.provider_api.client import Api, CallFailedError
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.provider_api.sources import delivery_of, place_of
-from lightfast_pipelines.providers.api_contract import AppKeys, Outcome, Record, discover_history
+from lightfast_pipelines.providers.api_contract import (
+    AnswerOutcome,
+    AppKeys,
+    Record,
+    discover_history,
+)
 from lightfast_pipelines.providers.recovery_contract import (
     DeliveryLog,
     LogEntry,
+    LoggedDelivery,
     Recovery,
-    Told,
     discover_recovery,
 )
 from lightfast_pipelines.providers.webhook_contract import FIRST_SENT_AT
@@ -175,7 +180,7 @@ class _Provider:
                 logs = self._recovery.hook_logs(place_of(source), api.ask(call))
             except CallFailedError as error:
                 reports.append(self._failed(source, name, _explained(error)))
-                if error.outcome is Outcome.CREDENTIAL:
+                if error.outcome is AnswerOutcome.CREDENTIAL:
                     break
                 continue
             except _UNREADABLE as error:
@@ -345,7 +350,7 @@ class _Comparison:
                 self._api.ask(self._log.again(entry, self._with.clock()))
             except CallFailedError as error:
                 self._report.notes.append(f"{entry.delivery_id} is not sent again: {error.message}")
-                if error.outcome is Outcome.CREDENTIAL:
+                if error.outcome is AnswerOutcome.CREDENTIAL:
                     return
 
     def _arrived(
@@ -378,7 +383,11 @@ class _Comparison:
                 self._report.notes.append(
                     f"{entry.delivery_id} cannot be taken from the log: {error.message}"
                 )
-                if error.outcome in (Outcome.UNAVAILABLE, Outcome.CREDENTIAL, Outcome.LIMITED):
+                if error.outcome in (
+                    AnswerOutcome.UNAVAILABLE,
+                    AnswerOutcome.CREDENTIAL,
+                    AnswerOutcome.LIMITED,
+                ):
                     self._report.error = error.message
                     return
                 continue
@@ -391,7 +400,7 @@ class _Comparison:
             self._conn.commit()
             self._by_api.add(entry.delivery_id)
 
-    def _delivery(self, entry: LogEntry, told: Told) -> Delivery:
+    def _delivery(self, entry: LogEntry, told: LoggedDelivery) -> Delivery:
         at = entry.delivered_at
         return delivery_of(
             Record(
@@ -480,7 +489,7 @@ def _account(source: Source) -> str:
 
 def _explained(error: CallFailedError) -> str:
     """With what an operator can do about it."""
-    if error.outcome in (Outcome.FORBIDDEN, Outcome.MISSING):
+    if error.outcome in (AnswerOutcome.FORBIDDEN, AnswerOutcome.MISSING):
         return (
             f"{error.message}: the credential may not read the hooks' deliveries (a token needs "
             "`admin:repo_hook` or the permission Webhooks: read and write)"

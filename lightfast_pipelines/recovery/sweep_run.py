@@ -16,7 +16,7 @@ from lightfast_pipelines.provider_api.client import Api, CallFailedError
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.provider_api.sources import delivery_of, place_of
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.api_contract import Answer, Call, Outcome, Record
+from lightfast_pipelines.providers.api_contract import Answer, AnswerOutcome, Call, Record
 from lightfast_pipelines.providers.recovery_contract import IdSweep, Known, Merging
 from lightfast_pipelines.providers.webhook_contract import MalformedBody
 from lightfast_pipelines.store import activity
@@ -239,7 +239,7 @@ class SweepRun:
                 self._keep_merged(self._kind, [one for one in things if one.key in found], answer)
             return found
         except CallFailedError as error:
-            if error.outcome not in (Outcome.FORBIDDEN, Outcome.INVALID):
+            if error.outcome not in (AnswerOutcome.FORBIDDEN, AnswerOutcome.INVALID):
                 raise
             reason = error.message
         except _UNREADABLE as error:
@@ -260,7 +260,7 @@ class SweepRun:
         listed = self._known([max(there)])
         if self._found(listed):
             raise CallFailedError(
-                Outcome.MISSING,
+                AnswerOutcome.MISSING,
                 f"{listed[0].key} is listed, and missing when it is asked for alone: the credential "
                 "may not read single things, or the resource was deleted meanwhile; nothing is taken "
                 "to be deleted",

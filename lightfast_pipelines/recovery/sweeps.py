@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 
 from lightfast_pipelines.provider_api.client import CallFailedError
-from lightfast_pipelines.providers.api_contract import Outcome
+from lightfast_pipelines.providers.api_contract import AnswerOutcome
 from lightfast_pipelines.providers.recovery_contract import IdSweep, discover_recovery
 from lightfast_pipelines.recovery.sweep_run import Sweeping, SweepReport, SweepRun
 from lightfast_pipelines.store.backfills import Source
@@ -55,6 +55,6 @@ def _sweep(
             SweepRun(sweeping, conn, api, source, kind, report).run()
     except CallFailedError as error:
         conn.rollback()
-        report.status = "refused" if error.outcome is Outcome.CREDENTIAL else "failed"
+        report.status = "refused" if error.outcome is AnswerOutcome.CREDENTIAL else "failed"
         report.error = error.message
         _log.warning("sweep of %s %s: %s", source.name, kind.kind, error.message)

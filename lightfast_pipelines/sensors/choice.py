@@ -12,7 +12,7 @@ from typing import Literal
 
 from lightfast_pipelines.inbox.pending import DayWork
 
-Kind = Literal["recent", "backlog"]
+RunKind = Literal["recent", "backlog"]
 
 # Dagster writes two events an asset and day, the first of them before the next tick can begin: a
 # range of 92 days costs it some seconds.
@@ -69,10 +69,10 @@ class Turns:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RangeRequest:
     """A run over the days from `first` to `last`, both included."""
 
-    kind: Kind
+    kind: RunKind
     first: date
     last: date
 
@@ -84,7 +84,7 @@ _NO_TURNS = Turns()
 class Choice:
     """Runs to ask for, today's first, and why no more than these."""
 
-    requests: tuple[Request, ...] = ()
+    requests: tuple[RangeRequest, ...] = ()
     reason: str = ""
     unreachable: tuple[date, ...] = field(default=())
     """Days that wait and are no partition."""
@@ -132,12 +132,12 @@ def choose_ranges(
     lane = turns.next_lane(older)
     begins = turns.oldest.get(lane) if lane is not None else None
     backlog = [day for day in older if begins is None or day.day >= begins]
-    candidates: list[tuple[Kind, Sequence[DayWork]]] = [
+    candidates: list[tuple[RunKind, Sequence[DayWork]]] = [
         ("recent", recent),
         ("backlog", _oldest(backlog, run_rows)),
     ]
     requests = [
-        Request(kind, chosen[0].day, chosen[-1].day)
+        RangeRequest(kind, chosen[0].day, chosen[-1].day)
         for kind, chosen in candidates
         if chosen and kind not in at_work.queued | at_work.waiting_to_capture
     ]

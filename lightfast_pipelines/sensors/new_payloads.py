@@ -27,7 +27,7 @@ from lightfast_pipelines.resources.models import Embedder
 from lightfast_pipelines.sensors.choice import (
     AtWork,
     Choice,
-    Request,
+    RangeRequest,
     Turns,
     choose_ranges,
 )
@@ -168,7 +168,7 @@ def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> A
     )
 
 
-def _run_request(request: Request) -> dg.RunRequest:
+def _run_request(request: RangeRequest) -> dg.RunRequest:
     return dg.RunRequest(
         # No run_key: it would silence the same range when it has to be asked for again.
         tags={

@@ -20,7 +20,7 @@ Cursor = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class TimeSpan:
     """From `since` on, before `until`."""
 
     since: datetime
@@ -31,16 +31,16 @@ class Interval:
 _SHORT = timedelta(hours=6)
 
 
-def is_long(interval: Interval) -> bool:
+def is_long(interval: TimeSpan) -> bool:
     """Whether it is worth asking how much it holds."""
     return interval.until - interval.since > _SHORT
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class UnfinishedWalk:
     """A walk that was not finished: its interval, its cursor and the page size it had come to."""
 
-    interval: Interval
+    interval: TimeSpan
     cursor: Mapping[str, Any]
     page_size: int | None
     items: int
@@ -55,20 +55,20 @@ class Coverage:
     resource_id: str
     resource_name: str | None
     entity_type: str
-    covered: Sequence[Interval]
+    covered: Sequence[TimeSpan]
     status: str
     pages: int
     records: int
     expected: int | None
     stored: int | None
     error: str | None
-    walking: Interval | None
+    walking: TimeSpan | None
     updated_at: datetime
 
 
 def uncovered(
-    conn: Connection, integration_id: int, entity_type: str, asked: Interval
-) -> list[Interval]:
+    conn: Connection, integration_id: int, entity_type: str, asked: TimeSpan
+) -> list[TimeSpan]:
     """What of `asked` is not fully fetched, oldest first.
 
     What was fetched for another workspace's link of the same resource reached this one too. Where the
@@ -91,7 +91,7 @@ def uncovered(
     return _intervals(row[0]) if row else []
 
 
-def ends(conn: Connection) -> dict[tuple[int, str], Interval]:
+def ends(conn: Connection) -> dict[tuple[int, str], TimeSpan]:
     """(integration, entity type) -> from when on it is open, and until when it was read, of those that
     ever were: these are the same moment, but where the provider had nothing."""
     rows = conn.execute(
@@ -100,10 +100,10 @@ def ends(conn: Connection) -> dict[tuple[int, str], Interval]:
         FROM lightfast.backfill_coverage WHERE NOT isempty(covered)
         """
     )
-    return {(row[0], row[1]): Interval(row[2], row[3]) for row in rows}
+    return {(row[0], row[1]): TimeSpan(row[2], row[3]) for row in rows}
 
 
-def standing(conn: Connection, integration_id: int, entity_type: str) -> Standing | None:
+def standing(conn: Connection, integration_id: int, entity_type: str) -> UnfinishedWalk | None:
     """The walk that was left off, if one was."""
     row = conn.execute(
         """
@@ -112,7 +112,7 @@ def standing(conn: Connection, integration_id: int, entity_type: str) -> Standin
         """,
         (integration_id, entity_type),
     ).fetchone()
-    return None if row is None else Standing(_interval(row[0]), row[1], row[2], row[3])
+    return None if row is None else UnfinishedWalk(_interval(row[0]), row[1], row[2], row[3])
 
 
 def etag_before(
@@ -133,7 +133,7 @@ def begin(
     conn: Connection,
     integration_id: int,
     entity_type: str,
-    interval: Interval,
+    interval: TimeSpan,
     cursor: Mapping[str, Any],
     expected: int | None,
 ) -> None:
@@ -171,8 +171,8 @@ def advance(  # noqa: PLR0913 - what a page changes, each by its name
     page_size: int,
     items: int,
     records: int,
-    walking: Interval | None = None,
-    covered: Interval | None = None,
+    walking: TimeSpan | None = None,
+    covered: TimeSpan | None = None,
     is_nothing: bool = False,
     etag: str | None = None,
 ) -> None:
@@ -264,13 +264,13 @@ def list_coverage(conn: Connection, workspace_id: int | None = None) -> list[Cov
     ]
 
 
-def _range(interval: Interval) -> TimestamptzRange:
+def _range(interval: TimeSpan) -> TimestamptzRange:
     return TimestamptzRange(interval.since, interval.until, "[)")
 
 
-def _interval(found: Any) -> Interval:
-    return Interval(found.lower, found.upper)
+def _interval(found: Any) -> TimeSpan:
+    return TimeSpan(found.lower, found.upper)
 
 
-def _intervals(found: Any) -> list[Interval]:
+def _intervals(found: Any) -> list[TimeSpan]:
     return [_interval(one) for one in found if one.lower is not None and one.upper is not None]

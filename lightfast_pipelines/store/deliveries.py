@@ -23,7 +23,7 @@ MAX_NAME_BYTES = 1000
 CHUNK_ROWS = 1000
 CHUNK_BYTES = 8 * 1024 * 1024
 
-Key = tuple[str, str, str, bytes, str | None, str]
+DeliveryKey = tuple[str, str, str, bytes, str | None, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Delivery:
             object.__setattr__(self, "body_sha256", hashlib.sha256(self.body).digest())
 
     @property
-    def key(self) -> Key:
+    def key(self) -> DeliveryKey:
         """What makes it the same delivery: the unique key of `raw_payloads`.
 
         Whose secret verified it is part of it: what one organisation sends, by whatever id, never
@@ -177,7 +177,7 @@ def columns(batch: Sequence[Delivery]) -> tuple[list[Any], ...]:
 
 def distinct(deliveries: Iterable[Delivery]) -> list[Delivery]:
     """The first of each key, in order."""
-    found: dict[Key, Delivery] = {}
+    found: dict[DeliveryKey, Delivery] = {}
     for delivery in deliveries:
         found.setdefault(delivery.key, delivery)
     return list(found.values())

@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 
 from lightfast_pipelines.store.database import Connection
 
-Page = list[tuple[Any, ...]]
+StagePage = list[tuple[Any, ...]]
 
 # An observation belongs to the earliest day of its payloads.
 DAY: LiteralString = """
@@ -73,7 +73,7 @@ class WaitingPages:
         self._pages: Counter[int] = Counter()
         self._done: set[int] = set()
 
-    def next(self, conn: Connection, days: Sequence[date] | None, limit: int) -> Page:
+    def next(self, conn: Connection, days: Sequence[date] | None, limit: int) -> StagePage:
         """At most `limit` rows, in order of their ids; empty where nothing waits any more."""
         while True:
             found = conn.execute(self._workspaces, self._parameters)

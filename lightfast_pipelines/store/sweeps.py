@@ -17,7 +17,7 @@ _HOUR = "interval '1 hour'"
 
 
 @dataclass(slots=True)
-class Standing:
+class SweepState:
     """A row of `id_sweeps`: where a sweep stands.
 
     `seen` are keys listed so far, `missing` those that the latest whole sweep did not find and nobody
@@ -48,7 +48,7 @@ class Sweep:
     error: str | None
 
 
-def load(conn: Connection, integration_id: int, kind: str) -> Standing:
+def load(conn: Connection, integration_id: int, kind: str) -> SweepState:
     row = conn.execute(
         """
         SELECT cursor, started_at, seen, is_active FROM lightfast.id_sweeps
@@ -57,9 +57,9 @@ def load(conn: Connection, integration_id: int, kind: str) -> Standing:
         (integration_id, kind),
     ).fetchone()
     if row is None:
-        return Standing()
+        return SweepState()
     seen = row[2] or {}
-    return Standing(
+    return SweepState(
         cursor=row[0],
         started_at=row[1],
         seen=set(seen.get("seen", ())),
@@ -74,7 +74,7 @@ def save(  # noqa: PLR0913 - what a row says, each by its name
     conn: Connection,
     integration_id: int,
     kind: str,
-    standing: Standing,
+    standing: SweepState,
     *,
     requests: int,
     cost: Mapping[str, float],

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from lightfast_pipelines.backfill import run as backfills
-from lightfast_pipelines.backfill.request import Hearing, Request, Result
-from lightfast_pipelines.provider_api.budget import Budget
+from lightfast_pipelines.backfill.request import BackfillRequest, Hearing, Result
+from lightfast_pipelines.provider_api.budget import RateBudget
 from lightfast_pipelines.provider_api.client import Api, Credentials
 from lightfast_pipelines.providers.api_contract import Credential, History
 from lightfast_pipelines.store.backfills import Source, find_sources
@@ -83,7 +83,7 @@ class PlainApis:
                 let_time_pass(conn, seconds)
                 self._slept(seconds)
 
-            budget = Budget(
+            budget = RateBudget(
                 conn, source.installation_id, reserve=self._reserve, sleep=sleep, check=check
             )
             yield Api(self.history, self._url, http, self.credentials, budget, sleep=lambda _: None)
@@ -117,7 +117,7 @@ def read(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
         hearing: Hearing | None = None,
     ) -> Result:
         monkeypatch.setattr(backfills, "discover_history", lambda: {"github": apis.history})
-        request = Request([source], since, until, requested_by="operator:test")
+        request = BackfillRequest([source], since, until, requested_by="operator:test")
         return backfills.run_backfill(
             database, apis, request, first_day=date(2008, 1, 1), hearing=hearing or Hearing()
         )

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 from lightfast_pipelines.providers.api_contract import (
     Answer,
+    AnswerOutcome,
     AppKeys,
     Call,
     Credential,
@@ -21,12 +22,11 @@ from lightfast_pipelines.providers.api_contract import (
     Estimate,
     History,
     Limit,
-    Outcome,
+    LinkedResource,
     Page,
-    Place,
     Record,
     Renewed,
-    Trouble,
+    UnreadableItem,
     Verdict,
     Walker,
     Window,
@@ -107,13 +107,13 @@ class PlainItems:
     def __init__(self, broken: Sequence[int] = ()) -> None:
         self._broken = set(broken)
 
-    def start(self, place: Place, window: Window) -> Cursor:
+    def start(self, place: LinkedResource, window: Window) -> Cursor:
         return {"offset": 0}
 
-    def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
+    def call(self, place: LinkedResource, window: Window, cursor: Cursor, page_size: int) -> Call:
         return Call("items", params={"offset": str(cursor["offset"]), "size": str(page_size)})
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         items = answer.data["items"]
         whole = [item for item in items if item["id"] not in self._broken]
         records = [record_of(place, item) for item in whole]
@@ -125,18 +125,20 @@ class PlainItems:
             None if following is None or over else {"offset": following},
             len(items),
             oldest,
-            [Trouble(str(i["id"]), "broken") for i in items if i["id"] in self._broken],
+            [UnreadableItem(str(i["id"]), "broken") for i in items if i["id"] in self._broken],
             answer.headers.get("etag"),
         )
 
-    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+    def probe(
+        self, place: LinkedResource, window: Window, answers: Sequence[Answer]
+    ) -> Call | Estimate:
         if not answers:
             return Call("items", params={"offset": "0", "size": "1"})
         total = answers[0].data["total"]
         return Estimate(-(-total // self.page_size), total, exact=True)
 
 
-def record_of(place: Place, item: Mapping[str, Any]) -> Record:
+def record_of(place: LinkedResource, item: Mapping[str, Any]) -> Record:
     """An issue of GitHub's was opened: something that capture understands."""
     at = datetime.fromisoformat(item["at"])
     number = item["id"] + 1
@@ -172,26 +174,28 @@ class PlainHistory(History):
         message = str((answer.data or {}).get("message", "")) if answer.data is not None else ""
         match answer.status:
             case 200:
-                return Verdict(Outcome.OK)
+                return Verdict(AnswerOutcome.OK)
             case 304:
-                return Verdict(Outcome.UNCHANGED)
+                return Verdict(AnswerOutcome.UNCHANGED)
             case 401:
-                return Verdict(Outcome.CREDENTIAL, f"the credential is refused: {message}")
+                return Verdict(AnswerOutcome.CREDENTIAL, f"the credential is refused: {message}")
             case 403:
-                return Verdict(Outcome.FORBIDDEN, f"not allowed: {message}")
+                return Verdict(AnswerOutcome.FORBIDDEN, f"not allowed: {message}")
             case 404:
-                return Verdict(Outcome.MISSING, f"not there: {message}")
+                return Verdict(AnswerOutcome.MISSING, f"not there: {message}")
             case 301:
-                return Verdict(Outcome.MOVED, "moved", location=answer.headers.get("location"))
+                return Verdict(
+                    AnswerOutcome.MOVED, "moved", location=answer.headers.get("location")
+                )
             case 422:
-                return Verdict(Outcome.INVALID, f"refused: {message}")
+                return Verdict(AnswerOutcome.INVALID, f"refused: {message}")
             case 429:
                 wait = float(answer.headers.get("retry-after", "0.2"))
-                return Verdict(Outcome.LIMITED, "rate limit", retry_after=wait)
+                return Verdict(AnswerOutcome.LIMITED, "rate limit", retry_after=wait)
             case 502 if call.params.get("size") != "1":
-                return Verdict(Outcome.HEAVY, "too heavy")
+                return Verdict(AnswerOutcome.HEAVY, "too heavy")
             case _:
-                return Verdict(Outcome.UNAVAILABLE, f"answered {answer.status}")
+                return Verdict(AnswerOutcome.UNAVAILABLE, f"answered {answer.status}")
 
     def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
         if "x-remaining" not in answer.headers:

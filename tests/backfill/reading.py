@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from lightfast_pipelines.backfill.request import Hearing, Request
+from lightfast_pipelines.backfill.request import BackfillRequest, Hearing
 from lightfast_pipelines.backfill.run import run_backfill
 from lightfast_pipelines.backfill.walk import UnitReport
 from lightfast_pipelines.providers.api_contract import discover_history
@@ -39,7 +39,7 @@ class Reading:
     ) -> UnitReport:
         with self._database.connect("pipeline") as conn:
             sources = find_sources(conn)
-        request = Request(sources, since, until, entity_types=[kind])
+        request = BackfillRequest(sources, since, until, entity_types=[kind])
         history = discover_history()[self._provider]
         apis = PlainApis(self._database, served.url, history, token=self._token)
         result = run_backfill(
@@ -48,7 +48,7 @@ class Reading:
         [unit] = result.units
         return unit
 
-    def covered(self) -> list[coverage.Interval]:
+    def covered(self) -> list[coverage.TimeSpan]:
         with self._database.connect("pipeline") as conn:
             [row] = coverage.list_coverage(conn)
         assert row.status == "completed"

@@ -10,7 +10,7 @@ from lightfast_pipelines.backfill import run as backfills
 from lightfast_pipelines.backfill.catch_up import catch_up, windows_to_catch_up
 from lightfast_pipelines.store import coverage
 from lightfast_pipelines.store.backfills import Source
-from lightfast_pipelines.store.coverage import Interval
+from lightfast_pipelines.store.coverage import TimeSpan
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.outages import note_check
 from tests.backfill.conftest import PlainApis
@@ -29,7 +29,7 @@ def covered(
     *,
     is_nothing: bool = False,
 ) -> None:
-    interval = Interval(FIRST, until)
+    interval = TimeSpan(FIRST, until)
     coverage.begin(conn, source.integration_id, kind, interval, {}, None)
     coverage.advance(
         conn,
@@ -47,7 +47,7 @@ def covered(
 
 
 def test_only_what_was_once_read_whole_is_caught_up(conn: Connection, source: Source) -> None:
-    coverage.begin(conn, source.integration_id, "other", Interval(FIRST, NOW), {}, None)
+    coverage.begin(conn, source.integration_id, "other", TimeSpan(FIRST, NOW), {}, None)
     assert windows_to_catch_up(conn, NOW) == []
     covered(conn, source, FIRST + DAY)
     [window] = windows_to_catch_up(conn, NOW)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from lightfast_pipelines.backfill.request import Hearing, Request
+from lightfast_pipelines.backfill.request import BackfillRequest, Hearing
 from lightfast_pipelines.backfill.run import run_backfill
 from lightfast_pipelines.providers.api_contract import discover_history
 from lightfast_pipelines.providers.github.api import HISTORY
@@ -46,7 +46,7 @@ def test_an_enterprise_server_is_read_and_swept(database: Database) -> None:
         result = run_backfill(
             database,
             apis,
-            Request(sources, SINCE, UNTIL),
+            BackfillRequest(sources, SINCE, UNTIL),
             first_day=date(2008, 1, 1),
             hearing=Hearing(),
         )

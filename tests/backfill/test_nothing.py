@@ -54,7 +54,7 @@ def test_an_empty_repository_is_read_in_full_and_its_first_commits_afterwards(
         first = reading.read(served, "commit")
         assert (first.status, first.error, first.items) == ("completed", None, 0)
         assert "empty" in (first.nothing or "")
-        assert reading.covered() == [coverage.Interval(SINCE, UNTIL)]
+        assert reading.covered() == [coverage.TimeSpan(SINCE, UNTIL)]
         again = reading.read(served, "commit")
         assert (again.status, again.items) == ("completed", 0)
         assert served.count("/commits?") == 2
@@ -110,7 +110,7 @@ def test_what_is_switched_off_at_github_has_nothing_to_read_until_it_is_on_again
     off = reading.read(served, kind)
     assert (off.status, off.error, off.items) == ("completed", None, 0)
     assert off.nothing
-    assert reading.covered() == [coverage.Interval(SINCE, UNTIL)]
+    assert reading.covered() == [coverage.TimeSpan(SINCE, UNTIL)]
     served.faults.clear()
     on = reading.read(served, kind)
     assert (on.status, on.nothing) == ("completed", None)

@@ -19,7 +19,7 @@ from graphql.language import OperationDefinitionNode
 from lightfast_pipelines.providers.api_contract import (
     Call,
     Cursor,
-    Place,
+    LinkedResource,
     Window,
     discover_history,
 )
@@ -27,10 +27,10 @@ from lightfast_pipelines.providers.recovery_contract import Known, discover_reco
 
 WINDOW = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 PLACES = {
-    "github": Place("github", "1", "acme/shop", {"default_branch": "main"}),
-    "linear": Place("linear", "team-1", "Engineering", installation_id="org-1"),
-    "sentry": Place("sentry", "42", "acme/shop"),
-    "vercel": Place("vercel", "prj_1", "shop", {"teamId": "team_1"}),
+    "github": LinkedResource("github", "1", "acme/shop", {"default_branch": "main"}),
+    "linear": LinkedResource("linear", "team-1", "Engineering", installation_id="org-1"),
+    "sentry": LinkedResource("sentry", "42", "acme/shop"),
+    "vercel": LinkedResource("vercel", "prj_1", "shop", {"teamId": "team_1"}),
 }
 # Where a walk asks for what did not fit beside a thing.
 DEEPER: Mapping[tuple[str, str], list[Cursor]] = {

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from lightfast_pipelines.backfill.request import Hearing, Request, Result
+from lightfast_pipelines.backfill.request import BackfillRequest, Hearing, Result
 from lightfast_pipelines.backfill.run import run_backfill
 from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
@@ -84,7 +84,7 @@ class Memory:
         return run_backfill(
             self.database,
             PlainApis(self.database, self._url, HISTORY, token=TOKEN, timeout=20),
-            Request(sources, since, until),
+            BackfillRequest(sources, since, until),
             first_day=date(2008, 1, 1),
             hearing=Hearing(),
         )

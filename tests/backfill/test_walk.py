@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from lightfast_pipelines.backfill.request import Hearing, Progress, Result
+from lightfast_pipelines.backfill.request import BackfillProgress, Hearing, Result
 from lightfast_pipelines.store import backfills, coverage
 from lightfast_pipelines.store.backfills import Source
-from lightfast_pipelines.store.coverage import Interval, list_coverage
+from lightfast_pipelines.store.coverage import TimeSpan, list_coverage
 from lightfast_pipelines.store.database import Connection, Database
 from tests.backfill.conftest import UNTIL, PlainApis
 from tests.backfill.plain import FIRST, PlainApi, PlainHistory, PlainItems
@@ -132,8 +132,8 @@ class _DiedError(Exception):
     """What ends a run in the middle."""
 
 
-def _dies_after(pages: int) -> Callable[[Progress], None]:
-    def on_progress(progress: Progress) -> None:
+def _dies_after(pages: int) -> Callable[[BackfillProgress], None]:
+    def on_progress(progress: BackfillProgress) -> None:
         if progress.pages >= pages:
             raise _DiedError
 
@@ -278,7 +278,7 @@ def test_our_clock_may_be_ahead_and_the_future_is_still_not_covered(
 def test_cancelling_stops_within_a_page_and_keeps_what_is_read(
     database: Database, conn: Connection, source: Source, read: Read
 ) -> None:
-    def cancel(progress: Progress) -> None:
+    def cancel(progress: BackfillProgress) -> None:
         with database.connect() as other:
             backfills.ask_to_cancel(
                 other, backfills.list_backfills(other)[0].id, "operator:another"
@@ -313,11 +313,11 @@ def test_a_run_whose_process_died_is_told_as_failed_and_one_at_work_is_not(
         requested_by="operator:test",
         dagster_run_id=None,
     )
-    coverage.begin(conn, source.integration_id, "item", Interval(FIRST, UNTIL), {"offset": 0}, None)
+    coverage.begin(conn, source.integration_id, "item", TimeSpan(FIRST, UNTIL), {"offset": 0}, None)
     conn.commit()
     seen: list[list[int]] = []
 
-    def look(progress: Progress) -> None:
+    def look(progress: BackfillProgress) -> None:
         with database.connect() as other:
             seen.append(backfills.end_dead(other, datetime.now(UTC)))
 
@@ -337,7 +337,7 @@ def test_a_page_and_its_cursor_are_one_transaction(
     """The rows of the inbox are never ahead of the cursor, nor behind it."""
     seen: list[tuple[int, int]] = []
 
-    def look(progress: Progress) -> None:
+    def look(progress: BackfillProgress) -> None:
         with database.connect() as other:
             row = other.execute(
                 "SELECT (SELECT count(*) FROM lightfast.raw_payloads), "

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.domain import existence
-from lightfast_pipelines.domain.states import Fact, history
+from lightfast_pipelines.domain.states import StateFact, history
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.inbox.pending import days_with_work, waiting
@@ -261,7 +261,7 @@ def test_a_rebuild_knows_the_same(database: Database) -> None:
 
 MOMENTS = [datetime(2024, 1, day, tzinfo=UTC) for day in range(1, 8)]
 facts = st.builds(
-    Fact,
+    StateFact,
     value=st.sampled_from(["open", "closed", "merged"]),
     at=st.sampled_from(MOMENTS),
     rank=st.integers(0, 4),
@@ -269,7 +269,7 @@ facts = st.builds(
     recorded_at=st.sampled_from(MOMENTS),
 )
 deletions = st.builds(
-    Fact,
+    StateFact,
     value=st.sampled_from(["deleted", "exists"]),
     at=st.sampled_from(MOMENTS),
     rank=st.just(99),
@@ -280,7 +280,7 @@ deletions = st.builds(
 
 @given(st.lists(facts, max_size=8), st.lists(deletions, min_size=1, max_size=4))
 def test_at_no_moment_is_anything_believed_of_what_is_believed_to_be_deleted(
-    stated: list[Fact], ends: list[Fact]
+    stated: list[StateFact], ends: list[StateFact]
 ) -> None:
     gone = existence.deletions(ends, ())
     before = history(stated)
@@ -305,9 +305,9 @@ def test_at_no_moment_is_anything_believed_of_what_is_believed_to_be_deleted(
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_when_it_is_deleted_depends_on_the_set_of_facts_alone(order: tuple[int, ...]) -> None:
     said = [
-        Fact("deleted", MOMENTS[2], 99, "x", MOMENTS[5]),
-        Fact("deleted", MOMENTS[4], 99, "y", MOMENTS[4]),
-        Fact("exists", MOMENTS[3], 99, "z", MOMENTS[6]),
+        StateFact("deleted", MOMENTS[2], 99, "x", MOMENTS[5]),
+        StateFact("deleted", MOMENTS[4], 99, "y", MOMENTS[4]),
+        StateFact("exists", MOMENTS[3], 99, "z", MOMENTS[6]),
     ]
     found = existence.deletions([said[place] for place in order], ())
     now = [(each.valid_from, each.valid_to) for each in found if each.superseded_at is None]

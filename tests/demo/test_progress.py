@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightfast_pipelines.cli.console import Meter
-from lightfast_pipelines.demo.command import DELIVERIES, Counted
+from lightfast_pipelines.demo.command import DELIVERIES, DeliveryProgress
 
 
 class Recorder(Meter):
@@ -28,7 +28,7 @@ class Recorder(Meter):
 def test_what_deliveries_become_is_counted_once_it_is_all_there() -> None:
     bar = Recorder(105)
     waits = {DELIVERIES: 105, "vectors": 0, "clusters": 0}
-    counted = Counted(bar, waits)
+    counted = DeliveryProgress(bar, waits)
     for step in (
         {DELIVERIES: 40, "vectors": 70, "clusters": 70},
         {DELIVERIES: 0, "vectors": 100, "clusters": 100},

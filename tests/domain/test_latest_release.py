@@ -7,25 +7,25 @@ from itertools import permutations
 
 from lightfast_pipelines.domain.events import ENDING_REASON
 from lightfast_pipelines.domain.latest_release import history
-from lightfast_pipelines.domain.states import Fact
+from lightfast_pipelines.domain.states import StateFact
 
 DAY = datetime(2024, 5, 1, tzinfo=UTC)
 
 
-def published(value: str, at: int, known: int | None = None) -> Fact:
+def published(value: str, at: int, known: int | None = None) -> StateFact:
     return _fact(value, at, 1, "published", known)
 
 
-def withdrawn(value: str, at: int, known: int | None = None) -> Fact:
+def withdrawn(value: str, at: int, known: int | None = None) -> StateFact:
     return _fact(value, at, 5, ENDING_REASON, known)
 
 
-def _fact(value: str, at: int, rank: int, reason: str, known: int | None) -> Fact:
+def _fact(value: str, at: int, rank: int, reason: str, known: int | None) -> StateFact:
     told = DAY + timedelta(hours=at if known is None else known)
-    return Fact(value, DAY + timedelta(hours=at), rank, f"{value}|{reason}@{at}", told, reason)
+    return StateFact(value, DAY + timedelta(hours=at), rank, f"{value}|{reason}@{at}", told, reason)
 
 
-def latest(*facts: Fact) -> list[tuple[str, int]]:
+def latest(*facts: StateFact) -> list[tuple[str, int]]:
     """What is believed now, the same in every order."""
     told = []
     for order in permutations(facts):

@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 
 from lightfast_pipelines.domain import serving
 from lightfast_pipelines.domain.events import ENDING_REASON
-from lightfast_pipelines.domain.states import Fact, Interval
+from lightfast_pipelines.domain.states import StateFact, StateInterval
 from tests.believed import fold_current
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 LAST = START + timedelta(days=999)
 
 
-def fact(value: str, basis: str | None, hour: int, known: int = 999, **more: str) -> Fact:
+def fact(value: str, basis: str | None, hour: int, known: int = 999, **more: str) -> StateFact:
     at, recorded_at = (START + timedelta(hours=number) for number in (hour, known))
     metadata = {**({serving.BASIS: basis} if basis else {}), **more}
-    return Fact(value, at, 2, f"{value}|{basis}|{hour}", recorded_at, basis, metadata)
+    return StateFact(value, at, 2, f"{value}|{basis}|{hour}", recorded_at, basis, metadata)
 
 
-def removed(value: str, hour: int, known: int = 999) -> Fact:
+def removed(value: str, hour: int, known: int = 999) -> StateFact:
     gone = fact(value, None, hour, known)
     return replace(gone, rank=4, source_id=f"{value}|removed|{hour}", reason=ENDING_REASON)
 
@@ -34,7 +34,7 @@ def hours(moment: datetime | None) -> int | None:
     return None if moment is None else round((moment - START) / timedelta(hours=1))
 
 
-def timeline(facts: Sequence[Fact]) -> list[tuple[str, int | None, int | None]]:
+def timeline(facts: Sequence[StateFact]) -> list[tuple[str, int | None, int | None]]:
     """(what, from, to) as believed now; the same in any order."""
     found = {
         tuple(
@@ -168,7 +168,7 @@ _FACTS = st.lists(
 )
 
 
-def _believed_at(intervals: Sequence[Interval], known: datetime) -> list[tuple[object, ...]]:
+def _believed_at(intervals: Sequence[StateInterval], known: datetime) -> list[tuple[object, ...]]:
     return sorted(
         (one.valid_from, one.value, one.valid_to)
         for one in intervals
@@ -179,7 +179,7 @@ def _believed_at(intervals: Sequence[Interval], known: datetime) -> list[tuple[o
 
 @given(_FACTS, st.randoms(), st.integers(0, 8))
 def test_any_order_gives_the_same_and_belief_is_that_of_what_was_known(
-    facts: list[Fact], random: object, known: int
+    facts: list[StateFact], random: object, known: int
 ) -> None:
     shuffled = list(facts)
     random.shuffle(shuffled)  # type: ignore[attr-defined]

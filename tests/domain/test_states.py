@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from lightfast_pipelines.domain.events import ENDING_REASON
 from lightfast_pipelines.domain.states import (
-    Fact,
-    Interval,
+    StateFact,
+    StateInterval,
     Tail,
     continuation,
     history,
@@ -26,9 +26,9 @@ DAY = datetime(2024, 5, 1, tzinfo=UTC)
 
 def fact(
     value: str, at: int, rank: int = 0, known: int = 0, source_id: str = "", reason: str = ""
-) -> Fact:
+) -> StateFact:
     """A fact at hour `at`, known since hour `known`."""
-    return Fact(
+    return StateFact(
         value,
         DAY + timedelta(hours=at),
         rank,
@@ -38,7 +38,7 @@ def fact(
     )
 
 
-def told(intervals: list[Interval]) -> list[tuple[str, int, int | None]]:
+def told(intervals: list[StateInterval]) -> list[tuple[str, int, int | None]]:
     def hour(at: datetime | None) -> int | None:
         return None if at is None else int((at - DAY).total_seconds() // 3600)
 
@@ -110,7 +110,7 @@ def test_a_late_fact_changes_what_is_believed_but_not_what_was_believed() -> Non
     ]
 
 
-def ending(value: str, at: int, known: int = 0) -> Fact:
+def ending(value: str, at: int, known: int = 0) -> StateFact:
     return fact(value, at, 4, known, f"{value} ends@{at}", ENDING_REASON)
 
 
@@ -158,7 +158,7 @@ _FACTS = st.lists(
 )
 
 
-def _plain_fold(facts: set[Fact]) -> dict[tuple[Fact, datetime], datetime | None]:
+def _plain_fold(facts: set[StateFact]) -> dict[tuple[StateFact, datetime], datetime | None]:
     """The definition, word for word: clamp, order, drop repetitions and endings of what does not hold,
     end where the next begins.
     """
@@ -168,7 +168,7 @@ def _plain_fold(facts: set[Fact]) -> dict[tuple[Fact, datetime], datetime | None
         (max(f.at, opening), f.rank, f.source_id, f.value, f.recorded_at, f.reason or "", f)
         for f in facts
     )
-    begun: list[tuple[Fact, datetime]] = []
+    begun: list[tuple[StateFact, datetime]] = []
     holds: str | None = None
     for at, *_, f in ordered:
         if f.is_ending and holds != f.value:
@@ -182,7 +182,7 @@ def _plain_fold(facts: set[Fact]) -> dict[tuple[Fact, datetime], datetime | None
 
 
 @given(_FACTS)
-def test_history_is_what_the_definition_says_at_every_moment(facts: list[Fact]) -> None:
+def test_history_is_what_the_definition_says_at_every_moment(facts: list[StateFact]) -> None:
     # One observation states a state once.
     distinct = {f.source_id: f for f in facts}
     kept = set(distinct.values())
@@ -201,7 +201,7 @@ def test_history_is_what_the_definition_says_at_every_moment(facts: list[Fact]) 
 
 @given(_FACTS, st.randoms(use_true_random=False))
 def test_history_does_not_depend_on_the_order_or_number_of_facts(
-    facts: list[Fact], random: Random
+    facts: list[StateFact], random: Random
 ) -> None:
     distinct = list({f.source_id: f for f in facts}.values())
     shuffled = [*distinct, *distinct]
@@ -209,28 +209,28 @@ def test_history_does_not_depend_on_the_order_or_number_of_facts(
     assert history(shuffled) == history(distinct)
 
 
-def _shown(intervals: list[Interval]) -> list[tuple[object, ...]]:
+def _shown(intervals: list[StateInterval]) -> list[tuple[object, ...]]:
     return sorted(
         (i.value, i.valid_from, str(i.valid_to), i.recorded_at, str(i.superseded_at), i.is_current)
         for i in intervals
     )
 
 
-def _continued(intervals: list[Interval], changes: list[Fact]) -> list[Interval]:
+def _continued(intervals: list[StateInterval], changes: list[StateFact]) -> list[StateInterval]:
     """What held ends with each change, and the change's own value holds."""
     for change in changes:
         (last,) = (i for i in intervals if i.is_current)
         intervals = [i for i in intervals if i is not last] + [
             replace(last, is_current=False, superseded_at=change.recorded_at),
             replace(last, is_current=False, valid_to=change.at, recorded_at=change.recorded_at),
-            Interval(change.value, change.at, None, True, change.recorded_at, None, change),
+            StateInterval(change.value, change.at, None, True, change.recorded_at, None, change),
         ]
     return intervals
 
 
 @given(_FACTS, _FACTS, st.integers(0, 6))
 def test_where_a_history_can_be_continued_it_becomes_what_all_facts_together_make(
-    earlier: list[Fact], later: list[Fact], apart: int
+    earlier: list[StateFact], later: list[StateFact], apart: int
 ) -> None:
     known = {f.source_id: f for f in earlier}
     before = history(list(known.values()))

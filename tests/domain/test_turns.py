@@ -5,18 +5,18 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightfast_pipelines.domain.turns import Kind, Limits, Queued, next_batch
+from lightfast_pipelines.domain.turns import BatchLimits, Queued, TurnKind, next_batch
 
-LIMITS = Limits(rows=10, size=1_000, large=100)
+LIMITS = BatchLimits(rows=10, size=1_000, large=100)
 
 
 def _lane(lane: int, number: int, size: int = 1) -> list[Queued]:
     return [Queued(lane * 10_000 + n, lane, size) for n in range(number)]
 
 
-def _turns(waiting: list[Queued], limits: Limits = LIMITS) -> list[list[Queued]]:
+def _turns(waiting: list[Queued], limits: BatchLimits = LIMITS) -> list[list[Queued]]:
     """All batches until nothing waits."""
-    served: dict[tuple[int, Kind], int] = {}
+    served: dict[tuple[int, TurnKind], int] = {}
     batches = []
     while waiting:
         batch = next_batch(waiting, served, limits)
@@ -60,7 +60,7 @@ def test_large_deliveries_of_several_tenants_take_turns() -> None:
 
 def test_where_bytes_end_a_batch_the_others_begin_the_next() -> None:
     waiting = [one for lane in (1, 2, 3) for one in _lane(lane, 3, 90)]
-    batches = _turns(waiting, Limits(rows=10, size=200, large=100))
+    batches = _turns(waiting, BatchLimits(rows=10, size=200, large=100))
     assert [[one.lane for one in batch] for batch in batches[:2]] == [[1, 2], [3, 1]]
 
 
@@ -73,7 +73,7 @@ def test_everything_has_its_turn_once_within_the_bounds(
     deliveries: list[tuple[int, int]], rows: int, size: int
 ) -> None:
     waiting = [Queued(n, lane, each) for n, (lane, each) in enumerate(deliveries)]
-    batches = _turns([*waiting], Limits(rows, size, 100))
+    batches = _turns([*waiting], BatchLimits(rows, size, 100))
     assert sorted(one.id for batch in batches for one in batch) == [one.id for one in waiting]
     for batch in batches:
         assert len(batch) <= rows

@@ -14,7 +14,7 @@ import pytest
 
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgresError
 from lightfast_pipelines.embedded_postgres.access import hand_over
-from lightfast_pipelines.embedded_postgres.account import NAME, Account, server_account
+from lightfast_pipelines.embedded_postgres.account import NAME, ServerAccount, server_account
 from lightfast_pipelines.embedded_postgres.binaries import copied_binaries, installed_binaries
 from lightfast_pipelines.embedded_postgres.private_folders import make_home, make_private
 from tests.embedded_postgres.homes import Home, eventually
@@ -37,8 +37,8 @@ def psql(open_folder: Path) -> Path:
     return copied_binaries(installed_binaries(), _nobody(), open_folder) / "bin" / "psql"
 
 
-def _nobody() -> Account:
-    return Account("nobody", NOBODY.pw_uid, NOBODY.pw_gid)
+def _nobody() -> ServerAccount:
+    return ServerAccount("nobody", NOBODY.pw_uid, NOBODY.pw_gid)
 
 
 def _socket_dir(home: Home) -> Path:

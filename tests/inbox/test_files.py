@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.inbox.files import IngestReport, ingest
-from lightfast_pipelines.inbox.jsonlines import Line, Trouble, read_lines
+from lightfast_pipelines.inbox.jsonlines import Line, UnreadableLine, read_lines
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.links import Workspace, add_workspace
@@ -295,7 +295,7 @@ def test_whatever_the_bytes_every_line_that_is_not_blank_is_given_once(
         for n, part in enumerate(clean, 1)
         if part.removeprefix(b"\xef\xbb\xbf").strip() or len(part) > 30
     ]
-    assert [item.number for item in found if isinstance(item, Line | Trouble)] == expected
+    assert [item.number for item in found if isinstance(item, Line | UnreadableLine)] == expected
 
 
 def test_bodies_of_past_years_lie_in_their_months_so_that_retention_can_drop_them(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lightfast_pipelines.backfill.request import Result
-from lightfast_pipelines.provider_api.budget import Budget, Left
+from lightfast_pipelines.provider_api.budget import Left, RateBudget
 from lightfast_pipelines.providers.api_contract import Answer, Call, Limit, discover_history
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Database
@@ -22,9 +22,9 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 @contextmanager
-def budget_of(database: Database, source: Source, slept: list[float]) -> Iterator[Budget]:
+def budget_of(database: Database, source: Source, slept: list[float]) -> Iterator[RateBudget]:
     with database.connect(autocommit=True) as conn:
-        yield Budget(conn, source.installation_id, reserve=50, sleep=slept.append)
+        yield RateBudget(conn, source.installation_id, reserve=50, sleep=slept.append)
 
 
 def limit(remaining: float, *, seconds: float = 3_600) -> Limit:
@@ -44,7 +44,7 @@ def test_many_processes_take_no_more_than_is_there(database: Database, source: S
     def one() -> int:
         taken = 0
         with database.connect(autocommit=True) as conn:
-            budget = Budget(conn, source.installation_id, reserve=50, sleep=out)
+            budget = RateBudget(conn, source.installation_id, reserve=50, sleep=out)
             try:
                 while True:
                     budget.take("core", 1, reserve=True)
@@ -85,7 +85,7 @@ def test_the_wait_ends_when_the_limit_is_full_again(database: Database, source: 
         assert seconds <= 1.0
 
     with database.connect(autocommit=True) as conn:
-        budget = Budget(conn, source.installation_id, reserve=50, sleep=sleep)
+        budget = RateBudget(conn, source.installation_id, reserve=50, sleep=sleep)
         budget.learn([limit(10, seconds=0.05)], pool="core", cost=0, answered_at=NOW)
         budget.take("core", 1, reserve=True)
         assert budget.left("core").remaining == 4_999

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lightfast_pipelines.provider_api.budget import Budget
+from lightfast_pipelines.provider_api.budget import RateBudget
 from lightfast_pipelines.provider_api.client import Api, CallFailedError
 from lightfast_pipelines.provider_api.credentials import StoredCredentials
 from lightfast_pipelines.provider_api.renewal import (
@@ -25,7 +25,12 @@ from lightfast_pipelines.provider_api.renewal import (
     CredentialRefusedError,
     RenewalFailedError,
 )
-from lightfast_pipelines.providers.api_contract import Call, Credential, Outcome, discover_history
+from lightfast_pipelines.providers.api_contract import (
+    AnswerOutcome,
+    Call,
+    Credential,
+    discover_history,
+)
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.activity import list_activity
 from lightfast_pipelines.store.database import Connection, Database
@@ -238,7 +243,7 @@ def test_a_refused_renewal_stops_the_integration_with_a_reason(
     tokens.refresh = "another"
     with pytest.raises(CredentialRefusedError) as raised:
         credentials().current()
-    assert raised.value.outcome is Outcome.CREDENTIAL
+    assert raised.value.outcome is AnswerOutcome.CREDENTIAL
     reason = (
         "linear installation org_1: renewing its token was refused (status 400, invalid_grant): give a "
         "new one with `lightfast installation credential --provider linear --id org_1 --ask-credential`"
@@ -455,7 +460,7 @@ def test_no_token_is_in_any_log_exception_output_or_row(  # noqa: PLR0917 - fixt
     tokens.refresh = "secret-refresh-0"
     api.faults[:] = [Fault("items", times=9, status=401, body={"message": "Bad credentials"})]
     with database.connect(autocommit=True) as budgets, httpx.Client() as http:
-        budget = Budget(budgets, installation, reserve=0, sleep=lambda _: None)
+        budget = RateBudget(budgets, installation, reserve=0, sleep=lambda _: None)
         client = Api(RenewingHistory(), api.url, http, credentials(), budget, sleep=lambda _: None)
         asks(lambda: client.ask(Call("items")))
     with pytest.raises(CallFailedError):

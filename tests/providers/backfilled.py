@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lightfast_pipelines.backfill import run as backfill
-from lightfast_pipelines.backfill.request import Hearing, Request, Result
+from lightfast_pipelines.backfill.request import BackfillRequest, Hearing, Result
 from lightfast_pipelines.providers.api_contract import History, Window
 from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Connection, Database
@@ -41,7 +41,7 @@ def by_backfill(
         sources = find_sources(conn)
         histories: dict[str, History] = {provider: apis.history}
         monkeypatch.setattr(backfill, "discover_history", lambda: histories)
-        request = Request(sources, window.since, window.until, requested_by="operator:test")
+        request = BackfillRequest(sources, window.since, window.until, requested_by="operator:test")
         conn.rollback()
         result = backfill.run_backfill(
             database, apis, request, first_day=date(2008, 1, 1), hearing=Hearing()

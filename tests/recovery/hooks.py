@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 import httpx
 
-from lightfast_pipelines.providers.api_contract import Answer, Call, Limit, Outcome, Verdict
+from lightfast_pipelines.providers.api_contract import Answer, AnswerOutcome, Call, Limit, Verdict
 from lightfast_pipelines.providers.github.webhooks.signature import sign
 from tests.backfill.plain import PlainHistory
 from tests.providers.github.payloads import encoded
@@ -23,10 +23,10 @@ from tests.servers.serving import Message, Receive, Scope, Send
 from tests.webhook_receiver.serving import SECRET
 
 _OUTCOMES = {
-    **dict.fromkeys((401,), Outcome.CREDENTIAL),
-    **dict.fromkeys((403,), Outcome.FORBIDDEN),
-    **dict.fromkeys((404, 410, 451), Outcome.MISSING),
-    **dict.fromkeys((400, 422), Outcome.INVALID),
+    **dict.fromkeys((401,), AnswerOutcome.CREDENTIAL),
+    **dict.fromkeys((403,), AnswerOutcome.FORBIDDEN),
+    **dict.fromkeys((404, 410, 451), AnswerOutcome.MISSING),
+    **dict.fromkeys((400, 422), AnswerOutcome.INVALID),
 }
 
 
@@ -38,12 +38,12 @@ class HookHistory(PlainHistory):
 
     def verdict(self, call: Call, answer: Answer, now: datetime) -> Verdict:
         if answer.status < 300:
-            return Verdict(Outcome.OK)
+            return Verdict(AnswerOutcome.OK)
         if answer.status == 301:
-            return Verdict(Outcome.MOVED, "moved", location=answer.headers["location"])
+            return Verdict(AnswerOutcome.MOVED, "moved", location=answer.headers["location"])
         said = answer.data.get("message") if isinstance(answer.data, dict) else None
         message = f"{call.method} {call.path} answered {answer.status}: {said or 'nothing'}"
-        return Verdict(_OUTCOMES.get(answer.status, Outcome.UNAVAILABLE), message)
+        return Verdict(_OUTCOMES.get(answer.status, AnswerOutcome.UNAVAILABLE), message)
 
     def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
         left = answer.headers.get("x-ratelimit-remaining")

@@ -9,7 +9,7 @@ import pytest
 
 from lightfast_pipelines.domain.events import Understood
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.api_contract import Answer, Place
+from lightfast_pipelines.providers.api_contract import Answer, LinkedResource
 from lightfast_pipelines.providers.recovery_contract import IdSweep, Known, discover_recovery
 from tests.providers.github import more_payloads as more
 from tests.providers.github import payloads as github
@@ -19,10 +19,10 @@ from tests.providers.vercel import payloads as vercel
 
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
 PLACES = {
-    "github": Place("github", "1", "acme/shop"),
-    "vercel": Place("vercel", "prj_1", "shop"),
-    "linear": Place("linear", "team-1", "Engineering"),
-    "sentry": Place("sentry", "42", "acme/shop"),
+    "github": LinkedResource("github", "1", "acme/shop"),
+    "vercel": LinkedResource("vercel", "prj_1", "shop"),
+    "linear": LinkedResource("linear", "team-1", "Engineering"),
+    "sentry": LinkedResource("sentry", "42", "acme/shop"),
 }
 # Provider, kind of the sweep, event, and a payload that told of the thing last.
 LAST: dict[str, tuple[str, str, str, dict[str, Any]]] = {

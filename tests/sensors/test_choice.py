@@ -13,7 +13,7 @@ from lightfast_pipelines.sensors.choice import (
     MAX_RANGE_DAYS,
     AtWork,
     Choice,
-    Request,
+    RangeRequest,
     Turns,
     choose_ranges,
 )
@@ -54,8 +54,8 @@ def test_nothing_is_asked_for_when_nothing_waits() -> None:
 def test_today_is_asked_for_before_the_backlog_and_apart_from_it() -> None:
     choice = choose(deliveries(ago(40), ago(3), ago(1), TODAY))
     assert choice.requests == (
-        Request("recent", ago(1), TODAY),
-        Request("backlog", ago(40), ago(3)),
+        RangeRequest("recent", ago(1), TODAY),
+        RangeRequest("backlog", ago(40), ago(3)),
     )
 
 
@@ -109,17 +109,17 @@ def test_turns_are_kept_only_of_whom_something_waits() -> None:
 
 def test_a_range_names_no_more_rows_than_a_run_takes() -> None:
     work = [DayWork(ago(n), deliveries=60) for n in (9, 8, 7)]
-    assert choose(work, run_rows=120).requests == (Request("backlog", ago(9), ago(8)),)
+    assert choose(work, run_rows=120).requests == (RangeRequest("backlog", ago(9), ago(8)),)
 
 
 def test_a_day_larger_than_a_run_is_asked_for_by_itself() -> None:
     work = [DayWork(ago(9), deliveries=1000), DayWork(ago(8), deliveries=1)]
-    assert choose(work, run_rows=100).requests == (Request("backlog", ago(9), ago(9)),)
+    assert choose(work, run_rows=100).requests == (RangeRequest("backlog", ago(9), ago(9)),)
 
 
 def test_while_a_range_is_captured_only_recent_days_are_asked_for() -> None:
     choice = choose(deliveries(ago(40), TODAY), AtWork(held=frozenset({"capture"})))
-    assert choice.requests == (Request("recent", TODAY, TODAY),)
+    assert choice.requests == (RangeRequest("recent", TODAY, TODAY),)
     older = choose(deliveries(ago(40)), AtWork(held=frozenset({"capture"})))
     assert older == Choice((), "older days wait for the run at work")
 
@@ -133,20 +133,22 @@ def test_whoever_holds_clusters_or_embeddings_holds_no_delivery_back() -> None:
     for stage in ("clusters", "embeddings"):
         for kind in RUN_KINDS:
             at_work = AtWork(held=frozenset({stage}), alive=frozenset({kind}))
-            assert choose(deliveries(TODAY), at_work).requests == (Request("recent", TODAY, TODAY),)
+            assert choose(deliveries(TODAY), at_work).requests == (
+                RangeRequest("recent", TODAY, TODAY),
+            )
 
 
 def test_todays_deliveries_are_asked_for_while_the_backlog_waits_to_capture() -> None:
     at_work = AtWork(held=frozenset({"capture"}), waiting_to_capture=frozenset({"backlog"}))
     assert choose(deliveries(ago(40), TODAY), at_work).requests == (
-        Request("recent", TODAY, TODAY),
+        RangeRequest("recent", TODAY, TODAY),
     )
 
 
 def test_a_queued_run_is_not_asked_for_again_and_the_other_kind_is() -> None:
     at_work = AtWork(queued=frozenset({"backlog"}))
     choice = choose(deliveries(ago(40), TODAY), at_work)
-    assert choice.requests == (Request("recent", TODAY, TODAY),)
+    assert choice.requests == (RangeRequest("recent", TODAY, TODAY),)
 
 
 def test_what_a_stage_is_working_off_is_not_asked_for_again() -> None:
@@ -160,16 +162,18 @@ def test_what_a_live_run_is_on_its_way_to_is_not_asked_for_again() -> None:
     alive = AtWork(alive=frozenset({"backlog"}))
     behind = [DayWork(ago(40), unembedded=5)]
     assert not choose(behind, alive).requests
-    assert choose(deliveries(ago(300)), alive).requests == (Request("backlog", ago(300), ago(300)),)
+    assert choose(deliveries(ago(300)), alive).requests == (
+        RangeRequest("backlog", ago(300), ago(300)),
+    )
     capturing = AtWork(alive=frozenset({"backlog"}), held=frozenset({"capture"}))
     assert not choose(deliveries(ago(300)), capturing).requests
     both = choose(deliveries(ago(300), TODAY), capturing).requests
-    assert both == (Request("recent", TODAY, TODAY),)
+    assert both == (RangeRequest("recent", TODAY, TODAY),)
 
 
 def test_days_behind_in_a_stage_are_asked_for_though_no_delivery_waits() -> None:
     choice = choose([DayWork(ago(5), unclustered=3)])
-    assert choice.requests == (Request("backlog", ago(5), ago(5)),)
+    assert choice.requests == (RangeRequest("backlog", ago(5), ago(5)),)
 
 
 def test_failing_runs_are_asked_for_more_and_more_rarely() -> None:
@@ -186,7 +190,7 @@ def test_a_model_that_is_down_delays_waiting_deliveries_by_a_minute_at_most() ->
 def test_a_day_outside_the_partitions_is_told_and_does_not_stop_the_others() -> None:
     choice = choose(deliveries(date(1999, 1, 1), TODAY))
     assert choice.unreachable == (date(1999, 1, 1),)
-    assert choice.requests == (Request("recent", TODAY, TODAY),)
+    assert choice.requests == (RangeRequest("recent", TODAY, TODAY),)
 
 
 @given(
@@ -219,10 +223,10 @@ def test_asking_again_and_again_reaches_every_day_in_bounded_ranges(
 
 def test_what_a_clock_that_was_ahead_left_on_days_to_come_is_asked_for_with_today() -> None:
     ahead = DayWork(ago(-400), deliveries=2)
-    assert choose([ahead]).requests == (Request("recent", TODAY, TODAY),)
+    assert choose([ahead]).requests == (RangeRequest("recent", TODAY, TODAY),)
     choice = choose([*deliveries(ago(40), ago(1)), ahead, DayWork(ago(-1), unembedded=3)])
     assert choice.requests == (
-        Request("recent", ago(1), TODAY),
-        Request("backlog", ago(40), ago(40)),
+        RangeRequest("recent", ago(1), TODAY),
+        RangeRequest("backlog", ago(40), ago(40)),
     )
     assert choice.unreachable == ()

@@ -16,15 +16,15 @@ import httpx
 
 from lightfast_pipelines.providers.api_contract import (
     Answer,
+    AnswerOutcome,
     Call,
     Credential,
     Cursor,
     Estimate,
     History,
-    Outcome,
-    Place,
+    LinkedResource,
     Record,
-    Trouble,
+    UnreadableItem,
     Verdict,
     Walker,
     Window,
@@ -36,7 +36,7 @@ class Walk:
     """What a walk came to, with where it stood before each page and what it had by then."""
 
     records: list[Record] = field(default_factory=list)
-    troubles: list[Trouble] = field(default_factory=list)
+    troubles: list[UnreadableItem] = field(default_factory=list)
     cursors: list[Cursor] = field(default_factory=list)
     had: list[int] = field(default_factory=list)
 
@@ -84,14 +84,14 @@ class Asking:
 
     def good(self, call: Call) -> Answer:
         answer, verdict = self.ask(call)
-        is_gone = verdict.outcome is Outcome.MISSING and call.of_one
-        assert verdict.outcome is Outcome.OK or is_gone, verdict
+        is_gone = verdict.outcome is AnswerOutcome.MISSING and call.of_one
+        assert verdict.outcome is AnswerOutcome.OK or is_gone, verdict
         return answer
 
     def walk(
         self,
         walker: Walker,
-        place: Place,
+        place: LinkedResource,
         window: Window,
         *,
         start: Cursor | None = None,
@@ -120,7 +120,9 @@ class Asking:
                 between(walk.requests)
         return walk
 
-    def estimate(self, walker: Walker, place: Place, window: Window) -> tuple[Estimate, int]:
+    def estimate(
+        self, walker: Walker, place: LinkedResource, window: Window
+    ) -> tuple[Estimate, int]:
         """The estimate, and how many requests it took."""
         answers: list[Answer] = []
         while True:
@@ -133,7 +135,7 @@ class Asking:
 def walk(
     history: History,
     walker: Walker,
-    place: Place,
+    place: LinkedResource,
     window: Window,
     base_url: str,
     credential: Credential,

@@ -33,7 +33,7 @@ class IdentityMention(NamedTuple):
     email_verified: bool
 
 
-MentionKey = tuple[int, int, str]
+IdentityMentionKey = tuple[int, int, str]
 
 
 def accounts_of(fact: Fact) -> list[tuple[str, Account]]:
@@ -86,7 +86,7 @@ def write_identity_mentions(
 
     Returns the number of rows written.
     """
-    new: dict[MentionKey, IdentityMention] = {}
+    new: dict[IdentityMentionKey, IdentityMention] = {}
     when: dict[int, tuple[datetime, str]] = {}
     for observation, fact in facts:
         when[observation] = (fact.statement.occurred_at, fact.statement.source_id)
@@ -137,7 +137,9 @@ def _mention(account: Account) -> IdentityMention:
     )
 
 
-def _load(conn: Connection, observations: Sequence[int]) -> dict[MentionKey, IdentityMention]:
+def _load(
+    conn: Connection, observations: Sequence[int]
+) -> dict[IdentityMentionKey, IdentityMention]:
     if not observations:
         return {}
     rows = conn.execute(

@@ -9,21 +9,21 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-Key = TypeVar("Key", bound=tuple[Any, ...])
+RowKey = TypeVar("RowKey", bound=tuple[Any, ...])
 Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
-class Differences(Generic[Key, Row]):
+class Differences(Generic[RowKey, Row]):
     """Rows to take away and rows to add; a changed row is in both."""
 
-    removed: Mapping[Key, Row]
-    added: Mapping[Key, Row]
+    removed: Mapping[RowKey, Row]
+    added: Mapping[RowKey, Row]
 
 
 def differences(
-    old: Mapping[Key, Row], new: Mapping[Key, Row], moved: Set[int] = frozenset()
-) -> Differences[Key, Row]:
+    old: Mapping[RowKey, Row], new: Mapping[RowKey, Row], moved: Set[int] = frozenset()
+) -> Differences[RowKey, Row]:
     """Keys begin with the observation's id. Rows of `moved` observations count as changed: what
     follows from a row depends on its observation's time too.
     """

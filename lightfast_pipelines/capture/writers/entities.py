@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from lightfast_pipelines.capture.facts import Fact
 from lightfast_pipelines.capture.stubs import (
-    Edge,
+    EdgeRow,
     Resolved,
     Stub,
     WorkspaceKey,
@@ -44,7 +44,7 @@ class EntityMention(NamedTuple):
     stated_aliases: tuple[str, ...]
 
 
-MentionKey = tuple[int, str, str]
+EntityMentionKey = tuple[int, str, str]
 
 
 Said = tuple[datetime, str, str]
@@ -63,13 +63,13 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenMentions:
     """What stands where after the mentions are written, for the edges that follow."""
 
     entity_ids: Mapping[WorkspaceKey, int]
     resolved: Resolved
     stubs: Mapping[tuple[int, str], Stub]
-    edges: frozenset[Edge]
+    edges: frozenset[EdgeRow]
     mentions: int
     entities: int
     named: Sequence[WorkspaceKey]
@@ -90,7 +90,7 @@ def write_mentions(
     known: Mapping[int, int],
     moved: Set[int],
     renamed: Set[WorkspaceKey] = frozenset(),
-) -> Written:
+) -> WrittenMentions:
     """Writes the mentions of the facts (observation id -> fact).
 
     `known` are the observations that had rows before (id -> workspace), whether they go on or not;
@@ -127,7 +127,7 @@ def write_mentions(
     }
     resolved = _resolve(conn, changed, workspaces, every, entity_ids, made, renamed)
 
-    def entity_of(mention: MentionKey, row: EntityMention) -> int | None:
+    def entity_of(mention: EntityMentionKey, row: EntityMention) -> int | None:
         observation, _, key = mention
         if not is_stub(key):
             return entity_ids[workspaces[observation], key]
@@ -154,7 +154,7 @@ def write_mentions(
         for fact in facts.values()
         for change in fact.statement.states
     }
-    return Written(
+    return WrittenMentions(
         entity_ids,
         Resolved({**resolved.standing, **after.standing}, resolved.entities, resolved.edges),
         stubs,
@@ -167,7 +167,7 @@ def write_mentions(
 
 def _resolve(
     conn: Connection,
-    changed: Differences[MentionKey, EntityMention],
+    changed: Differences[EntityMentionKey, EntityMention],
     workspaces: Mapping[int, int],
     stubs: Set[Stub],
     entity_ids: Mapping[WorkspaceKey, int],
@@ -191,7 +191,7 @@ def _resolve(
 
 def _load(
     conn: Connection, observations: Sequence[int]
-) -> tuple[dict[MentionKey, EntityMention], dict[MentionKey, int]]:
+) -> tuple[dict[EntityMentionKey, EntityMention], dict[EntityMentionKey, int]]:
     """(rows, entity of each row) of these observations; a candidate that nothing claims has none."""
     if not observations:
         return {}, {}
@@ -207,8 +207,8 @@ def _load(
         """,
         {"ids": list(observations)},
     )
-    mentions: dict[MentionKey, EntityMention] = {}
-    entities: dict[MentionKey, int] = {}
+    mentions: dict[EntityMentionKey, EntityMention] = {}
+    entities: dict[EntityMentionKey, int] = {}
     for (
         observation,
         role,
@@ -262,8 +262,8 @@ def _ensure(
 
 def _numbers(
     facts: Mapping[int, Fact],
-    changed: Differences[MentionKey, EntityMention],
-    placed: Mapping[MentionKey, int],
+    changed: Differences[EntityMentionKey, EntityMention],
+    placed: Mapping[EntityMentionKey, int],
 ) -> dict[int, Numbers]:
     """What the added rows say of each entity. A name counts only where the thing itself is named."""
     numbers: dict[int, Numbers] = {}
@@ -351,8 +351,8 @@ def _add_numbers(conn: Connection, numbers: Mapping[int, Numbers]) -> None:
 
 def _write_rows(
     conn: Connection,
-    changed: Differences[MentionKey, EntityMention],
-    placed: Mapping[MentionKey, int],
+    changed: Differences[EntityMentionKey, EntityMention],
+    placed: Mapping[EntityMentionKey, int],
 ) -> None:
     if changed.removed:
         for table in ("observation_entities", "candidate_mentions"):
@@ -381,8 +381,8 @@ def _write_rows(
 
 def _write_candidates(
     conn: Connection,
-    changed: Differences[MentionKey, EntityMention],
-    unclaimed: Sequence[MentionKey],
+    changed: Differences[EntityMentionKey, EntityMention],
+    unclaimed: Sequence[EntityMentionKey],
     workspaces: Mapping[int, int],
 ) -> None:
     """Mentions under a name that nothing claims (yet)."""

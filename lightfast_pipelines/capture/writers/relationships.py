@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from lightfast_pipelines.capture.facts import Fact
-from lightfast_pipelines.capture.stubs import Edge
+from lightfast_pipelines.capture.stubs import EdgeRow
 from lightfast_pipelines.capture.writers.differences import differences
-from lightfast_pipelines.capture.writers.entities import Written
+from lightfast_pipelines.capture.writers.entities import WrittenMentions
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
 
@@ -29,7 +29,7 @@ def write_edges(
     conn: Connection,
     facts: Mapping[int, Fact],
     known: Sequence[int],
-    written: Written,
+    written: WrittenMentions,
     moved: Set[int],
 ) -> int:
     """Writes the edges of the facts (observation id -> fact); returns how many relationships changed."""
@@ -100,7 +100,7 @@ _KIND = """
 """
 
 
-def _relate(conn: Connection, edges: Iterable[Edge]) -> int:
+def _relate(conn: Connection, edges: Iterable[EdgeRow]) -> int:
     """Computes these relationships from all that state them; those that nothing states go."""
     stated = set(edges)
     stated |= {

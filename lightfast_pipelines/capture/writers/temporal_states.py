@@ -15,7 +15,7 @@ import msgspec
 
 from lightfast_pipelines.capture.facts import Fact
 from lightfast_pipelines.capture.intervals import (
-    Change,
+    StatedChange,
     StateKey,
     continue_states,
     load_tails,
@@ -30,7 +30,7 @@ from lightfast_pipelines.store.staging import stage
 ChangeKey = tuple[int, str, str]
 
 
-class Written(NamedTuple):
+class WrittenStates(NamedTuple):
     """Intervals written, and the things (workspace, key) whose existence may have changed."""
 
     intervals: int
@@ -42,16 +42,16 @@ _json = msgspec.json.Encoder(enc_hook=str, order="deterministic")
 
 def write_states(
     conn: Connection, facts: Mapping[int, Fact], known: Sequence[int], restated: Iterable[int]
-) -> Written:
+) -> WrittenStates:
     """Writes the changes of the facts (observation id -> fact).
 
     `restated` are known observations whose doer or time of record may have changed: their states are
     folded again even where the change itself is the same.
     """
-    new: dict[ChangeKey, Change] = {}
+    new: dict[ChangeKey, StatedChange] = {}
     for observation, fact in facts.items():
         for change in fact.statement.states:
-            new[observation, change.thing.key, change.state_type] = Change(
+            new[observation, change.thing.key, change.state_type] = StatedChange(
                 fact.workspace.id,
                 change.value,
                 _json.encode(dict(change.metadata)).decode(),
@@ -83,21 +83,21 @@ def write_states(
             [list(column) for column in zip(*changed.removed, strict=True)],
         )
     if changed.added:
-        columns = ("observation_id", "entity_key", "state_type", *Change._fields)
+        columns = ("observation_id", "entity_key", "state_type", *StatedChange._fields)
         names = ", ".join(columns)
         rows = (key + row for key, row in changed.added.items())
         staged = stage(conn, "state_changes", columns, rows)
         conn.execute(f"INSERT INTO lightfast.state_changes ({names}) SELECT {names} FROM {staged}")
     keys, ended = _with_ends(conn, touched)
     deleted = {(workspace, key) for workspace, key, kind in keys if kind == existence.STATE_TYPE}
-    added: dict[StateKey, list[tuple[int, Change]]] = defaultdict(list)
+    added: dict[StateKey, list[tuple[int, StatedChange]]] = defaultdict(list)
     for (observation, entity, kind), row in changed.added.items():
         added[row.workspace_id, entity, kind].append((observation, row))
     grown = {
         key: added[key] for key in tails if (key[0], key[1]) not in deleted and key not in anew
     }
     continued, intervals = continue_states(conn, tails, grown)
-    return Written(_fold(conn, sorted(keys - continued)) + intervals, ended)
+    return WrittenStates(_fold(conn, sorted(keys - continued)) + intervals, ended)
 
 
 def _with_ends(
@@ -136,7 +136,7 @@ def _with_ends(
     return touched | others, frozenset((row[0], row[1]) for row in rows)
 
 
-def _load(conn: Connection, observations: Sequence[int]) -> dict[ChangeKey, Change]:
+def _load(conn: Connection, observations: Sequence[int]) -> dict[ChangeKey, StatedChange]:
     if not observations:
         return {}
     rows = conn.execute(
@@ -148,7 +148,9 @@ def _load(conn: Connection, observations: Sequence[int]) -> dict[ChangeKey, Chan
         (list(observations),),
     )
     return {
-        (row[0], row[1], row[2]): Change(row[3], row[4], _json.encode(row[5]).decode(), *row[6:])
+        (row[0], row[1], row[2]): StatedChange(
+            row[3], row[4], _json.encode(row[5]).decode(), *row[6:]
+        )
         for row in rows
     }
 
@@ -173,7 +175,7 @@ def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
     intervals = []
     for (workspace, entity), group in groupby(rows, key=itemgetter(0, 1)):
         by_type = {
-            state_type: [states.Fact(*row[3:]) for row in stated]
+            state_type: [states.StateFact(*row[3:]) for row in stated]
             for state_type, stated in groupby(group, key=itemgetter(2))
         }
         for state_type, one in _histories(by_type):
@@ -199,8 +201,8 @@ def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
 
 
 def _histories(
-    by_type: Mapping[str, Sequence[states.Fact]],
-) -> Iterator[tuple[str, states.Interval]]:
+    by_type: Mapping[str, Sequence[states.StateFact]],
+) -> Iterator[tuple[str, states.StateInterval]]:
     """The intervals of one thing's states; where it is deleted they end."""
     stated = by_type.get(existence.STATE_TYPE, ())
     gone = existence.deletions(stated, by_type.get("status", ())) if stated else []
@@ -217,7 +219,7 @@ def _histories(
             yield state_type, one
 
 
-def _history(state_type: str, facts: Sequence[states.Fact]) -> list[states.Interval]:
+def _history(state_type: str, facts: Sequence[states.StateFact]) -> list[states.StateInterval]:
     if state_type == latest_release.STATE_TYPE:
         return latest_release.history(facts)
     is_of_what_serves = state_type.partition(":")[0] == serving.STATE_TYPE

@@ -44,7 +44,7 @@ _POLL_SECONDS = 0.2
 _PR_SET_PDEATHSIG = 1
 
 
-class Stop:
+class StopRequest:
     """Whether the user, or a service manager, has asked to end (Ctrl-C, SIGTERM, SIGHUP)."""
 
     def __init__(self) -> None:
@@ -65,14 +65,14 @@ class Stop:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Stop]:
+def stop_on_signals() -> Iterator[StopRequest]:
     """Handlers for the signals that end a program.
 
     They also matter to the children: a signal that this process ignores (a shell starts `&` jobs
     with SIGINT ignored) would stay ignored in them, and Dagster then ignores SIGTERM too; one that
     has a handler is back at its default in a new program.
     """
-    stop = Stop()
+    stop = StopRequest()
     names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {
         name: signal.signal(name, lambda number, _: stop.ask(signal.Signals(number).name))
@@ -276,7 +276,7 @@ class Children:
         what: str,
         ready: Callable[[], bool],
         *,
-        stop: Stop,
+        stop: StopRequest,
         timeout: float,
         mending: bool = False,
     ) -> None:

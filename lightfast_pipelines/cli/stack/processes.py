@@ -24,7 +24,7 @@ from lightfast_pipelines.cli.opening import CHECKOUT, check_home
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.stack import warden
 from lightfast_pipelines.cli.stack.answering import Answering, answers, is_not_suspended
-from lightfast_pipelines.cli.stack.children import Children, Stop
+from lightfast_pipelines.cli.stack.children import Children, StopRequest
 from lightfast_pipelines.cli.stack.code_server import (
     CODE_LOCATION,
     HasCode,
@@ -55,7 +55,7 @@ class Stack:
     loaded_start: date | None
     """First daily partition as the code server loaded it; None where a setting fixes it."""
 
-    def watch(self, stop: Stop) -> None:
+    def watch(self, stop: StopRequest) -> None:
         """Returns when the end is asked for; what dies meanwhile is started again."""
         looked = time.monotonic()
         trouble = ""
@@ -93,7 +93,7 @@ class Stack:
 
 @contextmanager
 def running(
-    settings: Settings, stop: Stop, *, extra: Mapping[str, str] | None = None
+    settings: Settings, stop: StopRequest, *, extra: Mapping[str, str] | None = None
 ) -> Iterator[Stack]:
     """Starts everything, yields when it is ready, and ends everything.
 
@@ -151,7 +151,7 @@ def _start(
     home: Path,
     database: Database,
     children: Children,
-    stop: Stop,
+    stop: StopRequest,
     extra: Mapping[str, str],
 ) -> Stack:
     from lightfast_pipelines.store.partition_start import read_start

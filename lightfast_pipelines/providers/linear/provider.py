@@ -32,7 +32,7 @@ from lightfast_pipelines.providers.linear.webhooks import (
     routes,
     signature,
 )
-from lightfast_pipelines.providers.linear.webhooks.event import Event, UnknownAction, event_of
+from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, UnknownAction, event_of
 from lightfast_pipelines.providers.webhook_contract import (
     Accepted,
     EventRule,
@@ -42,7 +42,7 @@ from lightfast_pipelines.providers.webhook_contract import (
 )
 from lightfast_pipelines.settings import settings
 
-_READERS: Mapping[str, Callable[[Event], Reading]] = {
+_READERS: Mapping[str, Callable[[LinearEvent], Reading]] = {
     "Attachment": comments.read_attachment,
     "Comment": comments.read_comment,
     "CustomerNeed": needs.read,
@@ -88,12 +88,12 @@ _RULES = (
 _LONGEST_HEADER = 200
 
 
-class _Envelope(msgspec.Struct):
+class _LinearEnvelope(msgspec.Struct):
     type: msgspec.Raw = msgspec.Raw()
     webhookTimestamp: msgspec.Raw = msgspec.Raw()  # noqa: N815 - Linear's name
 
 
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_ENVELOPE = msgspec.json.Decoder(_LinearEnvelope)
 
 
 class Linear:

@@ -13,7 +13,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys, robots
 from lightfast_pipelines.domain.events import Account, Thing
 from lightfast_pipelines.providers.fields import child, name_of, text
-from lightfast_pipelines.providers.sentry.place import Place, place_of
+from lightfast_pipelines.providers.sentry.place import SentryPlace, place_of
 from lightfast_pipelines.providers.sentry.webhooks.values import identity
 
 _LONGEST_EMAIL = 254  # RFC 5321
@@ -46,7 +46,7 @@ class Assignee:
         return Thing(self.key, self.name)
 
 
-def assignee(place: Place, issue: Mapping[str, Any]) -> Assignee | None:
+def assignee(place: SentryPlace, issue: Mapping[str, Any]) -> Assignee | None:
     """`assignedTo` of an issue: an actor of type user or team."""
     found = child(issue, "assignedTo")
     number = identity(found, "id")
@@ -60,7 +60,7 @@ def assignee(place: Place, issue: Mapping[str, Any]) -> Assignee | None:
     return Assignee(keys.user("sentry", number), name, account)
 
 
-def _user(place: Place, found: Mapping[str, Any], kind: Any) -> Account | None:
+def _user(place: SentryPlace, found: Mapping[str, Any], kind: Any) -> Account | None:
     number = identity(found, "id")
     if number is None:
         return None

@@ -31,7 +31,7 @@ _ADDRESSES = ("url", "web_url", "issue_url", "project_url", "permalink", "webUrl
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SentryPlace:
     """`organization` and `project_slug` are what addresses show; they can be renamed. `site` is the
     server of the addresses (`keys.sentry_site`)."""
 
@@ -86,7 +86,7 @@ class Place:
         return Thing(keys.sentry_project(self.project_number), name, aliases=aliases)
 
 
-def place_of(payload: Mapping[str, Any]) -> Place:
+def place_of(payload: Mapping[str, Any]) -> SentryPlace:
     """Never fails: what the payload does not tell is None."""
     data = child(payload, "data")
     installed = child(data, "installation")
@@ -101,8 +101,8 @@ def place_of(payload: Mapping[str, Any]) -> Place:
         # Webhooks name an alert's projects by slug alone; one read from the API says whose it was read.
         number = identity(project, "id")
         slug = next(iter(slugs(node)), None)
-        return Place(installation, organization, number, slug, site=site)
-    return Place(
+        return SentryPlace(installation, organization, number, slug, site=site)
+    return SentryPlace(
         installation,
         organization,
         identity(project, "id") or identity(node, "project", "projectID"),

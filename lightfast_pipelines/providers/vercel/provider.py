@@ -28,7 +28,7 @@ from lightfast_pipelines.providers.vercel.webhooks import (
     switches,
 )
 from lightfast_pipelines.providers.vercel.webhooks.event import (
-    Event,
+    VercelEvent,
     current_type,
     deployment_id,
     event_of,
@@ -44,7 +44,7 @@ from lightfast_pipelines.providers.webhook_contract import (
     Secret,
 )
 
-_READERS: Mapping[str, Callable[[Event], Reading]] = {
+_READERS: Mapping[str, Callable[[VercelEvent], Reading]] = {
     **dict.fromkeys(sorted(deployment.TYPES), deployment.read),
     **dict.fromkeys(sorted(project.TYPES), project.read),
     **dict.fromkeys(sorted(rolling_release.TYPES), rolling_release.read),
@@ -66,12 +66,12 @@ _LONGEST_FIELD = 200
 _RESOURCE_ID = re.compile(r"(prj|team|icfg)_\w{3,100}|Qm\w{44}", re.ASCII)
 
 
-class _Envelope(msgspec.Struct):
+class _VercelEnvelope(msgspec.Struct):
     type: msgspec.Raw = msgspec.Raw()
     id: msgspec.Raw = msgspec.Raw()
 
 
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_ENVELOPE = msgspec.json.Decoder(_VercelEnvelope)
 
 
 class Vercel:

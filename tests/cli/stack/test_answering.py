@@ -18,7 +18,7 @@ from lightfast_pipelines.cli.stack.answering import (
     answers,
     is_not_suspended,
 )
-from lightfast_pipelines.cli.stack.children import Children, Stop
+from lightfast_pipelines.cli.stack.children import Children, StopRequest
 from tests.programs import Programs
 from tests.servers.serving import Receive, Scope, Send, serve
 
@@ -37,7 +37,7 @@ def suspend(children: Children, pid: int) -> None:
     children.wait_until(
         "its suspension",
         lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED,
-        stop=Stop(),
+        stop=StopRequest(),
         timeout=60,
     )
 
@@ -80,7 +80,7 @@ def test_a_child_of_whom_a_process_is_suspended_does_not_work(
     children.wait_until(
         "it",
         lambda: note.exists() and note.read_text().endswith("\n"),
-        stop=Stop(),
+        stop=StopRequest(),
         timeout=60,
     )
     assert is_not_suspended(process)
@@ -104,7 +104,7 @@ def test_suspended_children_end_in_order_with_all_others(
     child = children.start(
         "receiver", [sys.executable, "-c", code], environment=dict(os.environ), folder=tmp_path
     )
-    children.wait_until("it", ready.exists, stop=Stop(), timeout=60)
+    children.wait_until("it", ready.exists, stop=StopRequest(), timeout=60)
     suspend(children, child.process.pid)
     children.end()
     assert not psutil.pid_exists(child.process.pid)

@@ -16,7 +16,7 @@ import pytest
 
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.stack import warden
-from lightfast_pipelines.cli.stack.children import Children, Stop, stop_on_signals
+from lightfast_pipelines.cli.stack.children import Children, StopRequest, stop_on_signals
 from lightfast_pipelines.cli.stack.processes import free_port
 from tests.programs import Programs, programs_of_a_test
 
@@ -47,7 +47,7 @@ def wait_for(path: Path) -> str:
     children.wait_until(
         str(path),
         lambda: path.exists() and path.read_text().endswith("\n"),
-        stop=Stop(),
+        stop=StopRequest(),
         timeout=20,
     )
     return path.read_text()
@@ -94,7 +94,7 @@ def test_a_child_that_dies_is_reported_with_its_last_words(
 ) -> None:
     start(children, "receiver", "import sys; sys.exit('no port for me')", tmp_path)
     with pytest.raises(Failure, match=r"(?s)receiver ended with exit code 1.*no port for me"):
-        children.wait_until("it", lambda: False, stop=Stop(), timeout=20)
+        children.wait_until("it", lambda: False, stop=StopRequest(), timeout=20)
 
 
 def test_a_log_that_grows_too_large_is_moved_aside_and_its_writer_goes_on(
@@ -123,7 +123,7 @@ def test_a_log_that_grows_too_large_is_moved_aside_and_its_writer_goes_on(
 
 def test_what_never_gets_ready_is_named(children: Children) -> None:
     with pytest.raises(Failure, match="the moon was not ready after 0 s"):
-        children.wait_until("the moon", lambda: False, stop=Stop(), timeout=0.1)
+        children.wait_until("the moon", lambda: False, stop=StopRequest(), timeout=0.1)
 
 
 def test_children_take_sigint_even_where_we_were_started_ignoring_it(
@@ -223,7 +223,7 @@ def test_a_child_that_is_killed_is_started_again_and_its_orphans_end(
     children.wait_until(
         "a new one",
         lambda: children.pid_of("daemon") != pid and children.states()["daemon"] == "running",
-        stop=Stop(),
+        stop=StopRequest(),
         timeout=20,
         mending=True,
     )

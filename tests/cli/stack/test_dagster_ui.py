@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from lightfast_pipelines.cli.stack.children import Children, Stop
+from lightfast_pipelines.cli.stack.children import Children, StopRequest
 from lightfast_pipelines.cli.stack.dagster_ui_guard import is_loopback, known_names
 from lightfast_pipelines.cli.stack.processes import free_port, open_ui_warning
 from lightfast_pipelines.embedded_postgres import Lease
@@ -69,7 +69,7 @@ def ui(postgres: Lease, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         except httpx.HTTPError:
             return False
 
-    children.wait_until("the UI", answers, stop=Stop(), timeout=120)
+    children.wait_until("the UI", answers, stop=StopRequest(), timeout=120)
     yield address
     children.end()
 

@@ -14,7 +14,7 @@ import pytest
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.stack import code_server
 from lightfast_pipelines.cli.stack import processes as stack
-from lightfast_pipelines.cli.stack.children import Children, Stop
+from lightfast_pipelines.cli.stack.children import Children, StopRequest
 from lightfast_pipelines.cli.stack.state import Noted, alone, note, noted
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.partition_start import move_start_back, read_start
@@ -115,8 +115,8 @@ def test_a_code_server_whose_own_process_died_is_not_alive(
     def written() -> bool:
         return note_of_pids.exists() and note_of_pids.read_text().endswith("\n")
 
-    children.wait_until("it", written, stop=Stop(), timeout=20)
+    children.wait_until("it", written, stop=StopRequest(), timeout=20)
     assert has_code(process)
     os.kill(int(note_of_pids.read_text()), signal.SIGKILL)
-    children.wait_until("its end", lambda: not has_code(process), stop=Stop(), timeout=20)
+    children.wait_until("its end", lambda: not has_code(process), stop=StopRequest(), timeout=20)
     assert process.poll() is None

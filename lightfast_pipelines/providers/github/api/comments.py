@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lightfast_pipelines.providers.api_contract import Place, Record, Window
+from lightfast_pipelines.providers.api_contract import LinkedResource, Record, Window
 from lightfast_pipelines.providers.fields import text
 from lightfast_pipelines.providers.github.api.listing import (
-    Item,
+    ListedItem,
     Listing,
     iso,
     kept,
@@ -24,7 +24,7 @@ _COMMENT = ("id", "node_id", "html_url", "body", "created_at", "author_associati
 _LINES = ("path", "pull_request_review_id", "in_reply_to_id", "side", "diff_hunk")
 
 
-def issue_comments(place: Place, item: Item) -> Iterator[Record]:
+def issue_comments(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
     number = _number(item, "issue_url")
     page = (text(item, "html_url") or "").partition("#")[0]
     issue: dict[str, Any] = {"number": number, "html_url": page}
@@ -33,7 +33,7 @@ def issue_comments(place: Place, item: Item) -> Iterator[Record]:
     yield _record(place, item, "issue_comment", {"issue": issue}, _COMMENT)
 
 
-def review_comments(place: Place, item: Item) -> Iterator[Record]:
+def review_comments(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
     number = _number(item, "pull_request_url")
     page = (text(item, "html_url") or "").partition("#")[0]
     pull = {"number": number, "html_url": page}
@@ -42,7 +42,11 @@ def review_comments(place: Place, item: Item) -> Iterator[Record]:
 
 
 def _record(
-    place: Place, item: Item, event: str, about: dict[str, Any], fields: tuple[str, ...]
+    place: LinkedResource,
+    item: ListedItem,
+    event: str,
+    about: dict[str, Any],
+    fields: tuple[str, ...],
 ) -> Record:
     created_at = needed_time(item, "created_at")
     return Record(
@@ -64,20 +68,20 @@ def _record(
     )
 
 
-def _first_lines(item: Item) -> dict[str, Any]:
+def _first_lines(item: ListedItem) -> dict[str, Any]:
     """The line and commit that it was written at; what GitHub shows beside moves with every push."""
     told = {name: item.get(f"original_{name}") or item.get(name) for name in ("line", "commit_id")}
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _number(item: Item, field: str) -> int:
+def _number(item: ListedItem, field: str) -> int:
     number = (text(item, field) or "").rpartition("/")[2]
     if not number.isdigit():
         raise ValueError(f"{field} names no number")
     return int(number)
 
 
-def _since(_: Place, window: Window) -> dict[str, str]:
+def _since(_: LinkedResource, window: Window) -> dict[str, str]:
     return {"sort": "created", "direction": "desc", "since": iso(window.since)}
 
 

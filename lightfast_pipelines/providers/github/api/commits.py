@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lightfast_pipelines.providers.api_contract import Place, Record, Window
+from lightfast_pipelines.providers.api_contract import LinkedResource, Record, Window
 from lightfast_pipelines.providers.fields import child, name_of
 from lightfast_pipelines.providers.github.api.listing import (
-    Item,
+    ListedItem,
     Listing,
     iso,
     kept,
@@ -21,7 +21,7 @@ from lightfast_pipelines.providers.github.api.listing import (
 from lightfast_pipelines.providers.github.api.place import repository
 
 
-def records(place: Place, item: Item) -> Iterator[Record]:
+def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
     sha, told = item["sha"], item["commit"]
     branch = _branch(place)
     commit = {
@@ -47,14 +47,14 @@ def records(place: Place, item: Item) -> Iterator[Record]:
     )
 
 
-def _person(person: Item, account: Item) -> dict[str, Any]:
+def _person(person: ListedItem, account: ListedItem) -> dict[str, Any]:
     """With the login where GitHub knows the address as an account's, as a push says it."""
     found = kept(person, "name", "email", "date")
     login = name_of(account, "login")
     return {**found, "username": login} if login else found
 
 
-def _branch(place: Place) -> str:
+def _branch(place: LinkedResource) -> str:
     found = place.meta.get("default_branch")
     if not isinstance(found, str) or not found:
         raise ValueError(
@@ -63,7 +63,7 @@ def _branch(place: Place) -> str:
     return found
 
 
-def _params(place: Place, window: Window) -> dict[str, str]:
+def _params(place: LinkedResource, window: Window) -> dict[str, str]:
     return {"sha": _branch(place), "since": iso(window.since), "until": iso(window.until)}
 
 

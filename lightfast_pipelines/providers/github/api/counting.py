@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lightfast_pipelines.providers.api_contract import Answer, Call, Place, Window
+from lightfast_pipelines.providers.api_contract import Answer, Call, LinkedResource, Window
 from lightfast_pipelines.providers.fields import child, whole
 from lightfast_pipelines.providers.github.api.place import owner_and_name
 
@@ -16,7 +16,7 @@ query($search: String!) {
 DISCUSSIONS = "discussions"
 
 
-def count_call(place: Place, window: Window, what: str) -> Call:
+def count_call(place: LinkedResource, window: Window, what: str) -> Call:
     """`what`: `is:pr`, nothing for issues and pull requests together, or `DISCUSSIONS`."""
     owner, name = owner_and_name(place)
     since = window.since.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -17,15 +17,15 @@ from lightfast_pipelines.providers.api_contract import (
     Cursor,
     Estimate,
     Json,
+    LinkedResource,
     Page,
-    Place,
     Record,
-    Trouble,
+    UnreadableItem,
     Window,
 )
 from lightfast_pipelines.providers.fields import first_time, time
 from lightfast_pipelines.providers.github.api.listing import (
-    Item,
+    ListedItem,
     items_of,
     kept,
     needed_time,
@@ -56,12 +56,12 @@ class Deployments:
     entity_type = "deployment"
     page_size = 20
 
-    def start(self, place: Place, window: Window) -> Cursor:
+    def start(self, place: LinkedResource, window: Window) -> Cursor:
         return {"offset": 0}
 
     def call(
         self,
-        place: Place,
+        place: LinkedResource,
         window: Window,  # newest first, down to where the window begins
         cursor: Cursor,
         page_size: int,
@@ -75,7 +75,7 @@ class Deployments:
             return Call(path, params=params, of_one=True)
         return _list_call(place, paging.page_of(cursor, page_size), page_size)
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         if cursor.get("pending"):
             if answer.status >= 400:
                 return _gone(cursor)
@@ -96,10 +96,12 @@ class Deployments:
         after = {"pending": pending, **here} if pending else following
         return Page(records, after, len(items), end, troubles)
 
-    def _statuses(self, place: Place, cursor: Cursor, answer: Answer, items: list[Item]) -> Page:
+    def _statuses(
+        self, place: LinkedResource, cursor: Cursor, answer: Answer, items: list[ListedItem]
+    ) -> Page:
         deployment, *others = cursor["pending"]
 
-        def status(place: Place, item: Item) -> Iterator[Record]:
+        def status(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
             yield _status(place, deployment, item)
 
         records, troubles = told("deployment_status", place, items, status)
@@ -114,7 +116,9 @@ class Deployments:
             following = {**rest, "pending": others, "done": _done(cursor)}
         return Page(records, following, 0, time(deployment, "created_at"), troubles)
 
-    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+    def probe(
+        self, place: LinkedResource, window: Window, answers: Sequence[Answer]
+    ) -> Call | Estimate:
         """The pages, and a request for each deployment: counted on the last page, full on the others."""
         found = paging.estimate_newest_first(
             answers,
@@ -137,7 +141,7 @@ class Deployments:
 
 def _gone(cursor: Cursor) -> Page:
     identity = cursor["pending"][0]["id"]
-    named = Trouble(f"statuses of deployment {identity}", "it was deleted while it was read")
+    named = UnreadableItem(f"statuses of deployment {identity}", "it was deleted while it was read")
     following: Cursor | None = {"offset": cursor.get("at", 0), "done": _done(cursor)}
     return Page([], following, 0, None, [named])
 
@@ -146,23 +150,23 @@ def _done(cursor: Cursor) -> list[Any]:
     return [*cursor.get("done", []), cursor["pending"][0]["id"]]
 
 
-def _list_call(place: Place, page: str, page_size: int) -> Call:
+def _list_call(place: LinkedResource, page: str, page_size: int) -> Call:
     params = {"per_page": str(page_size), "page": page}
     return Call(f"{address(place)}/deployments", params=params)
 
 
-def _oldest(items: Sequence[Item]) -> datetime | None:
+def _oldest(items: Sequence[ListedItem]) -> datetime | None:
     moments = [at for item in items if (at := time(item, "created_at")) is not None]
     return min(moments, default=None)
 
 
-def _is_newer(pages: Mapping[int, Sequence[Item]], number: int, window: Window) -> bool:
+def _is_newer(pages: Mapping[int, Sequence[ListedItem]], number: int, window: Window) -> bool:
     """Whether a page that was not looked at is newer than the window, by the next one that was."""
     known = [oldest for n in sorted(pages) if n > number and (oldest := _oldest(pages[n]))]
     return bool(known) and known[0] >= window.until
 
 
-def _changed_since(items: Sequence[Item], since: datetime) -> bool:
+def _changed_since(items: Sequence[ListedItem], since: datetime) -> bool:
     """Whether one of them was reported on since: what replaces a deployment makes it inactive, so those
     made before a window have a status in it. Where a whole page has none, older ones are taken to have
     none."""
@@ -172,13 +176,13 @@ def _changed_since(items: Sequence[Item], since: datetime) -> bool:
     )
 
 
-def _reached(items: Sequence[Item], since: datetime) -> datetime | None:
+def _reached(items: Sequence[ListedItem], since: datetime) -> datetime | None:
     """How far back a page is from the window's begin: not behind it while the walk goes on."""
     oldest = _oldest(items)
     return since if oldest and oldest < since and _changed_since(items, since) else oldest
 
 
-def _may_have_statuses(item: Item, window: Window) -> bool:
+def _may_have_statuses(item: ListedItem, window: Window) -> bool:
     """A deployment's last change is its last status; before it was made there was none."""
     made, changed = time(item, "created_at"), first_time(item, "updated_at", "created_at")
     return (
@@ -188,11 +192,11 @@ def _may_have_statuses(item: Item, window: Window) -> bool:
     )
 
 
-def _deployment(item: Item) -> Json:
+def _deployment(item: ListedItem) -> Json:
     return {**kept(item, *_FIELDS), "creator": person(item.get("creator"))}
 
 
-def _created(place: Place, item: Item) -> Iterator[Record]:
+def _created(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
     payload = {
         "action": "created",
         "deployment": {**_deployment(item), "updated_at": item["created_at"]},
@@ -204,7 +208,7 @@ def _created(place: Place, item: Item) -> Iterator[Record]:
     yield Record("deployment", payload, at, f"backfill:deployment:{identity}:created")
 
 
-def _status(place: Place, deployment: Json, item: Item) -> Record:
+def _status(place: LinkedResource, deployment: Json, item: ListedItem) -> Record:
     creator = person(item.get("creator"))
     payload = {
         "action": "created",

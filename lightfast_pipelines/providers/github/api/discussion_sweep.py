@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, Place, Record
+from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, LinkedResource, Record
 from lightfast_pipelines.providers.fields import child, children, flag, name_of, whole
 from lightfast_pipelines.providers.github.api.graph import (
     call_of,
@@ -57,10 +57,10 @@ class DiscussionComments:
     kind = _KIND
     confirm_many = 1
 
-    def held(self, place: Place) -> Held:
+    def held(self, place: LinkedResource) -> Held:
         return Held(f"github:comment:{_KIND}:", _KIND, of_parts=True)
 
-    def call(self, place: Place, cursor: Cursor | None) -> Call:
+    def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
         if not cursor or not cursor.get("more"):
             after = {"after": ("String", cursor and cursor.get("after"))}
             connections = 1 + _DISCUSSIONS + _DISCUSSIONS * _COMMENTS
@@ -75,7 +75,7 @@ class DiscussionComments:
         rest = {"comment": ("ID!", comment), "after": ("String", end)}
         return call_of(query_of(place, _MORE_REPLIES, rest), 1, of_one=True)
 
-    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
+    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
         """What hangs on something that was deleted meanwhile is listed no more, and is not missed."""
         found, seen = repository_in(place, answer), _Seen(place)
         if not cursor or not cursor.get("more"):
@@ -96,15 +96,15 @@ class DiscussionComments:
             seen.replies(number, comment, child(owner, "replies"))
         return Listed(seen.keys, first_the_rest([*seen.more, *cursor["more"][1:]], cursor["then"]))
 
-    def resource(self, place: Place) -> Call | None:
+    def resource(self, place: LinkedResource) -> Call | None:
         return Call(address(place))
 
-    def why_empty(self, place: Place, answer: Answer) -> str | None:
+    def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
         if flag(answer.data, "has_discussions") is False:
             return "discussions are switched off"
         return None
 
-    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+    def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
         """Raises ValueError where no payload is left that names its node."""
         node = name_of(child(things[0].payload, "comment"), "node_id")
         if node is None:
@@ -112,7 +112,7 @@ class DiscussionComments:
         return call_of(query_of(place, _ONE, {"comment": ("ID!", node)}), 1, of_one=True)
 
     def gone(
-        self, place: Place, things: Sequence[Known], answer: Answer | None
+        self, place: LinkedResource, things: Sequence[Known], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
         if answer is None:
             return {things[0].key: None}
@@ -127,7 +127,7 @@ class DiscussionComments:
             raise ValueError("GitHub could not tell whether it is there")
         return {things[0].key: None}
 
-    def record(self, place: Place, thing: Known, at: datetime) -> Record:
+    def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
         """Raises ValueError where no payload of it is left that shows what it was about."""
         comment = deepcopy(dict(child(thing.payload, "comment")))
         discussion = deepcopy(dict(child(thing.payload, "discussion")))
@@ -142,14 +142,14 @@ class DiscussionComments:
         return Record("discussion_comment", payload, at, f"sweep:{thing.key}:deleted")
 
 
-def _key(place: Place, number: int) -> str:
+def _key(place: LinkedResource, number: int) -> str:
     return keys.github_comment(_KIND, keys.at_host(number, keys.host_of(place.resource_id)))
 
 
 class _Seen:
     """What one answer lists, and what of it goes on elsewhere."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: LinkedResource) -> None:
         self._place = place
         self.keys: list[str] = []
         self.more: list[list[Any]] = []

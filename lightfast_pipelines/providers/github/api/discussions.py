@@ -14,16 +14,16 @@ from lightfast_pipelines.providers.api_contract import (
     Cursor,
     Estimate,
     Json,
+    LinkedResource,
     Page,
-    Place,
     Record,
-    Trouble,
+    UnreadableItem,
     Window,
 )
 from lightfast_pipelines.providers.fields import child, children, name_of, whole
 from lightfast_pipelines.providers.github.api import graph
 from lightfast_pipelines.providers.github.api.counting import DISCUSSIONS, count_call
-from lightfast_pipelines.providers.github.api.listing import Item, needed_time
+from lightfast_pipelines.providers.github.api.listing import ListedItem, needed_time
 from lightfast_pipelines.providers.github.api.people import of_graphql
 from lightfast_pipelines.providers.github.api.place import repository
 
@@ -75,12 +75,12 @@ class Discussions:
     entity_type = "discussion"
     page_size = 25
 
-    def start(self, place: Place, window: Window) -> Cursor:
+    def start(self, place: LinkedResource, window: Window) -> Cursor:
         return {}
 
     def call(
         self,
-        place: Place,
+        place: LinkedResource,
         window: Window,  # newest first, down to where the window begins
         cursor: Cursor,
         page_size: int,
@@ -105,14 +105,14 @@ class Discussions:
         rest["comment"] = ("ID!", comment)
         return graph.call_of(graph.query_of(place, _MORE_REPLIES, rest), 2, of_one=True)
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         found = graph.repository_in(place, answer)
         if cursor.get("more"):
             return self._more(place, cursor, answer, found)
         discussions = child(found, "discussions")
         nodes, untold = graph.nodes_of(discussions)
         gathered = _Gathered(place)
-        gathered.troubles += [Trouble("a discussion", "GitHub could not tell it")] * untold
+        gathered.troubles += [UnreadableItem("a discussion", "GitHub could not tell it")] * untold
         fresh = graph.fresh(cursor, nodes)
         for node in fresh:
             gathered.discussion(node)
@@ -126,7 +126,9 @@ class Discussions:
             gathered.troubles,
         )
 
-    def _more(self, place: Place, cursor: Cursor, answer: Answer, found: Item) -> Page:
+    def _more(
+        self, place: LinkedResource, cursor: Cursor, answer: Answer, found: ListedItem
+    ) -> Page:
         number, comment, _ = cursor["more"][0]
         gathered = _Gathered(place)
         discussion = child(found, "discussion")
@@ -134,7 +136,9 @@ class Discussions:
         if comment is not None:
             owner = child(child(answer.data, "data"), "comment")
         if not discussion or not owner:
-            gathered.troubles.append(Trouble(f"comments of #{number}", "what they hang on is gone"))
+            gathered.troubles.append(
+                UnreadableItem(f"comments of #{number}", "what they hang on is gone")
+            )
         elif comment is None:
             gathered.comments(discussion, child(discussion, "comments"))
         else:
@@ -144,7 +148,9 @@ class Discussions:
         following = graph.first_the_rest(more, cursor["then"])
         return Page(gathered.records, following, 0, None, gathered.troubles)
 
-    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+    def probe(
+        self, place: LinkedResource, window: Window, answers: Sequence[Answer]
+    ) -> Call | Estimate:
         if not answers:
             return count_call(place, window, DISCUSSIONS)
         cost = max(1, -(-_connections(self.page_size) // 100))
@@ -158,19 +164,19 @@ def _connections(page_size: int) -> int:
 class _Gathered:
     """What the items of one page come to."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: LinkedResource) -> None:
         self._place = place
         self.records: list[Record] = []
-        self.troubles: list[Trouble] = []
+        self.troubles: list[UnreadableItem] = []
         self.more: list[list[Any]] = []
 
-    def discussion(self, node: Item) -> None:
+    def discussion(self, node: ListedItem) -> None:
         try:
             self.records += _discussion_records(self._place, node)
         except (LookupError, TypeError, ValueError) as error:
             self._note(f"discussion #{node.get('number')}", error)
 
-    def comments(self, discussion: Item, connection: Item) -> None:
+    def comments(self, discussion: ListedItem, connection: ListedItem) -> None:
         for comment in self._nodes(discussion, connection, "comments"):
             self._comment(discussion, comment, None)
             replies = child(comment, "replies")
@@ -179,30 +185,32 @@ class _Gathered:
         if end is not None:
             self.more.append([discussion["number"], None, end])
 
-    def replies(self, discussion: Item, connection: Item, comment: Any, parent: int | None) -> None:
+    def replies(
+        self, discussion: ListedItem, connection: ListedItem, comment: Any, parent: int | None
+    ) -> None:
         for reply in self._nodes(discussion, connection, "replies to a comment"):
             self._comment(discussion, reply, parent)
         end = graph.end_of(connection)
         if end is not None:
             self.more.append([discussion["number"], comment, end])
 
-    def _nodes(self, discussion: Item, connection: Item, what: str) -> list[Item]:
+    def _nodes(self, discussion: ListedItem, connection: ListedItem, what: str) -> list[ListedItem]:
         if not graph.is_told(connection):
             item = f"{what} of #{discussion.get('number')}"
-            self.troubles.append(Trouble(item, "GitHub could not tell all of them"))
+            self.troubles.append(UnreadableItem(item, "GitHub could not tell all of them"))
         return children(connection, "nodes")
 
-    def _comment(self, discussion: Item, comment: Item, parent: int | None) -> None:
+    def _comment(self, discussion: ListedItem, comment: ListedItem, parent: int | None) -> None:
         try:
             self.records.append(_comment_record(self._place, discussion, comment, parent))
         except (LookupError, TypeError, ValueError) as error:
             self._note(f"comment {comment.get('databaseId')} of #{discussion.get('number')}", error)
 
     def _note(self, item: str, error: Exception) -> None:
-        self.troubles.append(Trouble(item, f"{type(error).__name__}: {error}"[:200]))
+        self.troubles.append(UnreadableItem(item, f"{type(error).__name__}: {error}"[:200]))
 
 
-def _discussion_records(place: Place, node: Item) -> Iterator[Record]:
+def _discussion_records(place: LinkedResource, node: ListedItem) -> Iterator[Record]:
     number, author = node["number"], of_graphql(node.get("author"))
 
     def record(action: str, at: str, told: Json, **beside: Any) -> Record:
@@ -234,7 +242,9 @@ def _discussion_records(place: Place, node: Item) -> Iterator[Record]:
         )
 
 
-def _comment_record(place: Place, discussion: Item, comment: Item, parent: int | None) -> Record:
+def _comment_record(
+    place: LinkedResource, discussion: ListedItem, comment: ListedItem, parent: int | None
+) -> Record:
     written = _written(comment)
     payload = {
         "action": "created",
@@ -251,7 +261,7 @@ def _comment_record(place: Place, discussion: Item, comment: Item, parent: int |
     )
 
 
-def _shown(node: Item) -> Json:
+def _shown(node: ListedItem) -> Json:
     category = child(node, "category")
     return {
         "id": node.get("databaseId"),
@@ -265,7 +275,7 @@ def _shown(node: Item) -> Json:
     }
 
 
-def _written(comment: Item) -> Json:
+def _written(comment: ListedItem) -> Json:
     identity = whole(comment, "databaseId")
     if identity is None:
         raise ValueError("databaseId is missing")

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from lightfast_pipelines.providers.api_contract import Json, Place, Record
+from lightfast_pipelines.providers.api_contract import Json, LinkedResource, Record
 from lightfast_pipelines.providers.fields import child, children, time
 from lightfast_pipelines.providers.github.api.listing import (
-    Item,
+    ListedItem,
     Listing,
     kept,
     needed_time,
@@ -26,11 +26,11 @@ from lightfast_pipelines.providers.github.api.place import repository
 _APART = timedelta(seconds=2)
 
 
-def _label(event: Item, thing: Json) -> Json | None:  # noqa: ARG001
+def _label(event: ListedItem, thing: Json) -> Json | None:  # noqa: ARG001
     return {"label": event["label"]}
 
 
-def _assignee(event: Item, thing: Json) -> Json | None:
+def _assignee(event: ListedItem, thing: Json) -> Json | None:
     """Who else was assigned then is not told: only where nobody else is can all of them be said."""
     changed = event["assignee"]
     others = [
@@ -42,7 +42,7 @@ def _assignee(event: Item, thing: Json) -> Json | None:
     return {"assignee": person(changed)}
 
 
-def _milestone(event: Item, thing: Json) -> Json | None:  # noqa: ARG001
+def _milestone(event: ListedItem, thing: Json) -> Json | None:  # noqa: ARG001
     """The event has a milestone's title alone; its number is known while the item still has it."""
     found = child(event["issue"], "milestone")
     if not found or found.get("title") != event["milestone"]["title"]:
@@ -50,18 +50,18 @@ def _milestone(event: Item, thing: Json) -> Json | None:  # noqa: ARG001
     return {"milestone": kept(found, "id", "number", "title", "html_url")}
 
 
-def _reviewer(event: Item, thing: Json) -> Json | None:  # noqa: ARG001
+def _reviewer(event: ListedItem, thing: Json) -> Json | None:  # noqa: ARG001
     if event.get("requested_reviewer"):
         return {"requested_reviewer": person(event["requested_reviewer"])}
     return {"requested_team": kept(event["requested_team"], "id", "slug", "name", "html_url")}
 
 
-def _title(event: Item, thing: Json) -> Json | None:
+def _title(event: ListedItem, thing: Json) -> Json | None:
     thing["title"] = event["rename"]["to"]
     return {"changes": {"title": {"from": event["rename"]["from"]}}}
 
 
-def _closed(event: Item, thing: Json) -> Json | None:
+def _closed(event: ListedItem, thing: Json) -> Json | None:
     issue = event["issue"]
     at = _settled(event, issue, "closed_at")
     thing |= {"state": "closed", "closed_at": at, "updated_at": at}
@@ -79,7 +79,7 @@ def _closed(event: Item, thing: Json) -> Json | None:
     return {}
 
 
-def _merged(event: Item, thing: Json) -> Json | None:
+def _merged(event: ListedItem, thing: Json) -> Json | None:
     at = _settled(event, child(event["issue"], "pull_request"), "merged_at")
     thing |= {"state": "closed", "closed_at": at, "merged_at": at, "updated_at": at}
     thing |= {"merged": True, "merge_commit_sha": event.get("commit_id")}
@@ -87,26 +87,26 @@ def _merged(event: Item, thing: Json) -> Json | None:
     return {}
 
 
-def _settled(event: Item, item: Item, field: str) -> str:
+def _settled(event: ListedItem, item: ListedItem, field: str) -> str:
     """The item's own time of what happened, where the event is about its latest."""
     own, at = time(item, field), needed_time(event, "created_at")
     return str(item[field] if own is not None and abs(own - at) <= _APART else event["created_at"])
 
 
-def _state(event: Item, thing: Json) -> Json | None:
+def _state(event: ListedItem, thing: Json) -> Json | None:
     thing["state"] = "open"
     if event["event"] != "reopened":
         thing["draft"] = event["event"] == "convert_to_draft"
     return {}
 
 
-def _lock(event: Item, thing: Json) -> Json | None:
+def _lock(event: ListedItem, thing: Json) -> Json | None:
     thing["active_lock_reason"] = event.get("lock_reason")
     return {}
 
 
 # Event -> (the webhook's action, what it adds to the payload and changes of the thing).
-_EVENTS: Mapping[str, tuple[str, Callable[[Item, Json], Json | None]]] = {
+_EVENTS: Mapping[str, tuple[str, Callable[[ListedItem, Json], Json | None]]] = {
     "closed": ("closed", _closed),
     "merged": ("closed", _merged),
     "reopened": ("reopened", _state),
@@ -126,7 +126,7 @@ _EVENTS: Mapping[str, tuple[str, Callable[[Item, Json], Json | None]]] = {
 }
 
 
-def records(place: Place, item: Item) -> Iterator[Record]:
+def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
     issue = child(item, "issue")
     if not issue:
         return
@@ -155,12 +155,12 @@ def records(place: Place, item: Item) -> Iterator[Record]:
     )
 
 
-def _told(issue: Item) -> Json:
+def _told(issue: ListedItem) -> Json:
     told = kept(issue, "id", "number", "title", "body", "html_url", "created_at")
     return {**told, "user": person(issue.get("user"))}
 
 
-def _dismissed(place: Place, item: Item) -> Record:
+def _dismissed(place: LinkedResource, item: ListedItem) -> Record:
     """The event names the review by its number; whose it was, its submission says."""
     review = item["dismissed_review"]
     payload = {

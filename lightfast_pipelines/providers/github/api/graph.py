@@ -12,15 +12,24 @@ from typing import Any
 
 from lightfast_pipelines.domain.keys import bare_number
 from lightfast_pipelines.providers import paging
-from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, Estimate, Place, Window
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Call,
+    Cursor,
+    Estimate,
+    LinkedResource,
+    Window,
+)
 from lightfast_pipelines.providers.fields import child, children, flag, text, time, whole
 from lightfast_pipelines.providers.github.api.counting import POINTS, count_in
-from lightfast_pipelines.providers.github.api.listing import Item
+from lightfast_pipelines.providers.github.api.listing import ListedItem
 from lightfast_pipelines.providers.github.api.people import ACTOR
 from lightfast_pipelines.providers.github.api.place import owner_and_name
 
 
-def query_of(place: Place, selection: str, variables: Mapping[str, tuple[str, Any]]) -> Any:
+def query_of(
+    place: LinkedResource, selection: str, variables: Mapping[str, tuple[str, Any]]
+) -> Any:
     """A query of the repository; `variables` are named with their type and value."""
     owner, name = owner_and_name(place)
     who = ACTOR if "...who" in selection else ""  # GraphQL refuses a fragment that nothing uses
@@ -44,7 +53,7 @@ def call_of(query: Any, connections: int, *, of_one: bool = False) -> Call:
     return Call("graphql", "POST", json=query, pool="graphql", cost=cost, of_one=of_one)
 
 
-def repository_in(place: Place, answer: Answer) -> Item:
+def repository_in(place: LinkedResource, answer: Answer) -> ListedItem:
     """Raises TypeError where the answer is not one about a repository, ValueError where it is about
     another one: GraphQL knows repositories by name, and a name may have been given away."""
     data = answer.data
@@ -60,16 +69,16 @@ def repository_in(place: Place, answer: Answer) -> Item:
     return found
 
 
-def nodes_of(connection: Item) -> tuple[list[Item], int]:
+def nodes_of(connection: ListedItem) -> tuple[list[ListedItem], int]:
     """The items, and how many of them GitHub could not tell."""
     found = connection.get("nodes")
     if not isinstance(found, list):
         raise TypeError("the answer has no list of nodes")
-    told: list[Item] = [one for one in found if isinstance(one, dict)]
+    told: list[ListedItem] = [one for one in found if isinstance(one, dict)]
     return told, len(found) - len(told)
 
 
-def is_told(connection: Item) -> bool:
+def is_told(connection: ListedItem) -> bool:
     """Whether GitHub could tell all of it: it has null for what it could not, one node or everything."""
     return bool(connection) and len(children(connection, "nodes")) == len(
         connection.get("nodes") or ()
@@ -81,14 +90,14 @@ def first_the_rest(more: Sequence[Any], then: Cursor | None) -> Cursor | None:
     return {"more": list(more), "then": then} if more else then
 
 
-def end_of(connection: Item) -> str | None:
+def end_of(connection: ListedItem) -> str | None:
     """The cursor behind the page; None where nothing follows."""
     page = child(connection, "pageInfo")
     return text(page, "endCursor") if flag(page, "hasNextPage") is True else None
 
 
 def after_page(
-    cursor: Cursor, connection: Item, nodes: Sequence[Item], window: Window
+    cursor: Cursor, connection: ListedItem, nodes: Sequence[ListedItem], window: Window
 ) -> Cursor | None:
     """The next page of a list by the time of the last change, newest first; see `looking_again`."""
     moments = _moments(nodes)
@@ -101,7 +110,7 @@ def after_page(
     return paging.looking_again(cursor, following, newest, key="after")
 
 
-def fresh(cursor: Cursor, nodes: Sequence[Item]) -> Sequence[Item]:
+def fresh(cursor: Cursor, nodes: Sequence[ListedItem]) -> Sequence[ListedItem]:
     """Where the list is looked at again, only what has changed since."""
     until = paging.moment(cursor.get("again_until"))
     if until is None:
@@ -109,13 +118,13 @@ def fresh(cursor: Cursor, nodes: Sequence[Item]) -> Sequence[Item]:
     return [node for node in nodes if (at := time(node, "updatedAt")) is None or at >= until]
 
 
-def reached(cursor: Cursor, nodes: Sequence[Item], window: Window) -> datetime | None:
+def reached(cursor: Cursor, nodes: Sequence[ListedItem], window: Window) -> datetime | None:
     if "again_until" in cursor:
         return window.since
     return min(_moments(nodes), default=None)
 
 
-def _moments(nodes: Sequence[Item]) -> list[datetime]:
+def _moments(nodes: Sequence[ListedItem]) -> list[datetime]:
     return [at for node in nodes if (at := time(node, "updatedAt")) is not None]
 
 

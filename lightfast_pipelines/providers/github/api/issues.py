@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lightfast_pipelines.providers.api_contract import Place, Record
+from lightfast_pipelines.providers.api_contract import LinkedResource, Record
 from lightfast_pipelines.providers.fields import child, time
 from lightfast_pipelines.providers.github.api.listing import (
-    Item,
+    ListedItem,
     Listing,
     iso,
     kept,
@@ -17,7 +17,7 @@ from lightfast_pipelines.providers.github.api.people import person
 from lightfast_pipelines.providers.github.api.place import repository
 
 
-def records(place: Place, item: Item) -> Iterator[Record]:
+def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
     """Nothing of a pull request, which is in GitHub's list of issues as well."""
     if child(item, "pull_request"):
         return

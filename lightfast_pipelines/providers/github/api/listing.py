@@ -16,17 +16,17 @@ from lightfast_pipelines.providers.api_contract import (
     Call,
     Cursor,
     Estimate,
+    LinkedResource,
     Page,
-    Place,
     Record,
-    Trouble,
+    UnreadableItem,
     Window,
 )
 from lightfast_pipelines.providers.fields import time
 from lightfast_pipelines.providers.github.api.counting import count_call, count_in
 from lightfast_pipelines.providers.github.api.place import address
 
-Item = Mapping[str, Any]
+ListedItem = Mapping[str, Any]
 _CHANGES = "updated_at"
 
 
@@ -45,24 +45,24 @@ class Listing:
 
     entity_type: str
     path: str
-    params: Callable[[Place, Window], Mapping[str, str]]
-    records: Callable[[Place, Item], Iterable[Record]]
+    params: Callable[[LinkedResource, Window], Mapping[str, str]]
+    records: Callable[[LinkedResource, ListedItem], Iterable[Record]]
     ordered_by: str | None = None
     page_size: int = 100
     cut_from: int | None = None
     """So many items or more, on full pages, are the end that GitHub makes "to keep the API fast"."""
 
-    def start(self, place: Place, window: Window) -> Cursor:
+    def start(self, place: LinkedResource, window: Window) -> Cursor:
         return {"offset": 0}
 
-    def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
+    def call(self, place: LinkedResource, window: Window, cursor: Cursor, page_size: int) -> Call:
         call = self._call(place, window, paging.page_of(cursor, page_size), page_size)
         if "after" not in cursor:
             return call
         params = {name: value for name, value in call.params.items() if name != "page"}
         return replace(call, params={**params, "after": str(cursor["after"])})
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         items = items_of(answer)
         following = paging.after(cursor, answer, self.page_size)
         if self.ordered_by is None:
@@ -83,7 +83,9 @@ class Listing:
         reached = window.since if until is not None else min(moments, default=None)
         return Page(records, following, len(items), reached, troubles, _etag(cursor, answer))
 
-    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+    def probe(
+        self, place: LinkedResource, window: Window, answers: Sequence[Answer]
+    ) -> Call | Estimate:
         def call(number: int) -> Call:
             return self._call(place, window, str(number), self.page_size)
 
@@ -106,7 +108,7 @@ class Listing:
             return replace(found, requests=found.requests + 1)
         return found
 
-    def _call(self, place: Place, window: Window, page: str, page_size: int) -> Call:
+    def _call(self, place: LinkedResource, window: Window, page: str, page_size: int) -> Call:
         params = {**self.params(place, window), "per_page": str(page_size), "page": page}
         return Call(f"{address(place)}/{self.path}", params=params)
 
@@ -120,10 +122,10 @@ class Listing:
                 "not to be had, ask for a later --since"
             )
 
-    def _moments(self, items: Iterable[Item]) -> list[datetime]:
+    def _moments(self, items: Iterable[ListedItem]) -> list[datetime]:
         return [moment for item in items if (moment := self._moment(item)) is not None]
 
-    def _moment(self, item: Item) -> datetime | None:
+    def _moment(self, item: ListedItem) -> datetime | None:
         return time(item, self.ordered_by or "")
 
 
@@ -134,30 +136,30 @@ def _etag(cursor: Cursor, answer: Answer) -> str | None:
 
 def told(
     entity_type: str,
-    place: Place,
-    items: Iterable[Item],
-    records: Callable[[Place, Item], Iterable[Record]],
-) -> tuple[list[Record], list[Trouble]]:
+    place: LinkedResource,
+    items: Iterable[ListedItem],
+    records: Callable[[LinkedResource, ListedItem], Iterable[Record]],
+) -> tuple[list[Record], list[UnreadableItem]]:
     """The records of the items, and the items that none could be made of."""
     found: list[Record] = []
-    troubles: list[Trouble] = []
+    troubles: list[UnreadableItem] = []
     for item in items:
         try:
             found += list(records(place, item))
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             named = str(item.get("id") or item.get("sha") or item.get("number") or "?")
             reason = f"{type(error).__name__}: {error}"[:200]
-            troubles.append(Trouble(f"{entity_type} {named}", reason))
+            troubles.append(UnreadableItem(f"{entity_type} {named}", reason))
     return found, troubles
 
 
-def items_of(answer: Answer) -> list[Item]:
+def items_of(answer: Answer) -> list[ListedItem]:
     if not isinstance(answer.data, list):
         raise TypeError(f"a list was expected, not {type(answer.data).__name__}")
     return [item for item in answer.data if isinstance(item, dict)]
 
 
-def nothing(place: Place, window: Window) -> Mapping[str, str]:  # noqa: ARG001
+def nothing(place: LinkedResource, window: Window) -> Mapping[str, str]:  # noqa: ARG001
     """The parameters of a list that takes none."""
     return {}
 
@@ -167,12 +169,12 @@ def iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def kept(item: Item, *names: str) -> dict[str, Any]:
+def kept(item: ListedItem, *names: str) -> dict[str, Any]:
     """These fields of the item, in this order, where it has them."""
     return {name: item[name] for name in names if name in item}
 
 
-def needed_time(item: Item, name: str) -> datetime:
+def needed_time(item: ListedItem, name: str) -> datetime:
     """Raises ValueError."""
     found = time(item, name)
     if found is None:

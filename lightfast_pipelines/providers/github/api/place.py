@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lightfast_pipelines.domain.keys import GITHUB, bare_number, host_of
-from lightfast_pipelines.providers.api_contract import Place
+from lightfast_pipelines.providers.api_contract import LinkedResource
 
 
-def address(place: Place) -> str:
+def address(place: LinkedResource) -> str:
     """By its number, which survives renames: GitHub answers there whatever the repository is called."""
     number = bare_number(place.resource_id)
     if not number.isdigit():
@@ -20,7 +20,7 @@ def address(place: Place) -> str:
     return f"repositories/{number}"
 
 
-def owner_and_name(place: Place) -> tuple[str, str]:
+def owner_and_name(place: LinkedResource) -> tuple[str, str]:
     """For GraphQL, which knows no numbers. Raises ValueError."""
     owner, _, name = (place.resource_name or "").partition("/")
     if not owner or not name:
@@ -30,7 +30,7 @@ def owner_and_name(place: Place) -> tuple[str, str]:
     return owner, name
 
 
-def repository(place: Place) -> dict[str, Any]:
+def repository(place: LinkedResource) -> dict[str, Any]:
     """The `repository` of a payload."""
     found: dict[str, Any] = {"id": int(bare_number(place.resource_id))}
     host = host_of(place.resource_id)

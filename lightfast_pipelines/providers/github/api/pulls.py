@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lightfast_pipelines.providers.api_contract import Place, Record
+from lightfast_pipelines.providers.api_contract import LinkedResource, Record
 from lightfast_pipelines.providers.fields import child, time
-from lightfast_pipelines.providers.github.api.listing import Item, Listing, kept, needed_time
+from lightfast_pipelines.providers.github.api.listing import ListedItem, Listing, kept, needed_time
 from lightfast_pipelines.providers.github.api.people import person
 from lightfast_pipelines.providers.github.api.place import repository
 
 
-def records(place: Place, item: Item) -> Iterator[Record]:
+def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
     number, opened_at = item["number"], needed_time(item, "created_at")
     yield Record(
         "pull_request",
@@ -62,7 +62,7 @@ def records(place: Place, item: Item) -> Iterator[Record]:
     )
 
 
-def _told(item: Item, *, with_sha: bool) -> dict[str, Any]:
+def _told(item: ListedItem, *, with_sha: bool) -> dict[str, Any]:
     """What holds for as long as it is there; the head's commit only at its end is the one of the list."""
     head, base = child(item, "head"), child(item, "base")
     place_of_head = kept(head, "ref", "sha") if with_sha else kept(head, "ref")

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from lightfast_pipelines.providers import paging
-from lightfast_pipelines.providers.api_contract import Answer, AppKeys, Call, Cursor, Place
+from lightfast_pipelines.providers.api_contract import Answer, AppKeys, Call, Cursor, LinkedResource
 from lightfast_pipelines.providers.fields import child, name_of, time, whole
 from lightfast_pipelines.providers.github.api.place import address
 from lightfast_pipelines.providers.github.api.requests import app_proof
@@ -21,9 +21,9 @@ from lightfast_pipelines.providers.recovery_contract import (
     DeliveryLog,
     IdSweep,
     LogEntry,
+    LoggedDelivery,
     LogPage,
     Recovery,
-    Told,
 )
 
 _PER_PAGE = "100"
@@ -63,7 +63,7 @@ class _Log:
     def detail(self, entry: LogEntry, now: datetime) -> Call:
         return Call(f"{self._path}/{entry.id}", headers=self._signed(now), pool=self._pool)
 
-    def told(self, answer: Answer) -> Told:
+    def told(self, answer: Answer) -> LoggedDelivery:
         request = child(answer.data, "request")
         payload, event = request.get("payload"), name_of(answer.data, "event")
         if not isinstance(payload, dict) or not payload or event is None:
@@ -74,7 +74,7 @@ class _Log:
             if name.lower() in _KEPT_HEADERS and isinstance(value, str)
         }
         # What the log keeps is parsed, however it was sent.
-        return Told(event, payload, {**headers, "content-type": "application/json"})
+        return LoggedDelivery(event, payload, {**headers, "content-type": "application/json"})
 
     @property
     def _pool(self) -> str:
@@ -102,13 +102,13 @@ class GitHubRecovery(Recovery):
             )
         return _Log("app", "app/hook/deliveries", keys)
 
-    def hooks(self, kind: str, place: Place) -> Call | None:
+    def hooks(self, kind: str, place: LinkedResource) -> Call | None:
         """An App's deliveries come by the App's own hook; repositories have hooks of other people."""
         if kind == "github_app":
             return None
         return Call(f"{address(place)}/hooks", params={"per_page": _PER_PAGE})
 
-    def hook_logs(self, place: Place, answer: Answer) -> Sequence[DeliveryLog]:
+    def hook_logs(self, place: LinkedResource, answer: Answer) -> Sequence[DeliveryLog]:
         found = []
         for hook in answer.data if isinstance(answer.data, list) else []:
             number, target = whole(hook, "id"), name_of(child(hook, "config"), "url")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lightfast_pipelines.providers.api_contract import Place, Record
+from lightfast_pipelines.providers.api_contract import LinkedResource, Record
 from lightfast_pipelines.providers.fields import flag, time
 from lightfast_pipelines.providers.github.api.listing import (
-    Item,
+    ListedItem,
     Listing,
     kept,
     needed_time,
@@ -22,7 +22,7 @@ _FIELDS = (
 )
 
 
-def records(place: Place, item: Item) -> Iterator[Record]:
+def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
     """Whoever published it is not told: the author is who drafted it."""
     published = flag(item, "draft") is not True and time(item, "published_at") is not None
     action, field = ("published", "published_at") if published else ("created", "created_at")

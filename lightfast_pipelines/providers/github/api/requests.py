@@ -17,15 +17,15 @@ from lightfast_pipelines.domain.keys import bare_number
 from lightfast_pipelines.providers.api_contract import (
     HOUR,
     Answer,
+    AnswerOutcome,
     AppKeys,
     Call,
     Credential,
     History,
-    Identity,
     Limit,
-    Outcome,
-    Place,
+    LinkedResource,
     Renewed,
+    ResourceIdentity,
     Verdict,
     Walker,
     outcome_of_status,
@@ -72,7 +72,7 @@ _HEAVY = (
     "resource limits",
     "timedout",
 )
-_FINE = Verdict(Outcome.OK)
+_FINE = Verdict(AnswerOutcome.OK)
 # GitHub refuses a proof that is good for more than ten minutes, or whose clock is ahead of its own.
 _JWT_SECONDS, _JWT_BEFORE = 540, 60
 # Pools that are full again each minute; the others are so each hour.
@@ -119,17 +119,17 @@ class GitHubHistory(History):
     def authorize(self, credential: Credential) -> Mapping[str, str]:
         return {**_ACCEPT, "Authorization": f"Bearer {credential.access_token}"}
 
-    def identify(self, place: Place) -> Call:
+    def identify(self, place: LinkedResource) -> Call:
         """The repository itself: its name today, its default branch, whether it is still there."""
         return Call(address(place))
 
-    def itself(self, place: Place, missing: Call) -> Call | None:
+    def itself(self, place: LinkedResource, missing: Call) -> Call | None:
         return self.identify(place) if CAN_BE_OFF.search(missing.path) else None
 
-    def identified(self, answer: Answer) -> Identity:
+    def identified(self, answer: Answer) -> ResourceIdentity:
         if not isinstance(answer.data, dict):
             raise TypeError("a repository was expected")
-        return Identity(name_of(answer.data, "full_name"), resource_meta(answer.data))
+        return ResourceIdentity(name_of(answer.data, "full_name"), resource_meta(answer.data))
 
     def verdict(  # noqa: PLR0911 - one for each meaning
         self, call: Call, answer: Answer, now: datetime
@@ -139,33 +139,36 @@ class GitHubHistory(History):
         if limited is not None:
             return limited
         if call.pool != "graphql" and says_nothing(NOTHING, call, answer.status, message):
-            return Verdict(Outcome.NOTHING, f"GitHub has nothing at {call.path}: {message}")
+            return Verdict(AnswerOutcome.NOTHING, f"GitHub has nothing at {call.path}: {message}")
         match answer.status:
             case 200 | 201 | 202 | 204 if call.pool == "graphql":
                 return _of_graphql(call, answer, now)
             case 200 if "per_page" in call.params and not _is_page(answer.data):
                 kind = type(answer.data).__name__
-                return Verdict(Outcome.MALFORMED, f"{call.path} answered {kind}, not a list")
+                return Verdict(AnswerOutcome.MALFORMED, f"{call.path} answered {kind}, not a list")
             case 204 if call.method == "GET":
-                return Verdict(Outcome.NOTHING, f"GitHub has nothing at {call.path}")
+                return Verdict(AnswerOutcome.NOTHING, f"GitHub has nothing at {call.path}")
             case 200 | 201 | 202 | 204:
-                return Verdict(Outcome.OK)
+                return Verdict(AnswerOutcome.OK)
             case 401:
                 return Verdict(
-                    Outcome.CREDENTIAL, f"GitHub refuses the token: {message or 'unauthorized'}"
+                    AnswerOutcome.CREDENTIAL,
+                    f"GitHub refuses the token: {message or 'unauthorized'}",
                 )
             case 403:
-                return Verdict(Outcome.FORBIDDEN, _forbidden(call, answer, message))
+                return Verdict(AnswerOutcome.FORBIDDEN, _forbidden(call, answer, message))
             case 404 | 410 | 451:
                 why = {404: "not there, or not to be seen with this token", 410: "gone"}
                 told = why.get(answer.status, "not to be had for legal reasons")
-                return Verdict(Outcome.MISSING, f"{call.path} is {told}")
+                return Verdict(AnswerOutcome.MISSING, f"{call.path} is {told}")
             case 502 | 504 if call.pool == "graphql" or call.params.get("per_page", "1") != "1":
-                return Verdict(Outcome.HEAVY, f"GitHub could not make the page ({answer.status})")
+                return Verdict(
+                    AnswerOutcome.HEAVY, f"GitHub could not make the page ({answer.status})"
+                )
             case status:
                 outcome = outcome_of_status(status)
                 told = f"GitHub answered {status} for {call.path}"
-                if outcome is Outcome.INVALID:
+                if outcome is AnswerOutcome.INVALID:
                     told = f"GitHub refuses {call.path} ({status}): {message or 'no reason'}"
                 return Verdict(outcome, told, location=answer.headers.get("location"))
 
@@ -286,11 +289,15 @@ def _limited(answer: Answer, message: str, now: datetime) -> Verdict | None:
         return None
     headers = answer.headers
     if "retry-after" in headers:
-        return Verdict(Outcome.LIMITED, message or "slow down", number_in(headers, "retry-after"))
+        return Verdict(
+            AnswerOutcome.LIMITED, message or "slow down", number_in(headers, "retry-after")
+        )
     if headers.get("x-ratelimit-remaining") == "0" and "x-ratelimit-reset" in headers:
-        return Verdict(Outcome.LIMITED, message or "rate limit exceeded", _until_full(answer, now))
+        return Verdict(
+            AnswerOutcome.LIMITED, message or "rate limit exceeded", _until_full(answer, now)
+        )
     if answer.status == 429 or "secondary rate limit" in message.lower():
-        return Verdict(Outcome.LIMITED, message or "slow down")
+        return Verdict(AnswerOutcome.LIMITED, message or "slow down")
     return None
 
 
@@ -313,29 +320,29 @@ def _of_graphql(  # noqa: PLR0911 - one for each meaning
     """GraphQL answers 200 whatever is wrong."""
     data = answer.data
     if data is None:
-        return Verdict(Outcome.OK)  # no JSON: told by whoever sent the request
+        return Verdict(AnswerOutcome.OK)  # no JSON: told by whoever sent the request
     if not isinstance(data, dict) or not ("data" in data or "errors" in data):
-        return Verdict(Outcome.MALFORMED, "GraphQL answered neither data nor errors")
+        return Verdict(AnswerOutcome.MALFORMED, "GraphQL answered neither data nor errors")
     found, given = children(data, "errors"), child(data, "data")
     if not found:
         # A list that is null is one of a feature that is switched off.
         is_null = bool(child(given, "repository")) and not _is_told(given) and not call.of_one
-        return Verdict(Outcome.NOTHING, "GitHub tells no list of it") if is_null else _FINE
+        return Verdict(AnswerOutcome.NOTHING, "GitHub tells no list of it") if is_null else _FINE
     kinds = {text(one, "type") or "" for one in found}
     message = _message(data)
     if kinds & {"RATE_LIMITED", "RATE_LIMIT"}:
-        return Verdict(Outcome.LIMITED, message, _until_full(answer, now))
+        return Verdict(AnswerOutcome.LIMITED, message, _until_full(answer, now))
     if "secondary rate limit" in message.lower():
-        return Verdict(Outcome.LIMITED, message)
+        return Verdict(AnswerOutcome.LIMITED, message)
     if any(words in message.lower() for words in _HEAVY):
-        return Verdict(Outcome.HEAVY, message)
+        return Verdict(AnswerOutcome.HEAVY, message)
     if _is_told(given):
         # Some field of some node could not be told; the rest of the page is there.
         return _FINE
     if says_nothing(NOTHING, call, answer.status, message):
-        return Verdict(Outcome.NOTHING, f"GitHub has nothing to list: {message}")
+        return Verdict(AnswerOutcome.NOTHING, f"GitHub has nothing to list: {message}")
     if "NOT_FOUND" in kinds:
-        return Verdict(Outcome.MISSING, message)
+        return Verdict(AnswerOutcome.MISSING, message)
     if kinds & {"FORBIDDEN", "INSUFFICIENT_SCOPES"}:
-        return Verdict(Outcome.FORBIDDEN, message)
-    return Verdict(Outcome.INVALID, message or "GraphQL refuses the query")
+        return Verdict(AnswerOutcome.FORBIDDEN, message)
+    return Verdict(AnswerOutcome.INVALID, message or "GraphQL refuses the query")

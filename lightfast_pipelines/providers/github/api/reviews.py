@@ -14,16 +14,16 @@ from lightfast_pipelines.providers.api_contract import (
     Cursor,
     Estimate,
     Json,
+    LinkedResource,
     Page,
-    Place,
     Record,
-    Trouble,
+    UnreadableItem,
     Window,
 )
 from lightfast_pipelines.providers.fields import child, children, name_of, text, whole
 from lightfast_pipelines.providers.github.api import graph
 from lightfast_pipelines.providers.github.api.counting import count_call
-from lightfast_pipelines.providers.github.api.listing import Item, needed_time
+from lightfast_pipelines.providers.github.api.listing import ListedItem, needed_time
 from lightfast_pipelines.providers.github.api.people import of_graphql
 from lightfast_pipelines.providers.github.api.place import repository
 
@@ -61,12 +61,12 @@ class Reviews:
     entity_type = "review"
     page_size = 50
 
-    def start(self, place: Place, window: Window) -> Cursor:
+    def start(self, place: LinkedResource, window: Window) -> Cursor:
         return {}
 
     def call(
         self,
-        place: Place,
+        place: LinkedResource,
         window: Window,  # newest first, down to where the window begins
         cursor: Cursor,
         page_size: int,
@@ -82,7 +82,7 @@ class Reviews:
         variables = {"first": ("Int!", page_size), "after": ("String", cursor.get("after"))}
         return graph.call_of(graph.query_of(place, _PAGE, variables), 1 + page_size)
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         found = graph.repository_in(place, answer)
         if cursor.get("more"):
             return self._more(place, cursor, found)
@@ -90,7 +90,9 @@ class Reviews:
         nodes, untold = graph.nodes_of(pulls)
         fresh = graph.fresh(cursor, nodes)
         records, troubles = _told(place, fresh)
-        troubles += [Trouble("reviews of a pull request", "GitHub could not tell them")] * untold
+        troubles += [
+            UnreadableItem("reviews of a pull request", "GitHub could not tell them")
+        ] * untold
         more = [
             [pull["number"], end]
             for pull in fresh
@@ -105,11 +107,11 @@ class Reviews:
             troubles,
         )
 
-    def _more(self, place: Place, cursor: Cursor, found: Item) -> Page:
+    def _more(self, place: LinkedResource, cursor: Cursor, found: ListedItem) -> Page:
         pull = child(found, "pullRequest")
         left = list(cursor["more"][1:])
         if not pull:
-            gone = Trouble(f"reviews of #{cursor['more'][0][0]}", "the pull request is gone")
+            gone = UnreadableItem(f"reviews of #{cursor['more'][0][0]}", "the pull request is gone")
             return Page([], graph.first_the_rest(left, cursor["then"]), 0, None, [gone])
         records, troubles = _told(place, [pull])
         end = graph.end_of(child(pull, "reviews"))
@@ -117,30 +119,34 @@ class Reviews:
             left.insert(0, [pull["number"], end])
         return Page(records, graph.first_the_rest(left, cursor["then"]), 0, None, troubles)
 
-    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+    def probe(
+        self, place: LinkedResource, window: Window, answers: Sequence[Answer]
+    ) -> Call | Estimate:
         if not answers:
             return count_call(place, window, "is:pr")
         return graph.counted(answers[0], self.page_size, 1)
 
 
-def _told(place: Place, pulls: Sequence[Item]) -> tuple[list[Record], list[Trouble]]:
+def _told(
+    place: LinkedResource, pulls: Sequence[ListedItem]
+) -> tuple[list[Record], list[UnreadableItem]]:
     records: list[Record] = []
-    troubles: list[Trouble] = []
+    troubles: list[UnreadableItem] = []
     for pull in pulls:
         reviews = child(pull, "reviews")
         if not graph.is_told(reviews):
             reason = "GitHub could not tell all of them"
-            troubles.append(Trouble(f"reviews of #{pull.get('number')}", reason))
+            troubles.append(UnreadableItem(f"reviews of #{pull.get('number')}", reason))
         for review in children(reviews, "nodes"):
             try:
                 records += _records(place, pull, review)
             except (LookupError, TypeError, ValueError) as error:
                 named = f"review {review.get('fullDatabaseId')} of #{pull.get('number')}"
-                troubles.append(Trouble(named, f"{type(error).__name__}: {error}"[:200]))
+                troubles.append(UnreadableItem(named, f"{type(error).__name__}: {error}"[:200]))
     return records, troubles
 
 
-def _records(place: Place, pull: Item, review: Item) -> Iterator[Record]:
+def _records(place: LinkedResource, pull: ListedItem, review: ListedItem) -> Iterator[Record]:
     if review.get("submittedAt") is None:
         return  # not submitted yet, and shown to its author alone
     identity, at = int(review["fullDatabaseId"]), review["submittedAt"]
@@ -171,7 +177,7 @@ def _records(place: Place, pull: Item, review: Item) -> Iterator[Record]:
     )
 
 
-def pull_request(pull: Item, at: str) -> Json:
+def pull_request(pull: ListedItem, at: str) -> Json:
     number = whole(pull, "number")
     if number is None:
         raise ValueError("number is missing")

@@ -15,7 +15,14 @@ from urllib.parse import quote
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers import paging
-from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, Json, Place, Record
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Call,
+    Cursor,
+    Json,
+    LinkedResource,
+    Record,
+)
 from lightfast_pipelines.providers.fields import child, children, flag, name_of, whole
 from lightfast_pipelines.providers.github.api.discussion_sweep import DiscussionComments
 from lightfast_pipelines.providers.github.api.graph import repository_in
@@ -49,7 +56,7 @@ def _moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _about(place: Place, thing: Known) -> Json:
+def _about(place: LinkedResource, thing: Known) -> Json:
     """The repository, as the last payload shows it."""
     known = deepcopy(dict(child(thing.payload, "repository")))
     if whole(known, "id") is None:
@@ -58,7 +65,13 @@ def _about(place: Place, thing: Known) -> Json:
 
 
 def _deleted(
-    place: Place, thing: Known, event: str, field: str, item: Json, at: datetime, **beside: Any
+    place: LinkedResource,
+    thing: Known,
+    event: str,
+    field: str,
+    item: Json,
+    at: datetime,
+    **beside: Any,
 ) -> Record:
     payload = {
         "action": "deleted",
@@ -79,16 +92,16 @@ class _Numbered:
     switch: str
     confirm_many: int = 1
 
-    def held(self, place: Place) -> Held:
+    def held(self, place: LinkedResource) -> Held:
         return Held(f"github:{self.kind}:{place.resource_id}#", f"{self.kind}.")
 
-    def call(self, place: Place, cursor: Cursor | None) -> Call:
+    def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
         owner, name = owner_and_name(place)
         variables = {"owner": owner, "name": name, "after": cursor and cursor["after"]}
         query = {"query": _QUERY % self.connection, "variables": variables}
         return Call("graphql", "POST", json=query, pool="graphql")
 
-    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
+    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
         found = repository_in(place, answer).get(self.connection)
         if not isinstance(found, Mapping) or not isinstance(found.get("nodes"), list):
             raise ValueError(f"GitHub's list of {self.connection} is not of its form")
@@ -100,16 +113,16 @@ class _Numbered:
             {"after": name_of(page, "endCursor")} if more else None,
         )
 
-    def _key(self, place: Place, number: int) -> str:
+    def _key(self, place: LinkedResource, number: int) -> str:
         return f"github:{self.kind}:{place.resource_id}#{number}"
 
-    def resource(self, place: Place) -> Call | None:
+    def resource(self, place: LinkedResource) -> Call | None:
         return Call(address(place))
 
-    def why_empty(self, place: Place, answer: Answer) -> str | None:
+    def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
         return _why_empty(answer, self.switch)
 
-    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+    def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
         number = _number(things[0])
         if self.kind == "issue":
             return Call(f"{address(place)}/issues/{number}", of_one=True)
@@ -119,7 +132,7 @@ class _Numbered:
         return Call("graphql", "POST", json=query, pool="graphql", of_one=True)
 
     def gone(
-        self, place: Place, things: Sequence[Known], answer: Answer | None
+        self, place: LinkedResource, things: Sequence[Known], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
         if answer is None:
             return {things[0].key: None}
@@ -133,7 +146,7 @@ class _Numbered:
             raise ValueError(name_of(refused[0], "message") or "GitHub could not tell")
         return {things[0].key: None}
 
-    def record(self, place: Place, thing: Known, at: datetime) -> Record:
+    def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
         item = deepcopy(dict(child(thing.payload, self.kind)))
         if not item:
             number = _number(thing)
@@ -157,18 +170,18 @@ class _ByList:
     sorted_by: str | None = "created"
     switch: str | None = None
 
-    def held(self, place: Place) -> Held:
+    def held(self, place: LinkedResource) -> Held:
         if self.field == "comment":
             return Held(f"github:comment:{self.kind}:", self.kind, of_parts=True)
         return Held(f"github:{self.kind}:{place.resource_id}:", f"{self.kind}.")
 
-    def call(self, place: Place, cursor: Cursor | None) -> Call:
+    def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
         order = {"sort": self.sorted_by, "direction": "asc"} if self.sorted_by else {}
         page = str(cursor["page"] if cursor else 1)
         params = {**order, "per_page": str(_PAGE), "page": page}
         return Call(f"{address(place)}/{self.path}", params=params)
 
-    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
+    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
         if not isinstance(answer.data, list):
             raise ValueError(f"GitHub's list of {self.path} is not a list")
         found = [key for item in answer.data if (key := self._key(place, item)) is not None]
@@ -176,7 +189,7 @@ class _ByList:
         more = "next" in paging.links(answer.headers) or len(answer.data) == _PAGE
         return Listed(found, {"page": page + 1} if more else None)
 
-    def _key(self, place: Place, item: Any) -> str | None:
+    def _key(self, place: LinkedResource, item: Any) -> str | None:
         if self.kind == "release":
             tag = name_of(item, "tag_name")
             return None if tag is None else keys.github_release(place.resource_id, tag)
@@ -187,13 +200,13 @@ class _ByList:
             return keys.github_deployment(place.resource_id, number)
         return keys.github_comment(self.kind, keys.at_host(number, keys.host_of(place.resource_id)))
 
-    def resource(self, place: Place) -> Call | None:
+    def resource(self, place: LinkedResource) -> Call | None:
         return Call(address(place))
 
-    def why_empty(self, place: Place, answer: Answer) -> str | None:
+    def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
         return _why_empty(answer, self.switch)
 
-    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+    def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
         which = things[0].key.split(":", 3)[3]
         if self.kind == "release":
             which = f"tags/{quote(which, safe='')}"
@@ -203,7 +216,7 @@ class _ByList:
 
     def gone(
         self,
-        place: Place,
+        place: LinkedResource,
         things: Sequence[Known],
         answer: Answer | None,
     ) -> Mapping[str, datetime | None]:
@@ -219,7 +232,7 @@ class _ByList:
             _is_about(answer, "id", int(keys.bare_number(which)))
         return {}
 
-    def record(self, place: Place, thing: Known, at: datetime) -> Record:
+    def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
         """Raises ValueError where no payload of it is left that shows what it was about."""
         item = deepcopy(dict(child(thing.payload, self.field)))
         beside = {

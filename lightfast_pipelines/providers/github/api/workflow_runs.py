@@ -20,15 +20,15 @@ from lightfast_pipelines.providers.api_contract import (
     Cursor,
     Estimate,
     Json,
+    LinkedResource,
     Page,
-    Place,
     Record,
-    Trouble,
+    UnreadableItem,
     Window,
 )
 from lightfast_pipelines.providers.fields import child, children, time, whole
 from lightfast_pipelines.providers.github.api.listing import (
-    Item,
+    ListedItem,
     iso,
     kept,
     needed_time,
@@ -64,12 +64,12 @@ class WorkflowRuns:
     entity_type = "workflow_run"
     page_size = 100
 
-    def start(self, place: Place, window: Window) -> Cursor:
+    def start(self, place: LinkedResource, window: Window) -> Cursor:
         return _beginning(window, _FAILED[0])
 
     def call(
         self,
-        place: Place,
+        place: LinkedResource,
         window: Window,  # the cursor's spans are made of it
         cursor: Cursor,
         page_size: int,
@@ -87,7 +87,7 @@ class WorkflowRuns:
         }
         return Call(f"{address(place)}/actions/runs", params=params)
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         if cursor.get("pending"):
             return self._attempt(place, window, cursor, answer)
         page = self._page(place, window, cursor, answer)
@@ -97,12 +97,16 @@ class WorkflowRuns:
             return page  # what is listed again brings its attempts then
         return replace(page, next={"pending": pending, "then": page.next})
 
-    def _attempt(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def _attempt(
+        self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer
+    ) -> Page:
         (run, attempt), *others = cursor["pending"]
         records: list[Record] = []
-        troubles: list[Trouble] = []
+        troubles: list[UnreadableItem] = []
         if answer.status >= 400:
-            troubles.append(Trouble(f"attempt {attempt} of workflow run {run}", "it is gone"))
+            troubles.append(
+                UnreadableItem(f"attempt {attempt} of workflow run {run}", "it is gone")
+            )
         else:
             item = answer.data if isinstance(answer.data, dict) else {}
             records, troubles = told(self.entity_type, place, [item], _records)
@@ -111,7 +115,7 @@ class WorkflowRuns:
         following = {**cursor, "pending": others} if others else cursor["then"]
         return Page(records, following, 0, None, troubles)
 
-    def _page(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def _page(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         total, items = _runs(answer)
         records, troubles = told(self.entity_type, place, items, _records)
         span, *others = cursor["spans"]
@@ -131,7 +135,7 @@ class WorkflowRuns:
                 }
                 return Page(records, following, 0, None, troubles)
             reason = "runs were started again while it was read: one may be missing"
-            troubles.append(Trouble(f"failed runs of {'..'.join(span)}", reason))
+            troubles.append(UnreadableItem(f"failed runs of {'..'.join(span)}", reason))
         following = paging.after({**cursor, "total": total}, answer, self.page_size)
         if following is None and others:
             following = {"status": _status(cursor), "spans": others, "offset": 0}
@@ -141,7 +145,9 @@ class WorkflowRuns:
         moments = [at for item in items if (at := time(item, "created_at")) is not None]
         return Page(records, following, len(items), min(moments, default=None), troubles)
 
-    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+    def probe(
+        self, place: LinkedResource, window: Window, answers: Sequence[Answer]
+    ) -> Call | Estimate:
         if len(answers) < len(_FAILED):
             first = _beginning(window, _FAILED[len(answers)])
             return self.call(place, window, first, self.page_size)
@@ -166,7 +172,7 @@ def _status(cursor: Cursor) -> str:
     return str(cursor.get("status", _FAILED[0]))
 
 
-def _before(item: Item, window: Window) -> list[int] | None:
+def _before(item: ListedItem, window: Window) -> list[int] | None:
     """The attempt before this one, as [run, attempt], where it may have ended in the window."""
     run, attempt = whole(item, "id"), whole(item, "run_attempt") or 1
     ended = time(item, "updated_at")
@@ -175,7 +181,7 @@ def _before(item: Item, window: Window) -> list[int] | None:
     return [run, attempt - 1]
 
 
-def _runs(answer: Answer) -> tuple[int, list[Item]]:
+def _runs(answer: Answer) -> tuple[int, list[ListedItem]]:
     data = answer.data if isinstance(answer.data, dict) else {}
     total = whole(data, "total_count")
     if total is None or not isinstance(data.get("workflow_runs"), list):
@@ -196,7 +202,7 @@ def _parts(span: Sequence[str], total: int) -> list[list[str]]:
     return parts[::-1]
 
 
-def _records(place: Place, item: Item) -> Iterator[Record]:
+def _records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
     if not item["conclusion"]:
         return  # started again since, and not over
     run: Json = {
@@ -223,7 +229,7 @@ def _records(place: Place, item: Item) -> Iterator[Record]:
     yield Record("workflow_run", payload, at, f"backfill:workflow-run:{int(item['id'])}:{attempt}")
 
 
-def _pull(pull: Item) -> Json:
+def _pull(pull: ListedItem) -> Json:
     head, base = child(pull, "head"), child(pull, "base")
     return {
         **kept(pull, "id", "number"),

@@ -50,7 +50,7 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
 @dataclass(frozen=True, slots=True)
-class _Transition:
+class _AlertTransition:
     """`state` None: the alert is what it was."""
 
     name: str
@@ -71,11 +71,11 @@ class _Told:
     severity: str | None = None
 
 
-_OPENED = _Transition("opened", "Opened", "created_at", "open", 1, 45)
-_REOPENED = _Transition("reopened", "Reopened", "updated_at", "open", 2, 45)
-_FIXED = _Transition("fixed", "Fixed", "fixed_at", "fixed", 4, 35)
-_DISMISSED = _Transition("dismissed", "Dismissed", "dismissed_at", "dismissed", 3, 30)
-_TRANSITIONS: Mapping[str, Mapping[str, _Transition]] = {
+_OPENED = _AlertTransition("opened", "Opened", "created_at", "open", 1, 45)
+_REOPENED = _AlertTransition("reopened", "Reopened", "updated_at", "open", 2, 45)
+_FIXED = _AlertTransition("fixed", "Fixed", "fixed_at", "fixed", 4, 35)
+_DISMISSED = _AlertTransition("dismissed", "Dismissed", "dismissed_at", "dismissed", 3, 30)
+_TRANSITIONS: Mapping[str, Mapping[str, _AlertTransition]] = {
     "dependabot_alert": {
         "created": _OPENED,
         "reopened": _REOPENED,
@@ -83,7 +83,7 @@ _TRANSITIONS: Mapping[str, Mapping[str, _Transition]] = {
         "auto_reopened": _REOPENED,
         "fixed": _FIXED,
         "dismissed": _DISMISSED,
-        "auto_dismissed": _Transition(
+        "auto_dismissed": _AlertTransition(
             "dismissed", "Dismissed", "auto_dismissed_at", "dismissed", 3, 20
         ),
     },
@@ -91,7 +91,7 @@ _TRANSITIONS: Mapping[str, Mapping[str, _Transition]] = {
         "created": _OPENED,
         "reopened": _REOPENED,
         "reopened_by_user": _REOPENED,
-        "appeared_in_branch": _Transition(
+        "appeared_in_branch": _AlertTransition(
             "appeared-in-branch", "Appeared in a Branch", "updated_at", None, 0, 15
         ),
         "fixed": _FIXED,
@@ -100,11 +100,11 @@ _TRANSITIONS: Mapping[str, Mapping[str, _Transition]] = {
     "secret_scanning_alert": {
         "created": _OPENED,
         "reopened": _REOPENED,
-        "resolved": _Transition("resolved", "Resolved", "resolved_at", "resolved", 4, 35),
-        "publicly_leaked": _Transition(
+        "resolved": _AlertTransition("resolved", "Resolved", "resolved_at", "resolved", 4, 35),
+        "publicly_leaked": _AlertTransition(
             "publicly-leaked", "Found in Public", "updated_at", None, 0, 60
         ),
-        "validated": _Transition("validated", "Validated", "updated_at", None, 0, 20),
+        "validated": _AlertTransition("validated", "Validated", "updated_at", None, 0, 20),
     },
 }
 _NOT_KEPT: Mapping[str, frozenset[str]] = {
@@ -148,7 +148,7 @@ def reader(event: str) -> Callable[[Mapping[str, Any]], Reading]:
     return read
 
 
-def _statement(event: str, payload: Mapping[str, Any], transition: _Transition) -> Statement:
+def _statement(event: str, payload: Mapping[str, Any], transition: _AlertTransition) -> Statement:
     repository, alert = repository_of(payload), needed_child(payload, "alert")
     number = whole(alert, "number")
     if number is None:
@@ -204,7 +204,7 @@ def _statement(event: str, payload: Mapping[str, Any], transition: _Transition) 
 
 def _states(
     subject: Thing,
-    transition: _Transition,
+    transition: _AlertTransition,
     alert: Mapping[str, Any],
     at: datetime,
     reason: str | None,

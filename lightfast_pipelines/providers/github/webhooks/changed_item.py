@@ -16,7 +16,7 @@ from lightfast_pipelines.providers.github.webhooks.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ItemKind:
     """Where an item stands in its payload, and how it is named."""
 
     event: str
@@ -27,21 +27,21 @@ class Kind:
     key: Callable[[int | str, int | str], str]
 
 
-ISSUE = Kind("issues", "issue", "issue", "Issue", "issue", keys.github_issue)
-PULL_REQUEST = Kind(
+ISSUE = ItemKind("issues", "issue", "issue", "Issue", "issue", keys.github_issue)
+PULL_REQUEST = ItemKind(
     "pull_request", "pull_request", "pull-request", "PR", "pr", keys.github_pull_request
 )
 # Some changes of a pull request come as changes of the issue that it is as well.
-PULL_REQUEST_AS_ISSUE = Kind(
+PULL_REQUEST_AS_ISSUE = ItemKind(
     "issues", "issue", "pull-request", "PR", "pr", keys.github_pull_request
 )
-DISCUSSION = Kind(
+DISCUSSION = ItemKind(
     "discussion", "discussion", "discussion", "Discussion", "discussion", keys.github_discussion
 )
 
 
 @dataclass(slots=True)
-class Change:
+class ItemChange:
     """What a payload changed. `which` tells changes at one moment apart; None: nothing to tell.
 
     `more` is told below the words; `edited`: the item's own text is new, and is read.
@@ -56,10 +56,10 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ChangedItem:
     """The item, what its statement points at so far, and the moment of the change."""
 
-    kind: Kind
+    kind: ItemKind
     payload: Mapping[str, Any]
     value: Mapping[str, Any]
     parts: Parts
@@ -71,4 +71,4 @@ class Action:
     name: str
     tag: str
     weight: int
-    read: Callable[[Item], Change]
+    read: Callable[[ChangedItem], ItemChange]

@@ -38,9 +38,9 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.changed_item import (
     Action,
-    Change,
-    Item,
-    Kind,
+    ChangedItem,
+    ItemChange,
+    ItemKind,
 )
 from lightfast_pipelines.providers.github.webhooks.parts import Parts
 from lightfast_pipelines.providers.github.webhooks.planned_changes import (
@@ -52,23 +52,23 @@ from lightfast_pipelines.providers.github.webhooks.repository import repository_
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
-def _label(item: Item) -> Change:
+def _label(item: ChangedItem) -> ItemChange:
     label = child(item.payload, "label")
     name = name_of(label, "name")
     if name is None:
-        return Change(None, "names no label")
+        return ItemChange(None, "names no label")
     thing = Thing(keys.github_label(item.parts.repository.id, name), name)
     item.parts.references.append(Reference("label", name))
     item.parts.mentions.append(Mention(thing, "label"))
-    return Change(name, f"Label: {name}", facts={"label": name})
+    return ItemChange(name, f"Label: {name}", facts={"label": name})
 
 
-def _assignee(item: Item) -> Change:
+def _assignee(item: ChangedItem) -> ItemChange:
     """The state is everybody who is assigned now, by account; their names beside it."""
     changed = child(item.payload, "assignee")
     found = account(changed)
     if found is None:
-        return Change(None, "names no assignee")
+        return ItemChange(None, "names no assignee")
     item.parts.add_people("assignee", [changed])
     people = [a for each in children(item.value, "assignees") if (a := account(each)) is not None]
     value = ", ".join(sorted(keys.user("github", person.source_id) for person in people))
@@ -85,15 +85,15 @@ def _assignee(item: Item) -> Change:
         metadata={"names": names},
     )
     name = found.username or found.source_id
-    return Change(found.source_id, f"Assignee: {name}", [state], {"assignee": name})
+    return ItemChange(found.source_id, f"Assignee: {name}", [state], {"assignee": name})
 
 
-def _milestone(item: Item) -> Change:
+def _milestone(item: ChangedItem) -> ItemChange:
     is_set = text(item.payload, "action") == "milestoned"
     found = child(item.payload, "milestone") or child(item.value, "milestone")
     number = whole(found, "number")
     if number is None:
-        return Change(None, "names no milestone")
+        return ItemChange(None, "names no milestone")
     title = text(found, "title") or f"#{number}"
     key = keys.github_milestone(item.parts.repository.id, number)
     thing = Thing(key, title[:200], url(found))
@@ -109,40 +109,40 @@ def _milestone(item: Item) -> Change:
         reason=text(item.payload, "action"),
         metadata={"title": title[:200]},
     )
-    return Change(str(number), f"Milestone: {title}", [state], {"milestone": title[:200]})
+    return ItemChange(str(number), f"Milestone: {title}", [state], {"milestone": title[:200]})
 
 
-def _review_request(item: Item) -> Change:
+def _review_request(item: ChangedItem) -> ItemChange:
     """Of a person, or of a team, which is no account."""
     wanted = child(item.payload, "requested_reviewer")
     found = account(wanted)
     if found is not None:
         item.parts.add_people("reviewer", [wanted])
         name = found.username or found.source_id
-        return Change(found.source_id, f"Reviewer: {name}", facts={"reviewer": name})
+        return ItemChange(found.source_id, f"Reviewer: {name}", facts={"reviewer": name})
     team = name_of(child(item.payload, "requested_team"), "slug")
     if team is None:
-        return Change(None, "names no reviewer")
-    return Change(f"team:{team}", f"Reviewer: team {team}", facts={"team": team})
+        return ItemChange(None, "names no reviewer")
+    return ItemChange(f"team:{team}", f"Reviewer: team {team}", facts={"team": team})
 
 
-def _synchronized(item: Item) -> Change:
+def _synchronized(item: ChangedItem) -> ItemChange:
     """The head moved: it contains another commit now."""
     before, after = name_of(item.payload, "before"), name_of(item.payload, "after")
     sha = after or name_of(child(item.value, "head"), "sha")
     if sha is None:
-        return Change(None, "names no commit")
+        return ItemChange(None, "names no commit")
     item.parts.add_head(item.value)
-    return Change(sha, f"Head: {sha}", facts={"beforeSha": before, "headSha": sha})
+    return ItemChange(sha, f"Head: {sha}", facts={"beforeSha": before, "headSha": sha})
 
 
-def _edited(item: Item) -> Change:
+def _edited(item: ChangedItem) -> ItemChange:
     """A changed title is the item's name from now on; a changed text is read for its references."""
     changes = child(item.payload, "changes")
     title, body = child(changes, "title"), child(changes, "body")
     base = name_of(child(child(changes, "base"), "ref"), "from")
     if not (title or body or "body" in changes or base):
-        return Change(None, "changes neither title nor text")
+        return ItemChange(None, "changes neither title nor text")
     was = text(title, "from")
     # The old title stays out of the text: what it referred to, the new one may not.
     told = [text(item.value, "title"), text(item.value, "body") if "body" in changes else None]
@@ -150,21 +150,21 @@ def _edited(item: Item) -> Change:
     facts = {"changed": fields, "titleWas": was and was[:500], "baseWas": base}
     edited = "body" in changes or bool(title)
     words = f"Edited: {', '.join(fields)}"
-    return Change("", words, facts=facts, more=tuple(told), edited=edited)
+    return ItemChange("", words, facts=facts, more=tuple(told), edited=edited)
 
 
-def _category(item: Item) -> Change:
+def _category(item: ChangedItem) -> ItemChange:
     was = name_of(child(child(child(item.payload, "changes"), "category"), "from"), "name")
     now = name_of(child(item.value, "category"), "name")
     if now is None:
-        return Change(None, "names no category")
+        return ItemChange(None, "names no category")
     item.parts.references.append(Reference("label", now))
-    return Change(now, f"Category: {now}", facts={"category": now, "categoryWas": was})
+    return ItemChange(now, f"Category: {now}", facts={"category": now, "categoryWas": was})
 
 
-def _locked(item: Item) -> Change:
+def _locked(item: ChangedItem) -> ItemChange:
     reason = name_of(item.value, "active_lock_reason")
-    return Change("", f"Reason: {reason}" if reason else "", facts={"lockReason": reason})
+    return ItemChange("", f"Reason: {reason}" if reason else "", facts={"lockReason": reason})
 
 
 _LABELS = {
@@ -211,11 +211,11 @@ _ACTIONS: Mapping[str, Mapping[str, Action]] = {
 }
 
 
-def is_change(kind: Kind, action: str | None) -> bool:
+def is_change(kind: ItemKind, action: str | None) -> bool:
     return action in _ACTIONS[kind.event]
 
 
-def rules(*kinds: Kind) -> tuple[EventRule, ...]:
+def rules(*kinds: ItemKind) -> tuple[EventRule, ...]:
     """Of kinds of one event: an issue may be a pull request."""
     return tuple(
         EventRule(
@@ -228,7 +228,7 @@ def rules(*kinds: Kind) -> tuple[EventRule, ...]:
     )
 
 
-def read(kind: Kind, payload: Mapping[str, Any]) -> Reading:
+def read(kind: ItemKind, payload: Mapping[str, Any]) -> Reading:
     """For an action of `is_change`. Raises Missing."""
     action = _ACTIONS[kind.event][text(payload, "action") or ""]
     value = needed_child(payload, kind.field)
@@ -243,7 +243,7 @@ def read(kind: Kind, payload: Mapping[str, Any]) -> Reading:
     key = kind.key(repository.id, number)
     parts = Parts(repository, repository.numbered_thing(key, number, title, url(value)))
     parts.references.append(Reference(kind.reference, f"#{number}", parts.subject.url))
-    item = Item(kind, payload, value, parts, at)
+    item = ChangedItem(kind, payload, value, parts, at)
     change = action.read(item)
     if change.which is None:
         return Filtered(f"action {text(payload, 'action')} {change.words}")
@@ -252,7 +252,9 @@ def read(kind: Kind, payload: Mapping[str, Any]) -> Reading:
     return Understood((_statement(item, action, change, number, title),))
 
 
-def _statement(item: Item, action: Action, change: Change, number: int, title: str) -> Statement:
+def _statement(
+    item: ChangedItem, action: Action, change: ItemChange, number: int, title: str
+) -> Statement:
     kind, parts, author = item.kind, item.parts, account(item.value.get("user"))
     parts.add_account("subject_author", item.value.get("user"))
     which = f"{change.which}@{moment_key(item.at)}" if change.which else moment_key(item.at)
@@ -284,7 +286,7 @@ def _statement(item: Item, action: Action, change: Change, number: int, title: s
     )
 
 
-def _link_text(item: Item, change: Change, title: str) -> str | None:
+def _link_text(item: ChangedItem, change: ItemChange, title: str) -> str | None:
     """Closing words count in a pull request alone; what was not edited is not read again."""
     if not change.edited:
         return ""

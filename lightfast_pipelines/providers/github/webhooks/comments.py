@@ -49,16 +49,16 @@ _LONGEST_TITLE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Action:
+class _CommentAction:
     name: str
     tag: str
     weight: int
 
 
 _ACTIONS = {
-    "created": _Action("created", "Comment", 25),
-    "edited": _Action("edited", "Comment Edited", 12),
-    "deleted": _Action("deleted", "Comment Deleted", 8),
+    "created": _CommentAction("created", "Comment", 25),
+    "edited": _CommentAction("edited", "Comment Edited", 12),
+    "deleted": _CommentAction("deleted", "Comment Deleted", 8),
 }
 _THINGS = {
     "issue_comment": "comment",
@@ -97,7 +97,7 @@ def reader(event: str) -> Callable[[Mapping[str, Any]], Reading]:
     return read
 
 
-def _statement(event: str, payload: Mapping[str, Any], action: _Action) -> Statement:
+def _statement(event: str, payload: Mapping[str, Any], action: _CommentAction) -> Statement:
     repository, comment = repository_of(payload), needed_child(payload, "comment")
     number = identity(comment)
     if number is None:
@@ -155,7 +155,7 @@ def _statement(event: str, payload: Mapping[str, Any], action: _Action) -> State
     )
 
 
-def _time(comment: Mapping[str, Any], place: _Place, action: _Action) -> datetime | None:
+def _time(comment: Mapping[str, Any], place: _Place, action: _CommentAction) -> datetime | None:
     """A deletion has no time of its own: the latest that its payload names comes nearest."""
     if action.name == "created":
         return first_time(comment, "created_at", "updated_at")

@@ -46,7 +46,7 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _DeploymentStep:
     """How a deployment's creation or status is told; `state` None: it is gone."""
 
     name: str
@@ -56,19 +56,19 @@ class _Step:
     rank: int = 0
 
 
-_CREATED = _Step("created", "Deployment Started", 30, "building", 1)
+_CREATED = _DeploymentStep("created", "Deployment Started", 30, "building", 1)
 # No webhook: written where a deployment is found to be gone.
-_DELETED = _Step("deleted", "Deployment Deleted", 10, None)
+_DELETED = _DeploymentStep("deleted", "Deployment Deleted", 10, None)
 _STATUSES = {
-    "success": _Step("succeeded", "Deployment Succeeded", 40, "succeeded", 3),
-    "failure": _Step("error", "Deployment Failed", 70, "failed", 3),
-    "error": _Step("error", "Deployment Failed", 70, "failed", 3),
-    "in_progress": _Step("in-progress", "Deployment In Progress", 10, "building", 2),
-    "queued": _Step("queued", "Deployment Queued", 8, "building", 2),
-    "pending": _Step("pending", "Deployment Pending", 8, "building", 2),
-    "waiting": _Step("waiting", "Deployment Waiting", 8, "waiting", 1),
+    "success": _DeploymentStep("succeeded", "Deployment Succeeded", 40, "succeeded", 3),
+    "failure": _DeploymentStep("error", "Deployment Failed", 70, "failed", 3),
+    "error": _DeploymentStep("error", "Deployment Failed", 70, "failed", 3),
+    "in_progress": _DeploymentStep("in-progress", "Deployment In Progress", 10, "building", 2),
+    "queued": _DeploymentStep("queued", "Deployment Queued", 8, "building", 2),
+    "pending": _DeploymentStep("pending", "Deployment Pending", 8, "building", 2),
+    "waiting": _DeploymentStep("waiting", "Deployment Waiting", 8, "waiting", 1),
     # Another took its place, or it was taken down; of what takes its place that one says so itself.
-    "inactive": _Step("inactive", "Deployment Inactive", 10, "inactive", 4),
+    "inactive": _DeploymentStep("inactive", "Deployment Inactive", 10, "inactive", 4),
 }
 _PREVIEW = re.compile(
     r"(?:preview|review|pr|pull|pull[ _-]?request|mr)\b|.*\bpreview$", re.IGNORECASE
@@ -130,7 +130,7 @@ def read_status(payload: Mapping[str, Any]) -> Reading:
 def _statement(
     payload: Mapping[str, Any],
     deployment: Mapping[str, Any],
-    step: _Step,
+    step: _DeploymentStep,
     at: datetime | None,
     status: Mapping[str, Any],
 ) -> Statement:
@@ -226,7 +226,7 @@ def _add_deployment_of_host(parts: Parts, status: Mapping[str, Any]) -> None:
 def _states(
     repository: Repository,
     subject: Thing,
-    step: _Step,
+    step: _DeploymentStep,
     at: datetime,
     environment: str,
     deployment: Mapping[str, Any],

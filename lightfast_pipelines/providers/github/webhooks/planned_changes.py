@@ -7,27 +7,27 @@ from typing import Any
 
 from lightfast_pipelines.domain.events import ENDING_REASON, StateChange
 from lightfast_pipelines.providers.fields import child, children, name_of, text
-from lightfast_pipelines.providers.github.webhooks.changed_item import Change, Item
+from lightfast_pipelines.providers.github.webhooks.changed_item import ChangedItem, ItemChange
 
 
-def type_change(item: Item) -> Change:
+def type_change(item: ChangedItem) -> ItemChange:
     """An issue's type (`Bug`); another takes the place of the one before in the same moment."""
     is_set = text(item.payload, "action") == "typed"
     name = name_of(child(item.payload, "type") or child(item.value, "type"), "name")
     if name is None:
-        return Change(None, "names no type")
+        return ItemChange(None, "names no type")
     state = _set_or_ended(item, "type", name, is_set=is_set)
-    return Change(name, f"Type: {name}", [state], {"type": name})
+    return ItemChange(name, f"Type: {name}", [state], {"type": name})
 
 
-def field_change(item: Item) -> Change:
+def field_change(item: ChangedItem) -> ItemChange:
     """A field of an organisation's own: its name and value."""
     is_set = text(item.payload, "action") == "field_added"
     named = child(item.payload, "issue_field")
     told = child(item.payload, "issue_field_value")
     name = name_of(named, "name") or name_of(told, "issue_field_name")
     if name is None:
-        return Change(None, "names no field")
+        return ItemChange(None, "names no field")
     value = _field_value(told)
     state = StateChange(
         item.parts.subject,
@@ -39,7 +39,7 @@ def field_change(item: Item) -> Change:
     )
     words = f"{name}: {value}" if is_set else f"{name} is no longer set"
     facts = {"field": name, "value": value if is_set else None}
-    return Change(name, words, [state], facts)
+    return ItemChange(name, words, [state], facts)
 
 
 def _field_value(told: Mapping[str, Any]) -> str:
@@ -51,7 +51,7 @@ def _field_value(told: Mapping[str, Any]) -> str:
     return (chosen or written or "set")[:200]
 
 
-def _set_or_ended(item: Item, state_type: str, value: str, *, is_set: bool) -> StateChange:
+def _set_or_ended(item: ChangedItem, state_type: str, value: str, *, is_set: bool) -> StateChange:
     reason = text(item.payload, "action") if is_set else ENDING_REASON
     return StateChange(
         item.parts.subject, state_type, value, item.at, rank=1 if is_set else 2, reason=reason
@@ -62,7 +62,7 @@ def _set_or_ended(item: Item, state_type: str, value: str, *, is_set: bool) -> S
 _MERGED_BY_QUEUE = frozenset({"MERGE", "ALREADY_MERGED"})
 
 
-def queue_change(item: Item) -> Change:
+def queue_change(item: ChangedItem) -> ItemChange:
     reason = name_of(item.payload, "reason")
     if text(item.payload, "action") == "enqueued":
         value, rank, words = "queued", 1, "Put into the merge queue"
@@ -80,4 +80,4 @@ def queue_change(item: Item) -> Change:
         text(item.payload, "action"),
         {"reason": reason} if reason else {},
     )
-    return Change("", words, [state], {"reason": reason})
+    return ItemChange("", words, [state], {"reason": reason})

@@ -48,7 +48,7 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
 @dataclass(frozen=True, slots=True)
-class _Transition:
+class _ReleaseTransition:
     name: str
     tag: str
     time: str | None
@@ -59,11 +59,15 @@ class _Transition:
 
 # `time` None: the payload has no time of it, the latest that it names comes nearest.
 _TRANSITIONS = {
-    "created": _Transition("created", "Release Drafted", "created_at", "draft", 0, 70),
-    "published": _Transition("published", "Release Published", "published_at", "published", 1, 75),
-    "released": _Transition("released", "Prerelease Released", "updated_at", "published", 2, 70),
-    "unpublished": _Transition("unpublished", "Release Unpublished", None, "draft", 4, 45),
-    "deleted": _Transition("deleted", "Release Deleted", None, "deleted", 5, 45),
+    "created": _ReleaseTransition("created", "Release Drafted", "created_at", "draft", 0, 70),
+    "published": _ReleaseTransition(
+        "published", "Release Published", "published_at", "published", 1, 75
+    ),
+    "released": _ReleaseTransition(
+        "released", "Prerelease Released", "updated_at", "published", 2, 70
+    ),
+    "unpublished": _ReleaseTransition("unpublished", "Release Unpublished", None, "draft", 4, 45),
+    "deleted": _ReleaseTransition("deleted", "Release Deleted", None, "deleted", 5, 45),
 }
 _NOT_KEPT = frozenset({"edited", "prereleased"})
 _AT_ONCE = timedelta(minutes=1)
@@ -105,7 +109,7 @@ def _was_prerelease(release: Mapping[str, Any]) -> bool:
 
 
 def _statement(
-    payload: Mapping[str, Any], release: Mapping[str, Any], transition: _Transition
+    payload: Mapping[str, Any], release: Mapping[str, Any], transition: _ReleaseTransition
 ) -> Statement:
     repository = repository_of(payload)
     tag = name_of(release, "tag_name")
@@ -154,7 +158,7 @@ def _statement(
 
 
 def _time(
-    payload: Mapping[str, Any], release: Mapping[str, Any], transition: _Transition
+    payload: Mapping[str, Any], release: Mapping[str, Any], transition: _ReleaseTransition
 ) -> datetime | None:
     if transition.time is not None:
         return first_time(release, transition.time, "created_at")
@@ -185,7 +189,7 @@ def _states(
     repository: Repository,
     subject: Thing,
     release: Mapping[str, Any],
-    transition: _Transition,
+    transition: _ReleaseTransition,
     at: datetime,
 ) -> tuple[StateChange, ...]:
     """The release's own state, and whether it is now the repository's latest (never a prerelease)."""

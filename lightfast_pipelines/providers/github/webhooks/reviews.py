@@ -50,16 +50,16 @@ _VERDICTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Action:
+class _ReviewAction:
     name: str
     tag: str | None
     weight: int | None
 
 
 _ACTIONS = {
-    "submitted": _Action("submitted", None, None),
-    "edited": _Action("edited", "Review Edited", 12),
-    "dismissed": _Action("dismissed", "Review Dismissed", 25),
+    "submitted": _ReviewAction("submitted", None, None),
+    "edited": _ReviewAction("edited", "Review Edited", 12),
+    "dismissed": _ReviewAction("dismissed", "Review Dismissed", 25),
 }
 RULES = tuple(
     EventRule("pull_request_review", action, "delivered", (f"review.{each.name}",))
@@ -76,7 +76,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     return Understood((_statement(payload, action),))
 
 
-def _statement(payload: Mapping[str, Any], action: _Action) -> Statement:
+def _statement(payload: Mapping[str, Any], action: _ReviewAction) -> Statement:
     repository = repository_of(payload)
     review, pull = needed_child(payload, "review"), needed_child(payload, "pull_request")
     identity, number = whole(review, "id"), whole(pull, "number")

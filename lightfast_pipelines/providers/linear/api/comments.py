@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightfast_pipelines.providers.api_contract import Json, Place, Record, Window
+from lightfast_pipelines.providers.api_contract import Json, LinkedResource, Record, Window
 from lightfast_pipelines.providers.fields import name_of, time
 from lightfast_pipelines.providers.linear.api import queries
 from lightfast_pipelines.providers.linear.api.listing import ListWalker
@@ -41,7 +41,7 @@ PATHS = (
 """Where a comment's filter names the team or the project that it is of."""
 
 
-def _where(place: Place, window: Window) -> Sequence[Json | None]:
+def _where(place: LinkedResource, window: Window) -> Sequence[Json | None]:
     return (
         queries.of_place(place, *PATHS),
         queries.changed_since(window, "updatedAt"),

@@ -29,7 +29,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class ListCount:
     """A part of the list: how many things, how many need a request of their own, how far it went."""
 
     items: int
@@ -38,7 +38,7 @@ class Counted:
     next: str | None
 
     @classmethod
-    def of(cls, found: Json, is_more: Callable[[Json], bool] = lambda _: False) -> Counted:
+    def of(cls, found: Json, is_more: Callable[[Json], bool] = lambda _: False) -> ListCount:
         nodes, info = found["nodes"], found["pageInfo"]
         oldest = time(nodes[-1], "createdAt") if nodes else None
         behind = info["endCursor"] if info["hasNextPage"] else None
@@ -61,7 +61,7 @@ class Costs:
 
 
 def counting(
-    ask: Callable[[Asked], Call], found: Sequence[Counted], costs: Costs, window: Window
+    ask: Callable[[Asked], Call], found: Sequence[ListCount], costs: Costs, window: Window
 ) -> Call | Estimate:
     """The next request, or the estimate after the last."""
     pages = found[:_PAGES]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from lightfast_pipelines.providers.api_contract import Json, Place, Record, Window
+from lightfast_pipelines.providers.api_contract import Json, LinkedResource, Record, Window
 from lightfast_pipelines.providers.fields import time
 from lightfast_pipelines.providers.linear.api import queries
 from lightfast_pipelines.providers.linear.api.listing import ListWalker
@@ -24,7 +24,7 @@ team { id key name }
 """
 
 
-def _where(place: Place, window: Window) -> Sequence[Json | None]:  # noqa: ARG001
+def _where(place: LinkedResource, window: Window) -> Sequence[Json | None]:  # noqa: ARG001
     """All of them: an archived one keeps its `updatedAt`; a team has some dozens a year."""
     return (queries.of_place(place, ("team", "id")),)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lightfast_pipelines.providers.api_contract import Json, Record, Trouble
+from lightfast_pipelines.providers.api_contract import Json, Record, UnreadableItem
 from lightfast_pipelines.providers.fields import child, name_of
 from lightfast_pipelines.providers.linear.api.queries import moment
 from lightfast_pipelines.providers.linear.api.records import (
@@ -32,7 +32,7 @@ relations(first: {RELATIONS}) {{ nodes {{ {RELATION} }} pageInfo {{ hasNextPage 
 """
 
 
-def hanging_on(issue: Mapping[str, Any], organization: str) -> Iterator[Record | Trouble]:
+def hanging_on(issue: Mapping[str, Any], organization: str) -> Iterator[Record | UnreadableItem]:
     """Raises Missing. What did not fit beside the issue is said as a trouble, not passed over."""
     identity = needed_id(issue)
     about: Json = {name: issue.get(name) for name in ("id", "identifier", "title", "url")}
@@ -43,7 +43,7 @@ def hanging_on(issue: Mapping[str, Any], organization: str) -> Iterator[Record |
         yield _relation(each, about, organization)
     for name, most in (("attachments", ATTACHMENTS), ("relations", RELATIONS)):
         if child(child(issue, name), "pageInfo").get("hasNextPage"):
-            yield Trouble(
+            yield UnreadableItem(
                 f"issue {identity}", f"it has more than {most} {name}: the rest is not told"
             )
 

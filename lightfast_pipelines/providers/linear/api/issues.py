@@ -18,15 +18,15 @@ from lightfast_pipelines.providers.api_contract import (
     Cursor,
     Estimate,
     Json,
+    LinkedResource,
     Page,
-    Place,
     Record,
-    Trouble,
+    UnreadableItem,
     Window,
 )
 from lightfast_pipelines.providers.fields import time
 from lightfast_pipelines.providers.linear.api import queries
-from lightfast_pipelines.providers.linear.api.counting import Asked, Costs, Counted, counting
+from lightfast_pipelines.providers.linear.api.counting import Asked, Costs, ListCount, counting
 from lightfast_pipelines.providers.linear.api.hanging import (
     ATTACHMENT,
     ATTACHMENTS,
@@ -80,7 +80,7 @@ def _points(entries: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class IssueWalker:
+class LinearIssueWalker:
     """`history.Walker`.
 
     Cursor: `after` is where the list goes on (null: at its beginning), `ends` says that it does not,
@@ -91,10 +91,10 @@ class IssueWalker:
     entity_type: str = "issue"
     page_size: int = 20
 
-    def start(self, place: Place, window: Window) -> Cursor:
+    def start(self, place: LinkedResource, window: Window) -> Cursor:
         return {"after": None}
 
-    def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
+    def call(self, place: LinkedResource, window: Window, cursor: Cursor, page_size: int) -> Call:
         variables: Json
         if cursor.get("deep"):
             entries = min(_ENTRIES_OF_ONE, 4 * page_size)
@@ -113,12 +113,12 @@ class IssueWalker:
         variables["entries"] = entries
         return queries.call(query, variables, variables["first"] * _points(entries))
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         found, organization = answer.data["data"]["issues"], queries.organization_of(answer)
         if cursor.get("deep"):
             return _deep(found["nodes"], organization, window, cursor)
         told: list[Record] = []
-        troubles: list[Trouble] = []
+        troubles: list[UnreadableItem] = []
         deep: list[str] = []
         for issue in found["nodes"]:
             try:
@@ -144,7 +144,9 @@ class IssueWalker:
             tuple(troubles),
         )
 
-    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+    def probe(
+        self, place: LinkedResource, window: Window, answers: Sequence[Answer]
+    ) -> Call | Estimate:
         def ask(asked: Asked) -> Call:
             query = queries.page_query("count_issues", "issues", "IssueFilter", _DATES)
             narrowed = replace(window, until=asked.before) if asked.before else window
@@ -160,12 +162,12 @@ class IssueWalker:
         def is_more(issue: Json) -> bool:
             return _goes_on(issue["history"], window.since)
 
-        counted = [Counted.of(answer.data["data"]["issues"], is_more) for answer in answers]
+        counted = [ListCount.of(answer.data["data"]["issues"], is_more) for answer in answers]
         costs = Costs(self.page_size, _points(_ENTRIES), _points(_ENTRIES_OF_ONE))
         return counting(ask, counted, costs, window)
 
 
-def _where(place: Place, window: Window) -> tuple[Json | None, ...]:
+def _where(place: LinkedResource, window: Window) -> tuple[Json | None, ...]:
     return (
         queries.of_place(place, ("team", "id"), ("project", "id")),
         queries.changed_since(window, "updatedAt", "archivedAt"),
@@ -185,7 +187,7 @@ def _deep(found: Sequence[Any], organization: str, window: Window, cursor: Curso
 
     Its item was counted when the list named it."""
     told: list[Record] = []
-    troubles: list[Trouble] = []
+    troubles: list[UnreadableItem] = []
     following: Json = {name: cursor[name] for name in ("after", "ends") if name in cursor}
     rest = list(cursor["deep"][1:])
     for issue in found[:1]:
@@ -213,7 +215,7 @@ def _told(
     rewinding: Rewinding,
     entries: Sequence[Any],
     window: Window,
-    troubles: list[Trouble],
+    troubles: list[UnreadableItem],
     *,
     is_first: bool,
 ) -> list[Record]:
@@ -233,11 +235,11 @@ def _told(
 
 
 def _hanging(
-    issue: Json, organization: str, window: Window, troubles: list[Trouble]
+    issue: Json, organization: str, window: Window, troubles: list[UnreadableItem]
 ) -> list[Record]:
     told: list[Record] = []
     for each in hanging_on(issue, organization):
-        if isinstance(each, Trouble):
+        if isinstance(each, UnreadableItem):
             troubles.append(each)
         elif each.occurred_at >= window.since:
             told.append(each)

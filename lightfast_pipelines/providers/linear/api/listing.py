@@ -15,15 +15,15 @@ from lightfast_pipelines.providers.api_contract import (
     Cursor,
     Estimate,
     Json,
+    LinkedResource,
     Page,
-    Place,
     Record,
-    Trouble,
+    UnreadableItem,
     Window,
 )
 from lightfast_pipelines.providers.fields import time
 from lightfast_pipelines.providers.linear.api import queries
-from lightfast_pipelines.providers.linear.api.counting import Asked, Costs, Counted, counting
+from lightfast_pipelines.providers.linear.api.counting import Asked, Costs, ListCount, counting
 
 _DATES = "createdAt"
 
@@ -37,16 +37,16 @@ class ListWalker:
     connection: str
     filter_type: str
     selection: str
-    where: Callable[[Place, Window], Sequence[Json | None]]
+    where: Callable[[LinkedResource, Window], Sequence[Json | None]]
     records: Callable[[Json, str], Sequence[Record]]
     priced: str | None = None
     """The selection without its lists, which `inner` are as (length, selection): for what they cost."""
     inner: tuple[tuple[int, str], ...] = ()
 
-    def start(self, place: Place, window: Window) -> Cursor:
+    def start(self, place: LinkedResource, window: Window) -> Cursor:
         return {"after": None}
 
-    def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
+    def call(self, place: LinkedResource, window: Window, cursor: Cursor, page_size: int) -> Call:
         query = queries.page_query(
             self.connection, self.connection, self.filter_type, self.selection
         )
@@ -57,10 +57,10 @@ class ListWalker:
         }
         return queries.call(query, variables, page_size * self._points())
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         found, organization = answer.data["data"][self.connection], queries.organization_of(answer)
         told: list[Record] = []
-        troubles: list[Trouble] = []
+        troubles: list[UnreadableItem] = []
         for item in found["nodes"]:
             try:
                 told += self.records(item, organization)
@@ -70,7 +70,9 @@ class ListWalker:
             told, after(found), len(found["nodes"]), reached(found["nodes"]), tuple(troubles)
         )
 
-    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+    def probe(
+        self, place: LinkedResource, window: Window, answers: Sequence[Answer]
+    ) -> Call | Estimate:
         def ask(asked: Asked) -> Call:
             query = queries.page_query(
                 f"count_{self.connection}", self.connection, self.filter_type, _DATES
@@ -84,7 +86,7 @@ class ListWalker:
             }
             return queries.call(query, variables, (asked.first or 1) * queries.points(_DATES))
 
-        counted = [Counted.of(answer.data["data"][self.connection]) for answer in answers]
+        counted = [ListCount.of(answer.data["data"][self.connection]) for answer in answers]
         return counting(ask, counted, Costs(self.page_size, self._points()), window)
 
     def _points(self) -> float:
@@ -102,7 +104,9 @@ def reached(items: Sequence[Json]) -> datetime | None:
     return min((each for each in made if each is not None), default=None)
 
 
-def trouble(entity_type: str, item: object, error: Exception) -> Trouble:
+def trouble(entity_type: str, item: object, error: Exception) -> UnreadableItem:
     """Names the item by its id where it has one."""
     identity = item.get("id") if isinstance(item, dict) else None
-    return Trouble(f"{entity_type} {identity or '?'}", f"{type(error).__name__}: {error}"[:300])
+    return UnreadableItem(
+        f"{entity_type} {identity or '?'}", f"{type(error).__name__}: {error}"[:300]
+    )

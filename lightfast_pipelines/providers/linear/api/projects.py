@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from lightfast_pipelines.providers.api_contract import Json, Place, Record, Window
+from lightfast_pipelines.providers.api_contract import Json, LinkedResource, Record, Window
 from lightfast_pipelines.providers.fields import child, name_of, time
 from lightfast_pipelines.providers.linear.api import queries
 from lightfast_pipelines.providers.linear.api.listing import ListWalker
@@ -44,13 +44,13 @@ PATHS = (("accessibleTeams", "some", "id"), ("id",))
 """Where a project's filter names the team that sees it, or itself."""
 
 
-def _projects(place: Place, window: Window) -> Sequence[Json | None]:  # noqa: ARG001
+def _projects(place: LinkedResource, window: Window) -> Sequence[Json | None]:  # noqa: ARG001
     """All of them: one that is archived or trashed keeps its `updatedAt`, and there is no other
     filter; projects are few."""
     return (queries.of_place(place, *PATHS),)
 
 
-def _updates(place: Place, window: Window) -> Sequence[Json | None]:
+def _updates(place: LinkedResource, window: Window) -> Sequence[Json | None]:
     return (
         queries.of_place(place, ("project", "accessibleTeams", "some", "id"), ("project", "id")),
         queries.changed_since(window, "updatedAt"),

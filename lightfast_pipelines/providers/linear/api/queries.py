@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lightfast_pipelines.providers.api_contract import Answer, Call, Json, Place, Window
+from lightfast_pipelines.providers.api_contract import Answer, Call, Json, LinkedResource, Window
 
 LARGEST_PAGE = 250
 """The most that Linear lists at once."""
@@ -59,7 +59,7 @@ def organization_of(answer: Answer) -> str:
     return str(answer.data["data"]["organization"]["id"])
 
 
-def filter_of(window: Window, place: Place, *parts: Json | None) -> Json:
+def filter_of(window: Window, place: LinkedResource, *parts: Json | None) -> Json:
     """What was made before the window's end, and all of `parts`."""
     if not place.resource_id:
         raise ValueError(
@@ -69,12 +69,12 @@ def filter_of(window: Window, place: Place, *parts: Json | None) -> Json:
     return {"and": [made, *(part for part in parts if part)]}
 
 
-def is_whole_organization(place: Place) -> bool:
+def is_whole_organization(place: LinkedResource) -> bool:
     known = (place.installation_id, place.account.get("organizationId"), place.account.get("id"))
     return bool(place.resource_id) and place.resource_id in known
 
 
-def of_place(place: Place, *paths: Sequence[str]) -> Json | None:
+def of_place(place: LinkedResource, *paths: Sequence[str]) -> Json | None:
     """That one of `paths` ends in the linked resource; None for the whole organization.
 
     A resource is a team or a project, which its id does not tell: no id is both, so either is asked.

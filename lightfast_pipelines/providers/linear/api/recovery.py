@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, Place, Record
+from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, LinkedResource, Record
 from lightfast_pipelines.providers.fields import child, children, flag, name_of, time
 from lightfast_pipelines.providers.linear.api import HISTORY, comments, projects
 from lightfast_pipelines.providers.linear.api.queries import of_place
@@ -44,10 +44,10 @@ class _Listed:
     of_parts: bool
     confirm_many: int = _PAGE
 
-    def held(self, place: Place) -> Held:
+    def held(self, place: LinkedResource) -> Held:
         return Held(f"linear:{self.kind}:", f"{self.kind}.", of_parts=self.of_parts)
 
-    def call(self, place: Place, cursor: Cursor | None) -> Call:
+    def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
         return self._call(of_place(place, *self.paths), cursor)
 
     def _call(self, wanted: Mapping[str, Any] | None, cursor: Cursor | None) -> Call:
@@ -57,7 +57,7 @@ class _Listed:
         body = {"query": query, "variables": variables}
         return Call("graphql", "POST", json=body, pool="complexity", cost=round(cost, 1))
 
-    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
+    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
         found, gone = self._nodes(answer)
         page = child(child(child(answer.data, "data"), self.connection), "pageInfo")
         more = flag(page, "hasNextPage") is True
@@ -77,10 +77,10 @@ class _Listed:
                 found.append(key)
         return found, gone
 
-    def resource(self, place: Place) -> Call | None:
+    def resource(self, place: LinkedResource) -> Call | None:
         return HISTORY.identify(place)
 
-    def why_empty(self, place: Place, answer: Answer) -> str | None:
+    def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
         """Linear lists nothing of a team that is private, or deleted, and does not say so."""
         data = child(answer.data, "data")
         seen = [child(data, "organization")]
@@ -92,13 +92,13 @@ class _Listed:
             return None
         return f"the credential does not see the team or project {place.resource_id}"
 
-    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+    def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
         ids = [one.key.rpartition(":")[2] for one in things]
         return self._call({"id": {"in": ids}}, None)
 
     def gone(
         self,
-        place: Place,
+        place: LinkedResource,
         things: Sequence[Known],
         answer: Answer | None,
     ) -> Mapping[str, datetime | None]:
@@ -107,7 +107,7 @@ class _Listed:
         there, gone = self._nodes(answer)
         return {one.key: gone.get(one.key) for one in things if one.key not in there}
 
-    def record(self, place: Place, thing: Known, at: datetime) -> Record:
+    def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
         """Raises ValueError where no payload of it is left that shows what it belongs to."""
         data = deepcopy(dict(child(thing.payload, "data")))
         if not data:

@@ -11,15 +11,15 @@ from typing import Any
 
 from lightfast_pipelines.providers.api_contract import (
     Answer,
+    AnswerOutcome,
     AppKeys,
     Call,
     Credential,
     History,
-    Identity,
     Limit,
-    Outcome,
-    Place,
+    LinkedResource,
     Renewed,
+    ResourceIdentity,
     Verdict,
     Walker,
     outcome_of_status,
@@ -27,7 +27,7 @@ from lightfast_pipelines.providers.api_contract import (
 from lightfast_pipelines.providers.fields import child, children, name_of, number_in, text
 from lightfast_pipelines.providers.linear.api.comments import COMMENTS
 from lightfast_pipelines.providers.linear.api.cycles import CYCLES
-from lightfast_pipelines.providers.linear.api.issues import IssueWalker
+from lightfast_pipelines.providers.linear.api.issues import LinearIssueWalker
 from lightfast_pipelines.providers.linear.api.nothing import CODES, NOTHING
 from lightfast_pipelines.providers.linear.api.projects import PROJECT_UPDATES, PROJECTS
 from lightfast_pipelines.providers.nothing import says_nothing
@@ -37,12 +37,12 @@ _ADDRESS = "https://api.linear.app"
 _RENEWAL = "oauth/token"
 _LONGEST_MESSAGE = 300
 _CODES = {
-    "RATELIMITED": Outcome.LIMITED,
-    "AUTHENTICATION_ERROR": Outcome.CREDENTIAL,
-    "FORBIDDEN": Outcome.FORBIDDEN,
-    **dict.fromkeys(CODES, Outcome.NOTHING),
-    "INTERNAL_SERVER_ERROR": Outcome.UNAVAILABLE,
-    "LOCK_TIMEOUT": Outcome.UNAVAILABLE,
+    "RATELIMITED": AnswerOutcome.LIMITED,
+    "AUTHENTICATION_ERROR": AnswerOutcome.CREDENTIAL,
+    "FORBIDDEN": AnswerOutcome.FORBIDDEN,
+    **dict.fromkeys(CODES, AnswerOutcome.NOTHING),
+    "INTERNAL_SERVER_ERROR": AnswerOutcome.UNAVAILABLE,
+    "LOCK_TIMEOUT": AnswerOutcome.UNAVAILABLE,
 }
 _WHO = """query resource($id: ID!) {
   organization { id name }
@@ -55,7 +55,7 @@ class LinearHistory(History):
     """The history of a Linear team or project."""
 
     provider = "linear"
-    walkers: Sequence[Walker] = (IssueWalker(), COMMENTS, PROJECTS, PROJECT_UPDATES, CYCLES)
+    walkers: Sequence[Walker] = (LinearIssueWalker(), COMMENTS, PROJECTS, PROJECT_UPDATES, CYCLES)
     credential_kinds: Sequence[str] = ("api_key", "oauth")
 
     def base_url(self, configured: Mapping[str, str]) -> str:
@@ -77,20 +77,20 @@ class LinearHistory(History):
         if errors:
             return _failure(call, answer, errors, now)
         outcome = outcome_of_status(status)
-        if status != 200 and outcome is not Outcome.INVALID:
+        if status != 200 and outcome is not AnswerOutcome.INVALID:
             wait = (
                 _wait(answer, now)
-                if outcome is Outcome.LIMITED
+                if outcome is AnswerOutcome.LIMITED
                 else number_in(answer.headers, "retry-after")
             )
             location = answer.headers.get("location")
             return Verdict(outcome, f"Linear answered {status}", wait, location)
         if status != 200:
-            return Verdict(Outcome.INVALID, f"Linear answered {status} without a reason")
+            return Verdict(AnswerOutcome.INVALID, f"Linear answered {status} without a reason")
         found = data.get("data") if isinstance(data, dict) else None
         if not isinstance(found, dict) or any(each is None for each in found.values()):
-            return Verdict(Outcome.MALFORMED, "Linear's answer is not of GraphQL's form")
-        return Verdict(Outcome.OK)
+            return Verdict(AnswerOutcome.MALFORMED, "Linear's answer is not of GraphQL's form")
+        return Verdict(AnswerOutcome.OK)
 
     def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
         """Requests and complexity. Whatever names another pool is counted as a request."""
@@ -140,19 +140,19 @@ class LinearHistory(History):
             ends = now + timedelta(seconds=lasts)
         return Renewed(token, text(data, "refresh_token"), ends)
 
-    def identify(self, place: Place) -> Call:
+    def identify(self, place: LinkedResource) -> Call:
         body = {"query": _WHO, "variables": {"id": place.resource_id}}
         return Call("graphql", "POST", json=body, pool="requests")
 
-    def identified(self, answer: Answer) -> Identity:
+    def identified(self, answer: Answer) -> ResourceIdentity:
         """A team, a project, else the organization itself."""
         found = child(answer.data, "data")
         for team in children(child(found, "teams"), "nodes"):
             key = name_of(team, "key")
-            return Identity(name_of(team, "name"), {"team_key": key} if key else {})
+            return ResourceIdentity(name_of(team, "name"), {"team_key": key} if key else {})
         for project in children(child(found, "projects"), "nodes"):
-            return Identity(name_of(project, "name"))
-        return Identity(name_of(child(found, "organization"), "name"))
+            return ResourceIdentity(name_of(project, "name"))
+        return ResourceIdentity(name_of(child(found, "organization"), "name"))
 
 
 def _failure(
@@ -166,20 +166,20 @@ def _failure(
         outcome = _CODES.get((text(extensions, "code") or "").upper())
         words = f"{text(error, 'message')} {text(extensions, 'userPresentableMessage')}".lower()
         if says_nothing(NOTHING, call, answer.status, words):
-            return Verdict(Outcome.NOTHING, told)
-        if outcome is Outcome.LIMITED:
+            return Verdict(AnswerOutcome.NOTHING, told)
+        if outcome is AnswerOutcome.LIMITED:
             return Verdict(outcome, told, _wait(answer, now))
         if outcome is not None:
             return Verdict(outcome, told)
         if "too complex" in words or "complexity" in words:
-            return Verdict(Outcome.HEAVY, told)
+            return Verdict(AnswerOutcome.HEAVY, told)
         if "not found" in words or "could not find" in words:
-            return Verdict(Outcome.MISSING, told)
+            return Verdict(AnswerOutcome.MISSING, told)
     status = answer.status
     if status >= 500:
-        return Verdict(Outcome.UNAVAILABLE, told, number_in(answer.headers, "retry-after"))
+        return Verdict(AnswerOutcome.UNAVAILABLE, told, number_in(answer.headers, "retry-after"))
     if status == 429:
-        return Verdict(Outcome.LIMITED, told, _wait(answer, now))
+        return Verdict(AnswerOutcome.LIMITED, told, _wait(answer, now))
     return Verdict(outcome_of_status(status), told)
 
 
@@ -194,13 +194,15 @@ def _token_verdict(answer: Answer) -> Verdict:
     if answer.status == 200:
         has_token = isinstance(answer.data, dict) and text(answer.data, "access_token")
         if has_token:
-            return Verdict(Outcome.OK)
-        return Verdict(Outcome.MALFORMED, "Linear's answer to a token's renewal holds no token")
+            return Verdict(AnswerOutcome.OK)
+        return Verdict(
+            AnswerOutcome.MALFORMED, "Linear's answer to a token's renewal holds no token"
+        )
     if answer.status in (400, 401, 403):
         data = answer.data if isinstance(answer.data, dict) else {}
         why = name_of(data, "error") or str(answer.status)
         return Verdict(
-            Outcome.CREDENTIAL, f"Linear does not renew the token ({why}): connect it again"
+            AnswerOutcome.CREDENTIAL, f"Linear does not renew the token ({why}): connect it again"
         )
     outcome = outcome_of_status(answer.status)
     told = f"Linear answered {answer.status} to a token's renewal"

@@ -40,7 +40,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FieldChange:
     """One change of one field; `old` is what `updatedFrom` says."""
 
     field: Field
@@ -71,7 +71,7 @@ def day(value: Any) -> str | None:
 
 def changes(
     data: Mapping[str, Any], updated_from: Mapping[str, Any], known: Sequence[Field]
-) -> list[Change]:
+) -> list[FieldChange]:
     """In the order of `known`, each field once whatever it is called."""
     found = []
     for field in known:
@@ -80,7 +80,7 @@ def changes(
                 is_cleared = all(_is_empty(data.get(each)) for each in field.names)
                 transition = field.cleared if is_cleared and field.cleared else field.transition
                 old, new = updated_from[name], data.get(name)
-                found.append(Change(field, transition, is_cleared, name, old, new))
+                found.append(FieldChange(field, transition, is_cleared, name, old, new))
                 break
     return found
 

@@ -18,11 +18,11 @@ from lightfast_pipelines.domain.events import Mention, Reading, Reference, Thing
 from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
-from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id
+from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.parts import Parts, identifier_of, issue_thing
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
-    Kind,
+    EntityKind,
     no_states,
     rules,
 )
@@ -30,17 +30,17 @@ from lightfast_pipelines.providers.linear.webhooks.transitions import read as re
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
-def read_comment(event: Event) -> Reading:
+def read_comment(event: LinearEvent) -> Reading:
     """Raises Missing where the payload has no time to speak of, as the others do."""
     return read_kind(_COMMENT, event)
 
 
-def read_reaction(event: Event) -> Reading:
+def read_reaction(event: LinearEvent) -> Reading:
     """Raises Missing also where it is a reaction to nothing that is known."""
     return read_kind(_REACTION, event)
 
 
-def read_attachment(event: Event) -> Reading:
+def read_attachment(event: LinearEvent) -> Reading:
     """Raises Missing also where it hangs on no issue."""
     return read_kind(_ATTACHMENT, event)
 
@@ -75,7 +75,7 @@ def parent_of(data: Mapping[str, Any], address: str | None = None) -> tuple[str,
     return None
 
 
-def _comment(event: Event) -> Described:
+def _comment(event: LinearEvent) -> Described:
     data = event.data
     key, body = keys.linear_comment(event.id), text(data, "body") or ""
     kind, thing = parent_of(data, event.url) or ("comment", Thing(key, url=event.url))
@@ -108,7 +108,7 @@ def _comment(event: Event) -> Described:
     )
 
 
-def _reaction(event: Event) -> Described:
+def _reaction(event: LinearEvent) -> Described:
     data = event.data
     comment, comment_id = child(data, "comment"), linked_id(data, "comment")
     target = Thing(keys.linear_comment_by_id(comment_id)) if comment_id else None
@@ -143,7 +143,7 @@ def _reaction(event: Event) -> Described:
     )
 
 
-def _attachment(event: Event) -> Described:
+def _attachment(event: LinearEvent) -> Described:
     data = event.data
     issue_id = linked_id(data, "issue")
     if issue_id is None:
@@ -180,7 +180,7 @@ def _id(thing: Thing) -> str:
     return thing.key.split(":", 2)[2]
 
 
-_COMMENT = Kind(
+_COMMENT = EntityKind(
     thing="comment",
     tags=("Comment Added", "Comment Updated", "Comment Deleted"),
     weights=(25, 20),
@@ -192,7 +192,7 @@ _COMMENT = Kind(
     states=no_states,
     edited_by_author=False,
 )
-_REACTION = Kind(
+_REACTION = EntityKind(
     thing="reaction",
     tags=("Reaction Added", "Reaction Changed", "Reaction Removed"),
     weights=(5, 5),
@@ -201,7 +201,7 @@ _REACTION = Kind(
     states=no_states,
     edited_by_author=True,
 )
-_ATTACHMENT = Kind(
+_ATTACHMENT = EntityKind(
     thing="attachment",
     tags=("Attachment Added", "Attachment Updated", "Attachment Removed"),
     weights=(20, 10),

@@ -12,11 +12,11 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, Reference, StateChange, Thing
 from lightfast_pipelines.providers.fields import child, name_of, text, time
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, shown
-from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id, number_of
+from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
 from lightfast_pipelines.providers.linear.webhooks.parts import Parts, cycle_name, line, percent
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
-    Kind,
+    EntityKind,
     canceled_by_deletion,
     rules,
 )
@@ -24,12 +24,12 @@ from lightfast_pipelines.providers.linear.webhooks.transitions import read as re
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
-def read(event: Event) -> Reading:
+def read(event: LinearEvent) -> Reading:
     """Raises Missing where the payload has no time to speak of."""
     return read_kind(_CYCLE, event)
 
 
-def _cycle(event: Event) -> Described:
+def _cycle(event: LinearEvent) -> Described:
     data = event.data
     shown_as = cycle_name(data)
     team, team_id = child(data, "team"), linked_id(data, "team")
@@ -70,7 +70,7 @@ def _cycle(event: Event) -> Described:
 
 
 def _cycle_states(
-    event: Event,
+    event: LinearEvent,
     described: Described,
     transition: str,
     changed: Field | None,  # noqa: ARG001 - the transition says enough
@@ -94,7 +94,7 @@ def _cycle_states(
     return ()
 
 
-_CYCLE = Kind(
+_CYCLE = EntityKind(
     thing="cycle",
     tags=("Cycle Created", "Cycle Updated", "Cycle Deleted"),
     weights=(40, 35),

@@ -21,7 +21,11 @@ from lightfast_pipelines.providers.fields import (
     titled,
 )
 from lightfast_pipelines.providers.linear.accounts import actor_of
-from lightfast_pipelines.providers.linear.webhooks.event import Event, UnknownAction, needed_id
+from lightfast_pipelines.providers.linear.webhooks.event import (
+    LinearEvent,
+    UnknownAction,
+    needed_id,
+)
 from lightfast_pipelines.providers.linear.webhooks.issues import describe
 from lightfast_pipelines.providers.linear.webhooks.parts import line
 from lightfast_pipelines.providers.linear.webhooks.transitions import moment_id, statement_of
@@ -46,7 +50,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     at = time(payload, "createdAt") or time(data, _OWN_TIMES[action])
     if at is None:
         raise Missing("createdAt")
-    event = Event(payload, data, needed_id(data, "id"), "update")
+    event = LinearEvent(payload, data, needed_id(data, "id"), "update")
     described = describe(event)
     breaches = text(data, "slaBreachesAt")
     told = statement_of("issue", event, described, transition, at, tag)

@@ -10,11 +10,11 @@ from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, shown
-from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id
+from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.parts import Parts
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
-    Kind,
+    EntityKind,
     no_states,
     rules,
 )
@@ -22,12 +22,12 @@ from lightfast_pipelines.providers.linear.webhooks.transitions import read as re
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
-def read(event: Event) -> Reading:
+def read(event: LinearEvent) -> Reading:
     """Raises Missing where the payload has no time to speak of."""
     return read_kind(_DOCUMENT, event)
 
 
-def _describe(event: Event) -> Described:
+def _describe(event: LinearEvent) -> Described:
     data = event.data
     title = name_of(data, "title") or ""
     address = event.url or url(data, "url")
@@ -55,7 +55,7 @@ def _describe(event: Event) -> Described:
     )
 
 
-_DOCUMENT = Kind(
+_DOCUMENT = EntityKind(
     thing="document",
     tags=("Document Created", "Document Updated", "Document Deleted"),
     weights=(35, 25),

@@ -31,7 +31,7 @@ _ONE_EVENT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class LinearEvent:
     """One payload: `data` is the entity as it is now, `id` its id, `action` one of ACTIONS."""
 
     payload: Mapping[str, Any]
@@ -117,7 +117,7 @@ class UnknownAction(LookupError):
     """An action that is not known yet; the message says which."""
 
 
-def event_of(event_type: str, payload: Mapping[str, Any]) -> Event:
+def event_of(event_type: str, payload: Mapping[str, Any]) -> LinearEvent:
     """Raises Missing where there is no entity, UnknownAction for another action than ACTIONS
     and `restore`."""
     if text(payload, "type") not in (None, event_type):
@@ -129,7 +129,7 @@ def event_of(event_type: str, payload: Mapping[str, Any]) -> Event:
     if action == _RESTORE:
         was = {"trashed": True, **child(payload, "updatedFrom")}
         payload, data, action = {**payload, "updatedFrom": was}, {**data, "trashed": None}, "update"
-    return Event(payload, data, needed_id(data, "id"), action)
+    return LinearEvent(payload, data, needed_id(data, "id"), action)
 
 
 def needed_id(value: Mapping[str, Any], name: str) -> str:

@@ -16,13 +16,13 @@ from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of, member_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, plain, shown
-from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id
+from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.health import health_states, marked
 from lightfast_pipelines.providers.linear.webhooks.parts import Parts, line
 from lightfast_pipelines.providers.linear.webhooks.reports import report_of
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
-    Kind,
+    EntityKind,
     canceled_by_deletion,
     rules,
 )
@@ -32,12 +32,12 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 INITIATIVE_STATUSES = ("proposed", "planned", "active", "completed", "canceled")
 
 
-def read_initiative(event: Event) -> Reading:
+def read_initiative(event: LinearEvent) -> Reading:
     """Raises Missing where the payload has no time to speak of, as the others do."""
     return read_kind(_INITIATIVE, event)
 
 
-def read_initiative_update(event: Event) -> Reading:
+def read_initiative_update(event: LinearEvent) -> Reading:
     """Raises Missing also where it names no initiative."""
     return read_kind(_INITIATIVE_UPDATE, event)
 
@@ -56,7 +56,7 @@ def _target(data: Mapping[str, Any]) -> str | None:
     return day(data.get("targetDate"))
 
 
-def _initiative(event: Event) -> Described:
+def _initiative(event: LinearEvent) -> Described:
     data = event.data
     name = name_of(data, "name") or ""
     address = event.url or url(data, "url")
@@ -110,7 +110,7 @@ def _initiative(event: Event) -> Described:
 
 
 def _initiative_states(
-    event: Event, described: Described, transition: str, changed: Field | None, at: datetime
+    event: LinearEvent, described: Described, transition: str, changed: Field | None, at: datetime
 ) -> Sequence[StateChange]:
     subject, status = described.parts.subject, _status(event.data)
     if transition == "deleted":
@@ -125,7 +125,7 @@ def _initiative_states(
     return found
 
 
-_INITIATIVE = Kind(
+_INITIATIVE = EntityKind(
     thing="initiative",
     tags=("Initiative Created", "Initiative Updated", "Initiative Deleted"),
     weights=(45, 40),

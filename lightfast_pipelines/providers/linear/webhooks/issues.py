@@ -16,7 +16,7 @@ from lightfast_pipelines.domain.events import Reading, Reference, StateChange, T
 from lightfast_pipelines.providers.fields import child, children, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, ids, plain, shown
-from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id, number_of
+from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
 from lightfast_pipelines.providers.linear.webhooks.parts import (
     Parts,
     cycle_name,
@@ -27,7 +27,7 @@ from lightfast_pipelines.providers.linear.webhooks.parts import (
 )
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
-    Kind,
+    EntityKind,
     canceled_by_deletion,
     rules,
 )
@@ -50,7 +50,7 @@ _RANKS = {"backlog": 0, "unstarted": 1, "started": 2, "completed": 3, "canceled"
 _DONE = frozenset({"completed", "canceled"})
 
 
-def read(event: Event) -> Reading:
+def read(event: LinearEvent) -> Reading:
     """Raises Missing where the payload has no time to speak of."""
     return read_kind(_KIND, event)
 
@@ -113,7 +113,7 @@ _FIELDS = (
 )  # fmt: skip
 
 
-def describe(event: Event) -> Described:
+def describe(event: LinearEvent) -> Described:
     """The issue, which an event of its deadline shows as well."""
     data = event.data
     identifier, title = identifier_of(data, event.url), text(data, "title") or ""
@@ -202,7 +202,7 @@ def describe(event: Event) -> Described:
 
 
 def _states(
-    event: Event, described: Described, transition: str, changed: Field | None, at: datetime
+    event: LinearEvent, described: Described, transition: str, changed: Field | None, at: datetime
 ) -> Sequence[StateChange]:
     subject, data = described.parts.subject, event.data
     if transition == "created":
@@ -265,7 +265,7 @@ def _linked_state(
     return StateChange(subject, name, key, at, reason=reason, metadata={"name": shown_as})
 
 
-_KIND = Kind(
+_KIND = EntityKind(
     thing="issue",
     tags=("Issue Created", "Issue Updated", "Issue Deleted"),
     weights=(50, 40),

@@ -12,11 +12,11 @@ from lightfast_pipelines.domain.events import Reading, Reference, Thing
 from lightfast_pipelines.providers.fields import child, name_of, text
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, shown
-from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id
+from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.parts import Parts
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
-    Kind,
+    EntityKind,
     no_states,
     rules,
 )
@@ -24,12 +24,12 @@ from lightfast_pipelines.providers.linear.webhooks.transitions import read as re
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
-def read(event: Event) -> Reading:
+def read(event: LinearEvent) -> Reading:
     """Raises Missing where the payload has no time to speak of."""
     return read_kind(_KIND, event)
 
 
-def _describe(event: Event) -> Described:
+def _describe(event: LinearEvent) -> Described:
     data = event.data
     name = name_of(data, "name") or ""
     subject = Thing(keys.linear_label(event.id), name or None, event.url)
@@ -54,7 +54,7 @@ def _describe(event: Event) -> Described:
     )
 
 
-_KIND = Kind(
+_KIND = EntityKind(
     thing="issue-label",
     tags=("Label Created", "Label Updated", "Label Deleted"),
     weights=(15, 15),

@@ -13,7 +13,7 @@ from lightfast_pipelines.domain.events import Reading, Reference, Thing
 from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
-from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id, number_of
+from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
 from lightfast_pipelines.providers.linear.webhooks.parts import (
     Parts,
     identifier_of,
@@ -22,7 +22,7 @@ from lightfast_pipelines.providers.linear.webhooks.parts import (
 )
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
-    Kind,
+    EntityKind,
     no_states,
     rules,
 )
@@ -30,12 +30,12 @@ from lightfast_pipelines.providers.linear.webhooks.transitions import read as re
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
-def read(event: Event) -> Reading:
+def read(event: LinearEvent) -> Reading:
     """Raises Missing also where nothing is asked for."""
     return read_kind(_NEED, event)
 
 
-def _describe(event: Event) -> Described:
+def _describe(event: LinearEvent) -> Described:
     data = event.data
     customer, customer_id = child(data, "customer"), linked_id(data, "customer")
     issue_id, project_id = linked_id(data, "issue"), linked_id(data, "project")
@@ -78,7 +78,7 @@ def _describe(event: Event) -> Described:
     )
 
 
-_NEED = Kind(
+_NEED = EntityKind(
     thing="customer-need",
     tags=("Customer Request", "Customer Request Updated", "Customer Request Removed"),
     weights=(40, 20),

@@ -17,13 +17,13 @@ from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, ids, plain, shown
-from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id, number_of
+from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
 from lightfast_pipelines.providers.linear.webhooks.health import health_states, marked
 from lightfast_pipelines.providers.linear.webhooks.parts import Parts, line, percent
 from lightfast_pipelines.providers.linear.webhooks.reports import report_of
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
-    Kind,
+    EntityKind,
     canceled_by_deletion,
     rules,
 )
@@ -34,12 +34,12 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 PROJECT_STATUSES = ("backlog", "planned", "started", "paused", "completed", "canceled")
 
 
-def read_project(event: Event) -> Reading:
+def read_project(event: LinearEvent) -> Reading:
     """Raises Missing where the payload has no time to speak of, as the others do."""
     return read_kind(_PROJECT, event)
 
 
-def read_project_update(event: Event) -> Reading:
+def read_project_update(event: LinearEvent) -> Reading:
     """Raises Missing also where it names no project."""
     return read_kind(_PROJECT_UPDATE, event)
 
@@ -64,7 +64,7 @@ def _target(data: Mapping[str, Any]) -> str | None:
     return day(data.get("targetDate"))
 
 
-def _project(event: Event) -> Described:
+def _project(event: LinearEvent) -> Described:
     data = event.data
     name = name_of(data, "name") or ""
     address = event.url or url(data, "url")
@@ -120,7 +120,7 @@ def _project(event: Event) -> Described:
 
 
 def _project_states(
-    event: Event, described: Described, transition: str, changed: Field | None, at: datetime
+    event: LinearEvent, described: Described, transition: str, changed: Field | None, at: datetime
 ) -> Sequence[StateChange]:
     subject, status = described.parts.subject, _status(event.data)
     if transition == "deleted":
@@ -135,7 +135,7 @@ def _project_states(
     return found
 
 
-_PROJECT = Kind(
+_PROJECT = EntityKind(
     thing="project",
     tags=("Project Created", "Project Updated", "Project Deleted"),
     weights=(45, 40),

@@ -11,7 +11,7 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, Reference
 from lightfast_pipelines.providers.fields import Missing, child, name_of, text
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
-from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id
+from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.parts import (
     Parts,
     identifier_of,
@@ -20,7 +20,7 @@ from lightfast_pipelines.providers.linear.webhooks.parts import (
 )
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
-    Kind,
+    EntityKind,
     no_states,
     rules,
 )
@@ -30,12 +30,12 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 _WORDS = {"blocks": "blocks", "duplicate": "duplicates"}
 
 
-def read(event: Event) -> Reading:
+def read(event: LinearEvent) -> Reading:
     """Raises Missing also where one of the two issues is not named."""
     return read_kind(_RELATION, event)
 
 
-def _describe(event: Event) -> Described:
+def _describe(event: LinearEvent) -> Described:
     data = event.data
     issue_id, other_id = linked_id(data, "issue"), linked_id(data, "relatedIssue")
     if issue_id is None or other_id is None:
@@ -67,7 +67,7 @@ def _describe(event: Event) -> Described:
     )
 
 
-_RELATION = Kind(
+_RELATION = EntityKind(
     thing="issue-relation",
     tags=("Issues Related", "Relation Changed", "Relation Removed"),
     weights=(25, 15),

@@ -17,11 +17,11 @@ from lightfast_pipelines.domain.events import Reading, Reference, StateChange, T
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, ids, plain, shown
-from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id
+from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.parts import Parts, issue_thing, line
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
-    Kind,
+    EntityKind,
     canceled_by_deletion,
     no_states,
     rules,
@@ -33,12 +33,12 @@ _SHA = re.compile(r"[0-9a-f]{40}")
 RELEASE_STATUSES = ("planned", "started", "completed", "canceled")
 
 
-def read_release(event: Event) -> Reading:
+def read_release(event: LinearEvent) -> Reading:
     """Raises Missing where the payload has no time to speak of, as the other does."""
     return read_kind(_RELEASE, event)
 
 
-def read_release_note(event: Event) -> Reading:
+def read_release_note(event: LinearEvent) -> Reading:
     return read_kind(_RELEASE_NOTE, event)
 
 
@@ -50,7 +50,7 @@ def _target(data: Mapping[str, Any]) -> str | None:
     return day(data.get("targetDate"))
 
 
-def _release(event: Event) -> Described:
+def _release(event: LinearEvent) -> Described:
     data = event.data
     name, version = name_of(data, "name") or "", name_of(data, "version")
     pipeline = name_of(child(data, "pipeline"), "name")
@@ -100,7 +100,7 @@ def _release(event: Event) -> Described:
 
 
 def _release_states(
-    event: Event, described: Described, transition: str, changed: Field | None, at: datetime
+    event: LinearEvent, described: Described, transition: str, changed: Field | None, at: datetime
 ) -> Sequence[StateChange]:
     subject, stage = described.parts.subject, child(event.data, "stage")
     status = name_of(stage, "type")
@@ -113,7 +113,7 @@ def _release_states(
     return (StateChange(subject, "status", status, at, rank, transition, facts),)
 
 
-def _release_note(event: Event) -> Described:
+def _release_note(event: LinearEvent) -> Described:
     data = event.data
     title = name_of(data, "title") or name_of(child(data, "pipeline"), "name") or ""
     release_ids = ids(data.get("releaseIds"))
@@ -145,7 +145,7 @@ def _release_note(event: Event) -> Described:
     )
 
 
-_RELEASE = Kind(
+_RELEASE = EntityKind(
     thing="release",
     tags=("Release Created", "Release Updated", "Release Deleted"),
     weights=(50, 40),
@@ -163,7 +163,7 @@ _RELEASE = Kind(
     describe=_release,
     states=_release_states,
 )
-_RELEASE_NOTE = Kind(
+_RELEASE_NOTE = EntityKind(
     thing="release-note",
     tags=("Release Note Created", "Release Note Edited", "Release Note Deleted"),
     weights=(40, 25),

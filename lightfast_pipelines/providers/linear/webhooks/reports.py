@@ -12,10 +12,10 @@ from lightfast_pipelines.domain.events import Reference, StateChange, Thing
 from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
-from lightfast_pipelines.providers.linear.webhooks.event import Event, linked_id
+from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.health import health_states, marked
 from lightfast_pipelines.providers.linear.webhooks.parts import Parts, line
-from lightfast_pipelines.providers.linear.webhooks.transitions import Described, Kind
+from lightfast_pipelines.providers.linear.webhooks.transitions import Described, EntityKind
 
 
 def report_of(
@@ -24,7 +24,7 @@ def report_of(
     alias: Callable[[str], str],
     subject: Callable[[str], str],
     begins: Callable[[str], str],
-) -> Kind:
+) -> EntityKind:
     """The kind of a report on a `thing` (`project`, `initiative`).
 
     From ids: `alias` by which comments name the report, `subject` that it is about, `begins` the ids
@@ -32,7 +32,7 @@ def report_of(
     """
     name = thing.capitalize()
 
-    def describe(event: Event) -> Described:
+    def describe(event: LinearEvent) -> Described:
         data = event.data
         about, about_id = child(data, thing), linked_id(data, thing)
         if about_id is None:
@@ -60,7 +60,11 @@ def report_of(
         )
 
     def states(
-        event: Event, described: Described, transition: str, changed: Field | None, at: datetime
+        event: LinearEvent,
+        described: Described,
+        transition: str,
+        changed: Field | None,
+        at: datetime,
     ) -> Sequence[StateChange]:
         """The health of what it is about."""
         if transition != "created" and (changed is None or changed.label != "health"):
@@ -69,7 +73,7 @@ def report_of(
             event.data, described.parts.subject, at, f"{thing}-update.{transition}"
         )
 
-    return Kind(
+    return EntityKind(
         thing=f"{thing}-update",
         tags=(f"{name} Update Posted", f"{name} Update Edited", f"{name} Update Deleted"),
         weights=(45, 25),

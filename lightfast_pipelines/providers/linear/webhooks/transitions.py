@@ -24,13 +24,13 @@ from lightfast_pipelines.domain.events import (
 from lightfast_pipelines.providers.fields import Missing, content_of, cut, titled
 from lightfast_pipelines.providers.linear.accounts import actor_of
 from lightfast_pipelines.providers.linear.webhooks.changes import (
-    Change,
     Field,
+    FieldChange,
     changes,
     ids,
     why_nothing,
 )
-from lightfast_pipelines.providers.linear.webhooks.event import Event
+from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent
 from lightfast_pipelines.providers.linear.webhooks.parts import Parts
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -54,7 +54,7 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class EntityKind:
     """How one kind of entity is told.
 
     `thing` begins the source type. `tags` and `weights` are for created, updated and deleted. With
@@ -66,8 +66,8 @@ class Kind:
     tags: tuple[str, str, str]
     weights: tuple[int, int]
     fields: tuple[Field, ...]
-    describe: Callable[[Event], Described]
-    states: Callable[[Event, Described, str, Field | None, datetime], Sequence[StateChange]]
+    describe: Callable[[LinearEvent], Described]
+    states: Callable[[LinearEvent, Described, str, Field | None, datetime], Sequence[StateChange]]
     edited_by_author: bool = False
 
 
@@ -81,7 +81,7 @@ def canceled_by_deletion(
 
 
 def no_states(
-    event: Event,  # noqa: ARG001
+    event: LinearEvent,  # noqa: ARG001
     described: Described,  # noqa: ARG001
     transition: str,  # noqa: ARG001
     changed: Field | None,  # noqa: ARG001
@@ -91,7 +91,7 @@ def no_states(
     return ()
 
 
-def rules(event: str, kind: Kind) -> Sequence[EventRule]:
+def rules(event: str, kind: EntityKind) -> Sequence[EventRule]:
     """What becomes of each action on this kind of entity."""
     names = {each for one in kind.fields for each in (one.transition, one.cleared) if each}
     updated = tuple(f"{kind.thing}.{name}" for name in sorted(names))
@@ -111,7 +111,7 @@ def moment_id(moment: datetime) -> str:
     return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
-def read(kind: Kind, event: Event) -> Reading:
+def read(kind: EntityKind, event: LinearEvent) -> Reading:
     """Raises Missing where the entity has no time or nothing it is about."""
     if event.action == "update":
         return _updated(kind, event)
@@ -139,7 +139,7 @@ def read(kind: Kind, event: Event) -> Reading:
     return Understood((replace(base, base_significance=kind.weights[1], states=states),))
 
 
-def _updated(kind: Kind, event: Event) -> Reading:
+def _updated(kind: EntityKind, event: LinearEvent) -> Reading:
     if not isinstance(event.payload.get("updatedFrom"), dict):
         raise Missing("updatedFrom")
     found = changes(event.data, event.updated_from, kind.fields)
@@ -152,7 +152,9 @@ def _updated(kind: Kind, event: Event) -> Reading:
     return Understood(tuple(_changed(kind, event, described, change) for change in found))
 
 
-def _changed(kind: Kind, event: Event, described: Described, change: Change) -> Statement:
+def _changed(
+    kind: EntityKind, event: LinearEvent, described: Described, change: FieldChange
+) -> Statement:
     known, transition = change.field, change.transition
     own_time = event.own_time(known.time) if known.time and not change.is_cleared else None
     at = own_time or event.changed_at
@@ -184,7 +186,7 @@ def _changed(kind: Kind, event: Event, described: Described, change: Change) -> 
 
 
 def statement_of(
-    thing: str, event: Event, described: Described, transition: str, at: datetime, tag: str
+    thing: str, event: LinearEvent, described: Described, transition: str, at: datetime, tag: str
 ) -> Statement:
     parts = described.parts
     return Statement(

@@ -15,10 +15,10 @@ from lightfast_pipelines.providers.api_contract import (
     Call,
     Cursor,
     Estimate,
+    LinkedResource,
     Page,
-    Place,
     Record,
-    Trouble,
+    UnreadableItem,
     Window,
 )
 from lightfast_pipelines.providers.fields import children, whole
@@ -37,10 +37,10 @@ class ErrorWalker:
     entity_type = "error"
     page_size = issue_list.MOST
 
-    def start(self, place: Place, window: Window) -> Cursor:  # all begin alike
+    def start(self, place: LinkedResource, window: Window) -> Cursor:  # all begin alike
         return issue_list.start(place)
 
-    def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
+    def call(self, place: LinkedResource, window: Window, cursor: Cursor, page_size: int) -> Call:
         since, until = window.since, window.until
         listed = issue_list.call(place, cursor, page_size, since=since, until=until, counts=True)
         if listed is not None:
@@ -52,7 +52,7 @@ class ErrorWalker:
         sample = ("per_page", str(min(SAMPLE, page_size)))
         return asking(f"{issue}/events/", "events", ("full", "true"), sample, *times, of_one=True)
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         if cursor["organization"] is None or not cursor["pending"]:
             return issue_list.read(place, cursor, answer, errors_only=True)
         behind = issue_list.behind(cursor)
@@ -60,14 +60,14 @@ class ErrorWalker:
         if answer.status >= 400:
             if cursor.get("oldest"):
                 return Page((), behind, 0)  # its events have reached the end of their keeping
-            gone = Trouble(f"issue {number}", f"it is gone (status {answer.status})")
+            gone = UnreadableItem(f"issue {number}", f"it is gone (status {answer.status})")
             return Page((), behind, 1, troubles=(gone,))
         alone = bool(cursor.get("oldest"))
         if not alone and not isinstance(answer.data, list):
             raise ValueError("no list of events")
         events = [answer.data] if alone else children({"events": answer.data}, "events")
         found: list[Record] = []
-        troubles: list[Trouble] = []
+        troubles: list[UnreadableItem] = []
         for event in events:
             told = event_records.read(place, cursor["organization"], number, event, answer)
             if isinstance(told, Record):
@@ -79,7 +79,9 @@ class ErrorWalker:
         reached = min((one.occurred_at for one in found), default=None)
         return Page(found, behind, 0 if alone else 1, reached, troubles)
 
-    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+    def probe(
+        self, place: LinkedResource, window: Window, answers: Sequence[Answer]
+    ) -> Call | Estimate:
         found = issue_list.count(
             place, answers, since=window.since, until=window.until, counts=True
         )

@@ -9,7 +9,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lightfast_pipelines.providers.api_contract import Answer, Json, Place, Record, Trouble
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Json,
+    LinkedResource,
+    Record,
+    UnreadableItem,
+)
 from lightfast_pipelines.providers.fields import child, children, name_of, text, time
 from lightfast_pipelines.providers.sentry.api.where import (
     SENTRY,
@@ -38,19 +44,21 @@ _EVENT = re.compile(r"[0-9a-fA-F]{1,40}")
 
 
 def read(
-    place: Place, organization: str, issue: str, event: Any, answer: Answer
-) -> Record | Trouble:
+    place: LinkedResource, organization: str, issue: str, event: Any, answer: Answer
+) -> Record | UnreadableItem:
     """An event of the list of an issue's (`full`), or one that was answered by itself."""
     given: Mapping[str, Any] = event if isinstance(event, dict) else {}
     number = identity(given, "eventID", "id")
     if number is None or not _EVENT.fullmatch(number):
-        return Trouble(f"an event of issue {issue}", "`eventID` is missing or not of its form")
+        return UnreadableItem(
+            f"an event of issue {issue}", "`eventID` is missing or not of its form"
+        )
     at = time(given, "dateCreated")
     if at is None:
-        return Trouble(f"event {number}", "`dateCreated` is missing or no time")
+        return UnreadableItem(f"event {number}", "`dateCreated` is missing or no time")
     project = identity(given, "projectID") or project_number(place)
     if project is None:
-        return Trouble(
+        return UnreadableItem(
             f"event {number}", "`projectID` is missing, and no project's number is linked"
         )
     found = _event(given, number, project, identity(given, "groupID") or issue)

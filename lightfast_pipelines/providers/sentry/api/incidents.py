@@ -17,10 +17,10 @@ from lightfast_pipelines.providers.api_contract import (
     Cursor,
     Estimate,
     Json,
+    LinkedResource,
     Page,
-    Place,
     Record,
-    Trouble,
+    UnreadableItem,
     Window,
 )
 from lightfast_pipelines.providers.fields import (
@@ -84,15 +84,15 @@ class MetricAlertWalker:
     entity_type = "metric_alert"
     page_size = _PAGE
 
-    def start(self, place: Place, window: Window) -> Cursor:  # all begin alike
+    def start(self, place: LinkedResource, window: Window) -> Cursor:  # all begin alike
         return {"organization": organization_of(place), "offset": 0}
 
-    def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
+    def call(self, place: LinkedResource, window: Window, cursor: Cursor, page_size: int) -> Call:
         if cursor["organization"] is None:
             return organizations_call()
         return _page(place, window, cursor["organization"], cursor["offset"], page_size)
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         organization = cursor["organization"]
         if organization is None:
             return Page((), {**cursor, "organization": only_organization(place, answer)}, 0)
@@ -111,10 +111,12 @@ class MetricAlertWalker:
             next={"organization": organization, "offset": offset} if more else None,
             items=len(answer.data),
             reached=min((one.occurred_at for one in found), default=None),
-            troubles=[one for one in told if isinstance(one, Trouble)],
+            troubles=[one for one in told if isinstance(one, UnreadableItem)],
         )
 
-    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+    def probe(
+        self, place: LinkedResource, window: Window, answers: Sequence[Answer]
+    ) -> Call | Estimate:
         """Doubles the page until there is none behind it, then halves: Sentry tells no total here."""
         rest = list(answers)
         organization = organization_of(place)
@@ -149,7 +151,7 @@ def too_many_activities(answer: Answer) -> bool:
     return len(incidents) > 1 and told >= MOST_ACTIVITIES
 
 
-def _page(place: Place, window: Window, organization: str, offset: int, size: int) -> Call:
+def _page(place: LinkedResource, window: Window, organization: str, offset: int, size: int) -> Call:
     # Sentry's cursor of a numbered page: its length, its number, and that it goes forward. A page of
     # another length must begin where the last one ended.
     size = math.gcd(offset, size)
@@ -167,25 +169,25 @@ def _page(place: Place, window: Window, organization: str, offset: int, size: in
 
 
 def _records(
-    place: Place, organization: str, position: int, incident: Any, answer: Answer
-) -> Iterator[Record | Trouble]:
+    place: LinkedResource, organization: str, position: int, incident: Any, answer: Answer
+) -> Iterator[Record | UnreadableItem]:
     given: Mapping[str, Any] = incident if isinstance(incident, dict) else {}
     number = identity(given, "id")
     if number is None:
-        yield Trouble(f"incident {position} of the page", "`id` is missing")
+        yield UnreadableItem(f"incident {position} of the page", "`id` is missing")
         return
     begun = first_time(given, "dateDetected", "dateStarted", "dateCreated")
     if begun is None:
-        yield Trouble(f"incident {number}", "no time at which it began")
+        yield UnreadableItem(f"incident {number}", "no time at which it began")
         return
     closed = time(given, "dateClosed")
     activities = given.get("activities")
     if not isinstance(activities, list):
-        yield Trouble(
+        yield UnreadableItem(
             f"incident {number}", "its `activities` are not told: its levels are not known"
         )
     elif len(activities) >= MOST_ACTIVITIES:
-        yield Trouble(f"incident {number}", f"it has more than {MOST_ACTIVITIES} activities")
+        yield UnreadableItem(f"incident {number}", f"it has more than {MOST_ACTIVITIES} activities")
     about = _Alert(place, organization, given, number, site(place, answer))
     resolved, levels = False, []
     for activity in children(given, "activities"):
@@ -194,7 +196,7 @@ def _records(
             continue
         at = time(activity, "dateCreated")
         if at is None:
-            yield Trouble(f"incident {number}", f"`dateCreated` of its {action} is missing")
+            yield UnreadableItem(f"incident {number}", f"`dateCreated` of its {action} is missing")
             continue
         resolved = resolved or action == "resolved"
         levels.append(at)
@@ -207,7 +209,12 @@ class _Alert:
     """Tells the levels of one incident."""
 
     def __init__(
-        self, place: Place, organization: str, incident: Mapping[str, Any], number: str, base: str
+        self,
+        place: LinkedResource,
+        organization: str,
+        incident: Mapping[str, Any],
+        number: str,
+        base: str,
     ) -> None:
         self._envelope, self._number = installation(place), number
         self._closed = text(incident, "dateClosed")

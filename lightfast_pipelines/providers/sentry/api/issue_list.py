@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, Json, Page, Place
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Call,
+    Cursor,
+    Json,
+    LinkedResource,
+    Page,
+)
 from lightfast_pipelines.providers.sentry.api import links
 from lightfast_pipelines.providers.sentry.api.where import (
     asking,
@@ -27,14 +34,20 @@ MOST = 100  # of one page
 _SLICES = 8
 
 
-def start(place: Place) -> Cursor:
+def start(place: LinkedResource) -> Cursor:
     """{organization, after, pending, ended}: the organisation, the next page, the issues still to be
     asked for, and whether there is no page behind them."""
     return {"organization": organization_of(place), "after": None, "pending": [], "ended": False}
 
 
 def call(
-    place: Place, cursor: Cursor, page_size: int, *, since: datetime, until: datetime, counts: bool
+    place: LinkedResource,
+    cursor: Cursor,
+    page_size: int,
+    *,
+    since: datetime,
+    until: datetime,
+    counts: bool,
 ) -> Call | None:
     """The request for the organisations or the next page of issues; None: an issue is to be asked for."""
     if cursor["organization"] is None:
@@ -53,7 +66,7 @@ def call(
 
 
 def listing(
-    place: Place,
+    place: LinkedResource,
     organization: str,
     limit: int,
     *,
@@ -79,7 +92,9 @@ def listing(
     return asking(f"/api/0/organizations/{organization}/issues/", "issues", *pairs)
 
 
-def read(place: Place, cursor: Cursor, answer: Answer, *, errors_only: bool = False) -> Page:
+def read(
+    place: LinkedResource, cursor: Cursor, answer: Answer, *, errors_only: bool = False
+) -> Page:
     """Of the organisations, or of a page of issues. Raises ValueError for another shape.
 
     `errors_only` leaves out issues of monitors, performance and feedback."""
@@ -117,7 +132,12 @@ def issues_of(answer: Answer) -> list[Mapping[str, Any]]:
 
 
 def count(
-    place: Place, answers: Sequence[Answer], *, since: datetime, until: datetime, counts: bool
+    place: LinkedResource,
+    answers: Sequence[Answer],
+    *,
+    since: datetime,
+    until: datetime,
+    counts: bool,
 ) -> Call | tuple[int, bool]:
     """The next request to count the issues with, or (issues, whether that is exact).
 

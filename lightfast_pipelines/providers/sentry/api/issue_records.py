@@ -10,7 +10,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.providers.api_contract import Answer, Json, Place, Record, Trouble
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Json,
+    LinkedResource,
+    Record,
+    UnreadableItem,
+)
 from lightfast_pipelines.providers.fields import child, children, name_of, text, time, url
 from lightfast_pipelines.providers.sentry.api.where import SENTRY, doer, installation, site
 from lightfast_pipelines.providers.sentry.webhooks.seer import pull_requests_of
@@ -89,38 +95,42 @@ NOT_KEPT: Mapping[str, str] = {
 """Type of activity -> why nothing is made of it."""
 
 
-def read(place: Place, organization: str, answer: Answer) -> tuple[list[Record], list[Trouble]]:
+def read(
+    place: LinkedResource, organization: str, answer: Answer
+) -> tuple[list[Record], list[UnreadableItem]]:
     """Of one issue, as it is answered by itself, with its `activity`."""
     issue = answer.data if isinstance(answer.data, dict) else {}
     number, first_seen = identity(issue, "id"), time(issue, "firstSeen")
     if number is None or first_seen is None:
         what = "id" if number is None else "firstSeen"
-        return [], [Trouble(f"issue {number or '?'}", f"`{what}` is missing or not of its form")]
+        return [], [
+            UnreadableItem(f"issue {number or '?'}", f"`{what}` is missing or not of its form")
+        ]
     if identity(child(issue, "project"), "id") is None:
-        return [], [Trouble(f"issue {number}", "`project.id` is missing")]
+        return [], [UnreadableItem(f"issue {number}", "`project.id` is missing")]
     telling = _Telling(
         place, issue, number, f"{site(place, answer)}/api/0/organizations/{organization}"
     )
     found = [telling.created(first_seen)]
-    troubles: list[Trouble] = []
+    troubles: list[UnreadableItem] = []
     activities = issue.get("activity")
     if not isinstance(activities, list):
-        troubles.append(Trouble(f"issue {number}", "its `activity` is not told"))
+        troubles.append(UnreadableItem(f"issue {number}", "its `activity` is not told"))
         activities = []
     if len(activities) >= MOST_ACTIVITIES:
         reason = (
             f"Sentry tells the newest {MOST_ACTIVITIES} activities of an issue: older ones are lost"
         )
-        troubles.append(Trouble(f"issue {number}", reason))
+        troubles.append(UnreadableItem(f"issue {number}", reason))
     for activity in children(issue, "activity"):
         told = list(telling.activity(activity))
-        troubles += [one for one in told if isinstance(one, Trouble)]
+        troubles += [one for one in told if isinstance(one, UnreadableItem)]
         found += [one for one in told if isinstance(one, Record)]
     return found, troubles
 
 
 def merged_into(
-    place: Place, answer: Answer, gone: str, short_id: str | None, now: datetime
+    place: LinkedResource, answer: Answer, gone: str, short_id: str | None, now: datetime
 ) -> Record | None:
     """That an issue became a part of the one that answers in its place, as of when its activity says,
     else as of now. None where the answer is no issue of a project."""
@@ -147,7 +157,9 @@ def merged_into(
 class _Telling:
     """Tells the facts of one issue. `api` is the address of its organisation in the API."""
 
-    def __init__(self, place: Place, issue: Mapping[str, Any], number: str, api: str) -> None:
+    def __init__(
+        self, place: LinkedResource, issue: Mapping[str, Any], number: str, api: str
+    ) -> None:
         self._envelope, self._number = installation(place), number
         self._last_seen = time(issue, "lastSeen")
         self._last_seen_told = text(issue, "lastSeen")
@@ -169,17 +181,19 @@ class _Telling:
         payload = {"action": "created", **self._envelope, "data": {"issue": issue}, "actor": SENTRY}
         return Record("issue", payload, first_seen, f"backfill:issue:{self._number}:created")
 
-    def activity(self, activity: Mapping[str, Any]) -> Iterator[Record | Trouble]:
+    def activity(self, activity: Mapping[str, Any]) -> Iterator[Record | UnreadableItem]:
         kind, number = text(activity, "type") or "", identity(activity, "id")
         at = time(activity, "dateCreated")
         if kind in NOT_KEPT:
             return
         if kind not in _DECISIONS and kind not in _LINKS and kind not in _OTHERS:
-            yield Trouble(f"{kind[:100]} of issue {self._number}", "this activity is not known yet")
+            yield UnreadableItem(
+                f"{kind[:100]} of issue {self._number}", "this activity is not known yet"
+            )
             return
         if number is None or at is None:
             what = "id" if number is None else "dateCreated"
-            yield Trouble(f"{kind} of issue {self._number}", f"`{what}` is missing")
+            yield UnreadableItem(f"{kind} of issue {self._number}", f"`{what}` is missing")
             return
         actor = doer(child(activity, "user"), child(activity, "sentry_app"))
         data = child(activity, "data")
@@ -194,7 +208,9 @@ class _Telling:
         elif kind in ("assigned", "unassigned"):
             owner = _assignee(data) if kind == "assigned" else None
             if kind == "assigned" and owner is None:
-                yield Trouble(f"{kind} of issue {self._number}", "`data.assignee` is missing")
+                yield UnreadableItem(
+                    f"{kind} of issue {self._number}", "`data.assignee` is missing"
+                )
                 return
             yield self._decision("assigned", number, at, {"assignedTo": owner}, actor)
         elif kind == "set_priority":

@@ -13,9 +13,9 @@ from lightfast_pipelines.providers.api_contract import (
     Call,
     Cursor,
     Estimate,
+    LinkedResource,
     Page,
-    Place,
-    Trouble,
+    UnreadableItem,
     Window,
 )
 from lightfast_pipelines.providers.sentry.api import issue_list, issue_records
@@ -27,17 +27,17 @@ _LEAST_LOOK_BACK = timedelta(days=7)
 _KEPT = timedelta(days=90)
 
 
-class IssueWalker:
+class SentryIssueWalker:
     """`history.Walker`. A decision about an issue that was silent for longer than the window is long
     (a week at least) is not found: Sentry lists issues by when they were seen, not by what was done."""
 
     entity_type = "issue"
     page_size = issue_list.MOST
 
-    def start(self, place: Place, window: Window) -> Cursor:  # all begin alike
+    def start(self, place: LinkedResource, window: Window) -> Cursor:  # all begin alike
         return issue_list.start(place)
 
-    def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
+    def call(self, place: LinkedResource, window: Window, cursor: Cursor, page_size: int) -> Call:
         since, until = _seen_in(window), window.until
         listed = issue_list.call(place, cursor, page_size, since=since, until=until, counts=False)
         if listed is not None:
@@ -45,18 +45,20 @@ class IssueWalker:
         path = f"/api/0/organizations/{cursor['organization']}/issues/{cursor['pending'][0]}/"
         return asking(path, "issue", ("collapse", "stats"), ("collapse", "tags"), of_one=True)
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         if cursor["organization"] is None or not cursor["pending"]:
             return issue_list.read(place, cursor, answer)
         number = cursor["pending"][0]
         if answer.status >= 400:
-            gone = Trouble(f"issue {number}", f"it is gone (status {answer.status})")
+            gone = UnreadableItem(f"issue {number}", f"it is gone (status {answer.status})")
             return Page((), issue_list.behind(cursor), 1, troubles=(gone,))
         found, troubles = issue_records.read(place, cursor["organization"], answer)
         reached = min((one.occurred_at for one in found), default=None)
         return Page(found, issue_list.behind(cursor), 1, reached, troubles)
 
-    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+    def probe(
+        self, place: LinkedResource, window: Window, answers: Sequence[Answer]
+    ) -> Call | Estimate:
         found = issue_list.count(
             place, answers, since=_seen_in(window), until=window.until, counts=False
         )

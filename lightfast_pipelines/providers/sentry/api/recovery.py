@@ -11,7 +11,7 @@ from copy import deepcopy
 from datetime import datetime
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, Place, Record
+from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, LinkedResource, Record
 from lightfast_pipelines.providers.fields import child, name_of
 from lightfast_pipelines.providers.recovery_contract import Held, IdSweep, Known, Listed, Recovery
 from lightfast_pipelines.providers.sentry.api import issue_records, links
@@ -32,10 +32,10 @@ class _Issues:
     kind = "issue"
     confirm_many = 1
 
-    def held(self, place: Place) -> Held:
+    def held(self, place: LinkedResource) -> Held:
         return Held("sentry:issue:", "issue.")
 
-    def call(self, place: Place, cursor: Cursor | None) -> Call:
+    def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
         pairs = [
             *project_params(place).items(),
             ("query", ""),
@@ -48,7 +48,7 @@ class _Issues:
             pairs.append(("cursor", str(cursor["after"])))
         return asking(f"/api/0/organizations/{_organization(place)}/issues/", "issues", *pairs)
 
-    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
+    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
         found = []
         for item in issues_of(answer):
             number, told = identity(item, "id"), place_of({"data": {"issue": item}})
@@ -57,21 +57,21 @@ class _Issues:
         after = links.following(answer.headers)
         return Listed(found, None if after is None else {"after": after})
 
-    def resource(self, place: Place) -> Call | None:
+    def resource(self, place: LinkedResource) -> Call | None:
         """None: the list of a project that the token does not see is refused, and issues cannot be
         switched off."""
         return None
 
-    def why_empty(self, place: Place, answer: Answer) -> str | None:
+    def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
         return None
 
-    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+    def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
         path = f"/api/0/organizations/{_organization(place)}/issues/{_number(things[0])}/"
         return asking(path, "issue", of_one=True)
 
     def gone(
         self,
-        place: Place,
+        place: LinkedResource,
         things: Sequence[Known],
         answer: Answer | None,
     ) -> Mapping[str, datetime | None]:
@@ -83,12 +83,14 @@ class _Issues:
         is_known = things[0].payload.get("action") == merged.ACTION
         return {} if told == _number(things[0]) or is_known else {things[0].key: None}
 
-    def merged(self, place: Place, thing: Known, answer: Answer, now: datetime) -> Record | None:
+    def merged(
+        self, place: LinkedResource, thing: Known, answer: Answer, now: datetime
+    ) -> Record | None:
         """Sentry answers with the issue that it was merged into, whose activity tells when."""
         short_id = name_of(child(child(thing.payload, "data"), "issue"), "shortId")
         return issue_records.merged_into(place, answer, _number(thing), short_id, now)
 
-    def record(self, place: Place, thing: Known, at: datetime) -> Record:
+    def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
         """Raises ValueError where no payload of it is left that shows its project."""
         if not child(child(thing.payload, "data"), "issue"):
             raise ValueError("no payload is left that says which project it belongs to")
@@ -109,7 +111,7 @@ def _number(thing: Known) -> str:
     return thing.key.rpartition(":")[2]
 
 
-def _organization(place: Place) -> str:
+def _organization(place: LinkedResource) -> str:
     """Raises ValueError."""
     found = organization_of(place)
     if found is None:

@@ -12,13 +12,13 @@ from typing import Any
 
 from lightfast_pipelines.providers.api_contract import (
     Answer,
+    AnswerOutcome,
     AppKeys,
     Call,
     Credential,
     History,
     Limit,
-    Outcome,
-    Place,
+    LinkedResource,
     Renewed,
     Verdict,
     Walker,
@@ -32,7 +32,7 @@ from lightfast_pipelines.providers.sentry.api.incidents import (
     MetricAlertWalker,
     too_many_activities,
 )
-from lightfast_pipelines.providers.sentry.api.issues import IssueWalker
+from lightfast_pipelines.providers.sentry.api.issues import SentryIssueWalker
 from lightfast_pipelines.providers.sentry.api.nothing import NOTHING
 from lightfast_pipelines.providers.sentry.api.where import (
     UUID,
@@ -46,14 +46,14 @@ _BASE_URL = "https://sentry.io"
 _LONGEST_MESSAGE = 200
 _PREFIX = "x-sentry-rate-limit-"
 # An answer that Sentry cannot make as large as that.
-_OWN_STATUSES = {413: Outcome.HEAVY}
+_OWN_STATUSES = {413: AnswerOutcome.HEAVY}
 
 
 class SentryHistory(History):
     """The history of sentry.io, its regions, and Sentry on one's own servers."""
 
     provider = "sentry"
-    walkers: Sequence[Walker] = (IssueWalker(), ErrorWalker(), MetricAlertWalker())
+    walkers: Sequence[Walker] = (SentryIssueWalker(), ErrorWalker(), MetricAlertWalker())
     credential_kinds: Sequence[str] = ("token", "oauth")
 
     def base_url(self, configured: Mapping[str, str]) -> str:
@@ -72,24 +72,26 @@ class SentryHistory(History):
         status = answer.status
         if 200 <= status < 300:
             if path.endswith("/incidents/") and too_many_activities(answer):
-                return Verdict(Outcome.HEAVY, f"{told}: as many activities as Sentry tells at once")
+                return Verdict(
+                    AnswerOutcome.HEAVY, f"{told}: as many activities as Sentry tells at once"
+                )
             if isinstance(answer.data, dict | list):
-                return Verdict(Outcome.OK)
+                return Verdict(AnswerOutcome.OK)
             if status == 204:
-                return Verdict(Outcome.NOTHING, told)
-            return Verdict(Outcome.MALFORMED, f"{told}, which is neither object nor list")
+                return Verdict(AnswerOutcome.NOTHING, told)
+            return Verdict(AnswerOutcome.MALFORMED, f"{told}, which is neither object nor list")
         if says_nothing(NOTHING, call, status, _detail(answer.data)) and not call.of_one:
-            return Verdict(Outcome.NOTHING, told)
+            return Verdict(AnswerOutcome.NOTHING, told)
         if status == 400 and "timeout" in _detail(answer.data).lower():
-            return Verdict(Outcome.HEAVY, told)
+            return Verdict(AnswerOutcome.HEAVY, told)
         outcome = outcome_of_status(status, _OWN_STATUSES)
-        if outcome is Outcome.CREDENTIAL:
+        if outcome is AnswerOutcome.CREDENTIAL:
             told = f"{told}: Sentry does not take the token (any more)"
-        waits = outcome in (Outcome.LIMITED, Outcome.UNAVAILABLE)
+        waits = outcome in (AnswerOutcome.LIMITED, AnswerOutcome.UNAVAILABLE)
         wait = _wait(answer, now) if waits else None
         return Verdict(outcome, told, wait, location=answer.headers.get("location"))
 
-    def itself(self, place: Place, missing: Call) -> Call | None:
+    def itself(self, place: LinkedResource, missing: Call) -> Call | None:
         """Its issues, which every organization has: to read them needs no other scope than the walks."""
         if "/issues/" in missing.path:
             return None

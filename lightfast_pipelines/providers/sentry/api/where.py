@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from lightfast_pipelines.domain.keys import bare_number, sentry_site
-from lightfast_pipelines.providers.api_contract import Answer, Call, Json, Place
+from lightfast_pipelines.providers.api_contract import Answer, Call, Json, LinkedResource
 from lightfast_pipelines.providers.fields import child, name_of
 from lightfast_pipelines.providers.sentry.webhooks.values import identity
 
@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r"([a-z0-9][a-z0-9_-]{0,99})/([a-z0-9][a-z0-9_-]{0,99})", 
 _OWN_MACHINE = frozenset({"localhost", "127.0.0.1", "::1", "testserver"})
 
 
-def organization_of(place: Place) -> str | None:
+def organization_of(place: LinkedResource) -> str | None:
     """Its slug, from whatever names it; None: the API must be asked."""
     for name in (_linked_as(place), place.resource_name or ""):
         if match := _ADDRESS.fullmatch(name):
@@ -40,7 +40,7 @@ def organization_of(place: Place) -> str | None:
     return _linked_as(place) if _is_organization(_linked_as(place)) else None
 
 
-def project_number(place: Place) -> str | None:
+def project_number(place: LinkedResource) -> str | None:
     """The number of the linked project, where it is linked by that or its number is kept beside it."""
     if _linked_as(place).isdigit():
         return _linked_as(place)
@@ -48,7 +48,7 @@ def project_number(place: Place) -> str | None:
     return number if number is not None and number.isdigit() else None
 
 
-def project_params(place: Place) -> dict[str, str]:
+def project_params(place: LinkedResource) -> dict[str, str]:
     """The project by its number or its slug; all of them where an organisation is linked.
 
     Raises ValueError where it is none of these."""
@@ -65,7 +65,7 @@ def project_params(place: Place) -> dict[str, str]:
     )
 
 
-def only_organization(place: Place, answer: Answer) -> str:
+def only_organization(place: LinkedResource, answer: Answer) -> str:
     """The slug of the one organisation that the token sees.
 
     Raises ValueError, with what to do, where that is none or several.
@@ -98,14 +98,14 @@ def moment(at: datetime, *, up: bool = False) -> str:
     return whole.isoformat()
 
 
-def installation(place: Place) -> Json:
+def installation(place: LinkedResource) -> Json:
     """The envelope's installation, where it is one of Sentry's and not one made by hand."""
     if UUID.fullmatch(place.installation_id):
         return {"installation": {"uuid": place.installation_id}}
     return {}
 
 
-def site(place: Place, answer: Answer) -> str:
+def site(place: LinkedResource, answer: Answer) -> str:
     """The site whose API answered: a link that a person can open.
 
     A server of one's own may be asked by another name than the one that its webhooks and people use,
@@ -135,7 +135,7 @@ def doer(user: Mapping[str, Any], application: Mapping[str, Any]) -> Json:
     return {"type": "user", "id": int(number) if number.isdigit() else number, **known}
 
 
-def _linked_as(place: Place) -> str:
+def _linked_as(place: LinkedResource) -> str:
     """The resource without its server: the API that is asked is that server's."""
     return bare_number(place.resource_id)
 

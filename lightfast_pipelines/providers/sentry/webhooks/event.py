@@ -12,7 +12,7 @@ from typing import Any
 
 from lightfast_pipelines.domain.events import Thing
 from lightfast_pipelines.providers.fields import Missing, child, first_time, text, url
-from lightfast_pipelines.providers.sentry.place import Place
+from lightfast_pipelines.providers.sentry.place import SentryPlace
 from lightfast_pipelines.providers.sentry.webhooks import values
 from lightfast_pipelines.providers.sentry.webhooks.things import issue_thing
 from lightfast_pipelines.providers.sentry.webhooks.titles import title_of_event
@@ -37,7 +37,7 @@ def event_time(event: Mapping[str, Any]) -> datetime:
     return found
 
 
-def issue_of_event(place: Place, event: Mapping[str, Any]) -> Thing:
+def issue_of_event(place: SentryPlace, event: Mapping[str, Any]) -> Thing:
     """Raises Missing where the event names no issue or no project."""
     issue_id = values.identity(event, "issue_id", "groupID")
     addresses = [url(event, "issue_url"), url(event, "web_url")]

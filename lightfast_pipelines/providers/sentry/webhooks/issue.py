@@ -53,7 +53,7 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
 @dataclass(frozen=True, slots=True)
-class _Transition:
+class _IssueTransition:
     name: str
     tag: str
     status: str | None
@@ -63,17 +63,17 @@ class _Transition:
 _TRANSITIONS = {
     one.name: one
     for one in (
-        _Transition("created", "Issue Created", "unresolved", 55),
-        _Transition("resolved", "Issue Resolved", "resolved", 50),
-        _Transition("unresolved", "Issue Unresolved", "unresolved", 45),
-        _Transition("ignored", "Issue Ignored", "ignored", 25),
-        _Transition("archived", "Issue Archived", "archived", 25),
-        _Transition("assigned", "Issue Assigned", None, 30),
+        _IssueTransition("created", "Issue Created", "unresolved", 55),
+        _IssueTransition("resolved", "Issue Resolved", "resolved", 50),
+        _IssueTransition("unresolved", "Issue Unresolved", "unresolved", 45),
+        _IssueTransition("ignored", "Issue Ignored", "ignored", 25),
+        _IssueTransition("archived", "Issue Archived", "archived", 25),
+        _IssueTransition("assigned", "Issue Assigned", None, 30),
         # No webhooks: told by an issue's activity in the API.
-        _Transition("prioritized", "Issue Prioritized", None, 20),
-        _Transition("linked", "Issue Linked", None, 35),
+        _IssueTransition("prioritized", "Issue Prioritized", None, 20),
+        _IssueTransition("linked", "Issue Linked", None, 35),
         # No webhook: written where an issue is found to be gone.
-        _Transition("deleted", "Issue Deleted", None, 20),
+        _IssueTransition("deleted", "Issue Deleted", None, 20),
     )
 }
 _NOTES = {
@@ -110,7 +110,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     return Understood((_statement(payload, transition),))
 
 
-def _statement(payload: Mapping[str, Any], transition: _Transition) -> Statement:
+def _statement(payload: Mapping[str, Any], transition: _IssueTransition) -> Statement:
     issue = needed_child(child(payload, "data"), "issue")
     issue_id = values.identity(issue, "id")
     if issue_id is None:
@@ -172,7 +172,7 @@ def _statement(payload: Mapping[str, Any], transition: _Transition) -> Statement
 
 
 def _discriminator(
-    transition: _Transition, seen: datetime, at: datetime, owner: Assignee | None, parts: Parts
+    transition: _IssueTransition, seen: datetime, at: datetime, owner: Assignee | None, parts: Parts
 ) -> str | None:
     """What tells a second resolving from the first: when it was last seen, and when it was sent.
 
@@ -191,7 +191,7 @@ def _discriminator(
     return "@".join(told)
 
 
-def _rank(seen: datetime, transition: _Transition) -> int:
+def _rank(seen: datetime, transition: _IssueTransition) -> int:
     """Order of decisions that bear one time: by when the issue was last seen, then what opens it first.
 
     Seconds since 2008, twice, so that it fits 32 bits until 2042.
@@ -202,7 +202,7 @@ def _rank(seen: datetime, transition: _Transition) -> int:
 
 def _states(
     subject: Thing,
-    transition: _Transition,
+    transition: _IssueTransition,
     issue: Mapping[str, Any],
     owner: Assignee | None,
     at: datetime,
@@ -231,7 +231,7 @@ def _states(
 
 
 def _restart(
-    subject: Thing, transition: _Transition, issue: Mapping[str, Any], seen: datetime
+    subject: Thing, transition: _IssueTransition, issue: Mapping[str, Any], seen: datetime
 ) -> Occurrence | None:
     """A regression: the error that caused it was the last one seen. By hand it is none."""
     if transition.name != "unresolved":
@@ -259,7 +259,9 @@ def _content(issue: Mapping[str, Any], project: str | None) -> str:
     )
 
 
-def _metadata(issue: Mapping[str, Any], issue_id: str, transition: _Transition) -> dict[str, Any]:
+def _metadata(
+    issue: Mapping[str, Any], issue_id: str, transition: _IssueTransition
+) -> dict[str, Any]:
     metadata = child(issue, "metadata")
     return {
         "issueId": issue_id,

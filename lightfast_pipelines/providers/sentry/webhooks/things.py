@@ -13,7 +13,7 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import AccountMention, Edge, Mention, Reference, Thing
 from lightfast_pipelines.providers.fields import Missing, child, name_of, text, url, whole
 from lightfast_pipelines.providers.sentry.accounts import Assignee
-from lightfast_pipelines.providers.sentry.place import Place
+from lightfast_pipelines.providers.sentry.place import SentryPlace
 from lightfast_pipelines.providers.sentry.webhooks.values import identity, is_version
 
 _LONGEST_TITLE = 200
@@ -33,7 +33,7 @@ _TRACKED = re.compile(r"https://([\w.-]+)/([\w.-]+/[\w.-]+)/issues/([1-9]\d{0,8}
 class Parts:
     """References, mentions, edges and accounts of one statement about `subject`."""
 
-    def __init__(self, place: Place, subject: Thing) -> None:
+    def __init__(self, place: SentryPlace, subject: Thing) -> None:
         self.place = place
         self.subject = subject
         self.accounts: list[AccountMention] = []
@@ -128,7 +128,7 @@ class Parts:
 
 
 def issue_thing(
-    place: Place,
+    place: SentryPlace,
     issue_id: str,
     *,
     title: str | None = None,
@@ -159,14 +159,14 @@ def issue_by_number(issue_id: str) -> Thing:
     return Thing(alias, aliases=(keys.sentry_merged_issue(issue_id),))
 
 
-def issue_alert_thing(place: Place, rule: str) -> Thing:
+def issue_alert_thing(place: SentryPlace, rule: str) -> Thing:
     """An issue rule: its number comes only where it has a form of the integration, its name always
     does, and every project has rules of its own by the same names. Raises Missing."""
     key = keys.sentry_issue_alert(place.project_number, " ".join(rule.split())[:_LONGEST_TITLE])
     return Thing(key, rule[:_LONGEST_TITLE])
 
 
-def release_thing(place: Place, version: str) -> Thing:
+def release_thing(place: SentryPlace, version: str) -> Thing:
     """By organisation; where only the installation is known, by an alias that waits for it."""
     installation = place.installation
     alias = keys.sentry_release_by_installation(installation, version) if installation else None

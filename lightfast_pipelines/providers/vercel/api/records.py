@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.providers.api_contract import Json, Place, Record, Trouble
+from lightfast_pipelines.providers.api_contract import Json, LinkedResource, Record, UnreadableItem
 from lightfast_pipelines.providers.fields import (
     child,
     first_time,
@@ -35,7 +35,7 @@ _LATER_META = frozenset({"branchAlias", "lambdaRuntimeStats"})
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DeploymentRecords:
     """A deployment's records. `untold`: it has ended, but this answer does not say when."""
 
     identity: str
@@ -44,19 +44,21 @@ class Told:
     untold: bool
 
 
-def read(place: Place, item: Mapping[str, Any], team: str | None) -> Told | Trouble:
+def read(
+    place: LinkedResource, item: Mapping[str, Any], team: str | None
+) -> DeploymentRecords | UnreadableItem:
     """The deployment of a list (`uid`), or one that was asked for by its id (`id`)."""
     identity = name_of(item, "uid") or name_of(item, "id")
     if identity is None:
-        return Trouble("", "a deployment without `uid`")
+        return UnreadableItem("", "a deployment without `uid`")
     created = first_time(item, "created", "createdAt")
     if created is None:
-        return Trouble(identity, "`created` is missing or no time")
+        return UnreadableItem(identity, "`created` is missing or no time")
     project = name_of(item, "projectId") or name_of(child(item, "project"), "id")
     if project is None and place.resource_id.startswith("prj_"):
         project = place.resource_id
     if project is None:
-        return Trouble(identity, "`projectId` is missing, and a whole team is read")
+        return UnreadableItem(identity, "`projectId` is missing, and a whole team is read")
     about = _inner(item, identity, project, team)
     found = [_record("created", created, identity, about, _creator(item))]
     state = name_of(item, "readyState") or name_of(item, "state") or name_of(item, "status") or ""
@@ -67,7 +69,7 @@ def read(place: Place, item: Mapping[str, Any], team: str | None) -> Told | Trou
         user = _creator(item) if end[0] not in ("canceled", "blocked") else None
         inner = _ended(about, item, state) if end[0] != "blocked" else about
         found.append(_record(end[0], max(ended, created), identity, inner, user))
-    return Told(identity, tuple(found), state, end is not None and ended is None)
+    return DeploymentRecords(identity, tuple(found), state, end is not None and ended is None)
 
 
 def _record(transition: str, at: datetime, identity: str, inner: Json, user: Json | None) -> Record:

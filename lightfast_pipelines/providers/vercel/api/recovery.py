@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, Place, Record
+from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, LinkedResource, Record
 from lightfast_pipelines.providers.fields import child, children, first_time, name_of, whole
 from lightfast_pipelines.providers.recovery_contract import Held, IdSweep, Known, Listed, Recovery
 from lightfast_pipelines.providers.vercel.api.walker import team_of
@@ -28,10 +28,10 @@ class _Deployments:
     kind = "deployment"
     confirm_many = 1
 
-    def held(self, place: Place) -> Held:
+    def held(self, place: LinkedResource) -> Held:
         return Held(_PREFIX, "deployment.")
 
-    def call(self, place: Place, cursor: Cursor | None) -> Call:
+    def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
         params = {"limit": "100", **_scope(place)}
         if not _is_team(place):
             params["projectId"] = place.resource_id
@@ -39,7 +39,7 @@ class _Deployments:
             params["until"] = str(cursor["until"])
         return Call(_LIST, params=params)
 
-    def read(self, place: Place, cursor: Cursor | None, answer: Answer) -> Listed:
+    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
         if not isinstance(answer.data.get("deployments"), list):
             raise ValueError("Vercel's list of deployments is not of its form")
         found, gone = [], {}
@@ -55,23 +55,23 @@ class _Deployments:
         until = whole(child(answer.data, "pagination"), "next")
         return Listed(found, None if until is None else {"until": until}, gone)
 
-    def resource(self, place: Place) -> Call | None:
+    def resource(self, place: LinkedResource) -> Call | None:
         """Asked under the wrong team, Vercel's list is empty: it says of the project that it is not
         found."""
         if _is_team(place):
             return Call(f"{_TEAM}/{place.resource_id}")
         return Call(f"{_PROJECT}/{place.resource_id}", params=_scope(place))
 
-    def why_empty(self, place: Place, answer: Answer) -> str | None:
+    def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
         return None
 
-    def confirm(self, place: Place, things: Sequence[Known]) -> Call:
+    def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
         path = f"{_ONE}/{_identity(things[0])}"
         return Call(path, params=_scope(place), of_one=True)
 
     def gone(
         self,
-        place: Place,
+        place: LinkedResource,
         things: Sequence[Known],
         answer: Answer | None,
     ) -> Mapping[str, datetime | None]:
@@ -83,7 +83,7 @@ class _Deployments:
         is_deleted = name_of(answer.data, "readyState") == "DELETED"
         return {things[0].key: _deleted_at(answer.data)} if is_deleted else {}
 
-    def record(self, place: Place, thing: Known, at: datetime) -> Record:
+    def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
         """As Vercel tells a cleanup: with what the last payload shows of the deployment."""
         identity = _identity(thing)
         inner = deepcopy(dict(child(thing.payload, "payload")))
@@ -104,7 +104,7 @@ class _Deployments:
         return Record("deployment.cleanup", payload, at, f"sweep:{thing.key}:deleted")
 
 
-def _is_team(place: Place) -> bool:
+def _is_team(place: LinkedResource) -> bool:
     return place.resource_id.startswith("team_")
 
 
@@ -117,7 +117,7 @@ def _deleted_at(item: Mapping[str, Any]) -> datetime | None:
     return first_time(item, "deletedAt", "deleted")
 
 
-def _scope(place: Place) -> dict[str, str]:
+def _scope(place: LinkedResource) -> dict[str, str]:
     team = team_of(place)
     return {} if team is None else {"teamId": team}
 

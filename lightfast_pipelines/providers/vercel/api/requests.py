@@ -11,11 +11,11 @@ from typing import Any
 
 from lightfast_pipelines.providers.api_contract import (
     Answer,
+    AnswerOutcome,
     Call,
     Credential,
     History,
     Limit,
-    Outcome,
     Verdict,
     Walker,
     outcome_of_status,
@@ -51,16 +51,16 @@ class VercelHistory(History):
         told = _told(call, status, error)
         if 200 <= status < 300:
             if status == 204:
-                return Verdict(Outcome.NOTHING, told)
+                return Verdict(AnswerOutcome.NOTHING, told)
             if isinstance(answer.data, dict):
-                return Verdict(Outcome.OK)
-            return Verdict(Outcome.MALFORMED, f"Vercel answered no object to {call.path}")
+                return Verdict(AnswerOutcome.OK)
+            return Verdict(AnswerOutcome.MALFORMED, f"Vercel answered no object to {call.path}")
         outcome = _outcome(status, error)
-        if outcome is Outcome.CREDENTIAL:
+        if outcome is AnswerOutcome.CREDENTIAL:
             told = f"{told}: Vercel does not take the token (any more)"
-        waits = outcome in (Outcome.LIMITED, Outcome.UNAVAILABLE)
+        waits = outcome in (AnswerOutcome.LIMITED, AnswerOutcome.UNAVAILABLE)
         wait = _wait(answer, error, now) if waits else None
-        location = answer.headers.get("location") if outcome is Outcome.MOVED else None
+        location = answer.headers.get("location") if outcome is AnswerOutcome.MOVED else None
         return Verdict(outcome, told, wait, location)
 
     def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
@@ -75,15 +75,15 @@ class VercelHistory(History):
         return (Limit(call.pool, limit, remaining, resets_at, window_of(resets_at - now)),)
 
 
-def _outcome(status: int, error: Mapping[str, Any]) -> Outcome:
+def _outcome(status: int, error: Mapping[str, Any]) -> AnswerOutcome:
     """Vercel answers a token that it does not know with 403, and `invalidToken` in the error."""
     code = text(error, "code") or ""
     if status == 403:
         of_token = code in _OF_THE_TOKEN or any(error.get(name) for name in _OF_THE_TOKEN)
-        return Outcome.CREDENTIAL if of_token else Outcome.FORBIDDEN
+        return AnswerOutcome.CREDENTIAL if of_token else AnswerOutcome.FORBIDDEN
     if code in ("rate_limited", "too_many_requests"):
-        return Outcome.LIMITED
-    return outcome_of_status(status, {402: Outcome.FORBIDDEN})
+        return AnswerOutcome.LIMITED
+    return outcome_of_status(status, {402: AnswerOutcome.FORBIDDEN})
 
 
 def _error(data: Any) -> Mapping[str, Any]:

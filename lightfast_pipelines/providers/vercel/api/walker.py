@@ -17,10 +17,10 @@ from lightfast_pipelines.providers.api_contract import (
     Call,
     Cursor,
     Estimate,
+    LinkedResource,
     Page,
-    Place,
     Record,
-    Trouble,
+    UnreadableItem,
     Window,
 )
 from lightfast_pipelines.providers.fields import child, first_time, whole
@@ -43,10 +43,10 @@ class DeploymentWalker:
     entity_type = "deployment"
     page_size = _MOST
 
-    def start(self, place: Place, window: Window) -> Cursor:  # all begin alike
+    def start(self, place: LinkedResource, window: Window) -> Cursor:  # all begin alike
         return {"until": _milliseconds(window.until)}
 
-    def call(self, place: Place, window: Window, cursor: Cursor, page_size: int) -> Call:
+    def call(self, place: LinkedResource, window: Window, cursor: Cursor, page_size: int) -> Call:
         """Raises ValueError where the place names neither a project nor a team."""
         pending = cursor.get("pending")
         if pending:
@@ -55,19 +55,21 @@ class DeploymentWalker:
         limit = min(max(page_size, cursor.get("least", 1)), _MOST)
         return _page_at(place, window, cursor["until"], limit)
 
-    def read(self, place: Place, window: Window, cursor: Cursor, answer: Answer) -> Page:
+    def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         """Raises ValueError where the answer has no list of deployments."""
         pending = list(cursor.get("pending") or ())
         if pending:
             return _read_single(place, cursor, pending, answer)
         items = _items(answer)
         found: list[Record] = []
-        troubles: list[Trouble] = []
+        troubles: list[UnreadableItem] = []
         asked: list[str] = []
         for number, item in enumerate(items):
             read = records.read(place, item, team_of(place))
-            if isinstance(read, Trouble):
-                troubles.append(Trouble(read.item or f"item {number} of the page", read.reason))
+            if isinstance(read, UnreadableItem):
+                troubles.append(
+                    UnreadableItem(read.item or f"item {number} of the page", read.reason)
+                )
                 continue
             found += read.records
             asked += [read.identity] if read.untold else []
@@ -80,7 +82,9 @@ class DeploymentWalker:
             troubles=troubles,
         )
 
-    def probe(self, place: Place, window: Window, answers: Sequence[Answer]) -> Call | Estimate:
+    def probe(
+        self, place: LinkedResource, window: Window, answers: Sequence[Answer]
+    ) -> Call | Estimate:
         """Page after page while the first ones show that they are few, else samples of the rest."""
         if not answers:
             return self.call(place, window, self.start(place, window), _MOST)
@@ -112,7 +116,7 @@ class DeploymentWalker:
         return Estimate(requests, round(items), float(requests))
 
 
-def team_of(place: Place) -> str | None:
+def team_of(place: LinkedResource) -> str | None:
     """The team under which the API is asked: without it a team's deployments are not to be seen."""
     raw = child(place.account, "raw")
     known = [place.resource_id, place.installation_id, place.account_login]
@@ -122,13 +126,13 @@ def team_of(place: Place) -> str | None:
     return next((one for one in known if isinstance(one, str) and _TEAM.fullmatch(one)), None)
 
 
-def _scope(place: Place, *names: str) -> dict[str, str]:
+def _scope(place: LinkedResource, *names: str) -> dict[str, str]:
     project = place.resource_id if not _TEAM.fullmatch(place.resource_id) else None
     found = {"projectId": project, "teamId": team_of(place)}
     return {name: value for name in names if (value := found[name]) is not None}
 
 
-def _page_at(place: Place, window: Window, until: int, limit: int) -> Call:
+def _page_at(place: LinkedResource, window: Window, until: int, limit: int) -> Call:
     if not _ID.fullmatch(place.resource_id):
         raise ValueError(
             f"Vercel: {place.resource_id[:100]!r} is neither a project's id (prj_...) nor a team's "
@@ -146,23 +150,23 @@ def _page_at(place: Place, window: Window, until: int, limit: int) -> Call:
     )
 
 
-def _read_single(place: Place, cursor: Cursor, pending: list[str], answer: Answer) -> Page:
+def _read_single(place: LinkedResource, cursor: Cursor, pending: list[str], answer: Answer) -> Page:
     """One deployment whose end the list did not date."""
     identity, rest = pending[0], pending[1:]
     found: Sequence[Record] = ()
-    troubles: list[Trouble] = []
+    troubles: list[UnreadableItem] = []
     if answer.status >= 400:
         troubles.append(
-            Trouble(identity, f"it is gone (status {answer.status}): its end is not known")
+            UnreadableItem(identity, f"it is gone (status {answer.status}): its end is not known")
         )
     else:
         data = answer.data if isinstance(answer.data, dict) else {}
         read = records.read(place, {"uid": identity, **data}, team_of(place))
-        if isinstance(read, Trouble):
+        if isinstance(read, UnreadableItem):
             troubles.append(read)
         elif read.untold:
             troubles.append(
-                Trouble(identity, f"its state is {read.state}, but since when is not told")
+                UnreadableItem(identity, f"its state is {read.state}, but since when is not told")
             )
         else:
             # What began it is told by the list: two tellings of one fact would be two rows.
@@ -181,7 +185,7 @@ def _behind(
     cursor: Cursor,
     answer: Answer,
     items: Sequence[Mapping[str, Any]],
-    troubles: list[Trouble],
+    troubles: list[UnreadableItem],
 ) -> dict[str, Any] | None:
     """Where to go on: a millisecond above the page's last, which others made in it share.
 
@@ -197,7 +201,7 @@ def _behind(
         return {"until": cursor["until"], "least": min(least, _MOST)}
     if len(items) >= _MOST:
         reason = f"more than {_MOST} deployments: those beyond are not told"
-        troubles.append(Trouble(f"millisecond {following}", reason))
+        troubles.append(UnreadableItem(f"millisecond {following}", reason))
     return {"until": following}
 
 
@@ -223,14 +227,14 @@ def _count(answers: Sequence[Answer]) -> int:
     return sum(len(_items(answer)) for answer in answers)
 
 
-def _singles(place: Place, answers: Sequence[Answer]) -> int:
+def _singles(place: LinkedResource, answers: Sequence[Answer]) -> int:
     """How many of these deployments will be asked for one by one."""
     return sum(_untold(place, item) for answer in answers for item in _items(answer))
 
 
-def _untold(place: Place, item: Mapping[str, Any]) -> bool:
+def _untold(place: LinkedResource, item: Mapping[str, Any]) -> bool:
     read = records.read(place, item, None)
-    return not isinstance(read, Trouble) and read.untold
+    return not isinstance(read, UnreadableItem) and read.untold
 
 
 def _oldest(items: Sequence[Mapping[str, Any]]) -> datetime | None:

@@ -18,7 +18,11 @@ from lightfast_pipelines.providers.fields import (
     titled,
     url,
 )
-from lightfast_pipelines.providers.vercel.webhooks.event import Event, project_id, project_name
+from lightfast_pipelines.providers.vercel.webhooks.event import (
+    VercelEvent,
+    project_id,
+    project_name,
+)
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 TYPES = frozenset({"alerts.triggered"})
@@ -26,7 +30,7 @@ RULES = (EventRule("alerts.triggered", None, "delivered", ("alert.triggered",)),
 _MOST_ALERTS = 20
 
 
-def read(event: Event) -> Reading:
+def read(event: VercelEvent) -> Reading:
     """One observation for all alerts of the event. Raises Missing where it names no project."""
     project, identity = event.project, project_id(event.inner)
     if project is None or identity is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from lightfast_pipelines.domain.events import Filtered, Lifecycle, LifecycleEvent, Reading
 from lightfast_pipelines.providers.fields import LONGEST_NAME, Missing, child, name_of
-from lightfast_pipelines.providers.vercel.webhooks.event import Event, installation_id
+from lightfast_pipelines.providers.vercel.webhooks.event import VercelEvent, installation_id
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _REMOVED = "integration-configuration.removed"
@@ -26,7 +26,7 @@ RULES = (
 )
 
 
-def read(event: Event) -> Reading:
+def read(event: VercelEvent) -> Reading:
     """Raises Missing where the payload names no configuration."""
     identity = installation_id(event.inner)
     if identity is None:
@@ -45,7 +45,7 @@ def read(event: Event) -> Reading:
     return Lifecycle((lifecycle,), event.type)
 
 
-def _permissions(event: Event) -> Reading:
+def _permissions(event: VercelEvent) -> Reading:
     """Projects that the integration may see from now on, and those that it may not."""
     projects = child(event.inner, "projects")
     events = tuple(

@@ -38,17 +38,17 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.vercel.webhooks import live
 from lightfast_pipelines.providers.vercel.webhooks.event import (
-    Event,
+    VercelEvent,
     deployment_id,
     project_id,
     project_name,
 )
-from lightfast_pipelines.providers.vercel.webhooks.git import Commit, commit_of
+from lightfast_pipelines.providers.vercel.webhooks.git import DeployedCommit, commit_of
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
 @dataclass(frozen=True, slots=True)
-class _Transition:
+class _DeploymentTransition:
     """How a type is told. `state` None: no state of the deployment changes."""
 
     name: str
@@ -60,31 +60,37 @@ class _Transition:
     recurs: bool = False
 
 
-_SUCCEEDED = _Transition("succeeded", "Deployment Succeeded", "+", 40, "succeeded", 2)
+_SUCCEEDED = _DeploymentTransition("succeeded", "Deployment Succeeded", "+", 40, "succeeded", 2)
 # A monorepo has one of these for each commit and project that the commit does not touch, and a branch
 # one for each commit that was pushed before the last one's build began.
-_SKIPPED = _Transition("canceled", "Deployment Skipped", ">", 5, "canceled", 2)
+_SKIPPED = _DeploymentTransition("canceled", "Deployment Skipped", ">", 5, "canceled", 2)
 _TRANSITIONS = {
-    "deployment.created": _Transition("created", "Deployment Started", ">", 30, "building", 1),
+    "deployment.created": _DeploymentTransition(
+        "created", "Deployment Started", ">", 30, "building", 1
+    ),
     "deployment.ready": _SUCCEEDED,
     "deployment.succeeded": _SUCCEEDED,
-    "deployment.error": _Transition("error", "Deployment Failed", "x", 70, "failed", 2),
-    "deployment.blocked": _Transition("blocked", "Deployment Blocked", "!", 60, "blocked", 2),
-    "deployment.canceled": _Transition("canceled", "Deployment Canceled", "!", 65, "canceled", 2),
-    "deployment.promoted": _Transition(
+    "deployment.error": _DeploymentTransition("error", "Deployment Failed", "x", 70, "failed", 2),
+    "deployment.blocked": _DeploymentTransition(
+        "blocked", "Deployment Blocked", "!", 60, "blocked", 2
+    ),
+    "deployment.canceled": _DeploymentTransition(
+        "canceled", "Deployment Canceled", "!", 65, "canceled", 2
+    ),
+    "deployment.promoted": _DeploymentTransition(
         "promoted", "Deployment Promoted", "+", 50, "promoted", 3, recurs=True
     ),
-    "deployment.rollback": _Transition(
+    "deployment.rollback": _DeploymentTransition(
         "rollback", "Deployment Rolled Back", "!", 75, "rolled_back", 4, recurs=True
     ),
-    "deployment.cleanup": _Transition("cleanup", "Deployment Cleaned Up", ">", 10),
-    "deployment.check-rerequested": _Transition(
+    "deployment.cleanup": _DeploymentTransition("cleanup", "Deployment Cleaned Up", ">", 10),
+    "deployment.check-rerequested": _DeploymentTransition(
         "check-rerequested", "Check Re-requested", ">", 25, recurs=True
     ),
-    "deployment.checks.failed": _Transition(
+    "deployment.checks.failed": _DeploymentTransition(
         "checks-failed", "Deployment Checks Failed", "x", 55, recurs=True
     ),
-    "deployment.checks.succeeded": _Transition(
+    "deployment.checks.succeeded": _DeploymentTransition(
         "checks-succeeded", "Deployment Checks Succeeded", "+", 15, recurs=True
     ),
 }
@@ -116,7 +122,7 @@ _BY_PUSH = frozenset(
 _ALWAYS_PRODUCTION = frozenset({"promoted", "rollback"})
 
 
-def read(event: Event) -> Reading:
+def read(event: VercelEvent) -> Reading:
     """Raises Missing where the payload names no deployment."""
     transition = _TRANSITIONS[event.type]
     identity = deployment_id(event.inner)
@@ -140,7 +146,7 @@ def _is_skipped(inner: Mapping[str, Any]) -> bool:
     return any(_SKIP.search(word) for word in words if word)
 
 
-def environment_of(event: Event, transition: str) -> str:
+def environment_of(event: VercelEvent, transition: str) -> str:
     """`production`, `staging`, a custom environment's id, or `preview`; never read off an address."""
     if transition in _ALWAYS_PRODUCTION:
         return "production"
@@ -153,7 +159,7 @@ def environment_of(event: Event, transition: str) -> str:
     )
 
 
-def _statement(event: Event, transition: _Transition, identity: str) -> Statement:
+def _statement(event: VercelEvent, transition: _DeploymentTransition, identity: str) -> Statement:
     inner, deployment = event.inner, child(event.inner, "deployment")
     commit = commit_of(deployment)
     subject = _deployment(identity, _address(event))
@@ -193,7 +199,7 @@ def _statement(event: Event, transition: _Transition, identity: str) -> Statemen
     )
 
 
-def _actor(event: Event, commit: Commit) -> Account | None:
+def _actor(event: VercelEvent, commit: DeployedCommit) -> Account | None:
     """Who did it. Webhooks tell an account's number alone; a push is deployed in the name of the member
     whose commit it is, so its author's name is shown for the account. A name joins nobody."""
     user = event.user
@@ -217,7 +223,7 @@ def _deployment(identity: str, address: str | None = None) -> Thing:
     )
 
 
-def _address(event: Event) -> str | None:
+def _address(event: VercelEvent) -> str | None:
     """The host under which the deployment is reached, as Vercel writes it: without a scheme."""
     found = name_of(child(event.inner, "deployment"), "url") or name_of(event.inner, "url")
     if found is None or "://" in found or any(letter.isspace() for letter in found):
@@ -226,7 +232,7 @@ def _address(event: Event) -> str | None:
 
 
 def _relations(
-    event: Event, subject: Thing, commit: Commit, restored: str | None
+    event: VercelEvent, subject: Thing, commit: DeployedCommit, restored: str | None
 ) -> tuple[Edge, ...]:
     meta = child(child(event.inner, "deployment"), "meta")
     original = name_of(meta, "originalDeploymentId")
@@ -251,9 +257,9 @@ def _relations(
 
 
 def _states(
-    event: Event,
+    event: VercelEvent,
     subject: Thing,
-    transition: _Transition,
+    transition: _DeploymentTransition,
     environment: str,
     restored: str | None,
 ) -> tuple[StateChange, ...]:
@@ -274,7 +280,9 @@ def _states(
     return (*found, serves) if serves is not None else tuple(found)
 
 
-def _references(event: Event, subject: Thing, commit: Commit) -> tuple[Reference, ...]:
+def _references(
+    event: VercelEvent, subject: Thing, commit: DeployedCommit
+) -> tuple[Reference, ...]:
     found: list[Reference] = []
     if commit.sha:
         found.append(Reference("commit", commit.sha, commit.thing.url if commit.thing else None))
@@ -292,9 +300,9 @@ def _references(event: Event, subject: Thing, commit: Commit) -> tuple[Reference
 
 
 def _content(
-    event: Event,
-    transition: _Transition,
-    commit: Commit,
+    event: VercelEvent,
+    transition: _DeploymentTransition,
+    commit: DeployedCommit,
     environment: str,
     restored: str | None,
 ) -> str:
@@ -314,7 +322,7 @@ def _content(
 
 
 def _metadata(
-    event: Event, identity: str, commit: Commit, environment: str, check: str | None
+    event: VercelEvent, identity: str, commit: DeployedCommit, environment: str, check: str | None
 ) -> dict[str, Any]:
     inner = event.inner
     regions = inner.get("regions")

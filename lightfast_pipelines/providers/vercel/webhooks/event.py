@@ -48,7 +48,7 @@ def current_type(event_type: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class VercelEvent:
     """`type` is today's name, `inner` the envelope's payload, `at` when the event was made."""
 
     id: str | None
@@ -95,13 +95,13 @@ def _kind(user: Mapping[str, Any]) -> AccountKind:
     return "organization" if words in ("team", "organization") else "bot"
 
 
-def event_of(event_type: str, payload: Mapping[str, Any]) -> Event:
+def event_of(event_type: str, payload: Mapping[str, Any]) -> VercelEvent:
     """Raises Missing where the envelope has no time or nothing in it."""
     at = time(payload, "createdAt")
     if at is None:
         raise Missing("createdAt")
     inner = needed_child(payload, "payload")
-    return Event(name_of(payload, "id"), current_type(event_type), at, inner)
+    return VercelEvent(name_of(payload, "id"), current_type(event_type), at, inner)
 
 
 def project_id(inner: Mapping[str, Any]) -> str | None:

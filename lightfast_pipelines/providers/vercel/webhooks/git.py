@@ -26,7 +26,7 @@ _CONNECTED = ("github", "gitlab", "bitbucket")
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
+class DeployedCommit:
     """The commit by what `meta` says of it; each field None where it says nothing.
 
     `repository_id` is the repository that the project is linked to, `commit_repository_id` the one
@@ -106,7 +106,7 @@ class Commit:
         return robots.is_robot(self.author_name, self.author_email, self.author_login)
 
 
-def commit_of(deployment: Mapping[str, Any]) -> Commit:
+def commit_of(deployment: Mapping[str, Any]) -> DeployedCommit:
     """By the deployment's `meta`, then its `gitSource`.
 
     GitLab's and Bitbucket's branches and pull requests have names alone, no keys.
@@ -139,13 +139,13 @@ def commit_of(deployment: Mapping[str, Any]) -> Commit:
     )
 
 
-def _commit(meta: Mapping[str, Any], source: Mapping[str, Any], provider: str) -> Commit:
+def _commit(meta: Mapping[str, Any], source: Mapping[str, Any], provider: str) -> DeployedCommit:
     """What all of them write alike, the connection's words before those of the command line."""
 
     def said(field: str) -> str | None:
         return name_of(meta, f"{provider}{field}") or name_of(meta, f"git{field}")
 
-    return Commit(
+    return DeployedCommit(
         sha=said("CommitSha") or name_of(source, "sha"),
         ref=said("CommitRef") or name_of(source, "ref"),
         message=text(meta, f"{provider}CommitMessage") or text(meta, "gitCommitMessage"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from lightfast_pipelines.domain import serving
 from lightfast_pipelines.domain.events import ENDING_REASON, StateChange, Thing
 from lightfast_pipelines.providers.fields import child, flag, name_of
-from lightfast_pipelines.providers.vercel.webhooks.event import Event
+from lightfast_pipelines.providers.vercel.webhooks.event import VercelEvent
 
 _BASES = {
     "promoted": serving.PROMOTED,
@@ -25,7 +25,7 @@ _FAILED_CHECKS = frozenset({"failed", "failure", "canceled", "timed-out"})
 
 
 def change(
-    event: Event,
+    event: VercelEvent,
     deployment: Thing,
     transition: str,
     rank: int,
@@ -55,12 +55,12 @@ def change(
     )
 
 
-def _names_target(event: Event) -> bool:
+def _names_target(event: VercelEvent) -> bool:
     """Whether the event says where the deployment goes, be it nowhere (null: a preview)."""
     return any("target" in place for place in (event.inner, child(event.inner, "deployment")))
 
 
-def _of_success(event: Event, environment: str) -> str:
+def _of_success(event: VercelEvent, environment: str) -> str:
     """Vercel tells some of this in its API alone: substates since June 2023, of production only."""
     deployment = child(event.inner, "deployment")
     if environment == "production":

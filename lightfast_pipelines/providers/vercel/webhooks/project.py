@@ -16,7 +16,11 @@ from lightfast_pipelines.domain.events import (
     Understood,
 )
 from lightfast_pipelines.providers.fields import Missing, titled
-from lightfast_pipelines.providers.vercel.webhooks.event import Event, project_id, project_name
+from lightfast_pipelines.providers.vercel.webhooks.event import (
+    VercelEvent,
+    project_id,
+    project_name,
+)
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _CHANGES = {"project.removed": "removed", "project.renamed": "renamed"}
@@ -30,7 +34,7 @@ RULES = (
 )
 
 
-def read(event: Event) -> Reading:
+def read(event: VercelEvent) -> Reading:
     """Raises Missing where the payload names no project."""
     identity, name = project_id(event.inner), project_name(event.inner)
     if identity is None:
@@ -44,7 +48,7 @@ def read(event: Event) -> Reading:
     return Lifecycle((lifecycle,), event.type)
 
 
-def _created(event: Event, identity: str, name: str | None) -> Statement:
+def _created(event: VercelEvent, identity: str, name: str | None) -> Statement:
     subject = event.project
     assert subject is not None
     return Statement(

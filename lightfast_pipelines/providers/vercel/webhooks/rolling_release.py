@@ -30,12 +30,16 @@ from lightfast_pipelines.providers.fields import (
     titled,
     whole,
 )
-from lightfast_pipelines.providers.vercel.webhooks.event import Event, project_id, project_name
+from lightfast_pipelines.providers.vercel.webhooks.event import (
+    VercelEvent,
+    project_id,
+    project_name,
+)
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _RolloutStep:
     tag: str
     mark: str
     weight: int
@@ -43,10 +47,10 @@ class _Step:
 
 
 _STEPS = {
-    "started": _Step("Rolling Release Started", ">", 40, "the live deployment stays"),
-    "approved": _Step("Rolling Release Approved", ">", 25, "the live deployment stays"),
-    "completed": _Step("Rolling Release Completed", "+", 50, "sets the live deployment"),
-    "aborted": _Step("Rolling Release Aborted", "!", 70, "the live deployment stays"),
+    "started": _RolloutStep("Rolling Release Started", ">", 40, "the live deployment stays"),
+    "approved": _RolloutStep("Rolling Release Approved", ">", 25, "the live deployment stays"),
+    "completed": _RolloutStep("Rolling Release Completed", "+", 50, "sets the live deployment"),
+    "aborted": _RolloutStep("Rolling Release Aborted", "!", 70, "the live deployment stays"),
 }
 _PREFIX = "project.rolling-release."
 TYPES = frozenset(f"{_PREFIX}{name}" for name in _STEPS)
@@ -57,7 +61,7 @@ RULES = tuple(
 _STATE_TYPE = f"{serving.STATE_TYPE}:production"
 
 
-def read(event: Event) -> Reading:
+def read(event: VercelEvent) -> Reading:
     """Raises Missing where the payload names no project or no deployment that is rolled out."""
     release = child(event.inner, "rollingRelease")
     stage = child(release, "default")
@@ -117,7 +121,7 @@ def read(event: Event) -> Reading:
 
 
 def _states(
-    event: Event, name: str, project: Thing, new: Thing, old: Thing | None
+    event: VercelEvent, name: str, project: Thing, new: Thing, old: Thing | None
 ) -> tuple[StateChange, ...]:
     """What serves production now; the new deployment is promoted once it serves everybody."""
     serves, basis = new, serving.ROLLING

@@ -26,7 +26,11 @@ from lightfast_pipelines.providers.fields import (
     name_of,
     titled,
 )
-from lightfast_pipelines.providers.vercel.webhooks.event import Event, project_id, project_name
+from lightfast_pipelines.providers.vercel.webhooks.event import (
+    VercelEvent,
+    project_id,
+    project_name,
+)
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _WEIGHTS = {"created": 35, "updated": 45, "deleted": 50}
@@ -54,7 +58,7 @@ RULES = tuple(
 )
 
 
-def read(event: Event) -> Reading:
+def read(event: VercelEvent) -> Reading:
     """Raises Missing where the payload names no project, or not what was changed."""
     prefix = next(prefix for prefix in _PREFIXES if event.type.startswith(prefix))
     kind, change = _PREFIXES[prefix], event.type.removeprefix(prefix)

@@ -12,7 +12,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lightfast_pipelines.providers.api_contract import Answer, AppKeys, Call, Credential, Outcome
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    AnswerOutcome,
+    AppKeys,
+    Call,
+    Credential,
+)
 from lightfast_pipelines.providers.github.api import HISTORY
 
 NOW = datetime(2026, 2, 6, 10, tzinfo=UTC)
@@ -21,7 +27,7 @@ GRAPH = Call("graphql", "POST", json={}, pool="graphql")
 RESET = str(int((NOW + timedelta(minutes=5)).timestamp()))
 
 
-def outcome(call: Call, status: int, data: Any = None, **headers: str) -> Outcome:
+def outcome(call: Call, status: int, data: Any = None, **headers: str) -> AnswerOutcome:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return HISTORY.verdict(call, Answer(status, named, data), NOW).outcome
 
@@ -33,74 +39,86 @@ def said(message: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("status", "data", "headers", "expected"),
     [
-        (200, [], {}, Outcome.OK),
-        (200, {"total_count": 0, "workflow_runs": []}, {}, Outcome.OK),
-        (200, {"message": "Sorry"}, {}, Outcome.MALFORMED),
-        (200, "hello", {}, Outcome.MALFORMED),
-        (304, None, {}, Outcome.UNCHANGED),
-        (301, said("Moved Permanently"), {"location": "https://x"}, Outcome.MOVED),
-        (307, said("Temporary Redirect"), {"location": "https://x"}, Outcome.MOVED),
-        (401, said("Bad credentials"), {}, Outcome.CREDENTIAL),
-        (403, said("Resource not accessible by integration"), {}, Outcome.FORBIDDEN),
+        (200, [], {}, AnswerOutcome.OK),
+        (200, {"total_count": 0, "workflow_runs": []}, {}, AnswerOutcome.OK),
+        (200, {"message": "Sorry"}, {}, AnswerOutcome.MALFORMED),
+        (200, "hello", {}, AnswerOutcome.MALFORMED),
+        (304, None, {}, AnswerOutcome.UNCHANGED),
+        (301, said("Moved Permanently"), {"location": "https://x"}, AnswerOutcome.MOVED),
+        (307, said("Temporary Redirect"), {"location": "https://x"}, AnswerOutcome.MOVED),
+        (401, said("Bad credentials"), {}, AnswerOutcome.CREDENTIAL),
+        (403, said("Resource not accessible by integration"), {}, AnswerOutcome.FORBIDDEN),
         (
             403,
             said("no"),
             {"x_ratelimit_remaining": "0", "x_ratelimit_reset": RESET},
-            Outcome.LIMITED,
+            AnswerOutcome.LIMITED,
         ),
-        (403, said("You have exceeded a secondary rate limit."), {}, Outcome.LIMITED),
-        (403, said("wait"), {"retry_after": "60"}, Outcome.LIMITED),
-        (429, said("wait"), {}, Outcome.LIMITED),
-        (404, said("Not Found"), {}, Outcome.MISSING),
-        (410, said("Gone"), {}, Outcome.MISSING),
-        (410, said("Issues are disabled for this repo"), {}, Outcome.NOTHING),
-        (409, said("Git Repository is empty."), {}, Outcome.NOTHING),
-        (409, said("Conflict"), {}, Outcome.INVALID),
-        (204, None, {}, Outcome.NOTHING),
-        (451, said("Repository access blocked"), {}, Outcome.MISSING),
-        (422, said("Validation Failed"), {}, Outcome.INVALID),
-        (400, said("Problems parsing JSON"), {}, Outcome.INVALID),
-        (500, None, {}, Outcome.UNAVAILABLE),
-        (503, None, {}, Outcome.UNAVAILABLE),
-        (502, None, {}, Outcome.HEAVY),
-        (504, None, {}, Outcome.HEAVY),
+        (403, said("You have exceeded a secondary rate limit."), {}, AnswerOutcome.LIMITED),
+        (403, said("wait"), {"retry_after": "60"}, AnswerOutcome.LIMITED),
+        (429, said("wait"), {}, AnswerOutcome.LIMITED),
+        (404, said("Not Found"), {}, AnswerOutcome.MISSING),
+        (410, said("Gone"), {}, AnswerOutcome.MISSING),
+        (410, said("Issues are disabled for this repo"), {}, AnswerOutcome.NOTHING),
+        (409, said("Git Repository is empty."), {}, AnswerOutcome.NOTHING),
+        (409, said("Conflict"), {}, AnswerOutcome.INVALID),
+        (204, None, {}, AnswerOutcome.NOTHING),
+        (451, said("Repository access blocked"), {}, AnswerOutcome.MISSING),
+        (422, said("Validation Failed"), {}, AnswerOutcome.INVALID),
+        (400, said("Problems parsing JSON"), {}, AnswerOutcome.INVALID),
+        (500, None, {}, AnswerOutcome.UNAVAILABLE),
+        (503, None, {}, AnswerOutcome.UNAVAILABLE),
+        (502, None, {}, AnswerOutcome.HEAVY),
+        (504, None, {}, AnswerOutcome.HEAVY),
     ],
 )
 def test_a_lists_answer_means_what_github_says(
-    status: int, data: Any, headers: Mapping[str, str], expected: Outcome
+    status: int, data: Any, headers: Mapping[str, str], expected: AnswerOutcome
 ) -> None:
     assert outcome(LIST, status, data, **headers) is expected
 
 
 def test_a_gateway_that_gives_up_on_a_single_item_is_asked_again_instead_of_halved() -> None:
-    assert outcome(Call("repositories/1"), 502) is Outcome.UNAVAILABLE
-    assert outcome(Call("x", params={"per_page": "1"}), 504) is Outcome.UNAVAILABLE
+    assert outcome(Call("repositories/1"), 502) is AnswerOutcome.UNAVAILABLE
+    assert outcome(Call("x", params={"per_page": "1"}), 504) is AnswerOutcome.UNAVAILABLE
 
 
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ({"data": {"repository": {}}}, Outcome.OK),
-        ({"errors": [{"type": "RATE_LIMITED", "message": "limit"}]}, Outcome.LIMITED),
-        ({"errors": [{"type": "RATE_LIMIT", "message": "already exceeded"}]}, Outcome.LIMITED),
-        ({"errors": [{"type": "NOT_FOUND", "message": "Could not resolve"}]}, Outcome.MISSING),
-        ({"errors": [{"type": "FORBIDDEN", "message": "no"}]}, Outcome.FORBIDDEN),
-        ({"errors": [{"type": "INSUFFICIENT_SCOPES", "message": "no"}]}, Outcome.FORBIDDEN),
-        ({"errors": [{"message": "Something went wrong while executing"}]}, Outcome.HEAVY),
+        ({"data": {"repository": {}}}, AnswerOutcome.OK),
+        ({"errors": [{"type": "RATE_LIMITED", "message": "limit"}]}, AnswerOutcome.LIMITED),
+        (
+            {"errors": [{"type": "RATE_LIMIT", "message": "already exceeded"}]},
+            AnswerOutcome.LIMITED,
+        ),
+        (
+            {"errors": [{"type": "NOT_FOUND", "message": "Could not resolve"}]},
+            AnswerOutcome.MISSING,
+        ),
+        ({"errors": [{"type": "FORBIDDEN", "message": "no"}]}, AnswerOutcome.FORBIDDEN),
+        ({"errors": [{"type": "INSUFFICIENT_SCOPES", "message": "no"}]}, AnswerOutcome.FORBIDDEN),
+        ({"errors": [{"message": "Something went wrong while executing"}]}, AnswerOutcome.HEAVY),
         (
             {"errors": [{"type": "RESOURCE_LIMITS_EXCEEDED", "message": "Resource limits"}]},
-            Outcome.HEAVY,
+            AnswerOutcome.HEAVY,
         ),
-        ({"data": None, "errors": [{"message": "timedout: Timeout on validation"}]}, Outcome.HEAVY),
-        ({"errors": [{"type": "undefinedField", "message": "no such field"}]}, Outcome.INVALID),
+        (
+            {"data": None, "errors": [{"message": "timedout: Timeout on validation"}]},
+            AnswerOutcome.HEAVY,
+        ),
+        (
+            {"errors": [{"type": "undefinedField", "message": "no such field"}]},
+            AnswerOutcome.INVALID,
+        ),
         (
             {"data": {"repository": {"id": 1}}, "errors": [{"message": "one node"}]},
-            Outcome.OK,
+            AnswerOutcome.OK,
         ),
-        ([], Outcome.MALFORMED),
+        ([], AnswerOutcome.MALFORMED),
     ],
 )
-def test_graphql_tells_its_errors_inside_a_200(data: Any, expected: Outcome) -> None:
+def test_graphql_tells_its_errors_inside_a_200(data: Any, expected: AnswerOutcome) -> None:
     assert outcome(GRAPH, 200, data) is expected
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightfast_pipelines.providers.api_contract import Answer, Credential, Place, Window
+from lightfast_pipelines.providers.api_contract import Answer, Credential, LinkedResource, Window
 from lightfast_pipelines.providers.github.api import HISTORY, deployments
 from tests.depth import examples
 from tests.servers.github import TOKEN, GitHubServer
@@ -21,7 +21,7 @@ from tests.servers.walking import Asking, Walk
 
 WINDOW = Window(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
 WALKER = deployments.WALKER
-PLACE = Place("github", "1", "acme/shop")
+PLACE = LinkedResource("github", "1", "acme/shop")
 STATUSES = 230
 
 

@@ -8,12 +8,18 @@ from itertools import pairwise
 from typing import Any
 
 from lightfast_pipelines.domain.events import Statement
-from lightfast_pipelines.providers.api_contract import Answer, Estimate, Place, Record, Window
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Estimate,
+    LinkedResource,
+    Record,
+    Window,
+)
 from lightfast_pipelines.providers.github.api import deployments, workflow_runs
 from tests.providers.github.payloads import sha, user
 from tests.providers.github.readings import statement
 
-PLACE = Place("github", "1", "acme/shop", {"default_branch": "main"})
+PLACE = LinkedResource("github", "1", "acme/shop", {"default_branch": "main"})
 SINCE = datetime(2024, 5, 1, tzinfo=UTC)
 WINDOW = Window(SINCE, SINCE + timedelta(days=30))
 OPENED, ENDED = "2024-05-01T10:00:00Z", "2024-05-02T12:00:00Z"

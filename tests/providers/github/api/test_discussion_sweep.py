@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from lightfast_pipelines.providers.api_contract import Credential, Cursor, Place
+from lightfast_pipelines.providers.api_contract import Credential, Cursor, LinkedResource
 from lightfast_pipelines.providers.github.api import HISTORY
 from lightfast_pipelines.providers.github.api.discussion_sweep import DiscussionComments
 from tests.servers.github import TOKEN, GitHubServer
@@ -35,7 +35,7 @@ def _talked() -> World:
 
 def test_every_comment_and_every_reply_is_listed_once() -> None:
     world, sweep = _talked(), DiscussionComments()
-    place = Place("github", str(world.id), world.full_name)
+    place = LinkedResource("github", str(world.id), world.full_name)
     found: list[str] = []
     cursor: Cursor | None = None
     with serve(GitHubServer(world)) as served, httpx.Client(timeout=30) as http:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from lightfast_pipelines.domain.events import Statement
-from lightfast_pipelines.providers.api_contract import Answer, Page, Place, Record, Window
+from lightfast_pipelines.providers.api_contract import Answer, LinkedResource, Page, Record, Window
 from lightfast_pipelines.providers.github.api import discussions, reviews
 from lightfast_pipelines.providers.github.api.people import of_graphql
 from tests.providers.github.payloads import sha, user
 from tests.providers.github.readings import accounts, statement
 
-PLACE = Place("github", "1", "acme/shop", {"default_branch": "main"})
+PLACE = LinkedResource("github", "1", "acme/shop", {"default_branch": "main"})
 SINCE = datetime(2024, 5, 1, tzinfo=UTC)
 WINDOW = Window(SINCE, SINCE + timedelta(days=30))
 OPENED, ENDED, LATER = "2024-05-01T10:00:00Z", "2024-05-02T12:00:00Z", "2024-05-03T09:00:00Z"
@@ -129,7 +129,7 @@ def test_a_pull_request_that_github_cannot_tell_is_named_and_the_rest_goes_on() 
 
 def test_a_place_without_a_name_says_what_to_do() -> None:
     with pytest.raises(ValueError, match="--name OWNER/NAME"):
-        reviews.WALKER.call(Place("github", "1", None), WINDOW, {}, 50)
+        reviews.WALKER.call(LinkedResource("github", "1", None), WINDOW, {}, 50)
 
 
 def said(number: int, **more: Any) -> dict[str, Any]:

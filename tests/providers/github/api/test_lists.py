@@ -14,15 +14,15 @@ from lightfast_pipelines.providers.api_contract import (
     Call,
     Cursor,
     Estimate,
+    LinkedResource,
     Page,
-    Place,
     Window,
 )
 from lightfast_pipelines.providers.github.api import commits, events, issues, pulls, releases
 from lightfast_pipelines.providers.github.api.listing import Listing
 from tests.providers.github.payloads import sha, user
 
-PLACE = Place("github", "1", "acme/shop", {"default_branch": "main"})
+PLACE = LinkedResource("github", "1", "acme/shop", {"default_branch": "main"})
 SINCE = datetime(2025, 1, 1, tzinfo=UTC)
 WINDOW = Window(SINCE, SINCE + timedelta(days=100))
 
@@ -163,12 +163,14 @@ def test_an_object_where_a_list_was_expected_is_no_page() -> None:
 
 def test_commits_of_an_unknown_branch_are_not_asked_for() -> None:
     with pytest.raises(ValueError, match="default branch"):
-        commits.WALKER.call(Place("github", "1", "acme/shop"), WINDOW, {"offset": 0}, 100)
+        commits.WALKER.call(LinkedResource("github", "1", "acme/shop"), WINDOW, {"offset": 0}, 100)
 
 
 def test_a_repository_that_is_no_number_says_what_to_do() -> None:
     with pytest.raises(ValueError, match="link it with"):
-        releases.WALKER.call(Place("github", "acme/shop", None), WINDOW, {"offset": 0}, 100)
+        releases.WALKER.call(
+            LinkedResource("github", "acme/shop", None), WINDOW, {"offset": 0}, 100
+        )
 
 
 @pytest.mark.parametrize("pages", [1, 2, 3, 17, 100])

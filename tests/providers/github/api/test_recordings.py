@@ -12,7 +12,7 @@ import pytest
 
 from lightfast_pipelines.domain.events import Understood
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.api_contract import Answer, Place, Record, Window
+from lightfast_pipelines.providers.api_contract import Answer, LinkedResource, Record, Window
 from lightfast_pipelines.providers.github.api import (
     comments,
     commits,
@@ -25,7 +25,7 @@ from lightfast_pipelines.providers.github.api import (
 )
 from lightfast_pipelines.providers.github.api.listing import Listing
 
-PLACE = Place("github", "1296269", "acme/shop", {"default_branch": "main"})
+PLACE = LinkedResource("github", "1296269", "acme/shop", {"default_branch": "main"})
 EVER = Window(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 RECORDED: Mapping[str, Listing] = {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lightfast_pipelines.domain.events import Statement
-from lightfast_pipelines.providers.api_contract import Place, Record
+from lightfast_pipelines.providers.api_contract import LinkedResource, Record
 from lightfast_pipelines.providers.github.api import (
     comments,
     commits,
@@ -20,7 +20,7 @@ from lightfast_pipelines.providers.github.api import (
 from tests.providers.github.payloads import sha, user
 from tests.providers.github.readings import accounts, statement
 
-PLACE = Place("github", "1", "acme/shop", {"default_branch": "main"})
+PLACE = LinkedResource("github", "1", "acme/shop", {"default_branch": "main"})
 OPENED, ENDED, LATER = "2024-05-01T10:00:00Z", "2024-05-02T12:00:00Z", "2024-05-03T09:00:00Z"
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lightfast_pipelines.domain.events import Statement, Understood
 from lightfast_pipelines.domain.folding import StatementSource, fold
-from lightfast_pipelines.providers.api_contract import Credential, Place, Window
+from lightfast_pipelines.providers.api_contract import Credential, LinkedResource, Window
 from lightfast_pipelines.providers.github import PROVIDER
 from lightfast_pipelines.providers.github.api import HISTORY
 from lightfast_pipelines.providers.github.api.shared_facts import (
@@ -47,7 +47,7 @@ class Served:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.server(scope, receive, send)
 
-    def show(self, world: World) -> Place:
+    def show(self, world: World) -> LinkedResource:
         self.server = GitHubServer(world)
         self.server.limits = {"core": 10**9, "graphql": 10**9}
         return place_of(world)
@@ -62,8 +62,8 @@ def served() -> Iterator[Served]:
             yield found
 
 
-def place_of(world: World) -> Place:
-    return Place(
+def place_of(world: World) -> LinkedResource:
+    return LinkedResource(
         "github",
         str(world.id),
         world.full_name,

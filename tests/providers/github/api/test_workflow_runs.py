@@ -9,7 +9,13 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from lightfast_pipelines.providers.api_contract import Answer, Credential, Cursor, Place, Window
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Credential,
+    Cursor,
+    LinkedResource,
+    Window,
+)
 from lightfast_pipelines.providers.github.api import HISTORY, workflow_runs
 from lightfast_pipelines.store.database import Database
 from tests.backfill.conftest import PlainApis
@@ -46,8 +52,8 @@ def asking(world: World) -> Iterator[Asking]:
         yield Asking(HISTORY, running.url, Credential("personal", TOKEN), http)
 
 
-def place_of(world: World) -> Place:
-    return Place("github", str(world.id), world.full_name)
+def place_of(world: World) -> LinkedResource:
+    return LinkedResource("github", str(world.id), world.full_name)
 
 
 def starting_again(world: World, pages: Callable[[int], bool]) -> Callable[[int], None]:
@@ -92,7 +98,7 @@ def runs(total: int) -> Answer:
 def test_a_span_that_grows_past_what_github_lists_is_cut_then() -> None:
     since, until = "2025-05-01T00:00:00Z", "2025-05-01T09:59:59Z"
     cursor: Cursor = {"spans": [[since, until]], "offset": 900, "total": 999}
-    page = WALKER.read(Place("github", "1", "acme/shop"), WINDOW, cursor, runs(1_001))
+    page = WALKER.read(LinkedResource("github", "1", "acme/shop"), WINDOW, cursor, runs(1_001))
     assert page.next is not None
     assert page.next["offset"] == 0
     assert len(page.next["spans"]) == 2
@@ -100,7 +106,7 @@ def test_a_span_that_grows_past_what_github_lists_is_cut_then() -> None:
 
 def test_a_cursor_that_was_stored_without_a_total_goes_on() -> None:
     cursor: Cursor = {"spans": [["2025-05-01T00:00:00Z", "2025-05-02T00:00:00Z"]], "offset": 100}
-    page = WALKER.read(Place("github", "1", "acme/shop"), WINDOW, cursor, runs(120))
+    page = WALKER.read(LinkedResource("github", "1", "acme/shop"), WINDOW, cursor, runs(120))
     assert page.next is not None
     # What failed is read; what timed out is another search, from its beginning.
     assert (page.next["status"], page.next["offset"]) == ("timed_out", 0)

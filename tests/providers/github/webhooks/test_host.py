@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.providers.api_contract import Place
+from lightfast_pipelines.providers.api_contract import LinkedResource
 from lightfast_pipelines.providers.github.api.place import address, repository
 from lightfast_pipelines.providers.github.host import host_in, identity, localized
 from lightfast_pipelines.providers.github.provider import GitHub
@@ -60,7 +60,7 @@ def test_a_repository_of_another_host_is_reached_by_its_own_link_alone() -> None
 def test_the_history_of_another_hosts_repository_is_asked_for_and_told_as_its_webhooks_are() -> (
     None
 ):
-    place = Place(
+    place = LinkedResource(
         provider="github", resource_id="77@ghe.acme.dev", resource_name="plat/billing", meta={}
     )
     assert address(place) == "repositories/77"

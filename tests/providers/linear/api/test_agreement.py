@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lightfast_pipelines.domain.events import Statement
-from lightfast_pipelines.providers.api_contract import Credential, Place, Window
+from lightfast_pipelines.providers.api_contract import Credential, LinkedResource, Window
 from lightfast_pipelines.providers.linear import PROVIDER
 from lightfast_pipelines.providers.linear.api import HISTORY
 from lightfast_pipelines.providers.linear.api.shared_facts import (
@@ -23,7 +23,7 @@ from tests.servers.linear_life import lived
 from tests.servers.linear_world import World, webhooks
 
 KEY = Credential("api_key", "lin_api_test")
-PLACE = Place("linear", "org-1", "Acme", installation_id="org-1")
+PLACE = LinkedResource("linear", "org-1", "Acme", installation_id="org-1")
 EVER = Window(datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 # Of these the API does not tell who did them.
 _OF_ANY = ("webhookId", "webhookTimestamp")
@@ -38,7 +38,9 @@ def told_by_webhooks(world: World) -> dict[str, Statement]:
     )
 
 
-def told_by_api(world: World, place: Place = PLACE, window: Window = EVER) -> dict[str, Statement]:
+def told_by_api(
+    world: World, place: LinkedResource = PLACE, window: Window = EVER
+) -> dict[str, Statement]:
     found: list[Statement] = []
     with api_of(HISTORY, app(Linear(world)), KEY) as api:
         for walker in HISTORY.walkers:

@@ -10,11 +10,11 @@ from starlette.testclient import TestClient
 
 from lightfast_pipelines.providers.api_contract import (
     Answer,
+    AnswerOutcome,
     AppKeys,
     Call,
     Credential,
-    Outcome,
-    Place,
+    LinkedResource,
     discover_history,
 )
 from lightfast_pipelines.providers.linear.api import HISTORY
@@ -53,34 +53,38 @@ def test_it_is_found_by_its_provider() -> None:
 @pytest.mark.parametrize(
     ("status", "data", "outcome"),
     [
-        (200, {"data": {"organization": {"id": "org-1"}}}, Outcome.OK),
-        (400, failure("RATELIMITED"), Outcome.LIMITED),
-        (200, failure("RATELIMITED"), Outcome.LIMITED),
-        (400, failure("AUTHENTICATION_ERROR"), Outcome.CREDENTIAL),
-        (401, failure("AUTHENTICATION_ERROR"), Outcome.CREDENTIAL),
-        (200, failure("FORBIDDEN"), Outcome.FORBIDDEN),
-        (400, failure("INPUT_ERROR", "Query too complex"), Outcome.HEAVY),
-        (400, failure("INPUT_ERROR", "no", "The query is too complex."), Outcome.HEAVY),
-        (200, failure("INPUT_ERROR", "Entity not found: Team"), Outcome.MISSING),
-        (200, failure("INPUT_ERROR", "no", "Could not find referenced Team."), Outcome.MISSING),
-        (400, failure("GRAPHQL_VALIDATION_FAILED", "Cannot query field"), Outcome.INVALID),
-        (200, failure("INTERNAL_SERVER_ERROR"), Outcome.UNAVAILABLE),
-        (502, failure("SOMETHING"), Outcome.UNAVAILABLE),
-        (503, None, Outcome.UNAVAILABLE),
-        (429, None, Outcome.LIMITED),
-        (401, None, Outcome.CREDENTIAL),
-        (403, None, Outcome.FORBIDDEN),
-        (404, None, Outcome.MISSING),
-        (308, None, Outcome.MOVED),
-        (400, None, Outcome.INVALID),
-        (200, None, Outcome.MALFORMED),
-        (200, "<html>", Outcome.MALFORMED),
-        (200, {"data": None}, Outcome.MALFORMED),
-        (200, {"data": {"issues": None}}, Outcome.MALFORMED),
-        (200, {"errors": "none of Linear's"}, Outcome.MALFORMED),
+        (200, {"data": {"organization": {"id": "org-1"}}}, AnswerOutcome.OK),
+        (400, failure("RATELIMITED"), AnswerOutcome.LIMITED),
+        (200, failure("RATELIMITED"), AnswerOutcome.LIMITED),
+        (400, failure("AUTHENTICATION_ERROR"), AnswerOutcome.CREDENTIAL),
+        (401, failure("AUTHENTICATION_ERROR"), AnswerOutcome.CREDENTIAL),
+        (200, failure("FORBIDDEN"), AnswerOutcome.FORBIDDEN),
+        (400, failure("INPUT_ERROR", "Query too complex"), AnswerOutcome.HEAVY),
+        (400, failure("INPUT_ERROR", "no", "The query is too complex."), AnswerOutcome.HEAVY),
+        (200, failure("INPUT_ERROR", "Entity not found: Team"), AnswerOutcome.MISSING),
+        (
+            200,
+            failure("INPUT_ERROR", "no", "Could not find referenced Team."),
+            AnswerOutcome.MISSING,
+        ),
+        (400, failure("GRAPHQL_VALIDATION_FAILED", "Cannot query field"), AnswerOutcome.INVALID),
+        (200, failure("INTERNAL_SERVER_ERROR"), AnswerOutcome.UNAVAILABLE),
+        (502, failure("SOMETHING"), AnswerOutcome.UNAVAILABLE),
+        (503, None, AnswerOutcome.UNAVAILABLE),
+        (429, None, AnswerOutcome.LIMITED),
+        (401, None, AnswerOutcome.CREDENTIAL),
+        (403, None, AnswerOutcome.FORBIDDEN),
+        (404, None, AnswerOutcome.MISSING),
+        (308, None, AnswerOutcome.MOVED),
+        (400, None, AnswerOutcome.INVALID),
+        (200, None, AnswerOutcome.MALFORMED),
+        (200, "<html>", AnswerOutcome.MALFORMED),
+        (200, {"data": None}, AnswerOutcome.MALFORMED),
+        (200, {"data": {"issues": None}}, AnswerOutcome.MALFORMED),
+        (200, {"errors": "none of Linear's"}, AnswerOutcome.MALFORMED),
     ],
 )
-def test_each_answer_has_one_meaning(status: int, data: Any, outcome: Outcome) -> None:
+def test_each_answer_has_one_meaning(status: int, data: Any, outcome: AnswerOutcome) -> None:
     assert verdict(status, data).outcome is outcome
 
 
@@ -147,13 +151,13 @@ def test_a_token_is_renewed_once_by_each_refresh_token() -> None:
     with TestClient(app(linear)) as http:
         response = http.post(f"/{call.path}", data=dict(call.form or {}))
         answer = Answer(response.status_code, {}, response.json())
-        assert HISTORY.verdict(call, answer, NOW).outcome is Outcome.OK
+        assert HISTORY.verdict(call, answer, NOW).outcome is AnswerOutcome.OK
         renewed = HISTORY.refreshed(OAUTH, answer, NOW)
         again = http.post(f"/{call.path}", data=dict(call.form or {}))
     assert (renewed.access_token, renewed.refresh_token) == ("access-1", "refresh-1")
     assert renewed.expires_at == NOW + timedelta(seconds=86_399)
     told = HISTORY.verdict(call, Answer(again.status_code, {}, again.json()), NOW)
-    assert told.outcome is Outcome.CREDENTIAL
+    assert told.outcome is AnswerOutcome.CREDENTIAL
     assert "invalid_grant" in told.message
     assert "old-refresh" not in told.message
     assert linear.renewals == 2
@@ -162,8 +166,8 @@ def test_a_token_is_renewed_once_by_each_refresh_token() -> None:
 def test_a_renewal_while_linear_is_away_is_not_final() -> None:
     call = HISTORY.refresh(OAUTH, KEYS, "org-1", NOW)
     assert call is not None
-    assert HISTORY.verdict(call, Answer(503, {}, None), NOW).outcome is Outcome.UNAVAILABLE
-    assert HISTORY.verdict(call, Answer(200, {}, {}), NOW).outcome is Outcome.MALFORMED
+    assert HISTORY.verdict(call, Answer(503, {}, None), NOW).outcome is AnswerOutcome.UNAVAILABLE
+    assert HISTORY.verdict(call, Answer(200, {}, {}), NOW).outcome is AnswerOutcome.MALFORMED
     with pytest.raises(ValueError, match="access_token"):
         HISTORY.refreshed(OAUTH, Answer(200, {}, {"error": "none"}), NOW)
 
@@ -186,9 +190,9 @@ def test_the_address_is_linears_own_unless_set() -> None:
 def test_a_used_up_limit_is_told_by_the_server_as_linear_does() -> None:
     linear = Linear(World(), limits={"requests": 1.0, "complexity": 1_000.0})
     with api_of(HISTORY, app(linear), Credential("api_key", "lin_api_test")) as client:
-        assert client.ask(ASKED)[1].outcome is Outcome.OK
+        assert client.ask(ASKED)[1].outcome is AnswerOutcome.OK
         answer, told = client.ask(ASKED)
-    assert (answer.status, told.outcome) == (400, Outcome.LIMITED)
+    assert (answer.status, told.outcome) == (400, AnswerOutcome.LIMITED)
     assert told.retry_after is not None
     assert 3_500 < told.retry_after <= 3_600
 
@@ -207,5 +211,7 @@ def test_a_resource_says_what_it_is_called_today(
     world = World()
     world.project(world.people[0])
     with api_of(HISTORY, app(Linear(world)), Credential("api_key", "lin_api_test")) as client:
-        found = HISTORY.identified(client.good(HISTORY.identify(Place("linear", resource, None))))
+        found = HISTORY.identified(
+            client.good(HISTORY.identify(LinkedResource("linear", resource, None)))
+        )
     assert (found.name, dict(found.meta)) == (name, meta)

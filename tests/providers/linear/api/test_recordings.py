@@ -13,15 +13,21 @@ from graphql.execution.values import get_variable_values
 from graphql.language import OperationDefinitionNode
 
 from lightfast_pipelines.domain.events import Statement
-from lightfast_pipelines.providers.api_contract import Answer, Call, Estimate, Place, Window
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Call,
+    Estimate,
+    LinkedResource,
+    Window,
+)
 from lightfast_pipelines.providers.linear import PROVIDER
 from lightfast_pipelines.providers.linear.api import HISTORY
 from tests.providers.agreement import statements
 
 EVER = Window(datetime(2015, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 PLACES = (
-    Place("linear", "team-1", "ENG", installation_id="org-1"),
-    Place("linear", "org-1", "Acme", installation_id="org-1"),
+    LinkedResource("linear", "team-1", "ENG", installation_id="org-1"),
+    LinkedResource("linear", "org-1", "Acme", installation_id="org-1"),
 )
 WALKERS = {walker.entity_type: walker for walker in HISTORY.walkers}
 
@@ -36,7 +42,7 @@ def schema() -> GraphQLSchema:
 
 @pytest.mark.parametrize("place", PLACES, ids=["team", "organization"])
 def test_every_query_and_its_variables_are_of_linears_schema(
-    schema: GraphQLSchema, place: Place
+    schema: GraphQLSchema, place: LinkedResource
 ) -> None:
     calls: list[Call | Estimate] = [HISTORY.identify(place)]
     for walker in HISTORY.walkers:

@@ -11,10 +11,10 @@ import pytest
 
 from lightfast_pipelines.providers.api_contract import (
     Answer,
+    AnswerOutcome,
     Credential,
     Estimate,
-    Outcome,
-    Place,
+    LinkedResource,
     Walker,
     Window,
 )
@@ -26,7 +26,7 @@ from tests.servers.linear_world import World, text_of
 from tests.servers.walking import Asking
 
 KEY = Credential("api_key", "lin_api_test")
-PLACE = Place("linear", "org-1", "Acme", installation_id="org-1")
+PLACE = LinkedResource("linear", "org-1", "Acme", installation_id="org-1")
 EVER = Window(datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 WALKERS = {walker.entity_type: walker for walker in HISTORY.walkers}
 ISSUES = WALKERS["issue"]
@@ -248,7 +248,7 @@ def test_a_page_that_is_too_complex_is_told_and_a_smaller_one_is_not() -> None:
     with api_of(HISTORY, app(linear), KEY) as client:
         call = ISSUES.call(PLACE, EVER, {"after": None}, 20)
         _, verdict = client.ask(call)
-        assert verdict.outcome is Outcome.HEAVY
+        assert verdict.outcome is AnswerOutcome.HEAVY
         assert "too complex" in verdict.message
         assert client.walk(ISSUES, PLACE, EVER, sizes=lambda _: 5).records
 

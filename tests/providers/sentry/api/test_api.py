@@ -16,8 +16,8 @@ from lightfast_pipelines.providers.api_contract import (
     AppKeys,
     Call,
     Credential,
+    LinkedResource,
     Page,
-    Place,
     Record,
     Window,
 )
@@ -33,7 +33,9 @@ from tests.servers.sentry import UUID, World, application
 
 NOW = datetime(2024, 5, 1, 10, tzinfo=UTC)
 WINDOW = Window(NOW - timedelta(days=9_000), NOW + timedelta(days=9_000))
-PLACE = Place("sentry", "2", "the-interstellar-jurisdiction/pump-station", installation_id=UUID)
+PLACE = LinkedResource(
+    "sentry", "2", "the-interstellar-jurisdiction/pump-station", installation_id=UUID
+)
 ISSUES = Call("/api/0/organizations/acme/issues/?project=42", pool="issues")
 INCIDENTS = Call("/api/0/organizations/acme/incidents/?x=1", pool="incidents")
 
@@ -178,7 +180,7 @@ def test_recorded_issues_become_deliveries(shared: Path) -> None:
 
 
 def test_recorded_events_become_deliveries(shared: Path) -> None:
-    place = Place("sentry", "42", "acme/shop")
+    place = LinkedResource("sentry", "42", "acme/shop")
     events = [
         *_bodies(shared, "ReturnAListOfErrorEventsBoundToAnIssue")[0],
         *_bodies(shared, "issues_issue_id_events_event_id_.ReturnAnIssueEvent"),

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Statement
-from lightfast_pipelines.providers.api_contract import Answer, Credential, Place, Walker, Window
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Credential,
+    LinkedResource,
+    Walker,
+    Window,
+)
 from lightfast_pipelines.providers.sentry import PROVIDER
 from lightfast_pipelines.providers.sentry.api import HISTORY
 from lightfast_pipelines.providers.sentry.api.errors import SAMPLE
@@ -43,7 +49,7 @@ from tests.servers.sentry import (
 from tests.servers.walking import Walk
 
 WALKERS = {walker.entity_type: walker for walker in HISTORY.walkers}
-PLACE = Place("sentry", "42", "shop", meta={"organization": "acme"}, installation_id=UUID)
+PLACE = LinkedResource("sentry", "42", "shop", meta={"organization": "acme"}, installation_id=UUID)
 CREDENTIAL = Credential("token", TOKEN)
 BEGIN = datetime(2024, 5, 1, 10, tzinfo=UTC)
 WINDOW = Window(BEGIN - timedelta(days=2), BEGIN + timedelta(days=20))
@@ -100,7 +106,7 @@ def worlds(draw: st.DrawFn) -> World:
     return world
 
 
-def _walked(world: World, kind: str, place: Place = PLACE, **how: Any) -> Walk:
+def _walked(world: World, kind: str, place: LinkedResource = PLACE, **how: Any) -> Walk:
     world.limit = 10**6
     with api_of(HISTORY, application(world), CREDENTIAL) as api:
         return api.walk(WALKERS[kind], place, WINDOW, **how)
@@ -420,17 +426,17 @@ def test_an_issue_that_is_gone_is_told_as_a_trouble_and_the_walk_goes_on() -> No
 
 
 def test_a_server_of_ones_own_is_asked_as_its_webhooks_name_it() -> None:
-    place = Place("sentry", "42@sentry.acme.dev", "acme/shop", installation_id=UUID)
+    place = LinkedResource("sentry", "42@sentry.acme.dev", "acme/shop", installation_id=UUID)
     inside = Answer(200, {}, [], url="http://sentry-web:9000/api/0/organizations/acme/issues/")
     assert site(place, inside) == "https://sentry.acme.dev"
     assert project_params(place) == {"project": "42"}
-    named = Place("sentry", "acme/shop@sentry.acme.dev", None, installation_id=UUID)
+    named = LinkedResource("sentry", "acme/shop@sentry.acme.dev", None, installation_id=UUID)
     assert organization_of(named) == "acme"
     assert project_params(named) == {"projectSlug": "shop"}
 
 
 def test_the_organization_is_asked_for_where_nothing_names_it() -> None:
-    place = Place("sentry", "42", "shop")
+    place = LinkedResource("sentry", "42", "shop")
     world = World([Issue(1, [BEGIN])])
     for kind in WALKERS:
         assert _walked(world, kind, place).cursors[0]["organization"] is None
@@ -440,27 +446,27 @@ def test_the_organization_is_asked_for_where_nothing_names_it() -> None:
 @pytest.mark.parametrize("seen", [[], ["acme", "beta"]])
 def test_none_or_several_organizations_say_what_to_do(seen: list[str]) -> None:
     with pytest.raises(ValueError, match="organization/project"):
-        _walked(World(organizations=seen), "issue", Place("sentry", "42", "shop"))
+        _walked(World(organizations=seen), "issue", LinkedResource("sentry", "42", "shop"))
 
 
-def _ways() -> Iterator[Place]:
-    yield Place("sentry", "acme/shop", None)
-    yield Place("sentry", "42", "acme/shop")
-    yield Place("sentry", "42", "shop", account_login="acme")
-    yield Place("sentry", "42", "shop", account={"organization": {"slug": "acme"}})
-    yield Place("sentry", "acme", "Acme")
-    yield Place("sentry", UUID, None, account_login="acme")
+def _ways() -> Iterator[LinkedResource]:
+    yield LinkedResource("sentry", "acme/shop", None)
+    yield LinkedResource("sentry", "42", "acme/shop")
+    yield LinkedResource("sentry", "42", "shop", account_login="acme")
+    yield LinkedResource("sentry", "42", "shop", account={"organization": {"slug": "acme"}})
+    yield LinkedResource("sentry", "acme", "Acme")
+    yield LinkedResource("sentry", UUID, None, account_login="acme")
 
 
 @pytest.mark.parametrize("place", list(_ways()))
-def test_the_organization_is_taken_from_whatever_names_it(place: Place) -> None:
+def test_the_organization_is_taken_from_whatever_names_it(place: LinkedResource) -> None:
     walked = _walked(World([Issue(1, [BEGIN])]), "issue", place)
     assert walked.cursors[0]["organization"] == "acme"
     assert len(walked.records) == 1
 
 
 def test_a_place_that_names_no_project_says_what_to_do() -> None:
-    place = Place("sentry", "no such thing", None, account_login="acme")
+    place = LinkedResource("sentry", "no such thing", None, account_login="acme")
     with pytest.raises(ValueError, match="link the resource by one of them"):
         _walked(World(), "issue", place)
 

@@ -10,7 +10,7 @@ import pytest
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Account, Parked, Statement
-from lightfast_pipelines.domain.states import Fact
+from lightfast_pipelines.domain.states import StateFact
 from tests.believed import fold_current
 from tests.providers.sentry import payloads
 from tests.providers.sentry.payloads import NOW
@@ -22,7 +22,7 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 
 def status_over_time(found: list[Statement]) -> list[str]:
     facts = [
-        Fact(one.value, one.at, one.rank, each.source_id, one.at, one.reason)
+        StateFact(one.value, one.at, one.rank, each.source_id, one.at, one.reason)
         for each in found
         for one in each.states
         if one.state_type == "status"

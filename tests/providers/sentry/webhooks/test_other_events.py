@@ -9,7 +9,7 @@ import pytest
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Lifecycle, Parked
-from lightfast_pipelines.domain.states import Fact
+from lightfast_pipelines.domain.states import StateFact
 from lightfast_pipelines.providers.sentry import PROVIDER
 from tests.believed import fold_current
 from tests.providers.sentry import payloads
@@ -88,7 +88,7 @@ def test_an_alert_that_opens_and_closes_within_a_minute_ends_resolved(
     ]
     for found in (told, told[::-1]):
         facts = [
-            Fact(one.value, one.at, one.rank, each.source_id, one.at, one.reason)
+            StateFact(one.value, one.at, one.rank, each.source_id, one.at, one.reason)
             for each in found
             for one in each.states
         ]

@@ -16,8 +16,8 @@ from lightfast_pipelines.providers.api_contract import (
     Answer,
     Call,
     Credential,
-    Place,
-    Trouble,
+    LinkedResource,
+    UnreadableItem,
     Window,
 )
 from lightfast_pipelines.providers.vercel import PROVIDER
@@ -30,7 +30,7 @@ from tests.servers.vercel import TOKEN, Deployment, World, application, webhooks
 from tests.servers.walking import Walk
 
 WALKER = HISTORY.walkers[0]
-PLACE = Place("vercel", "prj_1", "shop", meta={"team": {"id": "team_1"}})
+PLACE = LinkedResource("vercel", "prj_1", "shop", meta={"team": {"id": "team_1"}})
 CREDENTIAL = Credential("token", TOKEN)
 SINCE = datetime.fromtimestamp(AT / 1000, UTC)
 WINDOW = Window(SINCE - timedelta(days=1), SINCE + timedelta(days=30))
@@ -67,7 +67,7 @@ def worlds(draw: st.DrawFn) -> World:
     return world
 
 
-def _walked(world: World, place: Place = PLACE, **how: Any) -> Walk:
+def _walked(world: World, place: LinkedResource = PLACE, **how: Any) -> Walk:
     with api_of(HISTORY, application(world), CREDENTIAL) as api:
         return api.walk(WALKER, place, WINDOW, **how)
 
@@ -156,14 +156,14 @@ def test_what_ended_in_the_window_is_told_though_it_was_made_before() -> None:
 def test_a_team_is_named_so_that_its_deployments_are_seen() -> None:
     world = World([Deployment("dpl_1", AT)])
     ways = [
-        Place("vercel", "prj_1", None, meta={"teamId": "team_1"}),
-        Place("vercel", "prj_1", None, account={"raw": {"team_id": "team_1"}}),
-        Place("vercel", "prj_1", None, installation_id="team_1"),
-        Place("vercel", "team_1", None),
+        LinkedResource("vercel", "prj_1", None, meta={"teamId": "team_1"}),
+        LinkedResource("vercel", "prj_1", None, account={"raw": {"team_id": "team_1"}}),
+        LinkedResource("vercel", "prj_1", None, installation_id="team_1"),
+        LinkedResource("vercel", "team_1", None),
     ]
     for place in ways:
         assert len(_walked(world, place).records) == 1
-    assert not _walked(world, Place("vercel", "prj_1", None)).records
+    assert not _walked(world, LinkedResource("vercel", "prj_1", None)).records
 
 
 def test_a_deployment_that_is_gone_when_asked_for_is_told_as_a_trouble() -> None:
@@ -179,7 +179,7 @@ def test_a_deployment_that_is_gone_when_asked_for_is_told_as_a_trouble() -> None
 
 def test_a_place_that_is_no_id_says_what_to_do() -> None:
     with pytest.raises(ValueError, match="link the resource by its id"):
-        WALKER.call(Place("vercel", "acme/shop", "shop"), WINDOW, {"until": AT}, 100)
+        WALKER.call(LinkedResource("vercel", "acme/shop", "shop"), WINDOW, {"until": AT}, 100)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_recorded_answers_become_deliveries_or_troubles_with_a_reason(shared: Pa
         if not isinstance(data, dict) or not isinstance(data.get("deployments"), list):
             continue
         page = WALKER.read(PLACE, WINDOW, {"until": 2**52}, Answer(200, {}, data))
-        assert all(isinstance(one, Trouble) and one.reason for one in page.troubles)
+        assert all(isinstance(one, UnreadableItem) and one.reason for one in page.troubles)
         for record in page.records:
             assert statements(PROVIDER, record.event_type, record.payload, record.headers)
             told += 1

@@ -12,7 +12,7 @@ from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Filtered, Lifecycle, Parked, Statement
 from lightfast_pipelines.domain.folding import StatementSource, fold
 from lightfast_pipelines.domain.serving import history
-from lightfast_pipelines.domain.states import Fact
+from lightfast_pipelines.domain.states import StateFact
 from lightfast_pipelines.providers.vercel import PROVIDER
 from tests.providers.vercel import payloads
 from tests.providers.vercel.payloads import AT, MINUTE
@@ -23,7 +23,7 @@ ONE, TWO, PROJECT = "vercel:deployment:dpl_1", "vercel:deployment:dpl_2", "verce
 
 def timeline(found: list[Statement], key: str, state_type: str) -> list[str]:
     facts = [
-        Fact(s.value, s.at, s.rank, f.source_id, s.at, s.reason, s.metadata)
+        StateFact(s.value, s.at, s.rank, f.source_id, s.at, s.reason, s.metadata)
         for f in found
         for s in f.states
         if (s.thing.key, s.state_type) == (key, state_type)
