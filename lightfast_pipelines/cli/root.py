@@ -27,14 +27,14 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except Exception as error:
             if isinstance(error, typer.TyperException) and "message" in vars(error):
-                # Wrong usage: printed as it is, and may quote the name of a file.
+                # Wrong usage: typer prints the message as it is, and it may quote a file's name.
                 vars(error)["message"] = on_one_line(vars(error)["message"])
                 raise
             message = explain(error)
             if message is None:
                 sys.excepthook = _print_traceback
                 raise
-            # Other errors than our own may quote what a provider answered.
+            # Errors other than Failure may quote what a provider answered.
             say(f"lightfast: {message if isinstance(error, Failure) else on_one_line(message)}")
             raise typer.Exit(1) from error
 
@@ -42,33 +42,33 @@ class _Commands(TyperGroup):
 def _print_traceback(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """As Python does, but an error's message may quote what came from outside."""
+    """As Python prints it, but safe to show: an error's message may quote text from outside."""
     sys.stderr.write(printable("".join(format_exception(kind, error, trace))))
 
 
-# Modules and their errors whose message is written for an operator.
-_TELLING = (
-    ("store.migrate", "MigrationError"),
-    ("store.logins", "LoginError"),
-    ("store.links", "LinkRefusedError"),
-    ("store.installations", "InstallationError"),
-    ("store.sealed", "SealedError"),
-    ("history.client", "CallFailedError"),
-    ("history.request", "BackfillError"),
-    ("settings.mistakes", "SettingsError"),
+# Errors whose message is written for an operator: (module, class).
+OPERATOR_ERRORS = (
+    ("lightfast_pipelines.store.migrate", "MigrationError"),
+    ("lightfast_pipelines.store.logins", "LoginError"),
+    ("lightfast_pipelines.store.links", "LinkRefusedError"),
+    ("lightfast_pipelines.store.installations", "InstallationError"),
+    ("lightfast_pipelines.store.sealed", "SealedError"),
+    ("lightfast_pipelines.provider_api.client", "CallFailedError"),
+    ("lightfast_pipelines.backfill.request", "BackfillError"),
+    ("lightfast_pipelines.settings.mistakes", "SettingsError"),
 )
 
 
 def explain(error: Exception) -> str | None:
-    """One line for an error that can be expected; None for one that is a mistake of ours."""
+    """One line for an error that a user can act on; None for a bug of this program."""
     if isinstance(error, Failure):
         return str(error)
     if isinstance(error, OSError):
         return None if error.errno == errno.EPIPE else _explain_os_error(error)
-    # A type can only have been raised if its module was loaded: nothing is imported for this.
+    # A class can only have been raised if its module is loaded, so nothing needs to be imported.
     if _is_one_of(error, "lightfast_pipelines.embedded_postgres", "EmbeddedPostgresError"):
         return f"the embedded Postgres: {error}"
-    if any(_is_one_of(error, f"lightfast_pipelines.{m}", name) for m, name in _TELLING):
+    if any(_is_one_of(error, module, name) for module, name in OPERATOR_ERRORS):
         return str(error)
     if _is_one_of(error, "psycopg", "Error"):
         return _explain_database_error(error)
@@ -76,8 +76,8 @@ def explain(error: Exception) -> str | None:
 
 
 def _is_one_of(error: Exception, module: str, name: str) -> bool:
-    kind = getattr(sys.modules.get(module), name, None)
-    return isinstance(kind, type) and isinstance(error, kind)
+    error_class = getattr(sys.modules.get(module), name, None)
+    return isinstance(error_class, type) and isinstance(error, error_class)
 
 
 def _first_line(error: Exception) -> str:
@@ -98,7 +98,7 @@ def _explain_database_error(error: Exception) -> str | None:
         return f"the database: {line} (a connection pooler? give the address of the server itself)"
     if _is_one_of(error, "psycopg.errors", "UndefinedTable"):
         return f"the database: {line} (was the schema dropped meanwhile? `lightfast db migrate`)"
-    # An address that is not understood is a ProgrammingError without a code of the server's.
+    # A malformed address raises a ProgrammingError without an SQLSTATE.
     if _is_one_of(error, "psycopg", "OperationalError") or getattr(error, "sqlstate", "") is None:
         return f"the database: {line} (LIGHTFAST_DATABASE_URL says where it is; unset: an embedded one)"
     return None
