@@ -1,7 +1,4 @@
-"""Brings a database to the newest schema, one migrator at a time.
-
-The migrations themselves stand in `store/migrations/`.
-"""
+"""Brings a database to the newest schema, one migrator at a time; `migrations/` holds the migrations."""
 
 from __future__ import annotations
 
@@ -11,6 +8,11 @@ from typing import Any
 import psycopg
 
 from lightfast_pipelines.store.requirements import check_server
+
+BASE_REVISION = "0025"
+"""Revision of `migrations/versions/base.py`: no database of an earlier one can be upgraded."""
+
+_VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 # Any fixed number that no job lock uses: two processes that start at once must not both migrate.
 _MIGRATION_LOCK = 4_711_000_001
@@ -29,8 +31,10 @@ def migrate(libpq_url: str, *, roles_log_in: bool) -> str:
     """
     head = head_revision()
     with psycopg.connect(libpq_url) as connection:
-        if _revision(connection) == head:
+        revision = _revision(connection)
+        if revision == head:
             return head
+        _check_upgradable(revision)
         lacking = check_server(connection)
     if lacking:
         raise MigrationError(f"this server cannot be used: {'; '.join(lacking)}")
@@ -65,10 +69,11 @@ def migrate(libpq_url: str, *, roles_log_in: bool) -> str:
 def check_revision(libpq_url: str) -> str:
     """The newest revision, if the database has it; for a role that may not migrate. Raises MigrationError."""
     head = head_revision()
-    found = current_revision(libpq_url)
-    if found != head:
+    revision = current_revision(libpq_url)
+    if revision != head:
+        _check_upgradable(revision)
         raise MigrationError(
-            f"the database is at revision {found or 'none'}, and this release needs {head}: run "
+            f"the database is at revision {revision or 'none'}, and this release needs {head}: run "
             "`lightfast db migrate` where LIGHTFAST_DATABASE_URL is set to the owner's login"
         )
     return head
@@ -76,8 +81,8 @@ def check_revision(libpq_url: str) -> str:
 
 def head_revision() -> str:
     """Newest revision that this code knows, from the files' names (importing Alembic costs 0.2 s)."""
-    versions = sorted((Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py"))
-    return versions[-1].stem.partition("_")[0]
+    numbers = [path.stem.partition("_")[0] for path in _VERSIONS.glob("[0-9]*.py")]
+    return max(numbers, default=BASE_REVISION)
 
 
 def current_revision(libpq_url: str) -> str | None:
@@ -86,18 +91,33 @@ def current_revision(libpq_url: str) -> str | None:
         return _revision(connection)
 
 
+def _check_upgradable(revision: str | None) -> None:
+    if revision is not None and revision < BASE_REVISION:
+        raise MigrationError(
+            f"the database is at revision {revision}, from before the first release, and cannot be "
+            f"upgraded to {head_revision()}: it has to be made anew, without what it holds. The embedded "
+            "one: end `lightfast up` and move the home's folder away. One of your own: as its owner, "
+            "DROP SCHEMA lightfast CASCADE. Then run `lightfast db migrate`"
+        )
+    if revision is not None and revision > head_revision():
+        raise MigrationError(
+            f"the database is at revision {revision}, and this release knows none after "
+            f"{head_revision()}: run the newer release that migrated it"
+        )
+
+
 def _revision(connection: psycopg.Connection[Any]) -> str | None:
-    # The catalogue, because a role without rights on the schema must not be told of an error instead.
-    found = connection.execute(
+    # From the catalogue: a query of the table would fail for a role without rights on the schema.
+    row = connection.execute(
         """
         SELECT has_table_privilege(c.oid, 'SELECT') FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = 'lightfast' AND c.relname = 'schema_version'
         """
     ).fetchone()
-    if found is None:
+    if row is None:
         return None
-    if not found[0]:
-        return "unknown"  # of a release before the roles could read it
+    if not row[0]:
+        return "0000"  # before 0020 the roles could not read it
     row = connection.execute("SELECT version_num FROM lightfast.schema_version").fetchone()
     return str(row[0]) if row else None

@@ -5,7 +5,16 @@ The same `metadata` as `tables.py`; only shapes and comments.
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Date, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Date,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from lightfast_pipelines.store.tables import _NOW, _TIME, _col, metadata
 
@@ -16,10 +25,10 @@ partition_start = Table(
         "is_only",
         Boolean,
         "Always true: there is one row.",
-        primary_key=True,
         server_default=text("true"),
     ),
     _col("first_day", Date, "First day; older deliveries move it back before they are stored."),
+    PrimaryKeyConstraint("is_only", name="pk_partition_start"),
     CheckConstraint("is_only", name="ck_partition_start_only"),
     comment="The first daily partition, unless LIGHTFAST_PARTITIONS_START sets one.",
 )

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import NullPool, create_engine
 
-from lightfast_pipelines.store import migrate
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.schema import metadata
 from lightfast_pipelines.store.upkeep import create_month_partitions
@@ -132,40 +126,6 @@ def test_what_is_made_later_gives_nobody_a_right(database: Database) -> None:
         conn.execute("CREATE TABLE lightfast.later (id bigint GENERATED ALWAYS AS IDENTITY)")
         conn.commit()
     assert _rights(database) == before
-
-
-def _upgrade(database: Database, revision: str) -> None:
-    """As `migrate` does, but only up to a revision."""
-    engine = create_engine(
-        "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(database.url("migrator")),
-        poolclass=NullPool,
-    )
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
-    with engine.connect() as connection:
-        connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS lightfast")
-        config.attributes.update(connection=connection, roles_log_in=True)
-        command.upgrade(config, revision)
-        connection.commit()
-    engine.dispose()
-
-
-@pytest.mark.parametrize("revision", ["0001", "0009", "0016"])
-def test_an_older_installation_ends_with_the_rights_of_a_new_one(
-    new_database: Callable[[], Database], revision: str
-) -> None:
-    """With a month that an earlier release made: its partition gave the pipeline a right to update."""
-    older, fresh = new_database(), new_database()
-    with older.connect("migrator", autocommit=True) as conn:
-        conn.execute("DROP SCHEMA lightfast CASCADE")
-    _upgrade(older, revision)
-    for database in (older, fresh):
-        with database.connect("pipeline") as conn:
-            conn.execute("SELECT lightfast.make_body_partition('2024-05-01')")
-            conn.commit()
-    _upgrade(older, "head")
-    assert _rights(older) == _rights(fresh)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,35 @@
+"""The whole schema: the tables as `store/tables` defines them, then what only SQL can define.
+
+Until the first release this is the only migration. To change the schema until then: change the tables (or
+`memory.sql`, `rights.sql`), raise `BASE_REVISION` in `store/migrate.py`, and make your database anew; an
+older one is refused with a message that says how.
+
+The first release freezes this file: it then executes the statements that `pg_dump -s` prints, no longer
+the tables' definition, and every later change is a migration of its own, `NNNN_subject.py` with the next
+number.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import context, op
+
+from lightfast_pipelines.store.migrate import BASE_REVISION
+from lightfast_pipelines.store.schema import metadata
+
+revision = BASE_REVISION
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    connection = op.get_bind()
+    connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS vector")
+    metadata.create_all(connection, checkfirst=False)
+    # Where the server trusts its private socket, each role logs in; elsewhere SET ROLE takes it.
+    login = "LOGIN" if context.config.attributes["roles_log_in"] else "NOLOGIN"
+    for name in ("memory.sql", "rights.sql"):
+        statements = (Path(__file__).parent / name).read_text().replace("{login}", login)
+        connection.exec_driver_sql(statements.replace("%", "%%"))
