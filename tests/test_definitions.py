@@ -14,7 +14,7 @@ from lightfast_pipelines.definitions import build_definitions, defs
 from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
 from lightfast_pipelines.partitions import DAILY, first_day, today
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.store import tables
+from lightfast_pipelines.store.tables import metadata
 
 DAILY_ASSETS = {"provider_history", "raw_payloads", *TABLES, "embeddings", "clusters"}
 
@@ -70,7 +70,7 @@ def test_every_asset_says_who_owns_it_what_a_row_is_and_which_columns_it_has() -
         assert isinstance(schema, dg.TableSchema)
         assert all(column.description and column.type for column in schema.columns), name
     columns = {c.name for c in specs()["observations"].metadata["dagster/column_schema"].columns}
-    assert columns == {column.name for column in tables.observations.columns}
+    assert columns == {column.name for column in metadata.tables["lightfast.observations"].columns}
 
 
 def test_dagster_says_when_no_work_has_come_for_days() -> None:

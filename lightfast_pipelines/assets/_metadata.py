@@ -17,8 +17,8 @@ from sqlalchemy import Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 
 from lightfast_pipelines.assets import GROUPS, OWNERS
-from lightfast_pipelines.store import tables
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.tables import metadata as schema
 
 # Deliveries come whenever somebody works: a long weekend is quiet, two weeks are not.
 NEW_WORK = dg.FreshnessPolicy.time_window(
@@ -36,24 +36,24 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 def table_spec(
     name: str,
     *,
-    table: Table | None = None,
+    table: str | None = None,
     description: str | None = None,
     kinds: frozenset[str] = frozenset({"postgres", "python"}),
     freshness_policy: dg.FreshnessPolicy | None = None,
     **options: Any,
 ) -> dg.AssetSpec:
     """The spec of an asset that fills `table` (the one of its name); it says what one row means."""
-    table = table if table is not None else tables.metadata.tables[f"lightfast.{name}"]
+    defined = schema.tables[f"lightfast.{table or name}"]
     return dg.AssetSpec(
         name,
         group_name=GROUPS[name],
         owners=[OWNERS[GROUPS[name]]],
         kinds=set(kinds),
         freshness_policy=freshness_policy,
-        description=description or f"One row: {_lowered(table.comment or name)}",
+        description=description or f"One row: {_lowered(defined.comment or name)}",
         metadata={
-            "dagster/column_schema": column_schema(table),
-            "dagster/table_name": f"{table.schema}.{table.name}",
+            "dagster/column_schema": column_schema(defined),
+            "dagster/table_name": f"{defined.schema}.{defined.name}",
         },
         **options,
     )

@@ -10,7 +10,6 @@ from lightfast_pipelines.assets._turn import progress_log, turn
 from lightfast_pipelines.clustering.summaries import summarize_clusters
 from lightfast_pipelines.inbox.pending import summary_sizes
 from lightfast_pipelines.inbox.rule_versions import code_version
-from lightfast_pipelines.store import tables
 from lightfast_pipelines.store.database import Database
 
 
@@ -19,7 +18,7 @@ from lightfast_pipelines.store.database import Database
     specs=[
         table_spec(
             "cluster_summaries",
-            table=tables.clusters,
+            table="clusters",
             description=(
                 "One row: a cluster; one of five observations or more has a summary, every "
                 "sentence of which cites observations."

@@ -21,7 +21,6 @@ from lightfast_pipelines.inbox.rule_versions import code_version
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.resources.models import Embedder
 from lightfast_pipelines.settings import settings
-from lightfast_pipelines.store import tables
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.day_rows import rows_of_days
 from lightfast_pipelines.store.locks import let_others_in
@@ -72,7 +71,7 @@ def clusters(
     specs=[
         table_spec(
             "cluster_consolidation",
-            table=tables.clusters,
+            table="clusters",
             description=(
                 "One row: a cluster of a workspace, decided anew from all of its observations, "
                 "the same for any order of arrival."

@@ -17,7 +17,6 @@ from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.resources.models import Embedder, VectorIndexFactory
 from lightfast_pipelines.settings import settings
-from lightfast_pipelines.store import tables
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.day_rows import rows_of_days
 from lightfast_pipelines.store.locks import let_others_in
@@ -31,7 +30,7 @@ _EVERYTHING = 2**31 - 1
     specs=[
         table_spec(
             "embeddings",
-            table=tables.observation_vectors,
+            table="observation_vectors",
             description="One row: a vector of one view (title, content, summary) of an observation.",
             # States too, so that their blocking check stops what follows.
             deps=["observations", "temporal_states"],

@@ -18,7 +18,6 @@ from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.backfills import Source, find_sources
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.links import find_workspace
-from lightfast_pipelines.store.tables_of_history import backfill_coverage
 
 if TYPE_CHECKING:
     from lightfast_pipelines.backfill.estimate import Expected, UnitEstimate
@@ -51,7 +50,7 @@ class HistoryConfig(dg.Config):
     specs=[
         table_spec(
             ASSET,
-            table=backfill_coverage,
+            table="backfill_coverage",
             kinds=frozenset({"python", "postgres"}),
             description=(
                 "One row: how much of a linked resource's history is fully fetched, by entity type. "

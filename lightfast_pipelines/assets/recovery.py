@@ -13,7 +13,6 @@ import dagster as dg
 from lightfast_pipelines.assets._metadata import listing, table_spec
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.settings import settings
-from lightfast_pipelines.store import tables_of_history
 from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.outages import list_outages
@@ -32,7 +31,7 @@ _SHOWN_OUTAGES = 20
     specs=[
         table_spec(
             OUTAGES,
-            table=tables_of_history.outages,
+            table="outages",
             description=(
                 "One row: a time in which deliveries were lost, and what was recovered of them. Compares "
                 "the providers' logs of deliveries with what arrived, has what is missing sent again or "
@@ -147,7 +146,7 @@ def _caught_up(
     specs=[
         table_spec(
             SWEEPS,
-            table=tables_of_history.id_sweeps,
+            table="id_sweeps",
             deps=["observations"],
             description=(
                 "One row: how far a resource's things of one kind were looked for, to find those that are "

@@ -37,7 +37,7 @@ def data_dictionary() -> str:
     """Every table and view of the schema with its comments, in Markdown."""
     from sqlalchemy.dialects import postgresql
 
-    from lightfast_pipelines.store.schema import metadata
+    from lightfast_pipelines.store.tables import metadata
 
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     parts = [

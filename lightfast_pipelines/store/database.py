@@ -1,6 +1,6 @@
 """How to reach the memory's database: addresses and connections per role.
 
-Tables stand in `tables.py`, the embedded server in `embedded/`. Nothing here knows a query.
+`tables/` defines the tables, `embedded_postgres/` runs the embedded server. Nothing here knows a query.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ from lightfast_pipelines.store.installations import (
     set_secret,
 )
 from lightfast_pipelines.store.links import add_workspace, link_resource
-from lightfast_pipelines.store.schema import metadata
 from lightfast_pipelines.store.sealed import Keys
+from lightfast_pipelines.store.tables import metadata
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows
 from tests.capture.told import told
 from tests.depth import examples

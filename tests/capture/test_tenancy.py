@@ -26,8 +26,8 @@ from lightfast_pipelines.store.links import (
     set_active,
     set_sync_config,
 )
-from lightfast_pipelines.store.schema import metadata
 from lightfast_pipelines.store.stage_failures import StageError, count_observation
+from lightfast_pipelines.store.tables import metadata
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, rows
 from tests.capture.told import linked, told
 from tests.providers.github import payloads as github

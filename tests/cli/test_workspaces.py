@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lightfast_pipelines.demo.story import as_lines, tell
-from lightfast_pipelines.store.schema import metadata
+from lightfast_pipelines.store.tables import metadata
 from tests.cli.conftest import Lightfast
 
 STORY = tell(date(2026, 5, 20))

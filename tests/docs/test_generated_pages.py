@@ -18,7 +18,7 @@ from lightfast_pipelines.cli.pages import (
     with_settings,
 )
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.store.schema import metadata
+from lightfast_pipelines.store.tables import metadata
 
 
 def test_the_generated_pages_are_up_to_date() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightfast_pipelines.store.schema import metadata
+from lightfast_pipelines.store.tables import metadata
 
 PAGE = Path(__file__).parents[2] / "docs" / "plan-columns.md"
 _POINTER = re.compile(r"`([a-z_]+)\.([a-z_]+)`")

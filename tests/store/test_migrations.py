@@ -11,7 +11,7 @@ from sqlalchemy import Engine, NullPool, create_engine
 
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.migrate import MigrationError, current_revision, head_revision
-from lightfast_pipelines.store.schema import metadata
+from lightfast_pipelines.store.tables import metadata
 
 # Every object of the schema with all that defines it. Rights have a test of their own.
 _CATALOGUE = {

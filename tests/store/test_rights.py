@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.schema import metadata
+from lightfast_pipelines.store.tables import metadata
 from lightfast_pipelines.store.upkeep import create_month_partitions
 
 _WORK = {"SELECT", "INSERT", "UPDATE", "DELETE"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from lightfast_pipelines.store.schema import metadata
+from lightfast_pipelines.store.tables import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -16,7 +16,7 @@ from pathlib import Path
 from alembic import context, op
 
 from lightfast_pipelines.store.migrate import BASE_REVISION
-from lightfast_pipelines.store.schema import metadata
+from lightfast_pipelines.store.tables import metadata
 
 revision = BASE_REVISION
 down_revision = None

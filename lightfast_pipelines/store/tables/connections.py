@@ -1,0 +1,244 @@
+"""Connections: workspaces, installations with their credentials, and the resources they link."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Index, Table, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from lightfast_pipelines.store.tables.columns import (
+    EMPTY_OBJECT,
+    NOW,
+    TIME,
+    column,
+    metadata,
+    references,
+    serial_id,
+)
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    serial_id(),
+    column("org_id", Text, "Organisation that the workspace belongs to."),
+    column("slug", Text, "Short name, unique within the organisation."),
+    column("name", Text, "Display name."),
+    column(
+        "settings",
+        JSONB,
+        "significance_threshold (30), notify_threshold (70), ...",
+        server_default=EMPTY_OBJECT,
+    ),
+    column("created_at", TIME, "When it was added.", server_default=NOW),
+    UniqueConstraint("org_id", "slug"),
+    comment="A tenant of an organisation.",
+)
+
+installations = Table(
+    "installations",
+    metadata,
+    serial_id(),
+    column("provider", Text, "github, vercel, linear, sentry, ..."),
+    column(
+        "external_id",
+        Text,
+        "The provider's id of the installation, or `manual:{org}` for links made by hand.",
+    ),
+    column("org_id", Text, "Organisation that connected it."),
+    column("account_login", Text, "The provider's account name, for display.", nullable=True),
+    column("status", Text, "active, pending, error or revoked.", server_default=text("'active'")),
+    column("status_reason", Text, "Why the status is what it is, for an operator.", nullable=True),
+    column(
+        "provider_account_info",
+        JSONB,
+        "What the provider said of the account.",
+        server_default=EMPTY_OBJECT,
+    ),
+    column("connected_by", Text, "Who connected it.", nullable=True),
+    column("created_at", TIME, "When it was first connected.", server_default=NOW),
+    column("updated_at", TIME, "When the row last changed.", server_default=NOW),
+    column(
+        "own_secret_after",
+        BigInteger,
+        "Latest raw_payloads.id when it first got a webhook secret of its own; null: it never had one.",
+        nullable=True,
+    ),
+    UniqueConstraint("provider", "external_id"),
+    comment="A connection of an organisation to a provider. An input, never derived.",
+)
+
+installation_secrets = Table(
+    "installation_secrets",
+    metadata,
+    serial_id(),
+    column(
+        "installation_id",
+        BigInteger,
+        "Installation whose deliveries it verifies; the sealed text is bound to it.",
+        references("installations.id"),
+        index=True,
+    ),
+    column("sealed", Text, "AES-256-GCM: base64 of IV (12 bytes), tag (16) and ciphertext."),
+    column("key_id", Text, "Which key of ENCRYPTION_KEY opens it: 16 digits of a hash of the key."),
+    column("created_at", TIME, "When it was set.", server_default=NOW),
+    comment="A live webhook secret of an installation: up to two, while rotating. An input, never derived.",
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    serial_id(),
+    column(
+        "installation_id",
+        BigInteger,
+        "Installation whose credential it is; the sealed texts are bound to it.",
+        references("installations.id"),
+        unique=True,
+    ),
+    column("kind", Text, "github_app, personal, token, oauth or api_key."),
+    column(
+        "access_token", Text, "Sealed with AES-256-GCM; null until one is asked for.", nullable=True
+    ),
+    column("refresh_token", Text, "Sealed with AES-256-GCM.", nullable=True),
+    column("key_id", Text, "Which key of ENCRYPTION_KEY opens both."),
+    column("expires_at", TIME, "When the access token ends; null: never.", nullable=True),
+    column(
+        "details",
+        JSONB,
+        "What is not secret of it: scopes, organisation's slug.",
+        server_default=EMPTY_OBJECT,
+    ),
+    column("status", Text, "active or refused.", server_default=text("'active'")),
+    column("status_reason", Text, "Why it is refused, for an operator.", nullable=True),
+    column("refreshed_at", TIME, "When the access token was last renewed.", nullable=True),
+    column("created_at", TIME, "When it was first given.", server_default=NOW),
+    column("updated_at", TIME, "When the row last changed.", server_default=NOW),
+    comment="An installation's credentials for the provider's API, sealed. An input, never derived.",
+)
+
+resources = Table(
+    "resources",
+    metadata,
+    serial_id(),
+    column(
+        "installation_id",
+        BigInteger,
+        "Installation that gives access to it.",
+        references("installations.id"),
+        index=True,
+    ),
+    column("provider", Text, "Provider of the resource."),
+    column("org_id", Text, "Organisation that owns the link: the first that linked it."),
+    column(
+        "provider_resource_id", Text, "The provider's stable id: a repository, project or team."
+    ),
+    column("resource_name", Text, "Display name (`owner/repo`); follows renames.", nullable=True),
+    column(
+        "resource_meta",
+        JSONB,
+        "What the provider said of it (default_branch, archived, ...).",
+        server_default=EMPTY_OBJECT,
+    ),
+    column("status", Text, "active or removed.", server_default=text("'active'")),
+    column("status_reason", Text, "Why the status is what it is, for an operator.", nullable=True),
+    column("created_at", TIME, "When it was first linked.", server_default=NOW),
+    column("updated_at", TIME, "When the row last changed.", server_default=NOW),
+    UniqueConstraint("provider", "provider_resource_id"),
+    comment="A repository, project or team of an installation. An input, never derived.",
+)
+
+integrations = Table(
+    "integrations",
+    metadata,
+    serial_id(),
+    column(
+        "workspace_id",
+        BigInteger,
+        "Workspace that wants the resource.",
+        references("workspaces.id"),
+    ),
+    column("resource_id", BigInteger, "The resource.", references("resources.id"), index=True),
+    column(
+        "sync_config",
+        JSONB,
+        "What is wanted: events, branches, paths, autoSync.",
+        server_default=EMPTY_OBJECT,
+    ),
+    column(
+        "backfill_state",
+        JSONB,
+        "Progress of reading the provider's history.",
+        server_default=EMPTY_OBJECT,
+    ),
+    column(
+        "is_active", Boolean, "False while an operator has paused it.", server_default=text("true")
+    ),
+    column("status_reason", Text, "Why it is paused, for an operator.", nullable=True),
+    column("connected_by", Text, "Who linked it.", nullable=True),
+    column("connected_at", TIME, "When it was linked.", server_default=NOW),
+    column("last_synced_at", TIME, "When its history was last read.", nullable=True),
+    column(
+        "sync_status",
+        Text,
+        "Of reading its history: idle, running, completed, failed, cancelled or refused.",
+        server_default=text("'idle'"),
+    ),
+    column("sync_error", Text, "Why reading failed or is refused, for an operator.", nullable=True),
+    UniqueConstraint("workspace_id", "resource_id"),
+    comment="A resource linked to a workspace. An input, never derived.",
+)
+
+lifecycle_events = Table(
+    "lifecycle_events",
+    metadata,
+    column(
+        "raw_payload_id",
+        BigInteger,
+        "Payload that states it.",
+        references("raw_payloads.id"),
+        primary_key=True,
+    ),
+    column("provider", Text, "Provider of the subject."),
+    column("subject_kind", Text, "installation or resource.", primary_key=True),
+    column("subject_id", Text, "The provider's id of the subject.", primary_key=True),
+    column(
+        "change",
+        Text,
+        "active, suspended, removed, renamed, transferred, archived, unarchived.",
+        primary_key=True,
+    ),
+    column("value", JSONB, "What it became.", server_default=EMPTY_OBJECT),
+    column("reason", Text, "The provider's words, for an operator."),
+    column(
+        "occurred_at",
+        TIME,
+        "Provider's time of the change; the latest wins, not the last to arrive.",
+    ),
+    column("installation", Text, "Installation that the payload names as its own.", nullable=True),
+    Index("ix_lifecycle_events_subject", "provider", "subject_kind", "subject_id"),
+    comment="A change of a connection or resource, as a payload stated it.",
+)
+
+activity = Table(
+    "activity",
+    metadata,
+    serial_id(),
+    column("at", TIME, "When it happened.", server_default=NOW, index=True),
+    column("org_id", Text, "Organisation.", nullable=True),
+    column(
+        "workspace_id",
+        BigInteger,
+        "Workspace, if of one.",
+        references("workspaces.id"),
+        nullable=True,
+    ),
+    column("provider", Text, "Provider, if of one.", nullable=True),
+    column(
+        "subject", Text, "What it happened to: resource, installation, backfill.", nullable=True
+    ),
+    column("action", Text, "backfill.started, integration.linked, credential.refused, ..."),
+    column("actor", Text, "Who or what did it."),
+    column("message", Text, "In words, for an operator."),
+    column("detail", JSONB, "Numbers and names of it; no secret.", server_default=EMPTY_OBJECT),
+    Index("ix_activity_workspace", "workspace_id", "at"),
+    comment="What was done to connections and histories, and by whom.",
+)

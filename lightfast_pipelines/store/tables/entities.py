@@ -1,0 +1,254 @@
+"""Entities, the names they go by, and the edges between them."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    Date,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from lightfast_pipelines.store.tables.columns import (
+    EMPTY_TEXTS,
+    KEY,
+    TEXTS,
+    TIME,
+    column,
+    metadata,
+    observation_id,
+    references,
+    serial_id,
+    workspace_id,
+)
+
+entities = Table(
+    "entities",
+    metadata,
+    serial_id(),
+    workspace_id(),
+    column("category", Text, "pull_request, issue, commit, branch, file, user, ..."),
+    column("key", KEY, "Canonical key, of ids that survive renames; an alias while it is a stub."),
+    column("value", Text, "Name or title stated last.", nullable=True),
+    column(
+        "aliases",
+        TEXTS,
+        "Other keys under which it is referred to, sorted.",
+        server_default=EMPTY_TEXTS,
+    ),
+    column("confidence", REAL, "Highest confidence of its mentions."),
+    column("first_seen_at", TIME, "Earliest observation that mentions it."),
+    column("last_seen_at", TIME, "Latest observation that mentions it."),
+    column("occurrence_count", Integer, "Observations that mention it."),
+    column("url", Text, "Address at the provider.", nullable=True),
+    column(
+        "value_stated_at", TIME, "Time of the observation that stated the value.", nullable=True
+    ),
+    column(
+        "value_stated_by", KEY, "source_id of the observation that stated the value.", nullable=True
+    ),
+    column(
+        "url_stated_at", TIME, "Time of the observation that stated the address.", nullable=True
+    ),
+    column(
+        "url_stated_by", KEY, "source_id of the observation that stated the address.", nullable=True
+    ),
+    column("is_stub", Boolean, "Whether it is referred to but has not arrived itself."),
+    UniqueConstraint("workspace_id", "key"),
+    Index("ix_entities_category", "workspace_id", "category"),
+    comment="A thing that observations are about or mention.",
+)
+
+entity_aliases = Table(
+    "entity_aliases",
+    metadata,
+    workspace_id(primary_key=True),
+    column("alias", KEY, "A key under which it is referred to.", primary_key=True),
+    column(
+        "entity_id",
+        BigInteger,
+        "Entity that claims it.",
+        references("entities.id"),
+        primary_key=True,
+    ),
+    Index("ix_entity_aliases_entity", "entity_id"),
+    comment="Aliases that entities claim; an alias that two entities claim resolves to neither.",
+)
+
+entity_stubs = Table(
+    "entity_stubs",
+    metadata,
+    workspace_id(primary_key=True),
+    column("key", KEY, "Alias under which something is referred to.", primary_key=True),
+    column(
+        "beside",
+        KEY,
+        "Alias by ids that is stated with it (a number in its repository's own text), else empty.",
+        primary_key=True,
+        server_default=text("''"),
+    ),
+    column(
+        "since",
+        TIME,
+        "From when on it stands for this entity: a name may be given up and taken by another.",
+        primary_key=True,
+        server_default=text("'-infinity'"),
+    ),
+    column(
+        "entity_id",
+        BigInteger,
+        "Entity it stands for now: the thing itself, or a stub; null for a candidate that nothing claims.",
+        references("entities.id"),
+        nullable=True,
+    ),
+    column("is_ambiguous", Boolean, "Whether several things answer to it: then it makes no edge."),
+    Index(
+        "ix_entity_stubs_sha",
+        "workspace_id",
+        text("substr(key, 16, 7)"),
+        postgresql_where=text("key like 'github:ref:sha:%'"),
+    ),
+    comment="What each reference by alias stands for now.",
+)
+
+entity_lookups = Table(
+    "entity_lookups",
+    metadata,
+    workspace_id(primary_key=True),
+    column("alias", KEY, "Alias to look it up by.", primary_key=True),
+    column("stub_key", KEY, "The reference (entity_stubs.key).", primary_key=True),
+    Index("ix_entity_lookups_stub", "workspace_id", "stub_key"),
+    comment="Aliases under which a reference can be found.",
+)
+
+place_names = Table(
+    "place_names",
+    metadata,
+    column(
+        "org_id",
+        Text,
+        "Organisation that knows of it; empty where a payload of the deployment's own secret says it.",
+        primary_key=True,
+    ),
+    column("alias", KEY, "Key by the name: `github:ref:acme/shop`.", primary_key=True),
+    column("place", KEY, "Key by the id of what had the name: `github:ref:300`.", primary_key=True),
+    column("day", Date, "Day (UTC) on which it had it.", primary_key=True),
+    column(
+        "is_weak",
+        Boolean,
+        "Whether it counts only for the time before anything surer is known of the name.",
+        primary_key=True,
+    ),
+    column("first_at", TIME, "First time on that day."),
+    column("last_at", TIME, "Last time on that day."),
+    column("shown", Text, "The name as it was written last on that day."),
+    Index("ix_place_names_place", "place", "last_at"),
+    comment="Which repository answered to which name when, as payloads said.",
+)
+
+observation_entities = Table(
+    "observation_entities",
+    metadata,
+    observation_id(),
+    column(
+        "entity_id",
+        BigInteger,
+        "The entity, after aliases are resolved.",
+        references("entities.id"),
+    ),
+    column(
+        "role",
+        Text,
+        "subject, reference, file, text, label, branch, related, ...",
+        primary_key=True,
+    ),
+    column("evidence", Text, "Words that show it.", nullable=True),
+    column("confidence", REAL, "0 to 1."),
+    column("extractor", Text, "Rule that found it."),
+    column("stated_key", KEY, "Key as stated, before aliases are resolved.", primary_key=True),
+    column("stated_value", Text, "Name as stated.", nullable=True),
+    column("stated_url", Text, "Address as stated.", nullable=True),
+    column("stated_aliases", TEXTS, "Aliases as stated.", server_default=EMPTY_TEXTS),
+    Index("ix_observation_entities_entity", "entity_id"),
+    comment="An observation mentions an entity.",
+)
+
+candidate_mentions = Table(
+    "candidate_mentions",
+    metadata,
+    observation_id(),
+    column("role", Text, "As in observation_entities.", primary_key=True),
+    column("stated_key", KEY, "The candidate (entity_stubs.key).", primary_key=True),
+    workspace_id(),
+    column("evidence", Text, "Words that show it.", nullable=True),
+    column("confidence", REAL, "0 to 1."),
+    column("extractor", Text, "Rule that found it."),
+    column("stated_value", Text, "Name as stated.", nullable=True),
+    column("stated_url", Text, "Address as stated.", nullable=True),
+    column("stated_aliases", TEXTS, "Aliases as stated.", server_default=EMPTY_TEXTS),
+    Index("ix_candidate_mentions_key", "workspace_id", "stated_key"),
+    comment="A word that is a mention as soon as some thing claims the name, and only then.",
+)
+
+relationships = Table(
+    "relationships",
+    metadata,
+    serial_id(),
+    workspace_id(),
+    column(
+        "subject_id", BigInteger, "Entity that the edge starts from.", references("entities.id")
+    ),
+    column("object_id", BigInteger, "Entity that it points to.", references("entities.id")),
+    column("type", Text, "fixes, references, contains, merges_as, deploys, ..."),
+    column("confidence", REAL, "Highest confidence of what states it."),
+    column("method", Text, "How it was found, of the statement believed first."),
+    column("evidence", Text, "Words that show it.", nullable=True),
+    column("first_seen_at", TIME, "Earliest observation that states it."),
+    column("last_seen_at", TIME, "Latest observation that states it."),
+    column("observation_count", Integer, "Observations that state it."),
+    UniqueConstraint("workspace_id", "subject_id", "object_id", "type"),
+    Index("ix_relationships_object", "object_id"),
+    Index("ix_relationships_subject", "subject_id"),
+    comment="A directed edge between two entities.",
+)
+
+relationship_sources = Table(
+    "relationship_sources",
+    metadata,
+    column(
+        "observation_id",
+        BigInteger,
+        "Observation that states it.",
+        references("observations.id"),
+        primary_key=True,
+    ),
+    column("subject_key", KEY, "Subject's key as stated.", primary_key=True),
+    column("object_key", KEY, "Object's key as stated.", primary_key=True),
+    column("type", Text, "Type of the edge.", primary_key=True),
+    column(
+        "subject_id",
+        BigInteger,
+        "Subject, aliases resolved; null where ambiguous.",
+        references("entities.id"),
+        nullable=True,
+    ),
+    column(
+        "object_id",
+        BigInteger,
+        "Object, aliases resolved; null where ambiguous.",
+        references("entities.id"),
+        nullable=True,
+    ),
+    column("confidence", REAL, "0 to 1."),
+    column("method", Text, "How it was found."),
+    column("evidence", Text, "Words that show it.", nullable=True),
+    Index("ix_relationship_sources_ends", "subject_id", "object_id"),
+    Index("ix_relationship_sources_object", "object_id"),
+    comment="Which observations state an edge.",
+)

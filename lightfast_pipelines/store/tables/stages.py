@@ -1,0 +1,126 @@
+"""How far the stages after capture are, and what Dagster has to be told of it."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Date,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from lightfast_pipelines.store.tables.columns import (
+    NOW,
+    TIME,
+    ZERO,
+    column,
+    metadata,
+    references,
+    serial_id,
+    workspace_id,
+)
+
+consolidation_marks = Table(
+    "consolidation_marks",
+    metadata,
+    workspace_id(primary_key=True),
+    column(
+        "changes", BigInteger, "Counts batches that changed the workspace.", server_default=ZERO
+    ),
+    column(
+        "consolidated",
+        BigInteger,
+        "Value of `changes` that clusters and actors were last decided for.",
+        server_default=ZERO,
+    ),
+    column("rule_version", Integer, "Version of the rules that decided.", server_default=ZERO),
+    column(
+        "profiled",
+        BigInteger,
+        "Sum of `changes` over the organisation that profiles were last made for.",
+        server_default=ZERO,
+    ),
+    column(
+        "profile_rules", Integer, "Version of the rule that made the profiles.", server_default=ZERO
+    ),
+    column(
+        "summarized",
+        BigInteger,
+        "Value of `consolidated` that summaries were last written for.",
+        server_default=ZERO,
+    ),
+    column(
+        "summary_rules",
+        Text,
+        "Versions of the rules of clusters and of summaries that wrote them.",
+        server_default=text("''"),
+    ),
+    comment="Whether a workspace has changed since its clusters and actors were decided.",
+)
+
+stage_failures = Table(
+    "stage_failures",
+    metadata,
+    serial_id(),
+    workspace_id(),
+    column(
+        "observation_id",
+        BigInteger,
+        "The observation; null where the stage failed for the workspace as a whole.",
+        references("observations.id"),
+        nullable=True,
+    ),
+    column("stage", Text, "embeddings, clusters, people, consolidation, profiles or summaries."),
+    column(
+        "rules", Text, "The model or version of the rules that failed; another one takes it again."
+    ),
+    column("attempts", Integer, "Attempts that failed while other work went through."),
+    column("error_class", Text, "Class of the last error."),
+    column("error", Text, "The last error, shortened and without secrets."),
+    column("first_failed_at", TIME, "When it first failed under these rules.", server_default=NOW),
+    column("last_failed_at", TIME, "When it last failed.", server_default=NOW),
+    Index(
+        "uq_stage_failures",
+        "observation_id",
+        "stage",
+        "workspace_id",
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    ),
+    Index("ix_stage_failures_workspace", "workspace_id"),
+    comment="What a stage after capture could not do; four attempts, then it is taken no more.",
+)
+
+partition_start = Table(
+    "partition_start",
+    metadata,
+    column("is_only", Boolean, "Always true: there is one row.", server_default=text("true")),
+    column("first_day", Date, "First day; older deliveries move it back before they are stored."),
+    PrimaryKeyConstraint("is_only", name="pk_partition_start"),
+    CheckConstraint("is_only", name="ck_partition_start_only"),
+    comment="The first daily partition, unless LIGHTFAST_PARTITIONS_START sets one.",
+)
+
+unreported_work = Table(
+    "unreported_work",
+    metadata,
+    column("stage", Text, "capture, embeddings, clusters, actors, cluster_consolidation, ..."),
+    column(
+        "partition_date",
+        Date,
+        "Day whose rows it wrote; null for what is not done by day.",
+        nullable=True,
+    ),
+    column("done_at", TIME, "When it was last done.", server_default=NOW),
+    UniqueConstraint(
+        "stage", "partition_date", name="uq_unreported_work", postgresql_nulls_not_distinct=True
+    ),
+    comment="A stage's work on a day, done outside of Dagster's runs; the row goes once Dagster shows it.",
+)

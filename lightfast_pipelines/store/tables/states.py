@@ -1,0 +1,105 @@
+"""States of entities over time."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Index, Integer, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from lightfast_pipelines.store.tables.columns import (
+    EMPTY_OBJECT,
+    KEY,
+    TIME,
+    column,
+    metadata,
+    references,
+    serial_id,
+    workspace_id,
+)
+
+state_changes = Table(
+    "state_changes",
+    metadata,
+    column(
+        "observation_id",
+        BigInteger,
+        "Observation that states it.",
+        references("observations.id"),
+        primary_key=True,
+    ),
+    column("entity_key", KEY, "Key of the entity as stated.", primary_key=True),
+    column("state_type", Text, "status, assignee, latest_release, ...", primary_key=True),
+    workspace_id(),
+    column("state_value", Text, "The value from then on."),
+    column("state_metadata", JSONB, "More of it (reason, name).", server_default=EMPTY_OBJECT),
+    column("at", TIME, "When it began, by the provider's clock."),
+    column("rank", Integer, "Order among changes at one moment."),
+    column("reason", Text, "Why it changed.", nullable=True),
+    column("recorded_at", TIME, "When the earliest payload that states it was received."),
+    # One for each of the two clocks; the conditions let a question about one not choose the other.
+    Index(
+        "ix_state_changes_at",
+        "workspace_id",
+        "entity_key",
+        "state_type",
+        "at",
+        postgresql_where=text("at > '-infinity'"),
+    ),
+    Index(
+        "ix_state_changes_recorded",
+        "workspace_id",
+        "entity_key",
+        "state_type",
+        "recorded_at",
+        postgresql_where=text("recorded_at > '-infinity'"),
+    ),
+    comment="A change of state, as an observation states it; temporal_states is folded from these.",
+)
+
+temporal_states = Table(
+    "temporal_states",
+    metadata,
+    serial_id(),
+    workspace_id(),
+    column("entity_type", Text, "Category of the entity."),
+    column("entity_id", KEY, "Key of the entity."),
+    column("entity_name", Text, "Its name.", nullable=True),
+    column("state_type", Text, "status, latest_release, ..."),
+    column("state_value", Text, "The value that held."),
+    column("state_metadata", JSONB, "More of it (reason, name).", server_default=EMPTY_OBJECT),
+    column("valid_from", TIME, "When it began to hold."),
+    column("valid_to", TIME, "When it ceased to hold; null: it still does.", nullable=True),
+    column("is_current", Boolean, "Whether it holds now, as known now."),
+    column("recorded_at", TIME, "When it became known."),
+    column(
+        "superseded_at",
+        TIME,
+        "When it became known to be otherwise; null: believed now.",
+        nullable=True,
+    ),
+    column(
+        "changed_by_identity_id",
+        BigInteger,
+        "Who changed it.",
+        references("actor_identities.id", ondelete=None),
+        nullable=True,
+    ),
+    column("change_reason", Text, "Why it changed.", nullable=True),
+    column(
+        "related_observation_id",
+        BigInteger,
+        "Observation that began it.",
+        references("observations.id"),
+        nullable=True,
+    ),
+    Index("ix_temporal_states_entity", "workspace_id", "entity_id", "state_type", "valid_from"),
+    Index(
+        "uq_temporal_states_current",
+        "workspace_id",
+        "entity_id",
+        "state_type",
+        unique=True,
+        postgresql_where=text("is_current"),
+    ),
+    Index("ix_temporal_states_observation", "related_observation_id"),
+    comment="A state that held for a while, and when that was known.",
+)
