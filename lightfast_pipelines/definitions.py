@@ -7,15 +7,20 @@ import dagster as dg
 from lightfast_pipelines.assets import actor_profiles as profiles
 from lightfast_pipelines.assets import actors as people
 from lightfast_pipelines.assets import captured as memory
-from lightfast_pipelines.assets import checks, liveness, recovery, waiting
+from lightfast_pipelines.assets import (
+    checks,
+    liveness,
+    provider_history,
+    provider_history_checks,
+    recovery,
+    waiting,
+)
 from lightfast_pipelines.assets import cluster_summaries as summaries
 from lightfast_pipelines.assets import clusters as topics
 from lightfast_pipelines.assets import embeddings as meaning
-from lightfast_pipelines.assets import provider_history as history
-from lightfast_pipelines.assets import provider_history_checks as history_checks
 from lightfast_pipelines.assets import raw_payloads as inbox
+from lightfast_pipelines.jobs.backfill import backfill
 from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due
-from lightfast_pipelines.jobs.history import history as history_job
 from lightfast_pipelines.jobs.liveness import hourly_liveness
 from lightfast_pipelines.jobs.liveness import liveness as liveness_job
 from lightfast_pipelines.jobs.memory import memory as memory_job
@@ -52,7 +57,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
         raise ValueError(f"no such resource: {', '.join(sorted(unknown))}")
     return dg.Definitions(
         assets=[
-            history.provider_history,
+            provider_history.provider_history,
             inbox.raw_payloads,
             waiting.waiting_for_you,
             recovery.outages,
@@ -68,13 +73,13 @@ def build_definitions(**overrides: object) -> dg.Definitions:
         asset_checks=[
             checks.after_capture,
             *checks.HOURLY,
-            history_checks.after_history,
+            provider_history_checks.after_history,
             *liveness.CHECKS,
             waiting.nothing_forgotten,
         ],
         jobs=[
             memory_job,
-            history_job,
+            backfill,
             consolidation,
             profiles_job,
             summaries_job,

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from lightfast_pipelines.embedded_postgres import Lease
-from lightfast_pipelines.jobs.when_due import HISTORY_LANE, SCHEDULED_LANE
+from lightfast_pipelines.jobs.when_due import BACKFILL_LANE, SCHEDULED_LANE
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,7 +67,7 @@ def test_scheduled_runs_and_histories_leave_slots_to_the_runs_that_capture(
     queue = instance.get_concurrency_config().run_queue_config
     assert queue
     limits = {limit["value"]: limit["limit"] for limit in queue.tag_concurrency_limits}
-    assert set(limits) == {SCHEDULED_LANE, HISTORY_LANE}
+    assert set(limits) == {SCHEDULED_LANE, BACKFILL_LANE}
     assert queue.max_concurrent_runs - sum(limits.values()) >= 2
 
 

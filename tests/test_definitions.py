@@ -115,7 +115,7 @@ def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
     assert set(jobs) == {
         *(
             "memory",
-            "history",
+            "backfill",
             "consolidation",
             "profiles",
             "summaries",
@@ -131,7 +131,7 @@ def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
     }
     assert selected == {
         "memory": {*TABLES, "embeddings", "clusters"},
-        "history": {"provider_history"},
+        "backfill": {"provider_history"},
         "consolidation": {"actors", "cluster_consolidation"},
         "profiles": {"actor_profiles"},
         "summaries": {"cluster_summaries"},

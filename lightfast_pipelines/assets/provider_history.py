@@ -95,7 +95,7 @@ def provider_history(
 
 
 def _sources(database: Database, config: HistoryConfig) -> list[Source]:
-    with database.connect(application_name="lightfast history") as conn:
+    with database.connect(application_name="lightfast backfill") as conn:
         workspace = find_workspace(conn, config.workspace) if config.workspace else None
         sources = find_sources(
             conn,

@@ -11,7 +11,7 @@ from typing import Any
 
 from lightfast_pipelines.backfill.walk import WalkUnit
 from lightfast_pipelines.provider_api.absence import ask_for_page
-from lightfast_pipelines.provider_api.client import Api, CallFailedError
+from lightfast_pipelines.provider_api.client import ApiClient, CallFailedError
 from lightfast_pipelines.providers.api_contract import Answer, AnswerOutcome, Call, Estimate, Window
 from lightfast_pipelines.store import coverage
 from lightfast_pipelines.store.coverage import TimeSpan
@@ -63,7 +63,7 @@ class Expected:
 
 
 def estimate_unit(
-    conn: Connection, api: Api, unit: WalkUnit, asked: TimeSpan, check: Callable[[], None]
+    conn: Connection, api: ApiClient, unit: WalkUnit, asked: TimeSpan, check: Callable[[], None]
 ) -> UnitEstimate:
     """Asks as little as possible; nothing at all where nothing is left to fetch.
 
@@ -101,7 +101,7 @@ def estimate_unit(
 
 
 def _probe(
-    api: Api, unit: WalkUnit, window: Window, check: Callable[[], None]
+    api: ApiClient, unit: WalkUnit, window: Window, check: Callable[[], None]
 ) -> tuple[Estimate, bool]:
     """The estimate, and whether its first request was the walk's own first page, which is kept for it.
 
@@ -125,7 +125,7 @@ def _probe(
     raise ValueError(f"{unit.name}: the estimate asks for more than {_MOST_PROBES} requests")
 
 
-def expected(units: Sequence[UnitEstimate], opened: Mapping[int, Api]) -> Expected:
+def expected(units: Sequence[UnitEstimate], opened: Mapping[int, ApiClient]) -> Expected:
     """The sum, and the time it takes: the answers' own, and waits for limits that it will reach.
 
     `opened` is each installation's access.
@@ -145,7 +145,7 @@ def expected(units: Sequence[UnitEstimate], opened: Mapping[int, Api]) -> Expect
     )
 
 
-def _waits(units: Sequence[UnitEstimate], installation_id: int, api: Api) -> float:
+def _waits(units: Sequence[UnitEstimate], installation_id: int, api: ApiClient) -> float:
     """Seconds until the limit is full again, as often as it will be used up."""
     wanted = sum(one.cost for one in units if one.unit.source.installation_id == installation_id)
     left = api.budget.tightest()

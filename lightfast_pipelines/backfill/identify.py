@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lightfast_pipelines.backfill.walk import WalkUnit
-from lightfast_pipelines.provider_api.client import Api, CallFailedError
+from lightfast_pipelines.provider_api.client import ApiClient, CallFailedError
 from lightfast_pipelines.providers.api_contract import AnswerOutcome, ResourceIdentity
 from lightfast_pipelines.store import activity, backfills, coverage
 from lightfast_pipelines.store.backfills import Source
@@ -18,23 +18,23 @@ from lightfast_pipelines.store.database import Connection
 
 
 def identified(
-    conn: Connection, api: Api, units: Sequence[WalkUnit], asked: TimeSpan
+    conn: Connection, api: ApiClient, units: Sequence[WalkUnit], asked: TimeSpan
 ) -> list[WalkUnit]:
     """The units with what their resources are called today. Asks nothing where nothing is to be read.
 
     Raises CallFailedError where the credential is refused; another failure is each unit's own to tell.
     """
-    history = api.history
+    provider_api = api.provider_api
     known: dict[int, Source] = {}
     for unit in units:
         source = unit.source
         if source.integration_id in known or not _is_due(conn, unit, asked):
             continue
         try:
-            call = history.identify(unit.place)
+            call = provider_api.identify(unit.place)
             if call is None:
                 return list(units)
-            found = history.identified(api.ask(call))
+            found = provider_api.identified(api.ask(call))
         except CallFailedError as error:
             if error.outcome is AnswerOutcome.CREDENTIAL:
                 raise

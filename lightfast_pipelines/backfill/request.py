@@ -12,7 +12,7 @@ from typing import Any
 
 from lightfast_pipelines.backfill.estimate import Expected, UnitEstimate
 from lightfast_pipelines.backfill.walk import UnitReport, WalkUnit
-from lightfast_pipelines.providers.api_contract import History
+from lightfast_pipelines.providers.api_contract import ProviderApi
 from lightfast_pipelines.store.backfills import Source
 
 
@@ -103,7 +103,7 @@ class Result:
 
 
 def units_of(
-    request: BackfillRequest, histories: Mapping[str, History]
+    request: BackfillRequest, provider_apis: Mapping[str, ProviderApi]
 ) -> tuple[list[WalkUnit], dict[int, str]]:
     """The units to walk, and the integrations whose history cannot be read, with why and what to do.
 
@@ -114,13 +114,13 @@ def units_of(
     known: set[str] = set()
     wanted = set(request.entity_types)
     for source in request.sources:
-        history = histories.get(source.provider)
-        if history is None:
+        provider_api = provider_apis.get(source.provider)
+        if provider_api is None:
             refused[source.integration_id] = (
                 f"{source.name}: the history of {source.provider} cannot be read"
             )
             continue
-        known |= {walker.entity_type for walker in history.walkers}
+        known |= {walker.entity_type for walker in provider_api.walkers}
         why = source.refused
         if why is None and not source.has_credential:
             why = (
@@ -133,7 +133,7 @@ def units_of(
             continue
         units += [
             WalkUnit(source, walker)
-            for walker in history.walkers
+            for walker in provider_api.walkers
             if not wanted or walker.entity_type in wanted
         ]
     unknown = sorted(wanted - known)

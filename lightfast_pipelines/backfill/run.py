@@ -37,9 +37,9 @@ from lightfast_pipelines.backfill.walk import (
     WalkUnit,
     walk_unit,
 )
-from lightfast_pipelines.provider_api.client import Api, CallFailedError
+from lightfast_pipelines.provider_api.client import ApiClient, CallFailedError
 from lightfast_pipelines.provider_api.ports import Apis
-from lightfast_pipelines.providers.api_contract import AnswerOutcome, discover_history
+from lightfast_pipelines.providers.api_contract import AnswerOutcome, discover_apis
 from lightfast_pipelines.store.coverage import TimeSpan
 from lightfast_pipelines.store.database import Connection, Database
 
@@ -51,7 +51,7 @@ def estimate_backfill(
     database: Database, apis: Apis, request: BackfillRequest
 ) -> tuple[Expected, list[UnitEstimate], dict[int, str]]:
     """What it would cost, without reading it; and which integrations cannot be read, with why."""
-    units, refused = units_of(request, discover_history())
+    units, refused = units_of(request, discover_apis())
     run = _Run(database, apis, request, Hearing())
     with database.connect(application_name="lightfast estimate") as conn, ExitStack() as stack:
         found = run.estimates(conn, units, stack)
@@ -70,10 +70,10 @@ def run_backfill(
         raise BackfillError(
             "no linked resource to read the history of: link one with `lightfast integration add`"
         )
-    units, refused = units_of(request, discover_history())
+    units, refused = units_of(request, discover_apis())
     run = _Run(database, apis, request, hearing)
     run.result.refused = refused
-    with database.connect(application_name="lightfast history") as conn:
+    with database.connect(application_name="lightfast backfill") as conn:
         run.whole(conn, units, first_day)
     return run.result
 
@@ -88,7 +88,7 @@ class _Run:
         self.result = Result()
         self._stop = threading.Event()
         self._told: queue.Queue[Callable[[], None]] = queue.Queue()
-        self._opened: dict[int, Api] = {}
+        self._opened: dict[int, ApiClient] = {}
         self._by_unit: dict[str, tuple[int, int, int]] = {}
         self._began = time.monotonic()
 
@@ -169,10 +169,10 @@ class _Run:
                 if ledger.is_cancelled():
                     self._stop.set()
 
-    def _units(self, api: Api, estimates: Sequence[UnitEstimate], first_day: date) -> None:
+    def _units(self, api: ApiClient, estimates: Sequence[UnitEstimate], first_day: date) -> None:
         """All units of one installation; runs in a thread of its own."""
         asked = TimeSpan(self._request.since, self._request.until)
-        with self._database.connect(application_name="lightfast history walk") as conn:
+        with self._database.connect(application_name="lightfast backfill walk") as conn:
             walking = Walking(
                 conn, api, first_day, self._check, lambda *told: self._page(api, *told)
             )
@@ -201,7 +201,7 @@ class _Run:
         if self._stop.is_set():
             raise CancelledError
 
-    def _page(self, api: Api, report: UnitReport, reached: datetime | None) -> None:
+    def _page(self, api: ApiClient, report: UnitReport, reached: datetime | None) -> None:
         """In a walk's thread: hands on what the page came to."""
         counts = (report.pages, report.records, report.stored)
         unit, left = report.unit.name, api.budget.tightest().remaining

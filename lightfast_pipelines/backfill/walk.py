@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from lightfast_pipelines.provider_api.absence import ask_for_page
-from lightfast_pipelines.provider_api.client import Api, CallFailedError
+from lightfast_pipelines.provider_api.client import ApiClient, CallFailedError
 from lightfast_pipelines.provider_api.sources import delivery_of, place_of
 from lightfast_pipelines.providers.api_contract import (
     Answer,
@@ -105,7 +105,7 @@ class Walking:
     page (the report so far, the moment the walk has come to)."""
 
     conn: Connection
-    api: Api
+    api: ApiClient
     first_day: date
     check: Callable[[], None]
     on_page: Callable[[UnitReport, datetime | None], None]
@@ -225,7 +225,7 @@ def _walk(
 
 
 def _asked(
-    api: Api,
+    api: ApiClient,
     walker: Walker,
     place: LinkedResource,
     window: Window,

@@ -149,11 +149,11 @@ def the_keys() -> Keys:
 
 
 def _kind(provider: str, named: str | None) -> str:
-    from lightfast_pipelines.providers.api_contract import discover_history
+    from lightfast_pipelines.providers.api_contract import discover_apis
     from lightfast_pipelines.store.tokens import GITHUB_APP
 
-    history = discover_history().get(provider)
-    known = tuple(history.credential_kinds) if history is not None else _KINDS
+    provider_api = discover_apis().get(provider)
+    known = tuple(provider_api.credential_kinds) if provider_api is not None else _KINDS
     if named is None:
         # A token was given, so a kind that has one is meant.
         return next((kind for kind in known if kind != GITHUB_APP), known[0])

@@ -150,10 +150,10 @@ def shared_facts() -> str:
     """Per provider what webhook and API both tell, and what of it the API cannot, in Markdown."""
     import importlib
 
-    from lightfast_pipelines.providers.api_contract import discover_history
+    from lightfast_pipelines.providers.api_contract import discover_apis
 
     parts: list[str] = []
-    for name in discover_history():
+    for name in discover_apis():
         facts = importlib.import_module(f"lightfast_pipelines.providers.{name}.api.shared_facts")
         both = ", ".join(f"`{kind}`" for kind in sorted(facts.SHARED))
         parts.append(f"### {name}\n\nTold by both: {both}.")

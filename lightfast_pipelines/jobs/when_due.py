@@ -23,7 +23,7 @@ Due = Callable[[dg.ScheduleEvaluationContext, Connection], Mapping[str, str] | s
 # the runs that capture.
 LANE_TAG = "lightfast/lane"
 SCHEDULED_LANE = "scheduled"
-HISTORY_LANE = "history"
+BACKFILL_LANE = "backfill"
 
 # A run that has not begun after this long was lost when its process ended.
 _BEGINS_WITHIN = timedelta(minutes=5)

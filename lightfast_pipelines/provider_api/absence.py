@@ -6,14 +6,14 @@ have, and there is nothing to read of it.
 
 from __future__ import annotations
 
-from lightfast_pipelines.provider_api.client import Api, CallFailedError
+from lightfast_pipelines.provider_api.client import ApiClient, CallFailedError
 from lightfast_pipelines.providers.api_contract import Answer, Call, LinkedResource
 
 _NOT_FOUND = 404
 
 
-def ask_for_page(api: Api, place: LinkedResource, call: Call) -> Answer:
-    """As `Api.ask`. Raises CallFailedError."""
+def ask_for_page(api: ApiClient, place: LinkedResource, call: Call) -> Answer:
+    """As `ApiClient.ask`. Raises CallFailedError."""
     try:
         return api.ask(call)
     except CallFailedError as error:
@@ -23,9 +23,9 @@ def ask_for_page(api: Api, place: LinkedResource, call: Call) -> Answer:
         return Answer(_NOT_FOUND, {}, None, nothing=reason)
 
 
-def _is_there(api: Api, place: LinkedResource, missing: Call) -> bool:
+def _is_there(api: ApiClient, place: LinkedResource, missing: Call) -> bool:
     try:
-        resource = api.history.itself(place, missing)
+        resource = api.provider_api.itself(place, missing)
         if resource is None:
             return False
         api.ask(resource)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lightfast_pipelines.provider_api.budget import RateBudget
-from lightfast_pipelines.provider_api.client import Api, an_http_client
-from lightfast_pipelines.providers.api_contract import discover_history
+from lightfast_pipelines.provider_api.client import ApiClient, an_http_client
+from lightfast_pipelines.providers.api_contract import discover_apis
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Database
@@ -24,12 +24,12 @@ class StoredAccess:
         self._database, self._settings, self._actor = database, settings, actor
 
     @contextmanager
-    def open(self, source: Source, check: Callable[[], None] = lambda: None) -> Iterator[Api]:
+    def open(self, source: Source, check: Callable[[], None] = lambda: None) -> Iterator[ApiClient]:
         """Raises CallFailedError where the credential is refused, SealedError where it cannot be opened."""
         from lightfast_pipelines.provider_api.credentials import StoredCredentials
 
-        settings, history = self._settings, discover_history()[source.provider]
-        base_url = history.base_url(settings.api_urls())
+        settings, provider_api = self._settings, discover_apis()[source.provider]
+        base_url = provider_api.base_url(settings.api_urls())
         with (
             self._database.connect(autocommit=True, application_name="lightfast budget") as conn,
             an_http_client(settings.api_timeout_seconds) as http,
@@ -44,10 +44,10 @@ class StoredAccess:
             credentials = StoredCredentials(
                 self._database,
                 settings,
-                history,
+                provider_api,
                 source.installation_id,
                 base_url,
                 http,
                 actor=self._actor,
             )
-            yield Api(history, base_url, http, credentials, budget, sleep=time.sleep)
+            yield ApiClient(provider_api, base_url, http, credentials, budget, sleep=time.sleep)

@@ -26,7 +26,7 @@ from lightfast_pipelines.providers.api_contract import (
     AnswerOutcome,
     Call,
     Credential,
-    History,
+    ProviderApi,
     Verdict,
 )
 
@@ -97,12 +97,12 @@ class Spent:
     answer_seconds: float = 0.0
 
 
-class Api:
+class ApiClient:
     """One installation's access to its provider's API. Not for several threads at once."""
 
     def __init__(
         self,
-        history: History,
+        provider_api: ProviderApi,
         base_url: str,
         http: httpx.Client,
         credentials: Credentials,
@@ -110,7 +110,7 @@ class Api:
         *,
         sleep: Callable[[float], None],
     ) -> None:
-        self.history, self.budget, self.spent = history, budget, Spent()
+        self.provider_api, self.budget, self.spent = provider_api, budget, Spent()
         self.answered_at: datetime | None = None
         """The provider's own time of the latest answer."""
         self._base = base_url.rstrip("/") + "/"
@@ -167,7 +167,9 @@ class Api:
                     limited += 1
                     wait = verdict.retry_after
                     self.budget.block(call.pool, _UNTOLD_WAIT_SECONDS if wait is None else wait)
-                    _log.info("%s: waiting as told: %s", self.history.provider, verdict.message)
+                    _log.info(
+                        "%s: waiting as told: %s", self.provider_api.provider, verdict.message
+                    )
                 case AnswerOutcome.MOVED if redirects < _REDIRECTS and verdict.location:
                     redirects += 1
                     call = self._follow(call, verdict)
@@ -189,7 +191,7 @@ class Api:
                     )
 
     def _sent(self, call: Call, credential: Credential) -> tuple[Answer, Verdict]:
-        headers = {**self.history.authorize(credential), **call.headers}
+        headers = {**self.provider_api.authorize(credential), **call.headers}
         if call.etag is not None:
             headers["If-None-Match"] = call.etag
         url = self._address(call)
@@ -215,9 +217,12 @@ class Api:
         now = self.answered_at = _answered_at(response.headers)
         answer, malformed = _read(response)
         self.budget.learn(
-            self.history.limits(call, answer, now), pool=call.pool, cost=call.cost, answered_at=now
+            self.provider_api.limits(call, answer, now),
+            pool=call.pool,
+            cost=call.cost,
+            answered_at=now,
         )
-        verdict = self.history.verdict(call, answer, now)
+        verdict = self.provider_api.verdict(call, answer, now)
         if malformed and verdict.outcome in (AnswerOutcome.OK, AnswerOutcome.NOTHING):
             verdict = Verdict(AnswerOutcome.MALFORMED, f"{_shown(url)} answered {malformed}")
         return answer, verdict
@@ -225,7 +230,7 @@ class Api:
     def _address(self, call: Call) -> str:
         url = call.path
         if "://" not in url:
-            url = self.history.address(self._base.rstrip("/"), url)
+            url = self.provider_api.address(self._base.rstrip("/"), url)
         for old, new in self._moved.items():
             if url.startswith(old):
                 return new + url[len(old) :]
@@ -251,7 +256,7 @@ class Api:
         # A single thing that moved (an issue to another repository) says nothing of its neighbours.
         if not call.of_one:
             self._moved[origin + "/".join(left) + "/"] = origin + "/".join(right) + "/"
-        _log.info("%s: %s moved to %s", self.history.provider, old.path, new.path)
+        _log.info("%s: %s moved to %s", self.provider_api.provider, old.path, new.path)
         # What the new address says of the query counts; else the query goes along.
         query = {} if new.query else dict(call.params)
         return replace(call, path=new.geturl(), params=query)

@@ -21,7 +21,7 @@ from lightfast_pipelines.provider_api.renewal import (
     ask_for_token,
     sender,
 )
-from lightfast_pipelines.providers.api_contract import Call, Credential, History, Renewed
+from lightfast_pipelines.providers.api_contract import Call, Credential, ProviderApi, Renewed
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store import activity, tokens
 from lightfast_pipelines.store.database import Connection, Database
@@ -59,7 +59,7 @@ class StoredCredentials(Credentials):
         self,
         database: Database,
         settings: Settings,
-        history: History,
+        provider_api: ProviderApi,
         installation_id: int,
         base_url: str,
         http: httpx.Client,
@@ -73,8 +73,8 @@ class StoredCredentials(Credentials):
             self._keys = Keys.parse(key.get_secret_value() if key else "")
         except SealedError as error:
             raise CredentialError(f"the credential cannot be opened: {error}") from error
-        self._database, self._history, self._id = database, history, installation_id
-        self._app = history.app_keys(settings)
+        self._database, self._provider_api, self._id = database, provider_api, installation_id
+        self._app = provider_api.app_keys(settings)
         self._send = sender(http, base_url)
         self._actor, self._clock, self._sleep = actor, clock, sleep
         self._held: Credential | None = None
@@ -146,7 +146,7 @@ class StoredCredentials(Credentials):
 
     def _call(self, token: Token) -> Call | None:
         try:
-            return self._history.refresh(
+            return self._provider_api.refresh(
                 _credential(token), self._app, self._external_id, self._clock()
             )
         except ValueError as error:
@@ -168,7 +168,7 @@ class StoredCredentials(Credentials):
         """What the provider gives; a refusal is marked. Raises CredentialError, RenewalFailedError."""
         try:
             return ask_for_token(
-                self._history,
+                self._provider_api,
                 _credential(token),
                 call,
                 send=self._send,

@@ -21,7 +21,7 @@ from lightfast_pipelines.providers.api_contract import (
     AnswerOutcome,
     Call,
     Credential,
-    History,
+    ProviderApi,
     Renewed,
 )
 
@@ -83,7 +83,7 @@ def sender(http: httpx.Client, base_url: str) -> Callable[[Call], Answer]:
 
 
 def ask_for_token(
-    history: History,
+    provider_api: ProviderApi,
     credential: Credential,
     call: Call,
     *,
@@ -104,14 +104,14 @@ def ask_for_token(
         if answer.status == 0:
             problem = "no answer"
             continue
-        verdict = history.verdict(call, answer, clock())
+        verdict = provider_api.verdict(call, answer, clock())
         retry_after = verdict.retry_after
         if verdict.outcome is AnswerOutcome.LIMITED:
             problem = f"too many requests (status {answer.status})"
             break
         if 200 <= answer.status < 300:
             try:
-                return history.refreshed(credential, answer, clock())
+                return provider_api.refreshed(credential, answer, clock())
             except ValueError:
                 problem = "an answer that is not in its format"
         elif 400 <= answer.status < 500 and answer.status not in _PASSING:

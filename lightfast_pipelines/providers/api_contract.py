@@ -2,7 +2,7 @@
 
 Sans I/O: calls and answers are values. Who sends them, waits for a budget, tries again, stores the
 records and remembers how far it came stands in `backfill/` and `provider_api/`. A provider's folder
-exposes `HISTORY` in a module or package `history`; it is found by `discover_history`.
+exposes `API` in its package `api`, where `discover_apis` finds it.
 """
 
 from __future__ import annotations
@@ -285,7 +285,7 @@ class Renewed:
     expires_at: datetime | None = None
 
 
-class History(Protocol):
+class ProviderApi(Protocol):
     """One provider's API. What most providers do alike has a body here; the others override it."""
 
     provider: str
@@ -348,6 +348,6 @@ class History(Protocol):
 
 
 @cache
-def discover_history() -> dict[str, History]:
-    """Name -> history, for each provider whose folder has one."""
-    return providers.discover_part("api", "HISTORY")
+def discover_apis() -> dict[str, ProviderApi]:
+    """Name -> API, for each provider whose folder has one."""
+    return providers.discover_part("api", "API")

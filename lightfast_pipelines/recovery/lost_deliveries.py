@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from lightfast_pipelines.provider_api.client import Api, CallFailedError
+from lightfast_pipelines.provider_api.client import ApiClient, CallFailedError
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.provider_api.sources import delivery_of, place_of
 from lightfast_pipelines.providers.api_contract import (
     AnswerOutcome,
     AppKeys,
     Record,
-    discover_history,
+    discover_apis,
 )
 from lightfast_pipelines.providers.recovery_contract import (
     DeliveryLog,
@@ -107,8 +107,8 @@ class Recovering:
 
 def app_keys(settings: Settings) -> Callable[[str], AppKeys]:
     """For `Recovering.keys_of`: each provider's, as the settings have them."""
-    histories = discover_history()
-    return lambda provider: histories[provider].app_keys(settings)
+    provider_apis = discover_apis()
+    return lambda provider: provider_apis[provider].app_keys(settings)
 
 
 def recover(recovering: Recovering, sources: Sequence[Source]) -> list[LogReport]:
@@ -169,7 +169,7 @@ class _Provider:
         except ValueError:
             return True
 
-    def _hooks(self, api: Api, kind: str, sources: Sequence[Source]) -> list[LogReport]:
+    def _hooks(self, api: ApiClient, kind: str, sources: Sequence[Source]) -> list[LogReport]:
         reports: list[LogReport] = []
         for source in {one.resource_id: one for one in sources}.values():
             name = f"hooks of {source.resource_name or source.resource_id}"
@@ -204,7 +204,7 @@ class _Provider:
         )
         self._conn.commit()
 
-    def _compare(self, api: Api, source: Source, log: DeliveryLog) -> LogReport:
+    def _compare(self, api: ApiClient, source: Source, log: DeliveryLog) -> LogReport:
         name = f"deliveries:{source.provider}:{log.name}"
         with job_lock(self._conn, name, wait=False) as got:
             if not got:
@@ -218,7 +218,12 @@ class _Comparison:
     """One log against what arrived; the caller holds its lock."""
 
     def __init__(
-        self, recovering: Recovering, conn: Connection, api: Api, source: Source, log: DeliveryLog
+        self,
+        recovering: Recovering,
+        conn: Connection,
+        api: ApiClient,
+        source: Source,
+        log: DeliveryLog,
     ) -> None:
         self._with, self._conn, self._api = recovering, conn, api
         self._source, self._log = source, log

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
 
-from lightfast_pipelines.provider_api.client import Api, CallFailedError
+from lightfast_pipelines.provider_api.client import ApiClient, CallFailedError
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.provider_api.sources import delivery_of, place_of
 from lightfast_pipelines.providers import discover
@@ -93,7 +93,7 @@ class SweepRun:
         self,
         sweeping: Sweeping,
         conn: Connection,
-        api: Api,
+        api: ApiClient,
         source: Source,
         kind: IdSweep,
         report: SweepReport,

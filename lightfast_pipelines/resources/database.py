@@ -21,7 +21,7 @@ LOST_TAG = "lightfast/lost"
 # A run over days that only reads a provider's history takes nothing that waits, and may last for
 # hours: no reason to hold the others back.
 _READS_ONLY = frozenset({dg.AssetKey("provider_history")})
-_JOB_THAT_READS_ONLY = "history"
+_JOB_THAT_READS_ONLY = "backfill"
 
 RUN_KINDS = ("recent", "backlog", "by hand")
 

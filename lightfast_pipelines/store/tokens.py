@@ -22,7 +22,7 @@ Column = Literal["access_token", "refresh_token"]
 
 
 class Given(Protocol):
-    """A credential as it is given: `providers.history.Credential` is one."""
+    """A credential as it is given: `api_contract.Credential` is one."""
 
     @property
     def kind(self) -> str: ...

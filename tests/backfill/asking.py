@@ -13,7 +13,7 @@ import httpx
 from lightfast_pipelines.provider_api.credentials import StoredCredentials
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Database
-from tests.provider_api.renewing import RenewingHistory
+from tests.provider_api.renewing import RenewingProviderApi
 
 
 def main(address: str, installation_id: str, api: str) -> None:
@@ -21,7 +21,7 @@ def main(address: str, installation_id: str, api: str) -> None:
         credentials = StoredCredentials(
             Database(address=address),
             Settings(),
-            RenewingHistory(),
+            RenewingProviderApi(),
             int(installation_id),
             api,
             http,

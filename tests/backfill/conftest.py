@@ -12,12 +12,12 @@ import pytest
 from lightfast_pipelines.backfill import run as backfills
 from lightfast_pipelines.backfill.request import BackfillRequest, Hearing, Result
 from lightfast_pipelines.provider_api.budget import RateBudget
-from lightfast_pipelines.provider_api.client import Api, Credentials
-from lightfast_pipelines.providers.api_contract import Credential, History
+from lightfast_pipelines.provider_api.client import ApiClient, Credentials
+from lightfast_pipelines.providers.api_contract import Credential, ProviderApi
 from lightfast_pipelines.store.backfills import Source, find_sources
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.links import add_workspace, link_resource
-from tests.backfill.plain import FIRST, PlainHistory
+from tests.backfill.plain import FIRST, PlainProviderApi
 
 UNTIL = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -60,7 +60,7 @@ class PlainApis:
         self,
         database: Database,
         url: str,
-        history: History | None = None,
+        provider_api: ProviderApi | None = None,
         *,
         token: str = "live-token",
         timeout: float = 5.0,
@@ -69,11 +69,11 @@ class PlainApis:
     ) -> None:
         self._database, self._url, self._timeout = database, url, timeout
         self._reserve, self._slept = reserve, slept
-        self.history: History = history or PlainHistory()
+        self.provider_api: ProviderApi = provider_api or PlainProviderApi()
         self.credentials = OneToken(token)
 
     @contextmanager
-    def open(self, source: Source, check: Callable[[], None] = lambda: None) -> Iterator[Api]:
+    def open(self, source: Source, check: Callable[[], None] = lambda: None) -> Iterator[ApiClient]:
         with (
             self._database.connect(autocommit=True) as conn,
             httpx.Client(timeout=self._timeout) as http,
@@ -86,7 +86,9 @@ class PlainApis:
             budget = RateBudget(
                 conn, source.installation_id, reserve=self._reserve, sleep=sleep, check=check
             )
-            yield Api(self.history, self._url, http, self.credentials, budget, sleep=lambda _: None)
+            yield ApiClient(
+                self.provider_api, self._url, http, self.credentials, budget, sleep=lambda _: None
+            )
 
 
 @pytest.fixture
@@ -116,7 +118,7 @@ def read(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
         until: datetime = UNTIL,
         hearing: Hearing | None = None,
     ) -> Result:
-        monkeypatch.setattr(backfills, "discover_history", lambda: {"github": apis.history})
+        monkeypatch.setattr(backfills, "discover_apis", lambda: {"github": apis.provider_api})
         request = BackfillRequest([source], since, until, requested_by="operator:test")
         return backfills.run_backfill(
             database, apis, request, first_day=date(2008, 1, 1), hearing=hearing or Hearing()

@@ -20,10 +20,10 @@ from lightfast_pipelines.providers.api_contract import (
     Credential,
     Cursor,
     Estimate,
-    History,
     Limit,
     LinkedResource,
     Page,
+    ProviderApi,
     Record,
     Renewed,
     UnreadableItem,
@@ -157,7 +157,7 @@ def record_of(place: LinkedResource, item: Mapping[str, Any]) -> Record:
     return Record("issues", payload, at, f"backfill:item:{number}")
 
 
-class PlainHistory(History):
+class PlainProviderApi(ProviderApi):
     provider = "github"
     credential_kinds: Sequence[str] = ("token",)
 

@@ -8,7 +8,7 @@ from typing import Any
 from lightfast_pipelines.backfill.request import BackfillRequest, Hearing
 from lightfast_pipelines.backfill.run import run_backfill
 from lightfast_pipelines.backfill.walk import UnitReport
-from lightfast_pipelines.providers.api_contract import discover_history
+from lightfast_pipelines.providers.api_contract import discover_apis
 from lightfast_pipelines.store import coverage
 from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Database
@@ -40,8 +40,8 @@ class Reading:
         with self._database.connect("pipeline") as conn:
             sources = find_sources(conn)
         request = BackfillRequest(sources, since, until, entity_types=[kind])
-        history = discover_history()[self._provider]
-        apis = PlainApis(self._database, served.url, history, token=self._token)
+        provider_api = discover_apis()[self._provider]
+        apis = PlainApis(self._database, served.url, provider_api, token=self._token)
         result = run_backfill(
             self._database, apis, request, first_day=date(2008, 1, 1), hearing=Hearing()
         )

@@ -14,7 +14,7 @@ from lightfast_pipelines.store.coverage import TimeSpan
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.outages import note_check
 from tests.backfill.conftest import PlainApis
-from tests.backfill.plain import FIRST, PlainApi, PlainHistory
+from tests.backfill.plain import FIRST, PlainApi, PlainProviderApi
 from tests.servers.serving import serve
 
 DAY = timedelta(days=1)
@@ -89,12 +89,12 @@ def test_the_gap_is_read_and_nothing_besides(
     database: Database, conn: Connection, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     covered(conn, source, FIRST + 3 * DAY)
-    history = PlainHistory()
-    monkeypatch.setattr(backfills, "discover_history", lambda: {"github": history})
+    provider_api = PlainProviderApi()
+    monkeypatch.setattr(backfills, "discover_apis", lambda: {"github": provider_api})
     with serve(PlainApi(count=100)) as served:
         [(window, result)] = catch_up(
             database,
-            PlainApis(database, served.url, history),
+            PlainApis(database, served.url, provider_api),
             now=NOW,
             first_day=date(2008, 1, 1),
             actor="schedule:test",

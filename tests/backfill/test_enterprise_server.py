@@ -8,8 +8,8 @@ import pytest
 
 from lightfast_pipelines.backfill.request import BackfillRequest, Hearing
 from lightfast_pipelines.backfill.run import run_backfill
-from lightfast_pipelines.providers.api_contract import discover_history
-from lightfast_pipelines.providers.github.api import HISTORY
+from lightfast_pipelines.providers.api_contract import discover_apis
+from lightfast_pipelines.providers.github.api import API
 from lightfast_pipelines.recovery.sweep_run import Sweeping
 from lightfast_pipelines.recovery.sweeps import sweep
 from lightfast_pipelines.store.backfills import find_sources
@@ -42,7 +42,7 @@ def test_an_enterprise_server_is_read_and_swept(database: Database) -> None:
         conn.commit()
         sources = find_sources(conn)
     with serve(GitHubServer(world, is_enterprise=True)) as served:
-        apis = PlainApis(database, f"{served.url}/api/v3", HISTORY, token=TOKEN)
+        apis = PlainApis(database, f"{served.url}/api/v3", API, token=TOKEN)
         result = run_backfill(
             database,
             apis,
@@ -82,8 +82,8 @@ def test_an_enterprise_server_is_read_and_swept(database: Database) -> None:
     ],
 )
 def test_an_address_is_understood_as_people_write_it(name: str, written: str, asked: str) -> None:
-    history = discover_history()[name.partition("_")[0].lower()]
-    assert history.base_url({name: written}) == asked
+    provider_api = discover_apis()[name.partition("_")[0].lower()]
+    assert provider_api.base_url({name: written}) == asked
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_an_address_is_understood_as_people_write_it(name: str, written: str, as
     ],
 )
 def test_graphql_stands_beside_the_rest_api_of_an_enterprise_server(base: str, asked: str) -> None:
-    assert HISTORY.address(base, "graphql") == asked
+    assert API.address(base, "graphql") == asked

@@ -21,7 +21,7 @@ from lightfast_pipelines.providers.api_contract import (
     Cursor,
     LinkedResource,
     Window,
-    discover_history,
+    discover_apis,
 )
 from lightfast_pipelines.providers.recovery_contract import Known, discover_recovery
 
@@ -57,11 +57,11 @@ SWEPT_DEEPER: list[Cursor] = [
 
 def calls_of(provider: str) -> Iterator[Call]:
     """What walks, estimates and sweeps ask."""
-    history, place = discover_history()[provider], PLACES[provider]
-    call = history.identify(place)
+    provider_api, place = discover_apis()[provider], PLACES[provider]
+    call = provider_api.identify(place)
     if call is not None:
         yield call
-    for walker in history.walkers:
+    for walker in provider_api.walkers:
         begin = walker.start(place, WINDOW)
         for cursor in (begin, *DEEPER.get((provider, walker.entity_type), ())):
             yield walker.call(place, WINDOW, cursor, walker.page_size)

@@ -16,7 +16,7 @@ from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.processing import process
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.github.api import HISTORY
+from lightfast_pipelines.providers.github.api import API
 from lightfast_pipelines.providers.github.api.shared_facts import ONLY_BY_WEBHOOK, SHARED
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.backfills import find_sources
@@ -83,7 +83,7 @@ class Memory:
             sources = find_sources(conn)
         return run_backfill(
             self.database,
-            PlainApis(self.database, self._url, HISTORY, token=TOKEN, timeout=20),
+            PlainApis(self.database, self._url, API, token=TOKEN, timeout=20),
             BackfillRequest(sources, since, until),
             first_day=date(2008, 1, 1),
             hearing=Hearing(),

@@ -16,7 +16,7 @@ from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.coverage import TimeSpan, list_coverage
 from lightfast_pipelines.store.database import Connection, Database
 from tests.backfill.conftest import UNTIL, PlainApis
-from tests.backfill.plain import FIRST, PlainApi, PlainHistory, PlainItems
+from tests.backfill.plain import FIRST, PlainApi, PlainItems, PlainProviderApi
 from tests.depth import examples
 from tests.servers.serving import Fault, serve
 
@@ -259,8 +259,8 @@ def test_an_item_that_nobody_understands_is_told_and_the_page_goes_on(
     database: Database, conn: Connection, source: Source, read: Read
 ) -> None:
     with serve(PlainApi(120)) as server:
-        history = PlainHistory([PlainItems(broken=[7, 80])])
-        result = read(source, PlainApis(database, server.url, history))
+        provider_api = PlainProviderApi([PlainItems(broken=[7, 80])])
+        result = read(source, PlainApis(database, server.url, provider_api))
     assert (result.status, len(stored(conn))) == ("completed", 118)
     assert sorted(one.item for one in result.units[0].troubles) == ["7", "80"]
 

@@ -23,7 +23,7 @@ from lightfast_pipelines.store.installations import (
 from lightfast_pipelines.store.sealed import Keys
 from lightfast_pipelines.store.tokens import load_credential, set_credential
 from tests.cli.conftest import Lightfast
-from tests.provider_api.renewing import RenewingHistory, TokenServer, now
+from tests.provider_api.renewing import RenewingProviderApi, TokenServer, now
 from tests.servers.serving import App, Served, serve
 
 OLD, NEW = "07" * 32, "08" * 32
@@ -117,7 +117,7 @@ def test_turning_keys_under_load_fails_no_request(
     def ask(number: int, api: Served) -> None:
         with httpx.Client() as http:
             held = StoredCredentials(
-                *(lightfast.database, known, RenewingHistory(), installations[number], api.url),
+                *(lightfast.database, known, RenewingProviderApi(), installations[number], api.url),
                 http,
             )
             while not ended.is_set():

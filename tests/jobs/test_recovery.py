@@ -16,7 +16,7 @@ from tests.backfill.conftest import PlainApis, source
 from tests.capture.deliveries import capture_all, delivery, receive
 from tests.providers.github import payloads
 from tests.recovery.existing import Existing
-from tests.recovery.hooks import HookHistory, Hooks
+from tests.recovery.hooks import HookProviderApi, Hooks
 from tests.recovery.test_lost_deliveries import ago
 from tests.servers.serving import serve
 
@@ -46,7 +46,7 @@ def test_an_outage_is_a_row_of_the_runs_metadata(
         recovery, "Recovering", lambda **given: Recovering(**given, patience_seconds=0.0)
     )
     with serve(hooks) as served, dg.instance_for_test() as instance:
-        apis = PlainApis(database, served.url, HookHistory())
+        apis = PlainApis(database, served.url, HookProviderApi())
         definitions = build_definitions(database=database, apis=apis)
         result = definitions.resolve_job_def("recovery").execute_in_process(instance=instance)
     assert result.success
@@ -66,7 +66,7 @@ def test_what_is_gone_is_counted_in_the_runs_metadata(
     receive(conn, [delivery("issues", payloads.issue("opened", n)) for n in (1, 2)])
     capture_all(conn)
     with serve(Existing({1})) as served, dg.instance_for_test() as instance:
-        apis = PlainApis(database, served.url, HookHistory())
+        apis = PlainApis(database, served.url, HookProviderApi())
         definitions = build_definitions(database=database, apis=apis)
         result = definitions.resolve_job_def("deletions").execute_in_process(instance=instance)
     assert result.success

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 from lightfast_pipelines.providers.api_contract import Answer, AppKeys, Call, Credential, Renewed
 from lightfast_pipelines.settings import Settings
-from tests.backfill.plain import PlainHistory
+from tests.backfill.plain import PlainProviderApi
 from tests.servers.serving import Receive, Scope, Send
 
 
@@ -60,7 +60,7 @@ class TokenServer:
         }
 
 
-class RenewingHistory(PlainHistory):
+class RenewingProviderApi(PlainProviderApi):
     """Renews `oauth` with its refresh token, `github_app` with the application's key, else nothing."""
 
     provider = "linear"

@@ -11,7 +11,7 @@ import pytest
 
 from lightfast_pipelines.backfill.request import Result
 from lightfast_pipelines.provider_api.budget import Left, RateBudget
-from lightfast_pipelines.providers.api_contract import Answer, Call, Limit, discover_history
+from lightfast_pipelines.providers.api_contract import Answer, Call, Limit, discover_apis
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Database
 from tests.backfill.conftest import PlainApis
@@ -107,7 +107,7 @@ def _told(provider: str, pool: str, limit: float, headers: dict[str, str]) -> Le
     """What is kept of a limit that an answer's headers tell."""
     [found] = [
         one
-        for one in discover_history()[provider].limits(
+        for one in discover_apis()[provider].limits(
             Call("x", pool=pool), Answer(200, headers, None), NOW
         )
         if one.pool == pool

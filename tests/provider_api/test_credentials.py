@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from lightfast_pipelines.provider_api.budget import RateBudget
-from lightfast_pipelines.provider_api.client import Api, CallFailedError
+from lightfast_pipelines.provider_api.client import ApiClient, CallFailedError
 from lightfast_pipelines.provider_api.credentials import StoredCredentials
 from lightfast_pipelines.provider_api.renewal import (
     CredentialError,
@@ -29,7 +29,7 @@ from lightfast_pipelines.providers.api_contract import (
     AnswerOutcome,
     Call,
     Credential,
-    discover_history,
+    discover_apis,
 )
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.activity import list_activity
@@ -38,7 +38,7 @@ from lightfast_pipelines.store.installations import add_installation
 from lightfast_pipelines.store.links import add_workspace, link_resource, list_integrations
 from lightfast_pipelines.store.sealed import Keys
 from lightfast_pipelines.store.tokens import load_credential, set_credential
-from tests.provider_api.renewing import RenewingHistory, TokenServer, now
+from tests.provider_api.renewing import RenewingProviderApi, TokenServer, now
 from tests.servers.serving import Fault, Served, serve
 
 KEY = "07" * 32
@@ -85,7 +85,7 @@ def credentials(
         yield lambda **more: StoredCredentials(
             database,
             more.pop("settings", settings),
-            RenewingHistory(),
+            RenewingProviderApi(),
             installation,
             api.url,
             http,
@@ -399,11 +399,11 @@ def test_an_application_s_keys_come_from_the_settings(monkeypatch: pytest.Monkey
         ("GITHUB_APP_PRIVATE_KEY", "pem"),
     ):
         monkeypatch.setenv(name, value)
-    histories = discover_history()
-    sentry, github = (histories[name].app_keys(Settings()) for name in ("sentry", "github"))
+    provider_apis = discover_apis()
+    sentry, github = (provider_apis[name].app_keys(Settings()) for name in ("sentry", "github"))
     assert (sentry.client_id, sentry.client_secret) == ("app", "new")
     assert (github.client_id, github.private_key) == ("12", "pem")
-    assert histories["vercel"].app_keys(Settings()).client_id is None
+    assert provider_apis["vercel"].app_keys(Settings()).client_id is None
     assert "new" not in repr(sentry)
     assert "pem" not in repr(github)
 
@@ -461,7 +461,9 @@ def test_no_token_is_in_any_log_exception_output_or_row(  # noqa: PLR0917 - fixt
     api.faults[:] = [Fault("items", times=9, status=401, body={"message": "Bad credentials"})]
     with database.connect(autocommit=True) as budgets, httpx.Client() as http:
         budget = RateBudget(budgets, installation, reserve=0, sleep=lambda _: None)
-        client = Api(RenewingHistory(), api.url, http, credentials(), budget, sleep=lambda _: None)
+        client = ApiClient(
+            RenewingProviderApi(), api.url, http, credentials(), budget, sleep=lambda _: None
+        )
         asks(lambda: client.ask(Call("items")))
     with pytest.raises(CallFailedError):
         credentials().current()

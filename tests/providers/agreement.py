@@ -12,15 +12,15 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from lightfast_pipelines.domain.events import Statement, Understood
-from lightfast_pipelines.providers.api_contract import Credential, History
+from lightfast_pipelines.providers.api_contract import Credential, ProviderApi
 from lightfast_pipelines.providers.webhook_contract import Provider
 from tests.servers.walking import Asking
 
 
 @contextmanager
-def api_of(history: History, app: Starlette, credential: Credential) -> Iterator[Asking]:
+def api_of(provider_api: ProviderApi, app: Starlette, credential: Credential) -> Iterator[Asking]:
     with TestClient(app) as http:
-        yield Asking(history, "http://testserver", credential, http)
+        yield Asking(provider_api, "http://testserver", credential, http)
 
 
 def statements(

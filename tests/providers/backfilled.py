@@ -10,7 +10,7 @@ import pytest
 
 from lightfast_pipelines.backfill import run as backfill
 from lightfast_pipelines.backfill.request import BackfillRequest, Hearing, Result
-from lightfast_pipelines.providers.api_contract import History, Window
+from lightfast_pipelines.providers.api_contract import ProviderApi, Window
 from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery
@@ -28,7 +28,7 @@ def by_backfill(
     meta: Mapping[str, Any],
 ) -> Result:
     """Links the resource, reads its history, captures all of it."""
-    provider = apis.history.provider
+    provider = apis.provider_api.provider
     with database.connect("pipeline") as conn:
         link_resource(conn, add_workspace(conn, "shop"), provider, resource, meta=meta)
         conn.execute(
@@ -39,8 +39,8 @@ def by_backfill(
         )
         conn.commit()
         sources = find_sources(conn)
-        histories: dict[str, History] = {provider: apis.history}
-        monkeypatch.setattr(backfill, "discover_history", lambda: histories)
+        provider_apis: dict[str, ProviderApi] = {provider: apis.provider_api}
+        monkeypatch.setattr(backfill, "discover_apis", lambda: provider_apis)
         request = BackfillRequest(sources, window.since, window.until, requested_by="operator:test")
         conn.rollback()
         result = backfill.run_backfill(

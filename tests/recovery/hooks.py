@@ -17,7 +17,7 @@ import httpx
 
 from lightfast_pipelines.providers.api_contract import Answer, AnswerOutcome, Call, Limit, Verdict
 from lightfast_pipelines.providers.github.webhooks.signature import sign
-from tests.backfill.plain import PlainHistory
+from tests.backfill.plain import PlainProviderApi
 from tests.providers.github.payloads import encoded
 from tests.servers.serving import Message, Receive, Scope, Send
 from tests.webhook_receiver.serving import SECRET
@@ -30,7 +30,7 @@ _OUTCOMES = {
 }
 
 
-class HookHistory(PlainHistory):
+class HookProviderApi(PlainProviderApi):
     """Access to the API, as plain as can be."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from lightfast_pipelines.store.outages import list_checks, list_outages
 from tests.backfill.conftest import PlainApis
 from tests.depth import size
 from tests.providers.github import payloads
-from tests.recovery.hooks import HookHistory, Hooks
+from tests.recovery.hooks import HookProviderApi, Hooks
 from tests.servers.serving import Fault, Served, serve
 from tests.webhook_receiver.serving import ready_receiver, stored_ids
 
@@ -52,7 +52,7 @@ def cycles(
 ) -> Iterator[tuple[Served, Cycle]]:
     """The log's server, and what runs a cycle of the schedule against it."""
     with serve(hooks) as served:
-        apis = PlainApis(database, served.url, HookHistory())
+        apis = PlainApis(database, served.url, HookProviderApi())
 
         def cycle(sources: list[Source] | None = None) -> list[LogReport]:
             with database.connect() as conn:

@@ -19,7 +19,7 @@ from tests.capture.deliveries import capture_all, delivery, receive, rows
 from tests.providers.github import more_payloads as more
 from tests.providers.github import payloads
 from tests.recovery.existing import Existing
-from tests.recovery.hooks import HookHistory
+from tests.recovery.hooks import HookProviderApi
 from tests.servers.serving import Fault, Served, serve
 
 Run = Callable[..., dict[str, SweepReport]]
@@ -46,7 +46,7 @@ def remembered(conn: Connection, source: Source) -> Existing:
 def sweeps(database: Database, existing: Existing) -> Iterator[tuple[Served, Run]]:
     """The server, and what runs the hour's sweep against it, later by `later`."""
     with serve(existing) as served:
-        apis = PlainApis(database, served.url, HookHistory())
+        apis = PlainApis(database, served.url, HookProviderApi())
 
         def run(share: float = 0.05, later: timedelta = timedelta()) -> dict[str, SweepReport]:
             sweeping = Sweeping(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.providers.api_contract import discover_history
+from lightfast_pipelines.providers.api_contract import discover_apis
 from lightfast_pipelines.recovery.sweep_run import Sweeping, SweepReport
 from lightfast_pipelines.recovery.sweeps import sweep
 from lightfast_pipelines.store.backfills import find_sources
@@ -71,10 +71,10 @@ class Memory:
 
     def sweep(self, served: Served, share: float = 0.05) -> dict[str, SweepReport]:
         """An hour after the one before."""
-        history = discover_history()[self._provider]
+        provider_api = discover_apis()[self._provider]
         sweeping = Sweeping(
             database=self._database,
-            apis=PlainApis(self._database, served.url, history, token=self._token),
+            apis=PlainApis(self._database, served.url, provider_api, token=self._token),
             clock=lambda: datetime.now(UTC),
             first_day=date(2008, 1, 1),
             share=share,

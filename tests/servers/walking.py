@@ -21,8 +21,8 @@ from lightfast_pipelines.providers.api_contract import (
     Credential,
     Cursor,
     Estimate,
-    History,
     LinkedResource,
+    ProviderApi,
     Record,
     UnreadableItem,
     Verdict,
@@ -59,7 +59,7 @@ class Walk:
 class Asking:
     """A client of an API. `sizes` says how long the n-th page is asked for."""
 
-    history: History
+    provider_api: ProviderApi
     base_url: str
     credential: Credential
     http: Any = field(default_factory=lambda: httpx.Client(timeout=30))
@@ -67,7 +67,7 @@ class Asking:
 
     def ask(self, call: Call) -> tuple[Answer, Verdict]:
         self.asked += 1
-        headers = {**self.history.authorize(self.credential), **call.headers}
+        headers = {**self.provider_api.authorize(self.credential), **call.headers}
         if call.etag is not None:
             headers["If-None-Match"] = call.etag
         response = self.http.request(
@@ -80,7 +80,7 @@ class Asking:
         data: Any = response.json() if response.content else None
         told = {name.lower(): value for name, value in response.headers.items()}
         answer = Answer(response.status_code, told, data, str(response.url))
-        return answer, self.history.verdict(call, answer, datetime.now(UTC))
+        return answer, self.provider_api.verdict(call, answer, datetime.now(UTC))
 
     def good(self, call: Call) -> Answer:
         answer, verdict = self.ask(call)
@@ -133,7 +133,7 @@ class Asking:
 
 
 def walk(
-    history: History,
+    provider_api: ProviderApi,
     walker: Walker,
     place: LinkedResource,
     window: Window,
@@ -144,6 +144,6 @@ def walk(
 ) -> list[Record]:
     """The records of the window, in the order in which the API tells them."""
     with httpx.Client(timeout=30) as http:
-        asking = Asking(history, base_url, credential, http)
+        asking = Asking(provider_api, base_url, credential, http)
         sizes = None if page_size is None else lambda _: page_size
         return asking.walk(walker, place, window, start=start, sizes=sizes).records

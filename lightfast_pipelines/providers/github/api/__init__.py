@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from lightfast_pipelines.providers.github.api.requests import GitHubHistory
+from lightfast_pipelines.providers.github.api.requests import GitHubApi
 
-HISTORY = GitHubHistory()
+API = GitHubApi()

@@ -21,9 +21,9 @@ from lightfast_pipelines.providers.api_contract import (
     AppKeys,
     Call,
     Credential,
-    History,
     Limit,
     LinkedResource,
+    ProviderApi,
     Renewed,
     ResourceIdentity,
     Verdict,
@@ -80,7 +80,7 @@ _MINUTE = timedelta(minutes=1)
 _BY_THE_MINUTE = frozenset({"search", "code_search", "dependency_snapshots"})
 
 
-class GitHubHistory(History):
+class GitHubApi(ProviderApi):
     """The history of github.com and GitHub Enterprise Server."""
 
     provider = "github"

@@ -1,10 +1,10 @@
 """Linear's API as a history: what to ask its GraphQL endpoint, and how answers become webhooks.
 
-`HISTORY` is what the discovery of histories picks up.
+`API` is what `discover_apis` finds.
 """
 
 from __future__ import annotations
 
-from lightfast_pipelines.providers.linear.api.requests import LinearHistory
+from lightfast_pipelines.providers.linear.api.requests import LinearApi
 
-HISTORY = LinearHistory()
+API = LinearApi()

@@ -14,7 +14,7 @@ from typing import Any
 
 from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, LinkedResource, Record
 from lightfast_pipelines.providers.fields import child, children, flag, name_of, time
-from lightfast_pipelines.providers.linear.api import HISTORY, comments, projects
+from lightfast_pipelines.providers.linear.api import API, comments, projects
 from lightfast_pipelines.providers.linear.api.queries import of_place
 from lightfast_pipelines.providers.linear.webhooks.transitions import moment_id
 from lightfast_pipelines.providers.recovery_contract import Held, IdSweep, Known, Listed, Recovery
@@ -78,7 +78,7 @@ class _Listed:
         return found, gone
 
     def resource(self, place: LinkedResource) -> Call | None:
-        return HISTORY.identify(place)
+        return API.identify(place)
 
     def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
         """Linear lists nothing of a team that is private, or deleted, and does not say so."""

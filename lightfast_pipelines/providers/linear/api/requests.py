@@ -15,9 +15,9 @@ from lightfast_pipelines.providers.api_contract import (
     AppKeys,
     Call,
     Credential,
-    History,
     Limit,
     LinkedResource,
+    ProviderApi,
     Renewed,
     ResourceIdentity,
     Verdict,
@@ -51,7 +51,7 @@ _WHO = """query resource($id: ID!) {
 }"""
 
 
-class LinearHistory(History):
+class LinearApi(ProviderApi):
     """The history of a Linear team or project."""
 
     provider = "linear"

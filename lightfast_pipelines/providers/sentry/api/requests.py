@@ -16,9 +16,9 @@ from lightfast_pipelines.providers.api_contract import (
     AppKeys,
     Call,
     Credential,
-    History,
     Limit,
     LinkedResource,
+    ProviderApi,
     Renewed,
     Verdict,
     Walker,
@@ -49,7 +49,7 @@ _PREFIX = "x-sentry-rate-limit-"
 _OWN_STATUSES = {413: AnswerOutcome.HEAVY}
 
 
-class SentryHistory(History):
+class SentryApi(ProviderApi):
     """The history of sentry.io, its regions, and Sentry on one's own servers."""
 
     provider = "sentry"

@@ -14,8 +14,8 @@ from lightfast_pipelines.providers.api_contract import (
     AnswerOutcome,
     Call,
     Credential,
-    History,
     Limit,
+    ProviderApi,
     Verdict,
     Walker,
     outcome_of_status,
@@ -29,8 +29,8 @@ _OF_THE_TOKEN = frozenset({"invalidToken", "missingToken"})
 _LONGEST_MESSAGE = 200
 
 
-class VercelHistory(History):
-    """`history.History` for api.vercel.com."""
+class VercelApi(ProviderApi):
+    """`ProviderApi` for api.vercel.com."""
 
     provider = "vercel"
     walkers: Sequence[Walker] = (DeploymentWalker(),)

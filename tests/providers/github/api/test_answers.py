@@ -19,7 +19,7 @@ from lightfast_pipelines.providers.api_contract import (
     Call,
     Credential,
 )
-from lightfast_pipelines.providers.github.api import HISTORY
+from lightfast_pipelines.providers.github.api import API
 
 NOW = datetime(2026, 2, 6, 10, tzinfo=UTC)
 LIST = Call("repositories/1/pulls", params={"per_page": "100", "page": "1"})
@@ -29,7 +29,7 @@ RESET = str(int((NOW + timedelta(minutes=5)).timestamp()))
 
 def outcome(call: Call, status: int, data: Any = None, **headers: str) -> AnswerOutcome:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return HISTORY.verdict(call, Answer(status, named, data), NOW).outcome
+    return API.verdict(call, Answer(status, named, data), NOW).outcome
 
 
 def said(message: str) -> dict[str, str]:
@@ -125,7 +125,7 @@ def test_graphql_tells_its_errors_inside_a_200(data: Any, expected: AnswerOutcom
 def test_how_long_to_wait_is_read_from_whichever_header_says_it() -> None:
     def wait(**headers: str) -> float | None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return HISTORY.verdict(LIST, Answer(403, named, said("limit")), NOW).retry_after
+        return API.verdict(LIST, Answer(403, named, said("limit")), NOW).retry_after
 
     assert wait(retry_after="60") == 60
     assert wait(x_ratelimit_remaining="0", x_ratelimit_reset=RESET) == 300
@@ -135,12 +135,12 @@ def test_how_long_to_wait_is_read_from_whichever_header_says_it() -> None:
 def test_graphql_that_is_used_up_waits_until_it_is_full_again() -> None:
     headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": RESET}
     data = {"errors": [{"type": "RATE_LIMIT", "message": "API rate limit already exceeded"}]}
-    assert HISTORY.verdict(GRAPH, Answer(200, headers, data), NOW).retry_after == 300
+    assert API.verdict(GRAPH, Answer(200, headers, data), NOW).retry_after == 300
 
 
 def test_a_moved_repository_says_where() -> None:
     answer = Answer(301, {"location": "https://api.github.com/repositories/1/pulls"}, said("Moved"))
-    assert HISTORY.verdict(LIST, answer, NOW).location == answer.headers["location"]
+    assert API.verdict(LIST, answer, NOW).location == answer.headers["location"]
 
 
 def test_limits_are_read_in_their_own_units() -> None:
@@ -150,18 +150,18 @@ def test_limits_are_read_in_their_own_units() -> None:
         "x-ratelimit-reset": RESET,
         "x-ratelimit-resource": "core",
     }
-    (core,) = HISTORY.limits(LIST, Answer(200, headers, []), NOW)
+    (core,) = API.limits(LIST, Answer(200, headers, []), NOW)
     assert (core.pool, core.limit, core.remaining) == ("core", 5000, 4987)
     assert core.resets_at == NOW + timedelta(minutes=5)
     points = {"limit": 5000, "remaining": 4990, "resetAt": "2026-02-06T11:00:00Z", "cost": 1}
-    (graph,) = HISTORY.limits(GRAPH, Answer(200, {}, {"data": {"rateLimit": points}}), NOW)
+    (graph,) = API.limits(GRAPH, Answer(200, {}, {"data": {"rateLimit": points}}), NOW)
     assert (graph.pool, graph.remaining) == ("graphql", 4990)
     assert graph.resets_at == NOW + timedelta(hours=1)
-    assert not HISTORY.limits(LIST, Answer(200, {"x-ratelimit-limit": "many"}, []), NOW)
+    assert not API.limits(LIST, Answer(200, {"x-ratelimit-limit": "many"}, []), NOW)
 
 
 def test_the_token_goes_along_as_a_bearer_and_the_version_is_named() -> None:
-    headers = HISTORY.authorize(Credential("personal", "ghp_1"))
+    headers = API.authorize(Credential("personal", "ghp_1"))
     assert headers["Authorization"] == "Bearer ghp_1"
     assert headers["X-GitHub-Api-Version"] == "2022-11-28"
     assert headers["Accept"] == "application/vnd.github+json"
@@ -193,7 +193,7 @@ APP = Credential("github_app", None)
     ids=["pem", "escaped", "quoted", "base64", "pkcs8"],
 )
 def test_an_app_asks_for_a_token_with_its_proof_however_the_key_is_written(key: str) -> None:
-    call = HISTORY.refresh(APP, AppKeys(client_id="123", private_key=key), "42", NOW)
+    call = API.refresh(APP, AppKeys(client_id="123", private_key=key), "42", NOW)
     assert call is not None
     assert (call.method, call.path) == ("POST", "app/installations/42/access_tokens")
     proof = call.headers["Authorization"].removeprefix("Bearer ")
@@ -219,25 +219,25 @@ def test_an_app_asks_for_a_token_with_its_proof_however_the_key_is_written(key: 
 )
 def test_what_an_app_lacks_is_named_and_never_quoted(keys: AppKeys, named: str) -> None:
     with pytest.raises(ValueError, match=named) as raised:
-        HISTORY.refresh(APP, keys, "42", NOW)
+        API.refresh(APP, keys, "42", NOW)
     assert "hunter2" not in str(raised.value)
     assert raised.value.__cause__ is None
 
 
 def test_an_installation_that_is_no_number_says_what_to_do() -> None:
     with pytest.raises(ValueError, match="lightfast installation"):
-        HISTORY.refresh(APP, AppKeys("1", private_key=PEM), "acme/../x", NOW)
+        API.refresh(APP, AppKeys("1", private_key=PEM), "acme/../x", NOW)
 
 
 def test_a_personal_token_is_not_renewed() -> None:
-    assert HISTORY.refresh(Credential("personal", "t"), AppKeys(), "42", NOW) is None
+    assert API.refresh(Credential("personal", "t"), AppKeys(), "42", NOW) is None
 
 
 def test_a_new_token_is_good_until_github_says() -> None:
     answer = Answer(201, {}, {"token": "ghs_1", "expires_at": "2026-02-06T11:00:00Z"})
-    renewed = HISTORY.refreshed(APP, answer, NOW)
+    renewed = API.refreshed(APP, answer, NOW)
     assert (renewed.access_token, renewed.expires_at) == ("ghs_1", NOW + timedelta(hours=1))
     lacking: list[Any] = [{}, {"token": "ghs_1"}, [], None]
     for data in lacking:
         with pytest.raises(ValueError, match="no token"):
-            HISTORY.refreshed(APP, Answer(201, {}, data), NOW)
+            API.refreshed(APP, Answer(201, {}, data), NOW)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.providers.api_contract import Answer, Credential, LinkedResource, Window
-from lightfast_pipelines.providers.github.api import HISTORY, deployments
+from lightfast_pipelines.providers.github.api import API, deployments
 from tests.depth import examples
 from tests.servers.github import TOKEN, GitHubServer
 from tests.servers.github_world import Deployment, DeploymentStatus, World, sha
@@ -41,7 +41,7 @@ def asking() -> Iterator[Asking]:
     server = GitHubServer(deployed())
     server.limits = {"core": 10**9}
     with serve(server) as running, httpx.Client(timeout=30) as http:
-        yield Asking(HISTORY, running.url, Credential("personal", TOKEN), http)
+        yield Asking(API, running.url, Credential("personal", TOKEN), http)
 
 
 def test_statuses_that_are_too_heavy_for_a_page_are_asked_for_in_shorter_ones() -> None:
@@ -86,7 +86,7 @@ def walked(world: World, gone: dict[int, list[int]]) -> Walk:
             world.delete_deployment(identity)
 
     with serve(server) as running, httpx.Client(timeout=30) as http:
-        asking = Asking(HISTORY, running.url, Credential("personal", TOKEN), http)
+        asking = Asking(API, running.url, Credential("personal", TOKEN), http)
         return asking.walk(WALKER, PLACE, WINDOW, between=between)
 
 
@@ -116,7 +116,7 @@ def test_what_replaces_a_deployment_makes_it_inactive_in_a_window_after_its_own(
     window = Window(last - timedelta(minutes=1), WINDOW.until)
     server = GitHubServer(world)
     with serve(server) as running, httpx.Client(timeout=30) as http:
-        asking = Asking(HISTORY, running.url, Credential("personal", TOKEN), http)
+        asking = Asking(API, running.url, Credential("personal", TOKEN), http)
         walk = asking.walk(WALKER, PLACE, window)
     told = {name for name in walk.rows if "status" in name}
     assert f"backfill:deployment-status:{world.deployments[-2].id + 20_000}" in told

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from lightfast_pipelines.providers.api_contract import Credential, Cursor, LinkedResource
-from lightfast_pipelines.providers.github.api import HISTORY
+from lightfast_pipelines.providers.github.api import API
 from lightfast_pipelines.providers.github.api.discussion_sweep import DiscussionComments
 from tests.servers.github import TOKEN, GitHubServer
 from tests.servers.github_world import Comment, Discussion, World
@@ -39,7 +39,7 @@ def test_every_comment_and_every_reply_is_listed_once() -> None:
     found: list[str] = []
     cursor: Cursor | None = None
     with serve(GitHubServer(world)) as served, httpx.Client(timeout=30) as http:
-        asking = Asking(HISTORY, served.url, Credential("personal", TOKEN), http)
+        asking = Asking(API, served.url, Credential("personal", TOKEN), http)
         while True:
             listed = sweep.read(place, cursor, asking.good(sweep.call(place, cursor)))
             found += listed.keys

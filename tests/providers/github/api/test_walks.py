@@ -17,7 +17,7 @@ from lightfast_pipelines.domain.events import Statement, Understood
 from lightfast_pipelines.domain.folding import StatementSource, fold
 from lightfast_pipelines.providers.api_contract import Credential, LinkedResource, Window
 from lightfast_pipelines.providers.github import PROVIDER
-from lightfast_pipelines.providers.github.api import HISTORY
+from lightfast_pipelines.providers.github.api import API
 from lightfast_pipelines.providers.github.api.shared_facts import (
     ONLY_BY_WEBHOOK,
     SHARED,
@@ -32,7 +32,7 @@ from tests.servers.github_world import Change, Issue, WorkflowRun, World, sha
 from tests.servers.serving import Receive, Scope, Send, serve
 from tests.servers.walking import Asking
 
-WALKERS = {walker.entity_type: walker for walker in HISTORY.walkers}
+WALKERS = {walker.entity_type: walker for walker in API.walkers}
 WINDOW = Window(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
 Told = dict[str, Statement]
 
@@ -56,7 +56,7 @@ class Served:
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
     with httpx.Client(timeout=30) as http:
-        found = Served(Asking(HISTORY, "", Credential("personal", TOKEN), http))
+        found = Served(Asking(API, "", Credential("personal", TOKEN), http))
         with serve(found) as running:
             found.asking.base_url = running.url
             yield found
@@ -108,7 +108,7 @@ def by_webhook(world: World) -> Told:
 def by_api(world: World, served: Served) -> Told:
     place = served.show(world)
     deliveries = []
-    for walker in HISTORY.walkers:
+    for walker in API.walkers:
         walk = served.asking.walk(walker, place, WINDOW)
         assert not walk.troubles
         deliveries += [(one.event_type, one.payload) for one in walk.records]

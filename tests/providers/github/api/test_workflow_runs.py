@@ -16,7 +16,7 @@ from lightfast_pipelines.providers.api_contract import (
     LinkedResource,
     Window,
 )
-from lightfast_pipelines.providers.github.api import HISTORY, workflow_runs
+from lightfast_pipelines.providers.github.api import API, workflow_runs
 from lightfast_pipelines.store.database import Database
 from tests.backfill.conftest import PlainApis
 from tests.providers.backfilled import by_backfill, by_webhook, current_states, observations
@@ -49,7 +49,7 @@ def world() -> World:
 def asking(world: World) -> Iterator[Asking]:
     server = GitHubServer(world)
     with serve(server) as running, httpx.Client(timeout=30) as http:
-        yield Asking(HISTORY, running.url, Credential("personal", TOKEN), http)
+        yield Asking(API, running.url, Credential("personal", TOKEN), http)
 
 
 def place_of(world: World) -> LinkedResource:
@@ -129,7 +129,7 @@ def test_runs_end_in_the_same_rows_by_webhook_and_by_api(
     world.touch()
     read, heard = new_database(), new_database()
     with serve(GitHubServer(world)) as served:
-        apis = PlainApis(read, served.url, HISTORY, token=TOKEN)
+        apis = PlainApis(read, served.url, API, token=TOKEN)
         by_backfill(read, monkeypatch, apis, str(world.id), WINDOW, {"id": world.id})
     deliveries: list[tuple[str, bytes, Mapping[str, str]]] = [
         (event, json.dumps(body).encode(), {}) for event, body, _, _ in webhooks(world)

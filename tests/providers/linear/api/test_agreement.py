@@ -11,7 +11,7 @@ import pytest
 from lightfast_pipelines.domain.events import Statement
 from lightfast_pipelines.providers.api_contract import Credential, LinkedResource, Window
 from lightfast_pipelines.providers.linear import PROVIDER
-from lightfast_pipelines.providers.linear.api import HISTORY
+from lightfast_pipelines.providers.linear.api import API
 from lightfast_pipelines.providers.linear.api.shared_facts import (
     LATEST_BY_API,
     ONLY_BY_WEBHOOK,
@@ -42,8 +42,8 @@ def told_by_api(
     world: World, place: LinkedResource = PLACE, window: Window = EVER
 ) -> dict[str, Statement]:
     found: list[Statement] = []
-    with api_of(HISTORY, app(Linear(world)), KEY) as api:
-        for walker in HISTORY.walkers:
+    with api_of(API, app(Linear(world)), KEY) as api:
+        for walker in API.walkers:
             walked = api.walk(walker, place, window)
             assert not walked.troubles
             assert len(walked.rows) == len(walked.records)
@@ -184,8 +184,8 @@ def test_what_a_record_lacks_of_its_webhook_is_declared() -> None:
             for event, payload in webhooks(world)
             for each in _read(event, payload)
         }
-        with api_of(HISTORY, app(Linear(world)), KEY) as api:
-            for walker in HISTORY.walkers:
+        with api_of(API, app(Linear(world)), KEY) as api:
+            for walker in API.walkers:
                 for record in api.walk(walker, PLACE, EVER).records:
                     name = f"{record.event_type}.{record.payload['action']}"
                     known = {path: "" for path in (*_OF_ANY, *ONLY_BY_WEBHOOK[name]) if path}
@@ -217,7 +217,7 @@ def test_what_does_not_fit_beside_its_issue_is_said() -> None:
     issue = world.issue()
     for number in range(11):
         world.attach(issue, world.people[0], f"https://github.com/acme/shop/pull/{number + 1}")
-    walker = next(each for each in HISTORY.walkers if each.entity_type == "issue")
-    with api_of(HISTORY, app(Linear(world)), KEY) as api:
+    walker = next(each for each in API.walkers if each.entity_type == "issue")
+    with api_of(API, app(Linear(world)), KEY) as api:
         walked = api.walk(walker, PLACE, EVER)
     assert ["more than 10 attachments" in str(trouble) for trouble in walked.troubles] == [True]

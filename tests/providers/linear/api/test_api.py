@@ -15,9 +15,9 @@ from lightfast_pipelines.providers.api_contract import (
     Call,
     Credential,
     LinkedResource,
-    discover_history,
+    discover_apis,
 )
-from lightfast_pipelines.providers.linear.api import HISTORY
+from lightfast_pipelines.providers.linear.api import API
 from tests.providers.agreement import api_of
 from tests.servers.linear import Linear, app
 from tests.servers.linear_world import World
@@ -36,12 +36,12 @@ def failure(code: str, message: str = "It failed", shown: str | None = None) -> 
 
 def verdict(status: int, data: Any, **headers: str) -> Any:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return HISTORY.verdict(ASKED, Answer(status, named, data), NOW)
+    return API.verdict(ASKED, Answer(status, named, data), NOW)
 
 
 def test_it_is_found_by_its_provider() -> None:
-    assert discover_history()["linear"] is HISTORY
-    assert [each.entity_type for each in HISTORY.walkers] == [
+    assert discover_apis()["linear"] is API
+    assert [each.entity_type for each in API.walkers] == [
         "issue",
         "comment",
         "project",
@@ -111,11 +111,11 @@ def test_limits_are_told_of_requests_and_complexity_with_times_in_milliseconds()
         "x-ratelimit-complexity-remaining": "2999940",
         "x-ratelimit-complexity-reset": f"{RESET:.0f}",
     }
-    found = HISTORY.limits(ASKED, Answer(200, headers, {}), NOW)
+    found = API.limits(ASKED, Answer(200, headers, {}), NOW)
     told = {each.pool: (each.limit, each.remaining, each.resets_at) for each in found}
     at = NOW + timedelta(minutes=20)
     assert told == {"requests": (1500, 1499, at), "complexity": (3_000_000, 2_999_940, at)}
-    other = HISTORY.limits(Call("graphql"), Answer(200, headers, {}), NOW)
+    other = API.limits(Call("graphql"), Answer(200, headers, {}), NOW)
     assert {each.pool for each in other} == {"requests", "complexity", "core"}
 
 
@@ -126,7 +126,7 @@ def test_a_limit_that_is_no_number_is_none(value: str) -> None:
         "x-ratelimit-requests-remaining": value,
         "x-ratelimit-requests-reset": f"{RESET:.0f}",
     }
-    assert not HISTORY.limits(ASKED, Answer(200, headers, {}), NOW)
+    assert not API.limits(ASKED, Answer(200, headers, {}), NOW)
 
 
 def test_a_personal_key_is_no_bearer_and_a_token_is() -> None:
@@ -137,26 +137,26 @@ def test_a_personal_key_is_no_bearer_and_a_token_is() -> None:
             ("oauth", "token", 200),
             ("api_key", "token", 401),
         ):
-            headers = dict(HISTORY.authorize(Credential(kind, token)))
+            headers = dict(API.authorize(Credential(kind, token)))
             answer = http.post("/graphql", json=ASKED.json, headers=headers)
             assert answer.status_code == status
     with pytest.raises(ValueError, match="set the credential"):
-        HISTORY.authorize(Credential("api_key", None))
+        API.authorize(Credential("api_key", None))
 
 
 def test_a_token_is_renewed_once_by_each_refresh_token() -> None:
     linear = Linear(World(), refresh_tokens={"old-refresh"})
-    call = HISTORY.refresh(OAUTH, KEYS, "org-1", NOW)
+    call = API.refresh(OAUTH, KEYS, "org-1", NOW)
     assert call is not None
     with TestClient(app(linear)) as http:
         response = http.post(f"/{call.path}", data=dict(call.form or {}))
         answer = Answer(response.status_code, {}, response.json())
-        assert HISTORY.verdict(call, answer, NOW).outcome is AnswerOutcome.OK
-        renewed = HISTORY.refreshed(OAUTH, answer, NOW)
+        assert API.verdict(call, answer, NOW).outcome is AnswerOutcome.OK
+        renewed = API.refreshed(OAUTH, answer, NOW)
         again = http.post(f"/{call.path}", data=dict(call.form or {}))
     assert (renewed.access_token, renewed.refresh_token) == ("access-1", "refresh-1")
     assert renewed.expires_at == NOW + timedelta(seconds=86_399)
-    told = HISTORY.verdict(call, Answer(again.status_code, {}, again.json()), NOW)
+    told = API.verdict(call, Answer(again.status_code, {}, again.json()), NOW)
     assert told.outcome is AnswerOutcome.CREDENTIAL
     assert "invalid_grant" in told.message
     assert "old-refresh" not in told.message
@@ -164,32 +164,32 @@ def test_a_token_is_renewed_once_by_each_refresh_token() -> None:
 
 
 def test_a_renewal_while_linear_is_away_is_not_final() -> None:
-    call = HISTORY.refresh(OAUTH, KEYS, "org-1", NOW)
+    call = API.refresh(OAUTH, KEYS, "org-1", NOW)
     assert call is not None
-    assert HISTORY.verdict(call, Answer(503, {}, None), NOW).outcome is AnswerOutcome.UNAVAILABLE
-    assert HISTORY.verdict(call, Answer(200, {}, {}), NOW).outcome is AnswerOutcome.MALFORMED
+    assert API.verdict(call, Answer(503, {}, None), NOW).outcome is AnswerOutcome.UNAVAILABLE
+    assert API.verdict(call, Answer(200, {}, {}), NOW).outcome is AnswerOutcome.MALFORMED
     with pytest.raises(ValueError, match="access_token"):
-        HISTORY.refreshed(OAUTH, Answer(200, {}, {"error": "none"}), NOW)
+        API.refreshed(OAUTH, Answer(200, {}, {"error": "none"}), NOW)
 
 
 def test_what_cannot_be_renewed_is_not_and_what_is_not_set_is_named() -> None:
-    assert HISTORY.refresh(Credential("api_key", "key"), KEYS, "org-1", NOW) is None
-    assert HISTORY.refresh(Credential("oauth", "token"), KEYS, "org-1", NOW) is None
+    assert API.refresh(Credential("api_key", "key"), KEYS, "org-1", NOW) is None
+    assert API.refresh(Credential("oauth", "token"), KEYS, "org-1", NOW) is None
     with pytest.raises(ValueError, match="LINEAR_CLIENT_ID and LINEAR_CLIENT_SECRET"):
-        HISTORY.refresh(OAUTH, AppKeys(), "org-1", NOW)
+        API.refresh(OAUTH, AppKeys(), "org-1", NOW)
     with pytest.raises(ValueError, match="set LINEAR_CLIENT_SECRET") as error:
-        HISTORY.refresh(OAUTH, AppKeys("client"), "org-1", NOW)
+        API.refresh(OAUTH, AppKeys("client"), "org-1", NOW)
     assert "old-" not in str(error.value)
 
 
 def test_the_address_is_linears_own_unless_set() -> None:
-    assert HISTORY.base_url({}) == "https://api.linear.app"
-    assert HISTORY.base_url({"LINEAR_API_URL": "http://localhost:1/"}) == "http://localhost:1"
+    assert API.base_url({}) == "https://api.linear.app"
+    assert API.base_url({"LINEAR_API_URL": "http://localhost:1/"}) == "http://localhost:1"
 
 
 def test_a_used_up_limit_is_told_by_the_server_as_linear_does() -> None:
     linear = Linear(World(), limits={"requests": 1.0, "complexity": 1_000.0})
-    with api_of(HISTORY, app(linear), Credential("api_key", "lin_api_test")) as client:
+    with api_of(API, app(linear), Credential("api_key", "lin_api_test")) as client:
         assert client.ask(ASKED)[1].outcome is AnswerOutcome.OK
         answer, told = client.ask(ASKED)
     assert (answer.status, told.outcome) == (400, AnswerOutcome.LIMITED)
@@ -210,8 +210,6 @@ def test_a_resource_says_what_it_is_called_today(
 ) -> None:
     world = World()
     world.project(world.people[0])
-    with api_of(HISTORY, app(Linear(world)), Credential("api_key", "lin_api_test")) as client:
-        found = HISTORY.identified(
-            client.good(HISTORY.identify(LinkedResource("linear", resource, None)))
-        )
+    with api_of(API, app(Linear(world)), Credential("api_key", "lin_api_test")) as client:
+        found = API.identified(client.good(API.identify(LinkedResource("linear", resource, None))))
     assert (found.name, dict(found.meta)) == (name, meta)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.providers.linear.api import HISTORY
+from lightfast_pipelines.providers.linear.api import API
 from lightfast_pipelines.providers.linear.api.shared_facts import SHARED
 from lightfast_pipelines.store.database import Database
 from tests.backfill.conftest import PlainApis
@@ -43,10 +43,10 @@ def test_a_backfill_makes_the_memory_that_the_webhooks_made(
     read, told = new_database(), new_database()
     with serve(app(Linear(world, tokens={"live-token"}))) as served:
         served.faults.append(Fault("query comments", status=503, times=1))
-        apis = PlainApis(read, served.url, HISTORY)
+        apis = PlainApis(read, served.url, API)
         result = by_backfill(read, monkeypatch, apis, _TEAM, EVER, {})
     assert [(one.unit.entity_type, one.status, one.error) for one in result.units] == [
-        (walker.entity_type, "completed", None) for walker in HISTORY.walkers
+        (walker.entity_type, "completed", None) for walker in API.walkers
     ]
     assert not sum(one.troubled for one in result.units)
     # One was asked again.
@@ -66,7 +66,7 @@ def test_a_page_that_is_too_complex_is_asked_for_in_halves(
 ) -> None:
     linear = Linear(lived(22, 200, teams=1), most_complex=4_700, tokens={"live-token"})
     with serve(app(linear)) as served:
-        apis = PlainApis(database, served.url, HISTORY)
+        apis = PlainApis(database, served.url, API)
         result = by_backfill(database, monkeypatch, apis, _TEAM, EVER, {})
     assert {one.status for one in result.units} == {"completed"}
     made = {each["id"] for each in linear.world.issues}

@@ -21,7 +21,7 @@ from lightfast_pipelines.providers.api_contract import (
     Window,
 )
 from lightfast_pipelines.providers.linear import PROVIDER
-from lightfast_pipelines.providers.linear.api import HISTORY
+from lightfast_pipelines.providers.linear.api import API
 from tests.providers.agreement import statements
 
 EVER = Window(datetime(2015, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
@@ -29,7 +29,7 @@ PLACES = (
     LinkedResource("linear", "team-1", "ENG", installation_id="org-1"),
     LinkedResource("linear", "org-1", "Acme", installation_id="org-1"),
 )
-WALKERS = {walker.entity_type: walker for walker in HISTORY.walkers}
+WALKERS = {walker.entity_type: walker for walker in API.walkers}
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +44,8 @@ def schema() -> GraphQLSchema:
 def test_every_query_and_its_variables_are_of_linears_schema(
     schema: GraphQLSchema, place: LinkedResource
 ) -> None:
-    calls: list[Call | Estimate] = [HISTORY.identify(place)]
-    for walker in HISTORY.walkers:
+    calls: list[Call | Estimate] = [API.identify(place)]
+    for walker in API.walkers:
         calls.append(walker.call(place, EVER, walker.start(place, EVER), walker.page_size))
         calls.append(walker.probe(place, EVER, []))
     deep = {"ends": True, "deep": ["issue-1"], "before": "entry-1"}

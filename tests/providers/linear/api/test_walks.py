@@ -18,7 +18,7 @@ from lightfast_pipelines.providers.api_contract import (
     Walker,
     Window,
 )
-from lightfast_pipelines.providers.linear.api import HISTORY
+from lightfast_pipelines.providers.linear.api import API
 from tests.providers.agreement import api_of
 from tests.servers.linear import Linear, app
 from tests.servers.linear_life import lived
@@ -28,7 +28,7 @@ from tests.servers.walking import Asking
 KEY = Credential("api_key", "lin_api_test")
 PLACE = LinkedResource("linear", "org-1", "Acme", installation_id="org-1")
 EVER = Window(datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
-WALKERS = {walker.entity_type: walker for walker in HISTORY.walkers}
+WALKERS = {walker.entity_type: walker for walker in API.walkers}
 ISSUES = WALKERS["issue"]
 
 
@@ -44,7 +44,7 @@ def busy(entries: int = 400, others: int = 30) -> World:
 
 
 def api(world: World) -> Any:
-    return api_of(HISTORY, app(Linear(world)), KEY)
+    return api_of(API, app(Linear(world)), KEY)
 
 
 @pytest.mark.parametrize("entity_type", WALKERS)
@@ -193,7 +193,7 @@ def test_an_entry_or_item_of_an_unknown_form_is_told_and_the_rest_goes_on() -> N
 
 def test_the_same_world_read_twice_gives_the_same_bytes() -> None:
     with api(lived(9, 200)) as client:
-        for walker in HISTORY.walkers:
+        for walker in API.walkers:
             assert client.walk(walker, PLACE, EVER).rows == client.walk(walker, PLACE, EVER).rows
 
 
@@ -245,7 +245,7 @@ def test_no_page_is_too_complex_and_its_cost_is_known_before(entity_type: str) -
 
 def test_a_page_that_is_too_complex_is_told_and_a_smaller_one_is_not() -> None:
     linear = Linear(busy(3), most_complex=2_500)
-    with api_of(HISTORY, app(linear), KEY) as client:
+    with api_of(API, app(linear), KEY) as client:
         call = ISSUES.call(PLACE, EVER, {"after": None}, 20)
         _, verdict = client.ask(call)
         assert verdict.outcome is AnswerOutcome.HEAVY

@@ -22,7 +22,7 @@ from lightfast_pipelines.providers.api_contract import (
     Window,
 )
 from lightfast_pipelines.providers.sentry import PROVIDER
-from lightfast_pipelines.providers.sentry.api import HISTORY, event_records, incidents, links
+from lightfast_pipelines.providers.sentry.api import API, event_records, incidents, links
 from lightfast_pipelines.providers.sentry.api.shared_facts import (
     DATED_BY_SENDING,
     ONLY_BY_API,
@@ -56,17 +56,17 @@ INCIDENTS = Call("/api/0/organizations/acme/incidents/?x=1", pool="incidents")
     ],
 )
 def test_answers_mean_what_sentry_says(status: int, detail: Any, outcome: str) -> None:
-    assert HISTORY.verdict(ISSUES, Answer(status, {}, {"detail": detail}), NOW).outcome == outcome
+    assert API.verdict(ISSUES, Answer(status, {}, {"detail": detail}), NOW).outcome == outcome
 
 
 def test_a_limit_says_how_long_to_wait() -> None:
     reset = {"x-sentry-rate-limit-reset": str(NOW.timestamp() + 2.5)}
     told = {"detail": "too frequently"}
-    assert HISTORY.verdict(ISSUES, Answer(429, reset, told), NOW).retry_after == 2.5
+    assert API.verdict(ISSUES, Answer(429, reset, told), NOW).retry_after == 2.5
     retry = {**reset, "retry-after": "7"}
-    assert HISTORY.verdict(ISSUES, Answer(429, retry, told), NOW).retry_after == 7
+    assert API.verdict(ISSUES, Answer(429, retry, told), NOW).retry_after == 7
     at_once = {"detail": "You are attempting to go above the allowed concurrency: concurrent 25"}
-    assert HISTORY.verdict(ISSUES, Answer(429, {}, at_once), NOW).retry_after == 1
+    assert API.verdict(ISSUES, Answer(429, {}, at_once), NOW).retry_after == 1
 
 
 def test_limits_are_of_one_kind_of_request() -> None:
@@ -75,17 +75,17 @@ def test_limits_are_of_one_kind_of_request() -> None:
         "x-sentry-rate-limit-remaining": "39",
         "x-sentry-rate-limit-reset": str(NOW.timestamp() + 0.5),
     }
-    (limit,) = HISTORY.limits(ISSUES, Answer(200, headers, []), NOW)
+    (limit,) = API.limits(ISSUES, Answer(200, headers, []), NOW)
     assert (limit.pool, limit.limit, limit.remaining) == ("issues", 40, 39)
     assert limit.resets_at == NOW + timedelta(seconds=0.5)
-    assert not HISTORY.limits(ISSUES, Answer(200, {}, []), NOW)
+    assert not API.limits(ISSUES, Answer(200, {}, []), NOW)
 
 
 def test_a_page_with_as_many_activities_as_sentry_tells_at_once_is_asked_for_in_halves() -> None:
     one = {"id": "1", "activities": [{}] * 999}
     two = [one, {"id": "2", "activities": [{}]}]
-    assert HISTORY.verdict(INCIDENTS, Answer(200, {}, two), NOW).outcome == "heavy"
-    assert HISTORY.verdict(INCIDENTS, Answer(200, {}, [one]), NOW).outcome == "ok"
+    assert API.verdict(INCIDENTS, Answer(200, {}, two), NOW).outcome == "heavy"
+    assert API.verdict(INCIDENTS, Answer(200, {}, [one]), NOW).outcome == "ok"
 
 
 def test_the_next_page_is_the_one_that_holds_something() -> None:
@@ -102,11 +102,11 @@ def test_a_token_is_renewed_once_for_each_refresh_token() -> None:
     with TestClient(application(world)) as http:
         for turn in range(3):
             credential = Credential("oauth", "old", world.refresh_token)
-            call = HISTORY.refresh(credential, keys, UUID, NOW)
+            call = API.refresh(credential, keys, UUID, NOW)
             assert call is not None
             response = http.request(call.method, call.path, json=call.json)
             answer = Answer(response.status_code, {}, response.json())
-            renewed = HISTORY.refreshed(credential, answer, NOW)
+            renewed = API.refreshed(credential, answer, NOW)
             assert (renewed.access_token, renewed.refresh_token) == (
                 f"token-{turn + 1}",
                 f"refresh-{turn + 1}",
@@ -118,24 +118,24 @@ def test_a_token_is_renewed_once_for_each_refresh_token() -> None:
 
 def test_what_cannot_be_renewed_says_so() -> None:
     keys = AppKeys("client", "secret")
-    assert HISTORY.refresh(Credential("token", "t"), keys, UUID, NOW) is None
-    assert HISTORY.refresh(Credential("oauth", "t"), keys, UUID, NOW) is None
+    assert API.refresh(Credential("token", "t"), keys, UUID, NOW) is None
+    assert API.refresh(Credential("oauth", "t"), keys, UUID, NOW) is None
     oauth = Credential("oauth", "t", "r")
     with pytest.raises(ValueError, match="SENTRY_CLIENT_SECRET"):
-        HISTORY.refresh(oauth, AppKeys(), UUID, NOW)
+        API.refresh(oauth, AppKeys(), UUID, NOW)
     with pytest.raises(ValueError, match="by its uuid"):
-        HISTORY.refresh(oauth, keys, "manual:default", NOW)
+        API.refresh(oauth, keys, "manual:default", NOW)
     with pytest.raises(ValueError, match="token"):
-        HISTORY.refreshed(oauth, Answer(201, {}, {}), NOW)
+        API.refreshed(oauth, Answer(201, {}, {}), NOW)
 
 
 def test_an_expired_token_is_refused() -> None:
     world = World(tokens={"old": datetime.now(UTC) - timedelta(hours=1)})
     with TestClient(application(world)) as http:
-        headers = HISTORY.authorize(Credential("oauth", "old"))
+        headers = API.authorize(Credential("oauth", "old"))
         response = http.get("/api/0/organizations/acme/issues/", headers=headers)
     found = Answer(response.status_code, {}, response.json())
-    assert HISTORY.verdict(ISSUES, found, NOW).outcome == "credential"
+    assert API.verdict(ISSUES, found, NOW).outcome == "credential"
 
 
 def test_every_event_is_either_shared_or_told_why_not() -> None:
@@ -166,7 +166,7 @@ def _delivered(records: Any) -> int:
 
 
 def test_recorded_issues_become_deliveries(shared: Path) -> None:
-    walker = HISTORY.walkers[0]
+    walker = API.walkers[0]
     (issue,) = _bodies(shared, "ReturnAnIssue.json"[:-5])[:1]
     cursor = {"organization": "acme", "after": None, "pending": ["1"], "ended": True}
     page: Page = walker.read(PLACE, WINDOW, cursor, Answer(200, {}, issue))
@@ -199,7 +199,7 @@ def test_an_item_of_no_known_shape_is_a_trouble_with_a_reason(odd: Any) -> None:
     assert all(one.reason for one in page.troubles)
     assert len(page.troubles) == 1
     at = {"organization": "acme", "after": None, "pending": ["1"], "ended": True}
-    for walker in HISTORY.walkers[:2]:
+    for walker in API.walkers[:2]:
         given = [odd] if walker.entity_type == "error" else odd
         found = walker.read(PLACE, WINDOW, at, Answer(200, {}, given))
         assert not found.records

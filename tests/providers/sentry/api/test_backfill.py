@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from lightfast_pipelines.providers.sentry.api import HISTORY
+from lightfast_pipelines.providers.sentry.api import API
 from lightfast_pipelines.store.database import Database
 from tests.backfill.conftest import PlainApis
 from tests.providers.backfilled import (
@@ -46,7 +46,7 @@ def test_a_backfill_makes_the_memory_that_the_webhooks_made(
     world = _world()
     read, told = new_database(), new_database()
     with serve(application(world)) as served:
-        apis = PlainApis(read, served.url, HISTORY, token=TOKEN)
+        apis = PlainApis(read, served.url, API, token=TOKEN)
         result = by_backfill(read, monkeypatch, apis, "42", WINDOW, {})
     assert result.status == "completed"
     assert all(one.error is None and one.troubled == 0 for one in result.units)

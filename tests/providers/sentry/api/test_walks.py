@@ -20,7 +20,7 @@ from lightfast_pipelines.providers.api_contract import (
     Window,
 )
 from lightfast_pipelines.providers.sentry import PROVIDER
-from lightfast_pipelines.providers.sentry.api import HISTORY
+from lightfast_pipelines.providers.sentry.api import API
 from lightfast_pipelines.providers.sentry.api.errors import SAMPLE
 from lightfast_pipelines.providers.sentry.api.issue_records import NOT_KEPT
 from lightfast_pipelines.providers.sentry.api.shared_facts import (
@@ -48,7 +48,7 @@ from tests.servers.sentry import (
 )
 from tests.servers.walking import Walk
 
-WALKERS = {walker.entity_type: walker for walker in HISTORY.walkers}
+WALKERS = {walker.entity_type: walker for walker in API.walkers}
 PLACE = LinkedResource("sentry", "42", "shop", meta={"organization": "acme"}, installation_id=UUID)
 CREDENTIAL = Credential("token", TOKEN)
 BEGIN = datetime(2024, 5, 1, 10, tzinfo=UTC)
@@ -108,15 +108,15 @@ def worlds(draw: st.DrawFn) -> World:
 
 def _walked(world: World, kind: str, place: LinkedResource = PLACE, **how: Any) -> Walk:
     world.limit = 10**6
-    with api_of(HISTORY, application(world), CREDENTIAL) as api:
+    with api_of(API, application(world), CREDENTIAL) as api:
         return api.walk(WALKERS[kind], place, WINDOW, **how)
 
 
 def _all(world: World) -> list[Statement]:
     world.limit = 10**6
     found: list[Statement] = []
-    with api_of(HISTORY, application(world), CREDENTIAL) as api:
-        for walker in HISTORY.walkers:
+    with api_of(API, application(world), CREDENTIAL) as api:
+        for walker in API.walkers:
             walked = api.walk(walker, PLACE, WINDOW)
             assert not walked.troubles
             for record in walked.records:
@@ -201,7 +201,7 @@ def test_pages_of_any_length_and_a_walk_taken_up_anywhere_lose_nothing(
     kind: str, world: World, size: int, smaller: int
 ) -> None:
     world.limit = 10**6
-    with api_of(HISTORY, application(world), CREDENTIAL) as api:
+    with api_of(API, application(world), CREDENTIAL) as api:
         walker = WALKERS[kind]
         # Of errors the page's length is the sample's too, which must be the same to be compared.
         least = SAMPLE if kind == "error" else 1
@@ -418,7 +418,7 @@ def test_an_issue_that_is_gone_is_told_as_a_trouble_and_the_walk_goes_on() -> No
     gone = Answer(404, {}, {"detail": "The requested resource does not exist"})
     call = walker.call(PLACE, WINDOW, cursor, 100)
     assert call.of_one
-    assert HISTORY.verdict(call, gone, BEGIN).outcome == "missing"
+    assert API.verdict(call, gone, BEGIN).outcome == "missing"
     page = walker.read(PLACE, WINDOW, cursor, gone)
     assert [one.item for one in page.troubles] == ["issue 1"]
     assert page.next is not None
@@ -483,7 +483,7 @@ def test_the_estimate_is_within_a_tenth_of_what_the_walk_asks(kind: str, count: 
             seen = [at + timedelta(seconds=n) for n in range(SAMPLE + 1 if number % 3 == 0 else 1)]
             world.issues.append(Issue(number, seen))
     walker: Walker = WALKERS[kind]
-    with api_of(HISTORY, application(world), CREDENTIAL) as api:
+    with api_of(API, application(world), CREDENTIAL) as api:
         estimate, probes = api.estimate(walker, PLACE, WINDOW)
         walked = api.walk(walker, PLACE, WINDOW)
     assert probes <= 12

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lightfast_pipelines.providers.vercel.api import HISTORY
+from lightfast_pipelines.providers.vercel.api import API
 from lightfast_pipelines.store.database import Database
 from tests.backfill.conftest import PlainApis
 from tests.providers.backfilled import (
@@ -43,7 +43,7 @@ def test_a_backfill_makes_the_memory_that_the_webhooks_made(
     )
     read, told = new_database(), new_database()
     with serve(application(world)) as served:
-        apis = PlainApis(read, served.url, HISTORY, token=TOKEN)
+        apis = PlainApis(read, served.url, API, token=TOKEN)
         result = by_backfill(read, monkeypatch, apis, "prj_1", WINDOW, {"team": {"id": "team_1"}})
     assert result.status == "completed"
     assert [(one.error, one.troubled, one.stored) for one in result.units] == [(None, 0, 300)]
@@ -69,7 +69,7 @@ def test_a_token_that_vercel_does_not_know_ends_the_unit_and_says_so(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serve(application(World())) as served:
-        apis = PlainApis(database, served.url, HISTORY, token="another")
+        apis = PlainApis(database, served.url, API, token="another")
         result = by_backfill(database, monkeypatch, apis, "prj_1", WINDOW, {"teamId": "team_1"})
     assert result.status == "failed"
     assert "does not take the token" in str(result.refused)

@@ -21,7 +21,7 @@ from lightfast_pipelines.providers.api_contract import (
     Window,
 )
 from lightfast_pipelines.providers.vercel import PROVIDER
-from lightfast_pipelines.providers.vercel.api import HISTORY
+from lightfast_pipelines.providers.vercel.api import API
 from lightfast_pipelines.providers.vercel.api.shared_facts import ONLY_BY_WEBHOOK, SHARED
 from tests.depth import examples
 from tests.providers.agreement import api_of, paths, statements, untold
@@ -29,7 +29,7 @@ from tests.providers.vercel.payloads import AT, MINUTE, meta, sha
 from tests.servers.vercel import TOKEN, Deployment, World, application, webhooks
 from tests.servers.walking import Walk
 
-WALKER = HISTORY.walkers[0]
+WALKER = API.walkers[0]
 PLACE = LinkedResource("vercel", "prj_1", "shop", meta={"team": {"id": "team_1"}})
 CREDENTIAL = Credential("token", TOKEN)
 SINCE = datetime.fromtimestamp(AT / 1000, UTC)
@@ -68,7 +68,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def _walked(world: World, place: LinkedResource = PLACE, **how: Any) -> Walk:
-    with api_of(HISTORY, application(world), CREDENTIAL) as api:
+    with api_of(API, application(world), CREDENTIAL) as api:
         return api.walk(WALKER, place, WINDOW, **how)
 
 
@@ -122,7 +122,7 @@ def test_webhooks_and_the_walk_state_the_same(world: World) -> None:
 def test_pages_of_any_length_and_a_walk_taken_up_anywhere_lose_nothing(
     world: World, size: int, smaller: int
 ) -> None:
-    with api_of(HISTORY, application(world), CREDENTIAL) as api:
+    with api_of(API, application(world), CREDENTIAL) as api:
         whole = api.walk(WALKER, PLACE, WINDOW).rows
         short = api.walk(WALKER, PLACE, WINDOW, sizes=lambda n: size if n < 2 else smaller)
         assert short.rows == whole
@@ -171,7 +171,7 @@ def test_a_deployment_that_is_gone_when_asked_for_is_told_as_a_trouble() -> None
     gone = Answer(404, {}, {"error": {"code": "not_found", "message": "gone"}})
     call = WALKER.call(place, WINDOW, cursor, 100)
     assert call.of_one
-    assert HISTORY.verdict(call, gone, SINCE).outcome == "missing"
+    assert API.verdict(call, gone, SINCE).outcome == "missing"
     page = WALKER.read(place, WINDOW, cursor, gone)
     assert page.next is None
     assert [one.item for one in page.troubles] == ["dpl_1"]
@@ -198,7 +198,7 @@ def test_the_estimate_is_within_a_tenth_of_what_the_walk_asks(count: int, span: 
             for n in range(count)
         ]
     )
-    with api_of(HISTORY, application(world), CREDENTIAL) as api:
+    with api_of(API, application(world), CREDENTIAL) as api:
         estimate, probes = api.estimate(WALKER, PLACE, WINDOW)
         walked = api.walk(WALKER, PLACE, WINDOW)
     assert probes <= 12
@@ -318,7 +318,7 @@ def _call() -> Call:
     ],
 )
 def test_errors_mean_what_vercel_says(status: int, error: dict[str, Any], outcome: str) -> None:
-    found = HISTORY.verdict(_call(), Answer(status, {}, {"error": error}), SINCE)
+    found = API.verdict(_call(), Answer(status, {}, {"error": error}), SINCE)
     assert found.outcome == outcome
     assert found.retry_after == (30.0 if outcome == "limited" else None)
 
@@ -330,10 +330,10 @@ def test_limits_are_read_in_seconds() -> None:
         "x-ratelimit-remaining": "7",
         "x-ratelimit-reset": str(reset),
     }
-    (limit,) = HISTORY.limits(_call(), Answer(200, headers, {}), SINCE)
+    (limit,) = API.limits(_call(), Answer(200, headers, {}), SINCE)
     assert (limit.limit, limit.remaining, limit.resets_at) == (
         100,
         7,
         SINCE + timedelta(seconds=60),
     )
-    assert not HISTORY.limits(_call(), Answer(200, {"x-ratelimit-limit": "x"}, {}), SINCE)
+    assert not API.limits(_call(), Answer(200, {"x-ratelimit-limit": "x"}, {}), SINCE)

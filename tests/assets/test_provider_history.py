@@ -16,7 +16,7 @@ from lightfast_pipelines.resources.database import presence_of_run
 from lightfast_pipelines.store.backfills import Source, list_backfills
 from lightfast_pipelines.store.database import Connection, Database
 from tests.backfill.conftest import PlainApis, source
-from tests.backfill.plain import FIRST, PlainApi, PlainHistory
+from tests.backfill.plain import FIRST, PlainApi, PlainProviderApi
 from tests.servers.serving import Fault, Served, serve
 
 __all__ = ["source"]
@@ -36,7 +36,7 @@ def server() -> Iterator[Served]:
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backfills, "discover_history", lambda: {"github": PlainHistory()})
+    monkeypatch.setattr(backfills, "discover_apis", lambda: {"github": PlainProviderApi()})
 
 
 def run(
@@ -47,7 +47,7 @@ def run(
     **config: Any,
 ) -> dg.ExecuteInProcessResult:
     apis = PlainApis(database, server.url)
-    job = build_definitions(database=database, apis=apis).resolve_job_def("history")
+    job = build_definitions(database=database, apis=apis).resolve_job_def("backfill")
     return job.execute_in_process(
         instance=instance,
         tags=range_tags(days),
@@ -131,7 +131,7 @@ def test_fewer_than_the_provider_counts_is_told_by_a_check(
 
 def test_who_reads_a_history_does_not_hold_back_what_waits() -> None:
     """Started as a job it has no selection of assets, picked as an asset it has no job of that name."""
-    for job, selection in (("history", None), ("__ASSET_JOB", [dg.AssetKey("provider_history")])):
+    for job, selection in (("backfill", None), ("__ASSET_JOB", [dg.AssetKey("provider_history")])):
         run = dg.DagsterRun(job, asset_selection=frozenset(selection) if selection else None)
         assert presence_of_run(run) is None
     by_hand = {"dagster/partition": "2024-05-01"}

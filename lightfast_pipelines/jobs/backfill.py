@@ -5,15 +5,15 @@ from __future__ import annotations
 import dagster as dg
 
 from lightfast_pipelines.assets.provider_history import ASSET
-from lightfast_pipelines.jobs.when_due import HISTORY_LANE, LANE_TAG
+from lightfast_pipelines.jobs.when_due import BACKFILL_LANE, LANE_TAG
 
-history = dg.define_asset_job(
-    "history",
+backfill = dg.define_asset_job(
+    "backfill",
     selection=dg.AssetSelection.assets(ASSET),
     description=(
         "Reads what the linked resources' providers tell of some days, and puts it into the inbox. Start "
         "it with a range of days; what is covered already is not asked for again."
     ),
     # Hours where a provider's limit is used up: the wait for it is no hang.
-    tags={"dagster/max_runtime": str(48 * 3600), LANE_TAG: HISTORY_LANE},
+    tags={"dagster/max_runtime": str(48 * 3600), LANE_TAG: BACKFILL_LANE},
 )
