@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.receiver import free_port, process
-from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Database

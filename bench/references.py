@@ -34,7 +34,7 @@ from bench.gold_references import (
     wilson,
     with_ids,
 )
-from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database

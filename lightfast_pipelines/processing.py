@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from lightfast_pipelines.capture.batch import capture
 from lightfast_pipelines.capture.kept_readings import KeptReadings
-from lightfast_pipelines.capture.session import SLICE_BYTES, SLICE_ROWS
+from lightfast_pipelines.capture.queue.batches import capture
+from lightfast_pipelines.capture.queue.session import SLICE_BYTES, SLICE_ROWS
 from lightfast_pipelines.clustering.consolidation import consolidate
 from lightfast_pipelines.clustering.provisional import assign_provisional
 from lightfast_pipelines.clustering.summaries import summarize_clusters

@@ -16,8 +16,8 @@ from lightfast_pipelines.assets._turn import (
     progress_log,
     turn,
 )
-from lightfast_pipelines.capture.batch import CaptureReport
-from lightfast_pipelines.capture.session import Bounds, reprocess, take_arriving, take_waiting
+from lightfast_pipelines.capture.queue.batches import CaptureReport
+from lightfast_pipelines.capture.queue.session import Bounds, reprocess, take_arriving, take_waiting
 from lightfast_pipelines.inbox.rule_versions import code_version
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.resources.database import PENDING_TAG

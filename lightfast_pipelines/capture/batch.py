@@ -6,23 +6,11 @@ The caller holds the job lock `capture`. The steps stand in the files beside thi
 
 from __future__ import annotations
 
-import logging
-import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence, Set
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from datetime import date, datetime
 
-import psycopg
-
-from lightfast_pipelines.capture.attempts import (
-    MOST_ATTEMPTS,
-    begin,
-    others_go_through,
-    take_back,
-)
-from lightfast_pipelines.capture.dead_letters import dead_letters
 from lightfast_pipelines.capture.facts import Fact, Facts, gather
 from lightfast_pipelines.capture.kept_readings import KeptReadings
 from lightfast_pipelines.capture.reading import RawPayload, ReadPayload, read
@@ -33,15 +21,14 @@ from lightfast_pipelines.capture.routing import (
     previously_delivered,
     reach,
 )
-from lightfast_pipelines.capture.taking import take, take_again
 from lightfast_pipelines.capture.writers.actor_identities import (
     ensure_identities,
     remove_unmentioned,
     write_identity_mentions,
 )
 from lightfast_pipelines.capture.writers.deleted import mark_deleted
-from lightfast_pipelines.capture.writers.entities import write_mentions
 from lightfast_pipelines.capture.writers.lifecycle import apply_lifecycle
+from lightfast_pipelines.capture.writers.mentions import write_mentions
 from lightfast_pipelines.capture.writers.observations import (
     change_sources,
     remove_observations,
@@ -53,35 +40,9 @@ from lightfast_pipelines.capture.writers.place_names import add_names, stubs_nam
 from lightfast_pipelines.capture.writers.relationships import write_edges
 from lightfast_pipelines.capture.writers.temporal_states import name_states, write_states
 from lightfast_pipelines.domain.keys import is_candidate
-from lightfast_pipelines.inbox.faults import describe_error, judge
 from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import share_routing
-from lightfast_pipelines.store.time_limit import OutOfTime, TimeLimit, within
-
-_log = logging.getLogger(__name__)
-
-_TIME_LIMIT = TimeLimit()
-# Batches that fail one after the other before anything was ever captured here: then the machine is at
-# fault, or the next run finds out, as it takes smaller batches.
-_MOST_UNPROVEN = 4
-_ENDED_THE_PROCESS = (
-    "the process that captured it ended each time (killed, out of memory, or a crash), "
-    "while other payloads go through"
-)
-
-
-@dataclass(slots=True)
-class CaptureReport:
-    """What a capture did. `days`: partition day -> table (and `deliveries`) -> rows."""
-
-    deliveries: int = 0
-    outcomes: dict[str, int] = field(default_factory=dict)
-    written: dict[str, int] = field(default_factory=dict)
-    days: dict[date, dict[str, int]] = field(default_factory=dict)
-    raw_ids: list[int] = field(default_factory=list)
-    more: bool = False
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,180 +53,6 @@ class BatchResult:
     written: Counter[str]
     days: dict[date, Counter[str]]
     raw_ids: Sequence[int]
-
-
-def capture(  # noqa: PLR0913 - bounds and the world, each by its name
-    conn: Connection,
-    *,
-    days: Sequence[date] | None,
-    max_rows: int,
-    batch_rows: int,
-    now: datetime,
-    progress: Callable[[int], None] | None = None,
-    kept: KeptReadings | None = None,
-    time_limit: TimeLimit = _TIME_LIMIT,
-    max_bytes: int | None = None,
-) -> CaptureReport:
-    """Captures up to `max_rows` waiting payloads of these partition days (None: of all), and takes no
-    further batch once they were `max_bytes`.
-
-    `progress` is told the number of payloads after each batch. `kept` spares reading earlier
-    occurrences again; whoever calls several times on one database hands the same one in.
-    Returns early after a batch that ran out of time, so that whoever waits for a turn gets it.
-    """
-    started = time.perf_counter()
-    report = CaptureReport()
-    outcomes: Counter[str] = Counter()
-    written: Counter[str] = Counter()
-    by_day: dict[date, Counter[str]] = defaultdict(Counter)
-    batches = _Batches(conn, now, KeptReadings() if kept is None else kept, time_limit)
-    while report.deliveries < max_rows:
-        taken = batches.next(days, min(batch_rows, max_rows - report.deliveries))
-        if taken is None:
-            break
-        for result in taken:
-            outcomes.update(one.status for one in result.outcomes)
-            written.update(result.written)
-            for day, counts in result.days.items():
-                by_day[day].update(counts)
-        done = [identifier for result in taken for identifier in result.raw_ids]
-        report.deliveries += len(done)
-        report.raw_ids.extend(done)
-        if progress is not None:
-            progress(len(done))
-        if batches.ran_out_of_time and report.deliveries:
-            break
-        if max_bytes is not None and batches.bytes >= max_bytes:
-            break
-    report.outcomes = dict(outcomes)
-    report.written = dict(written)
-    report.days = {day: dict(counts) for day, counts in sorted(by_day.items())}
-    report.more = _is_waiting(conn, days)
-    report.seconds = time.perf_counter() - started
-    return report
-
-
-def _is_waiting(conn: Connection, days: Sequence[date] | None) -> bool:
-    row = conn.execute(
-        "SELECT EXISTS (SELECT FROM lightfast.raw_queue WHERE %s OR partition_date = ANY(%s))",
-        (days is None, list(days or ())),
-    ).fetchone()
-    conn.rollback()
-    return bool(row and row[0])
-
-
-class _Batches:
-    """One batch after the other; what does not end well is narrowed down to the payload at fault."""
-
-    def __init__(
-        self, conn: Connection, now: datetime, kept: KeptReadings, time_limit: TimeLimit
-    ) -> None:
-        self.ran_out_of_time = False
-        self.bytes = 0
-        self._conn = conn
-        self._now = now
-        self._kept = kept
-        self._time_limit = time_limit
-        self._again = False
-        self._unproven = 0
-
-    def next(self, days: Sequence[date] | None, rows: int) -> list[BatchResult] | None:
-        """Captures a batch; None where nothing waits.
-
-        New payloads and those that were attempted before take turns: neither holds the other up.
-        """
-        for again in (self._again, not self._again):
-            raws = (take_again if again else take)(self._conn, days, rows)
-            if raws:
-                self._again = not again
-                return self._attempt(raws)
-        self._conn.rollback()
-        return None
-
-    def _attempt(self, raws: Sequence[RawPayload]) -> list[BatchResult]:
-        if raws[0].attempts >= MOST_ATTEMPTS and self._others_go_through(raws):
-            # It never came back with an error, or it would have been dead by now.
-            _log.error("payload %d was taken %d times without end", raws[0].id, raws[0].attempts)
-            reason = f"{_ENDED_THE_PROCESS} ({raws[0].attempts} attempts)"
-            return [self._bury(raws[0], reason, is_safe=False)]
-        self.bytes += sum(len(raw.body or b"") for raw in raws)
-        begin(self._conn, raws)
-        try:
-            return self._capture(raws)
-        except Exception:
-            raise
-        except BaseException:
-            # Somebody asked the process to end: Ctrl-C, or Dagster a run.
-            with suppress(psycopg.Error):
-                self._conn.rollback()
-                take_back(self._conn, raws)
-            raise
-
-    def _capture(self, raws: Sequence[RawPayload]) -> list[BatchResult]:
-        """In one transaction; where it fails, in halves, or later in smaller batches."""
-        try:
-            with within(self._conn, self._seconds(raws)):
-                result = capture_batch(self._conn, raws, self._now, self._kept)
-            self._conn.commit()
-        except Exception as error:
-            if self._conn.closed:
-                raise
-            self._conn.rollback()
-            if not judge(error).of_a_payload:
-                return self._doubt(raws, error)
-            if len(raws) == 1:
-                return [self._bury(raws[0], describe_error(error))]
-            _log.warning(
-                "a batch of %d payloads failed, taking it in halves: %s",
-                len(raws),
-                describe_error(error),
-            )
-            middle = len(raws) // 2
-            return self._capture(raws[:middle]) + self._capture(raws[middle:])
-        self._unproven = 0
-        return [result]
-
-    def _doubt(self, raws: Sequence[RawPayload], error: Exception) -> list[BatchResult]:
-        """What an error that may be the machine's comes to: the payloads wait for a smaller batch, a
-        single one is dead after its last attempt. Raises the error where nothing else goes through.
-        """
-        self.ran_out_of_time |= isinstance(error, OutOfTime | psycopg.errors.QueryCanceled)
-        well = self._others_go_through(raws)
-        if well is False:
-            take_back(self._conn, raws)
-            raise error
-        self._unproven = 0 if well else self._unproven + 1
-        if self._unproven >= _MOST_UNPROVEN:
-            raise error
-        _log.warning("a batch of %d payloads failed: %s", len(raws), describe_error(error))
-        if well and len(raws) == 1 and raws[0].attempts + 1 >= MOST_ATTEMPTS:
-            return [self._bury(raws[0], describe_error(error))]
-        return []
-
-    def _others_go_through(self, raws: Sequence[RawPayload]) -> bool | None:
-        def try_out(probe: RawPayload) -> None:
-            # Leisurely: where a busy machine is slow, that is no payload's fault either.
-            with within(self._conn, self._time_limit.leisure * self._seconds([probe])):
-                capture_batch(self._conn, [probe], self._now, KeptReadings())
-
-        return others_go_through(self._conn, raws, try_out)
-
-    def _seconds(self, raws: Sequence[RawPayload]) -> float:
-        return self._time_limit.of(len(raws), sum(len(raw.body or b"") for raw in raws))
-
-    def _bury(self, raw: RawPayload, reason: str, *, is_safe: bool = True) -> BatchResult:
-        """Into the dead letters, which `waiting` lists and `replay` takes up again."""
-        try:
-            with within(self._conn, self._seconds([raw])):
-                dead = dead_letters(self._conn, raw, reason, is_safe=is_safe)
-        except (OutOfTime, psycopg.errors.QueryCanceled):
-            self._conn.rollback()
-            dead = dead_letters(self._conn, raw, reason, is_safe=False)
-        write_outcomes(self._conn, [raw.id], dead, self._now)
-        self._conn.commit()
-        return BatchResult(
-            dead, Counter(), {raw.partition_date: Counter({"deliveries": 1})}, [raw.id]
-        )
 
 
 def capture_batch(

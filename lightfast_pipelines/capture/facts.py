@@ -14,11 +14,11 @@ from functools import partial
 from operator import itemgetter
 
 from lightfast_pipelines.capture.kept_readings import KeptReadings
-from lightfast_pipelines.capture.occurrences import EventKey
 from lightfast_pipelines.capture.reading import RawPayload
 from lightfast_pipelines.capture.routing import Outcome
 from lightfast_pipelines.capture.series import SeriesChanges, settle_series
-from lightfast_pipelines.capture.stated import FactKey, Stated, read_again, source_of
+from lightfast_pipelines.capture.statements import FactKey, Stated, read_again, source_of
+from lightfast_pipelines.capture.writers.occurrences import EventKey
 from lightfast_pipelines.domain.enrichment import Enriched, enrich
 from lightfast_pipelines.domain.events import SOURCE_PRECEDENCE, Statement
 from lightfast_pipelines.domain.folding import fold

@@ -13,7 +13,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from lightfast_pipelines.capture.occurrences import (
+from lightfast_pipelines.capture.statements import FactKey, Stated, source_of
+from lightfast_pipelines.capture.writers.occurrences import (
     Event,
     EventKey,
     Hour,
@@ -28,7 +29,6 @@ from lightfast_pipelines.capture.occurrences import (
     stated_before,
     stretches,
 )
-from lightfast_pipelines.capture.stated import FactKey, Stated, source_of
 from lightfast_pipelines.domain import occurrences
 from lightfast_pipelines.domain.events import Statement
 from lightfast_pipelines.store.database import Connection

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from lightfast_pipelines.capture.lanes import NOT_LOOKED_AT, look
+from lightfast_pipelines.capture.queue.lanes import NOT_LOOKED_AT, look
 from lightfast_pipelines.inbox.pending import STAGE_LOCKS, days_with_work, oldest_days
 from lightfast_pipelines.inbox.requeue import requeue_outdated
 from lightfast_pipelines.inbox.rule_versions import Rules, current_rules

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from lightfast_pipelines.capture.batch import CaptureReport, capture
+from lightfast_pipelines.capture.queue.batches import CaptureReport, capture
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
 from lightfast_pipelines.store.links import Workspace, add_workspace, link_resource

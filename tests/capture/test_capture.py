@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.inbox.requeue import replay, requeue_days, requeue_outdated
 from lightfast_pipelines.store import inspect
 from lightfast_pipelines.store.database import Connection, Database

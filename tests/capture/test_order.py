@@ -143,7 +143,7 @@ _CHILD = """
 import sys
 from datetime import datetime, UTC
 import psycopg
-from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.queue.batches import capture
 with psycopg.connect(sys.argv[1]) as conn:
     capture(conn, days=None, max_rows=10_000, batch_rows=1, now=datetime.now(UTC),
             progress=lambda n: print("batch", flush=True))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.capture.reading import load, read
 from lightfast_pipelines.domain.events import Understood
 from lightfast_pipelines.domain.folding import StatementSource

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.capture.batch import capture
 from lightfast_pipelines.capture.kept_readings import KeptReadings
+from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from itertools import product
 
-from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.demo.command import Played, surprises
 from lightfast_pipelines.demo.sending import request_of
 from lightfast_pipelines.demo.story import ORG, PROVIDERS, Scene, Stage, as_lines, tell

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 import pytest
 
-from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.definitions import build_definitions
 from lightfast_pipelines.jobs.consolidation import consolidation_when_due
 from lightfast_pipelines.store.database import Connection, Database

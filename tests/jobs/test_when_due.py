@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from lightfast_pipelines.assets import _turn
-from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.definitions import build_definitions
 from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.jobs.consolidation import consolidation_when_due

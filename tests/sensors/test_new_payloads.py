@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import dagster as dg
 import pytest
 
-from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.cli.stack.lost_runs import end_lost_runs
 from lightfast_pipelines.clustering.provisional import assign_provisional
 from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.store import checks
 from lightfast_pipelines.store.database import Connection, Database
 from tests.arriving import arrive, link

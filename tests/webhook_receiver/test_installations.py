@@ -11,7 +11,7 @@ import httpx
 import psycopg
 import pytest
 
-from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.installations import (
     Installation,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from lightfast_pipelines.capture.facts import Fact
-from lightfast_pipelines.capture.stated import FactKey
+from lightfast_pipelines.capture.statements import FactKey
 from lightfast_pipelines.capture.writers.actor_identities import IdentityKey
 from lightfast_pipelines.domain.events import Account
 from lightfast_pipelines.store.database import Connection

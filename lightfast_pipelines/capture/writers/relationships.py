@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from lightfast_pipelines.capture.facts import Fact
-from lightfast_pipelines.capture.stubs import EdgeRow
 from lightfast_pipelines.capture.writers.differences import differences
-from lightfast_pipelines.capture.writers.entities import WrittenMentions
+from lightfast_pipelines.capture.writers.mentions import WrittenMentions
+from lightfast_pipelines.capture.writers.stub_moves import EdgeRow
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
 

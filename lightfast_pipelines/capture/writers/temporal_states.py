@@ -14,14 +14,14 @@ from typing import NamedTuple
 import msgspec
 
 from lightfast_pipelines.capture.facts import Fact
-from lightfast_pipelines.capture.intervals import (
+from lightfast_pipelines.capture.writers.differences import differences
+from lightfast_pipelines.capture.writers.intervals import (
     StatedChange,
     StateKey,
     continue_states,
     load_tails,
     replace_intervals,
 )
-from lightfast_pipelines.capture.writers.differences import differences
 from lightfast_pipelines.domain import existence, latest_release, serving, states
 from lightfast_pipelines.domain.keys import category_of
 from lightfast_pipelines.store.database import Connection

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.capture.batch import capture
+from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
 from lightfast_pipelines.store.links import add_workspace, link_resource

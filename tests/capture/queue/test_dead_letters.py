@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from lightfast_pipelines.capture.attempts import MOST_ATTEMPTS
+from lightfast_pipelines.capture.queue.attempts import MOST_ATTEMPTS
 from lightfast_pipelines.inbox.requeue import replay
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import insert_deliveries

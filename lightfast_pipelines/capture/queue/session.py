@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from lightfast_pipelines.capture.batch import CaptureReport, capture
 from lightfast_pipelines.capture.kept_readings import KeptReadings
+from lightfast_pipelines.capture.queue.batches import CaptureReport, capture
 from lightfast_pipelines.inbox.pending import queued
 from lightfast_pipelines.inbox.requeue import requeue_days
 from lightfast_pipelines.store.database import Connection

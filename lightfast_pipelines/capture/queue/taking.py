@@ -10,8 +10,8 @@ from datetime import date
 from itertools import groupby
 from typing import Any, LiteralString
 
-from lightfast_pipelines.capture.attempts import SMALL_BATCH, batch_rows
-from lightfast_pipelines.capture.lanes import LOOK_ROWS, NOT_LOOKED_AT, look
+from lightfast_pipelines.capture.queue.attempts import SMALL_BATCH, batch_rows
+from lightfast_pipelines.capture.queue.lanes import LOOK_ROWS, NOT_LOOKED_AT, look
 from lightfast_pipelines.capture.reading import RawPayload, load
 from lightfast_pipelines.domain.turns import BatchLimits, Queued, TurnKind, next_batch, next_lane
 from lightfast_pipelines.store.database import Connection

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.capture import lanes, taking
 from lightfast_pipelines.capture.batch import capture_batch
 from lightfast_pipelines.capture.kept_readings import KeptReadings
-from lightfast_pipelines.capture.lanes import LINKED_NOWHERE, UNREADABLE, look
-from lightfast_pipelines.capture.taking import take, take_again
+from lightfast_pipelines.capture.queue import lanes, taking
+from lightfast_pipelines.capture.queue.lanes import LINKED_NOWHERE, UNREADABLE, look
+from lightfast_pipelines.capture.queue.taking import take, take_again
 from lightfast_pipelines.inbox.requeue import rebuild, replay
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database

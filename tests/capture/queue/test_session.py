@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from lightfast_pipelines.capture import session
-from lightfast_pipelines.capture.session import Bounds, reprocess, take_arriving, take_waiting
+from lightfast_pipelines.capture.queue import session
+from lightfast_pipelines.capture.queue.session import Bounds, reprocess, take_arriving, take_waiting
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_lock, job_locks
 from tests.arriving import arrive, count, link

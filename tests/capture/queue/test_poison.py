@@ -9,8 +9,8 @@ import threading
 import psycopg
 import pytest
 
-from lightfast_pipelines.capture.attempts import MOST_ATTEMPTS
-from lightfast_pipelines.capture.batch import CaptureReport, capture
+from lightfast_pipelines.capture.queue.attempts import MOST_ATTEMPTS
+from lightfast_pipelines.capture.queue.batches import CaptureReport, capture
 from lightfast_pipelines.inbox.requeue import replay
 from lightfast_pipelines.inbox.waiting import waiting_for_you
 from lightfast_pipelines.store.database import Connection, Database

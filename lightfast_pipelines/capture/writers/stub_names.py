@@ -1,0 +1,115 @@
+"""The names by which stubs are looked up, and those that entities claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from lightfast_pipelines.domain.identifiers import names_of_branch
+from lightfast_pipelines.store.database import Connection
+
+WorkspaceKey = tuple[int, str]
+
+_BRANCH = "candidate:branch:"
+_SHA_PREFIX = "github:ref:sha:"
+
+
+def _names_in(key: str) -> Iterable[str]:
+    return names_of_branch(key[len(_BRANCH) :]) if key.startswith(_BRANCH) else ()
+
+
+def add_lookups(conn: Connection, lookups: Mapping[WorkspaceKey, Iterable[str]]) -> None:
+    """Records under which aliases each stub can be found: its own key and those stated with it; a
+    branch's, those that its name holds."""
+    write_lookups(
+        conn,
+        {stub: {stub[1], *aliases, *_names_in(stub[1])} for stub, aliases in lookups.items()},
+    )
+
+
+def write_lookups(conn: Connection, lookups: Mapping[WorkspaceKey, Iterable[str]]) -> None:
+    rows = sorted({(w, a, key) for (w, key), aliases in lookups.items() for a in aliases})
+    if rows:
+        conn.execute(
+            """
+            INSERT INTO lightfast.entity_lookups (workspace_id, alias, stub_key)
+            SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING
+            """,
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+
+
+def add_claims(
+    conn: Connection, claims: Mapping[tuple[int, int], Iterable[str]]
+) -> set[WorkspaceKey]:
+    """Records the aliases that entities claim ((workspace, entity) -> aliases).
+
+    Returns the stubs that may stand for something else now.
+    """
+    rows = sorted({(w, a, entity) for (w, entity), aliases in claims.items() for a in aliases})
+    if not rows:
+        return set()
+    found = conn.execute(
+        """
+        WITH claimed AS (
+          INSERT INTO lightfast.entity_aliases (workspace_id, alias, entity_id)
+          SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) ON CONFLICT DO NOTHING
+          RETURNING workspace_id, alias
+        )
+        SELECT DISTINCT l.workspace_id, l.stub_key
+        FROM claimed c JOIN lightfast.entity_lookups l
+          ON l.workspace_id = c.workspace_id AND l.alias = replace(c.alias, ':ref:moved:', ':ref:')
+        """,
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+    return {(workspace, key) for workspace, key in found}
+
+
+def stubs_of_commits(conn: Connection, commits: Sequence[WorkspaceKey]) -> set[WorkspaceKey]:
+    """Short-sha stubs that one of these commits (workspace, sha) may answer to."""
+    if not commits:
+        return set()
+    rows = conn.execute(
+        """
+        SELECT DISTINCT s.workspace_id, s.key
+        FROM unnest(%s::bigint[], %s::text[]) AS c (workspace_id, sha)
+        JOIN lightfast.entity_stubs s
+          ON s.workspace_id = c.workspace_id AND s.key LIKE 'github:ref:sha:%%'
+         AND substr(s.key, 16, 7) = left(c.sha, 7) AND starts_with(c.sha, substr(s.key, 16))
+        """,
+        ([w for w, _ in commits], [sha for _, sha in commits]),
+    )
+    return {(workspace, key) for workspace, key in rows}
+
+
+def claimants(
+    conn: Connection, columns: tuple[list[int], list[str]]
+) -> dict[WorkspaceKey, dict[str, list[int]]]:
+    rows = conn.execute(
+        """
+        SELECT k.workspace_id, k.key, l.alias, array_agg(a.entity_id)
+        FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, key)
+        JOIN lightfast.entity_lookups l ON l.workspace_id = k.workspace_id AND l.stub_key = k.key
+        JOIN lightfast.entity_aliases a ON a.workspace_id = l.workspace_id AND a.alias = l.alias
+        GROUP BY 1, 2, 3
+        """,
+        columns,
+    ).fetchall()
+    claims: dict[WorkspaceKey, dict[str, list[int]]] = {}
+    for workspace, key, alias, entities in rows:
+        claims.setdefault((workspace, key), {})[alias] = entities
+    shas = [(w, key) for w, key in zip(*columns, strict=True) if key.startswith(_SHA_PREFIX)]
+    if shas:
+        rows = conn.execute(
+            """
+            SELECT k.workspace_id, k.key, array_agg(e.id)
+            FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, key)
+            JOIN lightfast.entities e ON e.workspace_id = k.workspace_id
+             AND e.key >= 'github:commit:' || substr(k.key, 16)
+             AND e.key < 'github:commit:' || substr(k.key, 16) || 'g'
+            GROUP BY 1, 2
+            """,
+            ([w for w, _ in shas], [key for _, key in shas]),
+        ).fetchall()
+        for workspace, key, entities in rows:
+            claims.setdefault((workspace, key), {})[key] = entities
+    return claims
