@@ -111,3 +111,7 @@ CREATE VIEW lightfast.remembered AS
 SELECT * FROM lightfast.observations WHERE NOT is_deleted;
 COMMENT ON VIEW lightfast.remembered IS
   'Observations but those whose subject, or whose own comment, is deleted now: what search finds.';
+
+-- The year before the first start is what a first backfill usually asks for.
+INSERT INTO lightfast.partition_start (first_day)
+VALUES (date_trunc('year', (now() AT TIME ZONE 'UTC')::date - interval '1 year')::date);
