@@ -26,7 +26,7 @@ def status(as_json: AsJson = False) -> None:
 
     from lightfast_pipelines.cli.stack.state import noted
     from lightfast_pipelines.settings import settings
-    from lightfast_pipelines.store.inspect import status as read_status
+    from lightfast_pipelines.store.status import read_status
 
     with the_database() as database, database.connect() as conn:
         found: dict[str, Any] = {
@@ -144,7 +144,7 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Tell where a thing comes from, or why it is not there."""
-    from lightfast_pipelines.store.inspect import why as explain
+    from lightfast_pipelines.store.why import explain
 
     with a_connection() as conn:
         found = explain(conn, key, the_workspace(conn, workspace) if workspace else None)
@@ -177,15 +177,15 @@ def state(
     """
     from datetime import UTC, datetime
 
-    from lightfast_pipelines.store.inspect import knows
-    from lightfast_pipelines.store.inspect import state as read_state
+    from lightfast_pipelines.store.states import states_at
+    from lightfast_pipelines.store.why import knows
 
     now = datetime.now(UTC)
     moment = time_option(at, "--at", now=now) if at else now
     known = time_option(as_known, "--as-known", now=now) if as_known else None
     with a_connection() as conn:
         place = the_workspace(conn, workspace) if workspace else None
-        rows = read_state(conn, key, moment, known, place)
+        rows = states_at(conn, key, moment, known, place)
         is_known = bool(rows) or knows(conn, key, place)
     if as_json:
         print_json(rows)

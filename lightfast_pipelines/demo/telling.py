@@ -175,13 +175,13 @@ def _fixes(console: Console, conn: Connection, workspace: int) -> None:
 
 def _states(console: Console, conn: Connection, played: Played) -> None:
     from lightfast_pipelines.domain import keys
-    from lightfast_pipelines.store.inspect import state
+    from lightfast_pipelines.store.states import states_at
 
     stage = played.stage
     key = keys.github_pull_request(stage.shop.id, 43)
     rows: list[Sequence[object]] = []
     for at in (stage.at(6, "20:00"), stage.at(5, "20:00"), stage.at(3, "20:00")):
-        held: list[dict[str, Any]] = state(conn, key, at, None, played.workspace)
+        held: list[dict[str, Any]] = states_at(conn, key, at, None, played.workspace)
         for row in held:
             if row["state"] == "status":
                 since = datetime.fromisoformat(str(row["valid_from"]))
@@ -217,7 +217,7 @@ def _chain(console: Console, conn: Connection, played: Played) -> None:
     from lightfast_pipelines.cli.chain import chain_rows
     from lightfast_pipelines.cli.questions import print_why
     from lightfast_pipelines.store import chain
-    from lightfast_pipelines.store.inspect import why
+    from lightfast_pipelines.store.why import explain
 
     workspace = played.workspace.id
     alert = chain.last_alert(conn, workspace)
@@ -234,7 +234,7 @@ def _chain(console: Console, conn: Connection, played: Played) -> None:
     if key is not None:
         console.print()
         console.print(f"lightfast why '{on_one_line(key)}'", style="bold", markup=False)
-        print_why(why(conn, key, played.workspace))
+        print_why(explain(conn, key, played.workspace))
 
 
 def _where(console: Console, played: Played, stack: Stack) -> None:

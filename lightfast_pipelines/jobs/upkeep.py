@@ -6,8 +6,8 @@ import dagster as dg
 
 from lightfast_pipelines.jobs.pruning import prune_runs, prune_ticks
 from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
+from lightfast_pipelines.store.body_partitions import create_month_partitions, move_out_of_default
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.upkeep import create_month_partitions, move_out_of_default
 
 KEEP_RUNS = timedelta(days=30)
 KEEP_TICKS = timedelta(days=7)

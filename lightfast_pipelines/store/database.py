@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import psycopg
+from psycopg.rows import dict_row
 
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, Lease
 from lightfast_pipelines.settings import Settings, the_home
@@ -199,6 +200,13 @@ class Database:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def dict_rows(
+    conn: Connection, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+) -> list[dict[str, Any]]:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, parameters).fetchall()
 
 
 def short_run_id(run_id: str) -> str:

@@ -9,7 +9,6 @@ import pytest
 
 from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.inbox.requeue import replay, requeue_days, requeue_outdated
-from lightfast_pipelines.store import inspect
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.links import (
@@ -21,6 +20,7 @@ from lightfast_pipelines.store.links import (
     set_active,
     set_sync_config,
 )
+from lightfast_pipelines.store.states import states_at
 from tests.capture.deliveries import (
     NOW,
     capture_all,
@@ -123,7 +123,7 @@ def test_a_merge_and_a_close_are_two_facts_and_the_state_follows(conn: Connectio
     ]
     opened = datetime(2024, 5, 1, 10, tzinfo=UTC)
     states = [
-        [row["value"] for row in inspect.state(conn, "github:pr:1#6", at, None, None)]
+        [row["value"] for row in states_at(conn, "github:pr:1#6", at, None, None)]
         for at in (opened - timedelta(1), opened, opened + timedelta(30))
     ]
     assert states == [[], ["open"], ["merged"]]

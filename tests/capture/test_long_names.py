@@ -11,8 +11,8 @@ from psycopg.types.json import Jsonb
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
-from lightfast_pipelines.store.inspect import why
 from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.why import explain
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows
 from tests.providers.github import more_payloads as more_github
 from tests.providers.github import payloads as github
@@ -160,5 +160,5 @@ def test_names_that_begin_alike_are_different_things_and_found_by_their_whole_na
     capture_all(linked)
     branches = "SELECT count(*) FROM lightfast.entities WHERE category = 'branch'"
     assert one(linked, branches) == 3
-    found = why(linked, f"github:branch:1:{name}", None)
-    assert found == why(linked, keys.github_branch(1, name), None) != {}
+    found = explain(linked, f"github:branch:1:{name}", None)
+    assert found == explain(linked, keys.github_branch(1, name), None) != {}

@@ -16,7 +16,6 @@ from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.people.actors import decide_actors
 from lightfast_pipelines.people.profiles import update_profiles
-from lightfast_pipelines.store import inspect
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.links import (
@@ -27,7 +26,9 @@ from lightfast_pipelines.store.links import (
     set_sync_config,
 )
 from lightfast_pipelines.store.stage_failures import StageError, count_observation
+from lightfast_pipelines.store.states import states_at
 from lightfast_pipelines.store.tables import metadata
+from lightfast_pipelines.store.why import explain
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, rows
 from tests.capture.told import linked, told
 from tests.providers.github import payloads as github
@@ -368,23 +369,21 @@ def test_why_and_state_tell_a_workspace_nothing_of_another(
     conn: Connection, tenants: dict[str, Workspace], key: str, owner: str
 ) -> None:
     now = NOW + timedelta(days=30)
-    assert inspect.why(conn, key, tenants[owner])
+    assert explain(conn, key, tenants[owner])
     for slug, workspace in tenants.items():
-        found = inspect.why(conn, key, workspace)
+        found = explain(conn, key, workspace)
         told_of = {
             row["workspace"]
             for section in ("entities", "observations")
             for row in found.get(section, [])
         }
         assert told_of <= {slug}
-        assert {row["workspace"] for row in inspect.state(conn, key, now, None, workspace)} <= {
-            slug
-        }
+        assert {row["workspace"] for row in states_at(conn, key, now, None, workspace)} <= {slug}
         shares = slug == owner or {slug, owner} == {"first", "second"}
         if not shares:
             assert "deliveries" not in found, found
             assert all(row["is_stub"] for row in found.get("entities", [])), found
-            assert inspect.state(conn, key, now, None, workspace) == []
+            assert states_at(conn, key, now, None, workspace) == []
 
 
 def test_an_observation_is_not_told_to_another_workspace_by_its_id(
@@ -399,7 +398,7 @@ def test_an_observation_is_not_told_to_another_workspace_by_its_id(
     )
     for owner, identifier in ids:
         for slug, workspace in tenants.items():
-            assert bool(inspect.why(conn, identifier, workspace)) == (slug == owner)
+            assert bool(explain(conn, identifier, workspace)) == (slug == owner)
 
 
 def test_a_workspace_is_told_what_its_own_delivery_became_and_not_what_it_became_elsewhere(
@@ -409,13 +408,13 @@ def test_a_workspace_is_told_what_its_own_delivery_became_and_not_what_it_became
     conn.commit()
     receive(conn, [delivery("issues", github.issue("reopened", 5), "both")])
     capture_all(conn)
-    (first,) = inspect.why(conn, "both", tenants["first"])["deliveries"]
-    (second,) = inspect.why(conn, "both", tenants["second"])["deliveries"]
+    (first,) = explain(conn, "both", tenants["first"])["deliveries"]
+    (second,) = explain(conn, "both", tenants["second"])["deliveries"]
     assert (first["status"], first["reason"]) == ("filtered", "paused: secret plan")
     assert (second["status"], second["reason"]) == ("delivered", None)
-    assert inspect.why(conn, "both", tenants["spy"]) == {}
+    assert explain(conn, "both", tenants["spy"]) == {}
     # Whoever may see all sees the worst of it.
-    assert len(inspect.why(conn, "both", None)["deliveries"]) == 1
+    assert len(explain(conn, "both", None)["deliveries"]) == 1
 
 
 def test_what_waits_for_one_organisation_is_not_told_to_another(
@@ -425,8 +424,8 @@ def test_what_waits_for_one_organisation_is_not_told_to_another(
     receive(conn, [delivery("issues", payload, "by hand", org_id="acme", source="manual")])
     capture_all(conn)
     for key in ("github:issue:7#7", "by hand"):
-        assert inspect.why(conn, key, tenants["first"])
-        assert inspect.why(conn, key, tenants["spy"]) == {}
+        assert explain(conn, key, tenants["first"])
+        assert explain(conn, key, tenants["spy"]) == {}
 
 
 def test_links_and_neighbours_are_listed_by_workspace(

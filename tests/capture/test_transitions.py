@@ -9,9 +9,9 @@ from random import Random
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.store import inspect
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
+from lightfast_pipelines.store.states import states_at
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows
 from tests.capture.told import linked, told
 from tests.providers.linear import payloads as linear
@@ -40,7 +40,7 @@ def _intervals(conn: Connection, key: str, state_type: str) -> list[tuple[Any, .
 
 
 def _values(conn: Connection, key: str, at: datetime) -> dict[str, str]:
-    return {row["state"]: row["value"] for row in inspect.state(conn, key, at, None, None)}
+    return {row["state"]: row["value"] for row in states_at(conn, key, at, None, None)}
 
 
 def test_created_failed_redeployed_and_succeeded_are_four_observations_of_two_deployments(

@@ -23,8 +23,8 @@ from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
 from lightfast_pipelines.inbox.waiting import waiting_for_you
 from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.inspect import status
 from lightfast_pipelines.store.stage_failures import MOST_ATTEMPTS, try_again
+from lightfast_pipelines.store.status import read_status
 from lightfast_pipelines.store.time_limit import TimeLimit
 from tests import poison
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows
@@ -111,7 +111,7 @@ def test_what_fails_in_any_way_is_tried_four_times_listed_and_counted(
     }
     for _, reason in (poison.WAYS[way] for way in WAYS):
         assert any(reason in row.cause for row in listed)
-    counted = status(conn, datetime.now(UTC))["given_up_by_stages"]
+    counted = read_status(conn, datetime.now(UTC))["given_up_by_stages"]
     assert (counted[stage], counted["tried_again"]) == (len(WAYS), 0)
 
 

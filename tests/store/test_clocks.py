@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from lightfast_pipelines.store import inspect
 from lightfast_pipelines.store.clocks import difference, with_later_days
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.status import read_status
 from tests.arriving import arrive, link
 from tests.capture.deliveries import capture_all, one
 
@@ -46,13 +46,13 @@ def test_status_says_how_far_the_clock_is_off_and_what_lies_in_the_future(
     today = date(2024, 5, 10)
     arrive(conn, [today, date(2024, 5, 12)])
     capture_all(conn)
-    said = inspect.status(conn, datetime.combine(today, time(12), UTC))["clocks"]
+    said = read_status(conn, datetime.combine(today, time(12), UTC))["clocks"]
     assert "behind the database's" in said.pop("this_machine")
     assert said == {
         "deliveries_on_days_to_come": 1,
         "last_of_these_days": "2024-05-12",
         "observations_dated_after_now": 1,
     }
-    now = inspect.status(conn, datetime.now(UTC))["clocks"]
+    now = read_status(conn, datetime.now(UTC))["clocks"]
     assert now["this_machine"] == "agrees with the database's clock"
     assert now["deliveries_on_days_to_come"] == 0

@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from lightfast_pipelines.store.body_partitions import create_month_partitions
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.tables import metadata
-from lightfast_pipelines.store.upkeep import create_month_partitions
 
 _WORK = {"SELECT", "INSERT", "UPDATE", "DELETE"}
 _ALL_ROLES = ("lightfast_receiver", "lightfast_pipeline", "lightfast_analyst")

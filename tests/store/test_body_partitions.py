@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
+from lightfast_pipelines.store.body_partitions import create_month_partitions, move_out_of_default
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.upkeep import create_month_partitions, move_out_of_default
 from tests.arriving import arrive
 
 

@@ -1,0 +1,127 @@
+"""Why something is in the memory, or why it is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightfast_pipelines.domain.keys import bare_number, bounded
+from lightfast_pipelines.store.database import Connection, dict_rows
+from lightfast_pipelines.store.links import Workspace
+
+# At most this many observations, payloads, deliveries or outcomes.
+_SHOWN = 20
+
+
+def explain(conn: Connection, key: str, workspace: Workspace | None) -> dict[str, Any]:
+    """From an entity, observation or delivery to the rule version, payloads and signatures behind it;
+    for what is not there, what became of the payloads that could have made it. Empty: nothing known.
+    """
+    scope = workspace.id if workspace else None
+    key = bounded(key)
+    found: dict[str, Any] = {}
+    entities = dict_rows(conn, _ENTITY, {"key": key, "workspace": scope})
+    if entities:
+        found["entities"] = entities
+    observations = dict_rows(conn, _OBSERVATIONS, {"key": key, "workspace": scope, "shown": _SHOWN})
+    if observations:
+        found["observations"] = observations
+        found["payloads"] = dict_rows(
+            conn, _PAYLOADS, ([row["external_id"] for row in observations], _SHOWN)
+        )
+        conn.rollback()
+        return found
+    deliveries = (
+        dict_rows(conn, _DELIVERIES_OF_ONE, (workspace.id, workspace.org_id, key, _SHOWN))
+        if workspace
+        else dict_rows(conn, _DELIVERIES, (key, _SHOWN))
+    )
+    if deliveries:
+        found["deliveries"] = deliveries
+    elif not entities and (resource := _resource_of(key)):
+        org = workspace.org_id if workspace else None
+        missing = dict_rows(conn, _MISSING, (resource, scope, scope, org, _SHOWN))
+        if missing:
+            found["not_there"] = (
+                f"no observation or entity has this key; of the deliveries of {resource} these became no rows:"
+            )
+            found["outcomes"] = missing
+    conn.rollback()
+    return found
+
+
+def _resource_of(key: str) -> str | None:
+    """The resource whose payloads could have made the key: `github:pr:12#3` -> `github:repository:12`."""
+    provider, _, rest = key.partition(":")
+    kind, _, name = rest.partition(":")
+    identifier = name.split("#")[0].split(":")[0].split("|")[0]
+    if provider == "github" and kind != "commit" and bare_number(identifier).isdigit():
+        return f"github:repository:{identifier}"
+    return None
+
+
+def knows(conn: Connection, key: str, workspace: Workspace | None) -> bool:
+    """Whether an entity has this key or alias."""
+    entities = dict_rows(
+        conn, _ENTITY, {"key": bounded(key), "workspace": workspace.id if workspace else None}
+    )
+    conn.rollback()
+    return bool(entities)
+
+
+_ENTITY = """
+    SELECT w.slug AS workspace, e.key, e.category, e.value AS name, e.is_stub, e.occurrence_count AS mentions,
+           e.first_seen_at::text, e.last_seen_at::text, e.url
+    FROM lightfast.entities e JOIN lightfast.workspaces w ON w.id = e.workspace_id
+    WHERE (%(workspace)s::bigint IS NULL OR e.workspace_id = %(workspace)s)
+      AND (e.key = %(key)s OR e.id IN (SELECT entity_id FROM lightfast.entity_aliases WHERE alias = %(key)s))
+    ORDER BY 1, 2
+"""
+
+_OBSERVATIONS = """
+    SELECT DISTINCT o.external_id, w.slug AS workspace, o.source_id, o.source_type, o.occurred_at::text,
+           o.recorded_at::text, o.ingestion_source, o.rule_version, o.title
+    FROM lightfast.observations o JOIN lightfast.workspaces w ON w.id = o.workspace_id
+    WHERE (%(workspace)s::bigint IS NULL OR o.workspace_id = %(workspace)s)
+      AND (o.external_id = %(key)s OR o.source_id = %(key)s OR o.id IN (
+        SELECT m.observation_id FROM lightfast.observation_entities m
+        JOIN lightfast.entities e ON e.id = m.entity_id
+        WHERE e.key = %(key)s
+           OR e.id IN (SELECT entity_id FROM lightfast.entity_aliases WHERE alias = %(key)s)))
+    ORDER BY o.occurred_at::text DESC, o.external_id LIMIT %(shown)s
+"""
+
+_PAYLOADS = """
+    SELECT DISTINCT p.id AS payload, p.provider, p.event_type AS event, p.delivery_id, p.ingestion_source,
+           p.received_at::text, p.verified_by, left(encode(p.body_sha256, 'hex'), 16) AS body_sha256
+    FROM lightfast.observations o
+    JOIN lightfast.observation_sources s ON s.observation_id = o.id
+    JOIN lightfast.raw_payloads p ON p.id = s.raw_payload_id
+    WHERE o.external_id = ANY(%s) ORDER BY p.id LIMIT %s
+"""
+
+_DELIVERIES = """
+    SELECT d.id AS payload, d.provider, d.event_type AS event, d.received_at::text, d.verified_by, d.status,
+           d.status_reason AS reason
+    FROM lightfast.deliveries d WHERE d.delivery_id = %s ORDER BY d.id LIMIT %s
+"""
+
+# What it became elsewhere is the other workspaces' own; while none is known it is nobody's.
+_DELIVERIES_OF_ONE = """
+    SELECT p.id AS payload, p.provider, p.event_type AS event, p.received_at::text, p.verified_by,
+           CASE WHEN q.raw_payload_id IS NULL THEN o.status ELSE 'received' END AS status, o.reason
+    FROM lightfast.raw_payloads p
+    JOIN lightfast.outcomes o ON o.raw_payload_id = p.id
+     AND (o.workspace_id = %s OR (o.workspace_id IS NULL AND (p.org_id IS NULL OR p.org_id = %s)))
+    LEFT JOIN lightfast.raw_queue q ON q.raw_payload_id = p.id
+    WHERE p.delivery_id = %s ORDER BY p.id LIMIT %s
+"""
+
+_MISSING = """
+    SELECT o.status, o.reason, p.event_type AS event, count(*)::int AS deliveries,
+           max(p.received_at)::text AS last_received_at
+    FROM lightfast.outcomes o JOIN lightfast.raw_payloads p ON p.id = o.raw_payload_id
+    WHERE o.resource_key = %s AND o.status <> 'delivered'
+      AND (%s::bigint IS NULL OR o.workspace_id = %s
+           OR (o.workspace_id IS NULL AND (p.org_id IS NULL OR p.org_id = %s)))
+    GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3 LIMIT %s
+"""
