@@ -22,7 +22,7 @@ from lightfast_pipelines.inbox.isolation import ByWorkspace
 from lightfast_pipelines.people.organisations import decide_people
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters
-from lightfast_pipelines.store.stage_failures import workspace_given_up
+from lightfast_pipelines.store.pending_work import TO_CONSOLIDATE
 
 # Clusters that the page of a run shows.
 _SHOWN = 10
@@ -59,9 +59,7 @@ class _Decided:
 _DUE: LiteralString = f"""
 SELECT w.id, w.org_id, w.slug
 FROM lightfast.consolidation_marks k JOIN lightfast.workspaces w ON w.id = k.workspace_id
-WHERE w.org_id <> ALL(%(undecided)s) AND (%(force)s OR (
-  (k.changes <> k.consolidated OR k.rule_version < %(version)s)
-  AND NOT {workspace_given_up("consolidation", "w.id", "%(version)s::text")}))
+WHERE w.org_id <> ALL(%(undecided)s) AND (%(force)s OR ({TO_CONSOLIDATE}))
 -- Whose work is short first: one that takes longer than a run may would hold up all that come later.
 ORDER BY k.changes - k.consolidated, w.org_id, w.slug
 """
@@ -89,7 +87,7 @@ def consolidate(
     # Asked only now: a merge of people makes every workspace due in which they wrote.
     due = conn.execute(
         _DUE,
-        {"force": force, "version": RULE_VERSION, "undecided": list(people.undecided)},
+        {"force": force, "cluster_rules": RULE_VERSION, "undecided": list(people.undecided)},
     ).fetchall()
     conn.commit()
     decisions: dict[int, _Decided] = {}

@@ -25,27 +25,21 @@ from lightfast_pipelines.domain.threads import STRONG, ThreadEdge, thread_keys, 
 from lightfast_pipelines.inbox.isolation import Apart, ObservationStage
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters, try_hold_clusters
-from lightfast_pipelines.store.stage_failures import observation_given_up
-from lightfast_pipelines.store.stage_pages import DAY, StagePage, WaitingPages
+from lightfast_pipelines.store.pending_work import ON_THE_DAYS, PARTITION_DAY, TO_CLUSTER
+from lightfast_pipelines.store.stage_pages import PendingPages, StagePage
 from lightfast_pipelines.store.time_limit import TimeLimit
 
 _TIME_LIMIT = TimeLimit()
 
 BATCH_OBSERVATIONS = 5_000
 
-_RULES = str(RULE_VERSION)
-_GIVEN_UP: LiteralString = observation_given_up("clusters", "%(rules)s")
-
-# Of these a partial index knows: what is a member of no cluster.
-_WAITS: LiteralString = f"o.cluster_id IS NULL AND NOT {_GIVEN_UP}"
-
-# What an older rule decided, which an index finds where there is any.
+# Members that older rules decided; an index finds them where there are any.
 _OF_OLDER_RULES: LiteralString = f"""
 SELECT o.id, o.workspace_id, d.day
 FROM lightfast.cluster_members m JOIN lightfast.observations o ON o.id = m.observation_id
-LEFT JOIN {DAY} ON true
-WHERE m.rule_version < %(version)s AND o.id > %(after)s AND NOT {_GIVEN_UP}
-  AND (%(days)s::date[] IS NULL OR d.day = ANY(%(days)s::date[]))
+LEFT JOIN {PARTITION_DAY} ON true
+WHERE m.rule_version < %(cluster_rules)s AND o.id > %(after)s AND {TO_CLUSTER.not_given_up}
+  AND {ON_THE_DAYS}
 ORDER BY o.id LIMIT %(limit)s
 """
 
@@ -146,7 +140,9 @@ def assign_provisional(
     def witnesses(limit: int) -> list[int]:
         return [row[0] for row in conn.execute(_WITNESSES, (RULE_VERSION, limit))]
 
-    apart = Apart(conn, ObservationStage("clusters", _RULES, witnesses, try_out), time_limit)
+    apart = Apart(
+        conn, ObservationStage("clusters", str(RULE_VERSION), witnesses, try_out), time_limit
+    )
     while report.observations < max_rows:
         if report.observations:
             between()
@@ -173,8 +169,10 @@ def assign_provisional(
     return report
 
 
-def _waiting_pages() -> WaitingPages:
-    return WaitingPages(waits=_WAITS, parameters={"rules": _RULES})
+def _unclustered_pages() -> PendingPages:
+    return PendingPages(
+        pending=TO_CLUSTER.missing_and_pending, parameters={"cluster_rules": RULE_VERSION}
+    )
 
 
 class _ClusterPages:
@@ -187,20 +185,20 @@ class _ClusterPages:
     def __init__(self, days: Sequence[date] | None) -> None:
         self._days = days
         self._after = 0
-        self._waiting: WaitingPages | None = _waiting_pages()
+        self._unclustered: PendingPages | None = _unclustered_pages()
         self._is_patient = False
         self._left = False
 
     def next(self, conn: Connection, limit: int) -> StagePage:
-        while self._waiting is not None:
-            page = self._waiting.next(conn, self._days, limit)
+        while self._unclustered is not None:
+            page = self._unclustered.next(conn, self._days, limit)
             free = self._held(conn, {row[1] for row in page})
             if page and not free:
                 continue
             if page:
                 return [row for row in page if row[1] in free]
             # Once more for those that were left, this time waiting for whoever holds them.
-            self._waiting = _waiting_pages() if self._left else None
+            self._unclustered = _unclustered_pages() if self._left else None
             self._is_patient, self._left = True, False
         return self._of_older_rules(conn, limit)
 
@@ -211,8 +209,8 @@ class _ClusterPages:
                 hold_clusters(conn, workspace)
             return set(workspaces)
         held = {one for one in sorted(workspaces) if try_hold_clusters(conn, one)}
-        if self._waiting is not None and held != workspaces:
-            self._waiting.leave(workspaces - held)
+        if self._unclustered is not None and held != workspaces:
+            self._unclustered.skip(workspaces - held)
             self._left = True
         return held
 
@@ -225,9 +223,8 @@ class _ClusterPages:
         page = conn.execute(
             _OF_OLDER_RULES,
             {
+                "cluster_rules": RULE_VERSION,
                 "after": self._after,
-                "version": RULE_VERSION,
-                "rules": _RULES,
                 "days": None if self._days is None else list(self._days),
                 "limit": limit,
             },

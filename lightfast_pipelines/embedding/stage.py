@@ -19,8 +19,8 @@ from lightfast_pipelines.embedding.index import VIEWS, VectorIndex, Vectors, Vie
 from lightfast_pipelines.inbox.isolation import Apart, ObservationStage
 from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.stage_failures import observation_given_up
-from lightfast_pipelines.store.stage_pages import DAY, StagePage, WaitingPages
+from lightfast_pipelines.store.pending_work import ON_THE_DAYS, PARTITION_DAY, TO_EMBED
+from lightfast_pipelines.store.stage_pages import PendingPages, StagePage
 from lightfast_pipelines.store.time_limit import TimeLimit
 
 _TIME_LIMIT = TimeLimit()
@@ -29,37 +29,23 @@ _TIME_LIMIT = TimeLimit()
 BATCH_OBSERVATIONS = 2_000
 SUMMARY_CHARACTERS = 1_000
 
-_GIVEN_UP: LiteralString = observation_given_up("embeddings", "%(model)s")
-
-# Of these a partial index knows; capture clears the column where a text changed. What is deleted gets
-# no vector.
-_WAITS: LiteralString = f"o.embedding_title_id IS NULL AND NOT o.is_deleted AND NOT {_GIVEN_UP}"
-
-# What capture is rewriting right now stays pending instead of getting the vector of its old text.
+# An observation that capture is rewriting stays pending, or it would get the vector of its old text.
 _LOCK: LiteralString = "FOR NO KEY UPDATE OF o SKIP LOCKED"
 
-# What has vectors of other models alone, which is looked for where there are any.
-_OF_ANOTHER_MODEL: LiteralString = f"""
+# Observations that only other models have embedded, which is asked where there are any.
+_OF_OTHER_MODELS: LiteralString = f"""
 SELECT o.id, o.workspace_id, d.day, o.external_id, o.title, o.content
-FROM lightfast.observations o LEFT JOIN {DAY} ON true
-WHERE o.id > %(after)s AND NOT o.is_deleted AND NOT EXISTS (
-    SELECT FROM lightfast.observation_vectors v
-    WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
-  )
-  AND NOT {_GIVEN_UP}
-  AND (%(days)s::date[] IS NULL OR d.day = ANY(%(days)s::date[]))
+FROM lightfast.observations o LEFT JOIN {PARTITION_DAY} ON true
+WHERE o.id > %(after)s AND {TO_EMBED.not_current_and_pending} AND {ON_THE_DAYS}
 ORDER BY o.id LIMIT %(limit)s
 {_LOCK}
 """
 
-# Of a page that failed, what still has no vector of this model.
-_AGAIN: LiteralString = f"""
+# Of a page that failed, the observations that still have no vector of this model.
+_REREAD: LiteralString = f"""
 SELECT o.id, o.workspace_id, NULL, o.external_id, o.title, o.content
 FROM lightfast.observations o
-WHERE o.id = ANY(%(ids)s) AND NOT o.is_deleted AND NOT EXISTS (
-    SELECT FROM lightfast.observation_vectors v
-    WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
-  )
+WHERE o.id = ANY(%(ids)s) AND {TO_EMBED.not_current}
 ORDER BY o.id
 {_LOCK}
 """
@@ -147,7 +133,7 @@ def embed_pending(
 
         def embed(ids: Sequence[int], page: StagePage = page) -> None:
             # Read again where it failed before, as its rows were let go of.
-            rows = page if len(ids) == len(page) else _again(conn, ids, embedder.name)
+            rows = page if len(ids) == len(page) else _reread(conn, ids, embedder.name)
             if not rows:
                 return
             vectors = write(rows)
@@ -175,8 +161,8 @@ class _EmbeddingPages:
     def __init__(self, model: str, days: Sequence[date] | None) -> None:
         self._model = model
         self._days = days
-        self._waiting: WaitingPages | None = WaitingPages(
-            waits=_WAITS,
+        self._without_vector: PendingPages | None = PendingPages(
+            pending=TO_EMBED.missing_and_pending,
             parameters={"model": model},
             columns=", o.external_id, o.title, o.content",
             lock=_LOCK,
@@ -184,13 +170,13 @@ class _EmbeddingPages:
         self._after = 0
 
     def next(self, conn: Connection, limit: int) -> StagePage:
-        if self._waiting is not None:
-            page = self._waiting.next(conn, self._days, limit)
+        if self._without_vector is not None:
+            page = self._without_vector.next(conn, self._days, limit)
             if page or not self._has_other_models(conn):
                 return page
-            self._waiting = None
+            self._without_vector = None
         page = conn.execute(
-            _OF_ANOTHER_MODEL,
+            _OF_OTHER_MODELS,
             {
                 "after": self._after,
                 "model": self._model,
@@ -209,8 +195,8 @@ class _EmbeddingPages:
         return row is not None and not {*row} <= {None, self._model}
 
 
-def _again(conn: Connection, ids: Sequence[int], model: str) -> StagePage:
-    return conn.execute(_AGAIN, {"ids": list(ids), "model": model}).fetchall()
+def _reread(conn: Connection, ids: Sequence[int], model: str) -> StagePage:
+    return conn.execute(_REREAD, {"ids": list(ids), "model": model}).fetchall()
 
 
 def _embed(embedder: Embedder, page: Sequence[tuple[Any, ...]]) -> Vectors:

@@ -9,9 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import LiteralString
 
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.stage_failures import observation_given_up, workspace_given_up
+from lightfast_pipelines.store.pending_work import (
+    PARTITION_DAY,
+    TO_CLUSTER,
+    TO_CONSOLIDATE,
+    TO_EMBED,
+    PendingObservations,
+)
 
 # Locks (store/locks.py) of the stages of a `memory` run, in their order.
 STAGE_LOCKS = ("capture", "embeddings", "clusters")
@@ -63,50 +70,15 @@ class Backlog:
         return self.deliveries + self.unembedded + self.unclustered + self.workspaces
 
 
-_NOT_GIVEN_UP_EMBEDDED = f"NOT {observation_given_up('embeddings', '%(model)s')}"
-_NOT_GIVEN_UP_CLUSTERED = f"NOT {observation_given_up('clusters', '%(rule_version)s::text')}"
-
 _QUEUE = "SELECT partition_date, count(*) FROM lightfast.raw_queue GROUP BY partition_date"
 
-# Cheap: partial indexes hold only what waits. Capture and the stages clear these columns.
-# What is deleted gets no vector, and waits for none.
-_UNEMBEDDED = f"o.embedding_title_id IS NULL AND NOT o.is_deleted AND {_NOT_GIVEN_UP_EMBEDDED}"
-_UNCLUSTERED = f"o.cluster_id IS NULL AND {_NOT_GIVEN_UP_CLUSTERED}"
-
-# Exact: also what an older model or rule made. Reads an index of every observation.
-_UNEMBEDDED_EXACTLY = f"""
-  NOT o.is_deleted AND {_NOT_GIVEN_UP_EMBEDDED} AND NOT EXISTS (
-    SELECT FROM lightfast.observation_vectors v
-    WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
-  )
-"""
-_UNCLUSTERED_EXACTLY = f"""
-  {_NOT_GIVEN_UP_CLUSTERED} AND NOT EXISTS (
-    SELECT FROM lightfast.cluster_members m
-    WHERE m.observation_id = o.id AND m.rule_version >= %(rule_version)s
-  )
-"""
-
-# A workspace whose clusters are to be decided anew.
-_DUE = f"""
-  (m.changes <> m.consolidated OR m.rule_version < %(rule_version)s)
-  AND NOT {workspace_given_up("consolidation", "m.workspace_id", "%(rule_version)s::text")}
-"""
-
-_BY_DAY = """
+_BY_DAY: LiteralString = """
 WITH pending AS (
   (SELECT o.id FROM lightfast.observations o WHERE {condition} ORDER BY o.id LIMIT {oldest})
   UNION
   (SELECT o.id FROM lightfast.observations o WHERE {condition} ORDER BY o.id DESC LIMIT {newest})
 )
-SELECT d.day, count(*)
-FROM pending p
-CROSS JOIN LATERAL (
-  SELECT min(r.partition_date) AS day
-  FROM lightfast.observation_sources s
-  JOIN lightfast.raw_payloads r ON r.id = s.raw_payload_id
-  WHERE s.observation_id = p.id
-) d
+SELECT d.day, count(*) FROM pending o CROSS JOIN {partition_day}
 WHERE d.day IS NOT NULL
 GROUP BY d.day
 """
@@ -120,23 +92,17 @@ def days_with_work(
     Without `exactly` only what has no vector or cluster at all counts: milliseconds over a million
     observations. With it also what another model or an older rule made, which reads them all.
     """
-    parameters = {"model": model, "rule_version": cluster_rule_version}
-    counts: list[dict[date, int]] = [
-        dict(conn.execute(_QUEUE).fetchall()),
-        *(
-            dict(
-                conn.execute(
-                    _BY_DAY.format(condition=condition, oldest=_OLDEST, newest=_NEWEST), parameters
-                ).fetchall()
-            )
-            for condition in (
-                (_UNEMBEDDED_EXACTLY, _UNCLUSTERED_EXACTLY)
-                if exactly
-                else (_UNEMBEDDED, _UNCLUSTERED)
-            )
-        ),
-    ]
-    queue, unembedded, unclustered = counts
+    parameters = {"model": model, "cluster_rules": cluster_rule_version}
+
+    def by_day(stage: PendingObservations) -> dict[date, int]:
+        condition = stage.not_current_and_pending if exactly else stage.missing_and_pending
+        query = _BY_DAY.format(
+            condition=condition, oldest=_OLDEST, newest=_NEWEST, partition_day=PARTITION_DAY
+        )
+        return dict(conn.execute(query, parameters).fetchall())
+
+    queue: dict[date, int] = dict(conn.execute(_QUEUE).fetchall())
+    unembedded, unclustered = by_day(TO_EMBED), by_day(TO_CLUSTER)
     days = tuple(
         DayWork(day, queue.get(day, 0), unembedded.get(day, 0), unclustered.get(day, 0))
         for day in sorted(queue.keys() | unembedded.keys() | unclustered.keys())
@@ -151,11 +117,11 @@ def waiting(conn: Connection, *, model: str, cluster_rule_version: int) -> Backl
         f"""
         SELECT
           (SELECT count(*) FROM lightfast.raw_queue),
-          (SELECT count(*) FROM lightfast.observations o WHERE {_UNEMBEDDED_EXACTLY}),
-          (SELECT count(*) FROM lightfast.observations o WHERE {_UNCLUSTERED_EXACTLY}),
-          (SELECT count(*) FROM lightfast.consolidation_marks m WHERE {_DUE})
+          (SELECT count(*) FROM lightfast.observations o WHERE {TO_EMBED.not_current_and_pending}),
+          (SELECT count(*) FROM lightfast.observations o WHERE {TO_CLUSTER.not_current_and_pending}),
+          (SELECT count(*) FROM lightfast.consolidation_marks k WHERE {TO_CONSOLIDATE})
         """,
-        {"model": model, "rule_version": cluster_rule_version},
+        {"model": model, "cluster_rules": cluster_rule_version},
     ).fetchone()
     assert row is not None
     return Backlog(*row)
@@ -185,8 +151,8 @@ def queued(conn: Connection, days: Sequence[date]) -> int:
 def workspaces_due(conn: Connection, *, cluster_rule_version: int) -> int:
     """Workspaces that changed, or whose rules did, since actors and clusters were decided."""
     row = conn.execute(
-        f"SELECT count(*) FROM lightfast.consolidation_marks m WHERE {_DUE}",
-        {"rule_version": cluster_rule_version},
+        f"SELECT count(*) FROM lightfast.consolidation_marks k WHERE {TO_CONSOLIDATE}",
+        {"cluster_rules": cluster_rule_version},
     ).fetchone()
     return int(row[0]) if row else 0
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.pending_work import PARTITION_DAY, TO_CLUSTER, TO_EMBED
 
 # A run by hand may take millions of rows: its last ones are looked at.
 _ROWS = 50_000
@@ -64,21 +65,17 @@ HAVING count(*) > 1
 """
 
 # The partial indexes hold only what is behind, so a whole day need not be read.
-_BEHIND = """
+_BEHIND = f"""
 SELECT 'observation ' || o.external_id
 FROM (
-  (SELECT id, external_id FROM lightfast.observations
-   WHERE embedding_title_id IS NULL AND NOT is_deleted ORDER BY id DESC LIMIT 2000)
+  (SELECT o.id, o.external_id FROM lightfast.observations o
+   WHERE {TO_EMBED.missing} ORDER BY o.id DESC LIMIT 2000)
   UNION
-  (SELECT id, external_id FROM lightfast.observations
-   WHERE cluster_id IS NULL ORDER BY id DESC LIMIT 2000)
+  (SELECT o.id, o.external_id FROM lightfast.observations o
+   WHERE {TO_CLUSTER.missing} ORDER BY o.id DESC LIMIT 2000)
 ) o
-WHERE EXISTS (
-  SELECT FROM lightfast.observation_sources s
-  JOIN lightfast.raw_payloads r ON r.id = s.raw_payload_id
-  WHERE s.observation_id = o.id
-  HAVING min(r.partition_date) = ANY(%(days)s)
-)
+CROSS JOIN {PARTITION_DAY}
+WHERE d.day = ANY(%(days)s)
 """
 
 

@@ -289,11 +289,11 @@ def test_another_model_and_other_rules_take_it_again(
     exactly = days_with_work(conn, model="another", cluster_rule_version=1, exactly=True)
     assert sum(day.unembedded for day in exactly.days) == 21
     _embed(conn, Another())
-    monkeypatch.setattr(clustering, "_RULES", "of a later version")
+    monkeypatch.setattr(clustering, "RULE_VERSION", 99)
     _cluster(conn)
     attempts = "SELECT stage, rules, attempts FROM lightfast.stage_failures ORDER BY 1"
     assert rows(conn, attempts) == [
-        ("clusters", "of a later version", 1),
+        ("clusters", "99", 1),
         ("embeddings", "another", 1),
     ]
     poison.allow_again(database, *TABLES)
