@@ -19,7 +19,7 @@ from lightfast_pipelines.cli.root import Failure
 if TYPE_CHECKING:
     from lightfast_pipelines.cli.stack.children import StopRequest
     from lightfast_pipelines.cli.stack.processes import Stack
-    from lightfast_pipelines.demo.story import Scene, Stage
+    from lightfast_pipelines.demo.stage import Scene, Stage
     from lightfast_pipelines.settings import Settings
     from lightfast_pipelines.store.database import Connection
     from lightfast_pipelines.store.links import Workspace

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lightfast_pipelines.demo import payloads, today
+from lightfast_pipelines.demo import github_events as github
+from lightfast_pipelines.demo import github_reviews as reviews
+from lightfast_pipelines.demo import today
 from lightfast_pipelines.demo.cast import HANNE, JONAS, MIRA, PRIYA, TOMAS
-from lightfast_pipelines.demo.payloads import Commit, Numbered
-from lightfast_pipelines.demo.story import Stage
+from lightfast_pipelines.demo.github_events import Commit, NumberedItem
+from lightfast_pipelines.demo.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)
 class MergedFix:
-    """The report, the pull request that fixed it, and its merge."""
+    """The pull request that fixed the double charge, and its merge."""
 
-    bug: Numbered
-    fix: Numbered
+    fix: NumberedItem
     merge: Commit
 
 
@@ -25,12 +26,12 @@ def tell(stage: Stage) -> MergedFix:
     fix = _the_fix(stage)
     receipt = _meanwhile(stage, fix)
     merge = today.tell(stage, bug, twin, slow, fix, receipt)
-    return MergedFix(bug, fix, merge)
+    return MergedFix(fix, merge)
 
 
-def _reports(stage: Stage) -> tuple[Numbered, Numbered]:
+def _reports(stage: Stage) -> tuple[NumberedItem, NumberedItem]:
     shop, at = stage.shop, stage.at
-    bug = Numbered(
+    bug = NumberedItem(
         shop,
         47,
         HANNE,
@@ -40,19 +41,11 @@ def _reports(stage: Stage) -> tuple[Numbered, Numbered]:
         "spinner turns and pay again.",
         labels=("bug", "urgent"),
     )
-    stage.tell(
-        "#47 reported",
-        "issues",
-        payloads.issue(bug, "opened", HANNE, at(3, "07:45")),
-        at(3, "07:45"),
-    )
-    stage.tell(
-        "#47 made urgent",
-        "issues",
-        payloads.issue(bug, "labeled", TOMAS, at(3, "07:50"), label={"id": 2, "name": "urgent"}),
-        at(3, "07:50"),
-    )
-    twin = Numbered(
+    label = {"id": 2, "name": "urgent"}
+    stage.tell("#47 reported", github.issue(bug))
+    stage.tell("#47 made urgent", github.issue(bug, "labeled", TOMAS, at(3, "07:50"), label=label))
+    # The delivery of this report is lost on the way and arrives today, after it was closed.
+    twin = NumberedItem(
         stage.payments,
         7,
         PRIYA,
@@ -61,7 +54,6 @@ def _reports(stage: Stage) -> tuple[Numbered, Numbered]:
         "A repeated request makes a second charge. Seen in harbor-shop/storefront#47.",
         labels=("bug",),
     )
-    # Its report is lost on the way and arrives today, after it was closed.
     log = Commit(
         shop,
         PRIYA,
@@ -69,13 +61,8 @@ def _reports(stage: Stage) -> tuple[Numbered, Numbered]:
         "Log the payment intent on every attempt\n\nSo that we can tell a retry from a second purchase. Refs #47",
         changed=("api/checkout/payment.py",),
     )
-    stage.tell(
-        "attempts are logged",
-        "push",
-        payloads.push(shop, PRIYA, "main", [log], at=at(3, "09:13")),
-        at(3, "09:13"),
-    )
-    asked = Numbered(
+    stage.tell("attempts are logged", github.push(PRIYA, "main", [log], at(3, "09:13")))
+    question = NumberedItem(
         shop,
         48,
         PRIYA,
@@ -83,30 +70,16 @@ def _reports(stage: Stage) -> tuple[Numbered, Numbered]:
         "Should a retried checkout be idempotent by default?",
         "Both the shop and payments-api would need a key. Who makes it, and for how long is it good? See #47.",
     )
-    stage.tell(
-        "#48 asked",
-        "discussion",
-        payloads.discussion(asked, "created", PRIYA, at(3, "10:00")),
-        at(3, "10:00"),
-    )
-    stage.tell(
-        "#48 answered",
-        "discussion",
-        payloads.discussion(
-            asked,
-            "answered",
-            TOMAS,
-            at(2, "09:00"),
-            answer="The browser makes it with the cart, and it is good for a day. Anything later is a new purchase.",
-        ),
-        at(2, "09:00"),
-    )
+    stage.tell("#48 asked", github.discussion(question))
+    answer = "The browser makes it with the cart, and it is good for a day. Anything later is a new purchase."
+    answered = github.discussion(question, answer=answer, by=TOMAS, at=at(2, "09:00"))
+    stage.tell("#48 answered", answered)
     return bug, twin
 
 
-def _slow_carts(stage: Stage) -> Numbered:
+def _slow_carts(stage: Stage) -> NumberedItem:
     shop, at = stage.shop, stage.at
-    slow = Numbered(
+    slow = NumberedItem(
         shop,
         49,
         TOMAS,
@@ -115,13 +88,11 @@ def _slow_carts(stage: Stage) -> Numbered:
         "GET /carts/{id}/totals takes 9 s for the wholesale customers; the gateway gives up after 5 s.",
         labels=("performance",),
     )
-    stage.tell(
-        "#49 reported",
-        "issues",
-        payloads.issue(slow, "opened", TOMAS, at(3, "13:20")),
-        at(3, "13:20"),
+    stage.tell("#49 reported", github.issue(slow))
+    again = Commit(
+        shop, JONAS, at(3, "14:58"), "Retry the payment", changed=("web/checkout/pay.ts",)
     )
-    retry = Numbered(
+    retry = NumberedItem(
         shop,
         50,
         JONAS,
@@ -129,24 +100,11 @@ def _slow_carts(stage: Stage) -> Numbered:
         "Retry the payment when it times out",
         "Tries again up to three times. Should help with #49.",
         branch="retry-payment",
-        commits=(
-            Commit(
-                shop, JONAS, at(3, "14:58"), "Retry the payment", changed=("web/checkout/pay.ts",)
-            ),
-        ),
+        commits=(again,),
     )
-    stage.tell(
-        "#50 opened",
-        "pull_request",
-        payloads.pull_request(retry, "opened", JONAS, at(3, "15:00")),
-        at(3, "15:00"),
-    )
-    stage.tell(
-        "#50 turned down",
-        "pull_request",
-        payloads.pull_request(retry, "closed", PRIYA, at(2, "08:00")),
-        at(2, "08:00"),
-    )
+    stage.tell("#50 opened", github.pull_request(retry))
+    declined = github.pull_request(retry, "closed", PRIYA, at(2, "08:00"))
+    stage.tell("#50 turned down", declined)
     index = Commit(
         shop,
         TOMAS,
@@ -155,28 +113,14 @@ def _slow_carts(stage: Stage) -> Numbered:
         changed=("api/carts/models.py",),
         added=("api/carts/migrations/0013_cart_items_index.py",),
     )
-    stage.tell(
-        "index lands",
-        "push",
-        payloads.push(shop, TOMAS, "main", [index], at=at(2, "10:31")),
-        at(2, "10:31"),
-    )
-    stage.tell(
-        "#49 closed",
-        "issues",
-        payloads.issue(slow, "closed", TOMAS, at(2, "10:31")),
-        at(2, "10:31"),
-    )
-    stage.tell(
-        "#49 reopened",
-        "issues",
-        payloads.issue(slow, "reopened", HANNE, at(2, "16:40")),
-        at(2, "16:40"),
-    )
+    landed_at = at(2, "10:31")
+    stage.tell("index lands", github.push(TOMAS, "main", [index], landed_at))
+    stage.tell("#49 closed", github.issue(slow, "closed", TOMAS, landed_at))
+    stage.tell("#49 reopened", github.issue(slow, "reopened", HANNE, at(2, "16:40")))
     return slow
 
 
-def _the_fix(stage: Stage) -> Numbered:
+def _the_fix(stage: Stage) -> NumberedItem:
     shop, at = stage.shop, stage.at
     commits = (
         Commit(
@@ -195,7 +139,7 @@ def _the_fix(stage: Stage) -> Numbered:
             added=("api/checkout/tests/test_charged_once.py",),
         ),
     )
-    fix = Numbered(
+    fix = NumberedItem(
         shop,
         51,
         PRIYA,
@@ -208,45 +152,20 @@ def _the_fix(stage: Stage) -> Numbered:
         branch=today.FIX,
         commits=commits,
     )
-    stage.tell(
-        "fix branch grows",
-        "push",
-        payloads.push(shop, PRIYA, today.FIX, commits, at=at(2, "13:36")),
-        at(2, "13:36"),
-        "filtered",
-    )
-    stage.tell(
-        "#51 opened",
-        "pull_request",
-        payloads.pull_request(fix, "opened", PRIYA, at(2, "13:40")),
-        at(2, "13:40"),
-    )
-    stage.tell(
-        "#51 review asked for",
-        "pull_request",
-        payloads.pull_request(fix, "review_requested", PRIYA, at(2, "13:41"), reviewers=[MIRA]),
-        at(2, "13:41"),
-    )
-    stage.tell(
-        "#51 commented",
-        "pull_request_review",
-        payloads.review(
-            fix, MIRA, "commented", "What if the first request dies half way?", at(2, "15:05")
-        ),
-        at(2, "15:05"),
-    )
-    stage.tell(
-        "#51 approved",
-        "pull_request_review",
-        payloads.review(
-            fix, MIRA, "approved", "The lock's time-out answers my question.", at(1, "09:00")
-        ),
-        at(1, "09:00"),
-    )
+    grown = github.push(PRIYA, today.FIX, commits, at(2, "13:36"))
+    stage.tell("fix branch grows", grown, "filtered")
+    stage.tell("#51 opened", github.pull_request(fix))
+    asked = github.pull_request(fix, "review_requested", PRIYA, at(2, "13:41"), reviewers=[MIRA])
+    stage.tell("#51 review asked for", asked)
+    for name, verdict, text, reviewed_at in (
+        ("#51 commented", "commented", "What if the first request dies half way?", at(2, "15:05")),
+        ("#51 approved", "approved", "The lock's time-out answers my question.", at(1, "09:00")),
+    ):
+        stage.tell(name, reviews.review(fix, MIRA, verdict, text, reviewed_at))
     return fix
 
 
-def _meanwhile(stage: Stage, fix: Numbered) -> Numbered:
+def _meanwhile(stage: Stage, fix: NumberedItem) -> NumberedItem:
     shop, payments, at = stage.shop, stage.payments, stage.at
     accept = Commit(
         payments,
@@ -256,12 +175,7 @@ def _meanwhile(stage: Stage, fix: Numbered) -> Numbered:
         changed=("charges/views.py",),
         added=("charges/idempotency.py",),
     )
-    stage.tell(
-        "payments-api accepts a key",
-        "push",
-        payloads.push(payments, PRIYA, "main", [accept], at=at(1, "08:21")),
-        at(1, "08:21"),
-    )
+    stage.tell("payments-api accepts a key", github.push(PRIYA, "main", [accept], at(1, "08:21")))
     guide = Commit(
         shop,
         JONAS,
@@ -269,13 +183,8 @@ def _meanwhile(stage: Stage, fix: Numbered) -> Numbered:
         "Describe idempotency keys in the checkout guide\n\nRefs #48",
         changed=("docs/checkout.md",),
     )
-    stage.tell(
-        "guide written",
-        "push",
-        payloads.push(shop, JONAS, "main", [guide], at=at(1, "10:46")),
-        at(1, "10:46"),
-    )
-    wish = Numbered(
+    stage.tell("guide written", github.push(JONAS, "main", [guide], at(1, "10:46")))
+    wish = NumberedItem(
         shop,
         52,
         HANNE,
@@ -284,13 +193,9 @@ def _meanwhile(stage: Stage, fix: Numbered) -> Numbered:
         'Guests have no order page. Four of five mails to support are "did my order go through?"',
         labels=("checkout", "feature"),
     )
-    stage.tell(
-        "#52 wished for",
-        "issues",
-        payloads.issue(wish, "opened", HANNE, at(1, "11:30")),
-        at(1, "11:30"),
-    )
-    receipt = Numbered(
+    stage.tell("#52 wished for", github.issue(wish))
+    files = ("web/checkout/Receipt.tsx", "api/receipts/views.py")
+    receipt = NumberedItem(
         shop,
         53,
         JONAS,
@@ -299,26 +204,8 @@ def _meanwhile(stage: Stage, fix: Numbered) -> Numbered:
         "A page behind a signed link, good for a week.\n\nCloses #52",
         labels=("checkout", "feature"),
         branch="guest-receipt",
-        commits=(
-            Commit(
-                shop,
-                JONAS,
-                at(1, "15:02"),
-                "Show guests a receipt",
-                added=("web/checkout/Receipt.tsx", "api/receipts/views.py"),
-            ),
-        ),
+        commits=(Commit(shop, JONAS, at(1, "15:02"), "Show guests a receipt", added=files),),
     )
-    stage.tell(
-        "#53 opened as a draft",
-        "pull_request",
-        payloads.pull_request(receipt, "opened", JONAS, at(1, "15:10"), draft=True),
-        at(1, "15:10"),
-    )
-    stage.tell(
-        "#51 labelled",
-        "pull_request",
-        payloads.pull_request(fix, "labeled", TOMAS, at(1, "16:00")),
-        at(1, "16:00"),
-    )
+    stage.tell("#53 opened as a draft", github.pull_request(receipt, draft=True))
+    stage.tell("#51 labelled", github.pull_request(fix, "labeled", TOMAS, at(1, "16:00")))
     return receipt

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lightfast_pipelines.demo import first_release, payloads
+from lightfast_pipelines.demo import first_release
+from lightfast_pipelines.demo import github_events as github
+from lightfast_pipelines.demo import github_reviews as reviews
 from lightfast_pipelines.demo.cast import HANNE, JONAS, MIRA, PRIYA
-from lightfast_pipelines.demo.payloads import Commit, Numbered
-from lightfast_pipelines.demo.story import Stage
+from lightfast_pipelines.demo.github_events import Commit, NumberedItem
+from lightfast_pipelines.demo.stage import Stage
 
-# As Linear proposes it for its issue.
+# The branch that Linear proposes for its issue.
 FEATURE = "mira/chk-12-guest-checkout"
 
 
@@ -17,14 +19,22 @@ FEATURE = "mira/chk-12-guest-checkout"
 class Shipped:
     """The feature's pull request, its merge, and the last commit before the release."""
 
-    pull: Numbered
+    pull: NumberedItem
     merge: Commit
     bumped: Commit
 
 
 def tell(stage: Stage) -> Shipped:
+    wish = _wished(stage)
+    pull = _built(stage)
+    _reviewed(stage, pull)
+    merge, bumped = first_release.tell(stage, wish, pull)
+    return Shipped(pull, merge, bumped)
+
+
+def _wished(stage: Stage) -> NumberedItem:
     shop, at = stage.shop, stage.at
-    wish = Numbered(
+    wish = NumberedItem(
         shop,
         41,
         HANNE,
@@ -34,19 +44,10 @@ def tell(stage: Stage) -> Shipped:
         "Please let people pay with nothing but an e-mail address.",
         labels=("checkout",),
     )
-    stage.tell(
-        "#41 wished for",
-        "issues",
-        payloads.issue(wish, "opened", HANNE, at(7, "08:12")),
-        at(7, "08:12"),
-    )
-    stage.tell(
-        "#41 labelled",
-        "issues",
-        payloads.issue(wish, "labeled", MIRA, at(7, "08:40"), label={"id": 1, "name": "checkout"}),
-        at(7, "08:40"),
-    )
-    question = Numbered(
+    label = {"id": 1, "name": "checkout"}
+    stage.tell("#41 wished for", github.issue(wish))
+    stage.tell("#41 labelled", github.issue(wish, "labeled", MIRA, at(7, "08:40"), label=label))
+    question = NumberedItem(
         shop,
         42,
         PRIYA,
@@ -54,12 +55,7 @@ def tell(stage: Stage) -> Shipped:
         "How should guest checkout treat saved addresses?",
         "If the e-mail belongs to an account, do we offer its addresses? I think that leaks data. See #41.",
     )
-    stage.tell(
-        "#42 asked",
-        "discussion",
-        payloads.discussion(question, "created", PRIYA, at(7, "09:30")),
-        at(7, "09:30"),
-    )
+    stage.tell("#42 asked", github.discussion(question))
     form = Commit(
         shop,
         JONAS,
@@ -68,31 +64,19 @@ def tell(stage: Stage) -> Shipped:
         added=("web/checkout/AddressForm.tsx", "web/checkout/postcodes.ts"),
         by_button=True,
     )
-    stage.tell(
-        "address form lands",
-        "push",
-        payloads.push(shop, JONAS, "main", [form], at=at(7, "11:06")),
-        at(7, "11:06"),
+    stage.tell("address form lands", github.push(JONAS, "main", [form], at(7, "11:06")))
+    assigned = github.issue(wish, "assigned", MIRA, at(7, "13:00"), assignees=[MIRA])
+    stage.tell("#41 assigned", assigned)
+    answer = (
+        "A guest sees nothing of an account. We ask them to sign in if they want their addresses."
     )
-    stage.tell(
-        "#41 assigned",
-        "issues",
-        payloads.issue(wish, "assigned", MIRA, at(7, "13:00"), assignees=[MIRA]),
-        at(7, "13:00"),
-    )
+    answered = github.discussion(question, answer=answer, by=MIRA, at=at(6, "08:55"))
+    stage.tell("#42 answered", answered)
+    return wish
 
-    stage.tell(
-        "#42 answered",
-        "discussion",
-        payloads.discussion(
-            question,
-            "answered",
-            MIRA,
-            at(6, "08:55"),
-            answer="A guest sees nothing of an account. We ask them to sign in if they want their addresses.",
-        ),
-        at(6, "08:55"),
-    )
+
+def _built(stage: Stage) -> NumberedItem:
+    shop, at = stage.shop, stage.at
     work = (
         Commit(
             shop,
@@ -119,7 +103,7 @@ def tell(stage: Stage) -> Shipped:
             added=("web/checkout/GuestForm.tsx",),
         ),
     )
-    pull = Numbered(
+    pull = NumberedItem(
         shop,
         43,
         MIRA,
@@ -131,58 +115,26 @@ def tell(stage: Stage) -> Shipped:
         branch=FEATURE,
         commits=work,
     )
-    stage.tell(
-        "feature branch grows",
-        "push",
-        payloads.push(shop, MIRA, FEATURE, work[:2], at=at(6, "12:01")),
-        at(6, "12:01"),
-        "filtered",
-    )
-    stage.tell(
-        "#43 opened as a draft",
-        "pull_request",
-        payloads.pull_request(pull, "opened", MIRA, at(6, "12:05"), draft=True),
-        at(6, "12:05"),
-    )
-    stage.tell(
-        "Jonas adds the form",
-        "push",
-        payloads.push(shop, JONAS, FEATURE, work[2:], at=at(6, "14:21")),
-        at(6, "14:21"),
-        "filtered",
-    )
-    stage.tell(
-        "#43 synchronized",
-        "pull_request",
-        payloads.pull_request(pull, "synchronize", JONAS, at(6, "14:22"), draft=True),
-        at(6, "14:22"),
-    )
+    grown = github.push(MIRA, FEATURE, work[:2], at(6, "12:01"))
+    stage.tell("feature branch grows", grown, "filtered")
+    stage.tell("#43 opened as a draft", github.pull_request(pull, draft=True))
+    grown = github.push(JONAS, FEATURE, work[2:], at(6, "14:21"))
+    stage.tell("Jonas adds the form", grown, "filtered")
+    synchronized = github.pull_request(pull, "synchronize", JONAS, at(6, "14:22"), draft=True)
+    stage.tell("#43 synchronized", synchronized)
+    return pull
 
-    stage.tell(
-        "#43 ready for review",
-        "pull_request",
-        payloads.pull_request(pull, "ready_for_review", MIRA, at(5, "08:30")),
-        at(5, "08:30"),
-    )
-    stage.tell(
-        "#43 review asked for",
-        "pull_request",
-        payloads.pull_request(pull, "review_requested", MIRA, at(5, "08:31"), reviewers=[PRIYA]),
-        at(5, "08:31"),
-    )
-    stage.tell(
-        "#43 changes requested",
-        "pull_request_review",
-        payloads.review(
-            pull,
-            PRIYA,
-            "changes_requested",
-            "`POST /checkout/guest` must be rate limited, or anyone can probe for carts.",
-            at(5, "10:15"),
-        ),
-        at(5, "10:15"),
-    )
-    lost = Numbered(
+
+def _reviewed(stage: Stage, pull: NumberedItem) -> None:
+    shop, at = stage.shop, stage.at
+    ready = github.pull_request(pull, "ready_for_review", MIRA, at(5, "08:30"))
+    stage.tell("#43 ready for review", ready)
+    asked = github.pull_request(pull, "review_requested", MIRA, at(5, "08:31"), reviewers=[PRIYA])
+    stage.tell("#43 review asked for", asked)
+    reason = "`POST /checkout/guest` must be rate limited, or anyone can probe for carts."
+    review = reviews.review(pull, PRIYA, "changes_requested", reason, at(5, "10:15"))
+    stage.tell("#43 changes requested", review)
+    lost = NumberedItem(
         shop,
         44,
         HANNE,
@@ -191,20 +143,16 @@ def tell(stage: Stage) -> Shipped:
         "Fill in the form, go on to payment, go back: the postcode is empty. Firefox and Safari.",
         labels=("bug",),
     )
-    stage.tell(
-        "#44 reported",
-        "issues",
-        payloads.issue(lost, "opened", HANNE, at(5, "09:20")),
-        at(5, "09:20"),
-    )
+    stage.tell("#44 reported", github.issue(lost))
+    files = ("web/checkout/AddressForm.tsx", "web/checkout/postcodes.ts")
     keep = Commit(
         shop,
         JONAS,
         at(5, "12:40"),
         "Keep the postcode when going back\n\nThe field was mounted before its country was known.",
-        changed=("web/checkout/AddressForm.tsx", "web/checkout/postcodes.ts"),
+        changed=files,
     )
-    small = Numbered(
+    small = NumberedItem(
         shop,
         45,
         JONAS,
@@ -215,41 +163,13 @@ def tell(stage: Stage) -> Shipped:
         branch="fix/postcode",
         commits=(keep,),
     )
-    stage.tell(
-        "#45 opened",
-        "pull_request",
-        payloads.pull_request(small, "opened", JONAS, at(5, "12:44")),
-        at(5, "12:44"),
-    )
-    stage.tell(
-        "#45 approved",
-        "pull_request_review",
-        payloads.review(small, MIRA, "approved", "Nice and small.", at(5, "13:02")),
-        at(5, "13:02"),
-    )
-    squashed = Commit(
-        shop,
-        JONAS,
-        at(5, "13:05"),
-        "Keep the postcode when going back (#45)\n\nFixes #44",
-        changed=("web/checkout/AddressForm.tsx", "web/checkout/postcodes.ts"),
-        by_button=True,
-    )
-    stage.tell(
-        "#45 merged",
-        "pull_request",
-        payloads.pull_request(small, "closed", MIRA, at(5, "13:05"), merge=squashed),
-        at(5, "13:05"),
-    )
-    stage.tell(
-        "#45 on main",
-        "push",
-        payloads.push(shop, MIRA, "main", [squashed], at=at(5, "13:05")),
-        at(5, "13:05"),
-    )
-    stage.tell(
-        "#44 closed", "issues", payloads.issue(lost, "closed", MIRA, at(5, "13:05")), at(5, "13:05")
-    )
-
-    merge, bumped = first_release.tell(stage, wish, pull)
-    return Shipped(pull, merge, bumped)
+    stage.tell("#45 opened", github.pull_request(small))
+    approval = reviews.review(small, MIRA, "approved", "Nice and small.", at(5, "13:02"))
+    stage.tell("#45 approved", approval)
+    message = "Keep the postcode when going back (#45)\n\nFixes #44"
+    merged_at = at(5, "13:05")
+    squashed = Commit(shop, JONAS, merged_at, message, changed=files, by_button=True)
+    merged = github.pull_request(small, "closed", MIRA, merged_at, merge=squashed)
+    stage.tell("#45 merged", merged)
+    stage.tell("#45 on main", github.push(MIRA, "main", [squashed], merged_at))
+    stage.tell("#44 closed", github.issue(lost, "closed", MIRA, merged_at))

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lightfast_pipelines.demo.story import Scene
+    from lightfast_pipelines.demo.stage import Scene
 
 _STALE = timedelta(days=1)
 

@@ -10,7 +10,8 @@ from itertools import product
 from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.demo.command import Played, surprises
 from lightfast_pipelines.demo.sending import request_of
-from lightfast_pipelines.demo.story import ORG, PROVIDERS, Scene, Stage, as_lines, tell
+from lightfast_pipelines.demo.stage import Scene, Stage
+from lightfast_pipelines.demo.story import ORG, PROVIDERS, as_lines, tell
 from lightfast_pipelines.inbox.files import ingest
 from lightfast_pipelines.inbox.jsonlines import read_lines
 from lightfast_pipelines.providers import discover

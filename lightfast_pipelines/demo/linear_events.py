@@ -1,6 +1,6 @@
-"""Bodies of Linear's webhooks, as far as the story needs them (linear.app/developers/webhooks).
+"""Linear's webhooks, as far as the story needs them (linear.app/developers/webhooks).
 
-`webhookTimestamp`, the time of sending, is written into them only when they are sent.
+`webhookTimestamp`, the time of sending, is added when they are sent.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.demo.cast import Board, Person, name_uuid
+from lightfast_pipelines.demo.github_events import NumberedItem
+from lightfast_pipelines.demo.stage import StoryEvent
 
 _STATES = {
     "Todo": "unstarted",
@@ -46,10 +48,6 @@ class Ticket:
         return f"https://linear.app/harbor-shop/issue/{self.identifier}"
 
 
-def stamp(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-
-
 def issue(
     ticket: Ticket,
     action: str,
@@ -59,13 +57,13 @@ def issue(
     state: str = "Todo",
     assignee: Person | None = None,
     was: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """`was` are the old values of what changed, beside the time of the change before."""
+) -> StoryEvent:
+    """`was` holds the old values of what changed, besides the time of the change before."""
     data = {
         "id": ticket.id,
-        "createdAt": stamp(ticket.created),
-        "updatedAt": stamp(at),
-        "completedAt": stamp(at) if _STATES[state] == "completed" else None,
+        "createdAt": _stamp(ticket.created),
+        "updatedAt": _stamp(at),
+        "completedAt": _stamp(at) if _STATES[state] == "completed" else None,
         "number": ticket.number,
         "identifier": ticket.identifier,
         "title": ticket.title,
@@ -75,9 +73,9 @@ def issue(
         "previousIdentifiers": [],
         "teamId": ticket.board.team["id"],
         "team": ticket.board.team,
-        "stateId": state_id(ticket.board, state),
+        "stateId": _state_id(ticket.board, state),
         "state": {
-            "id": state_id(ticket.board, state),
+            "id": _state_id(ticket.board, state),
             "name": state,
             "type": _STATES[state],
         },
@@ -90,30 +88,41 @@ def issue(
         "branchName": ticket.branch,
         "url": ticket.url,
     }
-    found = _envelope(ticket.board, "Issue", action, data, by, at, ticket.url)
-    if was is None:
-        return found
-    return {**found, "updatedFrom": {"updatedAt": stamp(ticket.created), **was}}
+    more: dict[str, Any] = {"url": ticket.url}
+    if was is not None:
+        more["updatedFrom"] = {"updatedAt": _stamp(ticket.created), **was}
+    return _event(ticket.board, "Issue", action, data, by, at, more)
 
 
-def state_id(board: Board, state: str) -> str:
-    return name_uuid(f"linear state {board.day} {state}")
+def moved(
+    ticket: Ticket, by: Person, at: datetime, assignee: Person, *, before: str, state: str
+) -> StoryEvent:
+    """An issue goes from one state of its board to another."""
+    was = {"stateId": _state_id(ticket.board, before)}
+    return issue(ticket, "update", by, at, state=state, assignee=assignee, was=was)
 
 
-def comment(ticket: Ticket, by: Person, at: datetime, text: str) -> dict[str, Any]:
-    identity = name_uuid(f"{ticket.id} {stamp(at)}")
+def comment(ticket: Ticket, by: Person, at: datetime, text: str) -> StoryEvent:
+    identity = name_uuid(f"{ticket.id} {_stamp(at)}")
     data = {
         "id": identity,
-        "createdAt": stamp(at),
-        "updatedAt": stamp(at),
+        "createdAt": _stamp(at),
+        "updatedAt": _stamp(at),
         "body": text,
         "issueId": ticket.id,
-        "issue": _short(ticket),
+        "issue": {
+            "id": ticket.id,
+            "identifier": ticket.identifier,
+            "title": ticket.title,
+            "url": ticket.url,
+            "teamId": ticket.board.team["id"],
+            "team": ticket.board.team,
+        },
         "userId": by.member["id"],
         "user": by.member,
     }
-    page = f"{ticket.url}#comment-{identity[:8]}"
-    return _envelope(ticket.board, "Comment", "create", data, by, at, page)
+    more = {"url": f"{ticket.url}#comment-{identity[:8]}"}
+    return _event(ticket.board, "Comment", "create", data, by, at, more)
 
 
 def attachment(
@@ -125,12 +134,12 @@ def attachment(
     title: str,
     source: str,
     **metadata: str,
-) -> dict[str, Any]:
-    """A page that is linked to an issue; `source` says whose: github, sentry."""
+) -> StoryEvent:
+    """A page that is linked to an issue; `source` is the site it belongs to: github, sentry."""
     data = {
         "id": name_uuid(f"{ticket.id} {url}"),
-        "createdAt": stamp(at),
-        "updatedAt": stamp(at),
+        "createdAt": _stamp(at),
+        "updatedAt": _stamp(at),
         "url": url,
         "title": title,
         "sourceType": source,
@@ -139,36 +148,40 @@ def attachment(
         "creatorId": by.member["id"],
         "creator": by.member,
     }
-    return _envelope(ticket.board, "Attachment", "create", data, by, at)
+    return _event(ticket.board, "Attachment", "create", data, by, at, {})
 
 
-def _short(ticket: Ticket) -> dict[str, Any]:
-    return {
-        "id": ticket.id,
-        "identifier": ticket.identifier,
-        "title": ticket.title,
-        "url": ticket.url,
-        "teamId": ticket.board.team["id"],
-        "team": ticket.board.team,
-    }
+def linked_pull(ticket: Ticket, by: Person, at: datetime, pull: NumberedItem) -> StoryEvent:
+    """A pull request is linked to an issue."""
+    title = f"#{pull.number} {pull.title}"
+    return attachment(ticket, by, at, url=pull.url("pull"), title=title, source="github")
 
 
-def _envelope(
+def _event(
     board: Board,
     kind: str,
     action: str,
     data: dict[str, Any],
     by: Person,
     at: datetime,
-    url: str | None = None,
-) -> dict[str, Any]:
-    found = {
+    more: dict[str, Any],
+) -> StoryEvent:
+    payload = {
         "action": action,
         "type": kind,
         "actor": {"type": "user", **by.member},
-        "createdAt": stamp(at),
+        "createdAt": _stamp(at),
         "data": data,
         "organizationId": board.organization_id,
         "webhookId": name_uuid(f"linear webhook {board.day}"),
+        **more,
     }
-    return {**found, "url": url} if url else found
+    return StoryEvent("linear", kind, at, payload)
+
+
+def _state_id(board: Board, state: str) -> str:
+    return name_uuid(f"linear state {board.day} {state}")
+
+
+def _stamp(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")

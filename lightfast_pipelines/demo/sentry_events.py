@@ -1,4 +1,4 @@
-"""Bodies of Sentry's webhooks, as far as the story needs them (docs.sentry.io, "Webhooks")."""
+"""Sentry's webhooks, as far as the story needs them (docs.sentry.io, "Webhooks")."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.demo.cast import Person, Watch, name_uuid
-from lightfast_pipelines.demo.payloads import Commit, Numbered
+from lightfast_pipelines.demo.github_events import Commit, NumberedItem, stamp
+from lightfast_pipelines.demo.stage import StoryEvent
 
 _SENTRY = {"type": "application", "id": "sentry", "name": "Sentry"}
 
 
 @dataclass(frozen=True, slots=True)
 class StoryIssue:
-    """An issue of Sentry's: what stays the same over its events. `release` is the commit it came with."""
+    """An issue of Sentry's: what stays the same over its events. `release` is the commit that caused it."""
 
     watch: Watch
     short_id: str
@@ -47,21 +48,18 @@ class StoryIssue:
         }
 
 
-def stamp(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def issue(
-    trouble: StoryIssue,
+    problem: StoryIssue,
     action: str,
     last_seen: datetime,
     *,
     count: int,
+    at: datetime | None = None,
     by: Person | None = None,
     assignee: Person | None = None,
-    resolved_by: tuple[Commit, Numbered] | None = None,
-) -> dict[str, Any]:
-    """`resolved_by`: the commit that resolved it, and the pull request that brought it."""
+    resolved_by: tuple[Commit, NumberedItem] | None = None,
+) -> StoryEvent:
+    """`resolved_by` is the commit that resolved the issue, and its pull request."""
     details: dict[str, Any] = {}
     if resolved_by is not None:
         commit, pull = resolved_by
@@ -75,46 +73,51 @@ def issue(
                 "externalUrl": pull.url("pull"),
             },
         }
-    found = {
-        "id": trouble.id,
-        "shortId": trouble.short_id,
-        "title": trouble.title,
-        "culprit": f"{trouble.function}({trouble.filename})",
-        "permalink": trouble.page,
-        "web_url": trouble.page,
+    data = {
+        "id": problem.id,
+        "shortId": problem.short_id,
+        "title": problem.title,
+        "culprit": f"{problem.function}({problem.filename})",
+        "permalink": problem.page,
+        "web_url": problem.page,
         "level": "error",
         "status": "resolved" if action == "resolved" else "unresolved",
         "statusDetails": details,
         "substatus": None if action == "resolved" else "new" if action == "created" else "ongoing",
         "platform": "javascript",
-        "project": trouble.watch.project,
-        "metadata": trouble.details,
-        "assignedTo": _assigned(assignee) if assignee else None,
+        "project": problem.watch.project,
+        "metadata": problem.details,
+        "assignedTo": {**_user(assignee), "email": assignee.work_email} if assignee else None,
         "count": str(count),
         "userCount": count,
-        "firstSeen": stamp(trouble.first_seen),
+        "firstSeen": stamp(problem.first_seen),
         "lastSeen": stamp(last_seen),
-        "firstRelease": {"version": trouble.release.sha},
+        "firstRelease": {"version": problem.release.sha},
     }
-    return _envelope(trouble.watch, action, {"issue": found}, by)
+    return _event("issue", problem.watch, action, {"issue": data}, at or last_seen, by)
 
 
-def error(trouble: StoryIssue, at: datetime) -> dict[str, Any]:
-    return _envelope(trouble.watch, "created", {"error": _event(trouble, at)})
+def error(problem: StoryIssue, at: datetime) -> StoryEvent:
+    return _event("error", problem.watch, "created", {"error": _occurrence(problem, at)}, at)
 
 
-def event_alert(trouble: StoryIssue, rule: str, at: datetime) -> dict[str, Any]:
+def event_alert(problem: StoryIssue, rule: str, at: datetime) -> StoryEvent:
     data = {
-        "event": _event(trouble, at),
+        "event": _occurrence(problem, at),
         "triggered_rule": rule,
         "issue_alert": {"id": "91", "title": rule, "settings": []},
     }
-    return _envelope(trouble.watch, "triggered", data)
+    return _event("event_alert", problem.watch, "triggered", data, at)
 
 
 def metric_alert(
-    watch: Watch, action: str, rule: str, said: str, started: datetime, closed: datetime | None
-) -> dict[str, Any]:
+    watch: Watch,
+    action: str,
+    rule: str,
+    description: str,
+    started: datetime,
+    closed: datetime | None = None,
+) -> StoryEvent:
     """`action`: critical, warning or resolved."""
     organization = str(5_000_000 + int(watch.day))
     incident = {
@@ -138,51 +141,51 @@ def metric_alert(
     }
     data = {
         "metric_alert": incident,
-        "description_text": said,
+        "description_text": description,
         "web_url": f"https://sentry.io/organizations/{watch.organization}/alerts/rules/details/17/",
     }
-    return _envelope(watch, action, data)
+    return _event("metric_alert", watch, action, data, closed or started)
 
 
-def comment(trouble: StoryIssue, by: Person, at: datetime, text: str) -> dict[str, Any]:
+def comment(problem: StoryIssue, by: Person, at: datetime, text: str) -> StoryEvent:
     data = {
-        "comment_id": f"{trouble.id}{at:%H%M}",
-        "issue_id": trouble.id,
-        "project_slug": trouble.watch.slug,
+        "comment_id": f"{problem.id}{at:%H%M}",
+        "issue_id": problem.id,
+        "project_slug": problem.watch.slug,
         "timestamp": stamp(at),
         "comment": text,
     }
-    return _envelope(trouble.watch, "created", data, by)
+    return _event("comment", problem.watch, "created", data, at, by)
 
 
-def _event(trouble: StoryIssue, at: datetime) -> dict[str, Any]:
-    organization, number = trouble.watch.organization, trouble.watch.project["id"]
-    identity = name_uuid(f"sentry event {trouble.id} {stamp(at)}").replace("-", "")
-    api = f"https://sentry.io/api/0/projects/{organization}/{trouble.watch.slug}"
-    frame = {"filename": trouble.filename, "function": trouble.function, "lineno": 88}
+def _occurrence(problem: StoryIssue, at: datetime) -> dict[str, Any]:
+    organization, number = problem.watch.organization, problem.watch.project["id"]
+    identity = name_uuid(f"sentry event {problem.id} {stamp(at)}").replace("-", "")
+    api = f"https://sentry.io/api/0/projects/{organization}/{problem.watch.slug}"
+    frame = {"filename": problem.filename, "function": problem.function, "lineno": 88}
     return {
         "event_id": identity,
         "project": int(number),
-        "issue_id": trouble.id,
-        "issue_url": f"https://sentry.io/api/0/organizations/{organization}/issues/{trouble.id}/",
+        "issue_id": problem.id,
+        "issue_url": f"https://sentry.io/api/0/organizations/{organization}/issues/{problem.id}/",
         "url": f"{api}/events/{identity}/",
-        "web_url": f"https://sentry.io/organizations/{organization}/issues/{trouble.id}/events/{identity}/",
-        "title": trouble.title,
+        "web_url": f"https://sentry.io/organizations/{organization}/issues/{problem.id}/events/{identity}/",
+        "title": problem.title,
         "message": "",
-        "culprit": f"{trouble.function}({trouble.filename})",
-        "location": trouble.filename,
+        "culprit": f"{problem.function}({problem.filename})",
+        "location": problem.filename,
         "level": "error",
         "platform": "javascript",
-        "release": trouble.release.sha,
+        "release": problem.release.sha,
         "environment": "production",
         "datetime": stamp(at),
         "tags": [["browser", "Safari 18"], ["transaction", "/checkout"]],
-        "metadata": trouble.details,
+        "metadata": problem.details,
         "exception": {
             "values": [
                 {
-                    "type": trouble.kind,
-                    "value": trouble.value,
+                    "type": problem.kind,
+                    "value": problem.value,
                     "stacktrace": {"frames": [{**frame, "in_app": True}]},
                 }
             ]
@@ -190,21 +193,22 @@ def _event(trouble: StoryIssue, at: datetime) -> dict[str, Any]:
     }
 
 
-def _assigned(person: Person) -> dict[str, Any]:
-    return {"type": "user", **_user(person), "email": person.work_email}
-
-
 def _user(person: Person) -> dict[str, Any]:
-    return {"id": str(person.id - 4_000_000), "name": person.name}
+    return {"type": "user", "id": str(person.id - 4_000_000), "name": person.name}
 
 
-def _envelope(
-    watch: Watch, action: str, data: dict[str, Any], by: Person | None = None
-) -> dict[str, Any]:
-    actor = {"type": "user", **_user(by)} if by else _SENTRY
-    return {
+def _event(
+    name: str,
+    watch: Watch,
+    action: str,
+    data: dict[str, Any],
+    at: datetime,
+    by: Person | None = None,
+) -> StoryEvent:
+    payload = {
         "action": action,
         "installation": {"uuid": watch.installation},
         "data": data,
-        "actor": actor,
+        "actor": _user(by) if by else _SENTRY,
     }
+    return StoryEvent("sentry", name, at, payload)

@@ -1,0 +1,128 @@
+"""Where the chapters tell their events: what arrives when, by which door, and what must become of it.
+
+Times count back from the day of the demo, and the ids of repositories, projects and teams contain
+that day. So a demo on another day is a new story, and a second one on the same day repeats the first.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal
+
+from lightfast_pipelines.demo.cast import Board, Site, StoryRepository, Watch
+
+Fate = Literal["delivered", "filtered", "parked", "refused"]
+Door = Literal["file", "webhook"]
+Trick = Literal["forged", "malformed", "repeated", "stale"]
+_REFUSED = {"forged": 401, "malformed": 400, "stale": 401}
+# Webhooks arrive a little after what they report.
+_TRANSIT = timedelta(seconds=3)
+
+
+@dataclass(frozen=True, slots=True)
+class StoryEvent:
+    """Something that happened at a provider, as its webhook reports it."""
+
+    provider: str
+    name: str
+    """The provider's name for this kind of event, as a header of the webhook states it."""
+    at: datetime
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One delivery: the door by which it comes, and what must become of it."""
+
+    name: str
+    event: str
+    body: bytes
+    delivery_id: str
+    received_at: datetime
+    fate: Fate
+    door: Door
+    trick: Trick | None
+    provider: str
+
+    @property
+    def status(self) -> int:
+        """What the receiver must answer, if this is posted."""
+        return _REFUSED.get(self.trick or "", 200)
+
+
+class Stage:
+    """Collects the scenes that the chapters tell."""
+
+    def __init__(self, today: date) -> None:
+        self.today = today
+        number = today.toordinal()
+        self.shop = StoryRepository("storefront", 9_000_000_000 + number)
+        self.payments = StoryRepository("payments-api", 9_500_000_000 + number)
+        self.board = Board(str(number))
+        self.site = Site(str(number))
+        self.watch = Watch(str(number), 4_500_000_000_000_000 + number)
+        self.scenes: list[Scene] = []
+
+    @property
+    def workspace(self) -> str:
+        return f"demo-{self.today.isoformat()}"
+
+    def at(self, days_ago: int, clock: str) -> datetime:
+        hour, minute = clock.split(":")
+        midnight = datetime(self.today.year, self.today.month, self.today.day, tzinfo=UTC)
+        return midnight + timedelta(days=-days_ago, hours=int(hour), minutes=int(minute))
+
+    def tell(self, name: str, event: StoryEvent, fate: Fate = "delivered") -> None:
+        """An event of the days before, which is ingested from a file."""
+        self._add(name, event, event.at, fate, "file", None)
+
+    def post(
+        self,
+        name: str,
+        event: StoryEvent,
+        clock: str,
+        fate: Fate = "delivered",
+        *,
+        trick: Trick | None = None,
+    ) -> Scene:
+        """An event that is posted to the receiver, as if sent last night at this time."""
+        return self._add(
+            name, event, self.at(1, clock), "refused" if trick else fate, "webhook", trick
+        )
+
+    def repeat(self, scene: Scene) -> None:
+        """The sender got no answer and sends the same delivery again."""
+        self.scenes.append(replace(scene, name=f"{scene.name}, once more", trick="repeated"))
+
+    def _add(
+        self,
+        name: str,
+        event: StoryEvent,
+        sent_at: datetime,
+        fate: Fate,
+        door: Door,
+        trick: Trick | None,
+    ) -> Scene:
+        body = json.dumps(event.payload, separators=(",", ":"), ensure_ascii=False).encode()
+        if trick == "malformed":
+            body = body[: len(body) // 2]
+        seed = f"lightfast demo {self.today.isoformat()} {name}"
+        scene = Scene(
+            name,
+            event.name,
+            body,
+            # A delivery of Vercel's carries its id in the body, others in a header.
+            event.payload["id"]
+            if event.provider == "vercel"
+            else str(uuid.uuid5(uuid.NAMESPACE_URL, seed)),
+            sent_at + _TRANSIT,
+            fate,
+            door,
+            trick,
+            event.provider,
+        )
+        self.scenes.append(scene)
+        return scene
