@@ -1,7 +1,7 @@
-"""`lightfast`: every command, listed here; each stands in a module of its own beside this one.
+"""`lightfast`: lists every command; each has a module of its own in this folder.
 
-Only typer is imported to start with: every command imports what it needs inside its function, so
-that `lightfast --help` answers at once.
+Only typer is imported at first: each command imports what it needs inside its function, so that
+`lightfast --help` answers at once.
 """
 
 from lightfast_pipelines.cli import (
@@ -9,6 +9,7 @@ from lightfast_pipelines.cli import (
     backfill,
     chain,
     database,
+    demo,
     ingest,
     installations,
     integrations,
@@ -21,7 +22,6 @@ from lightfast_pipelines.cli import (
     workspaces,
 )
 from lightfast_pipelines.cli.root import app
-from lightfast_pipelines.demo import command as demo
 
 app.command("demo")(demo.demo)
 app.command("up")(up.up)

@@ -1,4 +1,4 @@
-"""`lightfast chain`: from what broke to the change that caused it, and to what put an end to it."""
+"""`lightfast chain`: from what broke to the change that caused it, and to what fixed it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
     from lightfast_pipelines.store.chain import ChainLink
+    from lightfast_pipelines.store.database import Connection
 
 _LONGEST_NAME = 60
 _SHORT_SHA = 12
@@ -27,9 +28,9 @@ def chain(
     workspace: Annotated[str, typer.Option("--workspace", "-w", help="Workspace (slug).")],
     as_json: AsJson = False,
 ) -> None:
-    """Follow what broke to the change that caused it, and to what put an end to it.
+    """Go from what broke to the change that caused it, and to what fixed it.
 
-    Exit 1 for a key that nothing is known of.
+    Exit 1 if nothing is known of the key.
     """
     from lightfast_pipelines.store import chain as chains
 
@@ -40,11 +41,7 @@ def chain(
             raise Failure(
                 f"nothing is known of {key!r} in {workspace}: `lightfast why` may tell more"
             )
-        causes = chains.walk(conn, place, start, chains.TO_THE_CAUSE)
-        # An alert is only the messenger: what ends is the issue that it is about.
-        is_alert = causes[0].category == "alert"
-        broken = next((link.key for link in causes if is_alert and link.depth == 1), start)
-        ends = chains.walk(conn, place, broken, chains.TO_THE_END)
+        causes, ends = read_chain(conn, place, start)
         conn.rollback()
     if as_json:
         print_json(
@@ -59,8 +56,21 @@ def chain(
         say(f"no relationship leads from {start} to a cause or an end")
 
 
+def read_chain(
+    conn: Connection, workspace: int, start: str
+) -> tuple[list[ChainLink], list[ChainLink]]:
+    """(what leads to the cause, what leads to the end), each beginning with what broke."""
+    from lightfast_pipelines.store import chain as chains
+
+    causes = chains.walk(conn, workspace, start, chains.TO_THE_CAUSE)
+    # An alert only reports an issue, and it is the issue that comes to an end.
+    is_alert = causes[0].category == "alert"
+    broken = next((link.key for link in causes if is_alert and link.depth == 1), start)
+    return causes, chains.walk(conn, workspace, broken, chains.TO_THE_END)
+
+
 def chain_rows(links: Sequence[ChainLink]) -> list[tuple[str, str, str, str]]:
-    """A row a link: the edge that led to it, indented by its depth, and what is known of it."""
+    """A row for each link: the edge that led to it, indented by depth, and what is known of it."""
     rows = []
     for link in links:
         step = f"{'->' if link.forward else '<-'} {link.type}" if link.type else ""
@@ -78,7 +88,7 @@ def chain_rows(links: Sequence[ChainLink]) -> list[tuple[str, str, str, str]]:
 
 
 def _name(link: ChainLink) -> str:
-    """Its name; a release that is called by a commit's id is cut short, as everybody writes it."""
+    """The name of a link; a release named by a commit's id is shortened, as Git does."""
     name = link.name or link.key
     is_sha = link.category == "release" and len(name) == 40
     return name[:_SHORT_SHA] if is_sha else name[:_LONGEST_NAME]

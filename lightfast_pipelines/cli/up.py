@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lightfast_pipelines.cli.console import say, show
+
+if TYPE_CHECKING:
+    from lightfast_pipelines.settings import Settings
 
 
 def up() -> None:
-    """Run database, receiver and Dagster until Ctrl-C."""
+    """Run the database, the receiver and Dagster until Ctrl-C."""
     from lightfast_pipelines.cli.stack.children import stop_on_signals
-    from lightfast_pipelines.cli.stack.processes import receiver_hints, running
+    from lightfast_pipelines.cli.stack.processes import running
     from lightfast_pipelines.settings import settings
 
-    found = settings()
-
-    def is_set(name: str) -> bool:
-        return bool(found.webhook_secrets((name,)))
-
-    with stop_on_signals() as stop, running(found, stop) as stack:
+    with stop_on_signals() as stop, running(settings(), stop) as stack:
         if stop.is_asked():
             return
         show(f"Dagster:  {stack.dagster_url}")
-        for line in receiver_hints(stack.receiver_url, is_set):
+        for line in _receiver_hints(stack.receiver_url, settings()):
             show(f"webhooks: {line}")
-        say(f"logs: {found.home / 'logs'}; Ctrl-C ends everything")
+        say(f"logs: {settings().home / 'logs'}; Ctrl-C ends everything")
         stack.watch(stop)
+
+
+def _receiver_hints(receiver_url: str, settings: Settings) -> list[str]:
+    """A line for each provider: where its webhooks go, and whether its secret is set."""
+    from lightfast_pipelines.providers import discover
+
+    lines = []
+    for name, provider in discover().items():
+        state = (
+            "secret is set"
+            if settings.webhook_secrets(tuple(provider.secret_settings))
+            else f"every delivery is refused until {' or '.join(provider.secret_settings)} is set"
+        )
+        lines.append(f"{receiver_url}/webhooks/{name}  ({state})")
+    return lines

@@ -6,27 +6,30 @@ from dataclasses import dataclass
 
 from lightfast_pipelines.demo import github_events as github
 from lightfast_pipelines.demo import github_reviews as reviews
-from lightfast_pipelines.demo import today
 from lightfast_pipelines.demo.cast import HANNE, JONAS, MIRA, PRIYA, TOMAS
 from lightfast_pipelines.demo.github_events import Commit, NumberedItem
 from lightfast_pipelines.demo.stage import Stage
 
+# The branch that Linear proposes for its issue.
+FIX = "priya/chk-31-double-charge"
+
 
 @dataclass(frozen=True, slots=True)
-class MergedFix:
-    """The pull request that fixed the double charge, and its merge."""
+class OpenWork:
+    """What GitHub still holds open this morning; `twin` is the bug in the other repository."""
 
+    bug: NumberedItem
+    twin: NumberedItem
+    slow: NumberedItem
     fix: NumberedItem
-    merge: Commit
+    receipt: NumberedItem
 
 
-def tell(stage: Stage) -> MergedFix:
+def tell(stage: Stage) -> OpenWork:
     bug, twin = _reports(stage)
     slow = _slow_carts(stage)
     fix = _the_fix(stage)
-    receipt = _meanwhile(stage, fix)
-    merge = today.tell(stage, bug, twin, slow, fix, receipt)
-    return MergedFix(fix, merge)
+    return OpenWork(bug, twin, slow, fix, _meanwhile(stage, fix))
 
 
 def _reports(stage: Stage) -> tuple[NumberedItem, NumberedItem]:
@@ -149,10 +152,10 @@ def _the_fix(stage: Stage) -> NumberedItem:
         "Fixes #47 and fixes harbor-shop/payments-api#7\n"
         "Fixes CHK-31 and resolves STOREFRONT-1C",
         labels=("bug", "checkout"),
-        branch=today.FIX,
+        branch=FIX,
         commits=commits,
     )
-    grown = github.push(PRIYA, today.FIX, commits, at(2, "13:36"))
+    grown = github.push(PRIYA, FIX, commits, at(2, "13:36"))
     stage.tell("fix branch grows", grown, "filtered")
     stage.tell("#51 opened", github.pull_request(fix))
     asked = github.pull_request(fix, "review_requested", PRIYA, at(2, "13:41"), reviewers=[MIRA])

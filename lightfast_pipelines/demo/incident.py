@@ -9,12 +9,12 @@ from lightfast_pipelines.demo import linear_events as linear
 from lightfast_pipelines.demo import sentry_events as sentry
 from lightfast_pipelines.demo import vercel_events as vercel
 from lightfast_pipelines.demo.cast import HANNE, JONAS, MIRA, PRIYA, TOMAS
+from lightfast_pipelines.demo.double_charge import FIX
 from lightfast_pipelines.demo.github_events import NumberedItem
 from lightfast_pipelines.demo.guest_checkout import FEATURE, Shipped
 from lightfast_pipelines.demo.linear_events import Ticket
 from lightfast_pipelines.demo.sentry_events import StoryIssue
 from lightfast_pipelines.demo.stage import Stage
-from lightfast_pipelines.demo.today import FIX
 from lightfast_pipelines.demo.vercel_events import Deployment
 
 PAGE = "web/checkout/CheckoutPage.tsx"

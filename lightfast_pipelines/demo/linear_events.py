@@ -74,11 +74,7 @@ def issue(
         "teamId": ticket.board.team["id"],
         "team": ticket.board.team,
         "stateId": _state_id(ticket.board, state),
-        "state": {
-            "id": _state_id(ticket.board, state),
-            "name": state,
-            "type": _STATES[state],
-        },
+        "state": {"id": _state_id(ticket.board, state), "name": state, "type": _STATES[state]},
         "creatorId": ticket.author.member["id"],
         "creator": ticket.author.member,
         "assigneeId": assignee.member["id"] if assignee else None,
@@ -126,14 +122,7 @@ def comment(ticket: Ticket, by: Person, at: datetime, text: str) -> StoryEvent:
 
 
 def attachment(
-    ticket: Ticket,
-    by: Person,
-    at: datetime,
-    *,
-    url: str,
-    title: str,
-    source: str,
-    **metadata: str,
+    ticket: Ticket, by: Person, at: datetime, *, url: str, title: str, source: str, **metadata: str
 ) -> StoryEvent:
     """A page that is linked to an issue; `source` is the site it belongs to: github, sentry."""
     data = {

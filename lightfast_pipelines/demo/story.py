@@ -6,20 +6,20 @@ import json
 from datetime import date
 from typing import Any
 
-from lightfast_pipelines.demo import aftermath, double_charge, guest_checkout, incident
+from lightfast_pipelines.demo import double_charge, guest_checkout, incident, today
 from lightfast_pipelines.demo.stage import Scene, Stage
 
 ORG = "demo"
 PROVIDERS = ("github", "linear", "vercel", "sentry")
 
 
-def tell(today: date) -> Stage:
+def tell(day: date) -> Stage:
     """The story that ends on this day; each provider's deliveries in the order of their arrival."""
-    stage = Stage(today)
+    stage = Stage(day)
     shipped = guest_checkout.tell(stage)
-    merged = double_charge.tell(stage)
-    alarm = incident.tell(stage, shipped, merged.fix)
-    aftermath.tell(stage, alarm, merged)
+    work = double_charge.tell(stage)
+    alarm = incident.tell(stage, shipped, work.fix)
+    today.tell(stage, work, alarm)
     return stage
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightfast_pipelines.cli.console import Meter
-from lightfast_pipelines.demo.command import DELIVERIES, DeliveryProgress
+from lightfast_pipelines.demo.playing import DELIVERIES, DeliveryProgress
 
 
 class Recorder(Meter):

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from itertools import product
 
 from lightfast_pipelines.capture.queue.batches import capture
-from lightfast_pipelines.demo.command import Played, surprises
+from lightfast_pipelines.demo.playing import Played, surprises
 from lightfast_pipelines.demo.sending import request_of
 from lightfast_pipelines.demo.stage import Scene, Stage
 from lightfast_pipelines.demo.story import ORG, PROVIDERS, as_lines, tell

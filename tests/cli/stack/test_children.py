@@ -16,8 +16,8 @@ import pytest
 
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.stack import warden
+from lightfast_pipelines.cli.stack.addresses import free_port
 from lightfast_pipelines.cli.stack.children import Children, StopRequest, stop_on_signals
-from lightfast_pipelines.cli.stack.processes import free_port
 from tests.programs import Programs, programs_of_a_test
 
 NOW = datetime(2026, 5, 1, 10, 0, tzinfo=UTC)

@@ -16,9 +16,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
+from lightfast_pipelines.cli.stack.addresses import free_port, open_ui_warning
 from lightfast_pipelines.cli.stack.children import Children, StopRequest
 from lightfast_pipelines.cli.stack.dagster_ui_guard import is_loopback, known_names
-from lightfast_pipelines.cli.stack.processes import free_port, open_ui_warning
 from lightfast_pipelines.embedded_postgres import Lease
 from lightfast_pipelines.settings.addresses import host_names
 
