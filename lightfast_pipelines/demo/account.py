@@ -44,7 +44,7 @@ _PEOPLE = (
       JOIN lightfast.observation_people p ON p.observation_id = o.id
       JOIN lightfast.actors a ON a.id = p.actor_id
       WHERE o.workspace_id = %s
-      GROUP BY a.id, o.source_type
+      GROUP BY 1, 2, 3
     ) counted
     GROUP BY name, kind ORDER BY name
     """,
