@@ -1,4 +1,4 @@
-"""Linear's API as a history: what to ask its GraphQL endpoint, and how answers become webhooks.
+"""Reads history from Linear's GraphQL API and turns it into the webhooks that would have reported it.
 
 `API` is what `discover_apis` finds.
 """

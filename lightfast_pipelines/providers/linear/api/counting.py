@@ -1,6 +1,6 @@
-"""How many things a list of Linear has: it tells no totals, so their dates alone are paged through.
+"""Estimates how many items a list of Linear has: Linear reports no totals, so we page through dates.
 
-A long list is paged through at its beginning and sampled behind that: then it is not exact.
+A long list is paged through at its beginning and sampled beyond that; its estimate is not exact.
 """
 
 from __future__ import annotations
@@ -12,77 +12,73 @@ from math import ceil
 
 from lightfast_pipelines.providers.api_contract import Call, Estimate, Json, Window
 from lightfast_pipelines.providers.fields import time
-from lightfast_pipelines.providers.linear.api.queries import LARGEST_PAGE
+from lightfast_pipelines.providers.linear.api.queries import ListPart
 
 _PAGES = 6
 _SAMPLES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Which part of the list to count: behind `after`, or made before `before`; `last`: the oldest."""
-
-    first: int | None = LARGEST_PAGE
-    last: int | None = None
-    after: str | None = None
-    before: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ListCount:
-    """A part of the list: how many things, how many need a request of their own, how far it went."""
+class CountedPart:
+    """A counted part of a list. `requests` is how many of its items need a request of their own,
+    `oldest` its last creation time, `next` the cursor behind it."""
 
     items: int
-    more: int
+    requests: int
     oldest: datetime | None
     next: str | None
 
     @classmethod
-    def of(cls, found: Json, is_more: Callable[[Json], bool] = lambda _: False) -> ListCount:
-        nodes, info = found["nodes"], found["pageInfo"]
+    def of(cls, page: Json, needs_request: Callable[[Json], bool] = lambda _: False) -> CountedPart:
+        nodes, info = page["nodes"], page["pageInfo"]
         oldest = time(nodes[-1], "createdAt") if nodes else None
-        behind = info["endCursor"] if info["hasNextPage"] else None
-        return cls(len(nodes), sum(is_more(node) for node in nodes), oldest, behind)
+        after = info["endCursor"] if info["hasNextPage"] else None
+        return cls(len(nodes), sum(needs_request(node) for node in nodes), oldest, after)
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """A page's length, and the complexity of a thing in it and of a request of its own."""
+    """The length of a page, and the complexity of an item in it and of a request for one item."""
 
     page_size: int
     item: float
-    more: float = 0.0
+    request: float = 0.0
 
-    def estimate(self, items: float, more: float, *, exact: bool) -> Estimate:
-        requests = max(1, ceil(items / self.page_size)) + round(more)
-        return Estimate(
-            requests, round(items), round(items * self.item + more * self.more, 1), exact
-        )
+    def estimate(self, items: float, requests: float, *, exact: bool) -> Estimate:
+        calls = max(1, ceil(items / self.page_size)) + round(requests)
+        cost = round(items * self.item + requests * self.request, 1)
+        return Estimate(calls, round(items), cost, exact)
 
 
 def counting(
-    ask: Callable[[Asked], Call], found: Sequence[ListCount], costs: Costs, window: Window
+    count_call: Callable[[ListPart], Call],
+    parts: Sequence[CountedPart],
+    costs: Costs,
+    window: Window,
 ) -> Call | Estimate:
-    """The next request, or the estimate after the last."""
-    pages = found[:_PAGES]
+    """The next request, or the estimate once there are enough answers."""
+    pages = parts[:_PAGES]
     if not pages:
-        return ask(Asked())
-    items, more = float(sum(one.items for one in pages)), float(sum(one.more for one in pages))
+        return count_call(ListPart())
+    items, requests = (
+        float(sum(page.items for page in pages)),
+        float(sum(page.requests for page in pages)),
+    )
     end = pages[-1]
     if end.next is None or end.oldest is None:
-        return costs.estimate(items, more, exact=more == 0)
-    if len(found) < _PAGES:
-        return ask(Asked(after=end.next))
-    if len(found) == _PAGES:
-        return ask(Asked(first=None, last=1))
-    oldest = found[_PAGES].oldest or min(window.since, end.oldest)
+        return costs.estimate(items, requests, exact=requests == 0)
+    if len(parts) < _PAGES:
+        return count_call(ListPart(after=end.next))
+    if len(parts) == _PAGES:
+        return count_call(ListPart(first=None, last=1))
+    oldest = parts[_PAGES].oldest or min(window.since, end.oldest)
     tops = [end.oldest + (oldest - end.oldest) * n / _SAMPLES for n in range(_SAMPLES)]
-    samples = found[_PAGES + 1 :]
-    if len(samples) < _SAMPLES and all(one.next for one in samples):
-        return ask(Asked(before=tops[len(samples)]))
+    samples = parts[_PAGES + 1 :]
+    if len(samples) < _SAMPLES and all(sample.next for sample in samples):
+        return count_call(ListPart(before=tops[len(samples)]))
     for top, below, sample in zip(tops, [*tops[1:], oldest], samples, strict=False):
-        seen = (top - (sample.oldest or oldest)).total_seconds()
-        # Where the list ends within the sample, all the rest is counted.
-        share = (top - below).total_seconds() / seen if sample.next and seen > 0 else 1.0
-        items, more = items + sample.items * share, more + sample.more * share
-    return costs.estimate(items, more, exact=False)
+        reach = (top - (sample.oldest or oldest)).total_seconds()
+        # Where the list ends within the sample, the sample holds everything that is left.
+        share = (top - below).total_seconds() / reach if sample.next and reach > 0 else 1.0
+        items, requests = items + sample.items * share, requests + sample.requests * share
+    return costs.estimate(items, requests, exact=False)

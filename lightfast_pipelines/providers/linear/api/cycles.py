@@ -1,19 +1,18 @@
-"""Walks cycles: that one was made, completed, archived. Who did it, the API does not tell."""
+"""Walks cycles: created, completed, archived. The API does not say who did it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from lightfast_pipelines.providers.api_contract import Json, LinkedResource, Record, Window
+from lightfast_pipelines.providers.api_contract import Json, Record
 from lightfast_pipelines.providers.fields import time
-from lightfast_pipelines.providers.linear.api import queries
 from lightfast_pipelines.providers.linear.api.listing import ListWalker
-from lightfast_pipelines.providers.linear.api.queries import moment
+from lightfast_pipelines.providers.linear.api.queries import LinearList, moment, within
 from lightfast_pipelines.providers.linear.api.records import (
-    Teller,
-    is_untouched,
-    linked,
+    RecordBuilder,
+    copy_links,
+    is_unchanged_since,
     needed_id,
     needed_time,
 )
@@ -24,39 +23,33 @@ team { id key name }
 """
 
 
-def _where(place: LinkedResource, window: Window) -> Sequence[Json | None]:  # noqa: ARG001
-    """All of them: an archived one keeps its `updatedAt`; a team has some dozens a year."""
-    return (queries.of_place(place, ("team", "id")),)
-
-
 def _records(item: Json, organization: str) -> Sequence[Record]:
-    made, teller = needed_time(item, "createdAt"), Teller("Cycle", organization)
-    # When it starts decides whether it has started: the plan as it stands is the best that is known.
-    base: Json = {name: item.get(name) for name in ("id", "createdAt", "number", "startsAt")} | {
-        "id": needed_id(item)
-    }
-    linked(base, item, "team")
+    builder = RecordBuilder("Cycle", organization)
+    # When a cycle starts decides whether it has started: today's plan is the best we know.
+    lasting: Json = {name: item.get(name) for name in ("id", "createdAt", "number", "startsAt")}
+    lasting["id"] = needed_id(item)
+    copy_links(lasting, item, "team")
 
-    def told(
-        action: str, fact: str, at: datetime, own: Json, changed: Json | None = None
+    def record(
+        action: str, fact: str, at: datetime, own: Json, updated_from: Json | None = None
     ) -> Record:
-        data: Json = {**base, "updatedAt": moment(at)}
-        if is_untouched(item, at):
+        data: Json = {**lasting, "updatedAt": moment(at)}
+        if is_unchanged_since(item, at):
             data |= {name: item.get(name) for name in ("name", "description", "endsAt")}
-        return teller.told(action, {**data, **own}, at, fact, updated_from=changed)
+        return builder.record(action, {**data, **own}, at, fact, updated_from=updated_from)
 
-    found = [told("create", "created", made, {})]
-    done = time(item, "completedAt")
+    records = [record("create", "created", needed_time(item, "createdAt"), {})]
+    completed_at = time(item, "completedAt")
     for name, fact in (("completedAt", "completed"), ("archivedAt", "archived")):
         at = time(item, name)
         if at is not None:
             own: Json = {name: item[name]}
-            if done is not None and done <= at:
+            if completed_at is not None and completed_at <= at:
                 own["completedAt"] = item["completedAt"]
-            found.append(told("update", f"{fact}:{moment(at)}", at, own, {name: None}))
-    return found
+            records.append(record("update", f"{fact}:{moment(at)}", at, own, {name: None}))
+    return records
 
 
-CYCLES = ListWalker(
-    "cycle", 100, "cycles", "CycleFilter", _SELECTION, where=_where, records=_records
-)
+# All of them, as archiving leaves `updatedAt` as it was; a team has some dozens a year.
+_LIST = LinearList("cycles", "CycleFilter", lambda place, _: (within(place, ("team", "id")),))
+CYCLES = ListWalker("cycle", 100, _LIST, _SELECTION, _records)

@@ -1,14 +1,14 @@
-"""Walks issues and their histories, which go back from now: each entry becomes an `Issue` webhook.
-What hangs on an issue comes with it.
+"""Walks issues and their histories, newest entry first: each entry becomes an `Issue` webhook.
+Attachments and relations come with the issue.
 
-A page brings some entries of each issue; one with more that may be in the window is asked for by
-itself, and again as long as it has more.
+A page brings some history entries of each issue. An issue with more entries in the window is requested
+alone, page by page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,18 +25,22 @@ from lightfast_pipelines.providers.api_contract import (
     Window,
 )
 from lightfast_pipelines.providers.fields import time
-from lightfast_pipelines.providers.linear.api import queries
-from lightfast_pipelines.providers.linear.api.counting import Asked, Costs, ListCount, counting
-from lightfast_pipelines.providers.linear.api.hanging import (
-    ATTACHMENT,
-    ATTACHMENTS,
-    RELATION,
-    RELATIONS,
-    SELECTION,
-    hanging_on,
+from lightfast_pipelines.providers.linear.api import attached, queries
+from lightfast_pipelines.providers.linear.api.counting import Costs, CountedPart, counting
+from lightfast_pipelines.providers.linear.api.listing import reached
+from lightfast_pipelines.providers.linear.api.queries import (
+    LinearList,
+    ListPart,
+    changed_since,
+    within,
 )
-from lightfast_pipelines.providers.linear.api.listing import reached, trouble
-from lightfast_pipelines.providers.linear.api.records import BOT, OUTSIDER, PERSON
+from lightfast_pipelines.providers.linear.api.records import (
+    BOT,
+    OUTSIDER,
+    PERSON,
+    UNREADABLE,
+    unreadable,
+)
 from lightfast_pipelines.providers.linear.api.rewinding import Rewinding
 
 _ENTRIES = 15
@@ -64,7 +68,7 @@ assignee {{ {PERSON} }} delegate {{ id name }} state {{ id name type }} team {{ 
 project {{ id name }} cycle {{ id number name }} parent {{ id }} projectMilestone {{ id name }}
 """
 _SELECTION = f"""{_ITEM}
-labels(first: {_LABELS}) {{ nodes {{ {_LABEL} }} }} {SELECTION}
+labels(first: {_LABELS}) {{ nodes {{ {_LABEL} }} }} {attached.SELECTION}
 history(first: $entries, after: $before, orderBy: createdAt) {{
   nodes {{ {_ENTRY} }} pageInfo {{ hasNextPage endCursor }}
 }}
@@ -72,20 +76,29 @@ history(first: $entries, after: $before, orderBy: createdAt) {{
 _DATES = f"""createdAt history(first: {_ENTRIES}, orderBy: createdAt) {{
   nodes {{ createdAt }} pageInfo {{ hasNextPage }}
 }}"""
+PATHS = (("team", "id"), ("project", "id"))
+"""Where a filter of issues names the team or the project."""
+_LIST = LinearList(
+    "issues",
+    "IssueFilter",
+    lambda place, window: (
+        within(place, *PATHS),
+        changed_since(window, "updatedAt", "archivedAt"),
+    ),
+)
 
 
 def _points(entries: int) -> float:
-    hanging = ((ATTACHMENTS, ATTACHMENT), (RELATIONS, RELATION))
-    return queries.points(_ITEM, (_LABELS, _LABEL), (entries, _ENTRY), *hanging)
+    return queries.points(_ITEM, (_LABELS, _LABEL), (entries, _ENTRY), *attached.LISTS)
 
 
 @dataclass(frozen=True, slots=True)
 class LinearIssueWalker:
-    """`history.Walker`.
+    """A `Walker`.
 
-    Cursor: `after` is where the list goes on (null: at its beginning), `ends` says that it does not,
-    `deep` are the issues still to be asked for by themselves, `before` and `then` where the first of
-    them has come to.
+    Its cursor: `after` is where the list continues (null at its beginning), `ends` says that it does
+    not, `deep` holds the issues still to be requested alone, `before` and `then` say how far the first
+    of them has been read.
     """
 
     entity_type: str = "issue"
@@ -98,154 +111,133 @@ class LinearIssueWalker:
         variables: Json
         if cursor.get("deep"):
             entries = min(_ENTRIES_OF_ONE, 4 * page_size)
-            wanted: Json = {"id": {"in": cursor["deep"][:1]}}
-            variables = {"first": 1, "filter": wanted, "before": cursor.get("before")}
+            only_issue: Json = {"id": {"in": cursor["deep"][:1]}}
+            variables = {"first": 1, "filter": only_issue, "before": cursor.get("before")}
         else:
             entries = _ENTRIES
             variables = {
                 "first": page_size,
                 "after": cursor.get("after"),
-                "filter": queries.filter_of(window, place, *_where(place, window)),
+                "filter": _LIST.filter(place, window),
             }
-        query = queries.page_query(
-            "issues", "issues", "IssueFilter", _SELECTION, ", $entries: Int!, $before: String"
-        )
         variables["entries"] = entries
+        query = _LIST.query(_SELECTION, ", $entries: Int!, $before: String")
         return queries.call(query, variables, variables["first"] * _points(entries))
 
     def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
-        found, organization = answer.data["data"]["issues"], queries.organization_of(answer)
+        page, reading = _LIST.page(answer), _Reading(queries.organization_of(answer), window)
         if cursor.get("deep"):
-            return _deep(found["nodes"], organization, window, cursor)
-        told: list[Record] = []
-        troubles: list[UnreadableItem] = []
+            following = reading.one_issue(page["nodes"], cursor)
+            # The issue was counted when the list named it.
+            return Page(reading.records, following, 0, None, reading.troubles)
         deep: list[str] = []
-        for issue in found["nodes"]:
+        for issue in page["nodes"]:
             try:
-                history = issue["history"]
-                if _goes_on(history, window.since):
+                if reading.continues(issue["history"]):
                     deep.append(issue["id"])
-                    continue
-                rewinding = Rewinding.of(issue, organization)
-                told += _told(rewinding, history["nodes"], window, troubles, is_first=True)
-                told += _hanging(issue, organization, window, troubles)
-                told += _made(rewinding, window)
-            except (LookupError, TypeError, ValueError, AttributeError) as error:
-                troubles.append(trouble("issue", issue, error))
-        info = found["pageInfo"]
-        following: Json = {"after": info["endCursor"]} if info["hasNextPage"] else {"ends": True}
+                else:
+                    reading.whole_issue(issue)
+            except UNREADABLE as error:
+                reading.troubles.append(unreadable("issue", issue, error))
+        following = {**(queries.next_cursor(page) or {"ends": True})}
         if deep:
             following["deep"] = deep
         return Page(
-            told,
+            reading.records,
             None if following == {"ends": True} else following,
-            len(found["nodes"]),
-            reached(found["nodes"]),
-            tuple(troubles),
+            len(page["nodes"]),
+            reached(page["nodes"]),
+            reading.troubles,
         )
 
     def probe(
         self, place: LinkedResource, window: Window, answers: Sequence[Answer]
     ) -> Call | Estimate:
-        def ask(asked: Asked) -> Call:
-            query = queries.page_query("count_issues", "issues", "IssueFilter", _DATES)
-            narrowed = replace(window, until=asked.before) if asked.before else window
-            variables = {
-                "first": asked.first,
-                "last": asked.last,
-                "after": asked.after,
-                "filter": queries.filter_of(narrowed, place, *_where(place, window)),
-            }
+        def count_call(part: ListPart) -> Call:
             cost = queries.points("createdAt", (_ENTRIES, "createdAt"))
-            return queries.call(query, variables, (asked.first or 1) * cost)
+            return _LIST.count_call(place, window, part, _DATES, cost)
 
-        def is_more(issue: Json) -> bool:
-            return _goes_on(issue["history"], window.since)
+        def needs_request(issue: Json) -> bool:
+            return _continues(issue["history"], window.since)
 
-        counted = [ListCount.of(answer.data["data"]["issues"], is_more) for answer in answers]
+        parts = [CountedPart.of(_LIST.page(answer), needs_request) for answer in answers]
         costs = Costs(self.page_size, _points(_ENTRIES), _points(_ENTRIES_OF_ONE))
-        return counting(ask, counted, costs, window)
+        return counting(count_call, parts, costs, window)
 
 
-def _where(place: LinkedResource, window: Window) -> tuple[Json | None, ...]:
-    return (
-        queries.of_place(place, ("team", "id"), ("project", "id")),
-        queries.changed_since(window, "updatedAt", "archivedAt"),
-    )
+class _Reading:
+    """Collects the records of an answer's issues; nothing older than the window is needed."""
+
+    def __init__(self, organization: str, window: Window) -> None:
+        self._organization, self._since = organization, window.since
+        self.records: list[Record] = []
+        self.troubles: list[UnreadableItem] = []
+
+    def continues(self, history: Json) -> bool:
+        return _continues(history, self._since)
+
+    def whole_issue(self, issue: Json) -> None:
+        """An issue whose history is complete. Raises one of UNREADABLE."""
+        rewinding = Rewinding.of(issue, self._organization)
+        self._entries(rewinding, issue["history"]["nodes"], is_first_page=True)
+        self._attached(issue)
+        self._created(rewinding)
+
+    def one_issue(self, issues: Sequence[Any], cursor: Cursor) -> Json | None:
+        """A page of one issue's history, and the cursor behind it. A deleted issue has none."""
+        following: Json = {name: cursor[name] for name in ("after", "ends") if name in cursor}
+        rest = list(cursor["deep"][1:])
+        for issue in issues[:1]:
+            try:
+                history, then = issue["history"], cursor.get("then")
+                rewinding = Rewinding(**then) if then else Rewinding.of(issue, self._organization)
+                self._entries(rewinding, history["nodes"], is_first_page=not then)
+                if not then:
+                    self._attached(issue)
+                if self.continues(history):
+                    following["before"] = history["pageInfo"]["endCursor"]
+                    following["then"] = rewinding.to_json()
+                    rest = list(cursor["deep"])
+                else:
+                    self._created(rewinding)
+            except UNREADABLE as error:
+                self.troubles.append(unreadable("issue", issue, error))
+        if rest:
+            following["deep"] = rest
+        return None if not rest and following.get("ends") else following
+
+    def _entries(
+        self, rewinding: Rewinding, entries: Sequence[Any], *, is_first_page: bool
+    ) -> None:
+        has_end = any(entry.get("archived") or entry.get("trashed") for entry in entries)
+        if is_first_page and not has_end:
+            self.records += rewinding.end_without_entry()
+        for entry in entries:
+            try:
+                at = time(entry, "createdAt")
+                if at is not None and at < self._since:
+                    break
+                self.records += rewinding.back(entry)
+            except UNREADABLE as error:
+                what = f"issue {rewinding.data['id']} history"
+                self.troubles.append(unreadable(what, entry, error))
+
+    def _attached(self, issue: Json) -> None:
+        for item in list(attached.records_of(issue, self._organization)):  # all or nothing
+            if isinstance(item, UnreadableItem):
+                self.troubles.append(item)
+            elif item.occurred_at >= self._since:
+                self.records.append(item)
+
+    def _created(self, rewinding: Rewinding) -> None:
+        created = rewinding.created()
+        if created.occurred_at >= self._since:
+            self.records.append(created)
 
 
-def _goes_on(history: Json, since: datetime) -> bool:
+def _continues(history: Json, since: datetime) -> bool:
     """Whether an older entry may be in the window."""
     if not history["pageInfo"]["hasNextPage"]:
         return False
     oldest = time(history["nodes"][-1], "createdAt") if history["nodes"] else None
     return oldest is None or oldest >= since
-
-
-def _deep(found: Sequence[Any], organization: str, window: Window, cursor: Cursor) -> Page:
-    """A part of one issue's history; an issue that is gone meanwhile has none.
-
-    Its item was counted when the list named it."""
-    told: list[Record] = []
-    troubles: list[UnreadableItem] = []
-    following: Json = {name: cursor[name] for name in ("after", "ends") if name in cursor}
-    rest = list(cursor["deep"][1:])
-    for issue in found[:1]:
-        try:
-            history, then = issue["history"], cursor.get("then")
-            rewinding = Rewinding(**then) if then else Rewinding.of(issue, organization)
-            told += _told(rewinding, history["nodes"], window, troubles, is_first=not then)
-            if not then:
-                told += _hanging(issue, organization, window, troubles)
-            if _goes_on(history, window.since):
-                following["before"] = history["pageInfo"]["endCursor"]
-                following["then"] = rewinding.to_json()
-                rest = list(cursor["deep"])
-            else:
-                told += _made(rewinding, window)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            troubles.append(trouble("issue", issue, error))
-    if rest:
-        following["deep"] = rest
-    done = not rest and following.get("ends")
-    return Page(told, None if done else following, 0, None, tuple(troubles))
-
-
-def _told(
-    rewinding: Rewinding,
-    entries: Sequence[Any],
-    window: Window,
-    troubles: list[UnreadableItem],
-    *,
-    is_first: bool,
-) -> list[Record]:
-    """What the entries tell, newest first; nothing behind the window's beginning is needed."""
-    told: list[Record] = []
-    if is_first and not any(each.get("archived") or each.get("trashed") for each in entries):
-        told += rewinding.untold_end()
-    for entry in entries:
-        try:
-            at = time(entry, "createdAt")
-            if at is not None and at < window.since:
-                break
-            told += rewinding.back(entry)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            troubles.append(trouble(f"issue {rewinding.data['id']} history", entry, error))
-    return told
-
-
-def _hanging(
-    issue: Json, organization: str, window: Window, troubles: list[UnreadableItem]
-) -> list[Record]:
-    told: list[Record] = []
-    for each in hanging_on(issue, organization):
-        if isinstance(each, UnreadableItem):
-            troubles.append(each)
-        elif each.occurred_at >= window.since:
-            told.append(each)
-    return told
-
-
-def _made(rewinding: Rewinding, window: Window) -> list[Record]:
-    made = rewinding.made()
-    return [made] if made.occurred_at >= window.since else []

@@ -1,4 +1,4 @@
-"""Linear's errors that mean that there is nothing to list: a feature that the plan or the team has not."""
+"""Linear's errors that mean "nothing to list": a feature that the plan or the team lacks."""
 
 from __future__ import annotations
 

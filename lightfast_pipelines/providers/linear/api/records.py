@@ -1,6 +1,6 @@
-"""A fact of the API's history as the webhook that would have told it.
+"""Turns an item of Linear's API into the webhook that would have reported it.
 
-What is common to all kinds of things; which facts there are stands in the module of each.
+This module holds what all kinds of items share; which facts an item yields is in the module of its kind.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lightfast_pipelines.providers.api_contract import Json, Record
+from lightfast_pipelines.providers.api_contract import Json, Record, UnreadableItem
 from lightfast_pipelines.providers.fields import Missing, name_of, time
 from lightfast_pipelines.providers.linear.api.queries import moment
 
@@ -18,19 +18,22 @@ PERSON = "id name email avatarUrl url"
 OUTSIDER = "id name email avatarUrl"
 BOT = "id type name avatarUrl"
 
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
+"""What reading an item of an unexpected shape raises."""
+
 # Linear writes the parts of one change within some milliseconds (`editedAt`, then `updatedAt`).
 _ONE_CHANGE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Teller:
-    """Tells the facts of one thing: of which kind it is, of which organization, and its address."""
+class RecordBuilder:
+    """Builds the records of one item: its event type, its organization and its address."""
 
-    kind: str
+    event_type: str
     organization: str
     url: str | None = None
 
-    def told(
+    def record(
         self,
         action: str,
         data: Json,
@@ -40,8 +43,8 @@ class Teller:
         actor: Json | None = None,
         updated_from: Json | None = None,
     ) -> Record:
-        """`fact` names it among those of the thing. Without `actor` it is not known who did it."""
-        payload: Json = {"action": action, "type": self.kind, "createdAt": moment(at)}
+        """`fact` identifies the record among those of the item. `actor` is None where unknown."""
+        payload: Json = {"action": action, "type": self.event_type, "createdAt": moment(at)}
         payload["organizationId"] = self.organization
         if actor is not None:
             payload["actor"] = actor
@@ -50,49 +53,57 @@ class Teller:
             payload["updatedFrom"] = updated_from
         if self.url is not None:
             payload["url"] = self.url
-        return Record(self.kind, payload, at, f"backfill:{self.kind}:{data['id']}:{fact}")
+        delivery_id = f"backfill:{self.event_type}:{data['id']}:{fact}"
+        return Record(self.event_type, payload, at, delivery_id)
 
 
 def needed_time(item: Mapping[str, Any], name: str) -> datetime:
     """Raises Missing."""
-    found = time(item, name)
-    if found is None:
+    at = time(item, name)
+    if at is None:
         raise Missing(name)
-    return found
+    return at
 
 
 def needed_id(item: Mapping[str, Any]) -> str:
     """Raises Missing."""
-    found = name_of(item, "id")
-    if found is None:
+    item_id = name_of(item, "id")
+    if item_id is None:
         raise Missing("id")
-    return found
+    return item_id
 
 
-def same_change(item: Mapping[str, Any], own: datetime) -> datetime:
-    """The moment that the webhook of a change at `own` carried: `updatedAt`, if it still is of that
-    change; once the thing has changed again, `own` is all that is known."""
+def webhook_time(item: Mapping[str, Any], changed_at: datetime) -> datetime:
+    """The time that the webhook of a change carried: `updatedAt` while that still belongs to this
+    change, else `changed_at`."""
     updated = time(item, "updatedAt")
-    return updated if updated is not None and abs(updated - own) < _ONE_CHANGE else own
+    is_same = updated is not None and abs(updated - changed_at) < _ONE_CHANGE
+    return updated if updated is not None and is_same else changed_at
 
 
-def is_untouched(item: Mapping[str, Any], since: datetime) -> bool:
-    """Whether nothing of it has changed since this moment, so that all it says was so then."""
+def is_unchanged_since(item: Mapping[str, Any], since: datetime) -> bool:
+    """Whether today's values were already true at `since`."""
     updated = time(item, "updatedAt")
     return updated is not None and updated - since < _ONE_CHANGE
 
 
-def linked(data: Json, item: Mapping[str, Any], *names: str) -> None:
-    """Other things that `item` names, as webhooks write them: `team` and `teamId`."""
+def copy_links(data: Json, item: Mapping[str, Any], *names: str) -> None:
+    """Copies the entities that `item` links to in the form of webhooks: `team` and `teamId`."""
     for name in names:
-        other = item.get(name)
-        data[f"{name}Id"] = other.get("id") if isinstance(other, dict) else None
-        if isinstance(other, dict):
-            data[name] = {key: value for key, value in other.items() if value is not None}
+        entity = item.get(name)
+        data[f"{name}Id"] = entity.get("id") if isinstance(entity, dict) else None
+        if isinstance(entity, dict):
+            data[name] = {key: value for key, value in entity.items() if value is not None}
 
 
 def nodes(item: Mapping[str, Any], name: str) -> Sequence[Json]:
-    """The things in a list of `item`."""
-    found = item.get(name)
-    entries = found.get("nodes") if isinstance(found, dict) else None
-    return [each for each in entries or () if isinstance(each, dict)]
+    """The nodes of the connection `name`."""
+    connection = item.get(name)
+    entries = connection.get("nodes") if isinstance(connection, dict) else None
+    return [node for node in entries or () if isinstance(node, dict)]
+
+
+def unreadable(what: str, item: object, error: Exception) -> UnreadableItem:
+    """Names the item by its id where it has one."""
+    item_id = item.get("id") if isinstance(item, dict) else None
+    return UnreadableItem(f"{what} {item_id or '?'}", f"{type(error).__name__}: {error}"[:300])

@@ -1,7 +1,7 @@
-"""An issue taken back through its history, from what it is now to what it was when it was made.
+"""Rewinds an issue through its history, from what it is now to what it was when it was created.
 
-Each entry of the history becomes the change that the webhook told, with the issue as it was after it.
-Which requests bring the entries stands in `issues.py`.
+Each entry of the history becomes the webhook of that change, with the issue as it was afterwards.
+`issues.py` requests the entries.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from lightfast_pipelines.providers.api_contract import Json, Record
 from lightfast_pipelines.providers.fields import child, name_of, time
 from lightfast_pipelines.providers.linear.api.queries import moment
 from lightfast_pipelines.providers.linear.api.records import (
-    Teller,
-    linked,
+    RecordBuilder,
+    copy_links,
     needed_id,
     needed_time,
     nodes,
 )
 
-# What an issue is linked to -> how its history names it (`fromState`, `toStateId`).
+# Linked entity -> how the history names it (`fromState`, `toStateId`).
 _LINKS = {
     "state": "State",
     "assignee": "Assignee",
@@ -45,10 +45,10 @@ _PRIORITIES = ("No priority", "Urgent", "High", "Medium", "Low")
 
 @dataclass(slots=True)
 class Rewinding:
-    """One issue on its way back. `data` is the webhook's, as it was before the entries read so far.
+    """One issue while it is rewound. `data` is the webhook's, as it was before the entries read so far.
 
-    `labels` are names by id. `ended` is when it was archived or trashed, as long as no entry has told
-    of it.
+    `labels` holds names by id. `ended` is when the issue was archived or trashed, until an entry
+    accounts for it.
     """
 
     data: Json
@@ -59,51 +59,54 @@ class Rewinding:
 
     @classmethod
     def of(cls, issue: Mapping[str, Any], organization: str) -> Rewinding:
-        """From the issue as it is now. Raises Missing."""
+        """Starts from the issue as it is now. Raises Missing."""
         needed_id(issue), needed_time(issue, "createdAt")
         data: Json = {name: issue.get(name) for name in _KEPT}
         data["createdAt"] = issue["createdAt"]
         data["description"] = issue.get("description")
         data["previousIdentifiers"] = list(issue.get("previousIdentifiers") or ())
         data["labelIds"] = list(issue.get("labelIds") or ())
-        linked(data, issue, "creator", "externalUserCreator", *_LINKS)
+        copy_links(data, issue, "creator", "externalUserCreator", *_LINKS)
         if isinstance(issue.get("botActor"), dict):
             data["botActor"] = issue["botActor"]
         if issue.get("trashed"):
             data["trashed"] = True
-        labels = {each["id"]: each["name"] for each in nodes(issue, "labels")}
+        labels = {label["id"]: label["name"] for label in nodes(issue, "labels")}
         return cls(data, organization, name_of(issue, "url"), labels, issue.get("archivedAt"))
 
     def to_json(self) -> Json:
         return {name: getattr(self, name) for name in self.__slots__}
 
     def back(self, entry: Mapping[str, Any]) -> list[Record]:
-        """What the entry tells, none where it is of nothing that is kept; the issue is before it then.
+        """Undoes an entry, and returns its record, if it changed anything that we keep.
 
         Raises Missing."""
-        at, identity = needed_time(entry, "createdAt"), needed_id(entry)
+        at, entry_id = needed_time(entry, "createdAt"), needed_id(entry)
         for label in entry.get("removedLabels") or ():
             self.labels.setdefault(label["id"], label["name"])
         before = dict(self.data)
         changed: Json = {}
-        for name, called in _LINKS.items():
-            self._link(name, called, entry, before, changed)
-        for name, called in _VALUES.items():
-            old, new = entry.get(f"from{called}"), entry.get(f"to{called}")
+        for name, suffix in _LINKS.items():
+            self._undo_link(name, suffix, entry, before, changed)
+        for name, suffix in _VALUES.items():
+            old, new = entry.get(f"from{suffix}"), entry.get(f"to{suffix}")
             if old is not None or new is not None:
                 self.data[name], before[name], changed[name] = new, old, old
-        self._labels(entry, before, changed)
-        self._text(entry, before, changed)
-        found = self._ending(entry, at, before, changed)
+        self._undo_labels(entry, before, changed)
+        if entry.get("updatedDescription"):
+            # Linear records only that a description changed, not what it was.
+            before["description"] = None
+            self.data["descriptionData"], changed["descriptionData"] = True, None
+        is_removal = self._undo_end(entry, at, before, changed)
         after, self.data = self.data, before
-        if found == "remove":
-            return [self._told("remove", after, at, identity, actor_of(entry))]
+        if is_removal:
+            return [self._record("remove", after, at, entry_id, actor_of(entry))]
         if not changed:
             return []
-        return [self._told("update", after, at, identity, actor_of(entry), changed)]
+        return [self._record("update", after, at, entry_id, actor_of(entry), changed)]
 
-    def untold_end(self) -> list[Record]:
-        """That it was archived or trashed, where its history has no entry of it."""
+    def end_without_entry(self) -> list[Record]:
+        """The archiving or trashing of the issue, where its history has no entry for it."""
         at = time({"at": self.ended}, "at")
         if at is None:
             return []
@@ -111,66 +114,61 @@ class Rewinding:
         self.ended = None
         self.data.pop("trashed", None)
         if data.get("trashed"):
-            return [self._told("remove", data, at, "ended", None)]
-        return [self._told("update", data, at, "ended", None, {"archivedAt": None})]
+            return [self._record("remove", data, at, "ended", None)]
+        return [self._record("update", data, at, "ended", None, {"archivedAt": None})]
 
-    def made(self) -> Record:
-        """That it was made: once all entries have been taken back."""
-        return self._told("create", self.data, needed_time(self.data, "createdAt"), "created", None)
+    def created(self) -> Record:
+        """The creation of the issue: once all entries are undone."""
+        at = needed_time(self.data, "createdAt")
+        return self._record("create", self.data, at, "created", None)
 
-    def _link(
-        self, name: str, called: str, entry: Mapping[str, Any], before: Json, changed: Json
+    def _undo_link(
+        self, name: str, suffix: str, entry: Mapping[str, Any], before: Json, changed: Json
     ) -> None:
-        old, new = _side(entry, f"from{called}"), _side(entry, f"to{called}")
+        old, new = _link_in(entry, f"from{suffix}"), _link_in(entry, f"to{suffix}")
         if old is None and new is None:
             return
         if self.data.get(f"{name}Id") != (new or {}).get("id"):
-            _set(self.data, name, new)
-        _set(before, name, old)
+            _set_link(self.data, name, new)
+        _set_link(before, name, old)
         changed[f"{name}Id"] = before[f"{name}Id"]
         if name == "team" and old is not None:
-            _rename(before, old)
+            _restore_identifier(before, old)
 
-    def _labels(self, entry: Mapping[str, Any], before: Json, changed: Json) -> None:
+    def _undo_labels(self, entry: Mapping[str, Any], before: Json, changed: Json) -> None:
         added = set(entry.get("addedLabelIds") or ())
-        removed = [each for each in entry.get("removedLabelIds") or () if each not in added]
+        removed = [label for label in entry.get("removedLabelIds") or () if label not in added]
         if not added and not removed:
             return
-        now = [each for each in self.data["labelIds"] if each not in removed]
-        self.data["labelIds"] = [*now, *sorted(added - set(now))]
-        before["labelIds"] = [*(each for each in now if each not in added), *removed]
+        kept = [label for label in self.data["labelIds"] if label not in removed]
+        self.data["labelIds"] = [*kept, *sorted(added - set(kept))]
+        before["labelIds"] = [*(label for label in kept if label not in added), *removed]
         changed["labelIds"] = before["labelIds"]
 
-    def _text(self, entry: Mapping[str, Any], before: Json, changed: Json) -> None:
-        """Linear does not keep what a description was: only that it has changed."""
-        if entry.get("updatedDescription"):
-            before["description"] = None
-            self.data["descriptionData"], changed["descriptionData"] = True, None
-
-    def _ending(
+    def _undo_end(
         self, entry: Mapping[str, Any], at: datetime, before: Json, changed: Json
-    ) -> str | None:
-        """Trashed (told as removed), archived, or brought back."""
+    ) -> bool:
+        """Undoes trashing, archiving or restoring. True for trashing, whose webhook is a removal."""
         trashed, archived = entry.get("trashed"), entry.get("archived")
         if trashed is None and archived is None:
-            return None
-        own = time({"at": self.ended}, "at") or at
+            return False
+        ended_at = time({"at": self.ended}, "at") or at
         self.ended = None
         before.pop("trashed", None)
         if trashed:
-            self.data |= {"trashed": True, "archivedAt": moment(own)}
-            return "remove"
+            self.data |= {"trashed": True, "archivedAt": moment(ended_at)}
+            return True
         if trashed is False:
             self.data.pop("trashed", None)
             before["trashed"], changed["trashed"] = True, True
         elif archived:
-            self.data["archivedAt"], changed["archivedAt"] = moment(own), None
+            self.data["archivedAt"], changed["archivedAt"] = moment(ended_at), None
         else:
-            # When it had been archived an older entry tells.
+            # An older entry says when it had been archived.
             changed["archivedAt"] = True
-        return None
+        return False
 
-    def _told(
+    def _record(
         self,
         action: str,
         data: Json,
@@ -183,19 +181,26 @@ class Rewinding:
         priority = data.get("priority")
         if isinstance(priority, int | float) and 0 <= priority < len(_PRIORITIES):
             shown["priorityLabel"] = _PRIORITIES[int(priority)]
-        known = [each for each in data["labelIds"] if each in self.labels]
-        shown["labels"] = [{"id": each, "name": self.labels[each]} for each in known]
-        own = time(data, "archivedAt") if "archivedAt" in data else None
-        teller = Teller("Issue", self.organization, self.url)
-        return teller.told(action, shown, own or at, fact, actor=actor, updated_from=changed)
+        shown["labels"] = [
+            {"id": label, "name": self.labels[label]}
+            for label in data["labelIds"]
+            if label in self.labels
+        ]
+        archived_at = time(data, "archivedAt") if "archivedAt" in data else None
+        builder = RecordBuilder("Issue", self.organization, self.url)
+        return builder.record(
+            action, shown, archived_at or at, fact, actor=actor, updated_from=changed
+        )
 
 
 def actor_of(entry: Mapping[str, Any]) -> Json | None:
-    """Who made a change, as webhooks name them; None where Linear does not say."""
+    """Who made a change, in the form of webhooks; None where Linear does not say."""
     person, bot = child(entry, "actor"), child(entry, "botActor")
     if person:
         kind = "oauthClient" if person.get("app") else "user"
-        named = {name: each for name, each in person.items() if name != "app" and each is not None}
+        named = {
+            name: value for name, value in person.items() if name != "app" and value is not None
+        }
         return {"type": kind, **named}
     if name_of(entry, "actorId"):
         return {"type": "user", "id": entry["actorId"]}
@@ -204,15 +209,15 @@ def actor_of(entry: Mapping[str, Any]) -> Json | None:
     return None
 
 
-def _side(entry: Mapping[str, Any], name: str) -> Json | None:
-    """What a link came from or went to: at least its id."""
-    found, identity = entry.get(name), entry.get(f"{name}Id")
-    if isinstance(found, dict):
-        return {key: value for key, value in found.items() if value is not None}
-    return {"id": identity} if isinstance(identity, str) else None
+def _link_in(entry: Mapping[str, Any], name: str) -> Json | None:
+    """The entity that a link came from or went to: at least its id."""
+    entity, entity_id = entry.get(name), entry.get(f"{name}Id")
+    if isinstance(entity, dict):
+        return {key: value for key, value in entity.items() if value is not None}
+    return {"id": entity_id} if isinstance(entity_id, str) else None
 
 
-def _set(data: Json, name: str, value: Json | None) -> None:
+def _set_link(data: Json, name: str, value: Json | None) -> None:
     data[f"{name}Id"] = value and value["id"]
     if value is None:
         data.pop(name, None)
@@ -220,13 +225,13 @@ def _set(data: Json, name: str, value: Json | None) -> None:
         data[name] = value
 
 
-def _rename(before: Json, team: Mapping[str, Any]) -> None:
-    """In another team it had another identifier, which it still answers to."""
-    begins = f"{team.get('key')}-"
-    earlier = [each for each in before["previousIdentifiers"] if each.startswith(begins)]
+def _restore_identifier(before: Json, team: Mapping[str, Any]) -> None:
+    """In its earlier team the issue had another identifier, by which it can still be found."""
+    prefix = f"{team.get('key')}-"
+    earlier = [name for name in before["previousIdentifiers"] if name.startswith(prefix)]
     if earlier:
         before["identifier"] = earlier[-1]
-        before["number"] = int(earlier[-1].removeprefix(begins))
+        before["number"] = int(earlier[-1].removeprefix(prefix))
         at = before["previousIdentifiers"].index(earlier[-1])
         before["previousIdentifiers"] = before["previousIdentifiers"][:at]
     else:
