@@ -1,6 +1,6 @@
-"""Sentry's API as a history of what happened: issues, errors and alerts as its webhooks would have told.
+"""Reads history from Sentry's API and turns it into the webhooks that would have reported it.
 
-`API` is what the discovery picks up; nothing outside this folder names its parts.
+`API` is what `discover_apis` finds.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What one event of the API says, as the webhook `error` told it. Nothing of whoever met the error.
+"""Turns an event of the API into the webhook `error`, without anything about whoever met the error.
 
-The API nests exceptions in `entries` and writes fields in another case than the webhook.
+The API nests exceptions in `entries` and spells fields differently from the webhook.
 """
 
 from __future__ import annotations
@@ -17,12 +17,8 @@ from lightfast_pipelines.providers.api_contract import (
     UnreadableItem,
 )
 from lightfast_pipelines.providers.fields import child, children, name_of, text, time
-from lightfast_pipelines.providers.sentry.api.where import (
-    SENTRY,
-    installation,
-    project_number,
-    site,
-)
+from lightfast_pipelines.providers.sentry.api.envelope import SENTRY, installation, site
+from lightfast_pipelines.providers.sentry.api.organization import ORGANIZATIONS, project_number
 from lightfast_pipelines.providers.sentry.webhooks.strangers import without_person
 from lightfast_pipelines.providers.sentry.webhooks.values import (
     environment,
@@ -46,67 +42,65 @@ _EVENT = re.compile(r"[0-9a-fA-F]{1,40}")
 def read(
     place: LinkedResource, organization: str, issue: str, event: Any, answer: Answer
 ) -> Record | UnreadableItem:
-    """An event of the list of an issue's (`full`), or one that was answered by itself."""
-    given: Mapping[str, Any] = event if isinstance(event, dict) else {}
-    number = identity(given, "eventID", "id")
+    """An event from the list of an issue's events (`full`), or one that was requested alone."""
+    item: Mapping[str, Any] = event if isinstance(event, dict) else {}
+    number = identity(item, "eventID", "id")
     if number is None or not _EVENT.fullmatch(number):
         return UnreadableItem(
             f"an event of issue {issue}", "`eventID` is missing or not of its form"
         )
-    at = time(given, "dateCreated")
+    at = time(item, "dateCreated")
     if at is None:
         return UnreadableItem(f"event {number}", "`dateCreated` is missing or no time")
-    project = identity(given, "projectID") or project_number(place)
+    project = identity(item, "projectID") or project_number(place)
     if project is None:
         return UnreadableItem(
             f"event {number}", "`projectID` is missing, and no project's number is linked"
         )
-    found = _event(given, number, project, identity(given, "groupID") or issue)
+    issue = identity(item, "groupID") or issue
     base = site(place, answer)
-    page = f"{base}/organizations/{organization}/issues/{found['issue_id']}/"
-    found["issue_url"] = f"{base}/api/0/organizations/{organization}/issues/{found['issue_id']}/"
-    found["web_url"] = f"{page}events/{number}/"
-    payload = {
-        "action": "created",
-        **installation(place),
-        "data": {"error": found},
-        "actor": SENTRY,
+    error = {
+        **_error(item, number, project, issue),
+        "issue_url": f"{base}{ORGANIZATIONS}{organization}/issues/{issue}/",
+        "web_url": f"{base}/organizations/{organization}/issues/{issue}/events/{number}/",
     }
+    data = {"error": error}
+    payload = {"action": "created", **installation(place), "data": data, "actor": SENTRY}
     return Record("error", payload, at, f"backfill:event:{number}:created")
 
 
-def _event(given: Mapping[str, Any], number: str, project: str, issue: str) -> Json:
-    kept = tags(given)  # those about a person are left out there
-    found: Json = {name: given[name] for name in _SAME if given.get(name) is not None}
-    found["metadata"] = without_person(child(given, "metadata"))
-    found |= {
+def _error(item: Mapping[str, Any], number: str, project: str, issue: str) -> Json:
+    kept_tags = tags(item)  # which leaves out those about a person
+    error: Json = {name: item[name] for name in _SAME if item.get(name) is not None}
+    error["metadata"] = without_person(child(item, "metadata"))
+    error |= {
         "event_id": number,
         "project": int(project) if project.isdigit() else project,
         "issue_id": issue,
-        "datetime": text(given, "dateCreated"),
-        "tags": [[key, value] for key, value in kept.items()],
-        "release": version(given),
-        "environment": environment(given),
-        "level": kept.get("level"),
+        "datetime": text(item, "dateCreated"),
+        "tags": [[key, value] for key, value in kept_tags.items()],
+        "release": version(item),
+        "environment": environment(item),
+        "level": kept_tags.get("level"),
     }
-    sdk = child(given, "sdk")
+    sdk = child(item, "sdk")
     if sdk:
-        found["sdk"] = {name: name_of(sdk, name) for name in ("name", "version")}
+        error["sdk"] = {name: name_of(sdk, name) for name in ("name", "version")}
     exceptions = [
         _exception(value)
-        for entry in children(given, "entries")
+        for entry in children(item, "entries")
         if text(entry, "type") == "exception"
         for value in children(child(entry, "data"), "values")
     ]
     if exceptions:
-        found["exception"] = {"values": exceptions}
-    return found
+        error["exception"] = {"values": exceptions}
+    return error
 
 
 def _exception(value: Mapping[str, Any]) -> Json:
-    """The type, what it said, and where it was raised, in the webhook's words."""
+    """Type, message and stack trace, in the webhook's spelling."""
     frames = [
-        {theirs: frame[ours] for ours, theirs in _FRAME.items() if frame.get(ours) is not None}
+        {name: frame[field] for field, name in _FRAME.items() if frame.get(field) is not None}
         for frame in children(child(value, "stacktrace"), "frames")
     ]
     return {

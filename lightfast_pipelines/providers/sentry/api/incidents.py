@@ -1,7 +1,7 @@
-"""Walks the incidents of metric alerts and how each rose and fell: critical, warning, resolved.
+"""Walks the incidents of metric alerts and their levels: critical, warning, resolved.
 
-Pages are numbered from the newest: an incident that begins during the walk moves the others back, so
-that some are told twice, none is left out.
+Pages are numbered from the newest on: an incident that begins during the walk moves the others back, so
+some are read twice, but none is skipped.
 """
 
 from __future__ import annotations
@@ -33,26 +33,31 @@ from lightfast_pipelines.providers.fields import (
     time,
 )
 from lightfast_pipelines.providers.sentry.api import links
-from lightfast_pipelines.providers.sentry.api.where import (
+from lightfast_pipelines.providers.sentry.api.envelope import (
     SENTRY,
-    asking,
+    hook_headers,
     installation,
-    moment,
+    site,
+)
+from lightfast_pipelines.providers.sentry.api.organization import (
+    ORGANIZATIONS,
+    api_time,
+    get,
     only_organization,
     organization_of,
     organizations_call,
     project_number,
     project_params,
-    site,
 )
 from lightfast_pipelines.providers.sentry.webhooks.alert import closing_time
 from lightfast_pipelines.providers.sentry.webhooks.values import identity
 
-MOST_ACTIVITIES = 1_000  # Sentry tells no more of all incidents of one page
-_PAGE = 32  # halves without a remainder, down to one
+MOST_ACTIVITIES = 1_000  # Sentry returns no more for all incidents of one page together
+_PAGE = 32  # can be halved down to one
 _STATUS_CHANGE = 2
 _LEVELS = {"1": "open", "2": "resolved", "10": "warning", "20": "critical"}
 _MOST_PROBES = 11
+# Field of the API -> field of the webhook.
 _ALERT = {
     "id": "id",
     "identifier": "identifier",
@@ -79,12 +84,12 @@ _RULE = {
 
 
 class MetricAlertWalker:
-    """`history.Walker`. Its cursor is {organization, offset}: how many incidents are behind."""
+    """A `Walker`. Its cursor is {organization, offset}: how many incidents have been read."""
 
     entity_type = "metric_alert"
     page_size = _PAGE
 
-    def start(self, place: LinkedResource, window: Window) -> Cursor:  # all begin alike
+    def start(self, place: LinkedResource, window: Window) -> Cursor:
         return {"organization": organization_of(place), "offset": 0}
 
     def call(self, place: LinkedResource, window: Window, cursor: Cursor, page_size: int) -> Call:
@@ -98,40 +103,38 @@ class MetricAlertWalker:
             return Page((), {**cursor, "organization": only_organization(place, answer)}, 0)
         if not isinstance(answer.data, list):
             raise ValueError("no list of incidents")
-        told = [
-            one
-            for number, incident in enumerate(answer.data)
-            for one in _records(place, organization, number, incident, answer)
+        results = [
+            result
+            for position, incident in enumerate(answer.data)
+            for result in _records(place, organization, position, incident, answer)
         ]
-        found = [one for one in told if isinstance(one, Record)]
-        more = links.following(answer.headers) is not None and answer.data
+        records = [result for result in results if isinstance(result, Record)]
+        more = links.next_cursor(answer.headers) is not None and answer.data
         offset = cursor["offset"] + len(answer.data)
         return Page(
-            records=found,
+            records=records,
             next={"organization": organization, "offset": offset} if more else None,
             items=len(answer.data),
-            reached=min((one.occurred_at for one in found), default=None),
-            troubles=[one for one in told if isinstance(one, UnreadableItem)],
+            reached=min((record.occurred_at for record in records), default=None),
+            troubles=[result for result in results if isinstance(result, UnreadableItem)],
         )
 
     def probe(
         self, place: LinkedResource, window: Window, answers: Sequence[Answer]
     ) -> Call | Estimate:
-        """Doubles the page until there is none behind it, then halves: Sentry tells no total here."""
-        rest = list(answers)
+        """Finds the last page by doubling, then halving: Sentry gives no total here."""
+        pages_read = list(answers)
         organization = organization_of(place)
-        asked = organization is None
+        asks_organization = organization is None
         if organization is None:
-            if not rest:
+            if not pages_read:
                 return organizations_call()
-            organization = only_organization(place, rest.pop(0))
-        low, high = (
-            -1,
-            None,
-        )  # the last page known to have one behind it; the first known to have none
+            organization = only_organization(place, pages_read.pop(0))
+        # The last page known to have a successor, and the first known to have none.
+        low, high = -1, None
         page = 0
-        for answer in rest:
-            if links.following(answer.headers) is not None:
+        for answer in pages_read:
+            if links.next_cursor(answer.headers) is not None:
                 low = page
             else:
                 high = page
@@ -140,29 +143,29 @@ class MetricAlertWalker:
             return _page(place, window, organization, page * _PAGE, _PAGE)
         pages = (high if high is not None else page) + 1
         exact = high is not None and high - low == 1
-        requests = pages + asked
+        requests = pages + asks_organization
         return Estimate(requests, pages * _PAGE, float(requests), exact)
 
 
 def too_many_activities(answer: Answer) -> bool:
-    """Whether a page of several incidents has as many activities as Sentry tells at once."""
-    incidents = children({"all": answer.data}, "all")
-    told = sum(len(children(incident, "activities")) for incident in incidents)
-    return len(incidents) > 1 and told >= MOST_ACTIVITIES
+    """Whether a page of several incidents has as many activities as Sentry returns at once."""
+    incidents = children({"incidents": answer.data}, "incidents")
+    activities = sum(len(children(incident, "activities")) for incident in incidents)
+    return len(incidents) > 1 and activities >= MOST_ACTIVITIES
 
 
 def _page(place: LinkedResource, window: Window, organization: str, offset: int, size: int) -> Call:
-    # Sentry's cursor of a numbered page: its length, its number, and that it goes forward. A page of
-    # another length must begin where the last one ended.
+    # Sentry's cursor for a numbered page: its length, its number, and 0 for forward. A page of another
+    # length must begin where the last one ended.
     size = math.gcd(offset, size)
-    return asking(
-        f"/api/0/organizations/{organization}/incidents/",
+    return get(
+        f"{ORGANIZATIONS}{organization}/incidents/",
         "incidents",
         *project_params(place).items(),
         ("expand", "activities"),
         ("expand", "original_alert_rule"),
-        ("start", moment(window.since)),
-        ("end", moment(window.until, up=True)),
+        ("start", api_time(window.since)),
+        ("end", api_time(window.until, up=True)),
         ("per_page", str(size)),
         ("cursor", f"{size}:{offset // size}:0"),
     )
@@ -171,42 +174,40 @@ def _page(place: LinkedResource, window: Window, organization: str, offset: int,
 def _records(
     place: LinkedResource, organization: str, position: int, incident: Any, answer: Answer
 ) -> Iterator[Record | UnreadableItem]:
-    given: Mapping[str, Any] = incident if isinstance(incident, dict) else {}
-    number = identity(given, "id")
+    item: Mapping[str, Any] = incident if isinstance(incident, dict) else {}
+    number = identity(item, "id")
     if number is None:
         yield UnreadableItem(f"incident {position} of the page", "`id` is missing")
         return
-    begun = first_time(given, "dateDetected", "dateStarted", "dateCreated")
-    if begun is None:
-        yield UnreadableItem(f"incident {number}", "no time at which it began")
+    what = f"incident {number}"
+    started_at = first_time(item, "dateDetected", "dateStarted", "dateCreated")
+    if started_at is None:
+        yield UnreadableItem(what, "no time at which it began")
         return
-    closed = time(given, "dateClosed")
-    activities = given.get("activities")
+    activities = item.get("activities")
     if not isinstance(activities, list):
-        yield UnreadableItem(
-            f"incident {number}", "its `activities` are not told: its levels are not known"
-        )
+        yield UnreadableItem(what, "its `activities` are missing: its levels are not known")
     elif len(activities) >= MOST_ACTIVITIES:
-        yield UnreadableItem(f"incident {number}", f"it has more than {MOST_ACTIVITIES} activities")
-    about = _Alert(place, organization, given, number, site(place, answer))
-    resolved, levels = False, []
-    for activity in children(given, "activities"):
+        yield UnreadableItem(what, f"it has more than {MOST_ACTIVITIES} activities")
+    builder = _IncidentRecords(place, organization, item, number, started_at, site(place, answer))
+    is_resolved, level_times = False, []
+    for activity in children(item, "activities"):
         action = _LEVELS.get(str(activity.get("value")))
         if activity.get("type") != _STATUS_CHANGE or action is None:
             continue
         at = time(activity, "dateCreated")
         if at is None:
-            yield UnreadableItem(f"incident {number}", f"`dateCreated` of its {action} is missing")
+            yield UnreadableItem(what, f"`dateCreated` of its {action} is missing")
             continue
-        resolved = resolved or action == "resolved"
-        levels.append(at)
-        yield about.record(action, at, begun, closed, identity(activity, "id"))
-    if closed is not None and not resolved:
-        yield about.record("resolved", latest(*levels), begun, closed, None)
+        is_resolved = is_resolved or action == "resolved"
+        level_times.append(at)
+        yield builder.record(action, at, identity(activity, "id"))
+    if builder.closed_at is not None and not is_resolved:
+        yield builder.record("resolved", latest(*level_times), None)
 
 
-class _Alert:
-    """Tells the levels of one incident."""
+class _IncidentRecords:
+    """Builds a record for each level of one incident."""
 
     def __init__(
         self,
@@ -214,54 +215,49 @@ class _Alert:
         organization: str,
         incident: Mapping[str, Any],
         number: str,
+        started_at: datetime,
         base: str,
     ) -> None:
         self._envelope, self._number = installation(place), number
-        self._closed = text(incident, "dateClosed")
+        self._started_at, self.closed_at = started_at, time(incident, "dateClosed")
+        self._closed_text = text(incident, "dateClosed")
         rule = child(incident, "alertRule")
         self._alert: Json = {
-            t: incident[o] for o, t in _ALERT.items() if incident.get(o) is not None
+            name: incident[field]
+            for field, name in _ALERT.items()
+            if incident.get(field) is not None
         }
         project = project_number(place)
         if project is not None:
-            # Told by slug alone, it would not find the project that is linked by its number.
+            # By its slugs alone, the alert would not find a project that is linked by its number.
             self._alert["project"] = {"id": project}
-        told: Json = {t: rule[o] for o, t in _RULE.items() if o in rule}
-        # A rule that was changed since stands here as a copy under another number.
-        told["id"] = identity(rule, "originalAlertRuleId") or identity(rule, "id")
-        self._alert["alert_rule"] = told
+        self._alert["alert_rule"] = {
+            **{name: rule[field] for field, name in _RULE.items() if field in rule},
+            # If the rule was changed since, this is a copy of it under another number.
+            "id": identity(rule, "originalAlertRuleId") or identity(rule, "id"),
+        }
         shown = name_of(incident, "identifier") or number
         self._page = f"{base}/organizations/{organization}/alerts/{shown}/"
 
-    def record(
-        self,
-        action: str,
-        at: datetime | None,
-        begun: datetime,
-        closed: datetime | None,
-        activity: str | None,
-    ) -> Record:
-        """Each level is dated by its activity; `at` is None for an end after which no level came."""
-        ends = action == "resolved" and closed is not None
-        sent = at.replace(microsecond=0) if at is not None else None
-        occurred = latest(begun, sent) or begun
-        if ends and closed is not None:
-            occurred = closing_time(closed, begun, sent)
-        alert = {**self._alert, "date_closed": self._closed if ends else None}
+    def record(self, action: str, at: datetime | None, activity: str | None) -> Record:
+        """A level is dated by its activity; `at` is None for an end that follows no level."""
+        ends = action == "resolved" and self.closed_at is not None
+        sent_at = at.replace(microsecond=0) if at is not None else None
+        occurred = latest(self._started_at, sent_at) or self._started_at
+        if ends and self.closed_at is not None:
+            occurred = closing_time(self.closed_at, self._started_at, sent_at)
+        alert = {**self._alert, "date_closed": self._closed_text if ends else None}
         payload = {
             "action": action,
             **self._envelope,
             "data": {"metric_alert": alert, "web_url": self._page},
             "actor": SENTRY,
         }
-        told = "resolved" if ends else f"{activity}:{action}"
+        fact = "resolved" if ends else f"{activity}:{action}"
         return Record(
             "metric_alert",
             payload,
             occurred,
-            f"backfill:incident:{self._number}:{told}",
-            {
-                "sentry-hook-resource": "metric_alert",
-                **({} if sent is None else {"sentry-hook-timestamp": str(int(sent.timestamp()))}),
-            },
+            f"backfill:incident:{self._number}:{fact}",
+            hook_headers("metric_alert", sent_at),
         )

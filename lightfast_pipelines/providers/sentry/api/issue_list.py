@@ -1,7 +1,7 @@
-"""Goes over the issues of a linked resource, the newest first by first sight, and asks for each one.
+"""Lists the issues of a linked resource, newest first by first sight, then requests them one by one.
 
-By first sight, which never changes: an issue that is seen again during the walk does not move. What is
-asked of an issue is the walkers' own.
+By first sight, which never changes: an issue that is seen again during the walk stays where it is. The
+walkers decide what to request of each issue.
 """
 
 from __future__ import annotations
@@ -19,24 +19,23 @@ from lightfast_pipelines.providers.api_contract import (
     Page,
 )
 from lightfast_pipelines.providers.sentry.api import links
-from lightfast_pipelines.providers.sentry.api.where import (
-    asking,
-    moment,
+from lightfast_pipelines.providers.sentry.api.organization import (
+    api_time,
+    issues_call,
     only_organization,
     organization_of,
     organizations_call,
-    project_params,
 )
 from lightfast_pipelines.providers.sentry.webhooks.titles import is_error
 from lightfast_pipelines.providers.sentry.webhooks.values import identity
 
-MOST = 100  # of one page
+LARGEST_PAGE = 100
 _SLICES = 8
 
 
 def start(place: LinkedResource) -> Cursor:
-    """{organization, after, pending, ended}: the organisation, the next page, the issues still to be
-    asked for, and whether there is no page behind them."""
+    """The cursor: `pending` holds the issues still to be requested, `after` the next page of the list,
+    and `ended` says that there is none."""
     return {"organization": organization_of(place), "after": None, "pending": [], "ended": False}
 
 
@@ -49,15 +48,15 @@ def call(
     until: datetime,
     counts: bool,
 ) -> Call | None:
-    """The request for the organisations or the next page of issues; None: an issue is to be asked for."""
+    """Requests the organizations or the next page of issues; None: it is a pending issue's turn."""
     if cursor["organization"] is None:
         return organizations_call()
     if cursor["pending"]:
         return None
-    return listing(
+    return _page(
         place,
         cursor["organization"],
-        min(page_size, MOST),
+        min(page_size, LARGEST_PAGE),
         since=since,
         until=until,
         counts=counts,
@@ -65,7 +64,7 @@ def call(
     )
 
 
-def listing(
+def _page(
     place: LinkedResource,
     organization: str,
     limit: int,
@@ -76,59 +75,50 @@ def listing(
     after: str | None = None,
     query: str = "",
 ) -> Call:
-    """Issues of any status that were seen from `since` until `until`. `counts`: with how often."""
+    """Issues of any status that were seen in this time. `counts`: with how often each was seen."""
     pairs = [
-        *project_params(place).items(),
         ("query", query),
         ("sort", "new"),
-        ("start", moment(since)),
-        ("end", moment(until, up=True)),
+        ("start", api_time(since)),
+        ("end", api_time(until, up=True)),
         ("limit", str(limit)),
     ]
-    if not counts:
-        pairs.append(("collapse", "stats"))
     if after is not None:
         pairs.append(("cursor", after))
-    return asking(f"/api/0/organizations/{organization}/issues/", "issues", *pairs)
+    return issues_call(place, organization, *pairs, collapse=not counts)
 
 
 def read(
     place: LinkedResource, cursor: Cursor, answer: Answer, *, errors_only: bool = False
 ) -> Page:
-    """Of the organisations, or of a page of issues. Raises ValueError for another shape.
+    """Reads the organizations or a page of issues. Raises ValueError for another shape.
 
     `errors_only` leaves out issues of monitors, performance and feedback."""
     if cursor["organization"] is None:
-        named = {**cursor, "organization": only_organization(place, answer)}
-        return Page((), named, 0)
-    items = issues_of(answer)
-    after = links.following(answer.headers)
+        return Page((), {**cursor, "organization": only_organization(place, answer)}, 0)
+    after = links.next_cursor(answer.headers)
     pending = [
         number
-        for item in items
-        if (number := identity(item, "id")) is not None and (is_error(item) or not errors_only)
+        for issue in issues_of(answer)
+        if (number := identity(issue, "id")) is not None and (is_error(issue) or not errors_only)
     ]
     following = {**cursor, "after": after, "pending": pending, "ended": after is None}
     return Page((), following if pending or after is not None else None, 0)
 
 
 def behind(cursor: Cursor) -> Json | None:
-    """Where to go on after the first of the pending issues."""
+    """The cursor behind the first pending issue."""
     rest = list(cursor["pending"][1:])
     if not rest and cursor["ended"]:
         return None
-    return {
-        "organization": cursor["organization"],
-        "after": cursor["after"],
-        "pending": rest,
-        "ended": cursor["ended"],
-    }
+    kept = {name: cursor[name] for name in ("organization", "after", "ended")}
+    return {**kept, "pending": rest}
 
 
 def issues_of(answer: Answer) -> list[Mapping[str, Any]]:
     if not isinstance(answer.data, list):
         raise ValueError("no list of issues")
-    return [item for item in answer.data if isinstance(item, dict)]
+    return [issue for issue in answer.data if isinstance(issue, dict)]
 
 
 def count(
@@ -139,36 +129,37 @@ def count(
     until: datetime,
     counts: bool,
 ) -> Call | tuple[int, bool]:
-    """The next request to count the issues with, or (issues, whether that is exact).
+    """The next request for counting the issues, or (issues, whether that is exact).
 
-    Sentry counts to a thousand: of more it is asked by when they were first seen, slice by slice.
+    Sentry counts to a thousand; beyond that, we count by slices of time of first sight.
     """
     organization = organization_of(place)
-    rest = list(answers)
+    pages = list(answers)
     if organization is None:
-        if not rest:
+        if not pages:
             return organizations_call()
-        organization = only_organization(place, rest.pop(0))
-    arguments: dict[str, Any] = {"since": since, "until": until, "counts": counts}
-    if not rest:
-        return listing(place, organization, MOST if counts else 1, **arguments)
-    told = links.hits(rest[0].headers)
-    if told is None:
-        return len(issues_of(rest[0])), links.following(rest[0].headers) is None
-    if not told[1]:
-        return told[0], True
-    if len(rest) <= _SLICES + 1:
-        query = _slice(since, until, len(rest) - 1)
-        return listing(place, organization, 1, query=query, **arguments)
-    found = [links.hits(answer.headers) or (0, True) for answer in rest[1:]]
-    return sum(number for number, _ in found), not any(cut for _, cut in found)
+        organization = only_organization(place, pages.pop(0))
+    options: dict[str, Any] = {"since": since, "until": until, "counts": counts}
+    if not pages:
+        return _page(place, organization, LARGEST_PAGE if counts else 1, **options)
+    hits = links.hits(pages[0].headers)
+    if hits is None:
+        return len(issues_of(pages[0])), links.next_cursor(pages[0].headers) is None
+    total, is_cut = hits
+    if not is_cut:
+        return total, True
+    if len(pages) <= _SLICES + 1:
+        query = _slice(since, until, len(pages) - 1)
+        return _page(place, organization, 1, query=query, **options)
+    slices = [links.hits(answer.headers) or (0, True) for answer in pages[1:]]
+    return sum(number for number, _ in slices), not any(is_cut for _, is_cut in slices)
 
 
 def _slice(since: datetime, until: datetime, number: int) -> str:
-    """Issues by their first sight: before the window, or in one of the equal parts of it."""
+    """A query for issues first seen before the window (0), or in one of its equal parts."""
     part: timedelta = (until - since) / _SLICES
     if number == 0:
-        return f"firstSeen:<{moment(since)}"
+        return f"firstSeen:<{api_time(since)}"
     begin, end = since + part * (number - 1), since + part * number
-    upper = f" firstSeen:<{moment(end)}" if number < _SLICES else ""
-    return f"firstSeen:>={moment(begin)}{upper}"
+    upper = f" firstSeen:<{api_time(end)}" if number < _SLICES else ""
+    return f"firstSeen:>={api_time(begin)}{upper}"

@@ -1,7 +1,7 @@
-"""What an issue and its activity say, as the webhooks that told of each: `issue` and `comment`.
+"""Turns an issue and its activity into the webhooks that reported each step: `issue` and `comment`.
 
-Each record has what was so at its own time: how often the issue was seen by now, its priority and who
-has it today are left out. Sentry dates a decision by the header of its webhook, to the second: so do we.
+Each record holds what was true at its own time: today's count, priority and assignee are left out.
+Sentry dates a decision by the header of its webhook, in seconds, so these records do as well.
 """
 
 from __future__ import annotations
@@ -18,12 +18,19 @@ from lightfast_pipelines.providers.api_contract import (
     UnreadableItem,
 )
 from lightfast_pipelines.providers.fields import child, children, name_of, text, time, url
-from lightfast_pipelines.providers.sentry.api.where import SENTRY, doer, installation, site
-from lightfast_pipelines.providers.sentry.webhooks.seer import pull_requests_of
+from lightfast_pipelines.providers.sentry.api import activities
+from lightfast_pipelines.providers.sentry.api.envelope import (
+    SENTRY,
+    actor_of,
+    hook_headers,
+    installation,
+    site,
+)
+from lightfast_pipelines.providers.sentry.api.organization import ORGANIZATIONS
 from lightfast_pipelines.providers.sentry.webhooks.strangers import without_person
 from lightfast_pipelines.providers.sentry.webhooks.values import identity
 
-MOST_ACTIVITIES = 100  # Sentry tells no more of one issue, the newest
+MOST_ACTIVITIES = 100  # Sentry returns only the newest ones of an issue
 _LASTING = (
     "id",
     "shortId",
@@ -38,325 +45,202 @@ _LASTING = (
     "issueCategory",
     "firstSeen",
 )
-# type of activity -> (action, status, substatus).
-_RESOLVED = ("resolved", "resolved", None)
-_DECISIONS: Mapping[str, tuple[str, str, str | None]] = {
-    "set_resolved": _RESOLVED,
-    "set_resolved_by_age": _RESOLVED,
-    "set_resolved_in_release": _RESOLVED,
-    "set_resolved_in_commit": _RESOLVED,
-    "set_unresolved": ("unresolved", "unresolved", "ongoing"),
-    "set_regression": ("unresolved", "unresolved", "regressed"),
-    "set_escalating": ("unresolved", "unresolved", "escalating"),
-}
-_CONDITIONS = (
-    "ignoreCount",
-    "ignoreDuration",
-    "ignoreUntil",
-    "ignoreUserCount",
-    "ignoreUserWindow",
-    "ignoreWindow",
-)
-# A fix that is proposed, or another tracker's issue: the status stays what it was.
-_LINKS = frozenset(
-    {"referenced_in_commit", "set_resolved_in_pull_request", "create_issue", "seer_pr_created"}
-)
-_OTHERS = frozenset(
-    {"set_ignored", "assigned", "unassigned", "note", "set_priority", "merge", "reprocess"}
-)
-_BY_SEER = "a step of Seer's, which the webhook `seer` tells with the number of its run"
-_BY_GITHUB = "the pull request's own events tell it"
-NOT_KEPT: Mapping[str, str] = {
-    "first_seen": "told by the issue itself",
-    "auto_set_ongoing": "still unresolved: only no longer new",
-    "mark_reviewed": "somebody looked at it",
-    "set_public": "who may see it",
-    "set_private": "who may see it",
-    "release": "of no version of Sentry's in use",
-    "deploy": "of no version of Sentry's in use",
-    "new_processing_issues": "about Sentry's own processing",
-    "deleted_attachment": "about a file beside an event",
-    "unmerge_source": "what was taken out of it is an issue of its own",
-    "unmerge_destination": "what was put into it are events, not an issue",
-    "seer_rca_started": _BY_SEER,
-    "seer_rca_completed": _BY_SEER,
-    "seer_solution_started": _BY_SEER,
-    "seer_solution_completed": _BY_SEER,
-    "seer_coding_started": _BY_SEER,
-    "seer_coding_completed": _BY_SEER,
-    "seer_iteration_started": _BY_SEER,
-    "seer_iteration_completed": _BY_SEER,
-    "seer_pr_ready_for_review": _BY_GITHUB,
-    "pull_request_closed": _BY_GITHUB,
-    "pull_request_reopened": _BY_GITHUB,
-    "pull_request_merged": _BY_GITHUB,
-    "pull_request_unlinked": _BY_GITHUB,
-}
-"""Type of activity -> why nothing is made of it."""
 
 
 def read(
     place: LinkedResource, organization: str, answer: Answer
 ) -> tuple[list[Record], list[UnreadableItem]]:
-    """Of one issue, as it is answered by itself, with its `activity`."""
+    """An issue that was requested alone, with its `activity`."""
     issue = answer.data if isinstance(answer.data, dict) else {}
     number, first_seen = identity(issue, "id"), time(issue, "firstSeen")
+    what = f"issue {number or '?'}"
     if number is None or first_seen is None:
-        what = "id" if number is None else "firstSeen"
-        return [], [
-            UnreadableItem(f"issue {number or '?'}", f"`{what}` is missing or not of its form")
-        ]
+        missing = "id" if number is None else "firstSeen"
+        return [], [UnreadableItem(what, f"`{missing}` is missing or not of its form")]
     if identity(child(issue, "project"), "id") is None:
-        return [], [UnreadableItem(f"issue {number}", "`project.id` is missing")]
-    telling = _Telling(
-        place, issue, number, f"{site(place, answer)}/api/0/organizations/{organization}"
-    )
-    found = [telling.created(first_seen)]
+        return [], [UnreadableItem(what, "`project.id` is missing")]
+    builder = _IssueRecords(place, issue, number, site(place, answer), organization)
+    records = [builder.created(first_seen)]
     troubles: list[UnreadableItem] = []
-    activities = issue.get("activity")
-    if not isinstance(activities, list):
-        troubles.append(UnreadableItem(f"issue {number}", "its `activity` is not told"))
-        activities = []
-    if len(activities) >= MOST_ACTIVITIES:
-        reason = (
-            f"Sentry tells the newest {MOST_ACTIVITIES} activities of an issue: older ones are lost"
-        )
-        troubles.append(UnreadableItem(f"issue {number}", reason))
+    if not isinstance(issue.get("activity"), list):
+        troubles.append(UnreadableItem(what, "its `activity` is missing"))
+    elif len(issue["activity"]) >= MOST_ACTIVITIES:
+        reason = f"Sentry returns the newest {MOST_ACTIVITIES} activities: older ones are lost"
+        troubles.append(UnreadableItem(what, reason))
     for activity in children(issue, "activity"):
-        told = list(telling.activity(activity))
-        troubles += [one for one in told if isinstance(one, UnreadableItem)]
-        found += [one for one in told if isinstance(one, Record)]
-    return found, troubles
+        for result in builder.activity(activity):
+            if isinstance(result, Record):
+                records.append(result)
+            else:
+                troubles.append(result)
+    return records, troubles
 
 
 def merged_into(
     place: LinkedResource, answer: Answer, gone: str, short_id: str | None, now: datetime
 ) -> Record | None:
-    """That an issue became a part of the one that answers in its place, as of when its activity says,
-    else as of now. None where the answer is no issue of a project."""
+    """The merge of an issue into the one that answers in its place, dated by the latter's activity,
+    else by now. None where the answer is no issue of a project."""
     issue = answer.data if isinstance(answer.data, dict) else {}
     survivor = identity(issue, "id")
     if survivor in (None, gone) or identity(child(issue, "project"), "id") is None:
         return None
     at, actor = now, SENTRY
     for activity in children(issue, "activity"):
-        names = {identity(one, "id") for one in children(child(activity, "data"), "issues")}
-        names.add(identity(child(activity, "data"), "oldGroupId"))
-        told = time(activity, "dateCreated")
-        if gone in names and told is not None:
-            at, actor = told, doer(child(activity, "user"), child(activity, "sentry_app"))
-    lasting: Json = {name: issue[name] for name in _LASTING if name in issue}
-    lasting["metadata"] = without_person(child(issue, "metadata"))
-    lasting["project"] = dict(child(issue, "project"))
+        data, merged_at = child(activity, "data"), time(activity, "dateCreated")
+        if gone in _merged_numbers(data) and merged_at is not None:
+            at, actor = merged_at, actor_of(activity)
+    lasting = {**_lasting(issue), "project": dict(child(issue, "project"))}
     at = at.replace(microsecond=0)
     named = {"id": gone} | ({"shortId": short_id} if short_id else {})
-    payload = merged_payload(lasting, named, installation(place), actor)
-    return Record("issue", payload, at, f"sweep:issue:{gone}:merged:{survivor}", _sent(at))
+    payload = _merged_payload(lasting, named, installation(place), actor)
+    delivery_id = f"sweep:issue:{gone}:merged:{survivor}"
+    return Record("issue", payload, at, delivery_id, hook_headers("issue", at))
 
 
-class _Telling:
-    """Tells the facts of one issue. `api` is the address of its organisation in the API."""
+class _IssueRecords:
+    """Builds the records of one issue."""
 
     def __init__(
-        self, place: LinkedResource, issue: Mapping[str, Any], number: str, api: str
+        self,
+        place: LinkedResource,
+        issue: Mapping[str, Any],
+        number: str,
+        base: str,
+        organization: str,
     ) -> None:
         self._envelope, self._number = installation(place), number
-        self._last_seen = time(issue, "lastSeen")
-        self._last_seen_told = text(issue, "lastSeen")
+        self._last_seen, self._last_seen_text = time(issue, "lastSeen"), text(issue, "lastSeen")
         project = child(issue, "project")
         self._project = {
             name: project[name] for name in ("id", "name", "slug", "platform") if name in project
         }
-        self._lasting: Json = {name: issue[name] for name in _LASTING if name in issue}
-        self._lasting["metadata"] = without_person(child(issue, "metadata"))
-        self._lasting["project"] = self._project
-        self._lasting["url"] = f"{api}/issues/{number}/"
-        self._lasting["web_url"] = url(issue, "permalink") or _page(api, number)
+        page = f"{base}/organizations/{organization}/issues/{number}/"
+        self._lasting: Json = {
+            **_lasting(issue),
+            "project": self._project,
+            "url": f"{base}{ORGANIZATIONS}{organization}/issues/{number}/",
+            "web_url": url(issue, "permalink") or page,
+        }
         self._first_release = name_of(child(issue, "firstRelease"), "version")
 
     def created(self, first_seen: datetime) -> Record:
         release = {"firstRelease": {"version": self._first_release}} if self._first_release else {}
-        now = {"status": "unresolved", "statusDetails": {}, "substatus": "new"}
-        issue = {**self._lasting, **now, **release}
+        status = {"status": "unresolved", "statusDetails": {}, "substatus": "new"}
+        issue = {**self._lasting, **status, **release}
         payload = {"action": "created", **self._envelope, "data": {"issue": issue}, "actor": SENTRY}
         return Record("issue", payload, first_seen, f"backfill:issue:{self._number}:created")
 
     def activity(self, activity: Mapping[str, Any]) -> Iterator[Record | UnreadableItem]:
         kind, number = text(activity, "type") or "", identity(activity, "id")
-        at = time(activity, "dateCreated")
-        if kind in NOT_KEPT:
+        at, data = time(activity, "dateCreated"), child(activity, "data")
+        what = f"{kind[:100]} of issue {self._number}"
+        if kind in activities.NOT_KEPT:
             return
-        if kind not in _DECISIONS and kind not in _LINKS and kind not in _OTHERS:
-            yield UnreadableItem(
-                f"{kind[:100]} of issue {self._number}", "this activity is not known yet"
-            )
-            return
-        if number is None or at is None:
-            what = "id" if number is None else "dateCreated"
-            yield UnreadableItem(f"{kind} of issue {self._number}", f"`{what}` is missing")
-            return
-        actor = doer(child(activity, "user"), child(activity, "sentry_app"))
-        data = child(activity, "data")
-        if kind == "note":
-            yield self._comment(number, at, text(activity, "dateCreated"), data, actor)
-        elif kind == "set_ignored":
-            # Sentry sends both, for one decision.
-            until = {name: data[name] for name in _CONDITIONS if data.get(name)}
-            now: Json = {"status": "ignored", "statusDetails": until, "substatus": _archived(data)}
-            for action in ("ignored", "archived"):
-                yield self._decision(action, number, at, now, actor)
-        elif kind in ("assigned", "unassigned"):
-            owner = _assignee(data) if kind == "assigned" else None
-            if kind == "assigned" and owner is None:
-                yield UnreadableItem(
-                    f"{kind} of issue {self._number}", "`data.assignee` is missing"
-                )
-                return
-            yield self._decision("assigned", number, at, {"assignedTo": owner}, actor)
-        elif kind == "set_priority":
-            yield self._decision(
-                "prioritized", number, at, {"priority": data.get("priority")}, actor
-            )
+        if kind not in activities.KNOWN:
+            yield UnreadableItem(what, "this activity is not known yet")
+        elif number is None or at is None:
+            missing = "id" if number is None else "dateCreated"
+            yield UnreadableItem(what, f"`{missing}` is missing")
+        elif kind == "assigned" and activities.assignee(data) is None:
+            yield UnreadableItem(what, "`data.assignee` is missing")
+        elif kind == "note":
+            yield self._comment(number, at, activity)
         elif kind in ("merge", "reprocess"):
-            yield from self._merged(number, at, data, actor)
-        elif kind in _LINKS:
-            for one, linked in enumerate(_linked(kind, data)):
-                told = number if one == 0 else f"{number}-{one}"
-                yield self._decision("linked", told, at, linked, actor)
+            yield from self._merged(number, at, activity)
         else:
-            action, status, substatus = _DECISIONS[kind]
-            now = {"status": status, "statusDetails": _details(kind, data), "substatus": substatus}
-            yield self._decision(action, number, at, now, actor, seen=kind == "set_regression")
+            for suffix, (action, changes) in enumerate(_decisions(kind, data)):
+                # Sentry sends two webhooks for one archiving, which differ in their action.
+                is_link = kind in activities.LINKS and suffix
+                fact = f"{number}-{suffix}" if is_link else number
+                is_seen = kind == "set_regression"
+                yield self._decision(action, fact, at, changes, actor_of(activity), is_seen=is_seen)
 
     def _decision(
-        self, action: str, number: str, at: datetime, now: Json, actor: Json, *, seen: bool = False
+        self, action: str, fact: str, at: datetime, changes: Json, actor: Json, *, is_seen: bool
     ) -> Record:
-        """`seen`: that the issue was seen again is what decided it."""
-        issue = {**self._lasting, **now}
-        whole = at.replace(microsecond=0)
-        occurred = whole
+        """`is_seen`: the decision was made because the issue was seen again."""
+        issue = {**self._lasting, **changes}
+        sent_at = occurred = at.replace(microsecond=0)
         if self._last_seen is not None and self._last_seen <= at:
-            # Nothing was seen since: so it was last seen then, too.
-            issue["lastSeen"], occurred = self._last_seen_told, max(whole, self._last_seen)
-        elif seen:
+            # It was not seen since, so this was already its last sighting then.
+            issue["lastSeen"], occurred = self._last_seen_text, max(sent_at, self._last_seen)
+        elif is_seen:
             issue["lastSeen"], occurred = at.isoformat(), at
         payload = {"action": action, **self._envelope, "data": {"issue": issue}, "actor": actor}
-        return Record(
-            "issue",
-            payload,
-            occurred,
-            f"backfill:activity:{number}:{action}",
-            _sent(whole),
-        )
+        delivery_id = f"backfill:activity:{fact}:{action}"
+        return Record("issue", payload, occurred, delivery_id, hook_headers("issue", sent_at))
 
-    def _merged(
-        self, number: str, at: datetime, data: Mapping[str, Any], actor: Json
-    ) -> Iterator[Record]:
-        """Of each issue that became a part of this one; a reprocessed one has got another number."""
-        gone = [identity(one, "id") for one in children(data, "issues")]
-        gone.append(identity(data, "oldGroupId"))
-        whole = at.replace(microsecond=0)
-        for old in gone:
-            if old is not None and old != self._number:
+    def _merged(self, number: str, at: datetime, activity: Mapping[str, Any]) -> Iterator[Record]:
+        """A record for each issue that was merged into this one, or that it was reprocessed from."""
+        sent_at = at.replace(microsecond=0)
+        for gone in _merged_numbers(child(activity, "data")):
+            if gone is not None and gone != self._number:
                 yield Record(
                     "issue",
-                    merged_payload(self._lasting, {"id": old}, self._envelope, actor),
-                    whole,
-                    f"backfill:activity:{number}:merged:{old}",
-                    _sent(whole),
+                    _merged_payload(
+                        self._lasting, {"id": gone}, self._envelope, actor_of(activity)
+                    ),
+                    sent_at,
+                    f"backfill:activity:{number}:merged:{gone}",
+                    hook_headers("issue", sent_at),
                 )
 
-    def _comment(
-        self, number: str, at: datetime, told: str | None, data: Mapping[str, Any], actor: Json
-    ) -> Record:
-        """Its project and address are not in the webhook: by them it goes where its issue goes."""
-        said = {
-            "comment": text(data, "text") or "",
+    def _comment(self, number: str, at: datetime, activity: Mapping[str, Any]) -> Record:
+        """`project` and `url` are not in the webhook: they route it to where its issue goes."""
+        data = {
+            "comment": text(child(activity, "data"), "text") or "",
             "project_slug": self._project.get("slug"),
             "comment_id": int(number) if number.isdigit() else number,
             "issue_id": int(self._number) if self._number.isdigit() else self._number,
-            "timestamp": told,
+            "timestamp": text(activity, "dateCreated"),
             "project": self._project,
             "url": self._lasting["url"],
         }
-        payload = {"action": "created", **self._envelope, "data": said, "actor": actor}
+        payload = {
+            "action": "created",
+            **self._envelope,
+            "data": data,
+            "actor": actor_of(activity),
+        }
         return Record("comment", payload, at, f"backfill:comment:{number}:created")
 
 
-def merged_payload(
+def _decisions(kind: str, data: Mapping[str, Any]) -> Iterator[tuple[str, Json]]:
+    """(action, what it changed) of each webhook that an activity stands for."""
+    if kind == "set_ignored":
+        for action in ("ignored", "archived"):
+            yield action, activities.archived(data)
+    elif kind in ("assigned", "unassigned"):
+        owner = activities.assignee(data) if kind == "assigned" else None
+        yield "assigned", {"assignedTo": owner}
+    elif kind == "set_priority":
+        yield "prioritized", {"priority": data.get("priority")}
+    elif kind in activities.LINKS:
+        for changes in activities.linked(kind, data):
+            yield "linked", changes
+    else:
+        action, status, substatus = activities.DECISIONS[kind]
+        details = activities.status_details(kind, data)
+        yield action, {"status": status, "statusDetails": details, "substatus": substatus}
+
+
+def _lasting(issue: Mapping[str, Any]) -> Json:
+    """What never changes of an issue, without anything about whoever met it."""
+    lasting: Json = {name: issue[name] for name in _LASTING if name in issue}
+    lasting["metadata"] = without_person(child(issue, "metadata"))
+    return lasting
+
+
+def _merged_numbers(data: Mapping[str, Any]) -> list[str | None]:
+    """The issues that a merge or a reprocessing made part of another one."""
+    numbers = [identity(issue, "id") for issue in children(data, "issues")]
+    return [*numbers, identity(data, "oldGroupId")]
+
+
+def _merged_payload(
     survivor: Mapping[str, Any], gone: Json, envelope: Mapping[str, Any], actor: Json
 ) -> Json:
-    """As a webhook would tell that an issue became a part of another one, if there were one."""
+    """The webhook that would report a merge, if Sentry sent one."""
     data = {"issue": dict(survivor), "merged": gone}
     return {"action": "merged", **envelope, "data": data, "actor": actor}
-
-
-def _sent(at: datetime) -> dict[str, str]:
-    return {"sentry-hook-resource": "issue", "sentry-hook-timestamp": str(int(at.timestamp()))}
-
-
-def _linked(kind: str, data: Mapping[str, Any]) -> Iterator[Json]:
-    """What the activity links with the issue; nothing where Sentry names no commit or address."""
-    if kind == "create_issue":
-        kept = {name: data[name] for name in ("location", "label", "title") if name in data}
-        if "location" in kept:
-            yield {"externalIssue": kept}
-    elif kind == "seer_pr_created":
-        for made in pull_requests_of(data):
-            yield {"statusDetails": {"pullRequest": {"externalUrl": made.url}}}
-    elif details := _details(kind, data):
-        yield {"statusDetails": details}
-
-
-def _page(api: str, number: str) -> str:
-    base, _, organization = api.partition("/api/0/organizations/")
-    return f"{base}/organizations/{organization}/issues/{number}/"
-
-
-def _archived(data: Mapping[str, Any]) -> str:
-    if data.get("ignoreUntilEscalating"):
-        return "archived_until_escalating"
-    conditional = any(data.get(name) for name in _CONDITIONS)
-    return "archived_until_condition_met" if conditional else "archived_forever"
-
-
-def _assignee(data: Mapping[str, Any]) -> Json | None:
-    number = identity(data, "assignee")
-    if number is None:
-        return None
-    told = {"name": name_of(data, "assigneeName"), "email": name_of(data, "assigneeEmail")}
-    kind = "team" if name_of(data, "assigneeType") == "team" else "user"
-    return {"type": kind, "id": number, **{k: v for k, v in told.items() if v is not None}}
-
-
-def _details(kind: str, data: Mapping[str, Any]) -> Json:
-    """`statusDetails` as the webhook would have had them."""
-    if kind == "set_resolved_by_age":
-        return {"autoResolved": True}
-    found: Json = {}
-    if kind == "set_resolved_in_release":
-        version = name_of(data, "version")
-        found = {"inRelease": version} if version else {"inNextRelease": True}
-    if child(data, "commit"):
-        found["inCommit"] = _commit(child(data, "commit"))
-    if child(data, "pullRequest"):
-        found["pullRequest"] = _pull_request(child(data, "pullRequest"))
-    return found
-
-
-def _commit(commit: Mapping[str, Any]) -> Json:
-    kept: Json = {name: commit[name] for name in ("id", "message", "dateCreated") if name in commit}
-    repository = child(commit, "repository")
-    if repository:
-        kept["repository"] = {
-            name: repository[name] for name in ("id", "name") if name in repository
-        }
-    if child(commit, "pullRequest"):
-        kept["pullRequest"] = _pull_request(child(commit, "pullRequest"))
-    return kept
-
-
-def _pull_request(pull: Mapping[str, Any]) -> Json:
-    kept: Json = {name: pull[name] for name in ("id", "title", "externalUrl") if name in pull}
-    repository = name_of(child(pull, "repository"), "name")
-    return {**kept, "repository": {"name": repository}} if repository else kept

@@ -1,4 +1,4 @@
-"""The Link header as Sentry writes it: each link says by `results` whether there is anything behind it."""
+"""Sentry's paging headers: the Link header, whose `results` says whether a page holds anything."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _LINK = re.compile(r"<[^>]*>((?:\s*;\s*[\w-]+=\"[^\"]*\")*)")
 _PARAMETER = re.compile(r"([\w-]+)=\"([^\"]*)\"")
 
 
-def following(headers: Mapping[str, str]) -> str | None:
-    """The cursor of the next page; None where Sentry says that it holds nothing."""
+def next_cursor(headers: Mapping[str, str]) -> str | None:
+    """The cursor of the next page; None where Sentry says that it is empty."""
     for match in _LINK.finditer(headers.get("link", "")):
         parameters = dict(_PARAMETER.findall(match[1]))
         if parameters.get("rel") == "next" and parameters.get("results") == "true":
@@ -19,8 +19,8 @@ def following(headers: Mapping[str, str]) -> str | None:
 
 
 def hits(headers: Mapping[str, str]) -> tuple[int, bool] | None:
-    """(how many there are in all, whether that is all that Sentry counts to); None: not told."""
-    found, most = headers.get("x-hits", ""), headers.get("x-max-hits", "")
-    if not found.isdigit():
+    """(total, whether Sentry stopped counting there); None where the total is not given."""
+    total, most = headers.get("x-hits", ""), headers.get("x-max-hits", "")
+    if not total.isdigit():
         return None
-    return int(found), most.isdigit() and int(found) >= int(most) > 0
+    return int(total), most.isdigit() and int(total) >= int(most) > 0

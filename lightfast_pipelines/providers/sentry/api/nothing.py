@@ -1,7 +1,7 @@
-"""Sentry's answers that mean that there is nothing to list.
+"""Sentry's answers that mean "nothing to list".
 
-A list of a feature that the organization has not is a plain 404, as that of an organization that is
-gone: whoever walks asks for its issues then.
+The list of a feature that the organization lacks answers a plain 404, just as for an organization that
+is gone: `SentryApi.itself` then requests the issues to tell these apart.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NOTHING: Sequence[Nothing] = (
         r"|\bnot (?:enabled|available) (?:for|on|in) (?:this|your) (?:organization|project|plan)\b"
         r"|\bdo(?:es)? not have .{0,40}\b(?:feature|alerts?) enabled\b",
     ),
-    # The organization has no project that the token may read of, or the project has no releases.
+    # The organization has no project that the token may read, or the project has no releases.
     row((400, 404), r"\bno projects? (?:available|found)\b"),
     row((404,), r"\bno (?:events?|releases?|incidents?) found\b"),
 )

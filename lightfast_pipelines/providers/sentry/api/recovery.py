@@ -1,6 +1,6 @@
-"""Which issues still exist. Sentry has no log of deliveries that could be read.
+"""Sweeps the ids of issues, to find those that were deleted or merged. Sentry offers no delivery log.
 
-Its list reaches back 90 days: an older issue is asked for alone, and not again for a while.
+Its list reaches back 90 days: an older issue is requested alone, and then not again for a while.
 docs.sentry.io/api/events: List an Organization's Issues, Retrieve an Issue.
 """
 
@@ -15,19 +15,23 @@ from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, Lin
 from lightfast_pipelines.providers.fields import child, name_of
 from lightfast_pipelines.providers.recovery_contract import Held, IdSweep, Known, Listed, Recovery
 from lightfast_pipelines.providers.sentry.api import issue_records, links
+from lightfast_pipelines.providers.sentry.api.envelope import hook_headers
 from lightfast_pipelines.providers.sentry.api.issue_list import issues_of
-from lightfast_pipelines.providers.sentry.api.where import (
-    asking,
+from lightfast_pipelines.providers.sentry.api.organization import (
+    ORGANIZATIONS,
+    get,
+    issues_call,
     organization_of,
-    project_params,
 )
 from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.webhooks import merged
 from lightfast_pipelines.providers.sentry.webhooks.values import identity
 
+_LIST = (("query", ""), ("sort", "new"), ("statsPeriod", "90d"), ("limit", "100"))
 
-class _Issues:
-    """`recovery.IdSweep`."""
+
+class _IssueSweep:
+    """An `IdSweep`."""
 
     kind = "issue"
     confirm_many = 1
@@ -36,29 +40,20 @@ class _Issues:
         return Held("sentry:issue:", "issue.")
 
     def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
-        pairs = [
-            *project_params(place).items(),
-            ("query", ""),
-            ("sort", "new"),
-            ("statsPeriod", "90d"),
-            ("limit", "100"),
-            ("collapse", "stats"),
-        ]
-        if cursor:
-            pairs.append(("cursor", str(cursor["after"])))
-        return asking(f"/api/0/organizations/{_organization(place)}/issues/", "issues", *pairs)
+        after = [("cursor", str(cursor["after"]))] if cursor else []
+        return issues_call(place, _organization(place), *_LIST, *after)
 
     def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
-        found = []
-        for item in issues_of(answer):
-            number, told = identity(item, "id"), place_of({"data": {"issue": item}})
-            if number is not None and told.project_id is not None:
-                found.append(keys.sentry_issue(told.project_number, number))
-        after = links.following(answer.headers)
-        return Listed(found, None if after is None else {"after": after})
+        listed = []
+        for issue in issues_of(answer):
+            number, of_issue = identity(issue, "id"), place_of({"data": {"issue": issue}})
+            if number is not None and of_issue.project_id is not None:
+                listed.append(keys.sentry_issue(of_issue.project_number, number))
+        after = links.next_cursor(answer.headers)
+        return Listed(listed, None if after is None else {"after": after})
 
     def resource(self, place: LinkedResource) -> Call | None:
-        """None: the list of a project that the token does not see is refused, and issues cannot be
+        """None: Sentry refuses to list a project that the token cannot see, and issues cannot be
         switched off."""
         return None
 
@@ -66,32 +61,30 @@ class _Issues:
         return None
 
     def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
-        path = f"/api/0/organizations/{_organization(place)}/issues/{_number(things[0])}/"
-        return asking(path, "issue", of_one=True)
+        path = f"{ORGANIZATIONS}{_organization(place)}/issues/{_number(things[0])}/"
+        return get(path, "issue", of_one=True)
 
     def gone(
-        self,
-        place: LinkedResource,
-        things: Sequence[Known],
-        answer: Answer | None,
+        self, place: LinkedResource, things: Sequence[Known], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
+        (issue,) = things
         if answer is None:
-            return {things[0].key: None}
-        told = identity(answer.data, "id")
-        if told is None:
+            return {issue.key: None}
+        number = identity(answer.data, "id")
+        if number is None:
             raise ValueError("Sentry answers with something that is no issue")
-        is_known = things[0].payload.get("action") == merged.ACTION
-        return {} if told == _number(things[0]) or is_known else {things[0].key: None}
+        merge_is_known = issue.payload.get("action") == merged.ACTION
+        return {} if number == _number(issue) or merge_is_known else {issue.key: None}
 
     def merged(
         self, place: LinkedResource, thing: Known, answer: Answer, now: datetime
     ) -> Record | None:
-        """Sentry answers with the issue that it was merged into, whose activity tells when."""
+        """Sentry answers with the issue that this one was merged into; its activity says when."""
         short_id = name_of(child(child(thing.payload, "data"), "issue"), "shortId")
         return issue_records.merged_into(place, answer, _number(thing), short_id, now)
 
     def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
-        """Raises ValueError where no payload of it is left that shows its project."""
+        """Raises ValueError where no payload is left that shows the issue's project."""
         if not child(child(thing.payload, "data"), "issue"):
             raise ValueError("no payload is left that says which project it belongs to")
         kept = {
@@ -99,12 +92,9 @@ class _Issues:
             for name, value in thing.payload.items()
             if not name.startswith("_") and name != "actor"
         }
-        headers = {
-            "sentry-hook-resource": "issue",
-            "sentry-hook-timestamp": str(int(at.timestamp())),
-        }
         payload = {**kept, "action": "deleted"}
-        return Record("issue", payload, at, f"sweep:{thing.key}:deleted", headers)
+        delivery_id = f"sweep:{thing.key}:deleted"
+        return Record("issue", payload, at, delivery_id, hook_headers("issue", at))
 
 
 def _number(thing: Known) -> str:
@@ -113,20 +103,18 @@ def _number(thing: Known) -> str:
 
 def _organization(place: LinkedResource) -> str:
     """Raises ValueError."""
-    found = organization_of(place)
-    if found is None:
+    organization = organization_of(place)
+    if organization is None:
         raise ValueError(
             f"Sentry: the organization of {place.resource_id[:100]} is not known: link the resource with "
             "--name ORGANIZATION/PROJECT"
         )
-    return found
+    return organization
 
 
 class SentryRecovery(Recovery):
-    """`recovery.Recovery`."""
-
     provider = "sentry"
-    sweeps: Sequence[IdSweep] = (_Issues(),)
+    sweeps: Sequence[IdSweep] = (_IssueSweep(),)
 
 
 RECOVERY = SentryRecovery()

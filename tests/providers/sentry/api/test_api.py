@@ -91,9 +91,9 @@ def test_a_page_with_as_many_activities_as_sentry_tells_at_once_is_asked_for_in_
 def test_the_next_page_is_the_one_that_holds_something() -> None:
     previous = '<https://s/?cursor=a>; rel="previous"; results="true"; cursor="a"'
     behind = '<https://s/?cursor=b>; rel="next"; results="{}"; cursor="0:100:0"'
-    assert links.following({"link": f"{previous}, {behind.format('true')}"}) == "0:100:0"
-    assert links.following({"link": f"{previous}, {behind.format('false')}"}) is None
-    assert links.following({}) is None
+    assert links.next_cursor({"link": f"{previous}, {behind.format('true')}"}) == "0:100:0"
+    assert links.next_cursor({"link": f"{previous}, {behind.format('false')}"}) is None
+    assert links.next_cursor({}) is None
 
 
 def test_a_token_is_renewed_once_for_each_refresh_token() -> None:

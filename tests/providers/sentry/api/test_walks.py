@@ -21,18 +21,15 @@ from lightfast_pipelines.providers.api_contract import (
 )
 from lightfast_pipelines.providers.sentry import PROVIDER
 from lightfast_pipelines.providers.sentry.api import API
+from lightfast_pipelines.providers.sentry.api.activities import NOT_KEPT
+from lightfast_pipelines.providers.sentry.api.envelope import site
 from lightfast_pipelines.providers.sentry.api.errors import SAMPLE
-from lightfast_pipelines.providers.sentry.api.issue_records import NOT_KEPT
+from lightfast_pipelines.providers.sentry.api.organization import organization_of, project_params
 from lightfast_pipelines.providers.sentry.api.shared_facts import (
     DATED_BY_SENDING,
     ONLY_BY_API,
     ONLY_BY_WEBHOOK,
     SHARED,
-)
-from lightfast_pipelines.providers.sentry.api.where import (
-    organization_of,
-    project_params,
-    site,
 )
 from tests.depth import examples
 from tests.providers.agreement import api_of, statements, untold
