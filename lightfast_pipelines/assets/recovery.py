@@ -19,7 +19,7 @@ from lightfast_pipelines.store.outages import list_outages
 
 if TYPE_CHECKING:
     from lightfast_pipelines.backfill.catch_up import CatchUp
-    from lightfast_pipelines.recovery.lost_deliveries import LogReport
+    from lightfast_pipelines.recovery.cycle import LogReport
 
 OUTAGES = "outages"
 SWEEPS = "id_sweeps"
@@ -50,13 +50,14 @@ def outages(
     with database.connect(application_name="lightfast recovery") as conn:
         sources = find_sources(conn)
     # HTTP and encryption are loaded by whoever asks a provider, not by every run.
-    from lightfast_pipelines.recovery.lost_deliveries import Recovering, app_keys, recover
+    from lightfast_pipelines.recovery.cycle import RecoveryCycle
+    from lightfast_pipelines.recovery.lost_deliveries import app_keys, recover
 
     reports = recover(
-        Recovering(
+        RecoveryCycle(
             database=database,
             apis=apis,
-            keys_of=app_keys(settings()),
+            app_keys=app_keys(settings()),
             clock=lambda: datetime.now(UTC),
             sleep=time.sleep,
             first_day=settings().earliest_day,

@@ -1,6 +1,6 @@
 """Times in which deliveries were lost, and how far the providers' logs were compared with what arrived.
 
-What is asked of a provider, and when, stands in `recovery/lost_deliveries.py`.
+`recovery/lost_deliveries.py` asks the providers.
 """
 
 from __future__ import annotations
@@ -155,32 +155,72 @@ def list_checks(conn: Connection) -> list[Check]:
     return [Check(*row) for row in rows]
 
 
-def stored(
-    conn: Connection, provider: str, owners: Mapping[str, tuple[int, str]]
-) -> dict[str, frozenset[str]]:
-    """Delivery id -> how it came (webhook, api), of those that are stored for whom they were meant.
+@dataclass(frozen=True, slots=True)
+class ExpectedDelivery:
+    """A delivery that a provider's log names, and the installation that it is for."""
 
-    `owners`: delivery id -> (installation, organisation). The same id that another installation's
-    secret verified, or that was read for another organisation, is not this delivery. Reads an index.
+    delivery_id: str
+    event_type: str
+    installation_id: int
+    org_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """A row of `raw_payloads` that has the id and the event of an expected delivery."""
+
+    raw_id: int
+    delivery_id: str
+    ingestion_source: str
+
+
+def stored(
+    conn: Connection, provider: str, expected: Sequence[ExpectedDelivery]
+) -> list[StoredDelivery]:
+    """Rows with the id and the event of these deliveries that speak for the installation.
+
+    A row that another installation's secret verified does not, nor one that was read for another
+    organisation, nor one that the environment's secret verified after the installation had a secret
+    of its own. Bodies are not compared. Reads an index.
     """
     rows = conn.execute(
         """
-        SELECT p.delivery_id, array_agg(DISTINCT p.ingestion_source)
-        FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (delivery_id, verified_by, org_id)
+        SELECT p.id, p.delivery_id, p.ingestion_source
+        FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[])
+          AS k (delivery_id, event_type, installation_id, org_id)
+        JOIN lightfast.installations n ON n.id = k.installation_id
         JOIN lightfast.raw_payloads p ON p.provider = %s AND p.delivery_id = k.delivery_id
+          AND p.event_type = k.event_type
         WHERE p.ingestion_source IN ('webhook', 'api')
           AND (p.org_id = k.org_id
-               OR (p.org_id IS NULL AND (p.verified_by = k.verified_by OR p.verified_by LIKE 'env:%%')))
-        GROUP BY 1
+               OR p.org_id IS NULL AND p.verified_by = 'installation:' || n.id
+               OR p.org_id IS NULL AND p.verified_by LIKE 'env:%%'
+                 AND (p.id <= coalesce(n.own_secret_after, 0) OR NOT EXISTS (
+                   SELECT FROM lightfast.installation_secrets s WHERE s.installation_id = n.id)))
+        ORDER BY p.id
         """,
         (
-            list(owners),
-            [f"installation:{installation}" for installation, _ in owners.values()],
-            [org for _, org in owners.values()],
+            [delivery.delivery_id for delivery in expected],
+            [delivery.event_type for delivery in expected],
+            [delivery.installation_id for delivery in expected],
+            [delivery.org_id for delivery in expected],
             provider,
         ),
     )
-    return {row[0]: frozenset(row[1]) for row in rows}
+    return [StoredDelivery(*row) for row in rows]
+
+
+def stored_body(conn: Connection, raw_id: int) -> tuple[bytes, Mapping[str, str]] | None:
+    """Body and headers of a row of `raw_payloads`; None where retention has dropped them."""
+    row = conn.execute(
+        """
+        SELECT b.body, b.headers FROM lightfast.raw_payloads p
+        JOIN lightfast.raw_bodies b ON b.raw_payload_id = p.id AND b.received_at = p.received_at
+        WHERE p.id = %s
+        """,
+        (raw_id,),
+    ).fetchone()
+    return None if row is None else (row[0], row[1] or {})
 
 
 def token_kinds(conn: Connection, installation_ids: Sequence[int]) -> dict[int, str]:

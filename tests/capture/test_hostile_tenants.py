@@ -538,14 +538,30 @@ def test_another_ones_delivery_of_the_same_id_is_no_recovery_of_a_lost_one(
 ) -> None:
     acme = tenants.acme["github"]
     lost = tenants.says(TRUTH[0])
-    receive(conn, [tenants.lies(TRUTH[0], forger) for forger in ("installation", "credential")])
-    meant = {lost.delivery_id: (acme.id, "acme")}
-    assert outages.stored(conn, "github", meant) == {}
+    meant = [outages.ExpectedDelivery(lost.delivery_id, lost.event_type, acme.id, "acme")]
+    forgers = ["installation", "credential", *(["environment"] if tenants.own_secrets else [])]
+    receive(conn, [tenants.lies(TRUTH[0], forger) for forger in forgers])
+    receive(conn, [replace(lost, event_type="push")])
+    assert outages.stored(conn, "github", meant) == []
     receive(conn, [replace(lost, ingestion_source="api", verified_by="x", org_id="acme")])
     receive(conn, [lost])
-    assert outages.stored(conn, "github", meant) == {
-        lost.delivery_id: frozenset({"webhook", "api"})
-    }
+    stored = outages.stored(conn, "github", meant)
+    assert [row.ingestion_source for row in stored] == ["api", "webhook"]
+
+
+def test_what_came_before_an_installation_had_its_own_secret_is_not_lost(
+    conn: Connection,
+) -> None:
+    tenants = Tenants(conn, (False, False))
+    acme = tenants.acme["github"]
+    before = tenants.says(TRUTH[0])
+    meant = [outages.ExpectedDelivery(before.delivery_id, before.event_type, acme.id, "acme")]
+    receive(conn, [before])
+    set_secret(conn, KEYS, acme, b"acme's own")
+    conn.commit()
+    assert [row.delivery_id for row in outages.stored(conn, "github", meant)] == [
+        before.delivery_id
+    ]
 
 
 def test_a_record_that_waits_for_one_organisation_keeps_no_others_from_being_stored(

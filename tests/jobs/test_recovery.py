@@ -8,8 +8,8 @@ import pytest
 from lightfast_pipelines.definitions import build_definitions
 from lightfast_pipelines.jobs.recovery import recover_missed_deliveries, sweep_for_deletions
 from lightfast_pipelines.providers.github.api import recovery as github
-from lightfast_pipelines.recovery import lost_deliveries as recovery
-from lightfast_pipelines.recovery.lost_deliveries import Recovering
+from lightfast_pipelines.recovery import cycle as recovery_cycle
+from lightfast_pipelines.recovery.cycle import RecoveryCycle
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection, Database
 from tests.backfill.conftest import PlainApis, source
@@ -43,7 +43,9 @@ def test_an_outage_is_a_row_of_the_runs_metadata(
     hooks.hooks = [{"id": 7, "config": {"url": "https://memory.acme.test/webhooks/github"}}]
     hooks.deliver(None, "issues", payloads.issue("opened", 1), ago(hours=1))
     monkeypatch.setattr(
-        recovery, "Recovering", lambda **given: Recovering(**given, patience_seconds=0.0)
+        recovery_cycle,
+        "RecoveryCycle",
+        lambda **given: RecoveryCycle(**given, patience_seconds=0.0),
     )
     with serve(hooks) as served, dg.instance_for_test() as instance:
         apis = PlainApis(database, served.url, HookProviderApi())

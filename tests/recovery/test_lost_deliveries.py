@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lightfast_pipelines.providers.api_contract import AppKeys
-from lightfast_pipelines.recovery.lost_deliveries import LogReport, Recovering, recover
+from lightfast_pipelines.recovery.cycle import LogReport, RecoveryCycle
+from lightfast_pipelines.recovery.lost_deliveries import recover
 from lightfast_pipelines.store.backfills import Source, find_sources
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.outages import list_checks, list_outages
@@ -22,7 +25,7 @@ from tests.depth import size
 from tests.providers.github import payloads
 from tests.recovery.hooks import HookProviderApi, Hooks
 from tests.servers.serving import Fault, Served, serve
-from tests.webhook_receiver.serving import ready_receiver, stored_ids
+from tests.webhook_receiver.serving import SECRET, ready_receiver, signed, stored_ids
 
 Cycle = Callable[..., list[LogReport]]
 
@@ -57,10 +60,10 @@ def cycles(
         def cycle(sources: list[Source] | None = None) -> list[LogReport]:
             with database.connect() as conn:
                 found = find_sources(conn) if sources is None else sources
-            recovering = Recovering(
+            recovery_cycle = RecoveryCycle(
                 database=database,
                 apis=apis,
-                keys_of=lambda _: keys,
+                app_keys=lambda _: keys,
                 clock=lambda: datetime.now(UTC),
                 # A delivery that is sent again arrives before the request for it is answered.
                 sleep=lambda _: None,
@@ -68,7 +71,7 @@ def cycles(
                 actor="schedule:test",
                 patience_seconds=patience,
             )
-            return recover(recovering, found)
+            return recover(recovery_cycle, found)
 
         yield served, cycle
 
@@ -309,3 +312,73 @@ def test_a_source_without_a_credential_is_left_alone(
     with cycles(database, Hooks(), keys) as (served, cycle):
         assert cycle() == []
         assert served.count() == 0
+
+
+def post_under_id(
+    receiver: httpx.Client, delivery_id: str, event: str, payload: dict[str, Any]
+) -> None:
+    """Sends a signed body under the id of another delivery: no signature covers the id."""
+    body = payloads.encoded(payload)
+    headers = {**signed(body, delivery_id, SECRET), "x-github-event": event}
+    receiver.post("/webhooks/github", content=body, headers=headers).raise_for_status()
+
+
+@pytest.mark.parametrize("event", ["issues", "pull_request"])
+@pytest.mark.parametrize("patience", [0.0, 1.0])
+def test_another_delivery_under_the_id_of_a_lost_one_does_not_keep_it_from_being_recovered(
+    database: Database, app: Source, keys: AppKeys, event: str, patience: float
+) -> None:
+    hooks = Hooks()
+    lost = hooks.deliver(None, "issues", issue(1), ago(hours=1))
+    other = issue(2) if event == "issues" else payloads.pull_request("opened", 3)
+    with (
+        ready_receiver(database.url("migrator")) as receiver,
+        cycles(database, hooks, keys, patience=patience) as (served, cycle),
+    ):
+        post_under_id(receiver, lost.guid, event, other)
+        [report] = cycle()
+        assert served.count("POST") == 1
+        [again] = cycle()
+    assert (report.missed, report.by_api, report.missing) == (1, 1, 0)
+    assert (again.missed, again.missing) == (0, 0)
+    with database.connect() as conn:
+        bodies = conn.execute(
+            """
+            SELECT b.body FROM lightfast.raw_payloads p
+            JOIN lightfast.raw_bodies b ON b.raw_payload_id = p.id WHERE p.ingestion_source = 'api'
+            """
+        ).fetchall()
+    assert [json.loads(body) for (body,) in bodies] == [lost.payload]
+
+
+def test_a_delivery_that_is_stored_though_its_answer_was_late_is_not_lost(
+    database: Database, app: Source, keys: AppKeys
+) -> None:
+    hooks = Hooks()
+    with (
+        ready_receiver(database.url("migrator")) as receiver,
+        cycles(database, hooks, keys, patience=0.0) as (served, cycle),
+    ):
+        late = hooks.deliver(receiver, "issues", issue(1), ago(hours=1))
+        late.status = 0
+        [report] = cycle()
+        assert served.count("POST") == 0
+    assert (report.read, report.missed, report.error) == (1, 0, None)
+
+
+def test_a_log_that_does_not_answer_leaves_open_whether_a_stored_delivery_is_the_lost_one(
+    database: Database, app: Source, keys: AppKeys
+) -> None:
+    hooks = Hooks()
+    with (
+        ready_receiver(database.url("migrator")) as receiver,
+        cycles(database, hooks, keys, patience=0.0) as (served, cycle),
+    ):
+        lost = hooks.deliver(None, "issues", issue(1), ago(hours=1))
+        post_under_id(receiver, lost.guid, "issues", issue(2))
+        served.faults.append(Fault("GET /app/hook/deliveries/", times=99, status=503))
+        [report] = cycle()
+        assert report.error is not None
+        served.faults.clear()
+        [report] = cycle()
+    assert (report.missed, report.by_api, report.error) == (1, 1, None)
