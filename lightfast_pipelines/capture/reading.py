@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 from lightfast_pipelines.domain.events import IngestionSource, Parked, Reading, Route
 from lightfast_pipelines.domain.secrets.masking import mask
-from lightfast_pipelines.inbox.faults import describe_error, judge
+from lightfast_pipelines.inbox.faults import describe_error, is_fault_of_payload
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.webhook_contract import FIRST_SENT_AT, RECEIVED_AT
 from lightfast_pipelines.store.database import Connection
@@ -110,7 +110,7 @@ def read(raw: RawPayload) -> ReadPayload:
             provider.rule_version,
         )
     except Exception as error:
-        if not judge(error).of_a_payload:
+        if not is_fault_of_payload(error):
             raise
         return unreadable(raw, describe_error(error))
 

@@ -1,1 +1,1 @@
-"""What came and what became of it: files, what waits, replay."""
+"""Deliveries as they arrive and wait: ingested files, the queue, dead letters, replay."""

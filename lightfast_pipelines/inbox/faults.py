@@ -1,27 +1,25 @@
-"""Whose fault an error of a batch is: a payload's, which ends in the dead letters, or the machine's.
+"""Decides whether an error in a batch is the fault of a payload or of the machine.
 
-A fault of the machine (no connection, a missing column or right, a full disk, a bug in a statement)
-would strike every payload alike: it ends the run and leaves the queue as it was. Postgres says which
-of the two it is by SQLSTATE; the class of the exception says too little ("index row size exceeds the
-maximum" is an OperationalError).
+A payload at fault becomes a dead letter. A fault of the machine (no connection, a missing column or
+right, a full disk, a bug in a statement) would hit every payload: it ends the run and leaves the queue
+as it was. Postgres tells the two apart by SQLSTATE; the exception's class is too coarse ("index row
+size exceeds the maximum" is an OperationalError).
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import psycopg
 
 from lightfast_pipelines.domain.secrets.masking import mask_text
 
 # The first two digits; see postgresql.org/docs/current/errcodes-appendix.html.
-_OF_A_PAYLOAD = {
-    "21": "a row that comes twice",
-    "22": "a value that Postgres does not take",
-    "23": "a row that breaks a constraint",
-    "54": "a value that is too large for an index, a row or a stack",
+_SQLSTATES_OF_A_PAYLOAD = {
+    "21",  # a row that comes twice
+    "22",  # a value that Postgres does not take
+    "23",  # a row that breaks a constraint
+    "54",  # a value that is too large for an index, a row or a stack
 }
-_OF_READING = (
+_ERRORS_OF_READING = (
     ValueError,
     LookupError,
     TypeError,
@@ -32,29 +30,17 @@ _OF_READING = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Whether a payload is at fault, and why it is thought so."""
-
-    of_a_payload: bool
-    reason: str
-
-
-def judge(error: Exception) -> Fault:
-    """Whose fault it is that a batch could not be read or written."""
-    if isinstance(error, psycopg.Error):
-        state = error.sqlstate
-        if state is None:  # psycopg itself refused a value before it was sent
-            return Fault(isinstance(error, psycopg.DataError), "refused before it was sent")
-        reason = _OF_A_PAYLOAD.get(state[:2])
-        return Fault(reason is not None, reason or f"SQLSTATE {state} concerns every payload")
-    if isinstance(error, _OF_READING):
-        return Fault(True, f"{type(error).__name__} while it was read")
-    return Fault(False, f"{type(error).__name__} is no fault of a payload")
+def is_fault_of_payload(error: Exception) -> bool:
+    """Whether a payload, and not the machine, made a batch fail to be read or written."""
+    if not isinstance(error, psycopg.Error):
+        return isinstance(error, _ERRORS_OF_READING)
+    if error.sqlstate is None:  # psycopg itself refused a value before it was sent
+        return isinstance(error, psycopg.DataError)
+    return error.sqlstate[:2] in _SQLSTATES_OF_A_PAYLOAD
 
 
 def describe_error(error: Exception) -> str:
-    """What failed and where, without the payload's text (messages may quote it)."""
+    """What failed and where, with secrets masked and the message shortened."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -62,6 +48,6 @@ def describe_error(error: Exception) -> str:
     if trace is not None:
         name = trace.tb_frame.f_globals.get("__name__", "?")
         where = f" at {name}:{trace.tb_lineno}"
-    # Neither NUL nor a lone surrogate can be stored.
+    # Postgres stores neither NUL nor a lone surrogate.
     text = str(error).replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
     return f"{type(error).__name__}{where}: {mask_text(text)[:120]}"

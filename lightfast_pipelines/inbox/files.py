@@ -1,7 +1,6 @@
-"""Files of JSON lines into the inbox: one delivery a line, stored as `manual`, its resource linked.
+"""Ingests files of JSON lines: stores each line as a `manual` delivery and links its resource.
 
-Reading a file line by line in bounded memory stands in `jsonlines.py`. What the deliveries say is
-not looked at here beyond where they belong.
+`jsonlines.py` reads the files. Of a payload only its route is read here.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ VERIFIED_BY = "manual"
 CHUNK_LINES = 1000
 CHUNK_BYTES = 8 * 1024 * 1024
 
-# Says what the body was when it came over HTTP; the body stored here is JSON whatever it was then.
+# They describe the body as it came over HTTP; the body stored here is always JSON.
 _HEADERS_OF_THE_WIRE = frozenset({"content-type", "content-length", "content-encoding"})
-# What HTTP servers take; of millions of values in them each would become an object.
+# As HTTP servers limit them: decoding makes an object of every value.
 _LARGEST_HEADERS = 64 * 1024
-# A route that is a connection's, not a resource's: there is nothing to link.
+# Kinds of routes that lead to a connection: there is no resource to link.
 _NOT_LINKED = frozenset({"installation", "organization"})
 
 
@@ -47,9 +46,9 @@ class _LineEnvelope(msgspec.Struct):
 
 @dataclass(slots=True)
 class IngestReport:
-    """What became of the lines: each is `stored`, `repeated` (stored before) or one of `problems`.
+    """Counts of the lines: each was `stored`, `repeated` (stored before) or one of the `problems`.
 
-    A file that breaks off is one of `problems` too, without a line.
+    A file that breaks off counts as a problem but not as a line.
     """
 
     lines: int = 0
@@ -57,14 +56,14 @@ class IngestReport:
     repeated: int = 0
     problems: int = 0
     clamped: int = 0
-    """Lines that said to be received in the future: they count as received now."""
+    """Lines with a time of receipt in the future, which were stored as received now."""
     refused: dict[str, str] = field(default_factory=dict)
-    """Resource that could not be linked -> why. Its deliveries are stored all the same, and park."""
+    """Resource that could not be linked -> why. Its deliveries are stored and will be parked."""
     linked: list[str] = field(default_factory=list)
 
 
 class BadLine(ValueError):
-    """A line that cannot be stored; the message says why, without quoting the payload."""
+    """A line that cannot be stored; the message says why without quoting the payload."""
 
 
 def ingest(
@@ -78,11 +77,11 @@ def ingest(
     on_problem: Callable[[Line | UnreadableLine, str], None],
     progress: Callable[[int], None] | None = None,
 ) -> IngestReport:
-    """Stores every line that can be stored and links the resources it meets; commits by chunks.
+    """Stores every valid line and links the resources named in them; commits chunk by chunk.
 
-    `start` is the first daily partition; `now` is the time of receipt where a line gives none.
-    `on_problem` hears of each bad line and of each resource that is refused. `progress` is called
-    with the number of lines done since the last call.
+    `start` is the first daily partition; `now` is the time of receipt of a line that gives none.
+    `on_problem` is called with each bad line and each line whose resource cannot be linked, `progress`
+    with the number of lines done since its last call.
     """
     report = IngestReport()
     links = _Links(conn, workspace, provider, report, on_problem)
@@ -92,15 +91,15 @@ def ingest(
 
     def flush() -> None:
         nonlocal chunk, size, read
-        # Within what can be days of ours: a line may claim any time, and each month is a table.
-        fresh = {
+        # Only for days that have partitions: a line may claim any time, and each month is a table.
+        new_months = {
             day.replace(day=1)
             for delivery in chunk
             if start <= (day := delivery.received_at.date()) <= now.date()
         } - months
-        if fresh:
-            make_months_soon(conn, fresh)
-            months.update(fresh)
+        if new_months:
+            make_months_soon(conn, new_months)
+            months.update(new_months)
         new = insert_deliveries(conn, chunk)
         conn.commit()
         report.stored += new
@@ -137,7 +136,7 @@ def ingest(
 
 
 class _Links:
-    """Links each resource once, before the first delivery of it is stored."""
+    """Links each resource once, before its first delivery is stored."""
 
     def __init__(
         self,
@@ -149,13 +148,13 @@ class _Links:
     ) -> None:
         self._conn, self._workspace, self._provider = conn, workspace, provider
         self._report, self._on_problem = report, on_problem
-        self._known: set[str] = set()
+        self._seen: set[str] = set()
 
     def ensure(self, route: Route, line: Line) -> None:
         key = route.resource_key
-        if route.by_hand or key in self._known or key.split(":")[1] in _NOT_LINKED:
+        if route.by_hand or key in self._seen or key.split(":")[1] in _NOT_LINKED:
             return
-        self._known.add(key)
+        self._seen.add(key)
         try:
             with self._conn.transaction():
                 made = link_resource(
@@ -167,7 +166,7 @@ class _Links:
                     meta=dict(route.resource_meta),
                     connected_by="ingest",
                 )
-            # At once: linking keeps capture waiting.
+            # At once, because capture waits while a link is being made.
             self._conn.commit()
         except LinkRefusedError as error:
             self._report.refused[key] = str(error)
@@ -206,9 +205,9 @@ def _delivery(
 
 
 def _route(provider: Provider, event: str, payload: Mapping[str, Any]) -> Route | None:
-    """Where it belongs; None also for a shape that the provider trips over.
+    """The payload's route; None if it has none or the provider fails to read it.
 
-    Such a delivery is stored like any other: capture makes a dead letter of it, with its reason.
+    Such a delivery is stored like any other, and capture makes it a dead letter with the reason.
     """
     try:
         return mask(provider.route(event, payload))
@@ -217,8 +216,10 @@ def _route(provider: Provider, event: str, payload: Mapping[str, Any]) -> Route 
 
 
 def _open(line: bytes) -> tuple[_LineEnvelope, bytes, Mapping[str, Any]]:
-    """The line, its payload's bytes without white space, every number and escape as it stood, and its
-    headers."""
+    """The line's envelope, the bytes of its payload, and its headers.
+
+    The payload loses its white space and keeps every number and escape as written.
+    """
     try:
         line.decode()
     except UnicodeDecodeError as error:
@@ -232,7 +233,7 @@ def _open(line: bytes) -> tuple[_LineEnvelope, bytes, Mapping[str, Any]]:
     except msgspec.ValidationError as error:
         raise BadLine(_wrong_shape(str(error))) from error
     except msgspec.DecodeError as error:
-        # msgspec knows no lone surrogates, which JavaScript writes into JSON; Python's reader does.
+        # JavaScript writes lone surrogates into JSON; msgspec refuses them, Python's parser does not.
         return _open_slowly(line, str(error))
     except RecursionError as error:
         raise BadLine("nested too deeply") from error
@@ -249,12 +250,12 @@ def _decoded_headers(raw: msgspec.Raw) -> Mapping[str, Any]:
 
 def _open_slowly(line: bytes, message: str) -> tuple[_LineEnvelope, bytes, Mapping[str, Any]]:
     try:
-        # This reader makes an object of each value, also of those that are nobody's.
+        # This parser makes an object of every value, needed or not.
         json_bounds.check(line)
-        found = json.loads(line, parse_constant=_no_constants)
+        decoded = json.loads(line, parse_constant=_no_constants)
         raws = {"payload": msgspec.Raw(b"{}"), "headers": msgspec.Raw(b"null")}
-        envelope = msgspec.convert({**found, **raws}, type=_LineEnvelope)
-        payload, headers = found["payload"], found.get("headers") or {}
+        envelope = msgspec.convert({**decoded, **raws}, type=_LineEnvelope)
+        payload, headers = decoded["payload"], decoded.get("headers") or {}
     except MalformedBody as error:
         raise BadLine(str(error)) from error
     except RecursionError as error:
@@ -273,7 +274,7 @@ def _no_constants(name: str) -> None:
 
 
 def _wrong_shape(message: str) -> str:
-    """msgspec's message in the words of the format: `event: expected str, got int`."""
+    """msgspec's message in terms of the file format: `event: expected str, got int`."""
     what, _, where = message.partition(" - at ")
     what = what.replace("`", "").removeprefix("Object ")
     where = where.strip("`").removeprefix("$").removeprefix(".")

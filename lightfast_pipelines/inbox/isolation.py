@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from lightfast_pipelines.inbox.faults import describe_error, judge
+from lightfast_pipelines.inbox.faults import describe_error, is_fault_of_payload
 from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.stage_failures import (
@@ -249,7 +249,7 @@ class ByWorkspace:
             return True
         if self._witness is None:
             return False
-        return judge(error).of_a_payload or self._witness_goes_through()
+        return is_fault_of_payload(error) or self._witness_goes_through()
 
     def _witness_goes_through(self) -> bool:
         witness = self._witness
@@ -290,7 +290,7 @@ def _error_of(
 
 def _is_of_a_value(error: Exception) -> bool:
     """Whether Postgres itself refused a value, so that neither the model nor the machine is at fault."""
-    return isinstance(error, psycopg.Error) and judge(error).of_a_payload
+    return isinstance(error, psycopg.Error) and is_fault_of_payload(error)
 
 
 def _described(error: Exception) -> StageError:

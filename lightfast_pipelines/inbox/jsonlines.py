@@ -1,6 +1,6 @@
-"""Lines of files, gzipped or not, in bounded memory; a broken file is a message, not an end.
+"""Reads the lines of files, gzipped or not, in bounded memory, and reports a broken file.
 
-Nothing here knows what the lines hold.
+Nothing here interprets the lines.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that is not blank, without its line end and a byte order mark before it.
+    """A line that is not blank, without its line end and without a byte order mark at its start.
 
-    Numbers count from 1 and count blank lines too; a line of only a mark is blank.
+    Numbers start at 1 and count blank lines; a line that holds only a mark is blank.
     """
 
     file: str
@@ -30,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableLine:
-    """A line too long to read, or (`is_a_line` false) a file that ends or breaks at this line."""
+    """A line that is too long, or (`is_a_line` false) the place where a file breaks off."""
 
     file: str
     number: int
@@ -39,9 +39,9 @@ class UnreadableLine:
 
 
 def read_lines(stream: BinaryIO, file: str, *, max_bytes: int) -> Iterator[Line | UnreadableLine]:
-    """The lines of `stream`; gzip is told by its first bytes, not by a name, so stdin may be too.
+    """The lines of `stream`. Gzip is recognised by its first bytes, so stdin may be gzipped too.
 
-    At most `max_bytes` of one line are held; a longer one is skipped and reported.
+    Holds at most `max_bytes` of a line; skips and reports a longer one.
     """
     reader = stream if hasattr(stream, "peek") else io.BufferedReader(cast(io.RawIOBase, stream))
     if cast(io.BufferedReader, reader).peek(2)[:2] == _GZIP_MAGIC:
@@ -74,7 +74,7 @@ def read_lines(stream: BinaryIO, file: str, *, max_bytes: int) -> Iterator[Line 
                 file, number, f"reading failed here: {error.strerror or error}", is_a_line=False
             )
             return
-        # Files that each began with a mark, written one after another, have one in their midst.
+        # Concatenated files that each began with a mark have marks in the middle.
         text = text.removeprefix(_BYTE_ORDER_MARK).strip()
         if text:
             yield Line(file, number, text)

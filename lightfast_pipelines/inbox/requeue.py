@@ -1,6 +1,6 @@
-"""Puts payloads back into the queue: days again, newer rules, dead letters, everything.
+"""Puts deliveries back into the queue: those of some days, those of older rules, dead letters, or all.
 
-Capturing them is `batch.capture`'s.
+`capture/` then captures them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.links import Workspace
 from lightfast_pipelines.store.locks import change_routing
 
-# Derived tables, children first; inputs (deliveries, links, workspaces) are never among them.
+# Derived tables, children first. Inputs (deliveries, links, workspaces) are not listed.
 DERIVED = (
     "stage_failures",
     "cluster_members",
@@ -45,8 +45,8 @@ DERIVED = (
 
 
 def requeue_days(conn: Connection, days: Sequence[date]) -> int:
-    """Everything that belongs to these partition days waits again. Returns how many payloads do."""
-    found = conn.execute(
+    """Requeues the deliveries of these partition days; returns how many."""
+    queued = conn.execute(
         """
         INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
         SELECT p.id, p.partition_date FROM lightfast.raw_payloads p
@@ -56,16 +56,16 @@ def requeue_days(conn: Connection, days: Sequence[date]) -> int:
         """,
         (list(days),),
     )
-    return found.rowcount
+    return queued.rowcount
 
 
 def requeue_outdated(conn: Connection) -> int:
-    """Payloads whose outcome was decided by older rules than their provider has now wait again.
+    """Requeues deliveries whose outcome an older version of their provider's rules decided.
 
-    Not those whose body retention has dropped: what they became stays.
+    A delivery whose body retention has dropped keeps its outcome.
     """
     versions = {name: provider.rule_version for name, provider in discover().items()}
-    found = conn.execute(
+    queued = conn.execute(
         """
         INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
         SELECT DISTINCT p.id, p.partition_date
@@ -78,16 +78,16 @@ def requeue_outdated(conn: Connection) -> int:
         """,
         (list(versions), list(versions.values())),
     )
-    return found.rowcount
+    return queued.rowcount
 
 
 def replay(conn: Connection, statuses: Sequence[str], workspace: Workspace | None = None) -> int:
-    """Dead letters or parked payloads wait again; their attempts begin anew.
+    """Requeues dead letters or parked deliveries; their attempts start at zero again.
 
-    Of a workspace also those that were ingested for its organisation, or verified by the secret of one
-    of its installations, and of which nothing tells which workspace they are for.
+    For one workspace this includes deliveries without a known workspace that were ingested for its
+    organisation or verified by the secret of one of the organisation's installations.
     """
-    found = conn.execute(
+    queued = conn.execute(
         """
         INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
         SELECT DISTINCT p.id, p.partition_date
@@ -105,14 +105,14 @@ def replay(conn: Connection, statuses: Sequence[str], workspace: Workspace | Non
             "org": workspace.org_id if workspace else None,
         },
     )
-    return found.rowcount
+    return queued.rowcount
 
 
 def rebuild(conn: Connection) -> int:
-    """Throws everything derived away and puts every payload back. Returns how many wait.
+    """Deletes everything derived and requeues every delivery; returns how many wait.
 
-    Where retention has dropped bodies, the rows that only they state are kept, and payloads beside
-    them fold into these. The caller commits, and captures afterwards.
+    Where retention has dropped bodies nothing is deleted, as only those bodies state some of the rows;
+    the other deliveries are folded into the rows that exist. The caller commits, then captures.
     """
     change_routing(conn)
     dropped = conn.execute(
@@ -128,7 +128,7 @@ def rebuild(conn: Connection) -> int:
         for table in DERIVED:
             conn.execute(f"DELETE FROM lightfast.{table}")
         conn.execute("UPDATE lightfast.consolidation_marks SET changes = changes + 1")
-    found = conn.execute(
+    queued = conn.execute(
         """
         INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
         SELECT p.id, p.partition_date FROM lightfast.raw_payloads p
@@ -137,4 +137,4 @@ def rebuild(conn: Connection) -> int:
         ON CONFLICT DO NOTHING
         """
     )
-    return found.rowcount
+    return queued.rowcount

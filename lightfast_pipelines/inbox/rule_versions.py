@@ -1,4 +1,4 @@
-"""By which rules the memory is made now: when one of them is raised, what older ones made waits again."""
+"""The versions of the rules in force; when one is raised, what older rules made is made again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightfast_pipelines.providers import discover
 
 __all__ = ["CLUSTER_RULES", "Rules", "code_version", "current_rules"]
 
-# Assets that are not made of the providers' rules alone. Who is who is decided with the clusters.
+# Assets that depend on other rules than the providers'. Actors are decided together with clusters.
 _RULES_OF_ASSETS = {
     "actors": f"clusters {CLUSTER_RULES}",
     "clusters": f"clusters {CLUSTER_RULES}",
@@ -23,7 +23,7 @@ _RULES_OF_ASSETS = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The embedder's model, the version of the rules of clusters, and those of each provider."""
+    """The embedding model, and the versions of the cluster rules and of each provider's rules."""
 
     model: str
     clusters: int
@@ -37,12 +37,12 @@ class Rules:
 
 
 def current_rules(model: str) -> Rules:
-    """The rules of this code, with the model of the embedder that is set."""
+    """The rules of this code, together with this embedding model."""
     return Rules(model, CLUSTER_RULES, _provider_rules())
 
 
 def code_version(asset: str) -> str:
-    """By which rules an asset is made, as Dagster shows it: it marks what older rules made as stale.
+    """The rules behind an asset, as its code version: Dagster marks what older rules made as stale.
 
     >>> code_version("cluster_summaries")
     'summaries 1'

@@ -1,7 +1,7 @@
-"""What waits for a person: resources to link, shapes to teach, dead letters, what stages gave up, and
-names nothing answers to.
+"""Everything that waits for a person: resources to link, events without rules, dead letters, work that
+stages gave up, and stubs.
 
-Read only. What each line costs to settle is said as the command that does it.
+Read only. Each line names the command that settles it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.stage_failures import Stuck, oldest_given_up, stuck
 
-# Lines of each kind that are listed; the counts are whole.
+# Lines listed of each kind; the counts include the rest.
 SHOWN = 50
 
-# Names that are only mentioned, by how long ago the first mention was.
+# Stubs by the age of their first mention.
 BANDS: tuple[tuple[str, timedelta | None], ...] = (
     ("up to a day", timedelta(days=1)),
     ("up to a week", timedelta(days=7)),
@@ -29,10 +29,10 @@ BANDS: tuple[tuple[str, timedelta | None], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Unlinked:
-    """Deliveries that would be remembered if their resource were linked; `command` links it.
+    """Parked deliveries of a resource that no workspace has linked; `command` links it.
 
-    `oldest_at` is when the first of them was received. Where they wait for another entity, through
-    which they are routed, `resource_key` is that entity's and there may be no command.
+    `oldest_at` is when the first of them was received. For deliveries that are routed through an entity
+    that has not arrived, `resource_key` is that entity's key, and there may be no command.
     """
 
     resource_key: str
@@ -44,7 +44,7 @@ class Unlinked:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Deliveries of a shape that the provider's rules do not know yet."""
+    """Parked deliveries of a kind that the provider's rules do not understand yet."""
 
     provider: str
     event: str
@@ -55,7 +55,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """Deliveries that failed for one cause; `command` tries them again."""
+    """Dead letters with the same cause; `command` replays them."""
 
     provider: str
     event: str
@@ -68,7 +68,7 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Stubs:
-    """Things of one kind that text names and nothing that arrived is, by age of the first mention."""
+    """The number of stubs of one kind and age (of the first mention)."""
 
     kind: str
     age: str
@@ -77,8 +77,8 @@ class Stubs:
 
 @dataclass(frozen=True, slots=True)
 class WaitingForYou:
-    """All of it. `deliveries` counts each payload once, `oldest` is when the first was received, and
-    `oldest_stuck` when the first of what is stuck failed first."""
+    """The whole list. `deliveries` counts each delivery once, by outcome; `oldest` is when the first of
+    them was received, `oldest_stuck` when the first of the stuck work failed."""
 
     unlinked: Sequence[Unlinked] = ()
     unknown: Sequence[Unknown] = ()
@@ -91,11 +91,11 @@ class WaitingForYou:
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the list does; ages alone do not change it."""
+        """Changes when the list changes; passing time alone does not change it."""
         return hashlib.sha256(repr(asdict(self)).encode()).hexdigest()[:16]
 
 
-# What goes through capture again is not waiting for a person.
+# A delivery that is queued again does not wait for a person.
 _WAITING = """
   SELECT o.*, p.provider, p.event_type, p.received_at
   FROM lightfast.outcomes o JOIN lightfast.raw_payloads p ON p.id = o.raw_payload_id
@@ -105,7 +105,7 @@ _WAITING = """
 
 
 def waiting_for_you(conn: Connection, *, now: datetime) -> WaitingForYou:
-    """Everything that waits for a person, the most deliveries first; `now` tells how old stubs are."""
+    """Everything that waits for a person, most deliveries first. `now` is for the age of stubs."""
     parameters = {"shown": SHOWN}
     workspaces = conn.execute("SELECT slug FROM lightfast.workspaces LIMIT 2").fetchall()
     slug = workspaces[0][0] if len(workspaces) == 1 else "WORKSPACE"
@@ -159,7 +159,7 @@ def waiting_for_you(conn: Connection, *, now: datetime) -> WaitingForYou:
             parameters,
         )
     }
-    found = WaitingForYou(
+    waiting = WaitingForYou(
         unlinked,
         unknown,
         dead,
@@ -170,7 +170,7 @@ def waiting_for_you(conn: Connection, *, now: datetime) -> WaitingForYou:
         oldest_given_up(conn),
     )
     conn.rollback()
-    return found
+    return waiting
 
 
 def _stubs(conn: Connection, now: datetime) -> list[Stubs]:
@@ -188,7 +188,7 @@ def _stubs(conn: Connection, now: datetime) -> list[Stubs]:
 
 
 def _link_command(workspace: str, resource_key: str | None) -> str | None:
-    """What an operator can paste: the id comes from a payload, so it is quoted for the shell."""
+    """A command to paste. The id comes from a payload, so it is quoted for the shell."""
     if resource_key is None or resource_key.count(":") < 2:
         return None
     provider, _, resource_id = resource_key.split(":", 2)

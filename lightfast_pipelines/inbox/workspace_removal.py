@@ -1,6 +1,6 @@
-"""Removes a workspace with what was derived for it.
+"""Removes a workspace and everything derived for it.
 
-Deliveries are inputs and stay, unless that is asked for; then those go that reached no other workspace.
+Deliveries are inputs and stay, unless the caller also asks to remove those of no other workspace.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from lightfast_pipelines.store.links import Workspace
 from lightfast_pipelines.store.locks import change_routing
 
 JOBS = ("capture", "embeddings", "clusters", "consolidation", "profiles", "summaries")
-"""Whose locks the caller holds: none of them then writes rows of a workspace that is going."""
+"""The caller holds the locks of these jobs, so that none of them writes rows of the workspace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """`deliveries` were removed; `kept` reached no other workspace and wait for a link.
-    `organisation`: whether it was the last of its organisation, whose connections then went too."""
+    """What was removed. `kept` deliveries reached no other workspace and wait for a link again.
+
+    `organisation`: whether it was the organisation's last workspace, so that its connections were
+    removed too.
+    """
 
     observations: int
     links: int
@@ -32,7 +35,7 @@ class Removed:
 def remove_workspace(
     conn: Connection, workspace: Workspace, *, deliveries: bool, actor: str
 ) -> Removed:
-    """Removes it in one transaction; the caller commits. `deliveries` needs the migrator's rights."""
+    """Removes the workspace; the caller commits. `deliveries` needs the migrator's rights."""
     change_routing(conn)
     links = _count(
         conn, "SELECT count(*) FROM lightfast.integrations WHERE workspace_id = %s", workspace.id
@@ -54,14 +57,14 @@ def remove_workspace(
         """,
         {"id": workspace.id, "org": workspace.org_id, "last": last},
     )
-    observations = _derived(conn, workspace)
+    observations = _delete_derived_rows(conn, workspace)
     conn.execute("DELETE FROM lightfast.workspaces WHERE id = %s", (workspace.id,))
-    _organisation(conn, workspace, last)
+    _clean_up_organisation(conn, workspace, last)
     alone = _count(conn, "SELECT count(*) FROM left_alone")
     if deliveries:
-        _payloads(conn)
+        _delete_deliveries(conn)
     else:
-        # Decided anew, so that each says that it waits for a link.
+        # Captured again, so that their outcome says that they wait for a link.
         conn.execute(
             """
             INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
@@ -71,22 +74,22 @@ def remove_workspace(
             ON CONFLICT DO NOTHING
             """
         )
-    gone, kept = (alone, 0) if deliveries else (0, alone)
+    removed, kept = (alone, 0) if deliveries else (0, alone)
     activity.record(
         conn,
         "workspace.removed",
         actor,
         f"workspace {workspace.slug} was removed with {observations} observations"
-        f" and {gone} deliveries",
+        f" and {removed} deliveries",
         org_id=workspace.org_id,
         subject=f"workspace {workspace.org_id}/{workspace.slug}",
-        detail={"observations": observations, "deliveries": gone, "kept": kept},
+        detail={"observations": observations, "deliveries": removed, "kept": kept},
     )
-    return Removed(observations, links, gone, kept, last)
+    return Removed(observations, links, removed, kept, last)
 
 
-def _derived(conn: Connection, workspace: Workspace) -> int:
-    """Table by table and by the workspace, which is faster than each row's own cascade."""
+def _delete_derived_rows(conn: Connection, workspace: Workspace) -> int:
+    """Deletes table by table, which is faster than cascading; returns how many observations."""
     rows = conn.execute(
         """
         SELECT table_name FROM information_schema.columns
@@ -94,20 +97,21 @@ def _derived(conn: Connection, workspace: Workspace) -> int:
         """,
         (list(DERIVED),),
     ).fetchall()
-    ours = {name for (name,) in rows}
-    removed = 0
+    with_workspace = {name for (name,) in rows}
+    observations = 0
     for table in DERIVED:
-        if table in ours:
-            done = conn.execute(
+        if table in with_workspace:
+            deleted = conn.execute(
                 f"DELETE FROM lightfast.{table} WHERE workspace_id = %s", (workspace.id,)
             )
-            removed = done.rowcount if table == "observations" else removed
-    return removed
+            if table == "observations":
+                observations = deleted.rowcount
+    return observations
 
 
-def _organisation(conn: Connection, workspace: Workspace, last: bool) -> None:
-    """Resources that nobody links any more are free for another organisation. With its last workspace
-    an organisation's people and connections go; else who is who is decided anew."""
+def _clean_up_organisation(conn: Connection, workspace: Workspace, last: bool) -> None:
+    """Deletes an organisation's people and connections with its last workspace. Otherwise frees the
+    resources that no workspace links any more, and has its people decided again."""
     if last:
         for table in ("actor_identities", "actors", "installations", "place_names"):
             conn.execute(f"DELETE FROM lightfast.{table} WHERE org_id = %s", (workspace.org_id,))
@@ -129,7 +133,7 @@ def _organisation(conn: Connection, workspace: Workspace, last: bool) -> None:
     )
 
 
-def _payloads(conn: Connection) -> None:
+def _delete_deliveries(conn: Connection) -> None:
     conn.execute(
         """
         DELETE FROM lightfast.raw_bodies b USING left_alone a

@@ -1,7 +1,7 @@
 """Every setting, once, read from the environment under the names people know.
 
-Nothing else reads the environment. Values are validated here and handed on as plain fields. How a
-wrong one is reported stands in `mistakes.py`, where the home is looked for in `home.py`.
+Nothing else reads the environment. Values are validated here and handed on as plain fields.
+`mistakes.py` words the message for a wrong value, `home.py` finds the home.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from lightfast_pipelines.settings.mistakes import SettingsError, explain
 
 __all__ = ["Settings", "SettingsError", "settings", "the_home"]
 
-# Before the first of the providers there was; an older time is a clock that was wrong, and each year
-# of partitions costs Dagster.
+# Older than every provider: an earlier time comes from a wrong clock, and each year of partitions
+# costs Dagster time.
 _EARLIEST_DAY = date(2008, 1, 1)
 
 ApiAddress = Annotated[str | None, AfterValidator(api_address)]
@@ -60,8 +60,8 @@ def _upper(value: object) -> object:
 class Settings(BaseSettings):
     """Settings of every process. A field's description is what `docs/operations.md` prints."""
 
-    # By their aliases alone: by field name too, the variable HOME would set `home`, HOST `host`.
-    # An empty variable counts as unset: containers and service managers pass on what nobody filled in.
+    # Read by alias only: by field name, the variable HOME would set `home`, and HOST `host`.
+    # An empty variable counts as unset: containers and service managers pass on blanks.
     model_config = SettingsConfigDict(
         extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
     )
@@ -129,18 +129,18 @@ class Settings(BaseSettings):
     dagster_names_listed: Annotated[str, AfterValidator(host_names)] = Field(
         default="",
         alias="LIGHTFAST_DAGSTER_NAMES",
-        description="Names, by comma, under which browsers open Dagster's UI, such as that of a proxy.",
+        description="Names under which browsers open Dagster's UI, such as a proxy's, separated by commas.",
     )
     partitions_start: Annotated[date | None, BeforeValidator(_day)] = Field(
         default=None,
         alias="LIGHTFAST_PARTITIONS_START",
-        description="First daily partition (UTC), as 2024-01-31. Without it partitions begin where the data do.",
+        description="First daily partition (UTC), as 2024-01-31. Unset: the day of the oldest data.",
     )
     max_body_bytes: int = Field(
         default=25 * 1024 * 1024,
         gt=0,
         alias="LIGHTFAST_MAX_BODY_BYTES",
-        description="Largest body the receiver takes.",
+        description="Largest body the receiver accepts.",
     )
     max_inflight_bytes: int = Field(
         default=128 * 1024 * 1024,
@@ -159,20 +159,20 @@ class Settings(BaseSettings):
         default=1024,
         gt=0,
         alias="LIGHTFAST_MAX_CONNECTIONS",
-        description="Connections that the receiver holds; of more, those that wait longest are ended.",
+        description="Connections that the receiver keeps open; beyond that it closes the longest-waiting ones.",
     )
     max_connections_per_address: int = Field(
         default=256,
         ge=0,
         alias="LIGHTFAST_MAX_CONNECTIONS_PER_ADDRESS",
-        description="Of these, from one address (an IPv6 /64); 0: as many as there are.",
+        description="Connections from one address (an IPv6 /64); 0: no limit.",
     )
     trusted_proxies: Annotated[str | None, AfterValidator(proxies)] = Field(
         default=None,
         alias="LIGHTFAST_TRUSTED_PROXIES",
         description=(
-            "Addresses or networks, by comma, whose `X-Forwarded-For` tells the receiver who sends; "
-            "they may hold any number of connections. Unset: nobody's is believed."
+            "Addresses or networks, separated by commas, whose `X-Forwarded-For` the receiver "
+            "believes; they may open any number of connections. Unset: it believes nobody's."
         ),
     )
     batch_rows: int = Field(
@@ -186,13 +186,13 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         gt=0,
         alias="LIGHTFAST_BATCH_SECONDS",
-        description="How long such a transaction may take, besides 0.1 s a delivery and 5 s a MiB of bodies.",
+        description="Time limit of such a transaction, plus 0.1 s per delivery and 5 s per MiB of bodies.",
     )
     run_rows: int = Field(
         default=20_000,
         gt=0,
         alias="LIGHTFAST_RUN_ROWS",
-        description="Deliveries that one Dagster run takes at most.",
+        description="Most deliveries that one Dagster run captures.",
     )
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
         default="INFO",
@@ -202,12 +202,12 @@ class Settings(BaseSettings):
     github_webhook_secret: SecretStr | None = Field(
         default=None,
         alias="GITHUB_WEBHOOK_SECRET",
-        description="GitHub's webhook secret; two, by comma, while rotating. Empty: every delivery is refused.",
+        description="GitHub's webhook secret; two, separated by a comma, while rotating. Unset: all deliveries are refused.",
     )
     vercel_client_integration_secret: SecretStr | None = Field(
         default=None,
         alias="VERCEL_CLIENT_INTEGRATION_SECRET",
-        description="Vercel integration's client secret.",
+        description="The Vercel integration's client secret.",
     )
     linear_webhook_signing_secret: SecretStr | None = Field(
         default=None,
@@ -219,24 +219,24 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         gt=0,
         alias="LINEAR_TIMESTAMP_TOLERANCE_SECONDS",
-        description="How old the time that Linear signs may be: its last retry has that of 7 hours before.",
+        description="How old Linear's signed time may be; retries keep the time of the first try, up to 7 hours old.",
     )
     sentry_client_secret: SecretStr | None = Field(
         default=None,
         alias="SENTRY_CLIENT_SECRET",
-        description="Sentry integration's client secret.",
+        description="The Sentry integration's client secret.",
     )
     sentry_timestamp_tolerance_seconds: float = Field(
         default=300.0,
         allow_inf_nan=False,
         gt=0,
         alias="SENTRY_TIMESTAMP_TOLERANCE_SECONDS",
-        description="How far the time in Sentry's header may be from now, either way; each of its tries has its own.",
+        description="How far the time in Sentry's header may be from now, either way; every retry has a new one.",
     )
     encryption_key: SecretStr | None = Field(
         default=None,
         alias="ENCRYPTION_KEY",
-        description="Seals stored secrets: 32 bytes in hex or base64. Of several, by comma, the first seals.",
+        description="Encrypts stored secrets: 32 bytes in hex or base64. Of several, by comma, the first encrypts.",
     )
     github_app_id: str | None = Field(
         default=None, alias="GITHUB_APP_ID", description="The GitHub App's id, for its API."
@@ -244,22 +244,22 @@ class Settings(BaseSettings):
     github_app_private_key: SecretStr | None = Field(
         default=None,
         alias="GITHUB_APP_PRIVATE_KEY",
-        description="The GitHub App's private key: PEM, also with \\n for line ends, or base64 of PEM.",
+        description="The GitHub App's private key: PEM (\\n may stand for line ends) or base64 of PEM.",
     )
     linear_client_id: str | None = Field(
         default=None,
         alias="LINEAR_CLIENT_ID",
-        description="Linear application's id, to renew tokens.",
+        description="The Linear application's client id, to renew tokens.",
     )
     linear_client_secret: SecretStr | None = Field(
         default=None,
         alias="LINEAR_CLIENT_SECRET",
-        description="Linear application's secret, to renew tokens.",
+        description="The Linear application's client secret, to renew tokens.",
     )
     sentry_client_id: str | None = Field(
         default=None,
         alias="SENTRY_CLIENT_ID",
-        description="Sentry integration's client id, to renew tokens with SENTRY_CLIENT_SECRET.",
+        description="The Sentry integration's client id, to renew tokens with SENTRY_CLIENT_SECRET.",
     )
     github_api_url: ApiAddress = Field(
         default=None,
@@ -285,14 +285,14 @@ class Settings(BaseSettings):
         default=50,
         ge=0,
         alias="LIGHTFAST_API_RESERVE",
-        description="Requests of each rate limit that reading history leaves for live use.",
+        description="Requests of each rate limit that reading history leaves unused.",
     )
     api_timeout_seconds: float = Field(
         default=30.0,
         allow_inf_nan=False,
         gt=0,
         alias="LIGHTFAST_API_TIMEOUT_SECONDS",
-        description="How long a provider's API may take to answer.",
+        description="How long to wait for a provider's API.",
     )
     sweep_share: float = Field(
         default=0.05,
@@ -300,22 +300,7 @@ class Settings(BaseSettings):
         gt=0,
         le=1,
         alias="LIGHTFAST_SWEEP_SHARE",
-        description="Share of each rate limit that looking for deletions may use in an hour.",
-    )
-    openai_api_key: SecretStr | None = Field(
-        default=None,
-        alias="OPENAI_API_KEY",
-        description="For OpenAI embeddings; not used yet: the local model serves.",
-    )
-    anthropic_api_key: SecretStr | None = Field(
-        default=None,
-        alias="ANTHROPIC_API_KEY",
-        description="For Claude; not used yet: rules serve.",
-    )
-    pinecone_api_key: SecretStr | None = Field(
-        default=None,
-        alias="PINECONE_API_KEY",
-        description="For Pinecone; not used yet: pgvector serves.",
+        description="Share of each rate limit that sweeps may use per hour.",
     )
 
     @classmethod
@@ -329,26 +314,26 @@ class Settings(BaseSettings):
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the database is the embedded one: no address of another is given."""
+        """Whether the embedded database is used: no address of another one is set."""
         return self.database_url is None and not self.addresses_of_roles()
 
     def addresses_of_roles(self) -> dict[Literal["receiver", "pipeline", "analyst"], str]:
-        """The address with each role's own login, where it has one."""
-        found: dict[Literal["receiver", "pipeline", "analyst"], SecretStr | None] = {
+        """The address of each role that has a login of its own."""
+        addresses: dict[Literal["receiver", "pipeline", "analyst"], SecretStr | None] = {
             "receiver": self.receiver_database_url,
             "pipeline": self.pipeline_database_url,
             "analyst": self.analyst_database_url,
         }
-        return {role: url.get_secret_value() for role, url in found.items() if url is not None}
+        return {role: url.get_secret_value() for role, url in addresses.items() if url is not None}
 
     @property
     def earliest_day(self) -> date:
-        """No delivery belongs to an earlier day; what happened before counts as of this one."""
+        """The first day of any delivery; what happened before counts as of this day."""
         return self.partitions_start or _EARLIEST_DAY
 
     @property
     def dagster_names(self) -> list[str]:
-        """What LIGHTFAST_DAGSTER_NAMES lists."""
+        """The names listed in LIGHTFAST_DAGSTER_NAMES."""
         return [name for part in self.dagster_names_listed.split(",") if (name := part.strip())]
 
     def proxy_networks(self) -> list[Network]:
@@ -356,16 +341,16 @@ class Settings(BaseSettings):
         return networks(self.trusted_proxies or "")
 
     def api_urls(self) -> dict[str, str]:
-        """Addresses of APIs that are set, by their variables' names."""
+        """The API addresses that are set, by variable name."""
         fields = ("github_api_url", "vercel_api_url", "linear_api_url", "sentry_api_url")
         return {name.upper(): url for name in fields if (url := getattr(self, name))}
 
     def webhook_secrets(self, names: tuple[str, ...]) -> list[tuple[str, bytes]]:
-        """(`env:NAME` or `env:NAME#2`, secret) for each secret set under these environment names.
+        """(`env:NAME` or `env:NAME#2`, secret) for each secret set in these environment variables.
 
-        A name that is no field here is a provider's own, which was added as a folder alone.
+        A name without a field here belongs to a provider that was added as a folder.
         """
-        found: list[tuple[str, bytes]] = []
+        secrets: list[tuple[str, bytes]] = []
         by_alias = {field.alias: name for name, field in type(self).model_fields.items()}
         for name in names:
             if name in by_alias:
@@ -375,23 +360,23 @@ class Settings(BaseSettings):
                 value = os.environ.get(name, "")
             parts = [part.strip() for part in value.split(",")]
             for position, part in enumerate((part for part in parts if part), start=1):
-                found.append(
+                secrets.append(
                     (f"env:{name}" if position == 1 else f"env:{name}#{position}", part.encode())
                 )
-        return found
+        return secrets
 
 
 def the_home() -> Home:
-    """Where the home is by the environment and the current folder, and why there."""
+    """The home that the environment and the current folder give, and why."""
     return find_home(os.environ)
 
 
 @cache
 def settings() -> Settings:
-    """The process's settings, read once. Raises SettingsError, in one line and without a secret."""
+    """The process's settings, read once. Raises SettingsError: one line, without a secret."""
     try:
         return Settings()
     except ValidationError as error:
         message = explain(error, Settings.model_fields)
-    # Outside the handler: no traceback leads back to pydantic's error, which holds what was typed.
+    # Raised outside the handler, so that no traceback shows pydantic's error, which holds the input.
     raise SettingsError(message)

@@ -1,7 +1,7 @@
-"""Addresses of servers as people type them: checked before anything connects, shown without secrets.
+"""Checks server addresses before anything connects, and shows them without secrets.
 
-libpq's own messages quote what they cannot read, and of an address that is written wrongly that may
-be the password. What passes here is read by libpq, SQLAlchemy and urllib alike.
+libpq's own messages quote what they cannot parse, which may be the password. libpq, SQLAlchemy and
+urllib all read an address that passes here in the same way.
 """
 
 from __future__ import annotations
@@ -17,19 +17,18 @@ Network = IPv4Network | IPv6Network
 
 FORM = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 
-# `*.acme.com` is a name too; `*` alone would let every name in.
+# `*.acme.com` is allowed; `*` alone would allow every name.
 _HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]")
 _WRONG_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 
 
 def postgres_address(secret: SecretStr | None) -> SecretStr | None:
-    """The address, if it is one that libpq reads. Raises ValueError, whose message holds no part of it
-    but the scheme."""
+    """The address, if libpq can read it. Raises ValueError; its message holds only the scheme."""
     return None if secret is None else SecretStr(_checked(secret.get_secret_value().strip()))
 
 
 def dagster_address(secret: SecretStr | None) -> SecretStr | None:
-    """Like `postgres_address`; the driver may be named, as SQLAlchemy does."""
+    """Like `postgres_address`; the scheme may name a driver, as in SQLAlchemy."""
     if secret is None:
         return None
     scheme, separator, rest = secret.get_secret_value().strip().partition("://")
@@ -55,7 +54,7 @@ def networks(text: str) -> list[Network]:
 
 
 def proxies(text: str | None) -> str | None:
-    """Such a list, as it was written. Raises ValueError."""
+    """The text, if it is such a list. Raises ValueError."""
     try:
         networks(text or "")
     except ValueError as error:
@@ -64,7 +63,7 @@ def proxies(text: str | None) -> str | None:
 
 
 def with_query(address: str, query: Iterable[tuple[str, str]]) -> str:
-    """The address with this query in place of its own. (`urlunsplit` drops the slashes of one without
+    """The address with its query replaced. (`urlunsplit` would drop the slashes of an address without
     a host, such as postgresql:///memory?host=/run/postgresql.)"""
     parts = urlsplit(address)
     encoded = urlencode(list(query), quote_via=quote)
@@ -72,25 +71,25 @@ def with_query(address: str, query: Iterable[tuple[str, str]]) -> str:
 
 
 def with_options(address: str, options: str) -> str:
-    """The address with these added to what it sets for the session."""
+    """The address with these session options added to its own."""
     query = dict(parse_qsl(urlsplit(address).query))
     query["options"] = f"{query.get('options', '')} {options}".strip()
     return with_query(address, query.items())
 
 
 def user_of(address: str) -> str | None:
-    """Who logs in there, where the address says so."""
+    """The user that the address names, if any."""
     parts = urlsplit(address)
     login = parts.netloc.rpartition("@")[0]
     return dict(parse_qsl(parts.query)).get("user") or unquote(login.partition(":")[0]) or None
 
 
-# Of whoever the address was made for: the key of a certificate is as good as a password.
+# Parts that belong to the address's own user: a certificate's key is as good as a password.
 _OF_ONE_USER = ("user", "password", "passfile", "sslkey", "sslcert", "sslpassword", "options")
 
 
 def with_login(address: str, user: str, password: str) -> str:
-    """The same server and database, with another login in place of the address's own."""
+    """The address of the same server and database with another login."""
     parts = urlsplit(address)
     query = {n: v for n, v in parse_qsl(parts.query) if n not in _OF_ONE_USER}
     where = parts.netloc.rpartition("@")[2]
@@ -99,7 +98,7 @@ def with_login(address: str, user: str, password: str) -> str:
 
 
 def shown(address: str) -> str:
-    """The address for a person to read: host, port and database, no user, no password."""
+    """The address to show to a person: host, port and database, without user and password."""
     parts = urlsplit(address)
     query = dict(parse_qsl(parts.query))
     host = parts.netloc.rpartition("@")[2] or query.get("host", "localhost")
@@ -115,9 +114,9 @@ def _checked(address: str) -> str:
             f"{FORM}, without the driver's name that SQLAlchemy writes behind the plus"
         )
     if scheme not in {"postgresql", "postgres"}:
-        found = scheme if re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme) else "something else"
-        raise ValueError(f"the address of a Postgres, {FORM}; this one is of {found}")
-    # A password with one of these unescaped is cut there by every reader, each in another way.
+        given = scheme if re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme) else "something else"
+        raise ValueError(f"the address of a Postgres, {FORM}; this one is of {given}")
+    # Each reader cuts a password at one of these characters, in its own way, unless it is escaped.
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     behind = rest[len(authority) :]
     user = authority.rpartition("@")[0]
@@ -143,7 +142,7 @@ def _checked(address: str) -> str:
 
 
 def host_names(text: str) -> str:
-    """Names by comma, as a browser's address line shows them without scheme and port."""
+    """The text, if it lists host names as a browser shows them, without scheme and port."""
     for name in filter(None, (part.strip() for part in text.split(","))):
         if not _HOST_NAME.fullmatch(name):
             raise ValueError(f"names by comma, without scheme and port; {name!r} is none")

@@ -1,4 +1,4 @@
-"""Where the home is: the folder of the embedded database, logs and Dagster's local files.
+"""Finds the home: the folder of the embedded database, logs and Dagster's local files.
 
 The environment is a parameter; nothing is created here.
 """
@@ -16,7 +16,7 @@ NAME = ".lightfast"
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """`reason` says why this folder and no other, for an operator; `named`: LIGHTFAST_HOME names it."""
+    """A folder, the reason it was chosen (for an operator), and whether LIGHTFAST_HOME names it."""
 
     folder: Path
     reason: str
@@ -25,7 +25,7 @@ class Home:
 
 def find_home(environment: Mapping[str, str], start: Path | None = None) -> Home:
     """LIGHTFAST_HOME, else the nearest `.lightfast` from `start` (the current folder) upwards, else
-    the one in the user's own folder."""
+    the one in the user's home folder."""
     if environment.get("LIGHTFAST_HOME"):
         folder = Path(environment["LIGHTFAST_HOME"]).expanduser().absolute()
         return Home(folder, "by LIGHTFAST_HOME", named=True)
@@ -34,18 +34,18 @@ def find_home(environment: Mapping[str, str], start: Path | None = None) -> Home
     except FileNotFoundError:  # somebody removed the current folder
         here = None
     for folder in () if here is None else (here, *here.parents):
-        # A file of that name is taken too, and refused by `problem_of`: passing it over would lead to
-        # another database without a word.
+        # A file of that name counts too, and `problem_of` refuses it: skipping it would silently
+        # choose another database.
         if os.path.lexists(folder / NAME):
             return Home(folder / NAME, f"the nearest {NAME} from {here} upwards")
     return Home(_folder_of_the_user(environment) / NAME, f"no {NAME} from {here} upwards")
 
 
 def problem_of(folder: Path, *, named: bool) -> str | None:
-    """Why the folder cannot be a home, and what to do; None where it can, also where it is missing.
+    """Why the folder cannot be the home, and what to do; None if it can be, or does not exist yet.
 
-    `named`: whether LIGHTFAST_HOME names it. A folder that was only found must belong to the user:
-    anyone can put one into /tmp, and with sudo it is somebody else's.
+    `named`: whether LIGHTFAST_HOME names it. Otherwise it must belong to the user: anyone can put a
+    folder into /tmp, and under sudo the folder found is somebody else's.
     """
     try:
         folder.stat()
@@ -71,13 +71,13 @@ def problem_of(folder: Path, *, named: bool) -> str | None:
 
 
 def _folder_of_the_user(environment: Mapping[str, str]) -> Path:
-    """HOME where it is the user's own (sudo may leave another's there), else what the system says."""
+    """HOME if the user owns it (sudo may leave another user's), else the folder in the user database."""
     named = environment.get("HOME")
     try:
         if named and Path(named).stat().st_uid == os.geteuid():
             return Path(named)
     except OSError:
-        pass  # a folder that is not there or not open to us is not ours
+        pass  # a folder that is missing or closed to this user is not theirs
     try:
         return Path(pwd.getpwuid(os.geteuid()).pw_dir)
     except KeyError:  # a container's user without a name

@@ -1,6 +1,6 @@
-"""What is said of settings that cannot be used: which, what stands there, and what is understood.
+"""The message for settings that cannot be used: which one, its value, and what would be valid.
 
-A secret's value is never said.
+Never shows the value of a secret.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ _CREDENTIALS = re.compile(r"//.*@")
 
 
 class SettingsError(ValueError):
-    """Settings that cannot be used; the message is for an operator, in one line, without secrets."""
+    """Settings that cannot be used; the message is one line for an operator, without secrets."""
 
 
 def explain(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
-    """One line for all that is wrong."""
+    """One line for all problems."""
     by_alias = {str(field.alias): field for field in fields.values()}
-    return "; ".join(_one(problem, by_alias) for problem in error.errors(include_url=False))
+    return "; ".join(_describe(problem, by_alias) for problem in error.errors(include_url=False))
 
 
-def _one(problem: Any, by_alias: Mapping[str, FieldInfo]) -> str:
+def _describe(problem: Any, by_alias: Mapping[str, FieldInfo]) -> str:
     name = str(problem["loc"][0]) if problem["loc"] else "settings"
     field = by_alias.get(name)
     understood = _understood(problem, field)
@@ -44,7 +44,7 @@ def _is_secret(field: FieldInfo) -> bool:
 def _understood(problem: Any, field: FieldInfo | None) -> str:
     kind = problem["type"]
     if kind == "value_error":
-        # Written by the setting's own validator, as something that can be given.
+        # The setting's own validator words what can be given.
         return str(problem["ctx"]["error"])
     if field is not None and field.annotation in {int, float}:
         return _number(field)

@@ -1,4 +1,4 @@
-"""A payload that cannot be written ends alone in the dead letters; a fault of the machine touches none."""
+"""A payload that cannot be written becomes a dead letter alone; a fault of the machine makes none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 import psycopg
 import pytest
 
-from lightfast_pipelines.inbox.faults import judge
+from lightfast_pipelines.inbox.faults import is_fault_of_payload
 from lightfast_pipelines.store.database import Connection, Database
 from tests.capture.deliveries import capture_all, delivery, one, receive, rows, workspace_with
 from tests.providers.github import payloads as github
@@ -33,7 +33,7 @@ def waiting_deliveries(conn: Connection) -> None:
     ],
     ids=["a missing column", "a missing right"],
 )
-def test_what_would_strike_every_payload_ends_the_run_and_leaves_the_queue(
+def test_an_error_that_would_hit_every_payload_ends_the_run_and_leaves_the_queue(
     database: Database, conn: Connection, breaking: str, error: type[Exception]
 ) -> None:
     waiting_deliveries(conn)
@@ -50,7 +50,7 @@ def test_what_would_strike_every_payload_ends_the_run_and_leaves_the_queue(
 def test_a_value_too_large_for_an_index_is_one_dead_letter(
     database: Database, conn: Connection
 ) -> None:
-    """Postgres reports it as an OperationalError; random letters, as repeated ones compress."""
+    """Postgres reports it as an OperationalError. The letters are random because repeated ones compress."""
     chance = random.Random(1)
     body = "".join(chr(chance.randint(0x4E00, 0x9FFF)) for _ in range(3_000))
     waiting_deliveries(conn)
@@ -86,6 +86,7 @@ def test_a_value_too_large_for_an_index_is_one_dead_letter(
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
-def test_whose_fault_an_error_is(error: Exception, of_a_payload: bool) -> None:
-    fault = judge(error)
-    assert (fault.of_a_payload, bool(fault.reason)) == (of_a_payload, True)
+def test_an_error_is_the_fault_of_a_payload_or_of_the_machine(
+    error: Exception, of_a_payload: bool
+) -> None:
+    assert is_fault_of_payload(error) == of_a_payload

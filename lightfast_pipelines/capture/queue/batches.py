@@ -29,7 +29,7 @@ from lightfast_pipelines.capture.queue.dead_letters import dead_letters
 from lightfast_pipelines.capture.queue.taking import take, take_again
 from lightfast_pipelines.capture.reading import RawPayload
 from lightfast_pipelines.capture.writers.outcomes import write_outcomes
-from lightfast_pipelines.inbox.faults import describe_error, judge
+from lightfast_pipelines.inbox.faults import describe_error, is_fault_of_payload
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.time_limit import OutOfTime, TimeLimit, within
 
@@ -175,7 +175,7 @@ class _Batches:
             if self._conn.closed:
                 raise
             self._conn.rollback()
-            if not judge(error).of_a_payload:
+            if not is_fault_of_payload(error):
                 return self._doubt(raws, error)
             if len(raws) == 1:
                 return [self._bury(raws[0], describe_error(error))]
