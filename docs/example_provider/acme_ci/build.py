@@ -12,10 +12,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     Account,
-    Edge,
-    Mention,
     Reading,
-    Reference,
     StateChange,
     Statement,
     Thing,
@@ -32,6 +29,7 @@ from lightfast_pipelines.providers.fields import (
     titled,
     url,
 )
+from lightfast_pipelines.providers.statement_builder import StatementBuilder
 
 # What Acme says -> (the transition in `source_type`, significance).
 _RESULTS = {"passed": ("passed", 20), "failed": ("failed", 55)}
@@ -63,27 +61,23 @@ def _statement(
     # A kind of thing that only this provider has gets its key here: ids that survive renames.
     subject = Thing(f"acme_ci:build:{identity}", name_of(build, "number"), url(build, "url"))
     commit = name_of(build, "commit")
-    # A thing of another provider is named as that one names it: the edge meets it there.
-    commits = (Thing(keys.github_commit(commit), name=commit[:7]),) if commit else ()
-    who = _account(child(payload, "actor"))
-    return Statement(
+    actor = _account(child(payload, "actor"))
+    builder = StatementBuilder("acme_ci", subject)
+    if commit is not None:
+        builder.refer("commit", commit, label=commit[:7])
+        # A thing of another provider is named as that one names it: the edge meets it there.
+        builder.relate("references", Thing(keys.github_commit(commit), commit[:7]))
+    return builder.build(
         # A build finishes once, so its id alone tells this fact from every other. Where a thing can
         # do the same twice, the time or id of the transition is the third part.
         source_id=keys.source_id(subject.key, "finished"),
-        source="acme_ci",
         source_type=f"build.{transition}",
-        subject=subject,
         occurred_at=at,
         title=titled(f"Build {transition}", text(project, "name")),
         content=content_of(text(build, "message")),
         base_significance=significance,
-        actor=who,
-        author=who,
-        references=tuple(
-            Reference("commit", commit, None, commit[:7]) for commit in (commit,) if commit
-        ),
-        mentions=(Mention(subject, "subject"), *(Mention(one, "reference") for one in commits)),
-        edges=tuple(Edge(subject, "references", one) for one in commits),
+        actor=actor,
+        author=actor,
         states=(StateChange(subject, "status", transition, at),),
         metadata={"projectId": name_of(project, "id"), "branch": name_of(build, "branch")},
         branch=name_of(build, "branch"),

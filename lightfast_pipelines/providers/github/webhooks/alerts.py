@@ -15,7 +15,6 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     Filtered,
-    Mention,
     Parked,
     Reading,
     Reference,
@@ -44,8 +43,8 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
 from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
-from lightfast_pipelines.providers.github.webhooks.parts import Parts
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
@@ -162,33 +161,27 @@ def _statement(event: str, payload: Mapping[str, Any], transition: _AlertTransit
         raise Missing(f"alert.{transition.time}")
     thing = event.replace("_", "-")
     key = keys.github_alert(thing.removesuffix("-alert"), repository.id, number)
-    parts = Parts(repository, Thing(key, None, url(alert)))
-    told = _TELLERS[event](parts, payload, alert)
+    builder = GitHubStatementBuilder(repository, Thing(key, None, url(alert)))
+    told = _TELLERS[event](builder, payload, alert)
     subject = Thing(key, cut(f"#{number} {told.title}", 200), url(alert))
-    parts.mentions[0] = Mention(subject, "subject")
+    builder.subject = subject
     opening = transition.state == "open"
     actor = account(payload.get("sender"))
     reason = name_of(alert, "dismissed_reason") or name_of(alert, "resolution")
-    return Statement(
+    builder.references.insert(0, Reference("alert", f"#{number}", subject.url))
+    return builder.build(
         source_id=keys.source_id(
             key, transition.name, None if transition is _OPENED else moment_key(at)
         ),
-        source="github",
         source_type=f"{thing}.{transition.name}",
-        subject=subject,
         occurred_at=at,
         title=titled(f"{_NAMES[event]} {transition.words}", told.title),
         content=content_of(told.title, *told.lines),
         base_significance=_WEIGHTS.get(told.severity or "", 45) if opening else transition.weight,
         actor=actor,
         author=actor,
-        accounts=tuple(parts.accounts),
-        references=(Reference("alert", f"#{number}", subject.url), *parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=_states(subject, transition, alert, at, reason),
         metadata={
-            **repository.facts,
             "alertNumber": number,
             "action": name_of(payload, "action"),
             "state": name_of(alert, "state"),
@@ -197,7 +190,6 @@ def _statement(event: str, payload: Mapping[str, Any], transition: _AlertTransit
             **told.facts,
         },
         updated_at=first_time(alert, "updated_at", "created_at") or at,
-        scope=repository.scope,
         link_text="",  # an advisory's words are about other projects
     )
 
@@ -229,13 +221,16 @@ def _states(
     )
 
 
-def _dependabot(parts: Parts, payload: Mapping[str, Any], alert: Mapping[str, Any]) -> _Told:  # noqa: ARG001
+def _dependabot(
+    builder: GitHubStatementBuilder,
+    payload: Mapping[str, Any],  # noqa: ARG001
+    alert: Mapping[str, Any],
+) -> _Told:
     advisory, weakness = child(alert, "security_advisory"), child(alert, "security_vulnerability")
     dependency = child(alert, "dependency")
     package = child(dependency, "package") or child(weakness, "package")
     name, path = name_of(package, "name"), name_of(dependency, "manifest_path")
-    if path is not None:
-        parts.mentions.append(Mention(Thing(keys.file(path), path), "file"))
+    builder.mention_file(path)
     severity = name_of(weakness, "severity") or name_of(advisory, "severity")
     patched = name_of(child(weakness, "first_patched_version"), "identifier")
     summary = text(advisory, "summary") or name_of(advisory, "ghsa_id") or "a known vulnerability"
@@ -261,22 +256,21 @@ def _dependabot(parts: Parts, payload: Mapping[str, Any], alert: Mapping[str, An
     )
 
 
-def _code_scanning(parts: Parts, payload: Mapping[str, Any], alert: Mapping[str, Any]) -> _Told:
+def _code_scanning(
+    builder: GitHubStatementBuilder, payload: Mapping[str, Any], alert: Mapping[str, Any]
+) -> _Told:
     rule, instance = child(alert, "rule"), child(alert, "most_recent_instance")
     location = child(instance, "location")
     path, line = name_of(location, "path"), whole(location, "start_line")
     sha = name_of(instance, "commit_sha") or name_of(payload, "commit_oid")
     ref = name_of(payload, "ref") or name_of(instance, "ref")
-    if path is not None:
-        parts.mentions.append(Mention(Thing(keys.file(path), path), "file"))
+    builder.mention_file(path)
     if sha is not None and FULL_SHA.fullmatch(sha):
-        commit = parts.repository.commit(sha.lower())
-        parts.references.append(Reference("commit", sha.lower(), commit.url))
-        parts.mentions.append(Mention(commit, "reference"))
-    if ref is not None:
-        parts.mentions.extend(
-            Mention(thing, "reference") for thing in _of_ref(parts.repository, ref)
-        )
+        commit = builder.repository.commit(sha.lower())
+        builder.refer("commit", sha.lower(), commit.url)
+        builder.mention(commit)
+    for thing in _of_ref(builder.repository, ref) if ref is not None else ():
+        builder.mention(thing)
     severity = name_of(rule, "security_severity_level") or name_of(rule, "severity")
     what = text(rule, "description") or name_of(rule, "name") or name_of(rule, "id") or "a finding"
     tool = name_of(child(alert, "tool"), "name")
@@ -310,7 +304,7 @@ def _of_ref(repository: Repository, ref: str) -> list[Thing]:
 
 
 def _secret_scanning(
-    parts: Parts,  # noqa: ARG001 - a secret leads to nothing that may be named
+    builder: GitHubStatementBuilder,  # noqa: ARG001 - a secret leads to nothing that may be named
     payload: Mapping[str, Any],  # noqa: ARG001
     alert: Mapping[str, Any],
 ) -> _Told:
@@ -334,7 +328,9 @@ def _secret_scanning(
     )
 
 
-_TELLERS: Mapping[str, Callable[[Parts, Mapping[str, Any], Mapping[str, Any]], _Told]] = {
+_TELLERS: Mapping[
+    str, Callable[[GitHubStatementBuilder, Mapping[str, Any], Mapping[str, Any]], _Told]
+] = {
     "dependabot_alert": _dependabot,
     "code_scanning_alert": _code_scanning,
     "secret_scanning_alert": _secret_scanning,

@@ -12,7 +12,7 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import StateChange
-from lightfast_pipelines.providers.github.webhooks.parts import Parts
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class ChangedItem:
     kind: ItemKind
     payload: Mapping[str, Any]
     value: Mapping[str, Any]
-    parts: Parts
+    builder: GitHubStatementBuilder
     at: datetime
 
 

@@ -12,9 +12,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     Filtered,
-    Mention,
     Reading,
-    Reference,
     StateChange,
     Statement,
     Thing,
@@ -42,13 +40,13 @@ from lightfast_pipelines.providers.github.webhooks.changed_item import (
     ItemChange,
     ItemKind,
 )
-from lightfast_pipelines.providers.github.webhooks.parts import Parts
 from lightfast_pipelines.providers.github.webhooks.planned_changes import (
     field_change,
     queue_change,
     type_change,
 )
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
@@ -57,9 +55,7 @@ def _label(item: ChangedItem) -> ItemChange:
     name = name_of(label, "name")
     if name is None:
         return ItemChange(None, "names no label")
-    thing = Thing(keys.github_label(item.parts.repository.id, name), name)
-    item.parts.references.append(Reference("label", name))
-    item.parts.mentions.append(Mention(thing, "label"))
+    item.builder.add_label(name)
     return ItemChange(name, f"Label: {name}", facts={"label": name})
 
 
@@ -69,14 +65,14 @@ def _assignee(item: ChangedItem) -> ItemChange:
     found = account(changed)
     if found is None:
         return ItemChange(None, "names no assignee")
-    item.parts.add_people("assignee", [changed])
+    item.builder.add_people("assignee", [changed])
     people = [a for each in children(item.value, "assignees") if (a := account(each)) is not None]
     value = ", ".join(sorted(keys.user("github", person.source_id) for person in people))
     names = sorted(person.username or person.source_id for person in people)
     # Several at one moment: whoever is assigned last sees the most, freed last the fewest.
     freed = text(item.payload, "action") == "unassigned"
     state = StateChange(
-        item.parts.subject,
+        item.builder.subject,
         "assignee",
         value[:500] or "nobody",
         item.at,
@@ -95,14 +91,14 @@ def _milestone(item: ChangedItem) -> ItemChange:
     if number is None:
         return ItemChange(None, "names no milestone")
     title = text(found, "title") or f"#{number}"
-    key = keys.github_milestone(item.parts.repository.id, number)
+    key = keys.github_milestone(item.builder.repository.id, number)
     thing = Thing(key, title[:200], url(found))
     if is_set:
-        item.parts.relate("belongs_to", thing, "milestone")
+        item.builder.relate("belongs_to", thing, "milestone")
     else:
-        item.parts.mentions.append(Mention(thing, "milestone"))
+        item.builder.mention(thing, "milestone")
     state = StateChange(
-        item.parts.subject,
+        item.builder.subject,
         "milestone",
         key if is_set else "none",
         item.at,
@@ -117,7 +113,7 @@ def _review_request(item: ChangedItem) -> ItemChange:
     wanted = child(item.payload, "requested_reviewer")
     found = account(wanted)
     if found is not None:
-        item.parts.add_people("reviewer", [wanted])
+        item.builder.add_people("reviewer", [wanted])
         name = found.username or found.source_id
         return ItemChange(found.source_id, f"Reviewer: {name}", facts={"reviewer": name})
     team = name_of(child(item.payload, "requested_team"), "slug")
@@ -132,7 +128,7 @@ def _synchronized(item: ChangedItem) -> ItemChange:
     sha = after or name_of(child(item.value, "head"), "sha")
     if sha is None:
         return ItemChange(None, "names no commit")
-    item.parts.add_head(item.value)
+    item.builder.add_head(item.value)
     return ItemChange(sha, f"Head: {sha}", facts={"beforeSha": before, "headSha": sha})
 
 
@@ -158,7 +154,7 @@ def _category(item: ChangedItem) -> ItemChange:
     now = name_of(child(item.value, "category"), "name")
     if now is None:
         return ItemChange(None, "names no category")
-    item.parts.references.append(Reference("label", now))
+    item.builder.refer("label", now)
     return ItemChange(now, f"Category: {now}", facts={"category": now, "categoryWas": was})
 
 
@@ -241,47 +237,41 @@ def read(kind: ItemKind, payload: Mapping[str, Any]) -> Reading:
         raise Missing(f"{kind.field}.updated_at")
     title = text(value, "title") or ""
     key = kind.key(repository.id, number)
-    parts = Parts(repository, repository.numbered_thing(key, number, title, url(value)))
-    parts.references.append(Reference(kind.reference, f"#{number}", parts.subject.url))
-    item = ChangedItem(kind, payload, value, parts, at)
+    builder = GitHubStatementBuilder(
+        repository, repository.numbered_thing(key, number, title, url(value))
+    )
+    builder.refer(kind.reference, f"#{number}", builder.subject.url)
+    item = ChangedItem(kind, payload, value, builder, at)
     change = action.read(item)
     if change.which is None:
         return Filtered(f"action {text(payload, 'action')} {change.words}")
     if action.name != "demilestoned":  # old payloads still show the milestone that was taken away
-        parts.add_place(value)
+        builder.add_place(value)
     return Understood((_statement(item, action, change, number, title),))
 
 
 def _statement(
     item: ChangedItem, action: Action, change: ItemChange, number: int, title: str
 ) -> Statement:
-    kind, parts, author = item.kind, item.parts, account(item.value.get("user"))
-    parts.add_account("subject_author", item.value.get("user"))
+    kind, builder, author = item.kind, item.builder, account(item.value.get("user"))
+    builder.add_account("subject_author", account(item.value.get("user")))
     which = f"{change.which}@{moment_key(item.at)}" if change.which else moment_key(item.at)
-    return Statement(
-        source_id=keys.source_id(parts.subject.key, action.name, which),
-        source="github",
+    return builder.build(
+        source_id=keys.source_id(builder.subject.key, action.name, which),
         source_type=f"{kind.thing}.{action.name}",
-        subject=parts.subject,
         occurred_at=item.at,
         title=titled(f"{kind.tag} {action.tag}", title),
         content=content_of(change.words, *change.more),
         base_significance=action.weight,
         actor=account(item.payload.get("sender")),
         author=author,
-        accounts=tuple(parts.accounts),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=tuple(change.states),
         metadata={
-            **parts.repository.facts,
             "number": number,
             "action": text(item.payload, "action"),
             **change.facts,
         },
         updated_at=item.at,
-        scope=parts.repository.scope,
         link_text=_link_text(item, change, title),
     )
 

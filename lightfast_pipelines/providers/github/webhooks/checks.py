@@ -13,10 +13,8 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     Filtered,
-    Mention,
     Parked,
     Reading,
-    Reference,
     StateChange,
     Statement,
     Thing,
@@ -40,8 +38,8 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github.accounts import account, commit_account
 from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
-from lightfast_pipelines.providers.github.webhooks.parts import Parts
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 # conclusion -> (how it is told, what it weighs, the state it leaves)
@@ -126,7 +124,9 @@ def read_workflow_run(payload: Mapping[str, Any]) -> Reading:
         },
         (state,),
     )
-    return Understood((_statement(payload, run, Parts(repository, subject), at, told),))
+    return Understood(
+        (_statement(payload, run, GitHubStatementBuilder(repository, subject), at, told),)
+    )
 
 
 def read_check_suite(payload: Mapping[str, Any]) -> Reading:
@@ -166,7 +166,9 @@ def read_check_suite(payload: Mapping[str, Any]) -> Reading:
             "checks": whole(suite, "latest_check_runs_count"),
         },
     )
-    return Understood((_statement(payload, suite, Parts(repository, subject), at, told),))
+    return Understood(
+        (_statement(payload, suite, GitHubStatementBuilder(repository, subject), at, told),)
+    )
 
 
 def _not_ended(event: str, payload: Mapping[str, Any]) -> Reading | None:
@@ -181,7 +183,7 @@ def _not_ended(event: str, payload: Mapping[str, Any]) -> Reading | None:
 def _statement(
     payload: Mapping[str, Any],
     checks: Mapping[str, Any],
-    parts: Parts,
+    builder: GitHubStatementBuilder,
     at: datetime,
     told: _Checks,
 ) -> Statement:
@@ -189,28 +191,21 @@ def _statement(
     words, weight, _ = _CONCLUSIONS[conclusion]
     branch, sha = name_of(checks, "head_branch"), name_of(checks, "head_sha")
     commit = child(checks, "head_commit")
-    add_origin(parts, checks, branch, sha)
-    numbers = add_pull_requests(parts, checks)
+    add_origin(builder, checks, branch, sha)
+    numbers = add_pull_requests(builder, checks)
     headline = first_line(text(checks, "display_title") or text(commit, "message") or "")
     actor = checks.get("triggering_actor") or checks.get("actor") or payload.get("sender")
-    return Statement(
+    return builder.build(
         source_id=told.source_id,
-        source="github",
         source_type=told.source_type,
-        subject=parts.subject,
         occurred_at=at,
         title=titled(f"{told.tag} {words}", f"{told.name} on {branch or (sha or '')[:7]}"),
         content=content_of(f"{told.name}: {conclusion}", headline),
         base_significance=weight,
         actor=account(actor),
         author=commit_account(commit.get("author")),
-        accounts=tuple(parts.accounts),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=told.states,
         metadata={
-            **parts.repository.facts,
             **told.facts,
             "conclusion": conclusion,
             "branch": branch,
@@ -218,7 +213,6 @@ def _statement(
             "pullRequests": numbers,
         },
         updated_at=at,
-        scope=parts.repository.scope,
         # The commit's and the pull request's words: they say themselves what they mean.
         link_text="",
         branch=branch,
@@ -226,26 +220,26 @@ def _statement(
 
 
 def add_origin(
-    parts: Parts, checks: Mapping[str, Any], branch: str | None, sha: str | None
+    builder: GitHubStatementBuilder, checks: Mapping[str, Any], branch: str | None, sha: str | None
 ) -> None:
     """The commit, and its branch where it is one of this repository."""
     if sha is not None and FULL_SHA.fullmatch(sha):
-        commit = parts.repository.commit(sha.lower())
-        parts.references.append(Reference("commit", sha.lower(), commit.url))
-        if commit.key != parts.subject.key:
-            parts.relate("references", commit)
+        commit = builder.repository.commit(sha.lower())
+        builder.refer("commit", sha.lower(), commit.url)
+        if commit.key != builder.subject.key:
+            builder.relate("references", commit)
     if branch is None:
         return
     head = identity(child(checks, "head_repository"))
-    if head is not None and head != parts.repository.id:
-        parts.references.append(Reference("branch", branch))
+    if head is not None and head != builder.repository.id:
+        builder.refer("branch", branch)
         return
-    thing = parts.repository.branch(branch)
-    parts.references.append(Reference("branch", branch, thing.url))
-    parts.mentions.append(Mention(thing, "reference"))
+    thing = builder.repository.branch(branch)
+    builder.refer("branch", branch, thing.url)
+    builder.mention(thing)
 
 
-def add_pull_requests(parts: Parts, checks: Mapping[str, Any]) -> list[int]:
+def add_pull_requests(builder: GitHubStatementBuilder, checks: Mapping[str, Any]) -> list[int]:
     """Those that the checks ran for; of another repository where they came from a fork."""
     numbers: list[int] = []
     for pull in children(checks, "pull_requests"):
@@ -255,8 +249,8 @@ def add_pull_requests(parts: Parts, checks: Mapping[str, Any]) -> list[int]:
             continue
         numbers.append(number)
         repository = (
-            parts.repository
-            if base_id == parts.repository.id
+            builder.repository
+            if base_id == builder.repository.id
             else Repository(base_id, None, None, None)
         )
         thing = Thing(
@@ -264,9 +258,9 @@ def add_pull_requests(parts: Parts, checks: Mapping[str, Any]) -> list[int]:
             f"#{number}",
             repository.page("pull", str(number)),
         )
-        parts.references.append(Reference("pr", f"#{number}", thing.url))
-        parts.mentions.append(Mention(thing, "reference"))
-        head = Parts(repository, thing)
+        builder.refer("pr", f"#{number}", thing.url)
+        builder.mention(thing)
+        head = GitHubStatementBuilder(repository, thing)
         head.add_head(pull)
-        parts.edges += head.edges
+        builder.edges += head.edges
     return numbers

@@ -13,7 +13,6 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    Mention,
     Parked,
     Reading,
     Reference,
@@ -41,8 +40,8 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
-from lightfast_pipelines.providers.github.webhooks.parts import Parts
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _LONGEST_TITLE = 100
@@ -108,19 +107,17 @@ def _statement(event: str, payload: Mapping[str, Any], action: _CommentAction) -
         raise Missing("comment.created_at")
     thing = _THINGS[event]
     author, body = account(comment.get("user")), text(comment, "body") or ""
-    parts = Parts(repository, place.subject)
-    parts.references.append(place.reference)
-    parts.add_account("subject_author", place.item.get("user"))
-    parts.add_place(place.item)
-    _add_lines(parts, comment)
+    builder = GitHubStatementBuilder(repository, place.subject)
+    builder.references.append(place.reference)
+    builder.add_account("subject_author", account(place.item.get("user")))
+    builder.add_place(place.item)
+    _add_lines(builder, comment)
     which = f"{number}@{moment_key(at)}" if action.name == "edited" else number
     gone = action.name == "deleted"
     own_key = keys.github_comment(thing, number)
-    return Statement(
+    return builder.build(
         source_id=keys.source_id(place.subject.key, f"{thing}.{action.name}", which),
-        source="github",
         source_type=f"{thing}.{action.name}",
-        subject=place.subject,
         occurred_at=at,
         title=titled(action.tag, f"{place.shown}: {first_line(body)[:_LONGEST_TITLE]}")
         if body and not gone
@@ -130,13 +127,8 @@ def _statement(event: str, payload: Mapping[str, Any], action: _CommentAction) -
         base_significance=action.weight,
         actor=account(payload.get("sender")),
         author=author,
-        accounts=tuple(parts.accounts),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=(deletion(Thing(own_key), at),) if gone else (),
         metadata={
-            **repository.facts,
             "commentId": keys.bare_number(number),
             "action": action.name,
             "url": url(comment),
@@ -149,7 +141,6 @@ def _statement(event: str, payload: Mapping[str, Any], action: _CommentAction) -
             "authorId": author and author.source_id,
         },
         updated_at=first_time(comment, "updated_at", "created_at"),
-        scope=repository.scope,
         link_text="" if gone else None,
         part=own_key,
     )
@@ -203,12 +194,11 @@ def _commit(repository: Repository, comment: Mapping[str, Any]) -> _Place:
     return _Place(subject, reference, sha[:7].lower(), {}, None)
 
 
-def _add_lines(parts: Parts, comment: Mapping[str, Any]) -> None:
+def _add_lines(builder: GitHubStatementBuilder, comment: Mapping[str, Any]) -> None:
     """The file and the commit that a comment on lines stands at."""
     path, sha = name_of(comment, "path"), name_of(comment, "commit_id")
-    if path is not None:
-        parts.mentions.append(Mention(Thing(keys.file(path), path), "file"))
+    builder.mention_file(path)
     if sha is not None and FULL_SHA.fullmatch(sha):
-        commit = parts.repository.commit(sha.lower())
-        if commit.key != parts.subject.key:
-            parts.mentions.append(Mention(commit, "reference"))
+        commit = builder.repository.commit(sha.lower())
+        if commit.key != builder.subject.key:
+            builder.mention(commit)

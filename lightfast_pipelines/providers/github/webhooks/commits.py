@@ -13,10 +13,6 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    AccountMention,
-    Edge,
-    Mention,
-    Reference,
     Statement,
     Thing,
 )
@@ -48,6 +44,7 @@ from lightfast_pipelines.providers.github.webhooks.commit_relations import (
     numbers_are_own,
 )
 from lightfast_pipelines.providers.github.webhooks.pushed import Push
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 
 COMMITS_GITHUB_SENDS = 2_048  # docs.github.com, "Webhook events and payloads": push
 MENTIONED_FILES = 40
@@ -116,9 +113,6 @@ def _statement(
         url(commit, "url") or push.repository.page("commit", sha),
     )
     author = commit_account(commit.get("author"))
-    accounts = co_authors(message) + committer(commit.get("committer"), author)
-    if push.pusher is not None:
-        accounts.append(AccountMention("pusher", push.pusher))
     kinds = ("added", "modified", "removed")
     added, modified, removed = (_paths(commit, kind) for kind in kinds)
     paths = list(dict.fromkeys(added + modified + removed))
@@ -132,31 +126,29 @@ def _statement(
     if scope is not None and not is_own:
         scope = replace(scope, has_numbers=False)
     branch = push.repository.branch(push.branch or "")
-    return Statement(
+    builder = GitHubStatementBuilder(push.repository, subject)
+    builder.refer("commit", sha, subject.url)
+    builder.refer("branch", push.branch or "", branch.url)
+    builder.accounts |= dict.fromkeys(co_authors(message))
+    builder.accounts |= dict.fromkeys(committer(commit.get("committer"), author))
+    builder.add_account("pusher", push.pusher)
+    builder.relate("on_branch", branch)
+    for mention, edge in relations:
+        builder.mentions[mention] = None
+        builder.edges.append(edge)
+    # The first files by name: the cut must not depend on the order in which GitHub lists them.
+    for path in sorted(path for path in paths if len(path) <= LONGEST_NAME)[:MENTIONED_FILES]:
+        builder.mention_file(path)
+    return builder.build(
         source_id=keys.source_id(subject.key, "pushed"),
-        source="github",
         source_type="commit.pushed",
-        subject=subject,
         occurred_at=at,
         title=titled("Commit", headline),
         content=cut(message, LONGEST_CONTENT),
         base_significance=30,
         actor=author,
         author=author,
-        accounts=tuple(accounts),
-        references=(
-            Reference("commit", sha, subject.url),
-            Reference("branch", push.branch or "", branch.url),
-        ),
-        mentions=(
-            Mention(subject, "subject"),
-            Mention(branch, "reference"),
-            *(mention for mention, _ in relations),
-            *_file_mentions(paths),
-        ),
-        edges=(Edge(subject, "on_branch", branch), *(edge for _, edge in relations)),
         metadata={
-            **push.repository.facts,
             "branch": push.branch,
             "sha": sha,
             "beforeSha": push.before,
@@ -203,9 +195,3 @@ def _paths(commit: Mapping[str, Any], kind: str) -> list[str]:
         if isinstance(found, list)
         else []
     )
-
-
-def _file_mentions(paths: list[str]) -> list[Mention]:
-    """The first files by name: the cut must not depend on the order in which GitHub lists them."""
-    short = sorted(path for path in paths if len(path) <= LONGEST_NAME)
-    return [Mention(Thing(keys.file(path), path), "file") for path in short[:MENTIONED_FILES]]

@@ -12,11 +12,8 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     Filtered,
-    Mention,
     Parked,
     Reading,
-    Reference,
-    Statement,
     Understood,
 )
 from lightfast_pipelines.providers.fields import (
@@ -30,6 +27,7 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.pushed import QUEUE_BRANCHES
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _BY_PUSH = "told by the push that did it"
@@ -57,29 +55,23 @@ def read_create(payload: Mapping[str, Any]) -> Reading:
         raise Missing("repository.pushed_at")
     subject, actor = repository.branch(name), account(payload.get("sender"))
     where = repository.full_name or repository.id
-    return Understood(
-        (
-            Statement(
-                source_id=keys.source_id(subject.key, "created", moment_key(at)),
-                source="github",
-                source_type="branch.created",
-                subject=subject,
-                occurred_at=at,
-                title=titled("Branch Created", name),
-                content=f"Branch {name} of {where} was made.",
-                base_significance=10,
-                actor=actor,
-                author=actor,
-                references=(Reference("branch", name, subject.url),),
-                mentions=(Mention(subject, "subject"),),
-                metadata={**repository.facts, "branch": name},
-                updated_at=at,
-                scope=repository.scope,
-                link_text="",
-                branch=name,
-            ),
-        )
+    builder = GitHubStatementBuilder(repository, subject)
+    builder.refer("branch", name, subject.url)
+    statement = builder.build(
+        source_id=keys.source_id(subject.key, "created", moment_key(at)),
+        source_type="branch.created",
+        occurred_at=at,
+        title=titled("Branch Created", name),
+        content=f"Branch {name} of {where} was made.",
+        base_significance=10,
+        actor=actor,
+        author=actor,
+        metadata={"branch": name},
+        updated_at=at,
+        link_text="",
+        branch=name,
     )
+    return Understood((statement,))
 
 
 def read_delete(payload: Mapping[str, Any]) -> Reading:

@@ -11,12 +11,9 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    Mention,
     Parked,
     Reading,
-    Reference,
     StateChange,
-    Statement,
     Thing,
     Understood,
 )
@@ -40,8 +37,8 @@ from lightfast_pipelines.providers.github import host
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.checks import add_origin, add_pull_requests
 from lightfast_pipelines.providers.github.webhooks.deployments import add_deployed, deployment_thing
-from lightfast_pipelines.providers.github.webhooks.parts import Parts
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
@@ -92,33 +89,27 @@ def read_review(payload: Mapping[str, Any]) -> Reading:
     name, number = text(run, "name") or "workflow", whole(run, "run_number")
     key = keys.github_workflow_run(identity)
     subject = Thing(key, f"{name} #{number}"[:200] if number else name[:200], url(run))
-    parts = Parts(repository, subject)
+    builder = GitHubStatementBuilder(repository, subject)
     branch = name_of(run, "head_branch")
-    add_origin(parts, run, branch, name_of(run, "head_sha"))
-    add_pull_requests(parts, run)
+    add_origin(builder, run, branch, name_of(run, "head_sha"))
+    add_pull_requests(builder, run)
     for reviewer in children(payload, "reviewers"):
         if name_of(reviewer, "type") == "User":
-            parts.add_people("reviewer", [reviewer.get("reviewer")])
+            builder.add_people("reviewer", [reviewer.get("reviewer")])
     where = ", ".join(environments) or "an environment"
     attempt = whole(run, "run_attempt") or 1
     doer = account(payload.get("approver")) or account(payload.get("sender"))
-    statement = Statement(
+    statement = builder.build(
         source_id=keys.source_id(
             key, f"deployment-review.{action}", f"{where[:200]}@{attempt}@{moment_key(at)}"
         ),
-        source="github",
         source_type=f"deployment-review.{action}",
-        subject=subject,
         occurred_at=at,
         title=titled(verdict.tag, f"{name} to {where}"),
         content=content_of(f"{verdict.tag}: {name} to {where}", text(payload, "comment")),
         base_significance=verdict.weight,
         actor=doer,
         author=account(run.get("actor")),
-        accounts=tuple(parts.accounts),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=tuple(
             StateChange(
                 subject, f"deployment_review:{name}", verdict.state, at, verdict.rank, action
@@ -126,7 +117,6 @@ def read_review(payload: Mapping[str, Any]) -> Reading:
             for name in environments
         ),
         metadata={
-            **repository.facts,
             "runId": str(identity),
             "runAttempt": attempt,
             "environments": environments,
@@ -134,7 +124,6 @@ def read_review(payload: Mapping[str, Any]) -> Reading:
             "branch": branch,
         },
         updated_at=at,
-        scope=repository.scope,
         link_text="",
         branch=branch,
     )
@@ -158,8 +147,8 @@ def read_rule(payload: Mapping[str, Any]) -> Reading:
         raise Missing("deployment.updated_at")
     environment = name_of(payload, "environment") or name_of(deployment, "environment") or "?"
     subject = deployment_thing(repository, deployment, environment)
-    parts = Parts(repository, subject)
-    add_deployed(parts, deployment, name_of(deployment, "ref"))
+    builder = GitHubStatementBuilder(repository, subject)
+    add_deployed(builder, deployment, name_of(deployment, "ref"))
     for pull in children(payload, "pull_requests"):
         number = whole(pull, "number")
         if number is not None:
@@ -169,24 +158,18 @@ def read_rule(payload: Mapping[str, Any]) -> Reading:
                 text(pull, "title") or "",
                 url(pull),
             )
-            parts.references.append(Reference("pr", f"#{number}", thing.url))
-            parts.mentions.append(Mention(thing, "reference"))
+            builder.refer("pr", f"#{number}", thing.url)
+            builder.mention(thing)
     creator = account(deployment.get("creator"))
-    statement = Statement(
+    statement = builder.build(
         source_id=keys.source_id(subject.key, "protection-requested", moment_key(at)),
-        source="github",
         source_type="deployment.protection-requested",
-        subject=subject,
         occurred_at=at,
         title=titled("Deployment Waiting for a Rule", subject.name),
         content=content_of(f"The deployment to {environment} waits for a protection rule."),
         base_significance=15,
         actor=account(payload.get("sender")) or creator,
         author=creator,
-        accounts=tuple(parts.accounts),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=(
             StateChange(
                 subject,
@@ -199,13 +182,11 @@ def read_rule(payload: Mapping[str, Any]) -> Reading:
             ),
         ),
         metadata={
-            **repository.facts,
             "deploymentId": subject.key.rpartition(":")[2],
             "environment": environment,
             "trigger": name_of(payload, "event"),
         },
         updated_at=at,
-        scope=repository.scope,
         link_text="",
     )
     return Understood((statement,))

@@ -14,11 +14,8 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     ENDING_REASON,
-    Edge,
-    Mention,
     Parked,
     Reading,
-    Reference,
     StateChange,
     Statement,
     Thing,
@@ -40,8 +37,8 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
-from lightfast_pipelines.providers.github.webhooks.parts import Parts
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
@@ -143,15 +140,13 @@ def _statement(
     ref = name_of(deployment, "ref")
     address = url(status, "environment_url") or url(status, "target_url")
     subject = deployment_thing(repository, deployment, environment)
-    parts = Parts(repository, subject)
-    add_deployed(parts, deployment, ref)
-    _add_deployment_of_host(parts, status)
+    builder = GitHubStatementBuilder(repository, subject)
+    add_deployed(builder, deployment, ref)
+    _add_deployment_of_host(builder, status)
     creator = account(deployment.get("creator"))
-    return Statement(
+    return builder.build(
         source_id=keys.source_id(subject.key, step.name, whole(status, "id")),
-        source="github",
         source_type=f"deployment.{step.name}",
-        subject=subject,
         occurred_at=at,
         title=titled(step.tag, f"{repository.full_name or repository.id} to {environment}"),
         content=content_of(
@@ -162,13 +157,8 @@ def _statement(
         base_significance=step.weight,
         actor=account(payload.get("sender")),
         author=creator,
-        accounts=tuple(parts.accounts),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=_states(repository, subject, step, at, environment, deployment),
         metadata={
-            **repository.facts,
             "deploymentId": subject.key.rpartition(":")[2],
             "deploymentUrl": address,
             "statusId": whole(status, "id"),
@@ -181,7 +171,6 @@ def _statement(
             "creatorLogin": creator and creator.username,
         },
         updated_at=first_time(status, "updated_at", "created_at") or at,
-        scope=repository.scope,
         link_text="",
     )
 
@@ -197,19 +186,21 @@ def deployment_thing(
     return Thing(keys.github_deployment(repository.id, identity), name[:200])
 
 
-def add_deployed(parts: Parts, deployment: Mapping[str, Any], ref: str | None) -> None:
+def add_deployed(
+    builder: GitHubStatementBuilder, deployment: Mapping[str, Any], ref: str | None
+) -> None:
     """What it deploys, and of which repository."""
-    parts.references.append(Reference("deployment", parts.subject.key.rpartition(":")[2]))
+    builder.refer("deployment", builder.subject.key.rpartition(":")[2])
     sha = name_of(deployment, "sha")
     if sha is not None and FULL_SHA.fullmatch(sha):
-        parts.add_commit("deploys", sha.lower())
+        builder.add_commit("deploys", sha.lower())
     if ref is not None and not FULL_SHA.fullmatch(ref):
         # A branch or a tag: the payload does not say which, so it is no entity.
-        parts.references.append(Reference("branch", ref))
-    parts.mentions.append(Mention(parts.repository.thing, "repository"))
+        builder.refer("branch", ref)
+    builder.mention(builder.repository.thing, "repository")
 
 
-def _add_deployment_of_host(parts: Parts, status: Mapping[str, Any]) -> None:
+def _add_deployment_of_host(builder: GitHubStatementBuilder, status: Mapping[str, Any]) -> None:
     """The deployment of the host's own that GitHub's only shows, by the addresses beside it."""
     addresses = (url(status, field) for field in ("environment_url", "target_url", "log_url"))
     found = {
@@ -219,8 +210,7 @@ def _add_deployment_of_host(parts: Parts, status: Mapping[str, Any]) -> None:
         for _, _, thing in find_deployments(address)
     }
     for thing in found.values():
-        parts.mentions.append(Mention(thing, "reference"))
-        parts.edges.append(Edge(parts.subject, "references", thing))
+        builder.relate("references", thing)
 
 
 def _states(

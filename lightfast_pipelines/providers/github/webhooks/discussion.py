@@ -13,7 +13,6 @@ from lightfast_pipelines.domain.events import (
     Filtered,
     Parked,
     Reading,
-    Reference,
     StateChange,
     Statement,
     Understood,
@@ -37,8 +36,8 @@ from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks import changed_item, changes
 from lightfast_pipelines.providers.github.webhooks.moves import Move
 from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
-from lightfast_pipelines.providers.github.webhooks.parts import Parts
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.github.webhooks.transition import Transition
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -97,27 +96,25 @@ def _statement(
     category = name_of(child(discussion, "category"), "name")
     answer = child(payload, "answer") if transition.name == "answered" else {}
     answer_text = text(answer, "body")
-    parts = Parts(repository, subject)
-    parts.references.append(Reference("discussion", f"#{number}", subject.url))
-    move.add_to(parts)
+    builder = GitHubStatementBuilder(repository, subject)
+    builder.refer("discussion", f"#{number}", subject.url)
+    move.add_to(builder)
     if category:
-        parts.references.append(Reference("label", category))
-    parts.add_people("answerer", [answer.get("user")])
-    label_names = parts.add_labels(discussion)
+        builder.refer("label", category)
+    builder.add_people("answerer", [answer.get("user")])
+    label_names = builder.add_labels(discussion)
     author = account(discussion.get("user"))
     came_at = time(discussion, "updated_at") if move.origin is not None else None
     at = came_at or made_at
     reason = name_of(discussion, "state_reason") if transition.name == "closed" else None
-    return Statement(
+    return builder.build(
         # It is deleted once, and a sweep that finds it gone does not know when.
         source_id=keys.source_id(
             subject.key,
             transition.name,
             None if transition.name == "deleted" else moment_key(made_at),
         ),
-        source="github",
         source_type=f"discussion.{transition.name}",
-        subject=subject,
         occurred_at=at,
         title=titled(transition.tag, title),
         content=content_of(
@@ -126,10 +123,6 @@ def _statement(
         base_significance=transition.weight,
         actor=account(payload.get("sender")),
         author=author,
-        accounts=tuple(parts.accounts),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=(
             StateChange(
                 subject,
@@ -146,7 +139,6 @@ def _statement(
             *move.states(at),
         ),
         metadata={
-            **repository.facts,
             "discussionNumber": number,
             "action": transition.name,
             "category": category,
@@ -159,5 +151,4 @@ def _statement(
         },
         updated_at=first_time(discussion, "updated_at", "created_at"),
         written_at=time(discussion, "created_at"),
-        scope=repository.scope,
     )

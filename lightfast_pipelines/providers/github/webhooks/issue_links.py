@@ -14,10 +14,8 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     ENDING_REASON,
     Edge,
-    Mention,
     Parked,
     Reading,
-    Reference,
     StateChange,
     Statement,
     Thing,
@@ -44,6 +42,7 @@ from lightfast_pipelines.providers.github.webhooks.repository import (
     repository_id,
     repository_of,
 )
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
@@ -130,29 +129,24 @@ def _statement(payload: Mapping[str, Any], link: _Link, *, is_added: bool) -> St
         raise Missing(f"{link.subject}.updated_at")
     change = "added" if is_added else "removed"
     shown = other.name or other.key
-    edge = link.edge(subject, other)
+    builder = GitHubStatementBuilder(repository, subject)
+    builder.refer("issue", f"#{whole(item, 'number')}", subject.url)
+    builder.refer("issue", _shown_in(repository, elsewhere, other), other.url, link.words.lower())
+    builder.mention(other)
+    if is_added:
+        builder.edges.append(link.edge(subject, other))
     author = account(item.get("user"))
-    return Statement(
+    return builder.build(
         source_id=keys.source_id(
             subject.key, f"{link.name}-{change}", f"{other.key}@{moment_key(at)}"
         ),
-        source="github",
         source_type=f"issue.{link.name}-{change}",
-        subject=subject,
         occurred_at=at,
         title=titled(f"{link.tag} {change.title()}", text(item, "title")),
         content=content_of(f"{link.words}: {shown}"),
         base_significance=15 if is_added else 10,
         actor=account(payload.get("sender")),
         author=author,
-        references=(
-            Reference("issue", f"#{whole(item, 'number')}", subject.url),
-            Reference(
-                "issue", _shown_in(repository, elsewhere, other), other.url, link.words.lower()
-            ),
-        ),
-        mentions=(Mention(subject, "subject"), Mention(other, "reference")),
-        edges=(edge,) if is_added else (),
         states=(
             # Whoever is moved from one parent to another is taken and given in the same moment.
             StateChange(
@@ -166,13 +160,11 @@ def _statement(payload: Mapping[str, Any], link: _Link, *, is_added: bool) -> St
             ),
         ),
         metadata={
-            **repository.facts,
             "number": whole(item, "number"),
             "action": f"{link.name}-{change}",
             "other": other.key,
         },
         updated_at=at,
-        scope=repository.scope,
         link_text="",
     )
 

@@ -13,7 +13,6 @@ from lightfast_pipelines.domain.events import (
     Filtered,
     Parked,
     Reading,
-    Reference,
     StateChange,
     Statement,
     Understood,
@@ -37,8 +36,8 @@ from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks import changed_item, changes
 from lightfast_pipelines.providers.github.webhooks.moves import Move
 from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
-from lightfast_pipelines.providers.github.webhooks.parts import Parts
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.github.webhooks.transition import Transition
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -93,38 +92,32 @@ def _statement(
     key = keys.github_issue(repository.id, number)
     move = Move(child(payload, "changes"), "issue", keys.github_issue, "opened")
     subject = move.arrived(repository.numbered_thing(key, number, title, url(issue)))
-    parts = Parts(repository, subject)
-    parts.references.append(Reference("issue", f"#{number}", subject.url))
-    move.add_to(parts)
-    parts.add_assignees(issue)
-    label_names = parts.add_labels(issue)
-    parts.add_milestone(issue)
+    builder = GitHubStatementBuilder(repository, subject)
+    builder.refer("issue", f"#{number}", subject.url)
+    move.add_to(builder)
+    builder.add_assignees(issue)
+    label_names = builder.add_labels(issue)
+    builder.add_milestone(issue)
     closed = transition.state == "closed"
     reason = name_of(issue, "state_reason") if transition.name == "closed" else transition.name
     author = account(issue.get("user"))
     # One that comes from elsewhere keeps the time of its making, and is here since it came.
     came_at = time(issue, "updated_at") if move.origin is not None else None
     at = came_at or made_at
-    return Statement(
+    return builder.build(
         # It is deleted once, and a sweep that finds it gone does not know when.
         source_id=keys.source_id(
             subject.key,
             transition.name,
             None if transition.name == "deleted" else moment_key(made_at),
         ),
-        source="github",
         source_type=f"issue.{transition.name}",
-        subject=subject,
         occurred_at=at,
         title=titled(transition.tag, title),
         content=content_of(title, text(issue, "body")),
         base_significance=transition.weight,
         actor=account(payload.get("sender")),
         author=author,
-        accounts=tuple(parts.accounts),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=(
             StateChange(
                 subject,
@@ -139,7 +132,6 @@ def _statement(
             *move.states(at),
         ),
         metadata={
-            **repository.facts,
             "issueNumber": number,
             "action": transition.name,
             "state": name_of(issue, "state"),
@@ -150,5 +142,4 @@ def _statement(
         },
         updated_at=first_time(issue, "updated_at", "created_at"),
         written_at=time(issue, "created_at"),
-        scope=repository.scope,
     )

@@ -12,12 +12,9 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    Mention,
     Parked,
     Reading,
-    Reference,
     StateChange,
-    Statement,
     Understood,
 )
 from lightfast_pipelines.providers.fields import (
@@ -35,6 +32,7 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.pushed import QUEUE_BRANCHES
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _HEAD = re.compile(
@@ -99,26 +97,22 @@ def read(payload: Mapping[str, Any]) -> Reading:
     states: tuple[StateChange, ...] = ()
     if outcome.state is not None:
         states = (StateChange(subject, "merge_queue", outcome.state, at, outcome.rank, name),)
-    statement = Statement(
+    builder = GitHubStatementBuilder(repository, subject)
+    builder.refer("pr", f"#{number}", subject.url)
+    builder.refer("branch", base, branch.url)
+    builder.mention(branch)
+    statement = builder.build(
         # A group is known by the commit that it tries.
         source_id=keys.source_id(key, f"merge-group.{name}", sha),
-        source="github",
         source_type=f"merge-group.{name}",
-        subject=subject,
         occurred_at=at,
         title=titled(outcome.tag, f"#{number} into {base}"),
         content=content_of(first_line(text(commit, "message") or "")),
         base_significance=outcome.weight,
         actor=actor,
         author=actor,
-        references=(
-            Reference("pr", f"#{number}", subject.url),
-            Reference("branch", base, branch.url),
-        ),
-        mentions=(Mention(subject, "subject"), Mention(branch, "reference")),
         states=states,
         metadata={
-            **repository.facts,
             "prNumber": number,
             "action": name,
             "baseRef": base,
@@ -126,7 +120,6 @@ def read(payload: Mapping[str, Any]) -> Reading:
             "baseSha": name_of(group, "base_sha"),
         },
         updated_at=at,
-        scope=repository.scope,
         link_text="",
         branch=base,
     )

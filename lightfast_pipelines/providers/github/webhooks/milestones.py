@@ -10,12 +10,9 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    Mention,
     Parked,
     Reading,
-    Reference,
     StateChange,
-    Statement,
     Thing,
     Understood,
     deletion,
@@ -35,6 +32,7 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.github.webhooks.transition import Transition
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -73,22 +71,19 @@ def read(payload: Mapping[str, Any]) -> Reading:
     if gone:
         states.append(deletion(subject, at))
     author, due = account(milestone.get("creator")), name_of(milestone, "due_on")
-    statement = Statement(
+    builder = GitHubStatementBuilder(repository, subject)
+    builder.refer("milestone", f"#{number}", subject.url)
+    statement = builder.build(
         source_id=keys.source_id(subject.key, transition.name, None if gone else moment_key(at)),
-        source="github",
         source_type=f"milestone.{transition.name}",
-        subject=subject,
         occurred_at=at,
         title=titled(transition.tag, title),
         content=content_of(title, text(milestone, "description")),
         base_significance=transition.weight,
         actor=account(payload.get("sender")),
         author=author,
-        references=(Reference("milestone", f"#{number}", subject.url),),
-        mentions=(Mention(subject, "subject"),),
         states=tuple(states),
         metadata={
-            **repository.facts,
             "milestoneNumber": number,
             "action": transition.name,
             "state": name_of(milestone, "state"),
@@ -99,6 +94,5 @@ def read(payload: Mapping[str, Any]) -> Reading:
             "authorLogin": author and author.username,
         },
         updated_at=first_time(milestone, "updated_at", "created_at"),
-        scope=repository.scope,
     )
     return Understood((statement,))

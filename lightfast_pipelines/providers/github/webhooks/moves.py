@@ -13,17 +13,14 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    Edge,
-    Mention,
-    Reference,
     StateChange,
     Thing,
     deletion,
 )
 from lightfast_pipelines.providers.fields import child, moment_key, text, time, url, whole
 from lightfast_pipelines.providers.github.host import identity
-from lightfast_pipelines.providers.github.webhooks.parts import Parts
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, full_name
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 
 RELATION = "moved_to"
 _CLOSED_RANK = 4
@@ -62,16 +59,15 @@ class Move:
         """The subject, where it came from another repository, as what the old number leads on to."""
         return subject if self.origin is None else _answering(subject, self.origin[0])
 
-    def add_to(self, parts: Parts) -> None:
+    def add_to(self, builder: GitHubStatementBuilder) -> None:
         if self.to is not None:
-            thing, shown = _answering(self.to[0], parts.subject), self.to[1]
-            parts.references.append(Reference(self._kind, shown, thing.url, "transferred to"))
-            parts.relate(RELATION, thing)
+            thing, shown = _answering(self.to[0], builder.subject), self.to[1]
+            builder.refer(self._kind, shown, thing.url, "transferred to")
+            builder.relate(RELATION, thing)
         if self.origin is not None:
             thing, shown = self.origin
-            parts.references.append(Reference(self._kind, shown, thing.url, "transferred from"))
-            parts.mentions.append(Mention(thing, "reference"))
-            parts.edges.append(Edge(thing, RELATION, parts.subject))
+            builder.refer(self._kind, shown, thing.url, "transferred from")
+            builder.relate_from(thing, RELATION)
 
     def states(self, at: datetime) -> tuple[StateChange, ...]:
         """Of what arrived: the old number is closed, and its opening is told here from now on."""

@@ -30,7 +30,7 @@ def field_change(item: ChangedItem) -> ItemChange:
         return ItemChange(None, "names no field")
     value = _field_value(told)
     state = StateChange(
-        item.parts.subject,
+        item.builder.subject,
         f"field:{name[:100]}",
         value if is_set else "none",
         item.at,
@@ -54,7 +54,7 @@ def _field_value(told: Mapping[str, Any]) -> str:
 def _set_or_ended(item: ChangedItem, state_type: str, value: str, *, is_set: bool) -> StateChange:
     reason = text(item.payload, "action") if is_set else ENDING_REASON
     return StateChange(
-        item.parts.subject, state_type, value, item.at, rank=1 if is_set else 2, reason=reason
+        item.builder.subject, state_type, value, item.at, rank=1 if is_set else 2, reason=reason
     )
 
 
@@ -72,7 +72,7 @@ def queue_change(item: ChangedItem) -> ItemChange:
         why = (reason or "").lower().replace("_", " ")
         value, rank, words = "dequeued", 3, f"Left the merge queue{f': {why}' if why else ''}"
     state = StateChange(
-        item.parts.subject,
+        item.builder.subject,
         "merge_queue",
         value,
         item.at,

@@ -11,14 +11,10 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    Edge,
     Filtered,
-    Mention,
     Parked,
     Reading,
-    Reference,
     StateChange,
-    Statement,
     Thing,
     Understood,
     deletion,
@@ -38,6 +34,7 @@ from lightfast_pipelines.providers.github import host
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
 from lightfast_pipelines.providers.github.webhooks.transition import Transition
+from lightfast_pipelines.providers.statement_builder import StatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _TRANSITIONS = {
@@ -86,20 +83,20 @@ def read(payload: Mapping[str, Any]) -> Reading:
     gone = transition.name == "deleted"
     which = f"{field}@{moment_key(at)}" if field else moment_key(at)
     actor = account(payload.get("sender"))
-    statement = Statement(
+    builder = StatementBuilder("github", subject)
+    builder.refer("project", board)
+    builder.mention(project)
+    if not gone:
+        builder.relate("belongs_to", project)
+    statement = builder.build(
         source_id=keys.source_id(key, transition.name, None if gone else which),
-        source="github",
         source_type=f"project-item.{transition.name}",
-        subject=subject,
         occurred_at=at,
         title=titled(transition.tag, words),
         content=content_of(words),
         base_significance=transition.weight,
         actor=actor,
         author=account(item.get("creator")) or actor,
-        references=(Reference("project", board),),
-        mentions=(Mention(subject, "subject"), Mention(project, "reference")),
-        edges=() if gone else (Edge(subject, "belongs_to", project),),
         states=(
             *(
                 [StateChange(subject, "status", transition.state, at, transition.rank, action)]

@@ -12,12 +12,9 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    Edge,
     Filtered,
-    Mention,
     Parked,
     Reading,
-    Reference,
     StateChange,
     Statement,
     Thing,
@@ -45,8 +42,8 @@ from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.webhooks import changed_item, changes
 from lightfast_pipelines.providers.github.webhooks.branch_names import reverted_pull_request
 from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
-from lightfast_pipelines.providers.github.webhooks.parts import Parts
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.github.webhooks.transition import Transition
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -112,52 +109,44 @@ def _statement(
     title, body = text(pull, "title") or "", text(pull, "body")
     key = keys.github_pull_request(repository.id, number)
     subject = repository.numbered_thing(key, number, title, url(pull))
-    parts = Parts(repository, subject)
-    parts.references.append(Reference("pr", f"#{number}", subject.url))
-    parts.add_head(pull)
-    _add_reverted(parts, pull, title)
+    builder = GitHubStatementBuilder(repository, subject)
+    builder.refer("pr", f"#{number}", subject.url)
+    builder.add_head(pull)
+    _add_reverted(builder, pull, title)
     if merged:
         # The trial merge of an open pull request is not its merge: only a merged one has that.
-        parts.add_commit("merges_as", name_of(pull, "merge_commit_sha"), "merge")
-        parts.add_account("merged_by", pull.get("merged_by"))
-    parts.add_people("reviewer", children(pull, "requested_reviewers"))
-    parts.add_assignees(pull)
-    label_names = parts.add_labels(pull)
-    parts.add_milestone(pull)
-    return Statement(
+        builder.add_commit("merges_as", name_of(pull, "merge_commit_sha"), "merge")
+        builder.add_account("merged_by", account(pull.get("merged_by")))
+    builder.add_people("reviewer", children(pull, "requested_reviewers"))
+    builder.add_assignees(pull)
+    label_names = builder.add_labels(pull)
+    builder.add_milestone(pull)
+    return builder.build(
         source_id=keys.source_id(subject.key, transition.name, moment_key(at)),
-        source="github",
         source_type=f"pull-request.{transition.name}",
-        subject=subject,
         occurred_at=at,
         title=titled(transition.tag, title),
         content=content_of(title, body),
         base_significance=transition.weight,
         actor=account(payload.get("sender")),
         author=account(pull.get("user")),
-        accounts=tuple(parts.accounts),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=(_state(subject, transition, pull, at),),
         metadata=_metadata(repository, payload, pull, number, label_names),
         updated_at=first_time(pull, "updated_at", "created_at"),
         written_at=time(pull, "created_at"),
-        scope=repository.scope,
         link_text=_link_text(title, body),
     )
 
 
-def _add_reverted(parts: Parts, pull: Mapping[str, Any], title: str) -> None:
+def _add_reverted(builder: GitHubStatementBuilder, pull: Mapping[str, Any], title: str) -> None:
     """What GitHub's Revert button reverted: its words may have been written over, its branch stays."""
     head = child(pull, "head")
     ref = name_of(head, "ref") or ""
     number = reverted_pull_request(ref, title)
-    if number is None or identity(child(head, "repo")) != parts.repository.id:
+    if number is None or identity(child(head, "repo")) != builder.repository.id:
         return
-    other = parts.repository.numbered(number)
-    parts.mentions.append(Mention(other, "reference", ref, 0.9, "branch"))
-    parts.edges.append(Edge(parts.subject, "reverts", other, 0.9, "branch", ref))
+    other = builder.repository.numbered(number)
+    builder.relate("reverts", other, evidence=ref, confidence=0.9, method="branch")
 
 
 def _state(

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Edge, Mention, Reference, Statement, Thing
+from lightfast_pipelines.domain.events import Edge, Mention, Statement, Thing
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -25,6 +25,7 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
 from lightfast_pipelines.providers.github.webhooks.pushed import Push
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,34 +79,28 @@ def _statement(push: Push, change: _Change, at: datetime | None) -> Statement:
         raise Missing("repository.pushed_at")
     name = push.branch or push.tag or ""
     subject = push.repository.branch(name) if push.branch else push.repository.tag(name)
-    references = [Reference("branch" if push.branch else "tag", name, subject.url)]
-    mentions, edges = [Mention(subject, "subject")], []
+    builder = GitHubStatementBuilder(push.repository, subject)
+    builder.refer("branch" if push.branch else "tag", name, subject.url)
     head = _head(push)
     if head is not None:
-        references.append(Reference("commit", head.key.rpartition(":")[2], head.url))
-        mentions.append(Mention(head, "reference"))
-        edges.append(
-            Edge(head, "on_branch", subject) if push.branch else Edge(subject, "contains", head)
-        )
+        builder.refer("commit", head.key.rpartition(":")[2], head.url)
+        if push.branch:
+            builder.relate_from(head, "on_branch")
+        else:
+            builder.relate("contains", head)
     # A branch may be forced back and forth between the same commits: only the time tells which.
     moved = f"{push.before or 'none'}..{push.after or 'none'}@{moment_key(at)}"
-    return Statement(
+    return builder.build(
         source_id=keys.source_id(subject.key, change.transition, moved),
-        source="github",
         source_type=change.type,
-        subject=subject,
         occurred_at=at,
         title=titled(change.tag, name),
         content=_content(push, name),
         base_significance=change.weight,
         actor=push.pusher,
         author=push.pusher,
-        references=tuple(references),
-        mentions=tuple(mentions),
-        edges=tuple(edges),
         metadata=_metadata(push),
         updated_at=at,
-        scope=push.repository.scope,
         branch=push.branch,
     )
 
@@ -139,7 +134,6 @@ def _content(push: Push, name: str) -> str:
 
 def _metadata(push: Push) -> dict[str, Any]:
     return {
-        **push.repository.facts,
         "branch": push.branch,
         "tag": push.tag,
         "beforeSha": push.before,

@@ -14,10 +14,8 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     ENDING_REASON,
     Filtered,
-    Mention,
     Parked,
     Reading,
-    Reference,
     StateChange,
     Statement,
     Thing,
@@ -42,8 +40,8 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
 from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
-from lightfast_pipelines.providers.github.webhooks.parts import Parts
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
@@ -120,30 +118,23 @@ def _statement(
         raise Missing(f"release.{transition.time or 'published_at'}")
     name, target = text(release, "name"), name_of(release, "target_commitish")
     subject = Thing(keys.github_release(repository.id, tag), (name or tag)[:200], url(release))
-    parts = Parts(repository, subject)
-    _add_tag_and_target(parts, tag, target)
-    states = _states(parts.repository, subject, release, transition, at)
+    builder = GitHubStatementBuilder(repository, subject)
+    _add_tag_and_target(builder, tag, target)
+    states = _states(builder.repository, subject, release, transition, at)
     for state in (one for one in states if one.thing is not subject):
-        parts.mentions.append(Mention(state.thing, "repository"))
+        builder.mention(state.thing, "repository")
     author = account(release.get("author"))
-    return Statement(
+    return builder.build(
         source_id=keys.source_id(subject.key, transition.name, moment_key(at)),
-        source="github",
         source_type=f"release.{transition.name}",
-        subject=subject,
         occurred_at=at,
         title=titled(transition.tag, name or tag),
         content=content_of(name or tag, text(release, "body")),
         base_significance=transition.weight,
         actor=account(payload.get("sender")),
         author=author,
-        accounts=tuple(parts.accounts),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=states,
         metadata={
-            **repository.facts,
             "tagName": tag,
             "targetCommitish": target,
             "action": transition.name,
@@ -153,7 +144,6 @@ def _statement(
             "authorId": author and author.source_id,
         },
         updated_at=first_time(release, "updated_at", "published_at", "created_at"),
-        scope=repository.scope,
     )
 
 
@@ -168,21 +158,21 @@ def _time(
     return latest(*known, time(repository, "updated_at"), time(repository, "pushed_at"))
 
 
-def _add_tag_and_target(parts: Parts, tag: str, target: str | None) -> None:
+def _add_tag_and_target(builder: GitHubStatementBuilder, tag: str, target: str | None) -> None:
     """The tag; and the target, which is a branch, or the commit itself where it is a full id."""
-    thing = parts.repository.tag(tag)
-    parts.references.append(Reference("tag", tag, thing.url))
-    parts.relate("references", thing)
+    thing = builder.repository.tag(tag)
+    builder.refer("tag", tag, thing.url)
+    builder.relate("references", thing)
     if target is None:
         return
     if FULL_SHA.fullmatch(target):
-        commit = parts.repository.commit(target)
-        parts.references.append(Reference("commit", target.lower(), commit.url))
-        parts.relate("contains", commit)
+        commit = builder.repository.commit(target)
+        builder.refer("commit", target.lower(), commit.url)
+        builder.relate("contains", commit)
     else:
-        branch = parts.repository.branch(target)
-        parts.references.append(Reference("branch", target, branch.url))
-        parts.relate("on_branch", branch)
+        branch = builder.repository.branch(target)
+        builder.refer("branch", target, branch.url)
+        builder.relate("on_branch", branch)
 
 
 def _states(

@@ -10,12 +10,9 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    Mention,
     Parked,
     Reading,
-    Reference,
     StateChange,
-    Statement,
     Thing,
     Understood,
 )
@@ -35,8 +32,8 @@ from lightfast_pipelines.providers.fields import (
     whole,
 )
 from lightfast_pipelines.providers.github.accounts import account
-from lightfast_pipelines.providers.github.webhooks.parts import Parts
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _LONGEST_TITLE = 100
@@ -74,29 +71,22 @@ def read(payload: Mapping[str, Any]) -> Reading:
     path, line = name_of(first, "path"), whole(first, "line")
     shown = first_line(body)[:_LONGEST_TITLE]
     thread = Thing(keys.github_review_thread(repository.id, identity), shown or None, url(first))
-    parts = Parts(repository, subject)
-    parts.references.append(Reference("pr", f"#{number}", subject.url))
-    parts.add_account("subject_author", pull.get("user"))
-    parts.add_place(pull)
-    parts.mentions.append(Mention(thread, "reference"))
-    if path is not None:
-        parts.mentions.append(Mention(Thing(keys.file(path), path), "file"))
+    builder = GitHubStatementBuilder(repository, subject)
+    builder.refer("pr", f"#{number}", subject.url)
+    builder.add_account("subject_author", account(pull.get("user")))
+    builder.add_place(pull)
+    builder.mention(thread)
+    builder.mention_file(path)
     author = account(first.get("user"))
-    statement = Statement(
+    statement = builder.build(
         source_id=keys.source_id(key, f"review-thread.{action}", f"{identity}@{moment_key(at)}"),
-        source="github",
         source_type=f"review-thread.{action}",
-        subject=subject,
         occurred_at=at,
         title=titled(tag, f"#{number}: {shown}" if shown else f"#{number}"),
         content=content_of(body),
         base_significance=weight,
         actor=account(payload.get("sender")),
         author=author,
-        accounts=tuple(parts.accounts),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=(
             StateChange(
                 thread,
@@ -109,7 +99,6 @@ def read(payload: Mapping[str, Any]) -> Reading:
             ),
         ),
         metadata={
-            **repository.facts,
             "prNumber": number,
             "action": action,
             "commentId": str(identity),
@@ -120,7 +109,6 @@ def read(payload: Mapping[str, Any]) -> Reading:
             "authorLogin": author and author.username,
         },
         updated_at=at,
-        scope=repository.scope,
         # The comment's words were read when it was written.
         link_text="",
         part=keys.github_comment("review-comment", keys.at_host(identity, repository.host)),

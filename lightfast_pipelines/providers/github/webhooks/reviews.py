@@ -11,10 +11,8 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    Mention,
     Parked,
     Reading,
-    Reference,
     Statement,
     Understood,
 )
@@ -34,8 +32,8 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
-from lightfast_pipelines.providers.github.webhooks.parts import Parts
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
+from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _LONGEST_TITLE = 100
@@ -95,34 +93,27 @@ def _statement(payload: Mapping[str, Any], action: _ReviewAction) -> Statement:
     body = text(review, "body") or ""
     key = keys.github_pull_request(repository.id, number)
     subject = repository.numbered_thing(key, number, title, url(pull))
-    parts = Parts(repository, subject)
-    parts.references.append(Reference("pr", f"#{number}", subject.url))
-    parts.add_people("reviewer", [review.get("user")])
-    parts.add_account("subject_author", pull.get("user"))
-    parts.add_place(pull)
+    builder = GitHubStatementBuilder(repository, subject)
+    builder.refer("pr", f"#{number}", subject.url)
+    builder.add_people("reviewer", [review.get("user")])
+    builder.add_account("subject_author", account(pull.get("user")))
+    builder.add_place(pull)
     sha = name_of(review, "commit_id")
     if sha is not None and FULL_SHA.fullmatch(sha):
-        parts.mentions.append(Mention(repository.commit(sha.lower()), "reference"))
+        builder.mention(repository.commit(sha.lower()))
     author = account(review.get("user"))
     shown = f"#{number}: {first_line(body)[:_LONGEST_TITLE]}" if body else title
     which = f"{identity}@{moment_key(at)}" if action.name == "edited" else str(identity)
-    return Statement(
+    return builder.build(
         source_id=keys.source_id(key, f"review.{action.name}", which),
-        source="github",
         source_type=f"review.{action.name}",
-        subject=subject,
         occurred_at=at,
         title=titled(action.tag or tag, shown),
         content=content_of(body),
         base_significance=weight if action.weight is None else action.weight,
         actor=account(payload.get("sender")),
         author=author,
-        accounts=tuple(parts.accounts),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         metadata={
-            **repository.facts,
             "prNumber": number,
             "action": action.name,
             "reviewId": str(identity),
@@ -134,7 +125,6 @@ def _statement(payload: Mapping[str, Any], action: _ReviewAction) -> Statement:
             "authorAssociation": name_of(review, "author_association"),
         },
         updated_at=at,
-        scope=repository.scope,
         # Without words of its own it shows the pull request's title, which has been read.
         link_text=None if body else "",
     )

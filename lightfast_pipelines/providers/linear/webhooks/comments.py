@@ -14,12 +14,13 @@ from dataclasses import replace
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Mention, Reading, Reference, Thing
+from lightfast_pipelines.domain.events import Reading, Thing
 from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
-from lightfast_pipelines.providers.linear.webhooks.parts import Parts, identifier_of, issue_thing
+from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
+from lightfast_pipelines.providers.linear.webhooks.things import identifier_of, issue_thing
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
@@ -80,17 +81,17 @@ def _comment(event: LinearEvent) -> Described:
     key, body = keys.linear_comment(event.id), text(data, "body") or ""
     kind, thing = parent_of(data, event.url) or ("comment", Thing(key, url=event.url))
     subject = replace(thing, aliases=(*thing.aliases, keys.linear_comment_by_id(event.id)))
-    parts = Parts(subject)
+    builder = LinearStatementBuilder(subject)
     identifier = identifier_of(child(data, "issue"), event.url) if kind == "issue" else None
     title = text(child(data, "issue"), "title")
     shown_as = identifier or shown(subject.name)
     if kind != "comment":
-        parts.references.append(Reference(kind, shown_as or _id(subject), subject.url))
+        builder.refer(kind, shown_as or _id(subject), subject.url)
     author = author_of(data, "user")
     about = " - ".join(part for part in (identifier, title) if part) or shown(subject.name)
     return Described(
         key,
-        parts,
+        builder,
         f"{cut(shown_as or kind.capitalize(), 80)}: {_excerpt(body)}",
         (text(data, "body"), f"On {kind}: {cut(about, 200)}" if about else None),
         author,
@@ -120,15 +121,15 @@ def _reaction(event: LinearEvent) -> Described:
         target = parent[1]
     if target is None:
         raise Missing("data.commentId")
-    parts = Parts(parent[1] if parent else target)
-    parts.mentions.append(Mention(target, "reacted_to"))
+    builder = LinearStatementBuilder(parent[1] if parent else target)
+    builder.mention(target, "reacted_to")
     emoji = shown(data.get("emoji")) or "?"
     author = author_of(data, "user")
     body = text(comment, "body")
     who = (author and author.name) or "Somebody"
     return Described(
         keys.linear_reaction(event.id),
-        parts,
+        builder,
         f":{cut(emoji, 40)}: {_excerpt(body) if body else ''}",
         (f"{who} reacted with :{cut(emoji, 40)}:", body and f"To: {cut(body, 500)}"),
         author,
@@ -148,15 +149,15 @@ def _attachment(event: LinearEvent) -> Described:
     issue_id = linked_id(data, "issue")
     if issue_id is None:
         raise Missing("data.issueId")
-    parts = Parts(issue_thing(issue_id, child(data, "issue")))
-    parts.add_attachment(data)
+    builder = LinearStatementBuilder(issue_thing(issue_id, child(data, "issue")))
+    builder.add_attachment(data)
     title, address = text(data, "title"), url(data, "url")
     # What is understood of an address is an edge already; in the text it would be read again.
-    shown_address = None if parts.edges else address
+    shown_address = None if builder.edges else address
     author = author_of(data, "creator")
     return Described(
         keys.linear_attachment(event.id),
-        parts,
+        builder,
         cut(title or address or "", 120),
         (title, text(data, "subtitle"), shown_address),
         author,

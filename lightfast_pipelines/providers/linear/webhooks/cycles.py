@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Reading, Reference, StateChange, Thing
+from lightfast_pipelines.domain.events import Reading, StateChange, Thing
 from lightfast_pipelines.providers.fields import child, name_of, text, time
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
-from lightfast_pipelines.providers.linear.webhooks.parts import Parts, cycle_name, line, percent
+from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
+from lightfast_pipelines.providers.linear.webhooks.things import cycle_name, line, percent
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
@@ -35,13 +36,13 @@ def _cycle(event: LinearEvent) -> Described:
     team, team_id = child(data, "team"), linked_id(data, "team")
     team_name = name_of(team, "name")
     subject = Thing(keys.linear_cycle(event.id), shown_as, event.url)
-    parts = Parts(subject)
-    parts.references.append(Reference("cycle", shown_as or event.id, event.url))
-    parts.add_team(team_id, team)
+    builder = LinearStatementBuilder(subject)
+    builder.refer("cycle", shown_as or event.id, event.url)
+    builder.add_team(team_id, team)
     progress, scope = percent(data), number_of(data, "scope")
     return Described(
         subject.key,
-        parts,
+        builder,
         f"{shown_as or 'Cycle'}{f' ({team_name})' if team_name else ''}",
         (
             shown_as,
@@ -77,7 +78,7 @@ def _cycle_states(
     at: datetime,
 ) -> Sequence[StateChange]:
     """Linear does not say when a cycle begins: what happens in it afterwards shows that it has."""
-    subject, starts = described.parts.subject, time(event.data, "startsAt")
+    subject, starts = described.builder.subject, time(event.data, "startsAt")
     has_started = starts is not None and starts <= at
     if transition == "created":
         value = "started" if has_started else "upcoming"

@@ -27,7 +27,7 @@ from lightfast_pipelines.providers.linear.webhooks.event import (
     needed_id,
 )
 from lightfast_pipelines.providers.linear.webhooks.issues import describe
-from lightfast_pipelines.providers.linear.webhooks.parts import line
+from lightfast_pipelines.providers.linear.webhooks.things import line
 from lightfast_pipelines.providers.linear.webhooks.transitions import moment_id, statement_of
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -55,7 +55,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     breaches = text(data, "slaBreachesAt")
     told = statement_of("issue", event, described, transition, at, tag)
     own_id = keys.source_id(described.key, transition, moment_id(at))
-    subject, facts = described.parts.subject, {"breachesAt": breaches}
+    subject, facts = described.builder.subject, {"breachesAt": breaches}
     return Understood(
         (
             replace(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Reading, Reference, Thing
+from lightfast_pipelines.domain.events import Reading, Thing
 from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
-from lightfast_pipelines.providers.linear.webhooks.parts import Parts
+from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
@@ -32,14 +32,14 @@ def _describe(event: LinearEvent) -> Described:
     title = name_of(data, "title") or ""
     address = event.url or url(data, "url")
     subject = Thing(keys.linear_document(event.id), title or None, address, page_names(address))
-    parts = Parts(subject)
-    parts.references.append(Reference("document", title or event.id, subject.url))
-    parts.add_project(data)
-    parts.add_initiative(child(data, "initiative"), linked_id(data, "initiative"))
+    builder = LinearStatementBuilder(subject)
+    builder.refer("document", title or event.id, subject.url)
+    builder.add_project(data)
+    builder.add_initiative(child(data, "initiative"), linked_id(data, "initiative"))
     author = author_of(data, "creator")
     return Described(
         subject.key,
-        parts,
+        builder,
         f"Document: {title}",
         (title, text(data, "content")),
         author,

@@ -11,15 +11,16 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Edge, Mention, Reading, Reference, StateChange, Thing
+from lightfast_pipelines.domain.events import Reading, StateChange, Thing
 from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of, member_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.health import health_states, marked
-from lightfast_pipelines.providers.linear.webhooks.parts import Parts, line
 from lightfast_pipelines.providers.linear.webhooks.reports import report_of
+from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
+from lightfast_pipelines.providers.linear.webhooks.things import line
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
@@ -62,27 +63,26 @@ def _initiative(event: LinearEvent) -> Described:
     address = event.url or url(data, "url")
     subject = Thing(keys.linear_initiative(event.id), name or None, address, page_names(address))
     owner = member_of(data, "owner")
-    parts = Parts(subject)
-    parts.references.append(Reference("initiative", name or event.id, subject.url))
-    parts.add_person("owner", owner)
+    builder = LinearStatementBuilder(subject)
+    builder.refer("initiative", name or event.id, subject.url)
+    builder.add_person("owner", owner)
     for project in children(data, "projects"):
         project_id = name_of(project, "id")
         if project_id is not None:
             key = keys.linear_project(project_id)
             thing = Thing(key, name_of(project, "name"), url(project, "url"))
-            parts.mentions.append(Mention(thing, "project"))
-            parts.edges.append(Edge(thing, "belongs_to", subject))
+            builder.relate_from(thing, "belongs_to", "project")
     parents = children(data, "parentInitiatives") or [child(data, "parentInitiative")]
     for parent in parents:
         parent_id = name_of(parent, "id")
         if parent_id is not None:
             key = keys.linear_initiative(parent_id)
-            parts.relate(
+            builder.relate(
                 "parent", Thing(key, name_of(parent, "name"), url(parent, "url")), "parent"
             )
     return Described(
         subject.key,
-        parts,
+        builder,
         f"Initiative: {name}",
         (
             name,
@@ -112,7 +112,7 @@ def _initiative(event: LinearEvent) -> Described:
 def _initiative_states(
     event: LinearEvent, described: Described, transition: str, changed: Field | None, at: datetime
 ) -> Sequence[StateChange]:
-    subject, status = described.parts.subject, _status(event.data)
+    subject, status = described.builder.subject, _status(event.data)
     if transition == "deleted":
         return canceled_by_deletion(subject, at, 9, was_over=status in ("completed", "canceled"))
     label = changed.label if changed else ""

@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Reading, Reference, StateChange, Thing
+from lightfast_pipelines.domain.events import Reading, StateChange, Thing
 from lightfast_pipelines.providers.fields import child, children, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, ids, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
-from lightfast_pipelines.providers.linear.webhooks.parts import (
-    Parts,
+from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
+from lightfast_pipelines.providers.linear.webhooks.things import (
     cycle_name,
     identifier_of,
     issue_thing,
@@ -129,31 +129,31 @@ def describe(event: LinearEvent) -> Described:
     team, team_id = child(data, "team"), linked_id(data, "team")
     state, cycle = child(data, "state"), child(data, "cycle")
     assignee, author = member_of(data, "assignee"), author_of(data, "creator")
-    parts = Parts(subject)
-    parts.references.append(Reference("issue", identifier or event.id, subject.url))
-    parts.add_team(team_id, team)
-    parts.add_project(data)
-    parts.add_cycle(data)
-    parts.add_milestone(data)
-    parts.add_person("assignee", assignee)
+    builder = LinearStatementBuilder(subject)
+    builder.refer("issue", identifier or event.id, subject.url)
+    builder.add_team(team_id, team)
+    builder.add_project(data)
+    builder.add_cycle(data)
+    builder.add_milestone(data)
+    builder.add_person("assignee", assignee)
     # Only applications can be delegated to; who is answerable stays the assignee.
     delegate = account(child(data, "delegate"), linked_id(data, "delegate"), kind="bot")
-    parts.add_person("delegate", delegate)
-    label_names = parts.add_labels(data)
+    builder.add_person("delegate", delegate)
+    label_names = builder.add_labels(data)
     if branch:
-        parts.references.append(Reference("branch", branch))
+        builder.refer("branch", branch)
     parent_id = linked_id(data, "parent")
     if parent_id:
-        parts.relate("parent", issue_thing(parent_id, child(data, "parent")), "parent")
+        builder.relate("parent", issue_thing(parent_id, child(data, "parent")), "parent")
     for attachment in children(data, "attachments"):
-        parts.add_attachment(attachment)
-    parts.add_relations(data)
+        builder.add_attachment(attachment)
+    builder.add_relations(data)
     estimate, due = number_of(data, "estimate"), name_of(data, "dueDate")
     assigned_to = name_of(child(data, "assignee"), "name")
     project = name_of(child(data, "project"), "name")
     return Described(
         keys.linear_issue(event.id),
-        parts,
+        builder,
         f"{identifier}: {cut(title, 80)}" if identifier else cut(title, 80),
         (
             title,
@@ -204,7 +204,7 @@ def describe(event: LinearEvent) -> Described:
 def _states(
     event: LinearEvent, described: Described, transition: str, changed: Field | None, at: datetime
 ) -> Sequence[StateChange]:
-    subject, data = described.parts.subject, event.data
+    subject, data = described.builder.subject, event.data
     if transition == "created":
         found = [
             _status(subject, data, at, transition),

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Reading, Reference, Thing
+from lightfast_pipelines.domain.events import Reading, Thing
 from lightfast_pipelines.providers.fields import child, name_of, text
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
-from lightfast_pipelines.providers.linear.webhooks.parts import Parts
+from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
@@ -33,14 +33,14 @@ def _describe(event: LinearEvent) -> Described:
     data = event.data
     name = name_of(data, "name") or ""
     subject = Thing(keys.linear_label(event.id), name or None, event.url)
-    parts = Parts(subject)
-    parts.references.append(Reference("label", name or event.id))
+    builder = LinearStatementBuilder(subject)
+    builder.refer("label", name or event.id)
     team_id = linked_id(data, "team")
-    parts.add_team(team_id, child(data, "team"))
+    builder.add_team(team_id, child(data, "team"))
     author = author_of(data, "creator")
     return Described(
         subject.key,
-        parts,
+        builder,
         name,
         (name, text(data, "description")),
         author,

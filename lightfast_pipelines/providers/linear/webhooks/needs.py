@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Reading, Reference, Thing
+from lightfast_pipelines.domain.events import Reading, Thing
 from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
-from lightfast_pipelines.providers.linear.webhooks.parts import (
-    Parts,
-    identifier_of,
-    issue_thing,
-    line,
-)
+from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
+from lightfast_pipelines.providers.linear.webhooks.things import identifier_of, issue_thing, line
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
@@ -41,25 +37,29 @@ def _describe(event: LinearEvent) -> Described:
     issue_id, project_id = linked_id(data, "issue"), linked_id(data, "project")
     identifier = identifier_of(child(data, "issue")) if issue_id else None
     if issue_id is not None:
-        parts = Parts(issue_thing(issue_id, child(data, "issue")))
-        parts.references.append(Reference("issue", identifier or issue_id, parts.subject.url))
+        builder = LinearStatementBuilder(issue_thing(issue_id, child(data, "issue")))
+        builder.refer("issue", identifier or issue_id, builder.subject.url)
     elif project_id is not None:
         project = child(data, "project")
         name = name_of(project, "name")
-        parts = Parts(Thing(keys.linear_project(project_id), name, url(project, "url")))
-        parts.references.append(Reference("project", name or project_id, parts.subject.url))
+        builder = LinearStatementBuilder(
+            Thing(keys.linear_project(project_id), name, url(project, "url"))
+        )
+        builder.refer("project", name or project_id, builder.subject.url)
     else:
         raise Missing("data.issueId")
     who = name_of(customer, "name")
     if customer_id is not None:
-        parts.refer("customer", Thing(keys.linear_customer(customer_id), who), who or customer_id)
+        builder.refer_to(
+            "customer", Thing(keys.linear_customer(customer_id), who), who or customer_id
+        )
     body = text(data, "body") or ""
     author = author_of(data, "creator")
-    about = identifier or shown(parts.subject.name)
+    about = identifier or shown(builder.subject.name)
     title = f"{cut(about or 'Request', 80)}: {cut(' '.join(body[:300].split()), 60)}"
     return Described(
         keys.linear_customer_need(event.id),
-        parts,
+        builder,
         f"{title} ({cut(who, 40)})" if who else title,
         (text(data, "body"), line("Customer", who), line("Asks for", about)),
         author,

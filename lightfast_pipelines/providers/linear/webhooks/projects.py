@@ -12,15 +12,16 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Reading, Reference, StateChange, Thing
+from lightfast_pipelines.domain.events import Reading, StateChange, Thing
 from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, ids, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
 from lightfast_pipelines.providers.linear.webhooks.health import health_states, marked
-from lightfast_pipelines.providers.linear.webhooks.parts import Parts, line, percent
 from lightfast_pipelines.providers.linear.webhooks.reports import report_of
+from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
+from lightfast_pipelines.providers.linear.webhooks.things import line, percent
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
@@ -71,19 +72,19 @@ def _project(event: LinearEvent) -> Described:
     subject = Thing(keys.linear_project(event.id), name or None, address, page_names(address))
     lead = member_of(data, "lead")
     team_ids = ids(data.get("teamIds"))
-    parts = Parts(subject)
-    parts.references.append(Reference("project", name or event.id, subject.url))
-    parts.add_person("lead", lead)
+    builder = LinearStatementBuilder(subject)
+    builder.refer("project", name or event.id, subject.url)
+    builder.add_person("lead", lead)
     for member_id in ids(data.get("memberIds"))[:50]:
-        parts.add_person("member", account({}, member_id), refer=False)
+        builder.add_person("member", account({}, member_id), is_referred=False)
     for team_id in team_ids:
-        parts.add_team(team_id, {})
+        builder.add_team(team_id, {})
     for initiative in children(data, "initiatives"):
-        parts.add_initiative(initiative)
+        builder.add_initiative(initiative)
     lead_name = name_of(child(data, "lead"), "name")
     return Described(
         subject.key,
-        parts,
+        builder,
         f"Project: {name}",
         (
             name,
@@ -122,7 +123,7 @@ def _project(event: LinearEvent) -> Described:
 def _project_states(
     event: LinearEvent, described: Described, transition: str, changed: Field | None, at: datetime
 ) -> Sequence[StateChange]:
-    subject, status = described.parts.subject, _status(event.data)
+    subject, status = described.builder.subject, _status(event.data)
     if transition == "deleted":
         return canceled_by_deletion(subject, at, 9, was_over=status in ("completed", "canceled"))
     label = changed.label if changed else ""

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Reading, Reference
+from lightfast_pipelines.domain.events import Reading
 from lightfast_pipelines.providers.fields import Missing, child, name_of, text
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
-from lightfast_pipelines.providers.linear.webhooks.parts import (
-    Parts,
+from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
+from lightfast_pipelines.providers.linear.webhooks.things import (
     identifier_of,
     issue_thing,
     relation_of,
@@ -42,17 +42,17 @@ def _describe(event: LinearEvent) -> Described:
         raise Missing("data.issueId" if issue_id is None else "data.relatedIssueId")
     issue, other = child(data, "issue"), child(data, "relatedIssue")
     kind = text(data, "type") or ""
-    parts = Parts(issue_thing(issue_id, issue))
+    builder = LinearStatementBuilder(issue_thing(issue_id, issue))
     thing = issue_thing(other_id, other)
     first, second = identifier_of(issue) or issue_id, identifier_of(other) or other_id
-    parts.references.append(Reference("issue", first, parts.subject.url))
-    parts.references.append(Reference("issue", second, thing.url, kind or "related"))
+    builder.refer("issue", first, builder.subject.url)
+    builder.refer("issue", second, thing.url, kind or "related")
     if event.action != "remove":
-        parts.relate(relation_of(kind), thing)
+        builder.relate(relation_of(kind), thing)
     title = f"{first} {_WORDS.get(kind, 'is related to')} {second}"
     return Described(
         keys.linear_issue_relation(event.id),
-        parts,
+        builder,
         title,
         (title,),
         None,

@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Reading, Reference, StateChange, Thing
+from lightfast_pipelines.domain.events import Reading, StateChange, Thing
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, ids, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
-from lightfast_pipelines.providers.linear.webhooks.parts import Parts, issue_thing, line
+from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
+from lightfast_pipelines.providers.linear.webhooks.things import issue_thing, line
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
@@ -55,20 +56,20 @@ def _release(event: LinearEvent) -> Described:
     name, version = name_of(data, "name") or "", name_of(data, "version")
     pipeline = name_of(child(data, "pipeline"), "name")
     subject = Thing(keys.linear_release(event.id), name or version, event.url or url(data, "url"))
-    parts = Parts(subject)
-    parts.references.append(Reference("release", version or name or event.id, subject.url))
+    builder = LinearStatementBuilder(subject)
+    builder.refer("release", version or name or event.id, subject.url)
     sha = (name_of(data, "commitSha") or "").lower()
     if _SHA.fullmatch(sha):
-        parts.references.append(Reference("commit", sha))
-        parts.relate("contains", Thing(keys.github_commit(sha)))
+        builder.refer("commit", sha)
+        builder.relate("contains", Thing(keys.github_commit(sha)))
     for issue in children(data, "issues"):
         issue_id = name_of(issue, "id")
         if issue_id is not None:
-            parts.relate("contains", issue_thing(issue_id, issue), "issue")
+            builder.relate("contains", issue_thing(issue_id, issue), "issue")
     author = author_of(data, "creator")
     return Described(
         subject.key,
-        parts,
+        builder,
         " ".join(part for part in (pipeline, name or version) if part),
         (
             name,
@@ -102,7 +103,7 @@ def _release(event: LinearEvent) -> Described:
 def _release_states(
     event: LinearEvent, described: Described, transition: str, changed: Field | None, at: datetime
 ) -> Sequence[StateChange]:
-    subject, stage = described.parts.subject, child(event.data, "stage")
+    subject, stage = described.builder.subject, child(event.data, "stage")
     status = name_of(stage, "type")
     if transition == "deleted":
         return canceled_by_deletion(subject, at, 9, was_over=status in ("completed", "canceled"))
@@ -121,15 +122,15 @@ def _release_note(event: LinearEvent) -> Described:
     key = keys.linear_release_note(event.id)
     address = event.url or url(data, "url")
     subject = Thing(keys.linear_release(last)) if last else Thing(key, title or None, address)
-    parts = Parts(subject)
-    parts.references.append(Reference("release", last or event.id, address))
+    builder = LinearStatementBuilder(subject)
+    builder.refer("release", last or event.id, address)
     for release_id in release_ids:
         if release_id != last:
-            parts.relate("references", Thing(keys.linear_release(release_id)), "release")
+            builder.relate("references", Thing(keys.linear_release(release_id)), "release")
     author = author_of(data, "creator")
     return Described(
         key,
-        parts,
+        builder,
         title,
         (title, text(data, "content")),
         author,

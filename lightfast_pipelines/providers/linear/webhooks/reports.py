@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from lightfast_pipelines.domain.events import Reference, StateChange, Thing
+from lightfast_pipelines.domain.events import StateChange, Thing
 from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.health import health_states, marked
-from lightfast_pipelines.providers.linear.webhooks.parts import Parts, line
+from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
+from lightfast_pipelines.providers.linear.webhooks.things import line
 from lightfast_pipelines.providers.linear.webhooks.transitions import Described, EntityKind
 
 
@@ -39,12 +40,12 @@ def report_of(
             raise Missing(f"data.{thing}Id")
         title, body = name_of(about, "name"), text(data, "body") or ""
         of = Thing(subject(about_id), title, url(about, "url"), (alias(event.id),))
-        parts = Parts(of)
-        parts.references.append(Reference(thing, title or about_id, of.url))
+        builder = LinearStatementBuilder(of)
+        builder.refer(thing, title or about_id, of.url)
         author = author_of(data, "user")
         return Described(
             begins(event.id),
-            parts,
+            builder,
             f"{cut(title or name, 80)}: {cut(' '.join(body[:300].split()), 60)}",
             (text(data, "body"), line(name, title), line("Health", marked(data))),
             author,
@@ -70,7 +71,7 @@ def report_of(
         if transition != "created" and (changed is None or changed.label != "health"):
             return ()
         return health_states(
-            event.data, described.parts.subject, at, f"{thing}-update.{transition}"
+            event.data, described.builder.subject, at, f"{thing}-update.{transition}"
         )
 
     return EntityKind(

@@ -31,7 +31,7 @@ from lightfast_pipelines.providers.linear.webhooks.changes import (
     why_nothing,
 )
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent
-from lightfast_pipelines.providers.linear.webhooks.parts import Parts
+from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _LONGEST_OLD_TEXT = 1_000
@@ -41,12 +41,12 @@ _LONGEST_OLD_TEXT = 1_000
 class Described:
     """An entity as a payload shows it: all that its observations have in common.
 
-    `key` is the entity's own, which its ids begin with; `parts.subject` what it is about, which for
+    `key` is the entity's own, which its ids begin with; `builder.subject` what it is about, which for
     a comment, reaction, attachment or project update is another thing.
     """
 
     key: str
-    parts: Parts
+    builder: LinearStatementBuilder
     title: str
     content: Sequence[str | None]
     author: Account | None
@@ -188,24 +188,18 @@ def _changed(
 def statement_of(
     thing: str, event: LinearEvent, described: Described, transition: str, at: datetime, tag: str
 ) -> Statement:
-    parts = described.parts
-    return Statement(
+    builder = described.builder
+    return builder.build(
         source_id=keys.source_id(described.key, transition, moment_id(at)),
-        source="linear",
         source_type=f"{thing}.{transition}",
-        subject=parts.subject,
         occurred_at=at,
         title=titled(tag, described.title),
         content=content_of(*described.content),
         actor=actor_of(event.payload),
         author=described.author,
-        accounts=tuple(parts.accounts),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         metadata={**event.facts, **described.metadata},
         updated_at=event.last_update,
-        part=None if described.key == parts.subject.key else described.key,
+        part=None if described.key == builder.subject.key else described.key,
     )
 
 

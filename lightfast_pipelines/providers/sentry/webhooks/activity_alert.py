@@ -9,10 +9,9 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
+    Edge,
     Parked,
     Reading,
-    Reference,
-    Statement,
     Understood,
 )
 from lightfast_pipelines.providers.fields import (
@@ -31,12 +30,9 @@ from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.webhooks import values
 from lightfast_pipelines.providers.sentry.webhooks.seer import pull_requests_of
 from lightfast_pipelines.providers.sentry.webhooks.shape import known_at, sent_at
+from lightfast_pipelines.providers.sentry.webhooks.statement_builder import SentryStatementBuilder
 from lightfast_pipelines.providers.sentry.webhooks.strangers import without_strangers
-from lightfast_pipelines.providers.sentry.webhooks.things import (
-    Parts,
-    issue_alert_thing,
-    issue_thing,
-)
+from lightfast_pipelines.providers.sentry.webhooks.things import issue_alert_thing, issue_thing
 from lightfast_pipelines.providers.sentry.webhooks.titles import headline_of_issue, title_of_issue
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -68,23 +64,21 @@ def read(payload: Mapping[str, Any]) -> Reading:
     rule = text(alert, "title") or "Alert"
     subject = issue_alert_thing(place, rule)
     details = child(activity, "details")
-    parts = Parts(place, subject)
-    parts.references.append(Reference("issue", short_id or number, about.url))
-    parts.relate(subject, "references", about)
-    parts.add_project(belongs=False)
+    builder = SentryStatementBuilder(place, subject)
+    builder.refer("issue", short_id or number, about.url)
+    builder.relate("references", about)
+    builder.add_project(belongs=False)
     for made in pull_requests_of(details):
-        parts.references.append(Reference("pr", made.name or made.key, made.url, "created"))
-        parts.mention(made, "reference")
-        parts.relate(made, "resolves", about, 0.9)
+        builder.refer("pr", made.name or made.key, made.url, "created")
+        builder.mention(made)
+        builder.edges.append(Edge(made, "resolves", about, 0.9))
     done = kind.replace("_", " ")
     told = json.dumps(details, sort_keys=True, default=str).encode("utf-8", "replace")
     # A body that is sent again has another time of sending: only what it says tells it from others.
     same = f"{number}:{kind}:{hashlib.sha256(told).hexdigest()[:12]}"
-    statement = Statement(
+    statement = builder.build(
         source_id=keys.source_id(subject.key, "triggered", same),
-        source="sentry",
         source_type="activity-alert.triggered",
-        subject=subject,
         occurred_at=at,
         title=titled("Alert Triggered", f"{rule[:100]}: {done}: {headline_of_issue(issue)}"),
         content=content_of(
@@ -95,9 +89,6 @@ def read(payload: Mapping[str, Any]) -> Reading:
         ),
         base_significance=50,
         actor=actor(payload),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         metadata={
             "issueId": number,
             "shortId": short_id,

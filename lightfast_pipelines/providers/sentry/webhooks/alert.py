@@ -15,7 +15,6 @@ from lightfast_pipelines.domain.events import (
     Reading,
     Reference,
     StateChange,
-    Statement,
     Thing,
     Understood,
 )
@@ -44,8 +43,9 @@ from lightfast_pipelines.providers.sentry.webhooks.event import (
     paths,
 )
 from lightfast_pipelines.providers.sentry.webhooks.shape import sent_at
+from lightfast_pipelines.providers.sentry.webhooks.statement_builder import SentryStatementBuilder
 from lightfast_pipelines.providers.sentry.webhooks.strangers import without_strangers
-from lightfast_pipelines.providers.sentry.webhooks.things import Parts, issue_alert_thing
+from lightfast_pipelines.providers.sentry.webhooks.things import issue_alert_thing
 from lightfast_pipelines.providers.sentry.webhooks.titles import (
     evidence,
     headline_of_event,
@@ -83,22 +83,20 @@ def read_event_alert(payload: Mapping[str, Any]) -> Reading:
     rule = text(data, "triggered_rule") or text(child(data, "issue_alert"), "title") or "Alert"
     rule_id = values.identity(child(data, "issue_alert"), "id")
     subject = issue_alert_thing(place, rule)
-    parts = Parts(place, subject)
-    parts.references.append(Reference("issue", issue.key.rpartition(":")[2], issue.url))
-    parts.relate(subject, "references", issue)
-    parts.add_project(belongs=False)
+    builder = SentryStatementBuilder(place, subject)
+    builder.refer("issue", issue.key.rpartition(":")[2], issue.url)
+    builder.relate("references", issue)
+    builder.add_project(belongs=False)
     version = values.version(event)
     if version is not None:
-        parts.add_release(version)
+        builder.add_release(version)
     for path in paths(event):
-        parts.mention(Thing(keys.file(path), path), "file", 0.7)
+        builder.mention_file(path, 0.7)
     metadata = child(event, "metadata")
     where, platform = located(event), name_of(event, "platform")
-    statement = Statement(
+    statement = builder.build(
         source_id=keys.source_id(subject.key, "triggered", event_id),
-        source="sentry",
         source_type="event-alert.triggered",
-        subject=subject,
         occurred_at=at,
         title=titled("Alert Triggered", f"{rule[:100]}: {headline_of_event(event)}"),
         content=content_of(
@@ -112,9 +110,6 @@ def read_event_alert(payload: Mapping[str, Any]) -> Reading:
         ),
         base_significance=65,
         actor=actor(payload),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         metadata={
             "eventId": event_id,
             "issueId": issue.key.rpartition(":")[2],
@@ -175,25 +170,20 @@ def read_metric_alert(payload: Mapping[str, Any]) -> Reading:
     name = text(rule, "name") or text(alert, "title") or "Metric alert"
     key = keys.sentry_alert(place.at_server(organization), rule_id or f"incident:{incident}")
     subject = Thing(key, name[:200], url(data, "web_url"))
-    parts = Parts(place, subject)
-    parts.references += [Reference("project", slug) for slug in slugs(alert)]
+    builder = SentryStatementBuilder(place, subject)
+    builder.references += [Reference("project", slug) for slug in slugs(alert)]
     for slug in slugs(alert):
         if place.organization_name is not None:
             alias = keys.sentry_project_by_slug(place.organization_name, slug)
-            parts.relate(subject, "belongs_to", Thing(alias, slug))
-    statement = Statement(
+            builder.relate("belongs_to", Thing(alias, slug))
+    statement = builder.build(
         source_id=keys.source_id(subject.key, action, f"{incident}@{moment_key(closed or at)}"),
-        source="sentry",
         source_type=f"metric-alert.{action}",
-        subject=subject,
         occurred_at=at,
         title=titled(tag, name),
         content=_metric_content(data, alert, rule, name),
         base_significance=70,
         actor=actor(payload),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=(
             StateChange(
                 subject, "level", action, at, rank, action, metadata={"incident": incident}

@@ -11,12 +11,8 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    Edge,
-    Mention,
     Parked,
     Reading,
-    Reference,
-    Statement,
     Thing,
     Understood,
     deletion,
@@ -34,6 +30,7 @@ from lightfast_pipelines.providers.sentry.accounts import actor
 from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.webhooks import values
 from lightfast_pipelines.providers.sentry.webhooks.shape import sent_at
+from lightfast_pipelines.providers.sentry.webhooks.statement_builder import SentryStatementBuilder
 from lightfast_pipelines.providers.sentry.webhooks.things import issue_by_number
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -68,20 +65,18 @@ def read(payload: Mapping[str, Any]) -> Reading:
     place = place_of(payload)
     slug = place.project_slug
     words = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:16]
-    statement = Statement(
+    builder = SentryStatementBuilder(place, subject)
+    builder.refer("issue", issue_id)
+    builder.relate("belongs_to", issue)
+    statement = builder.build(
         source_id=keys.source_id(subject.key, action, words if action == "updated" else None),
-        source="sentry",
         source_type=f"comment.{action}",
-        subject=subject,
         occurred_at=at,
         title=titled(tag, f"{slug or 'issue'} {issue_id}: {first_line(said)[:60]}"),
         content=content_of(said, f"On issue: {issue_id}" + (f" of {slug}" if slug else "")),
         base_significance=weight,
         actor=actor(payload),
         author=actor(payload) if action == "created" else None,
-        references=(Reference("issue", issue_id),),
-        mentions=(Mention(subject, "subject"), Mention(issue, "reference")),
-        edges=(Edge(subject, "belongs_to", issue),),
         states=(deletion(subject, at),) if action == "deleted" else (),
         metadata={
             "commentId": comment_id,

@@ -11,12 +11,10 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
+    Edge,
     Occurrence,
     Parked,
     Reading,
-    Reference,
-    Statement,
-    Thing,
     Understood,
 )
 from lightfast_pipelines.providers.fields import (
@@ -37,8 +35,8 @@ from lightfast_pipelines.providers.sentry.webhooks.event import (
     located,
     paths,
 )
+from lightfast_pipelines.providers.sentry.webhooks.statement_builder import SentryStatementBuilder
 from lightfast_pipelines.providers.sentry.webhooks.strangers import without_strangers
-from lightfast_pipelines.providers.sentry.webhooks.things import Parts
 from lightfast_pipelines.providers.sentry.webhooks.titles import headline_of_event
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -66,29 +64,24 @@ def read(payload: Mapping[str, Any]) -> Reading:
     issue = issue_of_event(place, error)
     event_id, at = event_id_of(error), event_time(error)
     version, environment = values.version(error), values.environment(error)
-    parts = Parts(place, issue)
-    parts.add_project()
-    parts.references.append(Reference("issue", issue.key.rpartition(":")[2], issue.url))
+    builder = SentryStatementBuilder(place, issue)
+    builder.add_project()
+    builder.refer("issue", issue.key.rpartition(":")[2], issue.url)
     if version is not None:
-        release = parts.add_release(version)
-        parts.relate(issue, "caused_by", release, _FIRST_SEEN_CONFIDENCE)
+        release = builder.add_release(version)
+        builder.edges.append(Edge(issue, "caused_by", release, _FIRST_SEEN_CONFIDENCE))
     for path in paths(error):
-        parts.mention(Thing(keys.file(path), path), "file", 0.7)
+        builder.mention_file(path, 0.7)
     hour = f"{at:%Y-%m-%dT%HZ}"
-    statement = Statement(
+    statement = builder.build(
         source_id=keys.source_id(
             issue.key, "error.occurred", f"{version or ''}|{environment or ''}|{hour}"
         ),
-        source="sentry",
         source_type="error.occurred",
-        subject=issue,
         occurred_at=at,
         title=titled("Error", headline_of_event(error)),
         content=content_of(*_content(error)),
         base_significance=45,
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         metadata={
             **_metadata(error, event_id, at),
             "release": version,

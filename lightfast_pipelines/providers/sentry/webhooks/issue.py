@@ -15,10 +15,10 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
+    Edge,
     Occurrence,
     Parked,
     Reading,
-    Reference,
     StateChange,
     Statement,
     Thing,
@@ -42,8 +42,9 @@ from lightfast_pipelines.providers.sentry.accounts import Assignee, actor, assig
 from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.webhooks import merged, values
 from lightfast_pipelines.providers.sentry.webhooks.shape import sent_at
+from lightfast_pipelines.providers.sentry.webhooks.statement_builder import SentryStatementBuilder
 from lightfast_pipelines.providers.sentry.webhooks.strangers import without_strangers
-from lightfast_pipelines.providers.sentry.webhooks.things import Parts, issue_thing
+from lightfast_pipelines.providers.sentry.webhooks.things import issue_thing
 from lightfast_pipelines.providers.sentry.webhooks.titles import (
     headline_of_issue,
     is_error,
@@ -130,39 +131,32 @@ def _statement(payload: Mapping[str, Any], transition: _IssueTransition) -> Stat
         short_id=short_id,
         address=url(issue, "permalink") or url(issue, "web_url"),
     )
-    parts = Parts(place, subject)
-    parts.references.append(Reference("issue", short_id or issue_id, subject.url))
-    parts.add_project()
+    builder = SentryStatementBuilder(place, subject)
+    builder.refer("issue", short_id or issue_id, subject.url)
+    builder.add_project()
     owner = assignee(place, issue)
-    parts.add_assignee(owner)
+    builder.add_assignee(owner)
     if transition.name in ("resolved", "linked"):
-        parts.add_resolution(issue)
+        builder.add_resolution(issue)
     if transition.name == "linked":
-        parts.add_tracker(child(issue, "externalIssue"))
+        builder.add_tracker(child(issue, "externalIssue"))
     first_release = child(issue, "firstRelease")
     version = name_of(issue, "firstRelease") or name_of(first_release, "version")
     if version is not None and values.is_version(version):
-        parts.relate(subject, "caused_by", parts.add_release(version, "first_seen_in"))
-    path = values.source_path(name_of(child(issue, "metadata"), "filename"))
-    if path is not None:
-        parts.mention(Thing(keys.file(path), path), "file", 0.7)
+        release = builder.add_release(version, "first_seen_in")
+        builder.edges.append(Edge(subject, "caused_by", release))
+    builder.mention_file(values.source_path(name_of(child(issue, "metadata"), "filename")), 0.7)
     rank = _rank(seen, transition)
-    statement = Statement(
+    statement = builder.build(
         source_id=keys.source_id(
-            subject.key, transition.name, _discriminator(transition, seen, at, owner, parts)
+            subject.key, transition.name, _discriminator(transition, seen, at, owner, builder)
         ),
-        source="sentry",
         source_type=f"issue.{transition.name}",
-        subject=subject,
         occurred_at=at,
         title=titled(transition.tag, headline_of_issue(issue)),
         content=_content(issue, place.project_name or place.project_slug),
         base_significance=transition.weight,
         actor=actor(payload),
-        accounts=tuple(parts.accounts),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=tuple(_states(subject, transition, issue, owner, at, rank)),
         metadata={**_metadata(issue, issue_id, transition), **place.facts},
         updated_at=seen,
@@ -172,7 +166,11 @@ def _statement(payload: Mapping[str, Any], transition: _IssueTransition) -> Stat
 
 
 def _discriminator(
-    transition: _IssueTransition, seen: datetime, at: datetime, owner: Assignee | None, parts: Parts
+    transition: _IssueTransition,
+    seen: datetime,
+    at: datetime,
+    owner: Assignee | None,
+    builder: SentryStatementBuilder,
 ) -> str | None:
     """What tells a second resolving from the first: when it was last seen, and when it was sent.
 
@@ -182,7 +180,7 @@ def _discriminator(
     if transition.name in ("created", "deleted"):
         return None
     if transition.name == "linked":
-        return ",".join(sorted(edge.subject.key for edge in parts.edges if edge.type in _LINKS))
+        return ",".join(sorted(edge.subject.key for edge in builder.edges if edge.type in _LINKS))
     told = [moment_key(seen)]
     if at != seen:
         told.append(moment_key(at))

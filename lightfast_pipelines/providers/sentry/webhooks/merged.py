@@ -13,9 +13,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     Reading,
-    Reference,
     StateChange,
-    Statement,
     Thing,
     Understood,
 )
@@ -32,8 +30,9 @@ from lightfast_pipelines.providers.sentry.accounts import actor
 from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.webhooks import values
 from lightfast_pipelines.providers.sentry.webhooks.shape import sent_at
+from lightfast_pipelines.providers.sentry.webhooks.statement_builder import SentryStatementBuilder
 from lightfast_pipelines.providers.sentry.webhooks.strangers import without_strangers
-from lightfast_pipelines.providers.sentry.webhooks.things import Parts, issue_thing
+from lightfast_pipelines.providers.sentry.webhooks.things import issue_thing
 from lightfast_pipelines.providers.sentry.webhooks.titles import headline_of_issue, title_of_issue
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -72,25 +71,20 @@ def read(payload: Mapping[str, Any]) -> Reading:
         known, aliases=(*known.aliases, keys.sentry_merged_issue(place.at_server(number)))
     )
     subject = Thing(keys.sentry_issue(place.project_number, number))
-    parts = Parts(place, subject)
+    builder = SentryStatementBuilder(place, subject)
     shown = name_of(issue, "shortId") or survivor_number
-    parts.references.append(Reference("issue", shown, survivor.url, "merged_into"))
-    parts.add_project()
-    parts.relate(subject, "duplicates", survivor)
+    builder.refer("issue", shown, survivor.url, "merged_into")
+    builder.add_project()
+    builder.relate("duplicates", survivor)
     old = name_of(gone, "shortId") or number
-    statement = Statement(
+    statement = builder.build(
         source_id=keys.source_id(subject.key, ACTION),
-        source="sentry",
         source_type="issue.merged",
-        subject=subject,
         occurred_at=at,
         title=titled("Issue Merged", f"{old} into {shown}: {headline_of_issue(issue)}"),
         content=content_of(title_of_issue(issue), f"Merged into: {shown}"),
         base_significance=25,
         actor=actor(payload),
-        references=tuple(parts.references),
-        mentions=tuple(parts.mentions),
-        edges=tuple(parts.edges),
         states=(
             StateChange(
                 subject, "status", ACTION, at, _LAST_RANK, ACTION, {"into": survivor_number}

@@ -14,11 +14,8 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     Edge,
     Filtered,
-    Mention,
     Parked,
     Reading,
-    Reference,
-    Statement,
     Thing,
     Understood,
 )
@@ -37,6 +34,7 @@ from lightfast_pipelines.providers.sentry.accounts import actor
 from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.webhooks import values
 from lightfast_pipelines.providers.sentry.webhooks.shape import known_at
+from lightfast_pipelines.providers.sentry.webhooks.statement_builder import SentryStatementBuilder
 from lightfast_pipelines.providers.sentry.webhooks.things import issue_by_number, pull_request_of
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -93,34 +91,32 @@ def read(payload: Mapping[str, Any]) -> Reading:
         raise Missing("Sentry-Hook-Timestamp")
     subject, issue = Thing(keys.sentry_seer_run(run), f"Seer run {run}"), issue_by_number(number)
     made = pull_requests_of(data)
-    mentions = [Mention(subject, "subject"), Mention(issue, "reference")]
-    mentions += [Mention(one, "reference") for one in made]
-    mentions += [Mention(Thing(keys.file(path), path), "file", None, 0.7) for path in _paths(data)]
-    references = [Reference("issue", number)]
-    references += [Reference("pr", one.name or one.key, one.url, "created") for one in made]
-    references += [Reference("branch", branch) for branch in _branches(data)]
+    place = place_of(payload)
+    builder = SentryStatementBuilder(place, subject)
+    builder.refer("issue", number)
+    builder.relate("belongs_to", issue)
+    for pull_request in made:
+        builder.refer("pr", pull_request.name or pull_request.key, pull_request.url, "created")
+        builder.mention(pull_request)
+        builder.edges.append(Edge(pull_request, "resolves", issue, 0.9))
+    for path in _paths(data):
+        builder.mention_file(path, 0.7)
+    for branch in _branches(data):
+        builder.refer("branch", branch)
     told = list(_told(data))
-    statement = Statement(
+    statement = builder.build(
         source_id=keys.source_id(subject.key, action, _discriminator(made)),
-        source="sentry",
         source_type=f"seer.{_hyphened(action)}",
-        subject=subject,
         occurred_at=at,
         title=titled(tag, _headline(made, told, number)),
         content=content_of(*told, f"On issue: {number}"),
         base_significance=weight,
         actor=actor(payload),
-        references=tuple(references),
-        mentions=tuple(mentions),
-        edges=(
-            Edge(subject, "belongs_to", issue),
-            *(Edge(one, "resolves", issue, 0.9) for one in made),
-        ),
         metadata={
             "runId": run,
             "issueId": number,
             "action": action,
-            **place_of(payload).facts,
+            **place.facts,
         },
         updated_at=at,
     )

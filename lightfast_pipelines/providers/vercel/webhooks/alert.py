@@ -6,7 +6,7 @@ Vercel does not tell when it is over, so no state is kept.
 from __future__ import annotations
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Mention, Reading, Reference, Statement, Understood
+from lightfast_pipelines.domain.events import Reading, Understood
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -18,6 +18,7 @@ from lightfast_pipelines.providers.fields import (
     titled,
     url,
 )
+from lightfast_pipelines.providers.statement_builder import StatementBuilder
 from lightfast_pipelines.providers.vercel.webhooks.event import (
     VercelEvent,
     project_id,
@@ -44,19 +45,17 @@ def read(event: VercelEvent) -> Reading:
     group = name_of(event.inner, "groupId") or name_of(alerts[0], "alertId")
     page = url(child(event.inner, "links"), "observability")
     what = titles[0] if titles else ", ".join(kinds).replace("_", " ") or "alert"
-    statement = Statement(
+    builder = StatementBuilder("vercel", project)
+    builder.refer("project", identity, page or project.url, shown)
+    statement = builder.build(
         source_id=keys.source_id(
             project.key, "alert-triggered", f"{group or ''}@{moment_key(event.at)}"
         ),
-        source="vercel",
         source_type="alert.triggered",
-        subject=project,
         occurred_at=event.at,
         title=titled("Alert Triggered", f"{shown}: {what}"),
         content=content_of("! Alert Triggered", *titles),
         base_significance=70,
-        references=(Reference("project", identity, page or project.url, shown),),
-        mentions=(Mention(project, "subject"),),
         metadata={
             "webhookId": event.id,
             "projectId": identity,

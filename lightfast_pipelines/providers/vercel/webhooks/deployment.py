@@ -15,9 +15,7 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     Account,
     Edge,
-    Mention,
     Reading,
-    Reference,
     StateChange,
     Statement,
     Thing,
@@ -36,6 +34,7 @@ from lightfast_pipelines.providers.fields import (
     titled,
     url,
 )
+from lightfast_pipelines.providers.statement_builder import StatementBuilder
 from lightfast_pipelines.providers.vercel.webhooks import live
 from lightfast_pipelines.providers.vercel.webhooks.event import (
     VercelEvent,
@@ -165,7 +164,6 @@ def _statement(event: VercelEvent, transition: _DeploymentTransition, identity: 
     subject = _deployment(identity, _address(event))
     environment = environment_of(event, transition.name)
     restored = name_of(inner, "toDeploymentId") if transition.name == "rollback" else None
-    relations = _relations(event, subject, commit, restored)
     name = project_name(inner) or project_id(inner) or identity
     has_source = child(deployment, "meta") or child(deployment, "gitSource")
     where = f" from {commit.ref or 'unknown'}" if has_source else ""
@@ -173,23 +171,18 @@ def _statement(event: VercelEvent, transition: _DeploymentTransition, identity: 
     discriminator = moment_key(event.at) if transition.recurs else None
     if check is not None and discriminator is not None:
         discriminator = f"{check}@{discriminator}"
-    return Statement(
+    builder = StatementBuilder("vercel", subject)
+    _add_relations(builder, event, commit, restored)
+    _add_references(builder, event, commit)
+    return builder.build(
         source_id=keys.source_id(subject.key, transition.name, discriminator),
-        source="vercel",
         source_type=f"deployment.{transition.name}",
-        subject=subject,
         occurred_at=event.at,
         title=titled(transition.tag, f"{name}{where}"),
         content=_content(event, transition, commit, environment, restored),
         base_significance=transition.weight,
         actor=_actor(event, commit),
         author=commit.author,
-        references=_references(event, subject, commit),
-        mentions=(
-            Mention(subject, "subject"),
-            *(Mention(edge.object, "reference", edge.evidence) for edge in relations),
-        ),
-        edges=relations,
         states=_states(event, subject, transition, environment, restored),
         metadata=_metadata(event, identity, commit, environment, check),
         updated_at=event.at,
@@ -231,14 +224,14 @@ def _address(event: VercelEvent) -> str | None:
     return found
 
 
-def _relations(
-    event: VercelEvent, subject: Thing, commit: DeployedCommit, restored: str | None
-) -> tuple[Edge, ...]:
+def _add_relations(
+    builder: StatementBuilder, event: VercelEvent, commit: DeployedCommit, restored: str | None
+) -> None:
     meta = child(child(event.inner, "deployment"), "meta")
     original = name_of(meta, "originalDeploymentId")
     # What was deployed from a working copy with changes is not that commit.
     made_of = ("references", "gitDirty") if commit.is_dirty else ("deploys", None)
-    found = [
+    related = [
         (made_of[0], commit.thing, made_of[1]),
         ("on_branch", commit.branch, None),
         ("references", commit.pull, "githubPrId"),
@@ -246,14 +239,14 @@ def _relations(
         ("references", _deployment(original) if original else None, name_of(meta, "action")),
         ("references", _deployment(restored) if restored else None, "rolled back to"),
     ]
-    relations = tuple(
-        Edge(subject, relation, thing, evidence=evidence)
-        for relation, thing, evidence in found
-        if thing is not None and thing.key != subject.key
-    )
-    if commit.thing is None or commit.branch is None:
-        return relations
-    return (*relations, Edge(commit.thing, "on_branch", commit.branch, evidence="githubCommitRef"))
+    for relation, thing, evidence in related:
+        if thing is not None:
+            builder.relate(relation, thing, evidence=evidence)
+    if commit.thing is not None and commit.branch is not None:
+        builder.mention(commit.branch, evidence="githubCommitRef")
+        builder.edges.append(
+            Edge(commit.thing, "on_branch", commit.branch, evidence="githubCommitRef")
+        )
 
 
 def _states(
@@ -280,23 +273,17 @@ def _states(
     return (*found, serves) if serves is not None else tuple(found)
 
 
-def _references(
-    event: VercelEvent, subject: Thing, commit: DeployedCommit
-) -> tuple[Reference, ...]:
-    found: list[Reference] = []
+def _add_references(builder: StatementBuilder, event: VercelEvent, commit: DeployedCommit) -> None:
+    subject, project = builder.subject, event.project
     if commit.sha:
-        found.append(Reference("commit", commit.sha, commit.thing.url if commit.thing else None))
+        builder.refer("commit", commit.sha, commit.thing.url if commit.thing else None)
     if commit.ref:
-        found.append(Reference("branch", commit.ref))
+        builder.refer("branch", commit.ref)
     if commit.pull is not None:
-        found.append(Reference("pr", f"#{commit.pull_request}", commit.pull.url))
-    found.append(Reference("deployment", subject.key.rpartition(":")[2], subject.url))
-    if event.project is not None:
-        project = event.project
-        found.append(
-            Reference("project", project.key.rpartition(":")[2], project.url, project.name)
-        )
-    return tuple(found)
+        builder.refer("pr", f"#{commit.pull_request}", commit.pull.url)
+    builder.refer("deployment", subject.key.rpartition(":")[2], subject.url)
+    if project is not None:
+        builder.refer("project", project.key.rpartition(":")[2], project.url, project.name)
 
 
 def _content(

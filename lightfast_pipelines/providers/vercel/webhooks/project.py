@@ -9,13 +9,12 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     Lifecycle,
     LifecycleEvent,
-    Mention,
     Reading,
-    Reference,
     Statement,
     Understood,
 )
 from lightfast_pipelines.providers.fields import Missing, titled
+from lightfast_pipelines.providers.statement_builder import StatementBuilder
 from lightfast_pipelines.providers.vercel.webhooks.event import (
     VercelEvent,
     project_id,
@@ -51,19 +50,17 @@ def read(event: VercelEvent) -> Reading:
 def _created(event: VercelEvent, identity: str, name: str | None) -> Statement:
     subject = event.project
     assert subject is not None
-    return Statement(
+    builder = StatementBuilder("vercel", subject)
+    builder.refer("project", identity, subject.url, name)
+    return builder.build(
         source_id=keys.source_id(subject.key, "created"),
-        source="vercel",
         source_type="project.created",
-        subject=subject,
         occurred_at=event.at,
         title=titled("Project Created", name or identity),
         content=name or identity,
         base_significance=40,
         actor=event.user,
         author=event.user,
-        references=(Reference("project", identity, subject.url, name),),
-        mentions=(Mention(subject, "subject"),),
         metadata={
             "webhookId": event.id,
             "projectId": identity,

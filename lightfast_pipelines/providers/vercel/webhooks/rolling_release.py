@@ -12,11 +12,8 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys, serving
 from lightfast_pipelines.domain.events import (
-    Mention,
     Reading,
-    Reference,
     StateChange,
-    Statement,
     Thing,
     Understood,
 )
@@ -30,6 +27,7 @@ from lightfast_pipelines.providers.fields import (
     titled,
     whole,
 )
+from lightfast_pipelines.providers.statement_builder import StatementBuilder
 from lightfast_pipelines.providers.vercel.webhooks.event import (
     VercelEvent,
     project_id,
@@ -77,13 +75,17 @@ def read(event: VercelEvent) -> Reading:
     old = Thing(keys.vercel_deployment(base)) if base else None
     shown = project_name(event.inner) or identity
     share = _share(release, stage) if name in ("started", "approved") else None
-    statement = Statement(
+    builder = StatementBuilder("vercel", project)
+    builder.refer("deployment", target, label="new")
+    builder.mention(new, evidence="targetDeploymentId")
+    if base is not None and old is not None:
+        builder.refer("deployment", base, label="before")
+        builder.mention(old, evidence="baseDeploymentId")
+    statement = builder.build(
         source_id=keys.source_id(
             project.key, f"rolling-release-{name}", f"{target}@{moment_key(event.at)}"
         ),
-        source="vercel",
         source_type=f"rolling-release.{name}",
-        subject=project,
         occurred_at=event.at,
         title=titled(step.tag, f"{shown} at {share}%" if share is not None else shown),
         content=content_of(
@@ -94,16 +96,6 @@ def read(event: VercelEvent) -> Reading:
         base_significance=step.weight,
         actor=event.user,
         author=event.user,
-        references=tuple(
-            Reference("deployment", one, None, label)
-            for one, label in ((target, "new"), (base, "before"))
-            if one is not None
-        ),
-        mentions=(
-            Mention(project, "subject"),
-            Mention(new, "reference", "targetDeploymentId"),
-            *((Mention(old, "reference", "baseDeploymentId"),) if old else ()),
-        ),
         states=_states(event, name, project, new, old),
         metadata={
             "webhookId": event.id,

@@ -11,10 +11,7 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    Mention,
     Reading,
-    Reference,
-    Statement,
     Thing,
     Understood,
 )
@@ -26,6 +23,7 @@ from lightfast_pipelines.providers.fields import (
     name_of,
     titled,
 )
+from lightfast_pipelines.providers.statement_builder import StatementBuilder
 from lightfast_pipelines.providers.vercel.webhooks.event import (
     VercelEvent,
     project_id,
@@ -75,14 +73,14 @@ def read(event: VercelEvent) -> Reading:
     where = f" ({', '.join(targets)})" if targets else ""
     tag = f"{_TAGS[kind]} {change.capitalize()}"
     title = f"{project_name(event.inner) or identity}: {shown}{where}"
-    named = Thing(keys.config(shown), shown)
-    statement = Statement(
+    builder = StatementBuilder("vercel", project)
+    builder.refer("project", identity, project.url, project_name(event.inner))
+    builder.mention(Thing(keys.config(shown), shown), "reference", kind)
+    statement = builder.build(
         source_id=keys.source_id(
             project.key, f"{kind}-{change}", f"{number or name}@{moment_key(event.at)}"
         ),
-        source="vercel",
         source_type=f"{kind}.{change}",
-        subject=project,
         occurred_at=event.at,
         title=titled(tag, title),
         content=content_of(f"> {tag}: {shown}{where}"),
@@ -91,8 +89,6 @@ def read(event: VercelEvent) -> Reading:
         ),
         actor=event.user,
         author=event.user,
-        references=(Reference("project", identity, project.url, project_name(event.inner)),),
-        mentions=(Mention(project, "subject"), Mention(named, "reference", kind)),
         metadata={
             "webhookId": event.id,
             "projectId": identity,
