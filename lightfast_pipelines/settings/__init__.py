@@ -202,7 +202,7 @@ class Settings(BaseSettings):
     github_webhook_secret: SecretStr | None = Field(
         default=None,
         alias="GITHUB_WEBHOOK_SECRET",
-        description="GitHub's webhook secret; two, separated by a comma, while rotating. Unset: all deliveries are refused.",
+        description="GitHub's webhook secret; two, comma-separated, while rotating. Unset: deliveries are refused.",
     )
     vercel_client_integration_secret: SecretStr | None = Field(
         default=None,
@@ -236,7 +236,7 @@ class Settings(BaseSettings):
     encryption_key: SecretStr | None = Field(
         default=None,
         alias="ENCRYPTION_KEY",
-        description="Encrypts stored secrets: 32 bytes in hex or base64. Of several, by comma, the first encrypts.",
+        description="Seals stored secrets: 32 bytes in hex or base64. Of several (comma-separated), the first seals.",
     )
     github_app_id: str | None = Field(
         default=None, alias="GITHUB_APP_ID", description="The GitHub App's id, for its API."

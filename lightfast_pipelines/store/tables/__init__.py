@@ -1,6 +1,7 @@
-"""The tables of schema `lightfast`, as SQLAlchemy Core, a file a subject: shapes and comments alone.
+"""Defines the tables of schema `lightfast` (SQLAlchemy Core), one file per subject.
 
-The migrations create them from here, and the data dictionary is made from their comments.
+Holds only shapes and comments. The migration creates the tables from these definitions, and the data
+dictionary is generated from the comments.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Clusters and the vectors they are found by."""
+"""Clusters, and the vectors from which they are made."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ observation_vectors = Table(
     ),
     column("vector", Vector(256), "Unit vector."),
     Index("ix_observation_vectors_titles", "model", postgresql_where=text("view = 'title'")),
-    comment="A view's vector.",
+    comment="The vector of one view of an observation.",
 )
 
 clusters = Table(
@@ -44,47 +44,49 @@ clusters = Table(
     metadata,
     column("id", Text, "Hash of the workspace and its smallest member.", primary_key=True),
     workspace_id(),
-    column("topic_label", Text, "What it is about, from its content."),
-    column("keywords", TEXTS, "Its most telling words, best first.", server_default=EMPTY_TEXTS),
+    column("topic_label", Text, "What it is about, taken from its content."),
+    column(
+        "keywords", TEXTS, "Its most characteristic words, best first.", server_default=EMPTY_TEXTS
+    ),
     column(
         "primary_entities",
         TEXTS,
-        "Keys of the entities most of it is about.",
+        "Keys of the entities that most members are about.",
         server_default=EMPTY_TEXTS,
     ),
     column(
         "primary_actors",
         TEXTS,
-        "`source:source_id` of those who did most of it.",
+        "`source:source_id` of the identities that did most of it.",
         server_default=EMPTY_TEXTS,
     ),
-    column("status", Text, "open or idle, counted from the workspace's latest event."),
-    column("observation_count", Integer, "Members."),
-    column("first_observation_at", TIME, "Earliest member."),
-    column("last_observation_at", TIME, "Latest member."),
+    column("status", Text, "open or idle, relative to the workspace's latest event."),
+    column("observation_count", Integer, "Number of members."),
+    column("first_observation_at", TIME, "Time of the earliest member."),
+    column("last_observation_at", TIME, "Time of the latest member."),
     column(
         "is_provisional",
         Boolean,
-        "True until consolidation has decided.",
+        "True until consolidation decides.",
         server_default=text("false"),
     ),
     column("rule_version", Integer, "Version of the rule that made it."),
     column(
         "summary",
         Text,
-        "One to four sentences of what it is about; null for fewer than five members.",
+        "One to four sentences on what it is about; null below five members.",
         nullable=True,
     ),
     column(
         "summary_citations",
         JSONB,
-        "[{sentence, observations: [external ids]}], the first of all members there were.",
+        "[{sentence, observations: [external ids]}]; the first entry lists all members at that time.",
         server_default=EMPTY_LIST,
     ),
     column("summary_generated_at", TIME, "When the summary was written.", nullable=True),
     Index("ix_clusters_workspace_last", "workspace_id", "last_observation_at"),
     Index("ix_clusters_workspace_status", "workspace_id", "status"),
-    comment="A topic or stretch of work: observations that belong together.",
+    comment="Threads and single observations that are one piece of work.",
 )
 
 cluster_members = Table(
@@ -96,23 +98,23 @@ cluster_members = Table(
     column(
         "thread_key",
         Text,
-        "Its thread: the smallest entity key of a group joined by strong explicit edges.",
+        "Its thread: the smallest entity key among those that strong explicit edges connect.",
     ),
-    column("rule_version", Integer, "Version of the rule that decided."),
-    column("is_provisional", Boolean, "True until consolidation has decided."),
+    column("rule_version", Integer, "Version of the rules that decided."),
+    column("is_provisional", Boolean, "True until consolidation decides."),
     Index("ix_cluster_members_cluster", "cluster_id"),
     Index("ix_cluster_members_rule_version", "rule_version"),
-    comment="Which cluster an observation belongs to.",
+    comment="The cluster that an observation belongs to.",
 )
 
 cluster_aliases = Table(
     "cluster_aliases",
     metadata,
-    column("alias_id", Text, "An id that the cluster had.", primary_key=True),
+    column("alias_id", Text, "A former id of the cluster.", primary_key=True),
     workspace_id(),
-    column("cluster_id", Text, "The cluster that most of its members are in now."),
+    column("cluster_id", Text, "The cluster that has most of its members now."),
     column("changed_at", TIME, "When the id changed.", server_default=NOW),
-    comment="Ids that clusters had before consolidation changed them.",
+    comment="A former id of a cluster, from before consolidation changed it.",
 )
 
 cluster_log = Table(
@@ -122,7 +124,7 @@ cluster_log = Table(
     workspace_id(index=True),
     column("cluster_id", Text, "The cluster."),
     column("event", Text, "created, grown, shrunk, merged, split or removed."),
-    column("detail", JSONB, "Numbers of the change.", server_default=EMPTY_OBJECT),
+    column("detail", JSONB, "Numbers that describe the change.", server_default=EMPTY_OBJECT),
     column("at", TIME, "When consolidation decided it.", server_default=NOW),
-    comment="What happened to clusters.",
+    comment="Something that happened to a cluster.",
 )

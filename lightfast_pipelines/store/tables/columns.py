@@ -1,4 +1,4 @@
-"""What the definitions of the tables are written with: their metadata, kinds of columns, defaults."""
+"""The metadata, types, defaults and column builders that the table definitions share."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def column(
     *args: object,
     **options: object,
 ) -> Column[Any]:
-    """A column with its comment; not null unless said otherwise."""
+    """A column with its comment; not null unless `nullable` is set."""
     options.setdefault("nullable", False)
     return Column(name, kind, *args, comment=comment, **options)  # type: ignore[arg-type]
 
 
 def serial_id(
-    comment: str = "Serial number; use the natural key to compare databases.",
+    comment: str = "Serial number; compare databases by the natural key.",
 ) -> Column[Any]:
     return Column("id", BigInteger, Identity(always=False), primary_key=True, comment=comment)
 
@@ -50,6 +50,6 @@ def workspace_id(**options: object) -> Column[Any]:
 
 
 def observation_id() -> Column[Any]:
-    """The observation that a row belongs to, as part of its key."""
+    """The observation that a row belongs to; part of the primary key."""
     reference = references("observations.id")
     return column("observation_id", BigInteger, "The observation.", reference, primary_key=True)

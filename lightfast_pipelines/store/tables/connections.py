@@ -1,4 +1,4 @@
-"""Connections: workspaces, installations with their credentials, and the resources they link."""
+"""Workspaces, installations with their credentials, and the resources linked to workspaces."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ installations = Table(
     column(
         "provider_account_info",
         JSONB,
-        "What the provider said of the account.",
+        "What the provider says about the account.",
         server_default=EMPTY_OBJECT,
     ),
     column("connected_by", Text, "Who connected it.", nullable=True),
@@ -59,7 +59,7 @@ installations = Table(
     column(
         "own_secret_after",
         BigInteger,
-        "Latest raw_payloads.id when it first got a webhook secret of its own; null: it never had one.",
+        "Latest raw_payloads.id when it first got a webhook secret of its own; null: never.",
         nullable=True,
     ),
     UniqueConstraint("provider", "external_id"),
@@ -80,7 +80,7 @@ installation_secrets = Table(
     column("sealed", Text, "AES-256-GCM: base64 of IV (12 bytes), tag (16) and ciphertext."),
     column("key_id", Text, "Which key of ENCRYPTION_KEY opens it: 16 digits of a hash of the key."),
     column("created_at", TIME, "When it was set.", server_default=NOW),
-    comment="A live webhook secret of an installation: up to two, while rotating. An input, never derived.",
+    comment="A valid webhook secret of an installation, or one of two while rotating. An input, never derived.",
 )
 
 tokens = Table(
@@ -90,27 +90,27 @@ tokens = Table(
     column(
         "installation_id",
         BigInteger,
-        "Installation whose credential it is; the sealed texts are bound to it.",
+        "Installation whose credentials they are; the sealed texts are bound to it.",
         references("installations.id"),
         unique=True,
     ),
     column("kind", Text, "github_app, personal, token, oauth or api_key."),
     column(
-        "access_token", Text, "Sealed with AES-256-GCM; null until one is asked for.", nullable=True
+        "access_token", Text, "Sealed with AES-256-GCM; null until one is requested.", nullable=True
     ),
     column("refresh_token", Text, "Sealed with AES-256-GCM.", nullable=True),
     column("key_id", Text, "Which key of ENCRYPTION_KEY opens both."),
-    column("expires_at", TIME, "When the access token ends; null: never.", nullable=True),
+    column("expires_at", TIME, "When the access token expires; null: never.", nullable=True),
     column(
         "details",
         JSONB,
-        "What is not secret of it: scopes, organisation's slug.",
+        "What is not secret: scopes, the organisation's slug.",
         server_default=EMPTY_OBJECT,
     ),
     column("status", Text, "active or refused.", server_default=text("'active'")),
     column("status_reason", Text, "Why it is refused, for an operator.", nullable=True),
     column("refreshed_at", TIME, "When the access token was last renewed.", nullable=True),
-    column("created_at", TIME, "When it was first given.", server_default=NOW),
+    column("created_at", TIME, "When they were first stored.", server_default=NOW),
     column("updated_at", TIME, "When the row last changed.", server_default=NOW),
     comment="An installation's credentials for the provider's API, sealed. An input, never derived.",
 )
@@ -127,7 +127,7 @@ resources = Table(
         index=True,
     ),
     column("provider", Text, "Provider of the resource."),
-    column("org_id", Text, "Organisation that owns the link: the first that linked it."),
+    column("org_id", Text, "Organisation that owns it: the first that linked it."),
     column(
         "provider_resource_id", Text, "The provider's stable id: a repository, project or team."
     ),
@@ -135,7 +135,7 @@ resources = Table(
     column(
         "resource_meta",
         JSONB,
-        "What the provider said of it (default_branch, archived, ...).",
+        "What the provider says about it (default_branch, archived, ...).",
         server_default=EMPTY_OBJECT,
     ),
     column("status", Text, "active or removed.", server_default=text("'active'")),
@@ -153,14 +153,14 @@ integrations = Table(
     column(
         "workspace_id",
         BigInteger,
-        "Workspace that wants the resource.",
+        "Workspace that it is linked to.",
         references("workspaces.id"),
     ),
     column("resource_id", BigInteger, "The resource.", references("resources.id"), index=True),
     column(
         "sync_config",
         JSONB,
-        "What is wanted: events, branches, paths, autoSync.",
+        "What the workspace wants: events, branches, paths, autoSync.",
         server_default=EMPTY_OBJECT,
     ),
     column(
@@ -179,10 +179,15 @@ integrations = Table(
     column(
         "sync_status",
         Text,
-        "Of reading its history: idle, running, completed, failed, cancelled or refused.",
+        "Reading its history: idle, running, completed, failed, cancelled or refused.",
         server_default=text("'idle'"),
     ),
-    column("sync_error", Text, "Why reading failed or is refused, for an operator.", nullable=True),
+    column(
+        "sync_error",
+        Text,
+        "Why reading its history failed or is refused, for an operator.",
+        nullable=True,
+    ),
     UniqueConstraint("workspace_id", "resource_id"),
     comment="A resource linked to a workspace. An input, never derived.",
 )
@@ -193,7 +198,7 @@ lifecycle_events = Table(
     column(
         "raw_payload_id",
         BigInteger,
-        "Payload that states it.",
+        "Delivery that states it.",
         references("raw_payloads.id"),
         primary_key=True,
     ),
@@ -206,16 +211,16 @@ lifecycle_events = Table(
         "active, suspended, removed, renamed, transferred, archived, unarchived.",
         primary_key=True,
     ),
-    column("value", JSONB, "What it became.", server_default=EMPTY_OBJECT),
-    column("reason", Text, "The provider's words, for an operator."),
+    column("value", JSONB, "The new value.", server_default=EMPTY_OBJECT),
+    column("reason", Text, "Reason in the provider's words, for an operator."),
     column(
         "occurred_at",
         TIME,
-        "Provider's time of the change; the latest wins, not the last to arrive.",
+        "Provider's time of the change; the latest change wins, whichever arrives last.",
     ),
     column("installation", Text, "Installation that the payload names as its own.", nullable=True),
     Index("ix_lifecycle_events_subject", "provider", "subject_kind", "subject_id"),
-    comment="A change of a connection or resource, as a payload stated it.",
+    comment="A change of an installation or resource, as a payload stated it.",
 )
 
 activity = Table(
@@ -227,18 +232,18 @@ activity = Table(
     column(
         "workspace_id",
         BigInteger,
-        "Workspace, if of one.",
+        "Workspace, if it concerns one.",
         references("workspaces.id"),
         nullable=True,
     ),
-    column("provider", Text, "Provider, if of one.", nullable=True),
+    column("provider", Text, "Provider, if it concerns one.", nullable=True),
     column(
-        "subject", Text, "What it happened to: resource, installation, backfill.", nullable=True
+        "subject", Text, "Resource, installation or backfill that it happened to.", nullable=True
     ),
     column("action", Text, "backfill.started, integration.linked, credential.refused, ..."),
     column("actor", Text, "Who or what did it."),
-    column("message", Text, "In words, for an operator."),
-    column("detail", JSONB, "Numbers and names of it; no secret.", server_default=EMPTY_OBJECT),
+    column("message", Text, "Description for an operator."),
+    column("detail", JSONB, "Numbers and names; no secret.", server_default=EMPTY_OBJECT),
     Index("ix_activity_workspace", "workspace_id", "at"),
-    comment="What was done to connections and histories, and by whom.",
+    comment="Something done to connections or histories, and by whom.",
 )

@@ -20,11 +20,11 @@ from lightfast_pipelines.store.tables.columns import (
 raw_payloads = Table(
     "raw_payloads",
     metadata,
-    serial_id("Serial number of arrival."),
+    serial_id("Serial number in order of arrival."),
     column(
         "org_id",
         Text,
-        "Organisation it was ingested for by hand; null for webhooks.",
+        "Organisation that it was ingested for; null for webhooks.",
         nullable=True,
     ),
     column("provider", Text, "Provider that sent it."),
@@ -35,9 +35,9 @@ raw_payloads = Table(
     column(
         "received_at",
         TIME,
-        "When it was received (for a file: what the file says, else when it was read).",
+        "When it was received (for a line of a file: the time it gives, else when it was read).",
     ),
-    column("partition_date", Date, "Daily partition it belongs to; fixed when written."),
+    column("partition_date", Date, "Daily partition; fixed when stored."),
     column(
         "verified_by",
         Text,
@@ -55,19 +55,22 @@ raw_payloads = Table(
         postgresql_nulls_not_distinct=True,
     ),
     Index("ix_raw_payloads_partition_date", "partition_date"),
-    comment="A verified delivery. Insert-only; its bytes stand in raw_bodies, what became of it in outcomes.",
+    comment="A verified delivery. Insert-only; raw_bodies holds its bytes, outcomes what became of it.",
 )
 
 raw_bodies = Table(
     "raw_bodies",
     metadata,
     column("raw_payload_id", BigInteger, "The delivery.", primary_key=True),
-    column("received_at", TIME, "Partition key: months of receipt.", primary_key=True),
-    column("body", LargeBinary, "The bytes exactly as they came."),
+    column("received_at", TIME, "Partition key: month of receipt.", primary_key=True),
+    column("body", LargeBinary, "The bytes exactly as received."),
     column(
-        "headers", JSONB, "Headers worth keeping, lower-case names.", server_default=EMPTY_OBJECT
+        "headers",
+        JSONB,
+        "Headers that the provider keeps, with lower-case names.",
+        server_default=EMPTY_OBJECT,
     ),
-    comment="The bytes of a delivery. Partitioned by month of receipt; retention drops partitions.",
+    comment="The body of a delivery. Partitioned by month of receipt; retention drops partitions.",
     postgresql_partition_by="RANGE (received_at)",
 )
 
@@ -77,17 +80,17 @@ raw_queue = Table(
     column(
         "raw_payload_id",
         BigInteger,
-        "The delivery that waits.",
+        "The waiting delivery.",
         references("raw_payloads.id"),
         primary_key=True,
     ),
     column("partition_date", Date, "Its daily partition."),
-    column("enqueued_at", TIME, "When it began to wait.", server_default=NOW),
+    column("enqueued_at", TIME, "When it was queued.", server_default=NOW),
     column("attempts", Integer, "Failed attempts so far.", server_default=ZERO),
     column(
         "lane",
         BigInteger,
-        "Whose turn it waits for: a workspace, 0: linked to none, -1: not readable; null: not looked at yet.",
+        "Whose turn it waits for: a workspace; 0: none is linked; -1: unreadable; null: not decided yet.",
         nullable=True,
     ),
     Index("ix_raw_queue_partition_date", "partition_date", "raw_payload_id"),
@@ -112,7 +115,7 @@ raw_queue = Table(
         "raw_payload_id",
         postgresql_where=text("lane is null"),
     ),
-    comment="Deliveries that wait to be captured. Empty when everything is done.",
+    comment="A delivery that waits to be captured. Empty when everything is done.",
 )
 
 queue_turns = Table(
@@ -122,11 +125,11 @@ queue_turns = Table(
     column(
         "kind",
         Text,
-        "small: for small deliveries, large: for one large one, again: for some attempted before.",
+        "small: small deliveries; large: one large delivery; again: deliveries attempted before.",
         primary_key=True,
     ),
-    column("turn", BigInteger, "Number of the batch; later ones are greater."),
-    comment="When each lane of the queue had its latest turn, so that tenants take turns.",
+    column("turn", BigInteger, "Number of the batch, increasing."),
+    comment="The latest turn of a lane of the queue, so that tenants take turns.",
 )
 
 outcomes = Table(
@@ -142,26 +145,32 @@ outcomes = Table(
         nullable=True,
     ),
     column(
-        "resource_key", Text, "Resource it was routed by (`github:repository:1`).", nullable=True
+        "resource_key",
+        Text,
+        "Resource that it was routed by (`github:repository:1`).",
+        nullable=True,
     ),
     column("status", Text, "delivered, filtered, parked or dlq."),
     column(
-        "reason", Text, "Why it is filtered, parked or dead; null where delivered.", nullable=True
+        "reason",
+        Text,
+        "Why it was filtered, parked or made a dead letter; null where delivered.",
+        nullable=True,
     ),
     column("attempts", Integer, "Failed attempts so far.", server_default=ZERO),
-    column("rule_version", Integer, "Version of the provider's rules that decided."),
+    column("rule_version", Integer, "Version of the provider's rules that decided it."),
     column("processed_at", TIME, "When it was decided.", server_default=NOW),
     column(
         "routes",
         TEXTS,
-        "Every key it can be routed by, where there are several; null: resource_key alone.",
+        "Every key it can be routed by, if there are several; null: only resource_key.",
         nullable=True,
     ),
     column(
         "waits_for",
         Text,
-        "What a parked one waits for: link (its resource to be linked), entity (what it is routed"
-        " through to be known) or rules (that understand it).",
+        "What a parked delivery waits for: link (of its resource), entity (through which it is"
+        " routed) or rules (that understand it).",
         nullable=True,
     ),
     Index(
@@ -176,7 +185,7 @@ outcomes = Table(
     Index("ix_outcomes_rule_version", "rule_version"),
     Index("ix_outcomes_workspace", "workspace_id"),
     Index("ix_outcomes_processed", "processed_at"),
-    comment="What became of a delivery, per workspace.",
+    comment="What became of a delivery in a workspace.",
 )
 
 first_receipts = Table(
@@ -185,21 +194,21 @@ first_receipts = Table(
     column(
         "workspace_id",
         BigInteger,
-        "Workspace in which the body states its facts; null for changes of connections, resources and names.",
+        "Workspace in which the body states facts; null for changes of connections, resources and names.",
         references("workspaces.id"),
         nullable=True,
     ),
     column(
         "verified_for",
         Text,
-        "Secret and organisation that vouch for it; empty where a workspace is named.",
+        "Secret and organisation that vouch for it; empty where a workspace is given.",
     ),
     column("provider", Text, "Provider that sent it."),
     column("body_sha256", LargeBinary, "SHA-256 of the body."),
     column(
         "raw_payload_id",
         BigInteger,
-        "The first delivery of this body; any other states nothing.",
+        "The first delivery of this body, the only one that states its facts.",
         references("raw_payloads.id"),
         index=True,
     ),
@@ -213,5 +222,5 @@ first_receipts = Table(
         postgresql_nulls_not_distinct=True,
     ),
     Index("ix_first_receipts_workspace", "workspace_id"),
-    comment="Which delivery of a body counts, as the same body may be sent again under other ids.",
+    comment="The delivery of a body that counts: providers send a body again under other ids.",
 )

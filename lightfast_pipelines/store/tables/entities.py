@@ -34,12 +34,14 @@ entities = Table(
     serial_id(),
     workspace_id(),
     column("category", Text, "pull_request, issue, commit, branch, file, user, ..."),
-    column("key", KEY, "Canonical key, of ids that survive renames; an alias while it is a stub."),
-    column("value", Text, "Name or title stated last.", nullable=True),
+    column(
+        "key", KEY, "Canonical key, made of ids that survive renames; an alias while it is a stub."
+    ),
+    column("value", Text, "Latest name or title.", nullable=True),
     column(
         "aliases",
         TEXTS,
-        "Other keys under which it is referred to, sorted.",
+        "Other keys by which it is referred to, sorted.",
         server_default=EMPTY_TEXTS,
     ),
     column("confidence", REAL, "Highest confidence of its mentions."),
@@ -48,18 +50,18 @@ entities = Table(
     column("occurrence_count", Integer, "Observations that mention it."),
     column("url", Text, "Address at the provider.", nullable=True),
     column(
-        "value_stated_at", TIME, "Time of the observation that stated the value.", nullable=True
+        "value_stated_at", TIME, "Time of the observation that states the value.", nullable=True
     ),
     column(
-        "value_stated_by", KEY, "source_id of the observation that stated the value.", nullable=True
+        "value_stated_by", KEY, "source_id of the observation that states the value.", nullable=True
     ),
     column(
-        "url_stated_at", TIME, "Time of the observation that stated the address.", nullable=True
+        "url_stated_at", TIME, "Time of the observation that states the address.", nullable=True
     ),
     column(
-        "url_stated_by", KEY, "source_id of the observation that stated the address.", nullable=True
+        "url_stated_by", KEY, "source_id of the observation that states the address.", nullable=True
     ),
-    column("is_stub", Boolean, "Whether it is referred to but has not arrived itself."),
+    column("is_stub", Boolean, "Whether it was mentioned but has not arrived itself."),
     UniqueConstraint("workspace_id", "key"),
     Index("ix_entities_category", "workspace_id", "category"),
     comment="A thing that observations are about or mention.",
@@ -69,7 +71,7 @@ entity_aliases = Table(
     "entity_aliases",
     metadata,
     workspace_id(primary_key=True),
-    column("alias", KEY, "A key under which it is referred to.", primary_key=True),
+    column("alias", KEY, "A key by which it is referred to.", primary_key=True),
     column(
         "entity_id",
         BigInteger,
@@ -78,43 +80,43 @@ entity_aliases = Table(
         primary_key=True,
     ),
     Index("ix_entity_aliases_entity", "entity_id"),
-    comment="Aliases that entities claim; an alias that two entities claim resolves to neither.",
+    comment="An alias that an entity claims; one that two entities claim resolves to neither.",
 )
 
 entity_stubs = Table(
     "entity_stubs",
     metadata,
     workspace_id(primary_key=True),
-    column("key", KEY, "Alias under which something is referred to.", primary_key=True),
+    column("key", KEY, "Alias by which something is referred to.", primary_key=True),
     column(
         "beside",
         KEY,
-        "Alias by ids that is stated with it (a number in its repository's own text), else empty.",
+        "Alias made of ids that is stated with it (a number in its repository's own text), else empty.",
         primary_key=True,
         server_default=text("''"),
     ),
     column(
         "since",
         TIME,
-        "From when on it stands for this entity: a name may be given up and taken by another.",
+        "From when on it stands for this entity: another entity may take over a name.",
         primary_key=True,
         server_default=text("'-infinity'"),
     ),
     column(
         "entity_id",
         BigInteger,
-        "Entity it stands for now: the thing itself, or a stub; null for a candidate that nothing claims.",
+        "Entity or stub that it stands for now; null for a candidate that no entity claims.",
         references("entities.id"),
         nullable=True,
     ),
-    column("is_ambiguous", Boolean, "Whether several things answer to it: then it makes no edge."),
+    column("is_ambiguous", Boolean, "Whether several entities claim it; it then makes no edge."),
     Index(
         "ix_entity_stubs_sha",
         "workspace_id",
         text("substr(key, 16, 7)"),
         postgresql_where=text("key like 'github:ref:sha:%'"),
     ),
-    comment="What each reference by alias stands for now.",
+    comment="What a reference by alias stands for now.",
 )
 
 entity_lookups = Table(
@@ -124,7 +126,7 @@ entity_lookups = Table(
     column("alias", KEY, "Alias to look it up by.", primary_key=True),
     column("stub_key", KEY, "The reference (entity_stubs.key).", primary_key=True),
     Index("ix_entity_lookups_stub", "workspace_id", "stub_key"),
-    comment="Aliases under which a reference can be found.",
+    comment="An alias by which a reference can be found.",
 )
 
 place_names = Table(
@@ -133,23 +135,25 @@ place_names = Table(
     column(
         "org_id",
         Text,
-        "Organisation that knows of it; empty where a payload of the deployment's own secret says it.",
+        "Organisation whose deliveries say so; empty for deliveries verified by the environment's secret.",
         primary_key=True,
     ),
-    column("alias", KEY, "Key by the name: `github:ref:acme/shop`.", primary_key=True),
-    column("place", KEY, "Key by the id of what had the name: `github:ref:300`.", primary_key=True),
-    column("day", Date, "Day (UTC) on which it had it.", primary_key=True),
+    column("alias", KEY, "Key made of the name: `github:ref:acme/shop`.", primary_key=True),
+    column(
+        "place", KEY, "Key made of the id of the repository: `github:ref:300`.", primary_key=True
+    ),
+    column("day", Date, "Day (UTC) on which it had the name.", primary_key=True),
     column(
         "is_weak",
         Boolean,
-        "Whether it counts only for the time before anything surer is known of the name.",
+        "Whether it counts only for the time before stronger evidence about the name.",
         primary_key=True,
     ),
-    column("first_at", TIME, "First time on that day."),
-    column("last_at", TIME, "Last time on that day."),
-    column("shown", Text, "The name as it was written last on that day."),
+    column("first_at", TIME, "First time seen on that day."),
+    column("last_at", TIME, "Last time seen on that day."),
+    column("shown", Text, "The name as last written on that day."),
     Index("ix_place_names_place", "place", "last_at"),
-    comment="Which repository answered to which name when, as payloads said.",
+    comment="Which repository had which name on a day, according to payloads.",
 )
 
 observation_entities = Table(
@@ -159,7 +163,7 @@ observation_entities = Table(
     column(
         "entity_id",
         BigInteger,
-        "The entity, after aliases are resolved.",
+        "The entity, with aliases resolved.",
         references("entities.id"),
     ),
     column(
@@ -168,7 +172,7 @@ observation_entities = Table(
         "subject, reference, file, text, label, branch, related, ...",
         primary_key=True,
     ),
-    column("evidence", Text, "Words that show it.", nullable=True),
+    column("evidence", Text, "Words of the text that show it.", nullable=True),
     column("confidence", REAL, "0 to 1."),
     column("extractor", Text, "Rule that found it."),
     column("stated_key", KEY, "Key as stated, before aliases are resolved.", primary_key=True),
@@ -176,7 +180,7 @@ observation_entities = Table(
     column("stated_url", Text, "Address as stated.", nullable=True),
     column("stated_aliases", TEXTS, "Aliases as stated.", server_default=EMPTY_TEXTS),
     Index("ix_observation_entities_entity", "entity_id"),
-    comment="An observation mentions an entity.",
+    comment="A mention: an observation names an entity in a role.",
 )
 
 candidate_mentions = Table(
@@ -186,14 +190,14 @@ candidate_mentions = Table(
     column("role", Text, "As in observation_entities.", primary_key=True),
     column("stated_key", KEY, "The candidate (entity_stubs.key).", primary_key=True),
     workspace_id(),
-    column("evidence", Text, "Words that show it.", nullable=True),
+    column("evidence", Text, "Words of the text that show it.", nullable=True),
     column("confidence", REAL, "0 to 1."),
     column("extractor", Text, "Rule that found it."),
     column("stated_value", Text, "Name as stated.", nullable=True),
     column("stated_url", Text, "Address as stated.", nullable=True),
     column("stated_aliases", TEXTS, "Aliases as stated.", server_default=EMPTY_TEXTS),
     Index("ix_candidate_mentions_key", "workspace_id", "stated_key"),
-    comment="A word that is a mention as soon as some thing claims the name, and only then.",
+    comment="A word that becomes a mention once an entity claims the name.",
 )
 
 relationships = Table(
@@ -206,9 +210,9 @@ relationships = Table(
     ),
     column("object_id", BigInteger, "Entity that it points to.", references("entities.id")),
     column("type", Text, "fixes, references, contains, merges_as, deploys, ..."),
-    column("confidence", REAL, "Highest confidence of what states it."),
-    column("method", Text, "How it was found, of the statement believed first."),
-    column("evidence", Text, "Words that show it.", nullable=True),
+    column("confidence", REAL, "Highest confidence of its statements."),
+    column("method", Text, "How it was found, of the statement with the highest confidence."),
+    column("evidence", Text, "Words of the text that show it.", nullable=True),
     column("first_seen_at", TIME, "Earliest observation that states it."),
     column("last_seen_at", TIME, "Latest observation that states it."),
     column("observation_count", Integer, "Observations that state it."),
@@ -234,21 +238,21 @@ relationship_sources = Table(
     column(
         "subject_id",
         BigInteger,
-        "Subject, aliases resolved; null where ambiguous.",
+        "Subject, with aliases resolved; null where ambiguous.",
         references("entities.id"),
         nullable=True,
     ),
     column(
         "object_id",
         BigInteger,
-        "Object, aliases resolved; null where ambiguous.",
+        "Object, with aliases resolved; null where ambiguous.",
         references("entities.id"),
         nullable=True,
     ),
     column("confidence", REAL, "0 to 1."),
     column("method", Text, "How it was found."),
-    column("evidence", Text, "Words that show it.", nullable=True),
+    column("evidence", Text, "Words of the text that show it.", nullable=True),
     Index("ix_relationship_sources_ends", "subject_id", "object_id"),
     Index("ix_relationship_sources_object", "object_id"),
-    comment="Which observations state an edge.",
+    comment="An observation states an edge.",
 )

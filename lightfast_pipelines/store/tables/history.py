@@ -1,4 +1,4 @@
-"""Reading the providers' history, and finding what was lost or deleted."""
+"""Reading the providers' history, and finding lost deliveries and deleted entities."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ backfills = Table(
     metadata,
     serial_id(),
     workspace_id(index=True),
-    column("provider", Text, "Provider; null: every one.", nullable=True),
-    column("integration_ids", ARRAY(BigInteger), "Integrations whose history was asked for."),
-    column("entity_types", ARRAY(Text), "Entity types asked for; empty: all."),
-    column("since", TIME, "From when on."),
-    column("until", TIME, "Until when."),
+    column("provider", Text, "Provider; null: all.", nullable=True),
+    column("integration_ids", ARRAY(BigInteger), "Integrations whose history was requested."),
+    column("entity_types", ARRAY(Text), "Entity types requested; empty: all."),
+    column("since", TIME, "Start of the requested time."),
+    column("until", TIME, "End of the requested time."),
     column("status", Text, "running, completed, failed or cancelled."),
-    column("requested_by", Text, "Who or what asked for it."),
-    column("dagster_run_id", Text, "The Dagster run it is, if one.", nullable=True),
+    column("requested_by", Text, "Who or what requested it."),
+    column("dagster_run_id", Text, "Dagster run that reads it, if any.", nullable=True),
     column(
         "estimate", JSONB, "Requests, points and seconds expected.", server_default=EMPTY_OBJECT
     ),
-    column("actual", JSONB, "What they came to so far.", server_default=EMPTY_OBJECT),
-    column("error", Text, "Why units failed, for an operator.", nullable=True),
-    column("cancelled_by", Text, "Who asked for its end.", nullable=True),
+    column("actual", JSONB, "Requests, points and seconds so far.", server_default=EMPTY_OBJECT),
+    column("error", Text, "Why parts of it failed, for an operator.", nullable=True),
+    column("cancelled_by", Text, "Who cancelled it.", nullable=True),
     column("started_at", TIME, "When it began.", server_default=NOW),
-    column("updated_at", TIME, "When it last got a page.", server_default=NOW),
+    column("updated_at", TIME, "When it last stored a page.", server_default=NOW),
     column("finished_at", TIME, "When it ended.", nullable=True),
-    comment="A request for a stretch of the providers' history.",
+    comment="A request to read some time of the providers' history.",
 )
 
 backfill_coverage = Table(
@@ -62,8 +62,8 @@ backfill_coverage = Table(
     column(
         "nothing",
         TSTZMULTIRANGE,
-        "Intervals of `covered` for which the provider said that it has nothing, or that the feature "
-        "is switched off: they are asked for again.",
+        "Intervals of `covered` for which the provider had nothing or had the feature switched off; "
+        "they are requested again.",
         server_default=text("'{}'::tstzmultirange"),
     ),
     column("pages", BigInteger, "Pages fetched so far.", server_default=ZERO),
@@ -71,18 +71,20 @@ backfill_coverage = Table(
     column(
         "status",
         Text,
-        "pending, running, completed, cancelled, failed or truncated: of the latest walk.",
+        "Latest walk: pending, running, completed, cancelled, failed or truncated.",
         server_default=text("'pending'"),
     ),
-    column("walking", TSTZRANGE, "Interval of the walk that the cursor is in.", nullable=True),
-    column("cursor", JSONB, "Where that walk stands; null: none is under way.", nullable=True),
-    column("page_size", Integer, "Items a page of that walk.", nullable=True),
-    column("expected", BigInteger, "The provider's own total of the latest window.", nullable=True),
-    column("stored", BigInteger, "Items seen of the latest window.", nullable=True),
+    column("walking", TSTZRANGE, "Interval of the walk under way.", nullable=True),
+    column("cursor", JSONB, "Position of that walk; null: none is under way.", nullable=True),
+    column("page_size", Integer, "Items per page of that walk.", nullable=True),
+    column(
+        "expected", BigInteger, "The provider's own total for the latest window.", nullable=True
+    ),
+    column("stored", BigInteger, "Items stored of the latest window.", nullable=True),
     column("error", Text, "Why the latest walk failed, for an operator.", nullable=True),
     column("etag", Text, "ETag of the newest page.", nullable=True),
     column("updated_at", TIME, "When the row last changed.", server_default=NOW),
-    comment="How much of a resource's history is fully fetched, and where a walk stands.",
+    comment="How much of a resource's history is fully fetched, and the position of a walk.",
 )
 
 api_budgets = Table(
@@ -96,13 +98,13 @@ api_budgets = Table(
         primary_key=True,
     ),
     column("pool", Text, "The provider's name of the limit: core, graphql, ...", primary_key=True),
-    column("limit_", REAL, "At most, in one window.", nullable=True),
-    column("window_seconds", REAL, "For how long the limit counts.", nullable=True),
-    column("remaining", REAL, "Left, less what is under way.", nullable=True),
-    column("resets_at", TIME, "When it is full again.", nullable=True),
-    column("blocked_until", TIME, "Nothing is asked before (Retry-After).", nullable=True),
-    column("updated_at", TIME, "When an answer last said so.", server_default=NOW),
-    comment="What is left of an installation's rate limits, shared by all processes.",
+    column("limit_", REAL, "Most requests or points in one window.", nullable=True),
+    column("window_seconds", REAL, "Length of the window.", nullable=True),
+    column("remaining", REAL, "What is left, less requests under way.", nullable=True),
+    column("resets_at", TIME, "When the limit is full again.", nullable=True),
+    column("blocked_until", TIME, "No request before this time (Retry-After).", nullable=True),
+    column("updated_at", TIME, "When a response last reported it.", server_default=NOW),
+    comment="What is left of an installation's rate limit, shared by all processes.",
 )
 
 delivery_checks = Table(
@@ -116,14 +118,14 @@ delivery_checks = Table(
         primary_key=True,
     ),
     column(
-        "log", Text, "Which log of the provider: the app's, or a hook's address.", primary_key=True
+        "log", Text, "The provider's log: the app's, or the address of a hook.", primary_key=True
     ),
     column(
         "checked_until", TIME, "Deliveries before this moment are accounted for.", nullable=True
     ),
-    column("checked_at", TIME, "When it was last read.", nullable=True),
+    column("checked_at", TIME, "When the log was last read.", nullable=True),
     column("error", Text, "Why it could not be read, for an operator.", nullable=True),
-    comment="How far a provider's log of deliveries was compared with what arrived.",
+    comment="How far a provider's delivery log was compared with the deliveries received.",
 )
 
 outages = Table(
@@ -133,18 +135,18 @@ outages = Table(
     column(
         "installation_id", BigInteger, "Installation.", references("installations.id"), index=True
     ),
-    column("log", Text, "Where it was found: a delivery log, or `sweep`."),
+    column("log", Text, "Where it was found: a delivery log or `sweep`."),
     column("down_from", TIME, "First delivery that never arrived."),
     column("down_until", TIME, "Last delivery that never arrived."),
     column("missed", Integer, "Deliveries that never arrived."),
-    column("redelivered", Integer, "Of them, sent again on request.", server_default=ZERO),
-    column("by_api", Integer, "Of them, taken from the log or the API.", server_default=ZERO),
-    column("recovered", Integer, "Of them, stored by now.", server_default=ZERO),
-    column("deliveries", ARRAY(Text), "Ids of those that are still missing."),
+    column("redelivered", Integer, "Of these, sent again on request.", server_default=ZERO),
+    column("by_api", Integer, "Of these, read from the log or the API.", server_default=ZERO),
+    column("recovered", Integer, "Of these, stored by now.", server_default=ZERO),
+    column("deliveries", ARRAY(Text), "Ids of the deliveries still missing."),
     column("found_at", TIME, "When it was found.", server_default=NOW),
     column("updated_at", TIME, "When the row last changed.", server_default=NOW),
     UniqueConstraint("installation_id", "log", "down_from"),
-    comment="A time in which deliveries were lost, and what was recovered of them.",
+    comment="A time in which deliveries were lost, and how many were recovered.",
 )
 
 id_sweeps = Table(
@@ -158,20 +160,22 @@ id_sweeps = Table(
         primary_key=True,
     ),
     column("entity_type", Text, "issue, comment, deployment, ...", primary_key=True),
-    column("cursor", JSONB, "Where the sweep under way stands.", nullable=True),
+    column("cursor", JSONB, "Position of the sweep under way.", nullable=True),
     column("seen", JSONB, "What the sweep under way has seen so far.", nullable=True),
     column("started_at", TIME, "When the sweep under way began.", nullable=True),
-    column("finished_at", TIME, "When the latest whole sweep ended.", nullable=True),
-    column("requests", BigInteger, "Requests of all sweeps.", server_default=ZERO),
-    column("found", BigInteger, "Things found to be gone, of all sweeps.", server_default=ZERO),
+    column("finished_at", TIME, "When the latest complete sweep ended.", nullable=True),
+    column("requests", BigInteger, "Requests of all sweeps so far.", server_default=ZERO),
+    column(
+        "found", BigInteger, "Entities found deleted in all sweeps so far.", server_default=ZERO
+    ),
     column("is_active", Boolean, "Whether it is swept.", server_default=text("true")),
-    column("hour_from", TIME, "Since when the share of an hour is counted.", nullable=True),
+    column("hour_from", TIME, "Start of the hour whose share is counted.", nullable=True),
     column(
         "hour_spent",
         JSONB,
-        "What the sweep cost in that hour, by the provider's rate limit.",
+        "What the sweep used in that hour, per rate limit.",
         server_default=EMPTY_OBJECT,
     ),
-    column("error", Text, "Why it could not be swept, for an operator.", nullable=True),
-    comment="How far a resource's things were looked for, to find those that are gone.",
+    column("error", Text, "Why the sweep failed, for an operator.", nullable=True),
+    comment="How far a resource was swept for deleted entities of one type.",
 )

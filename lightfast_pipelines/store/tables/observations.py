@@ -1,4 +1,4 @@
-"""Observations, the payloads that state them, and series counted by the hour."""
+"""Observations, the deliveries that state them, and series that are counted by the hour."""
 
 from __future__ import annotations
 
@@ -28,23 +28,25 @@ observations = Table(
     column(
         "external_id",
         Text,
-        "21 characters, the same in any database: organisation, workspace slug, source_id.",
+        "21 characters made of organisation, workspace slug and source_id: the same in any database.",
         unique=True,
     ),
     workspace_id(),
-    column("source_id", KEY, "Identity of the fact: entity key, transition, discriminator."),
+    column("source_id", KEY, "Identity of the observation: entity key, transition, discriminator."),
     column("source", Text, "Provider."),
     column("source_type", Text, "`thing.transition` in kebab-case: pull-request.merged."),
     column(
         "observation_type",
         Text,
-        "Its broad kind: change, issue, review, release, deployment, discussion, ...",
+        "Broad kind: change, issue, review, release, deployment, discussion, ...",
     ),
     column("subject_key", KEY, "Key of the entity it is about."),
     column("occurred_at", TIME, "When it happened, by the provider's clock."),
     column("captured_at", TIME, "When it was first captured.", server_default=NOW),
-    column("recorded_at", TIME, "When the earliest payload that states it was received."),
-    column("ingestion_source", Text, "Source of the payload believed first."),
+    column("recorded_at", TIME, "When the earliest delivery that states it was received."),
+    column(
+        "ingestion_source", Text, "Ingestion source of the statement with the highest authority."
+    ),
     column(
         "actor_identity_id",
         BigInteger,
@@ -64,14 +66,14 @@ observations = Table(
     column("category", Text, "One of 14 categories."),
     column("topics", TEXTS, "Topics, most telling first.", server_default=EMPTY_TEXTS),
     column("significance_score", Integer, "0 to 100."),
-    column("significance_factors", TEXTS, "What the score is made of.", server_default=EMPTY_TEXTS),
+    column("significance_factors", TEXTS, "What makes up the score.", server_default=EMPTY_TEXTS),
     column(
         "references",
         JSONB,
-        "What the payload points at: [{type, id, url, label}].",
+        "What the payload refers to: [{type, id, url, label}].",
         server_default=EMPTY_LIST,
     ),
-    column("metadata", JSONB, "Provider's own fields.", server_default=EMPTY_OBJECT),
+    column("metadata", JSONB, "Fields of the provider.", server_default=EMPTY_OBJECT),
     column("cluster_id", Text, "Cluster it belongs to.", nullable=True),
     column("embedding_title_id", Text, "Id of the title's vector.", nullable=True),
     column("embedding_content_id", Text, "Id of the content's vector.", nullable=True),
@@ -80,25 +82,25 @@ observations = Table(
     column(
         "series_key",
         KEY,
-        "Key of what recurs, where the observation counts occurrences of it.",
+        "Key of the series whose occurrences it counts, if it counts any.",
         nullable=True,
     ),
     column(
         "part_key",
         KEY,
-        "Key of what of the subject it tells of and that can be deleted alone: a comment.",
+        "Key of the part of the subject that it is about and that can be deleted alone: a comment.",
         nullable=True,
     ),
     column(
         "written_at",
         TIME,
-        "When its text was written, where that is known; names in it are read as of then.",
+        "When its text was written, if known; names in the text are resolved as of then.",
         nullable=True,
     ),
     column(
         "is_deleted",
         Boolean,
-        "Whether its subject, or that part of it, is deleted now: then it is in no search.",
+        "Whether its subject, or that part of it, is deleted now; search then leaves it out.",
         server_default=text("false"),
     ),
     UniqueConstraint("workspace_id", "source_id"),
@@ -114,7 +116,7 @@ observations = Table(
         postgresql_where=text("embedding_title_id is null and not is_deleted"),
     ),
     Index("ix_observations_unclustered", "id", postgresql_where=text("cluster_id is null")),
-    # Of each tenant by itself, as they take turns.
+    # By workspace, because tenants take turns.
     Index(
         "ix_observations_unembedded_by_workspace",
         "workspace_id",
@@ -143,35 +145,46 @@ observation_sources = Table(
     column(
         "raw_payload_id",
         BigInteger,
-        "A payload that states it.",
+        "A delivery that states it.",
         references("raw_payloads.id"),
         primary_key=True,
     ),
     Index("ix_observation_sources_raw", "raw_payload_id"),
-    comment="Which payloads state an observation.",
+    comment="A delivery states an observation.",
 )
 
 occurrences = Table(
     "occurrences",
     metadata,
-    column("event_id", KEY, "Provider's id of the event; empty for a restart.", primary_key=True),
+    column(
+        "event_id",
+        KEY,
+        "Provider's id of the event; empty for a restart of the series.",
+        primary_key=True,
+    ),
     workspace_id(primary_key=True),
-    column("series_key", KEY, "Key of what recurs: an issue of Sentry's.", primary_key=True),
+    column("series_key", KEY, "Key of the series: a Sentry issue.", primary_key=True),
     column(
         "raw_payload_id",
         BigInteger,
-        "A payload that states it.",
+        "A delivery that states it.",
         references("raw_payloads.id"),
         primary_key=True,
     ),
-    column("at", TIME, "When it happened, as all payloads that state it say together."),
+    column("at", TIME, "When it happened, agreed from all deliveries that state it."),
     column("hour_id", KEY, "source_id of the observation that counts its hour."),
-    column("alone_id", KEY, "source_id of the observation that it is where it stands alone."),
+    column("alone_id", KEY, "source_id of its own observation, if it has one."),
     column(
-        "is_alone", Boolean, "Whether it stands alone: the first of all and after each restart."
+        "is_alone",
+        Boolean,
+        "Whether it has its own observation: the first event, and the first after each restart.",
     ),
-    column("is_restart", Boolean, "A regression: from then on the next event stands alone again."),
-    column("received_at", TIME, "When the payload was received."),
+    column(
+        "is_restart",
+        Boolean,
+        "Whether it is a regression: the next event then has its own observation again.",
+    ),
+    column("received_at", TIME, "When the delivery was received."),
     Index("ix_occurrences_raw", "raw_payload_id"),
     Index(
         "ix_occurrences_events",
@@ -210,7 +223,7 @@ occurrences = Table(
         "received_at",
         postgresql_where=text("not (is_alone or is_restart) and received_at > '-infinity'"),
     ),
-    comment="Events of a series (errors of an issue), which are counted by hour; a row a payload.",
+    comment="An event of a series (an error of an issue) as a delivery states it; events are counted by hour.",
 )
 
 occurrence_counts = Table(
@@ -218,6 +231,6 @@ occurrence_counts = Table(
     metadata,
     workspace_id(primary_key=True),
     column("hour_id", KEY, "source_id of the observation that counts the hour.", primary_key=True),
-    column("events", Integer, "How many events it counts."),
-    comment="How many events an hour of a series counts, those that stand alone left out.",
+    column("events", Integer, "Number of events counted."),
+    comment="Number of events in an hour of a series, without those that have their own observation.",
 )

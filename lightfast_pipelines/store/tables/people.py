@@ -41,8 +41,8 @@ actors = Table(
     column("org_id", Text, "Organisation.", index=True),
     column("display_name", Text, "Best known name."),
     column("kind", Text, "person, bot, organization or unknown."),
-    column("identity_count", Integer, "Identities joined in it.", server_default=text("1")),
-    comment="A person or bot of an organisation; who an identity is.",
+    column("identity_count", Integer, "Number of its identities.", server_default=text("1")),
+    comment="A person or bot of an organisation: the identities that belong together.",
 )
 
 actor_identities = Table(
@@ -63,20 +63,20 @@ actor_identities = Table(
         "Whether the provider vouches for the address.",
         server_default=text("false"),
     ),
-    column("actor_id", Text, "Who it is (actors.id); null until decided.", nullable=True),
-    column("mapping_method", Text, "Evidence that joined it to its actor.", nullable=True),
+    column("actor_id", Text, "Its actor (actors.id); null until decided.", nullable=True),
+    column("mapping_method", Text, "Evidence that joins it to its actor.", nullable=True),
     column("confidence", REAL, "Confidence of that evidence, 0 to 1.", nullable=True),
     column("mapped_at", TIME, "When it was decided.", nullable=True),
     column(
         "stated",
         JSONB,
-        "Per field when and by which observation it was stated last.",
+        "Per field, when and by which observation it was last stated.",
         server_default=EMPTY_OBJECT,
     ),
     UniqueConstraint("org_id", "source", "source_id"),
     Index("ix_actor_identities_actor", "actor_id"),
     Index("ix_actor_identities_email", "org_id", "source_email"),
-    comment="An account at a provider, or a name and address that commits carry.",
+    comment="An account at a provider, or a name and address in commits.",
 )
 
 identity_mentions = Table(
@@ -103,7 +103,7 @@ identity_mentions = Table(
     column("kind", Text, "Kind as stated."),
     column("email_verified", Boolean, "Whether the provider vouched for the address."),
     Index("ix_identity_mentions_identity", "identity_id"),
-    comment="An identity takes part in an observation.",
+    comment="An identity takes part in an observation in a role.",
 )
 
 actor_profiles = Table(
@@ -113,7 +113,7 @@ actor_profiles = Table(
     column(
         "actor_id",
         Text,
-        "Who it is about; bots have profiles too (actors.kind).",
+        "Actor that it describes; bots have profiles too (actors.kind).",
         references("actors.id"),
         primary_key=True,
     ),
@@ -133,26 +133,28 @@ actor_profiles = Table(
     column(
         "active_hours",
         ARRAY(Integer),
-        "Hours of the day (UTC) with more activity than the mean; empty below ten deeds.",
+        "Hours of the day (UTC) with above-average activity; empty below ten actions.",
         server_default=text("'{}'::integer[]"),
     ),
     column(
         "frequent_collaborators",
         JSONB,
         "[{actor_id, display_name, interactions, kinds: {reviewed, co_authored, discussed}}], "
-        "most first.",
+        "most interactions first.",
         server_default=EMPTY_LIST,
     ),
-    column("observation_count", Integer, "Observations that the person took part in."),
-    column("last_active_at", TIME, "Latest of what the person did."),
+    column("observation_count", Integer, "Observations that the actor took part in."),
+    column("last_active_at", TIME, "Time of the actor's latest action."),
     column("profile_confidence", REAL, "0 to 0.95, by the number of observations."),
     column(
-        "evidence_hash", Text, "Hash of the evidence it was made from: another one makes it due."
+        "evidence_hash",
+        Text,
+        "Hash of the evidence that it was made from; a new hash makes it due again.",
     ),
     column("rule_version", Integer, "Version of the rule that made it."),
     column("created_at", TIME, "When it was first made.", server_default=NOW),
     column("updated_at", TIME, "When it last changed.", server_default=NOW),
     Index("ix_actor_profiles_actor", "actor_id"),
     Index("ix_actor_profiles_active", "workspace_id", "last_active_at"),
-    comment="What a person or bot works on in a workspace, with whom and when.",
+    comment="What an actor works on in a workspace, with whom and when.",
 )

@@ -1,4 +1,4 @@
-"""How far the stages after capture are, and what Dagster has to be told of it."""
+"""How far the stages after capture are, their failures, and the work to report to Dagster."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ consolidation_marks = Table(
     metadata,
     workspace_id(primary_key=True),
     column(
-        "changes", BigInteger, "Counts batches that changed the workspace.", server_default=ZERO
+        "changes", BigInteger, "Number of batches that changed the workspace.", server_default=ZERO
     ),
     column(
         "consolidated",
         BigInteger,
-        "Value of `changes` that clusters and actors were last decided for.",
+        "Value of `changes` when clusters and actors were last decided.",
         server_default=ZERO,
     ),
     column("rule_version", Integer, "Version of the rules that decided.", server_default=ZERO),
     column(
         "profiled",
         BigInteger,
-        "Sum of `changes` over the organisation that profiles were last made for.",
+        "Sum of `changes` over the organisation when profiles were last made.",
         server_default=ZERO,
     ),
     column(
@@ -53,16 +53,16 @@ consolidation_marks = Table(
     column(
         "summarized",
         BigInteger,
-        "Value of `consolidated` that summaries were last written for.",
+        "Value of `consolidated` when summaries were last written.",
         server_default=ZERO,
     ),
     column(
         "summary_rules",
         Text,
-        "Versions of the rules of clusters and of summaries that wrote them.",
+        "Versions of the cluster rules and summary rules that wrote them.",
         server_default=text("''"),
     ),
-    comment="Whether a workspace has changed since its clusters and actors were decided.",
+    comment="What the stages after capture have done for a workspace, against its count of changes.",
 )
 
 stage_failures = Table(
@@ -73,15 +73,13 @@ stage_failures = Table(
     column(
         "observation_id",
         BigInteger,
-        "The observation; null where the stage failed for the workspace as a whole.",
+        "The observation; null where the stage failed for the whole workspace.",
         references("observations.id"),
         nullable=True,
     ),
     column("stage", Text, "embeddings, clusters, people, consolidation, profiles or summaries."),
-    column(
-        "rules", Text, "The model or version of the rules that failed; another one takes it again."
-    ),
-    column("attempts", Integer, "Attempts that failed while other work went through."),
+    column("rules", Text, "Model or version of the rules that failed; another one tries again."),
+    column("attempts", Integer, "Failed attempts, of those during which other work succeeded."),
     column("error_class", Text, "Class of the last error."),
     column("error", Text, "The last error, shortened and without secrets."),
     column("first_failed_at", TIME, "When it first failed under these rules.", server_default=NOW),
@@ -95,14 +93,14 @@ stage_failures = Table(
         postgresql_nulls_not_distinct=True,
     ),
     Index("ix_stage_failures_workspace", "workspace_id"),
-    comment="What a stage after capture could not do; four attempts, then it is taken no more.",
+    comment="Work that a stage after capture failed to do; after four attempts it is given up.",
 )
 
 partition_start = Table(
     "partition_start",
     metadata,
-    column("is_only", Boolean, "Always true: there is one row.", server_default=text("true")),
-    column("first_day", Date, "First day; older deliveries move it back before they are stored."),
+    column("is_only", Boolean, "Always true: the table has one row.", server_default=text("true")),
+    column("first_day", Date, "First day; storing an older delivery moves it back first."),
     PrimaryKeyConstraint("is_only", name="pk_partition_start"),
     CheckConstraint("is_only", name="ck_partition_start_only"),
     comment="The first daily partition, unless LIGHTFAST_PARTITIONS_START sets one.",
@@ -115,12 +113,12 @@ unreported_work = Table(
     column(
         "partition_date",
         Date,
-        "Day whose rows it wrote; null for what is not done by day.",
+        "Day whose rows it wrote; null for work that is not done by day.",
         nullable=True,
     ),
-    column("done_at", TIME, "When it was last done.", server_default=NOW),
+    column("done_at", TIME, "When the work was last done.", server_default=NOW),
     UniqueConstraint(
         "stage", "partition_date", name="uq_unreported_work", postgresql_nulls_not_distinct=True
     ),
-    comment="A stage's work on a day, done outside of Dagster's runs; the row goes once Dagster shows it.",
+    comment="Work of a stage on a day that was done outside Dagster's runs; deleted once Dagster shows it.",
 )

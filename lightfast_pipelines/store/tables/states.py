@@ -30,12 +30,12 @@ state_changes = Table(
     column("state_type", Text, "status, assignee, latest_release, ...", primary_key=True),
     workspace_id(),
     column("state_value", Text, "The value from then on."),
-    column("state_metadata", JSONB, "More of it (reason, name).", server_default=EMPTY_OBJECT),
+    column("state_metadata", JSONB, "Details (reason, name).", server_default=EMPTY_OBJECT),
     column("at", TIME, "When it began, by the provider's clock."),
     column("rank", Integer, "Order among changes at one moment."),
     column("reason", Text, "Why it changed.", nullable=True),
-    column("recorded_at", TIME, "When the earliest payload that states it was received."),
-    # One for each of the two clocks; the conditions let a question about one not choose the other.
+    column("recorded_at", TIME, "When the earliest delivery that states it was received."),
+    # One index per clock. The conditions keep the planner from using one for the other's queries.
     Index(
         "ix_state_changes_at",
         "workspace_id",
@@ -52,7 +52,7 @@ state_changes = Table(
         "recorded_at",
         postgresql_where=text("recorded_at > '-infinity'"),
     ),
-    comment="A change of state, as an observation states it; temporal_states is folded from these.",
+    comment="A change of state as an observation states it; temporal_states is folded from these.",
 )
 
 temporal_states = Table(
@@ -65,15 +65,15 @@ temporal_states = Table(
     column("entity_name", Text, "Its name.", nullable=True),
     column("state_type", Text, "status, latest_release, ..."),
     column("state_value", Text, "The value that held."),
-    column("state_metadata", JSONB, "More of it (reason, name).", server_default=EMPTY_OBJECT),
+    column("state_metadata", JSONB, "Details (reason, name).", server_default=EMPTY_OBJECT),
     column("valid_from", TIME, "When it began to hold."),
-    column("valid_to", TIME, "When it ceased to hold; null: it still does.", nullable=True),
+    column("valid_to", TIME, "When it ended; null: it still holds.", nullable=True),
     column("is_current", Boolean, "Whether it holds now, as known now."),
     column("recorded_at", TIME, "When it became known."),
     column(
         "superseded_at",
         TIME,
-        "When it became known to be otherwise; null: believed now.",
+        "When it became known to be wrong; null: still believed.",
         nullable=True,
     ),
     column(

@@ -1,13 +1,13 @@
--- What SQLAlchemy's tables cannot say: how bodies are kept, the functions and the analysts' views.
+-- What SQLAlchemy's tables cannot define: the storage of bodies, functions, and the analysts' views.
 
--- Bodies are stored uncompressed, as compressing 10 KB costs more than writing it, by month of receipt;
--- what is outside of the months made so far goes to a partition of its own.
+-- Bodies are stored uncompressed, because compressing 10 KB costs more than writing it. They are
+-- partitioned by month of receipt; bodies of a month without a partition go to the default one.
 ALTER TABLE lightfast.raw_bodies ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE TABLE lightfast.raw_bodies_default PARTITION OF lightfast.raw_bodies DEFAULT;
 ALTER TABLE lightfast.raw_bodies_default ALTER COLUMN body SET STORAGE EXTERNAL;
 COMMENT ON TABLE lightfast.raw_bodies_default IS 'Bodies received in a month that has no partition of its own.';
 
--- Only the owner can make a partition; the pipeline's upkeep calls this.
+-- Only the owner can make a partition, so the pipeline calls this function.
 CREATE FUNCTION lightfast.make_body_partition(month date) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
@@ -19,7 +19,7 @@ BEGIN
   IF to_regclass('lightfast.' || partition) IS NOT NULL THEN
     RETURN false;
   END IF;
-  -- Nobody may add to the default partition what is just being moved out of it.
+  -- Nobody may insert into the default partition while its bodies are being moved out.
   LOCK TABLE lightfast.raw_bodies_default IN ACCESS EXCLUSIVE MODE;
   IF to_regclass('lightfast.' || partition) IS NOT NULL THEN
     RETURN false;
@@ -27,7 +27,7 @@ BEGIN
   EXECUTE format(
     'CREATE TABLE lightfast.%I (LIKE lightfast.raw_bodies INCLUDING ALL)', partition);
   EXECUTE format('ALTER TABLE lightfast.%I ALTER COLUMN body SET STORAGE EXTERNAL', partition);
-  -- A server may give rights on every new table by default.
+  -- A server may grant rights on every new table by default.
   EXECUTE format(
     'REVOKE ALL ON lightfast.%I FROM PUBLIC, lightfast_receiver, lightfast_pipeline, '
     'lightfast_analyst', partition);
@@ -43,18 +43,18 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION lightfast.make_body_partition(date) IS
-  'Makes the body partition of one month and moves its bodies there; false where it is there already.';
+  'Makes the body partition of a month and moves its bodies there; false if it exists already.';
 
 CREATE FUNCTION lightfast.body_to_json(body bytea) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
   RETURN convert_from(body, 'UTF8')::jsonb;
 EXCEPTION WHEN OTHERS THEN
-  -- NUL escapes, lone surrogates, form encoding, depth: kept as bytes, null here.
+  -- NUL escapes, lone surrogates, form encoding or deep nesting: the bytes are kept, this is null.
   RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION lightfast.body_to_json(bytea) IS 'A body as jsonb; null where it is not valid for jsonb.';
+COMMENT ON FUNCTION lightfast.body_to_json(bytea) IS 'A body as jsonb; null if it is not valid jsonb.';
 
 CREATE VIEW lightfast.deliveries AS
 SELECT
@@ -64,7 +64,7 @@ SELECT
     ELSE (ARRAY['dlq', 'parked', 'delivered', 'filtered'])[o.worst]
   END AS status,
   CASE WHEN q.raw_payload_id IS NULL THEN o.reason END AS status_reason,
-  -- An id belongs to whoever's secret it came with: what another sends says nothing of it.
+  -- Ids are compared per secret and organisation: what another tenant sends says nothing about them.
   EXISTS (
     SELECT FROM lightfast.raw_payloads other
     WHERE other.provider = p.provider AND other.delivery_id = p.delivery_id
@@ -84,13 +84,13 @@ LEFT JOIN LATERAL (
     FROM lightfast.outcomes WHERE raw_payload_id = p.id
   ) ranked
 ) o ON true;
-COMMENT ON VIEW lightfast.deliveries IS 'A delivery with what became of it: received while it waits, else dlq over parked over delivered over filtered.';
+COMMENT ON VIEW lightfast.deliveries IS 'A delivery with its status: received while it waits, else the first of dlq, parked, delivered, filtered.';
 
 CREATE VIEW lightfast.delivery_bodies AS
 SELECT d.*, b.headers, b.body, lightfast.body_to_json(b.body) AS body_json
 FROM lightfast.deliveries d
 JOIN lightfast.raw_bodies b ON b.raw_payload_id = d.id AND b.received_at = d.received_at;
-COMMENT ON VIEW lightfast.delivery_bodies IS 'A delivery with its bytes, and as JSON where they are valid for it. Not for the analyst''s role.';
+COMMENT ON VIEW lightfast.delivery_bodies IS 'A delivery with its body, also as JSON if it is valid. Not readable by the analyst''s role.';
 
 CREATE VIEW lightfast.observation_people AS
 SELECT
@@ -105,12 +105,12 @@ LEFT JOIN lightfast.actor_identities actor ON actor.id = o.actor_identity_id
 LEFT JOIN lightfast.actors doer ON doer.id = actor.actor_id
 LEFT JOIN lightfast.actor_identities author ON author.id = o.author_identity_id
 LEFT JOIN lightfast.actors writer ON writer.id = author.actor_id;
-COMMENT ON VIEW lightfast.observation_people IS 'Who did an observation and whose work it is, as people rather than accounts.';
+COMMENT ON VIEW lightfast.observation_people IS 'Who did an observation and whose work it is, as actors rather than identities.';
 
 CREATE VIEW lightfast.remembered AS
 SELECT * FROM lightfast.observations WHERE NOT is_deleted;
 COMMENT ON VIEW lightfast.remembered IS
-  'Observations but those whose subject, or whose own comment, is deleted now: what search finds.';
+  'The observations that search finds: those whose subject or own comment is not deleted.';
 
 -- The year before the first start is what a first backfill usually asks for.
 INSERT INTO lightfast.partition_start (first_day)

@@ -1,5 +1,5 @@
--- Who may do what. None of these is a superuser; the migrator is whoever runs the migrations. A new
--- table gives nobody any right until its migration does.
+-- Who may do what. No role is a superuser; the migrator is the user who runs the migrations. Nobody has
+-- a right on a new table until its migration grants one.
 DO $$
 DECLARE
   name text;
@@ -10,15 +10,15 @@ BEGIN
         EXECUTE format('CREATE ROLE %I {login} NOSUPERUSER NOCREATEDB NOCREATEROLE', name);
         EXECUTE format('GRANT %I TO CURRENT_USER WITH INHERIT FALSE, SET TRUE', name);
       EXCEPTION WHEN duplicate_object OR unique_violation THEN
-        -- Roles belong to the server: another database of it was migrated at this moment.
+        -- Roles belong to the server: another of its databases is being migrated at this moment.
         NULL;
       END;
     END IF;
     BEGIN
       EXECUTE format('ALTER ROLE %I SET search_path = lightfast, public, extensions', name);
     EXCEPTION WHEN insufficient_privilege OR internal_error THEN
-      -- Made by another user of the server, or being altered at this moment by the migration of another
-      -- database. Our own addresses name the path anyway.
+      -- Another user of the server made the role, or the migration of another database is altering it
+      -- at this moment. The project's own addresses set the path anyway.
       NULL;
     END;
   END LOOP;
@@ -27,8 +27,8 @@ $$;
 
 GRANT USAGE ON SCHEMA lightfast TO lightfast_receiver, lightfast_pipeline, lightfast_analyst;
 
--- The receiver writes deliveries and can read nothing back but their unique key, and what it needs to
--- open the installations' secrets.
+-- The receiver writes deliveries. It can read only their unique key, and what it needs to open the
+-- installations' secrets.
 GRANT INSERT ON lightfast.raw_payloads, lightfast.raw_bodies, lightfast.raw_queue TO lightfast_receiver;
 GRANT SELECT (provider, event_type, delivery_id, body_sha256, org_id, verified_by)
   ON lightfast.raw_payloads
@@ -37,10 +37,10 @@ GRANT USAGE ON SEQUENCE lightfast.raw_payloads_id_seq TO lightfast_receiver;
 GRANT SELECT (id, installation_id, sealed, key_id, created_at) ON lightfast.installation_secrets
   TO lightfast_receiver;
 GRANT SELECT (id, provider, external_id, status) ON lightfast.installations TO lightfast_receiver;
--- Every process sees whether it fits the database.
+-- Every process checks that it fits the database.
 GRANT SELECT ON lightfast.schema_version TO lightfast_receiver;
 
--- The pipeline works on everything. A delivery is never changed, and what was done is added to.
+-- The pipeline works on everything, but deliveries and the activity log are insert-only.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA lightfast TO lightfast_pipeline;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA lightfast TO lightfast_pipeline;
 REVOKE UPDATE, DELETE ON lightfast.raw_payloads, lightfast.raw_bodies, lightfast.activity
@@ -51,7 +51,7 @@ REVOKE INSERT, UPDATE, DELETE ON
   lightfast.remembered, lightfast.schema_version, lightfast.raw_bodies_default
   FROM lightfast_pipeline;
 
--- The analyst reads, but no body, no secret, no credential and no view of one.
+-- The analyst reads everything but bodies, secrets, credentials and views of them.
 GRANT SELECT ON ALL TABLES IN SCHEMA lightfast TO lightfast_analyst;
 REVOKE ALL ON
   lightfast.raw_bodies, lightfast.raw_bodies_default, lightfast.delivery_bodies,
