@@ -20,8 +20,12 @@ from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.links import find_workspace
 
 if TYPE_CHECKING:
-    from lightfast_pipelines.backfill.estimate import Expected, UnitEstimate
-    from lightfast_pipelines.backfill.request import BackfillProgress, BackfillRequest, Result
+    from lightfast_pipelines.backfill.estimate import TotalEstimate, UnitEstimate
+    from lightfast_pipelines.backfill.request import (
+        BackfillProgress,
+        BackfillRequest,
+        BackfillResult,
+    )
 
 ASSET = "provider_history"
 # Often enough to watch it, seldom enough that a year's run does not fill Dagster's storage.
@@ -70,15 +74,15 @@ def provider_history(
 ) -> dg.MaterializeResult[None]:
     """Reads what of the run's days is not covered; a unit that fails leaves the others alone."""
     # HTTP is loaded by whoever asks a provider, not by every run.
-    from lightfast_pipelines.backfill.request import Hearing
+    from lightfast_pipelines.backfill.request import BackfillListener
     from lightfast_pipelines.backfill.run import run_backfill
 
     request = _request(context, config, _sources(database, config))
-    hearing = Hearing(
+    listener = BackfillListener(
         lambda found, units: _tell_estimate(context, found, units), _Teller(context).page
     )
     result = run_backfill(
-        database, apis, request, first_day=settings().earliest_day, hearing=hearing
+        database, apis, request, first_day=settings().earliest_day, listener=listener
     )
     for failure in result.failures:
         context.log.error(failure)
@@ -133,7 +137,7 @@ def _request(
 
 
 def _tell_estimate(
-    context: dg.AssetExecutionContext, found: "Expected", units: "Sequence[UnitEstimate]"
+    context: dg.AssetExecutionContext, found: "TotalEstimate", units: "Sequence[UnitEstimate]"
 ) -> None:
     context.log.info(
         "expected: %s requests, %s items, about %.0f s", found.requests, found.items, found.seconds
@@ -184,7 +188,7 @@ class _Teller:
         )
 
 
-def _metadata(result: "Result") -> dict[str, Any]:
+def _metadata(result: "BackfillResult") -> dict[str, Any]:
     return {
         **result.actual(),
         **{f"expected_{name}": value for name, value in result.expected.shown().items()},

@@ -1,1 +1,1 @@
-"""Reading a provider's history: request, estimate, walk, coverage."""
+"""Reading a provider's history from its API: request, estimate, walk, coverage."""

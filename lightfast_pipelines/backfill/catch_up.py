@@ -1,7 +1,7 @@
-"""What changed since the last covered moment, where no log of deliveries tells what was lost.
+"""Reads what changed since the last covered moment, for providers without a log of deliveries.
 
-An ordinary reading of history, from where what was once read ends until now. So it also fills the time
-in which the receiver was down.
+It is an ordinary backfill of the time from there until now, so it also fills the time in which the
+receiver was down.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from lightfast_pipelines.backfill.request import BackfillRequest, Hearing, Result
+from lightfast_pipelines.backfill.request import BackfillListener, BackfillRequest, BackfillResult
 from lightfast_pipelines.backfill.run import run_backfill
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.store import coverage
@@ -18,13 +18,13 @@ from lightfast_pipelines.store.backfills import Source, find_sources
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.outages import with_a_log
 
-EVERY = timedelta(hours=1)
-"""How long after the last covered moment it is worth a request."""
+WORTH_A_REQUEST_AFTER = timedelta(hours=1)
+"""How long the last covered moment has to be over."""
 
 
 @dataclass(frozen=True, slots=True)
 class CatchUp:
-    """Of one link, the entity types that were ever read whole, and from when on they are open."""
+    """The entity types of one link that were read before, and the time that is to be read now."""
 
     source: Source
     entity_types: Sequence[str]
@@ -33,21 +33,26 @@ class CatchUp:
 
 
 def windows_to_catch_up(conn: Connection, now: datetime) -> list[CatchUp]:
-    """Links that nobody's log speaks for, whose covered time ended more than an hour ago."""
-    logged = with_a_log(conn)
-    ends = coverage.ends(conn)
-    found = []
+    """For each link without a log of deliveries whose covered time ended more than an hour ago."""
+    installations_with_a_log = with_a_log(conn)
+    covered_until = coverage.covered_until(conn)
+    windows = []
     for source in find_sources(conn):
-        if not source.has_credential or source.refused or source.installation_id in logged:
+        if (
+            not source.has_credential
+            or source.refused
+            or source.installation_id in installations_with_a_log
+        ):
             continue
-        of_source = {
-            kind: open_.since
-            for (integration, kind), open_ in ends.items()
-            if integration == source.integration_id and open_.until < now - EVERY
+        since_by_type = {
+            entity_type: times.since
+            for (integration, entity_type), times in covered_until.items()
+            if integration == source.integration_id and times.until < now - WORTH_A_REQUEST_AFTER
         }
-        if of_source:
-            found.append(CatchUp(source, sorted(of_source), min(of_source.values()), now))
-    return found
+        if since_by_type:
+            since = min(since_by_type.values())
+            windows.append(CatchUp(source, sorted(since_by_type), since, now))
+    return windows
 
 
 def catch_up(
@@ -58,8 +63,8 @@ def catch_up(
     first_day: date,
     actor: str,
     failed: Callable[[CatchUp, Exception], None],
-) -> list[tuple[CatchUp, Result]]:
-    """Reads each of these windows; one that fails leaves the others alone."""
+) -> list[tuple[CatchUp, BackfillResult]]:
+    """Reads each of these windows; one that fails is handed to `failed` and leaves the others alone."""
     with database.connect(application_name="lightfast catch up") as conn:
         windows = windows_to_catch_up(conn, now)
     done = []
@@ -73,7 +78,9 @@ def catch_up(
             requested_by=actor,
         )
         try:
-            result = run_backfill(database, apis, request, first_day=first_day, hearing=Hearing())
+            result = run_backfill(
+                database, apis, request, first_day=first_day, listener=BackfillListener()
+            )
         except ValueError as error:
             failed(window, error)
             continue

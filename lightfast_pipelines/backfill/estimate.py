@@ -1,6 +1,6 @@
-"""What a stretch of history will cost before it is read: requests, points, time.
+"""Estimates what a backfill will cost before it reads anything: requests, points, time.
 
-The provider's own totals, asked for with a request or two a unit. What a walk does is `walk.py`'s.
+The numbers are the provider's own totals, for a request or two a unit.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lightfast_pipelines.backfill.walk import WalkUnit
+from lightfast_pipelines.backfill.units import WalkUnit
 from lightfast_pipelines.provider_api.absence import ask_for_page
 from lightfast_pipelines.provider_api.client import ApiClient, CallFailedError
 from lightfast_pipelines.providers.api_contract import Answer, AnswerOutcome, Call, Estimate, Window
@@ -18,13 +18,13 @@ from lightfast_pipelines.store.coverage import TimeSpan
 from lightfast_pipelines.store.database import Connection
 
 _MOST_PROBES = 12
-# Of a provider that was not asked yet.
+# For a provider that was not asked yet.
 _SECONDS_A_REQUEST = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class UnitEstimate:
-    """One unit's; `error` where the provider would not say, and the unit will tell why itself."""
+    """The estimate of one unit. `error` says why the provider gave none; the walk goes ahead anyway."""
 
     unit: WalkUnit
     intervals: Sequence[TimeSpan]
@@ -34,10 +34,10 @@ class UnitEstimate:
     exact: bool
     error: str | None = None
     saved: int = 0
-    """Of `requests`, those whose answer the estimate has already."""
+    """How many of `requests` the estimate has already made for the walk."""
 
     def shown(self) -> dict[str, Any]:
-        """A row for whoever asked."""
+        """A row for an operator."""
         return {
             "unit": self.unit.name,
             "requests": self.requests,
@@ -48,8 +48,8 @@ class UnitEstimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """Of all units together. `requests` has those that the estimate itself took (`probes`)."""
+class TotalEstimate:
+    """The estimate of all units together. `requests` includes the estimate's own (`probes`)."""
 
     requests: int = 0
     probes: int = 0
@@ -65,13 +65,13 @@ class Expected:
 def estimate_unit(
     conn: Connection, api: ApiClient, unit: WalkUnit, asked: TimeSpan, check: Callable[[], None]
 ) -> UnitEstimate:
-    """Asks as little as possible; nothing at all where nothing is left to fetch.
+    """Asks as little as possible, and nothing at all where nothing is left to fetch.
 
     Raises CallFailedError where the credential is refused: no unit of it can be read.
     """
     identifier = unit.source.integration_id
     intervals = coverage.uncovered(conn, identifier, unit.entity_type, asked)
-    left = coverage.standing(conn, identifier, unit.entity_type)
+    unfinished = coverage.unfinished_walk(conn, identifier, unit.entity_type)
     conn.rollback()
     requests = items = saved = 0
     cost, exact = 0.0, True
@@ -81,7 +81,7 @@ def estimate_unit(
             continue
         window = Window(interval.since, interval.until)
         try:
-            found, probed = _probe(api, unit, window, check)
+            estimate, is_first_page_kept = _probe(api, unit, window, check)
         except (LookupError, TypeError, AttributeError) as error:
             shape = f"{type(error).__name__}: {str(error)[:200]}"
             why = f"the answer to the estimate is not of a known shape ({shape})"
@@ -90,66 +90,73 @@ def estimate_unit(
             if isinstance(error, CallFailedError) and error.outcome is AnswerOutcome.CREDENTIAL:
                 raise
             return UnitEstimate(unit, intervals, requests, items, cost, False, str(error))
-        done = left.items if left and left.interval.since == interval.since else 0
-        share = max(0.0, 1 - done / found.items) if found.items and done else 1.0
-        requests += max(1, round(found.requests * share))
-        saved += probed
-        items += round(found.items * share)
-        cost += (found.cost or found.requests) * share
-        exact = exact and found.exact and share == 1.0
+        is_resumed = unfinished and unfinished.interval.since == interval.since
+        done = unfinished.items if unfinished and is_resumed else 0
+        share = max(0.0, 1 - done / estimate.items) if estimate.items and done else 1.0
+        requests += max(1, round(estimate.requests * share))
+        saved += is_first_page_kept
+        items += round(estimate.items * share)
+        cost += (estimate.cost or estimate.requests) * share
+        exact = exact and estimate.exact and share == 1.0
     return UnitEstimate(unit, intervals, requests, items, cost, exact, saved=saved)
 
 
 def _probe(
     api: ApiClient, unit: WalkUnit, window: Window, check: Callable[[], None]
 ) -> tuple[Estimate, bool]:
-    """The estimate, and whether its first request was the walk's own first page, which is kept for it.
+    """The estimate, and whether its first request was the walk's first page, which is kept for the walk.
 
-    No other page is: what comes in between would shift the ones before it, and leave a gap.
+    No other page is kept: what happens in between would shift the pages before it, and leave a gap.
     """
     walker, place = unit.walker, unit.place
     first = walker.call(place, window, walker.start(place, window), walker.page_size)
     answers: list[Answer] = []
-    kept = False
+    is_first_page_kept = False
     for _ in range(_MOST_PROBES + 1):
         check()
-        found = walker.probe(place, window, answers)
-        if not isinstance(found, Call):
-            return found, kept
-        answers.append(ask_for_page(api, place, found))
-        if len(answers) == 1 and found == first:
-            api.remember(found, answers[0])
-            kept = True
+        probe = walker.probe(place, window, answers)
+        if not isinstance(probe, Call):
+            return probe, is_first_page_kept
+        answers.append(ask_for_page(api, place, probe))
+        if len(answers) == 1 and probe == first:
+            api.remember(probe, answers[0])
+            is_first_page_kept = True
         if answers[-1].nothing is not None:
-            return Estimate(1, 0, exact=True), kept
+            return Estimate(1, 0, exact=True), is_first_page_kept
     raise ValueError(f"{unit.name}: the estimate asks for more than {_MOST_PROBES} requests")
 
 
-def expected(units: Sequence[UnitEstimate], opened: Mapping[int, ApiClient]) -> Expected:
-    """The sum, and the time it takes: the answers' own, and waits for limits that it will reach.
-
-    `opened` is each installation's access.
-    """
-    apis = opened.values()
+def total_estimate(
+    estimates: Sequence[UnitEstimate], api_by_installation: Mapping[int, ApiClient]
+) -> TotalEstimate:
+    """The sum, and how long it takes: for the answers, and for waiting where a limit will be reached."""
+    apis = api_by_installation.values()
     probes = sum(api.spent.requests for api in apis)
-    spent = sum(api.spent.answer_seconds for api in apis)
-    requests = sum(one.requests - one.saved for one in units)
-    each = spent / probes if probes else _SECONDS_A_REQUEST
-    return Expected(
+    answer_seconds = sum(api.spent.answer_seconds for api in apis)
+    requests = sum(estimate.requests - estimate.saved for estimate in estimates)
+    seconds_each = answer_seconds / probes if probes else _SECONDS_A_REQUEST
+    waits = sum(
+        _seconds_waiting(estimates, number, api) for number, api in api_by_installation.items()
+    )
+    return TotalEstimate(
         requests=requests + probes,
         probes=probes,
-        items=sum(one.items for one in units),
-        cost=sum(one.cost for one in units),
-        seconds=requests * each + sum(_waits(units, one, api) for one, api in opened.items()),
-        exact=all(one.exact for one in units),
+        items=sum(estimate.items for estimate in estimates),
+        cost=sum(estimate.cost for estimate in estimates),
+        seconds=requests * seconds_each + waits,
+        exact=all(estimate.exact for estimate in estimates),
     )
 
 
-def _waits(units: Sequence[UnitEstimate], installation_id: int, api: ApiClient) -> float:
-    """Seconds until the limit is full again, as often as it will be used up."""
-    wanted = sum(one.cost for one in units if one.unit.source.installation_id == installation_id)
+def _seconds_waiting(
+    estimates: Sequence[UnitEstimate], installation_id: int, api: ApiClient
+) -> float:
+    """Until the limit is full again, as often as it will be used up."""
+    cost = sum(
+        each.cost for each in estimates if each.unit.source.installation_id == installation_id
+    )
     left = api.budget.tightest()
-    if left.remaining is None or left.limit is None or wanted <= left.remaining or not left.limit:
+    if left.remaining is None or left.limit is None or cost <= left.remaining or not left.limit:
         return 0.0
-    periods = -(-(wanted - left.remaining) // left.limit)
+    periods = -(-(cost - left.remaining) // left.limit)
     return (left.seconds_to_reset or 0.0) + (periods - 1) * (left.window_seconds or 3_600.0)

@@ -1,6 +1,6 @@
-"""Asks for a linked resource itself before its history is read: its name today, its default branch.
+"""Asks for each linked resource before its history is read: its name today, its default branch.
 
-A renamed or moved resource is known by its id: its name is brought up to date, and told.
+A renamed or moved resource is known by its id, so its stored name is brought up to date here.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lightfast_pipelines.backfill.walk import WalkUnit
+from lightfast_pipelines.backfill.units import WalkUnit
 from lightfast_pipelines.provider_api.client import ApiClient, CallFailedError
 from lightfast_pipelines.providers.api_contract import AnswerOutcome, ResourceIdentity
 from lightfast_pipelines.store import activity, backfills, coverage
@@ -17,46 +17,49 @@ from lightfast_pipelines.store.coverage import TimeSpan
 from lightfast_pipelines.store.database import Connection
 
 
-def identified(
+def with_names_of_today(
     conn: Connection, api: ApiClient, units: Sequence[WalkUnit], asked: TimeSpan
 ) -> list[WalkUnit]:
-    """The units with what their resources are called today. Asks nothing where nothing is to be read.
+    """The units with their resources' names of today. Asks nothing where nothing has to be read.
 
-    Raises CallFailedError where the credential is refused; another failure is each unit's own to tell.
+    Raises CallFailedError where the credential is refused; any other failure the walks meet again and
+    report.
     """
     provider_api = api.provider_api
-    known: dict[int, Source] = {}
+    sources: dict[int, Source] = {}
     for unit in units:
         source = unit.source
-        if source.integration_id in known or not _is_due(conn, unit, asked):
+        if source.integration_id in sources or not _is_due(conn, unit, asked):
             continue
         try:
             call = provider_api.identify(unit.place)
             if call is None:
                 return list(units)
-            found = provider_api.identified(api.ask(call))
+            identity = provider_api.identified(api.ask(call))
         except CallFailedError as error:
             if error.outcome is AnswerOutcome.CREDENTIAL:
                 raise
             continue
         except (ValueError, TypeError):
             continue
-        known[source.integration_id] = _named(conn, source, found)
+        sources[source.integration_id] = _renamed(conn, source, identity)
     conn.commit()
-    return [replace(one, source=known.get(one.source.integration_id, one.source)) for one in units]
+    return [
+        replace(unit, source=sources.get(unit.source.integration_id, unit.source)) for unit in units
+    ]
 
 
 def _is_due(conn: Connection, unit: WalkUnit, asked: TimeSpan) -> bool:
-    """Before anything but the last minutes is read, and where the resource was never asked for."""
+    """Whether more than the last minutes will be read, or the resource was never asked for."""
     missing = coverage.uncovered(conn, unit.source.integration_id, unit.entity_type, asked)
     return any(coverage.is_long(interval) for interval in missing) or (
         bool(missing) and not unit.source.meta
     )
 
 
-def _named(conn: Connection, source: Source, found: ResourceIdentity) -> Source:
-    name = found.name or source.resource_name
-    meta = {**source.meta, **found.meta}
+def _renamed(conn: Connection, source: Source, identity: ResourceIdentity) -> Source:
+    name = identity.name or source.resource_name
+    meta = {**source.meta, **identity.meta}
     if name == source.resource_name and meta == source.meta:
         return source
     backfills.name_resource(conn, source, name, meta)

@@ -1,6 +1,6 @@
-"""The account of a backfill that an operator reads: its row, its integrations' state, its activity.
+"""The account of a backfill that an operator reads: its rows, its integrations' state, its activity.
 
-One row a workspace. What it does stands in `backfill.py`.
+A backfill of several workspaces has one row for each.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.backfill.estimate import Expected
-from lightfast_pipelines.backfill.request import BackfillRequest, Result
+from lightfast_pipelines.backfill.estimate import TotalEstimate
+from lightfast_pipelines.backfill.request import BackfillRequest, BackfillResult
 from lightfast_pipelines.store import activity, backfills
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection
@@ -19,7 +19,7 @@ from lightfast_pipelines.store.locks import job_lock
 
 
 class Ledger:
-    """Writes and commits on a connection of its own use."""
+    """Writes the account, and commits it."""
 
     def __init__(self, conn: Connection, request: BackfillRequest) -> None:
         self._conn, self._request = conn, request
@@ -48,65 +48,67 @@ class Ledger:
                 requested_by=request.requested_by,
                 dagster_run_id=request.dagster_run_id,
             )
-            self._tell(workspace, "started", f"{span} of {_names(sources)}", {})
-            # Held until the process lets go or dies: who looks can tell a dead one from one at work.
+            self._record(workspace, "started", f"{span} of {_names(sources)}", {})
+            # Held until the process ends it or dies, so that a dead backfill can be told from a live one.
             self._held.enter_context(
                 job_lock(self._conn, backfills.run_lock(self._ids[workspace]), wait=True)
             )
         self._conn.commit()
 
-    def estimated(self, found: Expected) -> None:
+    def note_estimate(self, estimate: TotalEstimate) -> None:
         for backfill_id in self.ids:
-            backfills.note_estimate(self._conn, backfill_id, found.shown())
+            backfills.note_estimate(self._conn, backfill_id, estimate.shown())
         self._conn.commit()
 
-    def note(self, numbers: Mapping[str, int]) -> None:
+    def note_progress(self, numbers: Mapping[str, int]) -> None:
         for backfill_id in self.ids:
             backfills.note_progress(self._conn, backfill_id, numbers)
         self._conn.commit()
 
     def is_cancelled(self) -> bool:
-        asked = any(backfills.cancelled_by(self._conn, one) for one in self.ids)
+        is_cancelled = any(backfills.cancelled_by(self._conn, number) for number in self.ids)
         self._conn.rollback()
-        return asked
+        return is_cancelled
 
-    def end(self, result: Result, now: datetime) -> None:
+    def end(self, result: BackfillResult, now: datetime) -> None:
         self._conn.rollback()
         actual = result.actual()
         for workspace, backfill_id in self._ids.items():
             errors = self._errors(workspace, result)
-            words = "; ".join(filter(None, [result.broken, *sorted(set(errors.values()))]))
+            error = "; ".join(filter(None, [result.broken, *sorted(set(errors.values()))]))
             backfills.end_backfill(
                 self._conn,
                 backfill_id,
                 result.status,
                 actual=actual,
-                error=words or None,
+                error=error or None,
                 errors=errors,
                 now=now,
             )
-            told = (
+            summary = (
                 f"{actual['records']:,} records in {actual['requests']:,} requests, "
                 f"{result.expected.requests:,} expected"
             )
-            self._tell(workspace, result.status, f"{told}; {words}" if words else told, actual)
+            self._record(
+                workspace, result.status, f"{summary}; {error}" if error else summary, actual
+            )
         self._conn.commit()
         self._held.close()
 
-    def _errors(self, workspace: int, result: Result) -> dict[int, str]:
+    def _errors(self, workspace: int, result: BackfillResult) -> dict[int, str]:
         """Integration -> why some of its history could not be read."""
-        found: dict[int, list[str]] = {}
+        messages: dict[int, list[str]] = {}
         for source in self._by_workspace[workspace]:
             if source.integration_id in result.refused:
-                found[source.integration_id] = [result.refused[source.integration_id]]
+                messages[source.integration_id] = [result.refused[source.integration_id]]
         for report in result.units:
             source = report.unit.source
             if report.status == "failed" and source.workspace_id == workspace:
-                told = f"{report.unit.entity_type}: {report.error}"
-                found.setdefault(source.integration_id, []).append(told)
-        return {one: "; ".join(dict.fromkeys(told)) for one, told in found.items()}
+                message = f"{report.unit.entity_type}: {report.error}"
+                messages.setdefault(source.integration_id, []).append(message)
+        return {number: "; ".join(dict.fromkeys(texts)) for number, texts in messages.items()}
 
-    def _tell(self, workspace: int, what: str, message: str, detail: Mapping[str, Any]) -> None:
+    def _record(self, workspace: int, what: str, message: str, detail: Mapping[str, Any]) -> None:
         activity.record(
             self._conn,
             f"backfill.{what}",

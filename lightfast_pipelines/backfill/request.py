@@ -1,7 +1,4 @@
-"""What a backfill is asked for and what it comes to: plain values, and which units they name.
-
-How it is carried out stands in `backfill.py`.
-"""
+"""A backfill's request, its progress and its result, and which units a request names."""
 
 from __future__ import annotations
 
@@ -10,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.backfill.estimate import Expected, UnitEstimate
-from lightfast_pipelines.backfill.walk import UnitReport, WalkUnit
+from lightfast_pipelines.backfill.estimate import TotalEstimate, UnitEstimate
+from lightfast_pipelines.backfill.units import UnitReport, WalkUnit
 from lightfast_pipelines.providers.api_contract import ProviderApi
 from lightfast_pipelines.store.backfills import Source
 
@@ -35,7 +32,7 @@ class BackfillRequest:
 
 @dataclass(frozen=True, slots=True)
 class BackfillProgress:
-    """How far it is. `left` is what remains of the budget last used, `ends_at` when it may be done."""
+    """How far a backfill is. `left` remains of the budget last used; `ends_at` is when it may be done."""
 
     unit: str
     requests: int
@@ -49,24 +46,24 @@ class BackfillProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
-    """Who wants to hear of it: the estimate before it starts, and each page."""
+class BackfillListener:
+    """Whom a backfill calls: with the estimate before it starts, and after each page."""
 
-    on_estimate: Callable[[Expected, Sequence[UnitEstimate]], None] = lambda *_: None
+    on_estimate: Callable[[TotalEstimate, Sequence[UnitEstimate]], None] = lambda *_: None
     on_progress: Callable[[BackfillProgress], None] = lambda _: None
 
 
 @dataclass(slots=True)
-class Result:
-    """What came of it: every unit's report, and the numbers beside the estimate."""
+class BackfillResult:
+    """Every unit's report, and the actual numbers beside the estimate."""
 
     status: str = "running"
-    expected: Expected = field(default_factory=Expected)
+    expected: TotalEstimate = field(default_factory=TotalEstimate)
     units: list[UnitReport] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
     """Integration -> why its history could not be read at all."""
     broken: str | None = None
-    """What ended all of it, where that was no unit's failure."""
+    """The error that ended the whole backfill, where no unit was at fault."""
     seconds: float = 0.0
     requests: int = 0
     waited_seconds: float = 0.0
@@ -74,20 +71,24 @@ class Result:
 
     @property
     def pages(self) -> int:
-        return sum(one.pages for one in self.units)
+        return sum(report.pages for report in self.units)
 
     @property
     def records(self) -> int:
-        return sum(one.records for one in self.units)
+        return sum(report.records for report in self.units)
 
     @property
     def stored(self) -> int:
-        return sum(one.stored for one in self.units)
+        return sum(report.stored for report in self.units)
 
     @property
     def failures(self) -> list[str]:
         """In words, for an operator."""
-        failed = [f"{one.unit.name}: {one.error}" for one in self.units if one.status == "failed"]
+        failed = [
+            f"{report.unit.name}: {report.error}"
+            for report in self.units
+            if report.status == "failed"
+        ]
         return [*sorted(set(self.refused.values())), *failed]
 
     def actual(self) -> dict[str, Any]:
@@ -96,7 +97,7 @@ class Result:
             "pages": self.pages,
             "records": self.records,
             "stored": self.stored,
-            "troubles": sum(one.troubled for one in self.units),
+            "troubles": sum(report.troubled for report in self.units),
             "seconds": round(self.seconds, 1),
             "waited_seconds": round(self.waited_seconds, 1),
         }
@@ -105,13 +106,13 @@ class Result:
 def units_of(
     request: BackfillRequest, provider_apis: Mapping[str, ProviderApi]
 ) -> tuple[list[WalkUnit], dict[int, str]]:
-    """The units to walk, and the integrations whose history cannot be read, with why and what to do.
+    """The units to walk, and why the other integrations cannot be read and what to do.
 
     Raises BackfillError for an entity type that no provider of the request has.
     """
     units: list[WalkUnit] = []
     refused: dict[int, str] = {}
-    known: set[str] = set()
+    known_types: set[str] = set()
     wanted = set(request.entity_types)
     for source in request.sources:
         provider_api = provider_apis.get(source.provider)
@@ -120,7 +121,7 @@ def units_of(
                 f"{source.name}: the history of {source.provider} cannot be read"
             )
             continue
-        known |= {walker.entity_type for walker in provider_api.walkers}
+        known_types |= {walker.entity_type for walker in provider_api.walkers}
         why = source.refused
         if why is None and not source.has_credential:
             why = (
@@ -136,17 +137,17 @@ def units_of(
             for walker in provider_api.walkers
             if not wanted or walker.entity_type in wanted
         ]
-    unknown = sorted(wanted - known)
+    unknown = sorted(wanted - known_types)
     if unknown:
         raise BackfillError(
-            f"no such entity type: {', '.join(unknown)}; known: {', '.join(sorted(known)) or 'none'}"
+            f"no such entity type: {', '.join(unknown)}; known: {', '.join(sorted(known_types)) or 'none'}"
         )
     return units, refused
 
 
 def by_installation(units: Sequence[WalkUnit]) -> list[list[WalkUnit]]:
-    """Those that share a budget, together."""
-    found: dict[int, list[WalkUnit]] = {}
+    """The units in groups that share a budget."""
+    groups: dict[int, list[WalkUnit]] = {}
     for unit in units:
-        found.setdefault(unit.source.installation_id, []).append(unit)
-    return list(found.values())
+        groups.setdefault(unit.source.installation_id, []).append(unit)
+    return list(groups.values())

@@ -1,31 +1,29 @@
-"""Walks one entity type of one linked resource: page by page into the inbox, never a page twice.
+"""Walks one unit of a backfill page by page into the inbox; no page is stored twice.
 
-A page's records and the cursor behind it are one transaction, so a walk that is killed goes on at the
-page it was at. What is asked and what an answer holds is the provider's, when to ask the client's.
+A page's way is `_walk`: ask for it within the rate limit's budget, read it, store its records, move the
+cursor. Records and cursor are one transaction, so a walk that is killed resumes at its page.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
+from lightfast_pipelines.backfill.units import UnitReport, WalkUnit
 from lightfast_pipelines.provider_api.absence import ask_for_page
 from lightfast_pipelines.provider_api.client import ApiClient, CallFailedError
-from lightfast_pipelines.provider_api.sources import delivery_of, place_of
+from lightfast_pipelines.provider_api.sources import delivery_of
 from lightfast_pipelines.providers.api_contract import (
     Answer,
     AnswerOutcome,
-    LinkedResource,
+    Cursor,
     Page,
-    UnreadableItem,
-    Walker,
+    Record,
     Window,
 )
 from lightfast_pipelines.store import coverage
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.coverage import TimeSpan
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import insert_deliveries
@@ -33,76 +31,20 @@ from lightfast_pipelines.store.locks import job_lock
 
 # Providers show a fact some seconds after it happened: what is younger is left to the next walk.
 LATE = timedelta(seconds=60)
-UNCHANGED = 304
-_TROUBLES_KEPT = 20
+_UNCHANGED = 304
 
 
 class CancelledError(Exception):
-    """Somebody asked for the end; what is stored stays covered or goes on at its cursor."""
+    """Somebody cancelled the backfill. What is stored stays; the walk resumes at its cursor."""
 
 
 @dataclass(frozen=True, slots=True)
-class WalkUnit:
-    """One entity type of one linked resource, and what of the asked time is still to be fetched."""
+class WalkContext:
+    """What every walk of an installation uses.
 
-    source: Source
-    walker: Walker
-
-    @property
-    def entity_type(self) -> str:
-        return self.walker.entity_type
-
-    @property
-    def name(self) -> str:
-        return f"{self.source.name} {self.entity_type}"
-
-    @property
-    def place(self) -> LinkedResource:
-        return place_of(self.source)
-
-
-@dataclass(slots=True)
-class UnitReport:
-    """What became of a unit. `records` were read, `stored` of them were new."""
-
-    unit: WalkUnit
-    status: str = "completed"
-    error: str | None = None
-    outcome: AnswerOutcome | None = None
-    pages: int = 0
-    items: int = 0
-    records: int = 0
-    stored: int = 0
-    requests: int = 0
-    troubles: list[UnreadableItem] = field(default_factory=list)
-    troubled: int = 0
-    nothing: str | None = None
-    """The provider's words, where it has nothing to read."""
-
-    def shown(self) -> dict[str, Any]:
-        """A row for whoever asked."""
-        numbers = ("pages", "items", "records", "stored", "requests", "troubled")
-        return {
-            "unit": self.unit.name,
-            "status": self.status,
-            **{name: getattr(self, name) for name in numbers},
-            "error": self.error,
-            "note": self.nothing,
-        }
-
-    def note(self, page: Page, records: int, stored: int) -> None:
-        self.pages += 1
-        self.items += page.items
-        self.records += records
-        self.stored += stored
-        self.troubled += len(page.troubles)
-        self.troubles.extend(page.troubles[: max(0, _TROUBLES_KEPT - len(self.troubles))])
-
-
-@dataclass(frozen=True, slots=True)
-class Walking:
-    """What a walk needs besides its unit. `check` may raise CancelledError; `on_page` hears of each
-    page (the report so far, the moment the walk has come to)."""
+    `check` raises CancelledError to end a walk. `on_page` is called after each page, with the report so
+    far and the moment that the walk has reached.
+    """
 
     conn: Connection
     api: ApiClient
@@ -111,181 +53,217 @@ class Walking:
     on_page: Callable[[UnitReport, datetime | None], None]
 
 
-def walk_unit(
-    walking: Walking, unit: WalkUnit, asked: TimeSpan, *, expected: int | None = None
-) -> UnitReport:
-    """Fetches what of `asked` is not covered yet. Other units go on whatever becomes of this one.
+@dataclass(slots=True)
+class _WalkState:
+    """Where a walk over `interval` is. `cursor` is None once the walk is over."""
 
-    Raises CancelledError; every failure of the provider ends in the report.
+    unit: WalkUnit
+    interval: TimeSpan
+    window: Window
+    cursor: Cursor | None
+    page_size: int
+    is_resumed: bool
+    known_etag: str | None = None
+    """The newest page's ETag when all before the interval had been fetched, for the first request."""
+    new_etag: str | None = None
+    is_capped: bool = False
+    """Whether `interval` ends before what the provider cannot know yet."""
+    cursors_seen: set[str] = field(default_factory=set)
+
+
+def walk_unit(
+    context: WalkContext, unit: WalkUnit, asked: TimeSpan, *, expected: int | None = None
+) -> UnitReport:
+    """Fetches what of `asked` is not covered yet. A failure of the provider ends in the report.
+
+    Raises CancelledError.
     """
     report = UnitReport(unit)
-    conn, source = walking.conn, unit.source
-    before = walking.api.spent.requests
-    with job_lock(conn, f"history:{source.integration_id}:{unit.entity_type}", wait=False) as got:
-        if not got:
+    conn, source = context.conn, unit.source
+    requests_before = context.api.spent.requests
+    lock = f"walk:{source.integration_id}:{unit.entity_type}"
+    with job_lock(conn, lock, wait=False) as is_locked:
+        if not is_locked:
             report.status, report.error = "skipped", "another process is walking it"
             return report
         try:
             for interval in _intervals(conn, unit, asked):
-                _walk(walking, unit, interval, report, expected)
+                _walk(context, _begin(conn, unit, interval, expected), report)
         except CallFailedError as error:
-            _leave_off(conn, unit, report, "failed", error.message)
+            _stop_early(conn, unit, report, "failed", error.message)
             report.outcome = error.outcome
         except ValueError as error:
             # A place without what a request needs, or an answer of a shape that nobody knows.
-            _leave_off(conn, unit, report, "failed", str(error))
+            _stop_early(conn, unit, report, "failed", str(error))
         except BaseException:
-            _leave_off(conn, unit, report, "cancelled", None)
+            _stop_early(conn, unit, report, "cancelled", None)
             raise
         finally:
-            report.requests = walking.api.spent.requests - before
+            report.requests = context.api.spent.requests - requests_before
     return report
 
 
 def _intervals(conn: Connection, unit: WalkUnit, asked: TimeSpan) -> Iterator[TimeSpan]:
-    """First the walk that was left off, if it is about this time; then what else is uncovered."""
-    identifier, kind = unit.source.integration_id, unit.entity_type
-    left = coverage.standing(conn, identifier, kind)
-    if left and left.interval.since < asked.until and asked.since < left.interval.until:
-        yield left.interval
-    yield from coverage.uncovered(conn, identifier, kind, asked)
+    """First the unfinished walk's, if it overlaps with `asked`; then what else is uncovered."""
+    integration_id, entity_type = unit.source.integration_id, unit.entity_type
+    unfinished = coverage.unfinished_walk(conn, integration_id, entity_type)
+    if (
+        unfinished
+        and unfinished.interval.since < asked.until
+        and asked.since < unfinished.interval.until
+    ):
+        yield unfinished.interval
+    yield from coverage.uncovered(conn, integration_id, entity_type, asked)
     conn.rollback()
 
 
-def _leave_off(
-    conn: Connection, unit: WalkUnit, report: UnitReport, status: str, error: str | None
-) -> None:
-    conn.rollback()
-    coverage.leave_off(conn, unit.source.integration_id, unit.entity_type, status, error)
-    conn.commit()
-    report.status, report.error = status, error
-
-
-def _walk(
-    walking: Walking, unit: WalkUnit, interval: TimeSpan, report: UnitReport, expected: int | None
-) -> None:
-    conn, walker, place = walking.conn, unit.walker, unit.place
-    identifier, kind = unit.source.integration_id, unit.entity_type
-    window = Window(interval.since, interval.until)
-    left = coverage.standing(conn, identifier, kind)
-    resumed = left is not None and left.interval == interval
-    known: str | None = None
-    if left is not None and resumed:
-        cursor, size = left.cursor, left.page_size or walker.page_size
-        coverage.go_on(conn, identifier, kind)
-    else:
-        cursor, size = walker.start(place, window), walker.page_size
-        known = coverage.etag_before(conn, identifier, kind, interval.since)
-        coverage.begin(conn, identifier, kind, interval, cursor, expected)
-    conn.commit()
-    seen = {_fingerprint(cursor)}
-    capped, etag = resumed, None
-    while True:
-        walking.check()
-        answer, size = _asked(walking.api, walker, place, window, cursor, size, known)
-        page = _read(walker, place, window, cursor, answer)
-        if not report.pages and not resumed and _is_all_inside(page, window):
-            etag = known if answer.status == UNCHANGED else page.etag
-        known = None
-        if not capped and walking.api.answered_at is not None:
-            # By the provider's clock: ours may be ahead, and the future is not covered.
-            until = min(interval.until, walking.api.answered_at - LATE)
-            interval, capped = TimeSpan(interval.since, max(until, interval.since)), True
-        if page.next is not None and _fingerprint(page.next) in seen:
-            # Not to be resumed where it goes in circles.
-            coverage.forget_walk(conn, identifier, kind)
-            conn.commit()
-            raise CallFailedError(
-                AnswerOutcome.MALFORMED,
-                f"{unit.name}: the provider's page repeats its cursor after {report.pages + 1:,} pages; "
-                "the walk stopped there and counts as not fetched",
-            )
-        stored, records = _store(walking, unit, window, page)
-        coverage.advance(
-            conn,
-            identifier,
-            kind,
-            cursor=page.next,
-            page_size=size,
-            items=page.items,
-            records=stored,
-            walking=interval,
-            covered=interval if page.next is None and interval.since < interval.until else None,
-            is_nothing=answer.nothing is not None,
-            etag=etag,
-        )
-        conn.commit()
-        report.note(page, records, stored)
+def _walk(context: WalkContext, walk: _WalkState, report: UnitReport) -> None:
+    """Each page's way, until the walk is over."""
+    while walk.cursor is not None:
+        context.check()
+        answer = _ask(context.api, walk, walk.cursor)
+        page = _read(walk, walk.cursor, answer)
+        _note_etag(walk, answer, page, is_first=not report.pages and not walk.is_resumed)
+        _cap_interval(walk, context.api.answered_at)
+        _refuse_repeated_cursor(context.conn, walk, page, report.pages + 1)
+        records = [record for record in page.records if walk.window.holds(record.occurred_at)]
+        stored = _store(context, walk.unit, records)
+        _move_cursor(context.conn, walk, page, stored, is_nothing=answer.nothing is not None)
+        report.add_page(page, len(records), stored)
         report.nothing = answer.nothing
-        walking.on_page(report, page.reached)
-        if page.next is None:
-            return
-        cursor = page.next
-        seen.add(_fingerprint(cursor))
+        context.on_page(report, page.reached)
 
 
-def _asked(
-    api: ApiClient,
-    walker: Walker,
-    place: LinkedResource,
-    window: Window,
-    cursor: coverage.Cursor,
-    size: int,
-    etag: str | None,
-) -> tuple[Answer, int]:
-    """The page's answer, and the size it was asked with: halved while it is too heavy.
+def _begin(
+    conn: Connection, unit: WalkUnit, interval: TimeSpan, expected: int | None
+) -> _WalkState:
+    """Begins the walk over the interval, or resumes the one that was not finished."""
+    integration_id, entity_type = unit.source.integration_id, unit.entity_type
+    window = Window(interval.since, interval.until)
+    unfinished = coverage.unfinished_walk(conn, integration_id, entity_type)
+    if unfinished is not None and unfinished.interval == interval:
+        coverage.resume_walk(conn, integration_id, entity_type)
+        page_size = unfinished.page_size or unit.walker.page_size
+        walk = _WalkState(unit, interval, window, unfinished.cursor, page_size, is_resumed=True)
+        walk.is_capped = True  # by the run that began it
+    else:
+        cursor = unit.walker.start(unit.place, window)
+        walk = _WalkState(unit, interval, window, cursor, unit.walker.page_size, is_resumed=False)
+        walk.known_etag = coverage.etag_before(conn, integration_id, entity_type, interval.since)
+        coverage.begin_walk(conn, integration_id, entity_type, interval, cursor, expected)
+    conn.commit()
+    walk.cursors_seen.add(_fingerprint(walk.cursor))
+    return walk
 
-    With `etag` the answer may be that nothing is new, which costs nothing where the provider says so.
+
+def _ask(api: ApiClient, walk: _WalkState, cursor: Cursor) -> Answer:
+    """The page's answer; asked for in halves while it is too heavy.
+
+    With an ETag the answer may be that nothing is new, which costs nothing at some providers.
     """
+    unit = walk.unit
     while True:
         try:
-            call = replace(walker.call(place, window, cursor, size), etag=etag)
-            return ask_for_page(api, place, call), size
+            call = unit.walker.call(unit.place, walk.window, cursor, walk.page_size)
+            return ask_for_page(api, unit.place, replace(call, etag=walk.known_etag))
         except CallFailedError as error:
-            if error.outcome is not AnswerOutcome.HEAVY or size == 1:
+            if error.outcome is not AnswerOutcome.HEAVY or walk.page_size == 1:
                 raise
-            size //= 2
+            walk.page_size //= 2
 
 
-def _read(
-    walker: Walker, place: LinkedResource, window: Window, cursor: coverage.Cursor, answer: Answer
-) -> Page:
-    if answer.status == UNCHANGED or answer.nothing is not None:
+def _read(walk: _WalkState, cursor: Cursor, answer: Answer) -> Page:
+    """What the answer holds. Raises CallFailedError where it cannot be read."""
+    if answer.status == _UNCHANGED or answer.nothing is not None:
         return Page((), None, 0)
+    unit = walk.unit
     try:
-        return walker.read(place, window, cursor, answer)
+        return unit.walker.read(unit.place, walk.window, cursor, answer)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         shape = f"{type(error).__name__}: {str(error)[:200]}"
         raise CallFailedError(
             AnswerOutcome.MALFORMED,
-            f"{place.provider} {walker.entity_type}: the answer is not of a known shape ({shape}); "
+            f"{unit.place.provider} {unit.entity_type}: the answer is not of a known shape ({shape}); "
             "the walk stopped at this page and counts as not fetched",
         ) from None
 
 
-def _is_all_inside(page: Page, window: Window) -> bool:
-    """Whether nothing of the page is left to a later window: only then may that one skip it."""
-    return all(record.occurred_at < window.until for record in page.records)
+def _cap_interval(walk: _WalkState, answered_at: datetime | None) -> None:
+    """Ends the interval before the provider's present: our clock may be ahead of it, and the future is
+    not covered."""
+    if walk.is_capped or answered_at is None:
+        return
+    until = min(walk.interval.until, answered_at - LATE)
+    walk.interval = TimeSpan(walk.interval.since, max(until, walk.interval.since))
+    walk.is_capped = True
 
 
-def _store(walking: Walking, unit: WalkUnit, window: Window, page: Page) -> tuple[int, int]:
-    """(rows that are new, records of the window). Does not commit."""
+def _note_etag(walk: _WalkState, answer: Answer, page: Page, *, is_first: bool) -> None:
+    """Keeps the first page's ETag, unless records of the page are left to a later window: that window
+    must not skip the page."""
+    if is_first and all(record.occurred_at < walk.window.until for record in page.records):
+        walk.new_etag = walk.known_etag if answer.status == _UNCHANGED else page.etag
+    walk.known_etag = None
+
+
+def _refuse_repeated_cursor(conn: Connection, walk: _WalkState, page: Page, pages: int) -> None:
+    """Raises CallFailedError where the page leads back to an earlier one; the walk is not resumed."""
+    if page.next is None or _fingerprint(page.next) not in walk.cursors_seen:
+        return
+    coverage.forget_walk(conn, walk.unit.source.integration_id, walk.unit.entity_type)
+    conn.commit()
+    raise CallFailedError(
+        AnswerOutcome.MALFORMED,
+        f"{walk.unit.name}: the provider's page repeats its cursor after {pages:,} pages; "
+        "the walk stopped there and counts as not fetched",
+    )
+
+
+def _store(context: WalkContext, unit: WalkUnit, records: Sequence[Record]) -> int:
+    """Puts the records into the inbox; how many are new. Does not commit."""
     now = datetime.now(UTC)
-    records = [record for record in page.records if window.holds(record.occurred_at)]
     owner = (unit.source.installation_id, unit.source.org_id)
     deliveries = [
         delivery_of(
-            record,
-            unit.source.provider,
-            owner,
-            "backfill",
-            first_day=walking.first_day,
-            now=now,
+            record, unit.source.provider, owner, "backfill", first_day=context.first_day, now=now
         )
         for record in records
     ]
-    return insert_deliveries(walking.conn, deliveries), len(records)
+    return insert_deliveries(context.conn, deliveries)
 
 
-def _fingerprint(cursor: coverage.Cursor) -> str:
+def _move_cursor(
+    conn: Connection, walk: _WalkState, page: Page, stored: int, *, is_nothing: bool
+) -> None:
+    """Commits the page's records with the cursor behind them, and the coverage after the last page."""
+    interval = walk.interval
+    is_covered = page.next is None and interval.since < interval.until
+    coverage.move_cursor(
+        conn,
+        walk.unit.source.integration_id,
+        walk.unit.entity_type,
+        cursor=page.next,
+        page_size=walk.page_size,
+        items=page.items,
+        records=stored,
+        walking=interval,
+        covered=interval if is_covered else None,
+        is_nothing=is_nothing,
+        etag=walk.new_etag,
+    )
+    conn.commit()
+    walk.cursor = page.next
+    walk.cursors_seen.add(_fingerprint(page.next))
+
+
+def _stop_early(
+    conn: Connection, unit: WalkUnit, report: UnitReport, status: str, error: str | None
+) -> None:
+    conn.rollback()
+    coverage.stop_walk(conn, unit.source.integration_id, unit.entity_type, status, error)
+    conn.commit()
+    report.status, report.error = status, error
+
+
+def _fingerprint(cursor: Cursor | None) -> str:
     return json.dumps(cursor, sort_keys=True, default=str)

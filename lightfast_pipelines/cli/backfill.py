@@ -30,8 +30,12 @@ from lightfast_pipelines.cli.times import time_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lightfast_pipelines.backfill.estimate import Expected, UnitEstimate
-    from lightfast_pipelines.backfill.request import BackfillProgress, BackfillRequest, Result
+    from lightfast_pipelines.backfill.estimate import TotalEstimate, UnitEstimate
+    from lightfast_pipelines.backfill.request import (
+        BackfillProgress,
+        BackfillRequest,
+        BackfillResult,
+    )
     from lightfast_pipelines.store.backfills import Backfill
     from lightfast_pipelines.store.database import Database
 
@@ -163,7 +167,7 @@ def _print_estimate(database: Database, request: BackfillRequest, as_json: bool)
         raise Failure("; ".join(sorted(set(refused.values()))))
 
 
-def _expected_words(found: Expected) -> str:
+def _expected_words(found: TotalEstimate) -> str:
     minutes = f"{found.seconds / 60:,.0f} min" if found.seconds >= 120 else f"{found.seconds:.0f} s"
     return (
         f"expected: {found.requests:,} requests ({found.probes:,} of them for this estimate), "
@@ -172,7 +176,7 @@ def _expected_words(found: Expected) -> str:
 
 
 def _run(database: Database, request: BackfillRequest, as_json: bool) -> None:
-    from lightfast_pipelines.backfill.request import Hearing
+    from lightfast_pipelines.backfill.request import BackfillListener
     from lightfast_pipelines.backfill.run import run_backfill
     from lightfast_pipelines.provider_api.access import StoredAccess
     from lightfast_pipelines.settings import settings
@@ -184,7 +188,7 @@ def _run(database: Database, request: BackfillRequest, as_json: bool) -> None:
             StoredAccess(database, settings(), request.requested_by),
             request,
             first_day=settings().earliest_day,
-            hearing=Hearing(shown.estimate, shown.page),
+            listener=BackfillListener(shown.estimate, shown.page),
         )
     if not result.failures and result.status != "cancelled":
         _record(database, request)
@@ -215,7 +219,7 @@ class _Shown:
     def __init__(self, bar: Meter) -> None:
         self._bar, self._done = bar, 0
 
-    def estimate(self, found: Expected, units: Sequence[UnitEstimate]) -> None:  # noqa: ARG002
+    def estimate(self, found: TotalEstimate, units: Sequence[UnitEstimate]) -> None:  # noqa: ARG002
         say(_expected_words(found))
         self._bar.stage("history", found.requests)
         self._bar.advance(found.probes)
@@ -226,7 +230,7 @@ class _Shown:
         self._done = progress.requests
 
 
-def _print_result(result: Result, as_json: bool) -> None:
+def _print_result(result: BackfillResult, as_json: bool) -> None:
     units = [one.shown() for one in result.units]
     if as_json:
         print_json(

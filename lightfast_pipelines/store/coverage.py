@@ -1,6 +1,6 @@
-"""Which intervals of a resource's history are fully fetched, and where a walk stands.
+"""Which intervals of a resource's history are fully fetched, and the cursor of an unfinished walk.
 
-What a page holds and when a walk is over is `backfill/walk.py`'s.
+`backfill/walk.py` does the walking.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from psycopg.types.range import TimestamptzRange
 
 from lightfast_pipelines.store.database import Connection
 
-Cursor = Mapping[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class TimeSpan:
@@ -27,18 +25,18 @@ class TimeSpan:
     until: datetime
 
 
-# A short time is a page: to ask how many pages it has would cost as much as to read it.
+# A short interval is about one page: an estimate of it would cost as much as reading it.
 _SHORT = timedelta(hours=6)
 
 
 def is_long(interval: TimeSpan) -> bool:
-    """Whether it is worth asking how much it holds."""
+    """Whether it is long enough for an estimate to be worth its requests."""
     return interval.until - interval.since > _SHORT
 
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedWalk:
-    """A walk that was not finished: its interval, its cursor and the page size it had come to."""
+    """A walk that was not finished: its interval, its cursor and the page size it last used."""
 
     interval: TimeSpan
     cursor: Mapping[str, Any]
@@ -72,8 +70,8 @@ def uncovered(
     """What of `asked` is not fully fetched, oldest first.
 
     What was fetched for another workspace's link of the same resource reached this one too. Where the
-    provider had nothing, it may have something by now, and of any age: first commits are pushed, a
-    feature that was switched off comes back with what it held.
+    provider had nothing it may have something by now, of any age: first commits are pushed, or a
+    feature that was switched off is switched on again.
     """
     if asked.since >= asked.until:
         return []
@@ -91,9 +89,11 @@ def uncovered(
     return _intervals(row[0]) if row else []
 
 
-def ends(conn: Connection) -> dict[tuple[int, str], TimeSpan]:
-    """(integration, entity type) -> from when on it is open, and until when it was read, of those that
-    ever were: these are the same moment, but where the provider had nothing."""
+def covered_until(conn: Connection) -> dict[tuple[int, str], TimeSpan]:
+    """(integration, entity type) -> from when on it has to be read again, and until when it was read.
+
+    Both are the same moment, except where the provider had nothing. Only those that were ever read.
+    """
     rows = conn.execute(
         """
         SELECT integration_id, entity_type, coalesce(lower(nothing), upper(covered)), upper(covered)
@@ -103,8 +103,10 @@ def ends(conn: Connection) -> dict[tuple[int, str], TimeSpan]:
     return {(row[0], row[1]): TimeSpan(row[2], row[3]) for row in rows}
 
 
-def standing(conn: Connection, integration_id: int, entity_type: str) -> UnfinishedWalk | None:
-    """The walk that was left off, if one was."""
+def unfinished_walk(
+    conn: Connection, integration_id: int, entity_type: str
+) -> UnfinishedWalk | None:
+    """The walk that was not finished, if there is one."""
     row = conn.execute(
         """
         SELECT walking, cursor, page_size, coalesce(stored, 0) FROM lightfast.backfill_coverage
@@ -118,7 +120,7 @@ def standing(conn: Connection, integration_id: int, entity_type: str) -> Unfinis
 def etag_before(
     conn: Connection, integration_id: int, entity_type: str, since: datetime
 ) -> str | None:
-    """The ETag of the newest page as it was when all before `since` had been fetched, if it is known."""
+    """The newest page's ETag when all before `since` had been fetched, if it is known."""
     row = conn.execute(
         """
         SELECT etag FROM lightfast.backfill_coverage
@@ -129,7 +131,7 @@ def etag_before(
     return row[0] if row else None
 
 
-def begin(
+def begin_walk(
     conn: Connection,
     integration_id: int,
     entity_type: str,
@@ -137,7 +139,7 @@ def begin(
     cursor: Mapping[str, Any],
     expected: int | None,
 ) -> None:
-    """A walk over the interval begins at the cursor. Does not commit."""
+    """Begins a walk over the interval at the cursor. Does not commit."""
     conn.execute(
         """
         INSERT INTO lightfast.backfill_coverage
@@ -151,8 +153,8 @@ def begin(
     )
 
 
-def go_on(conn: Connection, integration_id: int, entity_type: str) -> None:
-    """The walk that was left off goes on. Does not commit."""
+def resume_walk(conn: Connection, integration_id: int, entity_type: str) -> None:
+    """Resumes the unfinished walk. Does not commit."""
     conn.execute(
         """
         UPDATE lightfast.backfill_coverage SET status = 'running', error = NULL, updated_at = now()
@@ -162,7 +164,7 @@ def go_on(conn: Connection, integration_id: int, entity_type: str) -> None:
     )
 
 
-def advance(  # noqa: PLR0913 - what a page changes, each by its name
+def move_cursor(  # noqa: PLR0913 - each column that a page changes, by name
     conn: Connection,
     integration_id: int,
     entity_type: str,
@@ -176,11 +178,11 @@ def advance(  # noqa: PLR0913 - what a page changes, each by its name
     is_nothing: bool = False,
     etag: str | None = None,
 ) -> None:
-    """A page is stored, of the walk over `walking`. With `cursor` None the walk is over, and
-    `covered` is fully fetched from now on, for this time only where the provider said that it has
-    nothing; `etag` is the newest page's, where all of it is stored.
+    """Notes that a page of the walk over `walking` is stored, and where the walk goes on.
 
-    Does not commit: the page's records and this are one transaction.
+    With `cursor` None the walk is over, and `covered` is fully fetched; with `is_nothing` the provider
+    had nothing, so the next walk asks for it again. `etag` is the newest page's, if all of that page
+    is stored. Does not commit: the page's records and this are one transaction.
     """
     conn.execute(
         """
@@ -212,10 +214,10 @@ def advance(  # noqa: PLR0913 - what a page changes, each by its name
     )
 
 
-def leave_off(
+def stop_walk(
     conn: Connection, integration_id: int, entity_type: str, status: str, error: str | None
 ) -> None:
-    """The walk stops before its end: `failed`, `cancelled` or `truncated`. Does not commit."""
+    """Notes that the walk stopped before its end: `failed` or `cancelled`. Does not commit."""
     conn.execute(
         """
         INSERT INTO lightfast.backfill_coverage (integration_id, entity_type, status, error)
@@ -228,7 +230,7 @@ def leave_off(
 
 
 def forget_walk(conn: Connection, integration_id: int, entity_type: str) -> None:
-    """The cursor leads nowhere: the next walk of this interval begins anew. Does not commit."""
+    """Forgets a cursor that leads nowhere; the next walk begins anew. Does not commit."""
     conn.execute(
         """
         UPDATE lightfast.backfill_coverage SET cursor = NULL, walking = NULL, updated_at = now()
@@ -268,9 +270,13 @@ def _range(interval: TimeSpan) -> TimestamptzRange:
     return TimestamptzRange(interval.since, interval.until, "[)")
 
 
-def _interval(found: Any) -> TimeSpan:
-    return TimeSpan(found.lower, found.upper)
+def _interval(bounds: Any) -> TimeSpan:
+    return TimeSpan(bounds.lower, bounds.upper)
 
 
-def _intervals(found: Any) -> list[TimeSpan]:
-    return [_interval(one) for one in found if one.lower is not None and one.upper is not None]
+def _intervals(multirange: Any) -> list[TimeSpan]:
+    return [
+        _interval(bounds)
+        for bounds in multirange
+        if bounds.lower is not None and bounds.upper is not None
+    ]

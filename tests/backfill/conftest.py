@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from lightfast_pipelines.backfill import run as backfills
-from lightfast_pipelines.backfill.request import BackfillRequest, Hearing, Result
+from lightfast_pipelines.backfill.request import BackfillListener, BackfillRequest, BackfillResult
 from lightfast_pipelines.provider_api.budget import RateBudget
 from lightfast_pipelines.provider_api.client import ApiClient, Credentials
 from lightfast_pipelines.providers.api_contract import Credential, ProviderApi
@@ -107,7 +107,7 @@ def source(conn: Connection) -> Source:
 
 
 @pytest.fixture
-def read(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def read(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[..., BackfillResult]:
     """Reads the history of a source through these APIs."""
 
     def run(
@@ -116,12 +116,16 @@ def read(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
         *,
         since: datetime = FIRST,
         until: datetime = UNTIL,
-        hearing: Hearing | None = None,
-    ) -> Result:
+        listener: BackfillListener | None = None,
+    ) -> BackfillResult:
         monkeypatch.setattr(backfills, "discover_apis", lambda: {"github": apis.provider_api})
         request = BackfillRequest([source], since, until, requested_by="operator:test")
         return backfills.run_backfill(
-            database, apis, request, first_day=date(2008, 1, 1), hearing=hearing or Hearing()
+            database,
+            apis,
+            request,
+            first_day=date(2008, 1, 1),
+            listener=listener or BackfillListener(),
         )
 
     return run

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from lightfast_pipelines.backfill.request import BackfillRequest, Hearing
+from lightfast_pipelines.backfill.request import BackfillListener, BackfillRequest
 from lightfast_pipelines.backfill.run import run_backfill
-from lightfast_pipelines.backfill.walk import UnitReport
+from lightfast_pipelines.backfill.units import UnitReport
 from lightfast_pipelines.providers.api_contract import discover_apis
 from lightfast_pipelines.store import coverage
 from lightfast_pipelines.store.backfills import find_sources
@@ -43,7 +43,7 @@ class Reading:
         provider_api = discover_apis()[self._provider]
         apis = PlainApis(self._database, served.url, provider_api, token=self._token)
         result = run_backfill(
-            self._database, apis, request, first_day=date(2008, 1, 1), hearing=Hearing()
+            self._database, apis, request, first_day=date(2008, 1, 1), listener=BackfillListener()
         )
         [unit] = result.units
         return unit

@@ -30,8 +30,8 @@ def covered(
     is_nothing: bool = False,
 ) -> None:
     interval = TimeSpan(FIRST, until)
-    coverage.begin(conn, source.integration_id, kind, interval, {}, None)
-    coverage.advance(
+    coverage.begin_walk(conn, source.integration_id, kind, interval, {}, None)
+    coverage.move_cursor(
         conn,
         source.integration_id,
         kind,
@@ -47,7 +47,7 @@ def covered(
 
 
 def test_only_what_was_once_read_whole_is_caught_up(conn: Connection, source: Source) -> None:
-    coverage.begin(conn, source.integration_id, "other", TimeSpan(FIRST, NOW), {}, None)
+    coverage.begin_walk(conn, source.integration_id, "other", TimeSpan(FIRST, NOW), {}, None)
     assert windows_to_catch_up(conn, NOW) == []
     covered(conn, source, FIRST + DAY)
     [window] = windows_to_catch_up(conn, NOW)

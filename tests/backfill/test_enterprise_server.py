@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from lightfast_pipelines.backfill.request import BackfillRequest, Hearing
+from lightfast_pipelines.backfill.request import BackfillListener, BackfillRequest
 from lightfast_pipelines.backfill.run import run_backfill
 from lightfast_pipelines.providers.api_contract import discover_apis
 from lightfast_pipelines.providers.github.api import API
@@ -48,7 +48,7 @@ def test_an_enterprise_server_is_read_and_swept(database: Database) -> None:
             apis,
             BackfillRequest(sources, SINCE, UNTIL),
             first_day=date(2008, 1, 1),
-            hearing=Hearing(),
+            listener=BackfillListener(),
         )
         assert [(one.unit.entity_type, one.error) for one in result.units if one.error] == []
         assert {one.unit.entity_type for one in result.units if not one.stored} == set()

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from lightfast_pipelines.backfill.request import BackfillRequest, Hearing, Result
+from lightfast_pipelines.backfill.request import BackfillListener, BackfillRequest, BackfillResult
 from lightfast_pipelines.backfill.run import run_backfill
 from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
@@ -78,7 +78,7 @@ class Memory:
             insert_deliveries(conn, deliveries)
             conn.commit()
 
-    def by_api(self, since: datetime = SINCE, until: datetime = UNTIL) -> Result:
+    def by_api(self, since: datetime = SINCE, until: datetime = UNTIL) -> BackfillResult:
         with self.database.connect() as conn:
             sources = find_sources(conn)
         return run_backfill(
@@ -86,7 +86,7 @@ class Memory:
             PlainApis(self.database, self._url, API, token=TOKEN, timeout=20),
             BackfillRequest(sources, since, until),
             first_day=date(2008, 1, 1),
-            hearing=Hearing(),
+            listener=BackfillListener(),
         )
 
     def records(self) -> list[Told]:

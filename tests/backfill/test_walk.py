@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from lightfast_pipelines.backfill.request import BackfillProgress, Hearing, Result
+from lightfast_pipelines.backfill.request import BackfillListener, BackfillProgress, BackfillResult
 from lightfast_pipelines.store import backfills, coverage
 from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.coverage import TimeSpan, list_coverage
@@ -20,7 +20,7 @@ from tests.backfill.plain import FIRST, PlainApi, PlainItems, PlainProviderApi
 from tests.depth import examples
 from tests.servers.serving import Fault, serve
 
-Read = Callable[..., Result]
+Read = Callable[..., BackfillResult]
 
 
 def stored(conn: Connection) -> list[str]:
@@ -119,7 +119,7 @@ def test_a_walk_that_dies_at_any_page_goes_on_there_and_loses_nothing(
         for pages in deaths:
             died = _dies_after(pages)
             with contextlib.suppress(_DiedError):
-                read(source, apis, hearing=Hearing(on_progress=died))
+                read(source, apis, listener=BackfillListener(on_progress=died))
         final = read(source, apis)
         asked = [one.query for one in server.asked if "size=100" in one.query]
     assert final.status == "completed"
@@ -291,7 +291,7 @@ def test_cancelling_stops_within_a_page_and_keeps_what_is_read(
             source,
             apis,
             until=datetime(2036, 1, 1, tzinfo=UTC),
-            hearing=Hearing(on_progress=cancel),
+            listener=BackfillListener(on_progress=cancel),
         )
     assert result.status == "cancelled"
     assert 0 < len(stored(conn)) < 60_000
@@ -313,7 +313,9 @@ def test_a_run_whose_process_died_is_told_as_failed_and_one_at_work_is_not(
         requested_by="operator:test",
         dagster_run_id=None,
     )
-    coverage.begin(conn, source.integration_id, "item", TimeSpan(FIRST, UNTIL), {"offset": 0}, None)
+    coverage.begin_walk(
+        conn, source.integration_id, "item", TimeSpan(FIRST, UNTIL), {"offset": 0}, None
+    )
     conn.commit()
     seen: list[list[int]] = []
 
@@ -322,7 +324,9 @@ def test_a_run_whose_process_died_is_told_as_failed_and_one_at_work_is_not(
             seen.append(backfills.end_dead(other, datetime.now(UTC)))
 
     with serve(PlainApi(250)) as server:
-        result = read(source, PlainApis(database, server.url), hearing=Hearing(on_progress=look))
+        result = read(
+            source, PlainApis(database, server.url), listener=BackfillListener(on_progress=look)
+        )
     # The next one ended it before it began, and was not taken for dead itself.
     assert (result.status, [one for found in seen for one in found]) == ("completed", [])
     first = backfills.list_backfills(conn, ids=[dead])[0]
@@ -347,6 +351,6 @@ def test_a_page_and_its_cursor_are_one_transaction(
             seen.append((row[0], int(row[1])))
 
     with serve(PlainApi(570)) as server:
-        read(source, PlainApis(database, server.url), hearing=Hearing(on_progress=look))
+        read(source, PlainApis(database, server.url), listener=BackfillListener(on_progress=look))
     assert seen
     assert all(rows == told for rows, told in seen)

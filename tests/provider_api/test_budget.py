@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lightfast_pipelines.backfill.request import Result
+from lightfast_pipelines.backfill.request import BackfillResult
 from lightfast_pipelines.provider_api.budget import Left, RateBudget
 from lightfast_pipelines.providers.api_contract import Answer, Call, Limit, discover_apis
 from lightfast_pipelines.store.backfills import Source
@@ -156,7 +156,7 @@ def test_the_longest_window_that_was_seen_counts(database: Database, source: Sou
 
 
 def test_retry_after_holds_back_every_process(
-    database: Database, source: Source, read: Callable[..., Result]
+    database: Database, source: Source, read: Callable[..., BackfillResult]
 ) -> None:
     with budget_of(database, source, []) as one:
         one.block("core", 600.0)
@@ -166,7 +166,7 @@ def test_retry_after_holds_back_every_process(
 
 
 def test_a_walk_leaves_the_reserve_and_goes_on_in_the_next_period(
-    database: Database, source: Source, read: Callable[..., Result]
+    database: Database, source: Source, read: Callable[..., BackfillResult]
 ) -> None:
     api = PlainApi(1_000, limit=8, reset_after=60.0)
     slept = 0.0

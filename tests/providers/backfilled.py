@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lightfast_pipelines.backfill import run as backfill
-from lightfast_pipelines.backfill.request import BackfillRequest, Hearing, Result
+from lightfast_pipelines.backfill.request import BackfillListener, BackfillRequest, BackfillResult
 from lightfast_pipelines.providers.api_contract import ProviderApi, Window
 from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Connection, Database
@@ -26,7 +26,7 @@ def by_backfill(
     resource: str,
     window: Window,
     meta: Mapping[str, Any],
-) -> Result:
+) -> BackfillResult:
     """Links the resource, reads its history, captures all of it."""
     provider = apis.provider_api.provider
     with database.connect("pipeline") as conn:
@@ -44,7 +44,7 @@ def by_backfill(
         request = BackfillRequest(sources, window.since, window.until, requested_by="operator:test")
         conn.rollback()
         result = backfill.run_backfill(
-            database, apis, request, first_day=date(2008, 1, 1), hearing=Hearing()
+            database, apis, request, first_day=date(2008, 1, 1), listener=BackfillListener()
         )
         capture_all(conn)
     return result
