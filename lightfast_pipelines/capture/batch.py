@@ -39,7 +39,7 @@ from lightfast_pipelines.capture.writers.outcomes import requeue_waiting, write_
 from lightfast_pipelines.capture.writers.place_names import add_names, stubs_named, withdraw_names
 from lightfast_pipelines.capture.writers.relationships import write_edges
 from lightfast_pipelines.capture.writers.temporal_states import name_states, write_states
-from lightfast_pipelines.domain.keys import is_candidate
+from lightfast_pipelines.domain.key_categories import is_candidate
 from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import share_routing

@@ -86,10 +86,10 @@ def _sources() -> str:
 
 
 def _categories() -> list[tuple[str, str]]:
-    from lightfast_pipelines.domain import keys
+    from lightfast_pipelines.domain.key_categories import categories
 
     prefixes: dict[str, list[str]] = {}
-    for prefix, category in keys.categories().items():
+    for prefix, category in categories().items():
         prefixes.setdefault(category, []).append(f"`{prefix}:`")
     return [(f"`{category}`", ", ".join(found)) for category, found in sorted(prefixes.items())]
 

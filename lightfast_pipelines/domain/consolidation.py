@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lightfast_pipelines.domain.affinity import Meaning, Unit
 from lightfast_pipelines.domain.clusters import IDLE_SECONDS, cluster_id, join
-from lightfast_pipelines.domain.keys import category_of
+from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.domain.labels import Labeller
 from lightfast_pipelines.domain.threads import ThreadEdge, thread_keys, thread_of
 

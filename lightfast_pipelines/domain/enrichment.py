@@ -10,9 +10,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
-from lightfast_pipelines.domain import classification, entities, links, significance, topics
+from lightfast_pipelines.domain import (
+    classification,
+    entities,
+    links,
+    significance,
+    topics,
+)
 from lightfast_pipelines.domain.events import Edge, Mention, Statement, Thing
-from lightfast_pipelines.domain.keys import GITHUB, is_candidate
+from lightfast_pipelines.domain.key_categories import is_candidate
+from lightfast_pipelines.domain.keys import GITHUB
 
 MAX_MENTIONS = 50
 
@@ -86,7 +93,7 @@ class Enriched:
     """A statement's derived part.
 
     `mentions` are 50 at most (more only where more edges are stated), the subject first, and after
-    them candidates for names (`keys.is_candidate`).
+    them candidates for names (`key_categories.is_candidate`).
     """
 
     category: str

@@ -21,7 +21,8 @@ from lightfast_pipelines.domain.events import (
     Statement,
     Thing,
 )
-from lightfast_pipelines.domain.keys import github_place, is_stub
+from lightfast_pipelines.domain.key_categories import is_stub
+from lightfast_pipelines.domain.keys import github_place
 
 _Item = TypeVar("_Item")
 

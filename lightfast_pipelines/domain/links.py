@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 
-from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain import key_categories, keys
 from lightfast_pipelines.domain.events import Edge, Mention, Statement, TextScope, Thing
 from lightfast_pipelines.domain.identifiers import find_candidates
 from lightfast_pipelines.domain.markup import cover, excerpt, folded
@@ -218,7 +218,7 @@ def _commits_of(statement: Statement, text: str, covered: str, withdrawn: Withdr
     if "cherry" in covered:
         picked = _CHERRY_PICKED.finditer(covered)
         found += (("cherry_picks", match[1], match.start(), match.end()) for match in picked)
-    subject_is_commit = keys.category_of(statement.subject.key) == "commit"
+    subject_is_commit = key_categories.category_of(statement.subject.key) == "commit"
     for type_, sha, start, end in found:
         taken.add(sha.lower())
         is_said = subject_is_commit or (type_ == "reverts" and statement.link_text is not None)
@@ -296,7 +296,7 @@ def read_links(statement: Statement) -> Links:
 
 def _is_new_candidate(edge: Edge, known: Set[str]) -> bool:
     """What a sure form of the same text names already is no candidate as well."""
-    return keys.is_candidate(edge.object.key) and known.isdisjoint(edge.object.aliases)
+    return key_categories.is_candidate(edge.object.key) and known.isdisjoint(edge.object.aliases)
 
 
 def _relations(

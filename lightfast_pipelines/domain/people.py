@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lightfast_pipelines.domain import keys, robots
+from lightfast_pipelines.domain import email_addresses, keys, robots
 from lightfast_pipelines.domain.grouping import Groups
 
 # An address that more different names than this commit with is a shared one (a team's, a robot's).
@@ -134,8 +134,8 @@ def _vouched(people: Sequence[Identity]) -> list[tuple[str, list[int]]]:
             logins = {*identity.logins, identity.username} - {None, ""}
             for login in {str(login).lower() for login in logins}:
                 host = keys.host_of(identity.source_id)
-                by_login[keys.login_at_host(login, host)].append(number)
-        if identity.email_verified and not keys.is_placeholder_email(identity.email):
+                by_login[email_addresses.login_at_host(login, host)].append(number)
+        if identity.email_verified and not email_addresses.is_placeholder_email(identity.email):
             by_email[_address(identity)].append(number)
     # The account that an id in an address names, whether or not it is known by itself.
     ids_of_login: dict[str, set[str]] = defaultdict(set)
@@ -144,7 +144,8 @@ def _vouched(people: Sequence[Identity]) -> list[tuple[str, list[int]]]:
     noreply = {
         number: account
         for number, identity in enumerate(people)
-        if identity.source != "github" and (account := keys.noreply_account(identity.email))
+        if identity.source != "github"
+        and (account := email_addresses.noreply_account(identity.email))
     }
     for account_id, login in noreply.values():
         if account_id is not None:
@@ -214,7 +215,11 @@ def _bots(people: Sequence[Identity], vouched: Sequence[tuple[str, list[int]]]) 
     verified: dict[str, set[bool]] = defaultdict(set)
     for number, identity in enumerate(people):
         is_told = not accounts[number] or not found[number]
-        if identity.email_verified and is_told and not keys.is_placeholder_email(identity.email):
+        if (
+            identity.email_verified
+            and is_told
+            and not email_addresses.is_placeholder_email(identity.email)
+        ):
             verified[_address(identity)].add(found[number])
     return [
         known or (not accounts[number] and verified.get(_address(people[number])) == {True})
@@ -228,7 +233,7 @@ def _claimed(
     """Commit identities of one address, with the account that has it verified."""
     by_address: dict[str, list[int]] = defaultdict(list)
     for number, identity in enumerate(people):
-        if identity.kind == "organization" or keys.is_placeholder_email(identity.email):
+        if identity.kind == "organization" or email_addresses.is_placeholder_email(identity.email):
             continue
         # `Ann via GitGitGadget <relay>`: the address is the relay's, not hers.
         if " via " in (identity.name or "").lower():
@@ -250,7 +255,7 @@ def _claimed(
         accounts = {vouched.find(number) for number in members} & holds_account
         if len(accounts) > 1:
             continue
-        if keys.is_shared_email(people[members[0]].email):
+        if email_addresses.is_shared_email(people[members[0]].email):
             found += _of_one_name(people, members)
         else:
             found.append(members)
@@ -313,7 +318,7 @@ def _actor(
 def _best_name(identity: Identity) -> tuple[tuple[int, int, str], str]:
     """(rank, name): names of two words first, then those an account states, then logins."""
     name = (identity.name or "").strip()
-    if name and keys.noreply_account(name) is None and "@" not in name:
+    if name and email_addresses.noreply_account(name) is None and "@" not in name:
         words = 0 if " " in name else 1
         return (words, 0 if identity.source != "git" else 1, name), name
     other = identity.username or name or identity.source_id

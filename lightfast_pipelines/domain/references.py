@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain import key_categories, keys
 from lightfast_pipelines.domain.events import TextScope, Thing
 from lightfast_pipelines.domain.identifiers import find_identifiers
 
@@ -140,7 +140,7 @@ def _can_be_server(host: str, repository: str) -> bool:
 
 
 def _is_elsewhere(found: Found) -> bool:
-    return found.thing is not None and keys.is_candidate(found.thing.key)
+    return found.thing is not None and key_categories.is_candidate(found.thing.key)
 
 
 def _elsewhere(repository: str, number: str, host: str, url: str) -> Thing:

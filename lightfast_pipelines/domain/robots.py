@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain import email_addresses
 
 # Numbers of GitHub's accounts whose login does not say what they are, as noreply addresses name them.
 _ACCOUNTS = frozenset(
@@ -113,7 +113,7 @@ def is_robot(name: str | None = None, email: str | None = None, login: str | Non
     """
     address = (email or "").strip().lower()
     local, _, host = address.partition("@")
-    noreply = keys.noreply_account(email)
+    noreply = email_addresses.noreply_account(email)
     named = (name or "").strip()
     logins = [login, noreply[1] if noreply else None]
     if any(word and _BY_WORDS.search(word) for word in (*logins, local)):
@@ -134,7 +134,7 @@ def is_robot(name: str | None = None, email: str | None = None, login: str | Non
 def _is_named_so(name: str, address: str) -> bool:
     """Whether a name is a robot's: where it could be a person's, the address must agree."""
     local = address.partition("@")[0]
-    says_nothing = keys.is_placeholder_email(address)
+    says_nothing = email_addresses.is_placeholder_email(address)
     is_of_machine = local in _OF_MACHINES or (says_nothing and bool(address))
     if local in ("noreply", "no-reply") and (_BUTTON.fullmatch(name) or name.lower() == "claude"):
         return True

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lightfast_pipelines.domain.grouping import Groups
-from lightfast_pipelines.domain.keys import category_of
+from lightfast_pipelines.domain.key_categories import category_of
 
 # Somebody said in so many words that these are one piece of work. Not `cherry_picks`: a branch of
 # backports picks from many threads. Not `references`, `caused_by`, `belongs_to`, `parent`, `blocks`

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from psycopg.types.json import Jsonb
 
-from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain import key_categories, keys
 from lightfast_pipelines.store.database import Connection
 
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -127,11 +127,11 @@ class Memory:
             ON CONFLICT (workspace_id, key) DO UPDATE SET key = excluded.key RETURNING id
             """,
             self.workspace_id,
-            keys.category_of(key),
+            key_categories.category_of(key),
             key,
             START,
             START,
-            keys.is_stub(key),
+            key_categories.is_stub(key),
         )
 
     def mention(self, observation_id: int, key: str, role: str) -> None:

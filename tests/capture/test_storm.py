@@ -12,8 +12,8 @@ import pytest
 
 from lightfast_pipelines.capture.kept_readings import KeptReadings
 from lightfast_pipelines.capture.queue.batches import capture
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers import discover
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
@@ -22,7 +22,7 @@ from tests.capture.told import linked, told
 from tests.depth import size
 from tests.providers.sentry import payloads as sentry
 
-ISSUE = keys.sentry_issue(42, 4711)
+ISSUE = sentry_keys.issue(42, 4711)
 RELEASES = ("shop@1.0", "shop@1.1", None)
 ENVIRONMENTS = ("production", "preview")
 

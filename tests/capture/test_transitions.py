@@ -8,7 +8,8 @@ from itertools import permutations
 from random import Random
 from typing import Any
 
-from lightfast_pipelines.domain import keys
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
+from lightfast_pipelines.providers.vercel import keys as vercel_keys
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.states import states_at
@@ -68,7 +69,7 @@ def test_created_failed_redeployed_and_succeeded_are_four_observations_of_two_de
     begun = datetime.fromtimestamp(AT / 1000, UTC)
     minutes = [begun + timedelta(minutes=n) for n in range(4)]
     for n in range(len(orders)):
-        first, second = (keys.vercel_deployment(f"dpl_{n}{which}") for which in "ab")
+        first, second = (vercel_keys.deployment(f"dpl_{n}{which}") for which in "ab")
         assert rows(
             conn,
             """
@@ -91,7 +92,7 @@ def test_created_failed_redeployed_and_succeeded_are_four_observations_of_two_de
             ("building", minutes[2], minutes[3]),
             ("succeeded", minutes[3], None),
         ]
-        live = _intervals(conn, keys.vercel_project(f"prj_{n}"), "live_deployment:production")
+        live = _intervals(conn, vercel_keys.project(f"prj_{n}"), "live_deployment:production")
         assert live == [(second, minutes[3], None)]
     middle = begun + timedelta(seconds=90)
     assert _values(conn, "vercel:deployment:dpl_0a", middle)["status"] == "failed"
@@ -202,12 +203,12 @@ def test_resolved_regressed_and_resolved_again_has_three_intervals_in_any_order(
         ("resolved", days[3], None),
     ]
     for issue, story in stories.items():
-        found = _intervals(conn, keys.sentry_issue(42, issue), "status")
+        found = _intervals(conn, sentry_keys.issue(42, issue), "status")
         assert found[-3:] == three
         assert [value for value, _, _ in found[:-3]] == ["unresolved"] * (len(story) - 3)
     kinds = rows(
         conn,
         "SELECT source_type, count(*) FROM lightfast.observations WHERE subject_key = %s GROUP BY 1 ORDER BY 1",
-        keys.sentry_issue(42, "5029"),
+        sentry_keys.issue(42, "5029"),
     )
     assert kinds == [("issue.created", 1), ("issue.resolved", 2), ("issue.unresolved", 1)]

@@ -7,7 +7,7 @@ from datetime import date
 from lightfast_pipelines.cli.opening import CHECKOUT
 from lightfast_pipelines.cli.values import read_vocabulary, values_section
 from lightfast_pipelines.demo.story import tell
-from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain import key_categories
 from lightfast_pipelines.domain.events import Understood
 from lightfast_pipelines.providers import discover
 
@@ -19,7 +19,7 @@ def test_every_declared_type_and_category_is_listed() -> None:
     for provider in discover().values():
         for kind in (kind for rule in provider.events for kind in rule.source_types):
             assert f"| {provider.name} | `{kind}` |" in text
-    for category in keys.categories().values():
+    for category in key_categories.categories().values():
         assert f"| `{category}` |" in text
 
 

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
+from lightfast_pipelines.domain.email_addresses import is_placeholder_email
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Statement, TextScope, Thing
 from lightfast_pipelines.domain.identifiers import find_candidates, find_identifiers
-from lightfast_pipelines.domain.keys import is_placeholder_email
 from lightfast_pipelines.domain.labels import clean, words
 from lightfast_pipelines.domain.markup import cover
 from lightfast_pipelines.domain.prose import first_sentence, plain

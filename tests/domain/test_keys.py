@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Account, Occurrence, Route, StateChange, Thing
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 
 LONG = "主" * 500
 
@@ -41,7 +42,7 @@ def test_what_states_a_key_by_itself_agrees_with_what_makes_it() -> None:
     thing = Thing(f"github:branch:1:{LONG}", aliases=(f"linear:ref:branch:{LONG}",))
     assert thing.key == keys.github_branch(1, LONG)
     assert thing.aliases == (keys.linear_issue_by_branch(LONG),)
-    assert Occurrence(f"sentry:release:acme:{LONG}", "e").series == keys.sentry_release(
+    assert Occurrence(f"sentry:release:acme:{LONG}", "e").series == sentry_keys.release(
         "acme", LONG
     )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain import key_categories, keys
 from lightfast_pipelines.domain.events import Account, AccountKind, Thing
 from lightfast_pipelines.domain.links import read_links
 from tests.domain.statements import pull_request
@@ -21,7 +21,7 @@ def told(text: str) -> list[tuple[str, str]]:
     return [
         (edge.type, edge.object.key.removeprefix("github:ref:"))
         for edge in edges
-        if not keys.is_candidate(edge.object.key)
+        if not key_categories.is_candidate(edge.object.key)
     ]
 
 
@@ -301,7 +301,7 @@ def test_an_address_at_another_host_is_a_candidate_that_only_a_server_we_know_cl
         "fixes",
         (keys.github_number_by_name("plat/billing", 9, "ghe.acme.dev"),),
     )
-    assert keys.is_candidate(edge.object.key)
+    assert key_categories.is_candidate(edge.object.key)
     assert other.object.key.startswith("sentry:")
 
 

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Occurrence, Statement, Thing
 from lightfast_pipelines.domain.folding import StatementSource
 from lightfast_pipelines.domain.occurrences import occurrence_of
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from tests.depth import examples
 from tests.settling import settle
 
-ISSUE = Thing(keys.sentry_issue(7, 100))
-RELEASE = Thing(keys.sentry_release("acme", "shop@1.0"))
+ISSUE = Thing(sentry_keys.issue(7, 100))
+RELEASE = Thing(sentry_keys.release("acme", "shop@1.0"))
 START = datetime(2024, 5, 1, 10, 30, tzinfo=UTC)
 
 Stated = tuple[StatementSource, Statement, int]

@@ -6,7 +6,7 @@ import pytest
 
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Statement
-from lightfast_pipelines.domain.keys import is_candidate
+from lightfast_pipelines.domain.key_categories import is_candidate
 from tests.providers.github import payloads as github
 from tests.providers.github.readings import statement, statements
 

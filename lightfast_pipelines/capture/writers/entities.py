@@ -12,7 +12,7 @@ from datetime import datetime
 
 from lightfast_pipelines.capture.writers.stub_names import WorkspaceKey
 from lightfast_pipelines.capture.writers.stubs import Resolved, resolve
-from lightfast_pipelines.domain.keys import category_of
+from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from lightfast_pipelines.domain import existence, latest_release, serving, states
-from lightfast_pipelines.domain.keys import category_of
+from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
 

@@ -26,7 +26,7 @@ from lightfast_pipelines.capture.writers.stub_names import (
 )
 from lightfast_pipelines.capture.writers.stub_timelines import Stub, stub_of
 from lightfast_pipelines.capture.writers.stubs import Resolved, resolve
-from lightfast_pipelines.domain.keys import is_stub
+from lightfast_pipelines.domain.key_categories import is_stub
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from lightfast_pipelines.capture.writers.stub_names import WorkspaceKey
 from lightfast_pipelines.capture.writers.stub_timelines import Stub, Timeline
-from lightfast_pipelines.domain.keys import is_candidate
+from lightfast_pipelines.domain.key_categories import is_candidate
 from lightfast_pipelines.store.database import Connection
 
 EdgeRow = tuple[int, int, str]

@@ -11,13 +11,8 @@ from datetime import datetime
 from lightfast_pipelines.capture.writers.place_names import Tenure, is_contested, tenures
 from lightfast_pipelines.capture.writers.stub_names import WorkspaceKey, claimants, write_lookups
 from lightfast_pipelines.domain.identifiers import names_of_branch
-from lightfast_pipelines.domain.keys import (
-    github_number_of,
-    is_candidate,
-    moved,
-    named_number,
-    number_by_id,
-)
+from lightfast_pipelines.domain.key_categories import is_candidate
+from lightfast_pipelines.domain.keys import github_number_of, moved, named_number, number_by_id
 from lightfast_pipelines.store.database import Connection
 
 Stub = tuple[int, str, str]

@@ -24,7 +24,7 @@ from lightfast_pipelines.capture.writers.stub_timelines import (
     load_timelines,
     write_timelines,
 )
-from lightfast_pipelines.domain.keys import category_of
+from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.store.database import Connection
 
 

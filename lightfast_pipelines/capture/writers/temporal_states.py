@@ -23,7 +23,7 @@ from lightfast_pipelines.capture.writers.intervals import (
     replace_intervals,
 )
 from lightfast_pipelines.domain import existence, latest_release, serving, states
-from lightfast_pipelines.domain.keys import category_of
+from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
 

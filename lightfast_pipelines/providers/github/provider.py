@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
 from lightfast_pipelines.providers.fields import Missing, child, name_of
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.host import identity, localized
 from lightfast_pipelines.providers.github.webhooks import (
     alerts,
@@ -178,7 +178,7 @@ class GitHub:
         said = names(payload)
         if number is not None:
             return Route(
-                keys.github_repository(number),
+                github_keys.repository(number),
                 number,
                 full_name(repository),
                 installation_id,

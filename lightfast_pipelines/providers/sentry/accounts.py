@@ -13,6 +13,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys, robots
 from lightfast_pipelines.domain.events import Account, Thing
 from lightfast_pipelines.providers.fields import child, name_of, text
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.providers.sentry.place import SentryPlace, place_of
 from lightfast_pipelines.providers.sentry.webhooks.values import identity
 
@@ -54,7 +55,7 @@ def assignee(place: SentryPlace, issue: Mapping[str, Any]) -> Assignee | None:
         return None
     number = place.at_server(number)
     if name_of(found, "type") == "team":
-        return Assignee(keys.sentry_team(number), name_of(found, "name"), None)
+        return Assignee(sentry_keys.team(number), name_of(found, "name"), None)
     account = _user(place, found, "person")
     name = (account.name or account.username) if account else None
     return Assignee(keys.user("sentry", number), name, account)

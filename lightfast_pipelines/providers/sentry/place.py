@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Route, Thing
 from lightfast_pipelines.providers.fields import Missing, child, name_of, url
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.providers.sentry.webhooks.shape import resource_of
 from lightfast_pipelines.providers.sentry.webhooks.values import identity
 
@@ -73,17 +74,17 @@ class SentryPlace:
     def organization_name(self) -> str | None:
         """The organisation in keys, which is unique on its server."""
         found = self.organization
-        return None if found is None else keys.sentry_organization(self.server, found)
+        return None if found is None else sentry_keys.organization(self.server, found)
 
     def project(self) -> Thing | None:
         if self.project_id is None:
             return None
         organization, slug = self.organization_name, self.project_slug
         aliases = (
-            (keys.sentry_project_by_slug(organization, slug),) if organization and slug else ()
+            (sentry_keys.project_by_slug(organization, slug),) if organization and slug else ()
         )
         name = self.project_name or self.project_slug
-        return Thing(keys.sentry_project(self.project_number), name, aliases=aliases)
+        return Thing(sentry_keys.project(self.project_number), name, aliases=aliases)
 
 
 def place_of(payload: Mapping[str, Any]) -> SentryPlace:
@@ -133,13 +134,13 @@ def route(payload: Mapping[str, Any]) -> Route | None:
     ways: list[tuple[str, str]] = []
     if place.project_id is not None:
         number = place.project_number
-        ways.append((keys.sentry_project(number), number))
+        ways.append((sentry_keys.project(number), number))
     node = _node(payload)
     organization = place.organization or identity(node, "organization_id")
     if organization is not None:
         named = slugs(node) or [place.project_slug or ""]
         addresses = [place.at_server(f"{organization}/{slug}") for slug in named if slug]
-        ways += [(keys.sentry_project(address), address) for address in addresses]
+        ways += [(sentry_keys.project(address), address) for address in addresses]
     if place.installation is not None:
         ways.append((f"sentry:installation:{place.installation}", place.installation))
     if place.organization is not None:
@@ -150,7 +151,7 @@ def route(payload: Mapping[str, Any]) -> Route | None:
     via = None
     if resource_of(payload) in ("comment", "seer"):
         issue = identity(child(payload, "data"), "issue_id", "group_id")
-        via = keys.sentry_issue_by_id(issue) if issue else None
+        via = sentry_keys.issue_by_id(issue) if issue else None
     (key, resource), *others = ways
     is_project = key.startswith("sentry:project:")
     meta = {"slug": place.project_slug, "organization": place.organization}

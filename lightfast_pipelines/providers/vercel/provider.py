@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
 from lightfast_pipelines.providers import json_body
 from lightfast_pipelines.providers.fields import Missing, child, name_of
+from lightfast_pipelines.providers.vercel import keys as vercel_keys
 from lightfast_pipelines.providers.vercel.webhooks import (
     alert,
     configuration,
@@ -130,14 +130,14 @@ class Vercel:
         of_team = f"vercel:team:{team}"
         if identity is not None:
             return Route(
-                keys.vercel_project(identity),
+                vercel_keys.project(identity),
                 identity,
                 project_name(inner),
                 installation,
                 alternatives=((of_team, team),) if team else (),
             )
         deployed = deployment_id(inner)
-        via = keys.vercel_deployment(deployed) if deployed else None
+        via = vercel_keys.deployment(deployed) if deployed else None
         if team is not None:
             return Route(of_team, team, None, installation, via=via, by_hand=True)
         if installation is not None:

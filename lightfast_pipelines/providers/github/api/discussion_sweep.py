@@ -14,6 +14,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, LinkedResource, Record
 from lightfast_pipelines.providers.fields import child, children, flag, name_of, whole
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.api.graph import (
     call_of,
     end_of,
@@ -143,7 +144,7 @@ class DiscussionComments:
 
 
 def _key(place: LinkedResource, number: int) -> str:
-    return keys.github_comment(_KIND, keys.at_host(number, keys.host_of(place.resource_id)))
+    return github_keys.comment(_KIND, keys.at_host(number, keys.host_of(place.resource_id)))
 
 
 class _Seen:

@@ -24,6 +24,7 @@ from lightfast_pipelines.providers.api_contract import (
     Record,
 )
 from lightfast_pipelines.providers.fields import child, children, flag, name_of, whole
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.api.discussion_sweep import DiscussionComments
 from lightfast_pipelines.providers.github.api.graph import repository_in
 from lightfast_pipelines.providers.github.api.place import (
@@ -192,13 +193,13 @@ class _ByList:
     def _key(self, place: LinkedResource, item: Any) -> str | None:
         if self.kind == "release":
             tag = name_of(item, "tag_name")
-            return None if tag is None else keys.github_release(place.resource_id, tag)
+            return None if tag is None else github_keys.release(place.resource_id, tag)
         number = whole(item, "id")
         if number is None:
             return None
         if self.kind == "deployment":
-            return keys.github_deployment(place.resource_id, number)
-        return keys.github_comment(self.kind, keys.at_host(number, keys.host_of(place.resource_id)))
+            return github_keys.deployment(place.resource_id, number)
+        return github_keys.comment(self.kind, keys.at_host(number, keys.host_of(place.resource_id)))
 
     def resource(self, place: LinkedResource) -> Call | None:
         return Call(address(place))

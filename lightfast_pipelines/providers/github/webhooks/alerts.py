@@ -40,6 +40,7 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
 from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
@@ -160,7 +161,7 @@ def _statement(event: str, payload: Mapping[str, Any], transition: _AlertTransit
     if at is None:
         raise Missing(f"alert.{transition.time}")
     thing = event.replace("_", "-")
-    key = keys.github_alert(thing.removesuffix("-alert"), repository.id, number)
+    key = github_keys.alert(thing.removesuffix("-alert"), repository.id, number)
     builder = GitHubStatementBuilder(repository, Thing(key, None, url(alert)))
     told = _TELLERS[event](builder, payload, alert)
     subject = Thing(key, cut(f"#{number} {told.title}", 200), url(alert))

@@ -33,6 +33,7 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.changed_item import (
     Action,
@@ -91,7 +92,7 @@ def _milestone(item: ChangedItem) -> ItemChange:
     if number is None:
         return ItemChange(None, "names no milestone")
     title = text(found, "title") or f"#{number}"
-    key = keys.github_milestone(item.builder.repository.id, number)
+    key = github_keys.milestone(item.builder.repository.id, number)
     thing = Thing(key, title[:200], url(found))
     if is_set:
         item.builder.relate("belongs_to", thing, "milestone")

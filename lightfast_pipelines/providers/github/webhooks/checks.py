@@ -35,6 +35,7 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account, commit_account
 from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
@@ -105,7 +106,7 @@ def read_workflow_run(payload: Mapping[str, Any]) -> Reading:
         raise Missing("workflow_run.id" if run_id is None else "workflow_run.updated_at")
     name = text(run, "name") or text(child(payload, "workflow"), "name") or "workflow"
     number, attempt = whole(run, "run_number"), whole(run, "run_attempt") or 1
-    key = keys.github_workflow_run(run_id)
+    key = github_keys.workflow_run(run_id)
     subject = Thing(key, f"{name} #{number}"[:200] if number else name[:200], url(run))
     state = StateChange(
         subject, "status", _CONCLUSIONS[conclusion][2], at, 3, conclusion, {"attempt": attempt}

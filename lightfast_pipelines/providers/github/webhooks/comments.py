@@ -37,6 +37,7 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
@@ -114,7 +115,7 @@ def _statement(event: str, payload: Mapping[str, Any], action: _CommentAction) -
     _add_lines(builder, comment)
     which = f"{number}@{moment_key(at)}" if action.name == "edited" else number
     gone = action.name == "deleted"
-    own_key = keys.github_comment(thing, number)
+    own_key = github_keys.comment(thing, number)
     return builder.build(
         source_id=keys.source_id(place.subject.key, f"{thing}.{action.name}", which),
         source_type=f"{thing}.{action.name}",

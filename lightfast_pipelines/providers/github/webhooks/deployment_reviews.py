@@ -34,6 +34,7 @@ from lightfast_pipelines.providers.fields import (
     whole,
 )
 from lightfast_pipelines.providers.github import host
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.checks import add_origin, add_pull_requests
 from lightfast_pipelines.providers.github.webhooks.deployments import add_deployed, deployment_thing
@@ -87,7 +88,7 @@ def read_review(payload: Mapping[str, Any]) -> Reading:
         raise Missing("since")
     environments = _environments(payload)
     name, number = text(run, "name") or "workflow", whole(run, "run_number")
-    key = keys.github_workflow_run(identity)
+    key = github_keys.workflow_run(identity)
     subject = Thing(key, f"{name} #{number}"[:200] if number else name[:200], url(run))
     builder = GitHubStatementBuilder(repository, subject)
     branch = name_of(run, "head_branch")

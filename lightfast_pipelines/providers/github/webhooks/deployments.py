@@ -35,6 +35,7 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
@@ -183,7 +184,7 @@ def deployment_thing(
     if identity is None:
         raise Missing("deployment.id")
     name = f"{repository.full_name or repository.id} to {environment}"
-    return Thing(keys.github_deployment(repository.id, identity), name[:200])
+    return Thing(github_keys.deployment(repository.id, identity), name[:200])
 
 
 def add_deployed(

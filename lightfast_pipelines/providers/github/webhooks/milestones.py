@@ -30,6 +30,7 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
@@ -62,7 +63,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     if at is None:
         raise Missing(f"milestone.{transition.time}")
     title = text(milestone, "title") or f"#{number}"
-    subject = Thing(keys.github_milestone(repository.id, number), title[:200], url(milestone))
+    subject = Thing(github_keys.milestone(repository.id, number), title[:200], url(milestone))
     gone = transition.name == "deleted"
     states = []
     if transition.state:

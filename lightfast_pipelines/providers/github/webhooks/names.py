@@ -13,6 +13,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import NameClaim
 from lightfast_pipelines.providers.fields import child, children, latest, name_of, text, time
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.host import host_in, identity
 from lightfast_pipelines.providers.github.webhooks.repository import full_name
 
@@ -52,7 +53,7 @@ def _claim(
     number, shown = identity(repository), name or full_name(repository)
     if number is None or shown is None:
         return
-    alias = keys.github_repository_by_name(shown, host_in(repository))
+    alias = github_keys.repository_by_name(shown, host_in(repository))
     is_weak = at is None or name is not None
     yield NameClaim(alias, keys.github_place(number), shown, at, is_weak)
 
@@ -83,8 +84,8 @@ def _renamed_owner(payload: Mapping[str, Any], changes: Mapping[str, Any]) -> It
     if text(payload, "action") == "renamed" and old and new:
         host = host_in(payload)
         yield NameClaim(
-            keys.github_owner_by_name(new, host),
-            keys.github_owner_by_name(old, host),
+            github_keys.owner_by_name(new, host),
+            github_keys.owner_by_name(old, host),
             new,
             time(owner, "updated_at"),
         )

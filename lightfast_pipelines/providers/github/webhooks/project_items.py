@@ -31,6 +31,7 @@ from lightfast_pipelines.providers.fields import (
     titled,
 )
 from lightfast_pipelines.providers.github import host
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
 from lightfast_pipelines.providers.github.webhooks.transition import Transition
@@ -73,10 +74,10 @@ def read(payload: Mapping[str, Any]) -> Reading:
     if at is None:
         raise Missing(f"projects_v2_item.{transition.time}")
     kind = name_of(item, "content_type") or "item"
-    key = keys.github_project_item(identity)
+    key = github_keys.project_item(identity)
     subject, project = (
         Thing(key, f"{kind} {identity}"),
-        Thing(keys.github_project(keys.at_host(board, host.host_in(item)))),
+        Thing(github_keys.project(keys.at_host(board, host.host_in(item)))),
     )
     field, value = _field(child(child(payload, "changes"), "field_value"))
     words = f"{field}: {value}" if field else kind

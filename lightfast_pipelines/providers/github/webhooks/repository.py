@@ -20,6 +20,7 @@ from lightfast_pipelines.providers.fields import (
     name_of,
     url,
 )
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.host import identity
 
 
@@ -37,9 +38,9 @@ class Repository:
     @property
     def thing(self) -> Thing:
         if self.full_name is None:
-            return Thing(keys.github_repository(self.id), None, self.url)
-        alias = keys.github_repository_by_name(self.full_name, self.host)
-        return Thing(keys.github_repository(self.id), self.full_name, self.url, (alias,))
+            return Thing(github_keys.repository(self.id), None, self.url)
+        alias = github_keys.repository_by_name(self.full_name, self.host)
+        return Thing(github_keys.repository(self.id), self.full_name, self.url, (alias,))
 
     @property
     def host(self) -> str:

@@ -31,6 +31,7 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
@@ -70,7 +71,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     subject = repository.numbered_thing(key, number, title, url(pull))
     path, line = name_of(first, "path"), whole(first, "line")
     shown = first_line(body)[:_LONGEST_TITLE]
-    thread = Thing(keys.github_review_thread(repository.id, identity), shown or None, url(first))
+    thread = Thing(github_keys.review_thread(repository.id, identity), shown or None, url(first))
     builder = GitHubStatementBuilder(repository, subject)
     builder.refer("pr", f"#{number}", subject.url)
     builder.add_account("subject_author", account(pull.get("user")))
@@ -111,6 +112,6 @@ def read(payload: Mapping[str, Any]) -> Reading:
         updated_at=at,
         # The comment's words were read when it was written.
         link_text="",
-        part=keys.github_comment("review-comment", keys.at_host(identity, repository.host)),
+        part=github_keys.comment("review-comment", keys.at_host(identity, repository.host)),
     )
     return Understood((statement,))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Unpack
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Statement, Thing
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url, whole
+from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.webhooks.branch_names import linear_issues_of
@@ -46,14 +46,14 @@ class GitHubStatementBuilder(StatementBuilder):
         return names
 
     def add_label(self, name: str) -> None:
-        self.refer_to("label", Thing(keys.github_label(self.repository.id, name), name), name)
+        self.refer_to("label", Thing(github_keys.label(self.repository.id, name), name), name)
 
     def add_milestone(self, item: Mapping[str, Any]) -> None:
         milestone = child(item, "milestone")
         number = whole(milestone, "number")
         if number is not None:
             title = (text(milestone, "title") or "")[:200] or None
-            key = keys.github_milestone(self.repository.id, number)
+            key = github_keys.milestone(self.repository.id, number)
             self.relate("belongs_to", Thing(key, title, url(milestone)), "milestone")
 
     def add_commit(self, relation: str, sha: str | None, label: str | None = None) -> None:

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, Thing
 from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
+from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
@@ -61,26 +61,26 @@ def parent_of(data: Mapping[str, Any], address: str | None = None) -> tuple[str,
         if project_id is not None:
             project = child(holder, "project")
             thing = Thing(
-                keys.linear_project(project_id), name_of(project, "name"), url(project, "url")
+                linear_keys.project(project_id), name_of(project, "name"), url(project, "url")
             )
             return "project", thing
     update_id = linked_id(data, "projectUpdate")
     if update_id is not None:
-        return "project", Thing(keys.linear_project_update_by_id(update_id))
+        return "project", Thing(linear_keys.project_update_by_id(update_id))
     initiative_id = linked_id(child(documented, "document"), "initiative")
     if initiative_id is not None:
-        return "initiative", Thing(keys.linear_initiative(initiative_id))
+        return "initiative", Thing(linear_keys.initiative(initiative_id))
     update_id = linked_id(data, "initiativeUpdate")
     if update_id is not None:
-        return "initiative", Thing(keys.linear_initiative_update_by_id(update_id))
+        return "initiative", Thing(linear_keys.initiative_update_by_id(update_id))
     return None
 
 
 def _comment(event: LinearEvent) -> Described:
     data = event.data
-    key, body = keys.linear_comment(event.id), text(data, "body") or ""
+    key, body = linear_keys.comment(event.id), text(data, "body") or ""
     kind, thing = parent_of(data, event.url) or ("comment", Thing(key, url=event.url))
-    subject = replace(thing, aliases=(*thing.aliases, keys.linear_comment_by_id(event.id)))
+    subject = replace(thing, aliases=(*thing.aliases, linear_keys.comment_by_id(event.id)))
     builder = LinearStatementBuilder(subject)
     identifier = identifier_of(child(data, "issue"), event.url) if kind == "issue" else None
     title = text(child(data, "issue"), "title")
@@ -112,11 +112,11 @@ def _comment(event: LinearEvent) -> Described:
 def _reaction(event: LinearEvent) -> Described:
     data = event.data
     comment, comment_id = child(data, "comment"), linked_id(data, "comment")
-    target = Thing(keys.linear_comment_by_id(comment_id)) if comment_id else None
+    target = Thing(linear_keys.comment_by_id(comment_id)) if comment_id else None
     parent = parent_of(data) or parent_of(comment)
     update_id = linked_id(data, "projectUpdate")
     if target is None and update_id:
-        target = Thing(keys.linear_project_update_by_id(update_id))
+        target = Thing(linear_keys.project_update_by_id(update_id))
     if target is None and parent is not None:
         target = parent[1]
     if target is None:
@@ -128,7 +128,7 @@ def _reaction(event: LinearEvent) -> Described:
     body = text(comment, "body")
     who = (author and author.name) or "Somebody"
     return Described(
-        keys.linear_reaction(event.id),
+        linear_keys.reaction(event.id),
         builder,
         f":{cut(emoji, 40)}: {_excerpt(body) if body else ''}",
         (f"{who} reacted with :{cut(emoji, 40)}:", body and f"To: {cut(body, 500)}"),
@@ -156,7 +156,7 @@ def _attachment(event: LinearEvent) -> Described:
     shown_address = None if builder.edges else address
     author = author_of(data, "creator")
     return Described(
-        keys.linear_attachment(event.id),
+        linear_keys.attachment(event.id),
         builder,
         cut(title or address or "", 120),
         (title, text(data, "subtitle"), shown_address),

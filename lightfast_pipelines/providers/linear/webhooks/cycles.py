@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, StateChange, Thing
 from lightfast_pipelines.providers.fields import child, name_of, text, time
+from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
 from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
@@ -35,7 +35,7 @@ def _cycle(event: LinearEvent) -> Described:
     shown_as = cycle_name(data)
     team, team_id = child(data, "team"), linked_id(data, "team")
     team_name = name_of(team, "name")
-    subject = Thing(keys.linear_cycle(event.id), shown_as, event.url)
+    subject = Thing(linear_keys.cycle(event.id), shown_as, event.url)
     builder = LinearStatementBuilder(subject)
     builder.refer("cycle", shown_as or event.id, event.url)
     builder.add_team(team_id, team)

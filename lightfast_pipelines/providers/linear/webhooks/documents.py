@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, Thing
 from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, name_of, text, url
+from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
@@ -31,7 +31,7 @@ def _describe(event: LinearEvent) -> Described:
     data = event.data
     title = name_of(data, "title") or ""
     address = event.url or url(data, "url")
-    subject = Thing(keys.linear_document(event.id), title or None, address, page_names(address))
+    subject = Thing(linear_keys.document(event.id), title or None, address, page_names(address))
     builder = LinearStatementBuilder(subject)
     builder.refer("document", title or event.id, subject.url)
     builder.add_project(data)

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, StateChange, Thing
 from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url
+from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import author_of, member_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
@@ -61,7 +61,7 @@ def _initiative(event: LinearEvent) -> Described:
     data = event.data
     name = name_of(data, "name") or ""
     address = event.url or url(data, "url")
-    subject = Thing(keys.linear_initiative(event.id), name or None, address, page_names(address))
+    subject = Thing(linear_keys.initiative(event.id), name or None, address, page_names(address))
     owner = member_of(data, "owner")
     builder = LinearStatementBuilder(subject)
     builder.refer("initiative", name or event.id, subject.url)
@@ -69,14 +69,14 @@ def _initiative(event: LinearEvent) -> Described:
     for project in children(data, "projects"):
         project_id = name_of(project, "id")
         if project_id is not None:
-            key = keys.linear_project(project_id)
+            key = linear_keys.project(project_id)
             thing = Thing(key, name_of(project, "name"), url(project, "url"))
             builder.relate_from(thing, "belongs_to", "project")
     parents = children(data, "parentInitiatives") or [child(data, "parentInitiative")]
     for parent in parents:
         parent_id = name_of(parent, "id")
         if parent_id is not None:
-            key = keys.linear_initiative(parent_id)
+            key = linear_keys.initiative(parent_id)
             builder.relate(
                 "parent", Thing(key, name_of(parent, "name"), url(parent, "url")), "parent"
             )
@@ -144,9 +144,9 @@ _INITIATIVE = EntityKind(
 )  # fmt: skip
 _INITIATIVE_UPDATE = report_of(
     "initiative",
-    alias=keys.linear_initiative_update_by_id,
-    subject=keys.linear_initiative,
-    begins=keys.linear_initiative_update,
+    alias=linear_keys.initiative_update_by_id,
+    subject=linear_keys.initiative,
+    begins=linear_keys.initiative_update,
 )
 RULES: Sequence[EventRule] = (
     *rules("Initiative", _INITIATIVE),

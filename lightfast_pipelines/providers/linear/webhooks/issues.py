@@ -14,6 +14,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, StateChange, Thing
 from lightfast_pipelines.providers.fields import child, children, cut, name_of, text, url
+from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, ids, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
@@ -121,7 +122,7 @@ def describe(event: LinearEvent) -> Described:
     names = (identifier, *(name.upper() for name in earlier if name))
     address, branch = event.url or url(data, "url"), name_of(data, "branchName")
     subject = Thing(
-        keys.linear_issue(event.id),
+        linear_keys.issue(event.id),
         cut(" ".join(part for part in (identifier, title) if part), 200) or None,
         address,
         names_of_issue(names, address, branch),
@@ -152,7 +153,7 @@ def describe(event: LinearEvent) -> Described:
     assigned_to = name_of(child(data, "assignee"), "name")
     project = name_of(child(data, "project"), "name")
     return Described(
-        keys.linear_issue(event.id),
+        linear_keys.issue(event.id),
         builder,
         f"{identifier}: {cut(title, 80)}" if identifier else cut(title, 80),
         (
@@ -261,7 +262,7 @@ def _linked_state(
         shown_as = found and (found.name or found.username)
         key = keys.user("linear", identity)
     else:
-        shown_as, key = cycle_name(child(data, name)), keys.linear_cycle(identity)
+        shown_as, key = cycle_name(child(data, name)), linear_keys.cycle(identity)
     return StateChange(subject, name, key, at, reason=reason, metadata={"name": shown_as})
 
 

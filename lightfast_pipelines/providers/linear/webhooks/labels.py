@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, Thing
 from lightfast_pipelines.providers.fields import child, name_of, text
+from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
@@ -32,7 +32,7 @@ def read(event: LinearEvent) -> Reading:
 def _describe(event: LinearEvent) -> Described:
     data = event.data
     name = name_of(data, "name") or ""
-    subject = Thing(keys.linear_label(event.id), name or None, event.url)
+    subject = Thing(linear_keys.label(event.id), name or None, event.url)
     builder = LinearStatementBuilder(subject)
     builder.refer("label", name or event.id)
     team_id = linked_id(data, "team")

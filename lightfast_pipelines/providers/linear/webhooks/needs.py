@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, Thing
 from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
+from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
@@ -43,7 +43,7 @@ def _describe(event: LinearEvent) -> Described:
         project = child(data, "project")
         name = name_of(project, "name")
         builder = LinearStatementBuilder(
-            Thing(keys.linear_project(project_id), name, url(project, "url"))
+            Thing(linear_keys.project(project_id), name, url(project, "url"))
         )
         builder.refer("project", name or project_id, builder.subject.url)
     else:
@@ -51,14 +51,14 @@ def _describe(event: LinearEvent) -> Described:
     who = name_of(customer, "name")
     if customer_id is not None:
         builder.refer_to(
-            "customer", Thing(keys.linear_customer(customer_id), who), who or customer_id
+            "customer", Thing(linear_keys.customer(customer_id), who), who or customer_id
         )
     body = text(data, "body") or ""
     author = author_of(data, "creator")
     about = identifier or shown(builder.subject.name)
     title = f"{cut(about or 'Request', 80)}: {cut(' '.join(body[:300].split()), 60)}"
     return Described(
-        keys.linear_customer_need(event.id),
+        linear_keys.customer_need(event.id),
         builder,
         f"{title} ({cut(who, 40)})" if who else title,
         (text(data, "body"), line("Customer", who), line("Asks for", about)),

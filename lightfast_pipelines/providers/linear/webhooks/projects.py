@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, StateChange, Thing
 from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url
+from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, ids, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
@@ -69,7 +69,7 @@ def _project(event: LinearEvent) -> Described:
     data = event.data
     name = name_of(data, "name") or ""
     address = event.url or url(data, "url")
-    subject = Thing(keys.linear_project(event.id), name or None, address, page_names(address))
+    subject = Thing(linear_keys.project(event.id), name or None, address, page_names(address))
     lead = member_of(data, "lead")
     team_ids = ids(data.get("teamIds"))
     builder = LinearStatementBuilder(subject)
@@ -168,8 +168,8 @@ _PROJECT = EntityKind(
 )  # fmt: skip
 _PROJECT_UPDATE = report_of(
     "project",
-    alias=keys.linear_project_update_by_id,
-    subject=keys.linear_project,
-    begins=keys.linear_project_update,
+    alias=linear_keys.project_update_by_id,
+    subject=linear_keys.project,
+    begins=linear_keys.project_update,
 )
 RULES: Sequence[EventRule] = (*rules("Project", _PROJECT), *rules("ProjectUpdate", _PROJECT_UPDATE))

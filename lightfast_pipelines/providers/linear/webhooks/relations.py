@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading
 from lightfast_pipelines.providers.fields import Missing, child, name_of, text
+from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
@@ -51,7 +51,7 @@ def _describe(event: LinearEvent) -> Described:
         builder.relate(relation_of(kind), thing)
     title = f"{first} {_WORDS.get(kind, 'is related to')} {second}"
     return Described(
-        keys.linear_issue_relation(event.id),
+        linear_keys.issue_relation(event.id),
         builder,
         title,
         (title,),

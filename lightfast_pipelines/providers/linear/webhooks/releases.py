@@ -15,6 +15,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, StateChange, Thing
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url
+from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, ids, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
@@ -55,7 +56,7 @@ def _release(event: LinearEvent) -> Described:
     data = event.data
     name, version = name_of(data, "name") or "", name_of(data, "version")
     pipeline = name_of(child(data, "pipeline"), "name")
-    subject = Thing(keys.linear_release(event.id), name or version, event.url or url(data, "url"))
+    subject = Thing(linear_keys.release(event.id), name or version, event.url or url(data, "url"))
     builder = LinearStatementBuilder(subject)
     builder.refer("release", version or name or event.id, subject.url)
     sha = (name_of(data, "commitSha") or "").lower()
@@ -119,14 +120,14 @@ def _release_note(event: LinearEvent) -> Described:
     title = name_of(data, "title") or name_of(child(data, "pipeline"), "name") or ""
     release_ids = ids(data.get("releaseIds"))
     last = name_of(data, "lastReleaseId") or (release_ids[-1] if release_ids else None)
-    key = keys.linear_release_note(event.id)
+    key = linear_keys.release_note(event.id)
     address = event.url or url(data, "url")
-    subject = Thing(keys.linear_release(last)) if last else Thing(key, title or None, address)
+    subject = Thing(linear_keys.release(last)) if last else Thing(key, title or None, address)
     builder = LinearStatementBuilder(subject)
     builder.refer("release", last or event.id, address)
     for release_id in release_ids:
         if release_id != last:
-            builder.relate("references", Thing(keys.linear_release(release_id)), "release")
+            builder.relate("references", Thing(linear_keys.release(release_id)), "release")
     author = author_of(data, "creator")
     return Described(
         key,

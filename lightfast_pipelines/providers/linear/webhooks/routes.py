@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Route
 from lightfast_pipelines.providers.fields import child, children, name_of
+from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.webhooks.changes import ids
 from lightfast_pipelines.providers.linear.webhooks.event import linked_id
 
@@ -25,10 +25,10 @@ def route(event_type: str, payload: Mapping[str, Any]) -> Route | None:
     """By the first team, else by the project, else by the organization; the rest are alternatives."""
     data = child(payload, "data") or child(payload, "issueData")
     organization = name_of(payload, "organizationId") or name_of(data, "organizationId")
-    found = [keys.linear_team(each) for each in _teams(data)]
-    found += [keys.linear_project(each) for each in _projects(event_type, data)]
+    found = [linear_keys.team(each) for each in _teams(data)]
+    found += [linear_keys.project(each) for each in _projects(event_type, data)]
     if organization is not None:
-        found.append(keys.linear_organization(organization))
+        found.append(linear_keys.organization(organization))
     via = _via(event_type, data)
     resources = list(dict.fromkeys(found)) or ([via] if via else [])
     if not resources:
@@ -85,13 +85,13 @@ def _via(event_type: str, data: Mapping[str, Any]) -> str | None:
     comment = child(data, "comment")
     issue_id = linked_id(data, "issue") or linked_id(comment, "issue")
     if issue_id is not None:
-        return keys.linear_issue(issue_id)
+        return linear_keys.issue(issue_id)
     for project_id in _projects(event_type, data):
-        return keys.linear_project(project_id)
+        return linear_keys.project(project_id)
     comment_id, update_id = linked_id(data, "comment"), linked_id(data, "projectUpdate")
     if comment_id is not None:
-        return keys.linear_comment_by_id(comment_id)
-    return None if update_id is None else keys.linear_project_update_by_id(update_id)
+        return linear_keys.comment_by_id(comment_id)
+    return None if update_id is None else linear_keys.project_update_by_id(update_id)
 
 
 def _id(key: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Account, Thing
 from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url
+from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import shown
 from lightfast_pipelines.providers.linear.webhooks.event import linked_id
 from lightfast_pipelines.providers.linear.webhooks.links import target_of
@@ -34,13 +34,13 @@ class LinearStatementBuilder(StatementBuilder):
     def add_team(self, identity: str | None, team: Mapping[str, Any]) -> None:
         if identity is not None:
             key, name = name_of(team, "key"), name_of(team, "name")
-            self.refer_to("team", Thing(keys.linear_team(identity), name), key or identity, name)
+            self.refer_to("team", Thing(linear_keys.team(identity), name), key or identity, name)
 
     def add_project(self, data: Mapping[str, Any]) -> None:
         """The project that the entity belongs to."""
         identity, project = linked_id(data, "project"), child(data, "project")
         if identity is not None:
-            key, address = keys.linear_project(identity), url(project, "url")
+            key, address = linear_keys.project(identity), url(project, "url")
             thing = Thing(key, name_of(project, "name"), address, page_names(address))
             self.refer("project", thing.name or identity, thing.url)
             self.relate("belongs_to", thing, "project")
@@ -49,7 +49,7 @@ class LinearStatementBuilder(StatementBuilder):
         """An initiative that the entity is a part of."""
         identity = name_of(initiative, "id") or fallback_id
         if identity is not None:
-            key = keys.linear_initiative(identity)
+            key = linear_keys.initiative(identity)
             thing = Thing(key, name_of(initiative, "name"), url(initiative, "url"))
             self.refer("initiative", thing.name or identity, thing.url)
             self.relate("belongs_to", thing, "initiative")
@@ -57,7 +57,7 @@ class LinearStatementBuilder(StatementBuilder):
     def add_cycle(self, data: Mapping[str, Any]) -> None:
         identity, cycle = linked_id(data, "cycle"), child(data, "cycle")
         if identity is not None:
-            thing = Thing(keys.linear_cycle(identity), cycle_name(cycle))
+            thing = Thing(linear_keys.cycle(identity), cycle_name(cycle))
             self.refer("cycle", thing.name or identity)
             self.relate("belongs_to", thing, "cycle")
 
@@ -65,7 +65,7 @@ class LinearStatementBuilder(StatementBuilder):
         identity = linked_id(data, "projectMilestone")
         if identity is not None:
             name = name_of(child(data, "projectMilestone"), "name")
-            self.relate("belongs_to", Thing(keys.linear_milestone(identity), name), "milestone")
+            self.relate("belongs_to", Thing(linear_keys.milestone(identity), name), "milestone")
 
     def add_labels(self, data: Mapping[str, Any]) -> list[str]:
         """The labels' names; one without an id or a name is left out."""
@@ -74,7 +74,7 @@ class LinearStatementBuilder(StatementBuilder):
             identity, name = name_of(label, "id"), name_of(label, "name")
             if identity is not None and name is not None:
                 names.append(name)
-                self.refer_to("label", Thing(keys.linear_label(identity), name), name)
+                self.refer_to("label", Thing(linear_keys.label(identity), name), name)
         return names
 
     def add_attachment(self, attachment: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from lightfast_pipelines.domain.events import (
     Thing,
 )
 from lightfast_pipelines.providers.fields import child, cut, name_of, text, url
+from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.webhooks.event import number_of
 
 _ADDRESS = re.compile(r"https?://linear\.app/([\w-]{1,100})/issue/")
@@ -28,7 +29,7 @@ def issue_thing(identity: str, issue: Mapping[str, Any], address: str | None = N
     name = cut(" ".join(part for part in (identifier, title) if part), 200) or None
     page = (address or "").partition("#")[0]
     own = url(issue, "url") or (page if "/issue/" in page else None)
-    return Thing(keys.linear_issue(identity), name, own, names_of_issue((identifier,), own))
+    return Thing(linear_keys.issue(identity), name, own, names_of_issue((identifier,), own))
 
 
 def names_of_issue(

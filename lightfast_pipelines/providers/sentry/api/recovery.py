@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from datetime import datetime
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, LinkedResource, Record
 from lightfast_pipelines.providers.fields import child, name_of
 from lightfast_pipelines.providers.recovery_contract import Held, IdSweep, Known, Listed, Recovery
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.providers.sentry.api import issue_records, links
 from lightfast_pipelines.providers.sentry.api.envelope import hook_headers
 from lightfast_pipelines.providers.sentry.api.issue_list import issues_of
@@ -48,7 +48,7 @@ class _IssueSweep:
         for issue in issues_of(answer):
             number, of_issue = identity(issue, "id"), place_of({"data": {"issue": issue}})
             if number is not None and of_issue.project_id is not None:
-                listed.append(keys.sentry_issue(of_issue.project_number, number))
+                listed.append(sentry_keys.issue(of_issue.project_number, number))
         after = links.next_cursor(answer.headers)
         return Listed(listed, None if after is None else {"after": after})
 

@@ -32,6 +32,7 @@ from lightfast_pipelines.providers.fields import (
     titled,
     url,
 )
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.providers.sentry.accounts import actor
 from lightfast_pipelines.providers.sentry.place import place_of, slugs
 from lightfast_pipelines.providers.sentry.webhooks import values
@@ -168,13 +169,13 @@ def read_metric_alert(payload: Mapping[str, Any]) -> Reading:
     if organization is None:
         raise Missing("metric_alert.organization_id")
     name = text(rule, "name") or text(alert, "title") or "Metric alert"
-    key = keys.sentry_alert(place.at_server(organization), rule_id or f"incident:{incident}")
+    key = sentry_keys.alert(place.at_server(organization), rule_id or f"incident:{incident}")
     subject = Thing(key, name[:200], url(data, "web_url"))
     builder = SentryStatementBuilder(place, subject)
     builder.references += [Reference("project", slug) for slug in slugs(alert)]
     for slug in slugs(alert):
         if place.organization_name is not None:
-            alias = keys.sentry_project_by_slug(place.organization_name, slug)
+            alias = sentry_keys.project_by_slug(place.organization_name, slug)
             builder.relate("belongs_to", Thing(alias, slug))
     statement = builder.build(
         source_id=keys.source_id(subject.key, action, f"{incident}@{moment_key(closed or at)}"),

@@ -26,6 +26,7 @@ from lightfast_pipelines.providers.fields import (
     time,
     titled,
 )
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.providers.sentry.accounts import actor
 from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.webhooks import values
@@ -60,7 +61,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
         raise Missing("timestamp")
     at = written if action == "created" else max(written, sent_at(payload) or written)
     said = text(data, "comment") or ""
-    subject = Thing(keys.sentry_comment(comment_id), first_line(said)[:200] or None)
+    subject = Thing(sentry_keys.comment(comment_id), first_line(said)[:200] or None)
     issue = issue_by_number(issue_id)
     place = place_of(payload)
     slug = place.project_slug

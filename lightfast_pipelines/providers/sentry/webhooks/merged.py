@@ -26,6 +26,7 @@ from lightfast_pipelines.providers.fields import (
     titled,
     url,
 )
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.providers.sentry.accounts import actor
 from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.webhooks import values
@@ -70,7 +71,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     survivor = replace(
         known, aliases=(*known.aliases, keys.sentry_merged_issue(place.at_server(number)))
     )
-    subject = Thing(keys.sentry_issue(place.project_number, number))
+    subject = Thing(sentry_keys.issue(place.project_number, number))
     builder = SentryStatementBuilder(place, subject)
     shown = name_of(issue, "shortId") or survivor_number
     builder.refer("issue", shown, survivor.url, "merged_into")

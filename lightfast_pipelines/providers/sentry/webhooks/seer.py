@@ -30,6 +30,7 @@ from lightfast_pipelines.providers.fields import (
     titled,
     url,
 )
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.providers.sentry.accounts import actor
 from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.webhooks import values
@@ -89,7 +90,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     at = known_at(payload)
     if at is None:
         raise Missing("Sentry-Hook-Timestamp")
-    subject, issue = Thing(keys.sentry_seer_run(run), f"Seer run {run}"), issue_by_number(number)
+    subject, issue = Thing(sentry_keys.seer_run(run), f"Seer run {run}"), issue_by_number(number)
     made = pull_requests_of(data)
     place = place_of(payload)
     builder = SentryStatementBuilder(place, subject)

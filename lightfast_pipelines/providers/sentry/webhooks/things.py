@@ -9,6 +9,7 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Thing
 from lightfast_pipelines.providers.fields import Missing, child, name_of, url, whole
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.providers.sentry.place import SentryPlace
 from lightfast_pipelines.providers.sentry.webhooks.values import identity
 
@@ -33,7 +34,7 @@ def issue_thing(
     """Raises Missing where the project's number is not known: it is a part of the key."""
     site = place.server
     aliases = [
-        keys.sentry_issue_by_id(issue_id),
+        sentry_keys.issue_by_id(issue_id),
         keys.sentry_issue_by_address(site, issue_id),
     ]
     if short_id is not None and _SHORT_ID.fullmatch(short_id):
@@ -41,7 +42,7 @@ def issue_thing(
         if place.organization is not None:
             aliases.append(keys.sentry_issue_in(site, place.organization, short_id))
     return Thing(
-        keys.sentry_issue(place.project_number, issue_id),
+        sentry_keys.issue(place.project_number, issue_id),
         title[:LONGEST_TITLE] if title else None,
         address,
         tuple(dict.fromkeys(aliases)),
@@ -50,28 +51,28 @@ def issue_thing(
 
 def issue_by_number(issue_id: str) -> Thing:
     """A stub for an issue by its number alone, which leads on to the one that it was merged into."""
-    alias = keys.sentry_issue_by_id(issue_id)
+    alias = sentry_keys.issue_by_id(issue_id)
     return Thing(alias, aliases=(keys.sentry_merged_issue(issue_id),))
 
 
 def issue_alert_thing(place: SentryPlace, rule: str) -> Thing:
     """An issue rule: its number comes only where it has a form of the integration, its name always
     does, and every project has rules of its own by the same names. Raises Missing."""
-    key = keys.sentry_issue_alert(place.project_number, " ".join(rule.split())[:LONGEST_TITLE])
+    key = sentry_keys.issue_alert(place.project_number, " ".join(rule.split())[:LONGEST_TITLE])
     return Thing(key, rule[:LONGEST_TITLE])
 
 
 def release_thing(place: SentryPlace, version: str) -> Thing:
     """By organisation; where only the installation is known, by an alias that waits for it."""
     installation = place.installation
-    alias = keys.sentry_release_by_installation(installation, version) if installation else None
+    alias = sentry_keys.release_by_installation(installation, version) if installation else None
     organization = place.organization_name
     if organization is None:
         if alias is None:
             raise Missing("the organization")
         return Thing(alias, version)
     aliases = (alias,) if alias else ()
-    return Thing(keys.sentry_release(organization, version), version, aliases=aliases)
+    return Thing(sentry_keys.release(organization, version), version, aliases=aliases)
 
 
 def commit_of_version(version: str) -> Thing | None:

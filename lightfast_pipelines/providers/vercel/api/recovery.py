@@ -11,10 +11,10 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, LinkedResource, Record
 from lightfast_pipelines.providers.fields import child, children, first_time, name_of, whole
 from lightfast_pipelines.providers.recovery_contract import Held, IdSweep, Known, Listed, Recovery
+from lightfast_pipelines.providers.vercel import keys as vercel_keys
 from lightfast_pipelines.providers.vercel.api.walker import team_of
 
 _LIST, _ONE = "/v7/deployments", "/v13/deployments"
@@ -47,7 +47,7 @@ class _Deployments:
             identity = name_of(item, "uid") or name_of(item, "id")
             if identity is None:
                 continue
-            key = keys.vercel_deployment(identity)
+            key = vercel_keys.deployment(identity)
             if (name_of(item, "readyState") or name_of(item, "state")) == "DELETED":
                 gone[key] = _deleted_at(item)
             else:

@@ -35,6 +35,7 @@ from lightfast_pipelines.providers.fields import (
     url,
 )
 from lightfast_pipelines.providers.statement_builder import StatementBuilder
+from lightfast_pipelines.providers.vercel import keys as vercel_keys
 from lightfast_pipelines.providers.vercel.webhooks import live
 from lightfast_pipelines.providers.vercel.webhooks.event import (
     VercelEvent,
@@ -209,7 +210,7 @@ def _deployment(identity: str, address: str | None = None) -> Thing:
     if address is not None:
         names.append(keys.vercel_deployment_at(address))
     return Thing(
-        keys.vercel_deployment(identity),
+        vercel_keys.deployment(identity),
         address,
         f"https://{address}" if address else None,
         tuple(names),

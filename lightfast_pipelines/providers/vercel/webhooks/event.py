@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Account, AccountKind, Thing
 from lightfast_pipelines.providers.fields import (
     Missing,
@@ -21,6 +20,7 @@ from lightfast_pipelines.providers.fields import (
     time,
     url,
 )
+from lightfast_pipelines.providers.vercel import keys as vercel_keys
 
 # Vercel's page "Webhooks API Reference" lists these as replaced; old endpoints still get them.
 _REPLACED = {
@@ -82,7 +82,7 @@ class VercelEvent:
         if identity is None:
             return None
         address = url(child(self.inner, "links"), "project")
-        return Thing(keys.vercel_project(identity), project_name(self.inner), address)
+        return Thing(vercel_keys.project(identity), project_name(self.inner), address)
 
 
 def _kind(user: Mapping[str, Any]) -> AccountKind:

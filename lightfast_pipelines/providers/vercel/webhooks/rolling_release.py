@@ -28,6 +28,7 @@ from lightfast_pipelines.providers.fields import (
     whole,
 )
 from lightfast_pipelines.providers.statement_builder import StatementBuilder
+from lightfast_pipelines.providers.vercel import keys as vercel_keys
 from lightfast_pipelines.providers.vercel.webhooks.event import (
     VercelEvent,
     project_id,
@@ -71,8 +72,8 @@ def read(event: VercelEvent) -> Reading:
         raise Missing("payload.project.id")
     name = event.type.removeprefix(_PREFIX)
     step = _STEPS[name]
-    new = Thing(keys.vercel_deployment(target))
-    old = Thing(keys.vercel_deployment(base)) if base else None
+    new = Thing(vercel_keys.deployment(target))
+    old = Thing(vercel_keys.deployment(base)) if base else None
     shown = project_name(event.inner) or identity
     share = _share(release, stage) if name in ("started", "approved") else None
     builder = StatementBuilder("vercel", project)

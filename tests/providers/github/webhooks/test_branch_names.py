@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain import key_categories
 from tests.providers.github.payloads import pull_request
 from tests.providers.github.readings import edges, statement
 
@@ -19,7 +19,7 @@ def tracked(branch: str) -> list[tuple[str, str]]:
     return [
         (subject, other)
         for subject, relation, other in found
-        if relation == "tracked_in" and not keys.is_candidate(subject)
+        if relation == "tracked_in" and not key_categories.is_candidate(subject)
     ]
 
 

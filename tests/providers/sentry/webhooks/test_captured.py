@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lightfast_pipelines.domain import keys
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.links import add_workspace, find_workspace, link_resource
@@ -19,7 +20,7 @@ from tests.providers.github import payloads as github
 from tests.providers.sentry import payloads
 from tests.providers.sentry.payloads import NOW, Json
 
-ISSUE = keys.sentry_issue(42, 4711)
+ISSUE = sentry_keys.issue(42, 4711)
 SHA = github.sha("fix")
 
 
@@ -180,9 +181,9 @@ def test_the_way_from_an_alert_to_the_commit_that_caused_it_can_be_walked(
 ) -> None:
     alert = sent("event_alert", payloads.event_alert("e1", release=SHA))
     captured(linked, [alert, sent("error", payloads.error("e1", release=SHA))])
-    release = keys.sentry_release("acme", SHA)
+    release = sentry_keys.release("acme", SHA)
     assert {
-        (keys.sentry_issue_alert(42, "Checkout errors"), "references", ISSUE),
+        (sentry_keys.issue_alert(42, "Checkout errors"), "references", ISSUE),
         (ISSUE, "caused_by", release),
         (release, "contains", keys.github_commit(SHA)),
     } <= edges(linked)
@@ -197,7 +198,7 @@ def test_a_comment_waits_for_its_issue_and_goes_where_that_goes(
     captured(linked, told if issue_first else told[::-1], one_by_one=one_by_one)
     capture_all(linked)
     assert outcomes(linked) == [("comment", "delivered", 1), ("issue", "delivered", 1)]
-    assert (keys.sentry_comment(31), "belongs_to", ISSUE) in edges(linked)
+    assert (sentry_keys.comment(31), "belongs_to", ISSUE) in edges(linked)
 
 
 def test_a_comment_of_an_issue_that_nobody_linked_stays_parked(linked: Connection) -> None:
@@ -231,11 +232,11 @@ def test_a_merged_issue_is_closed_and_its_address_leads_to_the_survivor(
     ]
     captured(linked, shuffled(told, seed), one_by_one=seed % 2 == 0)
     capture_all(linked)
-    gone = keys.sentry_issue(42, 4700)
+    gone = sentry_keys.issue(42, 4700)
     found = edges(linked)
     assert (gone, "duplicates", ISSUE) in found
     assert (keys.github_commit(SHA), "resolves", ISSUE) in found
-    assert (keys.sentry_comment(31), "belongs_to", ISSUE) in found
+    assert (sentry_keys.comment(31), "belongs_to", ISSUE) in found
     assert not any("ref" in one[0] + one[2] for one in found)
     assert states(linked, "status") == {gone: "merged", ISSUE: "unresolved"}
 
@@ -254,12 +255,12 @@ def test_a_run_of_seer_goes_where_its_issue_goes_and_its_pull_request_resolves_i
     ]
     captured(linked, shuffled(told, seed), one_by_one=seed % 2 == 0)
     capture_all(linked)
-    found, run = edges(linked), keys.sentry_seer_run(12345)
+    found, run = edges(linked), sentry_keys.seer_run(12345)
     assert {status for _, status, _ in outcomes(linked)} == {"delivered"}
     assert (keys.github_pull_request(1, 2), "resolves", ISSUE) in found
     assert (run, "belongs_to", ISSUE) in found
     alerts = {one[0] for one in found if one[0].startswith("sentry:alert:")}
-    assert alerts == {keys.sentry_issue_alert(42, "Checkout errors")}
+    assert alerts == {sentry_keys.issue_alert(42, "Checkout errors")}
 
 
 def test_a_body_that_tells_no_time_stands_at_its_receipt_where_its_sending_is_not_known(
@@ -342,8 +343,8 @@ def test_a_short_id_of_two_organisations_needs_its_address(linked: Connection, s
     link_resource(linked, find_workspace(linked, "shop"), "sentry", "43@sentry.umbrella.dev")
     linked.commit()
     captured(linked, shuffled(told, seed))
-    own_key = keys.sentry_issue("43@sentry.umbrella.dev", 4711)
-    other_key = keys.sentry_issue(42, 5000)
+    own_key = sentry_keys.issue("43@sentry.umbrella.dev", 4711)
+    other_key = sentry_keys.issue(42, 5000)
     assert {one for one in edges(linked) if one[1] == "resolves"} == {
         (keys.github_pull_request(1, 2), "resolves", other_key),
         (keys.github_pull_request(1, 3), "resolves", own_key),
@@ -367,10 +368,10 @@ def test_one_number_on_two_servers_is_two_issues(linked: Connection, seed: int) 
     link_resource(linked, find_workspace(linked, "shop"), "sentry", f"42@{server}")
     linked.commit()
     captured(linked, shuffled(told, seed))
-    own_key = keys.sentry_issue(f"42@{server}", 4711)
+    own_key = sentry_keys.issue(f"42@{server}", 4711)
     assert edges(linked) >= {
         (keys.github_pull_request(1, 1), "resolves", own_key),
-        (own_key, "belongs_to", keys.sentry_project(f"42@{server}")),
-        (own_key, "caused_by", keys.sentry_release(f"{server}/acme", "shop@1.4.2")),
-        (ISSUE, "belongs_to", keys.sentry_project(42)),
+        (own_key, "belongs_to", sentry_keys.project(f"42@{server}")),
+        (own_key, "caused_by", sentry_keys.release(f"{server}/acme", "shop@1.4.2")),
+        (ISSUE, "belongs_to", sentry_keys.project(42)),
     }

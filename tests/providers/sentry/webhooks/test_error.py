@@ -12,11 +12,12 @@ import pytest
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Parked
 from lightfast_pipelines.domain.folding import StatementSource
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from tests.providers.sentry import payloads
 from tests.providers.sentry.readings import edges, mentioned, read, statement
 from tests.settling import settle
 
-KEY = keys.sentry_issue(42, 4711)
+KEY = sentry_keys.issue(42, 4711)
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -79,12 +80,12 @@ def test_times_are_read_in_every_form(times: dict[str, object]) -> None:
 
 
 def test_the_release_an_issue_began_with_contains_the_commit_it_is_named_after() -> None:
-    release = keys.sentry_release("acme", SHA)
+    release = sentry_keys.release("acme", SHA)
     found = edges(statement("error", payloads.error(release=SHA)))
     assert {
         (KEY, "caused_by", release),
         (release, "contains", keys.github_commit(SHA)),
-        (KEY, "belongs_to", keys.sentry_project(42)),
+        (KEY, "belongs_to", sentry_keys.project(42)),
     } == found
 
 

@@ -11,12 +11,13 @@ import pytest
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Account, Parked, Statement
 from lightfast_pipelines.domain.states import StateFact
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from tests.believed import fold_current
 from tests.providers.sentry import payloads
 from tests.providers.sentry.payloads import NOW
 from tests.providers.sentry.readings import edges, mentioned, read, statement
 
-KEY = keys.sentry_issue(42, 4711)
+KEY = sentry_keys.issue(42, 4711)
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -49,7 +50,7 @@ def test_a_created_issue_says_what_went_wrong_and_where_since_when() -> None:
     assert found.metadata["projectSlug"] == "shop"
     assert found.metadata["organizationSlug"] == "acme"
     assert found.metadata["installationId"] == payloads.UUID
-    assert (KEY, "belongs_to", keys.sentry_project(42)) in edges(found)
+    assert (KEY, "belongs_to", sentry_keys.project(42)) in edges(found)
     assert mentioned(found, "file") == ["file:src/cart/total.ts"]
     (state,) = found.states
     assert (state.state_type, state.value, state.reason) == ("status", "unresolved", "created")
@@ -224,7 +225,7 @@ def test_the_release_it_was_first_seen_in_caused_it_and_contains_the_commit_it_i
 
 def test_a_release_of_an_unnamed_organisation_waits_under_the_installations_alias() -> None:
     found = statement("issue", payloads.issue(organization=None, firstRelease={"version": "1.0"}))
-    alias = keys.sentry_release_by_installation(payloads.UUID, "1.0")
+    alias = sentry_keys.release_by_installation(payloads.UUID, "1.0")
     assert (KEY, "caused_by", alias) in edges(found)
     named = statement("issue", payloads.issue(firstRelease={"version": "1.0"}))
     (release,) = [one.thing for one in named.mentions if one.role == "release"]

@@ -7,16 +7,16 @@ from itertools import pairwise
 
 import pytest
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Lifecycle, Parked
 from lightfast_pipelines.domain.states import StateFact
 from lightfast_pipelines.providers.sentry import PROVIDER
+from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from tests.believed import fold_current
 from tests.providers.sentry import payloads
 from tests.providers.sentry.payloads import NOW, Json
 from tests.providers.sentry.readings import decoded, edges, read, statement
 
-ISSUE = keys.sentry_issue(42, 4711)
+ISSUE = sentry_keys.issue(42, 4711)
 
 
 def test_an_issue_alert_names_its_rule_and_points_at_its_issue() -> None:
@@ -206,7 +206,7 @@ def test_a_metric_alert_goes_to_each_of_its_projects_by_address() -> None:
 def test_a_comment_goes_where_its_issue_goes() -> None:
     route = PROVIDER.route("comment", payloads.comment())
     assert route is not None
-    assert route.via == keys.sentry_issue_by_id(4711)
+    assert route.via == sentry_keys.issue_by_id(4711)
     assert route.resource_id == payloads.UUID
 
 

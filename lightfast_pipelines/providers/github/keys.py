@@ -1,0 +1,71 @@
+"""Keys of what only GitHub's payloads name; keys that others name too are in `domain/keys.py`."""
+
+from __future__ import annotations
+
+from lightfast_pipelines.domain.keys import GITHUB, fits_an_index, name_prefix
+
+
+@fits_an_index
+def repository(repository_id: int | str) -> str:
+    return f"github:repository:{repository_id}"
+
+
+@fits_an_index
+def release(repository_id: int | str, tag: str) -> str:
+    return f"github:release:{repository_id}:{tag}"
+
+
+@fits_an_index
+def label(repository_id: int | str, name: str) -> str:
+    return f"github:label:{repository_id}:{name}"
+
+
+def milestone(repository_id: int | str, number: int | str) -> str:
+    return f"github:milestone:{repository_id}#{number}"
+
+
+def deployment(repository_id: int | str, deployment_id: int | str) -> str:
+    return f"github:deployment:{repository_id}:{deployment_id}"
+
+
+@fits_an_index
+def comment(kind: str, comment_id: int | str) -> str:
+    """Key of a comment's own state: it is no entity. `kind` (`comment`, `review-comment`,
+    `discussion-comment`, `commit-comment`), as each kind's ids count apart."""
+    return f"github:comment:{kind}:{comment_id}"
+
+
+def review_thread(repository_id: int | str, comment_id: int | str) -> str:
+    """`comment_id` is that of the thread's first comment: the API's number of the thread is another."""
+    return f"github:review-thread:{repository_id}:{comment_id}"
+
+
+def alert(kind: str, repository_id: int | str, number: int | str) -> str:
+    """`kind` (`dependabot`, `code-scanning`, `secret-scanning`), as each kind's numbers count apart."""
+    return f"github:alert:{kind}:{repository_id}#{number}"
+
+
+@fits_an_index
+def project(node_id: str) -> str:
+    """A board of an organisation or a person, by GitHub's global id: webhooks name no other."""
+    return f"github:project:{node_id}"
+
+
+@fits_an_index
+def project_item(item_id: int | str) -> str:
+    return f"github:project-item:{item_id}"
+
+
+def workflow_run(run_id: int | str) -> str:
+    return f"github:workflow-run:{run_id}"
+
+
+@fits_an_index
+def repository_by_name(full_name: str, host: str = GITHUB) -> str:
+    return f"github:ref:{name_prefix(host)}{full_name.lower()}"
+
+
+@fits_an_index
+def owner_by_name(login: str, host: str = GITHUB) -> str:
+    """An owner as the first part of the names of its repositories."""
+    return f"github:ref:{name_prefix(host)}{login.lower()}/"
