@@ -1,1 +1,1 @@
-"""Where things are kept: tables, queries, migrations and the embedded Postgres."""
+"""The database: tables, migrations, connections, locks, and queries that several rooms share."""

@@ -1,4 +1,4 @@
-"""What keeps tables in order: partitions of bodies for the months ahead, and for what was ingested."""
+"""Creates the monthly partitions of `raw_bodies`, ahead of time and for ingested files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ MONTHS_AHEAD = 3
 
 
 def create_month_partitions(conn: Connection, today: date) -> int:
-    """Makes the partitions of `raw_bodies` for this month and the next three; how many were new.
+    """Creates the partitions for this month and the next three; returns how many were new.
 
-    Bodies of these months that lie in the default partition are moved. The caller commits.
+    Moves bodies of these months out of the default partition. The caller commits.
     """
     months = (today.month - 1 + ahead for ahead in range(MONTHS_AHEAD + 1))
     return make_months(
@@ -24,8 +24,10 @@ def create_month_partitions(conn: Connection, today: date) -> int:
 
 
 def make_months(conn: Connection, days: Iterable[date]) -> int:
-    """Makes the partitions of the months that these days lie in; how many were new. The caller commits,
-    before it inserts: the months' bodies would wait for it."""
+    """Creates the partitions of the months of these days; returns how many were new.
+
+    The caller commits before it inserts, because inserts into these months wait for the commit.
+    """
     months = sorted({day.replace(day=1) for day in days})
     row = conn.execute(
         """
@@ -39,8 +41,8 @@ def make_months(conn: Connection, days: Iterable[date]) -> int:
 
 
 def make_months_soon(conn: Connection, days: Iterable[date]) -> int:
-    """Like `make_months`, and commits. Where somebody reads the default partition for long it gives up:
-    the bodies then go there, and the nightly upkeep moves them."""
+    """Like `make_months`, and commits. Gives up if somebody reads the default partition for long: the
+    bodies then go there, and the nightly upkeep moves them."""
     conn.execute("SET LOCAL lock_timeout = '5s'")
     try:
         made = make_months(conn, days)
@@ -52,8 +54,10 @@ def make_months_soon(conn: Connection, days: Iterable[date]) -> int:
 
 
 def move_out_of_default(conn: Connection, at_most: int) -> int:
-    """Gives the oldest months in the default partition partitions of their own, so that they can be
-    dropped; how many it made. Commits after each, as moving a month rewrites its bodies."""
+    """Creates partitions for the oldest months in the default partition, so that they can be dropped.
+
+    Returns how many. Commits after each, because moving a month rewrites its bodies.
+    """
     for made in range(at_most):
         row = conn.execute("SELECT min(received_at) FROM lightfast.raw_bodies_default").fetchone()
         if row is None or row[0] is None or not make_months(conn, [row[0].date()]):

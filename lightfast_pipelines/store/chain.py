@@ -1,6 +1,6 @@
-"""From what broke to the change that caused it, and to what put an end to it: walks over relationships.
+"""Walks relationships from what broke to the change that caused it, and to what ended it.
 
-Reads edges alone; which of them lead to a cause and which to an end is said here once.
+Defines which edges lead to a cause and which to an end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lightfast_pipelines.store.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An edge that a walk follows: between which categories, and whether from its subject on."""
+    """A kind of edge that a walk follows: its type, its categories, and whether from subject to object."""
 
     start: str
     type: str
@@ -23,9 +23,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class ChainLink:
-    """What a walk has reached, `depth` edges from its beginning, where `type` is empty.
+    """An entity that a walk reached, `depth` edges from its start; the start itself has no `type`.
 
-    `author` is whose work it is, `changed_by` who brought it into its status.
+    `author` is whose work it is, `changed_by` who gave it its current status.
     """
 
     depth: int
@@ -65,7 +65,7 @@ LONGEST_WALK = 6
 
 
 def last_alert(conn: Connection, workspace: int) -> str | None:
-    """Key of the rule about issues that was met last."""
+    """Key of the alert that was triggered last."""
     row = conn.execute(
         """
         SELECT subject_key FROM lightfast.observations
@@ -78,7 +78,7 @@ def last_alert(conn: Connection, workspace: int) -> str | None:
 
 
 def key_of(conn: Connection, workspace: int, name: str) -> str | None:
-    """The key of the entity that has this key or alias; None where the workspace has none."""
+    """The key of the entity with this key or alias; None if the workspace has none."""
     row = conn.execute(
         """
         SELECT e.key FROM lightfast.entities e
@@ -94,19 +94,19 @@ def key_of(conn: Connection, workspace: int, name: str) -> str | None:
 
 
 def walk(conn: Connection, workspace: int, start: str, steps: Sequence[Step]) -> list[ChainLink]:
-    """All that can be reached from `start` (a key) by these steps, each under what it was reached from.
+    """Every entity that these steps reach from `start` (a key), each after the one it was reached from.
 
-    Nothing stands twice on one way, and no way is longer than LONGEST_WALK edges.
+    No path visits an entity twice or is longer than LONGEST_WALK edges.
     """
     rows = conn.execute(
         """
-        WITH RECURSIVE way AS (
+        WITH RECURSIVE walk AS (
           SELECT id, key, category, value, 0 AS depth, '' AS type, true AS forward, ARRAY[key] AS path
           FROM lightfast.entities WHERE workspace_id = %(workspace)s AND key = %(start)s
           UNION ALL
           SELECT n.id, n.key, n.category, n.value, w.depth + 1, s.type, s.forward,
                  w.path || s.type || n.key
-          FROM way w
+          FROM walk w
           JOIN unnest(%(starts)s::text[], %(types)s::text[], %(forward)s::boolean[], %(ends)s::text[])
             AS s (beginning, type, forward, category) ON s.beginning = w.category
           JOIN lightfast.relationships r ON r.workspace_id = %(workspace)s AND r.type = s.type
@@ -117,7 +117,7 @@ def walk(conn: Connection, workspace: int, start: str, steps: Sequence[Step]) ->
         )
         SELECT w.depth, w.type, w.forward, w.category, w.key, w.value, p.author, t.state_value,
                doer.display_name
-        FROM way w
+        FROM walk w
         LEFT JOIN lightfast.temporal_states t ON t.workspace_id = %(workspace)s
          AND t.entity_id = w.key AND t.state_type = 'status' AND t.is_current
         LEFT JOIN lightfast.actor_identities i ON i.id = t.changed_by_identity_id
@@ -141,11 +141,11 @@ def walk(conn: Connection, workspace: int, start: str, steps: Sequence[Step]) ->
             "ends": [step.end for step in steps],
         },
     ).fetchall()
-    return _by_the_longest_way([ChainLink(*row) for row in rows])
+    return _once_on_the_longest_path([ChainLink(*row) for row in rows])
 
 
-def _by_the_longest_way(links: Sequence[ChainLink]) -> list[ChainLink]:
-    """Each thing once on the way that tells most: a merge commit below its pull request, not beside it."""
+def _once_on_the_longest_path(links: Sequence[ChainLink]) -> list[ChainLink]:
+    """Each entity once, on its longest path: a merge commit below its pull request, not beside it."""
     deepest: dict[str, int] = {}
     for link in links:
         deepest[link.key] = max(link.depth, deepest.get(link.key, 0))
@@ -161,7 +161,7 @@ def _by_the_longest_way(links: Sequence[ChainLink]) -> list[ChainLink]:
 
 
 def cause_stated_by(conn: Connection, workspace: int, key: str) -> str | None:
-    """source_id of the first observation that says what the thing was caused by."""
+    """source_id of the first observation that states what caused the entity."""
     row = conn.execute(
         """
         SELECT o.source_id FROM lightfast.relationship_sources r

@@ -1,6 +1,6 @@
-"""How far clocks are apart, and what a clock that was ahead has left in days to come.
+"""Compares clocks, and finds what a clock that was ahead left in the future.
 
-The database's clock is the second witness: no machine stores a receipt later than it says.
+No machine stores a time of receipt later than the database's clock.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from datetime import UTC, date, datetime, timedelta
 from lightfast_pipelines.store.database import Connection
 
 APART = timedelta(seconds=60)
-"""Clocks that differ by less are not worth a word."""
+"""Smaller differences are not reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Future:
-    """Deliveries of days after today, the last of these days, and observations dated after now."""
+    """The number of deliveries of future days, the last such day, and observations dated after now."""
 
     deliveries: int
     last_day: date | None
@@ -25,7 +25,7 @@ class Future:
 
 
 def seconds_ahead(conn: Connection, now: datetime) -> float:
-    """By how much `now`, read just before, is ahead of the database's clock; negative: behind."""
+    """Seconds by which `now`, read just before, is ahead of the database's clock; negative: behind."""
     row = conn.execute("SELECT clock_timestamp()").fetchone()
     assert row is not None
     database: datetime = row[0]
@@ -33,7 +33,7 @@ def seconds_ahead(conn: Connection, now: datetime) -> float:
 
 
 def difference(seconds: float) -> str | None:
-    """`this machine's clock is 400 days ahead of the database's`; None where they agree."""
+    """`this machine's clock is 400 days ahead of the database's`; None if they agree."""
     if abs(seconds) < APART.total_seconds():
         return None
     size = abs(seconds)
@@ -43,12 +43,14 @@ def difference(seconds: float) -> str | None:
         if size >= length
     )
     number = round(size / length)
-    where = "ahead of" if seconds > 0 else "behind"
-    return f"this machine's clock is {number} {unit}{'s' * (number != 1)} {where} the database's"
+    direction = "ahead of" if seconds > 0 else "behind"
+    return (
+        f"this machine's clock is {number} {unit}{'s' * (number != 1)} {direction} the database's"
+    )
 
 
 def read_future(conn: Connection, now: datetime) -> Future:
-    """What lies in the future: a clock was ahead when it was stored, or a payload says so."""
+    """What is dated in the future, because a clock was ahead or a payload says so."""
     row = conn.execute(
         """
         SELECT (SELECT count(*) FROM lightfast.raw_payloads WHERE partition_date > %(today)s),
@@ -63,8 +65,11 @@ def read_future(conn: Connection, now: datetime) -> Future:
 
 
 def with_later_days(conn: Connection, days: Sequence[date], today: date) -> list[date]:
-    """The days, and where today is among them those after it that have deliveries: Dagster has no
-    partition of a day to come, so what a clock that was ahead left there is taken with today's."""
+    """The days and, if today is among them, the later days that have deliveries.
+
+    Dagster has no partitions for future days, so today's run captures what a clock that was ahead left
+    there.
+    """
     if today not in days:
         return list(days)
     rows = conn.execute(

@@ -1,7 +1,7 @@
-"""The schema of Dagster's own tables, where they lie beside the memory on a server of one's own.
+"""Prepares the schema of Dagster's own tables, beside the memory on a server of one's own.
 
-The tables belong to the pipeline's role, as which Dagster logs in: it makes them, and it changes them
-when it is upgraded. Their shapes are Dagster's.
+Dagster logs in as the pipeline's role, which owns the tables: Dagster creates them and changes them
+when it is upgraded.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from psycopg import sql
 SCHEMA = "dagster"
 _ROLE = "lightfast_pipeline"
 
-# Two processes that start at once must not both make the schema.
+# Two processes that start at once must not both create the schema.
 _LOCK = 4_711_000_002
 
 
 def prepare_dagster_schema(connection: psycopg.Connection[Any]) -> None:
-    """Makes the schema, and gives the pipeline what the owner made in it (an older release did).
+    """Creates the schema, and gives the pipeline the tables that the owner created in it. Commits.
 
-    The owner keeps every right, so that a dump of the whole database goes on working. Commits.
+    The owner keeps every right, so that dumps of the whole database keep working.
     """
     if _is_prepared(connection):
         connection.rollback()
@@ -36,19 +36,19 @@ def prepare_dagster_schema(connection: psycopg.Connection[Any]) -> None:
         connection.execute(sql.SQL("ALTER TABLE {} OWNER TO {}").format(table, role))
     connection.execute(sql.SQL("SET LOCAL ROLE {}").format(role))
     for kind in (sql.SQL("TABLES"), sql.SQL("SEQUENCES")):
-        words = {"kind": kind, "schema": schema, "owner": owner}
+        names = {"kind": kind, "schema": schema, "owner": owner}
         connection.execute(
-            sql.SQL("GRANT ALL ON ALL {kind} IN SCHEMA {schema} TO {owner}").format(**words)
+            sql.SQL("GRANT ALL ON ALL {kind} IN SCHEMA {schema} TO {owner}").format(**names)
         )
         connection.execute(
             sql.SQL(
                 "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT ALL ON {kind} TO {owner}"
-            ).format(**words)
+            ).format(**names)
         )
     connection.commit()
 
 
-# Views and sequences of their own too: ALTER TABLE takes them all. Those of a column follow its table.
+# ALTER TABLE also accepts views and sequences; a column's sequence follows its table.
 _TABLES_OF_OWNER = f"""
     SELECT c.relname::text FROM pg_catalog.pg_class c
     WHERE c.relnamespace = to_regnamespace('{SCHEMA}') AND c.relkind IN ('r', 'p', 'v', 'm', 'S')

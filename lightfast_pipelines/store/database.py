@@ -1,6 +1,6 @@
 """How to reach the memory's database: addresses and connections per role.
 
-`tables/` defines the tables, `embedded_postgres/` runs the embedded server. Nothing here knows a query.
+`tables/` defines the tables, `embedded_postgres/` runs the embedded server.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from lightfast_pipelines.store.migrate import check_revision, current_revision
 from lightfast_pipelines.store.migrate import migrate as migrate_schema
 from lightfast_pipelines.store.requirements import EXTENSION_SCHEMAS, check_server
 
-# What a foreign server may have set otherwise, for itself, the database or the user. Casts of times to
-# text, and days counted in SQL, depend on these.
+# A server may have other values for itself, the database or the user. Casts of times to text, and days
+# computed in SQL, depend on these.
 _SESSION = "-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres"
 _SEARCH_PATH = f"-c search_path={','.join(EXTENSION_SCHEMAS)}"
-# A server notices by itself only between statements that a client is gone. A Postgres on Windows cannot
-# look meanwhile, and refuses a session that asks for it.
+# By default a server notices only between statements that its client is gone. Postgres on Windows
+# cannot check during a statement, and refuses a session that asks for it.
 CHECK_SECONDS = 2.0
 _CHECK = "client_connection_check_interval"
-# A machine that vanished without a word, on either side, is noticed after a minute.
+# Either side notices after a minute that the other machine has vanished.
 _KEEPALIVES = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
-# A process that was stopped within a transaction; the longest computation between two statements is
-# some minutes.
+# Ends the session of a process that was suspended within a transaction. The longest computation
+# between two statements takes some minutes.
 _STOPPED = "-c idle_in_transaction_session_timeout=1h"
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class Database:
-    """A Postgres that holds the memory: the embedded one (a lease on it) or one given by address.
+    """The Postgres that holds the memory: the embedded one (by a lease) or another (by address).
 
-    `address` is the owner's; `own` holds the addresses of roles that log in by themselves. A process
-    whose role does needs no other's.
+    `address` is the owner's; `own` holds the addresses of the roles with a login of their own. A
+    process whose role has one needs no other address.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Database:
         dagster: str | None = None,
         check_seconds: float = CHECK_SECONDS,
     ) -> None:
-        """`check_seconds`: how often the server looks during a statement whether its client lives."""
+        """`check_seconds`: how often the server checks, during a statement, that its client is alive."""
         if (lease is None) == (address is None and not own):
             raise ValueError("a database is either embedded (lease) or given by address")
         check_logins(address, own or {})
@@ -66,17 +66,17 @@ class Database:
         self._dagster = dagster
         self._check: str | None = f"-c {_CHECK}={check_seconds * 1000:.0f}"
         self.run_id: str | None = None
-        """The run on whose behalf connections are made: part of their name."""
+        """The Dagster run that uses this database; its id becomes part of the connections' names."""
 
     @property
     def is_embedded(self) -> bool:
         return self._lease is not None
 
     def url(self, role: Role = "pipeline") -> str:
-        """A libpq URL that connects with the rights of `role`, for a process of ours.
+        """A libpq URL that connects with the rights of `role`, for the project's own processes.
 
-        A role without a login of its own is taken by the owner's: good for code, which keeps to it,
-        and not for a person, who would hold the owner's password (`login_url`).
+        For a role without its own login, the owner logs in and takes the role. A person must not get
+        such a URL, because it holds the owner's password (see `login_url`).
         """
         if self._lease is not None:
             return self._lease.url(database=self._name, user=f"lightfast_{role}")
@@ -84,50 +84,52 @@ class Database:
             if self._address is None:
                 raise no_login(role)
             return with_options(self._address, _SESSION)
-        return with_options(self._of(role), f"-c role=lightfast_{role} {_SESSION} {_SEARCH_PATH}")
+        return with_options(
+            self._address_of(role), f"-c role=lightfast_{role} {_SESSION} {_SEARCH_PATH}"
+        )
 
     def login_url(self, role: Role) -> str:
-        """A libpq URL to give away: with it nobody can do more than the role may. Raises LoginError."""
+        """A libpq URL to hand out: nobody can do more with it than the role may. Raises LoginError."""
         if self._lease is None and role != "migrator" and role not in self._own:
             raise no_login(role)
         return self.url(role)
 
     def without_own_login(self) -> list[str]:
-        """Settings of the processes' roles that are not set, so that those hold the owner's login."""
+        """The unset settings of the processes' roles: those processes hold the owner's login."""
         if self._lease is not None:
             return []
         roles: tuple[Role, ...] = ("receiver", "pipeline")
         return [SETTINGS[role] for role in roles if role not in self._own]
 
-    def _of(self, role: Role) -> str:
+    def _address_of(self, role: Role) -> str:
         address = self._own.get(role, self._address)
         if address is None:
             raise no_login(role)
         return address
 
     def _any_url(self) -> str:
-        """For what every role may see."""
+        """A URL for what every role may see."""
         if self._lease is not None or self._address is not None:
             return self.url("migrator")
         return self.url(next(iter(self._own)))
 
     def describe(self) -> str:
-        """Where it is, for a person: no user, no password."""
+        """Where the database is, to show to a person: no user, no password."""
         if self._lease is not None:
             return f"embedded, in {self._lease.home}"
         return shown(self._address or next(iter(self._own.values())))
 
     def dagster_url(self) -> str:
-        """SQLAlchemy URL of Dagster's own storage. The driver is named: bare `postgresql://` means
-        psycopg 3 to SQLAlchemy 2.1, with which dagster-postgres cannot write an event."""
+        """SQLAlchemy URL of Dagster's own storage. It names the driver, because SQLAlchemy 2.1 reads a
+        bare `postgresql://` as psycopg 3, with which dagster-postgres cannot write an event."""
         if self._dagster is not None:
             address = self._dagster
         elif self._lease is not None:
             address = self._lease.url(database="dagster", user="lightfast_migrator")
         else:
-            # Where no second database may be made, a schema of its own keeps Dagster's tables apart.
+            # The user may not be able to create a second database, so Dagster's tables get a schema.
             address = with_options(
-                self._of("pipeline"),
+                self._address_of("pipeline"),
                 f"-c role=lightfast_pipeline {_SESSION} -c search_path=dagster",
             )
         return "postgresql+psycopg2://" + address.partition("://")[2]
@@ -139,7 +141,7 @@ class Database:
         autocommit: bool = False,
         application_name: str = "lightfast",
     ) -> Connection:
-        """A new connection; the session's time zone is UTC. It ends soon after its process."""
+        """A new connection in time zone UTC. Its session ends soon after its process does."""
         name = (
             f"{application_name} {short_run_id(self.run_id)}" if self.run_id else application_name
         )
@@ -165,8 +167,8 @@ class Database:
         )
 
     def migrate(self) -> str:
-        """Brings the schema up to date; returns the revision. Without the owner's login it only looks
-        whether it is. Raises MigrationError."""
+        """Brings the schema up to date and returns the revision. Without the owner's login it only checks
+        that the schema is up to date. Raises MigrationError."""
         if self._lease is None and self._address is None:
             return check_revision(self._any_url())
         revision = migrate_schema(self.url("migrator"), roles_log_in=self.is_embedded)
@@ -176,11 +178,11 @@ class Database:
         return revision
 
     def is_empty(self) -> bool:
-        """Whether nothing was ever migrated there."""
+        """Whether no migration ever ran there."""
         return current_revision(self._any_url()) is None
 
     def lacking(self) -> list[str]:
-        """What the server lacks for a first migration, each with what to do about it."""
+        """What the server lacks for a first migration, each with the remedy."""
         if self._lease is None and self._address is None:
             return [f"run `lightfast db migrate` where {SETTINGS['migrator']} is set"]
         with self.connect("migrator") as connection:
@@ -210,20 +212,19 @@ def dict_rows(
 
 
 def short_run_id(run_id: str) -> str:
-    """What a connection's name holds of a run's id, so that others find the sessions of the run."""
+    """The part of a run's id in its connections' names, by which its sessions are found."""
     return run_id[:8]
 
 
 def url_where_it_runs(settings: Settings) -> str | None:
-    """The pipeline's URL of the database that the settings name, without starting an embedded one:
-    None where that does not run."""
+    """The pipeline's URL of the configured database; None if that is the embedded one and does not run."""
     if not settings.is_embedded:
         return _by_address(settings, None).url()
     return EmbeddedPostgres(settings.home).url_if_running()
 
 
 def open_database(settings: Settings, *, migrate: bool = True) -> Database:
-    """The database that the settings name; starts the embedded server where they name none."""
+    """The configured database; starts the embedded server if no address is set."""
     dagster = (
         settings.dagster_database_url.get_secret_value() if settings.dagster_database_url else None
     )

@@ -1,6 +1,6 @@
-"""The door of the memory: stores deliveries, once each, and puts them into the queue.
+"""Stores deliveries, once each, and queues them.
 
-One statement writes payload, body and queue row, for the receiver (asyncpg) and for files (psycopg).
+One statement writes delivery, body and queue row, for the receiver (asyncpg) and for files (psycopg).
 Nothing here verifies a signature or reads a body.
 """
 
@@ -18,7 +18,7 @@ import psycopg
 from lightfast_pipelines.store.partition_start import move_start_back
 
 MAX_NAME_BYTES = 1000
-"""Longest delivery id or event type: an index row of the unique key must stay under 2,700 bytes."""
+"""Longest delivery id or event type: an index row of the unique key must stay below 2,700 bytes."""
 
 CHUNK_ROWS = 1000
 CHUNK_BYTES = 8 * 1024 * 1024
@@ -28,10 +28,10 @@ DeliveryKey = tuple[str, str, str, bytes, str | None, str]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A delivery as it is stored. Times carry a time zone; `body` is stored byte for byte.
+    """A delivery as it is stored. Times have a time zone; `body` is stored byte for byte.
 
-    NUL and lone surrogates in names become U+FFFD, as Postgres takes neither. Raises ValueError for
-    an empty or overlong `delivery_id` or `event_type`.
+    NUL and lone surrogates in names become U+FFFD, because Postgres stores neither. Raises ValueError
+    if `delivery_id` or `event_type` is empty or too long.
     """
 
     provider: str
@@ -45,7 +45,7 @@ class Delivery:
     verified_by: str
     org_id: str | None = None
     body_sha256: bytes = field(default=b"", repr=False)
-    """Computed from `body` where it is not given."""
+    """Computed from `body` if not given."""
 
     def __post_init__(self) -> None:
         for name in ("delivery_id", "event_type"):
@@ -62,12 +62,12 @@ class Delivery:
 
     @property
     def key(self) -> DeliveryKey:
-        """What makes it the same delivery: the unique key of `raw_payloads`.
+        """The unique key of `raw_payloads`: deliveries with the same key are the same delivery.
 
-        Whose secret verified it is part of it: what one organisation sends, by whatever id, never
-        hides what another does. Two live secrets of one setting (`env:NAME`, `env:NAME#2`) are one.
-        So is the event's name, which nothing signs: a delivery that somebody sends again under a wrong
-        one must not hide it as its provider sends it.
+        The secret that verified it is part of the key, so that no organisation can hide another's
+        delivery by sending its id first; two valid secrets of one setting (`env:NAME`, `env:NAME#2`)
+        count as one. So is the event's name, which is not signed: somebody who resends a delivery with
+        a wrong name must not hide the provider's own.
         """
         return (
             self.provider,
@@ -80,7 +80,7 @@ class Delivery:
 
 
 def storable(text: str) -> str:
-    """`text` with NUL and lone surrogates replaced by U+FFFD; the same object where it has none."""
+    """`text` with NUL and lone surrogates replaced by U+FFFD; the same object if it has none."""
     if text.isascii():
         return text.replace("\0", "\ufffd") if "\0" in text else text
     if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text):
@@ -89,22 +89,22 @@ def storable(text: str) -> str:
 
 
 def partition_date_of(when: datetime, *, start: date, now: datetime) -> date:
-    """The daily partition of something of time `when`: its UTC day, within [start, today].
+    """The daily partition for the time `when`: its UTC day, within [start, today].
 
-    For a webhook `when` is the time of receipt, for a record of an API's history its event's time,
-    for a file's line its `received_at`. Raises ValueError for a time without a zone.
+    `when` is the time of receipt of a webhook, the event's time of a record of an API's history, the
+    `received_at` of a file's line. Raises ValueError for a time without a time zone.
     """
     if when.tzinfo is None or now.tzinfo is None:
         raise ValueError("a time without a time zone belongs to no day")
     return max(start, min(when.astimezone(UTC).date(), now.astimezone(UTC).date()))
 
 
-# Bodies stay in their array and are picked by position: as a column of `arrived` they would be
-# copied through a tuplestore. No conflict target and no id returned, because an insert-only role
-# may do neither; the way back to the ids leads over the unique key, whose org_id may be null.
-# Ordered by key, so that two writers of the same deliveries wait for each other in one order.
-# Nothing is received later than the database's clock says: a machine whose clock is ahead would put
-# it into a day to come, which no run takes, and a removal into a year in which nothing undoes it.
+# Bodies stay in their array and are picked by position; as a column of `arrived` they would be copied
+# through a tuplestore. The insert names no conflict target and returns no id, because an insert-only
+# role may do neither; the ids are found through the unique key, whose org_id may be null. Rows are
+# ordered by key, so that two writers of the same deliveries lock them in the same order.
+# No time of receipt is later than the database's clock: a machine whose clock is ahead would otherwise
+# put deliveries into a future day, which no run captures.
 _TEMPLATE = """
 WITH arrived AS MATERIALIZED (
   SELECT
@@ -149,17 +149,17 @@ SELECT position::integer FROM fresh
 """
 
 INSERT_SQL = _TEMPLATE.format(*(f"${number}" for number in range(1, 12)))
-"""For asyncpg: takes `columns(batch)`, returns the positions (from 1) of the deliveries that were new.
+"""For asyncpg: takes `columns(batch)`, returns the positions (from 1) of the new deliveries.
 
-Needs INSERT on raw_payloads, raw_bodies and raw_queue, SELECT on the unique key's columns, USAGE on
-the sequence. The batch must be distinct by key.
+Needs INSERT on raw_payloads, raw_bodies and raw_queue, SELECT on the unique key's columns, and USAGE on
+the sequence. No two deliveries of the batch may have the same key.
 """
 
 _PSYCOPG_SQL = _TEMPLATE.format(*("%b" if number in {2, 10} else "%s" for number in range(11)))
 
 
 def columns(batch: Sequence[Delivery]) -> tuple[list[Any], ...]:
-    """The statement's parameters: one array a column."""
+    """The statement's parameters: one array per column."""
     return (
         [d.provider for d in batch],
         [d.delivery_id for d in batch],
@@ -176,17 +176,17 @@ def columns(batch: Sequence[Delivery]) -> tuple[list[Any], ...]:
 
 
 def distinct(deliveries: Iterable[Delivery]) -> list[Delivery]:
-    """The first of each key, in order."""
-    found: dict[DeliveryKey, Delivery] = {}
+    """The first delivery of each key, in order."""
+    first_by_key: dict[DeliveryKey, Delivery] = {}
     for delivery in deliveries:
-        found.setdefault(delivery.key, delivery)
-    return list(found.values())
+        first_by_key.setdefault(delivery.key, delivery)
+    return list(first_by_key.values())
 
 
 def insert_deliveries(conn: psycopg.Connection[Any], deliveries: Iterable[Delivery]) -> int:
-    """Stores what is not stored yet; returns how many were new. The caller commits.
+    """Stores the deliveries that are not stored yet and returns their number. The caller commits.
 
-    Takes any number, a generator too, and holds a chunk of them in memory at a time.
+    Holds one chunk in memory at a time, so `deliveries` may be a long generator.
     """
     new = 0
     for chunk in _chunks(deliveries):
@@ -209,7 +209,7 @@ def _chunks(deliveries: Iterable[Delivery]) -> Iterator[list[Delivery]]:
 
 
 def _headers_json(headers: Mapping[str, str]) -> str:
-    # One look at all of them together; a provider's own headers are ASCII.
+    # Checked together: the headers of providers are ASCII.
     together = "".join([*headers, *headers.values()])
     if together.isascii() and "\0" not in together:
         return msgspec.json.encode(dict(headers)).decode()

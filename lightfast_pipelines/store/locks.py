@@ -1,6 +1,6 @@
-"""Advisory locks: one job of a kind at a time, and linking apart from capture.
+"""Advisory locks: one job of each kind at a time, and no linking while a batch is captured.
 
-They live on a connection: a process that dies lets go of them.
+A lock belongs to a connection, so a process that dies releases its locks.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ def _number(name: str) -> int:
 def job_lock(
     conn: Connection, name: str, *, wait: bool, waits: Callable[[str], None] | None = None
 ) -> Iterator[bool]:
-    """Holds the lock of job `name` on this connection; yields whether it was got.
+    """Takes the lock of job `name` on this connection and yields whether it got it.
 
-    With `wait` it blocks until the lock is free, so it yields True; `waits` is told first for whom.
-    The connection must stay open inside; commits and rollbacks do not let go of it.
+    With `wait` it blocks until it has the lock, and before that calls `waits` with a message that names
+    the holder. Keep the connection open inside; commits and rollbacks do not release the lock.
     """
     key = (_JOBS, _number(name))
     row = conn.execute("SELECT pg_try_advisory_lock(%s, %s)", key).fetchone()
-    got = bool(row and row[0])
-    if not got and wait:
+    acquired = bool(row and row[0])
+    if not acquired and wait:
         if waits is not None:
             waits(f"waits for the lock of {name}, {who_holds(conn, name)}")
         conn.execute("SELECT pg_advisory_lock(%s, %s)", key)
-        got = True
+        acquired = True
     conn.commit()
     try:
-        yield got
+        yield acquired
     finally:
-        if got and not conn.closed and not conn.broken:
+        if acquired and not conn.closed and not conn.broken:
             conn.rollback()
             conn.execute("SELECT pg_advisory_unlock(%s, %s)", key)
             conn.commit()
 
 
 def who_holds(conn: Connection, name: str) -> str:
-    """`held by ...` for a person: the name and the pid of the session that has the lock of job `name`."""
+    """`held by ...`, for a person: name and pid of the session that holds the lock of job `name`."""
     row = conn.execute(
         """
         SELECT a.pid, a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
@@ -62,11 +62,11 @@ def who_holds(conn: Connection, name: str) -> str:
         """,
         (_JOBS, _number(name) & 0xFFFFFFFF),
     ).fetchone()
-    return f"held by `{row[1]}` (pid {row[0]} of Postgres)" if row else "which is just let go of"
+    return f"held by `{row[1]}` (pid {row[0]} of Postgres)" if row else "which was just released"
 
 
 def let_others_in(conn: Connection, name: str) -> None:
-    """Gives the lock of job `name` to whoever waits for it and waits for it again, behind them."""
+    """Releases the lock of job `name` to the sessions that wait for it, then takes it again after them."""
     key = (_JOBS, _number(name))
     conn.rollback()
     conn.execute("SELECT pg_advisory_unlock(%s, %s)", key)
@@ -75,7 +75,7 @@ def let_others_in(conn: Connection, name: str) -> None:
 
 
 def job_locks(conn: Connection, names: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """(names some session holds, names some session waits for) in this database right now."""
+    """(names that some session holds, names that some session waits for) in this database now."""
     return _locks(conn, _JOBS, names)
 
 
@@ -100,7 +100,7 @@ def _locks(
 
 @contextmanager
 def presence(conn: Connection, kind: str) -> Iterator[None]:
-    """While inside, `present` finds a run of this kind; a process that dies is no longer found."""
+    """Makes `present` find a run of this kind for as long as the block runs and its process lives."""
     key = (_PRESENCE, _number(kind))
     conn.execute("SELECT pg_advisory_lock_shared(%s, %s)", key)
     conn.commit()
@@ -114,29 +114,29 @@ def presence(conn: Connection, kind: str) -> Iterator[None]:
 
 
 def present(conn: Connection, kinds: Sequence[str]) -> frozenset[str]:
-    """The kinds of runs that are alive in this database right now."""
+    """The kinds of runs that are at work in this database now."""
     return _locks(conn, _PRESENCE, kinds)[0]
 
 
 def share_routing(conn: Connection) -> None:
-    """Until this transaction ends nobody links a resource: what it routes stays as it was read."""
+    """Keeps everybody from linking resources until this transaction ends, so that routes stay valid."""
     conn.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_ROUTING,))
 
 
 def change_routing(conn: Connection) -> None:
-    """Until this transaction ends no batch is captured; waits for the one under way."""
+    """Keeps batches from being captured until this transaction ends; waits for the one under way."""
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (_ROUTING,))
 
 
 def hold_clusters(conn: Connection, workspace_id: int) -> None:
-    """Until this transaction ends nobody else writes clusters of this workspace; waits for who does."""
+    """Keeps others from writing this workspace's clusters until this transaction ends; waits for them."""
     conn.execute(
         "SELECT pg_advisory_xact_lock(%s, hashint8(%s::bigint))", (_CLUSTERS, workspace_id)
     )
 
 
 def try_hold_clusters(conn: Connection, workspace_id: int) -> bool:
-    """As `hold_clusters`, but without waiting: whether this transaction holds them now."""
+    """Like `hold_clusters`, but without waiting; returns whether it got the lock."""
     row = conn.execute(
         "SELECT pg_try_advisory_xact_lock(%s, hashint8(%s::bigint))", (_CLUSTERS, workspace_id)
     ).fetchone()
@@ -147,39 +147,39 @@ def try_hold_clusters(conn: Connection, workspace_id: int) -> bool:
 def credential_lock(
     conn: Connection, installation_id: int, *, wait_seconds: float
 ) -> Iterator[bool]:
-    """One renewal at a time of an installation's credential, however many processes ask.
+    """Lets one process at a time renew an installation's credential.
 
-    On a connection that commits by itself, so that nothing stays open while a provider answers.
-    Yields False where others had it for all of `wait_seconds`.
+    Needs an autocommit connection, so that no transaction stays open while a provider answers. Yields
+    False if others held the lock for all of `wait_seconds`.
     """
     if not conn.autocommit:
-        raise ValueError("a credential's lock needs a connection that commits by itself")
+        raise ValueError("a credential's lock needs an autocommit connection")
     key = (_CREDENTIALS, installation_id)
     conn.execute("SELECT set_config('lock_timeout', %s, false)", (f"{wait_seconds * 1000:.0f}ms",))
     try:
         conn.execute("SELECT pg_advisory_lock(%s, hashint8(%s::bigint))", key)
-        got = True
+        acquired = True
     except LockNotAvailable:
-        got = False
+        acquired = False
     finally:
         if not conn.closed and not conn.broken:
             conn.execute("SELECT set_config('lock_timeout', '0', false)")
     try:
-        yield got
+        yield acquired
     finally:
-        if got and not conn.closed and not conn.broken:
+        if acquired and not conn.closed and not conn.broken:
             conn.execute("SELECT pg_advisory_unlock(%s, hashint8(%s::bigint))", key)
 
 
 def hold_credential(conn: Connection, installation_id: int) -> None:
-    """Until this transaction ends nobody renews the installation's credential; waits for who does."""
+    """Keeps others from renewing the installation's credential until this transaction ends; waits for them."""
     conn.execute(
         "SELECT pg_advisory_xact_lock(%s, hashint8(%s::bigint))", (_CREDENTIALS, installation_id)
     )
 
 
 def end_sessions_of_run(conn: Connection, run_id: str) -> int:
-    """Ends what a run of Dagster left at work in Postgres, and lets go of its locks; returns how many."""
+    """Ends the sessions that a Dagster run left in Postgres, and so its locks; returns their number."""
     row = conn.execute(
         """
         SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity

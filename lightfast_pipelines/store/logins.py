@@ -1,6 +1,6 @@
-"""How each role logs in on a server of one's own: its address, and what a process may know of others.
+"""The logins of the roles on a server of one's own, and which of them each process may see.
 
-Connections are made in `database.py`; passwords in `role_passwords.py`.
+`database.py` makes connections, `role_passwords.py` makes passwords.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _DAGSTER_SETTINGS = ("LIGHTFAST_DAGSTER_DATABASE_URL", "LIGHTFAST_DAGSTER_URL")
 
 
 class LoginError(RuntimeError):
-    """A role has no login of its own; the message says how to make one. Holds no address."""
+    """A login is missing or is the wrong one; the message says what to do and holds no address."""
 
 
 def no_login(role: Role) -> LoginError:
-    """For a role that would need somebody else's password."""
+    """The error for a role that would need somebody else's password."""
     if role == "migrator":
         return LoginError(
             f"this needs the owner's login, and {OWNER_SETTING} is not set: run it where it is"
@@ -39,7 +39,7 @@ def no_login(role: Role) -> LoginError:
 
 
 def check_logins(owner: str | None, own: Mapping[Role, str]) -> None:
-    """Raises LoginError for a role whose own login is the owner's."""
+    """Raises LoginError if the login of a role is the owner's."""
     for role, address in own.items():
         if owner is not None and user_of(address) == user_of(owner):
             raise LoginError(
@@ -49,8 +49,8 @@ def check_logins(owner: str | None, own: Mapping[Role, str]) -> None:
 
 
 def environment_of(role: Role, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a process that works as `role`: with no other role's login, and with the
-    owner's only where the role has none of its own."""
+    """The environment for a process that works as `role`: without the other roles' logins, and with the
+    owner's login only if the role has none of its own."""
     own = SETTINGS[role]
     unneeded = {name for name in SETTINGS.values() if name != own}
     if not environment.get(own):

@@ -1,6 +1,6 @@
-"""What a Postgres must offer before the first statement of a migration, and what to do where it does not.
+"""Checks, before the first migration, that a Postgres has everything the schema needs.
 
-Found out beforehand and all at once: a migration that fails half-way tells one lack at a time.
+All problems are reported at once, each with its remedy; a failing migration would report one at a time.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import psycopg
 from psycopg.rows import dict_row
 
 OLDEST_VERSION = 160_000
-"""`GRANT ... WITH SET`, by which the roles are taken, came with Postgres 16."""
+"""The roles need `GRANT ... WITH SET`, which Postgres 16 introduced."""
 
 ROLES = ("lightfast_receiver", "lightfast_pipeline", "lightfast_analyst")
 
 EXTENSION_SCHEMAS = ("lightfast", "public", "extensions")
-"""Where the extension `vector` is looked for: `extensions` is where hosted Postgres put it."""
+"""Schemas in which the extension `vector` is found; hosted servers install it into `extensions`."""
 
 # Roles of hosted servers that may install extensions without being superuser.
 _HOSTED_ADMINISTRATORS = (
@@ -31,7 +31,7 @@ _HOSTED_ADMINISTRATORS = (
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What a server says of itself, and of what this user may do there."""
+    """Facts about a server, and what this user may do there."""
 
     database: str
     user: str
@@ -41,19 +41,19 @@ class Server:
     may_create_roles: bool
     may_install: bool
     schema_owner: str | None
-    """Owner of the schema `lightfast` where that is somebody whose rights this user lacks."""
+    """Owner of the schema `lightfast`, if this user lacks that owner's rights."""
     vector_installed_in: str | None
     vector_available: bool
     closed_roles: Sequence[str] = ()
-    """Roles of ours that are there and that this user may not take."""
+    """Roles of the project that exist and that this user may not take."""
     missing_roles: Sequence[str] = ROLES
 
 
 def check_server(connection: psycopg.Connection[Any]) -> list[str]:
-    """What is missing, each with what to do about it; empty where all is there. Changes nothing."""
+    """The problems of the server, each with its remedy; empty if there are none. Changes nothing."""
     old = too_old(connection.info.server_version)
     if old:
-        # What the questions below ask in is understood by newer servers only.
+        # Older servers do not understand the query below.
         return [old]
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
@@ -61,11 +61,11 @@ def check_server(connection: psycopg.Connection[Any]) -> list[str]:
         ).fetchone()
     connection.rollback()
     assert row is not None
-    return problems(_server(row))
+    return problems_of(_server(row))
 
 
 def too_old(version: int) -> str | None:
-    """Why a server of this version (`server_version_num`) cannot be used; None where it can."""
+    """Why a server of this version (`server_version_num`) is too old; None if it is not."""
     if version >= OLDEST_VERSION:
         return None
     shown = (
@@ -79,38 +79,38 @@ def too_old(version: int) -> str | None:
     )
 
 
-def problems(server: Server) -> list[str]:
-    """What the server lacks. Pure."""
-    found: list[str] = []
+def problems_of(server: Server) -> list[str]:
+    """The problems of such a server, each with its remedy."""
+    problems: list[str] = []
     if server.read_only:
-        found.append("it only reads (a replica?): give the address of the primary")
+        problems.append("it only reads (a replica?): give the address of the primary")
     if server.encoding != "UTF8":
-        found.append(
+        problems.append(
             f"database {server.database} is encoded in {server.encoding}: "
             "make one with `CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0`"
         )
-    found += _extension_problems(server)
+    problems += _extension_problems(server)
     if server.schema_owner is not None:
-        found.append(
+        problems.append(
             f"the schema lightfast there belongs to {server.schema_owner}: connect as that user"
         )
     elif not server.may_create_schema:
-        found.append(
+        problems.append(
             f"{server.user} may not create a schema: "
             f'GRANT CREATE ON DATABASE "{server.database}" TO "{server.user}"'
         )
     if server.closed_roles:
         roles = ", ".join(server.closed_roles)
-        found.append(
+        problems.append(
             f"{server.user} may not take the roles {roles}, which are there already: "
             f'GRANT {roles} TO "{server.user}" WITH SET TRUE'
         )
     if server.missing_roles and not server.may_create_roles:
-        found.append(
+        problems.append(
             f"{server.user} may not create the roles {', '.join(server.missing_roles)}: "
             f'ALTER ROLE "{server.user}" CREATEROLE'
         )
-    return found
+    return problems
 
 
 def _extension_problems(server: Server) -> list[str]:

@@ -1,6 +1,6 @@
-"""Makes a password for each of the three roles on a server of one's own, as the owner.
+"""Gives each of the three roles a password, on a server of one's own, as the owner.
 
-The server never sees a password, only what it needs to check one (SCRAM), so none is in its log.
+The server receives only SCRAM verifiers, so its log holds no password.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ def make_logins(
     renew: bool,
     new_password: Callable[[], str],
 ) -> Mapping[Role, str]:
-    """An address for each role, with a new password; all of them or none. Commits.
+    """Sets a new password for each role, all or none, and returns the roles' addresses. Commits.
 
-    Raises LoginError for a role that can log in already (unless `renew`), and for one whose rights
-    reach beyond its own.
+    Raises LoginError if a role can log in already (unless `renew`) or has more rights than it should.
     """
     for problem in connection.execute(_TOO_MIGHTY, (_names(),)).fetchall():
         raise LoginError(
-            f"the role {problem[0]} of that server may more than it should ({problem[1]}): "
+            f"the role {problem[0]} of that server has more rights than it should ({problem[1]}): "
             "take that away before it gets a password"
         )
     taken = connection.execute(_CAN_LOG_IN, (_names(),)).fetchall()
@@ -62,7 +61,7 @@ def make_logins(
         connection.commit()
         refused = False
     if refused:
-        # Outside the handler: the error would bring along the statement.
+        # Raised outside the handler, because the caught error quotes the statement.
         raise LoginError(
             "the user of LIGHTFAST_DATABASE_URL may not give the roles a password: let an administrator "
             f"run GRANT {', '.join(_names())} TO that user WITH ADMIN OPTION, and give it CREATEROLE"
@@ -71,7 +70,7 @@ def make_logins(
 
 
 def other_databases(connection: psycopg.Connection[Any]) -> list[str]:
-    """Other databases of the server that the analyst may connect to, as everybody there may."""
+    """Other databases of the server that the analyst, like every user there, may connect to."""
     return [
         str(row[0])
         for row in connection.execute(

@@ -1,7 +1,4 @@
-"""Rows on their way in: COPY into a temporary table shaped like its target, read by one statement.
-
-Knows nothing of what is done with the rows.
-"""
+"""Copies rows into a temporary table shaped like their target, for one statement to read."""
 
 from __future__ import annotations
 
@@ -15,10 +12,10 @@ from lightfast_pipelines.store.database import Connection
 def stage(
     conn: Connection, target: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> str:
-    """Copies the rows into a temporary table and returns its name; it is empty again after commit.
+    """Copies the rows into a temporary table and returns its name; a commit empties the table.
 
-    `target` is a table of schema `lightfast`; column types are taken from it, constraints are not.
-    jsonb columns take JSON text.
+    It has the column types of `target`, a table of schema `lightfast`, without the constraints. Give
+    JSON text for jsonb columns.
     """
     name = f"stage_{target}_{zlib.crc32(chr(31).join(columns).encode()):08x}"
     quoted = ", ".join(f'"{column}"' for column in columns)

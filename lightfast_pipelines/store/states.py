@@ -17,7 +17,7 @@ def states_at(
     as_known: datetime | None,
     workspace: Workspace | None,
 ) -> list[dict[str, Any]]:
-    """The states of an entity (key or alias) that held at `at`, as known now or at `as_known`."""
+    """The states that the entity (by key or alias) had at `at`, as known now or as known at `as_known`."""
     rows = dict_rows(
         conn,
         """

@@ -1,4 +1,4 @@
-"""How the memory stands: deliveries by status, lag, sizes, clocks, and what the stages gave up."""
+"""The status of the memory: deliveries by outcome, lag, size, clocks, and work that stages gave up."""
 
 from __future__ import annotations
 
@@ -24,12 +24,9 @@ _STATUS_COUNTS = """
 
 
 def read_status(conn: Connection, now: datetime) -> dict[str, Any]:
-    """Deliveries by status, how long the oldest has waited, what stages gave up, the size of the memory,
-    and clocks.
-
-    `now` is this machine's clock, read just before."""
-    apart = difference(seconds_ahead(conn, now))
-    later = read_future(conn, now)
+    """What `lightfast status` shows. `now` is this machine's clock, read just before."""
+    clock_difference = difference(seconds_ahead(conn, now))
+    future = read_future(conn, now)
     counts: dict[str, int] = {
         str(status): int(count) for status, count in conn.execute(_STATUS_COUNTS)
     }
@@ -69,10 +66,10 @@ def read_status(conn: Connection, now: datetime) -> dict[str, Any]:
         "given_up_by_stages": given_up,
         "memory": dict(zip(names, sizes[:5], strict=True)),
         "clocks": {
-            "this_machine": apart or "agrees with the database's clock",
-            "deliveries_on_days_to_come": later.deliveries,
-            "last_of_these_days": later.last_day.isoformat() if later.last_day else None,
-            "observations_dated_after_now": later.observations,
+            "this_machine": clock_difference or "agrees with the database's clock",
+            "deliveries_on_days_to_come": future.deliveries,
+            "last_of_these_days": future.last_day.isoformat() if future.last_day else None,
+            "observations_dated_after_now": future.observations,
         },
         "reasons": reasons,
     }

@@ -13,44 +13,46 @@ _SHOWN = 20
 
 
 def explain(conn: Connection, key: str, workspace: Workspace | None) -> dict[str, Any]:
-    """From an entity, observation or delivery to the rule version, payloads and signatures behind it;
-    for what is not there, what became of the payloads that could have made it. Empty: nothing known.
+    """The rule version, deliveries and signatures behind an entity, observation or delivery.
+
+    For a key that is not in the memory: what became of the deliveries that could have produced it.
+    Empty if nothing is known.
     """
     scope = workspace.id if workspace else None
     key = bounded(key)
-    found: dict[str, Any] = {}
+    explanation: dict[str, Any] = {}
     entities = dict_rows(conn, _ENTITY, {"key": key, "workspace": scope})
     if entities:
-        found["entities"] = entities
+        explanation["entities"] = entities
     observations = dict_rows(conn, _OBSERVATIONS, {"key": key, "workspace": scope, "shown": _SHOWN})
     if observations:
-        found["observations"] = observations
-        found["payloads"] = dict_rows(
+        explanation["observations"] = observations
+        explanation["payloads"] = dict_rows(
             conn, _PAYLOADS, ([row["external_id"] for row in observations], _SHOWN)
         )
         conn.rollback()
-        return found
+        return explanation
     deliveries = (
         dict_rows(conn, _DELIVERIES_OF_ONE, (workspace.id, workspace.org_id, key, _SHOWN))
         if workspace
         else dict_rows(conn, _DELIVERIES, (key, _SHOWN))
     )
     if deliveries:
-        found["deliveries"] = deliveries
+        explanation["deliveries"] = deliveries
     elif not entities and (resource := _resource_of(key)):
         org = workspace.org_id if workspace else None
         missing = dict_rows(conn, _MISSING, (resource, scope, scope, org, _SHOWN))
         if missing:
-            found["not_there"] = (
+            explanation["not_there"] = (
                 f"no observation or entity has this key; of the deliveries of {resource} these became no rows:"
             )
-            found["outcomes"] = missing
+            explanation["outcomes"] = missing
     conn.rollback()
-    return found
+    return explanation
 
 
 def _resource_of(key: str) -> str | None:
-    """The resource whose payloads could have made the key: `github:pr:12#3` -> `github:repository:12`."""
+    """The resource whose deliveries could produce the key: `github:pr:12#3` -> `github:repository:12`."""
     provider, _, rest = key.partition(":")
     kind, _, name = rest.partition(":")
     identifier = name.split("#")[0].split(":")[0].split("|")[0]
@@ -105,7 +107,7 @@ _DELIVERIES = """
     FROM lightfast.deliveries d WHERE d.delivery_id = %s ORDER BY d.id LIMIT %s
 """
 
-# What it became elsewhere is the other workspaces' own; while none is known it is nobody's.
+# Without the outcomes in other workspaces. An outcome without a workspace belongs to nobody yet.
 _DELIVERIES_OF_ONE = """
     SELECT p.id AS payload, p.provider, p.event_type AS event, p.received_at::text, p.verified_by,
            CASE WHEN q.raw_payload_id IS NULL THEN o.status ELSE 'received' END AS status, o.reason

@@ -12,7 +12,7 @@ import pytest
 from lightfast_pipelines.embedded_postgres import Lease
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.migrate import MigrationError, head_revision
-from lightfast_pipelines.store.requirements import Server, problems, too_old
+from lightfast_pipelines.store.requirements import Server, problems_of, too_old
 
 GOOD = Server(
     database="memory",
@@ -60,7 +60,7 @@ def test_a_server_older_than_16_is_told_from_a_newer_one(version: int, shown: st
     ],
 )
 def test_each_lack_says_what_to_do(server: Server, advice: str | None) -> None:
-    found = problems(server)
+    found = problems_of(server)
     assert len(found) == (advice is not None)
     assert advice is None or advice in found[0]
 
