@@ -1,6 +1,6 @@
-"""Vercel's API as a history of what happened: its deployments, told as its webhooks would have.
+"""Reads history from Vercel's API: deployments, turned into the webhooks that would have reported them.
 
-`API` is what the discovery picks up; nothing outside this folder names its parts.
+`API` is what `discover_apis` finds.
 """
 
 from __future__ import annotations

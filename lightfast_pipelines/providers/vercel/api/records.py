@@ -1,6 +1,6 @@
-"""What one deployment of the API says, as the webhooks that told of it: created, and how it ended.
+"""Turns a deployment of the API into the webhooks that reported it: created, and how it ended.
 
-Only what was so at that moment: what was promoted or checked later has no time in the API.
+Only what was true at that moment: the API does not date later promotions or checks.
 """
 
 from __future__ import annotations
@@ -11,43 +11,36 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.providers.api_contract import Json, LinkedResource, Record, UnreadableItem
-from lightfast_pipelines.providers.fields import (
-    child,
-    first_time,
-    flag,
-    name_of,
-    text,
-    url,
-)
+from lightfast_pipelines.providers.fields import child, first_time, flag, name_of, text, url
 
-# state -> (transition, fields that date it, the first that is there).
+# State -> (transition, fields that date it, in order of preference).
 _ENDS = {
     "READY": ("succeeded", ("ready",)),
     "ERROR": ("error", ("buildErrorAt", "ready")),
     "CANCELED": ("canceled", ("canceledAt", "ready")),
-    # Before it is built, and Vercel does not say when.
+    # Before it is built; Vercel does not say when.
     "BLOCKED": ("blocked", ("blockedAt", "created", "createdAt")),
 }
-# What the API knows of what became of it, beside its state.
+# What the API says of its fate, besides its state.
 _OUTCOME = ("readySubstate", "autoAssignCustomDomains", "aliasAssigned", "checksConclusion")
-# Written into `meta` while it is built or later.
+# Written into `meta` during the build or later.
 _LATER_META = frozenset({"branchAlias", "lambdaRuntimeStats"})
 
 
 @dataclass(frozen=True, slots=True)
 class DeploymentRecords:
-    """A deployment's records. `untold`: it has ended, but this answer does not say when."""
+    """A deployment's records. `lacks_end`: it has ended, but this answer does not say when."""
 
     identity: str
     records: tuple[Record, ...]
     state: str
-    untold: bool
+    lacks_end: bool
 
 
 def read(
     place: LinkedResource, item: Mapping[str, Any], team: str | None
 ) -> DeploymentRecords | UnreadableItem:
-    """The deployment of a list (`uid`), or one that was asked for by its id (`id`)."""
+    """A deployment from the list (`uid`), or one that was requested by its id (`id`)."""
     identity = name_of(item, "uid") or name_of(item, "id")
     if identity is None:
         return UnreadableItem("", "a deployment without `uid`")
@@ -59,17 +52,21 @@ def read(
         project = place.resource_id
     if project is None:
         return UnreadableItem(identity, "`projectId` is missing, and a whole team is read")
-    about = _inner(item, identity, project, team)
-    found = [_record("created", created, identity, about, _creator(item))]
+    inner = _inner(item, identity, project, team)
+    records = [_record("created", created, identity, inner, _creator(item))]
     state = name_of(item, "readyState") or name_of(item, "state") or name_of(item, "status") or ""
     end = _ENDS.get(state.upper())
-    ended = first_time(item, *end[1]) if end else None
-    if end is not None and ended is not None:
-        # Whoever canceled it is not told: the creator is just the one who began it.
-        user = _creator(item) if end[0] not in ("canceled", "blocked") else None
-        inner = _ended(about, item, state) if end[0] != "blocked" else about
-        found.append(_record(end[0], max(ended, created), identity, inner, user))
-    return DeploymentRecords(identity, tuple(found), state, end is not None and ended is None)
+    if end is None:
+        return DeploymentRecords(identity, tuple(records), state, lacks_end=False)
+    transition, time_fields = end
+    ended = first_time(item, *time_fields)
+    if ended is not None:
+        # The API does not say who canceled or blocked it; the creator only began it.
+        user = _creator(item) if transition not in ("canceled", "blocked") else None
+        if transition != "blocked":
+            inner = _ended(inner, item, state)
+        records.append(_record(transition, max(ended, created), identity, inner, user))
+    return DeploymentRecords(identity, tuple(records), state, lacks_end=ended is None)
 
 
 def _record(transition: str, at: datetime, identity: str, inner: Json, user: Json | None) -> Record:
@@ -83,8 +80,7 @@ def _record(transition: str, at: datetime, identity: str, inner: Json, user: Jso
 
 
 def _inner(item: Mapping[str, Any], identity: str, project: str, team: str | None) -> Json:
-    meta = item.get("meta")
-    kept = meta.items() if isinstance(meta, dict) else ()
+    meta = child(item, "meta").items()
     inspector = url(item, "inspectorUrl")
     name = name_of(item, "name")
     inner: Json = {
@@ -102,7 +98,7 @@ def _inner(item: Mapping[str, Any], identity: str, project: str, team: str | Non
         "project": {"id": project},
         "target": name_of(item, "target"),
     }
-    inner["deployment"]["meta"] = {key: value for key, value in kept if key not in _LATER_META}
+    inner["deployment"]["meta"] = {key: value for key, value in meta if key not in _LATER_META}
     links = {"deployment": inspector, "project": _project_page(inspector, identity)}
     optional = {
         "team": {"id": team} if team else None,
@@ -115,7 +111,7 @@ def _inner(item: Mapping[str, Any], identity: str, project: str, team: str | Non
 
 
 def _ended(inner: Json, item: Mapping[str, Any], state: str) -> Json:
-    """With what is known of it since it ended: why it failed, or whether it has served anybody."""
+    """Adds what is known since the deployment ended: why it failed, or whether it went live."""
     more: Json = {"readyState": state, **{field: item.get(field) for field in _OUTCOME}}
     if state.upper() != "READY":
         more = {
@@ -127,7 +123,7 @@ def _ended(inner: Json, item: Mapping[str, Any], state: str) -> Json:
 
 
 def _creator(item: Mapping[str, Any]) -> Json | None:
-    """`creator` of a list has `uid`; `username` is kept, the address is nothing the webhook tells."""
+    """`creator` has `uid` in the list. Its e-mail address is left out, as the webhook lacks it."""
     creator = child(item, "creator")
     identity = name_of(creator, "uid") or name_of(creator, "id")
     if identity is None:

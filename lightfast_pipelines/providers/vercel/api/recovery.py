@@ -1,7 +1,7 @@
-"""Which deployments still exist. Vercel has no log of deliveries that could be read.
+"""Sweeps the ids of deployments, to find those that were deleted. Vercel offers no log of deliveries.
 
-A deployment that is deleted, by a person or by a rule of retention, leaves the list, or stands in it
-as DELETED. vercel.com/docs/rest-api: List deployments, Get a deployment.
+A deployment deleted by a person or by a retention rule leaves the list, or remains in it as DELETED.
+vercel.com/docs/rest-api: List deployments, Get a deployment.
 """
 
 from __future__ import annotations
@@ -12,18 +12,24 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, LinkedResource, Record
-from lightfast_pipelines.providers.fields import child, children, first_time, name_of, whole
+from lightfast_pipelines.providers.fields import child, first_time, name_of
 from lightfast_pipelines.providers.recovery_contract import Held, IdSweep, Known, Listed, Recovery
 from lightfast_pipelines.providers.vercel import keys as vercel_keys
-from lightfast_pipelines.providers.vercel.api.walker import team_of
+from lightfast_pipelines.providers.vercel.api.listing import (
+    LARGEST_PAGE,
+    is_team,
+    items_of,
+    list_call,
+    next_until,
+    single_call,
+    team_params,
+)
 
-_LIST, _ONE = "/v7/deployments", "/v13/deployments"
-_PROJECT, _TEAM = "/v9/projects", "/v2/teams"
 _PREFIX = "vercel:deployment:"
 
 
-class _Deployments:
-    """`recovery.IdSweep`."""
+class _DeploymentSweep:
+    """An `IdSweep`."""
 
     kind = "deployment"
     confirm_many = 1
@@ -32,69 +38,55 @@ class _Deployments:
         return Held(_PREFIX, "deployment.")
 
     def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
-        params = {"limit": "100", **_scope(place)}
-        if not _is_team(place):
-            params["projectId"] = place.resource_id
-        if cursor:
-            params["until"] = str(cursor["until"])
-        return Call(_LIST, params=params)
+        return list_call(place, limit=LARGEST_PAGE, **(cursor or {}))
 
     def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
-        if not isinstance(answer.data.get("deployments"), list):
-            raise ValueError("Vercel's list of deployments is not of its form")
-        found, gone = [], {}
-        for item in children(answer.data, "deployments"):
+        listed: list[str] = []
+        deleted: dict[str, datetime | None] = {}
+        for item in items_of(answer):
             identity = name_of(item, "uid") or name_of(item, "id")
             if identity is None:
                 continue
             key = vercel_keys.deployment(identity)
             if (name_of(item, "readyState") or name_of(item, "state")) == "DELETED":
-                gone[key] = _deleted_at(item)
+                deleted[key] = _deleted_at(item)
             else:
-                found.append(key)
-        until = whole(child(answer.data, "pagination"), "next")
-        return Listed(found, None if until is None else {"until": until}, gone)
+                listed.append(key)
+        until = next_until(answer)
+        return Listed(listed, None if until is None else {"until": until}, deleted)
 
     def resource(self, place: LinkedResource) -> Call | None:
-        """Asked under the wrong team, Vercel's list is empty: it says of the project that it is not
-        found."""
-        if _is_team(place):
-            return Call(f"{_TEAM}/{place.resource_id}")
-        return Call(f"{_PROJECT}/{place.resource_id}", params=_scope(place))
+        """On behalf of the wrong team, Vercel's list is empty, while the project is not found."""
+        if is_team(place):
+            return Call(f"/v2/teams/{place.resource_id}")
+        return Call(f"/v9/projects/{place.resource_id}", params=team_params(place))
 
     def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
         return None
 
     def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
-        path = f"{_ONE}/{_identity(things[0])}"
-        return Call(path, params=_scope(place), of_one=True)
+        return single_call(place, _identity(things[0]))
 
     def gone(
-        self,
-        place: LinkedResource,
-        things: Sequence[Known],
-        answer: Answer | None,
+        self, place: LinkedResource, things: Sequence[Known], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
+        (deployment,) = things
         if answer is None:
-            return {things[0].key: None}
-        told = name_of(answer.data, "id") or name_of(answer.data, "uid")
-        if told != _identity(things[0]):
-            raise ValueError(f"Vercel answers with deployment {told or '?'}")
+            return {deployment.key: None}
+        answered = name_of(answer.data, "id") or name_of(answer.data, "uid")
+        if answered != _identity(deployment):
+            raise ValueError(f"Vercel answers with deployment {answered or '?'}")
         is_deleted = name_of(answer.data, "readyState") == "DELETED"
-        return {things[0].key: _deleted_at(answer.data)} if is_deleted else {}
+        return {deployment.key: _deleted_at(answer.data)} if is_deleted else {}
 
     def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
-        """As Vercel tells a cleanup: with what the last payload shows of the deployment."""
+        """The webhook of a cleanup, with what the last payload shows of the deployment."""
         identity = _identity(thing)
         inner = deepcopy(dict(child(thing.payload, "payload")))
-        # Who deleted it nobody knows.
-        inner.pop("user", None)
+        inner.pop("user", None)  # nobody knows who deleted it
         if not child(inner, "deployment"):
-            inner = {
-                **inner,
-                "deployment": {"id": identity, "meta": {}, "name": None},
-                "project": {"id": place.resource_id},
-            }
+            inner["deployment"] = {"id": identity, "meta": {}, "name": None}
+            inner["project"] = {"id": place.resource_id}
         payload = {
             "id": f"sweep_{identity}",
             "type": "deployment.cleanup",
@@ -102,10 +94,6 @@ class _Deployments:
             "payload": inner,
         }
         return Record("deployment.cleanup", payload, at, f"sweep:{thing.key}:deleted")
-
-
-def _is_team(place: LinkedResource) -> bool:
-    return place.resource_id.startswith("team_")
 
 
 def _identity(thing: Known) -> str:
@@ -117,16 +105,9 @@ def _deleted_at(item: Mapping[str, Any]) -> datetime | None:
     return first_time(item, "deletedAt", "deleted")
 
 
-def _scope(place: LinkedResource) -> dict[str, str]:
-    team = team_of(place)
-    return {} if team is None else {"teamId": team}
-
-
 class VercelRecovery(Recovery):
-    """`recovery.Recovery`."""
-
     provider = "vercel"
-    sweeps: Sequence[IdSweep] = (_Deployments(),)
+    sweeps: Sequence[IdSweep] = (_DeploymentSweep(),)
 
 
 RECOVERY = VercelRecovery()

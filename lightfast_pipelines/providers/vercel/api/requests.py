@@ -1,6 +1,6 @@
-"""Vercel's REST API: where it is, how a token is sent, what an answer and its rate limits mean.
+"""Vercel's REST API: its address, how to send a token, what answers and rate limits mean.
 
-What is asked for stands in `walker.py`. After vercel.com/docs/rest-api: errors and rate limits.
+`deployments.py` says what to ask for. Format: vercel.com/docs/rest-api, errors and rate limits.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from lightfast_pipelines.providers.api_contract import (
     window_of,
 )
 from lightfast_pipelines.providers.fields import child, name_of, number_in, text, time, whole
-from lightfast_pipelines.providers.vercel.api.walker import DeploymentWalker
+from lightfast_pipelines.providers.vercel.api.deployments import DeploymentWalker
 
 _BASE_URL = "https://api.vercel.com"
-_OF_THE_TOKEN = frozenset({"invalidToken", "missingToken"})
+_TOKEN_CODES = frozenset({"invalidToken", "missingToken"})
+_LIMIT_CODES = frozenset({"rate_limited", "too_many_requests"})
 _LONGEST_MESSAGE = 200
+_OWN_STATUSES = {402: AnswerOutcome.FORBIDDEN}  # the plan does not include it
 
 
 class VercelApi(ProviderApi):
@@ -47,28 +49,32 @@ class VercelApi(ProviderApi):
 
     def verdict(self, call: Call, answer: Answer, now: datetime) -> Verdict:
         """By the status, and by `error.code` where one status means several things."""
-        status, error = answer.status, _error(answer.data)
-        told = _told(call, status, error)
+        data, status = answer.data, answer.status
+        error = child(data, "error") if isinstance(data, dict) else {}
+        reason = ": ".join(filter(None, (name_of(error, "code"), text(error, "message"))))
+        message = f"Vercel answered {status} to {call.path}"
+        if reason:
+            message = f"{message} ({reason[:_LONGEST_MESSAGE]})"
         if 200 <= status < 300:
             if status == 204:
-                return Verdict(AnswerOutcome.NOTHING, told)
-            if isinstance(answer.data, dict):
+                return Verdict(AnswerOutcome.NOTHING, message)
+            if isinstance(data, dict):
                 return Verdict(AnswerOutcome.OK)
             return Verdict(AnswerOutcome.MALFORMED, f"Vercel answered no object to {call.path}")
         outcome = _outcome(status, error)
         if outcome is AnswerOutcome.CREDENTIAL:
-            told = f"{told}: Vercel does not take the token (any more)"
+            message = f"{message}: Vercel does not take the token (any more)"
         waits = outcome in (AnswerOutcome.LIMITED, AnswerOutcome.UNAVAILABLE)
         wait = _wait(answer, error, now) if waits else None
         location = answer.headers.get("location") if outcome is AnswerOutcome.MOVED else None
-        return Verdict(outcome, told, wait, location)
+        return Verdict(outcome, message, wait, location)
 
     def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
         """`x-ratelimit-*`; `reset` is in seconds since 1970. Empty where one of them is missing."""
-        found = [
-            number_in(answer.headers, f"x-ratelimit-{n}") for n in ("limit", "remaining", "reset")
-        ]
-        limit, remaining, reset = found
+        limit, remaining, reset = (
+            number_in(answer.headers, f"x-ratelimit-{name}")
+            for name in ("limit", "remaining", "reset")
+        )
         resets_at = time({"at": reset}, "at")
         if limit is None or remaining is None or resets_at is None or resets_at < now:
             return ()
@@ -76,32 +82,22 @@ class VercelApi(ProviderApi):
 
 
 def _outcome(status: int, error: Mapping[str, Any]) -> AnswerOutcome:
-    """Vercel answers a token that it does not know with 403, and `invalidToken` in the error."""
+    """Vercel answers an unknown token with 403, and `invalidToken` in the error."""
     code = text(error, "code") or ""
-    if status == 403:
-        of_token = code in _OF_THE_TOKEN or any(error.get(name) for name in _OF_THE_TOKEN)
-        return AnswerOutcome.CREDENTIAL if of_token else AnswerOutcome.FORBIDDEN
-    if code in ("rate_limited", "too_many_requests"):
+    if status == 403 and (code in _TOKEN_CODES or any(map(error.get, _TOKEN_CODES))):
+        return AnswerOutcome.CREDENTIAL
+    if status != 403 and code in _LIMIT_CODES:
         return AnswerOutcome.LIMITED
-    return outcome_of_status(status, {402: AnswerOutcome.FORBIDDEN})
-
-
-def _error(data: Any) -> Mapping[str, Any]:
-    return child(data, "error") if isinstance(data, dict) else {}
-
-
-def _told(call: Call, status: int, error: Mapping[str, Any]) -> str:
-    """For an operator: the error's code and words, which name no secret."""
-    said = ": ".join(filter(None, (name_of(error, "code"), text(error, "message"))))
-    told = f"Vercel answered {status} to {call.path}"
-    return f"{told} ({said[:_LONGEST_MESSAGE]})" if said else told
+    return outcome_of_status(status, _OWN_STATUSES)
 
 
 def _wait(answer: Answer, error: Mapping[str, Any], now: datetime) -> float | None:
-    """Seconds to wait: `Retry-After`, else until the limit's reset, in the body or a header."""
-    told = number_in(answer.headers, "retry-after")
-    if told is not None:
-        return max(told, 0.0)
+    """Seconds to wait: `Retry-After`, else until the limit resets, by the body or a header."""
+    seconds = number_in(answer.headers, "retry-after")
+    if seconds is not None:
+        return seconds
     reset = whole(child(error, "limit"), "reset") or number_in(answer.headers, "x-ratelimit-reset")
-    at = time({"at": reset}, "at")
-    return max((at - now.astimezone(UTC)).total_seconds(), 0.0) if at is not None else None
+    resets_at = time({"at": reset}, "at")
+    if resets_at is None:
+        return None
+    return max((resets_at - now.astimezone(UTC)).total_seconds(), 0.0)
