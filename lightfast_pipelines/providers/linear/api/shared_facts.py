@@ -1,6 +1,6 @@
-"""Which facts of Linear both its webhooks and its API tell, and what of them the API cannot.
+"""Which facts Linear states both by webhook and by API, and what the API lacks of them.
 
-Held against the code by tests; the documentation's table is made of it.
+Tests hold it against the code; the tables in docs/history.md are generated from it.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ SHARED: frozenset[str] = frozenset(
         "cycle.archived",
     }
 )
-"""Source types that both carry: equal source id, time, author and states for one fact, and the actor
-where `ONLY_BY_WEBHOOK` does not name him."""
+"""Source types that both carry: one fact has the same source id, time, author and states, and the same
+actor unless `ONLY_BY_WEBHOOK` names it."""
 
 LATEST_BY_API: Mapping[str, str] = {
-    "comment.edited": "the last edit alone, at its own time once the comment has changed again",
-    "project-update.edited": "the last edit alone",
-    "project.state-changed": "when it was last started, completed and canceled, not by whom",
-    "project.archived": "when it was last archived, not by whom",
-    "project.deleted": "while it is in the trash, not by whom",
+    "comment.edited": "only the last edit, at its own time once the comment has changed again",
+    "project-update.edited": "only the last edit",
+    "project.state-changed": "when it was last started, completed and canceled, but not by whom",
+    "project.archived": "when it was last archived, but not by whom",
+    "project.deleted": "while it is in the trash, but not by whom",
 }
-"""Source type -> which of such facts the API tells: the later ones, of what webhooks tell all."""
+"""Source type -> which of these facts the API states; webhooks state all of them."""
 
-_NOT_KEPT = "the API tells today's value alone"
-_NOBODY = "the API does not tell who did it"
-_EARLIER = "the API does not keep an earlier text"
+_NOT_KEPT = "the API states only the current value"
+_NOBODY = "the API does not say who did it"
+_EARLIER = "the API does not keep earlier texts"
 _SINCE = f"where it has changed since: {_NOT_KEPT}"
 _OF_A_PROJECT: Mapping[str, str] = {
     f"data.{name}": _SINCE
@@ -80,68 +80,68 @@ _OF_A_CYCLE: Mapping[str, str] = {
 
 ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     "Issue.create": {
-        "actor": "told by the creator, who is the author as well",
+        "actor": "stated by `creator`, who is also the author",
         "data.description": f"where it was changed later: {_EARLIER}",
-        "data.branchName": "made for whoever asks",
+        "data.branchName": "differs by who asks",
     },
     "Issue.update": {
         "data.description": f"where it was changed later: {_EARLIER}",
-        "data.branchName": "made for whoever asks",
+        "data.branchName": "differs by who asks",
         "updatedFrom.description": _EARLIER,
-        "updatedFrom.updatedAt": "the history tells changes, not what came before them",
-        "updatedFrom.archivedAt": "that it had been archived is told, not since when",
+        "updatedFrom.updatedAt": "the history states changes, not what preceded them",
+        "updatedFrom.archivedAt": "stated as archived, but not since when",
     },
     "Issue.remove": {
-        "": "what is deleted for good is listed no more; what is in the trash is told by its history",
+        "": "what is deleted for good is no longer listed; the history of an issue in the trash says so",
     },
     "Comment.create": {
-        "actor": "told by the comment's author",
+        "actor": "stated by the comment's author",
         "data.body": f"where it was edited later: {_EARLIER}",
     },
     "Comment.update": {
-        "actor": f"{_NOBODY}, but for who resolved a thread",
+        "actor": f"{_NOBODY}, except who resolved a thread",
         "data.body": f"where it was edited later: {_EARLIER}",
         "data.editedAt": "where it was edited again later",
-        "data.resolvedAt": "where it was resolved at another time since",
-        "updatedFrom": f"{_EARLIER}, and not that a thread was taken up again",
+        "data.resolvedAt": "where it was resolved again later",
+        "updatedFrom": f"{_EARLIER}, nor that a thread was reopened",
     },
-    "Comment.remove": {"": "a comment that is gone is not listed"},
-    "Reaction": {"": "not walked: they come with each comment and have no list of their own"},
+    "Comment.remove": {"": "a deleted comment is not listed"},
+    "Reaction": {"": "not walked: reactions have no list of their own"},
     "Attachment.create": {
-        "actor": "told by the creator",
+        "actor": "stated by `creator`",
         "data.title": _SINCE,
         "data.subtitle": _SINCE,
     },
     "Attachment.update": {"": _NOT_KEPT},
-    "Attachment.remove": {"": "an attachment that is gone is not listed"},
+    "Attachment.remove": {"": "a deleted attachment is not listed"},
     "IssueRelation.create": {"actor": _NOBODY},
     "IssueRelation.update": {"": _NOT_KEPT},
-    "IssueRelation.remove": {"": "a relation that is gone is not listed"},
+    "IssueRelation.remove": {"": "a deleted relation is not listed"},
     "Initiative": {"": "not walked"},
     "InitiativeUpdate": {"": "not walked"},
     "Document": {"": "not walked"},
     "Release": {"": "not walked"},
     "ReleaseNote": {"": "not walked"},
     "CustomerNeed": {"": "not walked"},
-    "IssueSLA": {"": "the API tells when an issue has to be done, not when that was known"},
-    "IssueLabel": {"": "not walked; which labels an issue has its history tells"},
-    "Project.create": {**_OF_A_PROJECT, "actor": "told by the creator"},
+    "IssueSLA": {"": "the API states the deadline, not when it was set"},
+    "IssueLabel": {"": "not walked; the history of an issue states its labels"},
+    "Project.create": {**_OF_A_PROJECT, "actor": "stated by `creator`"},
     "Project.update": {
         **_OF_A_PROJECT,
         "actor": _NOBODY,
-        "updatedFrom": f"but for its status and its archive: {_NOT_KEPT}",
+        "updatedFrom": f"except its status and archiving: {_NOT_KEPT}",
     },
     "Project.remove": {**_OF_A_PROJECT, "actor": _NOBODY},
     "ProjectUpdate.create": {
-        "actor": "told by its author",
+        "actor": "stated by its author",
         "data.body": f"where it was edited later: {_EARLIER}",
         "data.health": f"where it was edited later: {_EARLIER}",
     },
     "ProjectUpdate.update": {
-        "actor": "told by its author, who alone can edit it",
-        "updatedFrom": "the API tells that it was edited, not what it was",
+        "actor": "stated by its author, who alone can edit it",
+        "updatedFrom": "the API states that it was edited, not what it was before",
     },
-    "ProjectUpdate.remove": {"": "an update that is gone is not listed"},
+    "ProjectUpdate.remove": {"": "a deleted update is not listed"},
     "Cycle.create": {**_OF_A_CYCLE, "actor": _NOBODY},
     "Cycle.update": {
         **_OF_A_CYCLE,
@@ -151,6 +151,6 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
         "updatedFrom.startsAt": _NOT_KEPT,
         "updatedFrom.endsAt": _NOT_KEPT,
     },
-    "Cycle.remove": {"": "a cycle that is gone is not listed"},
+    "Cycle.remove": {"": "a deleted cycle is not listed"},
 }
 """Event and action -> JSON path of the webhook's body ("" for all of it) -> why the API lacks it."""

@@ -1,6 +1,6 @@
-"""Which facts of Vercel both its webhooks and its API tell, and what of them the API cannot.
+"""Which facts Vercel states both by webhook and by API, and what the API lacks of them.
 
-Held against the code by tests; the documentation's table is made of it.
+Tests hold it against the code; the tables in docs/history.md are generated from it.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ SHARED: frozenset[str] = frozenset(
         "deployment.blocked",
     }
 )
-"""Source types that both carry: equal source id, time, author and states for one fact."""
+"""Source types that both carry: one fact has the same source id, time, author and states."""
 
-_NO_TIME = "the API says that it is so, not since when"
-_NOT_TOLD = "not in the API's list of deployments"
-_LATEST_ALONE = "the API tells the latest rolling release alone"
-_TODAY_ALONE = "the API tells what is set today, not how it came about"
+_NO_TIME = "the API says that it is so, but not since when"
+_NOT_LISTED = "not in the API's list of deployments"
+_LATEST_ONLY = "the API states only the latest rolling release"
+_TODAY_ONLY = "the API states the current setting, not how it came about"
 _OF_ANY: Mapping[str, str] = {
     "id": "the delivery's own id",
-    "payload.plan": _NOT_TOLD,
-    "payload.regions": _NOT_TOLD,
-    "payload.alias": _NOT_TOLD,
-    "payload.installationIds": "which integrations were told",
-    "payload.integrations": "which integrations were told",
-    "payload.deployment.meta.branchAlias": "written at a time that is not told",
-    "payload.deployment.meta.lambdaRuntimeStats": "written at a time that is not told",
+    "payload.plan": _NOT_LISTED,
+    "payload.regions": _NOT_LISTED,
+    "payload.alias": _NOT_LISTED,
+    "payload.installationIds": "which integrations were notified",
+    "payload.integrations": "which integrations were notified",
+    "payload.deployment.meta.branchAlias": "written at an unknown time",
+    "payload.deployment.meta.lambdaRuntimeStats": "written at an unknown time",
 }
 
 ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
@@ -47,23 +47,23 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     },
     "deployment.promoted": {"": _NO_TIME},
     "deployment.rollback": {"": _NO_TIME},
-    "deployment.cleanup": {"": "a deployment that is gone is not listed"},
-    "deployment.check-rerequested": {"": _NOT_TOLD},
+    "deployment.cleanup": {"": "a deleted deployment is not listed"},
+    "deployment.check-rerequested": {"": _NOT_LISTED},
     "deployment.checks.failed": {"": _NO_TIME},
     "deployment.checks.succeeded": {"": _NO_TIME},
-    "project.rolling-release.started": {"": _LATEST_ALONE},
-    "project.rolling-release.approved": {"": _LATEST_ALONE},
-    "project.rolling-release.completed": {"": _LATEST_ALONE},
-    "project.rolling-release.aborted": {"": _LATEST_ALONE},
-    "project.env-variable.created": {"": _TODAY_ALONE},
-    "project.env-variable.updated": {"": _TODAY_ALONE},
-    "project.env-variable.deleted": {"": _TODAY_ALONE},
-    "flag.created": {"": _TODAY_ALONE},
-    "flag.updated": {"": _TODAY_ALONE},
-    "flag.deleted": {"": _TODAY_ALONE},
+    "project.rolling-release.started": {"": _LATEST_ONLY},
+    "project.rolling-release.approved": {"": _LATEST_ONLY},
+    "project.rolling-release.completed": {"": _LATEST_ONLY},
+    "project.rolling-release.aborted": {"": _LATEST_ONLY},
+    "project.env-variable.created": {"": _TODAY_ONLY},
+    "project.env-variable.updated": {"": _TODAY_ONLY},
+    "project.env-variable.deleted": {"": _TODAY_ONLY},
+    "flag.created": {"": _TODAY_ONLY},
+    "flag.updated": {"": _TODAY_ONLY},
+    "flag.deleted": {"": _TODAY_ONLY},
     "alerts.triggered": {"": "no history of alerts is read"},
     "project.created": {"": "no history of projects is read"},
-    "project.removed": {"": "a project that is gone is not listed"},
-    "project.renamed": {"": "the API tells today's name alone"},
+    "project.removed": {"": "a deleted project is not listed"},
+    "project.renamed": {"": "the API states only the current name"},
 }
 """Event -> JSON path of the webhook's body ("" for all of it) -> why the API's history lacks it."""
