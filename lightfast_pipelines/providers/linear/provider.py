@@ -1,6 +1,6 @@
-"""Linear as the receiver and capture see it: which part of this folder answers which question.
+"""Linear's implementation of `Provider`: verifies, decodes, routes and reads its webhooks.
 
-What an event means stands in the module named after it.
+Each kind of event is read by the module named after it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ _READERS: Mapping[str, Callable[[LinearEvent], Reading]] = {
     "Release": releases.read_release,
     "ReleaseNote": releases.read_release_note,
 }
-_OF_ANOTHER_FORM: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
+# Their payloads have no `data`.
+_WITHOUT_ENVELOPE: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
     "IssueSLA": deadlines.read,
 }
 _CONNECTION: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
@@ -67,7 +68,7 @@ _CONNECTION: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
     "PermissionChange": lifecycle.read_permissions,
 }
 _NOT_KEPT = {
-    "AppUserNotification": "it tells the application what other events tell everybody",
+    "AppUserNotification": "it repeats other events to the application",
     "OAuthAuthorization": "one person's permission is not the organization's",
 }
 _RULES = (
@@ -97,11 +98,9 @@ _ENVELOPE = msgspec.json.Decoder(_LinearEnvelope)
 
 
 class Linear:
-    """`contract.Provider` for Linear."""
-
     name = "linear"
     rule_version = 8
-    default_events = frozenset((*_READERS, *_OF_ANOTHER_FORM))
+    default_events = frozenset((*_READERS, *_WITHOUT_ENVELOPE))
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(
         {"content-type", "user-agent", "linear-delivery", "linear-event", signature.HEADER}
@@ -109,7 +108,7 @@ class Linear:
     secret_settings: Sequence[str] = ("LINEAR_WEBHOOK_SIGNING_SECRET",)
 
     def __init__(self, tolerance_seconds: float | None = None) -> None:
-        """`tolerance_seconds`: how old the signed time may be; None: as the settings say."""
+        """`tolerance_seconds`: how old the signed time may be; None: as set in the settings."""
         self._tolerance_seconds = tolerance_seconds
 
     def accept(
@@ -120,7 +119,7 @@ class Linear:
         *,
         now: datetime,
     ) -> Accepted | Refused:
-        """Signature, then that the body parses, then the time it signs, then names and ids."""
+        """Checks the signature, then that the body parses, then the signed time, then names and ids."""
         verified_by = signature.verified_by(body, headers.get(signature.HEADER), secrets)
         if verified_by is None:
             return Refused(401, "signature missing or not valid")
@@ -132,14 +131,14 @@ class Linear:
             "type": json_body.plain(fields.type),
             "webhookTimestamp": json_body.plain(fields.webhookTimestamp),
         }
-        untimely = signature.why_untimely(envelope, now, self._tolerance())
-        if untimely is not None:
-            return Refused(401, untimely)
+        reason = signature.why_untimely(envelope, now, self._tolerance())
+        if reason is not None:
+            return Refused(401, reason)
         event = (name_of(envelope, "type") or "").strip()
         if not _is_word(event):
             return Refused(400, "expected the event's name in the body's `type`")
-        named = headers.get("linear-event", "").strip()
-        if named and named != event:
+        header_event = headers.get("linear-event", "").strip()
+        if header_event and header_event != event:
             return Refused(400, "header Linear-Event is not the body's `type`")
         delivery = headers.get("linear-delivery", "").strip()
         if delivery and not _is_word(delivery):
@@ -151,30 +150,24 @@ class Linear:
             return self._tolerance_seconds
         return settings().linear_timestamp_tolerance_seconds
 
-    def decode(
-        self,
-        body: bytes,
-        headers: Mapping[str, str],  # always JSON
-    ) -> dict[str, Any]:
-        """The payload; its text holds no NUL and no lone surrogate. Raises MalformedBody."""
+    def decode(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
         return json_body.payload(body)
 
     def route(self, event_type: str, payload: Mapping[str, Any]) -> Route | None:
-        """By team, project or organization, else through what it is about."""
+        """By team, project or organization, else by the thing that it is about."""
         return routes.route(event_type, payload)
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
-        """For any payload of `decode`: statements, or why there are none. Does not raise."""
-        named = payload.get("type")
-        if isinstance(named, str) and named != event_type:
-            return Parked(f"event {event_type[:100]} does not fit the body's {named[:100]}")
+        body_type = payload.get("type")
+        if isinstance(body_type, str) and body_type != event_type:
+            return Parked(f"event {event_type[:100]} does not fit the body's {body_type[:100]}")
         if event_type in _NOT_KEPT:
             return Filtered(f"event {event_type} is not kept: {_NOT_KEPT[event_type]}")
         try:
             if event_type in _CONNECTION:
                 return _CONNECTION[event_type](payload)
-            if event_type in _OF_ANOTHER_FORM:
-                return _OF_ANOTHER_FORM[event_type](payload)
+            if event_type in _WITHOUT_ENVELOPE:
+                return _WITHOUT_ENVELOPE[event_type](payload)
             reader = _READERS.get(event_type)
             if reader is None:
                 return Parked(f"event {event_type[:100]} is not known yet")
@@ -183,7 +176,7 @@ class Linear:
             return Parked(f"{event_type}: {unknown}")
 
     def resource_id(self, given: str) -> str:
-        """The UUID of a team, a project or the organization. A key such as ENG can be changed."""
+        """The UUID of a team, a project or the organization. A key such as ENG may change."""
         try:
             return str(UUID(given.strip()))
         except ValueError:
@@ -193,12 +186,8 @@ class Linear:
             '"Copy model UUID" in Linear\'s command menu gives it'
         )
 
-    def sync_event(
-        self,
-        event_type: str,
-        payload: Mapping[str, Any],  # the type is the kind
-    ) -> str:
-        """Linear's own names of entities, whatever the action."""
+    def sync_event(self, event_type: str, payload: Mapping[str, Any]) -> str:
+        """The entity's type, whatever the action."""
         return event_type
 
 

@@ -1,6 +1,6 @@
-"""Sentry as the receiver and capture see it: which part of this folder answers which question.
+"""Sentry's implementation of `Provider`: verifies, decodes, routes and reads its webhooks.
 
-What an event means stands in the module named after it.
+Each kind of event is read by the module named after it.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ _RULES = (
     *installation.RULES,
 )
 _LONGEST_HEADER = 200
-# Clocks of sender and receiver may differ; a file can tell a header of any time.
-_CLOCKS_APART = timedelta(days=1)
+# Clocks of sender and receiver may differ; an ingested file may claim any time in a header.
+_CLOCK_DIFFERENCE = timedelta(days=1)
 
 
 class Sentry:
-    """`contract.Provider` for sentry.io and Sentry on one's own servers."""
+    """sentry.io and self-hosted Sentry."""
 
     name = "sentry"
     rule_version = 6
@@ -86,11 +86,11 @@ class Sentry:
         *,
         now: datetime,
     ) -> Accepted | Refused:
-        """Nothing of a delivery is looked at before its signature is known to be good.
+        """Checks the signature before anything else.
 
-        The signature covers neither the resource nor the id nor the time, which are headers: so a
-        resource that the body contradicts is refused, and no two bodies share an id's row. Without
-        `Request-ID` the id is the body's hash. Sentry makes a new id and time for each of its tries.
+        The signature covers neither the resource nor the id nor the time, as these are headers: so we
+        refuse a resource that the body contradicts, and two bodies under one id are two deliveries.
+        Without `Request-ID` the id is the body's hash. Sentry sends a new id and time with each retry.
         """
         verified_by = signature.verified_by(body, headers.get(signature.HEADER), secrets)
         if verified_by is None:
@@ -110,48 +110,42 @@ class Sentry:
         if abs(now - sent_at) > tolerance:
             return Refused(401, "Sentry-Hook-Timestamp is too far from now")
         try:
-            told = shape.resource_in(body)
-        except MalformedBody as found:
-            return Refused(400, str(found))
+            body_resource = shape.resource_in(body)
+        except MalformedBody as malformed:
+            return Refused(400, str(malformed))
         event = resource.strip()
-        if told is not None and event in shape.RESOURCES and told != event:
-            return Refused(400, f"header Sentry-Hook-Resource does not fit a body about {told}")
+        if event in shape.RESOURCES and body_resource not in (None, event):
+            message = f"header Sentry-Hook-Resource does not fit a body about {body_resource}"
+            return Refused(400, message)
         return Accepted(request.strip() or hashlib.sha256(body).hexdigest(), event, verified_by)
 
     def decode(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-        """The payload, with the header's time under `shape.SENT_AT`. Raises MalformedBody.
-
-        Most bodies do not say when what they tell happened: the time of sending is the nearest to it.
-        """
+        """Adds the header's time as `shape.SENT_AT`: most bodies do not say when something happened, and
+        the time of sending is the nearest to it. Raises MalformedBody."""
         payload = json_body.payload(body)
         payload.pop(shape.SENT_AT, None)
         payload.pop(shape.RECEIVED_AT, None)
         sent_at = signature.sent_at(headers.get(signature.TIMESTAMP))
         received = time(headers, RECEIVED_AT)
-        if sent_at is not None and received is not None and sent_at > received + _CLOCKS_APART:
-            sent_at = received  # nothing signs the header, and nothing is sent after it is received
+        if sent_at is not None and received is not None and sent_at > received + _CLOCK_DIFFERENCE:
+            sent_at = received  # the header is not signed, and nothing is sent after it is received
         if sent_at is not None:
             payload[shape.SENT_AT] = sent_at.timestamp()
         if RECEIVED_AT in headers:
             payload[shape.RECEIVED_AT] = headers[RECEIVED_AT]
         return payload
 
-    def route(
-        self,
-        event_type: str,  # the body says what it is about
-        payload: Mapping[str, Any],
-    ) -> Route | None:
-        """By the project, else by the installation; a comment through its issue."""
+    def route(self, event_type: str, payload: Mapping[str, Any]) -> Route | None:
+        """By the project, else by the installation; a comment goes where its issue goes."""
         return place.route(payload)
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
-        """For any payload of `decode`: statements, or why there are none. Does not raise."""
         reader = _READERS.get(event_type)
         if reader is None:
             return Parked(f"event {event_type[:100]} is not known yet")
-        told = shape.resource_of(payload)
-        if told != event_type:
-            what = "of no known form" if told is None else f"about {told}"
+        body_resource = shape.resource_of(payload)
+        if body_resource != event_type:
+            what = "of no known form" if body_resource is None else f"about {body_resource}"
             return Parked(f"event {event_type} does not fit its body, which is {what}")
         try:
             return reader(payload)
@@ -159,20 +153,16 @@ class Sentry:
             return Parked(f"{event_type}: {missing}")
 
     def resource_id(self, given: str) -> str:
-        """A project's number, ORG/PROJECT, or an installation's UUID. A project's slug alone may be
-        another organisation's too, as a number may be another server's."""
-        found = given.strip().lower()
-        if place.RESOURCE_ID.fullmatch(found):
-            return found
+        """A project's number, ORG/PROJECT, or an installation's UUID. A project's slug alone may also
+        exist in another organization, and a number on another server."""
+        resource_id = given.strip().lower()
+        if place.RESOURCE_ID.fullmatch(resource_id):
+            return resource_id
         raise ValueError(
             "Sentry's webhooks name a project by its number (the end of its DSN) or ORG/PROJECT, each with "
             "@HOST behind it where your Sentry is not sentry.io, and an installation by its UUID"
         )
 
-    def sync_event(
-        self,
-        event_type: str,
-        payload: Mapping[str, Any],  # the resource names the kind
-    ) -> str:
-        """Sentry's own names of resources, whatever the action."""
+    def sync_event(self, event_type: str, payload: Mapping[str, Any]) -> str:
+        """The resource, whatever the action."""
         return event_type

@@ -1,6 +1,6 @@
-"""Vercel as the receiver and capture see it: which part of this folder answers which question.
+"""Vercel's implementation of `Provider`: verifies, decodes, routes and reads its webhooks.
 
-What a type of event means stands in the module named after its thing.
+Each type of event is read by the module named after its subject.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _RULES = (
     *outcomes.RULES,
 )
 _LONGEST_FIELD = 200
-# Projects of the first years are called by a hash.
+# The ids of the oldest projects are hashes (Qm...).
 _RESOURCE_ID = re.compile(r"(prj|team|icfg)_\w{3,100}|Qm\w{44}", re.ASCII)
 
 
@@ -75,7 +75,7 @@ _ENVELOPE = msgspec.json.Decoder(_VercelEnvelope)
 
 
 class Vercel:
-    """`contract.Provider` for vercel.com, as an integration or a team's own webhook."""
+    """vercel.com, as an integration or a team's own webhook."""
 
     name = "vercel"
     rule_version = 6
@@ -90,11 +90,11 @@ class Vercel:
         headers: Mapping[str, str],
         secrets: Sequence[Secret],
         *,
-        now: datetime,  # Vercel signs no time: createdAt is the event's
+        now: datetime,
     ) -> Accepted | Refused:
-        """Nothing of a delivery is looked at before its signature is known to be good.
+        """Checks the signature before anything else; Vercel signs no time of sending.
 
-        The delivery's id is the body's, which stays the same when Vercel sends again (the header
+        The delivery's id is the body's, which stays the same when Vercel sends it again (the header
         x-vercel-id does not), else the hash of the body.
         """
         verified_by = signature.verified_by(body, headers.get(signature.HEADER), secrets)
@@ -110,48 +110,38 @@ class Vercel:
         delivery = _short(json_body.plain(fields.id)) or hashlib.sha256(body).hexdigest()
         return Accepted(delivery, event, verified_by)
 
-    def decode(
-        self,
-        body: bytes,
-        headers: Mapping[str, str],  # it is always JSON
-    ) -> dict[str, Any]:
-        """The payload; its text holds no NUL and no lone surrogate. Raises MalformedBody."""
+    def decode(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
         return json_body.payload(body)
 
-    def route(
-        self,
-        event_type: str,  # a payload of Vercel says where it belongs
-        payload: Mapping[str, Any],
-    ) -> Route | None:
-        """By the project, or its team; else through the deployment; else by the installation."""
+    def route(self, event_type: str, payload: Mapping[str, Any]) -> Route | None:
+        """By the project or its team, else by the deployment, else by the installation."""
         inner = child(payload, "payload")
         installation, identity = installation_id(inner), project_id(inner)
         team = name_of(child(inner, "team"), "id") or name_of(inner, "teamId")
-        of_team = f"vercel:team:{team}"
+        team_key = f"vercel:team:{team}"
         if identity is not None:
             return Route(
                 vercel_keys.project(identity),
                 identity,
                 project_name(inner),
                 installation,
-                alternatives=((of_team, team),) if team else (),
+                alternatives=((team_key, team),) if team else (),
             )
         deployed = deployment_id(inner)
         via = vercel_keys.deployment(deployed) if deployed else None
         if team is not None:
-            return Route(of_team, team, None, installation, via=via, by_hand=True)
+            return Route(team_key, team, None, installation, via=via, by_hand=True)
         if installation is not None:
-            of_installation = f"vercel:installation:{installation}"
-            return Route(of_installation, installation, None, installation, via=via, by_hand=True)
+            key = f"vercel:installation:{installation}"
+            return Route(key, installation, None, installation, via=via, by_hand=True)
         if deployed is not None and via is not None:
             return Route(via, deployed, via=via, by_hand=True)
         return None
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
-        """For any payload of `decode`: statements, or why there are none. Does not raise."""
-        named = payload.get("type")
-        if isinstance(named, str) and named != event_type:
-            return Parked(f"event {event_type[:100]} does not fit the body's {named[:100]}")
+        body_type = payload.get("type")
+        if isinstance(body_type, str) and body_type != event_type:
+            return Parked(f"event {event_type[:100]} does not fit the body's {body_type[:100]}")
         current = current_type(event_type)
         reader = _READERS.get(current)
         if reader is None:
@@ -166,24 +156,20 @@ class Vercel:
 
     def resource_id(self, given: str) -> str:
         """A project's or a team's id. A name would not survive a rename."""
-        found = given.strip()
-        if _RESOURCE_ID.fullmatch(found):
-            return found
+        resource_id = given.strip()
+        if _RESOURCE_ID.fullmatch(resource_id):
+            return resource_id
         raise ValueError(
             "Vercel's webhooks name a project by its id (prj_...) and a team by its own (team_...): "
             "Settings, General of either shows it"
         )
 
-    def sync_event(
-        self,
-        event_type: str,
-        payload: Mapping[str, Any],  # the type names the kind
-    ) -> str:
-        """The type as Vercel writes it today."""
+    def sync_event(self, event_type: str, payload: Mapping[str, Any]) -> str:
+        """The type as Vercel spells it today."""
         return current_type(event_type)
 
 
-def _short(found: object) -> str | None:
-    if not isinstance(found, str) or not found.isprintable():
+def _short(value: object) -> str | None:
+    if not isinstance(value, str) or not value.isprintable():
         return None
-    return found.strip() if 0 < len(found.strip()) <= _LONGEST_FIELD else None
+    return value.strip() if 0 < len(value.strip()) <= _LONGEST_FIELD else None
