@@ -7,7 +7,6 @@ Only what a payload says, which never changes; where it goes is decided anew eac
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from lightfast_pipelines.capture.reading import ReadPayload
 from lightfast_pipelines.domain.events import Understood
@@ -29,8 +28,7 @@ class KeptReadings:
             if len(self._readings) >= self._most:
                 return
             if reading.raw.id not in self._readings and _recurs(reading):
-                raw = replace(reading.raw, body=b"", headers={})
-                self._readings[reading.raw.id] = replace(reading, raw=raw)
+                self._readings[reading.raw.id] = reading.without_bytes()
 
     def of(self, ids: Iterable[int]) -> list[ReadPayload]:
         """Those kept of these, in order of their ids."""

@@ -1,49 +1,20 @@
-"""Loads raw payloads and lets their provider read them: bytes in, a reading or an error out.
+"""Reads payloads: bytes in, out comes what their provider understands, or the error that it raised.
 
-What the reading becomes in which workspace is decided elsewhere.
+Secrets are masked here, so that no text of a payload goes on unmasked. What a reading becomes in which
+workspace is decided in `routing.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
 
-from lightfast_pipelines.domain.events import IngestionSource, Parked, Reading, Route
+from lightfast_pipelines.capture.raw_payloads import RawPayload
+from lightfast_pipelines.domain.events import Parked, Reading, Route
 from lightfast_pipelines.domain.secrets.masking import mask
 from lightfast_pipelines.inbox.faults import describe_error, is_fault_of_payload
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.webhook_contract import FIRST_SENT_AT, RECEIVED_AT
-from lightfast_pipelines.store.database import Connection
-
-# Bodies of one batch are in memory at once: 25 MiB each would otherwise add up to gigabytes.
-BATCH_BYTES = 48 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class RawPayload:
-    """A row of raw_payloads with its bytes; `body` is None where retention has dropped them."""
-
-    id: int
-    org_id: str | None
-    provider: str
-    delivery_id: str
-    body_sha256: bytes
-    event_type: str
-    ingestion_source: IngestionSource
-    received_at: datetime
-    partition_date: date
-    verified_by: str
-    body: bytes | None
-    headers: Mapping[str, str]
-    attempts: int = 0
-
-    @property
-    def dated(self) -> datetime:
-        """When that happened which a body without a time of its own tells: at its receipt, or when the
-        provider sent it at first, where that is known of what was read from its log afterwards."""
-        sent = self.headers.get(FIRST_SENT_AT) if self.ingestion_source == "api" else None
-        return self.received_at if sent is None else datetime.fromisoformat(sent)
+from lightfast_pipelines.providers.webhook_contract import RECEIVED_AT
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,35 +35,21 @@ class ReadPayload:
             return None
         return self.raw.provider, self.route.installation_id
 
-
-_COLUMNS = """
-    p.id, p.org_id, p.provider, p.delivery_id, p.body_sha256, p.event_type, p.ingestion_source,
-    p.received_at, p.partition_date, p.verified_by, b.body, b.headers
-"""
-
-
-def load(conn: Connection, ids: Mapping[int, int]) -> list[RawPayload]:
-    """The payloads with these ids (id -> attempts so far), in order of their ids."""
-    if not ids:
-        return []
-    found = conn.execute(
-        f"""
-        SELECT {_COLUMNS} FROM lightfast.raw_payloads p
-        LEFT JOIN lightfast.raw_bodies b
-          ON b.raw_payload_id = p.id AND b.received_at = p.received_at
-        WHERE p.id = ANY(%s) ORDER BY p.id
-        """,
-        (list(ids),),
-        binary=True,
-    )
-    return [RawPayload(*(*row[:11], row[11] or {}, ids[row[0]])) for row in found]
+    def without_bytes(self) -> ReadPayload:
+        """The same without the bytes that were read; a body that is gone stays gone."""
+        body = None if self.raw.body is None else b""
+        return replace(self, raw=replace(self.raw, body=body, headers={}))
 
 
-def read(raw: RawPayload) -> ReadPayload:
-    """What the provider raises becomes `error`. Secrets in its texts are masked.
+def read_payloads(raws: Iterable[RawPayload]) -> list[ReadPayload]:
+    """Lets the provider of each payload read it; an error that the provider raises becomes `error`.
 
-    Raises only what the payload may not be to blame for: no memory, no file, no time left.
+    Raises only errors that the payload may not be to blame for: no memory, no file, no time left.
     """
+    return [_read(raw) for raw in raws]
+
+
+def _read(raw: RawPayload) -> ReadPayload:
     provider = discover().get(raw.provider)
     if provider is None:
         parked = Parked(f"provider {raw.provider!r} is not known here")
@@ -115,26 +72,25 @@ def read(raw: RawPayload) -> ReadPayload:
         return unreadable(raw, describe_error(error))
 
 
-def routed(raw: RawPayload) -> ReadPayload | None:
-    """Where the payload belongs and no more than that, so that it states no name. None where it cannot
-    be read."""
+def read_route(raw: RawPayload) -> ReadPayload | None:
+    """The payload with its route alone, without the names in it. None where it cannot be read."""
     provider = discover().get(raw.provider)
     if provider is None or raw.body is None:
         return None
     try:
         payload = provider.decode(raw.body, {**raw.headers, RECEIVED_AT: raw.dated.isoformat()})
         route = provider.route(raw.event_type, payload)
-    except Exception:  # whoever captures it tells what is wrong with it
+    except Exception:  # the error is kept once the payload is captured
         return None
     route = None if route is None else replace(route, names=())
     return ReadPayload(raw, None, route, raw.event_type, provider.rule_version)
 
 
 def unreadable(raw: RawPayload, reason: str) -> ReadPayload:
-    """It could not be captured for this reason; where it belongs is known where that can be read."""
-    found = routed(raw)
-    if found is None:
+    """A payload that could not be captured for this reason, with its route where that can be read."""
+    payload = read_route(raw)
+    if payload is None:
         provider = discover().get(raw.provider)
         version = provider.rule_version if provider else 0
         return ReadPayload(raw, None, None, raw.event_type, version, reason)
-    return replace(found, route=mask(found.route), error=reason)
+    return replace(payload, route=mask(payload.route), error=reason)

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from lightfast_pipelines.capture.reading import RawPayload, ReadPayload, load, read
-from lightfast_pipelines.capture.routing import Outcome
+from lightfast_pipelines.capture.raw_payloads import RawPayload, load_raw_payloads
+from lightfast_pipelines.capture.reading import ReadPayload, read_payloads
+from lightfast_pipelines.capture.routing import RoutedPayloads
 from lightfast_pipelines.domain.events import Filtered, Lifecycle
 from lightfast_pipelines.store.database import Connection
 
@@ -22,55 +23,60 @@ REPEATED = "the same body was received before"
 # What an API told is read by ourselves: its times stand beside the body, and nobody else sends it.
 _SENT_BY_OTHERS = frozenset({"webhook", "manual"})
 
-# (workspace, verified for, provider, SHA-256 of the body)
-_Place = tuple[int | None, str, str, bytes]
+# (workspace, verified for, provider, SHA-256 of the body). What is no workspace's has None.
+_Occasion = tuple[int | None, str, str, bytes]
 # (time, delivery id, id): the least is the first receipt.
 _Receipt = tuple[datetime, str, int]
 
 
-def without_repeated_changes(
-    conn: Connection, readings: Sequence[ReadPayload]
-) -> tuple[list[ReadPayload], list[ReadPayload]]:
-    """Readings whose body the same secret verified before change nothing that is dated by receipt:
-    neither connections and resources nor undated names.
-
-    Beside them those captured earlier, which turn out to be repeats: their names are withdrawn.
-    """
-    places: list[tuple[int, _Place]] = [
-        (reading.raw.id, (None, _verified_for(reading.raw), *_body(reading.raw)))
-        for reading in readings
-        if reading.raw.ingestion_source in _SENT_BY_OTHERS and _is_dated_by_receipt(reading)
-    ]
-    raws = {reading.raw.id: reading.raw for reading in readings}
-    later, displaced = _later_receipts(conn, raws, places, of_workspaces=False)
-    withdrawn = [read(raw) for raw in load(conn, dict.fromkeys(displaced, 0))]
-    return [
-        _changing_nothing(reading) if (reading.raw.id, None) in later else reading
-        for reading in readings
-    ], withdrawn
-
-
 def without_repeats(
-    conn: Connection, raws: Mapping[int, RawPayload], outcomes: Sequence[Outcome]
-) -> list[Outcome]:
-    """Outcomes by which a body states its facts once in each workspace: at its first receipt there.
+    conn: Connection, routed: RoutedPayloads
+) -> tuple[RoutedPayloads, list[ReadPayload]]:
+    """Lets a body that was received before state nothing, and change nothing that is dated by receipt.
 
-    A receipt that was filtered there, as by a pause, is no first one.
+    In each workspace a body states its facts once, at its first receipt there; a receipt that was
+    filtered there, as by a pause, is not the first. Connections, resources and undated names are
+    changed once by what the same secret verified.
+
+    Beside the payloads, those captured earlier that turn out to be repeats: their names are withdrawn.
     """
-    places = [
-        (one.raw_payload_id, (one.workspace_id, "", *_body(raws[one.raw_payload_id])))
-        for one in outcomes
-        if one.status == "delivered"
-        and one.workspace_id is not None
-        and raws[one.raw_payload_id].ingestion_source in _SENT_BY_OTHERS
+    raws = {payload.raw.id: payload.raw for payload in routed.payloads}
+    occasions: list[tuple[int, _Occasion]] = [
+        (payload.raw.id, (None, _verified_for(payload.raw), *_body(payload.raw)))
+        for payload in routed.payloads
+        if payload.raw.ingestion_source in _SENT_BY_OTHERS and _is_dated_by_receipt(payload)
     ]
-    repeated, _ = _later_receipts(conn, raws, places, of_workspaces=True)
-    return [
-        replace(one, status="filtered", reason=REPEATED, statements=())
-        if one.status == "delivered" and (one.raw_payload_id, one.workspace_id) in repeated
-        else one
-        for one in outcomes
-    ]
+    occasions += (
+        (outcome.raw_payload_id, (outcome.workspace_id, "", *_body(raws[outcome.raw_payload_id])))
+        for outcome in routed.outcomes
+        if outcome.status == "delivered"
+        and outcome.workspace_id is not None
+        and raws[outcome.raw_payload_id].ingestion_source in _SENT_BY_OTHERS
+    )
+    repeats, displaced = _compare_receipts(conn, raws, occasions)
+    unchanging = {raw_id for raw_id, workspace in repeats if workspace is None}
+    repeated_lifecycles = {
+        payload.raw.id
+        for payload in routed.payloads
+        if payload.raw.id in unchanging and isinstance(payload.reading, Lifecycle)
+    }
+    return RoutedPayloads(
+        [
+            _changing_nothing(payload) if payload.raw.id in unchanging else payload
+            for payload in routed.payloads
+        ],
+        routed.reached,
+        [
+            replace(outcome, status="filtered", reason=REPEATED, statements=())
+            if outcome.raw_payload_id in repeated_lifecycles
+            or (
+                outcome.status == "delivered"
+                and (outcome.raw_payload_id, outcome.workspace_id) in repeats
+            )
+            else outcome
+            for outcome in routed.outcomes
+        ],
+    ), read_payloads(load_raw_payloads(conn, dict.fromkeys(displaced, 0)))
 
 
 def _body(raw: RawPayload) -> tuple[str, bytes]:
@@ -95,54 +101,59 @@ def _changing_nothing(reading: ReadPayload) -> ReadPayload:
     )
 
 
-def _later_receipts(
+def _compare_receipts(
     conn: Connection,
     raws: Mapping[int, RawPayload],
-    places: Sequence[tuple[int, _Place]],
-    *,
-    of_workspaces: bool,
+    occasions: Sequence[tuple[int, _Occasion]],
 ) -> tuple[set[tuple[int, int | None]], set[int]]:
-    """(payload, workspace) of those whose body was received before; notes the first receipts.
+    """(payload, workspace) of those whose body was received before; writes down the first receipts.
 
-    Payloads captured earlier that are the first no longer are returned too: they wait again, to be
-    decided anew.
+    Payloads captured earlier that are no longer the first wait again, to be decided anew. Those of them
+    that changed something dated by receipt are returned too.
     """
-    held = _held(conn, raws, (place for _, place in places), of_workspaces=of_workspaces)
-    candidates: dict[_Place, list[_Receipt]] = defaultdict(list)
-    for identifier, place in places:
-        raw = raws[identifier]
-        candidates[place].append((raw.received_at, raw.delivery_id, identifier))
-    first: dict[_Place, int] = {}
-    displaced: set[int] = set()
-    for place, receipts in candidates.items():
-        known = held.get(place)
-        if known is not None and known[2] not in raws:
-            first[place] = min(known, *receipts)[2]
-            displaced |= {known[2]} - {first[place]}
+    stored = _load_first_receipts(conn, raws, (occasion for _, occasion in occasions))
+    receipts: dict[_Occasion, list[_Receipt]] = defaultdict(list)
+    for raw_id, occasion in occasions:
+        raw = raws[raw_id]
+        receipts[occasion].append((raw.received_at, raw.delivery_id, raw_id))
+    first: dict[_Occasion, int] = {}
+    displaced: set[tuple[int, int | None]] = set()
+    for occasion, candidates in receipts.items():
+        earlier = stored.get(occasion)
+        if earlier is not None and earlier[2] not in raws:
+            first[occasion] = min(earlier, *candidates)[2]
+            if first[occasion] != earlier[2]:
+                displaced.add((earlier[2], occasion[0]))
         else:
-            first[place] = min(receipts)[2]
-    # What is decided anew and states nothing any more is no first receipt. Without its bytes it is
+            first[occasion] = min(candidates)[2]
+    # What is decided anew and states nothing any more is not a first receipt. Without its bytes it is
     # decided as it was.
     gone = [
-        place
-        for place, (_, _, identifier) in held.items()
-        if place not in first and identifier in raws and raws[identifier].body is not None
+        occasion
+        for occasion, (_, _, raw_id) in stored.items()
+        if occasion not in first and raw_id in raws and raws[raw_id].body is not None
     ]
     _forget(conn, gone)
-    _note(conn, {p: one for p, one in first.items() if p not in held or held[p][2] != one})
-    _decide_again(conn, displaced)
-    return {(one, place[0]) for one, place in places if first[place] != one}, displaced
+    _write(
+        conn,
+        {
+            occasion: raw_id
+            for occasion, raw_id in first.items()
+            if occasion not in stored or stored[occasion][2] != raw_id
+        },
+    )
+    _decide_again(conn, {raw_id for raw_id, _ in displaced})
+    return (
+        {(raw_id, occasion[0]) for raw_id, occasion in occasions if first[occasion] != raw_id},
+        {raw_id for raw_id, workspace in displaced if workspace is None},
+    )
 
 
-def _held(
-    conn: Connection,
-    raws: Mapping[int, RawPayload],
-    places: Iterable[_Place],
-    *,
-    of_workspaces: bool,
-) -> dict[_Place, _Receipt]:
-    """The first receipts known of these places, and those that these payloads are."""
-    columns = list(zip(*places, strict=True)) or [(), (), (), ()]
+def _load_first_receipts(
+    conn: Connection, raws: Mapping[int, RawPayload], occasions: Iterable[_Occasion]
+) -> dict[_Occasion, _Receipt]:
+    """The first receipts known of these occasions, and those that these payloads are."""
+    columns = list(zip(*occasions, strict=True)) or [(), (), (), ()]
     rows = conn.execute(
         """
         WITH ours AS (
@@ -152,21 +163,20 @@ def _held(
             ON f.body_sha256 = k.body_sha256 AND f.provider = k.provider
             AND f.verified_for = k.verified_for AND f.workspace_id IS NOT DISTINCT FROM k.workspace_id
           UNION
-          SELECT f.* FROM lightfast.first_receipts f
-          WHERE f.raw_payload_id = ANY(%s) AND (f.workspace_id IS NOT NULL) = %s
+          SELECT f.* FROM lightfast.first_receipts f WHERE f.raw_payload_id = ANY(%s)
         )
         SELECT o.workspace_id, o.verified_for, o.provider, o.body_sha256,
                p.received_at, p.delivery_id, p.id
         FROM ours o JOIN lightfast.raw_payloads p ON p.id = o.raw_payload_id
         """,
-        (*(list(column) for column in columns), list(raws), of_workspaces),
+        (*(list(column) for column in columns), list(raws)),
         binary=True,
     )
     return {(row[0], row[1], row[2], row[3]): (row[4], row[5], row[6]) for row in rows}
 
 
-def _forget(conn: Connection, places: Sequence[_Place]) -> None:
-    if places:
+def _forget(conn: Connection, occasions: Sequence[_Occasion]) -> None:
+    if occasions:
         conn.execute(
             """
             DELETE FROM lightfast.first_receipts f
@@ -175,11 +185,11 @@ def _forget(conn: Connection, places: Sequence[_Place]) -> None:
             WHERE f.body_sha256 = k.body_sha256 AND f.provider = k.provider
               AND f.verified_for = k.verified_for AND f.workspace_id IS NOT DISTINCT FROM k.workspace_id
             """,
-            [list(column) for column in zip(*places, strict=True)],
+            [list(column) for column in zip(*occasions, strict=True)],
         )
 
 
-def _note(conn: Connection, first: Mapping[_Place, int]) -> None:
+def _write(conn: Connection, first: Mapping[_Occasion, int]) -> None:
     if first:
         columns = [list(column) for column in zip(*first, strict=True)]
         conn.execute(

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from lightfast_pipelines.capture.queue.batches import capture
-from lightfast_pipelines.capture.reading import load, read
+from lightfast_pipelines.capture.raw_payloads import load_raw_payloads
+from lightfast_pipelines.capture.reading import read_payloads
 from lightfast_pipelines.domain.events import Understood
 from lightfast_pipelines.domain.folding import StatementSource
 from lightfast_pipelines.inbox.requeue import rebuild, requeue_days
@@ -75,8 +76,8 @@ def _simply(conn: Connection) -> list[Row]:
         )
     ]
     series: list[Stated] = []
-    for raw in load(conn, dict.fromkeys(ids, 0)):
-        reading = read(raw).reading
+    for payload in read_payloads(load_raw_payloads(conn, dict.fromkeys(ids, 0))):
+        raw, reading = payload.raw, payload.reading
         assert isinstance(reading, Understood)
         source = StatementSource(raw.ingestion_source, raw.received_at, raw.body_sha256)
         series += ((source, s, raw.id) for s in reading.statements if s.occurrence is not None)

@@ -57,7 +57,9 @@ def test_a_resource_linked_after_the_event_gets_it(
     assert one(conn, "SELECT count(*) FROM lightfast.observations") == 1
 
 
-@pytest.mark.parametrize("step", ["gather", "_write", "write_outcomes", "requeue_waiting"])
+@pytest.mark.parametrize(
+    "step", ["collect_statements", "fold_facts", "write_facts", "write_outcomes", "requeue_waiting"]
+)
 def test_what_fails_between_storing_and_telling_is_told_once_afterwards(
     conn: Connection, event: tuple[str, str, str, Json], step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

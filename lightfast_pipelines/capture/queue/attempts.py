@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from lightfast_pipelines.capture.reading import RawPayload, load
+from lightfast_pipelines.capture.raw_payloads import RawPayload, load_raw_payloads
 from lightfast_pipelines.inbox.faults import describe_error
 from lightfast_pipelines.store.database import Connection
 
@@ -74,7 +74,7 @@ def others_go_through(
     ).fetchall()
     conn.rollback()
     for (identifier,) in known:
-        [probe] = load(conn, {identifier: 0})
+        [probe] = load_raw_payloads(conn, {identifier: 0})
         try:
             try_out(probe)
         except Exception as error:

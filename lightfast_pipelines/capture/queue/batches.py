@@ -17,7 +17,8 @@ from datetime import date, datetime
 
 import psycopg
 
-from lightfast_pipelines.capture.batch import BatchResult, capture_batch
+from lightfast_pipelines.capture.batch import capture_batch
+from lightfast_pipelines.capture.batch_result import BatchResult
 from lightfast_pipelines.capture.kept_readings import KeptReadings
 from lightfast_pipelines.capture.queue.attempts import (
     MOST_ATTEMPTS,
@@ -27,7 +28,7 @@ from lightfast_pipelines.capture.queue.attempts import (
 )
 from lightfast_pipelines.capture.queue.dead_letters import dead_letters
 from lightfast_pipelines.capture.queue.taking import take, take_again
-from lightfast_pipelines.capture.reading import RawPayload
+from lightfast_pipelines.capture.raw_payloads import RawPayload
 from lightfast_pipelines.capture.writers.outcomes import write_outcomes
 from lightfast_pipelines.inbox.faults import describe_error, is_fault_of_payload
 from lightfast_pipelines.store.database import Connection

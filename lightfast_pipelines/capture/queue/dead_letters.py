@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lightfast_pipelines.capture.reading import RawPayload, ReadPayload, unreadable
-from lightfast_pipelines.capture.routing import Outcome, decide, reach
+from lightfast_pipelines.capture.raw_payloads import RawPayload
+from lightfast_pipelines.capture.reading import ReadPayload, unreadable
+from lightfast_pipelines.capture.routing import Outcome, route
 from lightfast_pipelines.store.database import Connection
 
-_KNOWN = """
+_WORKSPACES = """
 SELECT w.id FROM lightfast.workspaces w
 WHERE w.id IN (SELECT workspace_id FROM lightfast.outcomes WHERE raw_payload_id = %(id)s)
    OR w.id = (SELECT lane FROM lightfast.raw_queue WHERE raw_payload_id = %(id)s)
@@ -33,8 +34,8 @@ def dead_letters(
         if is_safe
         else ReadPayload(raw, None, None, raw.event_type, 0, error=reason)
     )
-    found = decide(payload, reach(conn, [payload])[raw.id], set())
-    if found[0].workspace_id is not None:
-        return found
-    known = [row[0] for row in conn.execute(_KNOWN, {"id": raw.id})]
-    return [replace(found[0], workspace_id=workspace) for workspace in known] or found
+    outcomes = route(conn, [payload]).outcomes
+    if outcomes[0].workspace_id is not None:
+        return outcomes
+    workspaces = [row[0] for row in conn.execute(_WORKSPACES, {"id": raw.id})]
+    return [replace(outcomes[0], workspace_id=workspace) for workspace in workspaces] or outcomes

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightfast_pipelines.capture.reading import RawPayload, load, routed
-from lightfast_pipelines.capture.routing import reach
+from lightfast_pipelines.capture.raw_payloads import RawPayload, load_raw_payloads
+from lightfast_pipelines.capture.reach import reach
+from lightfast_pipelines.capture.reading import read_route
 from lightfast_pipelines.store.database import Connection
 
 LINKED_NOWHERE = 0
@@ -70,7 +71,7 @@ def look(conn: Connection, rows: int = LOOK_ROWS) -> int:
     # Noted before it is read: what ends the process is not looked at a second time.
     _set(conn, dict.fromkeys(chosen, UNREADABLE))
     conn.commit()
-    _set(conn, _read_lanes(conn, load(conn, dict.fromkeys(chosen, 0))))
+    _set(conn, _read_lanes(conn, load_raw_payloads(conn, dict.fromkeys(chosen, 0))))
     conn.commit()
     return len(known) + len(chosen)
 
@@ -89,7 +90,7 @@ def _within_bytes(conn: Connection, ids: Sequence[int]) -> list[int]:
 
 def _read_lanes(conn: Connection, raws: Sequence[RawPayload]) -> dict[int, int]:
     """The lanes of those that can be read."""
-    readings = [reading for raw in raws if (reading := routed(raw)) is not None]
+    readings = [reading for raw in raws if (reading := read_route(raw)) is not None]
     reached = reach(conn, readings)
     return {
         reading.raw.id: min(

@@ -12,7 +12,7 @@ from typing import Any, LiteralString
 
 from lightfast_pipelines.capture.queue.attempts import SMALL_BATCH, batch_rows
 from lightfast_pipelines.capture.queue.lanes import LOOK_ROWS, NOT_LOOKED_AT, look
-from lightfast_pipelines.capture.reading import RawPayload, load
+from lightfast_pipelines.capture.raw_payloads import RawPayload, load_raw_payloads
 from lightfast_pipelines.domain.turns import BatchLimits, Queued, TurnKind, next_batch, next_lane
 from lightfast_pipelines.store.database import Connection
 
@@ -202,7 +202,7 @@ def _locked(conn: Connection, chosen: Sequence[int]) -> list[RawPayload]:
         """,
         (list(chosen),),
     )
-    return load(conn, dict(rows.fetchall()))
+    return load_raw_payloads(conn, dict(rows.fetchall()))
 
 
 def _served(conn: Connection) -> dict[tuple[int, TurnKind], int]:

@@ -75,6 +75,18 @@ def ensure_identities(conn: Connection, facts: Sequence[Fact]) -> dict[IdentityK
     return {(org, source, source_id): identifier for org, source, source_id, identifier in rows}
 
 
+def load_mentioned(conn: Connection, observations: Iterable[int]) -> list[int]:
+    """The identities that these observations mention, as they are stored."""
+    wanted = list(observations)
+    if not wanted:
+        return []
+    rows = conn.execute(
+        "SELECT DISTINCT identity_id FROM lightfast.identity_mentions WHERE observation_id = ANY(%s)",
+        (wanted,),
+    )
+    return [row[0] for row in rows]
+
+
 def write_identity_mentions(
     conn: Connection,
     facts: Iterable[tuple[int, Fact]],

@@ -5,7 +5,7 @@ Their mentions, edges, states and accounts stand in the writers beside this file
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -159,10 +159,9 @@ def write_sources(conn: Connection, sources: Mapping[int, Sequence[int]]) -> Non
 
 
 def change_sources(
-    conn: Connection, *, came: Iterable[tuple[int, int]], went: Iterable[tuple[int, int]]
+    conn: Connection, *, added: Collection[tuple[int, int]], removed: Collection[tuple[int, int]]
 ) -> None:
-    """Adds and takes away single (observation, raw id), where an observation has too many to replace."""
-    removed, added = sorted(went), sorted(came)
+    """Adds and removes single (observation, raw id), where an observation has too many to replace."""
     if removed:
         conn.execute(
             """
@@ -170,7 +169,7 @@ def change_sources(
             USING unnest(%s::bigint[], %s::bigint[]) AS k (observation_id, raw_payload_id)
             WHERE s.observation_id = k.observation_id AND s.raw_payload_id = k.raw_payload_id
             """,
-            [list(column) for column in zip(*removed, strict=True)],
+            [list(column) for column in zip(*sorted(removed), strict=True)],
         )
     if added:
         conn.execute(
@@ -178,7 +177,7 @@ def change_sources(
             INSERT INTO lightfast.observation_sources (observation_id, raw_payload_id)
             SELECT * FROM unnest(%s::bigint[], %s::bigint[]) ON CONFLICT DO NOTHING
             """,
-            [list(column) for column in zip(*added, strict=True)],
+            [list(column) for column in zip(*sorted(added), strict=True)],
         )
 
 

@@ -21,6 +21,8 @@ SeriesKey = tuple[int, str]
 EventKey = tuple[int, str, str]
 HourKey = tuple[int, str]
 Moment = tuple[int, str, datetime]
+RestartKey = tuple[int, str, int]
+"""Workspace, series, payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Event:
     raw_ids: frozenset[int]
 
     @property
-    def told_by(self) -> str:
+    def source_id(self) -> str:
         return self.alone_id if self.is_alone else self.hour_id
 
 
@@ -72,8 +74,8 @@ _COLUMNS = (
 
 
 def stated_before(
-    conn: Connection, raw_ids: Sequence[int]
-) -> tuple[set[EventKey], dict[tuple[int, str, int], datetime]]:
+    conn: Connection, raw_ids: Collection[int]
+) -> tuple[set[EventKey], dict[RestartKey, datetime]]:
     """What these payloads stated when they were captured last: events, and restarts as
     (workspace, series, payload) -> time."""
     rows = conn.execute(
@@ -137,7 +139,7 @@ def replace_events(
 
 
 def replace_restarts(
-    conn: Connection, raw_ids: Sequence[int], restarts: Mapping[tuple[int, str, int], datetime]
+    conn: Connection, raw_ids: Collection[int], restarts: Mapping[RestartKey, datetime]
 ) -> None:
     """Writes the restarts, (workspace, series, payload) -> time, that these payloads state now."""
     conn.execute(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from lightfast_pipelines.capture.routing import Outcome
+from lightfast_pipelines.domain.events import Thing
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
 
@@ -49,8 +50,8 @@ def write_outcomes(
     conn.execute("DELETE FROM lightfast.raw_queue WHERE raw_payload_id = ANY(%s)", (list(raw_ids),))
 
 
-def requeue_waiting(conn: Connection, subjects: Iterable[str]) -> None:
-    """Puts back what is parked until something is known of one of these entities."""
+def requeue_waiting(conn: Connection, subjects: Iterable[Thing]) -> None:
+    """Puts payloads back into the queue that are parked until one of these entities is known."""
     conn.execute(
         """
         INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
@@ -59,5 +60,5 @@ def requeue_waiting(conn: Connection, subjects: Iterable[str]) -> None:
         WHERE o.status = 'parked' AND o.resource_key = ANY(%s) AND o.workspace_id IS NULL
         ORDER BY p.id ON CONFLICT DO NOTHING
         """,
-        (sorted(subjects),),
+        (sorted({name for subject in subjects for name in (subject.key, *subject.aliases)}),),
     )

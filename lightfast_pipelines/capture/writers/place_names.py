@@ -20,8 +20,9 @@ from lightfast_pipelines.capture.authority import (
     speaks_for,
     with_secrets,
 )
-from lightfast_pipelines.capture.reading import RawPayload, ReadPayload
-from lightfast_pipelines.capture.routing import Reach
+from lightfast_pipelines.capture.raw_payloads import RawPayload
+from lightfast_pipelines.capture.reach import Reach
+from lightfast_pipelines.capture.reading import ReadPayload
 from lightfast_pipelines.capture.writers.lifecycle import Subject
 from lightfast_pipelines.domain.keys import owner_alias
 from lightfast_pipelines.store.database import Connection

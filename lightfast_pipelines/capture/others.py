@@ -1,0 +1,76 @@
+"""Reads payloads outside of the batch, which were captured earlier and state the same facts.
+
+They are read and routed like those of the batch, in portions, so that few bodies are in memory at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from lightfast_pipelines.capture.kept_readings import KeptReadings
+from lightfast_pipelines.capture.raw_payloads import load_raw_payloads
+from lightfast_pipelines.capture.reading import ReadPayload, read_payloads
+from lightfast_pipelines.capture.routing import route
+from lightfast_pipelines.capture.statements import Stated, statements_of
+from lightfast_pipelines.store.database import Connection
+
+# The bodies of one portion are in memory at once, and a body may have 25 MiB.
+_PORTION_BYTES = 48 * 1024 * 1024
+
+
+class OtherPayloads:
+    """Payloads outside of the batch. `kept` spares reading the same occurrences in every batch."""
+
+    def __init__(self, conn: Connection, kept: KeptReadings) -> None:
+        self._conn = conn
+        self._kept = kept
+
+    def statements(
+        self, raw_ids: Iterable[int], is_wanted: Callable[[Stated], bool]
+    ) -> tuple[list[Stated], set[int]]:
+        """The wanted statements of these payloads, and the payloads whose body is gone."""
+        wanted: list[Stated] = []
+        bodiless: set[int] = set()
+        for payloads in self._portions(sorted(set(raw_ids))):
+            wanted += filter(is_wanted, statements_of(route(self._conn, payloads)))
+            bodiless |= {payload.raw.id for payload in payloads if payload.raw.body is None}
+        return wanted, bodiless
+
+    def _portions(self, raw_ids: Sequence[int]) -> Iterator[list[ReadPayload]]:
+        """These payloads once they are read, first those whose readings are kept."""
+        kept = self._kept.of(raw_ids)
+        if kept:
+            yield kept
+        kept_ids = {payload.raw.id for payload in kept}
+        for ids in _split(self._conn, [raw_id for raw_id in raw_ids if raw_id not in kept_ids]):
+            payloads = [
+                payload.without_bytes()
+                for payload in read_payloads(load_raw_payloads(self._conn, dict.fromkeys(ids, 0)))
+            ]
+            self._kept.keep(payloads)
+            yield payloads
+
+
+def _split(conn: Connection, raw_ids: Sequence[int]) -> Iterator[list[int]]:
+    """Splits the ids so that the bodies of one portion fit into memory."""
+    if not raw_ids:
+        return
+    sizes = conn.execute(
+        """
+        SELECT p.id, coalesce(octet_length(b.body), 0)
+        FROM lightfast.raw_payloads p LEFT JOIN lightfast.raw_bodies b
+          ON b.raw_payload_id = p.id AND b.received_at = p.received_at
+        WHERE p.id = ANY(%s) ORDER BY p.id
+        """,
+        (list(raw_ids),),
+    ).fetchall()
+    portion: list[int] = []
+    total = 0
+    for raw_id, size in sizes:
+        if portion and total + size > _PORTION_BYTES:
+            yield portion
+            portion, total = [], 0
+        portion.append(raw_id)
+        total += size
+    if portion:
+        yield portion
