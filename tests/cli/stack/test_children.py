@@ -173,7 +173,7 @@ def test_what_children_started_ends_too_when_we_are_killed(
     child = f"import subprocess; subprocess.Popen({python(grandchild)!r}, start_new_session=True); {SLEEP}"
     code = (
         "import os, pathlib\n"
-        "from lightfast_pipelines.cli import children\n"
+        "from lightfast_pipelines.cli.stack import children\n"
         f"folder = pathlib.Path({str(tmp_path)!r})\n"
         f"children.Children(folder).start('c', {python(child)!r}, environment=dict(os.environ), folder=folder)\n"
         f"{SLEEP}"
