@@ -13,13 +13,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 import msgspec
 import tenacity
 
+from lightfast_pipelines.provider_api.answer_body import (
+    ACCEPTED_ENCODING,
+    UnusableBodyError,
+    read_json,
+)
 from lightfast_pipelines.provider_api.budget import RateBudget
 from lightfast_pipelines.providers.api_contract import (
     Answer,
@@ -197,15 +201,20 @@ class ApiClient:
         url = self._address(call)
         self.spent.requests += 1
         self.spent.cost += call.cost
+        data, unusable = None, None
         try:
-            response = self._http.request(
+            with self._http.stream(
                 call.method,
                 url,
                 params=dict(call.params) or None,
                 json=call.json,
                 data=dict(call.form) if call.form is not None else None,
                 headers=headers,
-            )
+            ) as response:
+                try:
+                    data = read_json(response)
+                except UnusableBodyError as error:
+                    unusable = error
         except httpx.TimeoutException:
             return _nothing(url), Verdict(
                 AnswerOutcome.UNAVAILABLE, f"{_shown(url)} did not answer in time"
@@ -215,7 +224,8 @@ class ApiClient:
             return _nothing(url), Verdict(AnswerOutcome.UNAVAILABLE, message)
         self.spent.answer_seconds += response.elapsed.total_seconds()
         now = self.answered_at = _answered_at(response.headers)
-        answer, malformed = _read(response)
+        lower_headers = {name.lower(): value for name, value in response.headers.items()}
+        answer = Answer(response.status_code, lower_headers, data, str(response.url))
         self.budget.learn(
             self.provider_api.limits(call, answer, now),
             pool=call.pool,
@@ -223,8 +233,8 @@ class ApiClient:
             answered_at=now,
         )
         verdict = self.provider_api.verdict(call, answer, now)
-        if malformed and verdict.outcome in (AnswerOutcome.OK, AnswerOutcome.NOTHING):
-            verdict = Verdict(AnswerOutcome.MALFORMED, f"{_shown(url)} answered {malformed}")
+        if unusable and verdict.outcome in (AnswerOutcome.OK, AnswerOutcome.NOTHING):
+            verdict = Verdict(unusable.outcome, f"{_shown(url)} answered {unusable}")
         return answer, verdict
 
     def _address(self, call: Call) -> str:
@@ -267,21 +277,6 @@ def _key(call: Call) -> bytes:
     return msgspec.json.encode(parts)
 
 
-def _read(response: httpx.Response) -> tuple[Answer, str | None]:
-    """The answer, and what is wrong with its body where that is not JSON."""
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    url = str(response.url)
-    if not response.content:
-        return Answer(response.status_code, headers, None, url), None
-    try:
-        data: Any = msgspec.json.decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        kind = headers.get("content-type", "no content type").split(";")[0]
-        wrong = f"{len(response.content):,} bytes that are not JSON ({kind})"
-        return Answer(response.status_code, headers, None, url), wrong
-    return Answer(response.status_code, headers, data, url), None
-
-
 def _nothing(url: str) -> Answer:
     return Answer(0, {}, None, url)
 
@@ -290,7 +285,7 @@ def _answered_at(headers: Mapping[str, str]) -> datetime:
     """The provider's time, by which its times of reset count; ours where it says none."""
     try:
         return parsedate_to_datetime(headers["date"]).astimezone(UTC)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return datetime.now(UTC)
 
 
@@ -305,5 +300,10 @@ def an_http_client(timeout_seconds: float) -> Iterator[httpx.Client]:
     """The HTTP client of a process. It follows no redirects by itself, and takes no proxy from the
     environment, which would see where requests go, and over plain HTTP their credentials."""
     timeout = httpx.Timeout(timeout_seconds, connect=10.0)
-    with httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False) as client:
+    with httpx.Client(
+        timeout=timeout,
+        follow_redirects=False,
+        trust_env=False,
+        headers={"Accept-Encoding": ACCEPTED_ENCODING},
+    ) as client:
         yield client

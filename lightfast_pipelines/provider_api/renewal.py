@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
 
 import httpx
-import msgspec
 
+from lightfast_pipelines.provider_api.answer_body import UnusableBodyError, read_json
 from lightfast_pipelines.provider_api.client import CallFailedError
 from lightfast_pipelines.providers.api_contract import (
     Answer,
@@ -60,22 +61,23 @@ def sender(http: httpx.Client, base_url: str) -> Callable[[Call], Answer]:
         url = urljoin(
             base_url.rstrip("/") + "/", call.path if "://" in call.path else call.path.lstrip("/")
         )
+        data: Any = None
         try:
-            response = http.request(
-                call.method,
-                url,
-                params=dict(call.params) or None,
-                json=call.json,
-                data=dict(call.form) if call.form is not None else None,
-                headers=dict(call.headers),
-                follow_redirects=False,
-            )
+            with (
+                http.stream(
+                    call.method,
+                    url,
+                    params=dict(call.params) or None,
+                    json=call.json,
+                    data=dict(call.form) if call.form is not None else None,
+                    headers=dict(call.headers),
+                    follow_redirects=False,
+                ) as response,
+                suppress(UnusableBodyError),
+            ):
+                data = read_json(response)
         except httpx.TransportError:
             return Answer(0, {}, None, url)
-        try:
-            data: Any = msgspec.json.decode(response.content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            data = None
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, data, url)
 
