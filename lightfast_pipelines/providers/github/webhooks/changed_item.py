@@ -10,34 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import StateChange
+from lightfast_pipelines.providers.github.webhooks.item_kinds import ItemKind
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
-
-
-@dataclass(frozen=True, slots=True)
-class ItemKind:
-    """Where an item stands in its payload, and how it is named."""
-
-    event: str
-    field: str
-    thing: str
-    tag: str
-    reference: str
-    key: Callable[[int | str, int | str], str]
-
-
-ISSUE = ItemKind("issues", "issue", "issue", "Issue", "issue", keys.github_issue)
-PULL_REQUEST = ItemKind(
-    "pull_request", "pull_request", "pull-request", "PR", "pr", keys.github_pull_request
-)
-# Some changes of a pull request come as changes of the issue that it is as well.
-PULL_REQUEST_AS_ISSUE = ItemKind(
-    "issues", "issue", "pull-request", "PR", "pr", keys.github_pull_request
-)
-DISCUSSION = ItemKind(
-    "discussion", "discussion", "discussion", "Discussion", "discussion", keys.github_discussion
-)
 
 
 @dataclass(slots=True)

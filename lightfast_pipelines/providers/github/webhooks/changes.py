@@ -39,8 +39,8 @@ from lightfast_pipelines.providers.github.webhooks.changed_item import (
     Action,
     ChangedItem,
     ItemChange,
-    ItemKind,
 )
+from lightfast_pipelines.providers.github.webhooks.item_kinds import ItemKind
 from lightfast_pipelines.providers.github.webhooks.planned_changes import (
     field_change,
     queue_change,

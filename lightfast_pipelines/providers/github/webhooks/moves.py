@@ -1,12 +1,12 @@
-"""Issues and discussions that are moved to another repository: one story under two numbers.
+"""Issues and discussions that are moved to another repository and get another number there.
 
-Both repositories tell of it, in either order, and each names both ends. What named the old number
-leads on to the new one, and the opening is told once, by where the thing is now.
+Both repositories send an event, in either order, and each names both ends. Mentions of the old
+number lead to the new one, and the opening is shown once, where the item is now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from lightfast_pipelines.domain.events import (
 )
 from lightfast_pipelines.providers.fields import child, moment_key, text, time, url, whole
 from lightfast_pipelines.providers.github.host import identity
+from lightfast_pipelines.providers.github.webhooks.item_kinds import ItemKind
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, full_name
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 
@@ -27,31 +28,24 @@ _CLOSED_RANK = 4
 
 
 class Move:
-    """The other end of a move that a payload tells of; `kind` is `issue` or `discussion`."""
+    """The other end of the move that a payload's `changes` name: where it went or came from."""
 
-    def __init__(
-        self,
-        changes: Mapping[str, Any],
-        kind: str,
-        key: Callable[[str, int], str],
-        opening: str,
-    ) -> None:
-        self._kind, self._opening = kind, opening
-        self.to = self._end(changes, "new", key)
-        self.origin = self._end(changes, "old", key)
-        self._item = child(changes, f"old_{kind}")
+    def __init__(self, changes: Mapping[str, Any], kind: ItemKind) -> None:
+        self._kind = kind
+        self.to = self._end(changes, "new")
+        self.origin = self._end(changes, "old")
+        self._item = child(changes, f"old_{kind.field}")
 
-    def _end(
-        self, changes: Mapping[str, Any], side: str, key: Callable[[str, int], str]
-    ) -> tuple[Thing, str] | None:
-        item, place = child(changes, f"{side}_{self._kind}"), child(changes, f"{side}_repository")
+    def _end(self, changes: Mapping[str, Any], side: str) -> tuple[Thing, str] | None:
+        item = child(changes, f"{side}_{self._kind.field}")
+        place = child(changes, f"{side}_repository")
         number, place_id = whole(item, "number"), identity(place)
         if number is None or place_id is None:
             return None
         name = full_name(place)
         repository = Repository(place_id, name, url(place), None)
         thing = repository.numbered_thing(
-            key(place_id, number), number, text(item, "title") or "", url(item)
+            self._kind.key(place_id, number), number, text(item, "title") or "", url(item)
         )
         return thing, f"{name or place_id}#{number}"
 
@@ -62,11 +56,11 @@ class Move:
     def add_to(self, builder: GitHubStatementBuilder) -> None:
         if self.to is not None:
             thing, shown = _answering(self.to[0], builder.subject), self.to[1]
-            builder.refer(self._kind, shown, thing.url, "transferred to")
+            builder.refer(self._kind.reference, shown, thing.url, "transferred to")
             builder.relate(RELATION, thing)
         if self.origin is not None:
             thing, shown = self.origin
-            builder.refer(self._kind, shown, thing.url, "transferred from")
+            builder.refer(self._kind.reference, shown, thing.url, "transferred from")
             builder.relate_from(thing, RELATION)
 
     def states(self, at: datetime) -> tuple[StateChange, ...]:
@@ -86,7 +80,7 @@ class Move:
         )
         if opened_at is None:
             return (closed,)
-        opening = keys.source_id(thing.key, self._opening, moment_key(opened_at))
+        opening = keys.source_id(thing.key, self._kind.opening, moment_key(opened_at))
         return closed, deletion(Thing(keys.telling(opening)), at)
 
 

@@ -39,7 +39,7 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.host import identity
-from lightfast_pipelines.providers.github.webhooks import changed_item, changes
+from lightfast_pipelines.providers.github.webhooks import changes, item_kinds
 from lightfast_pipelines.providers.github.webhooks.branch_names import reverted_pull_request
 from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
@@ -69,7 +69,7 @@ RULES = (
         for action, each in _TRANSITIONS.items()
         if action not in ("closed", "merged")
     ),
-    *changes.rules(changed_item.PULL_REQUEST),
+    *changes.rules(item_kinds.PULL_REQUEST),
     *not_kept("pull_request", _NOT_KEPT),
 )
 
@@ -79,8 +79,8 @@ def read(payload: Mapping[str, Any]) -> Reading:
     action = text(payload, "action")
     if action in _NOT_KEPT:
         return Filtered(f"action {action} is not kept")
-    if changes.is_change(changed_item.PULL_REQUEST, action):
-        return changes.read(changed_item.PULL_REQUEST, payload)
+    if changes.is_change(item_kinds.PULL_REQUEST, action):
+        return changes.read(item_kinds.PULL_REQUEST, payload)
     pull = needed_child(payload, "pull_request")
     transition = _TRANSITIONS.get(
         "merged" if action == "closed" and _is_merged(pull) else action or ""
