@@ -1,4 +1,4 @@
-"""`lightfast activity`: what was done to connections and histories, and by whom."""
+"""`lightfast activity`: what was done to connections and backfills, and by whom."""
 
 from __future__ import annotations
 
@@ -7,39 +7,36 @@ from typing import Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, print_json, print_table
-from lightfast_pipelines.cli.opening import a_connection, known_provider, the_workspace
+from lightfast_pipelines.cli.console import print_json, print_table
+from lightfast_pipelines.cli.opening import command_connection, workspace_named
+from lightfast_pipelines.cli.options import AsJson, Limit, OnlyProvider
 
 
 def activity(
     workspace: Annotated[
         str | None,
-        typer.Option("--workspace", "-w", help="Of this workspace and its organisation only."),
+        typer.Option("--workspace", "-w", help="Only this workspace and its organisation."),
     ] = None,
-    provider: Annotated[
-        str | None, typer.Option("--provider", "-p", help="Of this provider only.")
-    ] = None,
+    provider: OnlyProvider = None,
     action: Annotated[
         str | None,
-        typer.Option("--action", help="credential.refused, or all of a family: credential."),
+        typer.Option("--action", help="credential.refused, or a whole family: credential."),
     ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, help="How many, newest first.")
-    ] = 50,
+    limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Links, credentials, keys and readings of history: what was done, newest first."""
+    """List changes to links, credentials, keys and backfills."""
     from lightfast_pipelines.store.activity import list_activity
 
-    if provider is not None:
-        known_provider(provider)
-    with a_connection() as conn:
-        place = the_workspace(conn, workspace).id if workspace else None
-        found = list_activity(
-            conn, workspace_id=place, provider=provider, action=action, limit=limit
+    with command_connection() as conn:
+        workspace_id = workspace_named(conn, workspace).id if workspace else None
+        entries = list_activity(
+            conn, workspace_id=workspace_id, provider=provider, action=action, limit=limit
         )
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json([asdict(entry) for entry in entries])
         return
-    rows = [(one.at, one.workspace, one.action, one.actor, one.message) for one in found]
+    rows = [
+        (entry.at, entry.workspace, entry.action, entry.actor, entry.message) for entry in entries
+    ]
     print_table(("AT", "WORKSPACE", "ACTION", "BY", "WHAT"), rows)

@@ -1,4 +1,4 @@
-"""`lightfast backfill`: the history of linked resources, read in this process."""
+"""`lightfast backfill`: reads the history of linked resources, in this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lightfast_pipelines.cli.console import (
-    AsJson,
     Meter,
     as_rows,
     meter,
@@ -19,11 +18,11 @@ from lightfast_pipelines.cli.console import (
     show,
 )
 from lightfast_pipelines.cli.opening import (
-    a_connection,
-    known_provider,
-    the_database,
-    the_workspace,
+    command_connection,
+    command_database,
+    workspace_named,
 )
+from lightfast_pipelines.cli.options import AsJson, OnlyProvider, OnlyWorkspace
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.times import time_option
 
@@ -39,53 +38,47 @@ if TYPE_CHECKING:
     from lightfast_pipelines.store.backfills import Backfill
     from lightfast_pipelines.store.database import Database
 
-backfill_app = typer.Typer(
-    help="Read the providers' history of linked resources.", invoke_without_command=True
-)
+backfill_app = typer.Typer(invoke_without_command=True)
 
 
 @backfill_app.callback()
-def backfill(  # noqa: PLR0913, PLR0917 - options, each by its name
+def backfill(  # noqa: PLR0913, PLR0917 - options, each passed by name
     context: typer.Context,
     workspace: Annotated[
         str | None, typer.Option("--workspace", "-w", help="Workspace (slug, or org/slug).")
     ] = None,
-    provider: Annotated[
-        str | None, typer.Option("--provider", "-p", help="Of this provider only.")
-    ] = None,
+    provider: OnlyProvider = None,
     since: Annotated[
         str | None,
-        typer.Option(
-            "--since", help="From when on: 2025-01-31, 90d for ninety days back, yesterday, ..."
-        ),
+        typer.Option("--since", help="Start: 2025-01-31, 90d for ninety days ago, yesterday, ..."),
     ] = None,
-    until: Annotated[str | None, typer.Option("--until", help="Until when; default: now.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="End; default: now.")] = None,
     resource: Annotated[
         list[str] | None,
-        typer.Option("--resource", "-r", help="Of this resource only (id or name); repeatable."),
+        typer.Option("--resource", "-r", help="Only this resource (id or name); may be repeated."),
     ] = None,
     entity_type: Annotated[
         list[str] | None,
-        typer.Option("--type", "-t", help="This entity type only (pull_request, ...); repeatable."),
+        typer.Option(
+            "--type", "-t", help="Only this entity type (pull_request, ...); may be repeated."
+        ),
     ] = None,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Say what it would cost, and read nothing.")
+        bool, typer.Option("--estimate", help="Only say what it would cost.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read the history of a workspace's linked resources since some day.
+    """Read the history of a workspace's linked resources.
 
-    What is covered already is not asked for again; one that is killed goes on where it was. What it
-    reads waits for `lightfast process` or a running Dagster.
+    What is covered already is not requested again, and one that is killed continues where it was. The
+    records wait for `lightfast process` or a running Dagster.
     """
     if context.invoked_subcommand is not None:
         return
     if workspace is None or since is None:
         raise typer.BadParameter("say --workspace and --since")
-    if provider is not None:
-        known_provider(provider)
     now = datetime.now(UTC)
-    with the_database() as database:
+    with command_database() as database:
         request = _request(
             database,
             workspace,
@@ -110,7 +103,7 @@ def _request(
     only: tuple[Sequence[str], Sequence[str]],
 ) -> BackfillRequest:
     from lightfast_pipelines.backfill.request import BackfillRequest
-    from lightfast_pipelines.cli.opening import the_operator
+    from lightfast_pipelines.cli.opening import operator_name
     from lightfast_pipelines.store.backfills import find_sources
 
     since, until = span
@@ -119,11 +112,13 @@ def _request(
             f"--since ({since:%Y-%m-%d %H:%M}Z) is not before --until ({until:%Y-%m-%d %H:%M}Z)"
         )
     with database.connect() as conn:
-        place = the_workspace(conn, workspace)
-        sources = find_sources(conn, workspace_id=place.id, provider=provider, resources=only[0])
+        workspace_id = workspace_named(conn, workspace).id
+        sources = find_sources(
+            conn, workspace_id=workspace_id, provider=provider, resources=only[0]
+        )
     if not sources:
         raise Failure(
-            f"nothing is linked to {workspace} that was asked for: see `lightfast integration list`"
+            f"no such resource is linked to {workspace}: see `lightfast integration list`"
         )
     return BackfillRequest(
         sources=sources,
@@ -131,7 +126,7 @@ def _request(
         until=min(until, datetime.now(UTC)),
         entity_types=only[1],
         provider=provider,
-        requested_by=the_operator(),
+        requested_by=operator_name(),
     )
 
 
@@ -141,12 +136,12 @@ def _print_estimate(database: Database, request: BackfillRequest, as_json: bool)
     from lightfast_pipelines.settings import settings
 
     apis = StoredAccess(database, settings(), request.requested_by)
-    found, units, refused = estimate_backfill(database, apis, request)
+    expected, units, refused = estimate_backfill(database, apis, request)
     if as_json:
         print_json(
             {
-                **found.shown(),
-                "units": [one.shown() for one in units],
+                **expected.shown(),
+                "units": [unit.shown() for unit in units],
                 "refused": list(refused.values()),
             }
         )
@@ -159,19 +154,20 @@ def _print_estimate(database: Database, request: BackfillRequest, as_json: bool)
                 "" if row["exact"] else "about",
                 row["note"],
             )
-            for row in (one.shown() for one in units)
+            for row in (unit.shown() for unit in units)
         ]
         print_table(("UNIT", "REQUESTS", "ITEMS", "", "NOTE"), rows)
-        show(_expected_words(found))
+        show(_expected_words(expected))
     if refused:
         raise Failure("; ".join(sorted(set(refused.values()))))
 
 
-def _expected_words(found: TotalEstimate) -> str:
-    minutes = f"{found.seconds / 60:,.0f} min" if found.seconds >= 120 else f"{found.seconds:.0f} s"
+def _expected_words(expected: TotalEstimate) -> str:
+    seconds = expected.seconds
+    duration = f"{seconds / 60:,.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
     return (
-        f"expected: {found.requests:,} requests ({found.probes:,} of them for this estimate), "
-        f"{found.items:,} items, about {minutes}"
+        f"expected: {expected.requests:,} requests ({expected.probes:,} of them for this estimate), "
+        f"{expected.items:,} items, about {duration}"
     )
 
 
@@ -182,13 +178,13 @@ def _run(database: Database, request: BackfillRequest, as_json: bool) -> None:
     from lightfast_pipelines.settings import settings
 
     with meter("estimate", unit="requests") as bar:
-        shown = _Shown(bar)
+        progress = _Progress(bar)
         result = run_backfill(
             database,
             StoredAccess(database, settings(), request.requested_by),
             request,
             first_day=settings().earliest_day,
-            listener=BackfillListener(shown.estimate, shown.page),
+            listener=BackfillListener(progress.estimate, progress.page),
         )
     if not result.failures and result.status != "cancelled":
         _record(database, request)
@@ -200,7 +196,7 @@ def _run(database: Database, request: BackfillRequest, as_json: bool) -> None:
 
 
 def _record(database: Database, request: BackfillRequest) -> None:
-    """Lets Dagster's catalog show the days that were read, as after a run of the asset."""
+    """Has Dagster's catalog show the days that were read, as after a run of the asset."""
     from datetime import timedelta
 
     from lightfast_pipelines.store.partition_start import read_start
@@ -213,17 +209,17 @@ def _record(database: Database, request: BackfillRequest) -> None:
         record_days(conn, "provider_history", days)
 
 
-class _Shown:
-    """The bar: requests of those expected, and where the walk is."""
+class _Progress:
+    """Shows the requests made out of those expected."""
 
     def __init__(self, bar: Meter) -> None:
         self._bar, self._done = bar, 0
 
-    def estimate(self, found: TotalEstimate, units: Sequence[UnitEstimate]) -> None:  # noqa: ARG002
-        say(_expected_words(found))
-        self._bar.stage("history", found.requests)
-        self._bar.advance(found.probes)
-        self._done = found.probes
+    def estimate(self, expected: TotalEstimate, units: Sequence[UnitEstimate]) -> None:  # noqa: ARG002
+        say(_expected_words(expected))
+        self._bar.stage("history", expected.requests)
+        self._bar.advance(expected.probes)
+        self._done = expected.probes
 
     def page(self, progress: BackfillProgress) -> None:
         self._bar.advance(progress.requests - self._done)
@@ -231,7 +227,7 @@ class _Shown:
 
 
 def _print_result(result: BackfillResult, as_json: bool) -> None:
-    units = [one.shown() for one in result.units]
+    units = [unit.shown() for unit in result.units]
     if as_json:
         print_json(
             {
@@ -239,8 +235,8 @@ def _print_result(result: BackfillResult, as_json: bool) -> None:
                 **result.actual(),
                 "expected": result.expected.shown(),
                 "units": [
-                    {**row, "troubles": [asdict(t) for t in one.troubles]}
-                    for row, one in zip(units, result.units, strict=True)
+                    {**row, "troubles": [asdict(trouble) for trouble in unit.troubles]}
+                    for row, unit in zip(units, result.units, strict=True)
                 ],
                 "backfills": result.backfill_ids,
             }
@@ -256,22 +252,21 @@ def _print_result(result: BackfillResult, as_json: bool) -> None:
 
 @backfill_app.command("status")
 def status(
-    workspace: Annotated[
-        str | None, typer.Option("--workspace", "-w", help="Of this workspace only.")
-    ] = None,
+    workspace: OnlyWorkspace = None,
     as_json: AsJson = False,
 ) -> None:
-    """What was asked for lately, and what is covered."""
+    """Show recent backfills, and what is covered."""
     from lightfast_pipelines.store.backfills import end_dead, list_backfills
     from lightfast_pipelines.store.coverage import list_coverage
 
-    with a_connection() as conn:
+    with command_connection() as conn:
         end_dead(conn, datetime.now(UTC))
-        place = the_workspace(conn, workspace).id if workspace else None
-        runs, covered = list_backfills(conn, workspace_id=place), list_coverage(conn, place)
+        workspace_id = workspace_named(conn, workspace).id if workspace else None
+        runs = list_backfills(conn, workspace_id=workspace_id)
+        coverage = list_coverage(conn, workspace_id)
     if as_json:
         print_json(
-            {"backfills": [asdict(r) for r in runs], "coverage": [asdict(c) for c in covered]}
+            {"backfills": [asdict(run) for run in runs], "coverage": [asdict(c) for c in coverage]}
         )
         return
     print_table(
@@ -304,12 +299,12 @@ def status(
         ),
         [
             (
-                *(one.workspace, f"{one.provider} {one.resource_name or one.resource_id}"),
-                *(one.entity_type, one.status),
-                ", ".join(f"{i.since:%Y-%m-%d}..{i.until:%Y-%m-%d %H:%M}" for i in one.covered),
-                *(one.records, one.expected, one.stored, one.error),
+                *(c.workspace, f"{c.provider} {c.resource_name or c.resource_id}"),
+                *(c.entity_type, c.status),
+                ", ".join(f"{i.since:%Y-%m-%d}..{i.until:%Y-%m-%d %H:%M}" for i in c.covered),
+                *(c.records, c.expected, c.stored, c.error),
             )
-            for one in covered
+            for c in coverage
         ],
     )
 
@@ -331,28 +326,28 @@ def _row(run: Backfill) -> tuple[object, ...]:
 @backfill_app.command("cancel")
 def cancel(
     number: Annotated[
-        int | None, typer.Argument(help="Which one (`lightfast backfill status`); default: all.")
+        int | None, typer.Argument(help="Its id in `lightfast backfill status`; default: all.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """End a running backfill within a page; what it read stays."""
-    from lightfast_pipelines.cli.opening import the_operator
+    """Stop running backfills; what they read is kept."""
+    from lightfast_pipelines.cli.opening import operator_name
     from lightfast_pipelines.store.backfills import ask_to_cancel, end_dead, list_backfills
 
-    with a_connection() as conn:
+    with command_connection() as conn:
         end_dead(conn, datetime.now(UTC))
-        wanted = (
+        ids = (
             [number]
             if number is not None
             else [run.id for run in list_backfills(conn, limit=1_000) if run.status == "running"]
         )
-        asked = [one for one in wanted if ask_to_cancel(conn, one, the_operator()) is not None]
+        cancelled = [i for i in ids if ask_to_cancel(conn, i, operator_name()) is not None]
         conn.commit()
     if as_json:
-        print_json({"cancelled": asked})
-    elif asked:
-        show(f"asked to end: {', '.join(map(str, asked))}")
-    if not asked:
+        print_json({"cancelled": cancelled})
+    elif cancelled:
+        show(f"asked to stop: {', '.join(map(str, cancelled))}")
+    if not cancelled:
         raise Failure(
             "no such backfill is running" if number is not None else "no backfill is running"
         )

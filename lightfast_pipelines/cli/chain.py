@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, print_json, print_table, say, show
-from lightfast_pipelines.cli.opening import a_connection, the_workspace
+from lightfast_pipelines.cli.console import print_json, print_table, say, show
+from lightfast_pipelines.cli.opening import command_connection, workspace_named
+from lightfast_pipelines.cli.options import AsJson
 from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
@@ -28,14 +29,14 @@ def chain(
     workspace: Annotated[str, typer.Option("--workspace", "-w", help="Workspace (slug).")],
     as_json: AsJson = False,
 ) -> None:
-    """Go from what broke to the change that caused it, and to what fixed it.
+    """Go from what broke to its cause and to its fix.
 
     Exit 1 if nothing is known of the key.
     """
     from lightfast_pipelines.store import chain as chains
 
-    with a_connection() as conn:
-        place = the_workspace(conn, workspace).id
+    with command_connection() as conn:
+        place = workspace_named(conn, workspace).id
         start = chains.key_of(conn, place, key)
         if start is None:
             raise Failure(

@@ -1,7 +1,8 @@
-"""What commands say: data on stdout (a table, or JSON with --json), everything else on stderr.
+"""What commands print: data on stdout (a table, or JSON with --json), everything else on stderr.
 
-The one place that writes to a terminal. What comes from outside, a title or a branch, may hold what
-a terminal obeys (clear the screen, set the clipboard) or what turns text around: it is shown instead.
+The only place that writes to a terminal. Text from outside, such as a title or a branch, may contain
+characters that a terminal obeys (clear the screen, set the clipboard) or that reverse text: they are
+escaped.
 """
 
 from __future__ import annotations
@@ -13,24 +14,21 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Annotated, Any, TextIO
+from typing import Any, TextIO
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-
-# Where no terminal shows a bar, a line every so many seconds is enough.
+# How often a line reports progress if there is no terminal for a bar.
 _SPARSE_SECONDS = 10.0
 
-
-# Control characters, invisible ones that turn or join text, halves of a surrogate pair, line separators.
+# Control characters, invisible ones that reverse or join text, halves of a surrogate pair, line separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-# What joins the parts of an emoji and letters of some scripts does nothing else.
+# They only join the parts of an emoji and letters of some scripts.
 _HARMLESS = frozenset("\u200c\u200d")
 
 
 def printable(text: str, keep: str = "\n\t") -> str:
-    """`text` with what a terminal would obey, or not show, written as Python escapes it: `\\x1b`."""
+    """`text` with what a terminal would obey or hide escaped as in Python: `\\x1b`."""
     if text.isprintable():
         return text
     return "".join(
@@ -42,7 +40,7 @@ def printable(text: str, keep: str = "\n\t") -> str:
 
 
 def on_one_line(text: str) -> str:
-    """`text` made printable, its line ends and tabs as spaces: it is no second row of a table."""
+    """`text` made printable, with spaces for line ends and tabs, so that it cannot look like a second row."""
     return printable(text.replace("\r\n", " ").translate(_SPACES))
 
 
@@ -54,17 +52,17 @@ def _is_unseen(letter: str) -> bool:
 
 
 def show(text: str = "") -> None:
-    """A line of data."""
+    """Prints a line of data."""
     typer.echo(printable(text))
 
 
 def say(text: str) -> None:
-    """A line for the person at the terminal; never data."""
+    """Prints a line for the person at the terminal; never data."""
     typer.echo(printable(text), err=True)
 
 
 def print_json(value: object) -> None:
-    """The value as it is: what a terminal would obey is escaped as JSON does, so nothing is lost."""
+    """Prints the value; what a terminal would obey is escaped as in JSON, so nothing is lost."""
     written = json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
     if not written.isprintable():
         written = "".join(
@@ -75,9 +73,7 @@ def print_json(value: object) -> None:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, date):
+    if isinstance(value, (datetime, date)):
         return value.isoformat()
     if hasattr(value, "__dataclass_fields__"):
         return {name: getattr(value, name) for name in value.__dataclass_fields__}
@@ -87,7 +83,7 @@ def _plain(value: object) -> object:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Aligned columns where a person reads; tab-separated values where a program does."""
+    """Aligned columns on a terminal, otherwise tab-separated values."""
     listed = [["" if cell is None else _shown(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for cells in ([name.lower() for name in columns], *listed):
@@ -117,27 +113,27 @@ def _shown(cell: object) -> str:
 
 @contextmanager
 def meter(title: str, *, total: int | None = None, unit: str = "") -> Iterator[Meter]:
-    """A bar on stderr where that is a terminal, else a line now and then."""
+    """A progress bar on stderr if that is a terminal, otherwise a line now and then."""
     stream = sys.stderr
-    found = _Bar(title, total, unit, stream) if stream.isatty() else _Lines(title, total, unit)
+    shown = _Bar(title, total, unit, stream) if stream.isatty() else _Lines(title, total, unit)
     try:
-        yield found
+        yield shown
     finally:
-        found.close()
+        shown.close()
 
 
 class Meter:
-    """How far something long has got."""
+    """Shows the progress of something that takes long."""
 
     def advance(self, count: int) -> None:
         raise NotImplementedError
 
     def stage(self, title: str, total: int | None = None) -> None:
-        """Starts counting anew, under another title."""
+        """Starts counting again, with another title."""
         raise NotImplementedError
 
     def waits(self, reason: str) -> None:
-        """Says for what nothing goes on."""
+        """Says what the work is waiting for."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -204,8 +200,8 @@ class _Lines(Meter):
         say(reason)
 
     def close(self) -> None:
-        """Nothing to put away."""
+        """Nothing is open."""
 
 
-def as_rows(found: Sequence[dict[str, Any]], columns: Sequence[str]) -> list[list[object]]:
-    return [[row.get(column) for column in columns] for row in found]
+def as_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> list[list[object]]:
+    return [[row.get(column) for column in columns] for row in rows]

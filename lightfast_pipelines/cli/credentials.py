@@ -1,6 +1,6 @@
 """How a command takes a credential for a provider's API: from a prompt or the environment.
 
-Never as an argument: those are seen by every process of the machine and kept in the shell's history.
+Never as an argument: every process of the machine can read those, and the shell's history keeps them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lightfast_pipelines.cli.opening import operator_name
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.times import time_option
 
@@ -41,17 +42,17 @@ RefreshEnv = Annotated[
 ExpiresAt = Annotated[
     str | None,
     typer.Option(
-        "--expires-at", help="When the token ends: 2027-01-31, or 90d from now; default: never."
+        "--expires-at", help="When the token expires: 2027-01-31, or 90d from now; default: never."
     ),
 ]
 
-# With a history to say so, a provider's own list counts.
+# For a provider whose API is not known here.
 _KINDS = ("personal", "token", "oauth", "api_key", "github_app")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What the options say of a credential."""
+class CredentialOptions:
+    """The options of a command that describe a credential."""
 
     variable: str | None
     ask: bool
@@ -60,58 +61,61 @@ class Wish:
     expires_at: str | None
 
     @property
-    def is_any(self) -> bool:
+    def are_given(self) -> bool:
         return bool(self.variable or self.ask or self.kind)
 
 
-def taken(provider: str, wish: Wish) -> Credential | None:
-    """The credential that the options name, or None where they name none; asks for it if told to."""
+def read_credential(provider: str, options: CredentialOptions) -> Credential | None:
+    """The credential that the options describe, asked for if they say so; None if they name none."""
     from lightfast_pipelines.providers.api_contract import Credential
     from lightfast_pipelines.store.tokens import GITHUB_APP
 
-    if wish.variable and wish.ask:
+    if options.variable and options.ask:
         raise typer.BadParameter("say one of --credential-env and --ask-credential")
-    if not wish.is_any:
-        if wish.refresh_variable or wish.expires_at:
+    if not options.are_given:
+        if options.refresh_variable or options.expires_at:
             raise typer.BadParameter(
                 "--refresh-env and --expires-at belong to a credential: say --credential-env or "
                 "--ask-credential"
             )
         return None
-    # Before anything is linked or asked: without a key nothing could be sealed.
-    the_keys()
-    kind = _kind(provider, wish.kind)
+    # Checked before anything is linked or asked: without a key nothing can be sealed.
+    encryption_keys()
+    kind = _kind(provider, options.kind)
     if kind == GITHUB_APP:
-        if wish.variable or wish.ask or wish.refresh_variable or wish.expires_at:
+        if options.variable or options.ask or options.refresh_variable or options.expires_at:
             raise typer.BadParameter(
                 "github_app takes no token: GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY make them"
             )
         return Credential(kind, None)
-    if not (wish.variable or wish.ask):
+    if not (options.variable or options.ask):
         raise typer.BadParameter(f"{kind} is a token: say --credential-env or --ask-credential")
+    token = (
+        _token(typer.prompt("Token", hide_input=True, err=True), "the token")
+        if options.ask
+        else _from_environment(options.variable or "", "--credential-env")
+    )
+    refresh_token = options.refresh_variable and _from_environment(
+        options.refresh_variable, "--refresh-env"
+    )
+    expires_at = options.expires_at and time_option(
+        options.expires_at, "--expires-at", now=datetime.now(UTC), ahead=True
+    )
     return Credential(
-        kind,
-        _asked() if wish.ask else _from_environment(wish.variable or "", "--credential-env"),
-        refresh_token=_from_environment(wish.refresh_variable, "--refresh-env")
-        if wish.refresh_variable
-        else None,
-        expires_at=time_option(wish.expires_at, "--expires-at", now=datetime.now(UTC), ahead=True)
-        if wish.expires_at
-        else None,
+        kind, token, refresh_token=refresh_token or None, expires_at=expires_at or None
     )
 
 
-def give(conn: Connection, installation: Installation, credential: Credential) -> None:
-    """Seals it for the installation, and says so in the activity. Does not commit."""
-    from lightfast_pipelines.cli.opening import the_operator
+def store_credential(conn: Connection, installation: Installation, credential: Credential) -> None:
+    """Seals it for the installation and records that as activity. Does not commit."""
     from lightfast_pipelines.store import activity, tokens
 
-    tokens.set_credential(conn, the_keys(), installation.id, credential)
+    tokens.set_credential(conn, encryption_keys(), installation.id, credential)
     ends = f", good until {credential.expires_at:%Y-%m-%d %H:%M}Z" if credential.expires_at else ""
     activity.record(
         conn,
         "credential.given",
-        the_operator(),
+        operator_name(),
         f"a credential ({credential.kind}) was given to {installation.provider} installation "
         f"{installation.external_id}{ends}",
         org_id=installation.org_id,
@@ -121,9 +125,8 @@ def give(conn: Connection, installation: Installation, credential: Credential) -
     )
 
 
-def forget(conn: Connection, installation: Installation) -> None:
-    """Removes the installation's credential, and says so in the activity. Does not commit."""
-    from lightfast_pipelines.cli.opening import the_operator
+def remove_credential(conn: Connection, installation: Installation) -> None:
+    """Removes the installation's credential and records that as activity. Does not commit."""
     from lightfast_pipelines.store import activity, tokens
 
     if not tokens.remove_credential(conn, installation.id):
@@ -131,7 +134,7 @@ def forget(conn: Connection, installation: Installation) -> None:
     activity.record(
         conn,
         "credential.removed",
-        the_operator(),
+        operator_name(),
         f"the credential of {installation.provider} installation {installation.external_id} was removed",
         org_id=installation.org_id,
         provider=installation.provider,
@@ -139,7 +142,7 @@ def forget(conn: Connection, installation: Installation) -> None:
     )
 
 
-def the_keys() -> Keys:
+def encryption_keys() -> Keys:
     """Those of the settings. Raises SealedError."""
     from lightfast_pipelines.settings import settings
     from lightfast_pipelines.store.sealed import Keys
@@ -148,43 +151,38 @@ def the_keys() -> Keys:
     return Keys.parse(key.get_secret_value() if key else "")
 
 
-def _kind(provider: str, named: str | None) -> str:
+def _kind(provider: str, given: str | None) -> str:
     from lightfast_pipelines.providers.api_contract import discover_apis
     from lightfast_pipelines.store.tokens import GITHUB_APP
 
-    provider_api = discover_apis().get(provider)
-    known = tuple(provider_api.credential_kinds) if provider_api is not None else _KINDS
-    if named is None:
-        # A token was given, so a kind that has one is meant.
+    api = discover_apis().get(provider)
+    known = tuple(api.credential_kinds) if api is not None else _KINDS
+    if given is None:
+        # A token was given, so its kind is one that has a token.
         return next((kind for kind in known if kind != GITHUB_APP), known[0])
-    if named not in known:
+    if given not in known:
         raise typer.BadParameter(
-            f"{named!r} is no kind of credential of {provider}; known: {', '.join(known)}",
+            f"{provider} has no credential of kind {given!r}; known: {', '.join(known)}",
             param_hint="--credential-kind",
         )
-    return named
-
-
-def _asked() -> str:
-    given: str = typer.prompt("Token", hide_input=True, err=True)
-    return _token(given, "the token")
+    return given
 
 
 def _from_environment(variable: str, option: str) -> str:
-    # What is no usual name may be the token itself, by mistake: it is not said again.
-    usual = re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", variable) is not None
-    named = variable if usual else f"the variable of {option}"
+    # An unusual name may be the token itself, given by mistake: it is not printed.
+    is_usual = re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", variable) is not None
+    name = variable if is_usual else f"the variable of {option}"
     value = os.environ.get(variable)
     if value is None:
-        raise Failure(f"{named} is not set: {option} takes the NAME of an environment variable")
-    return _token(value, named)
+        raise Failure(f"{name} is not set: {option} takes the NAME of an environment variable")
+    return _token(value, name)
 
 
-def _token(text: str, named: str) -> str:
-    """As a header can carry it: a line end from a file would end it, or be an error at each request."""
+def _token(text: str, name: str) -> str:
+    """As a header can carry it: a line end, as from a file, would end the header."""
     token = text.strip()
     if not token:
-        raise Failure(f"{named} is empty")
+        raise Failure(f"{name} is empty")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise Failure(f"{named} is not a token: it has spaces, line ends or letters beyond ASCII")
+        raise Failure(f"{name} is not a token: it has spaces, line ends or letters beyond ASCII")
     return token

@@ -1,4 +1,4 @@
-"""`db`: the database's address, schema, logins, and programs that speak to it."""
+"""`lightfast db`: the database's address, schema and logins, and programs that connect to it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, print_json, say, show
-from lightfast_pipelines.cli.opening import the_database
+from lightfast_pipelines.cli.console import print_json, say, show
+from lightfast_pipelines.cli.opening import command_database
+from lightfast_pipelines.cli.options import AsJson
 from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from lightfast_pipelines.store.logins import Role
 
 db_app = typer.Typer(
-    help="The database: its address, its schema, its logins, a prompt.", no_args_is_help=True
+    help="The database: its address, schema and logins, and a prompt.", no_args_is_help=True
 )
 
 
@@ -32,21 +33,21 @@ class RoleName(StrEnum):
 @db_app.command("url")
 def url(
     role: Annotated[
-        RoleName, typer.Option("--role", help="With whose rights.")
+        RoleName, typer.Option("--role", help="The role to connect as.")
     ] = RoleName.pipeline,
 ) -> None:
-    """Print a libpq URL; starts the embedded server if need be, which stays for minutes after.
+    """Print a libpq URL. Starts the embedded server if need be, which stays up for some minutes.
 
-    On a server of your own it holds that role's own password, never the owner's for another role.
+    On a server of your own the URL has the password of that role, never the owner's.
     """
-    with the_database(create=True) as database:
+    with command_database(create=True) as database:
         show(database.login_url(role.value))
 
 
 @db_app.command("migrate")
 def migrate(as_json: AsJson = False) -> None:
     """Bring the schema up to date and print its revision."""
-    with the_database(create=True) as database:
+    with command_database(create=True) as database:
         revision = database.migrate()
     if as_json:
         print_json({"revision": revision})
@@ -58,15 +59,15 @@ def migrate(as_json: AsJson = False) -> None:
 def roles(
     to: Annotated[
         Path | None,
-        typer.Option("--to", help="Write them into this new file, closed to other users."),
+        typer.Option("--to", help="Write them to this new file, which only you can read."),
     ] = None,
     renew: Annotated[
-        bool, typer.Option("--renew", help="New passwords for roles that can log in already.")
+        bool, typer.Option("--renew", help="Make new passwords for roles that can log in already.")
     ] = False,
 ) -> None:
-    """Make a login with a password for each role, on a server of your own, and print the settings.
+    """Make a login with a password for each role on a server of your own, and print the settings.
 
-    They are printed this once and kept nowhere.
+    They are printed only this once and stored nowhere.
     """
     import secrets
 
@@ -76,14 +77,14 @@ def roles(
     owner = settings().database_url
     if settings().is_embedded:
         raise Failure(
-            "the embedded database knows the user of the machine and has no passwords: "
-            "this is for a server of your own (LIGHTFAST_DATABASE_URL)"
+            "the embedded database trusts the user of the machine and has no passwords: "
+            "this command is for a server of your own (LIGHTFAST_DATABASE_URL)"
         )
     if owner is None:
         raise Failure("this needs the owner's login: set LIGHTFAST_DATABASE_URL to it")
     if to is not None and (to.exists() or not to.absolute().parent.is_dir()):
-        raise Failure(f"{to} is there already, or its folder is not: name a new file")
-    with the_database(create=True) as database, database.connect("migrator") as conn:
+        raise Failure(f"{to} exists already, or its folder does not: name a new file")
+    with command_database(create=True) as database, database.connect("migrator") as conn:
         addresses = make_logins(
             conn,
             owner.get_secret_value(),
@@ -91,16 +92,16 @@ def roles(
             new_password=lambda: secrets.token_urlsafe(32),
         )
         others = other_databases(conn)
-    _hand_out(addresses, to)
-    _try(addresses)
+    _print_logins(addresses, to)
+    _test_logins(addresses)
     if others:
         say(
-            f"as everybody there, these logins may also connect to {', '.join(others)} and read what "
-            'is open to PUBLIC: REVOKE CONNECT ON DATABASE "..." FROM PUBLIC ends that'
+            f"like every login of this server, these may also connect to {', '.join(others)} and read "
+            'what is open to PUBLIC: REVOKE CONNECT ON DATABASE "..." FROM PUBLIC prevents that'
         )
 
 
-def _hand_out(addresses: Mapping[Role, str], to: Path | None) -> None:
+def _print_logins(addresses: Mapping[Role, str], to: Path | None) -> None:
     import os
 
     from lightfast_pipelines.store.logins import SETTINGS
@@ -115,12 +116,12 @@ def _hand_out(addresses: Mapping[Role, str], to: Path | None) -> None:
             file.write("".join(f"{line}\n" for line in lines))
         say(f"wrote {to}")
     say(
-        "give the receiver the first alone, Dagster and `lightfast` the second, people the third; "
+        "give the first only to the receiver, the second to Dagster and `lightfast`, the third to people; "
         "keep LIGHTFAST_DATABASE_URL for `lightfast db migrate`"
     )
 
 
-def _try(addresses: Mapping[Role, str]) -> None:
+def _test_logins(addresses: Mapping[Role, str]) -> None:
     import psycopg
 
     for role, address in addresses.items():
@@ -128,7 +129,7 @@ def _try(addresses: Mapping[Role, str]) -> None:
             psycopg.connect(address, connect_timeout=10).close()
         except psycopg.Error as error:
             line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            say(f"the new login of {role} does not get in (does pg_hba.conf let it?): {line}")
+            say(f"the new login of {role} cannot connect (does pg_hba.conf allow it?): {line}")
 
 
 _PASSES_ARGUMENTS_ON = {
@@ -141,13 +142,15 @@ _PASSES_ARGUMENTS_ON = {
 @db_app.command("psql", context_settings=_PASSES_ARGUMENTS_ON)
 def psql(
     ctx: typer.Context,
-    role: Annotated[RoleName, typer.Option("--role", help="With whose rights.")] = RoleName.analyst,
+    role: Annotated[
+        RoleName, typer.Option("--role", help="The role to connect as.")
+    ] = RoleName.analyst,
 ) -> None:
-    """Open psql on the memory; arguments after it go to psql (`lightfast db psql -c 'SELECT 1'`)."""
+    """Open psql; arguments after it are passed to psql (`lightfast db psql -c 'SELECT 1'`)."""
     from lightfast_pipelines.cli import libpq
     from lightfast_pipelines.settings.addresses import with_options
 
-    with the_database() as database:
+    with command_database() as database:
         address = with_options(
             database.login_url(role.value), "-c search_path=lightfast,public,extensions"
         )
@@ -158,31 +161,33 @@ def psql(
 @db_app.command("run", context_settings=_PASSES_ARGUMENTS_ON)
 def run(
     ctx: typer.Context,
-    role: Annotated[RoleName, typer.Option("--role", help="With whose rights.")] = RoleName.analyst,
+    role: Annotated[
+        RoleName, typer.Option("--role", help="The role to connect as.")
+    ] = RoleName.analyst,
 ) -> None:
-    """Run a program on the memory that speaks libpq (`lightfast db run --role migrator pg_dump -Fc`).
+    """Run a program that uses libpq (`lightfast db run --role migrator pg_dump -Fc`).
 
-    It finds the address and the password in files of its own, which end with it.
+    The program finds the address and the password in files that are deleted when it ends.
     """
     from lightfast_pipelines.cli import libpq
 
     if not ctx.args:
         raise typer.BadParameter("name the program to run", param_hint="PROGRAM")
-    with the_database() as database:
+    with command_database() as database:
         code = libpq.run(_program(ctx.args[0]), ctx.args[1:], database.login_url(role.value))
     raise typer.Exit(code)
 
 
 def _program(name: str) -> str:
-    """The one that comes with the embedded server: a system's older one stumbles over newer catalogs."""
+    """The program of the embedded server: an older one of the system fails on newer catalogs."""
     import shutil
 
     from lightfast_pipelines.embedded_postgres.binaries import installed_binaries
 
     bundled = installed_binaries() / "bin" / name
-    found = str(bundled) if bundled.exists() else shutil.which(name)
-    if found is None:
+    path = str(bundled) if bundled.exists() else shutil.which(name)
+    if path is None:
         raise Failure(
             f"no {name} on this machine: install a Postgres client, or use the address of `lightfast db url`"
         )
-    return found
+    return path

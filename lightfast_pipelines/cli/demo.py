@@ -21,7 +21,7 @@ def demo(
         typer.Option("--once", help="Exit when done: 0 only if every delivery is accounted for."),
     ] = False,
 ) -> None:
-    """Play a sample story through the running system, and show the memory it becomes."""
+    """Play a sample story through the running system and show the result."""
     from lightfast_pipelines.cli.stack.children import stop_on_signals
     from lightfast_pipelines.cli.stack.processes import running
     from lightfast_pipelines.demo.account import print_account

@@ -1,4 +1,4 @@
-"""`lightfast ingest`: deliveries from files of JSON lines."""
+"""`lightfast ingest`: stores deliveries from files of JSON lines."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, meter, print_json, say, show
-from lightfast_pipelines.cli.opening import a_connection, known_provider, the_workspace
+from lightfast_pipelines.cli.console import meter, print_json, say, show
+from lightfast_pipelines.cli.opening import command_connection, workspace_named
+from lightfast_pipelines.cli.options import AsJson, OfProvider
 
 if TYPE_CHECKING:
     from lightfast_pipelines.inbox.jsonlines import Line, UnreadableLine
 
-# The first problems are worth reading; of a file that is not of this format at all, the count is.
+# The first problems are worth reading; a file of another format has as many as lines.
 SHOWN_PROBLEMS = 20
 
 
 def _readable(files: list[Path]) -> list[Path]:
-    """Every file is looked at before the first one is read: a wrong name stores nothing."""
+    """Checks every file before the first one is read, so that a wrong name stores nothing."""
     for path in files:
         if str(path) == "-":
             continue
@@ -30,7 +31,7 @@ def _readable(files: list[Path]) -> list[Path]:
         if path.is_dir():
             raise typer.BadParameter(f"{path} is a folder")
         if not os.access(path, os.R_OK):
-            raise typer.BadParameter(f"{path} may not be read")
+            raise typer.BadParameter(f"{path} is not readable")
     return files
 
 
@@ -41,14 +42,14 @@ def ingest(
     workspace: Annotated[
         str, typer.Option("--workspace", "-w", help="Workspace (slug) to link resources to.")
     ],
-    provider: Annotated[str, typer.Option("--provider", "-p", help="github, ...")],
+    provider: OfProvider,
     as_json: AsJson = False,
 ) -> None:
     """Store deliveries from files of JSON lines.
 
-    A line: {event, delivery_id, payload, received_at?, headers?}.
-    Other keys are ignored; gzip is understood; - reads stdin. The resources they name are linked to
-    the workspace. A bad line is reported with its number and the rest goes on (exit 1 at the end).
+    A line is {event, delivery_id, payload, received_at?, headers?}; other keys are ignored.
+    Files may be gzipped; - reads stdin. The resources that deliveries name are linked to the
+    workspace. A bad line is reported with its number and the others are stored (exit 1 at the end).
     """
     from datetime import UTC, datetime
 
@@ -56,7 +57,6 @@ def ingest(
     from lightfast_pipelines.providers import discover
     from lightfast_pipelines.settings import settings
 
-    known_provider(provider)
     shown: list[dict[str, object]] = []
 
     def on_problem(line: Line | UnreadableLine, reason: str) -> None:
@@ -67,10 +67,10 @@ def ingest(
             shown.append({"file": line.file, "line": line.number, "reason": "more problems follow"})
             say("(further problems are counted, not shown)")
 
-    with a_connection() as conn, meter("ingest", unit="lines") as bar:
+    with command_connection() as conn, meter("ingest", unit="lines") as bar:
         report = ingest_lines(
             conn,
-            the_workspace(conn, workspace),
+            workspace_named(conn, workspace),
             discover()[provider],
             _lines_of(files),
             start=settings().earliest_day,
@@ -98,8 +98,7 @@ def ingest(
         )
         if report.clamped:
             say(
-                f"{report.clamped:,} lines say that they were received in the future: they count as "
-                "received now"
+                f"{report.clamped:,} lines have a received_at in the future: they count as received now"
             )
     if report.problems or report.refused:
         raise typer.Exit(1)
@@ -109,7 +108,7 @@ def _lines_of(files: list[Path]) -> Iterator[Line | UnreadableLine]:
     from lightfast_pipelines.inbox.jsonlines import read_lines
     from lightfast_pipelines.settings import settings
 
-    # A line is a payload and its envelope, escaped at worst as \uXXXX.
+    # A line holds a payload and its envelope, at worst escaped as \uXXXX.
     max_bytes = 2 * settings().max_body_bytes
     for path in files:
         if str(path) == "-":

@@ -8,61 +8,63 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, print_json, print_table, show
+from lightfast_pipelines.cli.console import print_json, print_table, show
 from lightfast_pipelines.cli.credentials import (
     AskCredential,
     CredentialEnv,
     CredentialKind,
+    CredentialOptions,
     ExpiresAt,
     RefreshEnv,
-    Wish,
-    forget,
-    give,
-    taken,
-    the_keys,
+    encryption_keys,
+    read_credential,
+    remove_credential,
+    store_credential,
 )
-from lightfast_pipelines.cli.opening import a_connection, known_provider
+from lightfast_pipelines.cli.opening import command_connection
+from lightfast_pipelines.cli.options import AsJson, OfProvider
 from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
     from lightfast_pipelines.store.installations import Installation
 
 installation_app = typer.Typer(
-    help="Installations: connections to a provider, with secrets of their own.",
+    help="Installations: an organisation's connections to providers.",
     no_args_is_help=True,
 )
 
-OfProvider = Annotated[str, typer.Option("--provider", "-p", help="github, ...")]
-TheId = Annotated[
-    str, typer.Option("--id", "-i", help="The provider's id of it, or a name of your own.")
+ExternalId = Annotated[
+    str,
+    typer.Option("--id", "-i", help="The provider's id of the installation, or a name you choose."),
 ]
 
 
 @installation_app.command("add")
 def add(
     provider: OfProvider,
-    external_id: TheId,
+    external_id: ExternalId,
     org: Annotated[
-        str, typer.Option("--org", help="Organisation whose installation it is.")
+        str, typer.Option("--org", help="The organisation that it belongs to.")
     ] = "default",
     account: Annotated[
         str | None, typer.Option("--account", help="Account at the provider, for display.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add an installation. Adding one that is there already changes nothing."""
+    """Add an installation. Adding an existing one changes nothing."""
     from lightfast_pipelines.store.installations import add_installation
 
-    known_provider(provider)
-    with a_connection(create=True) as conn:
-        made, created = add_installation(conn, provider, external_id, org_id=org, account=account)
+    with command_connection(create=True) as conn:
+        installation, created = add_installation(
+            conn, provider, external_id, org_id=org, account=account
+        )
         conn.commit()
     if as_json:
-        print_json({**_shown(made), "created": created})
+        print_json({**_as_dict(installation), "created": created})
     else:
         show(
             f"{provider} installation {external_id} {'added to' if created else 'was already of'} {org}; "
-            f"its deliveries go to {_path(made)}"
+            f"its deliveries go to {_path(installation)}"
         )
 
 
@@ -71,18 +73,18 @@ def list_all(as_json: AsJson = False) -> None:
     """List the installations, and how many secrets each has."""
     from lightfast_pipelines.store.installations import list_installations
 
-    with a_connection() as conn:
-        found = list_installations(conn)
+    with command_connection() as conn:
+        installations = list_installations(conn)
     if as_json:
-        print_json([_shown(one) for one in found])
+        print_json([_as_dict(installation) for installation in installations])
         return
     columns = ("PROVIDER", "ID", "ORG", "ACCOUNT", "STATUS", "REASON", "SECRETS", "SINCE", "PATH")
     rows = [
         (
-            *(one.provider, one.external_id, one.org_id, one.account_login, one.status),
-            *(one.status_reason, one.secrets, one.newest_secret_at, _path(one)),
+            *(item.provider, item.external_id, item.org_id, item.account_login, item.status),
+            *(item.status_reason, item.secrets, item.newest_secret_at, _path(item)),
         )
-        for one in found
+        for item in installations
     ]
     print_table(columns, rows)
 
@@ -90,21 +92,21 @@ def list_all(as_json: AsJson = False) -> None:
 @installation_app.command("secret")
 def secret(
     provider: OfProvider,
-    external_id: TheId,
+    external_id: ExternalId,
     variable: Annotated[
         str | None,
         typer.Option("--env", help="Environment variable that holds it; default: ask for it."),
     ] = None,
     retire: Annotated[
-        bool, typer.Option("--retire", help="End the older secret: the rotation is done.")
+        bool, typer.Option("--retire", help="End the older secret, which completes a rotation.")
     ] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Remove every secret of it.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove all its secrets.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Set its webhook secret; the one before stays valid until --retire or the next.
 
-    The receiver knows of it within half a minute. Never given as an argument: those are seen by
-    every process of the machine and kept in the shell's history.
+    The receiver uses it within half a minute. It is never given as an argument: every process of
+    the machine can read those, and the shell's history keeps them.
     """
     from lightfast_pipelines.store.installations import (
         find_installation,
@@ -112,20 +114,22 @@ def secret(
         set_secret,
     )
 
-    known_provider(provider)
     if sum((bool(variable), retire, remove)) > 1:
         raise typer.BadParameter("say one of --env, --retire and --remove")
-    with a_connection() as conn:
-        found = find_installation(conn, provider, external_id)
+    with command_connection() as conn:
+        installation = find_installation(conn, provider, external_id)
         if retire or remove:
-            live = remove_secrets(conn, found, keep=0 if remove else 1)
+            live = remove_secrets(conn, installation, keep=0 if remove else 1)
         else:
-            live = set_secret(conn, the_keys(), found, _asked(variable).encode())
+            live = set_secret(
+                conn, encryption_keys(), installation, _read_secret(variable).encode()
+            )
         conn.commit()
+    path = _path(installation)
     if as_json:
-        print_json({"id": found.id, "live_secrets": live, "path": _path(found)})
+        print_json({"id": installation.id, "live_secrets": live, "path": path})
     else:
-        show(f"{live} live secret{'' if live == 1 else 's'}; deliveries go to {_path(found)}")
+        show(f"{live} live secret{'' if live == 1 else 's'}; deliveries go to {path}")
 
 
 @installation_app.command("reseal")
@@ -137,60 +141,61 @@ def reseal(as_json: AsJson = False) -> None:
 
 
 @installation_app.command("credential")
-def credential(  # noqa: PLR0913, PLR0917 - options, each by its name
+def credential(  # noqa: PLR0913, PLR0917 - options, each passed by name
     provider: OfProvider,
-    external_id: TheId,
+    external_id: ExternalId,
     credential_env: CredentialEnv = None,
     ask_credential: AskCredential = False,
     credential_kind: CredentialKind = None,
     refresh_env: RefreshEnv = None,
     expires_at: ExpiresAt = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Forget its credential.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove its credential.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Give it a credential for the provider's API, in place of the one it has.
 
-    What it was refused for is over then. The token comes from a prompt or an environment variable.
+    This also clears an earlier refusal. The token comes from a prompt or an environment variable.
     """
     from lightfast_pipelines.store.installations import find_installation
 
-    known_provider(provider)
-    wish = Wish(credential_env, ask_credential, credential_kind, refresh_env, expires_at)
-    if remove == wish.is_any:
+    options = CredentialOptions(
+        credential_env, ask_credential, credential_kind, refresh_env, expires_at
+    )
+    if remove == options.are_given:
         raise typer.BadParameter(
             "say one of --credential-env, --ask-credential, --credential-kind github_app and --remove"
         )
-    with a_connection() as conn:
-        found = find_installation(conn, provider, external_id)
-        given = taken(provider, wish)
+    with command_connection() as conn:
+        installation = find_installation(conn, provider, external_id)
+        given = read_credential(provider, options)
         if given is None:
-            forget(conn, found)
+            remove_credential(conn, installation)
         else:
-            give(conn, found, given)
+            store_credential(conn, installation, given)
         conn.commit()
     kind = given.kind if given else None
     if as_json:
-        print_json({"id": found.id, "credential": kind})
+        print_json({"id": installation.id, "credential": kind})
     else:
-        what = f"has a credential ({kind})" if kind else "has no credential"
-        show(f"{provider} installation {external_id} {what}")
+        has = f"has a credential ({kind})" if kind else "has no credential"
+        show(f"{provider} installation {external_id} {has}")
 
 
-def _asked(variable: str | None) -> str:
+def _read_secret(variable: str | None) -> str:
     if variable is None:
         given: str = typer.prompt("Webhook secret", hide_input=True, err=True)
     else:
         given = os.environ.get(variable, "")
     if not given.strip():
-        raise Failure(f"{variable} is not set" if variable else "an empty secret is none")
+        raise Failure(f"{variable} is not set" if variable else "the secret is empty")
     return given.strip()
 
 
-def _path(one: Installation) -> str:
+def _path(installation: Installation) -> str:
     from urllib.parse import quote
 
-    return f"/webhooks/{one.provider}/{quote(one.external_id, safe=':')}"
+    return f"/webhooks/{installation.provider}/{quote(installation.external_id, safe=':')}"
 
 
-def _shown(one: Installation) -> dict[str, object]:
-    return {**asdict(one), "path": _path(one)}
+def _as_dict(installation: Installation) -> dict[str, object]:
+    return {**asdict(installation), "path": _path(installation)}

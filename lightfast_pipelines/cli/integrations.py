@@ -1,4 +1,4 @@
-"""`lightfast integration`: which resources a workspace wants, and what of them."""
+"""`lightfast integration`: which resources a workspace is linked to, and which events it wants."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, print_json, print_table, show
+from lightfast_pipelines.cli.console import print_json, print_table, show
 from lightfast_pipelines.cli.credentials import (
     AskCredential,
     CredentialEnv,
     CredentialKind,
+    CredentialOptions,
     ExpiresAt,
     RefreshEnv,
-    Wish,
-    give,
-    taken,
+    read_credential,
+    store_credential,
 )
-from lightfast_pipelines.cli.opening import (
-    a_connection,
-    known_provider,
-    the_operator,
-    the_workspace,
+from lightfast_pipelines.cli.opening import command_connection, operator_name, workspace_named
+from lightfast_pipelines.cli.options import (
+    AsJson,
+    InWorkspace,
+    OfProvider,
+    OfResource,
+    OnlyWorkspace,
 )
 from lightfast_pipelines.cli.root import Failure
 
@@ -33,44 +35,40 @@ if TYPE_CHECKING:
     from lightfast_pipelines.store.links import Integration
 
 integration_app = typer.Typer(
-    help="Integrations: resources linked to a workspace.", no_args_is_help=True
+    help="Integrations: resources that are linked to a workspace.", no_args_is_help=True
 )
-
-InWorkspace = Annotated[
-    str, typer.Option("--workspace", "-w", help="Workspace (slug, or org/slug).")
-]
-OfProvider = Annotated[str, typer.Option("--provider", "-p", help="github, ...")]
-OfResource = Annotated[
-    str, typer.Option("--resource", "-r", help="The provider's id of it, or its name.")
-]
 
 
 @contextmanager
-def _one(workspace: str, provider: str, resource: str) -> Iterator[tuple[Connection, Integration]]:
+def _linked(
+    workspace: str, provider: str, resource: str
+) -> Iterator[tuple[Connection, Integration]]:
     from lightfast_pipelines.store.links import REMOVED, find_integration
 
-    known_provider(provider)
-    with a_connection() as conn:
-        item = find_integration(conn, the_workspace(conn, workspace), provider, resource)
-        if item.status_reason == REMOVED:
-            # Its row is kept for what it let in; pausing or resuming it would link it again unasked.
+    with command_connection() as conn:
+        integration = find_integration(conn, workspace_named(conn, workspace), provider, resource)
+        if integration.status_reason == REMOVED:
+            # Its row is kept for what it let in; pausing or resuming it would link it again.
             raise Failure(
-                f"{provider} {item.resource_name or item.resource_id} is not linked to {workspace}: "
-                "it was removed (`lightfast integration add` links it again)"
+                f"{_name(integration)} is not linked to {workspace}: it was removed "
+                "(`lightfast integration add` links it again)"
             )
-        yield conn, item
+        yield conn, integration
 
 
-def _say(as_json: bool, text: str, requeued: int, **more: object) -> None:
+def _name(integration: Integration) -> str:
+    return f"{integration.provider} {integration.resource_name or integration.resource_id}"
+
+
+def _report(as_json: bool, text: str, requeued: int, **fields: object) -> None:
     if as_json:
-        print_json({**more, "requeued": requeued})
+        print_json({**fields, "requeued": requeued})
     else:
-        waiting = f"; {requeued:,} deliveries wait to be looked at again" if requeued else ""
-        show(f"{text}{waiting}")
+        show(f"{text}; {requeued:,} deliveries wait to be read again" if requeued else text)
 
 
 @integration_app.command("add")
-def add(  # noqa: PLR0913, PLR0917 - options, each by its name
+def add(  # noqa: PLR0913, PLR0917 - options, each passed by name
     workspace: InWorkspace,
     provider: OfProvider,
     resource: Annotated[
@@ -93,58 +91,59 @@ def add(  # noqa: PLR0913, PLR0917 - options, each by its name
     refresh_env: RefreshEnv = None,
     expires_at: ExpiresAt = None,
     unchecked: Annotated[
-        bool, typer.Option("--unchecked", help="Take the id as it is, whatever its form.")
+        bool, typer.Option("--unchecked", help="Accept the id in any form.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Link a resource to a workspace; what came for it before goes back into the queue.
+    """Link a resource to a workspace; its earlier deliveries go back into the queue.
 
-    With a credential its history can be read (`lightfast backfill`). It belongs to the resource's
-    installation, and serves every resource of that.
+    A credential lets its history be read (`lightfast backfill`). The credential belongs to the
+    resource's installation and serves all resources of that.
     """
     from lightfast_pipelines.store.installations import installation_of, the_installation
     from lightfast_pipelines.store.links import link_resource
     from lightfast_pipelines.store.tokens import GITHUB_APP
 
-    known_provider(provider)
     if credential_kind == GITHUB_APP and installation is None:
-        raise typer.BadParameter("github_app needs --installation: whose tokens it asks for")
-    wish = Wish(credential_env, ask_credential, credential_kind, refresh_env, expires_at)
-    # Before the link, which keeps capture waiting: a person may take time to answer.
-    credential = taken(provider, wish)
-    with a_connection() as conn:
-        place = the_workspace(conn, workspace)
+        raise typer.BadParameter("github_app needs --installation: its tokens are for that")
+    options = CredentialOptions(
+        credential_env, ask_credential, credential_kind, refresh_env, expires_at
+    )
+    # Before linking, which blocks capture: a person may take time to answer.
+    credential = read_credential(provider, options)
+    with command_connection() as conn:
+        target = workspace_named(conn, workspace)
         if not unchecked:
             resource = _resource_id(conn, provider, resource)
         report = link_resource(
             conn,
-            place,
+            target,
             provider,
             resource,
             name=name,
-            connected_by=the_operator(),
-            installation_id=the_installation(conn, provider, installation, place.org_id).id
+            connected_by=operator_name(),
+            installation_id=the_installation(conn, provider, installation, target.org_id).id
             if installation
             else None,
         )
         conn.commit()
         if credential is not None:
-            give(conn, installation_of(conn, provider, resource), credential)
+            store_credential(conn, installation_of(conn, provider, resource), credential)
             conn.commit()
-    text = f"{provider} {name or resource} {'linked to' if report.created else 'was linked already to'} {workspace}"
-    more = {"credential": credential.kind} if credential else {}
-    _say(
+    linked = "linked to" if report.created else "was linked already to"
+    text = f"{provider} {name or resource} {linked} {workspace}"
+    _report(
         as_json,
         f"{text}, with a credential ({credential.kind})" if credential else text,
         report.requeued,
         integration_id=report.integration_id,
         created=report.created,
-        **more,
+        **({"credential": credential.kind} if credential else {}),
     )
 
 
 def _resource_id(conn: Connection, provider: str, given: str) -> str:
-    """The id as payloads name it. One of another form is taken where deliveries of it have come."""
+    """The id as payloads write it. Another form is accepted if deliveries with it have arrived."""
     from lightfast_pipelines.providers import discover
     from lightfast_pipelines.store.links import has_come
 
@@ -160,19 +159,16 @@ def _resource_id(conn: Connection, provider: str, given: str) -> str:
 
 
 @integration_app.command("list")
-def list_all(
-    workspace: Annotated[
-        str | None, typer.Option("--workspace", "-w", help="Of this workspace only.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List what is linked."""
+def list_all(workspace: OnlyWorkspace = None, as_json: AsJson = False) -> None:
+    """List the linked resources."""
     from lightfast_pipelines.store.links import list_integrations
 
-    with a_connection() as conn:
-        found = list_integrations(conn, the_workspace(conn, workspace) if workspace else None)
+    with command_connection() as conn:
+        integrations = list_integrations(
+            conn, workspace_named(conn, workspace) if workspace else None
+        )
     if as_json:
-        print_json([asdict(item) for item in found])
+        print_json([asdict(integration) for integration in integrations])
         return
     rows = [
         (
@@ -184,17 +180,17 @@ def list_all(
             item.status_reason,
             _events_of(item),
             *(item.credential, item.sync_status, item.last_synced_at),
-            # Said under REASON already where it is one and the same.
+            # Not repeated if REASON says the same.
             item.sync_error if item.sync_error != item.status_reason else None,
         )
-        for item in found
+        for item in integrations
     ]
     columns = ("WORKSPACE", "PROVIDER", "RESOURCE", "NAME", "STATUS", "REASON", "EVENTS")
     print_table((*columns, "CREDENTIAL", "HISTORY", "READ AT", "ERROR"), rows)
 
 
-def _events_of(item: Integration) -> str:
-    events = item.sync_config.get("events")
+def _events_of(integration: Integration) -> str:
+    events = integration.sync_config.get("events")
     return "default" if events is None else ", ".join(events) or "none"
 
 
@@ -204,7 +200,7 @@ def events(
     provider: OfProvider,
     resource: OfResource,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="Want this event; repeat it for several.")
+        list[str] | None, typer.Option("--only", help="Want this event; may be repeated.")
     ] = None,
     default: Annotated[
         bool, typer.Option("--default", help="Want the provider's default list.")
@@ -212,7 +208,7 @@ def events(
     none: Annotated[bool, typer.Option("--none", help="Want no event.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show or set which events are wanted; what was filtered is judged again."""
+    """Show or set which events are wanted; filtered deliveries are read again."""
     from lightfast_pipelines.providers import discover
     from lightfast_pipelines.store.links import set_sync_config
 
@@ -221,29 +217,29 @@ def events(
     requeued = 0
     if only:
         _check_events(provider, only)
-    with _one(workspace, provider, resource) as (conn, item):
-        config = dict(item.sync_config)
+    with _linked(workspace, provider, resource) as (conn, integration):
+        config = dict(integration.sync_config)
         if only or none:
             config["events"] = sorted(set(only or ()))
         elif default:
             config.pop("events", None)
         if only or none or default:
-            requeued = set_sync_config(conn, item, config)
+            requeued = set_sync_config(conn, integration, config)
             conn.commit()
     wanted = config.get("events")
-    known = sorted(discover()[provider].default_events)
+    defaults = sorted(discover()[provider].default_events)
     shown = "the default list" if wanted is None else ", ".join(wanted) or "none"
-    text = f"events wanted: {shown} (default: {', '.join(known)})"
-    _say(as_json, text, requeued, events=wanted, default_events=known)
+    text = f"events wanted: {shown} (default: {', '.join(defaults)})"
+    _report(as_json, text, requeued, events=wanted, default_events=defaults)
 
 
 def _check_events(provider: str, wanted: list[str]) -> None:
-    """An event that the provider has no rule for would filter everything, without a word."""
+    """An event for which the provider has no rule would silently filter everything."""
     from fnmatch import fnmatchcase
 
     from lightfast_pipelines.providers import discover
 
-    rules = {rule.event for rule in discover()[known_provider(provider)].events}
+    rules = {rule.event for rule in discover()[provider].events}
     unknown = [name for name in wanted if not any(fnmatchcase(name, rule) for rule in rules)]
     if unknown:
         raise typer.BadParameter(
@@ -256,55 +252,42 @@ def _check_events(provider: str, wanted: list[str]) -> None:
 def pause(
     workspace: InWorkspace, provider: OfProvider, resource: OfResource, as_json: AsJson = False
 ) -> None:
-    """Filter what comes from now on; it is kept, and judged again by `resume`."""
-    from lightfast_pipelines.store.links import set_active
-
-    with _one(workspace, provider, resource) as (conn, item):
-        requeued = set_active(
-            conn, item, active=False, reason="paused by an operator", actor=the_operator()
-        )
-        conn.commit()
-    was = "is" if item.is_active else "was already"
-    _say(
-        as_json,
-        f"{provider} {item.resource_name or item.resource_id} {was} paused",
-        requeued,
-        is_active=False,
-    )
+    """Filter deliveries from now on; they are kept, and `resume` reads them."""
+    _set_active(workspace, provider, resource, as_json, active=False)
 
 
 @integration_app.command("resume")
 def resume(
     workspace: InWorkspace, provider: OfProvider, resource: OfResource, as_json: AsJson = False
 ) -> None:
-    """End a pause; what came meanwhile goes back into the queue."""
+    """End a pause; deliveries that arrived during it go back into the queue."""
+    _set_active(workspace, provider, resource, as_json, active=True)
+
+
+def _set_active(
+    workspace: str, provider: str, resource: str, as_json: bool, *, active: bool
+) -> None:
     from lightfast_pipelines.store.links import set_active
 
-    with _one(workspace, provider, resource) as (conn, item):
-        requeued = set_active(conn, item, active=True, reason=None, actor=the_operator())
+    reason = None if active else "paused by an operator"
+    with _linked(workspace, provider, resource) as (conn, integration):
+        requeued = set_active(
+            conn, integration, active=active, reason=reason, actor=operator_name()
+        )
         conn.commit()
-    was = "was already" if item.is_active else "is"
-    _say(
-        as_json,
-        f"{provider} {item.resource_name or item.resource_id} {was} active",
-        requeued,
-        is_active=True,
-    )
+    verb = "was already" if integration.is_active == active else "is"
+    state = "active" if active else "paused"
+    _report(as_json, f"{_name(integration)} {verb} {state}", requeued, is_active=active)
 
 
 @integration_app.command("remove")
 def remove(
     workspace: InWorkspace, provider: OfProvider, resource: OfResource, as_json: AsJson = False
 ) -> None:
-    """Unlink: new deliveries no longer reach the workspace; what is stored stays."""
+    """Unlink a resource: new deliveries no longer reach the workspace; what is stored stays."""
     from lightfast_pipelines.store.links import remove_integration
 
-    with _one(workspace, provider, resource) as (conn, item):
-        remove_integration(conn, item, actor=the_operator())
+    with _linked(workspace, provider, resource) as (conn, integration):
+        remove_integration(conn, integration, actor=operator_name())
         conn.commit()
-    _say(
-        as_json,
-        f"{provider} {item.resource_name or item.resource_id} is no longer linked",
-        0,
-        removed=True,
-    )
+    _report(as_json, f"{_name(integration)} is no longer linked", 0, removed=True)

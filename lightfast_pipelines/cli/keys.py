@@ -1,4 +1,4 @@
-"""`lightfast keys`: under which keys secrets are sealed, and sealing them under the newest."""
+"""`lightfast keys`: which keys seal the secrets, and a rotation to the newest key."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, meter, print_json, print_table, show
-from lightfast_pipelines.cli.credentials import the_keys
-from lightfast_pipelines.cli.opening import a_connection, the_operator
+from lightfast_pipelines.cli.console import meter, print_json, print_table, show
+from lightfast_pipelines.cli.credentials import encryption_keys
+from lightfast_pipelines.cli.opening import command_connection, operator_name
+from lightfast_pipelines.cli.options import AsJson
 from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
@@ -23,45 +24,45 @@ keys_app = typer.Typer(
 
 @keys_app.command("rotate")
 def rotate(as_json: AsJson = False) -> None:
-    """Seal everything under the first of ENCRYPTION_KEY, while it is in use; older keys can go then.
+    """Seal everything with the first key of ENCRYPTION_KEY; afterwards older keys can be removed.
 
-    Set ENCRYPTION_KEY to NEW,OLD and restart what runs first, so that each process opens both. One
-    that is broken off is gone on with by the next.
+    Set ENCRYPTION_KEY to NEW,OLD and restart all processes first, so that each can open both. An
+    interrupted rotation is continued by the next.
     """
-    done, left = rotated()
+    done, left = rotate_secrets()
     if as_json:
         print_json({"sealed": done.sealed, "left": left, "problems": done.problems})
     else:
-        tail = f"; {left:,} are still sealed with another key" if left else "; older keys can go"
-        show(f"{done.sealed:,} sealed under the first key{tail}")
+        rest = f"; {left:,} are still sealed with another key" if left else "; older keys can go"
+        show(f"{done.sealed:,} sealed under the first key{rest}")
     if done.problems:
         raise Failure(
             f"{len(done.problems)} cannot be opened: {'; '.join(done.problems[:3])}; put the key that "
-            "sealed them at the end of ENCRYPTION_KEY, or give them anew"
+            "sealed them at the end of ENCRYPTION_KEY, or set them again"
         )
 
 
 @keys_app.command("status")
 def status(as_json: AsJson = False) -> None:
-    """How much is sealed with which key: how far a rotation is."""
+    """Show how much is sealed with each key, and so how far a rotation is."""
     from lightfast_pipelines.store.rotation import count_by_key
 
-    keys = the_keys()
-    with a_connection() as conn:
-        found = count_by_key(conn)
+    keys = encryption_keys()
+    with command_connection() as conn:
+        counts = count_by_key(conn)
     if as_json:
-        print_json([{**asdict(one), "state": _state(keys, one.key_id)} for one in found])
+        print_json([{**asdict(count), "state": _state(keys, count.key_id)} for count in counts])
         return
-    rows = [(one.key_id, _state(keys, one.key_id), one.credentials, one.secrets) for one in found]
+    rows = [(c.key_id, _state(keys, c.key_id), c.credentials, c.secrets) for c in counts]
     print_table(("KEY", "STATE", "CREDENTIALS", "SECRETS"), rows)
 
 
-def rotated() -> tuple[Rotation, int]:
-    """Seals everything under the first key; what was done, and how many are left under others."""
+def rotate_secrets() -> tuple[Rotation, int]:
+    """Seals everything with the first key; returns what was done, and how many are left under others."""
     from lightfast_pipelines.store import activity, rotation
 
-    keys = the_keys()
-    with a_connection() as conn:
+    keys = encryption_keys()
+    with command_connection() as conn:
         total = rotation.to_rotate(conn, keys)
         conn.rollback()
         with meter("sealing", total=total, unit="secrets") as bar:
@@ -70,7 +71,7 @@ def rotated() -> tuple[Rotation, int]:
         activity.record(
             conn,
             "keys.rotated",
-            the_operator(),
+            operator_name(),
             f"{done.sealed} sealed under key {keys.first_id}, {left} left under others",
             detail={"key_id": keys.first_id, "sealed": done.sealed, "left": left},
         )

@@ -1,8 +1,8 @@
-"""Runs a program that speaks libpq (psql, pg_dump) with a login of ours.
+"""Runs a program that uses libpq (psql, pg_dump) with a login of this database.
 
-The address goes into a service file and the password into a password file, both closed to other users
-and gone when the program ends: arguments can be read by every user of the machine, and a program's
-environment by all that it starts.
+The address goes into a service file and the password into a password file, both readable by their
+owner alone and deleted when the program ends. Arguments would be readable by every user of the machine,
+and environment variables by all programs that it starts.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 from lightfast_pipelines.cli.root import Failure
 
 _SERVICE = "lightfast"
-# What would take the place of what the files say: libpq looks for a password there first.
+# They would override the files: libpq looks at them first.
 _OVERRIDDEN = ("PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGOPTIONS")
 
 
 def run(program: str, arguments: Sequence[str], address: str) -> int:
-    """The program's exit code."""
+    """Returns the program's exit code."""
     with tempfile.TemporaryDirectory(prefix="lightfast-") as folder:
         variables = write_login(Path(folder), address)
         kept = _without_secrets(os.environ)
@@ -31,16 +31,16 @@ def run(program: str, arguments: Sequence[str], address: str) -> int:
             child = subprocess.Popen([program, *arguments], env={**kept, **variables})
         except OSError as error:
             raise Failure(f"{program}: {error.strerror}") from error
-        with _signals_are_its_own(child):
+        with _passing_signals_on(child):
             code = child.wait()
-    # As a shell says it of a program that a signal ended.
+    # What a shell reports for a program that a signal ended.
     return code if code >= 0 else 128 - code
 
 
 @contextmanager
-def _signals_are_its_own(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Ctrl-C reaches it by itself (in psql it ends a query); what ends us ends it first, so that the
-    files go too."""
+def _passing_signals_on(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Ctrl-C reaches the child by itself (in psql it cancels a query). A signal that would end this
+    process ends the child first, so that the files are deleted."""
 
     def pass_on(number: int, _: object) -> None:
         child.send_signal(number)
@@ -55,7 +55,7 @@ def _signals_are_its_own(child: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def write_login(folder: Path, address: str) -> dict[str, str]:
-    """Writes both files; the variables by which libpq finds them."""
+    """Writes both files; returns the variables by which libpq finds them."""
     from psycopg.conninfo import conninfo_to_dict
 
     parts = {name: str(value) for name, value in conninfo_to_dict(address).items()}
@@ -69,7 +69,7 @@ def write_login(folder: Path, address: str) -> dict[str, str]:
         if "\n" in password or "\r" in password:
             raise Failure("the database's password has a line end, which no password file can hold")
         passfile = folder / "pgpass"
-        # A colon ends a field of the file.
+        # A colon separates the fields of the file.
         escaped = password.replace("\\", "\\\\").replace(":", "\\:")
         _write(passfile, f"*:*:*:*:{escaped}\n")
         variables["PGPASSFILE"] = str(passfile)
@@ -83,7 +83,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """psql shows its environment to whoever sits there (`\\getenv`, `\\!`)."""
+    """psql shows its environment to its user (`\\getenv`, `\\!`)."""
     from lightfast_pipelines.settings import Settings
 
     hidden = {*_OVERRIDDEN, *Settings.secret_names()}

@@ -1,4 +1,4 @@
-"""How a command reaches the database and what stands in it: connections, workspaces, providers."""
+"""How a command reaches the database, a workspace, and the embedder."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import typer
 
 from lightfast_pipelines.cli.console import say
 from lightfast_pipelines.cli.root import Failure
@@ -21,19 +19,19 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 @contextmanager
-def the_database(*, create: bool = False) -> Iterator[Database]:
+def command_database(*, create: bool = False) -> Iterator[Database]:
     """The database of the settings, started and migrated if need be.
 
-    Only what begins something creates one (`create`). Elsewhere, as from a folder above which there is
-    no home, an empty database would answer with nothing, and pass for the right one.
+    Only a command that begins something creates one (`create`). Any other, started in the wrong
+    folder, would otherwise find a new, empty database and take it for the right one.
     """
     from lightfast_pipelines.settings import settings
     from lightfast_pipelines.store.database import open_database
 
-    found = settings()
-    if found.is_embedded:
-        _look_at_home(found.home, create)
-    with open_database(found, migrate=False) as database:
+    configured = settings()
+    if configured.is_embedded:
+        _check_embedded(configured.home, create)
+    with open_database(configured, migrate=False) as database:
         if not create and database.is_empty():
             what_to_do = "; ".join(database.lacking()) or (
                 "`lightfast db migrate` or `lightfast workspace add NAME` begins"
@@ -44,7 +42,7 @@ def the_database(*, create: bool = False) -> Iterator[Database]:
 
 
 def check_home(home: Path) -> None:
-    """Raises Failure where the folder cannot be a home."""
+    """Raises Failure if the folder cannot be a home."""
     from lightfast_pipelines.settings import the_home
     from lightfast_pipelines.settings.home import problem_of
 
@@ -53,7 +51,7 @@ def check_home(home: Path) -> None:
         raise Failure(problem)
 
 
-def _look_at_home(home: Path, create: bool) -> None:
+def _check_embedded(home: Path, create: bool) -> None:
     from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
     from lightfast_pipelines.settings import the_home
     from lightfast_pipelines.settings.home import NAME
@@ -74,42 +72,31 @@ def _look_at_home(home: Path, create: bool) -> None:
 
 
 @contextmanager
-def a_connection(*, create: bool = False) -> Iterator[Connection]:
-    """One connection of the pipeline's role; the command commits. `create` as for `the_database`."""
+def command_connection(*, create: bool = False) -> Iterator[Connection]:
+    """A connection with the pipeline's role; the command commits. `create` as in `command_database`."""
     with (
-        the_database(create=create) as database,
+        command_database(create=create) as database,
         database.connect(application_name="lightfast-command") as conn,
     ):
         yield conn
 
 
-def the_workspace(conn: Connection, name: str) -> Workspace:
-    """By slug, or by org/slug; an unknown one is an expected failure."""
+def workspace_named(conn: Connection, name: str) -> Workspace:
+    """The workspace of a slug, or of org/slug. Raises LinkRefusedError if there is none."""
     from lightfast_pipelines.store.links import find_workspace
 
     return find_workspace(conn, name)
 
 
-def known_provider(name: str) -> str:
-    """The provider's name, or wrong usage."""
-    from lightfast_pipelines.providers import discover
-
-    known = discover()
-    if name not in known:
-        message = f"{name!r} is not a provider; known: {', '.join(sorted(known)) or 'none'}"
-        raise typer.BadParameter(message, param_hint="--provider")
-    return name
-
-
-def the_embedder() -> Embedder:
-    """The local one; naming it loads nothing."""
+def default_embedder() -> Embedder:
+    """The local one, which loads its model only when it is used."""
     from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 
     return WordLlamaEmbedder()
 
 
-def the_operator() -> str:
-    """Who gives the command, as `activity.actor` names it."""
+def operator_name() -> str:
+    """Who runs the command, as `activity.actor` names them."""
     import getpass
 
     try:

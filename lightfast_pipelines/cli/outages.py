@@ -1,41 +1,32 @@
-"""`lightfast outages`: when deliveries were lost, what was recovered, and what is looked for."""
+"""`lightfast outages`: when deliveries were lost, and what was recovered."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
 
-import typer
-
-from lightfast_pipelines.cli.console import AsJson, print_json, print_table, show
-from lightfast_pipelines.cli.opening import a_connection, known_provider
+from lightfast_pipelines.cli.console import print_json, print_table, show
+from lightfast_pipelines.cli.opening import command_connection
+from lightfast_pipelines.cli.options import AsJson, Limit, OnlyProvider
 
 
-def outages(
-    provider: Annotated[
-        str | None, typer.Option("--provider", "-p", help="Of this provider only.")
-    ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, help="How many, newest first.")
-    ] = 20,
-    as_json: AsJson = False,
-) -> None:
-    """Times in which deliveries were lost; how far logs and deletions were looked through."""
+def outages(provider: OnlyProvider = None, limit: Limit = 20, as_json: AsJson = False) -> None:
+    """List outages in which deliveries were lost.
+
+    Also shows how far the providers' logs and deletions were checked.
+    """
     from lightfast_pipelines.store.outages import list_checks, list_outages
     from lightfast_pipelines.store.sweeps import list_sweeps
 
-    if provider is not None:
-        known_provider(provider)
-    with a_connection() as conn:
-        found = list_outages(conn, provider=provider, limit=limit)
-        checks = [one for one in list_checks(conn) if provider in (None, one.provider)]
-        sweeps = [one for one in list_sweeps(conn) if provider in (None, one.provider)]
+    with command_connection() as conn:
+        lost = list_outages(conn, provider=provider, limit=limit)
+        checks = [check for check in list_checks(conn) if provider in (None, check.provider)]
+        sweeps = [sweep for sweep in list_sweeps(conn) if provider in (None, sweep.provider)]
     if as_json:
         print_json(
             {
-                "outages": [asdict(one) for one in found],
-                "logs": [asdict(one) for one in checks],
-                "sweeps": [asdict(one) for one in sweeps],
+                "outages": [asdict(outage) for outage in lost],
+                "logs": [asdict(check) for check in checks],
+                "sweeps": [asdict(sweep) for sweep in sweeps],
             }
         )
         return
@@ -43,11 +34,11 @@ def outages(
         ("PROVIDER", "ACCOUNT", "LOG", "DOWN FROM", "UNTIL", "MISSED", "RECOVERED", "MISSING"),
         [
             (
-                *(one.provider, one.account or one.installation, one.log),
-                *(one.down_from, one.down_until),
-                *(one.missed, one.recovered, len(one.deliveries)),
+                *(outage.provider, outage.account or outage.installation, outage.log),
+                *(outage.down_from, outage.down_until),
+                *(outage.missed, outage.recovered, len(outage.deliveries)),
             )
-            for one in found
+            for outage in lost
         ],
     )
     if checks:

@@ -1,6 +1,6 @@
 """The generated parts of docs/: the data dictionary, the events of the providers, the settings.
 
-All are made of what the code itself says: comments of tables, declared events, descriptions.
+All are made from what the code itself states: comments of tables, declared events, descriptions.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _VIEW_COMMENT = re.compile(r"COMMENT ON VIEW lightfast\.(\w+) IS '((?:[^']|'')*)
 
 
 def stale_pages(docs: Path = CHECKOUT / "docs") -> dict[Path, str]:
-    """Page -> the text it should have, for each that has another."""
+    """Page -> the text it should have, for each page that differs."""
     operations, history = docs / "operations.md", docs / "history.md"
-    wanted = {
+    texts = {
         docs / "data-dictionary.md": data_dictionary(),
         docs / "events.md": events_page(),
         operations: with_settings(operations.read_text() if operations.exists() else ""),
         history: with_facts(history.read_text() if history.exists() else ""),
     }
     return {
-        page: text for page, text in wanted.items() if not page.exists() or page.read_text() != text
+        page: text for page, text in texts.items() if not page.exists() or page.read_text() != text
     }
 
 
@@ -76,11 +76,11 @@ def events_page() -> str:
 
     parts = [
         "# Events",
-        "What becomes of each delivery. Written by `lightfast docs` from what the providers declare. "
+        "What becomes of each delivery. Written by `lightfast docs` from the providers' declarations. "
         "**delivered**: it becomes observations of these types, in every workspace that wants its kind. "
-        "**filtered**: understood, and nothing is remembered. **lifecycle**: it changes the connection or "
-        "the linked resource; its outcome is `filtered`, with a reason that says so. Whatever is not listed "
-        "is **parked** and read again when a higher rule version knows it.",
+        "**filtered**: understood, but not kept as observations. **lifecycle**: it changes the connection or "
+        "the linked resource; its outcome is `filtered`, with that as the reason. An event that is not listed "
+        "is **parked** and read again once a later rule version handles it.",
     ]
     for name, provider in discover().items():
         rows = ["| event | action | becomes | note |", "|---|---|---|---|"]
@@ -97,11 +97,11 @@ def events_page() -> str:
 
 def _views() -> list[tuple[str, str]]:
     versions = CHECKOUT / "lightfast_pipelines" / "store" / "migrations" / "versions"
-    found: dict[str, str] = {}
+    comments: dict[str, str] = {}
     for file in sorted([*versions.glob("*.sql"), *versions.glob("*.py")]):
         for name, comment in _VIEW_COMMENT.findall(file.read_text()):
-            found[name] = comment.replace("''", "'").replace("|", "\\|")
-    return sorted(found.items())
+            comments[name] = comment.replace("''", "'").replace("|", "\\|")
+    return sorted(comments.items())
 
 
 def settings_table() -> str:
@@ -119,12 +119,12 @@ def settings_table() -> str:
 
 
 def with_settings(page: str) -> str:
-    """The page with its table of settings written anew. Raises ValueError where it has no place for it."""
+    """The page with a new table of settings. Raises ValueError if it has no place for the table."""
     return _with_block(page, SETTINGS_BEGIN, SETTINGS_END, settings_table())
 
 
 def with_facts(page: str) -> str:
-    """The page with its tables of shared facts written anew. Raises ValueError like `with_settings`."""
+    """The page with new tables of shared facts. Raises ValueError like `with_settings`."""
     return _with_block(page, FACTS_BEGIN, FACTS_END, shared_facts())
 
 
@@ -136,7 +136,7 @@ def _with_block(page: str, first: str, last: str, text: str) -> str:
     return f"{before}{begin}\n{text}\n{end}{after}"
 
 
-# Further tables that a provider's `shared_facts` may have -> what stands above them.
+# Optional tables of a provider's `shared_facts` -> the line above them.
 _FURTHER = {
     "TOLD_IN_PART": "Told by the API in part:",
     "TOLD_AS_OF_TODAY": "Of texts that were changed the API tells the latest wording alone:",
@@ -147,7 +147,7 @@ _FURTHER = {
 
 
 def shared_facts() -> str:
-    """Per provider what webhook and API both tell, and what of it the API cannot, in Markdown."""
+    """For each provider, what its webhooks and its API both report and what only one does, in Markdown."""
     import importlib
 
     from lightfast_pipelines.providers.api_contract import discover_apis
@@ -158,8 +158,8 @@ def shared_facts() -> str:
         both = ", ".join(f"`{kind}`" for kind in sorted(facts.SHARED))
         parts.append(f"### {name}\n\nTold by both: {both}.")
         for table, title in _FURTHER.items():
-            found = getattr(facts, table, {})
-            notes = found if isinstance(found, dict) else dict.fromkeys(sorted(found), "")
+            kinds = getattr(facts, table, {})
+            notes = kinds if isinstance(kinds, dict) else dict.fromkeys(sorted(kinds), "")
             rows = [f"- `{kind}`{f': {note}' if note else ''}" for kind, note in notes.items()]
             if rows:
                 parts.append(title + "\n\n" + "\n".join(rows))
@@ -169,8 +169,8 @@ def shared_facts() -> str:
             for path, reason in paths.items():
                 by_reason.setdefault(reason, []).append(f"`{path}`" if path else "all of it")
             rows += [
-                f"| `{event}` | {', '.join(told)} | {reason} |"
-                for reason, told in by_reason.items()
+                f"| `{event}` | {', '.join(fields)} | {reason} |"
+                for reason, fields in by_reason.items()
             ]
         parts.append("\n".join(rows))
     return "\n\n".join(parts)

@@ -1,11 +1,12 @@
-"""`lightfast process`: everything that waits, worked off in this process."""
+"""`lightfast process`: processes everything that waits, in this process."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lightfast_pipelines.cli.console import AsJson, Meter, meter, print_json, show
-from lightfast_pipelines.cli.opening import the_database, the_embedder
+from lightfast_pipelines.cli.console import Meter, meter, print_json, show
+from lightfast_pipelines.cli.opening import command_database, default_embedder
+from lightfast_pipelines.cli.options import AsJson
 from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
 
 
 def process(as_json: AsJson = False) -> None:
-    """Capture, embed, consolidate, and write profiles and summaries, until nothing waits.
+    """Run all stages in this process until nothing waits.
 
-    In this process, without a run of Dagster. One that is killed loses nothing: the next goes on.
+    Captures, embeds, consolidates, and writes profiles and summaries, without a run of Dagster. If it
+    is killed nothing is lost: the next one continues.
     """
-    with the_database() as database, meter("capture") as bar:
+    with command_database() as database, meter("capture") as bar:
         report = process_now(database, bar)
     if as_json:
         print_json(
@@ -51,20 +53,20 @@ def process(as_json: AsJson = False) -> None:
             show(f"seconds: {spent}")
     if report.waits.total:
         raise Failure(
-            f"a whole round got nothing done, and this still waits: {waiting_words(report.waits)}"
+            f"a whole round made no progress, and this still waits: {waiting_words(report.waits)}"
         )
 
 
 def process_now(database: Database, bar: Meter) -> ProcessReport:
     from lightfast_pipelines.embedding.pgvector import PgVectorIndex
-    from lightfast_pipelines.processing import process as work_off
+    from lightfast_pipelines.processing import process as process_all
     from lightfast_pipelines.settings import settings
 
-    return work_off(database, settings(), the_embedder(), PgVectorIndex, bar)
+    return process_all(database, settings(), default_embedder(), PgVectorIndex, bar)
 
 
 def waiting_words(waits: object) -> str:
-    """`3 deliveries, 1 workspaces`: the counts that are not zero."""
+    """The counts that are not zero: `3 deliveries, 1 workspaces`."""
     from dataclasses import asdict
 
     counts = asdict(waits)  # type: ignore[call-overload]

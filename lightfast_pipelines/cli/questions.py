@@ -1,4 +1,4 @@
-"""Commands that ask and change nothing: `status`, `waiting`, `digest`, `why`, `state`."""
+"""Commands that only read: `status`, `waiting`, `digest`, `why`, `state`."""
 
 from __future__ import annotations
 
@@ -7,67 +7,77 @@ from typing import Annotated, Any
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, on_one_line, print_json, print_table, say, show
-from lightfast_pipelines.cli.opening import a_connection, the_database, the_embedder, the_workspace
+from lightfast_pipelines.cli.console import on_one_line, print_json, print_table, say, show
+from lightfast_pipelines.cli.opening import (
+    command_connection,
+    command_database,
+    default_embedder,
+    workspace_named,
+)
+from lightfast_pipelines.cli.options import AsJson
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.times import time_option
 
 _Workspace = Annotated[
     str | None,
     typer.Option(
-        "--workspace", "-w", help="Workspace (slug); default: every one that knows the key."
+        "--workspace", "-w", help="Workspace (slug); default: every workspace that has the key."
     ),
 ]
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show counts by status, what waits, and whether clocks are apart."""
+    """Show counts by status, and what waits.
+
+    Also shows whether clocks differ, and the processes of `lightfast up`.
+    """
     from datetime import UTC, datetime
 
     from lightfast_pipelines.cli.stack.state import noted
     from lightfast_pipelines.settings import settings
     from lightfast_pipelines.store.status import read_status
 
-    with the_database() as database, database.connect() as conn:
-        found: dict[str, Any] = {
+    with command_database() as database, database.connect() as conn:
+        sections: dict[str, Any] = {
             "database": database.describe(),
             **read_status(conn, datetime.now(UTC)),
         }
     stack = noted(settings().home.resolve())
     if stack.states:
-        found["lightfast up"] = stack.states
+        sections["lightfast up"] = stack.states
     if stack.deaths:
-        found["deaths under lightfast up"] = stack.deaths
+        sections["deaths under lightfast up"] = stack.deaths
     if as_json:
-        print_json(found)
-        return
-    for title, value in found.items():
-        _print_section(title, value)
+        print_json(sections)
+    else:
+        print_sections(sections)
 
 
 def waiting(as_json: AsJson = False) -> None:
-    """List what waits for you: resources to link, shapes not known, dead letters, stages, stubs."""
+    """List what waits for a person.
+
+    Resources to link, unknown shapes, dead letters, what stages have given up, and old stubs.
+    """
     from dataclasses import asdict
     from datetime import UTC, datetime
 
     from lightfast_pipelines.inbox.waiting import waiting_for_you
 
-    with a_connection() as conn:
-        found = asdict(waiting_for_you(conn, now=datetime.now(UTC)))
+    with command_connection() as conn:
+        sections = asdict(waiting_for_you(conn, now=datetime.now(UTC)))
     if as_json:
-        print_json(found)
+        print_json(sections)
         return
     for title in ("unlinked", "unknown", "dead", "stuck", "stubs"):
         rows = [
             {**row, "events": ", ".join(row["events"])} if "events" in row else row
-            for row in found[title]
+            for row in sections[title]
         ]
         _print_section(title, rows)
 
 
-def print_why(found: dict[str, Any]) -> None:
-    """What `why` answers, section by section."""
-    for title, value in found.items():
+def print_sections(sections: dict[str, Any]) -> None:
+    for title, value in sections.items():
         _print_section(title, value)
 
 
@@ -105,23 +115,23 @@ def digest(
     knowledge: Annotated[
         bool,
         typer.Option(
-            "--knowledge", help="Add when each fact became known (equal for a rebuild only)."
+            "--knowledge", help="Include when each fact became known (equal only after a rebuild)."
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a hash a table over what is believed now.
+    """Print a hash for each table of what is believed now.
 
-    Equal for equal facts, in any database and order.
-    Exit 1 while anything waits: `lightfast process` first.
+    The hashes are equal for equal facts, in any database and in any order of arrival.
+    Exit 1 while anything waits: run `lightfast process` first.
     """
     from lightfast_pipelines.cli.process import waiting_words
     from lightfast_pipelines.processing import what_waits
     from lightfast_pipelines.store.digest import digest_lines
 
-    with a_connection() as conn:
+    with command_connection() as conn:
         started = time.monotonic()
-        waits = what_waits(conn, the_embedder().name)
+        waits = what_waits(conn, default_embedder().name)
         if waits.total:
             raise Failure(
                 f"no digest while work waits ({waiting_words(waits)}): run `lightfast process` first"
@@ -143,16 +153,16 @@ def why(
     workspace: _Workspace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell where a thing comes from, or why it is not there."""
+    """Explain where a thing comes from, or why it is missing."""
     from lightfast_pipelines.store.why import explain
 
-    with a_connection() as conn:
-        found = explain(conn, key, the_workspace(conn, workspace) if workspace else None)
+    with command_connection() as conn:
+        sections = explain(conn, key, workspace_named(conn, workspace) if workspace else None)
     if as_json:
-        print_json(found)
-    elif found:
-        print_why(found)
-    if not found:
+        print_json(sections)
+    else:
+        print_sections(sections)
+    if not sections:
         raise Failure(f"nothing is known of {key!r}: no observation, entity or payload names it")
 
 
@@ -160,20 +170,18 @@ def state(
     key: Annotated[str, typer.Argument(help="Key of an entity, e.g. github:pr:1296269#5.")],
     at: Annotated[
         str | None,
-        typer.Option(
-            "--at", help="Moment in question: 2026-05-01, 2d, yesterday, ...; default: now."
-        ),
+        typer.Option("--at", help="The moment: 2026-05-01, 2d, yesterday, ...; default: now."),
     ] = None,
     as_known: Annotated[
         str | None,
-        typer.Option("--as-known", help="With what was known by then; default: what is known now."),
+        typer.Option("--as-known", help="Use what was known at this moment; default: now."),
     ] = None,
     workspace: _Workspace = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the states of a thing at a moment.
 
-    As known now, or as known at another moment. Exit 1 for a key that nothing is known of.
+    As known now, or as known at another moment. Exit 1 if nothing is known of the key.
     """
     from datetime import UTC, datetime
 
@@ -182,18 +190,16 @@ def state(
 
     now = datetime.now(UTC)
     moment = time_option(at, "--at", now=now) if at else now
-    known = time_option(as_known, "--as-known", now=now) if as_known else None
-    with a_connection() as conn:
-        place = the_workspace(conn, workspace) if workspace else None
-        rows = states_at(conn, key, moment, known, place)
-        is_known = bool(rows) or knows(conn, key, place)
+    known_at = time_option(as_known, "--as-known", now=now) if as_known else None
+    with command_connection() as conn:
+        only = workspace_named(conn, workspace) if workspace else None
+        rows = states_at(conn, key, moment, known_at, only)
+        is_known = bool(rows) or knows(conn, key, only)
     if as_json:
         print_json(rows)
     elif rows:
         columns = list(rows[0])
-        print_table(
-            [name.upper() for name in columns], [[row[name] for name in columns] for row in rows]
-        )
+        print_table([name.upper() for name in columns], [list(row.values()) for row in rows])
     if not is_known:
         raise Failure(
             f"nothing is known of {key!r}: no entity has this key or alias (`lightfast why` tells more)"
@@ -201,5 +207,5 @@ def state(
     if not rows:
         say(
             f"{key} has no state at {moment.isoformat()}"
-            + (f" as known at {known.isoformat()}" if known else "")
+            + (f" as known at {known_at.isoformat()}" if known_at else "")
         )

@@ -1,4 +1,4 @@
-"""Times as people give them on the command line; one reader and one message for every command."""
+"""Times as people write them on the command line, the same for every command."""
 
 from __future__ import annotations
 
@@ -34,19 +34,18 @@ _MONTHS = {
 
 
 def read_time(text: str, now: datetime, *, ahead: bool = False) -> datetime:
-    """The moment, in UTC. A span is counted back from `now`, or on from it with `ahead`.
+    """The moment in UTC. A span counts back from `now`, or forward with `ahead`.
 
-    Raises ValueError, whose message says what is understood.
+    Raises ValueError, whose message lists the accepted forms.
     """
     try:
-        found = _read(text.strip(), now, -1 if not ahead else 1)
-        return found.astimezone(UTC)
+        return _read(text.strip(), now, 1 if ahead else -1).astimezone(UTC)
     except (ValueError, OverflowError, OSError, ZoneInfoNotFoundError) as error:
         raise ValueError(f"{text!r} is not a time: {UNDERSTOOD}") from error
 
 
 def time_option(text: str, option: str, *, now: datetime, ahead: bool = False) -> datetime:
-    """`read_time` of an option; what is not understood is wrong usage."""
+    """`read_time` of an option's value; text that is not a time is wrong usage."""
     try:
         return read_time(text, now, ahead=ahead)
     except ValueError as error:
@@ -68,10 +67,10 @@ def _read(text: str, now: datetime, direction: int) -> datetime:
     span = words.removesuffix(" ago").removeprefix("in ").strip()
     parts = _PART.findall(span)
     if parts and _PART.sub("", span) == "":
-        found = now
+        moment = now
         for number, unit in parts:
-            found = _moved(found, direction * int(number), unit)
-        return found
+            moment = _moved(moment, direction * int(number), unit)
+        return moment
     if _MONTH.fullmatch(text):
         return datetime.fromisoformat(f"{text}-01").replace(tzinfo=UTC)
     return _calendar(text)

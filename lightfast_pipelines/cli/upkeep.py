@@ -1,4 +1,4 @@
-"""Commands for an operator: `replay`, `rebuild`, `docs`."""
+"""Commands for operators and developers: `replay`, `rebuild`, `docs`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import AsJson, print_json, say, show
-from lightfast_pipelines.cli.opening import a_connection, the_workspace
+from lightfast_pipelines.cli.console import print_json, say, show
+from lightfast_pipelines.cli.opening import command_connection, workspace_named
+from lightfast_pipelines.cli.options import AsJson, OnlyWorkspace, Yes
 from lightfast_pipelines.cli.root import Failure
 
 
@@ -29,20 +30,18 @@ class ReplayStage(StrEnum):
 def replay(
     status: Annotated[
         list[Replayable] | None,
-        typer.Option("--status", help="Deliveries that are dlq, parked, or both by repeating it."),
+        typer.Option("--status", help="Deliveries of this status: dlq or parked; may be repeated."),
     ] = None,
     stage: Annotated[
         list[ReplayStage] | None,
-        typer.Option("--stage", help="What this stage gave up; may be repeated."),
+        typer.Option("--stage", help="What this stage has given up; may be repeated."),
     ] = None,
-    workspace: Annotated[
-        str | None, typer.Option("--workspace", "-w", help="Of this workspace only (slug).")
-    ] = None,
+    workspace: OnlyWorkspace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have dead or parked deliveries, and what later stages gave up, tried again.
+    """Try dead and parked deliveries again.
 
-    All of it without --status and --stage.
+    And what later stages have given up. Without --status and --stage it tries all of them.
     """
     from lightfast_pipelines.inbox.requeue import replay as requeue
     from lightfast_pipelines.store.stage_failures import STAGES, try_again
@@ -50,10 +49,10 @@ def replay(
     everything = not (status or stage)
     statuses = sorted({item.value for item in (Replayable if everything else status or ())})
     stages = [name for name in STAGES if everything or name in (stage or ())]
-    with a_connection() as conn:
-        place = the_workspace(conn, workspace) if workspace else None
-        count = requeue(conn, statuses, place) if statuses else 0
-        again = try_again(conn, stages, place.id if place else None)
+    with command_connection() as conn:
+        only = workspace_named(conn, workspace) if workspace else None
+        count = requeue(conn, statuses, only) if statuses else 0
+        again = try_again(conn, stages, only.id if only else None)
         conn.commit()
     if as_json:
         print_json({"queued": count, **({"again": again} if stages else {})})
@@ -61,18 +60,16 @@ def replay(
     if statuses:
         _say_queued(count, as_json)
     if sum(again.values()):
-        told = ", ".join(f"{number:,} of {name}" for name, number in again.items() if number)
-        show(f"taken up again by the stages: {told}")
+        counts = ", ".join(f"{number:,} of {name}" for name, number in again.items() if number)
+        show(f"taken up again by the stages: {counts}")
     elif stages and not statuses:
-        show("these stages have given up nothing")
+        show("these stages have not given up anything")
 
 
-def rebuild(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, as_json: AsJson = False
-) -> None:
-    """Derive everything anew from the deliveries.
+def rebuild(yes: Yes = False, as_json: AsJson = False) -> None:
+    """Derive everything again from the deliveries.
 
-    Inputs stay: payloads, links, decisions. Rows whose payload is gone stay too.
+    Payloads, links and decisions are kept, and so are rows whose payload is gone.
     """
     import sys
 
@@ -80,8 +77,8 @@ def rebuild(
     from lightfast_pipelines.store.locks import job_lock
 
     if not yes and sys.stdin.isatty():
-        typer.confirm("Derive everything anew?", abort=True, err=True)
-    with a_connection() as conn, job_lock(conn, "capture", wait=True, waits=say):
+        typer.confirm("Derive everything again?", abort=True, err=True)
+    with command_connection() as conn, job_lock(conn, "capture", wait=True, waits=say):
         count = start_anew(conn)
         conn.commit()
     _say_queued(count, as_json)
@@ -91,15 +88,15 @@ def _say_queued(count: int, as_json: bool) -> None:
     if as_json:
         print_json({"queued": count})
     else:
-        show(f"{count:,} deliveries wait: a running Dagster takes them, or `lightfast process`")
+        show(f"{count:,} deliveries wait for a running Dagster, or for `lightfast process`")
 
 
 def docs(
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 if a page is out of date.")
+        bool, typer.Option("--check", help="Only check; exit 1 if a page is out of date.")
     ] = False,
 ) -> None:
-    """Write the generated pages of docs/ anew."""
+    """Write the generated pages of docs/."""
     from lightfast_pipelines.cli.opening import CHECKOUT
     from lightfast_pipelines.cli.pages import stale_pages
 

@@ -1,8 +1,8 @@
-"""The part of the data dictionary that lists which values its columns have.
+"""The part of the data dictionary that lists the values of columns with a fixed vocabulary.
 
-Types of observations and categories are read from what the code declares. Edges, roles, states and
-fields of metadata are those that the code makes of the payloads that the tests know: `make docs`
-writes them to `docs/vocabulary.json`.
+Types of observations and categories come from declarations in the code. Relationships, roles, states
+and metadata fields are collected from the payloads of the tests: `make docs` writes them to
+`docs/vocabulary.json`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _ACCOUNT_ROLES = ("actor", "author")
 
 
 def values_section(vocabulary: Mapping[str, Words]) -> str:
-    """In Markdown; the same for the same declarations and vocabulary."""
+    """The section in Markdown."""
     parts = [
         "## Values",
-        "What stands in columns of a fixed vocabulary. A name that ends in `*` is continued by what it "
-        "is about (`live:production`). Of states whose values are names or numbers, none are listed.",
+        "The values of columns with a fixed vocabulary. A name that ends in `*` is followed by what it "
+        "is about (`live:production`). Values of states that are names or numbers are not listed.",
         _sources(),
         _table(
             "Kinds of entities (`entities.category`)",
@@ -55,10 +55,10 @@ def values_section(vocabulary: Mapping[str, Words]) -> str:
             "States (`temporal_states.state_type`, `state_value`)",
             ("of", "state type", "values"),
             [
-                (f"`{of}:`", f"`{name}`", ", ".join(f"`{value}`" for value in found))
-                for of, _, name, found in (
-                    (*key.partition(" "), found)
-                    for key, found in vocabulary.get("state", {}).items()
+                (f"`{of}:`", f"`{name}`", ", ".join(f"`{value}`" for value in values))
+                for of, _, name, values in (
+                    (*key.partition(" "), values)
+                    for key, values in vocabulary.get("state", {}).items()
                 )
             ],
         ),
@@ -68,11 +68,11 @@ def values_section(vocabulary: Mapping[str, Words]) -> str:
 
 
 def read_vocabulary(path: Path) -> dict[str, dict[str, list[str]]]:
-    """Empty where it was never written."""
+    """Empty if the file does not exist."""
     if not path.exists():
         return {}
-    found: dict[str, dict[str, list[str]]] = json.loads(path.read_text())
-    return found
+    vocabulary: dict[str, dict[str, list[str]]] = json.loads(path.read_text())
+    return vocabulary
 
 
 def _sources() -> str:
@@ -91,7 +91,7 @@ def _categories() -> list[tuple[str, str]]:
     prefixes: dict[str, list[str]] = {}
     for prefix, category in categories().items():
         prefixes.setdefault(category, []).append(f"`{prefix}:`")
-    return [(f"`{category}`", ", ".join(found)) for category, found in sorted(prefixes.items())]
+    return [(f"`{category}`", ", ".join(begins)) for category, begins in sorted(prefixes.items())]
 
 
 def _source_types(fields: Words) -> str:
@@ -101,11 +101,11 @@ def _source_types(fields: Words) -> str:
     for name, provider in discover().items():
         declared = sorted({kind for rule in provider.events for kind in rule.source_types})
         for kind in declared:
-            known = ", ".join(f"`{field}`" for field in fields.get(f"{name} {kind}", ()))
-            rows.append((name, f"`{kind}`", known))
+            names = ", ".join(f"`{field}`" for field in fields.get(f"{name} {kind}", ()))
+            rows.append((name, f"`{kind}`", names))
     return _table(
         "Types of observations (`observations.source_type`) and the fields of their `metadata`",
-        ("source", "source type", "fields that may be there"),
+        ("source", "source type", "optional fields"),
         rows,
     )
 

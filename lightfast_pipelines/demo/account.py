@@ -169,7 +169,7 @@ def _states(console: Console, conn: Connection, played: Played) -> None:
 def _chain(console: Console, conn: Connection, played: Played) -> None:
     """Follows relationships alone: nothing here knows the story."""
     from lightfast_pipelines.cli.chain import chain_rows, read_chain
-    from lightfast_pipelines.cli.questions import print_why
+    from lightfast_pipelines.cli.questions import print_sections
     from lightfast_pipelines.store import chain
     from lightfast_pipelines.store.why import explain
 
@@ -184,7 +184,7 @@ def _chain(console: Console, conn: Connection, played: Played) -> None:
     if key is not None:
         console.print()
         console.print(f"lightfast why '{on_one_line(key)}'", style="bold", markup=False)
-        print_why(explain(conn, key, played.workspace))
+        print_sections(explain(conn, key, played.workspace))
 
 
 def _where(console: Console, played: Played, stack: Stack) -> None:

@@ -180,13 +180,13 @@ def _still_waiting(conn: Connection, played: Played) -> dict[str, int]:
 
 def _consolidate(conn: Connection, stack: Stack) -> None:
     """Does now what a schedule does every few minutes."""
-    from lightfast_pipelines.cli.opening import the_embedder
+    from lightfast_pipelines.cli.opening import default_embedder
     from lightfast_pipelines.clustering.consolidation import consolidate
     from lightfast_pipelines.store.locks import job_lock
     from lightfast_pipelines.store.unreported import record_consolidation
 
     with job_lock(conn, "consolidation", wait=True, waits=say):
-        consolidate(conn, the_embedder(), now=datetime.now(UTC))
+        consolidate(conn, default_embedder(), now=datetime.now(UTC))
         record_consolidation(conn)
         conn.commit()
     say(f"actors and clusters are decided; Dagster shows the runs at {stack.dagster_url}/runs")

@@ -18,8 +18,9 @@ def tell(day: date) -> Stage:
     stage = Stage(day)
     shipped = guest_checkout.tell(stage)
     work = double_charge.tell(stage)
+    merge = today.merge_fix(stage, work)
     alarm = incident.tell(stage, shipped, work.fix)
-    today.tell(stage, work, alarm)
+    today.end_alarm(stage, alarm, merge, work.fix)
     return stage
 
 

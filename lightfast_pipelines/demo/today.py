@@ -22,14 +22,8 @@ STRANGER = Person(
 )
 
 
-def tell(stage: Stage, work: OpenWork, alarm: Alarm) -> None:
-    merge = _merged(stage, work)
-    _deployed(stage, merge)
-    _quiet(stage, alarm, merge, work.fix)
-    _closed(stage, alarm, work.fix)
-
-
-def _merged(stage: Stage, work: OpenWork) -> Commit:
+def merge_fix(stage: Stage, work: OpenWork) -> Commit:
+    """Returns the merge."""
     shop, at, fix, twin, receipt = stage.shop, stage.at, work.fix, work.twin, work.receipt
     merge = Commit(
         shop,
@@ -81,6 +75,12 @@ def _released(stage: Stage, merge: Commit) -> None:
     at = stage.at(1, "23:46")
     released = github.release(stage.shop, TOMAS, "v1.4.1", "1.4.1: charged once", notes, at)
     stage.post("v1.4.1 released", released, "23:46")
+
+
+def end_alarm(stage: Stage, alarm: Alarm, merge: Commit, fix: NumberedItem) -> None:
+    _deployed(stage, merge)
+    _quiet(stage, alarm, merge, fix)
+    _closed(stage, alarm, fix)
 
 
 def _deployed(stage: Stage, merge: Commit) -> None:

@@ -25,7 +25,7 @@ def test_it_names_the_outage_and_why_a_log_cannot_be_read(
     add_outage(conn, source.installation_id, "app", AT, AT, ["a", "b"])
     note_check(conn, source.installation_id, "app", until=None, now=AT, error="no right")
     conn.commit()
-    monkeypatch.setattr(command, "a_connection", database.connect)
+    monkeypatch.setattr(command, "command_connection", database.connect)
     shown = CliRunner().invoke(app, ["outages", "--provider", "github"])
     assert shown.exit_code == 0, shown.output
     assert "no right" in shown.output
