@@ -68,7 +68,6 @@ class CredentialOptions:
 def read_credential(provider: str, options: CredentialOptions) -> Credential | None:
     """The credential that the options describe, asked for if they say so; None if they name none."""
     from lightfast_pipelines.providers.api_contract import Credential
-    from lightfast_pipelines.store.tokens import GITHUB_APP
 
     if options.variable and options.ask:
         raise typer.BadParameter("say one of --credential-env and --ask-credential")
@@ -82,7 +81,7 @@ def read_credential(provider: str, options: CredentialOptions) -> Credential | N
     # Checked before anything is linked or asked: without a key nothing can be sealed.
     encryption_keys()
     kind = _kind(provider, options.kind)
-    if kind == GITHUB_APP:
+    if is_minted(provider, kind):
         if options.variable or options.ask or options.refresh_variable or options.expires_at:
             raise typer.BadParameter(
                 "github_app takes no token: GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY make them"
@@ -151,15 +150,22 @@ def encryption_keys() -> Keys:
     return Keys.parse(key.get_secret_value() if key else "")
 
 
+def is_minted(provider: str, kind: str | None) -> bool:
+    """Whether credentials of this kind have no token: the application's key makes their tokens."""
+    from lightfast_pipelines.providers.api_contract import discover_apis
+
+    api = discover_apis().get(provider)
+    return api is not None and kind in api.minted_kinds
+
+
 def _kind(provider: str, given: str | None) -> str:
     from lightfast_pipelines.providers.api_contract import discover_apis
-    from lightfast_pipelines.store.tokens import GITHUB_APP
 
     api = discover_apis().get(provider)
     known = tuple(api.credential_kinds) if api is not None else _KINDS
     if given is None:
         # A token was given, so its kind is one that has a token.
-        return next((kind for kind in known if kind != GITHUB_APP), known[0])
+        return next((kind for kind in known if not is_minted(provider, kind)), known[0])
     if given not in known:
         raise typer.BadParameter(
             f"{provider} has no credential of kind {given!r}; known: {', '.join(known)}",

@@ -17,6 +17,7 @@ from lightfast_pipelines.cli.credentials import (
     CredentialOptions,
     ExpiresAt,
     RefreshEnv,
+    is_minted,
     read_credential,
     store_credential,
 )
@@ -102,9 +103,8 @@ def add(  # noqa: PLR0913, PLR0917 - options, each passed by name
     """
     from lightfast_pipelines.store.installations import installation_of, the_installation
     from lightfast_pipelines.store.links import link_resource
-    from lightfast_pipelines.store.tokens import GITHUB_APP
 
-    if credential_kind == GITHUB_APP and installation is None:
+    if is_minted(provider, credential_kind) and installation is None:
         raise typer.BadParameter("github_app needs --installation: its tokens are for that")
     options = CredentialOptions(
         credential_env, ask_credential, credential_kind, refresh_env, expires_at

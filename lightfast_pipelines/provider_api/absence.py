@@ -1,7 +1,7 @@
-"""Asks for a page of a list, and tells a list that there is not from a resource that is gone.
+"""Asks for a page of a list, and distinguishes a feature that a resource lacks from a resource that is gone.
 
-Both are a 404. Where the resource itself still answers, the list is that of a feature that it does not
-have, and there is nothing to read of it.
+Both are a 404. Where the resource itself still answers, it only lacks the feature, so there is nothing
+to read.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ def ask_for_page(api: ApiClient, place: LinkedResource, call: Call) -> Answer:
     try:
         return api.ask(call)
     except CallFailedError as error:
-        if error.status != _NOT_FOUND or not _is_there(api, place, call):
+        if error.status != _NOT_FOUND or not _resource_answers(api, place, call):
             raise
         reason = f"{error.message}; what it belongs to is there, so there is nothing of this kind"
         return Answer(_NOT_FOUND, {}, None, nothing=reason)
 
 
-def _is_there(api: ApiClient, place: LinkedResource, missing: Call) -> bool:
+def _resource_answers(api: ApiClient, place: LinkedResource, missing: Call) -> bool:
     try:
         resource = api.provider_api.itself(place, missing)
         if resource is None:

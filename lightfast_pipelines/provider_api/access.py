@@ -1,7 +1,4 @@
-"""Opens an installation's access to its provider's API: address, credential, budget, HTTP.
-
-What each of them does stands in its own file.
-"""
+"""Opens a client for an installation: with its API's address, credential and budget."""
 
 from __future__ import annotations
 
@@ -10,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lightfast_pipelines.provider_api.budget import RateBudget
-from lightfast_pipelines.provider_api.client import ApiClient, an_http_client
+from lightfast_pipelines.provider_api.client import ApiClient
+from lightfast_pipelines.provider_api.transport import open_http_client
 from lightfast_pipelines.providers.api_contract import discover_apis
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.backfills import Source
@@ -18,7 +16,7 @@ from lightfast_pipelines.store.database import Database
 
 
 class StoredAccess:
-    """By the credentials that the database keeps, sealed."""
+    """Opens clients with the sealed credentials that the database keeps."""
 
     def __init__(self, database: Database, settings: Settings, actor: str = "operator") -> None:
         self._database, self._settings, self._actor = database, settings, actor
@@ -32,7 +30,7 @@ class StoredAccess:
         base_url = provider_api.base_url(settings.api_urls())
         with (
             self._database.connect(autocommit=True, application_name="lightfast budget") as conn,
-            an_http_client(settings.api_timeout_seconds) as http,
+            open_http_client(settings.api_timeout_seconds) as http,
         ):
             budget = RateBudget(
                 conn,

@@ -1,8 +1,8 @@
-"""One budget an installation and rate limit, shared by every process through the database.
+"""The budget of each installation and rate limit, shared by every process through the database.
 
-A request takes its cost before it is sent, and the answer tells what is really left. Times of reset
-are kept by the database's clock, as so many seconds from the answer: no machine's clock can hold a
-walk up. Who asks what stands in `client.py`.
+A request takes its cost before it is sent, and the answer says what is really left. Times of reset are
+kept by the database's clock, as so many seconds after the answer, so that no machine's wrong clock holds
+a walk up.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime
 from lightfast_pipelines.providers.api_contract import Limit
 from lightfast_pipelines.store.database import Connection
 
-# A period is an hour at every provider; a longer wait would be a clock that jumped.
+# No provider's period is longer than an hour; a longer wait would come from a clock that jumped.
 LONGEST_WAIT_SECONDS = 3_660.0
 _SLICE_SECONDS = 1.0
 
@@ -31,7 +31,7 @@ WITH known AS (
 SELECT count(*) FROM known
 """.format(
     over="coalesce(b.resets_at, b.updated_at + interval '1 hour') <= clock_timestamp()",
-    # Of a small limit (Sentry's 40 a second) a tenth at most: it would never be free otherwise.
+    # At most a tenth of a small limit (Sentry's 40 a second), which would never be free otherwise.
     reserve="least(%(reserve)s, coalesce(b.limit_, 0) * 0.1)",
 )
 
@@ -51,9 +51,9 @@ VALUES (%(id)s, %(pool)s, %(limit)s, %(remaining)s,
         clock_timestamp() + %(seconds)s * interval '1 second', %(window)s, clock_timestamp())
 ON CONFLICT (installation_id, pool) DO UPDATE SET
   limit_ = excluded.limit_,
-  -- Where only the reset is told, its first sight may be near the window's end.
+  -- Where a provider gives only the reset, the first answer may come near the window's end.
   window_seconds = greatest(b.window_seconds, excluded.window_seconds),
-  -- In one period what others have taken and not told of yet counts too.
+  -- Within one period, what others took and have no answer for yet counts too.
   remaining = CASE WHEN abs(extract(epoch FROM b.resets_at - excluded.resets_at))
                         < least(30, excluded.window_seconds / 2)
                    THEN least(excluded.remaining, b.remaining + %(cost)s) ELSE excluded.remaining END,
@@ -63,7 +63,7 @@ ON CONFLICT (installation_id, pool) DO UPDATE SET
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What is left of a pool, as last told; None where nothing was."""
+    """What is left of a pool by the latest answer; None where no answer said so."""
 
     limit: float | None = None
     remaining: float | None = None
@@ -72,14 +72,14 @@ class Left:
 
     @property
     def limit_an_hour(self) -> float | None:
-        """What the limit lets through in an hour, whatever time it is told for."""
+        """What the limit lets through in an hour, whatever its window is."""
         if self.limit is None:
             return None
         return self.limit * 3_600 / (self.window_seconds or 3_600)
 
 
 class RateBudget:
-    """The rate limits of one installation. `conn` commits by itself and is this object's alone.
+    """The rate limits of one installation. `conn` is in autocommit mode and used by nobody else.
 
     `sleep` waits; `check` is called between slices of a wait and may raise to end it.
     """
@@ -94,7 +94,7 @@ class RateBudget:
         check: Callable[[], None] = lambda: None,
     ) -> None:
         if not conn.autocommit:
-            raise ValueError("a budget needs a connection that commits by itself")
+            raise ValueError("a budget needs a connection in autocommit mode")
         self._conn, self._id, self._reserve = conn, installation_id, reserve
         self._sleep, self._check = sleep, check
 
@@ -103,7 +103,7 @@ class RateBudget:
         waited = 0.0
         kept = self._reserve * max(cost, 1.0) if reserve else 0.0
         values = {"id": self._id, "pool": pool, "cost": cost, "reserve": kept}
-        while not self._got(values):
+        while not self._try_to_take(values):
             row = self._conn.execute(_WAIT, values).fetchone()
             seconds = min(float(row[0]) if row and row[0] else 0.0, LONGEST_WAIT_SECONDS)
             pause = min(max(seconds, 0.05), _SLICE_SECONDS)
@@ -112,14 +112,14 @@ class RateBudget:
             waited += pause
         return waited
 
-    def _got(self, values: dict[str, object]) -> bool:
+    def _try_to_take(self, values: dict[str, object]) -> bool:
         row = self._conn.execute(_TAKE, values).fetchone()
         return bool(row and row[0])
 
     def learn(
         self, limits: Sequence[Limit], *, pool: str, cost: float, answered_at: datetime
     ) -> None:
-        """What an answer says is left; `answered_at` is the provider's own time of it."""
+        """Takes in what an answer says is left; `answered_at` is the provider's time."""
         for limit in limits:
             seconds = (limit.resets_at - answered_at).total_seconds()
             self._conn.execute(
@@ -136,7 +136,7 @@ class RateBudget:
             )
 
     def block(self, pool: str, seconds: float) -> None:
-        """Nothing is asked of the pool for so long, by any process (Retry-After)."""
+        """Keeps every process from using the pool for so long (Retry-After)."""
         self._conn.execute(
             """
             INSERT INTO lightfast.api_budgets AS b (installation_id, pool, blocked_until)
@@ -152,26 +152,20 @@ class RateBudget:
         )
 
     def tightest(self) -> Left:
-        """Of the pools with a period of some minutes at least, the one that holds the least."""
-        row = self._conn.execute(
-            """
-            SELECT limit_, remaining, extract(epoch FROM resets_at - clock_timestamp()),
-                   window_seconds
-            FROM lightfast.api_budgets
-            WHERE installation_id = %s AND resets_at > clock_timestamp() + interval '1 minute'
-            ORDER BY remaining LIMIT 1
-            """,
-            (self._id,),
-        ).fetchone()
-        return Left(*(None if value is None else float(value) for value in row or ()))
+        """The pool with the least left, of those that are not full again within a minute."""
+        return self._left(
+            "installation_id = %s AND resets_at > clock_timestamp() + interval '1 minute' "
+            "ORDER BY remaining LIMIT 1",
+            self._id,
+        )
 
     def left(self, pool: str) -> Left:
+        return self._left("installation_id = %s AND pool = %s", self._id, pool)
+
+    def _left(self, where: str, *values: object) -> Left:
         row = self._conn.execute(
-            """
-            SELECT limit_, remaining, extract(epoch FROM resets_at - clock_timestamp()),
-                   window_seconds
-            FROM lightfast.api_budgets WHERE installation_id = %s AND pool = %s
-            """,
-            (self._id, pool),
+            "SELECT limit_, remaining, extract(epoch FROM resets_at - clock_timestamp()), "
+            f"window_seconds FROM lightfast.api_budgets WHERE {where}",
+            values,
         ).fetchone()
         return Left(*(None if value is None else float(value) for value in row or ()))

@@ -1,15 +1,14 @@
-"""Asks a provider's API on behalf of one installation: authorized, within budget, again where it helps.
+"""Asks a provider's API for one installation: with its credential, within its budget, with retries.
 
-What an answer means is the provider's (`providers/api_contract.py`); what is left to ask stands in
-`budget.py`, the credential in `credentials.py`.
+The provider says what an answer means (`providers/api_contract.py`); `budget.py` keeps the rate limits,
+`credentials.py` the credential, `transport.py` sends.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,12 +18,8 @@ import httpx
 import msgspec
 import tenacity
 
-from lightfast_pipelines.provider_api.answer_body import (
-    ACCEPTED_ENCODING,
-    UnusableBodyError,
-    read_json,
-)
 from lightfast_pipelines.provider_api.budget import RateBudget
+from lightfast_pipelines.provider_api.transport import send, url_of, without_query
 from lightfast_pipelines.providers.api_contract import (
     Answer,
     AnswerOutcome,
@@ -37,19 +32,19 @@ from lightfast_pipelines.providers.api_contract import (
 _log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
-"""How often what may pass (5xx, time-outs, cut answers) is asked before it is told as a failure."""
+"""How often a request is made that fails in a way that may pass (5xx, time-outs, cut answers)."""
 
 _REDIRECTS = 3
 _REMEMBERED_SECONDS = 300.0
 _LIMITED_IN_A_ROW = 20
-# Where a provider says "slow down" without saying for how long: GitHub asks for a minute.
-_UNTOLD_WAIT_SECONDS = 60.0
+# Where a provider says "slow down" but not for how long. GitHub's advice is a minute.
+_DEFAULT_WAIT_SECONDS = 60.0
 
 
 class CallFailedError(Exception):
-    """A request that will not succeed; the message is for an operator and holds no secret.
+    """A request that will not succeed. The message is for an operator and holds no secret.
 
-    `status` is that of the answer, where there was one.
+    `status` is the answer's, where there was one.
     """
 
     def __init__(
@@ -66,8 +61,8 @@ class CallFailedError(Exception):
         self.status = status
 
 
-class _PassingError(Exception):
-    """What may be otherwise in a moment."""
+class _TransientError(Exception):
+    """A failure that may have passed in a moment."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.message)
@@ -75,14 +70,14 @@ class _PassingError(Exception):
 
 
 class Credentials:
-    """Hands out the installation's credential; the port of `credentials.py` that a client needs."""
+    """Hands out the installation's credential; `credentials.StoredCredentials` does."""
 
     def current(self) -> Credential:
-        """One that is live now. Raises an error whose message is for an operator."""
+        """A credential that is live now. Raises CallFailedError."""
         raise NotImplementedError
 
     def renewed(self, refused: Credential) -> Credential | None:
-        """Another one after this was refused, or None where there is none: then it is marked so."""
+        """Another credential after this one was refused; None where there is none."""
         raise NotImplementedError
 
     def refuse(self, reason: str) -> None:
@@ -92,7 +87,7 @@ class Credentials:
 
 @dataclass(slots=True)
 class Spent:
-    """What was asked so far, and how long was waited for budgets."""
+    """What was asked so far, and how long it took."""
 
     requests: int = 0
     unchanged: int = 0
@@ -102,7 +97,7 @@ class Spent:
 
 
 class ApiClient:
-    """One installation's access to its provider's API. Not for several threads at once."""
+    """A client for one installation. Not for several threads at once."""
 
     def __init__(
         self,
@@ -117,46 +112,47 @@ class ApiClient:
         self.provider_api, self.budget, self.spent = provider_api, budget, Spent()
         self.answered_at: datetime | None = None
         """The provider's own time of the latest answer."""
-        self._base = base_url.rstrip("/") + "/"
+        self._base_url = base_url
         self._http, self._credentials, self._sleep = http, credentials, sleep
         self._moved: dict[str, str] = {}
         self._remembered: dict[bytes, tuple[float, datetime | None, Answer]] = {}
 
     def remember(self, call: Call, answer: Answer) -> None:
-        """Gives this answer, once and within some minutes, instead of asking the same again."""
+        """Uses this answer, once and within some minutes, instead of asking the same again."""
         self._remembered[_key(call)] = (time.monotonic(), self.answered_at, answer)
 
     def ask(self, call: Call, *, reserve: bool = True) -> Answer:
-        """A good answer, one of 304, one that there is nothing to list, or one that the thing asked
-        for (`of_one`) is gone.
+        """A good answer; also a 304, one that says there is nothing to list, and one that says that the
+        single thing asked for (`of_one`) is gone.
 
-        Waits for the budget, obeys Retry-After, tries again what may succeed later. With `reserve` it
-        leaves what is kept for live use. Raises CallFailedError.
+        Waits for the budget, obeys Retry-After, and retries what may succeed later. With `reserve` it
+        leaves alone what is kept for live use. Raises CallFailedError.
         """
-        known = self._remembered.pop(_key(call), None) if self._remembered else None
-        if known is not None and time.monotonic() - known[0] < _REMEMBERED_SECONDS:
-            self.answered_at = known[1]
-            return known[2]
+        remembered = self._remembered.pop(_key(call), None) if self._remembered else None
+        if remembered is not None and time.monotonic() - remembered[0] < _REMEMBERED_SECONDS:
+            self.answered_at = remembered[1]
+            return remembered[2]
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(ATTEMPTS),
             wait=tenacity.wait_exponential_jitter(multiplier=0.5, max=20),
-            retry=tenacity.retry_if_exception_type(_PassingError),
+            retry=tenacity.retry_if_exception_type(_TransientError),
             sleep=self._sleep,
             reraise=True,
         )
         try:
-            return retrying(self._asked, call, reserve)
-        except _PassingError as error:
+            return retrying(self._ask_once, call, reserve)
+        except _TransientError as error:
             message = f"{error.verdict.message} (asked {ATTEMPTS} times)"
             raise CallFailedError(error.verdict.outcome, message) from None
 
-    def _asked(self, call: Call, reserve: bool) -> Answer:
+    def _ask_once(self, call: Call, reserve: bool) -> Answer:
+        """Asks until there is an answer that waiting, redirects and renewal do not change."""
         credential = self._credentials.current()
         renewed = False
         limited = redirects = 0
         while True:
             self.spent.waited_seconds += self.budget.take(call.pool, call.cost, reserve=reserve)
-            answer, verdict = self._sent(call, credential)
+            answer, verdict = self._send(call, credential)
             match verdict.outcome:
                 case AnswerOutcome.OK:
                     return answer
@@ -170,9 +166,9 @@ class ApiClient:
                 case AnswerOutcome.LIMITED if limited < _LIMITED_IN_A_ROW:
                     limited += 1
                     wait = verdict.retry_after
-                    self.budget.block(call.pool, _UNTOLD_WAIT_SECONDS if wait is None else wait)
+                    self.budget.block(call.pool, _DEFAULT_WAIT_SECONDS if wait is None else wait)
                     _log.info(
-                        "%s: waiting as told: %s", self.provider_api.provider, verdict.message
+                        "%s: waiting as asked: %s", self.provider_api.provider, verdict.message
                     )
                 case AnswerOutcome.MOVED if redirects < _REDIRECTS and verdict.location:
                     redirects += 1
@@ -185,7 +181,7 @@ class ApiClient:
                         raise CallFailedError(verdict.outcome, verdict.message)
                     credential = other
                 case AnswerOutcome.UNAVAILABLE | AnswerOutcome.MALFORMED:
-                    raise _PassingError(verdict)
+                    raise _TransientError(verdict)
                 case AnswerOutcome.CREDENTIAL:
                     self._credentials.refuse(verdict.message)
                     raise CallFailedError(verdict.outcome, verdict.message)
@@ -194,68 +190,45 @@ class ApiClient:
                         verdict.outcome, verdict.message, verdict.retry_after, answer.status
                     )
 
-    def _sent(self, call: Call, credential: Credential) -> tuple[Answer, Verdict]:
+    def _send(self, call: Call, credential: Credential) -> tuple[Answer, Verdict]:
         headers = {**self.provider_api.authorize(credential), **call.headers}
         if call.etag is not None:
             headers["If-None-Match"] = call.etag
-        url = self._address(call)
         self.spent.requests += 1
         self.spent.cost += call.cost
-        data, unusable = None, None
-        try:
-            with self._http.stream(
-                call.method,
-                url,
-                params=dict(call.params) or None,
-                json=call.json,
-                data=dict(call.form) if call.form is not None else None,
-                headers=headers,
-            ) as response:
-                try:
-                    data = read_json(response)
-                except UnusableBodyError as error:
-                    unusable = error
-        except httpx.TimeoutException:
-            return _nothing(url), Verdict(
-                AnswerOutcome.UNAVAILABLE, f"{_shown(url)} did not answer in time"
-            )
-        except httpx.TransportError as error:
-            message = f"{_shown(url)} cannot be reached ({type(error).__name__})"
-            return _nothing(url), Verdict(AnswerOutcome.UNAVAILABLE, message)
-        self.spent.answer_seconds += response.elapsed.total_seconds()
-        now = self.answered_at = _answered_at(response.headers)
-        lower_headers = {name.lower(): value for name, value in response.headers.items()}
-        answer = Answer(response.status_code, lower_headers, data, str(response.url))
-        self.budget.learn(
-            self.provider_api.limits(call, answer, now),
-            pool=call.pool,
-            cost=call.cost,
-            answered_at=now,
-        )
+        exchange = send(self._http, call, self._url(call), headers)
+        answer, failure = exchange.answer, exchange.failure
+        if failure is not None and answer.status == 0:
+            return answer, failure
+        self.spent.answer_seconds += exchange.seconds
+        now = self.answered_at = _answered_at(answer.headers)
+        limits = self.provider_api.limits(call, answer, now)
+        self.budget.learn(limits, pool=call.pool, cost=call.cost, answered_at=now)
         verdict = self.provider_api.verdict(call, answer, now)
-        if unusable and verdict.outcome in (AnswerOutcome.OK, AnswerOutcome.NOTHING):
-            verdict = Verdict(unusable.outcome, f"{_shown(url)} answered {unusable}")
+        if failure is not None and verdict.outcome in (AnswerOutcome.OK, AnswerOutcome.NOTHING):
+            return answer, failure
         return answer, verdict
 
-    def _address(self, call: Call) -> str:
-        url = call.path
-        if "://" not in url:
-            url = self.provider_api.address(self._base.rstrip("/"), url)
+    def _url(self, call: Call) -> str:
+        url = url_of(self.provider_api, self._base_url, call)
         for old, new in self._moved.items():
             if url.startswith(old):
                 return new + url[len(old) :]
         return url
 
     def _follow(self, call: Call, verdict: Verdict) -> Call:
-        """Asks at the new address, and there from now on. Only at the same host: the credential goes along."""
+        """The call at its new address, which is used from now on.
+
+        Only at the same host, as the credential goes along. Raises CallFailedError.
+        """
         old, new = (
-            urlsplit(self._address(call)),
-            urlsplit(urljoin(self._base, verdict.location or "")),
+            urlsplit(self._url(call)),
+            urlsplit(urljoin(self._base_url.rstrip("/") + "/", verdict.location or "")),
         )
         if (old.scheme, old.netloc) != (new.scheme, new.netloc):
             raise CallFailedError(
                 AnswerOutcome.MOVED,
-                f"{_shown(old.geturl())} moved to another host, {new.netloc}: not followed, as the "
+                f"{without_query(old.geturl())} moved to another host, {new.netloc}: not followed, as the "
                 "credential would go there",
             )
         left, right = old.path.split("/"), new.path.split("/")
@@ -263,11 +236,11 @@ class ApiClient:
             left.pop()
             right.pop()
         origin = f"{old.scheme}://{old.netloc}"
-        # A single thing that moved (an issue to another repository) says nothing of its neighbours.
+        # A single thing that moved (an issue to another repository) says nothing about its neighbours.
         if not call.of_one:
             self._moved[origin + "/".join(left) + "/"] = origin + "/".join(right) + "/"
         _log.info("%s: %s moved to %s", self.provider_api.provider, old.path, new.path)
-        # What the new address says of the query counts; else the query goes along.
+        # A query in the new address replaces the call's.
         query = {} if new.query else dict(call.params)
         return replace(call, path=new.geturl(), params=query)
 
@@ -277,33 +250,9 @@ def _key(call: Call) -> bytes:
     return msgspec.json.encode(parts)
 
 
-def _nothing(url: str) -> Answer:
-    return Answer(0, {}, None, url)
-
-
 def _answered_at(headers: Mapping[str, str]) -> datetime:
-    """The provider's time, by which its times of reset count; ours where it says none."""
+    """The provider's time, which its times of reset refer to; ours where it gives none."""
     try:
         return parsedate_to_datetime(headers["date"]).astimezone(UTC)
     except (KeyError, ValueError, OverflowError):
         return datetime.now(UTC)
-
-
-def _shown(url: str) -> str:
-    """An address without its query, which may hold ids of people."""
-    parts = urlsplit(url)
-    return f"{parts.netloc}{parts.path}"
-
-
-@contextmanager
-def an_http_client(timeout_seconds: float) -> Iterator[httpx.Client]:
-    """The HTTP client of a process. It follows no redirects by itself, and takes no proxy from the
-    environment, which would see where requests go, and over plain HTTP their credentials."""
-    timeout = httpx.Timeout(timeout_seconds, connect=10.0)
-    with httpx.Client(
-        timeout=timeout,
-        follow_redirects=False,
-        trust_env=False,
-        headers={"Accept-Encoding": ACCEPTED_ENCODING},
-    ) as client:
-        yield client

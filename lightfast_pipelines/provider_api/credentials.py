@@ -1,6 +1,6 @@
-"""An installation's credential: handed out while it lives, renewed before it ends, by one at a time.
+"""Hands out an installation's credential while it lives, and renews it before it ends.
 
-How it is stored stands in `store/tokens.py`, how a provider is asked for a new one in `renewal.py`.
+One process renews at a time. `store/tokens.py` stores credentials, `renewal.py` asks the provider.
 """
 
 from __future__ import annotations
@@ -19,29 +19,35 @@ from lightfast_pipelines.provider_api.renewal import (
     CredentialRefusedError,
     RenewalFailedError,
     ask_for_token,
-    sender,
 )
-from lightfast_pipelines.providers.api_contract import Call, Credential, ProviderApi, Renewed
+from lightfast_pipelines.provider_api.transport import send, url_of
+from lightfast_pipelines.providers.api_contract import (
+    Answer,
+    Call,
+    Credential,
+    ProviderApi,
+    Renewed,
+)
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store import activity, tokens
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import credential_lock
 from lightfast_pipelines.store.sealed import Keys, SealedError
-from lightfast_pipelines.store.tokens import GITHUB_APP, Token
+from lightfast_pipelines.store.tokens import Token
 
 _log = logging.getLogger(__name__)
 
 SKEW = timedelta(minutes=5)
-"""How long before its end a token is renewed: no request starts with one that ends under way."""
+"""A token is renewed this long before its end, so that none ends while a request is under way."""
 
 _READ_AGAIN_SECONDS = 30.0
-"""For how long a process goes on with what it read: another one may have been given meanwhile."""
+"""For how long a process uses what it read: a new credential may have been given meanwhile."""
 
 _YOUNG_SECONDS = 60.0
-"""A token as new as this is not renewed, whatever our clock says of its end: it may be that which errs."""
+"""A token as new as this is not renewed, whatever our clock says about its end: the clock may be wrong."""
 
 _LOCK_SECONDS = 180.0
-"""Longer than a renewal takes whose every attempt times out."""
+"""Longer than a renewal takes in which every attempt times out."""
 
 
 class _CannotBeRenewedError(Exception):
@@ -51,11 +57,11 @@ class _CannotBeRenewedError(Exception):
 class StoredCredentials(Credentials):
     """The credential of one installation, as the database keeps it. For one thread at a time.
 
-    `http` sends renewals to the API at `base_url`; `actor` is who is told as having renewed it.
+    `http` sends renewals to the API at `base_url`; the activity names `actor` as who renewed it.
     Raises CredentialError where ENCRYPTION_KEY is not set.
     """
 
-    def __init__(  # noqa: PLR0913 - what it needs of the world, each by its name
+    def __init__(  # noqa: PLR0913 - each collaborator by name
         self,
         database: Database,
         settings: Settings,
@@ -75,7 +81,7 @@ class StoredCredentials(Credentials):
             raise CredentialError(f"the credential cannot be opened: {error}") from error
         self._database, self._provider_api, self._id = database, provider_api, installation_id
         self._app = provider_api.app_keys(settings)
-        self._send = sender(http, base_url)
+        self._http, self._base_url = http, base_url
         self._actor, self._clock, self._sleep = actor, clock, sleep
         self._held: Credential | None = None
         self._read_at = 0.0
@@ -90,11 +96,11 @@ class StoredCredentials(Credentials):
         self._named = f"{self._provider} installation {self._external_id}"
 
     def current(self) -> Credential:
-        """One that is live for a while yet, renewed if need be.
+        """A credential that lives for a while yet, renewed if need be.
 
         Raises CredentialError, RenewalFailedError.
         """
-        # Nothing that was found good a moment ago ends before it is read again, or a 401 tells.
+        # A credential that was good a moment ago is read again before it ends; if not, a 401 says so.
         if self._held is not None and time.monotonic() - self._read_at < _READ_AGAIN_SECONDS:
             return self._held
         with self._connected() as conn:
@@ -102,7 +108,7 @@ class StoredCredentials(Credentials):
         return self._hold(token) if self._is_good(token) else self._renew(None)
 
     def renewed(self, refused: Credential) -> Credential | None:
-        """Another one after the provider refused this, though it seemed live; None: there is none.
+        """Another credential after the provider refused this one; None where there is none.
 
         Raises CredentialError, RenewalFailedError.
         """
@@ -125,7 +131,7 @@ class StoredCredentials(Credentials):
     def _renew(self, refused: Credential | None) -> Credential:
         with self._connected() as conn, self._locked(conn):
             token = self._load(conn)
-            # Whoever had the lock before may have done it.
+            # Another process may have renewed it while this one waited for the lock.
             if refused is None:
                 renewed_by_another = self._is_good(token)
             else:
@@ -136,13 +142,13 @@ class StoredCredentials(Credentials):
             if call is None:
                 return self._hold(self._unrenewable(conn, token, refused))
             try:
-                new = self._asked(conn, token, call)
+                new = self._ask_provider(conn, token, call)
             except RenewalFailedError as error:
                 if refused is None and token.access_token and self._lives(token.expires_at):
                     _log.warning("%s; the token still lives", error)
                     return self._hold(token)
                 raise
-            return self._stored(conn, token, new)
+            return self._store(conn, token, new)
 
     def _call(self, token: Token) -> Call | None:
         try:
@@ -154,7 +160,7 @@ class StoredCredentials(Credentials):
         raise CredentialError(f"{self._named}: its token cannot be renewed: {message}")
 
     def _unrenewable(self, conn: Connection, token: Token, refused: Credential | None) -> Token:
-        """The token as it is, for as long as it lives."""
+        """The token as it is while it lives; then it is marked as refused."""
         if refused is not None:
             raise _CannotBeRenewedError
         if token.access_token is not None and self._lives(token.expires_at):
@@ -164,8 +170,8 @@ class StoredCredentials(Credentials):
         self._mark(conn, token, reason)
         raise CredentialRefusedError(reason)
 
-    def _asked(self, conn: Connection, token: Token, call: Call) -> Renewed:
-        """What the provider gives; a refusal is marked. Raises CredentialError, RenewalFailedError."""
+    def _ask_provider(self, conn: Connection, token: Token, call: Call) -> Renewed:
+        """The new token. Marks a refusal. Raises CredentialError, RenewalFailedError."""
         try:
             return ask_for_token(
                 self._provider_api,
@@ -184,7 +190,12 @@ class StoredCredentials(Credentials):
         self._mark(conn, token, reason)
         raise CredentialRefusedError(reason)
 
-    def _stored(self, conn: Connection, token: Token, new: Renewed) -> Credential:
+    def _send(self, call: Call) -> Answer:
+        """Without the old credential, and never to where an answer points."""
+        url = url_of(self._provider_api, self._base_url, call)
+        return send(self._http, call, url, call.headers).answer
+
+    def _store(self, conn: Connection, token: Token, new: Renewed) -> Credential:
         refresh = new.refresh_token or token.refresh_token
         with conn.transaction():
             tokens.store_renewed(
@@ -195,8 +206,10 @@ class StoredCredentials(Credentials):
                 refresh_token=refresh,
                 expires_at=new.expires_at,
             )
-            until = f", good until {new.expires_at:%Y-%m-%d %H:%M}Z" if new.expires_at else ""
-            self._tell(conn, "renewed", token, f"the token of {self._named} was renewed{until}")
+            lives_until = f", good until {new.expires_at:%Y-%m-%d %H:%M}Z" if new.expires_at else ""
+            self._record(
+                conn, "renewed", token, f"the token of {self._named} was renewed{lives_until}"
+            )
         return self._hold(
             Token(token.kind, new.access_token, refresh, new.expires_at, token.details, None)
         )
@@ -204,10 +217,10 @@ class StoredCredentials(Credentials):
     def _mark(self, conn: Connection, token: Token, reason: str) -> None:
         with conn.transaction():
             tokens.refuse(conn, self._id, reason)
-            self._tell(conn, "refused", token, reason)
+            self._record(conn, "refused", token, reason)
         self._held = None
 
-    def _tell(self, conn: Connection, what: str, token: Token, message: str) -> None:
+    def _record(self, conn: Connection, what: str, token: Token, message: str) -> None:
         activity.record(
             conn,
             f"credential.{what}",
@@ -235,8 +248,8 @@ class StoredCredentials(Credentials):
 
     @contextmanager
     def _locked(self, conn: Connection) -> Iterator[None]:
-        with credential_lock(conn, self._id, wait_seconds=_LOCK_SECONDS) as got:
-            if not got:
+        with credential_lock(conn, self._id, wait_seconds=_LOCK_SECONDS) as is_locked:
+            if not is_locked:
                 raise RenewalFailedError(
                     f"{self._named}: another process has been renewing its token for {_LOCK_SECONDS:.0f} s"
                 )
@@ -245,8 +258,8 @@ class StoredCredentials(Credentials):
     def _is_good(self, token: Token) -> bool:
         if token.access_token is None:
             return False
-        young = token.renewed_ago is not None and token.renewed_ago < _YOUNG_SECONDS
-        return young or self._lives(token.expires_at, SKEW)
+        is_young = token.renewed_ago is not None and token.renewed_ago < _YOUNG_SECONDS
+        return is_young or self._lives(token.expires_at, SKEW)
 
     def _lives(self, expires_at: datetime | None, skew: timedelta = timedelta()) -> bool:
         return expires_at is None or self._clock() < expires_at - skew
@@ -256,16 +269,17 @@ class StoredCredentials(Credentials):
         return self._held
 
     def _what_to_do(self, kind: str | None = None) -> str:
-        how = f"--credential-kind {GITHUB_APP}" if kind == GITHUB_APP else "--ask-credential"
+        is_minted = kind in self._provider_api.minted_kinds
+        how = f"--credential-kind {kind}" if is_minted else "--ask-credential"
         return (
             f"give a new one with `lightfast installation credential --provider {self._provider} "
             f"--id {self._external_id} {how}`"
         )
 
     def _clean(self, text: str, token: Token) -> str:
-        """A reason that others wrote, without the secrets that we know of."""
-        of_app = (self._app.client_secret, self._app.private_key)
-        for secret in (token.access_token, token.refresh_token, *of_app):
+        """A text that others wrote, without the secrets that we know."""
+        app_secrets = (self._app.client_secret, self._app.private_key)
+        for secret in (token.access_token, token.refresh_token, *app_secrets):
             if secret:
                 text = text.replace(secret, "***")
         return text

@@ -1,4 +1,4 @@
-"""What reading a history needs of the world around it, named without loading any of it."""
+"""The port by which backfill and recovery open clients, named without loading HTTP."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 class Apis(Protocol):
-    """Opens an installation's access to its provider's API; `access.py` does."""
+    """Opens clients for installations; `access.StoredAccess` is one."""
 
     def open(self, source: Source, check: Callable[[], None]) -> AbstractContextManager[ApiClient]:
-        """`check` is called while it waits, and may raise to end the wait."""
+        """`check` is called during waits and may raise to end one."""
         ...

@@ -1,21 +1,15 @@
-"""Asks a provider for a new access token: what is sent, and what an answer to it means.
+"""Asks a provider for a new access token, with retries.
 
-Every message is written from what we know ourselves: an answer may hold a token. Who asks, when, and
-what is kept of it stands in `credentials.py`.
+The provider's folder makes the request and reads the answer; `credentials.py` decides when to ask.
+Messages quote nothing from an answer, as it may hold a token.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
-from typing import Any
-from urllib.parse import urljoin
 
-import httpx
-
-from lightfast_pipelines.provider_api.answer_body import UnusableBodyError, read_json
 from lightfast_pipelines.provider_api.client import CallFailedError
 from lightfast_pipelines.providers.api_contract import (
     Answer,
@@ -28,9 +22,9 @@ from lightfast_pipelines.providers.api_contract import (
 
 ATTEMPTS = 3
 
-# Of OAuth (RFC 6749, 5.2): the application is at fault, which the settings name; the token may be good.
-_OF_THE_APPLICATION = frozenset({"invalid_client", "unauthorized_client"})
-_PASSING = frozenset({408, 425, 429})
+# OAuth errors (RFC 6749, 5.2) where the settings' application is at fault; the token may be good.
+_APPLICATION_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
+_TRANSIENT = frozenset({408, 425, 429})
 
 
 class CredentialError(CallFailedError):
@@ -41,7 +35,7 @@ class CredentialError(CallFailedError):
 
 
 class CredentialRefusedError(CredentialError):
-    """The provider takes the credential no more: it is marked so until another is given."""
+    """The provider refuses the credential; it stays marked as refused until another is given."""
 
 
 class RenewalFailedError(CallFailedError):
@@ -49,39 +43,6 @@ class RenewalFailedError(CallFailedError):
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(AnswerOutcome.UNAVAILABLE, message, retry_after)
-
-
-def sender(http: httpx.Client, base_url: str) -> Callable[[Call], Answer]:
-    """Sends a renewal, without the old credential and never to where an answer points.
-
-    An answer of status 0 says that none came.
-    """
-
-    def send(call: Call) -> Answer:
-        url = urljoin(
-            base_url.rstrip("/") + "/", call.path if "://" in call.path else call.path.lstrip("/")
-        )
-        data: Any = None
-        try:
-            with (
-                http.stream(
-                    call.method,
-                    url,
-                    params=dict(call.params) or None,
-                    json=call.json,
-                    data=dict(call.form) if call.form is not None else None,
-                    headers=dict(call.headers),
-                    follow_redirects=False,
-                ) as response,
-                suppress(UnusableBodyError),
-            ):
-                data = read_json(response)
-        except httpx.TransportError:
-            return Answer(0, {}, None, url)
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, data, url)
-
-    return send
 
 
 def ask_for_token(
@@ -93,10 +54,9 @@ def ask_for_token(
     clock: Callable[[], datetime],
     sleep: Callable[[float], None],
 ) -> Renewed:
-    """What the provider gives, asked again where that may help.
+    """The new token. `send` returns an answer of status 0 where none came.
 
-    Raises CredentialRefusedError, CredentialError for what the settings are to blame for,
-    RenewalFailedError.
+    Raises CredentialRefusedError; CredentialError where the settings are at fault; RenewalFailedError.
     """
     problem, retry_after = "", None
     for attempt in range(ATTEMPTS):
@@ -116,7 +76,7 @@ def ask_for_token(
                 return provider_api.refreshed(credential, answer, clock())
             except ValueError:
                 problem = "an answer that is not in its format"
-        elif 400 <= answer.status < 500 and answer.status not in _PASSING:
+        elif 400 <= answer.status < 500 and answer.status not in _TRANSIENT:
             raise _refusal(answer)
         else:
             problem = f"status {answer.status}"
@@ -125,16 +85,16 @@ def ask_for_token(
 
 def _refusal(answer: Answer) -> CredentialError:
     code = _oauth_code(answer)
-    told = f"status {answer.status}{f', {code}' if code else ''}"
-    if code in _OF_THE_APPLICATION:
+    reason = f"status {answer.status}{f', {code}' if code else ''}"
+    if code in _APPLICATION_ERRORS:
         return CredentialError(
-            f"the application was refused ({told}): check its client id and secret in the settings; "
+            f"the application was refused ({reason}): check its client id and secret in the settings; "
             "the credential stays as it is"
         )
-    return CredentialRefusedError(f"renewing its token was refused ({told})")
+    return CredentialRefusedError(f"renewing its token was refused ({reason})")
 
 
 def _oauth_code(answer: Answer) -> str | None:
-    """The answer's `error` where it is one of OAuth's words; anything else might hold anything."""
+    """The answer's `error` if it has the form of OAuth's codes; anything else might hold a token."""
     code = answer.data.get("error") if isinstance(answer.data, dict) else None
     return code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,40}", code) else None

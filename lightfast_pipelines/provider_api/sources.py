@@ -1,4 +1,4 @@
-"""A linked resource as its provider's rules see it, and what is read of it as it goes into the inbox."""
+"""Translates between the store's rows and the providers' contract: linked resources in, deliveries out."""
 
 from __future__ import annotations
 
@@ -33,15 +33,18 @@ def delivery_of(
     first_day: date,
     now: datetime,
 ) -> Delivery:
-    """The record as it is stored. `owner`: the installation whose credential read it, and its
-    organisation, whose links alone it reaches."""
+    """The record as a delivery.
+
+    `owner` is the installation whose credential read it, and that installation's organisation: the
+    delivery reaches no other.
+    """
     installation_id, org_id = owner
     return Delivery(
         provider=provider,
         delivery_id=record.delivery_id,
         event_type=record.event_type,
-        # Sorted: what a walk carries in its cursor comes back from the database in another order, and
-        # the same fact must be the same bytes.
+        # Sorted, so that the same fact is the same bytes: the database returns the keys of what a walk
+        # keeps in its cursor in another order.
         body=msgspec.json.encode(record.payload, order="sorted"),
         headers=record.headers,
         received_at=now,

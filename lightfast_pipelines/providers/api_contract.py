@@ -1,13 +1,13 @@
-"""What a provider must be able to say of its API's history: what to ask, and what an answer holds.
+"""The contract of a provider's API: which requests read its history, and what an answer means.
 
-Sans I/O: calls and answers are values. Who sends them, waits for a budget, tries again, stores the
-records and remembers how far it came stands in `backfill/` and `provider_api/`. A provider's folder
-exposes `API` in its package `api`, where `discover_apis` finds it.
+It does no I/O: calls and answers are values. `provider_api/` sends calls, keeps budgets and retries;
+`backfill/` stores records and cursors. A provider's folder exposes `API` in its package `api`, where
+`discover_apis` finds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,12 +19,12 @@ from lightfast_pipelines.settings import Settings
 
 Json = dict[str, Any]
 Cursor = Mapping[str, Any]
-"""Where a walk stands: JSON that a walker makes and only that walker reads."""
+"""The position of a walk: JSON that one walker makes and only that walker reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkedResource:
-    """A linked resource and the connection that gives access to it.
+    """A linked resource and the installation that gives access to it.
 
     `account` is `installations.provider_account_info`, `meta` `resources.resource_meta`.
     """
@@ -53,11 +53,11 @@ class Window:
 class Call:
     """One request. `path` is relative to the API's base address, or an absolute address.
 
-    `pool` is the provider's rate limit that it counts against, `cost` what it is thought to cost
-    there. `etag` is sent as If-None-Match.
+    `pool` is the rate limit that it counts against, `cost` what it is expected to cost there. `etag` is
+    sent as If-None-Match.
 
-    `of_one`: a single thing is asked for. That it is gone (404, 410, 451) is an answer then, which
-    whoever asks must read, and that it moved says nothing about its neighbours.
+    `of_one`: it asks for a single thing. Then 404, 410 and 451 are good answers, which the caller must
+    read, and a redirect says nothing about the thing's neighbours.
     """
 
     path: str
@@ -76,7 +76,7 @@ class Call:
 class Answer:
     """`headers` have lower-case names; `data` is the parsed body (None where there is none).
 
-    `nothing`: by the provider's words, there is nothing to list (`AnswerOutcome.NOTHING`).
+    `nothing` is the provider's message that there is nothing to list (`AnswerOutcome.NOTHING`).
     """
 
     status: int
@@ -88,10 +88,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A fact of the history, shaped as the provider's webhook would have told it.
+    """A fact of the history, shaped like the webhook that would have reported it.
 
-    `delivery_id` is a function of the fact alone (`backfill:{kind}:{id}:{transition}`), so that the
-    same fact read again is the same row. `occurred_at` names its day.
+    `delivery_id` is a function of the fact alone (`backfill:{kind}:{id}:{transition}`), so that reading
+    the fact again gives the same row. `occurred_at` determines its day.
     """
 
     event_type: str
@@ -113,9 +113,9 @@ class UnreadableItem:
 class Page:
     """What an answer holds. `next` is None where the walk has reached the window's end.
 
-    Records outside the window are left out by whoever stores them. `reached` is the moment that the
-    walk has come to, for its progress; `items` counts what the provider sent. `etag` is given with the
-    first page of a list that shows whatever is new: where it is still the same, nothing is.
+    The walk leaves out records outside the window. `reached` is the moment that it has come to, for the
+    progress; `items` counts what the provider sent. `etag` is given with the first page of a list whose
+    first page shows everything new: while it is the same, nothing is new.
     """
 
     records: Sequence[Record]
@@ -128,7 +128,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a walk is expected to take. `records` is the provider's own total where it has one."""
+    """What a walk is expected to cost. `exact`: the numbers are the provider's own totals."""
 
     requests: int
     items: int
@@ -137,22 +137,20 @@ class Estimate:
 
 
 class AnswerOutcome(StrEnum):
-    """What an answer means for whoever asked. Each has one way to go on."""
+    """What an answer means. Each outcome has one way to go on."""
 
     OK = "ok"
     UNCHANGED = "unchanged"  # 304: nothing new since the ETag
-    NOTHING = "nothing"  # there is nothing here, or the feature is switched off: a full answer
+    NOTHING = "nothing"  # nothing here, or the feature is switched off: a complete answer
     CREDENTIAL = "credential"  # 401: final for the credential
     FORBIDDEN = "forbidden"  # 403 that no limit explains: final for this unit
-    MISSING = (
-        "missing"  # 404, 410, 451: final for the resource, or the one thing that was asked for
-    )
+    MISSING = "missing"  # 404, 410, 451: final for the resource, or for a single thing
     MOVED = "moved"  # 301, 307, 308: the address to ask instead
-    LIMITED = "limited"  # 429, a secondary limit: wait, then again
-    HEAVY = "heavy"  # too much for one answer: a smaller page, then again
-    UNAVAILABLE = "unavailable"  # 5xx: again, a few times
+    LIMITED = "limited"  # 429, a secondary limit: wait, then retry
+    HEAVY = "heavy"  # too much for one answer: ask for a smaller page
+    UNAVAILABLE = "unavailable"  # 5xx: retry a few times
     INVALID = "invalid"  # 400, 422: final for this unit
-    MALFORMED = "malformed"  # not the provider's format: again, a few times
+    MALFORMED = "malformed"  # not the provider's format: retry a few times
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +177,12 @@ STATUS_OUTCOMES: Mapping[int, AnswerOutcome] = {
     429: AnswerOutcome.LIMITED,
     451: AnswerOutcome.MISSING,
 }
-"""What a status means where nothing else in the answer says so (RFC 9110)."""
+"""What a status means unless something else in the answer says more (RFC 9110)."""
 
 
 def outcome_of_status(status: int, own: Mapping[int, AnswerOutcome] | None = None) -> AnswerOutcome:
-    """What a status that is no success means; `own` are those to which the provider gives a meaning
-    of its own."""
+    """What a status other than success means. `own` are the statuses that mean something else at this
+    provider."""
     default = AnswerOutcome.UNAVAILABLE if status >= 500 else AnswerOutcome.INVALID
     return (own or {}).get(status) or STATUS_OUTCOMES.get(status, default)
 
@@ -195,9 +193,9 @@ _WINDOWS = (timedelta(seconds=1), timedelta(minutes=1), HOUR, timedelta(days=1))
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What an answer says of one pool: at most, left, and when it is full again (UTC).
+    """What an answer says of one rate limit; `resets_at` is when it is full again (UTC).
 
-    `window` is the time for which `limit` counts: 40 may be 40 a second or 40 an hour.
+    `window` is the time that `limit` counts for: 40 may be 40 a second or 40 an hour.
     """
 
     pool: str
@@ -208,15 +206,15 @@ class Limit:
 
 
 def window_of(until_reset: timedelta) -> timedelta:
-    """The window of a limit whose provider says only when it is full again: the shortest of the usual
-    ones (second, minute, hour, day) that reaches so far. Times of reset are told in whole seconds."""
+    """The window of a limit whose provider gives only the time of reset, in whole seconds: the shortest of
+    second, minute, hour and day that reaches that far."""
     reach = until_reset - timedelta(seconds=1)
-    return next((one for one in _WINDOWS if reach <= one), _WINDOWS[-1])
+    return next((window for window in _WINDOWS if reach <= window), _WINDOWS[-1])
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceIdentity:
-    """What a resource is called today, and what else its payloads would say of it."""
+    """A resource's name today, and what else its payloads would say about it."""
 
     name: str | None
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -227,38 +225,38 @@ class Walker(Protocol):
 
     @property
     def entity_type(self) -> str:
-        """Stable name, as in `backfill_coverage.entity_type`: `pull_request`."""
+        """A stable name, stored in `backfill_coverage.entity_type`: `pull_request`."""
         ...
 
     @property
     def page_size(self) -> int:
-        """Items asked for at first; halved while a page is too heavy, down to 1."""
+        """How many items the first request asks for; halved while a page is too heavy, down to 1."""
         ...
 
     def start(self, place: LinkedResource, window: Window) -> Cursor:
-        """Where the walk begins."""
+        """The cursor of the first page."""
         ...
 
     def call(self, place: LinkedResource, window: Window, cursor: Cursor, page_size: int) -> Call:
-        """The request for the page at `cursor`. Raises ValueError where the place lacks what is needed."""
+        """The request for the page at `cursor`. Raises ValueError where `place` lacks something."""
         ...
 
     def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
-        """What a good answer holds, and where to go on."""
+        """What a good answer holds, and the next cursor."""
         ...
 
     def probe(
         self, place: LinkedResource, window: Window, answers: Sequence[Answer]
     ) -> Call | Estimate:
-        """The next request of the estimate, given the answers so far; at last the estimate.
+        """The next request of the estimate after these answers, or the estimate itself.
 
-        At most a dozen requests, most often one or two."""
+        Usually one or two requests, at most a dozen."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """An opened credential: never logged, never stored like this. `kind` is one of the provider's."""
+    """An unsealed credential, which is never logged nor stored. `kind` is one of the provider's."""
 
     kind: str
     access_token: str | None = field(repr=False)
@@ -269,7 +267,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class AppKeys:
-    """What the settings know of the application that the credential belongs to."""
+    """The settings of the application that a credential belongs to."""
 
     client_id: str | None = None
     client_secret: str | None = field(default=None, repr=False)
@@ -278,7 +276,7 @@ class AppKeys:
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """A new access token; `refresh_token` None: the old one goes on."""
+    """A new access token. With `refresh_token` None the old refresh token stays valid."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(default=None, repr=False)
@@ -286,19 +284,21 @@ class Renewed:
 
 
 class ProviderApi(Protocol):
-    """One provider's API. What most providers do alike has a body here; the others override it."""
+    """One provider's API. Methods with a body do what most providers need; the others override them."""
 
     provider: str
     walkers: Sequence[Walker]
     credential_kinds: Sequence[str]
-    """Kinds of credentials it takes; the first is meant where none is named."""
+    """The kinds of credentials that it takes; the first is the default."""
+    minted_kinds: Collection[str] = ()
+    """Those without a token of their own: the application's key makes their tokens."""
 
     def base_url(self, configured: Mapping[str, str]) -> str:
-        """Address of the API, from the settings (`GITHUB_API_URL`, ...) or the provider's own."""
+        """The API's address, from the settings (`GITHUB_API_URL`, ...) or the provider's public one."""
         ...
 
     def address(self, base_url: str, path: str) -> str:
-        """Where a call's relative path is asked; `base_url` has no slash at its end."""
+        """The address of a call's relative path; `base_url` does not end in a slash."""
         return f"{base_url}/{path.lstrip('/')}"
 
     def authorize(self, credential: Credential) -> Mapping[str, str]:
@@ -306,16 +306,15 @@ class ProviderApi(Protocol):
         ...
 
     def verdict(self, call: Call, answer: Answer, now: datetime) -> Verdict:
-        """What the answer means; also of GraphQL's errors inside a 200."""
+        """What the answer means, including GraphQL's errors inside a 200."""
         ...
 
     def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
-        """What it says of rate limits, each in its own unit; empty where it says nothing."""
+        """What it says about rate limits, each in its own unit; empty where it says nothing."""
         return ()
 
     def identify(self, place: LinkedResource) -> Call | None:
-        """Asks for a resource itself, before its things are: it may be renamed. None: it has no such
-        request."""
+        """The request for the resource itself, which may have been renamed. None: there is none."""
         return None
 
     def identified(self, answer: Answer) -> ResourceIdentity:
@@ -323,27 +322,27 @@ class ProviderApi(Protocol):
         raise ValueError(f"{self.provider} is not asked for a resource itself")
 
     def itself(self, place: LinkedResource, missing: Call) -> Call | None:
-        """For lists that answer 404 both where the resource is gone and where it lacks a feature: a
-        request that succeeds as long as the resource is there, whatever its features are.
+        """A request that succeeds as long as the resource is there, whatever its features are.
 
-        None where `missing` asks for what no resource lacks. Raises ValueError where the place lacks
-        what is needed."""
+        For lists that answer 404 both where the resource is gone and where it lacks a feature. None
+        where every resource has what `missing` asks for. Raises ValueError where `place` lacks
+        something."""
         return None
 
     def app_keys(self, settings: Settings) -> AppKeys:
-        """What the settings say of the application whose tokens are renewed."""
+        """The settings of the application whose tokens are renewed."""
         return AppKeys()
 
     def refresh(
         self, credential: Credential, keys: AppKeys, place_id: str, now: datetime
     ) -> Call | None:
-        """The request for a new access token of the installation `place_id`; None: it cannot be renewed.
+        """The request for a new token of the installation `place_id`; None: it cannot be renewed.
 
         Raises ValueError, with what to set, where the settings lack something."""
         return None
 
     def refreshed(self, credential: Credential, answer: Answer, now: datetime) -> Renewed:
-        """What a good answer to `refresh` gives. Raises ValueError."""
+        """The token in a good answer to `refresh`. Raises ValueError."""
         raise ValueError(f"{self.provider}'s tokens are not renewed: set a new one")
 
 

@@ -15,9 +15,6 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_credential
 from lightfast_pipelines.store.sealed import Keys, Sealed, SealedError
 
-GITHUB_APP = "github_app"
-"""The kind that has no secret of its own: its tokens are asked for with the application's key."""
-
 Column = Literal["access_token", "refresh_token"]
 
 

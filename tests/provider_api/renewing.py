@@ -65,6 +65,7 @@ class RenewingProviderApi(PlainProviderApi):
 
     provider = "linear"
     credential_kinds: Sequence[str] = ("oauth", "api_key", "github_app")
+    minted_kinds: Sequence[str] = ("github_app",)
 
     def app_keys(self, settings: Settings) -> AppKeys:
         secret = settings.linear_client_secret

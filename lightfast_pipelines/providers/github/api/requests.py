@@ -85,6 +85,7 @@ class GitHubApi(ProviderApi):
 
     provider = "github"
     credential_kinds: Sequence[str] = ("personal", "github_app")
+    minted_kinds: Sequence[str] = ("github_app",)
     # First what others point at; the events tell who did what of pull requests and issues.
     walkers: Sequence[Walker] = (
         pulls.WALKER,

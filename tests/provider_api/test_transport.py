@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightfast_pipelines.provider_api.client import an_http_client
+from lightfast_pipelines.provider_api.transport import open_http_client
 from tests.backfill.plain import PlainApi
 from tests.servers.serving import serve
 
@@ -17,7 +17,7 @@ def test_a_proxy_of_the_environment_sees_no_credential(
     monkeypatch.delenv("no_proxy", raising=False)
     with serve(PlainApi()) as proxy, serve(PlainApi(1)) as server:
         monkeypatch.setenv(name, proxy.url)
-        with an_http_client(5.0) as http:
+        with open_http_client(5.0) as http:
             headers = {"Authorization": "Bearer live-token"}
             answer = http.get(f"{server.url}/items?size=1&offset=0", headers=headers)
         assert answer.json()["total"] == 1
