@@ -19,8 +19,8 @@ from lightfast_pipelines.provider_api.answer_body import (
     read_json,
 )
 from lightfast_pipelines.provider_api.budget import RateBudget
-from lightfast_pipelines.provider_api.client import ApiClient, Credentials, an_http_client
-from lightfast_pipelines.provider_api.renewal import sender
+from lightfast_pipelines.provider_api.client import ApiClient, Credentials
+from lightfast_pipelines.provider_api.transport import open_http_client, send
 from lightfast_pipelines.providers.api_contract import AnswerOutcome, Call, Credential, Limit
 from tests.backfill.plain import PlainProviderApi
 from tests.servers.serving import Receive, Scope, Send, serve
@@ -72,7 +72,7 @@ def packed(mib: int, layers: int = 1) -> bytes:
 def read(app: Answering) -> object:
     with (
         serve(app) as server,
-        an_http_client(5.0) as http,
+        open_http_client(5.0) as http,
         http.stream("GET", f"{server.url}/page") as response,
     ):
         return read_json(response)
@@ -125,8 +125,8 @@ def test_an_answer_that_never_ends_is_left_after_some_time() -> None:
 
 def test_a_token_is_not_read_from_a_body_that_is_too_large() -> None:
     app = Answering(packed(400), content_encoding="gzip")
-    with serve(app) as server, an_http_client(5.0) as http:
-        answer = sender(http, server.url)(Call("/token", method="POST"))
+    with serve(app) as server, open_http_client(5.0) as http:
+        answer = send(http, Call("/token", method="POST"), f"{server.url}/token", {}).answer
     assert (answer.status, answer.data) == (200, None)
 
 
