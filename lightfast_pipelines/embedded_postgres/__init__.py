@@ -1,7 +1,7 @@
 """The embedded Postgres: one server per LIGHTFAST_HOME, shared by every process that holds a lease.
 
-Belongs here: finding the binaries, the data folder, starting, watching and stopping the server, its
-first roles and databases. Does not: tables, migrations and every role made by a migration.
+Finds the binaries, prepares the data folder, starts, watches and stops the server, and creates its
+first role and databases. Migrations create the other roles and the tables.
 """
 
 from lightfast_pipelines.embedded_postgres.errors import EmbeddedPostgresError

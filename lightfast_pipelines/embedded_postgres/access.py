@@ -1,7 +1,6 @@
-"""Who gets into the embedded server: the user who runs it, known to the kernel, and nobody else.
+"""Lets only the user who runs the embedded server connect to it; the kernel identifies that user.
 
-Belongs here: the server's own access files, and the handing over of data files to the user that the
-server runs as. Does not: choosing that user.
+Writes the server's access files, and hands data files over to the user that the server runs as.
 """
 
 import os
@@ -15,14 +14,14 @@ from lightfast_pipelines.embedded_postgres.errors import EmbeddedPostgresError
 
 _MAP = "lightfast"
 _HBA = f"""\
-# Written at each start. There is no network port; of a connection to the socket the kernel says which
-# user of this machine made it, and pg_ident.conf which users may come in.
+# Written at each start. There is no network port. The kernel says which user of this machine connects
+# to the socket, and pg_ident.conf says which users may connect.
 local all all peer map={_MAP}
 """
 
 
 def write_access_files(data_dir: Path, account: ServerAccount | None) -> None:
-    """Lets this process's user in, under every role, and no other user of the machine."""
+    """Allows this process's user every role, and no other user of the machine any."""
     try:
         name = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError as error:
@@ -36,12 +35,12 @@ def write_access_files(data_dir: Path, account: ServerAccount | None) -> None:
 
 
 def hand_over(folder: Path, account: ServerAccount) -> None:
-    """Gives a folder, and all in it, to the account. Call only while no server works in it.
+    """Gives a folder and its contents to the account. Call only while no server works in it.
 
-    It may have belonged to a user as whom others run programs too (`nobody`), who could swap a file
-    for a link to another while root changes the owner. So a folder is closed to them before its
-    entries are looked at, no link is followed, and a file that has a second name is refused. The
-    folder itself comes last: one that was cut short is done again.
+    The former owner may be a user that runs other programs too (`nobody`), and who could swap a file for
+    a link while root changes the owner. So each folder is closed before its entries are read, no link
+    is followed, and a file with a second name is refused. The folder itself is handed over last, so
+    that an interrupted call is repeated.
     """
     root = ServerAccount("root", 0, 0)
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -62,21 +61,21 @@ def _hand_over_entries(parent: int, path: Path, account: ServerAccount) -> None:
             continue
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
         try:
-            found = os.fstat(fd)
-            if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+            status = os.fstat(fd)
+            if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
                 raise EmbeddedPostgresError(
                     f"{path / name} has another name elsewhere on the machine, so it is not given to "
                     f"user {account.name}. Remove the other name, or replace the file by a copy of it."
                 )
             os.fchown(fd, account.uid, account.gid)
-            if stat.S_ISDIR(found.st_mode):
+            if stat.S_ISDIR(status.st_mode):
                 _hand_over_entries(fd, path / name, account)
         finally:
             os.close(fd)
 
 
 def _write(path: Path, text: str, account: ServerAccount | None) -> None:
-    """Replaces the file whole: a server that is told to read it anew never sees half of it."""
+    """Replaces the file as a whole, so that a server that reloads it never reads half of it."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(fd, "w") as file:

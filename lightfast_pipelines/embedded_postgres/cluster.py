@@ -1,7 +1,6 @@
-"""Where the database files of a home lie, and their making by initdb; runs in the guardian alone.
+"""Places and creates (by initdb) the database files of a home; runs in the guardian only.
 
-Belongs here: places, the socket folder, initdb, removing what a vanished home left. Does not:
-running the server.
+Also chooses the socket folder and removes the files of homes that no longer exist.
 """
 
 import dataclasses
@@ -40,7 +39,7 @@ from lightfast_pipelines.embedded_postgres.settings import PORT
 SHARED_FOLDERS = tuple(
     Path(base) / "lightfast-postgres" for base in ("/var/lib", "/opt", "/usr/local/var")
 )
-# The kernel allows 108 bytes on Linux and 104 on macOS, and says no more than "invalid argument".
+# The kernel allows 108 bytes on Linux and 104 on macOS; its error is only "invalid argument".
 LONGEST_SOCKET_PATH = 100
 
 
@@ -57,7 +56,7 @@ class DatabaseFiles:
 
 
 def prepare_cluster(control: ControlFolder, settings: Mapping[str, str]) -> DatabaseFiles:
-    """Makes whatever is missing; an existing data folder is left as it is."""
+    """Creates whatever is missing; an existing data folder stays as it is."""
     identity = control.identity()
     if identity is None:
         identity = _new_identity(control)
@@ -89,8 +88,8 @@ def prepare_cluster(control: ControlFolder, settings: Mapping[str, str]) -> Data
 
 
 def _account(control: ControlFolder, place: Path) -> ServerAccount | None:
-    """Whom the server runs as. What an older release had run as another user (`nobody`) is handed
-    over, unless that server still lives: then it goes on, and its files change hands at the next start."""
+    """The user that the server runs as; None: the current user. Files of an older release, which ran as
+    another user (`nobody`), are handed over, or at the next start if that server still runs."""
     account = server_account()
     data_dir = place / "data"
     if account is None or not data_dir.exists() or data_dir.stat().st_uid == account.uid:
@@ -108,11 +107,11 @@ def _account(control: ControlFolder, place: Path) -> ServerAccount | None:
 
 
 def remove_abandoned_places() -> Iterator[Path]:
-    """Removes, and yields, database files outside a home that is gone for certain."""
+    """Removes, and yields, database files outside their home if the home certainly no longer exists."""
     for shared in SHARED_FOLDERS if os.geteuid() == 0 else ():
         for note in shared.glob("*/home.json"):
             if _is_abandoned(note):
-                # The note goes last, so that a removal cut short is finished another time.
+                # The note goes last, so that an interrupted removal is finished another time.
                 shutil.rmtree(note.parent / "data", ignore_errors=True)
                 shutil.rmtree(note.parent, ignore_errors=True)
                 yield note.parent
@@ -120,16 +119,16 @@ def remove_abandoned_places() -> Iterator[Path]:
 
 def _is_abandoned(note: Path) -> bool:
     try:
-        found = json.loads(note.read_text())
-        home = Path(found["home"])
+        noted = json.loads(note.read_text())
+        home = Path(noted["home"])
         identity = ControlFolder(home).identity()
         nearest = next(folder for folder in (home, *home.parents) if folder.exists())
         device = nearest.stat().st_dev
     except (OSError, ValueError, EmbeddedPostgresError):
         return False
-    # A volume that is not mounted looks like a removed home, but for the device its folder lies on.
+    # A home on a volume that is not mounted looks removed, but its folder is on another device.
     return (
-        device == found["device"]
+        device == noted["device"]
         and (identity is None or identity.id != note.parent.name)
         and not processes_in(note.parent / "data")
     )
@@ -167,7 +166,7 @@ def _make_place(control: ControlFolder, place: Path, account: ServerAccount | No
     make_private(place, 0o700 if account is None else 0o711)
     if account is None:
         return
-    place.chmod(0o711)  # also where an earlier start was cut short
+    place.chmod(0o711)  # again, as an earlier start may have been interrupted
     if place.parent != control.folder:
         note = {"home": str(control.home), "device": control.home.stat().st_dev}
         (place / "home.json").write_text(json.dumps(note))
@@ -180,10 +179,10 @@ def _make_place(control: ControlFolder, place: Path, account: ServerAccount | No
 
 
 def _check_version(data_dir: Path) -> None:
-    found = (data_dir / "PG_VERSION").read_text().strip()
-    if found != MAJOR:
+    version = (data_dir / "PG_VERSION").read_text().strip()
+    if version != MAJOR:
         raise EmbeddedPostgresError(
-            f"{data_dir} was made by Postgres {found}, and the installed binaries are of Postgres "
+            f"{data_dir} was made by Postgres {version}, and the installed binaries are of Postgres "
             f"{MAJOR}. Install the release of Lightfast Pipelines that made it, or move the data by pg_dump."
         )
 
@@ -191,7 +190,7 @@ def _check_version(data_dir: Path) -> None:
 def _initdb(
     data_dir: Path, binaries: Path, account: ServerAccount | None, settings: Mapping[str, str]
 ) -> None:
-    """Works on a draft that is renamed when complete, so a start may be killed half way."""
+    """Works on a draft that is renamed when complete, so that a start may be killed half way."""
     for leftover in data_dir.parent.glob("draft-*"):
         shutil.rmtree(leftover)
     draft = data_dir.with_name(f"draft-{secrets.token_hex(4)}")
@@ -206,7 +205,7 @@ def _initdb(
         "--auth-host=reject",
         "--encoding=UTF8",
     ]
-    # The builtin provider gives C.UTF-8 on systems that lack it, such as macOS.
+    # The builtin provider offers C.UTF-8 on systems that lack it, such as macOS.
     command += [
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
@@ -215,7 +214,7 @@ def _initdb(
     ]
     if settings.get("fsync") == "off":
         command.append("--no-sync")
-    made = subprocess.run(
+    initdb = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -226,27 +225,27 @@ def _initdb(
         cwd="/",
         check=False,
     )
-    if made.returncode != 0:
+    if initdb.returncode != 0:
         shutil.rmtree(draft)
         raise EmbeddedPostgresError(
-            f"initdb could not make {data_dir}:\n{made.stdout.decode(errors='replace')}\n"
+            f"initdb could not make {data_dir}:\n{initdb.stdout.decode(errors='replace')}\n"
             "Mend what it names (often a full disk) and start again."
         )
     draft.rename(data_dir)
 
 
 def _socket_dir(identity: HomeIdentity, account: ServerAccount | None) -> Path:
-    """The same for the life of a home: long-running clients reconnect to the address they know."""
+    """The same folder for the life of a home, because long-running clients reconnect to its address."""
     beside = Path(identity.place) / "socket"
     if _fits(beside):
         if not beside.exists():
             _make_private(beside, account)
-        beside.chmod(0o700)  # nobody else can put one there, but its mode may have been changed
+        beside.chmod(0o700)  # nobody else can create it, but its mode may have been changed
         return beside
     known = [Path(identity.socket_dir)] if identity.socket_dir else []
     base = Path(tempfile.gettempdir())
     if not _fits(base / f"lightfast-{identity.id}-9"):
-        base = Path("/tmp")  # noqa: S108 - the folder in it is made private, and checked to be ours
+        base = Path("/tmp")  # noqa: S108 - the folder in it is private, and its owner is checked
     fresh = [
         base / f"lightfast-{identity.id}{suffix}"
         for suffix in ("", *(f"-{n}" for n in range(2, 10)))
@@ -259,14 +258,14 @@ def _fits(folder: Path) -> bool:
 
 
 def _claim(candidates: list[Path], account: ServerAccount | None) -> Path:
-    """The first that can be made or is ours alone already; anyone can put a folder into /tmp."""
+    """The first folder that can be created or is already private: anyone can create one in /tmp."""
     uid = account.uid if account else os.geteuid()
     for folder in candidates:
         try:
             _make_private(folder, account)
         except FileExistsError:
-            found = folder.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
+            status = folder.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != uid or status.st_mode & 0o077:
                 continue
         return folder
     raise EmbeddedPostgresError(

@@ -1,7 +1,6 @@
-"""The control folder `<LIGHTFAST_HOME>/postgres`: locks, log, identity and state, shared by all.
+"""The control folder `<LIGHTFAST_HOME>/postgres` with the locks, log, identity and state of the server.
 
-Belongs here: names and contents of these files. Does not: the data folder, which may lie elsewhere
-(see cluster).
+The data folder may be elsewhere; see `cluster.py`.
 """
 
 import json
@@ -29,7 +28,7 @@ Removing LIGHTFAST_HOME removes this database; the next start makes an empty one
 
 @dataclass(frozen=True)
 class HomeIdentity:
-    """Ties a data folder to one life of one home; one removed and made anew has another id."""
+    """Ties a data folder to a home; a home that is removed and recreated gets another id."""
 
     id: str
     uid: int
@@ -40,7 +39,7 @@ class HomeIdentity:
 
 @dataclass(frozen=True)
 class State:
-    """What the guardian last reported. `nonce` differs with every report."""
+    """The guardian's last report. Each report has a new `nonce`."""
 
     phase: str  # starting, ready, failed, stopped
     guardian_pid: int
@@ -64,10 +63,10 @@ class ControlFolder:
         self._state = self.folder / "state.json"
 
     def prepare(self) -> None:
-        """Makes the folder and checks that it is this user's."""
+        """Creates the folder and checks that it belongs to this user."""
         try:
             make_home(self.home)
-            # As root the server's own user must be able to walk through; files stay closed to it.
+            # As root: the server's own user must be able to pass through, but may read no file.
             mode = 0o711 if os.geteuid() == 0 else 0o700
             if not self.folder.exists():
                 make_private(self.folder, mode)
@@ -98,16 +97,16 @@ class ControlFolder:
         )
 
     def identity(self) -> HomeIdentity | None:
-        found = self._read(self._identity)
-        return None if found is None else HomeIdentity(**found)
+        saved = self._read(self._identity)
+        return None if saved is None else HomeIdentity(**saved)
 
     def save_identity(self, identity: HomeIdentity) -> None:
         _write_json(self._identity, asdict(identity))
         (self.folder / "README.txt").write_text(README.format(place=identity.place, log=self.log))
 
     def state(self) -> State | None:
-        found = self._read(self._state)
-        return None if found is None else State(**found)
+        saved = self._read(self._state)
+        return None if saved is None else State(**saved)
 
     def save_state(self, state: State) -> None:
         _write_json(self._state, {**asdict(state), "nonce": secrets.token_hex(8)})
@@ -147,17 +146,17 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     try:
-        found: dict[str, Any] = json.loads(text)
+        content: dict[str, Any] = json.loads(text)
     except ValueError as error:
         raise EmbeddedPostgresError(
-            f"{path} is damaged ({error}). Its writer replaces it whole, so something else wrote "
+            f"{path} is damaged ({error}). Its writer replaces it as a whole, so something else wrote "
             f"to it: restore it from a backup, or remove {path.parent} to start with an empty database."
         ) from error
-    return found
+    return content
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Whole or not at all: readers in other processes never see half a file."""
+    """Writes the file as a whole, so that other processes never read half of it."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(fd, "w") as file:

@@ -1,4 +1,4 @@
-"""The one error of the embedded Postgres: its text says what failed, where, and what to do."""
+"""The error of the embedded Postgres: its message says what failed, where, and what to do."""
 
 
 class EmbeddedPostgresError(RuntimeError):

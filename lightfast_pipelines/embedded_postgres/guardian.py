@@ -1,8 +1,7 @@
-"""The guardian: Postgres's parent, which restarts it after a crash and stops it when unused.
+"""The guardian: the parent process of Postgres, which restarts it after a crash and stops it when unused.
 
-Belongs here: the life of one server. Started by `server` with the guardian lock already held on an
-inherited descriptor, so there is never more than one. Does not: talk to users; it reports through
-the state file and the log.
+`server.py` starts it with the guardian lock already held on an inherited descriptor, so there is never
+more than one. It reports through the state file and the log.
 """
 
 import argparse
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 TICK_SECONDS = 0.25
 LOG_LIMIT = 10 * 1024 * 1024
-# A server that was up this long did not fail to start; the count of failures begins anew.
+# A server that ran this long did not fail to start: the count of failures starts again.
 STEADY_SECONDS = 60.0
 # Orphaned backends notice their postmaster's death at once, unless they are computing.
 ORPHAN_SIGNALS = {2.0: signal.SIGQUIT, 4.0: signal.SIGKILL}
@@ -113,7 +112,7 @@ class Guardian:
             running = postmaster.find_running(cluster.data_dir)
             if running is not None:
                 self._log(f"adopted the running Postgres {running.pid}")
-                running.send(signal.SIGHUP)  # it may have been started with other access files
+                running.send(signal.SIGHUP)  # it may have started with other access files
                 return running
             lock_fd = locks.try_lock(self._control.server_lock, shared=False)
             if lock_fd is not None:
@@ -145,7 +144,7 @@ class Guardian:
             os.close(lock_fd)
 
     def _serve(self, cluster: "DatabaseFiles", postmaster: "Postmaster") -> GuardianStop | None:
-        """Until a reason to stop; None if Postgres ended first."""
+        """Runs until there is a reason to stop; None if Postgres ended first."""
         from lightfast_pipelines.embedded_postgres.bootstrap import answers, bootstrap
         from lightfast_pipelines.embedded_postgres.cluster import remove_abandoned_places
 
@@ -187,7 +186,7 @@ class Guardian:
         return True
 
     def _close_to_new_users(self, activity: Activity) -> bool:
-        """If true, keeps the lock to the end: who comes now waits and then starts a new one."""
+        """If true, keeps the lock to the end: a new user waits for it and then starts a new server."""
         if not locks.try_lock_fd(self._users_fd, shared=False):
             return False
         if activity.seen():
@@ -209,7 +208,7 @@ class Guardian:
         return None
 
     def _wait(self, seconds: float) -> None:
-        """Returns early on a signal, most of all when Postgres ends."""
+        """Returns early on a signal, such as the end of Postgres."""
         if select.select([self._wake_fd], [], [], seconds)[0]:
             os.read(self._wake_fd, 4096)
 
@@ -254,7 +253,7 @@ def main() -> None:
     parser.add_argument("--idle-seconds", type=float, required=True)
     parser.add_argument("--settings", type=json.loads, required=True)
     arguments = parser.parse_args()
-    # The starter waits for this parent and init reaps the guardian, so no zombie is left.
+    # The starter waits for this parent, and init reaps the guardian, so no zombie is left.
     if os.fork() != 0:
         os._exit(0)
     os.set_inheritable(arguments.lock_fd, False)

@@ -1,7 +1,4 @@
-"""Locks between processes: flock on a file, which the kernel drops on any death of the holder.
-
-Belongs here: taking and testing such a lock. Does not: what a lock means to the server.
-"""
+"""Locks between processes: flock on a file, which the kernel releases however the holder dies."""
 
 import fcntl
 import os
@@ -9,7 +6,7 @@ from pathlib import Path
 
 
 def try_lock(path: Path, *, shared: bool) -> int | None:
-    """Returns the descriptor that holds the lock, or None if another process is in the way."""
+    """Returns the descriptor that holds the lock, or None if another process holds it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     if try_lock_fd(fd, shared=shared) and is_file_of(fd, path):
         return fd
@@ -30,7 +27,7 @@ def unlock_fd(fd: int) -> None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether someone holds the lock exclusively; creates nothing."""
+    """Whether a process holds the lock exclusively; creates nothing."""
     if not path.exists():
         return False
     fd = try_lock(path, shared=True)
@@ -41,17 +38,17 @@ def is_locked(path: Path) -> bool:
 
 
 def is_file_of(fd: int, path: Path) -> bool:
-    """False once the folder was removed, or made anew: a lock on the old file binds nobody."""
+    """False once the folder was removed or recreated: a lock on the old file then has no effect."""
     try:
-        now = path.stat()
+        current = path.stat()
     except FileNotFoundError:
         return False
     held = os.fstat(fd)
-    return (held.st_dev, held.st_ino) == (now.st_dev, now.st_ino)
+    return (held.st_dev, held.st_ino) == (current.st_dev, current.st_ino)
 
 
 def shared_holders(path: Path) -> int:
-    """How many shared locks are held; where the kernel lists none (macOS), 1 stands for some."""
+    """The number of shared locks; 1 stands for any number where the kernel does not list them (macOS)."""
     try:
         inode = path.stat().st_ino
     except FileNotFoundError:

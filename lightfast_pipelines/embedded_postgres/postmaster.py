@@ -1,8 +1,7 @@
-"""The running server process: finding one that is really ours, starting and signalling it.
+"""Finds, starts and signals the server process.
 
-Belongs here: everything that handles a pid. A pid from a file is never signalled before the process
-behind it has shown the server's program and this data folder. Does not: deciding when to start or
-stop.
+Everything that handles a pid is here. A pid from a file gets no signal before its process is known to
+run the server's program on this data folder.
 """
 
 import os
@@ -20,7 +19,7 @@ FAST_STOP_SECONDS = 60.0
 
 
 class Postmaster:
-    """A verified postmaster, our child or adopted from a guardian that died."""
+    """A verified postmaster: this process's child, or adopted from a guardian that died."""
 
     def __init__(
         self, process: psutil.Process, child: "subprocess.Popen[bytes] | None" = None
@@ -35,14 +34,14 @@ class Postmaster:
         return _lives(self._process)
 
     def send(self, signum: int) -> None:
-        """psutil compares start times first: a pid that went to someone else gets no signal."""
+        """psutil compares start times first, so a reused pid gets no signal."""
         try:
             self._process.send_signal(signum)
         except psutil.NoSuchProcess:
             return
 
     def stop(self) -> bool:
-        """A fast shutdown; an immediate one if that hangs. True if the fast one sufficed."""
+        """Shuts down fast, or immediately if that hangs. True if the fast shutdown was enough."""
         for signum, patience in (
             (signal.SIGINT, FAST_STOP_SECONDS),
             (signal.SIGQUIT, 10.0),
@@ -57,7 +56,7 @@ class Postmaster:
 def start(
     command: Sequence[str | Path], account: ServerAccount | None, log_fd: int, lock_fd: int
 ) -> Postmaster:
-    """The lock goes to the postmaster and from it to every backend, and is free when all are dead."""
+    """The postmaster and every backend inherit the lock, which is free once all of them are dead."""
     child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -87,7 +86,7 @@ def find_running(data_dir: Path) -> Postmaster | None:
 
 
 def end_orphans(data_dir: Path, signum: signal.Signals) -> list[int]:
-    """Signals what a dead postmaster left computing; returns the pids."""
+    """Signals the processes that a dead postmaster left at work; returns their pids."""
     orphans = processes_in(data_dir)
     for process in orphans:
         Postmaster(process).send(signum)
@@ -97,8 +96,8 @@ def end_orphans(data_dir: Path, signum: signal.Signals) -> list[int]:
 def remove_stale_files(data_dir: Path, socket_dir: Path) -> bool:
     """Call only with the server lock held, which proves that no process of an old server lives.
 
-    Postgres refuses to start while any process has the pid in these files; a zombie or a stranger
-    that got the pid is enough.
+    Postgres refuses to start while any process, even a zombie or an unrelated one, has the pid in these
+    files.
     """
     pid = _pid_in_file(data_dir)
     for remains in socket_dir.glob(".s.PGSQL.*"):
@@ -126,15 +125,15 @@ def _works_in(process: psutil.Process, data_dir: Path) -> bool:
 
 
 def _is_postmaster_of(process: psutil.Process, data_dir: Path) -> bool:
-    """By program, folder and arguments; backends share the first two but rewrite the third."""
+    """By program, folder and arguments; backends share the program and folder, not the arguments."""
     if not _works_in(process, data_dir):
         return False
     arguments = process.cmdline()
     return "-D" in arguments and _same_folder(arguments[arguments.index("-D") + 1], data_dir)
 
 
-def _same_folder(one: str, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
+def _same_folder(folder: str, other: Path) -> bool:
+    return os.path.realpath(folder) == os.path.realpath(other)
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -1,7 +1,6 @@
-"""The side of the embedded Postgres that its users see: a server, and leases on it.
+"""The interface of the embedded Postgres: join or start the server, hold a lease on it, ask its status.
 
-Belongs here: joining or starting the server, its address, its status. Does not: anything the
-guardian does.
+The guardian does the rest, in a process of its own.
 """
 
 import json
@@ -24,7 +23,7 @@ from lightfast_pipelines.embedded_postgres.errors import EmbeddedPostgresError
 PACKAGE_ROOT = Path(__file__).parents[2]
 POLL_SECONDS = 0.01
 GUARDIAN_CHECK_SECONDS = 1.0
-# The guardian outlives its starter by far, so it gets none of its keys and no PG* variable.
+# The guardian outlives its starter by far, so it gets none of its secrets and no PG* variable.
 KEPT_VARIABLES = (
     "PATH",
     "HOME",
@@ -48,7 +47,7 @@ class ServerStatus:
 
 
 class EmbeddedPostgres:
-    """One server per home folder. Making this does nothing; `settings` count when it starts."""
+    """The server of a home. Creating this object starts nothing; `settings` apply when the server starts."""
 
     def __init__(
         self, home: Path, *, idle_seconds: float = 600.0, settings: Mapping[str, str] | None = None
@@ -64,7 +63,7 @@ class EmbeddedPostgres:
         return identity is not None and identity.initialised
 
     def acquire(self, timeout: float = 60.0) -> "Lease":
-        """Joins the server, starting it if need be; returns when it accepts connections."""
+        """Joins the server, starts it if necessary, and returns when it accepts connections."""
         deadline = time.monotonic() + timeout
         self._control.prepare()
         before = self._control.state()
@@ -85,7 +84,7 @@ class EmbeddedPostgres:
     def status(self) -> ServerStatus:
         state = self._control.state()
         identity = self._control.identity()
-        # A connection would count as use, so it is only tried where no guardian vouches for the state.
+        # Connecting would count as use, so it is tried only if no guardian vouches for the state.
         guarded = locks.is_locked(self._control.guardian_lock)
         running = state is not None and state.phase == "ready" and (guarded or _answers(state))
         socket_dir = identity.socket_dir if identity else None
@@ -101,14 +100,14 @@ class EmbeddedPostgres:
     def url_if_running(
         self, database: str = "lightfast", user: str = "lightfast_pipeline"
     ) -> str | None:
-        """A libpq URL of the server if it runs now; starts nothing and holds nothing."""
+        """A libpq URL of the server if it runs now; starts nothing and takes no lease."""
         state = self._control.state()
         return _url(state, database, user) if state is not None and self.status().running else None
 
     def stop(self, *, force: bool = False, timeout: float = 90.0) -> bool:
         """Stops the server if nobody holds a lease or a connection, or in any case with `force`.
 
-        Returns whether it is stopped; a lease in this process counts as a user too.
+        Returns whether it is stopped. A lease in this process counts too.
         """
         if not self._control.folder.exists():
             return True
@@ -133,10 +132,10 @@ class EmbeddedPostgres:
         return identity is not None and Path(identity.place, "data", "postmaster.pid").exists()
 
     def _ask_to_stop(self, force: bool, deadline: float) -> bool:
-        # If the last guardian was killed its server may still run; only a guardian can tell.
+        # If the last guardian was killed, its server may still run; only a guardian can tell.
         self.ensure_guardian()
         while locks.is_locked(self._control.guardian_lock):
-            # Written again while it waits: a guardian that only now begins clears what it finds.
+            # Written repeatedly, because a guardian that is just starting removes an old request.
             request = self._control.read_stop_request()
             if request is not None and "refused" in request:
                 return False
@@ -149,7 +148,7 @@ class EmbeddedPostgres:
         return True
 
     def ensure_guardian(self) -> None:
-        """Starts a guardian unless one lives; its lock goes over with the descriptor."""
+        """Starts a guardian unless one is alive; it inherits the lock with the descriptor."""
         lock_fd = locks.try_lock(self._control.guardian_lock, shared=False)
         if lock_fd is None:
             return
@@ -173,7 +172,7 @@ class EmbeddedPostgres:
             json.dumps(self._settings),
         ]
         environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-        # What this process found its modules by, wherever they came from, finds them there too.
+        # The guardian finds modules in the same folders as this process.
         folders = [folder for folder in sys.path if Path(folder).is_absolute()]
         environment["PYTHONPATH"] = os.pathsep.join([*folders, str(PACKAGE_ROOT)])
         started = subprocess.run(
@@ -200,7 +199,7 @@ class EmbeddedPostgres:
 
     def _join(self, deadline: float) -> int:
         while (fd := locks.try_lock(self._control.users, shared=True)) is None:
-            # A guardian is just stopping; when it is gone the server starts anew.
+            # A guardian is just stopping; the server starts again once it is gone.
             self._pause(deadline)
         return fd
 
@@ -215,7 +214,7 @@ class EmbeddedPostgres:
 
 
 class Lease:
-    """Keeps the server up until released or until this process ends in whatever way."""
+    """Keeps the server running until it is released or this process ends in any way."""
 
     def __init__(self, server: EmbeddedPostgres, users_fd: int, state: State) -> None:
         self._server = server
@@ -227,7 +226,7 @@ class Lease:
         ).start()
 
     def url(self, database: str = "lightfast", user: str = "lightfast_pipeline") -> str:
-        """A libpq URL; it stays good while any lease is held, across restarts of the server too."""
+        """A libpq URL; it stays valid while any lease is held, even if the server restarts."""
         return _url(self._state, database, user)
 
     @property
@@ -239,7 +238,7 @@ class Lease:
         self._released.set()
         fd, self._users_fd = self._users_fd, None
         if fd is not None:
-            # Closing, not unlocking: a forked child shares the lock and must not end the parent's.
+            # Closed, not unlocked: a forked child shares the lock and must not release its parent's.
             os.close(fd)
 
     def __enter__(self) -> Self:
@@ -254,14 +253,14 @@ class Lease:
         self.release()
 
     def _keep_guarded(self) -> None:
-        """Replaces a guardian that was killed, so that a later crash of Postgres is mended too."""
+        """Replaces a guardian that was killed, so that a later crash of Postgres is repaired too."""
         while not self._released.wait(GUARDIAN_CHECK_SECONDS):
             try:
                 if self._server.was_stopped_on_purpose():
                     return
                 self._server.ensure_guardian()
             except (OSError, EmbeddedPostgresError):
-                # The home was removed or is unusable; the next acquire tells someone who listens.
+                # The home was removed or is unusable; the next `acquire` reports it.
                 return
 
 

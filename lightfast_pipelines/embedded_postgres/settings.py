@@ -1,4 +1,4 @@
-"""Server settings for a developer's two cores that take 10,000 inserts of 10 KB a second."""
+"""Server settings with which two cores store 10,000 bodies of 10 KB a second."""
 
 import os
 from collections.abc import Mapping
@@ -11,18 +11,18 @@ DEFAULTS: Mapping[str, str] = {
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
     "maintenance_work_mem": "128MB",
-    # 100 MB/s of bodies fill the default of 1 GB every ten seconds, each time with a checkpoint.
+    # 100 MB/s of bodies would fill the default of 1 GB, and cause a checkpoint, every ten seconds.
     "max_wal_size": "4GB",
     "min_wal_size": "256MB",
     "wal_buffers": "16MB",
     "checkpoint_timeout": "15min",
     "checkpoint_completion_target": "0.9",
-    # The binaries lack lz4, and pglz costs more processor than these writes have to spare.
+    # The binaries lack lz4, and pglz costs too much processor time.
     "wal_compression": "off",
     "random_page_cost": "1.1",
     "jit": "off",
     "autovacuum": "on",
-    # A session whose process was killed ends, and lets go of its locks, also within a long statement.
+    # Ends the session of a killed process, and so its locks, even during a long statement.
     "client_connection_check_interval": "2s",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -37,7 +37,7 @@ SMALL_SHARED_MEMORY = 512 * 1024 * 1024
 def command_line(socket_dir: Path, overrides: Mapping[str, str]) -> list[str]:
     settings = {**DEFAULTS, **_dynamic_shared_memory(), **overrides}
     quoted = '"' + str(socket_dir).replace('"', '""') + '"'
-    # Last, so that no override opens a network port or moves the socket.
+    # Applied last, so that no override opens a network port or moves the socket.
     settings |= {
         "listen_addresses": "",
         "unix_socket_directories": quoted,
@@ -48,8 +48,8 @@ def command_line(socket_dir: Path, overrides: Mapping[str, str]) -> list[str]:
 
 def _dynamic_shared_memory() -> Mapping[str, str]:
     try:
-        found = os.statvfs("/dev/shm")  # noqa: S108 - only its size is asked
+        memory = os.statvfs("/dev/shm")  # noqa: S108 - only its size is read
     except FileNotFoundError:
         return {}
-    small = found.f_blocks * found.f_frsize < SMALL_SHARED_MEMORY
+    small = memory.f_blocks * memory.f_frsize < SMALL_SHARED_MEMORY
     return {"dynamic_shared_memory_type": "mmap"} if small else {}
