@@ -1,13 +1,13 @@
 # Needs make and Python 3.11-3.13, nothing else: no root, Docker, database or keys.
-# `make` alone lists what there is.
+# `make` without a target lists the targets.
 
 VENV   := .venv
 PY     := $(VENV)/bin/python
-# What is installed stands in the stamp; it is older than what asks for something else.
+# Newer than pyproject.toml and constraints.txt if what they require is installed.
 STAMP  := $(VENV)/.installed
-# Tests run in this many processes, each with a Postgres of its own.
+# The number of test processes; each has its own Postgres.
 WORKERS ?= 2
-# The checkout's own home, whatever stands in folders above; commands run from below find it.
+# The home of this checkout, even if a folder above has one; commands run in the checkout find it.
 export LIGHTFAST_HOME := $(or $(LIGHTFAST_HOME),$(CURDIR)/.lightfast)
 
 .DEFAULT_GOAL := help
@@ -18,10 +18,10 @@ help: ## List these targets
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: setup ## Everything with a sample story, until Ctrl-C (ONCE=1: exit when it is told)
+demo: setup ## Run everything with a sample story, until Ctrl-C (ONCE=1: exit when done)
 	@$(VENV)/bin/lightfast demo $(if $(filter-out 0,$(ONCE)),--once)
 
-up: setup ## The same without sample data: database, receiver, Dagster
+up: setup ## Run database, receiver and Dagster, without sample data
 	@$(VENV)/bin/lightfast up
 
 setup: $(STAMP) ## Create .venv and install into it (PYTHON=... chooses the interpreter)
@@ -30,10 +30,10 @@ setup: $(STAMP) ## Create .venv and install into it (PYTHON=... chooses the inte
 test: setup ## Run every test (ARGS=... goes to pytest)
 	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
 
-test-deep: setup ## Every test with many random examples and larger stories (takes an hour or more)
+test-deep: setup ## Run every test with many random examples and larger stories (an hour or more)
 	@$(PY) -m pytest -n $(WORKERS) --hypothesis-profile=deep $(ARGS)
 
-check: setup ## Lint, format, types and who may import whom
+check: setup ## Check lint, format, types and import rules
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/ruff format --quiet --check .
 	@$(VENV)/bin/mypy --no-error-summary
@@ -43,17 +43,17 @@ check: setup ## Lint, format, types and who may import whom
 bench: setup ## Measure quality and speed on this machine
 	@$(PY) -m bench $(ARGS)
 
-docs: setup ## Write the generated pages anew: the dictionary with its values, events, settings
+docs: setup ## Write the generated pages: the dictionary with its values, events, settings
 	@$(PY) -m pytest -q -p tests.vocabulary --vocabulary=docs/vocabulary.json \
 	  tests/providers/*/test_*.py tests/domain
 	@$(VENV)/bin/lightfast docs
 
-clean: ## Remove .venv and caches; your data in .lightfast stays
+clean: ## Remove .venv and caches; the data in .lightfast stays
 	@rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# uv where there is one (seconds instead of a minute or two), else the interpreter's own venv and pip.
-# A candidate is tried by running it: a name on PATH may be a shim with nothing behind it.
+# uv if it is installed (seconds instead of a minute or two), else the interpreter's venv and pip.
+# A candidate is tested by running it: a name on PATH may be a shim without an interpreter.
 USABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
 $(STAMP): pyproject.toml constraints.txt
