@@ -1,7 +1,4 @@
-"""Accounts as Linear writes them: members, people outside, integrations and applications.
-
-Who an account is, across providers and addresses, is decided elsewhere.
-"""
+"""Accounts in Linear's payloads: members, outsiders, integrations and applications."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ _LONGEST_PERSON = 200
 def account(
     person: Mapping[str, Any], fallback_id: str | None = None, *, kind: AccountKind = "person"
 ) -> Account | None:
-    """A member, or an application that acts as one. Where only the id is named, the account is that id."""
+    """A member, or an application that acts as one. `fallback_id` is for payloads that give only an id."""
     identity = name_of(person, "id") or fallback_id
     if identity is None:
         return None
@@ -34,25 +31,25 @@ def account(
         name=_person(person),
         avatar_url=url(person, "avatarUrl"),
         kind=kind,
-        email_verified=email is not None,  # members sign in by it
+        email_verified=email is not None,  # members sign in with it
     )
 
 
 def outsider(person: Mapping[str, Any], fallback_id: str | None = None) -> Account | None:
-    """Somebody who wrote through Slack or GitHub: Linear only passes on what it was told."""
-    found = account(person, fallback_id)
-    if found is None:
+    """Somebody who wrote through Slack or GitHub: Linear has not verified the e-mail address."""
+    claimed = account(person, fallback_id)
+    if claimed is None:
         return None
-    return Account("linear", found.source_id, found.username, found.email, found.name)
+    return Account("linear", claimed.source_id, claimed.username, claimed.email, claimed.name)
 
 
 def member_of(value: Mapping[str, Any], name: str) -> Account | None:
-    """Who stands under `name` (`user`, `creator`, `assignee`, ...) or `nameId`."""
+    """The member in `name` (`user`, `creator`, `assignee`, ...) or `nameId`."""
     return account(child(value, name), name_of(value, f"{name}Id"))
 
 
 def author_of(value: Mapping[str, Any], name: str) -> Account | None:
-    """The member under `name`, else who wrote from outside, else the integration that did."""
+    """The member in `name`, else the outsider, else the integration."""
     external = "externalUser" if name == "user" else "externalUserCreator"
     return (
         member_of(value, name)
@@ -62,37 +59,37 @@ def author_of(value: Mapping[str, Any], name: str) -> Account | None:
 
 
 def actor_of(payload: Mapping[str, Any]) -> Account | None:
-    """Who did it, which payloads say since 2026."""
+    """Who did it; only payloads since 2026 say so."""
     actor = child(payload, "actor")
     kind = (text(actor, "type") or "user").lower()
     if "external" in kind:
         return outsider(actor)
     if "user" not in kind:
-        # An integration, an OAuth client, an agent, a rule of the team's own.
+        # An integration, an OAuth client, an agent, or an automation of the team.
         return account({"name": name_of(actor, "service"), **actor}, kind="bot")
     return account(actor)
 
 
-def shown(found: Account) -> str:
-    """By which an account is shown among references: the address, else a name, else the id."""
-    return found.email or found.name or found.source_id
+def shown(person: Account) -> str:
+    """How a reference shows an account: by its e-mail address, else its name, else its id."""
+    return person.email or person.name or person.source_id
 
 
 def _username(person: Mapping[str, Any]) -> str | None:
     handle = name_of(person, "displayName")
     if handle is not None:
         return handle
-    _, found, rest = (url(person, "url") or "").partition("/profiles/")
-    return rest.strip("/")[:_LONGEST_PERSON] or None if found else None
+    _, _, rest = (url(person, "url") or "").partition("/profiles/")
+    return rest.strip("/")[:_LONGEST_PERSON] or None
 
 
 def _email(person: Mapping[str, Any]) -> str | None:
-    found = person.get("email")
-    if not isinstance(found, str) or len(found) > _LONGEST_EMAIL or "@" not in found:
+    email = person.get("email")
+    if not isinstance(email, str) or len(email) > _LONGEST_EMAIL or "@" not in email:
         return None
-    return found.strip()
+    return email.strip()
 
 
 def _person(person: Mapping[str, Any]) -> str | None:
-    found = person.get("name")
-    return found.strip()[:_LONGEST_PERSON] or None if isinstance(found, str) else None
+    name = person.get("name")
+    return name.strip()[:_LONGEST_PERSON] or None if isinstance(name, str) else None

@@ -31,8 +31,10 @@ from lightfast_pipelines.providers.linear.webhooks import (
     releases,
     routes,
     signature,
+    transitions,
 )
-from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, UnknownAction, event_of
+from lightfast_pipelines.providers.linear.webhooks.event import UnknownAction, event_of
+from lightfast_pipelines.providers.linear.webhooks.transitions import EntityKind
 from lightfast_pipelines.providers.webhook_contract import (
     Accepted,
     EventRule,
@@ -42,28 +44,26 @@ from lightfast_pipelines.providers.webhook_contract import (
 )
 from lightfast_pipelines.settings import settings
 
-_READERS: Mapping[str, Callable[[LinearEvent], Reading]] = {
-    "Attachment": comments.read_attachment,
-    "Comment": comments.read_comment,
-    "CustomerNeed": needs.read,
-    "Cycle": cycles.read,
-    "Document": documents.read,
-    "Initiative": initiatives.read_initiative,
-    "InitiativeUpdate": initiatives.read_initiative_update,
-    "Issue": issues.read,
-    "IssueLabel": labels.read,
-    "IssueRelation": relations.read,
-    "Project": projects.read_project,
-    "ProjectUpdate": projects.read_project_update,
-    "Reaction": comments.read_reaction,
-    "Release": releases.read_release,
-    "ReleaseNote": releases.read_release_note,
+_KINDS: Mapping[str, EntityKind] = {
+    "Issue": issues.ISSUE,
+    "Comment": comments.COMMENT,
+    "Reaction": comments.REACTION,
+    "Attachment": comments.ATTACHMENT,
+    "Project": projects.PROJECT,
+    "ProjectUpdate": projects.PROJECT_UPDATE,
+    "Cycle": cycles.CYCLE,
+    "IssueLabel": labels.LABEL,
+    "Initiative": initiatives.INITIATIVE,
+    "InitiativeUpdate": initiatives.INITIATIVE_UPDATE,
+    "Document": documents.DOCUMENT,
+    "Release": releases.RELEASE,
+    "ReleaseNote": releases.RELEASE_NOTE,
+    "CustomerNeed": needs.NEED,
+    "IssueRelation": relations.RELATION,
 }
 # Their payloads have no `data`.
-_WITHOUT_ENVELOPE: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
+_WITHOUT_ENTITY: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
     "IssueSLA": deadlines.read,
-}
-_CONNECTION: Mapping[str, Callable[[Mapping[str, Any]], Reading]] = {
     "OAuthApp": lifecycle.read_application,
     "PermissionChange": lifecycle.read_permissions,
 }
@@ -72,16 +72,7 @@ _NOT_KEPT = {
     "OAuthAuthorization": "one person's permission is not the organization's",
 }
 _RULES = (
-    *issues.RULES,
-    *comments.RULES,
-    *projects.RULES,
-    *cycles.RULES,
-    *labels.RULES,
-    *initiatives.RULES,
-    *documents.RULES,
-    *releases.RULES,
-    *needs.RULES,
-    *relations.RULES,
+    *(rule for event, kind in _KINDS.items() for rule in transitions.rules(event, kind)),
     *deadlines.RULES,
     *lifecycle.RULES,
     *(EventRule(event, None, "filtered", note=why) for event, why in _NOT_KEPT.items()),
@@ -100,7 +91,7 @@ _ENVELOPE = msgspec.json.Decoder(_LinearEnvelope)
 class Linear:
     name = "linear"
     rule_version = 8
-    default_events = frozenset((*_READERS, *_WITHOUT_ENVELOPE))
+    default_events = frozenset((*_KINDS, "IssueSLA"))
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(
         {"content-type", "user-agent", "linear-delivery", "linear-event", signature.HEADER}
@@ -164,14 +155,12 @@ class Linear:
         if event_type in _NOT_KEPT:
             return Filtered(f"event {event_type} is not kept: {_NOT_KEPT[event_type]}")
         try:
-            if event_type in _CONNECTION:
-                return _CONNECTION[event_type](payload)
-            if event_type in _WITHOUT_ENVELOPE:
-                return _WITHOUT_ENVELOPE[event_type](payload)
-            reader = _READERS.get(event_type)
-            if reader is None:
+            if event_type in _WITHOUT_ENTITY:
+                return _WITHOUT_ENTITY[event_type](payload)
+            kind = _KINDS.get(event_type)
+            if kind is None:
                 return Parked(f"event {event_type[:100]} is not known yet")
-            return reader(event_of(event_type, payload))
+            return transitions.read(kind, event_of(event_type, payload))
         except (Missing, UnknownAction) as unknown:
             return Parked(f"{event_type}: {unknown}")
 

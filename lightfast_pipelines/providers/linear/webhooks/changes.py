@@ -1,7 +1,7 @@
-"""What an update changed: `updatedFrom` against the entity as it is now.
+"""Which fields an update changed, by comparing `updatedFrom` with the entity as it is now.
 
-Old payloads name in `updatedFrom` fields that were and are null, and new ones name order and
-bookkeeping: only what is known here and differs is a change.
+Old payloads list fields in `updatedFrom` that were and are null, and new ones list sort orders and
+bookkeeping: only a known field whose value differs counts as changed.
 """
 
 from __future__ import annotations
@@ -21,43 +21,56 @@ Show = Callable[[Mapping[str, Any]], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field whose change means something.
+    """A field whose changes are observations.
 
-    `names` are the names it has had on the wire; `transition` what its change is called, `cleared`
-    what it is called where the field is empty now. `now` shows the new value from the entity, `was`
-    the old one as `updatedFrom` has it (an id says nothing to a reader: None). `time` is the field
-    of the transition's own time, for those that have one.
+    `names` are the names that it has in payloads of any age. `transition` is the name of its change,
+    `cleared` the name if the field is empty now. `now` shows the new value from the entity and `was` the
+    old one from `updatedFrom`; None for values that say nothing to a reader, such as ids. `time` names
+    the field that dates the transition, if it has one.
     """
 
     label: str
     names: tuple[str, ...]
     transition: str
     weight: int
-    now: Show = lambda data: None  # noqa: ARG005
-    was: Callable[[Any], str | None] = lambda old: None  # noqa: ARG005
+    now: Show | None = None
+    was: Callable[[Any], str | None] | None = None
     cleared: str | None = None
     time: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One change of one field; `old` is what `updatedFrom` says."""
+    """One change of one field; `old` is the value in `updatedFrom`, under `name`."""
 
     field: Field
     transition: str
     is_cleared: bool
     name: str
     old: Any
-    new: Any
+
+
+def archived(weight: int) -> Field:
+    return Field(
+        "archived", ("archivedAt",), "archived", weight, cleared="unarchived", time="archivedAt"
+    )
+
+
+def trashed(weight: int) -> Field:
+    return Field("trashed", ("trashed",), "deleted", weight, cleared="restored", time="archivedAt")
+
+
+def health(time: str | None = None) -> Field:
+    return Field("health", ("health",), "health-changed", 35, plain("health"), shown, time=time)
 
 
 def plain(name: str) -> Show:
-    """Shows a text or number as it stands."""
+    """Shows a text or number as it is."""
     return lambda data: shown(data.get(name))
 
 
 def shown(value: Any) -> str | None:
-    """A short text for a text or number, None for anything else."""
+    """A text or number as a short text; None for anything else."""
     if isinstance(value, str):
         return " ".join(value[:_LONGEST_VALUE].split()) or None
     number = number_of({"value": value}, "value")
@@ -65,28 +78,28 @@ def shown(value: Any) -> str | None:
 
 
 def day(value: Any) -> str | None:
-    """The date of a time or date (`2024-02-14T00:00:00.000Z`)."""
+    """The date in a time or date (`2024-02-14T00:00:00.000Z`)."""
     return value[:10] if isinstance(value, str) and value[:4].isdigit() else None
 
 
 def changes(
-    data: Mapping[str, Any], updated_from: Mapping[str, Any], known: Sequence[Field]
+    data: Mapping[str, Any], updated_from: Mapping[str, Any], fields: Sequence[Field]
 ) -> list[FieldChange]:
-    """In the order of `known`, each field once whatever it is called."""
+    """In the order of `fields`; a field that is listed under several names changed once."""
     found = []
-    for field in known:
+    for field in fields:
         for name in field.names:
             if name in updated_from and _differ(updated_from[name], data.get(name)):
-                is_cleared = all(_is_empty(data.get(each)) for each in field.names)
+                is_cleared = all(_is_empty(data.get(alias)) for alias in field.names)
                 transition = field.cleared if is_cleared and field.cleared else field.transition
-                old, new = updated_from[name], data.get(name)
-                found.append(FieldChange(field, transition, is_cleared, name, old, new))
+                old = updated_from[name]
+                found.append(FieldChange(field, transition, is_cleared, name, old))
                 break
     return found
 
 
 def why_nothing(data: Mapping[str, Any], updated_from: Mapping[str, Any]) -> str:
-    """The reason for an update without a change that means something."""
+    """Why an update yields no observation."""
     names = [name for name, old in updated_from.items() if _differ(old, data.get(name))]
     return "nothing that means something changed" + _listed(
         sorted(name for name in names if name != "updatedAt" and name.isidentifier())
@@ -105,15 +118,14 @@ def _is_empty(value: Any) -> bool:
 def _differ(old: Any, new: Any) -> bool:
     if _is_empty(old) or _is_empty(new):
         return _is_empty(old) != _is_empty(new)
-    if isinstance(old, list) and isinstance(new, list):
-        texts = [each for each in (*old, *new) if isinstance(each, str)]
-        if len(texts) == len(old) + len(new):
-            return set(old) != set(new)
+    are_lists = isinstance(old, list) and isinstance(new, list)
+    if are_lists and all(isinstance(entry, str) for entry in (*old, *new)):
+        return set(old) != set(new)
     return bool(old != new)
 
 
 def ids(value: Any) -> tuple[str, ...]:
     """The ids in a list, without repetitions."""
     entries = value if isinstance(value, list) else []
-    found = (name_of({"id": entry}, "id") for entry in entries)
-    return tuple(dict.fromkeys(entry for entry in found if entry is not None))
+    names = (name_of({"id": entry}, "id") for entry in entries)
+    return tuple(dict.fromkeys(name for name in names if name is not None))

@@ -1,19 +1,18 @@
-"""`Comment`, `Reaction` and `Attachment`: what is written under, said of or hung on something else.
+"""`Comment`, `Reaction` and `Attachment`: observations about the thing that they belong to, mostly an issue.
 
-Each is an observation about that thing (the issue as a rule), of which it is a part of the story:
-`comment.created|edited|resolved|unresolved|deleted`, `reaction.created|changed|deleted`,
-`attachment.created|title-changed|address-changed|deleted`. A comment makes its thing answer to the
-comment's id, which is all that old payloads of reactions name. Reactions are counted by their mention
-`reacted_to`, whose key as stated is the same in every generation.
+`comment.created|edited|resolved|unresolved|deleted`, `reaction.created|changed|deleted` and
+`attachment.created|title-changed|address-changed|deleted`. A comment gives its thing an alias made of
+the comment's id, as old payloads of reactions name nothing else. Reactions are counted by their mention
+`reacted_to`, whose key is the same in payloads of every generation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from lightfast_pipelines.domain.events import Reading, Thing
+from lightfast_pipelines.domain.events import Thing
 from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
 from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import author_of
@@ -24,39 +23,20 @@ from lightfast_pipelines.providers.linear.webhooks.things import identifier_of, 
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
-    no_states,
-    rules,
 )
-from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
-from lightfast_pipelines.providers.webhook_contract import EventRule
-
-
-def read_comment(event: LinearEvent) -> Reading:
-    """Raises Missing where the payload has no time to speak of, as the others do."""
-    return read_kind(_COMMENT, event)
-
-
-def read_reaction(event: LinearEvent) -> Reading:
-    """Raises Missing also where it is a reaction to nothing that is known."""
-    return read_kind(_REACTION, event)
-
-
-def read_attachment(event: LinearEvent) -> Reading:
-    """Raises Missing also where it hangs on no issue."""
-    return read_kind(_ATTACHMENT, event)
 
 
 def parent_of(data: Mapping[str, Any], address: str | None = None) -> tuple[str, Thing] | None:
-    """What a comment or reaction is about: (its kind, the thing); None where nothing is named.
+    """What a comment or reaction is about, as (kind, thing); None where nothing is named.
 
-    The narrowest thing with a memory of its own: an update of a project is about the project.
+    A comment on a project update is about the project.
     """
     issue_id = linked_id(data, "issue")
     if issue_id is not None:
         return "issue", issue_thing(issue_id, child(data, "issue"), address)
     update = child(data, "projectUpdate")
-    documented = child(data, "documentContent")
-    for holder in (update, data, documented, child(documented, "document")):
+    content = child(data, "documentContent")
+    for holder in (update, data, content, child(content, "document")):
         project_id = linked_id(holder, "project")
         if project_id is not None:
             project = child(holder, "project")
@@ -67,7 +47,7 @@ def parent_of(data: Mapping[str, Any], address: str | None = None) -> tuple[str,
     update_id = linked_id(data, "projectUpdate")
     if update_id is not None:
         return "project", Thing(linear_keys.project_update_by_id(update_id))
-    initiative_id = linked_id(child(documented, "document"), "initiative")
+    initiative_id = linked_id(child(content, "document"), "initiative")
     if initiative_id is not None:
         return "initiative", Thing(linear_keys.initiative(initiative_id))
     update_id = linked_id(data, "initiativeUpdate")
@@ -152,7 +132,7 @@ def _attachment(event: LinearEvent) -> Described:
     builder = LinearStatementBuilder(issue_thing(issue_id, child(data, "issue")))
     builder.add_attachment(data)
     title, address = text(data, "title"), url(data, "url")
-    # What is understood of an address is an edge already; in the text it would be read again.
+    # An address that we understand is an edge already; in the text it would be read again.
     shown_address = None if builder.edges else address
     author = author_of(data, "creator")
     return Described(
@@ -181,7 +161,7 @@ def _id(thing: Thing) -> str:
     return thing.key.split(":", 2)[2]
 
 
-_COMMENT = EntityKind(
+COMMENT = EntityKind(
     thing="comment",
     tags=("Comment Added", "Comment Updated", "Comment Deleted"),
     weights=(25, 20),
@@ -190,19 +170,16 @@ _COMMENT = EntityKind(
         Field("resolved", ("resolvedAt",), "resolved", 20, cleared="unresolved", time="resolvedAt"),
     ),
     describe=_comment,
-    states=no_states,
-    edited_by_author=False,
 )
-_REACTION = EntityKind(
+REACTION = EntityKind(
     thing="reaction",
     tags=("Reaction Added", "Reaction Changed", "Reaction Removed"),
     weights=(5, 5),
     fields=(Field("emoji", ("emoji",), "changed", 5, plain("emoji"), shown),),
     describe=_reaction,
-    states=no_states,
     edited_by_author=True,
 )
-_ATTACHMENT = EntityKind(
+ATTACHMENT = EntityKind(
     thing="attachment",
     tags=("Attachment Added", "Attachment Updated", "Attachment Removed"),
     weights=(20, 10),
@@ -211,10 +188,4 @@ _ATTACHMENT = EntityKind(
         Field("address", ("url",), "address-changed", 15, plain("url"), shown),
     ),
     describe=_attachment,
-    states=no_states,
-)
-RULES: Sequence[EventRule] = (
-    *rules("Comment", _COMMENT),
-    *rules("Reaction", _REACTION),
-    *rules("Attachment", _ATTACHMENT),
 )

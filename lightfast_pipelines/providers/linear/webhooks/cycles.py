@@ -1,36 +1,29 @@
 """`Cycle`: `cycle.created|completed|reopened|archived|unarchived|deleted|X-changed` (X: name, description, start, end).
 
-Which issues are in a cycle, the issues say.
+The issues say which cycle they are in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from lightfast_pipelines.domain.events import Reading, StateChange, Thing
+from lightfast_pipelines.domain.events import StateChange, Thing
 from lightfast_pipelines.providers.fields import child, name_of, text, time
 from lightfast_pipelines.providers.linear import keys as linear_keys
-from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, shown
+from lightfast_pipelines.providers.linear.webhooks.changes import Field, archived, day, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
 from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
 from lightfast_pipelines.providers.linear.webhooks.things import cycle_name, line, percent
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
+    Transition,
     canceled_by_deletion,
-    rules,
 )
-from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
-from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
-def read(event: LinearEvent) -> Reading:
-    """Raises Missing where the payload has no time to speak of."""
-    return read_kind(_CYCLE, event)
-
-
-def _cycle(event: LinearEvent) -> Described:
+def _describe(event: LinearEvent) -> Described:
     data = event.data
     shown_as = cycle_name(data)
     team, team_id = child(data, "team"), linked_id(data, "team")
@@ -70,44 +63,39 @@ def _cycle(event: LinearEvent) -> Described:
     )
 
 
-def _cycle_states(
-    event: LinearEvent,
-    described: Described,
-    transition: str,
-    changed: Field | None,  # noqa: ARG001 - the transition says enough
-    at: datetime,
+def _states(
+    data: Mapping[str, Any], subject: Thing, transition: Transition
 ) -> Sequence[StateChange]:
-    """Linear does not say when a cycle begins: what happens in it afterwards shows that it has."""
-    subject, starts = described.builder.subject, time(event.data, "startsAt")
+    """Linear sends no event when a cycle starts, so a later event shows that it has started."""
+    name, at = transition.name, transition.at
+    starts, is_completed = time(data, "startsAt"), time(data, "completedAt") is not None
     has_started = starts is not None and starts <= at
-    if transition == "created":
+    if name == "created":
         value = "started" if has_started else "upcoming"
-        return (StateChange(subject, "status", value, at, 0, transition),)
-    if transition == "deleted":
-        was_over = time(event.data, "completedAt") is not None
-        return canceled_by_deletion(subject, at, 3, was_over=was_over)
-    if transition == "completed":
-        return (StateChange(subject, "status", "completed", at, 2, transition),)
-    if transition == "reopened":
-        return (StateChange(subject, "status", "started", at, 1, transition),)
-    if starts is not None and has_started and time(event.data, "completedAt") is None:
+        return (StateChange(subject, "status", value, at, 0, name),)
+    if name == "deleted":
+        return canceled_by_deletion(subject, at, 3, was_over=is_completed)
+    if name == "completed":
+        return (StateChange(subject, "status", "completed", at, 2, name),)
+    if name == "reopened":
+        return (StateChange(subject, "status", "started", at, 1, name),)
+    if starts is not None and has_started and not is_completed:
         return (StateChange(subject, "status", "started", starts, 1, "started"),)
     return ()
 
 
-_CYCLE = EntityKind(
+CYCLE = EntityKind(
     thing="cycle",
     tags=("Cycle Created", "Cycle Updated", "Cycle Deleted"),
     weights=(40, 35),
     fields=(
         Field("completed", ("completedAt",), "completed", 40, cleared="reopened", time="completedAt"),
-        Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
+        archived(20),
         Field("name", ("name",), "name-changed", 25, was=shown),
         Field("description", ("description",), "description-changed", 20),
         Field("start", ("startsAt",), "start-changed", 30, lambda d: day(d.get("startsAt")), day),
         Field("end", ("endsAt",), "end-changed", 30, lambda d: day(d.get("endsAt")), day),
     ),
-    describe=_cycle,
-    states=_cycle_states,
+    describe=_describe,
+    states=_states,
 )  # fmt: skip
-RULES: Sequence[EventRule] = rules("Cycle", _CYCLE)

@@ -1,7 +1,7 @@
-"""`IssueSLA`: when an issue has to be done by an agreement, and that it is late or soon will be.
+"""`IssueSLA`: the deadline that a service-level agreement sets for an issue, and that it is at risk or missed.
 
 `issue.sla-set`, `issue.sla-at-risk`, `issue.sla-breached`, and the state `sla` of the issue: running,
-at_risk, breached. The event's own time tells when: the issue in it is as it was before.
+at_risk, breached. The event's own time dates it: the issue in it is as it was before.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, StateChange, Understood
 from lightfast_pipelines.providers.fields import (
     Missing,
@@ -18,9 +17,7 @@ from lightfast_pipelines.providers.fields import (
     needed_child,
     text,
     time,
-    titled,
 )
-from lightfast_pipelines.providers.linear.accounts import actor_of
 from lightfast_pipelines.providers.linear.webhooks.event import (
     LinearEvent,
     UnknownAction,
@@ -28,10 +25,10 @@ from lightfast_pipelines.providers.linear.webhooks.event import (
 )
 from lightfast_pipelines.providers.linear.webhooks.issues import describe
 from lightfast_pipelines.providers.linear.webhooks.things import line
-from lightfast_pipelines.providers.linear.webhooks.transitions import moment_id, statement_of
+from lightfast_pipelines.providers.linear.webhooks.transitions import statement_of
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
-# Action -> transition, what it is called, the state's value, its weight.
+# Action -> transition, tag, value of the state, weight.
 _ACTIONS = {
     "set": ("sla-set", "SLA Set", "running", 25),
     "highRisk": ("sla-at-risk", "SLA At Risk", "at_risk", 50),
@@ -41,7 +38,7 @@ _OWN_TIMES = {"set": "slaStartedAt", "highRisk": "slaHighRiskAt", "breached": "s
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing without an issue or a time, UnknownAction for another action than these three."""
+    """Raises Missing without an issue or a time, UnknownAction for any other action."""
     action = text(payload, "action")
     if action not in _ACTIONS:
         raise UnknownAction(f"action {str(action)[:100]} is not known yet")
@@ -53,21 +50,17 @@ def read(payload: Mapping[str, Any]) -> Reading:
     event = LinearEvent(payload, data, needed_id(data, "id"), "update")
     described = describe(event)
     breaches = text(data, "slaBreachesAt")
-    told = statement_of("issue", event, described, transition, at, tag)
-    own_id = keys.source_id(described.key, transition, moment_id(at))
+    statement = statement_of("issue", event, described, transition, at, tag)
     subject, facts = described.builder.subject, {"breachesAt": breaches}
     return Understood(
         (
             replace(
-                told,
-                source_id=own_id,
-                title=titled(tag, described.title),
+                statement,
                 content=content_of(line("Breaches", breaches), *described.content),
                 base_significance=weight,
-                actor=actor_of(payload),
                 states=(StateChange(subject, "sla", value, at, 0, transition, facts),),
                 metadata={
-                    **told.metadata,
+                    **statement.metadata,
                     "action": action,
                     "slaType": text(data, "slaType"),
                     "slaStartedAt": text(data, "slaStartedAt"),

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from lightfast_pipelines.domain.events import Reading, Thing
+from lightfast_pipelines.domain.events import Thing
 from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, name_of, text, url
 from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import author_of
-from lightfast_pipelines.providers.linear.webhooks.changes import Field, shown
+from lightfast_pipelines.providers.linear.webhooks.changes import Field, archived, shown, trashed
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
-    no_states,
-    rules,
 )
-from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
-from lightfast_pipelines.providers.webhook_contract import EventRule
-
-
-def read(event: LinearEvent) -> Reading:
-    """Raises Missing where the payload has no time to speak of."""
-    return read_kind(_DOCUMENT, event)
 
 
 def _describe(event: LinearEvent) -> Described:
@@ -55,17 +44,15 @@ def _describe(event: LinearEvent) -> Described:
     )
 
 
-_DOCUMENT = EntityKind(
+DOCUMENT = EntityKind(
     thing="document",
     tags=("Document Created", "Document Updated", "Document Deleted"),
     weights=(35, 25),
     fields=(
-        Field("trashed", ("trashed",), "deleted", 25, cleared="restored", time="archivedAt"),
-        Field("archived", ("archivedAt",), "archived", 15, cleared="unarchived", time="archivedAt"),
+        trashed(25),
+        archived(15),
         Field("title", ("title",), "title-changed", 20, was=shown),
         Field("content", ("content", "contentState"), "content-changed", 20),
     ),
     describe=_describe,
-    states=no_states,
 )
-RULES: Sequence[EventRule] = rules("Document", _DOCUMENT)

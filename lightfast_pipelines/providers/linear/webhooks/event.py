@@ -1,6 +1,7 @@
-"""The envelope that all of Linear's data-change webhooks share, in each of its generations.
+"""The envelope that all of Linear's data-change webhooks share.
 
-2021 has neither `organizationId` nor `webhookTimestamp`, 2023 has both, 2026 also an `actor`.
+It has grown: in 2021 it had neither `organizationId` nor `webhookTimestamp`, in 2023 both, and since 2026
+it has an `actor` too.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from lightfast_pipelines.providers.fields import (
 
 ACTIONS = ("create", "update", "remove")
 
-# What is taken back from the trash: told as an update that clears `trashed`, or as an action of its own.
+# Restoring from the trash is an update that clears `trashed`, or an action of its own.
 _RESTORE = "restore"
-# Linear's event of a removal, or of what else has a time of its own, may come some seconds later.
+# An event may be dated some seconds later than the time in the entity that it reports.
 _ONE_EVENT = timedelta(minutes=1)
 
 
@@ -45,7 +46,7 @@ class LinearEvent:
 
     @property
     def url(self) -> str | None:
-        """Of the entity itself; `data.url` of an attachment is the address it points to instead."""
+        """The entity's own address; `data.url` of an attachment is the address it points to."""
         return url(self.payload, "url")
 
     @property
@@ -55,10 +56,10 @@ class LinearEvent:
 
     @property
     def changed_at(self) -> datetime:
-        """Of an update: `updatedAt` where it moved with the change, else the event's own time.
+        """When an update happened: `updatedAt` if the change moved it, else the event's own time.
 
-        A change of a project's health, or an archive, leaves the entity's `updatedAt` as it was. So does
-        the second of two changes within a second, which has the time of the first.
+        A change of a project's health and archiving leave `updatedAt` as it was. The second of two changes
+        within a second carries the time of the first.
         """
         updated = time(self.data, "updatedAt")
         if updated is not None and self.has_moved("updatedAt"):
@@ -67,21 +68,22 @@ class LinearEvent:
 
     @property
     def removed_at(self) -> datetime:
-        """Of the removal. `updatedAt` is that of the last change before; so is `archivedAt` of what
-        had been archived for some time."""
-        archived, own = time(self.data, "archivedAt"), time(self.payload, "createdAt")
-        found = _time_of_event(archived, own)
-        return self._needed("archivedAt", found or time(self.data, "updatedAt"))
+        """When the entity was removed. `updatedAt` dates the last change before, and `archivedAt` may date
+        an earlier archiving: then the event's own time is later by more than a minute."""
+        archived, sent = time(self.data, "archivedAt"), time(self.payload, "createdAt")
+        if archived is None or (sent is not None and sent - archived > _ONE_EVENT):
+            archived = sent
+        return self._needed("archivedAt", archived or time(self.data, "updatedAt"))
 
     def own_time(self, name: str) -> datetime | None:
-        """The time in field `name`, if it is of this very change."""
-        found, at = time(self.data, name), self.changed_at
-        if found is None or self.has_moved(name) or abs(found - at) <= _ONE_EVENT:
-            return found
-        return None
+        """The time in field `name`, if it dates this very change."""
+        moment = time(self.data, name)
+        if moment is None or self.has_moved(name):
+            return moment
+        return moment if abs(moment - self.changed_at) <= _ONE_EVENT else None
 
     def has_moved(self, name: str) -> bool:
-        """Whether the update says that this time is another now."""
+        """Whether the update changed this time."""
         return name in self.updated_from and time(self.updated_from, name) != time(self.data, name)
 
     @property
@@ -90,7 +92,7 @@ class LinearEvent:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The part of an observation's metadata that every one has."""
+        """The metadata that every observation has."""
         words = {"create": "created", "update": "updated", "remove": "deleted"}
         return {
             "action": words[self.action],
@@ -99,27 +101,19 @@ class LinearEvent:
             "webhookId": name_of(self.payload, "webhookId"),
         }
 
-    def _needed(self, field: str, found: datetime | None) -> datetime:
-        found = found or time(self.payload, "createdAt")
-        if found is None:
+    def _needed(self, field: str, moment: datetime | None) -> datetime:
+        moment = moment or time(self.payload, "createdAt")
+        if moment is None:
             raise Missing(f"data.{field}")
-        return found
-
-
-def _time_of_event(of_entity: datetime | None, of_event: datetime | None) -> datetime | None:
-    """The entity's time, which the API tells as well, unless the event came later."""
-    if of_entity is None or of_event is None:
-        return of_entity or of_event
-    return of_event if of_event - of_entity > _ONE_EVENT else of_entity
+        return moment
 
 
 class UnknownAction(LookupError):
-    """An action that is not known yet; the message says which."""
+    """An action that we do not know yet; the message names it."""
 
 
 def event_of(event_type: str, payload: Mapping[str, Any]) -> LinearEvent:
-    """Raises Missing where there is no entity, UnknownAction for another action than ACTIONS
-    and `restore`."""
+    """Raises Missing without an entity, UnknownAction for an action other than ACTIONS and `restore`."""
     if text(payload, "type") not in (None, event_type):
         raise Missing(f"type {event_type[:100]}")
     action = text(payload, "action")
@@ -134,20 +128,20 @@ def event_of(event_type: str, payload: Mapping[str, Any]) -> LinearEvent:
 
 def needed_id(value: Mapping[str, Any], name: str) -> str:
     """An id. Raises Missing."""
-    found = name_of(value, name)
-    if found is None:
+    identity = name_of(value, name)
+    if identity is None:
         raise Missing(f"data.{name}")
-    return found
+    return identity
 
 
 def linked_id(value: Mapping[str, Any], name: str) -> str | None:
-    """Id of a related entity: `nameId`, or `name.id` where only the entity itself is given."""
+    """The id of a related entity: `nameId`, or `name.id` where the payload has only the entity."""
     return name_of(value, f"{name}Id") or name_of(child(value, name), "id")
 
 
 def number_of(value: Mapping[str, Any], name: str) -> int | float | None:
-    """A number, whole where it is (Linear's schema calls all of them floats); None for none."""
-    found = value.get(name)
-    if isinstance(found, bool) or not isinstance(found, int | float) or abs(found) > 2**53:
+    """A number, as an int where it is whole (Linear's schema declares floats); None for none."""
+    number = value.get(name)
+    if isinstance(number, bool) or not isinstance(number, int | float) or abs(number) > 2**53:
         return None
-    return int(found) if float(found).is_integer() else found
+    return int(number) if float(number).is_integer() else number

@@ -1,4 +1,4 @@
-"""How a project or an initiative stands, as Linear says it: on track, at risk, off track."""
+"""The health of a project or an initiative: on track, at risk, off track."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def health_states(
 
 
 def marked(data: Mapping[str, Any]) -> str | None:
-    """`! atRisk`, as it is shown in an observation's content."""
+    """`! atRisk`, for an observation's content."""
     health = name_of(data, "health")
     return f"{_MARKS[health]} {health}" if health in _MARKS else None

@@ -1,4 +1,4 @@
-"""`Initiative` and `InitiativeUpdate`: what projects are for, and what is reported of it.
+"""`Initiative` and `InitiativeUpdate`: a goal that projects serve, and reports on its progress.
 
 `initiative.created|deleted|restored|archived|unarchived|X-changed` (X: status, health, name,
 description, owner, target-date) and `initiative-update.created|edited|health-changed|deleted`.
@@ -7,15 +7,21 @@ description, owner, target-date) and `initiative-update.created|edited|health-ch
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.domain.events import Reading, StateChange, Thing
+from lightfast_pipelines.domain.events import StateChange, Thing
 from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url
 from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import author_of, member_of
-from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, plain, shown
+from lightfast_pipelines.providers.linear.webhooks.changes import (
+    Field,
+    archived,
+    day,
+    health,
+    shown,
+    trashed,
+)
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.health import health_states, marked
 from lightfast_pipelines.providers.linear.webhooks.reports import report_of
@@ -24,29 +30,17 @@ from lightfast_pipelines.providers.linear.webhooks.things import line
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
+    Transition,
     canceled_by_deletion,
-    rules,
 )
-from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
-from lightfast_pipelines.providers.webhook_contract import EventRule
 
-INITIATIVE_STATUSES = ("proposed", "planned", "active", "completed", "canceled")
-
-
-def read_initiative(event: LinearEvent) -> Reading:
-    """Raises Missing where the payload has no time to speak of, as the others do."""
-    return read_kind(_INITIATIVE, event)
-
-
-def read_initiative_update(event: LinearEvent) -> Reading:
-    """Raises Missing also where it names no initiative."""
-    return read_kind(_INITIATIVE_UPDATE, event)
+_STATUSES = ("proposed", "planned", "active", "completed", "canceled")
 
 
 def _status(data: Mapping[str, Any]) -> str | None:
-    """Linear writes `Active`, its application's settings `active`."""
-    found = (name_of(data, "status") or "").lower()
-    return found if found in INITIATIVE_STATUSES else None
+    """Webhooks spell it `Active`, the settings of Linear's application `active`."""
+    status = (name_of(data, "status") or "").lower()
+    return status if status in _STATUSES else None
 
 
 def _owner(data: Mapping[str, Any]) -> str | None:
@@ -110,30 +104,28 @@ def _initiative(event: LinearEvent) -> Described:
 
 
 def _initiative_states(
-    event: LinearEvent, described: Described, transition: str, changed: Field | None, at: datetime
+    data: Mapping[str, Any], subject: Thing, transition: Transition
 ) -> Sequence[StateChange]:
-    subject, status = described.builder.subject, _status(event.data)
-    if transition == "deleted":
+    name, at, status = transition.name, transition.at, _status(data)
+    if name == "deleted":
         return canceled_by_deletion(subject, at, 9, was_over=status in ("completed", "canceled"))
-    label = changed.label if changed else ""
-    found = []
-    if status and (transition in ("created", "restored") or label == "status"):
-        rank = INITIATIVE_STATUSES.index(status)
-        found.append(StateChange(subject, "status", status, at, rank, transition))
-    if transition == "created" or label == "health":
-        found += health_states(event.data, subject, at, transition)
-    return found
+    states = []
+    if status and (name in ("created", "restored") or transition.field == "status"):
+        states.append(StateChange(subject, "status", status, at, _STATUSES.index(status), name))
+    if name == "created" or transition.field == "health":
+        states += health_states(data, subject, at, name)
+    return states
 
 
-_INITIATIVE = EntityKind(
+INITIATIVE = EntityKind(
     thing="initiative",
     tags=("Initiative Created", "Initiative Updated", "Initiative Deleted"),
     weights=(45, 40),
     fields=(
-        Field("trashed", ("trashed",), "deleted", 40, cleared="restored", time="archivedAt"),
-        Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
+        trashed(40),
+        archived(20),
         Field("status", ("status",), "status-changed", 40, _status, shown),
-        Field("health", ("health",), "health-changed", 35, plain("health"), shown, time="healthUpdatedAt"),
+        health("healthUpdatedAt"),
         Field("name", ("name",), "name-changed", 25, was=shown),
         Field("description", ("description",), "description-changed", 25),
         Field("owner", ("ownerId", "owner"), "owner-changed", 30, _owner),
@@ -142,13 +134,9 @@ _INITIATIVE = EntityKind(
     describe=_initiative,
     states=_initiative_states,
 )  # fmt: skip
-_INITIATIVE_UPDATE = report_of(
+INITIATIVE_UPDATE = report_of(
     "initiative",
     alias=linear_keys.initiative_update_by_id,
     subject=linear_keys.initiative,
     begins=linear_keys.initiative_update,
-)
-RULES: Sequence[EventRule] = (
-    *rules("Initiative", _INITIATIVE),
-    *rules("InitiativeUpdate", _INITIATIVE_UPDATE),
 )

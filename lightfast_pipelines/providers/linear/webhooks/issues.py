@@ -12,11 +12,19 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Reading, StateChange, Thing
+from lightfast_pipelines.domain.events import StateChange, Thing
 from lightfast_pipelines.providers.fields import child, children, cut, name_of, text, url
 from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
-from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, ids, plain, shown
+from lightfast_pipelines.providers.linear.webhooks.changes import (
+    Field,
+    archived,
+    day,
+    ids,
+    plain,
+    shown,
+    trashed,
+)
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
 from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
 from lightfast_pipelines.providers.linear.webhooks.things import (
@@ -29,16 +37,14 @@ from lightfast_pipelines.providers.linear.webhooks.things import (
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
+    Transition,
     canceled_by_deletion,
-    rules,
 )
-from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
-from lightfast_pipelines.providers.webhook_contract import EventRule
 
-PRIORITIES = ("none", "urgent", "high", "medium", "low")
+_PRIORITIES = ("none", "urgent", "high", "medium", "low")
 
-# The type of a workflow state -> status. Triage comes before the backlog; a duplicate is done with.
-STATUSES = {
+# Type of a workflow state -> status. Triage precedes the backlog; a duplicate needs no more work.
+_STATUSES = {
     "triage": "backlog",
     "backlog": "backlog",
     "unstarted": "unstarted",
@@ -51,15 +57,10 @@ _RANKS = {"backlog": 0, "unstarted": 1, "started": 2, "completed": 3, "canceled"
 _DONE = frozenset({"completed", "canceled"})
 
 
-def read(event: LinearEvent) -> Reading:
-    """Raises Missing where the payload has no time to speak of."""
-    return read_kind(_KIND, event)
-
-
 def _priority(value: Any) -> str | None:
     number = number_of({"value": value}, "value")
-    in_range = isinstance(number, int) and 0 <= number < len(PRIORITIES)
-    return PRIORITIES[number] if in_range and isinstance(number, int) else None
+    is_known = isinstance(number, int) and 0 <= number < len(_PRIORITIES)
+    return _PRIORITIES[int(number)] if is_known and number is not None else None
 
 
 def _priority_now(data: Mapping[str, Any]) -> str | None:
@@ -89,8 +90,8 @@ def _parent(data: Mapping[str, Any]) -> str | None:
 
 
 _FIELDS = (
-    Field("trashed", ("trashed",), "deleted", 40, cleared="restored", time="archivedAt"),
-    Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
+    trashed(40),
+    archived(20),
     Field("state", ("stateId", "state"), "state-changed", 35, _named("state")),
     Field("priority", ("priority",), "priority-changed", 30, _priority_now, _priority),
     Field("assignee", ("assigneeId", "assignee"), "assigned", 30, _named("assignee"), cleared="unassigned"),
@@ -99,13 +100,7 @@ _FIELDS = (
     Field("description", ("description", "descriptionData"), "description-changed", 25),
     Field("project", ("projectId", "project"), "project-changed", 30, _named("project")),
     Field("cycle", ("cycleId", "cycle"), "cycle-changed", 25, _cycle),
-    Field(
-        "milestone",
-        ("projectMilestoneId", "projectMilestone"),
-        "milestone-changed",
-        20,
-        _named("projectMilestone"),
-    ),
+    Field("milestone", ("projectMilestoneId", "projectMilestone"), "milestone-changed", 20, _named("projectMilestone")),
     Field("parent", ("parentId", "parent"), "parent-changed", 25, _parent),
     Field("team", ("teamId", "team"), "team-changed", 35, _named("team")),
     Field("labels", ("labelIds", "labels"), "labels-changed", 20, _label_names),
@@ -115,7 +110,7 @@ _FIELDS = (
 
 
 def describe(event: LinearEvent) -> Described:
-    """The issue, which an event of its deadline shows as well."""
+    """The issue; events about its deadline carry it as well."""
     data = event.data
     identifier, title = identifier_of(data, event.url), text(data, "title") or ""
     earlier = (name_of(event.updated_from, "identifier"), *ids(data.get("previousIdentifiers")))
@@ -137,7 +132,7 @@ def describe(event: LinearEvent) -> Described:
     builder.add_cycle(data)
     builder.add_milestone(data)
     builder.add_person("assignee", assignee)
-    # Only applications can be delegated to; who is answerable stays the assignee.
+    # Work is delegated to applications only; the assignee remains responsible.
     delegate = account(child(data, "delegate"), linked_id(data, "delegate"), kind="bot")
     builder.add_person("delegate", delegate)
     label_names = builder.add_labels(data)
@@ -203,70 +198,54 @@ def describe(event: LinearEvent) -> Described:
 
 
 def _states(
-    event: LinearEvent, described: Described, transition: str, changed: Field | None, at: datetime
+    data: Mapping[str, Any], subject: Thing, transition: Transition
 ) -> Sequence[StateChange]:
-    subject, data = described.builder.subject, event.data
-    if transition == "created":
-        found = [
-            _status(subject, data, at, transition),
-            _priority_state(subject, data, at, transition),
-        ]
-        for name in ("assignee", "cycle"):
-            if linked_id(data, name):
-                found.append(_linked_state(subject, data, name, at, transition))
-        return [each for each in found if each is not None]
-    if transition == "deleted":
-        status = STATUSES.get(text(child(data, "state"), "type") or "")
-        return canceled_by_deletion(subject, at, 5, was_over=status in _DONE)
-    label = changed.label if changed else ""
-    if label == "state" or transition == "restored":
-        one = _status(subject, data, at, transition)
-    elif label == "priority":
-        one = _priority_state(subject, data, at, transition)
-    elif label in ("assignee", "cycle"):
-        one = _linked_state(subject, data, label, at, transition)
-    else:
-        one = None
-    return () if one is None else (one,)
+    name, at, field = transition.name, transition.at, transition.field
+    if name == "deleted":
+        return canceled_by_deletion(subject, at, 5, was_over=_status(data) in _DONE)
+    states = []
+    if name in ("created", "restored") or field == "state":
+        states += _status_state(subject, data, at, name)
+    if name == "created" or field == "priority":
+        value = _priority_now(data)
+        states += [StateChange(subject, "priority", value, at, reason=name)] if value else []
+    for link in ("assignee", "cycle"):
+        if field == link or (name == "created" and linked_id(data, link)):
+            states.append(_linked_state(subject, data, link, at, name))
+    return states
 
 
-def _status(
+def _status(data: Mapping[str, Any]) -> str | None:
+    return _STATUSES.get(text(child(data, "state"), "type") or "")
+
+
+def _status_state(
     subject: Thing, data: Mapping[str, Any], at: datetime, reason: str
-) -> StateChange | None:
-    state = child(data, "state")
-    status = STATUSES.get(text(state, "type") or "")
+) -> list[StateChange]:
+    state, status = child(data, "state"), _status(data)
     if status is None:
-        return None
+        return []
     facts = {"name": name_of(state, "name"), "type": state["type"], "id": name_of(state, "id")}
-    return StateChange(subject, "status", status, at, _RANKS[status], reason, facts)
-
-
-def _priority_state(
-    subject: Thing, data: Mapping[str, Any], at: datetime, reason: str
-) -> StateChange | None:
-    value = _priority(data.get("priority"))
-    if value is None:
-        return None
-    return StateChange(subject, "priority", value, at, reason=reason)
+    return [StateChange(subject, "status", status, at, _RANKS[status], reason, facts)]
 
 
 def _linked_state(
     subject: Thing, data: Mapping[str, Any], name: str, at: datetime, reason: str
 ) -> StateChange:
-    """Who it is assigned to or which cycle it is in, by key; `none` for nobody and none."""
+    """The assignee or the cycle, by key; `none` where there is none."""
     identity = linked_id(data, name)
     if identity is None:
         return StateChange(subject, name, "none", at, reason=reason)
     if name == "assignee":
-        found = account(child(data, name), identity)
-        shown_as = found and (found.name or found.username)
+        assignee = account(child(data, name), identity)
+        shown_as = assignee and (assignee.name or assignee.username)
         key = keys.user("linear", identity)
     else:
         shown_as, key = cycle_name(child(data, name)), linear_keys.cycle(identity)
     return StateChange(subject, name, key, at, reason=reason, metadata={"name": shown_as})
 
 
-_KIND = EntityKind(
+ISSUE = EntityKind(
     thing="issue",
     tags=("Issue Created", "Issue Updated", "Issue Deleted"),
     weights=(50, 40),
@@ -274,4 +253,3 @@ _KIND = EntityKind(
     describe=describe,
     states=_states,
 )
-RULES: Sequence[EventRule] = rules("Issue", _KIND)

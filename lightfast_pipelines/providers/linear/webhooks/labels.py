@@ -1,32 +1,21 @@
 """`IssueLabel`: `issue-label.created|deleted|archived|unarchived|name-changed|description-changed|team-changed`.
 
-Which issues bear a label, the issues say.
+The issues say which labels they have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from lightfast_pipelines.domain.events import Reading, Thing
+from lightfast_pipelines.domain.events import Thing
 from lightfast_pipelines.providers.fields import child, name_of, text
 from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import author_of
-from lightfast_pipelines.providers.linear.webhooks.changes import Field, shown
+from lightfast_pipelines.providers.linear.webhooks.changes import Field, archived, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
-    no_states,
-    rules,
 )
-from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
-from lightfast_pipelines.providers.webhook_contract import EventRule
-
-
-def read(event: LinearEvent) -> Reading:
-    """Raises Missing where the payload has no time to speak of."""
-    return read_kind(_KIND, event)
 
 
 def _describe(event: LinearEvent) -> Described:
@@ -54,17 +43,15 @@ def _describe(event: LinearEvent) -> Described:
     )
 
 
-_KIND = EntityKind(
+LABEL = EntityKind(
     thing="issue-label",
     tags=("Label Created", "Label Updated", "Label Deleted"),
     weights=(15, 15),
     fields=(
-        Field("archived", ("archivedAt",), "archived", 10, cleared="unarchived", time="archivedAt"),
+        archived(10),
         Field("name", ("name",), "name-changed", 15, was=shown),
         Field("description", ("description",), "description-changed", 10),
         Field("team", ("teamId", "team"), "team-changed", 10),
     ),
     describe=_describe,
-    states=no_states,
 )
-RULES: Sequence[EventRule] = rules("IssueLabel", _KIND)

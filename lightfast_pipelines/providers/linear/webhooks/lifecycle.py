@@ -1,6 +1,6 @@
-"""`OAuthApp` and `PermissionChange`: what becomes of the connection to an organization itself.
+"""`OAuthApp` and `PermissionChange`: changes of the connection to an organization.
 
-They change fetching and display, never what is stored.
+They affect fetching and display, never what is stored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
 def read_application(payload: Mapping[str, Any]) -> Reading:
-    """The application was taken from an organization. Raises Missing."""
+    """The organization revoked the application. Raises Missing."""
     action = text(payload, "action")
     if action != "revoked":
         return Parked(f"action {str(action)[:100]} of OAuthApp is not known yet")
@@ -31,7 +31,7 @@ def read_application(payload: Mapping[str, Any]) -> Reading:
 
 
 def read_permissions(payload: Mapping[str, Any]) -> Reading:
-    """Teams that the application was given or lost."""
+    """Teams that the application gained or lost access to."""
     action = text(payload, "action")
     if action != "teamAccessChanged":
         return Parked(f"action {str(action)[:100]} of PermissionChange is not known yet")

@@ -1,7 +1,4 @@
-"""What an attachment's address points to: a pull request, an issue, a commit, a Sentry issue.
-
-Only its kind and alias; which relation it makes is the reader's to say.
-"""
+"""What an attachment's address points to: a pull request, an issue, a commit, a Sentry issue."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ _SHORT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,100}-[A-Za-z0-9]{1,12}")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A thing that an issue is linked to, the relation from the issue to it, and how it is shown."""
+    """A thing that an issue is linked to, the relation between them, and its reference."""
 
     relation: str
     thing: Thing
@@ -35,7 +32,7 @@ class Target:
 
 
 def target_of(attachment: Mapping[str, Any]) -> Target | None:
-    """What an attachment stands for; None for a mere web page."""
+    """What an attachment points to; None for an ordinary web page."""
     address = url(attachment, "url") or ""
     details = {**child(attachment, "source"), **child(attachment, "metadata")}
     kind = (

@@ -1,34 +1,23 @@
 """`CustomerNeed`: a customer asks for an issue or a project.
 
-`customer-need.created|edited|priority-changed|moved|archived|unarchived|deleted`, each told of the
-issue or project that is asked for. Whose customers there are (`Customer`) is not the work's story.
+`customer-need.created|edited|priority-changed|moved|archived|unarchived|deleted`, each about the issue
+or project that the customer asks for. Events of `Customer` itself are not about work and are not read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from lightfast_pipelines.domain.events import Reading, Thing
+from lightfast_pipelines.domain.events import Thing
 from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
 from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import author_of
-from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
+from lightfast_pipelines.providers.linear.webhooks.changes import Field, archived, plain, shown
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
 from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
 from lightfast_pipelines.providers.linear.webhooks.things import identifier_of, issue_thing, line
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
-    no_states,
-    rules,
 )
-from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
-from lightfast_pipelines.providers.webhook_contract import EventRule
-
-
-def read(event: LinearEvent) -> Reading:
-    """Raises Missing also where nothing is asked for."""
-    return read_kind(_NEED, event)
 
 
 def _describe(event: LinearEvent) -> Described:
@@ -78,17 +67,15 @@ def _describe(event: LinearEvent) -> Described:
     )
 
 
-_NEED = EntityKind(
+NEED = EntityKind(
     thing="customer-need",
     tags=("Customer Request", "Customer Request Updated", "Customer Request Removed"),
     weights=(40, 20),
     fields=(
-        Field("archived", ("archivedAt",), "archived", 15, cleared="unarchived", time="archivedAt"),
+        archived(15),
         Field("text", ("body", "bodyData"), "edited", 20),
         Field("priority", ("priority",), "priority-changed", 25, plain("priority"), shown),
         Field("issue", ("issueId", "projectId"), "moved", 25),
     ),
     describe=_describe,
-    states=no_states,
 )
-RULES: Sequence[EventRule] = rules("CustomerNeed", _NEED)

@@ -1,4 +1,4 @@
-"""`Project` and `ProjectUpdate`: what the issues are planned in, and what is reported of it.
+"""`Project` and `ProjectUpdate`: a project of issues, and reports on its progress.
 
 `project.created|deleted|restored|archived|unarchived|X-changed` (X: state, name, description,
 content, lead, members, teams, start-date, target-date, priority, health) and
@@ -8,15 +8,23 @@ content, lead, members, teams, start-date, target-date, priority, health) and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from lightfast_pipelines.domain.events import Reading, StateChange, Thing
+from lightfast_pipelines.domain.events import StateChange, Thing
 from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url
 from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import account, author_of, member_of
-from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, ids, plain, shown
+from lightfast_pipelines.providers.linear.webhooks.changes import (
+    Field,
+    archived,
+    day,
+    health,
+    ids,
+    plain,
+    shown,
+    trashed,
+)
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
 from lightfast_pipelines.providers.linear.webhooks.health import health_states, marked
 from lightfast_pipelines.providers.linear.webhooks.reports import report_of
@@ -25,24 +33,12 @@ from lightfast_pipelines.providers.linear.webhooks.things import line, percent
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
+    Transition,
     canceled_by_deletion,
-    rules,
 )
-from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
-from lightfast_pipelines.providers.webhook_contract import EventRule
 
-# `state` until 2023, then the type of `status`: the same words.
-PROJECT_STATUSES = ("backlog", "planned", "started", "paused", "completed", "canceled")
-
-
-def read_project(event: LinearEvent) -> Reading:
-    """Raises Missing where the payload has no time to speak of, as the others do."""
-    return read_kind(_PROJECT, event)
-
-
-def read_project_update(event: LinearEvent) -> Reading:
-    """Raises Missing also where it names no project."""
-    return read_kind(_PROJECT_UPDATE, event)
+# The field `state` until 2023, then the type of `status`, with the same values.
+_STATUSES = ("backlog", "planned", "started", "paused", "completed", "canceled")
 
 
 def _status(data: Mapping[str, Any]) -> str | None:
@@ -81,7 +77,6 @@ def _project(event: LinearEvent) -> Described:
         builder.add_team(team_id, {})
     for initiative in children(data, "initiatives"):
         builder.add_initiative(initiative)
-    lead_name = name_of(child(data, "lead"), "name")
     return Described(
         subject.key,
         builder,
@@ -92,8 +87,8 @@ def _project(event: LinearEvent) -> Described:
             text(data, "content"),
             line("State", _status_name(data)),
             line("Progress", percent(data)),
-            line("Target", day(data.get("targetDate"))),
-            line("Lead", lead_name),
+            line("Target", _target(data)),
+            line("Lead", _lead(data)),
             line("Health", marked(data)),
         ),
         author_of(data, "creator"),
@@ -112,7 +107,7 @@ def _project(event: LinearEvent) -> Described:
             "completedAt": name_of(data, "completedAt"),
             "canceledAt": name_of(data, "canceledAt"),
             "leadId": lead and lead.source_id,
-            "leadName": lead_name,
+            "leadName": _lead(data),
             "creatorId": linked_id(data, "creator"),
             "teamIds": list(team_ids),
             "memberIds": list(ids(data.get("memberIds")))[:200],
@@ -121,38 +116,29 @@ def _project(event: LinearEvent) -> Described:
 
 
 def _project_states(
-    event: LinearEvent, described: Described, transition: str, changed: Field | None, at: datetime
+    data: Mapping[str, Any], subject: Thing, transition: Transition
 ) -> Sequence[StateChange]:
-    subject, status = described.builder.subject, _status(event.data)
-    if transition == "deleted":
+    name, at, status = transition.name, transition.at, _status(data)
+    if name == "deleted":
         return canceled_by_deletion(subject, at, 9, was_over=status in ("completed", "canceled"))
-    label = changed.label if changed else ""
-    found = []
-    if status in PROJECT_STATUSES and (transition in ("created", "restored") or label == "state"):
-        rank, facts = PROJECT_STATUSES.index(status), {"name": _status_name(event.data)}
-        found.append(StateChange(subject, "status", status, at, rank, transition, facts))
-    if transition == "created" or label == "health":
-        found += health_states(event.data, subject, at, transition)
-    return found
+    states = []
+    if status in _STATUSES and (name in ("created", "restored") or transition.field == "state"):
+        rank, facts = _STATUSES.index(status), {"name": _status_name(data)}
+        states.append(StateChange(subject, "status", status, at, rank, name, facts))
+    if name == "created" or transition.field == "health":
+        states += health_states(data, subject, at, name)
+    return states
 
 
-_PROJECT = EntityKind(
+PROJECT = EntityKind(
     thing="project",
     tags=("Project Created", "Project Updated", "Project Deleted"),
     weights=(45, 40),
     fields=(
-        Field("trashed", ("trashed",), "deleted", 40, cleared="restored", time="archivedAt"),
-        Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
+        trashed(40),
+        archived(20),
         Field("state", ("statusId", "status", "state"), "state-changed", 40, _status_name),
-        Field(
-            "health",
-            ("health",),
-            "health-changed",
-            35,
-            plain("health"),
-            shown,
-            time="healthUpdatedAt",
-        ),
+        health("healthUpdatedAt"),
         Field("name", ("name",), "name-changed", 25, was=shown),
         Field("description", ("description",), "description-changed", 25),
         Field("content", ("content", "contentState"), "content-changed", 25),
@@ -166,10 +152,9 @@ _PROJECT = EntityKind(
     describe=_project,
     states=_project_states,
 )  # fmt: skip
-_PROJECT_UPDATE = report_of(
+PROJECT_UPDATE = report_of(
     "project",
     alias=linear_keys.project_update_by_id,
     subject=linear_keys.project,
     begins=linear_keys.project_update,
 )
-RULES: Sequence[EventRule] = (*rules("Project", _PROJECT), *rules("ProjectUpdate", _PROJECT_UPDATE))

@@ -1,13 +1,10 @@
-"""`IssueRelation`: `issue-relation.created|type-changed|deleted`, told of the issue it starts from.
+"""`IssueRelation`: `issue-relation.created|type-changed|deleted`, about the issue that it starts from.
 
-Issues of the API carry their relations; the backfill tells each as the event would have.
+In the API, an issue carries its relations; the backfill turns each into this event.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from lightfast_pipelines.domain.events import Reading
 from lightfast_pipelines.providers.fields import Missing, child, name_of, text
 from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
@@ -21,18 +18,9 @@ from lightfast_pipelines.providers.linear.webhooks.things import (
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
-    no_states,
-    rules,
 )
-from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
-from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _WORDS = {"blocks": "blocks", "duplicate": "duplicates"}
-
-
-def read(event: LinearEvent) -> Reading:
-    """Raises Missing also where one of the two issues is not named."""
-    return read_kind(_RELATION, event)
 
 
 def _describe(event: LinearEvent) -> Described:
@@ -67,12 +55,10 @@ def _describe(event: LinearEvent) -> Described:
     )
 
 
-_RELATION = EntityKind(
+RELATION = EntityKind(
     thing="issue-relation",
     tags=("Issues Related", "Relation Changed", "Relation Removed"),
     weights=(25, 15),
     fields=(Field("type", ("type",), "type-changed", 20, plain("type"), shown),),
     describe=_describe,
-    states=no_states,
 )
-RULES: Sequence[EventRule] = rules("IssueRelation", _RELATION)

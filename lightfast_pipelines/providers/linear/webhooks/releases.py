@@ -1,4 +1,4 @@
-"""`Release` and `ReleaseNote`: what of the work went out, or is to go out, and what is said of it.
+"""`Release` and `ReleaseNote`: work that is released or planned to be, and the notes about it.
 
 `release.created|stage-changed|version-changed|name-changed|description-changed|commit-changed|
 issues-changed|target-date-changed|archived|unarchived|deleted|restored` and
@@ -9,39 +9,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Reading, StateChange, Thing
+from lightfast_pipelines.domain.events import StateChange, Thing
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url
 from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import author_of
-from lightfast_pipelines.providers.linear.webhooks.changes import Field, day, ids, plain, shown
+from lightfast_pipelines.providers.linear.webhooks.changes import (
+    Field,
+    archived,
+    day,
+    ids,
+    plain,
+    shown,
+    trashed,
+)
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
 from lightfast_pipelines.providers.linear.webhooks.things import issue_thing, line
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
+    Transition,
     canceled_by_deletion,
-    no_states,
-    rules,
 )
-from lightfast_pipelines.providers.linear.webhooks.transitions import read as read_kind
-from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _SHA = re.compile(r"[0-9a-f]{40}")
-RELEASE_STATUSES = ("planned", "started", "completed", "canceled")
-
-
-def read_release(event: LinearEvent) -> Reading:
-    """Raises Missing where the payload has no time to speak of, as the other does."""
-    return read_kind(_RELEASE, event)
-
-
-def read_release_note(event: LinearEvent) -> Reading:
-    return read_kind(_RELEASE_NOTE, event)
+_STATUSES = ("planned", "started", "completed", "canceled")
 
 
 def _stage(data: Mapping[str, Any]) -> str | None:
@@ -102,17 +97,17 @@ def _release(event: LinearEvent) -> Described:
 
 
 def _release_states(
-    event: LinearEvent, described: Described, transition: str, changed: Field | None, at: datetime
+    data: Mapping[str, Any], subject: Thing, transition: Transition
 ) -> Sequence[StateChange]:
-    subject, stage = described.builder.subject, child(event.data, "stage")
+    name, at, stage = transition.name, transition.at, child(data, "stage")
     status = name_of(stage, "type")
-    if transition == "deleted":
+    if name == "deleted":
         return canceled_by_deletion(subject, at, 9, was_over=status in ("completed", "canceled"))
-    is_told = transition in ("created", "restored") or (changed and changed.label == "stage")
-    if not is_told or status not in RELEASE_STATUSES:
+    states_stage = name in ("created", "restored") or transition.field == "stage"
+    if not states_stage or status not in _STATUSES:
         return ()
-    rank, facts = RELEASE_STATUSES.index(status), {"name": name_of(stage, "name")}
-    return (StateChange(subject, "status", status, at, rank, transition, facts),)
+    rank, facts = _STATUSES.index(status), {"name": name_of(stage, "name")}
+    return (StateChange(subject, "status", status, at, rank, name, facts),)
 
 
 def _release_note(event: LinearEvent) -> Described:
@@ -147,13 +142,13 @@ def _release_note(event: LinearEvent) -> Described:
     )
 
 
-_RELEASE = EntityKind(
+RELEASE = EntityKind(
     thing="release",
     tags=("Release Created", "Release Updated", "Release Deleted"),
     weights=(50, 40),
     fields=(
-        Field("trashed", ("trashed",), "deleted", 40, cleared="restored", time="archivedAt"),
-        Field("archived", ("archivedAt",), "archived", 20, cleared="unarchived", time="archivedAt"),
+        trashed(40),
+        archived(20),
         Field("stage", ("stageId", "stage"), "stage-changed", 50, _stage),
         Field("version", ("version",), "version-changed", 30, plain("version"), shown),
         Field("commit", ("commitSha",), "commit-changed", 30, plain("commitSha"), shown),
@@ -165,18 +160,13 @@ _RELEASE = EntityKind(
     describe=_release,
     states=_release_states,
 )
-_RELEASE_NOTE = EntityKind(
+RELEASE_NOTE = EntityKind(
     thing="release-note",
     tags=("Release Note Created", "Release Note Edited", "Release Note Deleted"),
     weights=(40, 25),
     fields=(
-        Field("archived", ("archivedAt",), "archived", 15, cleared="unarchived", time="archivedAt"),
+        archived(15),
         Field("text", ("content", "title"), "edited", 20),
     ),
     describe=_release_note,
-    states=no_states,
-)
-RULES: Sequence[EventRule] = (
-    *rules("Release", _RELEASE),
-    *rules("ReleaseNote", _RELEASE_NOTE),
 )

@@ -1,22 +1,26 @@
-"""Reports on a project or an initiative (Linear calls them updates): what was written, and the health.
+"""Reports on a project or an initiative, with its health. Linear calls them updates.
 
-What a project or an initiative itself is stands in `projects.py` and `initiatives.py`.
+`projects.py` and `initiatives.py` read the project or the initiative itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from lightfast_pipelines.domain.events import StateChange, Thing
 from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url
 from lightfast_pipelines.providers.linear.accounts import author_of
-from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, shown
+from lightfast_pipelines.providers.linear.webhooks.changes import Field, health
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.health import health_states, marked
 from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
 from lightfast_pipelines.providers.linear.webhooks.things import line
-from lightfast_pipelines.providers.linear.webhooks.transitions import Described, EntityKind
+from lightfast_pipelines.providers.linear.webhooks.transitions import (
+    Described,
+    EntityKind,
+    Transition,
+)
 
 
 def report_of(
@@ -26,10 +30,10 @@ def report_of(
     subject: Callable[[str], str],
     begins: Callable[[str], str],
 ) -> EntityKind:
-    """The kind of a report on a `thing` (`project`, `initiative`).
+    """The kind of reports on a `thing` (`project`, `initiative`).
 
-    From ids: `alias` by which comments name the report, `subject` that it is about, `begins` the ids
-    of its observations.
+    The functions make keys from ids: `alias` is what comments call the report, `subject` is the thing
+    that it is about, and `begins` starts the source ids of its observations.
     """
     name = thing.capitalize()
 
@@ -61,18 +65,12 @@ def report_of(
         )
 
     def states(
-        event: LinearEvent,
-        described: Described,
-        transition: str,
-        changed: Field | None,
-        at: datetime,
+        data: Mapping[str, Any], subject: Thing, transition: Transition
     ) -> Sequence[StateChange]:
-        """The health of what it is about."""
-        if transition != "created" and (changed is None or changed.label != "health"):
+        """The health of the project or initiative."""
+        if transition.name != "created" and transition.field != "health":
             return ()
-        return health_states(
-            event.data, described.builder.subject, at, f"{thing}-update.{transition}"
-        )
+        return health_states(data, subject, transition.at, f"{thing}-update.{transition.name}")
 
     return EntityKind(
         thing=f"{thing}-update",
@@ -80,7 +78,7 @@ def report_of(
         weights=(45, 25),
         fields=(
             Field("text", ("body", "bodyData"), "edited", 30),
-            Field("health", ("health",), "health-changed", 35, plain("health"), shown),
+            health(),
         ),
         describe=describe,
         states=states,

@@ -1,7 +1,7 @@
-"""Where a payload belongs: the teams, projects and the organization that it names itself.
+"""Routes a payload by the teams, projects and the organization that it names.
 
-All of Linear's ids are UUIDs, so each is a resource's id as it stands. What names no team of its own
-goes through what it is about.
+All of Linear's ids are UUIDs, so each serves as a resource's id. A payload that names no team goes where
+the thing that it is about went.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from lightfast_pipelines.providers.linear.webhooks.changes import ids
 from lightfast_pipelines.providers.linear.webhooks.event import linked_id
 
 _MOST_ALTERNATIVES = 50
-_PARTS_OF_OTHERS = (
+_PARTS = (
     "Comment", "Reaction", "Attachment", "ProjectUpdate", "CustomerNeed", "IssueRelation", "Document",
 )  # fmt: skip
 
 
 def route(event_type: str, payload: Mapping[str, Any]) -> Route | None:
-    """By the first team, else by the project, else by the organization; the rest are alternatives."""
+    """By the first team, else the project, else the organization; the rest are alternatives."""
     data = child(payload, "data") or child(payload, "issueData")
     organization = name_of(payload, "organizationId") or name_of(data, "organizationId")
-    found = [linear_keys.team(each) for each in _teams(data)]
-    found += [linear_keys.project(each) for each in _projects(event_type, data)]
+    named = [linear_keys.team(team_id) for team_id in _teams(data)]
+    named += [linear_keys.project(project_id) for project_id in _projects(event_type, data)]
     if organization is not None:
-        found.append(linear_keys.organization(organization))
+        named.append(linear_keys.organization(organization))
     via = _via(event_type, data)
-    resources = list(dict.fromkeys(found)) or ([via] if via else [])
+    resources = list(dict.fromkeys(named)) or ([via] if via else [])
     if not resources:
         return None
     first, *others = resources
@@ -79,8 +79,8 @@ def _projects(event_type: str, data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _via(event_type: str, data: Mapping[str, Any]) -> str | None:
-    """The thing of which something may be known already; None for those that are things themselves."""
-    if event_type not in _PARTS_OF_OTHERS:
+    """The key of the thing that a part belongs to; None for payloads that are no parts."""
+    if event_type not in _PARTS:
         return None
     comment = child(data, "comment")
     issue_id = linked_id(data, "issue") or linked_id(comment, "issue")

@@ -1,6 +1,6 @@
-"""What Linear signs: the raw body by HMAC-SHA256, and in it the time of sending.
+"""Verifies Linear's signature, HMAC-SHA256 over the raw body, and the time of sending in the body.
 
-Nothing else of the body is looked at here. Format: linear.app/developers/webhooks, "Securing webhooks".
+Format: linear.app/developers/webhooks, "Securing webhooks".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lightfast_pipelines.providers.webhook_contract import Secret
 
 HEADER = "linear-signature"
 
-_CLOCKS_APART = 60.0
+_CLOCK_DIFFERENCE = 60.0
 
 
 def sign(body: bytes, secret: bytes) -> str:
@@ -23,21 +23,21 @@ def sign(body: bytes, secret: bytes) -> str:
 
 
 def verified_by(body: bytes, signature: str | None, secrets: Sequence[Secret]) -> str | None:
-    """The name of the secret that signed `body`; None for none, or where nothing is to verify."""
+    """The name of the secret that signed `body`; None if none did."""
     return signing.signer(body, signature, secrets, "sha256")
 
 
 def why_untimely(payload: Mapping[str, Any], now: datetime, tolerance_seconds: float) -> str | None:
-    """Why the signed time of sending does not let the delivery in; None where it does.
+    """Why the delivery is refused for its time of sending; None if it is accepted.
 
-    `webhookTimestamp` is in milliseconds; ISO 8601 is read as well. It is the time of the first try:
-    what was refused or not answered comes again after 1 minute, 1 hour and 6 hours, byte for byte the
-    same. So it only keeps out what is older than that. A delivery that was stored is known by its id
-    and its body, however often it comes.
+    `webhookTimestamp` is in milliseconds; ISO 8601 is read as well. It dates the first attempt: Linear
+    repeats a delivery that was refused or not answered after 1 minute, 1 hour and 6 hours, byte for byte,
+    so the tolerance has to be longer than that. Repetitions of a stored delivery are recognised by id and
+    body.
     """
     sent = fields.time(payload, "webhookTimestamp")
     if sent is None:
         return "timestamp missing"
     age = (now - sent).total_seconds()
-    is_timely = -min(_CLOCKS_APART, tolerance_seconds) <= age <= tolerance_seconds
+    is_timely = -min(_CLOCK_DIFFERENCE, tolerance_seconds) <= age <= tolerance_seconds
     return None if is_timely else "timestamp outside tolerance"

@@ -1,4 +1,4 @@
-"""What Linear's payloads have in common: people, teams, projects, cycles, labels, attachments."""
+"""Adds what Linear's payloads have in common: people, teams, projects, cycles, labels, attachments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lightfast_pipelines.providers.statement_builder import StatementBuilder
 
 
 class LinearStatementBuilder(StatementBuilder):
-    """Builds a statement about a thing of Linear's."""
+    """Builds a statement about an entity of Linear."""
 
     def __init__(self, subject: Thing) -> None:
         super().__init__("linear", subject)
@@ -78,7 +78,7 @@ class LinearStatementBuilder(StatementBuilder):
         return names
 
     def add_attachment(self, attachment: Mapping[str, Any]) -> None:
-        """A pull request it is tracked in, a Sentry issue or another thing it is linked to."""
+        """A pull request that tracks it, a Sentry issue, or another thing that it links to."""
         target = target_of(attachment)
         if target is not None:
             self.references.append(target.reference)

@@ -1,4 +1,4 @@
-"""The things that Linear's payloads name: issues with their identifiers, cycles, lines of content."""
+"""The things that Linear's payloads name: issues with their identifiers, relations and cycles."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import (
-    Thing,
-)
+from lightfast_pipelines.domain.events import Thing
 from lightfast_pipelines.providers.fields import child, cut, name_of, text, url
 from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.webhooks.event import number_of
 
 _ADDRESS = re.compile(r"https?://linear\.app/([\w-]{1,100})/issue/")
+_IDENTIFIER = re.compile(r"[^\W_]{1,20}-\d{1,9}", re.ASCII)
 _RELATIONS = {"blocks": "blocks", "duplicate": "duplicates"}
 
 
 def relation_of(kind: str) -> str:
-    """The edge that a relation of this type makes, from the issue to the related one."""
+    """The edge from the issue to the related one, for a relation of this type."""
     return _RELATIONS.get(kind, "references")
 
 
@@ -35,7 +34,7 @@ def issue_thing(identity: str, issue: Mapping[str, Any], address: str | None = N
 def names_of_issue(
     identifiers: Iterable[str | None], address: str | None, branch: str | None = None
 ) -> tuple[str, ...]:
-    """What an issue answers to: its identifiers, each also as its organisation's, and its branch."""
+    """An issue's aliases: its identifiers, each also with its organization, and its branch."""
     match = _ADDRESS.match(address or "")
     names: list[str] = []
     for identifier in dict.fromkeys(identifiers):
@@ -49,26 +48,15 @@ def names_of_issue(
 
 
 def identifier_of(issue: Mapping[str, Any], address: str | None = None) -> str | None:
-    """`ENG-12`: as it says so itself, else by team and number, else from its address."""
-    found = name_of(issue, "identifier")
-    if found is None:
+    """`ENG-12`: the field `identifier`, else team and number, else from the address."""
+    identifier = name_of(issue, "identifier")
+    if identifier is None:
         key, number = name_of(child(issue, "team"), "key"), number_of(issue, "number")
-        found = f"{key}-{number}" if key and number is not None else None
-    if found is None:
+        identifier = f"{key}-{number}" if key and number is not None else None
+    if identifier is None:
         _, _, rest = (url(issue, "url") or address or "").partition("/issue/")
-        found = rest.partition("/")[0].partition("#")[0]
-    return found.upper() if _is_identifier(found) else None
-
-
-def _is_identifier(found: str) -> bool:
-    key, _, number = found.rpartition("-")
-    return (
-        key.isalnum()
-        and key.isascii()
-        and len(key) <= 20
-        and number.isdecimal()
-        and len(number) < 10
-    )
+        identifier = rest.partition("/")[0].partition("#")[0]
+    return identifier.upper() if _IDENTIFIER.fullmatch(identifier) else None
 
 
 def cycle_name(cycle: Mapping[str, Any]) -> str | None:
@@ -77,11 +65,11 @@ def cycle_name(cycle: Mapping[str, Any]) -> str | None:
 
 
 def line(label: str, value: str | None) -> str | None:
-    """A line of an observation's content; None where there is nothing to say."""
+    """A line of an observation's content; None without a value."""
     return f"{label}: {value}" if value else None
 
 
 def percent(value: Mapping[str, Any]) -> str | None:
-    """`progress`, a share of one."""
+    """`progress`, which is a share of one, in percent."""
     progress = number_of(value, "progress")
     return None if progress is None else f"{round(progress * 100)}%"

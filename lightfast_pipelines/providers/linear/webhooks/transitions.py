@@ -1,6 +1,6 @@
-"""From an event of any entity to its observations: created, deleted, one for each changed field.
+"""Turns an event of any entity into observations: created, deleted, or one for each changed field.
 
-What an entity is called and points at, and which of its fields mean something, its own module says.
+The entity's own module describes it: its title, what it points at, and which of its fields matter.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _LONGEST_OLD_TEXT = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """An entity as a payload shows it: all that its observations have in common.
+    """An entity as a payload shows it: what its observations have in common.
 
-    `key` is the entity's own, which its ids begin with; `builder.subject` what it is about, which for
-    a comment, reaction, attachment or project update is another thing.
+    `key` is the entity's own and starts its source ids. `builder.subject` is what the observations are
+    about: for a comment, reaction, attachment or project update that is another thing.
     """
 
     key: str
@@ -54,12 +54,21 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
-class EntityKind:
-    """How one kind of entity is told.
+class Transition:
+    """What happened to an entity and when; `field` is the label of the field that changed, if one did."""
 
-    `thing` begins the source type. `tags` and `weights` are for created, updated and deleted. With
-    `edited_by_author` nobody but the author can have made an update that names no actor. `states`
-    are what a transition makes of the entity, given the field that changed (None: created, deleted).
+    name: str
+    at: datetime
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntityKind:
+    """How one kind of entity becomes observations.
+
+    `thing` starts the source type. `tags` are for created, updated and deleted, `weights` for created
+    and deleted. With `edited_by_author`, only the author can have made an update that names no actor.
+    `states` returns the states that a transition gives to the subject, from the entity's data.
     """
 
     thing: str
@@ -67,33 +76,29 @@ class EntityKind:
     weights: tuple[int, int]
     fields: tuple[Field, ...]
     describe: Callable[[LinearEvent], Described]
-    states: Callable[[LinearEvent, Described, str, Field | None, datetime], Sequence[StateChange]]
+    states: Callable[[Mapping[str, Any], Thing, Transition], Sequence[StateChange]] | None = None
     edited_by_author: bool = False
+
+    def states_of(
+        self, event: LinearEvent, described: Described, transition: Transition
+    ) -> Sequence[StateChange]:
+        if self.states is None:
+            return ()
+        return self.states(event.data, described.builder.subject, transition)
 
 
 def canceled_by_deletion(
     subject: Thing, at: datetime, rank: int, *, was_over: bool
 ) -> tuple[StateChange, ...]:
-    """What was over when it was deleted stays so; anything else ends as canceled."""
+    """An entity that was over keeps its status; any other one ends as canceled."""
     if was_over:
         return ()
     return (StateChange(subject, "status", "canceled", at, rank, "deleted", {"reason": "deleted"}),)
 
 
-def no_states(
-    event: LinearEvent,  # noqa: ARG001
-    described: Described,  # noqa: ARG001
-    transition: str,  # noqa: ARG001
-    changed: Field | None,  # noqa: ARG001
-    at: datetime,  # noqa: ARG001
-) -> Sequence[StateChange]:
-    """For kinds without states."""
-    return ()
-
-
 def rules(event: str, kind: EntityKind) -> Sequence[EventRule]:
     """What becomes of each action on this kind of entity."""
-    names = {each for one in kind.fields for each in (one.transition, one.cleared) if each}
+    names = {name for each in kind.fields for name in (each.transition, each.cleared) if name}
     updated = tuple(f"{kind.thing}.{name}" for name in sorted(names))
     note = "one for each changed field that means something; without one it is filtered"
     return (
@@ -107,33 +112,30 @@ def rules(event: str, kind: EntityKind) -> Sequence[EventRule]:
 
 
 def moment_id(moment: datetime) -> str:
-    """A moment as a part of an id: UTC, in milliseconds, as Linear writes it everywhere."""
+    """A moment as a part of an id: UTC, in milliseconds, as Linear writes it."""
     return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def read(kind: EntityKind, event: LinearEvent) -> Reading:
-    """Raises Missing where the entity has no time or nothing it is about."""
+    """Raises Missing where the payload lacks a time or the thing that the entity is about."""
     if event.action == "update":
         return _updated(kind, event)
     described = kind.describe(event)
     if event.action == "create":
         at = event.created_at
         base = statement_of(kind.thing, event, described, "created", at, kind.tags[0])
-        return Understood(
-            (
-                replace(
-                    base,
-                    source_id=keys.source_id(described.key, "created"),
-                    base_significance=kind.weights[0],
-                    actor=base.actor or described.author,
-                    states=tuple(kind.states(event, described, "created", None, at)),
-                ),
-            )
+        created = replace(
+            base,
+            source_id=keys.source_id(described.key, "created"),
+            base_significance=kind.weights[0],
+            actor=base.actor or described.author,
+            states=tuple(kind.states_of(event, described, Transition("created", at))),
         )
+        return Understood((created,))
     at = event.removed_at
     base = statement_of(kind.thing, event, described, "deleted", at, kind.tags[2])
     states = (
-        *kind.states(event, described, "deleted", None, at),
+        *kind.states_of(event, described, Transition("deleted", at)),
         deletion(Thing(described.key), at),
     )
     return Understood((replace(base, base_significance=kind.weights[1], states=states),))
@@ -142,44 +144,51 @@ def read(kind: EntityKind, event: LinearEvent) -> Reading:
 def _updated(kind: EntityKind, event: LinearEvent) -> Reading:
     if not isinstance(event.payload.get("updatedFrom"), dict):
         raise Missing("updatedFrom")
-    found = changes(event.data, event.updated_from, kind.fields)
-    if any(change.transition in ("deleted", "restored") for change in found):
-        # Linear archives what it trashes: one thing that happened, not two.
-        found = [each for each in found if each.transition not in ("archived", "unarchived")]
-    if not found:
+    changed = changes(event.data, event.updated_from, kind.fields)
+    if any(change.transition in ("deleted", "restored") for change in changed):
+        # Linear also archives what it trashes: that is one event, not two.
+        changed = [
+            change for change in changed if change.transition not in ("archived", "unarchived")
+        ]
+    if not changed:
         return Filtered(why_nothing(event.data, event.updated_from))
     described = kind.describe(event)
-    return Understood(tuple(_changed(kind, event, described, change) for change in found))
+    return Understood(tuple(_changed(kind, event, described, change) for change in changed))
 
 
 def _changed(
     kind: EntityKind, event: LinearEvent, described: Described, change: FieldChange
 ) -> Statement:
-    known, transition = change.field, change.transition
-    own_time = event.own_time(known.time) if known.time and not change.is_cleared else None
+    changed_field, transition = change.field, change.transition
+    own_time = (
+        event.own_time(changed_field.time) if changed_field.time and not change.is_cleared else None
+    )
     at = own_time or event.changed_at
     is_deletion = transition == "deleted"
     tag = kind.tags[2] if is_deletion else kind.tags[1]
     base = statement_of(kind.thing, event, described, transition, at, tag)
     actor = base.actor or (described.author if kind.edited_by_author else None)
-    states = tuple(kind.states(event, described, transition, known, at))
+    states = tuple(
+        kind.states_of(event, described, Transition(transition, at, changed_field.label))
+    )
     if is_deletion or transition == "restored":
         states = (*states, deletion(Thing(described.key), at, is_undone=not is_deletion))
-    if is_deletion:  # the same as a `remove` says
+    if is_deletion:  # equal to what a `remove` yields
         return replace(base, base_significance=kind.weights[1], actor=actor, states=states)
-    now, was = known.now(event.data), known.was(change.old)
-    value = "none" if change.is_cleared and known.cleared is None else now
-    suffix = _suffix(known.label, was, value)
+    now = changed_field.now(event.data) if changed_field.now else None
+    was = changed_field.was(change.old) if changed_field.was else None
+    value = "none" if change.is_cleared and changed_field.cleared is None else now
+    suffix = _suffix(changed_field.label, was, value)
     return replace(
         base,
         title=titled(tag, cut(described.title, 170 - len(suffix)) + suffix),
-        content=content_of(_told(known.label, was, value), *described.content),
-        base_significance=known.weight,
+        content=content_of(_sentence(changed_field.label, was, value), *described.content),
+        base_significance=changed_field.weight,
         actor=actor,
         states=states,
         metadata={
             **base.metadata,
-            "changedField": known.label,
+            "changedField": changed_field.label,
             "updatedFrom": {change.name: _kept(change.old)},
         },
     )
@@ -204,13 +213,13 @@ def statement_of(
 
 
 def _suffix(label: str, was: str | None, now: str | None) -> str:
-    """What changed, in brackets behind the title; the text itself is shown already."""
+    """What changed, in brackets behind the title, which already shows the text of a comment."""
     if now:
         return f" ({label}: {cut(now, 60)})"
     return f" ({label} was: {cut(was, 60)})" if was else "" if label == "text" else f" ({label})"
 
 
-def _told(label: str, was: str | None, now: str | None) -> str:
+def _sentence(label: str, was: str | None, now: str | None) -> str:
     name = label[0].upper() + label[1:]
     before = f" from {was}" if was else ""
     after = f" to {now}" if now else ""
@@ -218,7 +227,7 @@ def _told(label: str, was: str | None, now: str | None) -> str:
 
 
 def _kept(old: Any) -> Any:
-    """The old value, if it is a plain one: descriptions can be pages, and others anything at all."""
+    """The old value, shortened: a description can fill pages, and other values may be anything."""
     if isinstance(old, str):
         return cut(old, _LONGEST_OLD_TEXT)
     if old is None or isinstance(old, bool):
