@@ -1,1 +1,1 @@
-"""What GitHub's webhooks say: signatures, routing and one reader a kind of event."""
+"""Reads GitHub's webhooks: signatures, routing, and one module for each kind of event."""

@@ -1,7 +1,7 @@
-"""`dependabot_alert`, `code_scanning_alert`, `secret_scanning_alert`: weak spots, and what became of them.
+"""`dependabot_alert`, `code_scanning_alert`, `secret_scanning_alert`: vulnerabilities and their fixes.
 
-An alert tells of a danger in the code, not of a failure that happened. Of a secret only its kind is
-read, never the secret, nor comments about it.
+An alert reports a danger in the code, not a failure that happened. Of a leaked secret only its kind
+is read, never the secret itself or comments about it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 
 @dataclass(frozen=True, slots=True)
 class _AlertTransition:
-    """`state` None: the alert is what it was."""
+    """`state` is None where the alert's state does not change."""
 
     name: str
     words: str
@@ -62,8 +62,8 @@ class _AlertTransition:
 
 
 @dataclass(slots=True)
-class _Told:
-    """What an alert is about, and what is known of it."""
+class _AlertDescription:
+    """The description of an alert: its title, lines of content, metadata and severity."""
 
     title: str
     lines: list[str | None] = field(default_factory=list)
@@ -117,7 +117,7 @@ _NAMES = {
     "code_scanning_alert": "Code Scanning Alert",
     "secret_scanning_alert": "Secret Scanning Alert",
 }
-# How much an alert that is open weighs, by its severity.
+# Base significance of an open alert by its severity.
 _WEIGHTS = {"critical": 70, "high": 60, "error": 60, "medium": 45, "warning": 40, "low": 30}
 _PULL_REF = re.compile(r"refs/pull/([1-9]\d{0,9})/")
 RULES = tuple(
@@ -134,7 +134,7 @@ RULES = tuple(
 
 
 def reader(event: str) -> Callable[[Mapping[str, Any]], Reading]:
-    """What reads the payloads of one of the three events; it raises Missing."""
+    """The reader for one of the three events; the reader raises Missing."""
 
     def read(payload: Mapping[str, Any]) -> Reading:
         action = text(payload, "action") or ""
@@ -153,7 +153,7 @@ def _statement(event: str, payload: Mapping[str, Any], transition: _AlertTransit
     number = whole(alert, "number")
     if number is None:
         raise Missing("alert.number")
-    # Old secret scanning alerts have no time at all; what happens to one touches its repository.
+    # Old secret scanning alerts have no time at all, but a change of one updates its repository.
     place = child(payload, "repository")
     at = first_time(alert, transition.time, "updated_at", "created_at") or latest(
         time(place, "pushed_at"), time(place, "updated_at")
@@ -163,10 +163,10 @@ def _statement(event: str, payload: Mapping[str, Any], transition: _AlertTransit
     thing = event.replace("_", "-")
     key = github_keys.alert(thing.removesuffix("-alert"), repository.id, number)
     builder = GitHubStatementBuilder(repository, Thing(key, None, url(alert)))
-    told = _TELLERS[event](builder, payload, alert)
-    subject = Thing(key, cut(f"#{number} {told.title}", 200), url(alert))
+    description = _DESCRIBERS[event](builder, payload, alert)
+    subject = Thing(key, cut(f"#{number} {description.title}", 200), url(alert))
     builder.subject = subject
-    opening = transition.state == "open"
+    is_opening = transition.state == "open"
     actor = account(payload.get("sender"))
     reason = name_of(alert, "dismissed_reason") or name_of(alert, "resolution")
     builder.references.insert(0, Reference("alert", f"#{number}", subject.url))
@@ -176,9 +176,11 @@ def _statement(event: str, payload: Mapping[str, Any], transition: _AlertTransit
         ),
         source_type=f"{thing}.{transition.name}",
         occurred_at=at,
-        title=titled(f"{_NAMES[event]} {transition.words}", told.title),
-        content=content_of(told.title, *told.lines),
-        base_significance=_WEIGHTS.get(told.severity or "", 45) if opening else transition.weight,
+        title=titled(f"{_NAMES[event]} {transition.words}", description.title),
+        content=content_of(description.title, *description.lines),
+        base_significance=_WEIGHTS.get(description.severity or "", 45)
+        if is_opening
+        else transition.weight,
         actor=actor,
         author=actor,
         states=_states(subject, transition, alert, at, reason),
@@ -186,12 +188,12 @@ def _statement(event: str, payload: Mapping[str, Any], transition: _AlertTransit
             "alertNumber": number,
             "action": name_of(payload, "action"),
             "state": name_of(alert, "state"),
-            "severity": told.severity,
+            "severity": description.severity,
             "reason": reason if transition.state in ("dismissed", "resolved") else None,
-            **told.facts,
+            **description.facts,
         },
         updated_at=first_time(alert, "updated_at", "created_at") or at,
-        link_text="",  # an advisory's words are about other projects
+        link_text="",  # an advisory's text is about other projects
     )
 
 
@@ -202,7 +204,7 @@ def _states(
     at: datetime,
     reason: str | None,
 ) -> tuple[StateChange, ...]:
-    """A finding that is fixed on a pull request's branch alone is still open, and says so itself."""
+    """A finding that is fixed only on a pull request's branch is still open, as its `state` says."""
     if transition.state is None:
         return ()
     value = transition.state
@@ -226,7 +228,7 @@ def _dependabot(
     builder: GitHubStatementBuilder,
     payload: Mapping[str, Any],  # noqa: ARG001
     alert: Mapping[str, Any],
-) -> _Told:
+) -> _AlertDescription:
     advisory, weakness = child(alert, "security_advisory"), child(alert, "security_vulnerability")
     dependency = child(alert, "dependency")
     package = child(dependency, "package") or child(weakness, "package")
@@ -236,7 +238,7 @@ def _dependabot(
     patched = name_of(child(weakness, "first_patched_version"), "identifier")
     summary = text(advisory, "summary") or name_of(advisory, "ghsa_id") or "a known vulnerability"
     versions = name_of(weakness, "vulnerable_version_range")
-    return _Told(
+    return _AlertDescription(
         f"{name}: {summary}" if name else summary,
         [
             f"Severity: {severity}" if severity else None,
@@ -259,7 +261,7 @@ def _dependabot(
 
 def _code_scanning(
     builder: GitHubStatementBuilder, payload: Mapping[str, Any], alert: Mapping[str, Any]
-) -> _Told:
+) -> _AlertDescription:
     rule, instance = child(alert, "rule"), child(alert, "most_recent_instance")
     location = child(instance, "location")
     path, line = name_of(location, "path"), whole(location, "start_line")
@@ -275,7 +277,7 @@ def _code_scanning(
     severity = name_of(rule, "security_severity_level") or name_of(rule, "severity")
     what = text(rule, "description") or name_of(rule, "name") or name_of(rule, "id") or "a finding"
     tool = name_of(child(alert, "tool"), "name")
-    return _Told(
+    return _AlertDescription(
         f"{what} in {path}" if path else what,
         [
             f"Severity: {severity}" if severity else None,
@@ -296,7 +298,7 @@ def _code_scanning(
 
 
 def _of_ref(repository: Repository, ref: str) -> list[Thing]:
-    """The branch or the pull request that a ref belongs to."""
+    """The branch or pull request of a ref, or nothing for any other ref."""
     pull = _PULL_REF.match(ref)
     if pull:
         return [repository.numbered(int(pull[1]))]
@@ -308,11 +310,11 @@ def _secret_scanning(
     builder: GitHubStatementBuilder,  # noqa: ARG001 - a secret leads to nothing that may be named
     payload: Mapping[str, Any],  # noqa: ARG001
     alert: Mapping[str, Any],
-) -> _Told:
+) -> _AlertDescription:
     kind = name_of(alert, "secret_type_display_name") or name_of(alert, "secret_type")
     validity = name_of(alert, "validity")
     leaked = flag(alert, "publicly_leaked")
-    return _Told(
+    return _AlertDescription(
         kind or "a secret",
         [
             f"Validity: {validity}" if validity else None,
@@ -329,8 +331,8 @@ def _secret_scanning(
     )
 
 
-_TELLERS: Mapping[
-    str, Callable[[GitHubStatementBuilder, Mapping[str, Any], Mapping[str, Any]], _Told]
+_DESCRIBERS: Mapping[
+    str, Callable[[GitHubStatementBuilder, Mapping[str, Any], Mapping[str, Any]], _AlertDescription]
 ] = {
     "dependabot_alert": _dependabot,
     "code_scanning_alert": _code_scanning,

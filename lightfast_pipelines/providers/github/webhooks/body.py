@@ -1,8 +1,8 @@
-"""From a delivery's bytes to its payload: JSON, or a form whose one field carries JSON.
+"""Decodes a delivery's bytes to its payload: JSON, or a form whose one field holds JSON.
 
-Which of the two it is, the bytes say, as they alone are signed. A form begins with `payload=`, which no
-JSON does. Were the header believed, `&payload=...` inside a comment would become an event of its own.
-Only GitHub sends forms; what an object of JSON is, `providers/json_body.py` says for all.
+The bytes decide which of the two it is, because they alone are signed. A form begins with `payload=`,
+which no JSON does. If the header decided, `&payload=...` inside a comment could become an event of its
+own. Only GitHub sends forms; JSON itself is decoded by `providers/json_body.py`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 def check(body: bytes, headers: Mapping[str, str]) -> None:
-    """Raises MalformedBody unless the body is what GitHub sends. For the door: builds no objects.
+    """Raises MalformedBody unless GitHub could have sent the body. The receiver calls this: it builds
+    no objects.
 
-    A type that GitHub does not send is refused; which of its two types it is decides nothing.
+    A content type that GitHub does not send is refused; which of its two types it is does not matter.
     """
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in ("", "application/json", _FORM):
@@ -36,7 +37,7 @@ def check(body: bytes, headers: Mapping[str, str]) -> None:
 
 
 def payload(body: bytes) -> dict[str, Any]:
-    """The payload, its text free of NUL and lone surrogates (U+FFFD). Raises MalformedBody."""
+    """The payload; NUL and lone surrogates in its text become U+FFFD. Raises MalformedBody."""
     return _read(json_body.payload, body)
 
 
@@ -55,6 +56,6 @@ def _unquoted(value: bytes) -> bytes:
     broken = _BROKEN_ESCAPE.search(value)
     if broken is not None:
         raise MalformedBody(f"byte {broken.start()} begins an escape that is none")
-    # `urllib.parse` makes an object of each escape, gigabytes of a body of 24 MB. Quoted-printable text
+    # `urllib.parse` makes an object for each escape: gigabytes for a body of 24 MB. Quoted-printable text
     # differs from this by `=` for `%` alone, and its decoder needs no more than the bytes.
     return binascii.a2b_qp(value.replace(b"+", b" ").replace(b"=", b"=3D").replace(b"%", b"="))

@@ -1,7 +1,8 @@
-"""What a branch's name means: an issue of Linear's (`mira/chk-12-guest-checkout`), or a revert.
+"""Finds what a branch's name refers to: a Linear issue (`mira/chk-12-guest-checkout`), or a revert.
 
-Sure are only the forms that Linear itself proposes for an issue's branch and that GitHub's Revert button
-makes: many others have a hyphen and a number, and mean an issue only if it says so.
+Only two forms are certain: the one that Linear proposes for an issue's branch, and the one that
+GitHub's Revert button makes. Many other names have a hyphen and a number; they refer to an issue only
+if that issue claims the name.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Thing
 
 _OF_LINEAR = re.compile(r"[\w.-]+/([a-z]{2,10})-([1-9]\d{0,5})-[a-z]", re.IGNORECASE)
-# What stands before the number of one of GitHub's own issues, or of a version.
+# Words before the number of a GitHub issue or of a version.
 _NO_TEAMS = (
     "bug bugfix doc docs feat feature fix fixes fixup gh hotfix issue issues no node pep pr pull py python "
     "release revert task test tests ticket update upgrade wip"
@@ -30,10 +31,10 @@ def reverted_pull_request(branch: str, title: str) -> int | None:
 
 
 def linear_issues_of(branch: str) -> Sequence[Thing]:
-    """Stubs for the issue: the branch as a candidate, and the identifier where the form is sure.
+    """Stubs for the issue: the branch as a candidate, and the identifier where the form is certain.
 
-    Whatever format a workspace chose, the issue's number is in its branch's name. A branch of a revert
-    only quotes the name of another.
+    In every format that a Linear workspace can choose, the branch's name contains the issue's number.
+    The branch of a revert only quotes another branch's name.
     """
     if _OF_A_REVERT.match(branch) or not any(letter.isdecimal() for letter in branch):
         return ()

@@ -1,7 +1,4 @@
-"""What every small change of an issue, pull request or discussion is made of.
-
-Which changes there are stands in `changes`.
-"""
+"""The values from which `changes` describes a small change of an issue, pull request or discussion."""
 
 from __future__ import annotations
 
@@ -17,9 +14,11 @@ from lightfast_pipelines.providers.github.webhooks.statement_builder import GitH
 
 @dataclass(slots=True)
 class ItemChange:
-    """What a payload changed. `which` tells changes at one moment apart; None: nothing to tell.
+    """What a payload changed.
 
-    `more` is told below the words; `edited`: the item's own text is new, and is read.
+    `which` distinguishes changes at the same moment; None means that there is nothing to remember and
+    `words` says why. `more` is shown below the words. With `edited` the item's own text is new and is
+    searched for references.
     """
 
     which: str | None
@@ -32,7 +31,7 @@ class ItemChange:
 
 @dataclass(frozen=True, slots=True)
 class ChangedItem:
-    """The item, what its statement points at so far, and the moment of the change."""
+    """The item, the builder of its statement, and the moment of the change."""
 
     kind: ItemKind
     payload: Mapping[str, Any]

@@ -1,7 +1,7 @@
 """Small changes of an issue, pull request or discussion: labels, people, milestones, texts, commits.
 
-Seldom worth telling, but they name people, move entities' titles and add relations. Each is what
-one payload's `action` did; the item's own text is read for references only where it was edited.
+They matter little by themselves, but they name people, update titles and add relations. The item's
+own text is searched for references only where it was edited.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _label(item: ChangedItem) -> ItemChange:
 
 
 def _assignee(item: ChangedItem) -> ItemChange:
-    """The state is everybody who is assigned now, by account; their names beside it."""
+    """The state is everybody who is assigned now, by account, with their names in the metadata."""
     changed = child(item.payload, "assignee")
     found = account(changed)
     if found is None:
@@ -70,14 +70,14 @@ def _assignee(item: ChangedItem) -> ItemChange:
     people = [a for each in children(item.value, "assignees") if (a := account(each)) is not None]
     value = ", ".join(sorted(keys.user("github", person.source_id) for person in people))
     names = sorted(person.username or person.source_id for person in people)
-    # Several at one moment: whoever is assigned last sees the most, freed last the fewest.
-    freed = text(item.payload, "action") == "unassigned"
+    # Several changes at one moment: the last assignment lists the most people, the last removal the fewest.
+    is_removal = text(item.payload, "action") == "unassigned"
     state = StateChange(
         item.builder.subject,
         "assignee",
         value[:500] or "nobody",
         item.at,
-        rank=100 - len(names) if freed else len(names),
+        rank=100 - len(names) if is_removal else len(names),
         reason=text(item.payload, "action"),
         metadata={"names": names},
     )
@@ -110,7 +110,7 @@ def _milestone(item: ChangedItem) -> ItemChange:
 
 
 def _review_request(item: ChangedItem) -> ItemChange:
-    """Of a person, or of a team, which is no account."""
+    """A request to a person, or to a team, which has no account."""
     wanted = child(item.payload, "requested_reviewer")
     found = account(wanted)
     if found is not None:
@@ -124,7 +124,7 @@ def _review_request(item: ChangedItem) -> ItemChange:
 
 
 def _synchronized(item: ChangedItem) -> ItemChange:
-    """The head moved: it contains another commit now."""
+    """New commits were pushed: the pull request contains another commit now."""
     before, after = name_of(item.payload, "before"), name_of(item.payload, "after")
     sha = after or name_of(child(item.value, "head"), "sha")
     if sha is None:
@@ -134,20 +134,20 @@ def _synchronized(item: ChangedItem) -> ItemChange:
 
 
 def _edited(item: ChangedItem) -> ItemChange:
-    """A changed title is the item's name from now on; a changed text is read for its references."""
+    """A new title becomes the item's name; a new text is searched for references."""
     changes = child(item.payload, "changes")
     title, body = child(changes, "title"), child(changes, "body")
     base = name_of(child(child(changes, "base"), "ref"), "from")
     if not (title or body or "body" in changes or base):
         return ItemChange(None, "changes neither title nor text")
-    was = text(title, "from")
-    # The old title stays out of the text: what it referred to, the new one may not.
-    told = [text(item.value, "title"), text(item.value, "body") if "body" in changes else None]
+    old_title = text(title, "from")
+    # The old title is left out of the text: the new one may not refer to the same things.
+    texts = [text(item.value, "title"), text(item.value, "body") if "body" in changes else None]
     fields = sorted(name for name in ("title", "body", "base") if name in changes)
-    facts = {"changed": fields, "titleWas": was and was[:500], "baseWas": base}
+    facts = {"changed": fields, "titleWas": old_title and old_title[:500], "baseWas": base}
     edited = "body" in changes or bool(title)
     words = f"Edited: {', '.join(fields)}"
-    return ItemChange("", words, facts=facts, more=tuple(told), edited=edited)
+    return ItemChange("", words, facts=facts, more=tuple(texts), edited=edited)
 
 
 def _category(item: ChangedItem) -> ItemChange:
@@ -213,7 +213,7 @@ def is_change(kind: ItemKind, action: str | None) -> bool:
 
 
 def rules(*kinds: ItemKind) -> tuple[EventRule, ...]:
-    """Of kinds of one event: an issue may be a pull request."""
+    """The rules of an event's item kinds; `issues` has two, as an issue may be a pull request."""
     return tuple(
         EventRule(
             kinds[0].event,
@@ -226,7 +226,7 @@ def rules(*kinds: ItemKind) -> tuple[EventRule, ...]:
 
 
 def read(kind: ItemKind, payload: Mapping[str, Any]) -> Reading:
-    """For an action of `is_change`. Raises Missing."""
+    """Reads an action for which `is_change` holds. Raises Missing."""
     action = _ACTIONS[kind.event][text(payload, "action") or ""]
     value = needed_child(payload, kind.field)
     repository = repository_of(payload)
@@ -278,7 +278,7 @@ def _statement(
 
 
 def _link_text(item: ChangedItem, change: ItemChange, title: str) -> str | None:
-    """Closing words count in a pull request alone; what was not edited is not read again."""
+    """Closing words count only in a pull request; a text that was not edited is not searched again."""
     if not change.edited:
         return ""
     if item.kind.reference != "pr":

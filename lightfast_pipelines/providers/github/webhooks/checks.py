@@ -1,6 +1,6 @@
 """`workflow_run` and `check_suite`: how the checks of a commit ended.
 
-Only the conclusion is kept, and a failure matters. A suite of GitHub Actions is told by its run.
+Only the conclusion is kept. A check suite of GitHub Actions is left to its workflow run.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from lightfast_pipelines.providers.github.webhooks.repository import Repository,
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
-# conclusion -> (how it is told, what it weighs, the state it leaves)
+# conclusion -> (words for the title, base significance, resulting state)
 _CONCLUSIONS = {
     "success": ("Succeeded", 10, "succeeded"),
     "failure": ("Failed", 55, "failed"),
@@ -79,7 +79,7 @@ RULES = (
 
 @dataclass(frozen=True, slots=True)
 class _Checks:
-    """What tells a run from a suite; the rest they have in common."""
+    """What differs between a workflow run and a check suite."""
 
     source_id: str
     source_type: str
@@ -111,7 +111,7 @@ def read_workflow_run(payload: Mapping[str, Any]) -> Reading:
     state = StateChange(
         subject, "status", _CONCLUSIONS[conclusion][2], at, 3, conclusion, {"attempt": attempt}
     )
-    told = _Checks(
+    described = _Checks(
         keys.source_id(key, "completed", attempt),
         "workflow-run.completed",
         "Workflow",
@@ -126,12 +126,12 @@ def read_workflow_run(payload: Mapping[str, Any]) -> Reading:
         (state,),
     )
     return Understood(
-        (_statement(payload, run, GitHubStatementBuilder(repository, subject), at, told),)
+        (_statement(payload, run, GitHubStatementBuilder(repository, subject), at, described),)
     )
 
 
 def read_check_suite(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing. The suite is told of its commit: it has no entity of its own."""
+    """The subject is the commit: a check suite has no entity of its own. Raises Missing."""
     early = _not_ended("check_suite", payload)
     if early is not None:
         return early
@@ -154,9 +154,9 @@ def read_check_suite(payload: Mapping[str, Any]) -> Reading:
     headline = first_line(text(child(suite, "head_commit"), "message") or "")
     subject = repository.commit(sha.lower(), headline[:200] or None)
     name = text(app, "name") or "checks"
-    # A suite that is asked for again keeps its id.
+    # A suite that is requested again keeps its id.
     which = f"{suite_id}@{moment_key(at)}"
-    told = _Checks(
+    described = _Checks(
         keys.source_id(subject.key, "check-suite.completed", which),
         "check-suite.completed",
         "Checks",
@@ -168,7 +168,7 @@ def read_check_suite(payload: Mapping[str, Any]) -> Reading:
         },
     )
     return Understood(
-        (_statement(payload, suite, GitHubStatementBuilder(repository, subject), at, told),)
+        (_statement(payload, suite, GitHubStatementBuilder(repository, subject), at, described),)
     )
 
 
@@ -186,7 +186,7 @@ def _statement(
     checks: Mapping[str, Any],
     builder: GitHubStatementBuilder,
     at: datetime,
-    told: _Checks,
+    described: _Checks,
 ) -> Statement:
     conclusion = name_of(checks, "conclusion") or ""
     words, weight, _ = _CONCLUSIONS[conclusion]
@@ -197,24 +197,26 @@ def _statement(
     headline = first_line(text(checks, "display_title") or text(commit, "message") or "")
     actor = checks.get("triggering_actor") or checks.get("actor") or payload.get("sender")
     return builder.build(
-        source_id=told.source_id,
-        source_type=told.source_type,
+        source_id=described.source_id,
+        source_type=described.source_type,
         occurred_at=at,
-        title=titled(f"{told.tag} {words}", f"{told.name} on {branch or (sha or '')[:7]}"),
-        content=content_of(f"{told.name}: {conclusion}", headline),
+        title=titled(
+            f"{described.tag} {words}", f"{described.name} on {branch or (sha or '')[:7]}"
+        ),
+        content=content_of(f"{described.name}: {conclusion}", headline),
         base_significance=weight,
         actor=account(actor),
         author=commit_account(commit.get("author")),
-        states=told.states,
+        states=described.states,
         metadata={
-            **told.facts,
+            **described.facts,
             "conclusion": conclusion,
             "branch": branch,
             "sha": sha,
             "pullRequests": numbers,
         },
         updated_at=at,
-        # The commit's and the pull request's words: they say themselves what they mean.
+        # The text is the commit's or pull request's, which is searched with that commit or pull request.
         link_text="",
         branch=branch,
     )
@@ -223,7 +225,7 @@ def _statement(
 def add_origin(
     builder: GitHubStatementBuilder, checks: Mapping[str, Any], branch: str | None, sha: str | None
 ) -> None:
-    """The commit, and its branch where it is one of this repository."""
+    """Adds the commit, and its branch where it belongs to this repository."""
     if sha is not None and FULL_SHA.fullmatch(sha):
         commit = builder.repository.commit(sha.lower())
         builder.refer("commit", sha.lower(), commit.url)
@@ -241,7 +243,7 @@ def add_origin(
 
 
 def add_pull_requests(builder: GitHubStatementBuilder, checks: Mapping[str, Any]) -> list[int]:
-    """Those that the checks ran for; of another repository where they came from a fork."""
+    """Adds the pull requests that the checks ran for; a fork's belong to another repository."""
     numbers: list[int] = []
     for pull in children(checks, "pull_requests"):
         number, base = whole(pull, "number"), child(child(pull, "base"), "repo")

@@ -1,7 +1,7 @@
 """Comments: on issues and pull requests, on lines of a pull request, on discussions, on commits.
 
-A comment has no entity of its own: it is told of what it was written about, whose story it is part
-of. What its text refers to, the thing refers to; closing words mean nothing in it.
+A comment has no entity of its own: its subject is what it was written on, and what its text refers to
+counts as a reference of that subject. Closing words mean nothing in a comment.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ RULES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What the comment is about: the thing, how it is shown, the item itself (a commit has none)."""
+    """What the comment was written on; `item` is the payload's object, which a commit does not have."""
 
     subject: Thing
     reference: Reference
@@ -85,7 +85,7 @@ class _Place:
 
 
 def reader(event: str) -> Callable[[Mapping[str, Any]], Reading]:
-    """What reads the payloads of one of the four events; it raises Missing."""
+    """The reader for one of the four events; the reader raises Missing."""
 
     def read(payload: Mapping[str, Any]) -> Reading:
         action = _ACTIONS.get(text(payload, "action") or "")
@@ -114,21 +114,21 @@ def _statement(event: str, payload: Mapping[str, Any], action: _CommentAction) -
     builder.add_place(place.item)
     _add_lines(builder, comment)
     which = f"{number}@{moment_key(at)}" if action.name == "edited" else number
-    gone = action.name == "deleted"
+    is_deletion = action.name == "deleted"
     own_key = github_keys.comment(thing, number)
     return builder.build(
         source_id=keys.source_id(place.subject.key, f"{thing}.{action.name}", which),
         source_type=f"{thing}.{action.name}",
         occurred_at=at,
         title=titled(action.tag, f"{place.shown}: {first_line(body)[:_LONGEST_TITLE]}")
-        if body and not gone
+        if body and not is_deletion
         else titled(action.tag, place.shown),
-        # What somebody took away is not told again.
-        content="" if gone else content_of(body),
+        # Text that somebody removed is not shown again.
+        content="" if is_deletion else content_of(body),
         base_significance=action.weight,
         actor=account(payload.get("sender")),
         author=author,
-        states=(deletion(Thing(own_key), at),) if gone else (),
+        states=(deletion(Thing(own_key), at),) if is_deletion else (),
         metadata={
             "commentId": keys.bare_number(number),
             "action": action.name,
@@ -142,13 +142,13 @@ def _statement(event: str, payload: Mapping[str, Any], action: _CommentAction) -
             "authorId": author and author.source_id,
         },
         updated_at=first_time(comment, "updated_at", "created_at"),
-        link_text="" if gone else None,
+        link_text="" if is_deletion else None,
         part=own_key,
     )
 
 
 def _time(comment: Mapping[str, Any], place: _Place, action: _CommentAction) -> datetime | None:
-    """A deletion has no time of its own: the latest that its payload names comes nearest."""
+    """A deletion has no time of its own; the latest time in its payload comes nearest."""
     if action.name == "created":
         return first_time(comment, "created_at", "updated_at")
     if action.name == "edited":
@@ -196,7 +196,7 @@ def _commit(repository: Repository, comment: Mapping[str, Any]) -> _Place:
 
 
 def _add_lines(builder: GitHubStatementBuilder, comment: Mapping[str, Any]) -> None:
-    """The file and the commit that a comment on lines stands at."""
+    """Adds the file and the commit that a comment on lines is attached to."""
     path, sha = name_of(comment, "path"), name_of(comment, "commit_id")
     builder.mention_file(path)
     if sha is not None and FULL_SHA.fullmatch(sha):

@@ -1,6 +1,6 @@
-"""Which pull request brought a commit in, and which other commits it undoes or repeats.
+"""Finds the pull request that brought a commit in, and the commits that it reverts or cherry-picks.
 
-Read off the words that git and GitHub themselves put into messages, and off what came in one push.
+The evidence is the text that git and GitHub write into messages, and which commits one push brought.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from lightfast_pipelines.providers.github.accounts import MERGE_QUEUE, is_web_fl
 from lightfast_pipelines.providers.github.webhooks.pushed import Push
 
 FULL_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.IGNORECASE)
-# GitHub's button; then bors (`Merge #9`), homu (`Auto merge of #9 - ann:fix`) and the scripts of those
-# who merge by hand (`Merge acme/shop#9: Fix it`).
+# GitHub's merge button; then bors (`Merge #9`), homu (`Auto merge of #9 - ann:fix`) and scripts of
+# people who merge by hand (`Merge acme/shop#9: Fix it`).
 _MERGE = re.compile(
     r"Merge pull request #(?P<by_button>\d{1,10}) from \S"
     r"|(?:Auto merge of|Merge) (?P<repository>[\w.-]+/[\w.-]+)?#(?P<by_robot>\d{1,10})(?= - |: |[ \r]*(?:\n|\Z))"
@@ -44,7 +44,7 @@ _BY_BUTTON = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class MergePush:
-    """The push of one pull request's merge: its other commits are the pull request's."""
+    """A push that merges one pull request: all other commits in it belong to the pull request."""
 
     number: int
     merge_sha: str
@@ -54,13 +54,13 @@ class MergePush:
 def merge_push(
     push: Push, commits: list[Mapping[str, Any]], head: Mapping[str, Any]
 ) -> MergePush | None:
-    """Set where the push is one merge of one pull request.
+    """The merge, where the push is one merge of one pull request; otherwise None.
 
-    GitHub's button pushes one new merge of its own making (`distinct`: on no branch before), so
-    merges among the rest were nested in it. Repositories may have it write the pull request's
-    title, as a squash does, which brings no other commit. A push by hand may carry other work
-    besides, and a merge queue pushes a group at once: with several merges nobody can tell whose is
-    whose.
+    GitHub's merge button pushes one new merge commit (`distinct`: on no branch before), so any other
+    merges in the push were part of the pull request. A repository can make the button write the pull
+    request's title, as a squash does; but a squash brings no other commits. A push by hand may contain
+    other work as well, and a merge queue pushes a group at once: with several merges it is unknown
+    which commit belongs to which pull request.
     """
     sha, message = name_of(head, "id"), text(head, "message") or ""
     if sha is None:
@@ -86,7 +86,7 @@ def merge_push(
 
 
 def _merged_number(push: Push, message: str) -> int | None:
-    """The pull request of this repository whose merge the message says it is."""
+    """The number of this repository's pull request that the message says was merged."""
     match = _MERGE.match(message)
     if match is None:
         return None
@@ -97,7 +97,8 @@ def _merged_number(push: Push, message: str) -> int | None:
 
 
 def _titled_number(headline: str, committer: Any) -> int | None:
-    """The number that ends a squash's title; `(GH-12)` may be an issue's but where GitHub's button wrote it."""
+    """The number at the end of a squash's title. `(GH-12)` counts only where GitHub's button wrote it:
+    elsewhere it may be an issue's."""
     match = _TITLE_NUMBER.search(headline)
     if match is None or (match["gh"] and not is_web_flow(committer)):
         return None
@@ -105,18 +106,19 @@ def _titled_number(headline: str, committer: Any) -> int | None:
 
 
 def _is_squash(commit: Mapping[str, Any]) -> bool:
-    """GitHub's own commit of another pull request: it stands for itself."""
+    """Whether GitHub made the commit by squashing another pull request."""
     committer = commit.get("committer")
     titled = _titled_number(first_line(text(commit, "message") or ""), committer)
     return titled is not None and is_web_flow(committer)
 
 
 def numbers_are_own(push: Push, commit: Mapping[str, Any]) -> bool:
-    """Whether the numbers in a commit's message are those of the repository that it is pushed to.
+    """Whether the numbers in a commit's message belong to the repository that it is pushed to.
 
-    A fork that is brought up to date gets commits of others, made earlier, whose numbers are their
-    own repository's. Its own are those that whoever pushes them made, and those that GitHub's button
-    made the moment before. The squashed commits of a subtree are another repository's anywhere.
+    When a fork is synchronized it receives earlier commits whose numbers belong to the repository
+    they came from. The fork's own commits are those that the person who pushes made, and those that
+    GitHub's button made just before the push. The squashed commits of a subtree always belong to
+    another repository.
     """
     if _SUBTREE.search(text(commit, "message") or ""):
         return False
@@ -125,7 +127,7 @@ def numbers_are_own(push: Push, commit: Mapping[str, Any]) -> bool:
     author, committer = child(commit, "author"), child(commit, "committer")
     made_at = time(commit, "timestamp") or time(committer, "date")
     if is_web_flow(committer):
-        # The API names no push: there nobody can tell.
+        # A record of the API names no push, so there it is unknown.
         pushed_at = time(child(push.payload, "repository"), "pushed_at")
         if made_at is None or pushed_at is None:
             return False
@@ -149,7 +151,7 @@ def commit_relations(
     committer: Any = None,
     numbers_are_own: bool = True,
 ) -> list[tuple[Mention, Edge]]:
-    """The commit's relations, each with a mention of what stands at its other end."""
+    """The commit's relations, each with a mention of the thing at the other end."""
     headline = first_line(message)[:LONGEST_NAME]
     sha = subject.key.rpartition(":")[2]
     said = cover(message[:LONGEST_LINK_TEXT])
@@ -160,8 +162,8 @@ def commit_relations(
         mention = Mention(other, "reference", edge.evidence, edge.confidence, edge.method)
         found.append((mention, edge))
 
-    # Picked by hand, it bears the title of the original, which is what the pull request became: maybe
-    # even in another repository.
+    # A commit that was cherry-picked by hand has the original's title; the number in it belongs to the
+    # original, maybe even to another repository.
     is_copy = _CHERRY_PICKS.search(said) is not None and not is_web_flow(committer)
     has_own_title = numbers_are_own and not is_copy
     merged = _merged_number(push, message) if has_own_title else None
@@ -174,7 +176,7 @@ def commit_relations(
         and push.onto_default_branch
         and (merge is None or merge.merge_sha == sha)
     ):
-        # Inside a merged pull request such a number is an issue's, or another repository's.
+        # Inside a merged pull request such a number is an issue's or another repository's.
         pull = push.repository.numbered(titled)
         relate(Edge(pull, "merges_as", subject, 0.9, "squash title", headline))
     if merge is not None and merge.merge_sha != sha:

@@ -1,7 +1,7 @@
-"""The commits that a push brings: one statement each, equal whichever push states it.
+"""The commits of a push: one statement each, the same whichever push brings the commit.
 
-The commit's own author did it; who pushed it is a participant. What the commit has to do with pull
-requests and other commits stands in `commit_relations`.
+The commit's author is the actor; the pusher takes part. `commit_relations` finds what the commit has
+to do with pull requests and other commits.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from lightfast_pipelines.providers.github.webhooks.statement_builder import GitH
 
 COMMITS_GITHUB_SENDS = 2_048  # docs.github.com, "Webhook events and payloads": push
 MENTIONED_FILES = 40
-# Where no clock was set, time begins at 1970; imported histories do not go back so far.
+# A clock that was never set begins in 1970; no imported history goes back that far.
 _CLOCK_NOT_SET = datetime(1970, 1, 3, tzinfo=UTC)
 _CLOCKS_DIFFER = timedelta(days=1)
 
@@ -60,7 +60,10 @@ def commit_statements(push: Push) -> list[Statement]:
         (commit for commit in commits if commit.get("id") == push.after), {}
     )
     if head and all(commit.get("id") != head.get("id") for commit in commits):
-        commits = [*commits, head]  # cut off by GitHub, or a branch made at a known commit
+        commits = [
+            *commits,
+            head,
+        ]  # GitHub cut the list, or the branch was created at a known commit
     merge = merge_push(push, commits, head) if numbers_are_own(push, head) else None
     count, is_part = len(commits), is_cut(push)
     statements = (_statement(push, commit, merge, count, is_part) for commit in commits)
@@ -68,10 +71,10 @@ def commit_statements(push: Push) -> list[Statement]:
 
 
 def unlisted(push: Push, stated: Sequence[Statement]) -> list[str] | None:
-    """The ids of commits that the push names without telling them; None where it tells them all.
+    """Ids of commits that the push names but does not describe; None where it describes all of them.
 
-    A delivery may lack its commits, or list the first of them only. What it brought besides, nobody
-    can say: then the list may be empty.
+    A delivery may lack its commits, or list only the first of them. The others may be unknown: then
+    the list is empty.
     """
     if push.after is None:
         return None
@@ -116,7 +119,7 @@ def _statement(
     kinds = ("added", "modified", "removed")
     added, modified, removed = (_paths(commit, kind) for kind in kinds)
     paths = list(dict.fromkeys(added + modified + removed))
-    # A commit of the API's list names no files: that is not the same as changing none.
+    # A commit from the API's list names no files, which is not the same as changing none.
     are_known = any(kind in commit for kind in kinds)
     is_own = numbers_are_own(push, commit)
     relations = commit_relations(
@@ -172,9 +175,9 @@ def _statement(
 
 
 def _made_at(push: Push, commit: Mapping[str, Any]) -> datetime | None:
-    """The author's time; older payloads have no `date` there, only `timestamp`.
+    """The author's time; older payloads have no `date` for it, only `timestamp`.
 
-    An author's clock may be wrong: nothing is made after it is committed or pushed, nor in 1970.
+    An author's clock may be wrong: no commit is authored after it is committed or pushed, or in 1970.
     """
     committed = time(child(commit, "committer"), "date")
     authored = time(child(commit, "author"), "date") or time(commit, "timestamp")

@@ -1,7 +1,7 @@
-"""`create` and `delete`: branches and tags, of which a push tells most already.
+"""`create` and `delete` of branches and tags.
 
-A new branch without a commit of its own is told here alone; everything else comes with a push,
-which also knows the commits, and to tell it twice would count it twice.
+Only a new branch is remembered, as it may have no commit of its own. Everything else comes with a push,
+which knows the commits as well; remembering it here too would count it twice.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""`deployment_review` and `deployment_protection_rule`: a deployment waits until somebody lets it pass.
+"""`deployment_review` and `deployment_protection_rule`: a deployment waits for approval.
 
-A review is of a workflow run, whose jobs wait; a rule is an app's, and of the deployment itself.
+A review belongs to a workflow run, whose jobs wait. A protection rule belongs to an app and concerns the
+deployment itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""`deployment` and `deployment_status`: what was sent where, and how it went.
+"""`deployment` and `deployment_status`: what is deployed where, and how it goes.
 
-A status is told by its own id: the same state may be reported twice.
+A status is identified by its own id: the same state may be reported twice.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 
 @dataclass(frozen=True, slots=True)
 class _DeploymentStep:
-    """How a deployment's creation or status is told; `state` None: it is gone."""
+    """How a deployment's creation or status is shown; `state` is None where the deployment is deleted."""
 
     name: str
     tag: str
@@ -55,7 +55,7 @@ class _DeploymentStep:
 
 
 _CREATED = _DeploymentStep("created", "Deployment Started", 30, "building", 1)
-# No webhook: written where a deployment is found to be gone.
+# There is no webhook for it: a sweep writes it when a deployment is found to be gone.
 _DELETED = _DeploymentStep("deleted", "Deployment Deleted", 10, None)
 _STATUSES = {
     "success": _DeploymentStep("succeeded", "Deployment Succeeded", 40, "succeeded", 3),
@@ -65,13 +65,13 @@ _STATUSES = {
     "queued": _DeploymentStep("queued", "Deployment Queued", 8, "building", 2),
     "pending": _DeploymentStep("pending", "Deployment Pending", 8, "building", 2),
     "waiting": _DeploymentStep("waiting", "Deployment Waiting", 8, "waiting", 1),
-    # Another took its place, or it was taken down; of what takes its place that one says so itself.
+    # Another deployment replaced it, or it was taken down; the other one has its own events.
     "inactive": _DeploymentStep("inactive", "Deployment Inactive", 10, "inactive", 4),
 }
 _PREVIEW = re.compile(
     r"(?:preview|review|pr|pull|pull[ _-]?request|mr)\b|.*\bpreview$", re.IGNORECASE
 )
-# GitHub's own examples are `deploy` and `deploy:migrations`: what a task does beside serving.
+# Tasks that serve nothing; GitHub's own examples of tasks are `deploy` and `deploy:migrations`.
 _SERVES_NOTHING = re.compile(
     r"(?:^|[:_ -])(?:migrat\w*|(?:un)?lock|tests?|checks?|plan|seed|backup|teardown|destroy|cleanup)(?:[:_ -]|$)",
     re.IGNORECASE,
@@ -190,19 +190,19 @@ def deployment_thing(
 def add_deployed(
     builder: GitHubStatementBuilder, deployment: Mapping[str, Any], ref: str | None
 ) -> None:
-    """What it deploys, and of which repository."""
+    """Adds the commit that is deployed, and its repository."""
     builder.refer("deployment", builder.subject.key.rpartition(":")[2])
     sha = name_of(deployment, "sha")
     if sha is not None and FULL_SHA.fullmatch(sha):
         builder.add_commit("deploys", sha.lower())
     if ref is not None and not FULL_SHA.fullmatch(ref):
-        # A branch or a tag: the payload does not say which, so it is no entity.
+        # The payload does not say whether it is a branch or a tag, so it is not an entity.
         builder.refer("branch", ref)
     builder.mention(builder.repository.thing, "repository")
 
 
 def _add_deployment_of_host(builder: GitHubStatementBuilder, status: Mapping[str, Any]) -> None:
-    """The deployment of the host's own that GitHub's only shows, by the addresses beside it."""
+    """Relates the hosting provider's deployment (Vercel's), which is known by the status's addresses."""
     addresses = (url(status, field) for field in ("environment_url", "target_url", "log_url"))
     found = {
         thing.key: thing
@@ -222,9 +222,10 @@ def _states(
     environment: str,
     deployment: Mapping[str, Any],
 ) -> tuple[StateChange, ...]:
-    """Its own state, and whether it serves its environment now.
+    """The deployment's own state, and whether it serves its environment now.
 
-    Live is what succeeded last, until it is inactive or deleted. A failed one leaves live what was.
+    The deployment that succeeded last is live until it is inactive or deleted. A failure changes
+    nothing of what is live.
     """
     details = {"environment": environment}
     own = (
@@ -247,9 +248,9 @@ def _states(
 
 
 def _can_be_live(deployment: Mapping[str, Any], environment: str) -> bool:
-    """Whether it can be what serves the environment, and that is a place which one serves at a time.
+    """Whether the deployment can be the one that serves the environment.
 
-    A preview serves its own address alone: many live side by side. Migrations serve nothing.
+    A preview serves only its own address, so many are live side by side. Migrations serve nothing.
     """
     if _SERVES_NOTHING.search(name_of(deployment, "task") or ""):
         return False

@@ -1,6 +1,6 @@
 """`discussion`: created, answered, unanswered, closed, reopened, deleted, transferred.
 
-Comments are events of their own; smaller changes are told by `changes`.
+Comments are events of their own; `changes` reads smaller changes.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ RULES = (
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no discussion, repository or time to speak of."""
+    """Raises Missing where the payload has no discussion, repository or time."""
     action = text(payload, "action")
     if action in _NOT_KEPT:
         return Filtered(f"action {action} is not kept")

@@ -1,7 +1,7 @@
-"""Whether a body can be of the event that its header names.
+"""Checks whether a body can belong to the event that its header names.
 
-Only the body is signed: whoever can send a delivery again could name another event in the header,
-and turn the deletion of a star into that of a repository.
+Only the body is signed. Anyone who can send a delivery again could name another event in the header,
+and turn the deletion of a star into the deletion of a repository.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 from lightfast_pipelines.providers.fields import child
 
-# What of a body belongs to which event. An event that is not here is not known
-# well enough to be checked; nothing is made of it either.
+# The fields that mark a body as one event's. An event that is missing here is not known well enough to
+# be checked; it is not read either.
 _MARKS: Mapping[str, frozenset[str]] = {
     event: frozenset(marks.split())
     for event, marks in {
@@ -74,7 +74,7 @@ _MARKS: Mapping[str, frozenset[str]] = {
         "workflow_run": "workflow_run",
     }.items()
 }
-# Marks of events that are not read: they say what a body is not.
+# Marks of events that are not read: they show what a body is not.
 _OTHERS = frozenset(
     {
         *("definition", "exemption_request", "new_property_values", "package", "pages", "project"),
@@ -83,9 +83,9 @@ _OTHERS = frozenset(
     }
 )
 _ALL: frozenset[str] = frozenset().union(_OTHERS, *_MARKS.values())
-# A connection's own events are about no repository, while any other event names the connection.
+# Events of a connection are about no repository, while every other event names the connection.
 _ABOUT_NO_REPOSITORY = frozenset({"installation", "installation_repositories"})
-# What an event's body has at least one of, where a body of another event could pass for it by saying less.
+# Fields of which an event's body has at least one; without them a shorter body of another event would pass.
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "code_scanning_alert": ("alert.rule", "alert.tool"),
     "create": ("master_branch",),
@@ -96,7 +96,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
         *("approver", "environment", "requestor", "reviewers", "since"),
         *("workflow_job_run", "workflow_job_runs"),
     ),
-    # Any other event names its installation by the id alone.
+    # Every other event names its installation only by the id.
     "installation": (
         *("installation.account", "installation.app_id", "installation.suspended_at"),
         *("repositories", "requester"),
@@ -104,14 +104,14 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "installation_target": ("account", "target_type"),
     "secret_scanning_alert": ("alert.secret_type",),
 }
-# Nothing is made of it, and old ones name the installation by its id alone.
+# It is not read, and old ones name the installation only by its id.
 _SAYS_NOTHING = (("installation", "new_permissions_accepted"),)
 
 
 def misfit(event: str, payload: Mapping[str, Any]) -> str | None:
-    """What in the payload does not belong to the event; None where nothing speaks against it.
+    """Why the payload cannot belong to the event; None where it can.
 
-    A misfit is kept and parked, not refused: should GitHub add to an event what marks another
+    A misfit is parked, not refused: if GitHub one day adds a field to an event that marks another one
     today, nothing is lost.
     """
     allowed = _MARKS.get(event)
@@ -132,7 +132,7 @@ def misfit(event: str, payload: Mapping[str, Any]) -> str | None:
 
 
 def _fields(payload: Mapping[str, Any]) -> set[str]:
-    """Of the first level, and of the two objects that events have in common and fill differently."""
+    """The fields of the first level, and of two objects that events share but fill differently."""
     inner = (
         f"{name}.{field}" for name in ("alert", "installation") for field in child(payload, name)
     )

@@ -1,7 +1,7 @@
-"""`sub_issues` and `issue_dependencies`: which issue is part of which, and which waits for which.
+"""`sub_issues` and `issue_dependencies`: sub-issues and blocking issues.
 
-One change comes as two deliveries, one for either issue, and is told once. The payloads have no time
-of their own: that of the issue that changed last comes nearest.
+One change comes as two deliveries, one for either issue, which state the same fact. The payloads have
+no time of their own; the time of the issue that changed last comes nearest.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """How the two issues are called; it is told of `subject`, and the edge goes to or from it."""
+    """The names of the two issues in a payload. `subject` is the subject of the statement."""
 
     event: str
     subject: str
@@ -67,7 +67,7 @@ class _Link:
         )
 
     def state_type(self, other: Thing) -> str:
-        """An issue has one parent, and may wait for many others."""
+        """An issue has one parent, but several issues may block it."""
         return "parent" if self.event == "sub_issues" else f"blocked_by:{other.key}"
 
 
@@ -108,7 +108,7 @@ RULES = tuple(
 
 
 def reader(event: str) -> Callable[[Mapping[str, Any]], Reading]:
-    """What reads the payloads of one of the two events; it raises Missing."""
+    """The reader for one of the two events; the reader raises Missing."""
     link = _LINKS[event]
 
     def read(payload: Mapping[str, Any]) -> Reading:
@@ -123,7 +123,7 @@ def reader(event: str) -> Callable[[Mapping[str, Any]], Reading]:
 def _statement(payload: Mapping[str, Any], link: _Link, *, is_added: bool) -> Statement:
     item = needed_child(payload, link.subject)
     repository, subject = _issue(payload, link.subject)
-    elsewhere, other = _issue(payload, link.other)
+    other_repository, other = _issue(payload, link.other)
     at = latest(time(item, "updated_at"), time(child(payload, link.other), "updated_at"))
     if at is None:
         raise Missing(f"{link.subject}.updated_at")
@@ -131,7 +131,9 @@ def _statement(payload: Mapping[str, Any], link: _Link, *, is_added: bool) -> St
     shown = other.name or other.key
     builder = GitHubStatementBuilder(repository, subject)
     builder.refer("issue", f"#{whole(item, 'number')}", subject.url)
-    builder.refer("issue", _shown_in(repository, elsewhere, other), other.url, link.words.lower())
+    builder.refer(
+        "issue", _shown_in(repository, other_repository, other), other.url, link.words.lower()
+    )
     builder.mention(other)
     if is_added:
         builder.edges.append(link.edge(subject, other))
@@ -148,7 +150,7 @@ def _statement(payload: Mapping[str, Any], link: _Link, *, is_added: bool) -> St
         actor=account(payload.get("sender")),
         author=author,
         states=(
-            # Whoever is moved from one parent to another is taken and given in the same moment.
+            # An issue that moves from one parent to another is removed and added in the same moment.
             StateChange(
                 subject,
                 link.state_type(other),
@@ -169,16 +171,16 @@ def _statement(payload: Mapping[str, Any], link: _Link, *, is_added: bool) -> St
     )
 
 
-def _shown_in(repository: Repository, elsewhere: Repository, issue: Thing) -> str:
-    """`#5`, or `owner/repo#5` of an issue of another repository."""
+def _shown_in(repository: Repository, other_repository: Repository, issue: Thing) -> str:
+    """`#5`, or `owner/repo#5` for an issue of another repository."""
     number = issue.key.rpartition("#")[2]
-    if elsewhere.id == repository.id:
+    if other_repository.id == repository.id:
         return f"#{number}"
-    return f"{elsewhere.full_name or elsewhere.id}#{number}"
+    return f"{other_repository.full_name or other_repository.id}#{number}"
 
 
 def _issue(payload: Mapping[str, Any], side: str) -> tuple[Repository, Thing]:
-    """The issue on one side and its repository: the delivery's own where none is named."""
+    """The issue on one side and its repository: the delivery's own where the payload names none."""
     issue = needed_child(payload, side)
     number = whole(issue, "number")
     if number is None:

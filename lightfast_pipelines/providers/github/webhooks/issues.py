@@ -1,6 +1,6 @@
-"""`issues`: opened, closed, reopened, deleted, transferred; smaller ones are told by `changes`.
+"""`issues`: opened, closed, reopened, deleted, transferred; `changes` reads smaller changes.
 
-Closing words mean nothing in an issue's own text; what it mentions is found elsewhere.
+Closing words mean nothing in an issue's own text.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
 from lightfast_pipelines.providers.github.webhooks.transition import Transition
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
-# An issue that is deleted or moved away is gone from this repository: closed, for that reason.
+# An issue that is deleted or moved away counts as closed in this repository, for that reason.
 _TRANSITIONS = {
     "opened": Transition("opened", "Issue Opened", "created_at", "open", 1, 45),
     "closed": Transition("closed", "Issue Closed", "closed_at", "closed", 4, 40),
@@ -48,7 +48,7 @@ RULES = (
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no issue, repository or time to speak of."""
+    """Raises Missing where the payload has no issue, repository or time."""
     action = text(payload, "action")
     if action in _NOT_KEPT:
         return Filtered(f"action {action} is not kept")

@@ -1,4 +1,4 @@
-"""`installation`, `installation_repositories`, `repository`: what becomes of the connection itself.
+"""`installation`, `installation_repositories`, `repository`: changes of the connection itself.
 
 They change fetching and display, never what is stored. Only some of them name a time of their own.
 """
@@ -27,15 +27,15 @@ from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
 from lightfast_pipelines.providers.github.webhooks.repository import full_name, repository_id
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
-# action -> change, and the field of its time. `updated_at` does not move when an installation is
-# deleted: that has no time in the payload, and no id comes back after it.
+# action -> (change, field of its time). `updated_at` does not change when an installation is deleted, so
+# a deletion has no time in the payload; its id is never used again.
 _INSTALLATION: Mapping[str, tuple[str, str | None]] = {
     "created": ("active", "created_at"),
     "suspend": ("suspended", "suspended_at"),
     "unsuspend": ("active", "updated_at"),
     "deleted": ("removed", None),
 }
-# What it means for its repositories, of which all that name them say so.
+# What an action means for the repositories, where the payload lists them.
 _INSTALLED = {
     "created": "installed",
     "suspend": "suspended with its installation",
@@ -88,7 +88,7 @@ def read_installation(payload: Mapping[str, Any]) -> Reading:
 
 
 def read_installation_repositories(payload: Mapping[str, Any]) -> Reading:
-    """No time: the payload has only the installation's, which these changes do not move."""
+    """Without a time: the payload has only the installation's, which these changes do not update."""
     action = text(payload, "action")
     if action not in ("added", "removed"):
         return Parked(f"action {str(action)[:100]} of installation_repositories is not known yet")
@@ -105,7 +105,7 @@ def read_installation_repositories(payload: Mapping[str, Any]) -> Reading:
 
 
 def read_installation_target(payload: Mapping[str, Any]) -> Reading:
-    """The account that has the installation is called otherwise now. No time of its own. Raises Missing."""
+    """The account of the installation was renamed. The payload has no time of it. Raises Missing."""
     action = text(payload, "action")
     if action != "renamed":
         return Parked(f"action {str(action)[:100]} of installation_target is not known yet")
@@ -128,7 +128,7 @@ def read_repository(payload: Mapping[str, Any]) -> Reading:
     if number is None:
         raise Missing("repository.id")
     at = time(repository, "updated_at")
-    if change == "removed":  # updated_at is that of the last change before
+    if change == "removed":  # updated_at is the time of the change before this one
         at = latest(at, time(repository, "pushed_at"))
     value = _repository_value(repository)
     installation = identity(child(payload, "installation"))
@@ -148,7 +148,7 @@ def _installation_id(payload: Mapping[str, Any]) -> str:
 def _resources(
     payload: Mapping[str, Any], field: str, change: str, at: datetime | None, reason: str
 ) -> Iterator[LifecycleEvent]:
-    """What an installation says of its repositories holds for that installation alone."""
+    """Events for the repositories of an installation; they hold only for that installation."""
     of_installation = {"installation": _installation_id(payload)}
     for repository in children(payload, field):
         number = identity(repository)

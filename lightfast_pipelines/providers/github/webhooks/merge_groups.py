@@ -1,6 +1,6 @@
-"""`merge_group`: what a merge queue tries, and what comes of it.
+"""`merge_group`: a merge queue tests a pull request, and then merges it or not.
 
-A group is told of the pull request that it was made for, whose number stands in its branch's name.
+The subject is the pull request that the group was made for; its number is in the branch's name.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Outcome:
 
 
 _REQUESTED = _Outcome("Merge Queue Checks Requested", "queued", 1, 8)
-# How a group ends; one that is invalidated is made anew, with its pull request still in the queue.
+# How a group ends. An invalidated group is made again, while its pull request stays in the queue.
 _ENDS = {
     "merged": _Outcome("Merged by the Queue", "merged", 3, 20),
     "dequeued": _Outcome("Taken from the Merge Queue", "dequeued", 3, 30),
@@ -68,7 +68,7 @@ RULES = (
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no group, repository or time to speak of."""
+    """Raises Missing where the payload has no group, repository or time."""
     action, reason = text(payload, "action") or "", text(payload, "reason") or ""
     if action == "checks_requested":
         name, outcome = "checks-requested", _REQUESTED
@@ -83,7 +83,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
         return Parked("the branch of merge_group names no pull request")
     number, base = int(head["number"]), head["base"]
     commit, place = child(group, "head_commit"), child(payload, "repository")
-    # The end of a group has no time; a merge moves that of the repository's last push.
+    # The end of a group has no time, but a merge updates the time of the repository's last push.
     at = time(commit, "timestamp")
     if action == "destroyed":
         at = latest(at, time(place, "pushed_at"))
@@ -102,7 +102,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     builder.refer("branch", base, branch.url)
     builder.mention(branch)
     statement = builder.build(
-        # A group is known by the commit that it tries.
+        # A group is identified by the commit that it tests.
         source_id=keys.source_id(key, f"merge-group.{name}", sha),
         source_type=f"merge-group.{name}",
         occurred_at=at,

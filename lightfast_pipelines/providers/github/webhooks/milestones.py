@@ -1,6 +1,6 @@
 """`milestone`: created, closed, opened again, edited, deleted.
 
-Which issues and pull requests belong to one, they say themselves.
+Issues and pull requests name their milestone in their own events.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ RULES = tuple(
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no milestone, repository or time to speak of."""
+    """Raises Missing where the payload has no milestone, repository or time."""
     transition = _TRANSITIONS.get(text(payload, "action") or "")
     if transition is None:
         return Parked(f"action {str(payload.get('action'))[:100]} of milestone is not known yet")
@@ -64,18 +64,20 @@ def read(payload: Mapping[str, Any]) -> Reading:
         raise Missing(f"milestone.{transition.time}")
     title = text(milestone, "title") or f"#{number}"
     subject = Thing(github_keys.milestone(repository.id, number), title[:200], url(milestone))
-    gone = transition.name == "deleted"
+    is_deletion = transition.name == "deleted"
     states = []
     if transition.state:
         reason = transition.name
         states.append(StateChange(subject, "status", transition.state, at, transition.rank, reason))
-    if gone:
+    if is_deletion:
         states.append(deletion(subject, at))
     author, due = account(milestone.get("creator")), name_of(milestone, "due_on")
     builder = GitHubStatementBuilder(repository, subject)
     builder.refer("milestone", f"#{number}", subject.url)
     statement = builder.build(
-        source_id=keys.source_id(subject.key, transition.name, None if gone else moment_key(at)),
+        source_id=keys.source_id(
+            subject.key, transition.name, None if is_deletion else moment_key(at)
+        ),
         source_type=f"milestone.{transition.name}",
         occurred_at=at,
         title=titled(transition.tag, title),

@@ -50,7 +50,7 @@ class Move:
         return thing, f"{name or place_id}#{number}"
 
     def arrived(self, subject: Thing) -> Thing:
-        """The subject, where it came from another repository, as what the old number leads on to."""
+        """The subject; where it came from another repository, the old number leads to it."""
         return subject if self.origin is None else _answering(subject, self.origin[0])
 
     def add_to(self, builder: GitHubStatementBuilder) -> None:
@@ -64,7 +64,7 @@ class Move:
             builder.relate_from(thing, RELATION)
 
     def states(self, at: datetime) -> tuple[StateChange, ...]:
-        """Of what arrived: the old number is closed, and its opening is told here from now on."""
+        """Where the item came from elsewhere: the old number is closed, and its opening is superseded."""
         if self.origin is None:
             return ()
         thing = self.origin[0]

@@ -1,7 +1,7 @@
-"""What a payload says of the names of repositories and of their owners, and at which time.
+"""The names of repositories and owners that a payload states, each with its time.
 
-Names are given up and taken by others, so a text that names `acme/web` is read by who held the name
-when it was written.
+A name can be given up and taken by another repository, so `acme/web` in a text means the repository
+that had the name when the text was written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _JUST_BEFORE = timedelta(microseconds=1)
 
 
 def names(payload: Mapping[str, Any]) -> tuple[NameClaim, ...]:
-    """Every repository that the payload names with its id, and what a renaming says of before."""
+    """Every repository that the payload names with its id, and the old name where one was renamed."""
     at = _time(payload)
     repository, changes = child(payload, "repository"), child(payload, "changes")
     pull = child(payload, "pull_request")
@@ -38,7 +38,7 @@ def names(payload: Mapping[str, Any]) -> tuple[NameClaim, ...]:
         child(repository, "source"),
     ):
         found += _claim(other, at)
-    # What is taken away is named as it was called there; the time is that of receipt at best.
+    # A removed repository is named as it was called in the installation; at best the time of receipt is known.
     for field in ("repositories", "repositories_added"):
         for listed in children(payload, field):
             found += _claim(listed, None)
@@ -61,7 +61,7 @@ def _claim(
 def _before(
     repository: Mapping[str, Any], changes: Mapping[str, Any], at: datetime | None
 ) -> Iterator[NameClaim]:
-    """The name that a renaming or a transfer ended. Where both come in one, neither says it whole."""
+    """The name before a rename or a transfer. Where both come in one payload, neither gives it in full."""
     owner, _, name = (full_name(repository) or "").partition("/")
     if at is None or not name:
         return
@@ -75,7 +75,7 @@ def _before(
 
 
 def _renamed_owner(payload: Mapping[str, Any], changes: Mapping[str, Any]) -> Iterator[NameClaim]:
-    """`organization` and `installation_target`: no event comes of the repositories."""
+    """The old owner from `organization` or `installation_target`: there are no events for the repositories."""
     old = name_of(child(child(changes, "login"), "from"), "login") or name_of(
         child(changes, "login"), "from"
     )
@@ -92,7 +92,7 @@ def _renamed_owner(payload: Mapping[str, Any], changes: Mapping[str, Any]) -> It
 
 
 def _time(payload: Mapping[str, Any]) -> datetime | None:
-    """The latest that the payload names, which comes nearest to when it was made."""
+    """The latest time in the payload, which comes nearest to when it was made."""
     repository = child(payload, "repository")
     known = latest(time(repository, "updated_at"), time(repository, "pushed_at"))
     for name in payload:

@@ -1,7 +1,4 @@
-"""Events of GitHub of which nothing is remembered, and how that is declared.
-
-What is remembered declares the module that reads it.
-"""
+"""GitHub's events that are filtered. Modules that read an event declare its rules themselves."""
 
 from __future__ import annotations
 
@@ -9,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
-# event -> why nothing of it is remembered. What is worth remembering and not read yet is not
-# here: it is parked, until a higher rule version knows it.
+# event -> why it is filtered. An event that is worth remembering but is not read yet is not in this
+# table: it is parked until a higher rule version reads it.
 FILTERED: Mapping[str, str] = {
     "branch_protection_rule": "a setting of the repository",
     "check_run": "single checks are not remembered, their suite is",
@@ -42,7 +39,7 @@ RULES = tuple(EventRule(event, None, "filtered", note=why) for event, why in FIL
 
 
 def not_kept(event: str, actions: Iterable[str]) -> tuple[EventRule, ...]:
-    """The rules of actions that are understood and change nothing worth remembering."""
+    """The rules of actions that are known but change nothing worth remembering."""
     return tuple(
         EventRule(event, action, "filtered", note="changes nothing worth remembering")
         for action in sorted(actions)

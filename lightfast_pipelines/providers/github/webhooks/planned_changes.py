@@ -1,4 +1,4 @@
-"""Changes of what an issue is planned as (its type and fields), and of a pull request's place in the queue."""
+"""Changes of an issue's type and custom fields, and of a pull request's place in the merge queue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightfast_pipelines.providers.github.webhooks.changed_item import ChangedIt
 
 
 def type_change(item: ChangedItem) -> ItemChange:
-    """An issue's type (`Bug`); another takes the place of the one before in the same moment."""
+    """An issue's type (`Bug`); a new type replaces the old one in the same moment."""
     is_set = text(item.payload, "action") == "typed"
     name = name_of(child(item.payload, "type") or child(item.value, "type"), "name")
     if name is None:
@@ -21,7 +21,7 @@ def type_change(item: ChangedItem) -> ItemChange:
 
 
 def field_change(item: ChangedItem) -> ItemChange:
-    """A field of an organisation's own: its name and value."""
+    """A custom field of an organisation: its name and value."""
     is_set = text(item.payload, "action") == "field_added"
     named = child(item.payload, "issue_field")
     told = child(item.payload, "issue_field_value")
@@ -43,7 +43,7 @@ def field_change(item: ChangedItem) -> ItemChange:
 
 
 def _field_value(told: Mapping[str, Any]) -> str:
-    """What is chosen has a name; what is written is a text or number itself."""
+    """A chosen option has a name; a written value is a text or a number."""
     options = [child(told, "single_select_option"), *children(told, "multi_select_options")]
     chosen = ", ".join(name for option in options if (name := name_of(option, "name")))
     value = told.get("value")
@@ -58,7 +58,7 @@ def _set_or_ended(item: ChangedItem, state_type: str, value: str, *, is_set: boo
     )
 
 
-# Why GitHub says that it took a pull request out of the queue, where that is no failure.
+# Reasons for which a pull request leaves the queue without a failure.
 _MERGED_BY_QUEUE = frozenset({"MERGE", "ALREADY_MERGED"})
 
 

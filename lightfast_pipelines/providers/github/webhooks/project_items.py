@@ -1,7 +1,7 @@
-"""`projects_v2_item`: what is planned on a project's board, and what its fields say.
+"""`projects_v2_item`: an item on a project's board, and its fields.
 
-The payload belongs to an organisation and names the issue by GitHub's global id alone, of which
-nothing else is known: so it is told of the item.
+The payload belongs to an organisation and names the issue only by GitHub's global id, which nothing
+else uses: so the subject is the item, not the issue.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ RULES = (
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no item, project or time to speak of."""
+    """Raises Missing where the payload has no item, project or time."""
     action = text(payload, "action") or ""
     if action in _NOT_KEPT:
         return Filtered(f"action {action} is not kept")
@@ -81,16 +81,16 @@ def read(payload: Mapping[str, Any]) -> Reading:
     )
     field, value = _field(child(child(payload, "changes"), "field_value"))
     words = f"{field}: {value}" if field else kind
-    gone = transition.name == "deleted"
+    is_deletion = transition.name == "deleted"
     which = f"{field}@{moment_key(at)}" if field else moment_key(at)
     actor = account(payload.get("sender"))
     builder = StatementBuilder("github", subject)
     builder.refer("project", board)
     builder.mention(project)
-    if not gone:
+    if not is_deletion:
         builder.relate("belongs_to", project)
     statement = builder.build(
-        source_id=keys.source_id(key, transition.name, None if gone else which),
+        source_id=keys.source_id(key, transition.name, None if is_deletion else which),
         source_type=f"project-item.{transition.name}",
         occurred_at=at,
         title=titled(transition.tag, words),
@@ -105,7 +105,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
                 else []
             ),
             *([StateChange(subject, f"field:{field}", value, at, 1, action)] if field else []),
-            *([deletion(subject, at)] if gone else []),
+            *([deletion(subject, at)] if is_deletion else []),
         ),
         metadata={
             "itemId": str(identity),

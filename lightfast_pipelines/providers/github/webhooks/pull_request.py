@@ -1,7 +1,7 @@
 """`pull_request`: opened, merged, closed, reopened, ready for review, converted to draft.
 
-Each action states its own transition, at that transition's own time, and moves no other state;
-smaller ones are told by `changes`.
+Each action states only its own transition, at that transition's own time. `changes` reads smaller
+changes.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ RULES = (
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no pull request, repository or time to speak of."""
+    """Raises Missing where the payload has no pull request, repository or time."""
     action = text(payload, "action")
     if action in _NOT_KEPT:
         return Filtered(f"action {action} is not kept")
@@ -114,7 +114,7 @@ def _statement(
     builder.add_head(pull)
     _add_reverted(builder, pull, title)
     if merged:
-        # The trial merge of an open pull request is not its merge: only a merged one has that.
+        # An open pull request has the commit of a trial merge there, which is not its merge.
         builder.add_commit("merges_as", name_of(pull, "merge_commit_sha"), "merge")
         builder.add_account("merged_by", account(pull.get("merged_by")))
     builder.add_people("reviewer", children(pull, "requested_reviewers"))
@@ -139,7 +139,7 @@ def _statement(
 
 
 def _add_reverted(builder: GitHubStatementBuilder, pull: Mapping[str, Any], title: str) -> None:
-    """What GitHub's Revert button reverted: its words may have been written over, its branch stays."""
+    """Relates what GitHub's Revert button reverted. The text may have been edited, the branch stays."""
     head = child(pull, "head")
     ref = name_of(head, "ref") or ""
     number = reverted_pull_request(ref, title)
@@ -192,5 +192,5 @@ def _metadata(
 
 
 def _link_text(title: str, body: str | None) -> str:
-    """The whole text in which closing words count: the stored content is cut far shorter."""
+    """The whole text in which closing words count; the stored content is cut much shorter."""
     return f"{title}\n{body or ''}"[:LONGEST_LINK_TEXT]

@@ -1,7 +1,7 @@
-"""`push`: an observation for each commit, and one for the push itself where it forces, removes or
-does not show all that it brought.
+"""`push`: an observation for each commit, and one for the push itself where it forces, deletes, tags
+or does not list all of its commits.
 
-Branches that nobody asked for are left to the integration's settings: every commit is stated.
+Commits of every branch are stated; the integration's settings filter branches.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ RULES = (
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no ref, no repository or no time to speak of."""
+    """Raises Missing where the payload has no ref, repository or time."""
     ref = name_of(payload, "ref")
     if ref is None:
         raise Missing("ref")
@@ -81,7 +81,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
 
 
 def _after(payload: Mapping[str, Any]) -> str | None:
-    """Where the ref points now; None where it is gone. Raises Missing where neither is said."""
+    """The commit that the ref points at now; None where it was deleted. Raises Missing."""
     head = name_of(child(payload, "head_commit"), "id")
     if "after" not in payload and head is None and flag(payload, "deleted") is not True:
         raise Missing("after")

@@ -1,7 +1,4 @@
-"""A push, read once: what the statements about its commits and about its ref need to know.
-
-What is stated of it stands in `commits` and `refs`.
-"""
+"""A push, read once for the statements about its commits (`commits`) and about its ref (`refs`)."""
 
 from __future__ import annotations
 
@@ -14,14 +11,14 @@ from lightfast_pipelines.domain.events import Account
 from lightfast_pipelines.providers.github.webhooks.repository import Repository
 
 QUEUE_BRANCHES = "gh-readonly-queue/"
-"""Begins the names of the branches on which a merge queue tries what it may merge."""
+"""Prefix of the branches on which a merge queue tests what it may merge."""
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """A push as its observations need it; `before` and `after` are None for "nothing there".
+    """A push. `before` and `after` are None where the ref does not exist.
 
-    `branch` or `tag` is set, never both. `at` is when GitHub received it, as far as it says.
+    Either `branch` or `tag` is set. `at` is when GitHub received it, where the payload says so.
     """
 
     payload: Mapping[str, Any]

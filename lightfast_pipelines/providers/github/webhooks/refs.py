@@ -1,7 +1,7 @@
 """What a push does to its branch or tag itself: forces, deletes or tags.
 
-A branch that merely moves on, or is made, is told by its commits; where the push does not show them
-all, by itself as well.
+A push that only adds commits is remembered by its commits; where it does not list all of them, by an
+observation of its own as well.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ REF_TYPES = tuple(
 
 
 def ref_statement(push: Push) -> Statement | None:
-    """The push's own observation; None where it only brings commits. Raises Missing."""
+    """The push's own statement; None where it only adds commits. Raises Missing."""
     change = _change(push)
     return None if change is None else _statement(push, change, push.at)
 
@@ -59,9 +59,9 @@ def ref_statement(push: Push) -> Statement | None:
 def incomplete_statement(
     push: Push, missing: Sequence[str], stated: Sequence[Statement]
 ) -> Statement:
-    """That the branch stands where the push left it, though not all of its commits are told.
+    """States that the branch was pushed, for a push that does not describe all of its commits.
 
-    `missing` are commits that it names only. Raises Missing where nothing in it has a time.
+    `missing` are the commits that the push only names. Raises Missing where nothing in it has a time.
     """
     at = push.at or max((each.occurred_at for each in stated), default=None)
     found = _statement(push, _BRANCH_PUSHED, at)
@@ -88,7 +88,7 @@ def _statement(push: Push, change: _Change, at: datetime | None) -> Statement:
             builder.relate_from(head, "on_branch")
         else:
             builder.relate("contains", head)
-    # A branch may be forced back and forth between the same commits: only the time tells which.
+    # A branch may be forced back and forth between the same commits: only the time distinguishes the pushes.
     moved = f"{push.before or 'none'}..{push.after or 'none'}@{moment_key(at)}"
     return builder.build(
         source_id=keys.source_id(subject.key, change.transition, moved),
@@ -114,7 +114,7 @@ def _change(push: Push) -> _Change | None:
 
 
 def _head(push: Push) -> Thing | None:
-    """The commit that the ref points at now: an annotated tag's `after` is the tag's own id."""
+    """The commit that the ref points at now; for an annotated tag `after` is the tag's own id."""
     head = child(push.payload, "head_commit")
     sha = name_of(head, "id") or (push.after if push.branch else None)
     if push.after is None or sha is None or not FULL_SHA.fullmatch(sha):

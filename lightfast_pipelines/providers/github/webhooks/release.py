@@ -1,6 +1,6 @@
 """`release`: published, drafted, unpublished, deleted, and released where it was a prerelease.
 
-`released` and `prereleased` come beside `published` as well, where they say nothing that it does not.
+`released` and `prereleased` also come together with `published`, where they add nothing.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _ReleaseTransition:
     weight: int
 
 
-# `time` None: the payload has no time of it, the latest that it names comes nearest.
+# `time` is None where the payload has no time of the transition; the latest time in it comes nearest.
 _TRANSITIONS = {
     "created": _ReleaseTransition("created", "Release Drafted", "created_at", "draft", 0, 70),
     "published": _ReleaseTransition(
@@ -86,7 +86,7 @@ RULES = (
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no release, repository or time to speak of."""
+    """Raises Missing where the payload has no release, repository or time."""
     action = text(payload, "action")
     if action in _NOT_KEPT:
         return Filtered(f"action {action} is not kept")
@@ -122,7 +122,7 @@ def _statement(
     builder = GitHubStatementBuilder(repository, subject)
     _add_tag_and_target(builder, tag, target)
     states = _states(builder.repository, subject, release, transition, at)
-    for state in (one for one in states if one.thing is not subject):
+    for state in (state for state in states if state.thing is not subject):
         builder.mention(state.thing, "repository")
     author = account(release.get("author"))
     return builder.build(
@@ -160,7 +160,7 @@ def _time(
 
 
 def _add_tag_and_target(builder: GitHubStatementBuilder, tag: str, target: str | None) -> None:
-    """The tag; and the target, which is a branch, or the commit itself where it is a full id."""
+    """Adds the tag and the target: a branch, or a commit where it is a full id."""
     thing = builder.repository.tag(tag)
     builder.refer("tag", tag, thing.url)
     builder.relate("references", thing)
@@ -187,7 +187,7 @@ def _states(
     name, rank = transition.name, transition.rank
     own = StateChange(subject, "status", transition.state, at, rank, reason=name)
     if name in ("deleted", "unpublished"):
-        # Which one is the latest instead: domain/latest_release.py.
+        # domain/latest_release.py finds the release that is the latest instead.
         ended = StateChange(
             repository.thing, "latest_release", subject.key, at, rank, reason=ENDING_REASON
         )

@@ -1,6 +1,6 @@
-"""The repository that a payload belongs to, and the things in it that several events name.
+"""The repository that a payload belongs to, and things in it that several events name.
 
-Keys carry the repository's id, which survives renames; its name is for display and aliases.
+Keys contain the repository's id, which survives renames; its name is for display and aliases.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from lightfast_pipelines.providers.github.host import identity
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """`id` as text, with its host where that is not github.com; `full_name` is `owner/name` where the
-    payload says it, `url` without a slash."""
+    """A repository. `id` carries the host where that is not github.com; `full_name` is `owner/name`; `url`
+    has no slash at its end."""
 
     id: str
     full_name: str | None
@@ -60,7 +60,7 @@ class Repository:
         return (by_id, keys.github_number_by_name(self.full_name, number, self.host))
 
     def numbered(self, number: int) -> Thing:
-        """A stub of what has this number: an issue or a pull request, which nobody said."""
+        """A stub of an issue or a pull request, where only the number is known."""
         by_id = keys.github_number_by_id(self.id, number)
         if self.full_name is None:
             return Thing(by_id)
@@ -70,7 +70,7 @@ class Repository:
     def numbered_thing(self, key: str, number: int, title: str, address: str | None) -> Thing:
         """An issue, pull request or discussion by its key, with the aliases that it claims.
 
-        Without a title it has no name: a comment that the API tells knows none, and must not take it away.
+        Without a title it has no name: a comment from the API has none, and must not erase the known one.
         """
         name = cut(f"#{number} {title}", 200) if title else None
         return Thing(key, name, address, self.number_aliases(number))
@@ -94,7 +94,7 @@ class Repository:
 
 
 def repository_id(payload: Mapping[str, Any]) -> str | None:
-    """With its host where that is not github.com."""
+    """The repository's id, with its host where that is not github.com."""
     return identity(child(payload, "repository"))
 
 
@@ -110,7 +110,7 @@ def repository_of(payload: Mapping[str, Any]) -> Repository:
 
 
 def full_name(repository: Mapping[str, Any]) -> str | None:
-    """`owner/name`; old shapes have only the parts, and an owner with `name` instead of `login`."""
+    """`owner/name`; old payloads have only the two parts, and an owner with `name` instead of `login`."""
     known = name_of(repository, "full_name")
     if known:
         return known
@@ -124,7 +124,7 @@ def default_branch(repository: Mapping[str, Any]) -> str | None:
 
 
 def resource_meta(repository: Mapping[str, Any]) -> dict[str, Any]:
-    """What a payload says of its repository, kept with the linked resource."""
+    """Facts about the repository that are kept with the linked resource."""
     meta: dict[str, Any] = {
         "default_branch": default_branch(repository),
         "private": flag(repository, "private"),

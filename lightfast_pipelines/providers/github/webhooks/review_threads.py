@@ -1,6 +1,6 @@
-"""`pull_request_review_thread`: whether what was remarked on a line is settled.
+"""`pull_request_review_thread`: resolved and reopened threads of comments on lines.
 
-A thread is known by its first comment, and told of its pull request.
+A thread is identified by its first comment; its subject is the pull request.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from lightfast_pipelines.providers.github.webhooks.statement_builder import GitH
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _LONGEST_TITLE = 100
-# action -> how it is told, and what it weighs
+# action -> (tag of the title, base significance)
 _ACTIONS = {
     "resolved": ("Review Thread Resolved", 12),
     "unresolved": ("Review Thread Reopened", 15),
@@ -50,7 +50,7 @@ RULES = tuple(
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no thread, pull request or time to speak of."""
+    """Raises Missing where the payload has no thread, pull request or time."""
     action = text(payload, "action") or ""
     if action not in _ACTIONS:
         return Parked(f"action {action[:100]} of pull_request_review_thread is not known yet")
@@ -110,7 +110,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
             "authorLogin": author and author.username,
         },
         updated_at=at,
-        # The comment's words were read when it was written.
+        # The comment's text was searched when it was written.
         link_text="",
         part=github_keys.comment("review-comment", keys.at_host(identity, repository.host)),
     )

@@ -1,6 +1,6 @@
-"""`pull_request_review`: submitted, edited, dismissed; what was said of a pull request as a whole.
+"""`pull_request_review`: submitted, edited, dismissed.
 
-Comments on its lines are events of their own.
+Comments on lines are events of their own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from lightfast_pipelines.providers.github.webhooks.statement_builder import GitH
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _LONGEST_TITLE = 100
-# verdict -> how it is told, and what it weighs; one without a word comes with its comments.
+# verdict -> (tag of the title, base significance)
 _VERDICTS = {
     "approved": ("Review Approved", 30),
     "changes_requested": ("Changes Requested", 35),
@@ -66,7 +66,7 @@ RULES = tuple(
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no review, pull request or time to speak of."""
+    """Raises Missing where the payload has no review, pull request or time."""
     action = _ACTIONS.get(text(payload, "action") or "")
     if action is None:
         named = str(payload.get("action"))[:100]
@@ -83,7 +83,7 @@ def _statement(payload: Mapping[str, Any], action: _ReviewAction) -> Statement:
     submitted = time(review, "submitted_at")
     at = submitted
     if action.name != "submitted" or at is None:
-        # An edit or dismissal has no time of its own; the pull request is touched by it.
+        # An edit or dismissal has no time of its own, but it updates the pull request.
         at = latest(submitted, time(review, "updated_at"), time(pull, "updated_at"))
     if at is None:
         raise Missing("review.submitted_at")
@@ -125,6 +125,6 @@ def _statement(payload: Mapping[str, Any], action: _ReviewAction) -> Statement:
             "authorAssociation": name_of(review, "author_association"),
         },
         updated_at=at,
-        # Without words of its own it shows the pull request's title, which has been read.
+        # Without a text of its own it shows the pull request's title, which was searched already.
         link_text=None if body else "",
     )

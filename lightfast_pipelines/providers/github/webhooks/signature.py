@@ -1,6 +1,6 @@
 """The signature that GitHub puts on a delivery: HMAC-SHA256 over the raw body.
 
-Nothing here looks into the body. Format: docs.github.com, "Validating webhook deliveries".
+The body is not parsed here. Format: docs.github.com, "Validating webhook deliveries".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def sign(body: bytes, secret: bytes) -> str:
 
 
 def verified_by(body: bytes, signature: str | None, secrets: Sequence[Secret]) -> str | None:
-    """The name of the secret that signed `body`; None for none, or where nothing is to verify."""
+    """The name of the secret that signed `body`; None where none did, or where there is no signature."""
     if signature is None or not signature.startswith(_PREFIX):
         return None
     return signing.signer(body, signature.removeprefix(_PREFIX), secrets, "sha256")

@@ -1,4 +1,4 @@
-"""How an action of a webhook is told, of things that are open, closed or the like."""
+"""How a webhook's action is shown, for things that are open, closed or the like."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """Its name, its tag before a title, the field that has its time, the state it leads to.
+    """A transition. `tag` stands before the title, `time` is the field that holds its time.
 
-    `state` is empty where the state stays as it was; `rank` orders changes of one moment, `weight`
-    is where the significance score begins.
+    `state` is empty where the state does not change; `rank` orders changes of one moment; `weight` is
+    the base significance.
     """
 
     name: str
