@@ -29,6 +29,9 @@ _FLOOR = 0.05
 # A workspace's cluster is idle when this long has passed between its last event and the workspace's.
 IDLE_SECONDS = 14 * 86_400
 
+# (-mean, smaller group, larger group, their sizes at that time, the one that looked for a partner)
+_Candidate = tuple[float, int, int, int, int, int]
+
 
 def join(units: Sequence[Unit], meaning: Meaning) -> list[list[int]]:
     """Groups of positions in `units`, each sorted, in the order of their smallest unit key."""
@@ -56,22 +59,41 @@ def join(units: Sequence[Unit], meaning: Meaning) -> list[list[int]]:
 def _link(
     units: Sequence[Unit], members: Sequence[int], pairs: Iterable[tuple[int, int, float]]
 ) -> list[list[int]]:
-    """Average linkage over sparse pairs; ties go to the smaller keys, so order does not matter."""
+    """Average linkage over sparse pairs; ties go to the smaller keys, so order does not matter.
+
+    The heap holds one candidate for each group, its best partner, and not all of its pairs (for 40,000
+    commits 1.7 million). That finds the best of all pairs: the mean of two groups changes only when one
+    of them grows, which then looks for its best partner.
+    """
     order = sorted(members, key=lambda unit: units[unit].key)
     place = {unit: rank for rank, unit in enumerate(order)}
     sums: list[dict[int, float]] = [{} for _ in order]
-    heap: list[tuple[float, int, int, int, int]] = []
     for a, b, odds in pairs:
-        x, y = sorted((place[a], place[b]))
+        x, y = place[a], place[b]
         sums[x][y] = sums[y][x] = odds
-        if odds >= THRESHOLD:
-            heap.append((-odds, x, y, 1, 1))
-    heapq.heapify(heap)
     groups: list[list[int]] = [[unit] for unit in order]
+    heap: list[_Candidate] = []
+
+    def find_best_partner(x: int) -> None:
+        size = len(groups[x])
+        best, partner = THRESHOLD, -1
+        for other, total in sums[x].items():
+            mean = total / (size * len(groups[other]))
+            if mean > best or (mean == best and (other < partner or partner < 0)):
+                best, partner = mean, other
+        if partner >= 0:
+            low, high = (x, partner) if x < partner else (partner, x)
+            heapq.heappush(heap, (-best, low, high, len(groups[low]), len(groups[high]), x))
+
+    for x in range(len(order)):
+        find_best_partner(x)
     while heap:
-        _, x, y, size_x, size_y = heapq.heappop(heap)
-        # Either has grown or gone since this was written down.
+        _, x, y, size_x, size_y, seeker = heapq.heappop(heap)
+        if len(groups[seeker]) != (size_x if seeker == x else size_y):
+            # It has grown since, and has a later candidate, or it is part of another group.
+            continue
         if len(groups[x]) != size_x or len(groups[y]) != size_y:
+            find_best_partner(seeker)
             continue
         groups[x] += groups[y]
         groups[y] = []
@@ -82,11 +104,7 @@ def _link(
             del sums[other][y]
             sums[x][other] = sums[other][x] = sums[x].get(other, 0.0) + total
         sums[y] = {}
-        for other, total in sums[x].items():
-            mean = total / (len(groups[x]) * len(groups[other]))
-            if mean >= THRESHOLD:
-                low, high = (x, other) if x < other else (other, x)
-                heapq.heappush(heap, (-mean, low, high, len(groups[low]), len(groups[high])))
+        find_best_partner(x)
     return [sorted(group) for group in groups if group]
 
 

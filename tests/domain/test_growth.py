@@ -5,10 +5,13 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from lightfast_pipelines.domain.affinity import Unit
+from lightfast_pipelines.domain.clusters import join
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Edge, Mention, Reference, Thing
 from tests.domain.pathological import RULES, TEXTS, statement_of
@@ -53,6 +56,26 @@ def test_what_is_folded_away_is_not_read_again_from_each_tag() -> None:
     # Of each eight letters one tag, so it takes more of them until that shows: it was an hour.
     texts = (repr("<details"), repr("<details><summary></details>"))
     _read_by_a_process_with_a_budget(1_000_000, "enrich", *texts)
+
+
+def test_clusters_of_twice_the_units_take_at_most_some_twice_the_operations() -> None:
+    """Units of one author, each near the ones before and after it, as the commits of a push are."""
+
+    class SameMeaning:
+        def nearest(self) -> list[tuple[int, int]]:
+            return []
+
+        def cosines(self, pairs: Sequence[tuple[int, int]]) -> list[float]:
+            return [0.5] * len(pairs)
+
+    def run(number: int) -> int:
+        units = [
+            Unit(f"{n:06}", (60.0 * n,), frozenset(("ann",)), frozenset((f"file:{n % 40}",)))
+            for n in range(number)
+        ]
+        return operations(lambda: join(units, SameMeaning()))
+
+    assert run(1_200) <= 2.2 * run(600)
 
 
 def test_twice_the_labels_files_and_edges_take_at_most_some_twice_the_operations() -> None:
