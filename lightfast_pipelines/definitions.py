@@ -4,39 +4,33 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lightfast_pipelines.assets import actor_profiles as profiles
-from lightfast_pipelines.assets import actors as people
-from lightfast_pipelines.assets import captured as memory
-from lightfast_pipelines.assets import (
-    checks,
-    liveness,
-    provider_history,
-    provider_history_checks,
-    recovery,
-    waiting,
-)
-from lightfast_pipelines.assets import cluster_summaries as summaries
-from lightfast_pipelines.assets import clusters as topics
-from lightfast_pipelines.assets import embeddings as meaning
-from lightfast_pipelines.assets import raw_payloads as inbox
+from lightfast_pipelines.assets import checks, liveness
+from lightfast_pipelines.assets.actor_profiles import actor_profiles
+from lightfast_pipelines.assets.actors_and_clusters import actors_and_clusters
+from lightfast_pipelines.assets.capture import capture
+from lightfast_pipelines.assets.cluster_summaries import cluster_summaries
+from lightfast_pipelines.assets.clusters import clusters
+from lightfast_pipelines.assets.embeddings import embeddings
+from lightfast_pipelines.assets.provider_history import provider_history
+from lightfast_pipelines.assets.provider_history_checks import after_history
+from lightfast_pipelines.assets.raw_payloads import raw_payloads
+from lightfast_pipelines.assets.recovery import id_sweeps, outages
+from lightfast_pipelines.assets.waiting_for_you import after_waiting, waiting_for_you
 from lightfast_pipelines.jobs.backfill import backfill
 from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due
 from lightfast_pipelines.jobs.liveness import hourly_liveness
 from lightfast_pipelines.jobs.liveness import liveness as liveness_job
-from lightfast_pipelines.jobs.memory import memory as memory_job
-from lightfast_pipelines.jobs.profiles import profiles as profiles_job
-from lightfast_pipelines.jobs.profiles import profiles_when_due
+from lightfast_pipelines.jobs.memory import memory
+from lightfast_pipelines.jobs.profiles import profiles, profiles_when_due
 from lightfast_pipelines.jobs.recovery import (
     deletions,
     recover_missed_deliveries,
+    recovery,
     sweep_for_deletions,
 )
-from lightfast_pipelines.jobs.recovery import recovery as recovery_job
-from lightfast_pipelines.jobs.summaries import summaries as summaries_job
-from lightfast_pipelines.jobs.summaries import summaries_when_due
+from lightfast_pipelines.jobs.summaries import summaries, summaries_when_due
 from lightfast_pipelines.jobs.upkeep import nightly_upkeep, upkeep
-from lightfast_pipelines.jobs.waiting import waiting as waiting_job
-from lightfast_pipelines.jobs.waiting import waiting_when_changed
+from lightfast_pipelines.jobs.waiting import waiting, waiting_when_changed
 from lightfast_pipelines.resources.apis import ApisResource
 from lightfast_pipelines.resources.database import DatabaseResource
 from lightfast_pipelines.resources.models import EmbedderResource, VectorIndexResource
@@ -57,35 +51,34 @@ def build_definitions(**overrides: object) -> dg.Definitions:
         raise ValueError(f"no such resource: {', '.join(sorted(unknown))}")
     return dg.Definitions(
         assets=[
-            provider_history.provider_history,
-            inbox.raw_payloads,
-            waiting.waiting_for_you,
-            recovery.outages,
-            recovery.id_sweeps,
-            memory.capture,
-            meaning.embeddings,
-            topics.clusters,
-            people.actors,
-            topics.cluster_consolidation,
-            profiles.actor_profiles,
-            summaries.cluster_summaries,
+            provider_history,
+            raw_payloads,
+            waiting_for_you,
+            outages,
+            id_sweeps,
+            capture,
+            embeddings,
+            clusters,
+            actors_and_clusters,
+            actor_profiles,
+            cluster_summaries,
         ],
         asset_checks=[
             checks.after_capture,
             *checks.HOURLY,
-            provider_history_checks.after_history,
+            after_history,
             *liveness.CHECKS,
-            waiting.nothing_forgotten,
+            after_waiting,
         ],
         jobs=[
-            memory_job,
+            memory,
             backfill,
             consolidation,
-            profiles_job,
-            summaries_job,
+            profiles,
+            summaries,
             liveness_job,
-            waiting_job,
-            recovery_job,
+            waiting,
+            recovery,
             deletions,
             upkeep,
         ],
@@ -101,7 +94,8 @@ def build_definitions(**overrides: object) -> dg.Definitions:
         ],
         sensors=[new_payloads, work_outside_runs, run_failures],
         resources={**resources, **overrides},
-        # A chain of assets in one process costs what one asset does; a process a step four times that.
+        # A chain of assets in one process takes as long as one asset; a process for each step, four
+        # times that.
         executor=dg.in_process_executor,
     )
 

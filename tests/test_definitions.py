@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from lightfast_pipelines.assets import liveness
-from lightfast_pipelines.assets.captured import TABLES
+from lightfast_pipelines.assets.capture import TABLES
 from lightfast_pipelines.assets.checks import HOURLY
 from lightfast_pipelines.definitions import build_definitions, defs
 from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES

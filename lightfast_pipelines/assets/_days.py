@@ -1,4 +1,4 @@
-"""What the page of an asset's day shows: that day's rows as the tables hold them, whoever wrote them."""
+"""Metadata of an asset's day: what the tables hold of that day, whichever run wrote it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VIEWS = 3
 
 
 def metadata_of_day(asset: str, rows: DayRows) -> dict[str, Any]:
-    """Counts of the day and some of its rows, a title or label first."""
+    """The day's row counts, and some of its rows."""
     shown: dict[str, Any] = {}
     if asset == "observations":
         shown = preview([masked(row) for row in rows.observations])
@@ -46,45 +46,45 @@ def metadata_of_day(asset: str, rows: DayRows) -> dict[str, Any]:
 def show_days(
     context: dg.AssetExecutionContext, assets: Sequence[str], rows: Mapping[date, DayRows]
 ) -> None:
-    """Gives each day of the run metadata and a moment of its own."""
+    """Gives each day of the run its own metadata and its own timestamp."""
     for day, day_rows in rows.items():
         for asset in assets:
             context.add_asset_metadata(
                 metadata_of_day(asset, day_rows), asset_key=asset, partition_key=day.isoformat()
             )
-    give_own_moments(context)
+    give_own_timestamps(context)
 
 
-def give_own_moments(context: dg.AssetExecutionContext) -> None:
-    """Gives each materialization that this step will write a moment of its own."""
-    context.log.addFilter(_MomentOfItsOwn())
+def give_own_timestamps(context: dg.AssetExecutionContext) -> None:
+    """Gives each materialization that this step will write a timestamp of its own."""
+    context.log.addFilter(_OwnTimestamps())
 
 
-class Moments:
-    """Times of events, each in a millisecond of its own."""
+class UniqueTimestamps:
+    """Hands out timestamps of which no two are in the same millisecond."""
 
     def __init__(self) -> None:
         self._last = 0
 
     def take(self, created: float) -> float:
-        """The first free moment at or after `created`, both in seconds."""
+        """The first free timestamp at or after `created`, both in seconds."""
         self._last = max(int(created * 1000), self._last + 1)
-        # A quarter into the millisecond, so that rounding and cutting both give this one.
+        # A quarter into the millisecond, so that rounding and truncating give the same one.
         return (self._last + 0.25) / 1000
 
 
-class _MomentOfItsOwn(logging.Filter):
+class _OwnTimestamps(logging.Filter):
     """Gives each materialization of an asset in a run a millisecond of its own.
 
-    The UI lists events by their millisecond: of a range of 31 days, written in 7, it listed 7.
+    The UI shows one event per millisecond: of 31 days that were written within 7 ms it showed 7.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._moments: dict[object, Moments] = defaultdict(Moments)
+        self._by_asset: dict[object, UniqueTimestamps] = defaultdict(UniqueTimestamps)
 
     def filter(self, record: logging.LogRecord) -> bool:
         event = getattr(record, "dagster_event", None)
         if isinstance(event, dg.DagsterEvent) and event.is_step_materialization:
-            record.created = self._moments[event.asset_key].take(record.created)
+            record.created = self._by_asset[event.asset_key].take(record.created)
         return True

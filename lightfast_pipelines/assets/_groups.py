@@ -1,10 +1,4 @@
-"""Dagster assets, thin: read, call the rules, write, report.
-
-What a stage does stands in `capture/`. Here stands, once, which group each asset is in and who
-owns a group. Files with
-decorated functions leave out `from __future__ import annotations`: Dagster 1.13 compares the
-annotation of `context` with its classes and refuses a string.
-"""
+"""Which group each asset is in, and who owns a group."""
 
 from __future__ import annotations
 
@@ -29,7 +23,7 @@ GROUPS = {
     "cluster_summaries": "topics",
 }
 
-# Group -> who is asked when one of its assets fails: the people who know the folder of that name.
+# Group -> the team to ask when one of its assets fails: those who know the folder of that name.
 OWNERS = {
     "inbox": "team:inbox",
     "memory": "team:capture",

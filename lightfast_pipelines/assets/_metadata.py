@@ -1,6 +1,6 @@
-"""What an asset tells of itself and of a materialization, as Dagster's metadata.
+"""Specs of assets and the metadata of materializations.
 
-Titles are masked and bodies never shown: whoever sees Dagster's UI need not see the memory.
+Titles are masked and bodies are never shown, as not everybody who sees Dagster's UI may see the memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import dagster as dg
 from sqlalchemy import Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 
-from lightfast_pipelines.assets import GROUPS, OWNERS
+from lightfast_pipelines.assets._groups import GROUPS, OWNERS
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.tables import metadata as schema
 
@@ -24,7 +24,7 @@ from lightfast_pipelines.store.tables import metadata as schema
 NEW_WORK = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=14), warn_window=timedelta(days=4)
 )
-# Above this many rows Postgres's own estimate will do; below, it may be far off, and counting is quick.
+# Above this many rows Postgres's estimate is good enough; below, it may be far off and counting is fast.
 _COUNTED_ROWS = 100_000
 # Characters of a title that are shown.
 _SHOWN = 8
@@ -42,7 +42,7 @@ def table_spec(
     freshness_policy: dg.FreshnessPolicy | None = None,
     **options: Any,
 ) -> dg.AssetSpec:
-    """The spec of an asset that fills `table` (the one of its name); it says what one row means."""
+    """The spec of an asset that fills `table` (by default the one of its name)."""
     defined = schema.tables[f"lightfast.{table or name}"]
     return dg.AssetSpec(
         name,
@@ -60,7 +60,7 @@ def table_spec(
 
 
 def column_schema(table: Table) -> dg.TableSchema:
-    """Columns with their Postgres types and the comments that the data dictionary is made from."""
+    """Columns with their Postgres types and comments."""
     unique = {
         next(iter(constraint.columns)).name
         for constraint in table.constraints
@@ -85,12 +85,12 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 
 def preview(rows: Sequence[Mapping[str, object]]) -> dict[str, Any]:
-    """`{"preview": table}` of rows that are masked already; empty for no rows."""
+    """`{"preview": table}` of masked rows; empty for no rows."""
     return listing("preview", rows)
 
 
 def listing(name: str, rows: Sequence[Mapping[str, object]]) -> dict[str, Any]:
-    """`{name: table}` of rows that anybody may see; empty for no rows."""
+    """`{name: table}` of rows that everybody may see; empty for no rows."""
     if not rows:
         return {}
     columns = list(dict.fromkeys(key for row in rows for key in row))
@@ -103,10 +103,7 @@ def listing(name: str, rows: Sequence[Mapping[str, object]]) -> dict[str, Any]:
 
 
 def masked(row: Mapping[str, object]) -> dict[str, object]:
-    """The row with its title cut to what tells two apart: `Fix the… (31 characters)`.
-
-    A cluster's label is the title of one of its members, so it is cut as well.
-    """
+    """The row with its title or label cut: `Fix the… (31 characters)`. A label is a member's title."""
     return {
         column: _cut(value) if column in _FROM_A_TITLE and isinstance(value, str) else value
         for column, value in row.items()
@@ -114,18 +111,19 @@ def masked(row: Mapping[str, object]) -> dict[str, object]:
 
 
 def _cut(title: str) -> str:
-    # `[Commit] ` tells no two apart.
+    # A tag such as `[Commit] ` distinguishes nothing, so it does not count.
     tag = _TAG.match(title)
     begins = tag.end() if tag else 0
     ends = begins + min(_SHOWN, (len(title) - begins) // 2)
     return f"{title[:ends]}… ({len(title)} characters)"
 
 
-def bars(name: str, title: str, labels: Sequence[str], values: Sequence[int]) -> dict[str, Any]:
-    """`{name: picture}`, a small PNG inside the page; empty where there is nothing to see."""
+def bars(name: str, title: str, counts: Mapping[Any, int]) -> dict[str, Any]:
+    """`{name: picture}`, a bar chart as an inline PNG; empty for fewer than two bars."""
+    labels, values = [str(label) for label in counts], list(counts.values())
     if len(values) < 2 or not any(values):
         return {}
-    # Not pyplot: it keeps figures and looks for a screen.
+    # Not pyplot, which keeps figures in memory and looks for a screen.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -143,25 +141,20 @@ def bars(name: str, title: str, labels: Sequence[str], values: Sequence[int]) ->
     return {name: dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")}
 
 
-def table_rows(conn: Connection, names: Sequence[str]) -> dict[str, int]:
-    """Rows in these tables now: exact up to 100,000, above that Postgres's estimate."""
-    estimates: dict[str, int] = dict(
-        conn.execute(
-            """
-            SELECT relname, reltuples::bigint FROM pg_class
-            WHERE relnamespace = 'lightfast'::regnamespace AND relname = ANY(%s)
-            """,
-            (list(names),),
-        ).fetchall()
-    )
-    for name, estimate in estimates.items():
-        if estimate < _COUNTED_ROWS:
-            row = conn.execute(
-                f"SELECT count(*) FROM (SELECT FROM lightfast.{name} LIMIT %s) counted",  # noqa: S608
-                (2 * _COUNTED_ROWS,),
-            ).fetchone()
-            estimates[name] = int(row[0]) if row else 0
-    return {name: int(estimates.get(name, 0)) for name in names}
+def table_rows(conn: Connection, table: str) -> int:
+    """Rows in the table now: exact up to 100,000, above that Postgres's estimate."""
+    row = conn.execute(
+        "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)",
+        (f"lightfast.{table}",),
+    ).fetchone()
+    assert row is not None, table
+    if row[0] >= _COUNTED_ROWS:
+        return int(row[0])
+    counted = conn.execute(
+        f"SELECT count(*) FROM (SELECT FROM lightfast.{table} LIMIT %s) counted",  # noqa: S608
+        (2 * _COUNTED_ROWS,),
+    ).fetchone()
+    return int(counted[0]) if counted else 0
 
 
 def _cell(value: object) -> str | int | float | bool | None:

@@ -1,36 +1,40 @@
-"""Whose turn it is: one run of a stage at a time, decided by an advisory lock in Postgres.
+"""One run of a stage at a time, decided by an advisory lock in Postgres.
 
-A run by hand waits for its turn. One that a sensor or a schedule asked for waits for a bounded time
-and else ends well without materializing: its work still waits in the tables and is asked for again.
-Each stage has a lock of its own: while one run embeds, the next captures.
+A run started by hand waits for the lock. One that a sensor or a schedule asked for waits for a bounded
+time, then succeeds without materializing: its work stays in the tables and is asked for again. Each
+stage has its own lock, so the next run captures while this one embeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
+from typing import TypedDict
 
 import dagster as dg
 import psycopg
 
 from lightfast_pipelines.partitions import today
 from lightfast_pipelines.resources.database import PENDING_TAG, waiting_to_capture
+from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.clocks import with_later_days
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.locks import job_lock, presence, who_holds
+from lightfast_pipelines.store.locks import job_lock, let_others_in, presence, who_holds
+from lightfast_pipelines.store.time_limit import TimeLimit
 
-# Today's run and the backlog's follow each other: one holds the lock about this long.
+# The runs of today and of the backlog alternate; one holds the lock for about this long.
 CAPTURE_PATIENCE_SECONDS = 20
-# Behind a long consolidation the sensor's runs would fill every slot; what they leave is asked for again.
+# Short, or the sensor's runs would fill every slot behind a long consolidation.
 SENSOR_PATIENCE_SECONDS = 5
 # Longer than any stage of a sensor's run, and much shorter than the schedules' intervals.
 SCHEDULE_PATIENCE_SECONDS = 120
 _SCHEDULE_TAG = "dagster/schedule_name"
+_EVERYTHING = 2**31 - 1
 
 
 def asked_by_sensor(context: dg.AssetExecutionContext) -> bool:
-    """Whether the run takes only what waits, rather than reprocess its days."""
+    """Whether the run takes only pending work instead of reprocessing its days."""
     return PENDING_TAG in context.run.tags
 
 
@@ -40,30 +44,54 @@ def days_of(context: dg.AssetExecutionContext) -> list[date]:
 
 
 def days_taken(context: dg.AssetExecutionContext, conn: Connection) -> list[date]:
-    """The days of the run, with today's also those that a clock that was ahead has left after it."""
+    """The days of the run; with today also later days, which deliveries have whose clock was ahead."""
     days = days_of(context)
     taken = with_later_days(conn, days, today())
     conn.rollback()
     if len(taken) > len(days):
         context.log.warning(
-            "%d days after today have deliveries, up to %s, as a clock was ahead: taken with today's",
+            "%d days after today have deliveries, up to %s, as a clock was ahead: taken with today",
             *(len(taken) - len(days), taken[-1]),
         )
     return taken
 
 
 def patience(tags: Mapping[str, str], stage: str) -> int | None:
-    """Seconds that a run with these tags waits for its turn; None: as long as it takes."""
+    """Seconds that a run with these tags waits for the lock; None means without limit."""
     if PENDING_TAG in tags:
         return CAPTURE_PATIENCE_SECONDS if stage == "capture" else SENSOR_PATIENCE_SECONDS
     return SCHEDULE_PATIENCE_SECONDS if _SCHEDULE_TAG in tags else None
+
+
+class StageOptions(TypedDict):
+    """How much of its work a stage does in a run, by the names of its parameters."""
+
+    days: Sequence[date]
+    max_rows: int
+    progress: Callable[[int], None]
+    between: Callable[[], None]
+    time_limit: TimeLimit
+
+
+def stage_options(
+    context: dg.AssetExecutionContext, conn: Connection, stage: str, things: str
+) -> StageOptions:
+    """The run's days; a run by hand does all that is pending on them, the sensor's a bounded part."""
+    return StageOptions(
+        days=days_taken(context, conn),
+        max_rows=settings().run_rows if asked_by_sensor(context) else _EVERYTHING,
+        progress=progress_log(context, things),
+        # After each batch a waiting run gets the lock first.
+        between=lambda: let_others_in(conn, stage),
+        time_limit=TimeLimit(batch=settings().batch_seconds),
+    )
 
 
 @contextmanager
 def turn(
     context: dg.AssetExecutionContext, database: Database, stage: str
 ) -> Iterator[Connection | None]:
-    """A connection that holds the lock of `stage`, or None where it is not this run's turn."""
+    """A connection that holds the lock of `stage`, or None if another run keeps it for too long."""
     with (
         database.connect("pipeline", application_name=f"lightfast {stage}") as conn,
         ExitStack() as held,
@@ -78,13 +106,13 @@ def turn(
             )
             with ExitStack() as while_waiting:
                 if stage == "capture" and asked_by_sensor(context):
-                    # The sensor asks for no second run that would wait for the same deliveries.
+                    # Seeing this, the sensor asks for no second run that waits for the same deliveries.
                     kind = context.run.tags[PENDING_TAG]
                     while_waiting.enter_context(presence(conn, waiting_to_capture(kind)))
                 got = _wait(held, conn, stage, seconds)
             if not got:
                 context.log.info(
-                    "It still is after %d s: what waits is left to the next run.", seconds
+                    "It still is after %d s: pending work is left to the next run.", seconds
                 )
                 yield None
                 return
@@ -92,7 +120,7 @@ def turn(
 
 
 def _wait(held: ExitStack, conn: Connection, stage: str, seconds: int | None) -> bool:
-    """Whether the lock was got within `seconds` (None: however long it takes)."""
+    """Whether the lock was acquired within `seconds` (None means without limit)."""
     conn.execute("SELECT set_config('lock_timeout', %s, false)", (f"{seconds or 0}s",))
     conn.commit()
     try:
@@ -106,13 +134,13 @@ def _wait(held: ExitStack, conn: Connection, stage: str, seconds: int | None) ->
 
 
 def progress_log(context: dg.AssetExecutionContext, things: str) -> Callable[[int], None]:
-    """A callback that sums what it is told and writes a line into the run's log every 2,000."""
+    """A callback that adds up counts and writes a line to the run's log at every 2,000."""
     done = 0
 
     def progress(count: int) -> None:
         nonlocal done
-        before, done = done, done + count
-        if done // 2_000 > before // 2_000:
+        done_before, done = done, done + count
+        if done // 2_000 > done_before // 2_000:
             context.log.info("%s %s so far", f"{done:,}", things)
 
     return progress

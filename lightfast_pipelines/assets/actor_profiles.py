@@ -14,7 +14,6 @@ from lightfast_pipelines.store.database import Database
 
 
 @dg.multi_asset(
-    name="update_profiles",
     specs=[
         table_spec(
             "actor_profiles",
@@ -28,27 +27,23 @@ from lightfast_pipelines.store.database import Database
 def actor_profiles(
     context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Makes the profiles anew of those whose evidence changed since theirs was made."""
+    """One row: what a person or bot does in a workspace. Written again when the evidence changed."""
     with turn(context, database, "profiles") as conn:
         if conn is None:
             return
-        report = update_profiles(
-            conn, now=datetime.now(UTC), progress=progress_log(context, "profiles")
-        )
-        size = table_rows(conn, ["actor_profiles"])["actor_profiles"]
-        sizes = profile_sizes(conn)
+        progress = progress_log(context, "profiles")
+        report = update_profiles(conn, now=datetime.now(UTC), progress=progress)
+        rows, sizes = table_rows(conn, "actor_profiles"), profile_sizes(conn)
     yield dg.MaterializeResult(
         asset_key="actor_profiles",
         metadata={
-            "dagster/row_count": size,
+            "dagster/row_count": rows,
             "workspaces_of_run": report.workspaces,
             "written_of_run": report.written,
             "removed_of_run": report.removed,
             "observations_of_run": report.observations,
             "seconds": round(report.seconds, 2),
             **preview(report.preview),
-            **bars(
-                "sizes", "Profiles by number of observations", list(sizes), list(sizes.values())
-            ),
+            **bars("sizes", "Profiles by number of observations", sizes),
         },
     )

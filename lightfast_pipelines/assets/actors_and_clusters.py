@@ -1,44 +1,86 @@
-"""Who is who: identities of an organisation joined to people and bots."""
+"""Who is who and which observations belong together, decided in one step for all that changed.
+
+Two assets of one step: clusters are decided from actors, so one run decides actors once.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
-from lightfast_pipelines.assets._metadata import table_rows, table_spec
-from lightfast_pipelines.assets._turn import turn
+from lightfast_pipelines.assets._metadata import bars, masked, preview, table_rows, table_spec
+from lightfast_pipelines.assets._turn import progress_log, turn
+from lightfast_pipelines.clustering.consolidation import ConsolidationReport, consolidate
+from lightfast_pipelines.inbox.pending import cluster_sizes
 from lightfast_pipelines.inbox.rule_versions import code_version
-from lightfast_pipelines.people.organisations import decide_people
+from lightfast_pipelines.people.organisations import PeopleReport
+from lightfast_pipelines.resources.models import Embedder
 from lightfast_pipelines.store.database import Database
 
 
 @dg.multi_asset(
-    name="decide_actors",
     specs=[
         table_spec(
             "actors", deps=["actor_identities"], skippable=True, code_version=code_version("actors")
-        )
+        ),
+        table_spec(
+            "cluster_consolidation",
+            table="clusters",
+            description=(
+                "One row: a cluster of a workspace, decided anew from all of its observations, "
+                "the same for any order of arrival."
+            ),
+            deps=["clusters", "actors"],
+            skippable=True,
+            code_version=code_version("cluster_consolidation"),
+        ),
     ],
     retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
 )
-def actors(
-    context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
+def actors_and_clusters(
+    context: dg.AssetExecutionContext,
+    database: dg.ResourceParam[Database],
+    embedder: dg.ResourceParam[Embedder],
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Decides who is who in every organisation that changed; people's own decisions stand."""
-    # The lock of consolidation, which `lightfast process` holds as well while it decides actors.
+    """Decides the actors of every organisation and the clusters of every workspace that changed."""
     with turn(context, database, "consolidation") as conn:
         if conn is None:
             return
-        reports = decide_people(conn, now=datetime.now(UTC)).decided
-        size = table_rows(conn, ["actors"])["actors"]
+        progress = progress_log(context, "observations")
+        report = consolidate(conn, embedder, now=datetime.now(UTC), progress=progress)
+        actors, clusters = table_rows(conn, "actors"), table_rows(conn, "clusters")
+        sizes = cluster_sizes(conn)
     yield dg.MaterializeResult(
-        asset_key="actors",
+        asset_key="actors", metadata={"dagster/row_count": actors, **_of_people(report.people)}
+    )
+    yield dg.MaterializeResult(
+        asset_key="cluster_consolidation",
         metadata={
-            "dagster/row_count": size,
-            "organisations_of_run": len(reports),
-            "identities_of_run": sum(report.identities for report in reports),
-            "identities_joined": sum(report.joined for report in reports),
-            "bots": sum(report.bots for report in reports),
-            "identities_changed": sum(len(report.changed) for report in reports),
+            "dagster/row_count": clusters,
+            **_of_clusters(report),
+            **bars("sizes", "Clusters by number of observations", sizes),
         },
     )
+
+
+def _of_people(people: PeopleReport) -> dict[str, Any]:
+    return {
+        "organisations_of_run": len(people.decided),
+        "identities_of_run": sum(organisation.identities for organisation in people.decided),
+        "identities_joined": sum(organisation.joined for organisation in people.decided),
+        "bots": sum(organisation.bots for organisation in people.decided),
+        "identities_changed": sum(len(organisation.changed) for organisation in people.decided),
+    }
+
+
+def _of_clusters(report: ConsolidationReport) -> dict[str, Any]:
+    return {
+        "workspaces_of_run": report.workspaces,
+        "observations_of_run": report.observations,
+        "moved": report.moved,
+        "created": report.created,
+        "removed": report.removed,
+        "seconds": round(report.seconds, 2),
+        **preview([masked(row) for row in report.preview]),
+    }

@@ -1,6 +1,6 @@
-"""The six tables that one batch of deliveries writes in one transaction.
+"""The six tables that a batch of deliveries writes in one transaction.
 
-They are one multi_asset that cannot be subsetted: what belongs together commits together.
+They are one multi_asset that cannot be subsetted, as their rows are committed together.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,20 +35,19 @@ TABLES = (
     "actor_identities",
     "temporal_states",
 )
-# A run of today's holds the lock no longer. One of the backlog's may go on, as it lets a run that
-# waits have its turn every 2,000 deliveries, some seconds: a year of history is then few runs.
+# How long a sensor's run may capture. A run of the backlog may take long, as every 2,000 deliveries,
+# some seconds, it lets a waiting run go first; so a year of history takes few runs.
 SENSOR_SECONDS = {"recent": 15.0, "backlog": 120.0}
-# What arrives less than this after the last delivery is captured by the same run of today's.
+# A run of today's deliveries goes on until none arrived for so long.
 QUIET_SECONDS = 5
 
 
 @dg.multi_asset(
-    name="capture",
     description=(
         "Turns deliveries into the memory's tables, a batch a transaction. A day that is shown as "
         "missing has no deliveries: there is nothing to materialize."
     ),
-    # Skippable: a sensor's run whose turn it is not ends well and materializes nothing.
+    # Skippable: a sensor's run that does not get the lock succeeds and materializes nothing.
     specs=[
         table_spec(
             name,
@@ -66,21 +65,21 @@ QUIET_SECONDS = 5
 def capture(
     context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """By hand it reprocesses the days of the run, for the sensor it takes only what waits."""
+    """Reprocesses the run's days; a run that the sensor asked for takes only waiting deliveries."""
     with turn(context, database, "capture") as conn:
         if conn is None:
             return
         report = _captured(context, conn)
-        sizes = table_rows(conn, TABLES)
+        row_counts = {table: table_rows(conn, table) for table in TABLES}
         rows = rows_of_days(conn, days_of(context))
     context.log.info(
         "%d deliveries in %.1f s: %s; rows written: %s",
         *(report.deliveries, report.seconds, report.outcomes, report.written),
     )
     show_days(context, TABLES, rows)
-    # Also over no rows: what follows would be skipped.
-    for table in TABLES:
-        yield dg.MaterializeResult(asset_key=table, metadata={"dagster/row_count": sizes[table]})
+    # Also where no delivery waited, or Dagster would skip the stages that follow.
+    for table, row_count in row_counts.items():
+        yield dg.MaterializeResult(asset_key=table, metadata={"dagster/row_count": row_count})
 
 
 def _captured(context: dg.AssetExecutionContext, conn: Connection) -> CaptureReport:

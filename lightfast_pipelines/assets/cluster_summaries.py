@@ -1,4 +1,4 @@
-"""What clusters are about, in a few sentences of their own that cite where they are from."""
+"""What clusters are about, in a few sentences that cite the observations they are taken from."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,7 +14,6 @@ from lightfast_pipelines.store.database import Database
 
 
 @dg.multi_asset(
-    name="summarize_clusters",
     specs=[
         table_spec(
             "cluster_summaries",
@@ -33,19 +32,17 @@ from lightfast_pipelines.store.database import Database
 def cluster_summaries(
     context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Summarizes clusters that have no summary, or a fifth of whose members came or went since."""
+    """One row: a cluster's summary. Written where there is none, or a fifth of the members changed."""
     with turn(context, database, "summaries") as conn:
         if conn is None:
             return
-        report = summarize_clusters(
-            conn, now=datetime.now(UTC), progress=progress_log(context, "summaries")
-        )
-        size = table_rows(conn, ["clusters"])["clusters"]
-        sentences = summary_sizes(conn)
+        progress = progress_log(context, "summaries")
+        report = summarize_clusters(conn, now=datetime.now(UTC), progress=progress)
+        rows, sentences = table_rows(conn, "clusters"), summary_sizes(conn)
     yield dg.MaterializeResult(
         asset_key="cluster_summaries",
         metadata={
-            "dagster/row_count": size,
+            "dagster/row_count": rows,
             "summaries": sum(sentences.values()),
             "workspaces_of_run": report.workspaces,
             "clusters_of_run": report.clusters,
@@ -54,11 +51,6 @@ def cluster_summaries(
             "observations_of_run": report.observations,
             "seconds": round(report.seconds, 2),
             **preview([masked(row) for row in report.preview]),
-            **bars(
-                "sentences",
-                "Summaries by number of sentences",
-                [str(number) for number in sentences],
-                list(sentences.values()),
-            ),
+            **bars("sentences", "Summaries by number of sentences", sentences),
         },
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from lightfast_pipelines.assets._days import give_own_moments
+from lightfast_pipelines.assets._days import give_own_timestamps
 from lightfast_pipelines.assets._metadata import listing, table_spec
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.provider_api.ports import Apis
@@ -94,7 +94,7 @@ def provider_history(
         raise dg.Failure(
             "; ".join(result.failures), metadata=_metadata(result), allow_retries=False
         )
-    give_own_moments(context)
+    give_own_timestamps(context)
     return dg.MaterializeResult(asset_key=ASSET, metadata=_metadata(result))
 
 

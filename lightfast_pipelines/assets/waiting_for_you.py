@@ -1,4 +1,4 @@
-"""What waits for a person, as a list in Dagster's UI, and a warning when it waits too long."""
+"""What waits for a person to act, listed in Dagster's UI, with a warning when it waits too long."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from lightfast_pipelines.assets import GROUPS, OWNERS
+from lightfast_pipelines.assets._groups import GROUPS, OWNERS
 from lightfast_pipelines.assets._metadata import listing
 from lightfast_pipelines.inbox.waiting import WaitingForYou
 from lightfast_pipelines.inbox.waiting import waiting_for_you as read_waiting
@@ -15,16 +15,16 @@ from lightfast_pipelines.store.database import Database
 ASSET = dg.AssetKey("waiting_for_you")
 FINGERPRINT = "fingerprint"
 
-# Linking is a decision of a person who looks in once a week; a new event of a provider, too.
+# Linking a resource, or supporting a new event, needs a person, who may look once a week.
 PARKED_PATIENCE = timedelta(days=7)
-# A dead letter is a fault of ours: nobody has looked at it for a day.
+# A dead letter is a fault of the code, which somebody should look at within a day.
 DEAD_PATIENCE = timedelta(days=1)
 
 _COLUMNS = {
     "deliveries": ("integer", "How many deliveries wait for the same thing."),
-    "events": ("text[]", "Which events of the provider they are."),
+    "events": ("text[]", "Which of the provider's events they are."),
     "oldest_at": ("timestamptz", "When the first of them was received."),
-    "age": ("text", "How long that is ago."),
+    "age": ("text", "How long ago that was."),
     "reason": ("text", "What it waits for: the resource, the shape, or the cause of death."),
     "command": ("text", "The command that settles it."),
 }
@@ -51,38 +51,39 @@ waiting_spec = dg.AssetSpec(
 )
 
 
-@dg.multi_asset(name="list_what_waits", specs=[waiting_spec])
+@dg.multi_asset(specs=[waiting_spec])
 def waiting_for_you(database: dg.ResourceParam[Database]) -> dg.MaterializeResult[None]:
-    """Reads the list anew."""
+    """One row: something that only a person can settle."""
     now = datetime.now(UTC)
     with database.connect("pipeline", application_name="lightfast waiting") as conn:
-        found = read_waiting(conn, now=now)
+        waiting = read_waiting(conn, now=now)
     return dg.MaterializeResult(
         asset_key=ASSET,
         metadata={
-            FINGERPRINT: found.fingerprint,
+            FINGERPRINT: waiting.fingerprint,
             "dagster/row_count": sum(
-                len(rows) for rows in (found.unlinked, found.unknown, found.dead, found.stuck)
+                len(rows)
+                for rows in (waiting.unlinked, waiting.unknown, waiting.dead, waiting.stuck)
             ),
-            "parked": found.deliveries["parked"],
-            "dead_letters": found.deliveries["dlq"],
-            "stubs_in_all": sum(one.things for one in found.stubs),
-            **listing("unlinked", _with_ages(found.unlinked, now)),
-            **listing("unknown", _with_ages(found.unknown, now)),
-            **listing("dead", _with_ages(found.dead, now)),
-            **listing("stuck", _with_ages(found.stuck, now)),
-            **listing("stubs", [asdict(one) for one in found.stubs]),
+            "parked": waiting.deliveries["parked"],
+            "dead_letters": waiting.deliveries["dlq"],
+            "stubs_in_all": sum(stub.things for stub in waiting.stubs),
+            **listing("unlinked", _with_ages(waiting.unlinked, now)),
+            **listing("unknown", _with_ages(waiting.unknown, now)),
+            **listing("dead", _with_ages(waiting.dead, now)),
+            **listing("stuck", _with_ages(waiting.stuck, now)),
+            **listing("stubs", [asdict(stub) for stub in waiting.stubs]),
         },
     )
 
 
 def _with_ages(rows: Sequence[object], now: datetime) -> list[dict[str, object]]:
     shown = []
-    for one in rows:
-        row = asdict(one)  # type: ignore[call-overload]
+    for waiting_row in rows:
+        row = asdict(waiting_row)  # type: ignore[call-overload]
         if "events" in row:
             row["events"] = ", ".join(row["events"])
-        # First: the last columns of a wide table are out of sight.
+        # The command comes first, as the last columns of a wide table are out of sight.
         command = {"command": row.pop("command")} if "command" in row else {}
         shown.append({**command, **row, "age": age(now - row["oldest_at"])})
     return shown
@@ -98,7 +99,6 @@ def age(passed: timedelta) -> str:
 
 
 @dg.multi_asset_check(
-    name="after_waiting",
     specs=[
         dg.AssetCheckSpec(
             "parked_are_looked_at",
@@ -113,38 +113,38 @@ def age(passed: timedelta) -> str:
         dg.AssetCheckSpec(
             "stuck_are_looked_at",
             asset=ASSET,
-            description=f"Nothing that a stage gave up failed first more than {age(DEAD_PATIENCE)} ago.",
+            description=f"Nothing that a stage gave up first failed more than {age(DEAD_PATIENCE)} ago.",
         ),
     ],
 )
-def nothing_forgotten(database: dg.ResourceParam[Database]) -> Iterator[dg.AssetCheckResult]:
-    """Warnings: nothing is lost, and only a person can settle it."""
+def after_waiting(database: dg.ResourceParam[Database]) -> Iterator[dg.AssetCheckResult]:
+    """Warns only, as nothing is lost and no later run can settle it."""
     now = datetime.now(UTC)
     with database.connect("pipeline", application_name="lightfast check") as conn:
-        found = read_waiting(conn, now=now)
-    yield from forgotten(found, now)
+        waiting = read_waiting(conn, now=now)
+    yield from forgotten(waiting, now)
 
 
-def forgotten(found: WaitingForYou, now: datetime) -> Iterator[dg.AssetCheckResult]:
-    """The three checks over what was found."""
+def forgotten(waiting: WaitingForYou, now: datetime) -> Iterator[dg.AssetCheckResult]:
+    """The results of the three checks."""
     for name, oldest, patience, count in (
         (
             "parked_are_looked_at",
-            found.oldest["parked"],
+            waiting.oldest["parked"],
             PARKED_PATIENCE,
-            {"deliveries": found.deliveries["parked"]},
+            {"deliveries": waiting.deliveries["parked"]},
         ),
         (
             "dead_letters_are_looked_at",
-            found.oldest["dlq"],
+            waiting.oldest["dlq"],
             DEAD_PATIENCE,
-            {"deliveries": found.deliveries["dlq"]},
+            {"deliveries": waiting.deliveries["dlq"]},
         ),
         (
             "stuck_are_looked_at",
-            found.oldest_stuck,
+            waiting.oldest_stuck,
             DEAD_PATIENCE,
-            {"observations": sum(row.observations for row in found.stuck)},
+            {"observations": sum(row.observations for row in waiting.stuck)},
         ),
     ):
         yield dg.AssetCheckResult(

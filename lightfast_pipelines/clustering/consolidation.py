@@ -19,7 +19,7 @@ from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import decide, find_threads
 from lightfast_pipelines.embedding.embedder import EmbeddingModel
 from lightfast_pipelines.inbox.isolation import ByWorkspace
-from lightfast_pipelines.people.organisations import decide_people
+from lightfast_pipelines.people.organisations import PeopleReport, decide_people
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters
 from lightfast_pipelines.store.pending_work import TO_CONSOLIDATE
@@ -33,9 +33,8 @@ class ConsolidationReport:
     """Counts over the workspaces decided; `moved` observations got another cluster or thread, and
     `failures` are attempts that failed."""
 
+    people: PeopleReport
     workspaces: int = 0
-    identities: int = 0
-    actors: int = 0
     observations: int = 0
     clusters: int = 0
     moved: int = 0
@@ -80,10 +79,8 @@ def consolidate(
     clusters wait for it until that is given up.
     """
     began = time.monotonic()
-    report = ConsolidationReport()
     people = decide_people(conn, now=now, force=force)
-    report.identities = sum(decided.identities for decided in people.decided)
-    report.actors = sum(decided.actors for decided in people.decided)
+    report = ConsolidationReport(people)
     # Asked only now: a merge of people makes every workspace due in which they wrote.
     due = conn.execute(
         _DUE,

@@ -1,16 +1,18 @@
-"""Who is who and what belongs together, decided anew for what changed, every few minutes."""
+"""Decides again, every few minutes, who is who and what belongs together where something changed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 
 import dagster as dg
 
 from lightfast_pipelines.inbox.pending import workspaces_due
 from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
-from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
-from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.jobs.when_due import (
+    schedule_when_due,
+    scheduled_tags,
+    while_workspaces_are_due,
+)
 
 consolidation = dg.define_asset_job(
     "consolidation",
@@ -19,16 +21,13 @@ consolidation = dg.define_asset_job(
     tags=scheduled_tags(timedelta(hours=2)),
 )
 
-
-def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
-    due = workspaces_due(conn, cluster_rule_version=CLUSTER_RULES)
-    return {"lightfast/workspaces": str(due)} if due else "no workspace has changed"
-
-
 consolidation_when_due = schedule_when_due(
     consolidation,
     name="consolidation_when_due",
     cron="*/5 * * * *",
     description="Every five minutes, and only where a workspace changed.",
-    due=_due,
+    due=while_workspaces_are_due(
+        lambda conn: workspaces_due(conn, cluster_rule_version=CLUSTER_RULES),
+        otherwise="no workspace has changed",
+    ),
 )

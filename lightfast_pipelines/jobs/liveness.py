@@ -1,4 +1,4 @@
-"""Whether the features live: the shares of what should be there, every hour."""
+"""Checks every hour that no feature has died without any run failing."""
 
 from __future__ import annotations
 

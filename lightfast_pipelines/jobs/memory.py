@@ -1,10 +1,10 @@
-"""The main job: deliveries to observations, vectors and provisional clusters, for some days."""
+"""The main job: turns the deliveries of some days into observations, vectors and provisional clusters."""
 
 from __future__ import annotations
 
 import dagster as dg
 
-from lightfast_pipelines.assets.captured import TABLES
+from lightfast_pipelines.assets.capture import TABLES
 from lightfast_pipelines.assets.checks import HOURLY
 from lightfast_pipelines.assets.liveness import CHECKS
 
@@ -12,7 +12,7 @@ JOB = "memory"
 
 memory = dg.define_asset_job(
     JOB,
-    # Checks of what nobody reads for each webhook have a job of their own, once an hour.
+    # The hourly checks have a job of their own: nobody reads their results for each webhook.
     selection=(
         dg.AssetSelection.assets(*TABLES, "embeddings", "clusters")
         - dg.AssetSelection.checks(*CHECKS, *HOURLY)
@@ -21,6 +21,6 @@ memory = dg.define_asset_job(
         "Captures the deliveries of some days, then their vectors and provisional clusters. Asked "
         "for by the sensor `new_payloads` it takes what waits; started by hand it reprocesses."
     ),
-    # By hand it may be years of deliveries; the sensor asks for less (its runs are bounded).
+    # A run by hand may take years of deliveries; those that the sensor asks for are bounded.
     tags={"dagster/max_runtime": str(12 * 3600)},
 )

@@ -1,7 +1,7 @@
-"""Deletes old runs and ticks from Dagster's storage, which grows for ever by itself.
+"""Deletes old runs and ticks from Dagster's storage, which would grow for ever.
 
-Deleting a run deletes its materializations: a run that holds the last one of any partition stays,
-or that day would look as if it had never been captured.
+Deleting a run deletes its materializations. So a run is kept if it holds the last materialization of
+a partition, or that day would look as if it had never been captured.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Pruned:
 
 
 def prune_runs(instance: dg.DagsterInstance, *, before: datetime, at_most: int) -> Pruned:
-    """Deletes runs that ended and were created before `before`, oldest first, at most so many."""
+    """Deletes at most `at_most` ended runs that were created before `before`, the oldest first."""
     kept = _last_runs(instance)
     pruned = Pruned()
     cursor: str | None = None
@@ -49,7 +49,7 @@ def prune_runs(instance: dg.DagsterInstance, *, before: datetime, at_most: int) 
 
 
 def prune_ticks(instance: dg.DagsterInstance, *, before: datetime) -> int:
-    """Deletes the ticks of every sensor and schedule before `before`; how many of those there are."""
+    """Deletes ticks before `before`; returns the number of sensors and schedules."""
     states = instance.all_instigator_state()
     for state in states:
         instance.purge_ticks(state.instigator_origin_id, state.selector_id, before.timestamp())
@@ -58,11 +58,11 @@ def prune_ticks(instance: dg.DagsterInstance, *, before: datetime) -> int:
 
 def _last_runs(instance: dg.DagsterInstance) -> set[str]:
     """Runs that hold the last materialization of an asset or of one of its partitions."""
-    found: set[str] = set()
+    run_ids: set[str] = set()
     for record in instance.get_asset_records():
         entry = record.asset_entry
         if entry.last_materialization is not None:
-            found.add(entry.last_materialization.run_id)
+            run_ids.add(entry.last_materialization.run_id)
         last = instance.get_latest_storage_id_by_partition(
             entry.asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION
         )
@@ -72,5 +72,5 @@ def _last_runs(instance: dg.DagsterInstance) -> set[str]:
             events = instance.fetch_materializations(
                 dg.AssetRecordsFilter(asset_key=entry.asset_key, storage_ids=page), limit=len(page)
             )
-            found.update(event.run_id for event in events.records)
-    return found
+            run_ids.update(event.run_id for event in events.records)
+    return run_ids

@@ -1,6 +1,6 @@
-"""Nothing missed: lost deliveries every quarter of an hour, deletions every hour.
+"""Looks for lost deliveries every quarter of an hour and for deletions every hour.
 
-Only where an installation has a credential to ask with.
+Only if an installation has a credential to ask its provider with.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ recovery = dg.define_asset_job(
 deletions = dg.define_asset_job(
     "deletions",
     selection=dg.AssetSelection.assets(SWEEPS),
-    description="Looks for things that were deleted without a word, within a share of the budgets.",
+    description="Looks for things whose deletion no delivery told of, within a share of the budgets.",
     tags=scheduled_tags(timedelta(hours=1)),
 )
 
 
-def _where_it_can_ask(
+def _if_a_provider_can_be_asked(
     _context: dg.ScheduleEvaluationContext, conn: Connection
 ) -> Mapping[str, str] | str:
     if any(source.has_credential and source.refused is None for source in find_sources(conn)):
@@ -45,7 +45,7 @@ recover_missed_deliveries = schedule_when_due(
     name="recover_missed_deliveries",
     cron="*/15 * * * *",
     description="Every quarter of an hour, where an installation has a credential.",
-    due=_where_it_can_ask,
+    due=_if_a_provider_can_be_asked,
 )
 
 sweep_for_deletions = schedule_when_due(
@@ -53,5 +53,5 @@ sweep_for_deletions = schedule_when_due(
     name="sweep_for_deletions",
     cron="25 * * * *",
     description="Every hour, where an installation has a credential.",
-    due=_where_it_can_ask,
+    due=_if_a_provider_can_be_asked,
 )

@@ -1,15 +1,17 @@
-"""What clusters are about, written anew for those whose members changed."""
+"""Summarizes again the clusters whose members changed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 
 import dagster as dg
 
 from lightfast_pipelines.clustering.summaries import workspaces_due
-from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
-from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.jobs.when_due import (
+    schedule_when_due,
+    scheduled_tags,
+    while_workspaces_are_due,
+)
 
 summaries = dg.define_asset_job(
     "summaries",
@@ -18,18 +20,12 @@ summaries = dg.define_asset_job(
     tags=scheduled_tags(timedelta(hours=1)),
 )
 
-
-def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
-    due = workspaces_due(conn)
-    if not due:
-        return "no clusters were decided since the summaries were written"
-    return {"lightfast/workspaces": str(due)}
-
-
 summaries_when_due = schedule_when_due(
     summaries,
     name="summaries_when_due",
     cron="3-59/15 * * * *",
-    description="Every quarter of an hour, and only where clusters were decided anew.",
-    due=_due,
+    description="Every quarter of an hour, and only where clusters were decided again.",
+    due=while_workspaces_are_due(
+        workspaces_due, otherwise="no clusters were decided since the summaries were written"
+    ),
 )

@@ -1,4 +1,4 @@
-"""What keeps the house in order every night: partitions of bodies ahead, old runs and ticks gone."""
+"""Nightly upkeep: makes the coming partitions of bodies, and deletes old runs and ticks."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,23 +11,23 @@ from lightfast_pipelines.store.database import Database
 
 KEEP_RUNS = timedelta(days=30)
 KEEP_TICKS = timedelta(days=7)
-# A night's work: what is left over is left to the next night.
+# The most that one night does; the rest is left to the next night.
 MAX_RUNS = 5_000
 MAX_MONTHS_MOVED = 6
 
 
 @dg.op(
-    description="Makes the partitions of bodies for the months ahead, and for those that have none."
+    description="Makes the partitions of bodies for coming months, and for months that lack one."
 )
 def make_partitions(context: dg.OpExecutionContext, database: dg.ResourceParam[Database]) -> None:
     with database.connect("pipeline", application_name="lightfast upkeep") as conn:
         made = create_month_partitions(conn, datetime.now(UTC).date())
         conn.commit()
         moved = move_out_of_default(conn, MAX_MONTHS_MOVED)
-    context.log.info("%d partitions made, %d of them for months gone by", made + moved, moved)
+    context.log.info("%d partitions made, %d of them for past months", made + moved, moved)
 
 
-@dg.op(description="Deletes Dagster's runs and ticks that nobody will look at again.")
+@dg.op(description="Deletes old runs and ticks of Dagster.")
 def prune(context: dg.OpExecutionContext) -> None:
     now = datetime.now(UTC)
     runs = prune_runs(context.instance, before=now - KEEP_RUNS, at_most=MAX_RUNS)

@@ -1,4 +1,4 @@
-"""What waits for a person, listed anew when it changed and at least every hour."""
+"""Lists what waits for a person whenever it changed, and at least every hour."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from lightfast_pipelines.assets.waiting import ASSET, FINGERPRINT
+from lightfast_pipelines.assets.waiting_for_you import ASSET, FINGERPRINT
 from lightfast_pipelines.inbox.waiting import waiting_for_you
 from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
 from lightfast_pipelines.store.database import Connection
 
-# Ages grow while nothing changes, and so may what the checks say.
+# Ages grow while nothing else changes, and may make a check fail.
 AT_LEAST_EVERY = timedelta(hours=1)
 
 waiting = dg.define_asset_job(
@@ -31,7 +31,7 @@ def _due(context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str
         listed = event.asset_materialization.metadata.get(FINGERPRINT)
         written = datetime.fromtimestamp(event.timestamp, UTC)
         if listed is not None and listed.value == current and now - written < AT_LEAST_EVERY:
-            return "the list is as it was"
+            return "the list has not changed"
     return {}
 
 

@@ -1,7 +1,7 @@
-"""A schedule that looks before it asks: is anything due, and is a run of its job under way already?
+"""Schedules that ask for a run only if something is due and no run of the job is under way.
 
-Without the second look a job that takes longer than its schedule's interval piles up runs, and
-they take the slots that today's deliveries need.
+Otherwise the runs of a job that takes longer than its schedule's interval would pile up and take the
+slots that today's deliveries need.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from lightfast_pipelines.store.locks import present
 Due = Callable[[dg.ScheduleEvaluationContext, Connection], Mapping[str, str] | str]
 """Tags of the run that is due, or the reason why none is."""
 
-# dagster.yaml limits how many runs of a lane are at work at once, so that some slots stay free for
-# the runs that capture.
+# dagster.yaml limits the concurrent runs of each lane, so that slots stay free for the runs that capture.
 LANE_TAG = "lightfast/lane"
 SCHEDULED_LANE = "scheduled"
 BACKFILL_LANE = "backfill"
 
-# A run that has not begun after this long was lost when its process ended.
+# A run that has not begun after this time was lost when its process ended.
 _BEGINS_WITHIN = timedelta(minutes=5)
 
 
@@ -42,6 +41,16 @@ def always(_context: dg.ScheduleEvaluationContext, _conn: Connection) -> Mapping
     return {}
 
 
+def while_workspaces_are_due(count: Callable[[Connection], int], otherwise: str) -> Due:
+    """Due while `count` finds workspaces, whose number becomes a tag; `otherwise` is the reason."""
+
+    def due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
+        workspaces = count(conn)
+        return {"lightfast/workspaces": str(workspaces)} if workspaces else otherwise
+
+    return due
+
+
 def schedule_when_due(
     job: Any,  # the class of an asset job is private to Dagster
     *,
@@ -50,7 +59,7 @@ def schedule_when_due(
     description: str,
     due: Due = always,
 ) -> dg.ScheduleDefinition:
-    """A schedule, running by default, that asks for a run of `job` when `due` and none is under way."""
+    """A schedule, on by default, that asks for a run of `job` if it is `due` and none is under way."""
 
     @dg.schedule(
         cron_schedule=cron,
@@ -67,8 +76,10 @@ def schedule_when_due(
             conn.execute("SET statement_timeout = '20s'")
             if busy := under_way(conn, context.instance, job.name, datetime.now(UTC)):
                 return dg.SkipReason(busy)
-            found = due(context, conn)
-        return dg.SkipReason(found) if isinstance(found, str) else dg.RunRequest(tags={**found})
+            tags_or_reason = due(context, conn)
+        if isinstance(tags_or_reason, str):
+            return dg.SkipReason(tags_or_reason)
+        return dg.RunRequest(tags={**tags_or_reason})
 
     return asks
 
@@ -76,9 +87,9 @@ def schedule_when_due(
 def under_way(
     conn: Connection, instance: dg.DagsterInstance, job_name: str, now: datetime
 ) -> str | None:
-    """Why no further run of the job should be asked for; None where none runs or waits.
+    """The reason not to ask for another run of the job; None if none is running or waiting.
 
-    Postgres tells whether a run lives: after a power cut Dagster's record can say STARTED for ever.
+    Whether a run is alive is asked of Postgres: after a power cut Dagster's record can stay STARTED.
     """
     if present(conn, [presence_of_job(job_name)]):
         return f"a run of {job_name} is at work"

@@ -1,1 +1,1 @@
-"""Sensors: they hint at work that stands in the tables, and tell of failures."""
+"""Sensors: they ask for runs where work is pending in the tables, and report failures."""

@@ -14,7 +14,7 @@ import dagster as dg
 
 from lightfast_pipelines.assets._days import metadata_of_day
 from lightfast_pipelines.assets._metadata import table_rows
-from lightfast_pipelines.assets.captured import TABLES
+from lightfast_pipelines.assets.capture import TABLES
 from lightfast_pipelines.inbox.arrivals import arrivals_since
 from lightfast_pipelines.resources.catalog import report_materializations
 from lightfast_pipelines.store.database import Connection, Database
@@ -110,7 +110,7 @@ def events_of(
         for asset in ASSETS_OF_STAGES.get(work.stage, (work.stage,)):
             if work.day is None:
                 table = _TABLES_OF_ASSETS.get(asset, asset)
-                metadata: dict[str, Any] = {"dagster/row_count": table_rows(conn, [table])[table]}
+                metadata: dict[str, Any] = {"dagster/row_count": table_rows(conn, table)}
                 partition = None
             else:
                 metadata, partition = metadata_of_day(asset, rows[work.day]), work.day.isoformat()

@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 
 from lightfast_pipelines.assets import _turn
-from lightfast_pipelines.assets._days import Moments
-from lightfast_pipelines.assets.captured import TABLES
+from lightfast_pipelines.assets._days import UniqueTimestamps
+from lightfast_pipelines.assets.capture import TABLES
 from lightfast_pipelines.definitions import build_definitions
 from lightfast_pipelines.inbox.waiting import waiting_for_you
 from lightfast_pipelines.partitions import range_tags
@@ -117,8 +117,8 @@ def test_every_event_of_a_range_has_a_moment_of_its_own(
 
 @pytest.mark.parametrize("created", [1796011429.3425, 1796011429.3435, 1796011429.3429999])
 def test_moments_stay_apart_whether_they_are_rounded_or_cut_to_milliseconds(created: float) -> None:
-    moments = Moments()
-    taken = [moments.take(created) for _ in range(10)]
+    timestamps = UniqueTimestamps()
+    taken = [timestamps.take(created) for _ in range(10)]
     assert len({round(moment * 1000) for moment in taken}) == 10
     assert len({int(moment * 1000) for moment in taken}) == 10
 

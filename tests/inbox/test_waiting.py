@@ -5,7 +5,12 @@ from __future__ import annotations
 import shlex
 from datetime import UTC, datetime, timedelta
 
-from lightfast_pipelines.assets.waiting import DEAD_PATIENCE, PARKED_PATIENCE, age, forgotten
+from lightfast_pipelines.assets.waiting_for_you import (
+    DEAD_PATIENCE,
+    PARKED_PATIENCE,
+    age,
+    forgotten,
+)
 from lightfast_pipelines.inbox.waiting import WaitingForYou, waiting_for_you
 from lightfast_pipelines.store.database import Connection
 from tests.capture.deliveries import NOW, capture_all, delivery, receive, workspace_with

@@ -100,7 +100,7 @@ def test_a_scheduled_run_that_does_not_get_its_turn_ends_well_and_says_so(
     assert result.success
     assert not result.get_asset_materialization_events()
     said = [entry.user_message for entry in instance.all_logs(result.run_id)]
-    assert any("what waits is left to the next run" in line for line in said)
+    assert any("pending work is left to the next run" in line for line in said)
     assert definition.execute_in_process(instance=instance).get_asset_materialization_events()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from lightfast_pipelines.assets.captured import TABLES
+from lightfast_pipelines.assets.capture import TABLES
 from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.processing import process
