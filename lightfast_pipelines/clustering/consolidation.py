@@ -1,7 +1,7 @@
-"""Decides anew, for every workspace that changed, who is who and which observations belong together.
+"""Decides, for every workspace that changed, who is who and which observations belong together.
 
-Sets in, differences out: what a daily run assigned provisionally is no input, so the result does
-not depend on the order in which things arrived.
+The input is the whole set of observations, without their provisional clusters, so the result does not
+depend on the order in which things arrived. Only rows that differ are written.
 """
 
 from __future__ import annotations
@@ -24,14 +24,16 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters
 from lightfast_pipelines.store.pending_work import TO_CONSOLIDATE
 
-# Clusters that the page of a run shows.
+# Clusters that a run's metadata shows.
 _SHOWN = 10
 
 
 @dataclass(slots=True)
 class ConsolidationReport:
-    """Counts over the workspaces decided; `moved` observations got another cluster or thread, and
-    `failures` are attempts that failed."""
+    """Counts over the decided workspaces.
+
+    `moved` counts observations that got another cluster or thread, `failures` failed attempts.
+    """
 
     people: PeopleReport
     workspaces: int = 0
@@ -47,7 +49,7 @@ class ConsolidationReport:
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """What was decided of one workspace."""
+    """The decision about one workspace."""
 
     observations: int
     clusters: int
@@ -59,7 +61,7 @@ _DUE: LiteralString = f"""
 SELECT w.id, w.org_id, w.slug
 FROM lightfast.consolidation_marks k JOIN lightfast.workspaces w ON w.id = k.workspace_id
 WHERE w.org_id <> ALL(%(undecided)s) AND (%(force)s OR ({TO_CONSOLIDATE}))
--- Whose work is short first: one that takes longer than a run may would hold up all that come later.
+-- The least work first, or a workspace that takes longer than a run may would hold up all others.
 ORDER BY k.changes - k.consolidated, w.org_id, w.slug
 """
 
@@ -72,16 +74,16 @@ def consolidate(
     progress: Callable[[int], None] | None = None,
     force: bool = False,
 ) -> ConsolidationReport:
-    """Actors, then clusters of each workspace that is due (all with `force`), each its own transaction.
+    """Decides actors, then the clusters of each due workspace (all with `force`) in its own transaction.
 
-    `model` is the one whose vectors say what is alike. The caller holds the job's lock;
-    `progress` gets the number of observations of each workspace. Where it is undecided who is who,
-    clusters wait for it until that is given up.
+    `model` is the one whose vectors say what is similar. The caller holds the stage's lock; `progress`
+    gets the number of observations of each workspace. Clusters of an organisation whose actors could
+    not be decided wait until these are decided or given up.
     """
     began = time.monotonic()
     people = decide_people(conn, now=now, force=force)
     report = ConsolidationReport(people)
-    # Asked only now: a merge of people makes every workspace due in which they wrote.
+    # Read after the actors: merging people makes every workspace due in which they wrote.
     due = conn.execute(
         _DUE,
         {"force": force, "cluster_rules": RULE_VERSION, "undecided": list(people.undecided)},
@@ -91,13 +93,13 @@ def consolidate(
     apart = ByWorkspace(conn, "consolidation", str(RULE_VERSION))
     for workspace_id, org_id, slug in due:
 
-        def decide_one(
+        def decide_workspace(
             workspace_id: int = workspace_id, org_id: str = org_id, slug: str = slug
         ) -> None:
             decided = _consolidate(conn, workspace_id, org_id, slug, now, model)
             decisions.setdefault(workspace_id, decided)
 
-        if apart.run(workspace_id, decide_one) and progress is not None:
+        if apart.run(workspace_id, decide_workspace) and progress is not None:
             progress(decisions[workspace_id].observations)
     undecided = set(apart.finish())
     for workspace_id, *_ in due:
@@ -127,7 +129,7 @@ def _consolidate(
     model: EmbeddingModel,
 ) -> _Decided:
     hold_clusters(conn, workspace_id)
-    # Read first: what capture adds from here on makes the workspace due again.
+    # Read first, so that whatever capture adds from now on makes the workspace due again.
     row = conn.execute(
         "SELECT changes FROM lightfast.consolidation_marks WHERE workspace_id = %s", (workspace_id,)
     ).fetchone()

@@ -1,6 +1,6 @@
-"""Writes clusters and who is in them: only what differs, with a log and aliases for changed ids.
+"""Writes clusters and their members where they differ, with a log, and aliases for changed ids.
 
-Deciding is `domain/consolidation.py`'s.
+`domain/consolidation.py` decides.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _VALUES = _CLUSTER[2:]
 
 @dataclass(frozen=True, slots=True)
 class MembershipChanges:
-    """Rows changed: memberships, clusters that are new, changed and gone, aliases."""
+    """Counts of memberships changed, clusters created and removed, and aliases written."""
 
     members: int = 0
     created: int = 0
@@ -55,7 +55,7 @@ def cluster_row(workspace_id: int, cluster: Cluster, *, provisional: bool) -> tu
 
 
 def upsert_clusters(conn: Connection, rows: Iterable[Sequence[object]]) -> int:
-    """Writes rows of `cluster_row` where they differ; how many did."""
+    """Writes the rows of `cluster_row` that differ; returns their number."""
     staged = stage(conn, "clusters", _CLUSTER, rows)
     new = ", ".join(f"excluded.{column}" for column in _VALUES)
     old = ", ".join(f"c.{column}" for column in _VALUES)
@@ -72,7 +72,7 @@ def upsert_clusters(conn: Connection, rows: Iterable[Sequence[object]]) -> int:
 def write_members(
     conn: Connection, workspace_id: int, rows: Iterable[tuple[int, str, str]], *, provisional: bool
 ) -> int:
-    """Puts observations (id, cluster, thread) where they belong; an observation gone meanwhile is skipped."""
+    """Writes memberships (observation, cluster, thread); skips observations that are gone meanwhile."""
     columns = ("observation_id", "workspace_id", "cluster_id", "thread_key", "rule_version")
     staged = stage(
         conn,
@@ -109,15 +109,15 @@ def replace_clusters(
     now: datetime,
 ) -> MembershipChanges:
     """Makes these the workspace's clusters; `threads` is the thread key of each happening."""
-    now_in: list[str] = [""] * len(material.ids)
+    cluster_of: list[str] = [""] * len(material.ids)
     for cluster in clusters:
         for position in cluster.members:
-            now_in[position] = cluster.id
+            cluster_of[position] = cluster.id
     moved = [
-        (material.ids[p], now_in[p], threads[p])
-        for p, was in enumerate(material.standing)
+        (material.ids[p], cluster_of[p], threads[p])
+        for p, was in enumerate(material.memberships)
         if (was.cluster_id, was.observation_cluster, was.thread_key, was.rule_version)
-        != (now_in[p], now_in[p], threads[p], RULE_VERSION)
+        != (cluster_of[p], cluster_of[p], threads[p], RULE_VERSION)
         or was.is_provisional
     ]
     members = write_members(conn, workspace_id, moved, provisional=False)
@@ -126,12 +126,12 @@ def replace_clusters(
     current = {cluster.id: len(cluster.members) for cluster in clusters}
     gone = sorted(before.keys() - current.keys())
     conn.execute("DELETE FROM lightfast.clusters WHERE id = ANY(%s)", (gone,))
-    went: dict[str, Counter[str]] = defaultdict(Counter)
-    for position, was in enumerate(material.standing):
+    moves: dict[str, Counter[str]] = defaultdict(Counter)
+    for position, was in enumerate(material.memberships):
         if was.cluster_id is not None:
-            went[was.cluster_id][now_in[position]] += 1
+            moves[was.cluster_id][cluster_of[position]] += 1
     successor = {
-        old: min(targets, key=lambda new: (-targets[new], new)) for old, targets in went.items()
+        old: min(targets, key=lambda new: (-targets[new], new)) for old, targets in moves.items()
     }
     aliases = _write_aliases(conn, workspace_id, gone, successor, current.keys(), now)
     _write_log(conn, workspace_id, before, current, successor, now)
@@ -158,7 +158,7 @@ def _write_aliases(
     current: Iterable[str],
     now: datetime,
 ) -> int:
-    """An alias for each id that is gone; older aliases follow, a revived id is an alias no more."""
+    """Writes an alias for each id that is gone. Aliases of it follow; an id in use again is no alias."""
     conn.execute(
         "DELETE FROM lightfast.cluster_aliases WHERE workspace_id = %s AND alias_id = ANY(%s)",
         (workspace_id, list(current)),
@@ -194,22 +194,22 @@ def _write_log(
     successor: Mapping[str, str],
     now: datetime,
 ) -> None:
-    """What happened to clusters that had been decided; what was only provisional leaves no trace."""
+    """Logs what happened to clusters that had been decided; provisional ones leave no trace."""
     rows: list[tuple[str, str, dict[str, object]]] = []
     for cluster, count in sorted(current.items()):
-        had, provisional = before.get(cluster, (0, True))
+        count_before, provisional = before.get(cluster, (0, True))
         if provisional:
             rows.append((cluster, "created", {"observations": count}))
-        elif had != count:
-            event = "grown" if count > had else "shrunk"
-            rows.append((cluster, event, {"observations": count, "before": had}))
+        elif count_before != count:
+            event = "grown" if count > count_before else "shrunk"
+            rows.append((cluster, event, {"observations": count, "before": count_before}))
     for cluster in sorted(before.keys() - current.keys()):
-        had, provisional = before[cluster]
+        count_before, provisional = before[cluster]
         if provisional:
             continue
         into = successor.get(cluster)
         event = "removed" if into is None else "merged" if into in before else "renamed"
-        rows.append((cluster, event, {"before": had, "into": into}))
+        rows.append((cluster, event, {"before": count_before, "into": into}))
     staged = stage(
         conn,
         "cluster_log",

@@ -1,7 +1,7 @@
-"""The cluster nearest to an observation: of the same author, on one of its files, within a day.
+"""Finds the nearest cluster of an observation: by the same author, on one of its files, within a day.
 
-Every observation of those days is read once and looked up in memory. Asked of the database for each
-observation anew, a push of 8,000 commits by one person compared them all with one another.
+All observations of those days are read once and searched in memory. One query for each observation
+compared all 8,000 commits of a push by one person with one another.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FROM lightfast.observations o
 WHERE o.id = ANY(%(ids)s) AND o.author_identity_id IS NOT NULL
 """
 
-_CLUSTERED = f"""
+_NEIGHBOURS = f"""
 SELECT o.author_identity_id, o.occurred_at, o.source_id, m.cluster_id, {_OF_FILES}
 FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS span (start, stop)
 JOIN lightfast.observations o
@@ -39,18 +39,19 @@ JOIN lightfast.cluster_members m
 WHERE o.author_identity_id = ANY(%(authors)s)
 """
 
+# (author, file) and (time, source_id, cluster).
 _Place = tuple[int, int]
-_Standing = tuple[datetime, str, str]
+_Clustered = tuple[datetime, str, str]
 
 
 def nearest_clusters(conn: Connection, workspace_id: int, ids: Iterable[int]) -> dict[int, str]:
-    """observation -> cluster, for those of these observations that have a near one."""
+    """observation -> its nearest cluster; observations without one are left out."""
     asked = [row for row in conn.execute(_ASKED, {"ids": sorted(ids)}) if row[3]]
     if not asked:
         return {}
     spans = _spans([at for _, _, at, _ in asked])
     rows = conn.execute(
-        _CLUSTERED,
+        _NEIGHBOURS,
         {
             "workspace": workspace_id,
             "authors": sorted({author for _, author, _, _ in asked}),
@@ -59,21 +60,21 @@ def nearest_clusters(conn: Connection, workspace_id: int, ids: Iterable[int]) ->
             "version": RULE_VERSION,
         },
     )
-    standing: dict[_Place, list[_Standing]] = defaultdict(list)
+    by_place: dict[_Place, list[_Clustered]] = defaultdict(list)
     for author, at, source_id, cluster, files in rows:
         for file in files:
-            standing[author, file].append((at, source_id, cluster))
-    for there in standing.values():
-        there.sort()
-    found = {
-        observation: _nearest(standing, at, [(author, file) for file in files])
+            by_place[author, file].append((at, source_id, cluster))
+    for neighbours in by_place.values():
+        neighbours.sort()
+    nearest = {
+        observation: _nearest(by_place, at, [(author, file) for file in files])
         for observation, author, at, files in asked
     }
-    return {observation: cluster for observation, cluster in found.items() if cluster is not None}
+    return {observation: cluster for observation, cluster in nearest.items() if cluster is not None}
 
 
 def _spans(moments: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
-    """A day around each moment; those that overlap are one."""
+    """A day before and after each moment; spans that overlap are joined."""
     spans: list[tuple[datetime, datetime]] = []
     for moment in sorted(moments):
         start, end = moment - _WITHIN, moment + _WITHIN
@@ -84,16 +85,18 @@ def _spans(moments: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
 
 
 def _nearest(
-    standing: Mapping[_Place, Sequence[_Standing]], at: datetime, places: Iterable[_Place]
+    by_place: Mapping[_Place, Sequence[_Clustered]], at: datetime, places: Iterable[_Place]
 ) -> str | None:
-    """The cluster of the one nearest in time; of two as near, of the smaller source_id."""
+    """The cluster of the observation nearest in time; of two as near, that with the smaller source_id."""
     candidates: list[tuple[timedelta, str, str]] = []
     for place in places:
-        there = standing.get(place, ())
-        after = bisect_left(there, (at,))
-        ones = [there[after]] if after < len(there) else []
+        clustered = by_place.get(place, ())
+        after = bisect_left(clustered, (at,))
+        neighbours = [clustered[after]] if after < len(clustered) else []
         if after:
-            ones.append(there[bisect_left(there, (there[after - 1][0],))])
-        candidates += ((abs(then - at), source_id, cluster) for then, source_id, cluster in ones)
-    near = min(candidates, default=None)
-    return near[2] if near is not None and near[0] <= _WITHIN else None
+            neighbours.append(clustered[bisect_left(clustered, (clustered[after - 1][0],))])
+        candidates += (
+            (abs(then - at), source_id, cluster) for then, source_id, cluster in neighbours
+        )
+    nearest = min(candidates, default=None)
+    return nearest[2] if nearest is not None and nearest[0] <= _WITHIN else None

@@ -1,9 +1,9 @@
-"""Gives new observations a provisional cluster at once; consolidation decides later, without looking here.
+"""Gives new observations a provisional cluster at once. Consolidation later ignores it and decides.
 
-An observation joins the cluster that its thread already has, else that of the nearest observation
-of the same author on the same files within a day, else its thread becomes a cluster of its own.
-Workspaces take turns, so that none waits for all of another's.
-Everything is asked of the tables, so a run killed anywhere loses nothing.
+An observation joins the cluster that its thread already has, else the cluster of the nearest
+observation of the same author on the same files within a day. Otherwise its thread becomes a new
+cluster. Workspaces take turns, so that none waits for all of another's backlog. The stage finds its
+work in the tables, so a run that is killed loses nothing.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ WHERE m.rule_version < %(cluster_rules)s AND o.id > %(after)s AND {TO_CLUSTER.no
 ORDER BY o.id LIMIT %(limit)s
 """
 
-# Observations to which these rules gave a cluster.
+# Observations that these rules clustered.
 _WITNESSES: LiteralString = """
 SELECT observation_id FROM lightfast.cluster_members WHERE rule_version = %s LIMIT %s
 """
 
-# Strong edges one and two steps around the subjects: a pull request's other commits are two away.
+# Strong edges up to two steps away from the subjects: a pull request's other commits are two away.
 _LINKS = """
 WITH start AS (
   SELECT id FROM lightfast.entities WHERE workspace_id = %(workspace)s AND key = ANY(%(keys)s)
@@ -99,10 +99,10 @@ WHERE c.id = n.cluster_id
 
 @dataclass(slots=True)
 class ClusterReport:
-    """`clusters` are new ones, `joined` the observations that went to one there was, `failures` the
-    attempts that failed.
+    """What a run assigned.
 
-    `days`: partition day -> observations.
+    `clusters` counts new ones, `joined` observations that joined an existing one, `failures` failed
+    attempts; `days` is partition day -> observations.
     """
 
     observations: int = 0
@@ -122,9 +122,9 @@ def assign_provisional(
     between: Callable[[], None] = lambda: None,
     time_limit: TimeLimit = _TIME_LIMIT,
 ) -> ClusterReport:
-    """Assigns at most `max_rows` pending observations (of these partition days), a batch a transaction.
+    """Assigns at most `max_rows` pending observations (of these partition days), one transaction a batch.
 
-    The caller holds the job's lock; `between` is called after each batch but the last.
+    The caller holds the stage's lock; `between` is called after each batch but the last.
     """
     began = time.monotonic()
     report = ClusterReport()
@@ -154,7 +154,7 @@ def assign_provisional(
         def assign(ids: Sequence[int], workspace_of: dict[int, int] = workspace_of) -> None:
             _assign_all(conn, ids, workspace_of, report)
 
-        # The page's workspaces are held by the transaction that read it, so they share one.
+        # One transaction for the page: the one that read it holds the locks of its workspaces.
         done = set(apart.run(list(workspace_of), assign))
         report.observations += len(done)
         for observation, _, day in page:
@@ -176,10 +176,9 @@ def _unclustered_pages() -> PendingPages:
 
 
 class _ClusterPages:
-    """First what is in no cluster, then what older rules decided: (observation, workspace, day).
+    """Pages of (observation, workspace, day): first those without a cluster, then those of older rules.
 
-    Of workspaces that nobody else is deciding about at the moment; of the others at the end, when
-    the page waits for who does.
+    Workspaces whose clusters another process is deciding come last; their pages wait for its lock.
     """
 
     def __init__(self, days: Sequence[date] | None) -> None:
@@ -187,31 +186,31 @@ class _ClusterPages:
         self._after = 0
         self._unclustered: PendingPages | None = _unclustered_pages()
         self._is_patient = False
-        self._left = False
+        self._has_skipped = False
 
     def next(self, conn: Connection, limit: int) -> StagePage:
         while self._unclustered is not None:
             page = self._unclustered.next(conn, self._days, limit)
-            free = self._held(conn, {row[1] for row in page})
+            free = self._lock(conn, {row[1] for row in page})
             if page and not free:
                 continue
             if page:
                 return [row for row in page if row[1] in free]
-            # Once more for those that were left, this time waiting for whoever holds them.
-            self._unclustered = _unclustered_pages() if self._left else None
-            self._is_patient, self._left = True, False
+            # Once more for the skipped workspaces, now waiting for their locks.
+            self._unclustered = _unclustered_pages() if self._has_skipped else None
+            self._is_patient, self._has_skipped = True, False
         return self._of_older_rules(conn, limit)
 
-    def _held(self, conn: Connection, workspaces: Set[int]) -> set[int]:
-        """Those of these workspaces whose clusters are this transaction's to write from now on."""
+    def _lock(self, conn: Connection, workspaces: Set[int]) -> set[int]:
+        """Locks these workspaces' clusters for this transaction; returns those that it got."""
         if self._is_patient:
             for workspace in sorted(workspaces):
                 hold_clusters(conn, workspace)
             return set(workspaces)
-        held = {one for one in sorted(workspaces) if try_hold_clusters(conn, one)}
+        held = {workspace for workspace in sorted(workspaces) if try_hold_clusters(conn, workspace)}
         if self._unclustered is not None and held != workspaces:
             self._unclustered.skip(workspaces - held)
-            self._left = True
+            self._has_skipped = True
         return held
 
     def _of_older_rules(self, conn: Connection, limit: int) -> StagePage:
@@ -232,7 +231,7 @@ class _ClusterPages:
         if page:
             self._after = page[-1][0]
             self._is_patient = True
-            self._held(conn, {row[1] for row in page})
+            self._lock(conn, {row[1] for row in page})
         return page
 
 
@@ -244,16 +243,16 @@ def _assign_all(
         by_workspace[workspace_of[observation]].append(observation)
     clusters = joined = 0
     for workspace, observations in sorted(by_workspace.items()):
-        fresh, others = _assign(conn, workspace, observations)
-        clusters += fresh
-        joined += others
-    # Counted at the end: what fails is done again in halves.
+        created, joining = _assign(conn, workspace, observations)
+        clusters += created
+        joined += joining
+    # Counted at the end, as a page that fails is assigned again in halves.
     report.clusters += clusters
     report.joined += joined
 
 
 def _assign(conn: Connection, workspace_id: int, ids: Sequence[int]) -> tuple[int, int]:
-    """(new clusters, observations that joined one there was)."""
+    """Returns (new clusters, observations that joined an existing one)."""
     hold_clusters(conn, workspace_id)
     material = read_happenings(conn, workspace_id, ids)
     subjects = sorted({happening.subject_key for happening in material.happenings})
@@ -264,15 +263,15 @@ def _assign(conn: Connection, workspace_id: int, ids: Sequence[int]) -> tuple[in
         thread = thread_of(happening.subject_key, happening.source_id, threads)
         groups[thread].append(position)
     cluster_of = _existing(conn, workspace_id, material, threads, groups)
-    fresh = [thread for thread in groups if thread not in cluster_of]
+    new_threads = [thread for thread in groups if thread not in cluster_of]
     labeller = Labeller(happening.title for happening in material.happenings)
     org_id, slug, latest = _workspace(conn, workspace_id)
     rows = []
-    for thread in fresh:
+    for thread in new_threads:
         cluster = describe(org_id, slug, material.happenings, groups[thread], labeller, latest)
         cluster_of[thread] = cluster.id
         rows.append(cluster_row(workspace_id, cluster, provisional=True))
-    # An id may be there already: the same smallest member, clustered by an older rule.
+    # The id may exist: older rules made a cluster with the same smallest member.
     upsert_clusters(conn, rows)
     write_members(
         conn,
@@ -285,7 +284,7 @@ def _assign(conn: Connection, workspace_id: int, ids: Sequence[int]) -> tuple[in
         provisional=True,
     )
     conn.execute(_RECOUNT, (sorted({cluster_of[thread] for thread in groups}),))
-    return len(fresh), len(ids) - sum(len(groups[thread]) for thread in fresh)
+    return len(new_threads), len(ids) - sum(len(groups[thread]) for thread in new_threads)
 
 
 def _existing(
@@ -295,29 +294,29 @@ def _existing(
     threads: dict[str, str],
     groups: dict[str, list[int]],
 ) -> dict[str, str]:
-    """The cluster that each thread goes to, where there is one: its own, else the nearest."""
+    """thread -> the existing cluster that it joins: its own, else the nearest one."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     rows = conn.execute(
         _CLUSTERS_OF_THINGS,
         {"workspace": workspace_id, "keys": sorted(threads), "version": RULE_VERSION},
     )
     for key, cluster, count in rows:
-        # Empty for a standing thing (a branch): what else happened to it is no kin.
+        # Empty for a standing thing such as a branch, whose observations need not be related.
         if thread_of(key, "", threads):
             votes[threads[key]][cluster] += count
-    found = {
+    joins = {
         thread: min(votes[thread], key=lambda cluster: (-votes[thread][cluster], cluster))
         for thread in groups
         if votes.get(thread)
     }
-    first = {material.ids[groups[thread][0]]: thread for thread in groups if thread not in found}
+    first = {material.ids[groups[thread][0]]: thread for thread in groups if thread not in joins}
     nearest = nearest_clusters(conn, workspace_id, first)
-    found.update((first[observation], cluster) for observation, cluster in nearest.items())
-    return found
+    joins.update((first[observation], cluster) for observation, cluster in nearest.items())
+    return joins
 
 
 def _workspace(conn: Connection, workspace_id: int) -> tuple[str, str, float]:
-    """(organisation, slug, seconds of its latest observation)."""
+    """(organisation, slug, time of its latest observation in seconds)."""
     row = conn.execute(
         """
         SELECT w.org_id, w.slug, (

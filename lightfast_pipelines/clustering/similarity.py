@@ -1,6 +1,6 @@
-"""What the units of a workspace mean: cosines of their mean vectors, and which are nearest.
+"""How similar the units of a workspace are: cosines of their mean vectors, and their nearest units.
 
-numpy stands here, so that the rules in `domain/` need none.
+numpy is used here, so that the rules in `domain/` need none.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# A unit's nearest in meaning are looked at if they are at least this alike.
+# Of each observation so many nearest are candidates, if their cosine is at least this.
 _NEIGHBOURS = 3
-_ALIKE = 0.5
-# Rows of a block, and how many observations before it a block looks back at: 16 MiB of cosines.
+_SIMILAR = 0.5
+# Rows of a block, and how many earlier observations it is compared with: 16 MiB of cosines.
 _BLOCK = 512
 _BACK = 8_192
 
 
 class VectorMeaning:
-    """Fills `domain.affinity.Meaning` from the vectors of observations.
+    """Implements `domain.affinity.Meaning` with the vectors of observations.
 
     `vectors` is (observations, dimensions) in order of time, zeros where there is none; `times` are
     seconds, `unit_of` the unit of each observation.
@@ -46,7 +46,7 @@ class VectorMeaning:
         order = np.argsort(self._unit_of, kind="stable")
         for start in range(0, len(order), _BLOCK):
             rows = order[start : start + _BLOCK]
-            # Added in the observations' order, so the last digits depend on the set alone.
+            # Added in the observations' order, so that rounding depends on the set alone.
             np.add.at(self._means, self._unit_of[rows], vectors[rows].astype(np.float32))
         lengths = np.linalg.norm(self._means, axis=1, keepdims=True)
         self._means /= np.where(lengths > 0, lengths, 1)
@@ -54,15 +54,15 @@ class VectorMeaning:
     def cosines(self, pairs: Sequence[tuple[int, int]]) -> Sequence[float]:
         import numpy as np
 
-        found: list[float] = []
+        cosines: list[float] = []
         for start in range(0, len(pairs), _BACK):
             a, b = np.asarray(pairs[start : start + _BACK], np.int64).T
             products = np.einsum("ij,ij->i", self._means[a], self._means[b])
-            found += products.astype(np.float64).round(6).tolist()
-        return found
+            cosines += products.astype(np.float64).round(6).tolist()
+        return cosines
 
     def nearest(self) -> Iterator[tuple[int, int]]:
-        """Pairs of units with observations alike within the window; exact inside each block."""
+        """Pairs of units with similar observations within the window; exact within a block."""
         import numpy as np
 
         for start in range(0, len(self._times), _BLOCK):
@@ -70,27 +70,27 @@ class VectorMeaning:
             first = int(np.searchsorted(self._times, self._times[start] - WINDOW_SECONDS))
             first = max(first, start - _BACK)
             rows = self._vectors[start:stop].astype(np.float32)
-            alike = rows @ self._vectors[first:stop].astype(np.float32).T
-            # Only what lies before counts, within the window, and not the unit itself.
+            cosines = rows @ self._vectors[first:stop].astype(np.float32).T
+            # Only earlier observations within the window count, and none of the same unit.
             apart = self._times[start:stop, None] - self._times[None, first:stop]
             later = np.arange(first, stop)[None, :] >= np.arange(start, stop)[:, None]
             same = self._unit_of[start:stop, None] == self._unit_of[None, first:stop]
-            alike[later | same | (apart > WINDOW_SECONDS) | (alike < _ALIKE)] = -1
-            most = min(_NEIGHBOURS, alike.shape[1])
-            best = np.argpartition(-alike, most - 1, axis=1)[:, :most]
-            row, place = np.nonzero(np.take_along_axis(alike, best, 1) > 0)
-            ones = self._unit_of[start + row].tolist()
-            others = self._unit_of[first + best[row, place]].tolist()
-            yield from zip(ones, others, strict=True)
+            cosines[later | same | (apart > WINDOW_SECONDS) | (cosines < _SIMILAR)] = -1
+            most = min(_NEIGHBOURS, cosines.shape[1])
+            best = np.argpartition(-cosines, most - 1, axis=1)[:, :most]
+            row, place = np.nonzero(np.take_along_axis(cosines, best, 1) > 0)
+            units = self._unit_of[start + row].tolist()
+            nearest = self._unit_of[first + best[row, place]].tolist()
+            yield from zip(units, nearest, strict=True)
 
 
 def load_vectors(
     conn: Connection, workspace_id: int, model: str, observation_ids: Sequence[int], dimensions: int
 ) -> NDArray[np.float16]:
-    """(observations, dimensions) of the summary view, in the order of the ids; zeros where none is.
+    """The summary vectors (observations, dimensions) in the order of the ids; zeros for missing ones.
 
-    Read as pgvector's binary (see embedding/pgvector.py), a page at a time; float16 halves the memory
-    and costs a cosine less than 0.001.
+    Read in pgvector's binary format (see embedding/pgvector.py), a page at a time. float16 halves the
+    memory and changes a cosine by less than 0.001.
     """
     import numpy as np
 
@@ -109,8 +109,8 @@ def load_vectors(
             rows = [place.get(observation, -1) for observation, _ in page]
             numbers = np.frombuffer(b"".join(data[4:] for _, data in page), ">f4")
             block = numbers.reshape(len(page), dimensions).astype(np.float16)
-            known = np.asarray(rows) >= 0
-            vectors[np.asarray(rows)[known]] = block[known]
+            wanted = np.asarray(rows) >= 0
+            vectors[np.asarray(rows)[wanted]] = block[wanted]
     return vectors
 
 

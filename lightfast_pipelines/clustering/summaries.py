@@ -1,6 +1,6 @@
-"""Writes summaries of clusters that have none or whose members are no longer those it was written for.
+"""Writes summaries of clusters that have none, or whose members changed since it was written.
 
-A workspace is looked at when its clusters have been decided anew. The rule is `domain/summaries.py`.
+A workspace is due when its clusters were decided again. The rule is in `domain/summaries.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters
 from lightfast_pipelines.store.stage_failures import workspace_given_up
 
-# Clusters that the page of a run shows.
+# Clusters that a run's metadata shows.
 _SHOWN = 10
 
 # Clusters whose members are in memory at once.
@@ -35,9 +35,10 @@ _BATCH = 200
 
 @dataclass(slots=True)
 class SummaryReport:
-    """`clusters` are all of five members or more in the workspaces looked at, `written` those whose
-    summary is new, `removed` those of clusters too small for one by now, `failures` the attempts that
-    failed; `preview` holds ids and counts.
+    """Counts over the workspaces that were due.
+
+    `clusters` have five members or more, `written` summaries are new, `removed` ones belonged to clusters
+    that became too small, `failures` are failed attempts; `preview` holds labels and counts.
     """
 
     workspaces: int = 0
@@ -50,7 +51,7 @@ class SummaryReport:
     preview: list[dict[str, object]] = field(default_factory=list)
 
 
-# Both rules count: clusters may be decided anew without anything having changed.
+# Both rules count: clusters may be decided again without any change in the workspace.
 _RULES = "k.rule_version || '/' || %(rules)s"
 
 _DUE = f"""
@@ -59,7 +60,7 @@ FROM lightfast.consolidation_marks k JOIN lightfast.workspaces w ON w.id = k.wor
 WHERE %(force)s OR (
   (k.summarized <> k.consolidated OR k.summary_rules <> {_RULES})
   AND NOT {workspace_given_up("summaries", "w.id", "%(rules)s::text")})
--- Whose work is short first: one that takes longer than a run may would hold up all that come later.
+-- The least work first, or a workspace that takes longer than a run may would hold up all others.
 ORDER BY k.consolidated - k.summarized, w.org_id, w.slug
 """
 
@@ -89,7 +90,7 @@ ORDER BY m.cluster_id
 
 
 def workspaces_due(conn: Connection) -> int:
-    """Workspaces whose clusters were decided since their summaries were looked at."""
+    """Workspaces whose clusters were decided again after their summaries."""
     return len(conn.execute(_DUE, {"force": False, "rules": RULE_VERSION}).fetchall())
 
 
@@ -100,9 +101,9 @@ def summarize_clusters(
     progress: Callable[[int], None] | None = None,
     force: bool = False,
 ) -> SummaryReport:
-    """Summaries of every workspace that is due (all anew with `force`), a batch a transaction.
+    """Writes the summaries of every due workspace (all again with `force`), one transaction a batch.
 
-    The caller holds the job's lock. `now` only stamps the rows. `progress` gets the number of
+    The caller holds the stage's lock. `now` only stamps the rows. `progress` gets the number of
     clusters of each batch.
     """
     began = time.monotonic()
@@ -113,7 +114,7 @@ def summarize_clusters(
     apart = ByWorkspace(conn, "summaries", str(RULE_VERSION), in_one_transaction=False)
     for workspace_id, consolidated, rules in due:
 
-        def summarize_one(
+        def summarize_workspace(
             workspace_id: int = workspace_id, consolidated: int = consolidated, rules: str = rules
         ) -> None:
             of_workspace = _summarize(conn, workspace_id, now, progress, force=force)
@@ -127,7 +128,7 @@ def summarize_clusters(
             conn.commit()
             made.setdefault(workspace_id, of_workspace)
 
-        apart.run(workspace_id, summarize_one)
+        apart.run(workspace_id, summarize_workspace)
     apart.finish()
     for of_workspace in made.values():
         _add(report, of_workspace)
@@ -168,8 +169,8 @@ def _summarize(
 
 
 def _outdated(conn: Connection, workspace_id: int, report: SummaryReport, force: bool) -> list[str]:
-    """The clusters to be written, in order of their ids."""
-    found = []
+    """The clusters whose summary has to be written, in order of their ids."""
+    outdated = []
     with conn.cursor("lightfast_summaries") as cursor:
         cursor.itersize = 1_000
         for cluster, members, citations in cursor.execute(
@@ -182,9 +183,9 @@ def _outdated(conn: Connection, workspace_id: int, report: SummaryReport, force:
                 or not cited
                 or is_outdated(cited[0], frozenset().union(*cited[1:]), frozenset(members))
             ):
-                found.append(cluster)
+                outdated.append(cluster)
     conn.commit()
-    return found
+    return outdated
 
 
 def _summaries(
@@ -243,7 +244,7 @@ def _citations(sentences: Sequence[Sentence]) -> str:
 
 
 def _remove(conn: Connection, workspace_id: int) -> int:
-    """Takes the summary from clusters that have fewer than five members by now."""
+    """Removes the summaries of clusters that have fewer than five members now."""
     return conn.execute(
         """
         UPDATE lightfast.clusters c

@@ -1,6 +1,6 @@
-"""Reads what clusters are decided from: a workspace's observations, strong edges and files.
+"""Reads the observations, files and strong edges that clusters are decided from.
 
-Deciding is `domain/consolidation.py`'s, writing `membership.py`'s.
+`domain/consolidation.py` decides, `membership.py` writes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ WHERE r.workspace_id = %(workspace)s AND r.type = ANY(%(types)s)
 
 @dataclass(frozen=True, slots=True)
 class CurrentMembership:
-    """Where an observation stands in the tables now; None where it has no membership."""
+    """The cluster of an observation as the tables have it now; None where it has none."""
 
     observation_cluster: str | None
     cluster_id: str | None
@@ -57,31 +57,33 @@ class CurrentMembership:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Three lists side by side, by (occurred_at, source_id)."""
+    """Three parallel lists, ordered by (occurred_at, source_id)."""
 
     ids: list[int]
     happenings: list[Happening]
-    standing: list[CurrentMembership]
+    memberships: list[CurrentMembership]
 
 
 def read_happenings(
     conn: Connection, workspace_id: int, ids: Sequence[int] | None = None
 ) -> Material:
-    """Those of these ids, or all of the workspace's but what could get no cluster by itself: it would
-    take the whole workspace's decision down with it."""
+    """The observations with these ids, or all of the workspace's without those that failed by themselves.
+
+    One of these would make the decision about the whole workspace fail.
+    """
     parameters = {"workspace": workspace_id, "ids": None if ids is None else list(ids)}
     names: dict[str, str] = {}
     files: dict[int, list[str]] = defaultdict(list)
     with conn.cursor("lightfast_files") as cursor:
         cursor.itersize = 20_000
         for observation, key in cursor.execute(_FILES, parameters):
-            # A path is touched many times: keep one string of it.
+            # A path comes many times: keep one string of it in memory.
             files[observation].append(names.setdefault(key, key))
     material = Material([], [], [])
     with conn.cursor("lightfast_happenings") as cursor:
         cursor.itersize = 5_000
         for row in cursor.execute(_OBSERVATIONS, parameters):
-            observation, source_id, subject, at, title, author, identity, *standing = row
+            observation, source_id, subject, at, title, author, identity, *membership = row
             material.ids.append(observation)
             material.happenings.append(
                 Happening(
@@ -94,7 +96,7 @@ def read_happenings(
                     files=frozenset(files.pop(observation, ())),
                 )
             )
-            material.standing.append(CurrentMembership(*standing))
+            material.memberships.append(CurrentMembership(*membership))
     return material
 
 

@@ -1,6 +1,6 @@
-"""Texts to vectors: the port that every embedder fills, and the local one whose weights are in a wheel.
+"""Embedders, which make vectors of texts: their interface, and the local one with weights in a wheel.
 
-What is embedded and when belongs to `stage.py`, where vectors are kept to `index.py`.
+`stage.py` decides what is embedded and when, `index.py` stores the vectors.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Rows of the weights gathered at a time: 8,192 tokens of 256 float32 are 8 MiB.
+# Rows of the weights gathered at once: 8,192 tokens of 256 float32 are 8 MiB.
 _TOKENS_AT_ONCE = 8_192
 _TEXTS_AT_ONCE = 512
 
 
 class EmbeddingModel(Protocol):
-    """Whose vectors they are. `name` goes into every row: another name makes all vectors anew."""
+    """The model of vectors. Every row has its `name`: under another name all vectors are made again."""
 
     name: str
     dimensions: int
@@ -37,11 +37,11 @@ class Embedder(EmbeddingModel, Protocol):
 
 
 class WordLlamaEmbedder:
-    """Mean of a text's token vectors (wordllama, 256 dimensions): no network, no GPU, MIT licence.
+    """The mean of a text's token vectors (wordllama, 256 dimensions): no network, no GPU, MIT licence.
 
-    Loaded at the first use and once per process. A text's vector depends on that text alone, not
-    on what it is embedded beside: wordllama's own `embed` pads each batch to its longest text,
-    which costs memory (160 MiB for one of 10,000 characters) and three times as long.
+    Loaded at the first use, once per process. A text's vector depends on that text alone, not on the
+    rest of its batch. wordllama's own `embed` pads each batch to its longest text, which needs more
+    memory (160 MiB for a text of 10,000 characters) and three times as long.
     """
 
     name = "wordllama-256"
@@ -68,14 +68,14 @@ class WordLlamaEmbedder:
 
 
 def _plain(text: str) -> str:
-    """What UTF-8 can carry: a lone surrogate becomes `?`, NUL a space."""
+    """The text as UTF-8 can encode it: a lone surrogate becomes `?`, NUL a space."""
     return text.replace("\0", " ").encode("utf-8", "replace").decode()
 
 
 def _groups(
     token_lists: Iterable[list[int]],
 ) -> Iterable[tuple[list[int], list[NDArray[np.int64]]]]:
-    """(rows, their token ids) of at most _TOKENS_AT_ONCE tokens together; rows without tokens left out."""
+    """(rows, their token ids), at most _TOKENS_AT_ONCE tokens in each; rows without tokens are left out."""
     import numpy as np
 
     rows: list[int] = []
@@ -106,8 +106,8 @@ def _weights_and_tokenizer() -> tuple[NDArray[np.float32], Any]:
 def _load() -> tuple[NDArray[np.float32], Any]:
     """(weights: tokens x 256 float32, tokenizer), from the installed wheel alone.
 
-    The plain `WordLlama.load()` looks for the tokenizer in a folder that the wheel does not have
-    and then asks huggingface.co; with its own package folder as the cache it finds both.
+    By default `WordLlama.load()` looks for the tokenizer in a folder that the wheel does not have,
+    then asks huggingface.co. With its package folder as the cache it finds both.
     """
     spec = importlib.util.find_spec("wordllama")
     if spec is None or not spec.submodule_search_locations:

@@ -1,6 +1,6 @@
-"""Where vectors are kept and searched: the port, and what goes through it.
+"""The interface of a vector index, which stores and searches vectors.
 
-Making vectors belongs to `embedder.py`, deciding which are missing to `stage.py`.
+`embedder.py` makes vectors, `stage.py` decides which are missing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VIEWS: tuple[View, ...] = ("title", "content", "summary")
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """Vectors of one model, a row per observation and view: the three lists run side by side.
+    """Vectors of one model, a row per observation and view: the lists are parallel.
 
     `vectors` is (rows, dimensions) float32 of length 1, or zeros for a text without words.
     """
@@ -33,7 +33,7 @@ class Vectors:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A found observation; `similarity` is the cosine, -1 to 1."""
+    """An observation near the searched vector; `similarity` is the cosine, -1 to 1."""
 
     observation_id: int
     view: str
@@ -41,17 +41,17 @@ class Neighbour:
 
 
 class VectorIndex(Protocol):
-    """Keeps vectors of observations. Everything is held apart by workspace."""
+    """Stores vectors of observations, each workspace's apart."""
 
     def upsert(self, batch: Vectors) -> int:
-        """Writes the rows, replacing those of the same observation, view and model; their number.
+        """Writes the rows, replacing those of the same observation, view and model; returns their number.
 
         Raises ValueError for vectors of other dimensions than the index has.
         """
         ...
 
     def delete(self, observation_ids: Sequence[int]) -> int:
-        """Removes every view of these observations, of any model; how many vectors that were."""
+        """Removes all vectors of these observations, of any model; returns their number."""
         ...
 
     def search(

@@ -1,8 +1,7 @@
 """The vector index in the memory's own Postgres: `lightfast.observation_vectors`, by pgvector.
 
-Search is exact: a scan of the workspace's rows. An HNSW index is left out on purpose for now: it
-makes each inserted vector many times dearer, and below 50,000 vectors of a workspace a scan is what
-design asks for anyway; it belongs with search over larger workspaces.
+Search is exact: it scans the workspace's rows. There is no HNSW index yet: it would make each insert
+many times more expensive, and pays only in workspaces of more than 50,000 vectors.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class PgVectorIndex:
         self._dimensions = dimensions
 
     def upsert(self, batch: Vectors) -> int:
-        """Writes the rows by binary COPY; 1 KiB a vector instead of 3 KiB as text, and no parsing."""
+        """Writes the rows by binary COPY: 1 KiB per vector and no parsing, instead of 3 KiB as text."""
         count, dimensions = batch.vectors.shape
         if dimensions != self._dimensions:
             raise ValueError(

@@ -1,9 +1,9 @@
-"""The stage that gives observations their vectors: three views each, in batches that commit alone.
+"""The stage that gives each observation its vectors, one per view, in batches of a transaction each.
 
-It finds its own work by SQL, so a run killed anywhere loses nothing: an observation is pending
-while it has no title vector of the current model, and its three views are written together.
-Workspaces take turns, so that none waits for all of another's.
-Capture deletes the vectors of an observation whose text changed, which makes it pending again.
+It finds its work in the tables, so a run that is killed loses nothing: an observation is pending while
+it has no title vector of the current model, and its three views are written together. Capture deletes
+the vectors of an observation whose text changed, which makes it pending again. Workspaces take turns,
+so that none waits for all of another's backlog.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lightfast_pipelines.store.time_limit import TimeLimit
 
 _TIME_LIMIT = TimeLimit()
 
-# 2,000 observations are 6,000 vectors, 6 MiB; three views of the longest texts are 60 MB.
+# 2,000 observations have 6,000 vectors, 6 MiB; the three views of the longest texts are 60 MB.
 BATCH_OBSERVATIONS = 2_000
 SUMMARY_CHARACTERS = 1_000
 
@@ -50,7 +50,7 @@ ORDER BY o.id
 {_LOCK}
 """
 
-# Observations that this model has embedded, and one of them.
+# Observations that this model has embedded, and the row of one of them.
 _WITNESSES: LiteralString = """
 SELECT observation_id FROM lightfast.observation_vectors WHERE view = 'title' AND model = %s LIMIT %s
 """
@@ -70,7 +70,7 @@ WHERE id = ANY(%s) AND embedding_title_id IS DISTINCT FROM external_id || ':titl
 
 @dataclass(slots=True)
 class EmbeddingReport:
-    """What a run embedded, and the attempts that failed. `days`: partition day -> observations."""
+    """What a run embedded. `failures` are failed attempts, `days` is partition day -> observations."""
 
     observations: int = 0
     failures: int = 0
@@ -80,9 +80,9 @@ class EmbeddingReport:
 
 
 def view_texts(title: str, content: str) -> tuple[str, str, str]:
-    """Texts of the views title, content and summary; where there is no content the title stands in.
+    """Texts of the views title, content and summary; without content the title takes its place.
 
-    So every observation has all three, and a search over contents finds it too.
+    So a search over contents finds every observation.
     """
     if not content.strip():
         return title, title, title
@@ -100,9 +100,9 @@ def embed_pending(
     between: Callable[[], None] = lambda: None,
     time_limit: TimeLimit = _TIME_LIMIT,
 ) -> EmbeddingReport:
-    """Embeds at most `max_rows` pending observations (of these partition days), a batch a transaction.
+    """Embeds at most `max_rows` pending observations (of these partition days), one transaction a batch.
 
-    The caller holds the job's lock; `index` writes through `conn` if it is pgvector. `progress` is
+    The caller holds the stage's lock; `index` writes through `conn` if it is pgvector. `progress` is
     called with the number of observations of each batch, `between` after each but the last.
     """
     began = time.monotonic()
@@ -132,12 +132,12 @@ def embed_pending(
             break
 
         def embed(ids: Sequence[int], page: StagePage = page) -> None:
-            # Read again where it failed before, as its rows were let go of.
+            # A part of a page is read again, as the failure has released the locks of its rows.
             rows = page if len(ids) == len(page) else _reread(conn, ids, embedder.name)
             if not rows:
                 return
             vectors = write(rows)
-            # What was decided before these vectors were there is decided again.
+            # Clusters that were decided without these vectors are decided again.
             mark_changed(conn, [row[1] for row in rows])
             report.vectors += vectors
 
@@ -156,7 +156,7 @@ def embed_pending(
 
 
 class _EmbeddingPages:
-    """First what has no vector, workspaces in turns; then what another model has embedded."""
+    """First observations without a vector, workspaces in turns; then those of other models."""
 
     def __init__(self, model: str, days: Sequence[date] | None) -> None:
         self._model = model
@@ -203,7 +203,7 @@ def _embed(embedder: Embedder, page: Sequence[tuple[Any, ...]]) -> Vectors:
     import numpy as np
 
     texts = [view_texts(title, content) for *_, title, content in page]
-    # Many texts come several times (a title without content is all three views): embed each once.
+    # Many texts are the same (a title without content is all three views): embed each once.
     places: dict[str, int] = {}
     rows = [places.setdefault(three[view], len(places)) for view in range(3) for three in texts]
     views: list[View] = [view for view in VIEWS for _ in page]

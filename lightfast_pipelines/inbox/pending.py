@@ -1,7 +1,6 @@
-"""What waits, by stage and by day: the queue is the tables themselves.
+"""Counts pending work by stage and by day, without changing a row.
 
-The sensor asks which days to run, `status`, `process` and `digest` how much there is. Nothing here
-changes a row.
+The sensor asks which days to run; `status`, `process` and `digest` ask how much there is.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ from lightfast_pipelines.store.pending_work import (
 # Locks (store/locks.py) of the stages of a `memory` run, in their order.
 STAGE_LOCKS = ("capture", "embeddings", "clusters")
 
-# Observations looked at for missing vectors or memberships; the rest is found when these are done.
+# Pending observations that are counted; the rest is counted when these are done.
 _OLDEST = 5_000
 _NEWEST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class DayWork:
-    """A day that has work: deliveries that wait, observations without vector, without cluster.
+    """A day's work: waiting deliveries, observations without a vector, observations without a cluster.
 
-    The last two are counted among the oldest 5,000 and the newest 1,000 such observations only.
+    The last two are counted among the oldest 5,000 and the newest 1,000 pending observations only.
     """
 
     day: date
@@ -47,7 +46,7 @@ class DayWork:
 
 @dataclass(frozen=True, slots=True)
 class DaysWithWork:
-    """Days in order. `complete` is false where a bound cut the count short, so more may wait."""
+    """Days in order. `complete` is false if a bound cut the count short, so more days may have work."""
 
     days: tuple[DayWork, ...]
     complete: bool
@@ -58,7 +57,7 @@ class DaysWithWork:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How much waits, exactly: deliveries, observations per stage, workspaces to consolidate."""
+    """Exact counts: waiting deliveries, pending observations by stage, workspaces to consolidate."""
 
     deliveries: int
     unembedded: int
@@ -87,10 +86,10 @@ GROUP BY d.day
 def days_with_work(
     conn: Connection, *, model: str, cluster_rule_version: int, exactly: bool = False
 ) -> DaysWithWork:
-    """The days on which a row waits, a vector is missing or a membership is missing.
+    """The days that have waiting deliveries, or observations to embed or to cluster.
 
-    Without `exactly` only what has no vector or cluster at all counts: milliseconds over a million
-    observations. With it also what another model or an older rule made, which reads them all.
+    Without `exactly` only observations without any vector or cluster count, which takes milliseconds
+    among a million. With it those of other models or older rules count too, which reads them all.
     """
     parameters = {"model": model, "cluster_rules": cluster_rule_version}
 
@@ -112,7 +111,7 @@ def days_with_work(
 
 
 def waiting(conn: Connection, *, model: str, cluster_rule_version: int) -> Backlog:
-    """Exact counts of what waits in each stage."""
+    """Exact counts of the pending work of each stage."""
     row = conn.execute(
         f"""
         SELECT
@@ -128,7 +127,7 @@ def waiting(conn: Connection, *, model: str, cluster_rule_version: int) -> Backl
 
 
 def oldest_days(conn: Connection, before: date) -> dict[int | None, date]:
-    """Lane of the queue (None: not looked at yet) -> the first of its days that wait, if before that."""
+    """Lane of the queue (None: not assigned yet) -> its oldest waiting day, if that is before `before`."""
     return dict(
         conn.execute(
             """
@@ -141,7 +140,7 @@ def oldest_days(conn: Connection, before: date) -> dict[int | None, date]:
 
 
 def queued(conn: Connection, days: Sequence[date]) -> int:
-    """Deliveries of these days that wait."""
+    """Number of waiting deliveries of these days."""
     row = conn.execute(
         "SELECT count(*) FROM lightfast.raw_queue WHERE partition_date = ANY(%s)", (list(days),)
     ).fetchone()
@@ -149,7 +148,7 @@ def queued(conn: Connection, days: Sequence[date]) -> int:
 
 
 def workspaces_due(conn: Connection, *, cluster_rule_version: int) -> int:
-    """Workspaces that changed, or whose rules did, since actors and clusters were decided."""
+    """Number of workspaces that changed, or whose rules did, since they were consolidated."""
     row = conn.execute(
         f"SELECT count(*) FROM lightfast.consolidation_marks k WHERE {TO_CONSOLIDATE}",
         {"cluster_rules": cluster_rule_version},
@@ -168,7 +167,7 @@ def profile_sizes(conn: Connection) -> dict[str, int]:
 
 
 def summary_sizes(conn: Connection) -> dict[int, int]:
-    """Number of sentences -> summaries of so many, in order."""
+    """Number of sentences -> summaries with so many, in order."""
     return dict(
         conn.execute(
             """

@@ -1,6 +1,6 @@
-"""Decides an organisation's actors anew from its identities and writes what changed.
+"""Decides an organisation's actors from its identities and writes what changed.
 
-The rule is `domain/people.py`; facts keep pointing to identities, so a merge rewrites only these.
+The rule is in `domain/people.py`. Facts refer to identities, so merging two actors rewrites no fact.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lightfast_pipelines.store.staging import stage
 
 @dataclass(frozen=True, slots=True)
 class ActorReport:
-    """`changed` are the ids of identities that got another actor; `joined` those that share one."""
+    """Counts; `joined` identities share an actor, `changed` are the ids of those that got another one."""
 
     identities: int = 0
     actors: int = 0
@@ -26,9 +26,9 @@ class ActorReport:
 
 
 def decide_actors(conn: Connection, org_id: str, *, now: datetime) -> ActorReport:
-    """Writes actors and who each identity is; the caller commits.
+    """Writes the actors and the actor of each identity; the caller commits.
 
-    Rows that stay as they were are not touched, actors nobody points to are removed.
+    Rows that do not change are not written; actors without an identity are removed.
     """
     rows = conn.execute(
         """
@@ -43,8 +43,8 @@ def decide_actors(conn: Connection, org_id: str, *, now: datetime) -> ActorRepor
     before: dict[int, tuple[str | None, str | None, float | None]] = {}
     identities = []
     for number, actor, method, confidence, *fields in rows:
-        *known, logins = fields
-        identity = replace(Identity(*known), logins=tuple(logins))
+        *columns, logins = fields
+        identity = replace(Identity(*columns), logins=tuple(logins))
         identities.append(identity)
         numbers[identity.source, identity.source_id] = number
         before[number] = (actor, method, confidence)
@@ -79,7 +79,7 @@ def decide_actors(conn: Connection, org_id: str, *, now: datetime) -> ActorRepor
         before,
         now,
     )
-    _touch_workspaces(conn, changed)
+    _mark_workspaces_due(conn, changed)
     conn.execute(
         """
         DELETE FROM lightfast.actors a WHERE a.org_id = %s
@@ -102,8 +102,8 @@ def _write_memberships(
     before: dict[int, tuple[str | None, str | None, float | None]],
     now: datetime,
 ) -> tuple[int, ...]:
-    """Writes those that differ; returns the identities whose actor is another now."""
-    # `real` holds 7 digits: 0.95 comes back as 0.949999988.
+    """Writes those that differ; returns the identities that got another actor."""
+    # `real` keeps 7 digits: 0.95 is read as 0.949999988.
     differing = [
         (number, *new)
         for number, new in sorted(after.items())
@@ -124,11 +124,11 @@ def _write_memberships(
     return tuple(number for number, actor, *_ in differing if before[number][0] != actor)
 
 
-def _touch_workspaces(conn: Connection, identities: Sequence[int]) -> None:
-    """Makes the workspaces due in which these identities wrote: clusters look at who is who.
+def _mark_workspaces_due(conn: Connection, identities: Sequence[int]) -> None:
+    """Makes the workspaces due in which these identities wrote, as clusters depend on actors.
 
-    Without it the clusters of one workspace would depend on whether another, whose payloads join
-    two people, came before or after.
+    Otherwise a workspace's clusters would depend on whether another workspace, whose payloads join two
+    people, was captured before or after it.
     """
     if identities:
         conn.execute(

@@ -1,19 +1,20 @@
-"""Who works with whom in a workspace, by what they really did together; an @mention is nothing.
+"""Finds who works with whom in a workspace, by what they did together; an @mention does not count.
 
-Reviewed: one reviewed the other's pull request or merged it. Co-authored: both are authors of a
-commit. Discussed: both took part in the discussion of one thing, of which at least one commented.
-Bots work with nobody.
+Reviewed: one reviewed or merged the other's pull request. Co-authored: both are authors of a commit.
+Discussed: both took part in a discussion, and at least one of them commented. Bots have no
+collaborators.
 """
 
 from __future__ import annotations
 
 MOST_COLLABORATORS = 10
-# Where more take part it is a crowd: that two of it met says nothing of them, and pairs are squared.
+# More participants than this are a crowd: two of them need not know each other, and the number of pairs
+# grows with the square.
 MOST_TOGETHER = 20
 
-# actor_id, collaborators (jsonb, the most frequent first), for everybody who has any. Counted are
-# pull requests, commits and discussed things, each once for a pair. `profile_people` holds the
-# organisation's identities as (identity_id, actor_id, kind).
+# (actor_id, collaborators as jsonb, the most frequent first) of everybody who has any. Each pull request,
+# commit and discussed thing counts once for a pair. `profile_people` is a temporary table of the
+# organisation's identities: (identity_id, actor_id, kind).
 COLLABORATORS = f"""
 WITH people AS MATERIALIZED (
   SELECT identity_id, actor_id FROM profile_people WHERE kind NOT IN ('bot', 'organization')

@@ -1,4 +1,4 @@
-"""Who is who in every organisation that changed; one that fails stops no other."""
+"""Decides who is who in every organisation that changed; one that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lightfast_pipelines.people.actors import ActorReport, decide_actors
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.stage_failures import workspace_given_up
 
-# A failure is noted at the organisation's first workspace.
+# A failure is counted against the organisation's first workspace.
 _DUE: LiteralString = f"""
 SELECT w.org_id, min(w.id)
 FROM lightfast.workspaces w
@@ -29,7 +29,7 @@ ORDER BY w.org_id
 
 @dataclass(slots=True)
 class PeopleReport:
-    """What was decided; `undecided` are organisations that failed, `failures` the attempts that count."""
+    """The decisions; `undecided` are organisations that failed, `failures` counts failed attempts."""
 
     decided: list[ActorReport] = field(default_factory=list)
     undecided: Sequence[str] = ()
@@ -37,7 +37,7 @@ class PeopleReport:
 
 
 def decide_people(conn: Connection, *, now: datetime, force: bool = False) -> PeopleReport:
-    """Decides actors of every organisation that is due (all with `force`), each its own transaction.
+    """Decides the actors of every due organisation (all with `force`), each in its own transaction.
 
     The caller holds the lock of consolidation.
     """

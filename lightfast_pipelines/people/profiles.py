@@ -1,8 +1,8 @@
-"""Makes profiles anew for those whose evidence is another than the one their profile was made from.
+"""Writes again the profiles of actors whose evidence changed.
 
-A workspace is looked at when anything of its organisation changed (who is who crosses workspaces);
-in it one statement hashes the evidence of everybody, and only those are read whose hash differs.
-The rule is `domain/profiles.py`.
+A workspace is due when anything in its organisation changed, as actors span workspaces. In it one
+statement hashes everybody's evidence, and only evidence with a new hash is read. The rule is in
+`domain/profiles.py`.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from lightfast_pipelines.store.staging import stage
 
 @dataclass(slots=True)
 class ProfileReport:
-    """`profiles` are all there are in the workspaces looked at, `written` those made anew.
+    """Counts over the workspaces that were due.
 
-    `observations` counts what was read for these, `failures` the attempts that failed; `preview`
-    holds ids and numbers.
+    `profiles` are all of theirs, `written` those written again, `observations` were read for these,
+    `failures` are failed attempts; `preview` holds ids and numbers.
     """
 
     workspaces: int = 0
@@ -42,7 +42,7 @@ class ProfileReport:
     preview: list[dict[str, object]] = field(default_factory=list)
 
 
-# Profiles that the page of a run shows.
+# Profiles that a run's metadata shows.
 _SHOWN = 10
 
 _DUE = f"""
@@ -57,7 +57,7 @@ JOIN (
 WHERE %(force)s OR (
   (k.profiled <> org.changes OR k.profile_rules <> %(rules)s)
   AND NOT {workspace_given_up("profiles", "w.id", "%(rules)s::text")})
--- Whose work is short first: one that takes longer than a run may would hold up all that come later.
+-- The least work first, or a workspace that takes longer than a run may would hold up all others.
 ORDER BY org.changes - k.profiled, w.org_id, w.slug
 """
 
@@ -68,8 +68,8 @@ FROM lightfast.actor_identities i JOIN lightfast.actors a ON a.id = i.actor_id
 WHERE i.org_id = %(org)s
 """
 
-# One row for each observation and whoever took part in it. Things worth knowing are those that come
-# again: not commits, branches, pull requests and issues, which are one piece of work each.
+# One row for each observation and each participant. Only entities that recur say what somebody works on:
+# not commits, branches, pull requests and issues, which are one piece of work each.
 _PARTS = """
 CREATE TEMPORARY TABLE profile_parts ON COMMIT DROP AS
 WITH took AS (
@@ -110,7 +110,7 @@ JOIN lightfast.observations o ON o.id = t.id
 LEFT JOIN things h ON h.observation_id = o.id
 """
 
-# Sums of hashes do not depend on the order of rows.
+# A sum of hashes does not depend on the order of rows.
 _EVIDENCE = f"""
 CREATE TEMPORARY TABLE profile_evidence ON COMMIT DROP AS
 SELECT p.actor_id, p.n, p.hash || ':' || coalesce(md5(c.collaborators::text), '') AS hash,
@@ -143,7 +143,7 @@ _COLUMNS = (
 
 
 def workspaces_due(conn: Connection) -> int:
-    """Workspaces whose profiles may be out of date."""
+    """Number of workspaces whose profiles may be out of date."""
     return len(conn.execute(_DUE, {"force": False, "rules": RULE_VERSION}).fetchall())
 
 
@@ -154,16 +154,16 @@ def update_profiles(
     progress: Callable[[int], None] | None = None,
     force: bool = False,
 ) -> ProfileReport:
-    """Profiles of every workspace that is due (all with `force`), each its own transaction.
+    """Writes the profiles of every due workspace (all with `force`), each in its own transaction.
 
-    The caller holds the job's lock. `now` only stamps the rows; no rule looks at it. `progress` gets
-    the number of profiles written in each workspace.
+    The caller holds the stage's lock. `now` only stamps the rows; no rule reads it. `progress` gets the
+    number of profiles written in each workspace.
     """
     began = time.monotonic()
     report = ProfileReport()
     due = conn.execute(_DUE, {"force": force, "rules": RULE_VERSION}).fetchall()
     conn.commit()
-    made: dict[int, ProfileReport] = {}
+    reports: dict[int, ProfileReport] = {}
     apart = ByWorkspace(conn, "profiles", str(RULE_VERSION))
     for workspace_id, org_id, changes in due:
 
@@ -172,7 +172,7 @@ def update_profiles(
         ) -> None:
             of_workspace = ProfileReport(workspaces=1)
             _update(conn, workspace_id, org_id, now, of_workspace, force)
-            # Read before the evidence: what is captured meanwhile makes the workspace due again.
+            # Read before the evidence, so that whatever is captured meanwhile makes it due again.
             conn.execute(
                 """
                 UPDATE lightfast.consolidation_marks SET profiled = %s, profile_rules = %s
@@ -180,14 +180,14 @@ def update_profiles(
                 """,
                 (changes, RULE_VERSION, workspace_id),
             )
-            made.setdefault(workspace_id, of_workspace)
+            reports.setdefault(workspace_id, of_workspace)
 
         if apart.run(workspace_id, update) and progress is not None:
-            progress(made[workspace_id].written)
+            progress(reports[workspace_id].written)
     undone = set(apart.finish())
     for workspace_id, *_ in due:
         if workspace_id not in undone:
-            _add(report, made[workspace_id])
+            _add(report, reports[workspace_id])
     report.failures = apart.failures
     report.seconds = time.monotonic() - began
     return report
@@ -243,18 +243,18 @@ def _update(
 def _profiles(
     conn: Connection, actors: list[str], report: ProfileReport
 ) -> Iterator[tuple[str, Profile]]:
-    """Each with the profile that its parts make; the parts of one are in memory at a time."""
+    """(actor, profile) of each; only one actor's evidence is in memory at a time."""
     with conn.cursor("lightfast_profile_parts") as cursor:
         cursor.itersize = 5_000
-        found = cursor.execute(_READ, {"actors": actors})
-        for actor, rows in itertools.groupby(found, key=lambda row: row[0]):
+        evidence = cursor.execute(_READ, {"actors": actors})
+        for actor, rows in itertools.groupby(evidence, key=lambda row: row[0]):
             parts = [Part(*row[1:]) for row in rows]
             report.observations += len(parts)
             yield actor, profile_of(parts)
 
 
 def _values(profile: Profile, evidence: str, collaborators: str) -> tuple[Any, ...]:
-    """The profile in the order of `_COLUMNS`, from the third to the one before the last."""
+    """The profile's values for `_COLUMNS`, from the third to the last but one."""
     return (
         msgspec.json.encode(profile.expertise).decode(),
         msgspec.json.encode(profile.contributions).decode(),
@@ -271,7 +271,7 @@ def _values(profile: Profile, evidence: str, collaborators: str) -> tuple[Any, .
 def _write(conn: Connection, rows: list[tuple[Any, ...]]) -> int:
     staged = stage(conn, "actor_profiles", _COLUMNS, rows)
     names, values = ", ".join(_COLUMNS), _COLUMNS[2:]
-    # Locked: consolidation removes actors that nobody is any more.
+    # Locked, as consolidation removes actors that have no identity any more.
     return conn.execute(
         f"""
         WITH alive AS (

@@ -1,4 +1,7 @@
-"""What must hold after a run, as counts of rows that break it: bounded by the rows the run took."""
+"""Rules that must hold after a run, as queries for the rows that break them.
+
+Each looks only at rows that the run took.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from datetime import date, datetime
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.pending_work import PARTITION_DAY, TO_CLUSTER, TO_EMBED
 
-# A run by hand may take millions of rows: its last ones are looked at.
+# A run by hand may take millions of rows: only its latest ones are checked.
 _ROWS = 50_000
 _EXAMPLES = 5
 
@@ -34,7 +37,7 @@ WHERE o.raw_payload_id = ANY(%(raw_ids)s) AND o.status = 'delivered'
   )
 """
 
-# Orphans would be among what was written last: serial ids are given in order.
+# Orphans would be among the latest rows: serial ids ascend.
 _OBSERVED = """
 SELECT 'observation ' || o.external_id
 FROM (SELECT id, external_id FROM lightfast.observations ORDER BY id DESC LIMIT 20000) o
@@ -80,7 +83,7 @@ WHERE d.day = ANY(%(days)s)
 
 
 def processed_since(conn: Connection, since: datetime) -> list[int]:
-    """Payloads that were captured since then, the latest 50,000 of them."""
+    """Payloads that were captured since then, at most the latest 50,000."""
     rows = conn.execute(
         """
         SELECT DISTINCT raw_payload_id FROM (
@@ -94,27 +97,27 @@ def processed_since(conn: Connection, since: datetime) -> list[int]:
 
 
 def delivered_without_observation(conn: Connection, raw_ids: Sequence[int]) -> Breach:
-    """Delivered payloads of these that stand behind no observation of their workspace."""
+    """Those of these payloads that were delivered, but state no observation of their workspace."""
     return _breach(conn, _DELIVERED, raw_ids=list(raw_ids))
 
 
 def observations_without_payload(conn: Connection) -> Breach:
-    """Observations, of the newest 20,000, that no payload states."""
+    """Observations among the newest 20,000 that no payload states."""
     return _breach(conn, _OBSERVED)
 
 
 def outcomes_without_reason(conn: Connection, raw_ids: Sequence[int]) -> Breach:
-    """Filtered, parked or dead payloads of these that do not say why."""
+    """Those of these payloads that are filtered, parked or dead letters without a reason."""
     return _breach(conn, _REASONED, raw_ids=list(raw_ids))
 
 
 def states_current_twice(conn: Connection, raw_ids: Sequence[int]) -> Breach:
-    """States that these payloads touch of which more than one interval is believed and open."""
+    """States that these payloads changed and that have more than one current interval."""
     return _breach(conn, _CURRENT, raw_ids=list(raw_ids))
 
 
 def observations_behind(conn: Connection, days: Sequence[date]) -> Breach:
-    """Observations of these days without a vector or a cluster, of the newest 4,000 of any day."""
+    """Observations of these days without a vector or a cluster, among the newest 4,000 of any day."""
     return _breach(conn, _BEHIND, days=list(days))
 
 

@@ -1,4 +1,4 @@
-"""Marks of workspaces that changed since they were consolidated last."""
+"""Marks the workspaces that changed since they were last consolidated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lightfast_pipelines.store.database import Connection
 
 
 def mark_changed(conn: Connection, workspaces: Sequence[int]) -> None:
-    """Notes that these workspaces changed, so that who is who and clusters are decided again."""
+    """Marks these workspaces as changed, so that their actors and clusters are decided again."""
     if workspaces:
         conn.execute(
             """

@@ -1,4 +1,4 @@
-"""What the tables hold of a day: rows that its deliveries state, counted, and some of them to show."""
+"""Reads what the tables hold of a partition day: row counts, and some rows to show."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datetime import date
 from lightfast_pipelines.store.database import Connection
 
 SHOWN_ROWS = 5
-# A day with more deliveries is shown and not counted: a run for one webhook would count them all.
+# Rows of a day with more deliveries are not counted, or each run for one webhook would count them all.
 COUNTED_DELIVERIES = 20_000
-# Years of days are read by pages: each holds its observations' ids in memory.
+# Years of days are read in pages, as a page keeps its observations' ids in a temporary table.
 _PAGE_DAYS = 500
 
 
@@ -19,7 +19,7 @@ _PAGE_DAYS = 500
 class DayRows:
     """Rows of a day by table, and some of its observations and clusters.
 
-    `counts` has `deliveries` too, and is None for a day that is too large to be counted.
+    `counts` includes `deliveries`; it is None for a day that has too many of them.
     """
 
     counts: dict[str, int] | None = field(default_factory=dict)
@@ -44,7 +44,7 @@ CROSS JOIN LATERAL (
 GROUP BY 1
 """
 
-# Each is the number of rows by day that the day's observations have in a table.
+# Table -> the number of rows that the day's observations have in it.
 _COUNTS = {
     "observations": "count(*)",
     "embeddings": "count(o.embedding_title_id)",
@@ -94,22 +94,22 @@ SELECT day, topic_label, keywords, observations, observation_count FROM (
 
 
 def rows_of_days(conn: Connection, days: Sequence[date]) -> dict[date, DayRows]:
-    """What there is of each of these days; every day has an entry, an empty one too."""
-    found: dict[date, DayRows] = {}
+    """The rows of each of these days; a day without rows has an entry too."""
+    by_day: dict[date, DayRows] = {}
     for start in range(0, len(days), _PAGE_DAYS):
-        found.update(_page(conn, days[start : start + _PAGE_DAYS]))
-    return found
+        by_day.update(_page(conn, days[start : start + _PAGE_DAYS]))
+    return by_day
 
 
 def _page(conn: Connection, days: Sequence[date]) -> dict[date, DayRows]:
-    found = {day: DayRows() for day in days}
+    by_day = {day: DayRows() for day in days}
     parameters: dict[str, object] = {
         "days": list(days),
         "counted": COUNTED_DELIVERIES,
         "shown": SHOWN_ROWS,
     }
     deliveries: dict[date, int] = dict(conn.execute(_DELIVERIES, parameters).fetchall())
-    # A table, and not repeated in each statement: eight of them read it.
+    # A table, as eight statements read it.
     conn.execute("DROP TABLE IF EXISTS pg_temp.of_day")
     conn.execute(f"CREATE TEMPORARY TABLE of_day AS {_OF_DAY}", parameters)
     counts = conn.execute(
@@ -119,17 +119,17 @@ def _page(conn: Connection, days: Sequence[date]) -> dict[date, DayRows]:
         """
     ).fetchall()
     for day, *values in counts:
-        _counts(found[day]).update(zip(_COUNTS, values, strict=True))
+        _counts(by_day[day]).update(zip(_COUNTS, values, strict=True))
     for table, (join, counted) in _JOINED_COUNTS.items():
         rows = conn.execute(
             f"SELECT d.day, {counted} FROM of_day d JOIN lightfast.{join} GROUP BY d.day"
         ).fetchall()
         for day, count in rows:
-            _counts(found[day])[table] = count
+            _counts(by_day[day])[table] = count
     for day, title, source_type, at, category, score, external_id in conn.execute(
         _OBSERVATIONS, parameters
     ):
-        found[day].observations.append(
+        by_day[day].observations.append(
             {
                 "title": title,
                 "source_type": source_type,
@@ -140,7 +140,7 @@ def _page(conn: Connection, days: Sequence[date]) -> dict[date, DayRows]:
             }
         )
     for day, label, keywords, count, whole in conn.execute(_CLUSTERS, parameters):
-        found[day].clusters.append(
+        by_day[day].clusters.append(
             {
                 "label": label,
                 "keywords": ", ".join(keywords),
@@ -151,10 +151,10 @@ def _page(conn: Connection, days: Sequence[date]) -> dict[date, DayRows]:
     conn.execute("DROP TABLE pg_temp.of_day")
     for day, count in deliveries.items():
         if count > COUNTED_DELIVERIES:
-            found[day].counts = None
+            by_day[day].counts = None
         else:
-            _counts(found[day])["deliveries"] = count
-    return found
+            _counts(by_day[day])["deliveries"] = count
+    return by_day
 
 
 def _counts(rows: DayRows) -> dict[str, int]:

@@ -1,6 +1,6 @@
-"""A hash a table over what is believed now, in natural keys: equal for equal facts, in any database.
+"""A hash of each table over current belief, by natural keys: equal facts have equal hashes anywhere.
 
-Left out: serial ids, when and how things arrived, logs, vectors, and the inputs themselves.
+Left out are serial ids, when and how things arrived, logs, vectors, and the inputs themselves.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from lightfast_pipelines.store.database import Connection
 
 _WORKSPACE = "w.org_id, w.slug"
 _IDENTITY = "CASE WHEN {0}.id IS NULL THEN NULL ELSE {0}.source || ':' || {0}.source_id END"
-# Their order is of no meaning: several payloads of one fact give them one after the other.
+# Sorted, as their order has no meaning: it depends on which payload of a fact came first.
 _REFERENCES = """(SELECT coalesce(jsonb_agg(r ORDER BY r::text COLLATE "C"), '[]')
   FROM jsonb_array_elements(o."references") AS r)"""
 
-# table -> (natural key and what is believed, FROM, what --knowledge adds). One line of JSON a row.
+# table -> (columns, FROM, columns that --knowledge adds). A row becomes one line of JSON.
 _TABLES: dict[str, tuple[str, str, str]] = {
     "observations": (
         f"""{_WORKSPACE}, o.source_id, o.external_id, o.source, o.source_type, o.observation_type,
@@ -88,8 +88,8 @@ _TABLES: dict[str, tuple[str, str, str]] = {
 def digest_lines(conn: Connection, *, knowledge: bool = False) -> list[tuple[str, str]]:
     """(table, SHA-256) for each table, in a fixed order.
 
-    With `knowledge` both clocks count, superseded belief too: equal for a rebuild, not for another
-    order of arrival. The caller sees to it that nothing waits.
+    With `knowledge` both clocks count, and superseded belief: then the hashes are equal after a rebuild,
+    but not for another order of arrival. The caller makes sure that no work is pending.
     """
     conn.execute("SET LOCAL TimeZone TO 'UTC'")
     lines = []

@@ -1,7 +1,7 @@
-"""Shares that fall to nothing when a feature is dead while every run succeeds.
+"""Shares that fall to zero when a feature is dead although every run succeeds.
 
-Each compares what should be there, counted from where it comes from, with what is there; so a
-feature that wrote nothing at all is no empty share.
+Each compares what should exist, counted at its source, with what exists. So a feature that wrote
+nothing has a share of zero, not an empty one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ShareName = Literal[
 ]
 SHARES: tuple[ShareName, ...] = get_args(ShareName)
 
-# The least that is well. Deployments may be abandoned by those who began them.
+# The smallest healthy share. People abandon some deployments.
 THRESHOLDS: dict[ShareName, float] = {
     "clusters_have_a_summary": 0.95,
     "profiles_count": 0.95,
@@ -30,7 +30,7 @@ THRESHOLDS: dict[ShareName, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """`part` of `whole` are as they should be; `examples` are some that are not."""
+    """`part` of `whole` rows are as they should be; `examples` are some of the others."""
 
     part: int
     whole: int
@@ -38,15 +38,15 @@ class Share:
 
     @property
     def value(self) -> float | None:
-        """0 to 1; None where there is nothing to be counted."""
+        """0 to 1; None if there is nothing to count."""
         return self.part / self.whole if self.whole else None
 
     def reaches(self, threshold: float) -> bool:
-        """Nothing to be counted is well."""
+        """Whether the share is healthy; it is if there is nothing to count."""
         return self.value is None or self.value >= threshold
 
 
-# Decided clusters, by what consolidation counted in them, that have not changed since `before`.
+# Decided clusters of five observations or more that have not changed since `before`.
 _CLUSTERS = """
 SELECT 'cluster ' || c.id,
        coalesce(c.summary, '') <> '' AND jsonb_array_length(c.summary_citations) > 0
@@ -57,7 +57,7 @@ WHERE c.observation_count >= 5 AND NOT c.is_provisional
                     AND l.at >= %(before)s)
 """
 
-# By identities, so that one whose actor is lost counts as well.
+# By identities, so that one without an actor counts too.
 _PROFILES = """
 SELECT 'identity ' || i.source || ':' || i.id, coalesce(f.observation_count, 0) > 0
 FROM (
@@ -72,8 +72,8 @@ LEFT JOIN lightfast.actor_profiles f
   ON f.workspace_id = seen.workspace_id AND f.actor_id = i.actor_id
 """
 
-# Read more simply than `domain/links.py` does, and apart from it: code, quotations and comments
-# out, then a closing word right before a number. The fourth step is for a fence left open.
+# A simpler rule than that of `domain/links.py`, and independent of it: without code, quotations and
+# comments, a closing word right before a number. The fourth step handles a code fence left open.
 _CLOSING = r"""
 SELECT 'pull request ' || p.subject_key, EXISTS (
   SELECT FROM lightfast.entities e JOIN lightfast.relationships r ON r.subject_id = e.id
@@ -94,8 +94,8 @@ FROM (
 ) p
 """
 
-# Those whose beginning was seen and that had a day's time, by their workspace's clock: a history may
-# end years ago.
+# Deployments whose start was captured, a day or more before their workspace's latest event: a history
+# may have ended years ago.
 _DEPLOYMENTS = """
 SELECT 'deployment ' || o.subject_key, EXISTS (
   SELECT FROM lightfast.temporal_states s
@@ -121,7 +121,7 @@ _QUERIES: dict[ShareName, str] = {
 
 
 def share(conn: Connection, name: ShareName, *, before: datetime) -> Share:
-    """What was captured or decided from `before` on is left out: its turn may still come."""
+    """What was captured or decided since `before` is left out, as its stages may not have run yet."""
     row = conn.execute(
         f"""
         SELECT count(*) FILTER (WHERE well), count(*),

@@ -1,4 +1,4 @@
-"""The first daily partition as the database keeps it: read, and moved back before older data are stored."""
+"""The first daily partition, kept in the database and moved back before older data are stored."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import psycopg
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import url_where_it_runs
 
-# An import waits for the answer of a database that may be away.
+# An import waits so long for a database that may be down.
 _PATIENCE_SECONDS = 3
 
 
 def read_start(conn: psycopg.Connection[Any]) -> date:
-    """The first day, as it stands in the database."""
+    """The first day as the database has it."""
     row = conn.execute("SELECT first_day FROM lightfast.partition_start").fetchone()
     assert row is not None, "the migration writes the row, and nobody may delete it"
     day: date = row[0]
@@ -23,9 +23,9 @@ def read_start(conn: psycopg.Connection[Any]) -> date:
 
 
 def move_start_back(conn: psycopg.Connection[Any], day: date) -> None:
-    """Lets partitions begin on the first of January of the year of `day` if they begin after `day`.
+    """Moves the first day to 1 January of the year of `day`, if it is after `day`. The caller commits.
 
-    By years, because Dagster has to load its definitions anew each time. The caller commits.
+    By whole years, as Dagster has to reload its definitions each time.
     """
     conn.execute(
         """
@@ -37,8 +37,10 @@ def move_start_back(conn: psycopg.Connection[Any], day: date) -> None:
 
 
 def first_day_of(settings: Settings) -> date:
-    """The first daily partition: the setting, else the day kept in a database that runs already, else
-    what a new database would begin with. Never starts a database."""
+    """The first daily partition: the setting, else that of a running database, else a new one's.
+
+    Never starts a database.
+    """
     if settings.partitions_start is not None:
         return settings.partitions_start
     return _kept(settings) or date(datetime.now(UTC).year - 1, 1, 1)
@@ -51,6 +53,6 @@ def _kept(settings: Settings) -> date | None:
     try:
         with psycopg.connect(url, connect_timeout=_PATIENCE_SECONDS) as conn:
             return read_start(conn)
-    # Away, or not migrated yet: whoever needs the database next says so better than an import can.
+    # Down, or not migrated yet: whoever uses the database next reports it better than an import could.
     except (psycopg.OperationalError, psycopg.errors.UndefinedTable):
         return None

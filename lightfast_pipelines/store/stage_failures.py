@@ -1,8 +1,8 @@
-"""What a stage after capture could not do, how often it was tried, and when it is tried no more.
+"""Counts the failures of the stages after capture, which give up after several attempts.
 
-A failure is of one observation, or of a whole workspace where a stage decides about all of it at once.
-It is of the rules or the model that failed: other ones begin anew by themselves. Whether an error is to
-be counted at all is decided in `inbox/isolation.py`.
+A failure belongs to one observation, or to a workspace if the stage decides about all of it at once. It
+also belongs to the rules or the model of that time: with other ones counting begins again.
+`inbox/isolation.py` decides whether an error is counted at all.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from lightfast_pipelines.store.database import Connection
 StageName = Literal["embeddings", "clusters", "people", "consolidation", "profiles", "summaries"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
 
-# Each attempt that counts was made twice while other work went through (see `inbox/isolation.py`).
+# Each counted attempt failed twice while other work succeeded (see `inbox/isolation.py`).
 MOST_ATTEMPTS = 4
 
 
 def observation_given_up(stage: StageName, rules: LiteralString) -> LiteralString:
-    """SQL: whether the observation `o` is no longer taken by the stage under these rules."""
+    """SQL: whether the stage has given up the observation `o` under these rules."""
     return f"""EXISTS (
       SELECT FROM lightfast.stage_failures f
       WHERE f.observation_id = o.id AND f.stage = '{stage}' AND f.rules = {rules}
@@ -33,7 +33,7 @@ def observation_given_up(stage: StageName, rules: LiteralString) -> LiteralStrin
 def workspace_given_up(
     stage: StageName, workspace: LiteralString, rules: LiteralString
 ) -> LiteralString:
-    """SQL: whether the whole workspace with this id is no longer taken by the stage."""
+    """SQL: whether the stage has given up the workspace with this id under these rules."""
     return f"""EXISTS (
       SELECT FROM lightfast.stage_failures f
       WHERE f.observation_id IS NULL AND f.stage = '{stage}' AND f.workspace_id = {workspace}
@@ -42,7 +42,7 @@ def workspace_given_up(
 
 @dataclass(frozen=True, slots=True)
 class StageError:
-    """An error as it may be stored: bounded, and without secrets."""
+    """An error as it may be stored: of bounded length and without secrets."""
 
     kind: str
     text: str
@@ -50,9 +50,9 @@ class StageError:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """What a stage has given up in a workspace for one cause; `command` has it tried again.
+    """Work of a workspace that a stage gave up for one cause; `command` makes it try again.
 
-    `observations` is 0 where the stage failed for the workspace as a whole.
+    `observations` is 0 if the stage failed for the workspace as a whole.
     """
 
     workspace: str
@@ -64,7 +64,7 @@ class Stuck:
     command: str
 
 
-# What is deleted meanwhile needs no vector any more.
+# An observation that was deleted since then needs no vector any more.
 _FAILURES: LiteralString = """
   lightfast.stage_failures f
   LEFT JOIN lightfast.observations o ON o.id = f.observation_id AND f.stage = 'embeddings'
@@ -85,7 +85,7 @@ RETURNING f.attempts
 def count_observation(
     conn: Connection, stage: StageName, rules: str, observation: int, error: StageError
 ) -> int:
-    """Notes a failed attempt; how many there were by now, 0 where the observation is gone."""
+    """Counts a failed attempt; returns the count so far, 0 if the observation is gone."""
     row = conn.execute(
         f"""
         INSERT INTO lightfast.stage_failures AS f
@@ -102,7 +102,7 @@ def count_observation(
 def count_workspace(
     conn: Connection, stage: StageName, rules: str, workspace: int, error: StageError
 ) -> int:
-    """As `count_observation`, for a stage that decides about the workspace as a whole."""
+    """Like `count_observation`, for a stage that decides about a workspace as a whole."""
     row = conn.execute(
         f"""
         INSERT INTO lightfast.stage_failures AS f
@@ -116,7 +116,7 @@ def count_workspace(
 
 
 def failed_before(conn: Connection, stage: StageName, observations: Sequence[int]) -> set[int]:
-    """Those of these observations for which the stage failed lately."""
+    """Those of these observations that have failed in the stage since they last succeeded."""
     rows = conn.execute(
         "SELECT observation_id FROM lightfast.stage_failures WHERE stage = %s AND observation_id = ANY(%s)",
         (stage, list(observations)),
@@ -127,7 +127,7 @@ def failed_before(conn: Connection, stage: StageName, observations: Sequence[int
 def forget_observations(
     conn: Connection, stage: StageName, observations: Sequence[int]
 ) -> list[int]:
-    """These went through; returns the workspaces of those that had failed before."""
+    """Forgets the failures of these observations, which succeeded; returns the workspaces of any."""
     rows = conn.execute(
         """
         DELETE FROM lightfast.stage_failures WHERE stage = %s AND observation_id = ANY(%s)
@@ -139,7 +139,7 @@ def forget_observations(
 
 
 def forget_workspace(conn: Connection, stage: StageName, workspace: int) -> None:
-    """The workspace went through."""
+    """Forgets the failures of this workspace, which succeeded."""
     conn.execute(
         """
         DELETE FROM lightfast.stage_failures
@@ -152,7 +152,7 @@ def forget_workspace(conn: Connection, stage: StageName, workspace: int) -> None
 def try_again(
     conn: Connection, stages: Sequence[StageName], workspace_id: int | None = None
 ) -> dict[str, int]:
-    """Stage -> failures that are forgotten, so that what failed is taken again. The caller commits."""
+    """Forgets failures, so that they are tried again; returns stage -> number. The caller commits."""
     rows = conn.execute(
         """
         DELETE FROM lightfast.stage_failures
@@ -162,7 +162,7 @@ def try_again(
         """,
         {"stages": list(stages), "workspace": workspace_id},
     ).fetchall()
-    # Who is who is looked at only where a workspace of the organisation has changed.
+    # Actors are decided only if a workspace of the organisation has changed.
     conn.execute(
         """
         UPDATE lightfast.consolidation_marks SET changes = changes + 1 WHERE workspace_id = ANY(%s)
@@ -173,7 +173,7 @@ def try_again(
 
 
 def counts(conn: Connection) -> dict[str, int]:
-    """How much is given up, stage by stage, and how much is still being tried again."""
+    """How much each stage has given up, and how much is still tried again."""
     rows = conn.execute(
         f"""
         SELECT f.stage, count(*) FILTER (WHERE f.attempts >= {MOST_ATTEMPTS})::int,
@@ -189,7 +189,7 @@ def counts(conn: Connection) -> dict[str, int]:
 
 
 def stuck(conn: Connection, shown: int) -> list[Stuck]:
-    """What is given up, the most observations first."""
+    """Work that was given up, the most observations first."""
     rows = conn.execute(
         f"""
         SELECT w.org_id, w.slug, f.stage, f.error, count(f.observation_id)::int,
@@ -215,7 +215,7 @@ def stuck(conn: Connection, shown: int) -> list[Stuck]:
 
 
 def oldest_given_up(conn: Connection) -> datetime | None:
-    """When the first of what is given up failed first."""
+    """The earliest first failure of anything that was given up."""
     row = conn.execute(
         f"""
         SELECT min(f.first_failed_at) FROM {_FAILURES}

@@ -1,6 +1,6 @@
-"""Ends a batch that takes too long, whether it is Postgres or Python that does not come to an end.
+"""Ends a batch that takes too long, be it in Postgres or in Python.
 
-Whether one of its payloads is to blame is decided in `attempts.py`.
+`capture/queue/attempts.py` and `inbox/isolation.py` decide whether one of its rows is to blame.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from psycopg.pq import TransactionStatus
 from lightfast_pipelines.store.database import Connection
 
 _MIB = 1024 * 1024
-# A statement may have ended just before the server was told to cancel it, and the next one begun: the
-# alarm rings again until it rings between two statements. It tells the server again now and then.
+# A statement may end just before the server gets the request to cancel it, and the next one begin. So the
+# alarm goes off again until it does between two statements, and repeats the request now and then.
 _AGAIN_SECONDS = 0.01
 _RINGS_A_CANCEL = 50
 _MOST_RINGS = 2_000
 _CANCEL_SECONDS = 2.0
-# What the alarm raised may have been swallowed (in a destructor, say).
+# The exception that the alarm raised may be swallowed, for example in a destructor.
 _RAISE_AGAIN_SECONDS = 5.0
 
 
 class OutOfTime(Exception):
-    """Python code of a batch ran longer than the batch may take."""
+    """The Python code of a batch ran longer than it may."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
-    """Seconds that a batch may take: some for itself, for each of its rows and for each MiB of them.
-    What is only tried, to see whether the machine is well, may take `leisure` times as long.
+    """Seconds that a batch may take: for the batch itself, for each row and for each MiB.
 
-    A hundred times what batches take on a small machine. One that is slower still loses nothing by
-    it: what did not end in time is taken again in smaller batches.
+    They are a hundred times what batches take on a small machine. A slower machine loses nothing, as
+    what takes too long is tried again in smaller batches. What is only tried out, to see whether the
+    machine is well, may take `leisure` times as long.
     """
 
     batch: float = 30.0
@@ -51,12 +51,11 @@ class TimeLimit:
 
 @contextmanager
 def within(conn: Connection, seconds: float) -> Iterator[None]:
-    """Raises OutOfTime or QueryCanceled inside the block after `seconds`; the block's transaction ends
-    with it.
+    """Raises OutOfTime or QueryCanceled in the block after `seconds`, which ends its transaction.
 
-    Postgres ends a single statement itself. Python code is interrupted by an alarm, in the middle of
-    a regular expression too; Python delivers alarms to the main thread only, in which commands and
-    Dagster's steps run. Where capture runs in another thread, only statements are bounded.
+    Postgres ends a single statement itself. An alarm interrupts Python code, even within a regular
+    expression. Python delivers alarms only to the main thread, in which commands and Dagster's steps
+    run; in another thread only statements are bounded.
     """
     conn.execute(
         "SELECT set_config('statement_timeout', %s, true)", (f"{max(1, round(seconds * 1000))}ms",)
@@ -68,7 +67,7 @@ def within(conn: Connection, seconds: float) -> Iterator[None]:
 
     def ring(_signal: int, _frame: FrameType | None) -> None:
         nonlocal rings
-        # Raised while the server is at work on a statement, it would leave the connection unusable.
+        # An exception during a statement would leave the connection unusable.
         if conn.pgconn.transaction_status == TransactionStatus.ACTIVE and rings < _MOST_RINGS:
             if rings % _RINGS_A_CANCEL == 0:
                 conn.cancel_safe(timeout=_CANCEL_SECONDS)
