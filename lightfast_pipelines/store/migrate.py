@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from lightfast_pipelines.store.requirements import check_server
+from lightfast_pipelines.store.requirements import EXTENSION_SCHEMAS, check_server
 
 BASE_REVISION = "0025"
 """Revision of `migrations/versions/base.py`: no database of an earlier one can be upgraded."""
@@ -51,6 +51,9 @@ def migrate(libpq_url: str, *, roles_log_in: bool) -> str:
         with engine.connect() as connection:
             # Session lock, so that the second migrator finds the first one's commit.
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({_MIGRATION_LOCK})")
+            # Types of extensions are named without their schema; new things go to the first of these.
+            found_in = [schema for schema in EXTENSION_SCHEMAS if schema != "lightfast"]
+            connection.exec_driver_sql(f"SET search_path = {', '.join(found_in)}")
             connection.commit()
             # Not committed before the migrations are: a schema without tables would be left behind.
             connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS lightfast")

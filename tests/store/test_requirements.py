@@ -148,3 +148,16 @@ def test_what_a_database_is_called_for_a_person_holds_neither_user_nor_password(
     shown = foreign("NOCREATEROLE").describe()
     assert "hunter2" not in shown
     assert "foreign_0" in shown
+
+
+def test_the_extension_is_found_in_the_schema_where_hosted_servers_put_it(
+    foreign: Callable[[str], Database],
+) -> None:
+    database = foreign("SUPERUSER")
+    with database.connect("migrator", autocommit=True) as conn:
+        conn.execute("CREATE SCHEMA extensions")
+        conn.execute("GRANT USAGE ON SCHEMA extensions TO PUBLIC")
+        conn.execute("ALTER EXTENSION vector SET SCHEMA extensions")
+    assert database.migrate() == head_revision()
+    with database.connect() as conn:
+        assert conn.execute("SELECT count(*) FROM observation_vectors").fetchone() == (0,)
