@@ -18,7 +18,8 @@ from pathlib import Path
 
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.github.webhooks.signature import sign
-from lightfast_pipelines.providers.webhook_contract import MalformedBody, Provider, Secret
+from lightfast_pipelines.providers.malformed_body import MalformedBody
+from lightfast_pipelines.providers.webhook_contract import Provider, Secret
 
 SIZE = 24 * 1024 * 1024
 SECRET = Secret("env:BENCH", b"secret")

@@ -18,7 +18,8 @@ from lightfast_pipelines.domain.events import Route
 from lightfast_pipelines.domain.secrets.masking import mask
 from lightfast_pipelines.inbox.jsonlines import Line, UnreadableLine
 from lightfast_pipelines.providers import json_bounds
-from lightfast_pipelines.providers.webhook_contract import MalformedBody, Provider
+from lightfast_pipelines.providers.malformed_body import MalformedBody
+from lightfast_pipelines.providers.webhook_contract import Provider
 from lightfast_pipelines.store.body_partitions import make_months_soon
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries, partition_date_of

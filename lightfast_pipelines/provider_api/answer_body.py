@@ -16,7 +16,7 @@ import msgspec
 
 from lightfast_pipelines.providers import json_bounds
 from lightfast_pipelines.providers.api_contract import AnswerOutcome
-from lightfast_pipelines.providers.webhook_contract import MalformedBody
+from lightfast_pipelines.providers.malformed_body import MalformedBody
 
 MAX_BYTES = 64 * 1024 * 1024
 """Unpacked. A page of 100 pull requests with their commits has about 3 MB."""

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from lightfast_pipelines.providers import json_bounds
-from lightfast_pipelines.providers.webhook_contract import MalformedBody
+from lightfast_pipelines.providers.malformed_body import MalformedBody
 
 REPLACEMENT = "\ufffd"
 

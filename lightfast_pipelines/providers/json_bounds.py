@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import accumulate
 
-from lightfast_pipelines.providers.webhook_contract import MalformedBody
+from lightfast_pipelines.providers.malformed_body import MalformedBody
 
 # Parsers give up at a depth that depends on the stack they are called from; a fixed limit makes the
 # door and a later reading agree. Providers' own payloads are under 20 deep.

@@ -1,6 +1,6 @@
-"""What a provider must be able to do: verify a delivery at the door, and read it afterwards.
+"""What a provider has to do: verify a delivery in the receiver, and read it in capture.
 
-Both halves are pure: bytes and headers in, values out. No network, no database.
+Both are pure: bytes and headers in, values out. No network, no database.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from lightfast_pipelines.domain.events import Reading, Route
+from lightfast_pipelines.providers import json_body
 
-# Told to `decode` among the headers: when the delivery was received, in ISO 8601.
+# `decode` gets it among the headers: when the delivery was received, in ISO 8601.
 RECEIVED_AT = "received-at"
-# Stored beside a delivery that was lost and read from the provider's log: when it was sent at first.
+# Stored with a delivery that was lost and recovered from the provider's log: when it was first sent.
 FIRST_SENT_AT = "first-sent-at"
 
 
@@ -40,7 +41,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why a delivery is refused: `status` is 400 or 401, `message` is safe to answer."""
+    """Why a delivery is refused: `status` is 400 or 401, `message` is safe to send back."""
 
     status: int
     message: str
@@ -48,12 +49,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class EventRule:
-    """What becomes of one kind of delivery: a row of docs/events.md, held against the code by tests.
+    """The outcome of one kind of delivery: a row of docs/events.md, which tests compare with the code.
 
-    `event` is the stored event type (`domain.*`: all that begin so), `action` the body's where it
-    has one (None: whatever it is).
-    `source_types` are the types of the observations that may come of it; `note` is the reason for
-    which it is filtered, or what else there is to know.
+    `event` is the stored event type (`domain.*` matches every type with that prefix), `action` the
+    body's action; None matches any. `source_types` are the types of the observations that it can
+    become; `note` says why it is filtered, or anything else that is worth knowing.
     """
 
     event: str
@@ -63,24 +63,23 @@ class EventRule:
     note: str = ""
 
 
-class MalformedBody(ValueError):
-    """The bytes are not the provider's format; the message says what was expected and what was found."""
-
-
 class Provider(Protocol):
-    """One provider. Headers are given with lower-case names; bodies are the bytes as they came."""
+    """One provider. Headers have lower-case names; bodies are the bytes as they were received.
+
+    `decode` and `sync_event` have defaults that suit most providers.
+    """
 
     name: str
     rule_version: int
-    """Raised when transformers change: older outcomes go back into the queue."""
+    """Raised when the rules change: outcomes of older versions go back into the queue."""
     default_events: frozenset[str]
-    """Events of `sync_config.events` that an integration wants unless it says otherwise."""
+    """Events that an integration wants unless its `sync_config.events` says otherwise."""
     events: Sequence[EventRule]
-    """What becomes of each kind of event it knows; any other is parked."""
+    """The outcome of each kind of event that the provider knows; any other is parked."""
     kept_headers: frozenset[str]
     """Headers stored beside the body (lower case)."""
     secret_settings: Sequence[str]
-    """Names of the environment variables that hold the webhook secret; each may hold two, by comma."""
+    """Names of the environment variables that hold the webhook secret; each may hold two, separated by a comma."""
 
     def accept(
         self,
@@ -90,28 +89,38 @@ class Provider(Protocol):
         *,
         now: datetime,
     ) -> Accepted | Refused:
-        """Verify the signature over the raw bytes first, then headers, then that the body parses.
+        """Verifies the signature over the raw bytes, then the headers, then that the body parses.
 
-        `now` is for providers that sign a time; the others ignore it."""
+        `now` is for providers that sign a time; others ignore it."""
         ...
 
-    def decode(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-        """The payload as an object. Raises MalformedBody."""
-        ...
+    def decode(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],  # for a provider whose headers say more than the body
+    ) -> dict[str, Any]:
+        """The payload; its text holds no NUL and no lone surrogate. Raises MalformedBody."""
+        return json_body.payload(body)
 
     def route(self, event_type: str, payload: Mapping[str, Any]) -> Route | None:
-        """Where it belongs, or None where it names no resource and no installation."""
+        """Where the payload belongs; None where it names no resource and no installation."""
         ...
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
-        """What the payload states. Raises only on shapes it believed to know (a dead letter)."""
+        """What the payload states. An exception makes a dead letter: none is expected for any payload."""
         ...
 
     def resource_id(self, given: str) -> str:
-        """The id by which payloads name the resource that an operator gives. Raises ValueError, which says
-        what is wanted and where it is found: a link to what no payload names would wait for ever."""
+        """The id by which payloads name the resource that an operator gives.
+
+        Raises ValueError, which says which id is needed and where to find it: a link by another id would
+        never match a payload."""
         ...
 
-    def sync_event(self, event_type: str, payload: Mapping[str, Any]) -> str:
+    def sync_event(
+        self,
+        event_type: str,
+        payload: Mapping[str, Any],  # for a provider whose event types do not name the kind
+    ) -> str:
         """The name under which `sync_config.events` lists this payload's kind."""
-        ...
+        return event_type

@@ -14,8 +14,8 @@ from datetime import datetime
 from lightfast_pipelines.provider_api.client import ApiClient, CallFailedError
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.api_contract import AnswerOutcome, Json
+from lightfast_pipelines.providers.malformed_body import MalformedBody
 from lightfast_pipelines.providers.recovery_contract import DeliveryLog, LogEntry
-from lightfast_pipelines.providers.webhook_contract import MalformedBody
 from lightfast_pipelines.recovery.cycle import UNREADABLE
 from lightfast_pipelines.store import outages
 from lightfast_pipelines.store.database import Connection

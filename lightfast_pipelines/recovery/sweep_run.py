@@ -17,8 +17,8 @@ from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.provider_api.sources import delivery_of, place_of
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.api_contract import Answer, AnswerOutcome, Call, Record
+from lightfast_pipelines.providers.malformed_body import MalformedBody
 from lightfast_pipelines.providers.recovery_contract import IdSweep, Known, Merging
-from lightfast_pipelines.providers.webhook_contract import MalformedBody
 from lightfast_pipelines.store import activity
 from lightfast_pipelines.store import sweeps as store
 from lightfast_pipelines.store.backfills import Source

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lightfast_pipelines.domain.events import Filtered, Lifecycle, Parked, Understood
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.webhook_contract import MalformedBody, Provider, Refused, Secret
+from lightfast_pipelines.providers.malformed_body import MalformedBody
+from lightfast_pipelines.providers.webhook_contract import Provider, Refused, Secret
 from lightfast_pipelines.settings import Settings
 from tests.depth import examples
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lightfast_pipelines.providers import json_body
 from lightfast_pipelines.providers.json_bounds import MOST_VALUES, NESTING_LIMIT
-from lightfast_pipelines.providers.webhook_contract import MalformedBody
+from lightfast_pipelines.providers.malformed_body import MalformedBody
 
 
 class _Envelope(msgspec.Struct):

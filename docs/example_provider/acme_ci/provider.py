@@ -1,4 +1,4 @@
-"""Acme CI as the receiver and capture see it: which part of this folder answers which question."""
+"""Acme CI's `Provider`: accepts, routes and reads its deliveries."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from lightfast_pipelines.domain.events import (
 )
 from lightfast_pipelines.providers import json_body, signing
 from lightfast_pipelines.providers.acme_ci import build
+from lightfast_pipelines.providers.malformed_body import MalformedBody
 from lightfast_pipelines.providers.webhook_contract import (
     Accepted,
     EventRule,
-    MalformedBody,
+    Provider,
     Refused,
     Secret,
 )
@@ -47,8 +48,8 @@ class _Envelope(msgspec.Struct):
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 
 
-class AcmeCi:
-    """`contract.Provider` for the imaginary acme-ci.example."""
+class AcmeCi(Provider):
+    """The `Provider` for the imaginary acme-ci.example."""
 
     name = "acme_ci"
     rule_version = 1
@@ -83,14 +84,6 @@ class AcmeCi:
         # Acme sends again under the same id; without one, the same bytes are the same delivery.
         delivery = headers.get(_DELIVERY) or hashlib.sha256(body).hexdigest()
         return Accepted(delivery, event, verified_by)
-
-    def decode(
-        self,
-        body: bytes,
-        headers: Mapping[str, str],  # it is always JSON
-    ) -> dict[str, Any]:
-        """The payload; its text holds no NUL and no lone surrogate. Raises MalformedBody."""
-        return json_body.payload(body)
 
     def route(
         self,
@@ -129,14 +122,6 @@ class AcmeCi:
         if not re.fullmatch(r"p-\d+", found):
             raise ValueError("Acme CI's webhooks name a project by its id, p-NUMBER")
         return found
-
-    def sync_event(
-        self,
-        event_type: str,
-        payload: Mapping[str, Any],  # the type names the kind
-    ) -> str:
-        """The event as Acme calls it."""
-        return event_type
 
 
 def _deleted(payload: Mapping[str, Any]) -> Reading:

@@ -1,6 +1,6 @@
 """GitHub: verification, routing and reading of its webhooks.
 
-`PROVIDER` is what the discovery of providers picks up; nothing outside this folder names its parts.
+`discover()` finds `PROVIDER`; nothing outside this folder imports its modules.
 """
 
 from __future__ import annotations

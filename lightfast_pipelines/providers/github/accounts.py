@@ -1,6 +1,6 @@
-"""Accounts and commit addresses as GitHub writes them, and the mentions of them.
+"""Reads accounts and the names and addresses in commits from GitHub's payloads.
 
-Who an account is, across providers and addresses, is decided elsewhere.
+`people/` decides which accounts and addresses belong to one person.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _KINDS: Mapping[str, AccountKind] = {
     "User": "person",
     "Bot": "bot",
     "Organization": "organization",
-    # An import's stand-in for somebody, and a member of an enterprise.
+    # A placeholder that an import makes for a person, and a member of an enterprise.
     "Mannequin": "person",
     "EnterpriseUserAccount": "person",
 }
-_GHOST = "ghost"  # stands for everybody whose account is deleted, so it is nobody
+_GHOST = "ghost"  # the login of every deleted account, so it identifies nobody
 _LONGEST_EMAIL = 254  # RFC 5321
 _LONGEST_PERSON = 200
-# The committer of what GitHub's own buttons commit. An Enterprise server signs as
+# The committer where GitHub's own buttons commit. An Enterprise Server signs as
 # `GitHub Enterprise <noreply@HOST>`, where the address is a setting.
 _WEB_FLOW_ADDRESSES = frozenset({"noreply@github.com", "merge-button@github.com"})
 _WEB_FLOW_NAMES = frozenset({"github", "github enterprise"})
 _NO_REPLY = re.compile(r"(?:no|do-?not)[-_.]?reply@", re.IGNORECASE)
 MERGE_QUEUE = "github-merge-queue[bot]"
 _CO_AUTHOR = re.compile(
-    # Possessive: a line of nothing but spaces was tried with each of them as the name's beginning.
+    # Possessive, because a line of only spaces was tried with each space as the start of the name.
     r"^[ \t]*+co-authored-by:[ \t]*+([^<>\r\n]{0,200}+)<([^<>\s]{1,254})>[ \t]*+\r?$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -62,13 +62,13 @@ def account(user: Any) -> Account | None:
         name=_person(user),
         avatar_url=url(user, "avatar_url"),
         kind="bot" if robots.is_robot(login=login) else kind,
-        # GitHub shows only addresses that it verified, but for those that an import brought.
+        # GitHub shows only addresses that it verified, except for imported ones.
         email_verified=email is not None and text(user, "type") != "Mannequin",
     )
 
 
 def commit_account(person: Any) -> Account | None:
-    """The name and address in a commit; with `username`, GitHub vouches for the address."""
+    """The name and address in a commit; where there is a `username`, GitHub verified the address."""
     if not isinstance(person, dict):
         return None
     name, email = _person(person), _email(person)
@@ -78,7 +78,7 @@ def commit_account(person: Any) -> Account | None:
     return Account(
         source="git",
         source_id=keys.git_identity(name, email),
-        # Of which host, nothing else of a commit's name and address says.
+        # Nothing else in a commit's name and address says which host the login belongs to.
         username=login and keys.at_host(login, host_in(person)),
         email=email,
         name=name,
@@ -100,7 +100,7 @@ def is_web_flow(person: Any) -> bool:
 
 
 def co_authors(message: str) -> list[AccountMention]:
-    """Whom the `Co-authored-by:` trailers of a message name."""
+    """The people in the `Co-authored-by:` trailers of a message."""
     if "co-authored-by" not in message.lower():
         return []
     named = ({"name": name, "email": email} for name, email in _CO_AUTHOR.findall(message))
@@ -109,7 +109,7 @@ def co_authors(message: str) -> list[AccountMention]:
 
 
 def committer(person: Any, author: Account | None) -> list[AccountMention]:
-    """The committer where it is another than the author, and not GitHub's own button."""
+    """The committer, where it is neither the author nor one of GitHub's own buttons."""
     found = commit_account(person)
     if found is None or is_web_flow(person) or found.source_id == (author and author.source_id):
         return []

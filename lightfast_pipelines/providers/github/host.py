@@ -1,7 +1,7 @@
-"""Which host a payload comes from: github.com, or a server of one's own that numbers things from 1.
+"""Which host a payload comes from: github.com, or an Enterprise Server, which numbers its objects from 1 too.
 
-Ids of another host than github.com carry it (`77@ghe.acme.dev`), so that the same number at two hosts
-is two things. Names carry it in front (`ghe.acme.dev/plat/billing`), as addresses do.
+Ids of another host than github.com carry it (`77@ghe.acme.dev`), so that one number at two hosts
+means two things. Names have the host in front (`ghe.acme.dev/plat/billing`), as addresses do.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 from lightfast_pipelines.domain.keys import GITHUB, at_host
 from lightfast_pipelines.providers.fields import child, text, whole
 
-# Under this name every object of a payload of another host carries that host; GitHub has no such field.
+# The field that `localized` adds to every object of another host's payload; GitHub has no such field.
 _FIELD = "@host"
 _DEEPEST = 12
 _FIRST = ("repository", "sender", "organization", "installation", "enterprise", "account")
 
 
 def localized(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The payload, where it is of another host with that host in each of its objects."""
+    """The payload; where another host sent it, each of its objects carries that host."""
     host = _host_of(payload)
     return payload if host == GITHUB else _stamped(payload, host, 0)
 
@@ -42,7 +42,7 @@ def _host_of(payload: Mapping[str, Any]) -> str:
 
 
 def _speaking(payload: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Objects that have an address at the host itself, the surest first."""
+    """The objects with an address on the host itself, the most reliable first."""
     for name in _FIRST:
         found = child(payload, name)
         yield found
@@ -63,13 +63,13 @@ def _address(value: Mapping[str, Any]) -> str | None:
 
 
 def host_of_address(address: str) -> str | None:
-    """`ghe.acme.dev` of an address of a page or of the API; None for what is no address."""
+    """The host of an address of a page or of the API (`ghe.acme.dev`); None for anything else."""
     try:
         host = (urlsplit(address).hostname or "").lower()
     except ValueError:
         return None
     for prefix in ("www.", "api."):
-        # A server of one's own may itself be called `api.acme.dev`, with its API below /api/v3.
+        # An Enterprise Server may itself be called `api.acme.dev`, with its API below /api/v3.
         if host.startswith(prefix) and host.endswith((GITHUB, ".ghe.com")):
             host = host.removeprefix(prefix)
     return host or None

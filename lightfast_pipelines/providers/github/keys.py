@@ -1,4 +1,4 @@
-"""Keys of what only GitHub's payloads name; keys that others name too are in `domain/keys.py`."""
+"""Keys of entities that only GitHub's payloads name; shared keys are in `domain/keys.py`."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ def deployment(repository_id: int | str, deployment_id: int | str) -> str:
 
 @fits_an_index
 def comment(kind: str, comment_id: int | str) -> str:
-    """Key of a comment's own state: it is no entity. `kind` (`comment`, `review-comment`,
-    `discussion-comment`, `commit-comment`), as each kind's ids count apart."""
+    """A comment's own existence: a comment is not an entity. `kind` is `comment`, `review-comment`,
+    `discussion-comment` or `commit-comment`, because each kind has ids of its own."""
     return f"github:comment:{kind}:{comment_id}"
 
 
 def review_thread(repository_id: int | str, comment_id: int | str) -> str:
-    """`comment_id` is that of the thread's first comment: the API's number of the thread is another."""
+    """`comment_id` is the id of the thread's first comment: the API's id of the thread is another one."""
     return f"github:review-thread:{repository_id}:{comment_id}"
 
 
 def alert(kind: str, repository_id: int | str, number: int | str) -> str:
-    """`kind` (`dependabot`, `code-scanning`, `secret-scanning`), as each kind's numbers count apart."""
+    """`kind` is `dependabot`, `code-scanning` or `secret-scanning`, because each kind has numbers of its own."""
     return f"github:alert:{kind}:{repository_id}#{number}"
 
 
 @fits_an_index
 def project(node_id: str) -> str:
-    """A board of an organisation or a person, by GitHub's global id: webhooks name no other."""
+    """A board of an organisation or a person, by GitHub's global id, the only one in webhooks."""
     return f"github:project:{node_id}"
 
 
@@ -67,5 +67,5 @@ def repository_by_name(full_name: str, host: str = GITHUB) -> str:
 
 @fits_an_index
 def owner_by_name(login: str, host: str = GITHUB) -> str:
-    """An owner as the first part of the names of its repositories."""
+    """An owner, as the first part of its repositories' names."""
     return f"github:ref:{name_prefix(host)}{login.lower()}/"

@@ -1,7 +1,4 @@
-"""GitHub as the receiver and capture see it: which part of this folder answers which question.
-
-What an event means stands in the module named after it.
-"""
+"""GitHub's `Provider`: accepts and routes deliveries, and calls the module that reads each event."""
 
 from __future__ import annotations
 
@@ -44,10 +41,11 @@ from lightfast_pipelines.providers.github.webhooks.repository import (
     repository_id,
     resource_meta,
 )
+from lightfast_pipelines.providers.malformed_body import MalformedBody
 from lightfast_pipelines.providers.webhook_contract import (
     Accepted,
     EventRule,
-    MalformedBody,
+    Provider,
     Refused,
     Secret,
 )
@@ -107,13 +105,13 @@ _RULES = (
     *outcomes.RULES,
 )
 _LONGEST_HEADER = 200
-# What a delivery that names no repository is routed by has a number of its own, told by its kind.
+# A delivery without a repository is routed by its installation or organisation; ids of each kind count apart.
 _RESOURCE_ID = re.compile(r"((installation|organization):)?[1-9]\d{0,18}")
 _NAME = re.compile(r"(?:https?://[^/]+/|git@[^:]+:)?([\w.-]+/[\w.-]+?)(?:\.git)?/?", re.ASCII)
 
 
-class GitHub:
-    """`contract.Provider` for github.com and GitHub Enterprise Server."""
+class GitHub(Provider):
+    """The `Provider` for github.com and GitHub Enterprise Server."""
 
     name = "github"
     rule_version = 14
@@ -141,7 +139,7 @@ class GitHub:
         *,
         now: datetime,  # GitHub signs no time
     ) -> Accepted | Refused:
-        """Nothing of a delivery is looked at before its signature is known to be good."""
+        """Verifies the signature before anything else of the delivery is read."""
         verified_by = signature.verified_by(body, headers.get(signature.HEADER), secrets)
         if verified_by is None:
             return Refused(401, "signature missing or not valid")
@@ -185,7 +183,7 @@ class GitHub:
                 resource_meta(repository),
                 names=said,
             )
-        # Their ids count apart from repositories': "7" alone could be a linked repository.
+        # Installations have ids of their own: "7" alone could be a linked repository.
         if installation_id is not None:
             login = name_of(child(child(payload, "installation"), "account"), "login")
             of_installation = f"installation:{installation_id}"
@@ -201,7 +199,7 @@ class GitHub:
         return Route(f"github:{of_organization}", of_organization, login, names=said)
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
-        """For any payload of `decode`: statements, or why there are none. Does not raise."""
+        """Statements for any payload of `decode`, or why there are none. Does not raise."""
         misfit = fit.misfit(event_type, payload)
         if misfit is not None:
             return Parked(misfit)
@@ -217,7 +215,7 @@ class GitHub:
             return Parked(f"{event_type}: {missing}")
 
     def resource_id(self, given: str) -> str:
-        """A repository's number. A name would not survive a rename."""
+        """A repository's number, as a name would not survive a rename."""
         found = given.strip()
         if _RESOURCE_ID.fullmatch(found):
             return found
@@ -228,11 +226,3 @@ class GitHub:
             f"GitHub's webhooks name a repository by its number: `gh api repos/{asked} --jq .id` tells it"
             + (f" (and give `--name {name}`)" if name else "")
         )
-
-    def sync_event(
-        self,
-        event_type: str,
-        payload: Mapping[str, Any],  # the header names the kind
-    ) -> str:
-        """GitHub's own names of events, whatever the action."""
-        return event_type

@@ -1,4 +1,4 @@
-"""Keys of what only Linear's payloads name; keys that others name too are in `domain/keys.py`."""
+"""Keys of entities that only Linear's payloads name; shared keys are in `domain/keys.py`."""
 
 from __future__ import annotations
 

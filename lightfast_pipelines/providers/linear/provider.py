@@ -35,10 +35,11 @@ from lightfast_pipelines.providers.linear.webhooks import (
 )
 from lightfast_pipelines.providers.linear.webhooks.event import UnknownAction, event_of
 from lightfast_pipelines.providers.linear.webhooks.transitions import EntityKind
+from lightfast_pipelines.providers.malformed_body import MalformedBody
 from lightfast_pipelines.providers.webhook_contract import (
     Accepted,
     EventRule,
-    MalformedBody,
+    Provider,
     Refused,
     Secret,
 )
@@ -88,7 +89,7 @@ class _LinearEnvelope(msgspec.Struct):
 _ENVELOPE = msgspec.json.Decoder(_LinearEnvelope)
 
 
-class Linear:
+class Linear(Provider):
     name = "linear"
     rule_version = 8
     default_events = frozenset((*_KINDS, "IssueSLA"))
@@ -141,9 +142,6 @@ class Linear:
             return self._tolerance_seconds
         return settings().linear_timestamp_tolerance_seconds
 
-    def decode(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-        return json_body.payload(body)
-
     def route(self, event_type: str, payload: Mapping[str, Any]) -> Route | None:
         """By team, project or organization, else by the thing that it is about."""
         return routes.route(event_type, payload)
@@ -174,10 +172,6 @@ class Linear:
             "Linear's webhooks name a team, a project or the organization by its UUID: "
             '"Copy model UUID" in Linear\'s command menu gives it'
         )
-
-    def sync_event(self, event_type: str, payload: Mapping[str, Any]) -> str:
-        """The entity's type, whatever the action."""
-        return event_type
 
 
 def _is_word(value: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from lightfast_pipelines.domain.events import Parked, Reading, Route
 from lightfast_pipelines.providers import json_body
 from lightfast_pipelines.providers.fields import Missing, time
+from lightfast_pipelines.providers.malformed_body import MalformedBody
 from lightfast_pipelines.providers.sentry import place
 from lightfast_pipelines.providers.sentry.webhooks import (
     activity_alert,
@@ -29,7 +30,7 @@ from lightfast_pipelines.providers.webhook_contract import (
     RECEIVED_AT,
     Accepted,
     EventRule,
-    MalformedBody,
+    Provider,
     Refused,
     Secret,
 )
@@ -59,7 +60,7 @@ _LONGEST_HEADER = 200
 _CLOCK_DIFFERENCE = timedelta(days=1)
 
 
-class Sentry:
+class Sentry(Provider):
     """sentry.io and self-hosted Sentry."""
 
     name = "sentry"
@@ -162,7 +163,3 @@ class Sentry:
             "Sentry's webhooks name a project by its number (the end of its DSN) or ORG/PROJECT, each with "
             "@HOST behind it where your Sentry is not sentry.io, and an installation by its UUID"
         )
-
-    def sync_event(self, event_type: str, payload: Mapping[str, Any]) -> str:
-        """The resource, whatever the action."""
-        return event_type

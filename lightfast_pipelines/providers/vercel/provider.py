@@ -16,6 +16,7 @@ import msgspec
 from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Route
 from lightfast_pipelines.providers import json_body
 from lightfast_pipelines.providers.fields import Missing, child, name_of
+from lightfast_pipelines.providers.malformed_body import MalformedBody
 from lightfast_pipelines.providers.vercel import keys as vercel_keys
 from lightfast_pipelines.providers.vercel.webhooks import (
     alert,
@@ -39,7 +40,7 @@ from lightfast_pipelines.providers.vercel.webhooks.event import (
 from lightfast_pipelines.providers.webhook_contract import (
     Accepted,
     EventRule,
-    MalformedBody,
+    Provider,
     Refused,
     Secret,
 )
@@ -74,7 +75,7 @@ class _VercelEnvelope(msgspec.Struct):
 _ENVELOPE = msgspec.json.Decoder(_VercelEnvelope)
 
 
-class Vercel:
+class Vercel(Provider):
     """vercel.com, as an integration or a team's own webhook."""
 
     name = "vercel"
@@ -109,9 +110,6 @@ class Vercel:
             return Refused(400, "field type is missing or not of Vercel's form")
         delivery = _short(json_body.plain(fields.id)) or hashlib.sha256(body).hexdigest()
         return Accepted(delivery, event, verified_by)
-
-    def decode(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-        return json_body.payload(body)
 
     def route(self, event_type: str, payload: Mapping[str, Any]) -> Route | None:
         """By the project or its team, else by the deployment, else by the installation."""

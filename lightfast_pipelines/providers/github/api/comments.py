@@ -1,6 +1,6 @@
-"""Comments on issues and pull requests, and on lines of pull requests: that they were written.
+"""Comments on issues, on pull requests and on lines of pull requests: when they were written.
 
-The lists tell which issue or pull request it is by its address alone, not its title.
+The lists name the issue or pull request only by its address, without its title.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ def _record(
 
 
 def _first_lines(item: ListedItem) -> dict[str, Any]:
-    """The line and commit that it was written at; what GitHub shows beside moves with every push."""
-    told = {name: item.get(f"original_{name}") or item.get(name) for name in ("line", "commit_id")}
-    return {name: value for name, value in told.items() if value is not None}
+    """The line and commit that the comment was written on; GitHub's other fields change with every push."""
+    lines = {name: item.get(f"original_{name}") or item.get(name) for name in ("line", "commit_id")}
+    return {name: value for name, value in lines.items() if value is not None}
 
 
 def _number(item: ListedItem, field: str) -> int:

@@ -1,7 +1,7 @@
-"""Commits of the default branch: each as a push that brings it alone.
+"""Commits of the default branch, each as a push of that commit alone.
 
-Its day is that of its committing, by which GitHub lists commits; what is remembered of it has the
-author's time. Which files it touches the list does not tell.
+A record's day is the commit's date, by which GitHub lists commits; its observation has the author's
+time. The list does not name the changed files.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from lightfast_pipelines.providers.github.api.place import repository
 
 
 def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
-    sha, told = item["sha"], item["commit"]
+    sha, commit = item["sha"], item["commit"]
     branch = _branch(place)
     commit = {
         "id": sha,
-        "message": told["message"],
-        "timestamp": told["author"]["date"],
+        "message": commit["message"],
+        "timestamp": commit["author"]["date"],
         "url": item.get("html_url"),
-        "author": _person(told["author"], child(item, "author")),
-        "committer": _person(told.get("committer") or {}, child(item, "committer")),
+        "author": _person(commit["author"], child(item, "author")),
+        "committer": _person(commit.get("committer") or {}, child(item, "committer")),
     }
     yield Record(
         "push",
         {
             "ref": f"refs/heads/{branch}",
-            # A push that leads nowhere would be the branch's deletion.
+            # A push without an `after` would be the deletion of the branch.
             "after": sha,
             "repository": repository(place),
             "head_commit": commit,
             "commits": [commit],
         },
-        needed_time(told.get("committer") or told["author"], "date"),
+        needed_time(commit.get("committer") or commit["author"], "date"),
         f"backfill:commit:{sha}",
     )
 
 
 def _person(person: ListedItem, account: ListedItem) -> dict[str, Any]:
-    """With the login where GitHub knows the address as an account's, as a push says it."""
+    """With the login, as in a push, where GitHub knows the account of the address."""
     found = kept(person, "name", "email", "date")
     login = name_of(account, "login")
     return {**found, "username": login} if login else found

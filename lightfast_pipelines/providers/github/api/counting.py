@@ -1,4 +1,4 @@
-"""How many things of a repository changed since a moment: one search, for estimates."""
+"""Counts what changed in a repository since a moment, with one search: for estimates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DISCUSSIONS = "discussions"
 
 
 def count_call(place: LinkedResource, window: Window, what: str) -> Call:
-    """`what`: `is:pr`, nothing for issues and pull requests together, or `DISCUSSIONS`."""
+    """`what` is `is:pr`, empty for issues and pull requests together, or `DISCUSSIONS`."""
     owner, name = owner_and_name(place)
     since = window.since.strftime("%Y-%m-%dT%H:%M:%SZ")
     kind, field = ("DISCUSSION", "discussionCount")
@@ -31,7 +31,7 @@ def count_call(place: LinkedResource, window: Window, what: str) -> Call:
 
 
 def count_in(answer: Answer) -> int:
-    """Raises ValueError: an estimate is left out, not a history."""
+    """Raises ValueError; then the estimate is left out, but not the backfill."""
     data = child(answer.data, "data") if isinstance(answer.data, dict) else {}
     found = child(data, "search")
     count = whole(found, "issueCount")

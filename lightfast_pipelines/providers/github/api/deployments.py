@@ -1,7 +1,7 @@
-"""Deployments, and what was reported of each: one request for a page of them, one for each one's statuses.
+"""Deployments and their statuses: one request for a page of deployments, one for the statuses of each.
 
-GitHub's GraphQL API tells statuses beside their deployments, but not the numbers by which webhooks
-name them.
+GitHub's GraphQL API lists statuses together with their deployments, but without the ids that webhooks
+have.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lightfast_pipelines.providers.github.api.listing import (
     items_of,
     kept,
     needed_time,
-    told,
+    read_items,
 )
 from lightfast_pipelines.providers.github.api.people import person
 from lightfast_pipelines.providers.github.api.place import address, repository
@@ -46,12 +46,12 @@ _STATUSES = 100
 
 
 class Deployments:
-    """`history.Walker`. Those of a page whose statuses are still to be asked for stand in the cursor's
-    `pending`, as the statuses alone do not say what was deployed: so the pages are short.
+    """A `Walker`. The cursor's `pending` holds the deployments of a page whose statuses are not fetched
+    yet, because statuses alone do not say what was deployed. For this reason pages are short.
 
-    One that was deleted since it was listed ends nothing: its page, `at` which the walk stands, is read
-    again for those that moved forward into it, but for what is `done` of it. Where the whole repository
-    is gone, that page says so."""
+    When a deployment was deleted after it was listed, the walk goes on: it reads the page `at` which it
+    is once more, because other deployments have moved forward onto it, and leaves out what is `done`.
+    When the whole repository is gone, that page shows it."""
 
     entity_type = "deployment"
     page_size = 20
@@ -62,7 +62,7 @@ class Deployments:
     def call(
         self,
         place: LinkedResource,
-        window: Window,  # newest first, down to where the window begins
+        window: Window,  # newest first, down to the start of the window
         cursor: Cursor,
         page_size: int,
     ) -> Call:
@@ -81,7 +81,7 @@ class Deployments:
                 return _gone(cursor)
             return self._statuses(place, cursor, answer, items_of(answer))
         items = items_of(answer)
-        records, troubles = told(self.entity_type, place, items, _created)
+        records, troubles = read_items(self.entity_type, place, items, _created)
         following = paging.after({"offset": cursor["offset"]}, answer, self.page_size)
         end = _oldest(items)
         if end is not None and end < window.since and not _changed_since(items, window.since):
@@ -104,10 +104,10 @@ class Deployments:
         def status(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
             yield _status(place, deployment, item)
 
-        records, troubles = told("deployment_status", place, items, status)
+        records, troubles = read_items("deployment_status", place, items, status)
         following: Mapping[str, Any] | None = cursor["then"]
         if "next" in paging.links(answer.headers):
-            # From where the page really ends: an offset need be no multiple of a size that was halved.
+            # From the real end of the page: an offset may not be a multiple of a page size that was halved.
             size = paging.page_size_of(answer, _STATUSES)
             end = (int(cursor.get("statuses", 0)) // size + 1) * size
             following = {**cursor, "statuses": end}
@@ -119,7 +119,7 @@ class Deployments:
     def probe(
         self, place: LinkedResource, window: Window, answers: Sequence[Answer]
     ) -> Call | Estimate:
-        """The pages, and a request for each deployment: counted on the last page, full on the others."""
+        """The pages, and a request for each deployment; every page but the last is assumed to be full."""
         found = paging.estimate_newest_first(
             answers,
             lambda number: _list_call(place, str(number), self.page_size),
@@ -161,15 +161,16 @@ def _oldest(items: Sequence[ListedItem]) -> datetime | None:
 
 
 def _is_newer(pages: Mapping[int, Sequence[ListedItem]], number: int, window: Window) -> bool:
-    """Whether a page that was not looked at is newer than the window, by the next one that was."""
+    """Whether a page that was not fetched is newer than the window, judged by the next fetched one."""
     known = [oldest for n in sorted(pages) if n > number and (oldest := _oldest(pages[n]))]
     return bool(known) and known[0] >= window.until
 
 
 def _changed_since(items: Sequence[ListedItem], since: datetime) -> bool:
-    """Whether one of them was reported on since: what replaces a deployment makes it inactive, so those
-    made before a window have a status in it. Where a whole page has none, older ones are taken to have
-    none."""
+    """Whether one of the deployments has a status since the start of the window.
+
+    A deployment becomes inactive when another one replaces it, so one that was made before the window can
+    have a status in it. Where a whole page has none, older deployments are assumed to have none."""
     return any(
         (changed := first_time(item, "updated_at", "created_at")) is not None and changed >= since
         for item in items
@@ -177,13 +178,13 @@ def _changed_since(items: Sequence[ListedItem], since: datetime) -> bool:
 
 
 def _reached(items: Sequence[ListedItem], since: datetime) -> datetime | None:
-    """How far back a page is from the window's begin: not behind it while the walk goes on."""
+    """How far back the walk has come; never before the start of the window while it goes on."""
     oldest = _oldest(items)
     return since if oldest and oldest < since and _changed_since(items, since) else oldest
 
 
 def _may_have_statuses(item: ListedItem, window: Window) -> bool:
-    """A deployment's last change is its last status; before it was made there was none."""
+    """Whether a deployment can have statuses in the window: its last change is its last status."""
     made, changed = time(item, "created_at"), first_time(item, "updated_at", "created_at")
     return (
         item.get("id") is not None

@@ -1,7 +1,7 @@
-"""Which comments on discussions still exist: GraphQL alone lists them, within their discussions.
+"""Finds which comments on discussions still exist. Only GraphQL lists them, inside their discussions.
 
-What does not fit beside a discussion, or beside a comment, is asked for before the next page. A single
-comment is asked for by its node, which the payloads of webhooks and of the history name.
+Comments and replies that do not fit on a page are fetched before the next page. A single comment is
+fetched by its node id, which the payloads of webhooks and of the API contain.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.api.graph import (
     call_of,
     end_of,
-    first_the_rest,
     query_of,
     repository_in,
+    unfinished_first,
 )
 from lightfast_pipelines.providers.github.api.place import address
 from lightfast_pipelines.providers.recovery_contract import Held, Known, Listed
@@ -52,8 +52,8 @@ _ONE = """
 
 
 class DiscussionComments:
-    """`recovery.IdSweep`. The cursor's `more` has [number, comment or null, cursor] of what is still to
-    be asked for before the page behind `then`."""
+    """An `IdSweep`. The cursor's `more` lists [number, comment or null, cursor] of what must be fetched
+    before the page at `then`."""
 
     kind = _KIND
     confirm_many = 1
@@ -77,7 +77,7 @@ class DiscussionComments:
         return call_of(query_of(place, _MORE_REPLIES, rest), 1, of_one=True)
 
     def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
-        """What hangs on something that was deleted meanwhile is listed no more, and is not missed."""
+        """Comments on something that was deleted meanwhile are no longer listed, which is correct."""
         found, seen = repository_in(place, answer), _Seen(place)
         if not cursor or not cursor.get("more"):
             discussions = child(found, "discussions")
@@ -87,7 +87,7 @@ class DiscussionComments:
                 seen.comments(whole(one, "number"), child(one, "comments"))
             end = end_of(discussions)
             return Listed(
-                seen.keys, first_the_rest(seen.more, None if end is None else {"after": end})
+                seen.keys, unfinished_first(seen.more, None if end is None else {"after": end})
             )
         number, comment, _ = cursor["more"][0]
         if comment is None:
@@ -95,7 +95,9 @@ class DiscussionComments:
         else:
             owner = child(child(answer.data, "data"), "comment")
             seen.replies(number, comment, child(owner, "replies"))
-        return Listed(seen.keys, first_the_rest([*seen.more, *cursor["more"][1:]], cursor["then"]))
+        return Listed(
+            seen.keys, unfinished_first([*seen.more, *cursor["more"][1:]], cursor["then"])
+        )
 
     def resource(self, place: LinkedResource) -> Call | None:
         return Call(address(place))
@@ -106,7 +108,7 @@ class DiscussionComments:
         return None
 
     def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
-        """Raises ValueError where no payload is left that names its node."""
+        """Raises ValueError where no stored payload names the comment's node."""
         node = name_of(child(things[0].payload, "comment"), "node_id")
         if node is None:
             raise ValueError("no payload is left that names the comment's node")
@@ -125,11 +127,11 @@ class DiscussionComments:
                 raise ValueError(f"GitHub answers with comment {number}")
             return {}
         if any(one.get("type") != "NOT_FOUND" for one in children(answer.data, "errors")):
-            raise ValueError("GitHub could not tell whether it is there")
+            raise ValueError("GitHub did not say whether it exists")
         return {things[0].key: None}
 
     def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
-        """Raises ValueError where no payload of it is left that shows what it was about."""
+        """Raises ValueError where no stored payload shows what the comment was written on."""
         comment = deepcopy(dict(child(thing.payload, "comment")))
         discussion = deepcopy(dict(child(thing.payload, "discussion")))
         if not comment or not discussion:
@@ -148,7 +150,7 @@ def _key(place: LinkedResource, number: int) -> str:
 
 
 class _Seen:
-    """What one answer lists, and what of it goes on elsewhere."""
+    """The keys that one answer lists, and the lists that it does not finish."""
 
     def __init__(self, place: LinkedResource) -> None:
         self._place = place

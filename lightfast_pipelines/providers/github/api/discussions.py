@@ -1,6 +1,6 @@
-"""Discussions and their comments, which GraphQL alone tells: created, answered, closed; written.
+"""Discussions (created, answered, closed) and their comments, which only GraphQL lists.
 
-Who closed one is not told.
+GitHub does not say who closed a discussion.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _MORE_COMMENTS = f"""
       comments(first: $first, after: $after) {{ {_COMMENTED} }}
     }}
 """
-# A comment's replies hang on its node, which is found beside the repository.
+# A comment's replies are listed under its node, which is queried beside the repository.
 _MORE_REPLIES = f"""
     discussion(number: $number) {{ {_DISCUSSION} }}
   }}
@@ -69,8 +69,8 @@ _MORE_REPLIES = f"""
 
 
 class Discussions:
-    """`history.Walker`. What does not fit beside a discussion is asked for alone: the cursor's `more`
-    has [number, comment or null, cursor] of each, before the next page."""
+    """A `Walker`. Comments and replies that do not fit on a page are fetched on their own before the next
+    page: the cursor's `more` lists [number, comment or null, cursor] of each."""
 
     entity_type = "discussion"
     page_size = 25
@@ -81,7 +81,7 @@ class Discussions:
     def call(
         self,
         place: LinkedResource,
-        window: Window,  # newest first, down to where the window begins
+        window: Window,  # newest first, down to the start of the window
         cursor: Cursor,
         page_size: int,
     ) -> Call:
@@ -110,9 +110,9 @@ class Discussions:
         if cursor.get("more"):
             return self._more(place, cursor, answer, found)
         discussions = child(found, "discussions")
-        nodes, untold = graph.nodes_of(discussions)
+        nodes, missing = graph.nodes_of(discussions)
         gathered = _Gathered(place)
-        gathered.troubles += [UnreadableItem("a discussion", "GitHub could not tell it")] * untold
+        gathered.troubles += [UnreadableItem("a discussion", "GitHub did not return it")] * missing
         fresh = graph.fresh(cursor, nodes)
         for node in fresh:
             gathered.discussion(node)
@@ -120,7 +120,7 @@ class Discussions:
         following = graph.after_page(cursor, discussions, nodes, window)
         return Page(
             gathered.records,
-            graph.first_the_rest(gathered.more, following),
+            graph.unfinished_first(gathered.more, following),
             len(fresh),
             graph.reached(cursor, nodes, window),
             gathered.troubles,
@@ -137,7 +137,7 @@ class Discussions:
             owner = child(child(answer.data, "data"), "comment")
         if not discussion or not owner:
             gathered.troubles.append(
-                UnreadableItem(f"comments of #{number}", "what they hang on is gone")
+                UnreadableItem(f"comments of #{number}", "the discussion or comment is gone")
             )
         elif comment is None:
             gathered.comments(discussion, child(discussion, "comments"))
@@ -145,7 +145,7 @@ class Discussions:
             parent = whole(owner, "databaseId")
             gathered.replies(discussion, child(owner, "replies"), comment, parent)
         more = [*gathered.more, *cursor["more"][1:]]
-        following = graph.first_the_rest(more, cursor["then"])
+        following = graph.unfinished_first(more, cursor["then"])
         return Page(gathered.records, following, 0, None, gathered.troubles)
 
     def probe(
@@ -154,7 +154,7 @@ class Discussions:
         if not answers:
             return count_call(place, window, DISCUSSIONS)
         cost = max(1, -(-_connections(self.page_size) // 100))
-        return graph.counted(answers[0], self.page_size, cost)
+        return graph.estimate_of_count(answers[0], self.page_size, cost)
 
 
 def _connections(page_size: int) -> int:
@@ -162,7 +162,7 @@ def _connections(page_size: int) -> int:
 
 
 class _Gathered:
-    """What the items of one page come to."""
+    """The records of one page, the items that could not be read, and the lists that it does not finish."""
 
     def __init__(self, place: LinkedResource) -> None:
         self._place = place
@@ -195,9 +195,9 @@ class _Gathered:
             self.more.append([discussion["number"], comment, end])
 
     def _nodes(self, discussion: ListedItem, connection: ListedItem, what: str) -> list[ListedItem]:
-        if not graph.is_told(connection):
+        if not graph.is_complete(connection):
             item = f"{what} of #{discussion.get('number')}"
-            self.troubles.append(UnreadableItem(item, "GitHub could not tell all of them"))
+            self.troubles.append(UnreadableItem(item, "GitHub did not return all of them"))
         return children(connection, "nodes")
 
     def _comment(self, discussion: ListedItem, comment: ListedItem, parent: int | None) -> None:
@@ -213,10 +213,10 @@ class _Gathered:
 def _discussion_records(place: LinkedResource, node: ListedItem) -> Iterator[Record]:
     number, author = node["number"], of_graphql(node.get("author"))
 
-    def record(action: str, at: str, told: Json, **beside: Any) -> Record:
+    def record(action: str, at: str, changes: Json, **beside: Any) -> Record:
         payload = {
             "action": action,
-            "discussion": {**_shown(node), **told, "updated_at": at},
+            "discussion": {**_shown(node), **changes, "updated_at": at},
             **beside,
             "repository": repository(place),
         }
@@ -229,16 +229,16 @@ def _discussion_records(place: LinkedResource, node: ListedItem) -> Iterator[Rec
     yield record("created", node["createdAt"], {"state": "open"}, sender=author)
     answered, answer = node.get("answerChosenAt"), child(node, "answer")
     if answered and answer:
-        told = {"answer_html_url": answer.get("url"), "answer_chosen_at": answered}
+        changes = {"answer_html_url": answer.get("url"), "answer_chosen_at": answered}
         chooser = of_graphql(node.get("answerChosenBy"))
         shown = {**_written(answer), "updated_at": answer.get("createdAt")}
         beside: Json = {"answer": shown, **({"sender": chooser} if chooser else {})}
-        yield record("answered", answered, told, **beside)
+        yield record("answered", answered, changes, **beside)
     if node.get("closedAt") is not None:
         reason = (name_of(node, "stateReason") or "").lower()
-        told = {"state": "closed", "closed_at": node["closedAt"]}
+        changes = {"state": "closed", "closed_at": node["closedAt"]}
         yield record(
-            "closed", node["closedAt"], told | ({"state_reason": reason} if reason else {})
+            "closed", node["closedAt"], changes | ({"state_reason": reason} if reason else {})
         )
 
 

@@ -1,7 +1,7 @@
 """Issue events: who closed, merged, reopened, labeled, locked ... an issue or pull request, and when.
 
-GitHub's list has them for both; each becomes the payload of the thing it happened to. An event that
-is not here is not a fact that is remembered (subscribed, mentioned, referenced).
+GitHub lists the events of both together; each becomes a payload of its issue or pull request. Events
+without a function here are not remembered (subscribed, mentioned, referenced).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lightfast_pipelines.providers.github.api.listing import (
 from lightfast_pipelines.providers.github.api.people import person
 from lightfast_pipelines.providers.github.api.place import repository
 
-# An event's time and the one that the item itself (and so its webhook) has may be a second apart.
+# The time of an event and the time in the item itself (and so in its webhook) may differ by a second.
 _APART = timedelta(seconds=2)
 
 
@@ -31,10 +31,10 @@ def _label(event: ListedItem, thing: Json) -> Json | None:  # noqa: ARG001
 
 
 def _assignee(event: ListedItem, thing: Json) -> Json | None:
-    """Who else was assigned then is not told: only where nobody else is can all of them be said."""
+    """The event does not say who else was assigned: the full list is known only where nobody else is."""
     changed = event["assignee"]
     others = [
-        one for one in children(event["issue"], "assignees") if one.get("id") != changed["id"]
+        user for user in children(event["issue"], "assignees") if user.get("id") != changed["id"]
     ]
     if others:
         return None
@@ -43,7 +43,7 @@ def _assignee(event: ListedItem, thing: Json) -> Json | None:
 
 
 def _milestone(event: ListedItem, thing: Json) -> Json | None:  # noqa: ARG001
-    """The event has a milestone's title alone; its number is known while the item still has it."""
+    """The event has only the milestone's title; the number is known while the item still has it."""
     found = child(event["issue"], "milestone")
     if not found or found.get("title") != event["milestone"]["title"]:
         return None
@@ -66,7 +66,7 @@ def _closed(event: ListedItem, thing: Json) -> Json | None:
     at = _settled(event, issue, "closed_at")
     thing |= {"state": "closed", "closed_at": at, "updated_at": at}
     if "pull_request" not in issue:
-        # The event has no reason where it is the usual one, while the issue says it.
+        # The event leaves out the usual reason, which the issue has.
         is_last = at == issue.get("closed_at")
         reason = event.get("state_reason") or (issue.get("state_reason") if is_last else None)
         if reason:
@@ -74,7 +74,7 @@ def _closed(event: ListedItem, thing: Json) -> Json | None:
         return {}
     merged_at = time(child(issue, "pull_request"), "merged_at")
     if merged_at is not None and needed_time(event, "created_at") >= merged_at - _APART:
-        return None  # the merge, which `merged` says
+        return None  # this is the merge, which the event `merged` reports
     thing["merged"] = False
     return {}
 
@@ -88,7 +88,7 @@ def _merged(event: ListedItem, thing: Json) -> Json | None:
 
 
 def _settled(event: ListedItem, item: ListedItem, field: str) -> str:
-    """The item's own time of what happened, where the event is about its latest."""
+    """The item's own time of the change, where the event is the item's latest one."""
     own, at = time(item, field), needed_time(event, "created_at")
     return str(item[field] if own is not None and abs(own - at) <= _APART else event["created_at"])
 
@@ -105,7 +105,7 @@ def _lock(event: ListedItem, thing: Json) -> Json | None:
     return {}
 
 
-# Event -> (the webhook's action, what it adds to the payload and changes of the thing).
+# Event -> (the webhook's action, the function that adds to the payload and changes the item).
 _EVENTS: Mapping[str, tuple[str, Callable[[ListedItem, Json], Json | None]]] = {
     "closed": ("closed", _closed),
     "merged": ("closed", _merged),
@@ -133,11 +133,11 @@ def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
     if item["event"] == "review_dismissed":
         yield _dismissed(place, item)
         return
-    found = _EVENTS.get(item["event"])
-    if found is None:
+    reader = _EVENTS.get(item["event"])
+    if reader is None:
         return
-    action, change = found
-    thing = {**_told(issue), "updated_at": item["created_at"]}
+    action, change = reader
+    thing = {**_lasting(issue), "updated_at": item["created_at"]}
     more = change(item, thing)
     if more is None:
         return
@@ -155,18 +155,19 @@ def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
     )
 
 
-def _told(issue: ListedItem) -> Json:
-    told = kept(issue, "id", "number", "title", "body", "html_url", "created_at")
-    return {**told, "user": person(issue.get("user"))}
+def _lasting(issue: ListedItem) -> Json:
+    """The fields that hold at any time."""
+    fields = kept(issue, "id", "number", "title", "body", "html_url", "created_at")
+    return {**fields, "user": person(issue.get("user"))}
 
 
 def _dismissed(place: LinkedResource, item: ListedItem) -> Record:
-    """The event names the review by its number; whose it was, its submission says."""
+    """The event names the review only by its number; its submission says who wrote it."""
     review = item["dismissed_review"]
     payload = {
         "action": "dismissed",
         "review": {"id": review["review_id"], "state": "dismissed"},
-        "pull_request": {**_told(item["issue"]), "updated_at": item["created_at"]},
+        "pull_request": {**_lasting(item["issue"]), "updated_at": item["created_at"]},
         "repository": repository(place),
     }
     doer = person(item.get("actor"))

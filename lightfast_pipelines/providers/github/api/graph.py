@@ -1,6 +1,6 @@
-"""Lists of GitHub's GraphQL API: how a page is asked for, and how a walk goes from one to the next.
+"""Lists of GitHub's GraphQL API: how a page is requested, and how a walk goes from page to page.
 
-What is asked of each item stands in the modules named after the things.
+The modules named after the items say which fields are requested.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lightfast_pipelines.providers.github.api.place import owner_and_name
 def query_of(
     place: LinkedResource, selection: str, variables: Mapping[str, tuple[str, Any]]
 ) -> Any:
-    """A query of the repository; `variables` are named with their type and value."""
+    """A query of the repository; `variables` maps each name to its type and value."""
     owner, name = owner_and_name(place)
     who = ACTOR if "...who" in selection else ""  # GraphQL refuses a fragment that nothing uses
     declared = "".join(f", ${each}: {kind}" for each, (kind, _) in variables.items())
@@ -48,50 +48,50 @@ def query_of(
 
 
 def call_of(query: Any, connections: int, *, of_one: bool = False) -> Call:
-    """GraphQL's points: a hundredth of the connections that it has to open, at least one."""
+    """The cost in GraphQL's points is a hundredth of the connections that it opens, at least one."""
     cost = max(1, math.ceil(connections / 100))
     return Call("graphql", "POST", json=query, pool="graphql", cost=cost, of_one=of_one)
 
 
 def repository_in(place: LinkedResource, answer: Answer) -> ListedItem:
-    """Raises TypeError where the answer is not one about a repository, ValueError where it is about
-    another one: GraphQL knows repositories by name, and a name may have been given away."""
+    """Raises TypeError where the answer has no repository, ValueError where it is another repository:
+    GraphQL knows repositories by name, and the name may belong to another one now."""
     data = answer.data
     found = child(child(data, "data"), "repository") if isinstance(data, dict) else {}
     if not found:
         raise TypeError("the answer has no repository")
-    told = whole(found, "databaseId")
-    if told is not None and str(told) != bare_number(place.resource_id):
+    number = whole(found, "databaseId")
+    if number is not None and str(number) != bare_number(place.resource_id):
         raise ValueError(
-            f"{place.resource_name} is the name of another repository now ({told}); "
+            f"{place.resource_name} is the name of another repository now ({number}); "
             "`lightfast backfill` of a day or more asks what this one is called"
         )
     return found
 
 
 def nodes_of(connection: ListedItem) -> tuple[list[ListedItem], int]:
-    """The items, and how many of them GitHub could not tell."""
+    """The items, and how many of them GitHub did not return."""
     found = connection.get("nodes")
     if not isinstance(found, list):
         raise TypeError("the answer has no list of nodes")
-    told: list[ListedItem] = [one for one in found if isinstance(one, dict)]
-    return told, len(found) - len(told)
+    returned: list[ListedItem] = [node for node in found if isinstance(node, dict)]
+    return returned, len(found) - len(returned)
 
 
-def is_told(connection: ListedItem) -> bool:
-    """Whether GitHub could tell all of it: it has null for what it could not, one node or everything."""
+def is_complete(connection: ListedItem) -> bool:
+    """Whether GitHub returned the whole list: what it cannot return, a node or the list, is null."""
     return bool(connection) and len(children(connection, "nodes")) == len(
         connection.get("nodes") or ()
     )
 
 
-def first_the_rest(more: Sequence[Any], then: Cursor | None) -> Cursor | None:
-    """Where to go on: to what did not fit beside its thing, before the next page."""
+def unfinished_first(more: Sequence[Any], then: Cursor | None) -> Cursor | None:
+    """The next cursor: first the lists that a page did not finish, then the next page."""
     return {"more": list(more), "then": then} if more else then
 
 
 def end_of(connection: ListedItem) -> str | None:
-    """The cursor behind the page; None where nothing follows."""
+    """The cursor after the page; None where nothing follows."""
     page = child(connection, "pageInfo")
     return text(page, "endCursor") if flag(page, "hasNextPage") is True else None
 
@@ -99,7 +99,7 @@ def end_of(connection: ListedItem) -> str | None:
 def after_page(
     cursor: Cursor, connection: ListedItem, nodes: Sequence[ListedItem], window: Window
 ) -> Cursor | None:
-    """The next page of a list by the time of the last change, newest first; see `looking_again`."""
+    """The next page of a list that is ordered by last change, newest first; see `paging.looking_again`."""
     moments = _moments(nodes)
     behind = paging.moment(cursor.get("again_until")) or window.since
     end = end_of(connection)
@@ -111,7 +111,7 @@ def after_page(
 
 
 def fresh(cursor: Cursor, nodes: Sequence[ListedItem]) -> Sequence[ListedItem]:
-    """Where the list is looked at again, only what has changed since."""
+    """The nodes; when the list is read a second time, only those that changed since."""
     until = paging.moment(cursor.get("again_until"))
     if until is None:
         return nodes
@@ -128,8 +128,8 @@ def _moments(nodes: Sequence[ListedItem]) -> list[datetime]:
     return [at for node in nodes if (at := time(node, "updatedAt")) is not None]
 
 
-def counted(answer: Answer, page_size: int, cost: float) -> Estimate:
-    """Pages of what was counted, and one more look at the top where there are several."""
+def estimate_of_count(answer: Answer, page_size: int, cost: float) -> Estimate:
+    """An estimate from a count: the pages, and one more request for the top where there are several."""
     count = count_in(answer)
     pages = max(1, math.ceil(count / page_size))
     requests = pages + 1 if pages > 1 else 1

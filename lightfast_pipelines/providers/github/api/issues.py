@@ -1,4 +1,4 @@
-"""Issues from their list: opened, and closed. Who closed them is told by the issue events."""
+"""Issues from their list: opened, and closed. The issue events say who closed them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from lightfast_pipelines.providers.github.api.place import repository
 
 
 def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
-    """Nothing of a pull request, which is in GitHub's list of issues as well."""
+    """No records for a pull request, which is in GitHub's list of issues as well."""
     if child(item, "pull_request"):
         return
     number = item["number"]
-    told = kept(item, "id", "number", "title", "body", "html_url", "created_at")
-    told["user"] = person(item["user"])
+    fields = kept(item, "id", "number", "title", "body", "html_url", "created_at")
+    fields["user"] = person(item["user"])
     yield Record(
         "issues",
         {
             "action": "opened",
-            "issue": {**told, "state": "open", "updated_at": item["created_at"]},
+            "issue": {**fields, "state": "open", "updated_at": item["created_at"]},
             "repository": repository(place),
             "sender": person(item["user"]),
         },
@@ -44,7 +44,7 @@ def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
         {
             "action": "closed",
             "issue": {
-                **told,
+                **fields,
                 "state": "closed",
                 **kept(item, "state_reason"),
                 "closed_at": end,

@@ -1,6 +1,6 @@
-"""Walks GitHub's numbered lists: one walker for all of them, told what each item means.
+"""Walks GitHub's numbered lists: one walker for all of them.
 
-What the items are stands in the modules named after them.
+The modules named after the items say how an item becomes records.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _CHANGES = "updated_at"
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list of a repository's. `records` raises ValueError for an item that none can be made of.
+    """A `Walker` of one list of a repository. `records` raises ValueError for an item that it cannot read.
 
-    `ordered_by` is the field by which it goes from the newest to the oldest, where GitHub does not
-    cut it to the window itself: the walk ends with the first page that reaches behind the window.
-    `params` raises ValueError where the place lacks what is asked for.
+    `ordered_by` is the field that orders the list, newest first. It is set where GitHub cannot limit the
+    list to the window: the walk then ends with the first page that goes back further than the window.
+    `params` raises ValueError where the linked resource lacks something that is needed.
 
-    A list by the time of the last change is read again from its top at the end, down to what was the
-    newest at the beginning: what changed during the walk has moved up there, past the walk. Others
-    are asked for by the time of creation, in which nothing moves forward.
+    A list that is ordered by last change is read again from its top at the end of the walk, down to what
+    was the newest item at the beginning: items that changed during the walk have moved there. Other
+    lists are ordered by creation, so no item moves forward.
     """
 
     entity_type: str
@@ -50,7 +50,7 @@ class Listing:
     ordered_by: str | None = None
     page_size: int = 100
     cut_from: int | None = None
-    """So many items or more, on full pages, are the end that GitHub makes "to keep the API fast"."""
+    """GitHub cuts a list at this many items "to keep the API fast": a walk that ends there is cut short."""
 
     def start(self, place: LinkedResource, window: Window) -> Cursor:
         return {"offset": 0}
@@ -66,7 +66,7 @@ class Listing:
         items = items_of(answer)
         following = paging.after(cursor, answer, self.page_size)
         if self.ordered_by is None:
-            records, troubles = told(self.entity_type, place, items, self.records)
+            records, troubles = read_items(self.entity_type, place, items, self.records)
             reached = min((record.occurred_at for record in records), default=None)
             return Page(records, following, len(items), reached, troubles, _etag(cursor, answer))
         moments = self._moments(items)
@@ -79,7 +79,7 @@ class Listing:
             following = paging.looking_again(cursor, following, max(moments, default=None))
         if until is not None:
             items = [item for item in items if (at := self._moment(item)) is None or at >= until]
-        records, troubles = told(self.entity_type, place, items, self.records)
+        records, troubles = read_items(self.entity_type, place, items, self.records)
         reached = window.since if until is not None else min(moments, default=None)
         return Page(records, following, len(items), reached, troubles, _etag(cursor, answer))
 
@@ -113,7 +113,7 @@ class Listing:
         return Call(f"{address(place)}/{self.path}", params=params)
 
     def _refuse_cut(self, cursor: Cursor, following: Cursor | None, answer: Answer) -> None:
-        """What stands behind the end of a list that GitHub cuts off is not fetched: says so."""
+        """Raises ValueError where GitHub cut the list, so that older items cannot be fetched."""
         size = paging.page_size_of(answer, self.page_size)
         seen = int(cursor.get("offset", 0)) + len(items_of(answer))
         if self.cut_from and following is None and seen >= self.cut_from and seen % size == 0:
@@ -130,17 +130,17 @@ class Listing:
 
 
 def _etag(cursor: Cursor, answer: Answer) -> str | None:
-    """Of the first page: whatever is new is on it. GitHub counts an answer of 304 against no limit."""
+    """The first page's etag: new items are on that page, and an answer of 304 counts against no limit."""
     return answer.headers.get("etag") if cursor == {"offset": 0} else None
 
 
-def told(
+def read_items(
     entity_type: str,
     place: LinkedResource,
     items: Iterable[ListedItem],
     records: Callable[[LinkedResource, ListedItem], Iterable[Record]],
 ) -> tuple[list[Record], list[UnreadableItem]]:
-    """The records of the items, and the items that none could be made of."""
+    """The records of the items, and the items that could not be read."""
     found: list[Record] = []
     troubles: list[UnreadableItem] = []
     for item in items:
@@ -160,22 +160,22 @@ def items_of(answer: Answer) -> list[ListedItem]:
 
 
 def nothing(place: LinkedResource, window: Window) -> Mapping[str, str]:  # noqa: ARG001
-    """The parameters of a list that takes none."""
+    """No parameters."""
     return {}
 
 
 def iso(moment: datetime) -> str:
-    """As GitHub's parameters want it: UTC, whole seconds, `Z`."""
+    """A moment as a parameter for GitHub: UTC, whole seconds, `Z`."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def kept(item: ListedItem, *names: str) -> dict[str, Any]:
-    """These fields of the item, in this order, where it has them."""
+    """The fields of the item that have these names, in this order."""
     return {name: item[name] for name in names if name in item}
 
 
 def needed_time(item: ListedItem, name: str) -> datetime:
-    """Raises ValueError."""
+    """The time under `name`. Raises ValueError."""
     found = time(item, name)
     if found is None:
         raise ValueError(f"{name} is missing")

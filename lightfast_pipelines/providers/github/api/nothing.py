@@ -1,7 +1,7 @@
 """GitHub's answers that mean that there is nothing to list.
 
-A plain 404 is not among them: it is also that of a repository that is gone. Of what can be switched
-off whoever walks asks for the repository itself then.
+A plain 404 is not among them, because a repository that is gone has the same answer. For features that
+can be switched off, the walk then asks for the repository itself.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _OFF = r"disabled|turned off|switched off|not (?:been )?enabled|not available"
 _SAID = (200, 400, 403, 404, 409, 410, 422)
 
 CAN_BE_OFF = re.compile(r"^repositories/\d+/(?:issues|pulls|actions|discussions|projects)\b")
-"""Addresses of lists that a repository may do without; every repository has commits."""
+"""Addresses of lists that a repository can switch off; every repository has commits."""
 
 NOTHING: Sequence[Nothing] = (
-    # Of commits, where nothing was pushed yet.
+    # For commits, before anything was pushed.
     row((404, 409), r"git repository is empty"),
     # "Issues are disabled for this repo", "Issues has been disabled in this repository."
     row(_SAID, rf"\b(?:{_FEATURE}) (?:is|are|has been|have been|was|were) (?:{_OFF})\b"),

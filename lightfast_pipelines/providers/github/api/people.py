@@ -1,7 +1,7 @@
-"""Accounts as GitHub's APIs show them, made into the users of a webhook's payload.
+"""Turns the accounts of GitHub's APIs into the users of a webhook's payload.
 
-Only what says who it is: counts and addresses of an account change with time, and a record of the
-same fact must be the same whenever it is read.
+Only fields that identify an account are kept: counts and addresses change over time, and a record of
+one fact must be the same whenever it is read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def person(user: Any) -> Json | None:
 
 
 def of_graphql(actor: Any) -> Json | None:
-    """An account of the GraphQL API, which leaves out the `[bot]` that webhooks have in a bot's name."""
+    """An account of the GraphQL API, which omits the `[bot]` that webhooks have in a bot's login."""
     if not isinstance(actor, Mapping):
         return None
     number, login = whole(actor, "databaseId"), name_of(actor, "login")

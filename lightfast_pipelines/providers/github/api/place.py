@@ -1,4 +1,4 @@
-"""How a linked repository is addressed, and how it stands in the payloads that are made of its history."""
+"""The address of a linked repository, and its `repository` object in payloads made from the API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lightfast_pipelines.providers.api_contract import LinkedResource
 
 
 def address(place: LinkedResource) -> str:
-    """By its number, which survives renames: GitHub answers there whatever the repository is called."""
+    """The path with the repository's number, which survives renames."""
     number = bare_number(place.resource_id)
     if not number.isdigit():
         raise ValueError(
@@ -21,7 +21,7 @@ def address(place: LinkedResource) -> str:
 
 
 def owner_and_name(place: LinkedResource) -> tuple[str, str]:
-    """For GraphQL, which knows no numbers. Raises ValueError."""
+    """For GraphQL, which does not accept numbers. Raises ValueError."""
     owner, _, name = (place.resource_name or "").partition("/")
     if not owner or not name:
         raise ValueError(

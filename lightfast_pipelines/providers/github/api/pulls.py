@@ -1,6 +1,6 @@
 """Pull requests from their list: opened, and merged or closed, each with its own time.
 
-Who merged or closed it is told by the issue events (`events.py`), which know no branches: both are
+The issue events (`events.py`) say who merged or closed it, but do not know its branches: both are
 records of one fact.
 """
 
@@ -24,7 +24,7 @@ def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
             "action": "opened",
             "number": number,
             "pull_request": {
-                **_told(item, with_sha=False),
+                **_lasting(item, with_sha=False),
                 "state": "open",
                 "updated_at": item["created_at"],
                 "merged": False,
@@ -41,7 +41,7 @@ def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
         return
     end = item["merged_at"] if merged_at else item["closed_at"]
     pull: dict[str, Any] = {
-        **_told(item, with_sha=True),
+        **_lasting(item, with_sha=True),
         "state": "closed",
         "updated_at": end,
         "closed_at": end,
@@ -62,8 +62,8 @@ def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
     )
 
 
-def _told(item: ListedItem, *, with_sha: bool) -> dict[str, Any]:
-    """What holds for as long as it is there; the head's commit only at its end is the one of the list."""
+def _lasting(item: ListedItem, *, with_sha: bool) -> dict[str, Any]:
+    """The fields that hold at any time. The list's head commit is right only for the end, `with_sha`."""
     head, base = child(item, "head"), child(item, "base")
     place_of_head = kept(head, "ref", "sha") if with_sha else kept(head, "ref")
     fork = child(head, "repo")

@@ -1,7 +1,7 @@
-"""GitHub's logs of deliveries, the App's and repository hooks', and what of a repository can be gone.
+"""GitHub's logs of deliveries, of the App and of repositories' hooks, and the sweeps of a repository.
 
-docs.github.com/en/rest/apps/webhooks and .../rest/repos/webhooks: kept for three days, newest first,
-paged by a cursor in the Link header; a try can be asked for again by its id.
+docs.github.com/en/rest/apps/webhooks and .../rest/repos/webhooks: logs are kept for three days, newest
+first, paged by a cursor in the Link header; an attempt can be repeated by its id.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _KEPT_HEADERS = frozenset(
 
 
 class _Log:
-    """`recovery.DeliveryLog` at one address; with `keys` the App itself asks, else who asks always."""
+    """A `DeliveryLog` at one address. With `keys` the App itself asks, otherwise the installation."""
 
     def __init__(self, name: str, path: str, keys: AppKeys | None = None) -> None:
         self.name, self._path, self._keys = name, path, keys
@@ -73,12 +73,12 @@ class _Log:
             for name, value in child(request, "headers").items()
             if name.lower() in _KEPT_HEADERS and isinstance(value, str)
         }
-        # What the log keeps is parsed, however it was sent.
+        # The log returns parsed payloads, so the content type is JSON.
         return LoggedDelivery(event, payload, {**headers, "content-type": "application/json"})
 
     @property
     def _pool(self) -> str:
-        """An App has a limit of its own, apart from its installations'."""
+        """An App has a rate limit of its own, apart from its installations."""
         return "core" if self._keys is None else "app"
 
     def _signed(self, now: datetime) -> Mapping[str, str]:
@@ -88,7 +88,7 @@ class _Log:
 
 
 class GitHubRecovery(Recovery):
-    """`recovery.Recovery`."""
+    """GitHub's `Recovery`."""
 
     provider = "github"
     sweeps: Sequence[IdSweep] = SWEEPS
@@ -103,7 +103,7 @@ class GitHubRecovery(Recovery):
         return _Log("app", "app/hook/deliveries", keys)
 
     def hooks(self, kind: str, place: LinkedResource) -> Call | None:
-        """An App's deliveries come by the App's own hook; repositories have hooks of other people."""
+        """The hooks whose logs to read: the App's own, or those of the repository that send to us."""
         if kind == "github_app":
             return None
         return Call(f"{address(place)}/hooks", params={"per_page": _PER_PAGE})
@@ -119,12 +119,12 @@ class GitHubRecovery(Recovery):
 
 
 def _is_ours(target: str) -> bool:
-    """Whether a hook sends to a receiver's address; which host it is known by, nobody tells us."""
+    """Whether a hook sends to a receiver's path; the receiver's public host is not known here."""
     return urlsplit(target).path.rstrip("/").startswith(_RECEIVER)
 
 
 def _entry(item: Any) -> LogEntry | None:
-    """One without an id, a delivery or a time cannot be looked for."""
+    """None for an entry without an id, a delivery or a time, which cannot be looked up."""
     identity, delivery = whole(item, "id"), name_of(item, "guid")
     at, event = time(item, "delivered_at"), name_of(item, "event")
     if identity is None or delivery is None or at is None or event is None:

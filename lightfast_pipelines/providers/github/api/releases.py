@@ -1,4 +1,4 @@
-"""Releases from their list: published, or drafted. There are few: the whole list is read."""
+"""Releases from their list: published, or drafted. There are few, so the whole list is read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIELDS = (
 
 
 def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
-    """Whoever published it is not told: the author is who drafted it."""
+    """GitHub does not say who published a release: the author is the person who drafted it."""
     published = flag(item, "draft") is not True and time(item, "published_at") is not None
     action, field = ("published", "published_at") if published else ("created", "created_at")
     release = {**kept(item, *_FIELDS), "author": person(item.get("author"))}

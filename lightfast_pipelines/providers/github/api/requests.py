@@ -1,7 +1,7 @@
-"""GitHub's API as a whole: how it is asked, what its answers mean, what its limits are.
+"""Requests to GitHub's API: addresses and tokens, what answers mean, rate limits.
 
-What it tells of history stands in the modules named after the things. Wire facts: docs.github.com,
-"REST API: Rate limits", "Troubleshooting", "GraphQL: Rate limits".
+The modules named after the items walk its lists. Format: docs.github.com, "REST API: Rate limits",
+"Troubleshooting", "GraphQL: Rate limits".
 """
 
 from __future__ import annotations
@@ -73,20 +73,20 @@ _HEAVY = (
     "timedout",
 )
 _FINE = Verdict(AnswerOutcome.OK)
-# GitHub refuses a proof that is good for more than ten minutes, or whose clock is ahead of its own.
+# GitHub refuses a JWT that is valid for more than ten minutes, or that was issued in the future.
 _JWT_SECONDS, _JWT_BEFORE = 540, 60
-# Pools that are full again each minute; the others are so each hour.
+# Pools that are refilled each minute; the others are refilled each hour.
 _MINUTE = timedelta(minutes=1)
 _BY_THE_MINUTE = frozenset({"search", "code_search", "dependency_snapshots"})
 
 
 class GitHubApi(ProviderApi):
-    """The history of github.com and GitHub Enterprise Server."""
+    """GitHub's `History`, for github.com and GitHub Enterprise Server."""
 
     provider = "github"
     credential_kinds: Sequence[str] = ("personal", "github_app")
     minted_kinds: Sequence[str] = ("github_app",)
-    # First what others point at; the events tell who did what of pull requests and issues.
+    # Items come before what refers to them; issue events say who changed pull requests and issues.
     walkers: Sequence[Walker] = (
         pulls.WALKER,
         issues.WALKER,
@@ -102,7 +102,7 @@ class GitHubApi(ProviderApi):
     )
 
     def base_url(self, configured: Mapping[str, str]) -> str:
-        """An Enterprise Server's is https://HOST/api/v3, however much of it was written."""
+        """For an Enterprise Server https://HOST/api/v3, also where only a part of it is configured."""
         url = (configured.get("GITHUB_API_URL") or _PUBLIC).rstrip("/")
         parts = urlsplit(url)
         if parts.hostname in ("github.com", "www.github.com"):
@@ -121,7 +121,7 @@ class GitHubApi(ProviderApi):
         return {**_ACCEPT, "Authorization": f"Bearer {credential.access_token}"}
 
     def identify(self, place: LinkedResource) -> Call:
-        """The repository itself: its name today, its default branch, whether it is still there."""
+        """The repository itself: its current name, its default branch, whether it still exists."""
         return Call(address(place))
 
     def itself(self, place: LinkedResource, missing: Call) -> Call | None:
@@ -160,18 +160,18 @@ class GitHubApi(ProviderApi):
                 return Verdict(AnswerOutcome.FORBIDDEN, _forbidden(call, answer, message))
             case 404 | 410 | 451:
                 why = {404: "not there, or not to be seen with this token", 410: "gone"}
-                told = why.get(answer.status, "not to be had for legal reasons")
-                return Verdict(AnswerOutcome.MISSING, f"{call.path} is {told}")
+                reason = why.get(answer.status, "not to be had for legal reasons")
+                return Verdict(AnswerOutcome.MISSING, f"{call.path} is {reason}")
             case 502 | 504 if call.pool == "graphql" or call.params.get("per_page", "1") != "1":
                 return Verdict(
                     AnswerOutcome.HEAVY, f"GitHub could not make the page ({answer.status})"
                 )
             case status:
                 outcome = outcome_of_status(status)
-                told = f"GitHub answered {status} for {call.path}"
+                reason = f"GitHub answered {status} for {call.path}"
                 if outcome is AnswerOutcome.INVALID:
-                    told = f"GitHub refuses {call.path} ({status}): {message or 'no reason'}"
-                return Verdict(outcome, told, location=answer.headers.get("location"))
+                    reason = f"GitHub refuses {call.path} ({status}): {message or 'no reason'}"
+                return Verdict(outcome, reason, location=answer.headers.get("location"))
 
     def limits(
         self,
@@ -179,7 +179,7 @@ class GitHubApi(ProviderApi):
         answer: Answer,
         now: datetime,  # its times are moments, not seconds from now
     ) -> Sequence[Limit]:
-        """By the headers, in seconds since 1970; GraphQL's points by the body where it has them."""
+        """From the headers, in seconds since 1970; GraphQL's points from the body where it has them."""
         headers = answer.headers
         points = _points(answer.data) if call.pool == "graphql" else None
         if points is not None:
@@ -190,7 +190,7 @@ class GitHubApi(ProviderApi):
         resets_at = time({"at": reset}, "at")
         if limit is None or remaining is None or resets_at is None:
             return ()
-        # What the App itself may ask is no installation's budget, whatever it is called.
+        # The App's own limit is not an installation's budget, although GitHub gives it the same name.
         pool = "app" if call.pool == "app" else headers.get("x-ratelimit-resource") or call.pool
         window = _MINUTE if pool in _BY_THE_MINUTE else HOUR
         return (Limit(pool, limit, remaining, resets_at, window),)
@@ -204,7 +204,7 @@ class GitHubApi(ProviderApi):
     def refresh(
         self, credential: Credential, keys: AppKeys, place_id: str, now: datetime
     ) -> Call | None:
-        """A GitHub App's installation mints a token with the App's proof; a personal one ends."""
+        """An App's installation gets a new token with the App's JWT; a personal token cannot be renewed."""
         if credential.kind != "github_app":
             return None
         number = bare_number(place_id)
@@ -225,7 +225,7 @@ class GitHubApi(ProviderApi):
 
 
 def app_proof(keys: AppKeys, now: datetime) -> str:
-    """The JWT by which a GitHub App says who it is. Raises ValueError that names what to set."""
+    """The JWT that identifies a GitHub App. Raises ValueError that names the setting to set."""
     import jwt
 
     if not keys.client_id:
@@ -235,7 +235,7 @@ def app_proof(keys: AppKeys, now: datetime) -> str:
     try:
         return jwt.encode(claims, _pem(keys.private_key), algorithm="RS256")
     except (ValueError, TypeError, jwt.PyJWTError):
-        # Whatever the library says may quote the key.
+        # The library's message may quote the key.
         raise ValueError("GITHUB_APP_PRIVATE_KEY is not an RSA key in PEM") from None
 
 
@@ -262,30 +262,32 @@ def _points(data: Any) -> Limit | None:
 
 
 def _is_page(data: Any) -> bool:
-    """Nothing at all is left to whoever sent the request: the body was no JSON."""
+    """Whether the answer is a list; None means that the client could not parse the body."""
     return (
         data is None or isinstance(data, list) or (isinstance(data, dict) and "total_count" in data)
     )
 
 
 def _message(data: Any) -> str:
-    """GitHub's own words, cut; they quote what was asked, never the token."""
+    """GitHub's own message, cut; it may quote the request, never the token."""
     if not isinstance(data, dict):
         return ""
     parts = [text(data, "message") or ""]
-    parts += [text(one, "message") or text(one, "code") or "" for one in children(data, "errors")]
+    parts += [
+        text(error, "message") or text(error, "code") or "" for error in children(data, "errors")
+    ]
     return "; ".join(part for part in parts if part)[:300]
 
 
 def _forbidden(call: Call, answer: Answer, message: str) -> str:
-    """With the permission that GitHub says is missing."""
-    told = f"GitHub does not let the token read {call.path}: {message or 'forbidden'}"
+    """The reason of a refusal, with the permission that GitHub says is missing."""
+    reason = f"GitHub does not let the token read {call.path}: {message or 'forbidden'}"
     wanted = answer.headers.get("x-accepted-github-permissions", "")[:200]
-    return f"{told}; give it the permission {wanted}" if wanted else told
+    return f"{reason}; give it the permission {wanted}" if wanted else reason
 
 
 def _limited(answer: Answer, message: str, now: datetime) -> Verdict | None:
-    """The primary limit says when it is full again, a secondary one after how many seconds to try."""
+    """The primary limit says when it is refilled, a secondary limit how many seconds to wait."""
     if answer.status not in (403, 429):
         return None
     headers = answer.headers
@@ -307,8 +309,8 @@ def _until_full(answer: Answer, now: datetime) -> float | None:
     return None if reset is None else max(1.0, reset - now.timestamp())
 
 
-def _is_told(data: Mapping[str, Any]) -> bool:
-    """Whether there is something of what was asked for, besides whose it is."""
+def _has_data(data: Mapping[str, Any]) -> bool:
+    """Whether the answer holds any requested data besides the repository's id."""
     repository = child(data, "repository")
     found = [value for name, value in repository.items() if name != "databaseId"]
     found += [value for name, value in data.items() if name not in ("rateLimit", "repository")]
@@ -318,18 +320,18 @@ def _is_told(data: Mapping[str, Any]) -> bool:
 def _of_graphql(  # noqa: PLR0911 - one for each meaning
     call: Call, answer: Answer, now: datetime
 ) -> Verdict:
-    """GraphQL answers 200 whatever is wrong."""
+    """The verdict on a GraphQL answer, whose status is 200 even for errors."""
     data = answer.data
     if data is None:
-        return Verdict(AnswerOutcome.OK)  # no JSON: told by whoever sent the request
+        return Verdict(AnswerOutcome.OK)  # not JSON: the client reports it
     if not isinstance(data, dict) or not ("data" in data or "errors" in data):
         return Verdict(AnswerOutcome.MALFORMED, "GraphQL answered neither data nor errors")
-    found, given = children(data, "errors"), child(data, "data")
-    if not found:
-        # A list that is null is one of a feature that is switched off.
-        is_null = bool(child(given, "repository")) and not _is_told(given) and not call.of_one
-        return Verdict(AnswerOutcome.NOTHING, "GitHub tells no list of it") if is_null else _FINE
-    kinds = {text(one, "type") or "" for one in found}
+    errors, given = children(data, "errors"), child(data, "data")
+    if not errors:
+        # A list is null where the feature is switched off.
+        is_null = bool(child(given, "repository")) and not _has_data(given) and not call.of_one
+        return Verdict(AnswerOutcome.NOTHING, "GitHub has no such list") if is_null else _FINE
+    kinds = {text(error, "type") or "" for error in errors}
     message = _message(data)
     if kinds & {"RATE_LIMITED", "RATE_LIMIT"}:
         return Verdict(AnswerOutcome.LIMITED, message, _until_full(answer, now))
@@ -337,8 +339,8 @@ def _of_graphql(  # noqa: PLR0911 - one for each meaning
         return Verdict(AnswerOutcome.LIMITED, message)
     if any(words in message.lower() for words in _HEAVY):
         return Verdict(AnswerOutcome.HEAVY, message)
-    if _is_told(given):
-        # Some field of some node could not be told; the rest of the page is there.
+    if _has_data(given):
+        # Some field of some node is missing; the rest of the page is there.
         return _FINE
     if says_nothing(NOTHING, call, answer.status, message):
         return Verdict(AnswerOutcome.NOTHING, f"GitHub has nothing to list: {message}")

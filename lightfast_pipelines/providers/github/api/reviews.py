@@ -1,6 +1,6 @@
-"""Reviews of pull requests, by way of the pull requests that changed: that they were submitted.
+"""Submitted reviews, found through the pull requests that changed.
 
-GraphQL tells the reviews of many pull requests at once; the REST API those of one alone.
+GraphQL lists the reviews of many pull requests at once; the REST API only those of one.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ _MORE = f"""
 
 
 class Reviews:
-    """`history.Walker`. A pull request with more reviews than come with it is asked for alone: its
-    number stands among the cursor's `more`, before the next page."""
+    """A `Walker`. Reviews that do not fit on the page are fetched on their own before the next page: the
+    cursor's `more` lists [pull request's number, cursor]."""
 
     entity_type = "review"
     page_size = 50
@@ -67,7 +67,7 @@ class Reviews:
     def call(
         self,
         place: LinkedResource,
-        window: Window,  # newest first, down to where the window begins
+        window: Window,  # newest first, down to the start of the window
         cursor: Cursor,
         page_size: int,
     ) -> Call:
@@ -91,7 +91,7 @@ class Reviews:
         fresh = graph.fresh(cursor, nodes)
         records, troubles = _told(place, fresh)
         troubles += [
-            UnreadableItem("reviews of a pull request", "GitHub could not tell them")
+            UnreadableItem("reviews of a pull request", "GitHub did not return them")
         ] * untold
         more = [
             [pull["number"], end]
@@ -101,7 +101,7 @@ class Reviews:
         following = graph.after_page(cursor, pulls, nodes, window)
         return Page(
             records,
-            graph.first_the_rest(more, following),
+            graph.unfinished_first(more, following),
             len(fresh),
             graph.reached(cursor, nodes, window),
             troubles,
@@ -112,19 +112,19 @@ class Reviews:
         left = list(cursor["more"][1:])
         if not pull:
             gone = UnreadableItem(f"reviews of #{cursor['more'][0][0]}", "the pull request is gone")
-            return Page([], graph.first_the_rest(left, cursor["then"]), 0, None, [gone])
+            return Page([], graph.unfinished_first(left, cursor["then"]), 0, None, [gone])
         records, troubles = _told(place, [pull])
         end = graph.end_of(child(pull, "reviews"))
         if end is not None:
             left.insert(0, [pull["number"], end])
-        return Page(records, graph.first_the_rest(left, cursor["then"]), 0, None, troubles)
+        return Page(records, graph.unfinished_first(left, cursor["then"]), 0, None, troubles)
 
     def probe(
         self, place: LinkedResource, window: Window, answers: Sequence[Answer]
     ) -> Call | Estimate:
         if not answers:
             return count_call(place, window, "is:pr")
-        return graph.counted(answers[0], self.page_size, 1)
+        return graph.estimate_of_count(answers[0], self.page_size, 1)
 
 
 def _told(
@@ -134,8 +134,8 @@ def _told(
     troubles: list[UnreadableItem] = []
     for pull in pulls:
         reviews = child(pull, "reviews")
-        if not graph.is_told(reviews):
-            reason = "GitHub could not tell all of them"
+        if not graph.is_complete(reviews):
+            reason = "GitHub did not return all of them"
             troubles.append(UnreadableItem(f"reviews of #{pull.get('number')}", reason))
         for review in children(reviews, "nodes"):
             try:
@@ -148,23 +148,23 @@ def _told(
 
 def _records(place: LinkedResource, pull: ListedItem, review: ListedItem) -> Iterator[Record]:
     if review.get("submittedAt") is None:
-        return  # not submitted yet, and shown to its author alone
+        return  # not submitted yet, and visible only to its author
     identity, at = int(review["fullDatabaseId"]), review["submittedAt"]
     author = of_graphql(review.get("author"))
-    told: Json = {"id": identity, "body": review.get("body"), "submitted_at": at, "user": author}
-    told["html_url"] = review.get("url")
-    # One that was dismissed since was something else when it was submitted.
+    shown: Json = {"id": identity, "body": review.get("body"), "submitted_at": at, "user": author}
+    shown["html_url"] = review.get("url")
+    # A review that was dismissed later had another state when it was submitted.
     state = (name_of(review, "state") or "").lower()
     if state and state != "dismissed":
-        told["state"] = state
+        shown["state"] = state
     sha = name_of(child(review, "commit"), "oid")
     if sha:
-        told["commit_id"] = sha
+        shown["commit_id"] = sha
     if review.get("authorAssociation"):
-        told["author_association"] = review["authorAssociation"]
+        shown["author_association"] = review["authorAssociation"]
     payload = {
         "action": "submitted",
-        "review": told,
+        "review": shown,
         "pull_request": pull_request(pull, at),
         "repository": repository(place),
         "sender": author,

@@ -1,6 +1,6 @@
-"""Which facts of GitHub both its webhooks and its API tell, and what of them the API cannot.
+"""Facts that both GitHub's webhooks and its API carry, and what the API lacks of them.
 
-Held against the code by tests; the documentation's table is made of it.
+Tests compare it with the code; the documentation's table is generated from it.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ SHARED: frozenset[str] = frozenset(
         *(f"deployment.{status}" for status in _STATUSES),
     }
 )
-"""Source types that both carry: equal source id, time, actor, author and states for one fact, as far
-as the API knows who did it. Commits: those of the default branch."""
+"""Source types that both carry, with equal source id, time, actor, author and states for one fact, as
+far as the API says who did it. Commits: those of the default branch."""
 
 _ALONE = "while nobody else is assigned: the API does not tell who was assigned besides"
 _STILL = "while it still has the milestone: an event has its title alone"
@@ -64,7 +64,7 @@ TOLD_IN_PART: Mapping[str, str] = {
     "workflow-run.completed": "of runs whose latest attempt failed, timed out or could not start: "
     "each of their attempts",
 }
-"""Source types of which the API tells some: which. What it tells is told as the webhook told it."""
+"""Source type -> the part of its facts that the API carries; those agree with the webhook's."""
 
 _NOT_READ = "webhooks alone: the API's lists of it are not read"
 _NOT_WALKED: Mapping[str, str] = {
@@ -82,7 +82,7 @@ _NOT_WALKED: Mapping[str, str] = {
     "code_scanning_alert": "created reopened reopened_by_user appeared_in_branch fixed closed_by_user",
     "secret_scanning_alert": "created reopened resolved publicly_leaked validated",
 }
-"""Event -> its actions that no walker reads."""
+"""Event -> actions that no walker reads."""
 _OWN = "each change of it is told by an event of its own"
 _NOT_LISTED = "not in the API's lists"
 _NO_HISTORY = "the API keeps no history of it"
@@ -236,8 +236,8 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     "check_suite.completed": {"": "listed for each commit alone"},
     "create": {"": _NO_HISTORY},
 }
-"""Event and action -> JSON path of the webhook's body ("" for all of it) -> why the API lacks it. A path
-goes through lists."""
+"""Event and action -> JSON path in the webhook's body ("" for all of it) -> why the API lacks it. A path
+continues through lists."""
 
 _LATEST = "the latest wording"
 _NOW = "what it is today"
@@ -260,4 +260,4 @@ TOLD_AS_OF_TODAY: Mapping[str, str] = {
     "release.body": _LATEST,
     "release.prerelease": _NOW,
 }
-"""JSON path -> what the API tells there, where the webhook tells how it was at the time."""
+"""JSON path -> what the API has there; the webhook has the value of that moment."""

@@ -1,7 +1,7 @@
-"""Which issues, comments, discussions, releases and deployments of a repository still exist.
+"""Finds which issues, comments, discussions, releases and deployments of a repository still exist.
 
-A hundred a request: issues and discussions by GraphQL, which has a limit of its own, the others by
-the lists of the REST API. What is not listed is asked for alone before it counts as gone.
+A hundred a request: issues and discussions by GraphQL, which has a rate limit of its own, the others
+by the lists of the REST API. An item that is not listed is fetched alone before it counts as deleted.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _moment(at: datetime) -> str:
 
 
 def _about(place: LinkedResource, thing: Known) -> Json:
-    """The repository, as the last payload shows it."""
+    """The repository as the last payload shows it."""
     known = deepcopy(dict(child(thing.payload, "repository")))
     if whole(known, "id") is None:
         return repository(place)
@@ -85,7 +85,7 @@ def _deleted(
 
 @dataclass(frozen=True, slots=True)
 class _Numbered:
-    """Issues and discussions: by GraphQL's list of their numbers. `recovery.IdSweep`."""
+    """An `IdSweep` of issues or discussions, by GraphQL's list of their numbers."""
 
     kind: str
     connection: str
@@ -144,7 +144,7 @@ class _Numbered:
             return {}
         refused = [one for one in children(answer.data, "errors") if one.get("type") != "NOT_FOUND"]
         if refused:
-            raise ValueError(name_of(refused[0], "message") or "GitHub could not tell")
+            raise ValueError(name_of(refused[0], "message") or "GitHub did not say")
         return {things[0].key: None}
 
     def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
@@ -157,10 +157,10 @@ class _Numbered:
 
 @dataclass(frozen=True, slots=True)
 class _ByList:
-    """What a list of the REST API shows in numbered pages, the oldest first. `recovery.IdSweep`.
+    """An `IdSweep` of a list of the REST API in numbered pages, oldest first.
 
-    A thing that is deleted during the walk moves others a place forward, onto a page that was read:
-    what is missed so is found when it is asked for alone.
+    An item that is deleted during the walk moves later ones forward, onto a page that was read already.
+    Those are found when they are fetched alone.
     """
 
     kind: str
@@ -221,8 +221,7 @@ class _ByList:
         things: Sequence[Known],
         answer: Answer | None,
     ) -> Mapping[str, datetime | None]:
-        """A draft of a release is shown to those alone who may write it: it says nothing that it is
-        not found."""
+        """A draft release is visible only to people who may write: its absence proves nothing."""
         if answer is None:
             is_draft = flag(child(things[0].payload, "release"), "draft") is True
             return {} if is_draft else {things[0].key: None}
@@ -234,7 +233,7 @@ class _ByList:
         return {}
 
     def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
-        """Raises ValueError where no payload of it is left that shows what it was about."""
+        """Raises ValueError where no stored payload shows what it was about."""
         item = deepcopy(dict(child(thing.payload, self.field)))
         beside = {
             name: deepcopy(thing.payload[name])
@@ -262,10 +261,10 @@ def _why_empty(answer: Answer, switch: str | None) -> str | None:
 
 
 def _is_about(answer: Answer, field: str, wanted: int | str) -> None:
-    """Raises ValueError where the answer is about another thing than was asked for."""
-    told = answer.data.get(field) if isinstance(answer.data, Mapping) else None
-    if told != wanted:
-        raise ValueError(f"GitHub answers with {field} {str(told)[:100]}")
+    """Raises ValueError where the answer is about another item than the requested one."""
+    value = answer.data.get(field) if isinstance(answer.data, Mapping) else None
+    if value != wanted:
+        raise ValueError(f"GitHub answers with {field} {str(value)[:100]}")
 
 
 SWEEPS: Sequence[IdSweep] = (

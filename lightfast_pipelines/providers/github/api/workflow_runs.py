@@ -1,8 +1,8 @@
 """Workflow runs that failed, and the earlier attempts of each.
 
-GitHub lists at most a thousand of a search, so a window with more is cut into several. It searches for
-one conclusion at a time and by the time at which a run was made, while what is told is how its attempts
-ended, up to a month later. A run whose latest attempt succeeded is not among them.
+GitHub lists at most a thousand runs of a search, so a window with more is cut into several. It searches
+for one conclusion at a time and by the time when a run was created, while an attempt can end up to a
+month later. A run whose latest attempt succeeded is not found.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from lightfast_pipelines.providers.github.api.listing import (
     iso,
     kept,
     needed_time,
-    told,
+    read_items,
 )
 from lightfast_pipelines.providers.github.api.people import person
 from lightfast_pipelines.providers.github.api.place import address, repository
 
 _MOST = 1_000
-# A span is cut so that each part holds this many, if they are spread evenly.
+# A span is cut so that each part holds this many runs, if they are spread evenly.
 _PART = 700
-# Conclusions that weigh as a failure, as `checks.py` reads them.
+# Conclusions that count as a failure in `checks.py`.
 _FAILED = ("failure", "timed_out", "startup_failure")
-# A run can be started again for 30 days after it was made, and its last attempt takes a while.
+# A run can be started again for 30 days after it was created, and its last attempt takes a while.
 _EARLIER = timedelta(days=31)
-# So often a span is begun again because runs left it; then its reading is told as uncertain.
+# A span that runs have left is read again this often; then the result is reported as uncertain.
 _BEGUN_AGAIN = 3
 _FIELDS = (
     *("id", "name", "head_branch", "head_sha", "path", "run_number", "run_attempt", "event"),
@@ -54,12 +54,12 @@ _FIELDS = (
 
 
 class WorkflowRuns:
-    """`history.Walker`. The cursor has the conclusion that is asked for (`status`), and the spans of
-    time that are still to be asked for, newest first; both ends belong to a span, in whole seconds.
-    `pending` are attempts, as [run, attempt], that are asked for alone before it goes on to `then`.
+    """A `Walker`. The cursor has the conclusion that is searched for (`status`), and the spans of time
+    that remain, newest first; a span includes both of its ends, in whole seconds. `pending` lists
+    attempts, as [run, attempt], that are fetched alone before the walk goes on to `then`.
 
-    A run that is started again leaves the list of those that failed, and all behind it move forward,
-    past the walk: where the `total` of a span has become smaller, the span is begun again."""
+    A run that is started again leaves the list of failed runs, so later ones move forward, past the
+    walk: where the `total` of a span has become smaller, the span is read again."""
 
     entity_type = "workflow_run"
     page_size = 100
@@ -70,7 +70,7 @@ class WorkflowRuns:
     def call(
         self,
         place: LinkedResource,
-        window: Window,  # the cursor's spans are made of it
+        window: Window,  # the cursor's spans come from it
         cursor: Cursor,
         page_size: int,
     ) -> Call:
@@ -94,7 +94,7 @@ class WorkflowRuns:
         _, items = _runs(answer)
         pending = [before for item in items if (before := _before(item, window)) is not None]
         if not pending or not page.items:
-            return page  # what is listed again brings its attempts then
+            return page  # a page that is read again brings its attempts then
         return replace(page, next={"pending": pending, "then": page.next})
 
     def _attempt(
@@ -109,7 +109,7 @@ class WorkflowRuns:
             )
         else:
             item = answer.data if isinstance(answer.data, dict) else {}
-            records, troubles = told(self.entity_type, place, [item], _records)
+            records, troubles = read_items(self.entity_type, place, [item], _records)
             before = _before(item, window)
             others = [*([before] if before is not None else []), *others]
         following = {**cursor, "pending": others} if others else cursor["then"]
@@ -117,7 +117,7 @@ class WorkflowRuns:
 
     def _page(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         total, items = _runs(answer)
-        records, troubles = told(self.entity_type, place, items, _records)
+        records, troubles = read_items(self.entity_type, place, items, _records)
         span, *others = cursor["spans"]
         parts = _parts(span, total) if total >= _MOST else []
         following: Cursor | None
@@ -173,7 +173,7 @@ def _status(cursor: Cursor) -> str:
 
 
 def _before(item: ListedItem, window: Window) -> list[int] | None:
-    """The attempt before this one, as [run, attempt], where it may have ended in the window."""
+    """The previous attempt, as [run, attempt], where it may have ended in the window."""
     run, attempt = whole(item, "id"), whole(item, "run_attempt") or 1
     ended = time(item, "updated_at")
     if run is None or attempt < 2 or (ended is not None and ended < window.since):
@@ -190,13 +190,13 @@ def _runs(answer: Answer) -> tuple[int, list[ListedItem]]:
 
 
 def _parts(span: Sequence[str], total: int) -> list[list[str]]:
-    """Even parts of the span, newest first; one where it is no longer than a second."""
+    """The span cut into even parts, newest first; one part where it is no longer than a second."""
     since, until = (datetime.fromisoformat(end) for end in span)
     seconds = int((until - since).total_seconds())
     count = min(max(2, -(-total // _PART)), seconds + 1)
     if count < 2:
         return [list(span)]
-    # Ends that belong to two parts would list what happened there twice.
+    # If parts shared an end, a run at that moment would be listed twice.
     edges = [since + timedelta(seconds=(seconds + 1) * n // count) for n in range(count + 1)]
     parts = [[iso(begin), iso(end - timedelta(seconds=1))] for begin, end in pairwise(edges)]
     return parts[::-1]
@@ -204,7 +204,7 @@ def _parts(span: Sequence[str], total: int) -> list[list[str]]:
 
 def _records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
     if not item["conclusion"]:
-        return  # started again since, and not over
+        return  # started again since, and not finished
     run: Json = {
         **kept(item, *_FIELDS),
         "actor": person(item.get("actor")),

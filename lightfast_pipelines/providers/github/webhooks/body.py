@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from lightfast_pipelines.providers import json_body
-from lightfast_pipelines.providers.webhook_contract import MalformedBody
+from lightfast_pipelines.providers.malformed_body import MalformedBody
 
 _Read = TypeVar("_Read")
 

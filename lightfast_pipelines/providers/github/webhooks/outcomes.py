@@ -10,19 +10,19 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 # table: it is parked until a higher rule version reads it.
 FILTERED: Mapping[str, str] = {
     "branch_protection_rule": "a setting of the repository",
-    "check_run": "single checks are not remembered, their suite is",
+    "check_run": "single checks are not remembered, but their suite is",
     "deploy_key": "a setting of the repository",
     "fork": "somebody else's copy",
     "github_app_authorization": "about a person's consent to an app",
-    "label": "labels are remembered where they are put on something",
+    "label": "a label is remembered where it is put on something",
     "marketplace_purchase": "about billing",
     "member": "about access",
     "membership": "about access",
     "meta": "about the webhook itself",
     "org_block": "about access",
     "organization": "about access",
-    "page_build": "told by its deployment",
-    "ping": "says that the webhook works",
+    "page_build": "its deployment is remembered instead",
+    "ping": "only says that the webhook works",
     "public": "a setting of the repository",
     "repository_dispatch": "a signal between programs",
     "repository_import": "about the import, not the work",
@@ -32,8 +32,8 @@ FILTERED: Mapping[str, str] = {
     "team": "about access",
     "team_add": "about access",
     "watch": "about popularity",
-    "workflow_dispatch": "told by its workflow run",
-    "workflow_job": "told by its workflow run",
+    "workflow_dispatch": "its workflow run is remembered instead",
+    "workflow_job": "its workflow run is remembered instead",
 }
 RULES = tuple(EventRule(event, None, "filtered", note=why) for event, why in FILTERED.items())
 

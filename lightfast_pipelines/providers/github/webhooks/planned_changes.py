@@ -24,11 +24,11 @@ def field_change(item: ChangedItem) -> ItemChange:
     """A custom field of an organisation: its name and value."""
     is_set = text(item.payload, "action") == "field_added"
     named = child(item.payload, "issue_field")
-    told = child(item.payload, "issue_field_value")
-    name = name_of(named, "name") or name_of(told, "issue_field_name")
+    field_value = child(item.payload, "issue_field_value")
+    name = name_of(named, "name") or name_of(field_value, "issue_field_name")
     if name is None:
         return ItemChange(None, "names no field")
-    value = _field_value(told)
+    value = _field_value(field_value)
     state = StateChange(
         item.builder.subject,
         f"field:{name[:100]}",
@@ -42,11 +42,14 @@ def field_change(item: ChangedItem) -> ItemChange:
     return ItemChange(name, words, [state], facts)
 
 
-def _field_value(told: Mapping[str, Any]) -> str:
+def _field_value(field_value: Mapping[str, Any]) -> str:
     """A chosen option has a name; a written value is a text or a number."""
-    options = [child(told, "single_select_option"), *children(told, "multi_select_options")]
+    options = [
+        child(field_value, "single_select_option"),
+        *children(field_value, "multi_select_options"),
+    ]
     chosen = ", ".join(name for option in options if (name := name_of(option, "name")))
-    value = told.get("value")
+    value = field_value.get("value")
     written = str(value) if isinstance(value, str | int | float) else ""
     return (chosen or written or "set")[:200]
 

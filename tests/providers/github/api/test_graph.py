@@ -124,7 +124,7 @@ def test_a_pull_request_that_github_cannot_tell_is_named_and_the_rest_goes_on() 
     answer = of_repository("pullRequests", connection([None, reviewed([review(1), {"x": 1}])]))
     page = reviews.WALKER.read(PLACE, WINDOW, {}, answer)
     assert len(page.records) == 1
-    assert [one.reason for one in page.troubles] == ["GitHub could not tell them"]
+    assert [one.reason for one in page.troubles] == ["GitHub did not return them"]
 
 
 def test_a_place_without_a_name_says_what_to_do() -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from lightfast_pipelines.providers.github import PROVIDER
 from lightfast_pipelines.providers.github.webhooks.body import _unquoted
 from lightfast_pipelines.providers.json_bounds import NESTING_LIMIT
-from lightfast_pipelines.providers.webhook_contract import Accepted, MalformedBody, Refused, Secret
+from lightfast_pipelines.providers.malformed_body import MalformedBody
+from lightfast_pipelines.providers.webhook_contract import Accepted, Refused, Secret
 from tests.providers.github.payloads import (
     commit,
     delivery_headers,

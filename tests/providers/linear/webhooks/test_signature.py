@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from lightfast_pipelines.providers.linear import PROVIDER
 from lightfast_pipelines.providers.linear.provider import Linear
 from lightfast_pipelines.providers.linear.webhooks.signature import sign
-from lightfast_pipelines.providers.webhook_contract import Accepted, MalformedBody, Refused, Secret
+from lightfast_pipelines.providers.malformed_body import MalformedBody
+from lightfast_pipelines.providers.webhook_contract import Accepted, Refused, Secret
 from tests.providers.linear import payloads
 
 SECRET = Secret("env:LINEAR_WEBHOOK_SIGNING_SECRET", b"topsecret")

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightfast_pipelines.providers.malformed_body import MalformedBody
 from lightfast_pipelines.providers.sentry import PROVIDER
 from lightfast_pipelines.providers.sentry.webhooks.signature import sent_at, sign, verified_by
-from lightfast_pipelines.providers.webhook_contract import Accepted, MalformedBody, Refused, Secret
+from lightfast_pipelines.providers.webhook_contract import Accepted, Refused, Secret
 from tests.providers.sentry import payloads
 from tests.providers.sentry.payloads import NOW
 
