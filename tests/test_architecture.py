@@ -1,6 +1,6 @@
-"""What an import loads in a fresh interpreter, and that the rules ask neither clock nor chance.
+"""What an import loads in a fresh interpreter, and that the domain reads neither clock nor randomness.
 
-Who may import whom stands in pyproject.toml alone; import-linter holds it.
+The import rules are in pyproject.toml; import-linter checks them.
 """
 
 import ast
@@ -15,29 +15,28 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINE = ROOT / "lightfast_pipelines"
 HEAVY = {"numpy", "pandas", "pinecone", "openai", "anthropic", "wordllama", "matplotlib"}
-
-
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "input", "print", "getenv", "uuid1", "uuid4"}
-
 DOMAIN_FILES = sorted((PIPELINE / "domain").rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", DOMAIN_FILES, ids=lambda path: str(path.relative_to(PIPELINE)))
-def test_a_rule_asks_neither_clock_nor_chance_nor_the_machine(path: Path) -> None:
-    found = []
+def test_the_domain_reads_neither_clock_nor_randomness_nor_files(path: Path) -> None:
+    impure_calls = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             called = node.func
             name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
             if name in IMPURE_CALLS:
-                found.append(f"line {node.lineno} calls {name}()")
-    assert found == []
+                impure_calls.append(f"line {node.lineno} calls {name}()")
+    assert impure_calls == []
 
 
 def run_fresh(code: str) -> str:
-    """What `code` prints in a new interpreter that knows nothing of this one's settings."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("LIGHTFAST_")}
-    done = subprocess.run(
+    """What `code` prints in a new interpreter without this one's settings."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("LIGHTFAST_")
+    }
+    completed = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
         env=environment,
@@ -46,8 +45,8 @@ def run_fresh(code: str) -> str:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
 
 
 def loaded_by(module: str) -> set[str]:
@@ -65,13 +64,11 @@ def test_a_command_does_not_load_dagster_before_it_needs_it() -> None:
 
 
 def test_the_code_location_loads_little_beyond_dagster() -> None:
-    """Every run pays for what the code location imports; bench/imports.py measures what it costs."""
+    """Every run pays for the imports of the code location; bench/imports.py measures them."""
     beyond = loaded_by("lightfast_pipelines.definitions") - loaded_by("dagster")
-    ours = {"lightfast_pipelines", "msgspec", "pgvector", "psycopg", "psycopg_binary"}
-    settings = {"dotenv", "pydantic_settings"}
+    expected = {"lightfast_pipelines", "msgspec", "pgvector", "psycopg", "psycopg_binary"}
+    expected |= {"dotenv", "pydantic_settings", "sqlalchemy"}
     unknown = {
-        name
-        for name in beyond - ours - settings - {"sqlalchemy"} - sys.stdlib_module_names
-        if not name.startswith("_")
+        name for name in beyond - expected - sys.stdlib_module_names if not name.startswith("_")
     }
     assert unknown == set()
