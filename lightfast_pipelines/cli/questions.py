@@ -33,7 +33,7 @@ def status(as_json: AsJson = False) -> None:
     """
     from datetime import UTC, datetime
 
-    from lightfast_pipelines.cli.stack.state import noted
+    from lightfast_pipelines.cli.stack.state import read_state
     from lightfast_pipelines.settings import settings
     from lightfast_pipelines.store.status import read_status
 
@@ -42,7 +42,7 @@ def status(as_json: AsJson = False) -> None:
             "database": database.describe(),
             **read_status(conn, datetime.now(UTC)),
         }
-    stack = noted(settings().home.resolve())
+    stack = read_state(settings().home.resolve())
     if stack.states:
         sections["lightfast up"] = stack.states
     if stack.deaths:

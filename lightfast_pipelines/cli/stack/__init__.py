@@ -1,1 +1,1 @@
-"""The processes of `up` and `demo`: started, watched, started again, ended."""
+"""The processes of `up` and `demo`: how they are started, watched, restarted and ended."""

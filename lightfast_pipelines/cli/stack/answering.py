@@ -1,5 +1,4 @@
-"""Whether a process of `up` that runs also does its work: one that hangs, or that somebody suspended,
-stays alive and answers nobody."""
+"""Whether a running process of `up` also does its work: one that hangs or is suspended answers nobody."""
 
 from __future__ import annotations
 
@@ -10,8 +9,8 @@ from collections.abc import Callable
 import psutil
 
 EVERY_SECONDS = 10.0
-# A minute, or half a minute more where it takes connections and says nothing: a machine that is busy
-# answers late, and who looks at a process with a debugger is quick.
+# A minute, or a minute and a half if it accepts connections but does not answer: a busy machine answers
+# late, and a debugger may stop a process for a moment.
 MOST_FAILURES = 6
 _ANSWER_SECONDS = 3.0
 
@@ -19,9 +18,9 @@ Process = subprocess.Popen[bytes]
 
 
 class Answering:
-    """Asks a process now and then; it no longer works once it failed so often in a row.
+    """Asks a process now and then, which counts as hanging after MOST_FAILURES failures in a row.
 
-    Nothing is held against one that has not answered yet: it is starting.
+    Failures before its first answer do not count: it is still starting.
     """
 
     def __init__(
@@ -49,18 +48,18 @@ class Answering:
             self._has_answered, self._failures = True, 0
         elif self._has_answered:
             self._failures += 1
-        # By the clock after the answer: waiting for one is no reason to ask again at once.
+        # From the time after the answer: a slow answer must not cause the next question at once.
         self._next = self._clock() + self._every
         return self._failures < MOST_FAILURES
 
 
 def answers(url: str) -> Callable[[Process], bool]:
-    """For `Answering`: whether an HTTP server answers, whatever it says."""
+    """For `Answering`: whether an HTTP server answers, with any status."""
 
     def ask(process: Process) -> bool:
         import httpx
 
-        # Whoever asks waits as well, and has others to look after.
+        # Spares the time-out: the caller watches other processes too.
         if not is_not_suspended(process):
             return False
         try:
@@ -73,9 +72,9 @@ def answers(url: str) -> Callable[[Process], bool]:
 
 
 def is_not_suspended(process: Process) -> bool:
-    """For `Answering`: whether the process and everything it started may run.
+    """For `Answering`: whether neither the process nor anything it started is suspended.
 
-    A run of Dagster's that is suspended holds its lock, and nothing is captured meanwhile.
+    A suspended run of Dagster's keeps its lock, and nothing is captured meanwhile.
     """
     try:
         parent = psutil.Process(process.pid)
@@ -84,5 +83,5 @@ def is_not_suspended(process: Process) -> bool:
             for each in (parent, *parent.children(recursive=True))
         )
     except psutil.Error:
-        # It, or one of them, has just ended: its end is seen elsewhere.
+        # One of them has just ended, which is noticed elsewhere.
         return True

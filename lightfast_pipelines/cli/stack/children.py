@@ -1,6 +1,6 @@
-"""Child processes of `up` and `demo`: started, started again, and ended with everything they started.
+"""Child processes of `up` and `demo`: starts and restarts them, and ends them with all they started.
 
-Knows processes and log files only; which processes these are stands in `stack.py`.
+`processes` says which ones there are.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from lightfast_pipelines.cli.stack import warden
 from lightfast_pipelines.embedded_postgres.private_folders import make_private
 
 GRACE_SECONDS = warden.GRACE_SECONDS
-# A child is started again at once, and where it dies again before it ran for STEADY_SECONDS after a
-# pause that doubles. Five deaths within a minute mean that it cannot run at all; one that dies more
-# slowly gets some work done in between and is tried for ever.
+# A child that dies is restarted at once. If it dies again before it has run for STEADY_SECONDS, the pause
+# before a restart doubles. Five deaths within a minute mean that it cannot run at all; one that dies less
+# often gets some work done in between and is restarted for ever.
 MOST_DEATHS = 5
 DEATHS_WITHIN_SECONDS = 60.0
 STEADY_SECONDS = 600.0
 LONGEST_PAUSE_SECONDS = 300.0
-# Of one that is vital: what it does not take meanwhile comes again late or never.
+# For a vital child: deliveries that it does not receive meanwhile come again late or never.
 VITAL_LONGEST_PAUSE_SECONDS = 30.0
 LOG_BYTES = 5 * 1024 * 1024
 KEPT_LOGS = 3
@@ -45,7 +45,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class StopRequest:
-    """Whether the user, or a service manager, has asked to end (Ctrl-C, SIGTERM, SIGHUP)."""
+    """Whether the user or a service manager has asked to stop (Ctrl-C, SIGTERM, SIGHUP)."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -60,17 +60,17 @@ class StopRequest:
         return self._event.is_set()
 
     def wait(self, seconds: float) -> bool:
-        """Sleeps, but no longer than until the end is asked for; returns whether it is."""
+        """Sleeps, but not longer than until a stop is asked for; returns whether it is."""
         return self._event.wait(seconds)
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Handlers for the signals that end a program.
+    """Handles the signals that end a program.
 
-    They also matter to the children: a signal that this process ignores (a shell starts `&` jobs
-    with SIGINT ignored) would stay ignored in them, and Dagster then ignores SIGTERM too; one that
-    has a handler is back at its default in a new program.
+    This also matters to the children. A signal that this process ignores (a shell starts `&` jobs
+    with SIGINT ignored) would be ignored in them too, and Dagster would then ignore SIGTERM as well.
+    A signal with a handler has its default again in a new program.
     """
     stop = StopRequest()
     names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -92,32 +92,32 @@ class Child:
     log: Path
     start: Callable[[], subprocess.Popen[bytes]]
     works: Callable[[subprocess.Popen[bytes]], bool] | None
-    """Whether it still does what it is for; one that runs without its heart is as good as dead."""
+    """Whether it still does its work; a process that runs but does not counts as dead."""
     is_vital: bool
-    """Tried again for ever, however often it dies."""
+    """Restarted for ever, however often it dies."""
     before_restart: Callable[[], None] | None
     deaths: deque[float] = field(default_factory=deque)
-    """When it died, within the last minute."""
+    """Its deaths within the last minute."""
     deaths_in_a_row: int = 0
-    """How often it died since it last ran for STEADY_SECONDS."""
+    """Its deaths since it last ran for STEADY_SECONDS."""
     deaths_in_all: int = 0
     died_last: datetime | None = None
     alive_since: float | None = None
-    """Since when it was seen alive, by the clock of `mend`."""
+    """When it was first seen alive, by the clock of `mend`."""
     again_at: float | None = None
-    """When it is started again, while it is dead."""
+    """When it is restarted, if it is dead."""
     is_given_up: bool = False
 
     def is_alive(self) -> bool:
         return self.process.poll() is None
 
     def epitaph(self) -> str:
-        """How it ended and the end of its log: what a person needs to see."""
+        """How it ended, and the end of its log."""
         code = self.process.poll()
         if code is None:
             how = (
-                "runs and does not work any more (it answers nobody, is suspended, or has lost a process "
-                "that it cannot do without), and is ended"
+                "runs but no longer works (it does not answer, is suspended, or has lost a process that it "
+                "needs), and is ended"
             )
         elif code < 0:
             how = f"was killed by signal {-code}"
@@ -135,7 +135,7 @@ class Child:
 
 
 class Children:
-    """The processes of one `up`. Each has a process group of its own: Ctrl-C reaches us alone."""
+    """The processes of one `up`, each in its own process group: Ctrl-C reaches only this process."""
 
     def __init__(
         self, logs: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -164,7 +164,7 @@ class Children:
         marked = {**environment, warden.MARK: f"{self._mark}/{name}"}
 
         def start() -> subprocess.Popen[bytes]:
-            # Appending, so that a child goes on at the beginning of a file that was emptied.
+            # Appending, so that after the file was emptied a child writes from its beginning.
             with log.open("ab") as output:
                 return _start(command, marked, folder, output)
 
@@ -173,14 +173,14 @@ class Children:
         return child
 
     def dead(self) -> Child | None:
-        """A child that ended by itself, if any did."""
+        """A child that has ended by itself, if there is one."""
         return next((child for child in self._running if not child.is_alive()), None)
 
     def mend(self, now: float | None = None) -> None:
-        """Starts again what died, later each time, and says so; gives up what dies again and again.
+        """Restarts children that died, after longer pauses each time, or gives them up.
 
-        `now` is a time of a clock that only goes forward. To be called from the main thread: Linux
-        ends a child with the thread that started it.
+        `now` is a time of a monotonic clock. Must be called from the main thread: Linux ends a child
+        with the thread that started it.
         """
         now = time.monotonic() if now is None else now
         self._keep_warden()
@@ -199,7 +199,7 @@ class Children:
                 say(f"{child.name} is started again")
 
     def _bury(self, child: Child, now: float) -> None:
-        """What a dead child left is ended, and whether and when it is started again is decided."""
+        """Ends what a dead child left running, and decides whether and when to restart it."""
         epitaph = child.epitaph()
         warden.end(warden.of_stack(f"{self._mark}/{child.name}"))
         child.process.wait()
@@ -219,20 +219,20 @@ class Children:
             say(epitaph)
             if child.deaths_in_a_row > 1:
                 say(
-                    f"{child.name} ended {child.deaths_in_a_row} times in a row, and did not run for "
+                    f"{child.name} ended {child.deaths_in_a_row} times in a row without running for "
                     f"{STEADY_SECONDS / 60:.0f} minutes in between: it is started again in {pause:.0f} s"
                 )
         else:
             child.is_given_up = True
             say(
                 f"{epitaph}\n{child.name} ended {count} times within {DEATHS_WITHIN_SECONDS:.0f} s and is "
-                "not started again. Deliveries are still received, and wait. Mend what its log names, "
-                "then end `lightfast up` with Ctrl-C and start it again; `lightfast process` works off "
-                "what waits meanwhile"
+                "not started again. Deliveries are still received, and wait. Fix what its log names, then "
+                "end `lightfast up` with Ctrl-C and start it again; meanwhile `lightfast process` processes "
+                "what waits"
             )
 
     def states(self) -> dict[str, str]:
-        """What each child does right now: runs, is being started again, or is given up."""
+        """The state of each child: running, restarting, or given up."""
         return {
             child.name: "given up"
             if child.is_given_up
@@ -243,23 +243,23 @@ class Children:
         }
 
     def deaths(self) -> dict[str, str]:
-        """Of each child that died, however long ago: how often, when last, and what follows."""
+        """For each child that ever died: how often, when last, and what followed."""
         return {child.name: _deaths(child) for child in self._running if child.died_last}
 
     def pid_of(self, name: str) -> int:
         return self._named(name).process.pid
 
     def join(self, name: str) -> None:
-        """Returns when the child of this name has ended."""
+        """Waits until the child of this name has ended."""
         self._named(name).process.wait()
 
     def _named(self, name: str) -> Child:
         return next(child for child in self._running if child.name == name)
 
     def rotate_logs(self, max_bytes: int = LOG_BYTES) -> None:
-        """Moves what a log over `max_bytes` holds to NAME.log.1, that to .2, and so on to .3.
+        """Moves the contents of a log over `max_bytes` to NAME.log.1, that to .2, and so on to .3.
 
-        Children keep their file open, so it is copied and emptied, as logrotate's `copytruncate` does.
+        Children keep their file open, so it is copied and truncated, as by logrotate's `copytruncate`.
         """
         for child in self._running:
             if child.log.stat().st_size <= max_bytes:
@@ -280,7 +280,7 @@ class Children:
         timeout: float,
         mending: bool = False,
     ) -> None:
-        """Until `ready()`; fails after `timeout` seconds, and when a child dies that is not mended."""
+        """Waits until `ready()`; fails after `timeout` seconds, or if a child dies and is not restarted."""
         deadline = time.monotonic() + timeout
         while not ready():
             self.rotate_logs()
@@ -295,7 +295,7 @@ class Children:
                 return
 
     def end(self) -> None:
-        """Ends all of them with everything they started; returns when nothing is left."""
+        """Ends all of them and everything they started; returns when nothing is left."""
         warden.end(warden.of_stack(self._mark), GRACE_SECONDS)
         for child in self._running:
             child.process.wait()
@@ -307,13 +307,13 @@ class Children:
             self._warden = None
 
     def _keep_warden(self) -> None:
-        """It ends the rest should we be killed; killed itself, it is replaced."""
+        """The warden ends the others if this process is killed. If it is killed itself, it is replaced."""
         if self._warden is not None and self._warden.poll() is None:
             return
         if self._warden is not None and self._warden.stdin is not None:
             self._warden.stdin.close()
         self._warden = subprocess.Popen(
-            # -P: its folder holds modules named as some of the standard library's.
+            # -P: its folder must not shadow modules of the standard library.
             [sys.executable, "-P", warden.__file__, self._mark],
             cwd="/",
             stdin=subprocess.PIPE,
@@ -324,7 +324,7 @@ class Children:
 
 
 def _pause(child: Child) -> float:
-    """Seconds until it is started again: 0, 1, 2, 4 and so on."""
+    """Seconds until the restart: 0, 1, 2, 4 and so on."""
     longest = VITAL_LONGEST_PAUSE_SECONDS if child.is_vital else LONGEST_PAUSE_SECONDS
     if child.deaths_in_a_row == 1:
         return 0.0
@@ -356,7 +356,7 @@ def _start(
 
 
 def _end_with_parent() -> None:
-    """Asks Linux for SIGTERM should the parent be killed with -9, which runs no clean-up of ours."""
+    """Asks Linux for SIGTERM if the parent is killed with -9, which runs no clean-up."""
     import ctypes
 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Dagster's code server as `up` runs it: where it listens, how the others find it, whether it lives."""
+"""Dagster's code server under `up`: where it listens, how other processes find it, whether it is alive."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pathlib import Path
 import psutil
 
 CODE_LOCATION = "lightfast_pipelines"
-# What macOS takes; Linux takes four bytes more.
+# The limit of macOS; Linux allows four bytes more.
 _LONGEST_SOCKET_PATH = 103
 
 
 def socket_in(folder: Path) -> Path:
     """Where the code server listens: in Dagster's folder, or in a temporary one if that path is too long.
 
-    Its name is this home's own, and stands in every run: homes may share Dagster's storage.
+    Its name is unique to this home and is recorded in every run, since homes may share Dagster's storage.
     """
-    known = folder / "stack-id"
-    if not known.exists():
-        known.write_text(secrets.token_hex(4))
-    path = folder / f"code-{known.read_text().strip()}.sock"
+    stack_id = folder / "stack-id"
+    if not stack_id.exists():
+        stack_id.write_text(secrets.token_hex(4))
+    path = folder / f"code-{stack_id.read_text().strip()}.sock"
     if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
         path = Path(tempfile.mkdtemp(prefix="lightfast-")) / path.name
     path.unlink(missing_ok=True)
@@ -33,9 +33,9 @@ def socket_in(folder: Path) -> Path:
 
 
 def workspace_file(folder: Path, socket_path: Path) -> Path:
-    """A workspace file for the code server that `up` itself starts and keeps."""
+    """Writes a workspace file for the code server that `up` runs."""
     path = folder / "workspace.yaml"
-    # JSON is YAML, whatever characters the path has.
+    # JSON is valid YAML, whatever characters the path has.
     server = {"socket": str(socket_path), "location_name": CODE_LOCATION}
     path.write_text(json.dumps({"load_from": [{"grpc_server": server}]}))
     return path
@@ -51,9 +51,9 @@ def listens(socket_path: Path) -> bool:
 
 
 class HasCode:
-    """Whether the code server still has the process that holds the code and starts the runs.
+    """Whether the code server still has the process that loads the code and starts the runs.
 
-    Dagster starts that once, and anew when definitions are loaded anew, but not when it dies.
+    Dagster starts that process once, and again on a reload of definitions, but not when it dies.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class HasCode:
                 if child.status() != psutil.STATUS_ZOMBIE and "grpc" in child.cmdline()
             ]
         except psutil.Error:
-            return True  # something ended between two looks: the next one sees what is left
+            return True  # a process ended meanwhile: the next call sees what is left
         newest = max(holders, key=lambda holder: holder[1], default=None)
         before = self._newest
         if before is None or (newest is not None and newest[1] >= before[1]):

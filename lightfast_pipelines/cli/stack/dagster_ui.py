@@ -1,6 +1,6 @@
-"""`python -m lightfast_pipelines.cli.stack.dagster_ui`: Dagster's webserver as `dagster-webserver` runs it, guarded.
+"""`python -m lightfast_pipelines.cli.stack.dagster_ui`: Dagster's webserver behind a guard.
 
-What is refused stands in `ui_guard.py`.
+It runs like `dagster-webserver`; `dagster_ui_guard` says which requests are refused.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from lightfast_pipelines.cli.stack.dagster_ui_guard import App, guarded, known_names
+from lightfast_pipelines.cli.stack.dagster_ui_guard import App, allowed_names, guarded
 from lightfast_pipelines.settings import settings
 
-# The webserver's own defaults: a statement may take 15 s, a connection lives for an hour.
+# The webserver's own defaults: 15 s for a statement, an hour for a connection.
 _STATEMENT_TIMEOUT_MS = 15_000
 _POOL_RECYCLE_SECONDS = 3_600
 _POOL_MAX_OVERFLOW = 20
@@ -24,7 +24,7 @@ _POLL_MS = 2_000
 
 @contextmanager
 def ui(workspace: Path, names: list[str]) -> Iterator[App]:
-    """The guarded application on the instance that DAGSTER_HOME names."""
+    """The guarded application for the instance of DAGSTER_HOME."""
     import dagster as dg
     from dagster._core.workspace.context import (  # noqa: TID251 - nothing public makes the webserver
         WorkspaceProcessContext,
@@ -49,20 +49,21 @@ def ui(workspace: Path, names: list[str]) -> Iterator[App]:
 
 
 def main() -> None:
-    """Serves until it is told to stop."""
+    """Serves until a signal stops it."""
     import uvicorn
 
     parser = argparse.ArgumentParser(prog="lightfast ui", description=__doc__)
     parser.add_argument("-w", "--workspace", type=Path, required=True)
     parser.add_argument("-p", "--port", type=int)
     arguments = parser.parse_args()
-    # uvicorn raises the signal again when it has finished; by then there is nothing left to do.
+    # uvicorn raises the signal again when it has finished; then there is nothing left to do.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
-    chosen = settings()
-    port = chosen.dagster_port if arguments.port is None else arguments.port
-    with ui(arguments.workspace, known_names(chosen.dagster_host, chosen.dagster_names)) as app:
-        uvicorn.run(app, host=chosen.dagster_host.strip("[]"), port=port, log_level="warning")
+    configured = settings()
+    host = configured.dagster_host
+    port = configured.dagster_port if arguments.port is None else arguments.port
+    with ui(arguments.workspace, allowed_names(host, configured.dagster_names)) as app:
+        uvicorn.run(app, host=host.strip("[]"), port=port, log_level="warning")
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

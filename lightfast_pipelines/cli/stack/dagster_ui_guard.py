@@ -1,8 +1,8 @@
-"""Who may ask Dagster's webserver: a browser that is on its own pages, and programs on this machine.
+"""Who may use Dagster's webserver: a browser on the UI's own pages, and programs on this machine.
 
-The UI has no password of its own, and whoever can start a run runs code. So no other site may use the
-browser of somebody who can reach it: not by a form, a script, a frame or a WebSocket, and not under a
-name that points here meanwhile (DNS rebinding).
+The UI has no password, and whoever can start a run can run code. So another site must not use the
+browser of a person who can reach it: not by a form, a script, a frame or a WebSocket, and not under a
+name that is made to point here (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 NAMES_OF_THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
-# A page can have a browser send any of the others without asking first.
+# A page can make a browser send any other type without a preflight request.
 _TYPES_A_FOREIGN_FORM_CANNOT_SEND = frozenset({"application/json", "application/graphql"})
-# What a link on another site may not open; all other addresses are the UI's pages.
+# Addresses that a link on another site must not open; all others are pages of the UI.
 _NO_PAGES = frozenset(
     {
         *("graphql", "logs", "notebook", "dagit", "download_debug", "server_info", "dagit_info"),
         *("report_asset_materialization", "report_asset_check", "report_asset_observation"),
     }
 )
-# Scripts that read other sites' pages by frame or by tag find nothing.
+# They keep other sites from reading the UI in a frame or by a script tag.
 _ADDED_HEADERS = {"X-Frame-Options": "SAMEORIGIN", "Cross-Origin-Resource-Policy": "same-origin"}
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only programs of this machine reach a server that binds to `host`."""
+    """Whether only programs on this machine can reach a server that binds to `host`."""
     if host.casefold() == "localhost":
         return True
     try:
@@ -46,26 +46,26 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def known_names(host: str, names: Sequence[str]) -> list[str]:
-    """The names under which the UI answers: this machine's own, what it binds to, and those set."""
-    known = [*NAMES_OF_THIS_MACHINE, *names]
+def allowed_names(host: str, names: Sequence[str]) -> list[str]:
+    """The names under which the UI answers: this machine's, the bound address, and those in the settings."""
+    allowed = [*NAMES_OF_THIS_MACHINE, *names]
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        known.append(host)
+        allowed.append(host)
     else:
         if not address.is_unspecified:
-            known.append(f"[{address}]" if address.version == 6 else str(address))
-    return known
+            allowed.append(f"[{address}]" if address.version == 6 else str(address))
+    return allowed
 
 
 def guarded(app: App, names: Sequence[str]) -> App:
-    """The application behind the checks; `names` are the only ones it answers under."""
+    """The application behind the checks; it answers only under `names`."""
     return TrustedHostMiddleware(OwnPagesOnly(app), allowed_hosts=names, www_redirect=False)
 
 
 class OwnPagesOnly:
-    """Refuses what another site has a browser send, and what changes something without saying so."""
+    """Refuses requests that another site makes a browser send, and changes disguised as reads."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -78,14 +78,14 @@ class OwnPagesOnly:
         if refusal is None:
             await self._app(scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":
-            # Before it is accepted a close is answered as 403.
+            # A close before the acceptance becomes a 403.
             await send({"type": "websocket.close", "code": 1008, "reason": ""})
         else:
             await refusal(scope, receive, send)
 
 
 def _foreign(scope: Scope) -> PlainTextResponse | None:
-    """The answer to what another site's page asks for; None for what comes from the UI or a program."""
+    """The refusal of a request from another site's page; None for one from the UI or a program."""
     headers = Headers(scope=scope)
     hosts = headers.getlist("host")
     if len(hosts) != 1:
@@ -94,14 +94,14 @@ def _foreign(scope: Scope) -> PlainTextResponse | None:
         if _authority(origin) != _authority(f"{scope.get('scheme', 'http')}://{hosts[0]}"):
             return _refused(
                 403,
-                f"{origin[:200]!r} is not where this UI is ({hosts[0]!r}). A proxy in front of it has to "
-                "pass on the Host that the browser sent.",
+                f"{origin[:200]!r} is not the address of this UI ({hosts[0]!r}). A proxy in front of it "
+                "must pass on the Host that the browser sent.",
             )
     if {"same-origin", "none"} >= set(headers.getlist("sec-fetch-site")):
         return None
     if _is_link_to_a_page(scope, headers):
         return None
-    return _refused(403, "another site asked for this; open Dagster's UI itself")
+    return _refused(403, "another site requested this; open Dagster's UI itself")
 
 
 def _is_link_to_a_page(scope: Scope, headers: Headers) -> bool:
@@ -115,7 +115,7 @@ def _is_link_to_a_page(scope: Scope, headers: Headers) -> bool:
 
 
 def _hidden_change(scope: Scope) -> PlainTextResponse | None:
-    """The answer to a change that stands in an address, or in a form that any page can send."""
+    """The refusal of a change by an address, or by a form that any page can send."""
     if scope["type"] != "http":
         return None
     if scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
@@ -124,7 +124,7 @@ def _hidden_change(scope: Scope) -> PlainTextResponse | None:
             return _refused(415, "send this with the header `Content-Type: application/json`")
         return None
     if any(_changes(query) for query in QueryParams(scope["query_string"]).getlist("query")):
-        return _refused(405, "a mutation is sent by POST", {"Allow": "POST"})
+        return _refused(405, "a mutation must be sent by POST", {"Allow": "POST"})
     return None
 
 
@@ -134,7 +134,7 @@ def _changes(query: str) -> bool:
     try:
         document = parse(query, no_location=True)
     except (GraphQLError, RecursionError):
-        # Dagster says what is wrong with it, and does nothing.
+        # Dagster refuses it and says what is wrong.
         return False
     return any(
         isinstance(definition, OperationDefinitionNode)
@@ -144,7 +144,7 @@ def _changes(query: str) -> bool:
 
 
 def _authority(url: str) -> tuple[str, int] | None:
-    """(name, port) of an origin. Its scheme is not compared: a proxy that ends TLS changes it."""
+    """(name, port) of an origin. The scheme is not compared: a proxy that ends TLS changes it."""
     try:
         parts = urlsplit(url.strip().lower())
         port = parts.port
@@ -152,7 +152,7 @@ def _authority(url: str) -> tuple[str, int] | None:
         return None
     if not parts.hostname:
         return None
-    # A proxy's own port need not stand in what it passes on: 443 and 80 are told as none.
+    # A proxy may leave its own port out, so 443 and 80 equal no port.
     return parts.hostname, 0 if port in {None, 80, 443} else port or 0
 
 

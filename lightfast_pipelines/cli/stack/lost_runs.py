@@ -1,9 +1,8 @@
 """`python -m lightfast_pipelines.cli.stack.lost_runs SOCKET`: ends the runs of a code server that is gone.
 
-To Dagster such a run stays STARTED until its longest time is over, and takes the slot of a run that
-would do its work. Which code server a run belongs to stands in its tags. Runs of others that share the
-storage, and work that is no run of Dagster (`lightfast process`), are none of its business; queued runs
-stay queued. A program of its own, so that `up` need not import Dagster.
+For Dagster such a run would stay STARTED until its time limit, and keep the slot of a run that could do
+its work. The tags of a run name its code server. Other homes' runs in the same storage are left alone,
+and queued runs stay queued. This is a program of its own so that `up` need not import Dagster.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ _LIVING = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-# What asked for them asks again.
+# Whatever requested these runs will request them again.
 _ASKED_AGAIN = frozenset({PENDING_TAG, "dagster/schedule_name", "dagster/sensor_name"})
 
 
 def end_lost_runs(
     instance: dg.DagsterInstance, database: Database, socket: str, *, alone: bool
 ) -> list[str]:
-    """Ends runs whose code server listened on a socket of this name; returns their ids.
+    """Ends the runs whose code server listened on a socket of this name; returns their ids.
 
-    `alone`: the storage is this home's own, so that what names no code server yet, or another socket,
-    is an earlier start's.
+    `alone` means that only this home uses the storage, so a run without a code server, or with another
+    socket, is left from an earlier start.
     """
     ended = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=_LIVING)):
@@ -46,7 +45,7 @@ def end_lost_runs(
             continue
         with database.connect(autocommit=True, application_name="lightfast up") as conn:
             end_sessions_of_run(conn, run.run_id)
-        # Before its end: whoever reads that it failed reads also why.
+        # Before the run ends, so that whoever sees the failure also sees the tag.
         retries = {"dagster/max_retries": "0"} if _ASKED_AGAIN & run.tags.keys() else {}
         instance.add_run_tags(run.run_id, {LOST_TAG: "true", **retries})
         if run.status is dg.DagsterRunStatus.CANCELING:
@@ -59,19 +58,19 @@ def end_lost_runs(
 
 
 def _is_lost(run: dg.DagsterRun, socket: str, *, alone: bool) -> bool:
-    told = run.tags.get(_SERVER_TAG)
-    if told is None:
-        # One that a program of somebody's runs by itself was never launched.
+    server = run.tags.get(_SERVER_TAG)
+    if server is None:
+        # A run that another program executes in its own process is never STARTING.
         return alone and run.status is dg.DagsterRunStatus.STARTING
-    listened = json.loads(told).get("socket")
-    return listened is not None and (alone or Path(listened).name == socket)
+    run_socket = json.loads(server).get("socket")
+    return run_socket is not None and (alone or Path(run_socket).name == socket)
 
 
 def main() -> None:
-    """Prints a line that says how many there were, if any."""
-    chosen = settings()
-    alone = chosen.is_embedded and chosen.dagster_database_url is None
-    with open_database(chosen, migrate=False) as database, dg.DagsterInstance.get() as instance:
+    """Prints how many runs it ended, if any."""
+    configured = settings()
+    alone = configured.is_embedded and configured.dagster_database_url is None
+    with open_database(configured, migrate=False) as database, dg.DagsterInstance.get() as instance:
         ended = end_lost_runs(instance, database, sys.argv[1], alone=alone)
     if ended:
         show(f"ended {len(ended)} runs whose processes are gone: {', '.join(sorted(ended))}")

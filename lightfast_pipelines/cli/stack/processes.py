@@ -34,7 +34,7 @@ from lightfast_pipelines.cli.stack.code_server import (
 )
 from lightfast_pipelines.cli.stack.dagster_api import daemon_works, reload_definitions
 from lightfast_pipelines.cli.stack.dagster_ui_guard import is_loopback
-from lightfast_pipelines.cli.stack.state import alone, note
+from lightfast_pipelines.cli.stack.state import alone, write_state
 from lightfast_pipelines.embedded_postgres.private_folders import make_home, make_private
 from lightfast_pipelines.store.logins import Role, environment_of
 
@@ -64,7 +64,7 @@ class Stack:
             try:
                 self.children.mend()
                 self.children.rotate_logs()
-                note(self.home, self.children.states(), self.children.deaths())
+                write_state(self.home, self.children.states(), self.children.deaths())
             except OSError as error:
                 # Such as a full disk or too many processes: no reason to end the receiver.
                 if last_problem != str(error):

@@ -1,4 +1,4 @@
-"""What the parts of a running stack do, as `up` notes it in the home for other commands to read."""
+"""The state of each process of `up`, which it writes into the home for other commands to read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOCK = "up.lock"
 
 @contextmanager
 def alone(home: Path) -> Iterator[None]:
-    """One stack a home: a second daemon would ask for the same runs."""
+    """Allows one stack for each home: a second daemon would request the same runs."""
     with (home / _LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -32,15 +32,15 @@ def alone(home: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
-    """What each part does, and of those that died how often and when; empty where no stack runs."""
+class StackState:
+    """The state of each process, and how often and when processes died; empty if no stack runs."""
 
     states: dict[str, str] = field(default_factory=dict)
     deaths: dict[str, str] = field(default_factory=dict)
 
 
-def note(home: Path, states: Mapping[str, str], deaths: Mapping[str, str]) -> None:
-    """Keeps what each part does; a file that is read meanwhile is whole."""
+def write_state(home: Path, states: Mapping[str, str], deaths: Mapping[str, str]) -> None:
+    """Replaces the file at once, so that a reader never sees half of it."""
     text = json.dumps({"states": {**states}, "deaths": {**deaths}})
     path = home / _FILE
     if path.exists() and path.read_text() == text:
@@ -50,18 +50,18 @@ def note(home: Path, states: Mapping[str, str], deaths: Mapping[str, str]) -> No
     fresh.replace(path)
 
 
-def noted(home: Path) -> Noted:
-    """What each part of this home's stack does; nothing where none runs, however it ended."""
+def read_state(home: Path) -> StackState:
+    """The state of this home's stack; empty if none runs, however it ended."""
     try:
         with (home / _LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return Noted()
+        return StackState()
     except FileNotFoundError:
-        return Noted()
+        return StackState()
     except BlockingIOError:
         pass
     try:
-        found: dict[str, dict[str, str]] = json.loads((home / _FILE).read_text())
+        written: dict[str, dict[str, str]] = json.loads((home / _FILE).read_text())
     except FileNotFoundError:  # it is just starting
-        return Noted()
-    return Noted(**found)
+        return StackState()
+    return StackState(**written)

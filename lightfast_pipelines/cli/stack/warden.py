@@ -1,9 +1,9 @@
-"""The warden: a small process that ends a stack's processes when `up` is gone, however it went.
+"""The warden: a small process that ends a stack's processes when `up` is gone, however it ended.
 
-A process that is killed with -9 cleans nothing up, and Linux's parent-death signal reaches its own
-children alone, not what these started; macOS has no such signal. So every process of a stack bears a
-mark in its environment, which whatever it starts inherits, and the warden waits for the end of a pipe
-that only `up` holds open. Run by its path, it imports nothing of this project.
+A process that is killed with -9 cannot clean up, and Linux's parent-death signal reaches only its own
+children, not what they started; macOS has no such signal. So every process of a stack has a mark in its
+environment, which everything it starts inherits, and the warden waits for the end of a pipe that only
+`up` holds open. It is run by its path and imports nothing of this project.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ _LOOKS = 10
 
 
 def marked(belongs: Callable[[Mapping[str, str]], bool]) -> list[psutil.Process]:
-    """Living processes of some stack whose environment `belongs`; never this one or what started it."""
+    """Living processes of a stack whose environment `belongs`; never this one or its parents."""
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    found = []
+    processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.pid in spared or process.status() == psutil.STATUS_ZOMBIE:
                 continue
             environment = process.environ()
             if MARK in environment and belongs(environment):
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes
 
 
 def of_stack(mark: str) -> Callable[[Mapping[str, str]], bool]:
-    """For `marked`: what one `up` started; `mark/name`: what it started for one of its programs."""
+    """For `marked`: what one `up` started, or with `mark/name`, one of its programs."""
     return lambda environment: f"{environment[MARK]}/".startswith(f"{mark}/")
 
 
@@ -49,7 +49,7 @@ def of_home(home: str) -> Callable[[Mapping[str, str]], bool]:
 def end(belongs: Callable[[Mapping[str, str]], bool], grace: float = GRACE_SECONDS) -> int:
     """Ends all that belong, by SIGTERM and after `grace` by SIGKILL; returns how many there were.
 
-    Looks again until nothing is found: a process may just have started another.
+    Repeats until none is left, since a process may just have started another.
     """
     seen: set[int] = set()
     for _ in range(_LOOKS):
@@ -61,7 +61,7 @@ def end(belongs: Callable[[Mapping[str, str]], bool], grace: float = GRACE_SECON
         for process in new:
             with contextlib.suppress(psutil.Error):
                 process.terminate()
-                # A suspended one hears of it only once it runs.
+                # A suspended process gets the signal only when it continues.
                 process.resume()
         _, left = psutil.wait_procs(family, timeout=grace if new else 0)
         for process in left:

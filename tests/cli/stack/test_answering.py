@@ -61,7 +61,7 @@ def test_a_suspended_child_is_ended_and_started_again(
     children.mend(float(MOST_FAILURES))
     assert children.pid_of("daemon") != first
     assert not psutil.pid_exists(first)
-    assert "daemon runs and does not work any more" in capsys.readouterr().err
+    assert "daemon runs but no longer works" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("between", [0, 2])

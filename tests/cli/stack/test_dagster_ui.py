@@ -18,7 +18,7 @@ from websockets.typing import Origin, Subprotocol
 
 from lightfast_pipelines.cli.stack.addresses import free_port, open_ui_warning
 from lightfast_pipelines.cli.stack.children import Children, StopRequest
-from lightfast_pipelines.cli.stack.dagster_ui_guard import is_loopback, known_names
+from lightfast_pipelines.cli.stack.dagster_ui_guard import allowed_names, is_loopback
 from lightfast_pipelines.embedded_postgres import Lease
 from lightfast_pipelines.settings.addresses import host_names
 
@@ -234,10 +234,10 @@ def test_a_link_leads_to_a_page_and_a_frame_or_a_file_does_not(ui: str) -> None:
 
 
 def test_the_ui_answers_under_what_it_binds_to_and_no_wildcard() -> None:
-    assert "192.0.2.7" in known_names("192.0.2.7", [])
-    assert "[fd00::7]" in known_names("fd00::7", [])
-    assert known_names("0.0.0.0", [NAMED]) == ["localhost", "127.0.0.1", "[::1]", NAMED]
-    assert known_names("::", []) == known_names("0.0.0.0", [])
+    assert "192.0.2.7" in allowed_names("192.0.2.7", [])
+    assert "[fd00::7]" in allowed_names("fd00::7", [])
+    assert allowed_names("0.0.0.0", [NAMED]) == ["localhost", "127.0.0.1", "[::1]", NAMED]
+    assert allowed_names("::", []) == allowed_names("0.0.0.0", [])
     with pytest.raises(ValueError, match="is none"):
         host_names("dagster.acme.com, *")
     with pytest.raises(ValueError, match="is none"):

@@ -15,7 +15,7 @@ from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.stack import code_server
 from lightfast_pipelines.cli.stack import processes as stack
 from lightfast_pipelines.cli.stack.children import Children, StopRequest
-from lightfast_pipelines.cli.stack.state import Noted, alone, note, noted
+from lightfast_pipelines.cli.stack.state import StackState, alone, read_state, write_state
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.partition_start import move_start_back, read_start
 from tests.programs import Programs
@@ -80,17 +80,17 @@ def test_webserver_and_daemon_share_a_code_server_that_only_its_user_reaches(
 def test_what_the_parts_of_a_stack_do_is_known_only_while_it_runs(tmp_path: Path) -> None:
     states = {"receiver": "running", "dagster-daemon": "given up"}
     deaths = {"dagster-daemon": "5, 5 of them in a row"}
-    assert noted(tmp_path) == Noted()
+    assert read_state(tmp_path) == StackState()
     with alone(tmp_path):
-        assert noted(tmp_path) == Noted()
-        note(tmp_path, states, deaths)
-        assert noted(tmp_path) == Noted(states, deaths)
+        assert read_state(tmp_path) == StackState()
+        write_state(tmp_path, states, deaths)
+        assert read_state(tmp_path) == StackState(states, deaths)
         with pytest.raises(Failure, match="runs already"), alone(tmp_path):
             pass
-    assert noted(tmp_path) == Noted()
+    assert read_state(tmp_path) == StackState()
     # One that was killed leaves the note, and no lock.
-    note(tmp_path, states, deaths)
-    assert noted(tmp_path) == Noted()
+    write_state(tmp_path, states, deaths)
+    assert read_state(tmp_path) == StackState()
 
 
 def test_a_code_server_whose_own_process_died_is_not_alive(
