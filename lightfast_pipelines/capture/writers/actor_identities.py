@@ -12,14 +12,19 @@ from typing import Any, NamedTuple
 import msgspec
 
 from lightfast_pipelines.capture.facts import Fact
-from lightfast_pipelines.capture.writers.differences import differences
+from lightfast_pipelines.capture.writers.rows import (
+    columns_of,
+    delete_rows,
+    differences,
+    insert_rows,
+)
 from lightfast_pipelines.domain.events import Account
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.staging import stage
 
 IdentityKey = tuple[str, str, str]
 _FIELDS = ("username", "email", "name", "avatar_url", "kind")
 _ALWAYS = 2**62
+_MENTION_KEY = {"observation_id": "bigint", "identity_id": "bigint", "role": "text"}
 
 
 class IdentityMention(NamedTuple):
@@ -55,7 +60,7 @@ def ensure_identities(conn: Connection, facts: Sequence[Fact]) -> dict[IdentityK
     )
     if not keys:
         return {}
-    columns = [list(column) for column in zip(*keys, strict=True)]
+    columns = columns_of(keys)
     conn.execute(
         """
         INSERT INTO lightfast.actor_identities (org_id, source, source_id)
@@ -106,24 +111,13 @@ def write_identity_mentions(
             identity = identities[fact.workspace.org_id, account.source, account.source_id]
             new.setdefault((observation, identity, role), _mention(account))
     changed = differences(_load(conn, known), new, moved)
-    if changed.removed:
-        conn.execute(
-            """
-            DELETE FROM lightfast.identity_mentions m
-            USING unnest(%s::bigint[], %s::bigint[], %s::text[]) AS k (observation_id, identity_id, role)
-            WHERE m.observation_id = k.observation_id AND m.identity_id = k.identity_id
-              AND m.role = k.role
-            """,
-            [list(column) for column in zip(*changed.removed, strict=True)],
-        )
-    if changed.added:
-        columns = ("observation_id", "identity_id", "role", *IdentityMention._fields)
-        staged = stage(
-            conn, "identity_mentions", columns, (key + row for key, row in changed.added.items())
-        )
-        conn.execute(
-            f"INSERT INTO lightfast.identity_mentions ({', '.join(columns)}) SELECT * FROM {staged}"
-        )
+    delete_rows(conn, "identity_mentions", _MENTION_KEY, changed.removed)
+    insert_rows(
+        conn,
+        "identity_mentions",
+        (*_MENTION_KEY, *IdentityMention._fields),
+        [key + row for key, row in changed.added.items()],
+    )
     earlier = set(known)
     again = {key[1] for key in changed.removed}
     again |= {key[1] for key in changed.added if key[0] in earlier}
@@ -233,7 +227,7 @@ def _update(conn: Connection, mentions: Sequence[Latest], *, start_over: bool) -
         WHERE i.id = k.id
           AND (i.stated IS DISTINCT FROM k.stated)
         """,
-        [list(column) for column in zip(*updated, strict=True)],
+        columns_of(updated),
     )
 
 

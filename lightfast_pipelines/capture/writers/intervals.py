@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from lightfast_pipelines.capture.writers.rows import columns_of
 from lightfast_pipelines.domain import existence, latest_release, serving, states
 from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.store.database import Connection
@@ -98,7 +99,7 @@ def replace_intervals(
         FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, entity_id, state_type)
         JOIN lightfast.temporal_states t USING (workspace_id, entity_id, state_type)
         """,
-        [list(column) for column in zip(*keys, strict=True)],
+        columns_of(keys),
     )
     stored: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for identifier, *columns in rows:
@@ -148,7 +149,7 @@ def load_tails(conn: Connection, keys: Collection[StateKey]) -> dict[StateKey, S
           ORDER BY s.recorded_at DESC LIMIT 1
         ) r
         """,
-        [list(column) for column in zip(*plain, strict=True)],
+        columns_of(plain),
     )
     return {(row[0], row[1], row[2]): StoredTail(row[3], states.Tail(*row[4:])) for row in rows}
 
@@ -279,5 +280,5 @@ def _end(
         FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS k (id, valid_to, known)
         JOIN lightfast.temporal_states t ON t.id = k.id
         """,
-        [list(column) for column in zip(*copies, strict=True)],
+        columns_of(copies),
     )

@@ -19,9 +19,9 @@ from lightfast_pipelines.capture.authority import (
     speaks_for,
 )
 from lightfast_pipelines.capture.reading import ReadPayload
+from lightfast_pipelines.capture.writers.rows import columns_of, insert_rows
 from lightfast_pipelines.domain.events import Lifecycle
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.staging import stage
 
 Subject = tuple[str, str, str]
 
@@ -85,9 +85,7 @@ def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> dict[S
     ).fetchall()
     if not rows and not deleted:
         return {}
-    staged = stage(conn, "lifecycle_events", _COLUMNS, rows.values())
-    names = ", ".join(_COLUMNS)
-    conn.execute(f"INSERT INTO lightfast.lifecycle_events ({names}) SELECT {names} FROM {staged}")
+    insert_rows(conn, "lifecycle_events", _COLUMNS, list(rows.values()))
     stated: dict[Subject, set[int]] = defaultdict(set)
     for raw_id, *subject in [*deleted, *(row[:4] for row in rows.values())]:
         provider, kind, identifier = subject
@@ -122,7 +120,7 @@ def _owners(conn: Connection, subjects: Collection[Subject]) -> dict[Subject, Ow
         JOIN lightfast.installations n ON n.id = r.installation_id
           OR (k.kind = 'installation' AND n.provider = k.provider AND n.external_id = k.id)
         """,
-        [list(column) for column in zip(*subjects, strict=True)],
+        columns_of(subjects),
     )
     return {
         (provider, kind, identifier): Owner(installation, org, after)
@@ -148,7 +146,7 @@ def settle(conn: Connection, subjects: Mapping[Subject, Owner]) -> None:
           ON n.provider = l.provider AND n.external_id = l.installation
         ORDER BY p.received_at, p.delivery_id COLLATE "C", p.id
         """,
-        [list(column) for column in zip(*subjects, strict=True)],
+        columns_of(subjects),
     ).fetchall()
     named = _owners(
         conn,

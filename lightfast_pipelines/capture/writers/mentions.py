@@ -10,12 +10,17 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from lightfast_pipelines.capture.facts import Fact
-from lightfast_pipelines.capture.writers.differences import Differences, differences
 from lightfast_pipelines.capture.writers.entities import (
     Numbers,
     add_numbers,
     count_again,
     ensure_entities,
+)
+from lightfast_pipelines.capture.writers.rows import (
+    Differences,
+    delete_rows,
+    differences,
+    insert_rows,
 )
 from lightfast_pipelines.capture.writers.stub_moves import EdgeRow
 from lightfast_pipelines.capture.writers.stub_names import (
@@ -28,7 +33,6 @@ from lightfast_pipelines.capture.writers.stub_timelines import Stub, stub_of
 from lightfast_pipelines.capture.writers.stubs import Resolved, resolve
 from lightfast_pipelines.domain.key_categories import is_stub
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.staging import stage
 
 _COMMIT = "github:commit:"
 
@@ -45,6 +49,7 @@ class EntityMention(NamedTuple):
 
 
 EntityMentionKey = tuple[int, str, str]
+_MENTION_KEY = {"observation_id": "bigint", "role": "text", "stated_key": "text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +124,10 @@ def write_mentions(
         stub = stub_of(workspaces[observation], key, row.stated_aliases)
         return resolved.at(stub, facts[observation].statement.read_at).entity_id
 
-    found = {key: entity_of(key, row) for key, row in changed.added.items()}
-    placed = {key: entity for key, entity in found.items() if entity is not None}
+    entities = {key: entity_of(key, row) for key, row in changed.added.items()}
+    placed = {key: entity for key, entity in entities.items() if entity is not None}
     add_numbers(conn, _numbers(facts, changed, placed))
-    _write_rows(conn, changed, placed)
-    unclaimed = [key for key, entity in found.items() if entity is None]
-    _write_candidates(conn, changed, unclaimed, workspaces)
+    _write_rows(conn, changed, entities, workspaces)
     earlier = set(known)
     again = set(resolved.entities) | {left[key] for key in changed.removed if key in left}
     again |= {entity for key, entity in placed.items() if key[0] in earlier}
@@ -243,52 +246,19 @@ def _numbers(
 def _write_rows(
     conn: Connection,
     changed: Differences[EntityMentionKey, EntityMention],
-    placed: Mapping[EntityMentionKey, int],
-) -> None:
-    if changed.removed:
-        for table in ("observation_entities", "candidate_mentions"):
-            conn.execute(
-                f"""
-                DELETE FROM lightfast.{table} m
-                USING unnest(%s::bigint[], %s::text[], %s::text[])
-                  AS k (observation_id, role, stated_key)
-                WHERE m.observation_id = k.observation_id AND m.role = k.role
-                  AND m.stated_key = k.stated_key
-                """,
-                [list(column) for column in zip(*changed.removed, strict=True)],
-            )
-    if placed:
-        columns = ("observation_id", "role", "stated_key", "entity_id", *EntityMention._fields)
-        names = ", ".join(columns)
-        rows = (
-            (*key, entity, *changed.added[key][:-1], list(changed.added[key].stated_aliases))
-            for key, entity in placed.items()
-        )
-        staged = stage(conn, "observation_entities", columns, rows)
-        conn.execute(
-            f"INSERT INTO lightfast.observation_entities ({names}) SELECT {names} FROM {staged}"
-        )
-
-
-def _write_candidates(
-    conn: Connection,
-    changed: Differences[EntityMentionKey, EntityMention],
-    unclaimed: Sequence[EntityMentionKey],
+    entities: Mapping[EntityMentionKey, int | None],
     workspaces: Mapping[int, int],
 ) -> None:
-    """Mentions under a name that nothing claims (yet)."""
-    if not unclaimed:
-        return
-    columns = ("observation_id", "role", "stated_key", "workspace_id", *EntityMention._fields)
-    names = ", ".join(columns)
-    rows = (
-        (
-            *key,
-            workspaces[key[0]],
-            *changed.added[key][:-1],
-            list(changed.added[key].stated_aliases),
-        )
-        for key in unclaimed
-    )
-    staged = stage(conn, "candidate_mentions", columns, rows)
-    conn.execute(f"INSERT INTO lightfast.candidate_mentions ({names}) SELECT {names} FROM {staged}")
+    """Writes the mentions; those of candidates that no entity claims (yet) wait apart."""
+    for table in ("observation_entities", "candidate_mentions"):
+        delete_rows(conn, table, _MENTION_KEY, changed.removed)
+    named, unclaimed = [], []
+    for key, entity in entities.items():
+        *values, aliases = changed.added[key]
+        if entity is not None:
+            named.append((*key, entity, *values, list(aliases)))
+        else:
+            unclaimed.append((*key, workspaces[key[0]], *values, list(aliases)))
+    values_of = EntityMention._fields
+    insert_rows(conn, "observation_entities", (*_MENTION_KEY, "entity_id", *values_of), named)
+    insert_rows(conn, "candidate_mentions", (*_MENTION_KEY, "workspace_id", *values_of), unclaimed)

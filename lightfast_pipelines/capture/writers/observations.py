@@ -12,6 +12,7 @@ import msgspec
 from lightfast_pipelines.capture.facts import Fact
 from lightfast_pipelines.capture.statements import FactKey
 from lightfast_pipelines.capture.writers.actor_identities import IdentityKey
+from lightfast_pipelines.capture.writers.rows import columns_of
 from lightfast_pipelines.domain.events import Account
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
@@ -169,7 +170,7 @@ def change_sources(
             USING unnest(%s::bigint[], %s::bigint[]) AS k (observation_id, raw_payload_id)
             WHERE s.observation_id = k.observation_id AND s.raw_payload_id = k.raw_payload_id
             """,
-            [list(column) for column in zip(*sorted(removed), strict=True)],
+            columns_of(sorted(removed)),
         )
     if added:
         conn.execute(
@@ -177,7 +178,7 @@ def change_sources(
             INSERT INTO lightfast.observation_sources (observation_id, raw_payload_id)
             SELECT * FROM unnest(%s::bigint[], %s::bigint[]) ON CONFLICT DO NOTHING
             """,
-            [list(column) for column in zip(*sorted(added), strict=True)],
+            columns_of(sorted(added)),
         )
 
 

@@ -1,9 +1,9 @@
-"""The table of occurrences: which events of each series there are, and where each of them is told.
+"""The table of occurrences: the events of each series, and the observation that tells each of them.
 
-One row for each payload that states an event or a restart. Every question is answered by an index, for
-all series of a batch at once, so that no answer costs more the more events came before. No index fits
-another's question (their conditions say so): of two that both fit, statistics that
-are a storm behind would choose the one that has to sort.
+It has one row for each payload that states an event or a restart. An index answers every question, for
+all series of a batch at once, so that an answer costs the same however many events came before. The
+conditions of the indexes keep each of them from serving another's question: where two indexes fit, the
+planner, whose statistics lag behind in a storm, would choose the one that has to sort.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from lightfast_pipelines.capture.writers.rows import columns_of, delete_rows
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
 
@@ -27,8 +28,10 @@ RestartKey = tuple[int, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event as the table holds it. It is told by the observation `alone_id` where it stands alone,
-    else it is one of those that the observation `hour_id` counts."""
+    """An event as the table holds it.
+
+    Where it stands alone its observation is `alone_id`, else it is counted by the observation `hour_id`.
+    """
 
     at: datetime
     hour_id: str
@@ -43,8 +46,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """From one restart to the next; `head` is its earliest event, `alone` those in it that stand alone
-    so far."""
+    """The time from one restart of a series to the next: its earliest event, and the events in it that
+    stand alone so far."""
 
     head: EventKey
     alone: frozenset[EventKey]
@@ -52,7 +55,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """What an hour counts. `known_at` is when the first of its payloads was received."""
+    """The events that an hour counts. `known_at` is when the first of their payloads was received."""
 
     count: int
     first: EventKey
@@ -60,6 +63,7 @@ class Hour:
     known_at: datetime
 
 
+_EVENT_KEY = {"workspace_id": "bigint", "series_key": "text", "event_id": "text"}
 _COLUMNS = (
     "workspace_id",
     "series_key",
@@ -76,8 +80,7 @@ _COLUMNS = (
 def stated_before(
     conn: Connection, raw_ids: Collection[int]
 ) -> tuple[set[EventKey], dict[RestartKey, datetime]]:
-    """What these payloads stated when they were captured last: events, and restarts as
-    (workspace, series, payload) -> time."""
+    """The events and the restarts that these payloads stated when they were last captured."""
     rows = conn.execute(
         """
         SELECT workspace_id, series_key, event_id, raw_payload_id, at, is_restart
@@ -92,7 +95,7 @@ def stated_before(
 
 
 def load_events(conn: Connection, keys: Collection[EventKey]) -> dict[EventKey, Event]:
-    """Those of these events that there are."""
+    """Those of these events that are stored."""
     if not keys:
         return {}
     rows = conn.execute(
@@ -102,38 +105,29 @@ def load_events(conn: Connection, keys: Collection[EventKey]) -> dict[EventKey, 
         FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, series_key, event_id)
         JOIN lightfast.occurrences o USING (workspace_id, series_key, event_id)
         """,
-        _columns(keys),
+        columns_of(keys),
     )
-    found: dict[EventKey, tuple[datetime, str, str, bool]] = {}
-    raws: dict[EventKey, set[int]] = defaultdict(set)
-    for workspace, series, event, at, hour_id, alone_id, is_alone, raw in rows:
-        found[workspace, series, event] = (at, hour_id, alone_id, is_alone)
-        raws[workspace, series, event].add(raw)
-    return {key: Event(*told, frozenset(raws[key])) for key, told in found.items()}
+    columns: dict[EventKey, tuple[datetime, str, str, bool]] = {}
+    raw_ids: dict[EventKey, set[int]] = defaultdict(set)
+    for workspace, series, event, at, hour_id, alone_id, is_alone, raw_id in rows:
+        columns[workspace, series, event] = (at, hour_id, alone_id, is_alone)
+        raw_ids[workspace, series, event].add(raw_id)
+    return {key: Event(*values, frozenset(raw_ids[key])) for key, values in columns.items()}
 
 
 def replace_events(
     conn: Connection, before: Mapping[EventKey, Event], after: Mapping[EventKey, Event]
 ) -> None:
-    """Writes those that differ; what is only in `before` goes."""
+    """Writes the events that differ and deletes those that are only in `before`."""
     removed = [key for key, event in before.items() if after.get(key) != event]
     added = {key: event for key, event in after.items() if before.get(key) != event}
-    if removed:
-        conn.execute(
-            """
-            DELETE FROM lightfast.occurrences o
-            USING unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, series_key, event_id)
-            WHERE o.workspace_id = k.workspace_id AND o.series_key = k.series_key
-              AND o.event_id = k.event_id
-            """,
-            _columns(removed),
-        )
+    delete_rows(conn, "occurrences", _EVENT_KEY, removed)
     _insert(
         conn,
         (
-            (*key, raw, event.at, event.hour_id, event.alone_id, event.is_alone, False)
+            (*key, raw_id, event.at, event.hour_id, event.alone_id, event.is_alone, False)
             for key, event in added.items()
-            for raw in event.raw_ids
+            for raw_id in event.raw_ids
         ),
     )
 
@@ -141,7 +135,7 @@ def replace_events(
 def replace_restarts(
     conn: Connection, raw_ids: Collection[int], restarts: Mapping[RestartKey, datetime]
 ) -> None:
-    """Writes the restarts, (workspace, series, payload) -> time, that these payloads state now."""
+    """Writes the restarts that these payloads state now, in place of those they stated before."""
     conn.execute(
         "DELETE FROM lightfast.occurrences WHERE raw_payload_id = ANY(%s) AND is_restart",
         (list(raw_ids),),
@@ -149,8 +143,8 @@ def replace_restarts(
     _insert(
         conn,
         (
-            (workspace, series, "", raw, at, "", "", False, True)
-            for (workspace, series, raw), at in restarts.items()
+            (workspace, series, "", raw_id, at, "", "", False, True)
+            for (workspace, series, raw_id), at in restarts.items()
         ),
     )
 
@@ -182,7 +176,7 @@ def first_events(conn: Connection, series: Collection[SeriesKey]) -> dict[Series
           ORDER BY o.at, o.event_id LIMIT 1
         ) f
         """,
-        _columns(series),
+        columns_of(series),
     )
     return {(row[0], row[1]): (row[0], row[1], row[2]) for row in rows}
 
@@ -201,13 +195,13 @@ def first_restarts(conn: Connection, series: Collection[SeriesKey]) -> dict[Seri
           ORDER BY o.at LIMIT 1
         ) f
         """,
-        _columns(series),
+        columns_of(series),
     )
     return {(row[0], row[1]): row[2] for row in rows}
 
 
 def stretches(conn: Connection, moments: Collection[Moment]) -> list[Stretch]:
-    """The stretches in which these moments lie, each once; not those without an event."""
+    """The stretches in which these moments lie, each once, without those that have no event."""
     if not moments:
         return []
     rows = conn.execute(
@@ -235,7 +229,7 @@ def stretches(conn: Connection, moments: Collection[Moment]) -> list[Stretch]:
           ORDER BY o.at, o.event_id LIMIT 1
         ) h
         """,
-        _columns(moments),
+        columns_of(moments),
     )
     return [
         Stretch((workspace, series, head), frozenset((workspace, series, event) for event in alone))
@@ -247,7 +241,7 @@ def count_hours(conn: Connection, changes: Mapping[HourKey, int]) -> dict[HourKe
     """Adds to the number of events that each hour counts; returns the hours that count any."""
     if not changes:
         return {}
-    columns = [*_columns(changes), list(changes.values())]
+    columns = [*columns_of(changes), list(changes.values())]
     conn.execute(
         """
         INSERT INTO lightfast.occurrence_counts (workspace_id, hour_id, events)
@@ -299,7 +293,3 @@ def count_hours(conn: Connection, changes: Mapping[HourKey, int]) -> dict[HourKe
         columns[:2],
     )
     return {(row[0], row[1]): Hour(row[2], (row[0], row[3], row[4]), *row[5:]) for row in rows}
-
-
-def _columns(keys: Collection[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*keys, strict=True)]

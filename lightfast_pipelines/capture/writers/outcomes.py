@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from lightfast_pipelines.capture.routing import Outcome
+from lightfast_pipelines.capture.writers.rows import insert_rows
 from lightfast_pipelines.domain.events import Thing
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.staging import stage
 
 _COLUMNS = (
     "raw_payload_id",
@@ -29,24 +29,22 @@ def write_outcomes(
 ) -> None:
     """Replaces the outcomes of these payloads and deletes their queue rows."""
     conn.execute("DELETE FROM lightfast.outcomes WHERE raw_payload_id = ANY(%s)", (list(raw_ids),))
-    rows = (
+    rows = [
         (
-            one.raw_payload_id,
-            one.workspace_id,
-            one.resource_key,
-            list(one.routes) if one.routes else None,
-            one.status,
-            one.reason,
-            one.waits_for,
-            one.attempts,
-            one.rule_version,
+            outcome.raw_payload_id,
+            outcome.workspace_id,
+            outcome.resource_key,
+            list(outcome.routes) if outcome.routes else None,
+            outcome.status,
+            outcome.reason,
+            outcome.waits_for,
+            outcome.attempts,
+            outcome.rule_version,
             now,
         )
-        for one in outcomes
-    )
-    staged = stage(conn, "outcomes", _COLUMNS, rows)
-    names = ", ".join(_COLUMNS)
-    conn.execute(f"INSERT INTO lightfast.outcomes ({names}) SELECT {names} FROM {staged}")
+        for outcome in outcomes
+    ]
+    insert_rows(conn, "outcomes", _COLUMNS, rows)
     conn.execute("DELETE FROM lightfast.raw_queue WHERE raw_payload_id = ANY(%s)", (list(raw_ids),))
 
 

@@ -24,6 +24,7 @@ from lightfast_pipelines.capture.raw_payloads import RawPayload
 from lightfast_pipelines.capture.reach import Reach
 from lightfast_pipelines.capture.reading import ReadPayload
 from lightfast_pipelines.capture.writers.lifecycle import Subject
+from lightfast_pipelines.capture.writers.rows import columns_of
 from lightfast_pipelines.domain.keys import owner_alias
 from lightfast_pipelines.store.database import Connection
 
@@ -104,7 +105,7 @@ def add_names(
            OR (n.last_at = excluded.last_at AND n.shown COLLATE "C" < excluded.shown COLLATE "C")
         RETURNING org_id, alias, place
         """,
-        [list(column) for column in zip(*rows, strict=True)],
+        columns_of(rows),
     ).fetchall()
     _show_names(conn, shown_again)
     stale = {
@@ -127,7 +128,7 @@ def withdraw_names(conn: Connection, displaced: Iterable[ReadPayload]) -> set[st
     }
     if not claims:
         return set()
-    columns = [list(column) for column in zip(*sorted(claims), strict=True)]
+    columns = columns_of(sorted(claims))
     rows = conn.execute(
         """
         DELETE FROM lightfast.place_names n

@@ -6,13 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from lightfast_pipelines.capture.facts import Fact
-from lightfast_pipelines.capture.writers.differences import differences
 from lightfast_pipelines.capture.writers.mentions import WrittenMentions
+from lightfast_pipelines.capture.writers.rows import (
+    columns_of,
+    delete_rows,
+    differences,
+    insert_rows,
+)
 from lightfast_pipelines.capture.writers.stub_moves import EdgeRow
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.staging import stage
 
 SourceKey = tuple[int, str, str, str]
+_SOURCE_KEY = {
+    "observation_id": "bigint",
+    "subject_key": "text",
+    "object_key": "text",
+    "type": "text",
+}
 
 
 class EdgeSource(NamedTuple):
@@ -46,25 +56,13 @@ def write_edges(
                 edge.evidence,
             )
     changed = differences(_load(conn, known), new, moved)
-    if changed.removed:
-        conn.execute(
-            """
-            DELETE FROM lightfast.relationship_sources r
-            USING unnest(%s::bigint[], %s::text[], %s::text[], %s::text[])
-              AS k (observation_id, subject_key, object_key, type)
-            WHERE r.observation_id = k.observation_id AND r.subject_key = k.subject_key
-              AND r.object_key = k.object_key AND r.type = k.type
-            """,
-            [list(column) for column in zip(*changed.removed, strict=True)],
-        )
-    if changed.added:
-        columns = ("observation_id", "subject_key", "object_key", "type", *EdgeSource._fields)
-        names = ", ".join(columns)
-        rows = (key + row for key, row in changed.added.items())
-        staged = stage(conn, "relationship_sources", columns, rows)
-        conn.execute(
-            f"INSERT INTO lightfast.relationship_sources ({names}) SELECT {names} FROM {staged}"
-        )
+    delete_rows(conn, "relationship_sources", _SOURCE_KEY, changed.removed)
+    insert_rows(
+        conn,
+        "relationship_sources",
+        (*_SOURCE_KEY, *EdgeSource._fields),
+        [key + row for key, row in changed.added.items()],
+    )
     touched = set(written.edges)
     for key, row in [*changed.removed.items(), *changed.added.items()]:
         if row.subject_id is not None and row.object_id is not None:
@@ -109,7 +107,7 @@ def _relate(conn: Connection, edges: Iterable[EdgeRow]) -> int:
     wanted = sorted(stated)
     if not wanted:
         return 0
-    columns = [list(column) for column in zip(*wanted, strict=True)]
+    columns = columns_of(wanted)
     written = conn.execute(
         f"""
         INSERT INTO lightfast.relationships

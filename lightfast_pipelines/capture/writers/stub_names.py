@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from lightfast_pipelines.capture.writers.rows import columns_of
 from lightfast_pipelines.domain.identifiers import names_of_branch
 from lightfast_pipelines.store.database import Connection
 
@@ -34,7 +35,7 @@ def write_lookups(conn: Connection, lookups: Mapping[WorkspaceKey, Iterable[str]
             INSERT INTO lightfast.entity_lookups (workspace_id, alias, stub_key)
             SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING
             """,
-            [list(column) for column in zip(*rows, strict=True)],
+            columns_of(rows),
         )
 
 
@@ -59,7 +60,7 @@ def add_claims(
         FROM claimed c JOIN lightfast.entity_lookups l
           ON l.workspace_id = c.workspace_id AND l.alias = replace(c.alias, ':ref:moved:', ':ref:')
         """,
-        [list(column) for column in zip(*rows, strict=True)],
+        columns_of(rows),
     )
     return {(workspace, key) for workspace, key in found}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lightfast_pipelines.capture.writers.place_names import Tenure, is_contested, tenures
+from lightfast_pipelines.capture.writers.rows import columns_of
 from lightfast_pipelines.capture.writers.stub_names import WorkspaceKey, claimants, write_lookups
 from lightfast_pipelines.domain.identifiers import names_of_branch
 from lightfast_pipelines.domain.key_categories import is_candidate
@@ -182,7 +183,7 @@ def write_timelines(conn: Connection, changed: Mapping[Stub, Timeline]) -> None:
         USING unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, key, beside)
         WHERE s.workspace_id = k.workspace_id AND s.key = k.key AND s.beside = k.beside
         """,
-        [list(column) for column in zip(*changed, strict=True)],
+        columns_of(changed),
     )
     rows = [
         (*stub, since, one.entity_id, one.is_ambiguous)
@@ -199,5 +200,5 @@ def write_timelines(conn: Connection, changed: Mapping[Stub, Timeline]) -> None:
                     %s::boolean[])
           AS k (workspace_id, key, beside, since, entity_id, is_ambiguous)
         """,
-        [list(column) for column in zip(*rows, strict=True)],
+        columns_of(rows),
     )

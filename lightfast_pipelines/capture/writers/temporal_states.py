@@ -14,7 +14,6 @@ from typing import NamedTuple
 import msgspec
 
 from lightfast_pipelines.capture.facts import Fact
-from lightfast_pipelines.capture.writers.differences import differences
 from lightfast_pipelines.capture.writers.intervals import (
     StatedChange,
     StateKey,
@@ -22,12 +21,18 @@ from lightfast_pipelines.capture.writers.intervals import (
     load_tails,
     replace_intervals,
 )
+from lightfast_pipelines.capture.writers.rows import (
+    columns_of,
+    delete_rows,
+    differences,
+    insert_rows,
+)
 from lightfast_pipelines.domain import existence, latest_release, serving, states
 from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.staging import stage
 
 ChangeKey = tuple[int, str, str]
+_CHANGE_KEY = {"observation_id": "bigint", "entity_key": "text", "state_type": "text"}
 
 
 class WrittenStates(NamedTuple):
@@ -72,22 +77,13 @@ def write_states(
     anew = {(row.workspace_id, key[1], key[2]) for key, row in changed.removed.items()}
     anew |= {(row.workspace_id, k[1], k[2]) for k, row in new.items() if k[0] in again}
     tails = load_tails(conn, touched - anew)
-    if changed.removed:
-        conn.execute(
-            """
-            DELETE FROM lightfast.state_changes s
-            USING unnest(%s::bigint[], %s::text[], %s::text[]) AS k (observation_id, entity_key, state_type)
-            WHERE s.observation_id = k.observation_id AND s.entity_key = k.entity_key
-              AND s.state_type = k.state_type
-            """,
-            [list(column) for column in zip(*changed.removed, strict=True)],
-        )
-    if changed.added:
-        columns = ("observation_id", "entity_key", "state_type", *StatedChange._fields)
-        names = ", ".join(columns)
-        rows = (key + row for key, row in changed.added.items())
-        staged = stage(conn, "state_changes", columns, rows)
-        conn.execute(f"INSERT INTO lightfast.state_changes ({names}) SELECT {names} FROM {staged}")
+    delete_rows(conn, "state_changes", _CHANGE_KEY, changed.removed)
+    insert_rows(
+        conn,
+        "state_changes",
+        (*_CHANGE_KEY, *StatedChange._fields),
+        [key + row for key, row in changed.added.items()],
+    )
     keys, ended = _with_ends(conn, touched)
     deleted = {(workspace, key) for workspace, key, kind in keys if kind == existence.STATE_TYPE}
     added: dict[StateKey, list[tuple[int, StatedChange]]] = defaultdict(list)
@@ -159,7 +155,7 @@ def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
     """Folds these states anew from all changes that are stated of them; returns how many intervals differ."""
     if not keys:
         return 0
-    columns = [list(column) for column in zip(*keys, strict=True)]
+    columns = columns_of(keys)
     rows = conn.execute(
         """
         SELECT s.workspace_id, s.entity_key, s.state_type, s.state_value, s.at, s.rank, o.source_id,
@@ -250,5 +246,5 @@ def name_states(conn: Connection, entities: Sequence[tuple[int, str]]) -> None:
             WHERE t.workspace_id = r.workspace_id AND t.entity_id = r.key
               AND t.entity_name IS DISTINCT FROM r.value
             """,
-            [list(column) for column in zip(*wanted, strict=True)],
+            columns_of(wanted),
         )

@@ -1,0 +1,70 @@
+"""Finds and writes the rows that differ between what a table holds and what is stated now.
+
+Only those are written: a repeated payload changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.staging import stage
+
+RowKey = TypeVar("RowKey", bound=tuple[Any, ...])
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Differences(Generic[RowKey, Row]):
+    """Rows to remove and rows to add, by their keys; a changed row is in both."""
+
+    removed: Mapping[RowKey, Row]
+    added: Mapping[RowKey, Row]
+
+
+def differences(
+    old: Mapping[RowKey, Row], new: Mapping[RowKey, Row], moved: Set[int] = frozenset()
+) -> Differences[RowKey, Row]:
+    """Compares rows whose keys begin with the observation's id.
+
+    The rows of `moved` observations count as changed: what follows from a row depends on the time of
+    its observation too.
+    """
+    removed = {key: row for key, row in old.items() if new.get(key) != row or key[0] in moved}
+    added = {key: row for key, row in new.items() if old.get(key) != row or key[0] in moved}
+    return Differences(removed, added)
+
+
+def columns_of(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """The rows as one list for each column, for `unnest`; there has to be a row."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def delete_rows(
+    conn: Connection, table: str, key_columns: Mapping[str, str], keys: Collection[tuple[Any, ...]]
+) -> None:
+    """Deletes the rows with these keys; `key_columns` has each column's type in Postgres."""
+    if not keys:
+        return
+    arrays = ", ".join(f"%s::{kind}[]" for kind in key_columns.values())
+    conn.execute(
+        f"""
+        DELETE FROM lightfast.{table} t
+        USING unnest({arrays}) AS k ({", ".join(key_columns)})
+        WHERE {" AND ".join(f"t.{name} = k.{name}" for name in key_columns)}
+        """,
+        columns_of(keys),
+    )
+
+
+def insert_rows(
+    conn: Connection, table: str, columns: Sequence[str], rows: Collection[Sequence[Any]]
+) -> None:
+    """Inserts these rows, in the order of the columns."""
+    if not rows:
+        return
+    names = ", ".join(columns)
+    staged = stage(conn, table, columns, rows)
+    conn.execute(f"INSERT INTO lightfast.{table} ({names}) SELECT {names} FROM {staged}")
