@@ -1,53 +1,53 @@
 """Writes entities; their names, times and counts follow from the mentions.
 
-An entity's numbers are always those of its mentions: added where all a batch does is add, counted
-anew where it also takes away.
+Where a batch only adds mentions, their numbers are added to the entity; where it also removes some, the
+entity is counted anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from lightfast_pipelines.capture.writers.rows import columns_of
 from lightfast_pipelines.capture.writers.stub_names import WorkspaceKey
-from lightfast_pipelines.capture.writers.stubs import Resolved, resolve
 from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
 
-Said = tuple[datetime, str, str]
+StatedText = tuple[datetime, str, str]
+"""Time, source_id, text."""
 
 
 @dataclass(slots=True)
 class Numbers:
-    """What a batch adds to one entity; `value` and `url` as (time, source_id, text)."""
+    """What the mentions of a batch add to one entity."""
 
     observations: set[int] = field(default_factory=set)
     confidence: float = 0.0
     times: list[datetime] = field(default_factory=list)
-    value: Said | None = None
-    url: Said | None = None
+    value: StatedText | None = None
+    url: StatedText | None = None
     aliases: set[str] = field(default_factory=set)
 
 
 def ensure_entities(
-    conn: Connection, places: Sequence[WorkspaceKey]
+    conn: Connection, keys: Collection[WorkspaceKey], *, are_stubs: bool
 ) -> tuple[dict[WorkspaceKey, int], set[WorkspaceKey]]:
-    """(ids of these entities, those made now); the numbers of a new one are added afterwards."""
-    if not places:
+    """The ids of these entities, and which of them were created now; their numbers are added later."""
+    if not keys:
         return {}, set()
-    wanted = sorted(places)
-    columns = ([w for w, _ in wanted], [key for _, key in wanted])
-    made = conn.execute(
+    columns = columns_of(sorted(keys))
+    created = conn.execute(
         """
         INSERT INTO lightfast.entities
           (workspace_id, key, category, confidence, first_seen_at, last_seen_at, occurrence_count, is_stub)
-        SELECT k.workspace_id, k.key, k.category, 0, now(), now(), 0, false
+        SELECT k.workspace_id, k.key, k.category, 0, now(), now(), 0, %s
         FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, key, category)
         ON CONFLICT (workspace_id, key) DO NOTHING RETURNING workspace_id, key
         """,
-        (*columns, [category_of(key) for key in columns[1]]),
+        (are_stubs, *columns, [category_of(key) for key in columns[1]]),
     ).fetchall()
     rows = conn.execute(
         """
@@ -57,8 +57,8 @@ def ensure_entities(
         """,
         columns,
     )
-    ids = {(workspace, key): identifier for workspace, key, identifier in rows}
-    return ids, {(workspace, key) for workspace, key in made}
+    ids = {(workspace, key): entity for workspace, key, entity in rows}
+    return ids, {(workspace, key) for workspace, key in created}
 
 
 _STAGED = (
@@ -77,7 +77,7 @@ _STAGED = (
 )
 
 
-def _later(name: str) -> str:
+def _set_latest(name: str) -> str:
     """SET clauses that take a field where it was stated later: greatest (time, source_id, text)."""
     newer = (
         f"s.{name}_stated_at IS NOT NULL AND (e.{name}_stated_at IS NULL OR"
@@ -93,18 +93,18 @@ def add_numbers(conn: Connection, numbers: Mapping[int, Numbers]) -> None:
         return
     nothing = (None, None, None)
     rows = []
-    for entity, one in sorted(numbers.items()):
-        value, url = one.value or nothing, one.url or nothing
+    for entity, added in sorted(numbers.items()):
+        value, url = added.value or nothing, added.url or nothing
         rows.append(
             (
                 entity,
-                one.confidence,
-                min(one.times),
-                max(one.times),
-                len(one.observations),
+                added.confidence,
+                min(added.times),
+                max(added.times),
+                len(added.observations),
                 *(value[2], value[0], value[1]),
                 *(url[2], url[0], url[1]),
-                sorted(one.aliases),
+                sorted(added.aliases),
             )
         )
     staged = stage(conn, "entities", _STAGED, rows)
@@ -119,21 +119,23 @@ def add_numbers(conn: Connection, numbers: Mapping[int, Numbers]) -> None:
           occurrence_count = e.occurrence_count + s.occurrence_count,
           aliases = CASE WHEN e.aliases @> s.aliases THEN e.aliases ELSE
             ARRAY(SELECT DISTINCT a COLLATE "C" FROM unnest(e.aliases || s.aliases) a ORDER BY 1) END,
-          {_later("value")}, {_later("url")}
+          {_set_latest("value")}, {_set_latest("url")}
         FROM {staged} s WHERE e.id = s.id
         """
     )
 
 
-def count_again(conn: Connection, entities: Iterable[int]) -> Resolved:
-    """Numbers, names and claims of these entities from all their mentions; those without any go.
+def recount(conn: Connection, entities: Iterable[int]) -> None:
+    """Computes numbers, names and aliases of these entities anew from all their mentions."""
+    conn.execute(_RECOUNT, (sorted(entities),))
 
-    Returns the stubs that stand for something else because a claim went.
+
+def drop_lost_claims(conn: Connection, entities: Iterable[int]) -> set[WorkspaceKey]:
+    """Deletes the aliases that these entities claim no longer, after they are counted anew.
+
+    Returns the stubs that may stand for something else now.
     """
-    wanted = sorted(set(entities))
-    if not wanted:
-        return Resolved({}, frozenset(), frozenset())
-    conn.execute(_RECOUNT, (wanted,))
+    ids = sorted(entities)
     lost = conn.execute(
         """
         DELETE FROM lightfast.entity_aliases a USING lightfast.entities e
@@ -141,9 +143,9 @@ def count_again(conn: Connection, entities: Iterable[int]) -> Resolved:
           AND (e.occurrence_count = 0 OR NOT e.aliases @> ARRAY[a.alias])
         RETURNING a.workspace_id, a.alias
         """,
-        (wanted,),
+        (ids,),
     ).fetchall()
-    stubs = conn.execute(
+    rows = conn.execute(
         """
         SELECT DISTINCT l.workspace_id, l.stub_key
         FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, alias)
@@ -155,17 +157,13 @@ def count_again(conn: Connection, entities: Iterable[int]) -> Resolved:
         JOIN lightfast.entities e ON e.id = s.entity_id
         WHERE e.id = ANY(%s) AND e.occurrence_count = 0 AND NOT e.is_stub
         """,
-        ([w for w, _ in lost], [alias for _, alias in lost], wanted),
-    ).fetchall()
-    resolved = resolve(conn, (), {(workspace, key) for workspace, key in stubs})
-    further = resolved.entities - set(wanted)
-    if resolved.entities:
-        conn.execute(_RECOUNT, (sorted(resolved.entities),))
-    _remove_unmentioned(conn, [*wanted, *further])
-    return resolved
+        ([workspace for workspace, _ in lost], [alias for _, alias in lost], ids),
+    )
+    return {(workspace, key) for workspace, key in rows}
 
 
-def _remove_unmentioned(conn: Connection, entities: Sequence[int]) -> None:
+def remove_unmentioned_entities(conn: Connection, entities: Iterable[int]) -> None:
+    """Deletes those of these entities that nothing mentions any more, and the lookups of stubs."""
     conn.execute(
         """
         WITH gone AS (
@@ -183,10 +181,10 @@ def _remove_unmentioned(conn: Connection, entities: Sequence[int]) -> None:
     )
 
 
-def _said_last(name: str) -> str:
-    """Subquery: what the entity's own mentions stated last of its value or address."""
+def _stated_last(name: str) -> str:
+    """Subquery: the value or address that mentions of the entity under its own key stated last."""
     return f"""
-      SELECT m.stated_{name} AS said, o.occurred_at AS at, o.source_id AS by
+      SELECT m.stated_{name} AS stated, o.occurred_at AS at, o.source_id AS by
       FROM lightfast.observation_entities m JOIN lightfast.observations o ON o.id = m.observation_id
       WHERE m.entity_id = own.id AND m.stated_key = own.key AND NOT own.is_stub
         AND m.stated_{name} IS NOT NULL
@@ -202,8 +200,8 @@ _RECOUNT = f"""
       value = s.value, value_stated_at = s.value_at, value_stated_by = s.value_by,
       url = s.url, url_stated_at = s.url_at, url_stated_by = s.url_by
     FROM (
-      SELECT own.id, n.*, a.aliases, v.said AS value, v.at AS value_at, v.by AS value_by,
-             u.said AS url, u.at AS url_at, u.by AS url_by
+      SELECT own.id, n.*, a.aliases, v.stated AS value, v.at AS value_at, v.by AS value_by,
+             u.stated AS url, u.at AS url_at, u.by AS url_by
       FROM lightfast.entities own
       CROSS JOIN LATERAL (
         SELECT count(DISTINCT m.observation_id) AS observations, max(m.confidence) AS confidence,
@@ -216,8 +214,8 @@ _RECOUNT = f"""
         FROM lightfast.observation_entities m, unnest(m.stated_aliases) alias
         WHERE m.entity_id = own.id AND m.stated_key = own.key AND NOT own.is_stub
       ) a
-      LEFT JOIN LATERAL ({_said_last("value")}) v ON true
-      LEFT JOIN LATERAL ({_said_last("url")}) u ON true
+      LEFT JOIN LATERAL ({_stated_last("value")}) v ON true
+      LEFT JOIN LATERAL ({_stated_last("url")}) u ON true
       WHERE own.id = ANY(%s)
     ) s
     WHERE e.id = s.id

@@ -1,4 +1,4 @@
-"""Writes mentions: which entity an observation names, in which role; under its key or under a stub."""
+"""Writes mentions: which entity an observation names, in which role, by its key or by a stub."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from lightfast_pipelines.capture.facts import Fact
 from lightfast_pipelines.capture.writers.entities import (
     Numbers,
     add_numbers,
-    count_again,
     ensure_entities,
 )
 from lightfast_pipelines.capture.writers.rows import (
@@ -30,7 +29,7 @@ from lightfast_pipelines.capture.writers.stub_names import (
     stubs_of_commits,
 )
 from lightfast_pipelines.capture.writers.stub_timelines import Stub, stub_of
-from lightfast_pipelines.capture.writers.stubs import Resolved, resolve
+from lightfast_pipelines.capture.writers.stubs import Resolved, count_again, resolve
 from lightfast_pipelines.domain.key_categories import is_stub
 from lightfast_pipelines.store.database import Connection
 
@@ -38,7 +37,7 @@ _COMMIT = "github:commit:"
 
 
 class EntityMention(NamedTuple):
-    """What an observation states of an entity, without the keys (observation, role, stated key)."""
+    """What an observation states of an entity, beside the key: observation, role, stated key."""
 
     evidence: str | None
     confidence: float
@@ -54,7 +53,10 @@ _MENTION_KEY = {"observation_id": "bigint", "role": "text", "stated_key": "text"
 
 @dataclass(frozen=True, slots=True)
 class WrittenMentions:
-    """What stands where after the mentions are written, for the edges that follow."""
+    """The entities behind the mentions that were written, for the edges and states that follow.
+
+    `edges` are those whose ends may be others now, `named` the entities whose name may have changed.
+    """
 
     entity_ids: Mapping[WorkspaceKey, int]
     resolved: Resolved
@@ -65,12 +67,12 @@ class WrittenMentions:
     named: Sequence[WorkspaceKey]
 
     def edge_end(self, observation: int, workspace: int, key: str, at: datetime) -> int | None:
-        """The entity at an end of an observation's edge; None where it is ambiguous or nothing.
+        """The entity at an end of an observation's edge; None where there is none, or several may be.
 
         `at` is when the observation's text was written."""
         if is_stub(key):
-            standing = self.resolved.at(self.stubs[observation, key], at)
-            return None if standing.is_ambiguous else standing.entity_id
+            resolution = self.resolved.at(self.stubs[observation, key], at)
+            return None if resolution.is_ambiguous else resolution.entity_id
         return self.entity_ids[workspace, key]
 
 
@@ -83,7 +85,7 @@ def write_mentions(
 ) -> WrittenMentions:
     """Writes the mentions of the facts (observation id -> fact).
 
-    `known` are the observations that had rows before (id -> workspace), whether they go on or not;
+    `known` are the observations that had rows before (id -> workspace), also those that are removed;
     `renamed` are stubs whose names may mean another place than before.
     """
     workspaces = {observation: fact.workspace.id for observation, fact in facts.items()} | dict(
@@ -101,37 +103,36 @@ def write_mentions(
         for observation, fact in facts.items()
         for mention in fact.enriched.mentions
     }
-    old, left = _load(conn, sorted(known))
+    old, old_entities = _load(conn, sorted(known))
     changed = differences(old, new, moved)
-    stated = {(workspaces[key[0]], key[2]) for key in new if not is_stub(key[2])}
-    stubs = {
-        (observation, key): stub_of(workspaces[observation], key, row.stated_aliases)
-        for (observation, _, key), row in sorted(new.items(), key=itemgetter(0), reverse=True)
-        if is_stub(key)
-    }
-    entity_ids, made = ensure_entities(conn, list(stated))
-    every = {
-        stub_of(workspaces[key[0]], key[2], row.stated_aliases)
-        for key, row in new.items()
+    entity_ids, created = ensure_entities(
+        conn,
+        {(workspaces[key[0]], key[2]) for key in new if not is_stub(key[2])},
+        are_stubs=False,
+    )
+    stub_by_mention = {
+        key: stub_of(workspaces[key[0]], key[2], row.stated_aliases)
+        for key, row in sorted(new.items(), key=itemgetter(0), reverse=True)
         if is_stub(key[2])
     }
-    resolved = _resolve(conn, changed, workspaces, every, entity_ids, made, renamed)
+    resolved = _resolve(
+        conn, changed, workspaces, set(stub_by_mention.values()), entity_ids, created, renamed
+    )
 
-    def entity_of(mention: EntityMentionKey, row: EntityMention) -> int | None:
-        observation, _, key = mention
-        if not is_stub(key):
-            return entity_ids[workspaces[observation], key]
-        stub = stub_of(workspaces[observation], key, row.stated_aliases)
-        return resolved.at(stub, facts[observation].statement.read_at).entity_id
+    def entity_of(mention: EntityMentionKey) -> int | None:
+        if mention in stub_by_mention:
+            written_at = facts[mention[0]].statement.read_at
+            return resolved.at(stub_by_mention[mention], written_at).entity_id
+        return entity_ids[workspaces[mention[0]], mention[2]]
 
-    entities = {key: entity_of(key, row) for key, row in changed.added.items()}
+    entities = {key: entity_of(key) for key in changed.added}
     placed = {key: entity for key, entity in entities.items() if entity is not None}
     add_numbers(conn, _numbers(facts, changed, placed))
     _write_rows(conn, changed, entities, workspaces)
-    earlier = set(known)
-    again = set(resolved.entities) | {left[key] for key in changed.removed if key in left}
-    again |= {entity for key, entity in placed.items() if key[0] in earlier}
-    after = count_again(conn, again)
+    recounted = set(resolved.entities)
+    recounted |= {old_entities[key] for key in changed.removed if key in old_entities}
+    recounted |= {entity for key, entity in placed.items() if key[0] in known}
+    after = count_again(conn, recounted)
     named = {
         (workspaces[key[0]], key[2])
         for key, row in [*changed.added.items(), *changed.removed.items()]
@@ -144,8 +145,8 @@ def write_mentions(
     }
     return WrittenMentions(
         entity_ids,
-        Resolved({**resolved.standing, **after.standing}, resolved.entities, resolved.edges),
-        stubs,
+        Resolved({**resolved.timelines, **after.timelines}, resolved.entities, resolved.edges),
+        {(key[0], key[2]): stub for key, stub in stub_by_mention.items()},
         resolved.edges | after.edges,
         len(placed),
         len(set(placed.values())),
@@ -159,28 +160,29 @@ def _resolve(
     workspaces: Mapping[int, int],
     stubs: Set[Stub],
     entity_ids: Mapping[WorkspaceKey, int],
-    made: Iterable[WorkspaceKey],
+    created: Iterable[WorkspaceKey],
     renamed: Set[WorkspaceKey],
 ) -> Resolved:
-    """Records claims and references of the new rows; decides the stubs that they concern."""
+    """Writes the claims and lookups of the new rows, and resolves the stubs that they concern."""
     lookups: dict[WorkspaceKey, set[str]] = defaultdict(set)
     claims: dict[tuple[int, int], set[str]] = defaultdict(set)
     for (observation, _, key), row in changed.added.items():
-        place = (workspaces[observation], key)
+        workspace = workspaces[observation]
         if is_stub(key):
-            lookups[place].update(row.stated_aliases)
+            lookups[workspace, key].update(row.stated_aliases)
         elif row.stated_aliases:
-            claims[place[0], entity_ids[place]].update(row.stated_aliases)
+            claims[workspace, entity_ids[workspace, key]].update(row.stated_aliases)
     add_lookups(conn, lookups)
-    commits = [(w, key[len(_COMMIT) :]) for w, key in made if key.startswith(_COMMIT)]
-    waiting = add_claims(conn, claims) | stubs_of_commits(conn, commits)
-    return resolve(conn, stubs, waiting | renamed)
+    commits = [(w, key[len(_COMMIT) :]) for w, key in created if key.startswith(_COMMIT)]
+    concerned = add_claims(conn, claims) | stubs_of_commits(conn, commits)
+    return resolve(conn, stubs, concerned | renamed)
 
 
 def _load(
     conn: Connection, observations: Sequence[int]
 ) -> tuple[dict[EntityMentionKey, EntityMention], dict[EntityMentionKey, int]]:
-    """(rows, entity of each row) of these observations; a candidate that nothing claims has none."""
+    """The mentions of these observations, and the entity of each that has one: of a candidate that no
+    entity claims there is none."""
     if not observations:
         return {}, {}
     rows = conn.execute(
@@ -197,24 +199,14 @@ def _load(
     )
     mentions: dict[EntityMentionKey, EntityMention] = {}
     entities: dict[EntityMentionKey, int] = {}
-    for (
-        observation,
-        role,
-        key,
-        evidence,
-        confidence,
-        extractor,
-        value,
-        url,
-        aliases,
-        entity,
-    ) in rows:
-        place = (observation, role, key)
-        mentions[place] = EntityMention(
+    for observation, role, stated_key, *columns, entity in rows:
+        key = (observation, role, stated_key)
+        evidence, confidence, extractor, value, url, aliases = columns
+        mentions[key] = EntityMention(
             evidence, round(confidence, 4), extractor, value, url, tuple(aliases)
         )
         if entity is not None:
-            entities[place] = entity
+            entities[key] = entity
     return mentions, entities
 
 
@@ -223,23 +215,23 @@ def _numbers(
     changed: Differences[EntityMentionKey, EntityMention],
     placed: Mapping[EntityMentionKey, int],
 ) -> dict[int, Numbers]:
-    """What the added rows say of each entity. A name counts only where the thing itself is named."""
-    numbers: dict[int, Numbers] = {}
-    for place, entity in placed.items():
-        observation, _, key = place
-        row, statement = changed.added[place], facts[observation].statement
-        one = numbers.setdefault(entity, Numbers())
+    """What the added rows say of each entity. A name counts only where its own key is stated."""
+    numbers: dict[int, Numbers] = defaultdict(Numbers)
+    for mention, entity in placed.items():
+        observation, _, key = mention
+        row, statement = changed.added[mention], facts[observation].statement
+        added = numbers[entity]
         at, by = statement.occurred_at, statement.source_id
-        one.observations.add(observation)
-        one.confidence = max(one.confidence, row.confidence)
-        one.times.append(at)
+        added.observations.add(observation)
+        added.confidence = max(added.confidence, row.confidence)
+        added.times.append(at)
         if is_stub(key):
             continue
-        one.aliases.update(row.stated_aliases)
+        added.aliases.update(row.stated_aliases)
         if row.stated_value is not None:
-            one.value = max(one.value or (at, by, ""), (at, by, row.stated_value))
+            added.value = max(added.value or (at, by, ""), (at, by, row.stated_value))
         if row.stated_url is not None:
-            one.url = max(one.url or (at, by, ""), (at, by, row.stated_url))
+            added.url = max(added.url or (at, by, ""), (at, by, row.stated_url))
     return numbers
 
 

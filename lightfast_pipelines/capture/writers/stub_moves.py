@@ -1,47 +1,69 @@
-"""Moves mentions and edges to what their stub stands for now."""
+"""Moves mentions and edges to the entity that their stub stands for now."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from lightfast_pipelines.capture.writers.stub_names import WorkspaceKey
+from lightfast_pipelines.capture.writers.rows import columns_of
 from lightfast_pipelines.capture.writers.stub_timelines import Stub, Timeline
 from lightfast_pipelines.domain.key_categories import is_candidate
 from lightfast_pipelines.store.database import Connection
 
 EdgeRow = tuple[int, int, str]
-# Of a mention `m`: the alias by ids that is stated beside its key, as `stub_of` finds it.
+"""Subject, object, type."""
+_Candidate = tuple[int, str, int]
+"""Workspace, key, and the entity that claims it, or did until now."""
+# The alias made of ids that a mention `m` states beside its key, as `stub_of` finds it.
 _BESIDE = """coalesce((SELECT min(a COLLATE "C") FROM unnest(m.stated_aliases) AS a
   WHERE a ~ '^github:ref:[0-9]+(@[^#:]+)?#'), '')"""
 
 
-def move(
-    conn: Connection, moves: Sequence[tuple[Stub, Timeline, Timeline]]
+class _Move(NamedTuple):
+    """Rows of a stub that go from one entity to another where their text is from [since, until).
+
+    `edge_end` is None where several entities may be meant: then no edge has this end.
+    """
+
+    key: str
+    beside: str
+    old: int | None
+    since: datetime | None
+    until: datetime | None
+    new: int
+    edge_end: int | None
+
+
+def move_rows(
+    conn: Connection, stubs: Sequence[tuple[Stub, Timeline, Timeline]]
 ) -> tuple[set[int], set[EdgeRow]]:
-    """Moves rows stated under a stub (its timeline before and now); returns what is concerned."""
-    hidden, shown, rows = [], [], []
-    for (workspace, key, beside), before, now in moves:
-        olds = {one.entity_id for _, one in before}
+    """Moves the rows of these stubs (with their timelines before and now).
+
+    Returns the entities and the edges that rows left or joined.
+    """
+    hidden, shown, moves = [], [], []
+    for (workspace, key, beside), before, now in stubs:
+        old_entities = {resolution.entity_id for _, resolution in before}
         if is_candidate(key):
             old, new = before[0][1].entity_id, now[0][1].entity_id
             if old is not None and new is None:
-                hidden.append(((workspace, key), old))
+                hidden.append((workspace, key, old))
             elif old is None and new is not None:
-                shown.append(((workspace, key), new))
+                shown.append((workspace, key, new))
         ends: list[datetime | None] = [*(since for since, _ in now[1:]), None]
-        for (since, one), until in zip(now, ends, strict=True):
-            if one.entity_id is not None:
-                edge = None if one.is_ambiguous else one.entity_id
-                rows += [(key, beside, old, since, until, one.entity_id, edge) for old in olds]
-    lost = _hide(conn, hidden)
+        for (since, resolution), until in zip(now, ends, strict=True):
+            new = resolution.entity_id
+            if new is not None:
+                end = None if resolution.is_ambiguous else new
+                moves += [_Move(key, beside, old, since, until, new, end) for old in old_entities]
+    edges = _hide(conn, hidden)
     _show(conn, shown)
-    concerned = {entity for _, entity in hidden}
-    if not rows:
-        return concerned, lost
-    keys, besides, olds_, sinces, untils, nows, ends_of_edges = map(list, zip(*rows, strict=True))
-    known = [(key, old) for key, old in zip(keys, olds_, strict=True) if old is not None]
-    edges = lost | _edges_at(conn, [key for key, _ in known], [old for _, old in known])
+    entities = {entity for _, _, entity in hidden}
+    if not moves:
+        return entities, edges
+    edges |= _edges_at(conn, [(move.key, move.old) for move in moves if move.old is not None])
+    columns = columns_of(moves)
     conn.execute(
         f"""
         UPDATE lightfast.observation_entities m SET entity_id = k.now
@@ -53,24 +75,26 @@ def move(
           AND (k.since IS NULL OR coalesce(o.written_at, o.occurred_at) >= k.since)
           AND (k.until IS NULL OR coalesce(o.written_at, o.occurred_at) < k.until)
         """,
-        (keys, besides, olds_, sinces, untils, nows),
+        columns[:6],
     )
-    for end in ("subject", "object"):
+    for end_name in ("subject", "object"):
         conn.execute(
             f"""
-            UPDATE lightfast.relationship_sources r SET {end}_id = k.edge
+            UPDATE lightfast.relationship_sources r SET {end_name}_id = k.edge
             FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[])
                    AS k (key, beside, now, edge)
             JOIN lightfast.observation_entities m
               ON m.entity_id = k.now AND m.stated_key = k.key AND {_BESIDE} = k.beside
-            WHERE r.observation_id = m.observation_id AND r.{end}_key = k.key
-              AND r.{end}_id IS DISTINCT FROM k.edge
+            WHERE r.observation_id = m.observation_id AND r.{end_name}_key = k.key
+              AND r.{end_name}_id IS DISTINCT FROM k.edge
             """,
-            (keys, besides, nows, ends_of_edges),
+            [*columns[:2], *columns[5:]],
         )
-    edges |= _edges_at(conn, keys, nows)
-    apart = [(old, now) for old, now in zip(olds_, nows, strict=True) if old != now]
-    return concerned | {one for pair in apart for one in pair if one is not None}, edges
+    edges |= _edges_at(conn, [(move.key, move.new) for move in moves])
+    for move in moves:
+        if move.old != move.new:
+            entities |= {move.new} if move.old is None else {move.old, move.new}
+    return entities, edges
 
 
 _MENTION = (
@@ -79,8 +103,8 @@ _MENTION = (
 )
 
 
-def _show(conn: Connection, claimed: Sequence[tuple[WorkspaceKey, int]]) -> None:
-    """Mentions of candidates that a thing claims now become mentions of the thing."""
+def _show(conn: Connection, claimed: Sequence[_Candidate]) -> None:
+    """Turns the waiting mentions of candidates into mentions of the entity that claims them now."""
     if claimed:
         conn.execute(
             f"""
@@ -93,31 +117,29 @@ def _show(conn: Connection, claimed: Sequence[tuple[WorkspaceKey, int]]) -> None
             INSERT INTO lightfast.observation_entities (entity_id, {_MENTION})
             SELECT now, {_MENTION} FROM shown
             """,
-            (
-                [workspace for (workspace, _), _ in claimed],
-                [key for (_, key), _ in claimed],
-                [now for _, now in claimed],
-            ),
+            columns_of(claimed),
         )
 
 
-def _hide(conn: Connection, unclaimed: Sequence[tuple[WorkspaceKey, int]]) -> set[EdgeRow]:
-    """Mentions of candidates (candidate, entity before) that no single thing claims any more wait
-    again; returns the edges that they were an end of."""
+def _hide(conn: Connection, unclaimed: Sequence[_Candidate]) -> set[EdgeRow]:
+    """Lets the mentions of candidates wait again that no single entity claims any more.
+
+    Returns the edges that had one of them as an end.
+    """
     if not unclaimed:
         return set()
-    keys, entities = [key for (_, key), _ in unclaimed], [entity for _, entity in unclaimed]
-    edges = _edges_at(conn, keys, entities)
-    for end in ("subject", "object"):
+    columns = columns_of(unclaimed)
+    edges = _edges_at(conn, [(key, entity) for _, key, entity in unclaimed])
+    for end_name in ("subject", "object"):
         conn.execute(
             f"""
-            UPDATE lightfast.relationship_sources r SET {end}_id = NULL
+            UPDATE lightfast.relationship_sources r SET {end_name}_id = NULL
             FROM unnest(%s::text[], %s::bigint[]) AS k (key, entity_id)
             JOIN lightfast.observation_entities m
               ON m.entity_id = k.entity_id AND m.stated_key = k.key
-            WHERE r.observation_id = m.observation_id AND r.{end}_key = k.key
+            WHERE r.observation_id = m.observation_id AND r.{end_name}_key = k.key
             """,
-            (keys, entities),
+            columns[1:],
         )
     conn.execute(
         f"""
@@ -130,13 +152,13 @@ def _hide(conn: Connection, unclaimed: Sequence[tuple[WorkspaceKey, int]]) -> se
         INSERT INTO lightfast.candidate_mentions (workspace_id, {_MENTION})
         SELECT workspace_id, {_MENTION} FROM hidden
         """,
-        ([workspace for (workspace, _), _ in unclaimed], keys, entities),
+        columns,
     )
     return edges
 
 
-def _edges_at(conn: Connection, keys: Sequence[str], entities: Sequence[int]) -> set[EdgeRow]:
-    """Edges that are stated with one of these stubs, as they are resolved at the moment."""
+def _edges_at(conn: Connection, ends: Sequence[tuple[str, int]]) -> set[EdgeRow]:
+    """The edges, as they are resolved now, that have one of these (stated key, entity) as an end."""
     rows = conn.execute(
         """
         SELECT DISTINCT r.subject_id, r.object_id, r.type
@@ -146,6 +168,6 @@ def _edges_at(conn: Connection, keys: Sequence[str], entities: Sequence[int]) ->
          AND (r.subject_key = k.key OR r.object_key = k.key)
         WHERE r.subject_id IS NOT NULL AND r.object_id IS NOT NULL
         """,
-        (list(keys), list(entities)),
+        ([key for key, _ in ends], [entity for _, entity in ends]),
     )
     return {(subject, object_, kind) for subject, object_, kind in rows}

@@ -1,4 +1,4 @@
-"""The names by which stubs are looked up, and those that entities claim."""
+"""The aliases under which stubs can be found, and those that entities claim."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def _names_in(key: str) -> Iterable[str]:
 
 
 def add_lookups(conn: Connection, lookups: Mapping[WorkspaceKey, Iterable[str]]) -> None:
-    """Records under which aliases each stub can be found: its own key and those stated with it; a
-    branch's, those that its name holds."""
+    """Writes under which aliases each stub can be found: its own key, the aliases stated beside it, and
+    the names that the name of a branch contains."""
     write_lookups(
         conn,
         {stub: {stub[1], *aliases, *_names_in(stub[1])} for stub, aliases in lookups.items()},
@@ -42,14 +42,14 @@ def write_lookups(conn: Connection, lookups: Mapping[WorkspaceKey, Iterable[str]
 def add_claims(
     conn: Connection, claims: Mapping[tuple[int, int], Iterable[str]]
 ) -> set[WorkspaceKey]:
-    """Records the aliases that entities claim ((workspace, entity) -> aliases).
+    """Writes the aliases that entities claim, by workspace and entity.
 
     Returns the stubs that may stand for something else now.
     """
     rows = sorted({(w, a, entity) for (w, entity), aliases in claims.items() for a in aliases})
     if not rows:
         return set()
-    found = conn.execute(
+    stubs = conn.execute(
         """
         WITH claimed AS (
           INSERT INTO lightfast.entity_aliases (workspace_id, alias, entity_id)
@@ -62,11 +62,11 @@ def add_claims(
         """,
         columns_of(rows),
     )
-    return {(workspace, key) for workspace, key in found}
+    return {(workspace, key) for workspace, key in stubs}
 
 
 def stubs_of_commits(conn: Connection, commits: Sequence[WorkspaceKey]) -> set[WorkspaceKey]:
-    """Short-sha stubs that one of these commits (workspace, sha) may answer to."""
+    """Stubs of short shas that may mean one of these commits (workspace, sha)."""
     if not commits:
         return set()
     rows = conn.execute(
@@ -82,9 +82,11 @@ def stubs_of_commits(conn: Connection, commits: Sequence[WorkspaceKey]) -> set[W
     return {(workspace, key) for workspace, key in rows}
 
 
-def claimants(
-    conn: Connection, columns: tuple[list[int], list[str]]
+def load_claimants(
+    conn: Connection, stubs: Iterable[WorkspaceKey]
 ) -> dict[WorkspaceKey, dict[str, list[int]]]:
+    """Stub -> alias -> the entities that claim it."""
+    keys = sorted(stubs)
     rows = conn.execute(
         """
         SELECT k.workspace_id, k.key, l.alias, array_agg(a.entity_id)
@@ -93,12 +95,12 @@ def claimants(
         JOIN lightfast.entity_aliases a ON a.workspace_id = l.workspace_id AND a.alias = l.alias
         GROUP BY 1, 2, 3
         """,
-        columns,
+        ([workspace for workspace, _ in keys], [key for _, key in keys]),
     ).fetchall()
     claims: dict[WorkspaceKey, dict[str, list[int]]] = {}
     for workspace, key, alias, entities in rows:
         claims.setdefault((workspace, key), {})[alias] = entities
-    shas = [(w, key) for w, key in zip(*columns, strict=True) if key.startswith(_SHA_PREFIX)]
+    shas = [(w, key) for w, key in keys if key.startswith(_SHA_PREFIX)]
     if shas:
         rows = conn.execute(
             """

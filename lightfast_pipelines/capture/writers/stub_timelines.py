@@ -1,4 +1,4 @@
-"""What a stub stands for over time: the entity that its names meant until a moment and from then on."""
+"""What a stub stands for over time: its names may mean one entity until a moment, another from then on."""
 
 from __future__ import annotations
 
@@ -7,63 +7,69 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from lightfast_pipelines.capture.writers.place_names import Tenure, is_contested, tenures
-from lightfast_pipelines.capture.writers.rows import columns_of
-from lightfast_pipelines.capture.writers.stub_names import WorkspaceKey, claimants, write_lookups
+from lightfast_pipelines.capture.writers.rows import columns_of, delete_rows
+from lightfast_pipelines.capture.writers.stub_names import (
+    WorkspaceKey,
+    load_claimants,
+    write_lookups,
+)
 from lightfast_pipelines.domain.identifiers import names_of_branch
 from lightfast_pipelines.domain.key_categories import is_candidate
 from lightfast_pipelines.domain.keys import github_number_of, moved, named_number, number_by_id
 from lightfast_pipelines.store.database import Connection
 
 Stub = tuple[int, str, str]
-"""(workspace, key, the alias by ids that is stated beside the key, or nothing)."""
+"""Workspace, key, and the alias made of ids that is stated beside the key, or an empty text."""
 
 _BRANCH = "candidate:branch:"
 _MOST_MOVES = 20
-# Aliases made of ids, which are believed before those made of names.
+_STUB_KEY = {"workspace_id": "bigint", "key": "text", "beside": "text"}
+# Aliases made of ids, which are trusted before those made of names.
 _BY_ID = re.compile(r"^[a-z]+:ref:\d+(?:@[^#:]+)?[#:]")
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a stub stands for; nothing at all for a candidate that no single thing claims."""
+    """What a stub stands for. A candidate that no single entity claims stands for nothing (None)."""
 
     entity_id: int | None
     is_ambiguous: bool
 
 
 Timeline = Sequence[tuple[datetime | None, Resolution]]
-"""(since, standing), oldest first; the first holds for all that came before as well (since None)."""
+"""(since, resolution), oldest first; the first holds from the beginning (since None)."""
 
 
 def stub_of(workspace: int, key: str, aliases: Iterable[str]) -> Stub:
-    """A number in a repository's own text is stated with that repository's id, which is believed."""
-    return workspace, key, min((one for one in aliases if number_by_id(one)), default="")
+    """The stub of a reference. A number in a repository's own text is stated with the repository's id,
+    which is trusted."""
+    return workspace, key, min((alias for alias in aliases if number_by_id(alias)), default="")
 
 
 def choose(
     claimants: Mapping[str, Iterable[int]], key: str | None = None
 ) -> tuple[int | None, bool]:
-    """(entity or None, ambiguous) from alias -> entities that claim it, for the stub `key`.
+    """(entity or None, ambiguous) for the stub `key`, from alias -> the entities that claim it.
 
-    An alias made of ids is believed before one made of names, which can be renamed and reused. Of what
-    a branch may mean, the issue that proposed it comes first, then the identifiers in their order.
+    An alias made of ids is trusted before one made of names, which can be renamed and reused. Of the
+    names that a branch contains, the issue that proposed it comes first, then the identifiers in order.
     """
     if key is not None and key.startswith(_BRANCH):
         names = names_of_branch(key[len(_BRANCH) :])
         claimants = next(({name: claimants[name]} for name in names if name in claimants), {})
-    by_id = {one for alias, ones in claimants.items() if _BY_ID.match(alias) for one in ones}
-    if len(by_id) == 1:
-        return next(iter(by_id)), False
-    every = by_id or {one for ones in claimants.values() for one in ones}
-    if len(every) == 1:
-        return next(iter(every)), False
-    return None, len(every) > 1
+    entities = {
+        entity for alias, ids in claimants.items() if _BY_ID.match(alias) for entity in ids
+    } or {entity for ids in claimants.values() for entity in ids}
+    if len(entities) == 1:
+        return next(iter(entities)), False
+    return None, len(entities) > 1
 
 
 def load_timelines(conn: Connection, keys: Iterable[WorkspaceKey]) -> dict[Stub, Timeline]:
-    """What the stubs of these keys stand for as it is written."""
+    """The stored timelines of the stubs with these keys."""
     wanted = sorted(keys)
     if not wanted:
         return {}
@@ -77,53 +83,62 @@ def load_timelines(conn: Connection, keys: Iterable[WorkspaceKey]) -> dict[Stub,
         """,
         ([w for w, _ in wanted], [key for _, key in wanted]),
     )
-    known: dict[Stub, list[tuple[datetime | None, Resolution]]] = defaultdict(list)
-    for workspace, key, beside, since, entity, ambiguous in rows:
-        known[workspace, key, beside].append((since, Resolution(entity, ambiguous)))
-    return dict(known)
+    timelines: dict[Stub, list[tuple[datetime | None, Resolution]]] = defaultdict(list)
+    for workspace, key, beside, since, entity, is_ambiguous in rows:
+        timelines[workspace, key, beside].append((since, Resolution(entity, is_ambiguous)))
+    return dict(timelines)
 
 
-_Found = tuple[datetime | None, int | None, bool, str | None]
+class ClaimedPart(NamedTuple):
+    """Since when a stub has a claimant, and which; where it has none, the key of the stub's own entity.
+
+    A candidate has neither.
+    """
+
+    since: datetime | None
+    entity_id: int | None
+    is_ambiguous: bool
+    own_key: str | None
 
 
-def find_timelines(conn: Connection, stubs: Sequence[Stub]) -> dict[Stub, list[_Found]]:
-    """Each stub's (since, entity, ambiguous, key): the key of the stub's own entity where none answers."""
+def find_claimants(conn: Connection, stubs: Sequence[Stub]) -> dict[Stub, list[ClaimedPart]]:
+    """Finds which entity claims each stub, and since when, oldest first."""
     named = {key: number for _, key, _ in stubs if (number := named_number(key))}
     held = tenures(conn, {(w, named[key][0]) for w, key, _ in stubs if key in named})
-    parts = {stub: _parts(stub, named.get(stub[1]), held) for stub in stubs}
+    aliases = {stub: _aliases_by_ids(stub, named.get(stub[1]), held) for stub in stubs}
     lookups: dict[WorkspaceKey, set[str]] = defaultdict(set)
-    for (workspace, key, beside), ones in parts.items():
+    for (workspace, key, beside), stub_aliases in aliases.items():
         if not beside and key in named:
-            lookups[workspace, key].update(alias for _, alias in ones if alias)
+            lookups[workspace, key].update(alias for _, alias in stub_aliases if alias)
     write_lookups(conn, lookups)
-    keys = sorted({stub[:2] for stub in stubs})
-    claims = claimants(conn, ([w for w, _ in keys], [key for _, key in keys]))
-    became = _follow_moves(conn, parts)
-    found: dict[Stub, list[_Found]] = {}
-    for stub, ones in parts.items():
+    claims = load_claimants(conn, {stub[:2] for stub in stubs})
+    moved_to = _follow_moves(conn, aliases)
+    parts: dict[Stub, list[ClaimedPart]] = defaultdict(list)
+    for stub, stub_aliases in aliases.items():
         workspace, key, _ = stub
-        known = claims.get((workspace, key), {})
+        stub_claims = claims.get((workspace, key), {})
         number = named.get(key)
-        contested = number is not None and is_contested(held.get((workspace, number[0]), ()))
-        found[stub] = []
-        for since, alias in ones:
+        is_place_contested = number is not None and is_contested(
+            held.get((workspace, number[0]), ())
+        )
+        for since, alias in stub_aliases:
             if alias:
-                there = became.get((workspace, alias)) or known.get(alias) or []
-                entity, ambiguous = choose({alias: there})
+                claimants = moved_to.get((workspace, alias)) or stub_claims.get(alias) or []
+                entity, is_ambiguous = choose({alias: claimants})
             else:
-                others = {name: ids for name, ids in known.items() if not number_by_id(name)}
-                entity, ambiguous = choose(others, key)
-            own: str | None = alias if contested and alias else key
+                by_name = {name: ids for name, ids in stub_claims.items() if not number_by_id(name)}
+                entity, is_ambiguous = choose(by_name, key)
+            own_key: str | None = alias if is_place_contested and alias else key
             if entity is not None or is_candidate(key):
-                own = None
-            found[stub].append((since, entity, ambiguous, own))
-    return found
+                own_key = None
+            parts[stub].append(ClaimedPart(since, entity, is_ambiguous, own_key))
+    return parts
 
 
-def _parts(
+def _aliases_by_ids(
     stub: Stub, number: tuple[str, str] | None, held: Mapping[WorkspaceKey, Tenure]
 ) -> list[tuple[datetime | None, str]]:
-    """(since, alias by ids) of a stub; the alias is empty where only names are known of it."""
+    """(since, alias made of ids) of a stub; the alias is empty where the stub has names alone."""
     workspace, key, beside = stub
     if beside or number_by_id(key):
         return [(None, beside or key)]
@@ -134,15 +149,15 @@ def _parts(
 
 
 def _follow_moves(
-    conn: Connection, parts: Mapping[Stub, Sequence[tuple[datetime | None, str]]]
+    conn: Connection, aliases: Mapping[Stub, Sequence[tuple[datetime | None, str]]]
 ) -> dict[tuple[int, str], list[int]]:
-    """(workspace, alias by ids) -> what the thing is now, where it was moved to another place."""
+    """(workspace, alias made of ids) -> the entities it means now, where these were moved elsewhere."""
     keys: dict[tuple[int, str], set[str]] = defaultdict(set)
-    for (workspace, key, _), ones in parts.items():
-        for _, alias in ones:
+    for (workspace, key, _), stub_aliases in aliases.items():
+        for _, alias in stub_aliases:
             if alias:
                 keys[workspace, alias].add(key)
-    became: dict[tuple[int, str], list[int]] = {}
+    moved_to: dict[tuple[int, str], list[int]] = {}
     ends = {(workspace, alias): alias for workspace, alias in keys}
     for _ in range(_MOST_MOVES):
         rows = conn.execute(
@@ -164,31 +179,25 @@ def _follow_moves(
         ends = {}
         lookups: dict[WorkspaceKey, set[str]] = defaultdict(set)
         for workspace, start, entities, key in rows:
-            became[workspace, start] = entities
+            moved_to[workspace, start] = entities
             following = github_number_of(key)
             if len(entities) == 1 and following is not None:
                 ends[workspace, start] = following
-                for stub in keys[workspace, start]:
-                    lookups[workspace, stub].add(following)
+                for stub_key in keys[workspace, start]:
+                    lookups[workspace, stub_key].add(following)
         write_lookups(conn, lookups)
-    return became
+    return moved_to
 
 
 def write_timelines(conn: Connection, changed: Mapping[Stub, Timeline]) -> None:
+    """Replaces the stored timelines of these stubs."""
     if not changed:
         return
-    conn.execute(
-        """
-        DELETE FROM lightfast.entity_stubs s
-        USING unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, key, beside)
-        WHERE s.workspace_id = k.workspace_id AND s.key = k.key AND s.beside = k.beside
-        """,
-        columns_of(changed),
-    )
+    delete_rows(conn, "entity_stubs", _STUB_KEY, changed)
     rows = [
-        (*stub, since, one.entity_id, one.is_ambiguous)
+        (*stub, since, resolution.entity_id, resolution.is_ambiguous)
         for stub, timeline in changed.items()
-        for since, one in timeline
+        for since, resolution in timeline
     ]
     conn.execute(
         """

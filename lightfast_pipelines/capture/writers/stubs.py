@@ -1,105 +1,103 @@
-"""What a reference by alias stands for: the one thing that answers to it, or a stub until one does.
+"""Resolves stubs: decides which entity a reference by alias stands for, if there is one yet.
 
-Resolution is a function of the set of claims and references, so it comes out the same in any order;
-when a claim arrives later, mentions and edges that waited move to the thing. A name may stand for
-one thing until a moment and for another from then on: which of them is meant, the time of the
-text says. A candidate has no stub: while nothing claims its name, its mentions wait in
-candidate_mentions and its edges have no end.
+The result is a function of the set of claims and references, so it is the same in any order; when a
+claim arrives later, the mentions and edges that waited move to the entity. A name may stand for one
+entity until a moment and for another from then on: the time of the text decides which is meant. A
+candidate has no stub: while no entity claims its name, its mentions wait in candidate_mentions and its
+edges have no end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from lightfast_pipelines.capture.writers.stub_moves import EdgeRow, move
+from lightfast_pipelines.capture.writers.entities import (
+    drop_lost_claims,
+    ensure_entities,
+    recount,
+    remove_unmentioned_entities,
+)
+from lightfast_pipelines.capture.writers.stub_moves import EdgeRow, move_rows
 from lightfast_pipelines.capture.writers.stub_names import WorkspaceKey
 from lightfast_pipelines.capture.writers.stub_timelines import (
     Resolution,
     Stub,
     Timeline,
-    find_timelines,
+    find_claimants,
     load_timelines,
     write_timelines,
 )
-from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The stubs after resolution; entities and edges (subject, object, type) that rows left or joined."""
+    """The timelines of stubs after resolution, and the entities and edges (subject, object, type) that
+    rows left or joined."""
 
-    standing: Mapping[Stub, Timeline]
+    timelines: Mapping[Stub, Timeline]
     entities: frozenset[int]
     edges: frozenset[EdgeRow]
 
     def at(self, stub: Stub, when: datetime) -> Resolution:
-        return [one for since, one in self.standing[stub] if since is None or since <= when][-1]
+        return [r for since, r in self.timelines[stub] if since is None or since <= when][-1]
 
 
 def resolve(
-    conn: Connection, stubs: Iterable[Stub], again: Iterable[WorkspaceKey] = ()
+    conn: Connection, stubs: Iterable[Stub], reclaimed: Iterable[WorkspaceKey] = ()
 ) -> Resolved:
-    """Decides anew what these stubs stand for, and moves mentions and edges where it changed.
+    """Decides anew what these stubs stand for, and moves mentions and edges where that changed.
 
-    `again` are keys of known stubs for which claims came or went.
+    `reclaimed` are keys of stored stubs for which claims came or went.
     """
-    before = load_timelines(conn, {*(stub[:2] for stub in stubs), *again})
+    before = load_timelines(conn, {*(stub[:2] for stub in stubs), *reclaimed})
     wanted = sorted({*stubs, *before})
     if not wanted:
         return Resolved({}, frozenset(), frozenset())
-    found = find_timelines(conn, wanted)
-    missing = sorted(
-        {(stub[0], key) for stub in wanted for _, _, _, key in found[stub] if key is not None}
-    )
-    own, made = _ensure_stub_entities(conn, missing)
-    standing: dict[Stub, Timeline] = {}
+    claimed = find_claimants(conn, wanted)
+    unclaimed = {
+        (stub[0], part.own_key)
+        for stub in wanted
+        for part in claimed[stub]
+        if part.own_key is not None
+    }
+    own, created = ensure_entities(conn, unclaimed, are_stubs=True)
+    timelines: dict[Stub, Timeline] = {}
     for stub in wanted:
-        whole = [
-            (since, Resolution(own[stub[0], key] if key is not None else entity, ambiguous))
-            for since, entity, ambiguous, key in found[stub]
+        timeline = [
+            (
+                part.since,
+                Resolution(
+                    part.entity_id if part.own_key is None else own[stub[0], part.own_key],
+                    part.is_ambiguous,
+                ),
+            )
+            for part in claimed[stub]
         ]
-        changes = [one for last, one in pairwise(whole) if last[1] != one[1]]
-        standing[stub] = [whole[0], *changes]
-    changed = [stub for stub in wanted if standing[stub] != before.get(stub)]
-    write_timelines(conn, {stub: standing[stub] for stub in changed})
-    entities, edges = move(
-        conn, [(stub, before[stub], standing[stub]) for stub in changed if stub in before]
+        changes = [part for last, part in pairwise(timeline) if last[1] != part[1]]
+        timelines[stub] = [timeline[0], *changes]
+    changed = [stub for stub in wanted if timelines[stub] != before.get(stub)]
+    write_timelines(conn, {stub: timelines[stub] for stub in changed})
+    entities, edges = move_rows(
+        conn, [(stub, before[stub], timelines[stub]) for stub in changed if stub in before]
     )
-    return Resolved(standing, frozenset(entities | made), frozenset(edges))
+    entities |= {own[key] for key in created}
+    return Resolved(timelines, frozenset(entities), frozenset(edges))
 
 
-def _ensure_stub_entities(
-    conn: Connection, stubs: Sequence[WorkspaceKey]
-) -> tuple[dict[WorkspaceKey, int], set[int]]:
-    """(stub -> its own entity, the entities made now); numbers of a new one are filled in later."""
-    if not stubs:
-        return {}, set()
-    columns = (
-        [w for w, _ in stubs],
-        [key for _, key in stubs],
-        [category_of(key) for _, key in stubs],
-    )
-    made = conn.execute(
-        """
-        INSERT INTO lightfast.entities
-          (workspace_id, key, category, confidence, first_seen_at, last_seen_at, occurrence_count, is_stub)
-        SELECT k.*, 0, now(), now(), 0, true
-        FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k
-        ON CONFLICT (workspace_id, key) DO NOTHING RETURNING id
-        """,
-        columns,
-    ).fetchall()
-    rows = conn.execute(
-        """
-        SELECT e.workspace_id, e.key, e.id
-        FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, key)
-        JOIN lightfast.entities e USING (workspace_id, key)
-        """,
-        columns[:2],
-    )
-    own = {(workspace, key): identifier for workspace, key, identifier in rows}
-    return own, {row[0] for row in made}
+def count_again(conn: Connection, entities: Collection[int]) -> Resolved:
+    """Computes numbers, names and claims of these entities anew, and removes those without mentions.
+
+    Returns the stubs that stand for something else because a claim went.
+    """
+    if not entities:
+        return Resolved({}, frozenset(), frozenset())
+    recount(conn, entities)
+    resolved = resolve(conn, (), drop_lost_claims(conn, entities))
+    if resolved.entities:
+        recount(conn, resolved.entities)
+    remove_unmentioned_entities(conn, {*entities, *resolved.entities})
+    return resolved
