@@ -1,7 +1,7 @@
-"""Intervals of states as rows: written whole, or, of a state that only grows, continued.
+"""Writes the intervals of states: all of them anew, or, where a state only grows, the last ones alone.
 
-A pull request that is closed and reopened a thousand times has a thousand intervals. What comes after all
-that is known changes the last of them alone, and only that one is read and written.
+A pull request that is closed and reopened a thousand times has a thousand intervals. A change that is
+later than all earlier ones affects the last interval alone, so only that one is read and written.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import NamedTuple
 
 import msgspec
@@ -39,12 +40,12 @@ _INTERVAL = (
     "related_observation_id",
 )
 _METADATA = _INTERVAL.index("state_metadata")
-# Their facts are weighed against one another, and with them those of other states.
+# The facts of these states are weighed against one another, so they are always folded anew.
 _WEIGHED = frozenset({existence.STATE_TYPE, latest_release.STATE_TYPE, serving.STATE_TYPE})
 
 
 class StatedChange(NamedTuple):
-    """What an observation states of a state, without the keys (observation, entity key, state type)."""
+    """What an observation states of a state, beside the key: observation, entity key, state type."""
 
     workspace_id: int
     state_value: str
@@ -59,15 +60,15 @@ class StatedChange(NamedTuple):
 class StoredTail:
     """Where a stored history ends, and the id of the interval that holds now."""
 
-    current: int
+    interval_id: int
     tail: states.Tail
 
 
 def insert_intervals(conn: Connection, intervals: Iterable[Sequence[object]]) -> None:
-    """Writes intervals, in the order of the columns above.
+    """Inserts intervals, in the order of the columns above.
 
-    They bear the name that the entity's other intervals have, or all of them would have to be looked at
-    to see whether the entity was renamed (`name_states`).
+    They get the name that the entity's other intervals have: so one interval is enough to see whether
+    the entity was renamed (`name_states`).
     """
     names = ", ".join(_INTERVAL)
     staged = stage(conn, "temporal_states", _INTERVAL, intervals)
@@ -88,9 +89,9 @@ def insert_intervals(conn: Connection, intervals: Iterable[Sequence[object]]) ->
 def replace_intervals(
     conn: Connection, keys: Sequence[StateKey], intervals: Iterable[tuple[object, ...]]
 ) -> int:
-    """Makes these the intervals of these states; writes only those that differ, and returns how many.
+    """Replaces the intervals of these states; writes only those that differ, and returns their number.
 
-    Of 4,000 deployments of one environment the next one changes two intervals.
+    After 4,000 deployments of one environment, the next deployment changes two intervals.
     """
     names = ", ".join(f"t.{name}" for name in _INTERVAL)
     rows = conn.execute(
@@ -102,17 +103,17 @@ def replace_intervals(
         columns_of(keys),
     )
     stored: dict[tuple[object, ...], list[int]] = defaultdict(list)
-    for identifier, *columns in rows:
+    for interval_id, *columns in rows:
         columns[_METADATA] = _encoded(columns[_METADATA])
-        stored[tuple(columns)].append(identifier)
+        stored[tuple(columns)].append(interval_id)
     new = []
     for interval in intervals:
-        same = stored.get(interval)
-        if same:
-            same.pop()
+        same_ids = stored.get(interval)
+        if same_ids:
+            same_ids.pop()
         else:
             new.append(interval)
-    gone = [identifier for identifiers in stored.values() for identifier in identifiers]
+    gone = [interval_id for interval_ids in stored.values() for interval_id in interval_ids]
     conn.execute("DELETE FROM lightfast.temporal_states WHERE id = ANY(%s)", (gone,))
     if new:
         insert_intervals(conn, new)
@@ -124,11 +125,11 @@ def _encoded(metadata: Mapping[str, object]) -> str:
 
 
 def load_tails(conn: Connection, keys: Collection[StateKey]) -> dict[StateKey, StoredTail]:
-    """The ends of those of these states that can be continued, before anything is added to them."""
+    """The ends of those of these states that can be continued; to be called before changes are added."""
     plain = sorted(key for key in keys if key[2].partition(":")[0] not in _WEIGHED)
     if not plain:
         return {}
-    # The conditions on infinity choose the index: there is one for each of the two clocks.
+    # The conditions on infinity select the index: there is one for each of the two clocks.
     rows = conn.execute(
         """
         SELECT k.workspace_id, k.entity_key, k.state_type, t.id, t.state_value, l.at, r.recorded_at
@@ -161,89 +162,82 @@ def continue_states(
 ) -> tuple[set[StateKey], int]:
     """Continues the states to which only these changes (observation, change) were added.
 
-    Returns those that could be continued, and how many intervals were written.
+    Returns the states that could be continued, and how many intervals were written.
     """
-    doers = _doers(conn, {observation for ones in grown.values() for observation, _ in ones})
+    actors = _actors_of(conn, {observation for added in grown.values() for observation, _ in added})
     continued: set[StateKey] = set()
     ended: dict[int, datetime] = {}
     copies: list[tuple[int, datetime, datetime]] = []
     begun: list[tuple[object, ...]] = []
-    for key, ones in grown.items():
-        facts = [_fact(observation, row, doers[observation]) for observation, row in ones]
+    for key, added in grown.items():
+        facts = [_fact(observation, change, actors[observation]) for observation, change in added]
         changes = states.continuation(tails[key].tail, facts)
         if changes is None:
             continue
         continued.add(key)
-        for place, fact in enumerate(changes):
-            if place == 0:
-                ended[tails[key].current] = fact.recorded_at
-                copies.append((tails[key].current, fact.at, fact.recorded_at))
-            following = changes[place + 1] if place + 1 < len(changes) else None
-            for valid_to, is_current, known, until in _beliefs(fact, following):
-                begun.append(_row(key, fact, valid_to, is_current, known, until))
+        if changes:
+            ended[tails[key].interval_id] = changes[0].recorded_at
+            copies.append((tails[key].interval_id, changes[0].at, changes[0].recorded_at))
+        for fact, following in zip_longest(changes, changes[1:]):
+            begun += (interval_row(key, interval) for interval in _intervals(fact, following))
     _end(conn, ended, copies)
     if begun:
         insert_intervals(conn, begun)
     return continued, len(copies) + len(begun)
 
 
-def _beliefs(
+def _intervals(
     fact: states.StateFact, following: states.StateFact | None
-) -> list[tuple[datetime | None, bool, datetime, datetime | None]]:
-    """(valid_to, is_current, recorded_at, superseded_at) of what was believed of the interval that a fact
-    begins: open until the following one became known, ended since."""
+) -> list[states.StateInterval]:
+    """What is believed of the interval that a fact begins: that it goes on until now, and, from when
+    the following fact is known, that it has ended."""
     if following is None:
-        return [(None, True, fact.recorded_at, None)]
+        return [states.StateInterval(fact.value, fact.at, None, True, fact.recorded_at, None, fact)]
+    known_at = following.recorded_at
     return [
-        (None, False, fact.recorded_at, following.recorded_at),
-        (following.at, False, following.recorded_at, None),
+        states.StateInterval(fact.value, fact.at, None, False, fact.recorded_at, known_at, fact),
+        states.StateInterval(fact.value, fact.at, following.at, False, known_at, None, fact),
     ]
 
 
-def _row(
-    key: StateKey,
-    fact: states.StateFact,
-    valid_to: datetime | None,
-    is_current: bool,
-    recorded_at: datetime,
-    superseded_at: datetime | None,
-) -> tuple[object, ...]:
+def interval_row(key: StateKey, interval: states.StateInterval) -> tuple[object, ...]:
+    """The interval in the order of the columns above."""
     workspace, entity, state_type = key
+    fact = interval.fact
     return (
         workspace,
         category_of(entity),
         entity,
         state_type,
-        fact.value,
-        _encoded(dict(fact.metadata)),
-        fact.at,
-        valid_to,
-        is_current,
-        recorded_at,
-        superseded_at,
+        interval.value,
+        _encoded(serving.without_basis(fact.metadata)),
+        interval.valid_from,
+        interval.valid_to,
+        interval.is_current,
+        interval.recorded_at,
+        interval.superseded_at,
         fact.identity_id,
         fact.reason,
         fact.observation_id,
     )
 
 
-def _fact(observation: int, row: StatedChange, doer: int | None) -> states.StateFact:
-    # Its source_id orders what is of one moment, and nothing here is.
-    metadata = serving.without_basis(msgspec.json.decode(row.state_metadata))
+def _fact(observation: int, change: StatedChange, actor: int | None) -> states.StateFact:
     return states.StateFact(
-        row.state_value,
-        row.at,
-        row.rank,
+        change.state_value,
+        change.at,
+        change.rank,
+        # The source_id orders changes of one moment, and there are none here.
         "",
-        row.recorded_at,
-        row.reason,
-        metadata,
+        change.recorded_at,
+        change.reason,
+        msgspec.json.decode(change.state_metadata),
         observation,
-        doer,
+        actor,
     )
 
 
-def _doers(conn: Connection, observations: Collection[int]) -> dict[int, int | None]:
+def _actors_of(conn: Connection, observations: Collection[int]) -> dict[int, int | None]:
     rows = conn.execute(
         "SELECT id, actor_identity_id FROM lightfast.observations WHERE id = ANY(%s)",
         (list(observations),),
@@ -256,7 +250,7 @@ def _end(
     ended: Mapping[int, datetime],
     copies: Sequence[tuple[int, datetime, datetime]],
 ) -> None:
-    """What held until now is believed no longer to hold on, and from then on to have ended."""
+    """Supersedes what held until now, and inserts copies of it that have ended."""
     if not ended:
         return
     conn.execute(

@@ -1,12 +1,12 @@
 """Writes which observations state which changes of state, and the intervals folded from them.
 
-Of a thing that is deleted every state ends: those rules stand in `domain/existence.py`.
+When an entity is deleted, all its states end: `domain/existence.py` has the rules.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from lightfast_pipelines.capture.writers.intervals import (
     StatedChange,
     StateKey,
     continue_states,
+    interval_row,
     load_tails,
     replace_intervals,
 )
@@ -28,7 +29,6 @@ from lightfast_pipelines.capture.writers.rows import (
     insert_rows,
 )
 from lightfast_pipelines.domain import existence, latest_release, serving, states
-from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.store.database import Connection
 
 ChangeKey = tuple[int, str, str]
@@ -36,7 +36,7 @@ _CHANGE_KEY = {"observation_id": "bigint", "entity_key": "text", "state_type": "
 
 
 class WrittenStates(NamedTuple):
-    """Intervals written, and the things (workspace, key) whose existence may have changed."""
+    """Intervals written, and the entities (workspace, key) whose existence may have changed."""
 
     intervals: int
     ended: frozenset[tuple[int, str]]
@@ -46,11 +46,11 @@ _json = msgspec.json.Encoder(enc_hook=str, order="deterministic")
 
 
 def write_states(
-    conn: Connection, facts: Mapping[int, Fact], known: Sequence[int], restated: Iterable[int]
+    conn: Connection, facts: Mapping[int, Fact], known: Sequence[int], restated: Collection[int]
 ) -> WrittenStates:
     """Writes the changes of the facts (observation id -> fact).
 
-    `restated` are known observations whose doer or time of record may have changed: their states are
+    `restated` are known observations whose actor or time of record may have changed: their states are
     folded again even where the change itself is the same.
     """
     new: dict[ChangeKey, StatedChange] = {}
@@ -65,18 +65,14 @@ def write_states(
                 change.reason,
                 fact.recorded_at,
             )
-    old = _load(conn, known)
-    changed = differences(old, new)
-    again = set(restated)
-    touched = {
-        (row.workspace_id, key[1], key[2])
-        for key, row in [*changed.removed.items(), *changed.added.items()]
-    }
-    touched |= {(row.workspace_id, k[1], k[2]) for k, row in new.items() if k[0] in again}
-    # Of what only grows it is enough to know where it ended.
-    anew = {(row.workspace_id, key[1], key[2]) for key, row in changed.removed.items()}
-    anew |= {(row.workspace_id, k[1], k[2]) for k, row in new.items() if k[0] in again}
-    tails = load_tails(conn, touched - anew)
+    changed = differences(_load(conn, known), new)
+    refolded = {_state_of(*change) for change in changed.removed.items()}
+    refolded |= {_state_of(key, row) for key, row in new.items() if key[0] in restated}
+    added: dict[StateKey, list[tuple[int, StatedChange]]] = defaultdict(list)
+    for key, row in changed.added.items():
+        added[_state_of(key, row)].append((key[0], row))
+    # Of a state that only grows, it is enough to know where it ended.
+    tails = load_tails(conn, added.keys() - refolded)
     delete_rows(conn, "state_changes", _CHANGE_KEY, changed.removed)
     insert_rows(
         conn,
@@ -84,25 +80,24 @@ def write_states(
         (*_CHANGE_KEY, *StatedChange._fields),
         [key + row for key, row in changed.added.items()],
     )
-    keys, ended = _with_ends(conn, touched)
-    deleted = {(workspace, key) for workspace, key, kind in keys if kind == existence.STATE_TYPE}
-    added: dict[StateKey, list[tuple[int, StatedChange]]] = defaultdict(list)
-    for (observation, entity, kind), row in changed.added.items():
-        added[row.workspace_id, entity, kind].append((observation, row))
-    grown = {
-        key: added[key] for key in tails if (key[0], key[1]) not in deleted and key not in anew
-    }
+    touched, ended = _with_ends(conn, refolded | added.keys())
+    deleted = {(key[0], key[1]) for key in touched if key[2] == existence.STATE_TYPE}
+    grown = {key: added[key] for key in tails if (key[0], key[1]) not in deleted}
     continued, intervals = continue_states(conn, tails, grown)
-    return WrittenStates(_fold(conn, sorted(keys - continued)) + intervals, ended)
+    return WrittenStates(_fold(conn, sorted(touched - continued)) + intervals, ended)
+
+
+def _state_of(key: ChangeKey, row: StatedChange) -> StateKey:
+    return row.workspace_id, key[1], key[2]
 
 
 def _with_ends(
     conn: Connection, touched: set[StateKey]
 ) -> tuple[set[StateKey], frozenset[tuple[int, str]]]:
-    """Beside the states themselves all others of those things whose existence is a question."""
+    """These states, and all other states of those entities of which any existence is stated."""
     if not touched:
         return touched, frozenset()
-    things = sorted({(workspace, key) for workspace, key, _ in touched})
+    entities = sorted({(workspace, key) for workspace, key, _ in touched})
     asked = sorted(
         {(workspace, key) for workspace, key, kind in touched if kind == existence.STATE_TYPE}
     )
@@ -121,8 +116,8 @@ def _with_ends(
           ON s.workspace_id = e.workspace_id AND s.entity_key = e.entity_key AND s.at > '-infinity'
         """,
         (
-            [workspace for workspace, _ in things],
-            [key for _, key in things],
+            [workspace for workspace, _ in entities],
+            [key for _, key in entities],
             existence.STATE_TYPE,
             [workspace for workspace, _ in asked],
             [key for _, key in asked],
@@ -152,7 +147,7 @@ def _load(conn: Connection, observations: Sequence[int]) -> dict[ChangeKey, Stat
 
 
 def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
-    """Folds these states anew from all changes that are stated of them; returns how many intervals differ."""
+    """Folds these states anew from all their changes; returns how many intervals differ."""
     if not keys:
         return 0
     columns = columns_of(keys)
@@ -174,58 +169,41 @@ def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
             state_type: [states.StateFact(*row[3:]) for row in stated]
             for state_type, stated in groupby(group, key=itemgetter(2))
         }
-        for state_type, one in _histories(by_type):
-            intervals.append(
-                (
-                    workspace,
-                    category_of(entity),
-                    entity,
-                    state_type,
-                    one.value,
-                    _json.encode(serving.without_basis(one.fact.metadata)).decode(),
-                    one.valid_from,
-                    one.valid_to,
-                    one.is_current,
-                    one.recorded_at,
-                    one.superseded_at,
-                    one.fact.identity_id,
-                    one.fact.reason,
-                    one.fact.observation_id,
-                )
-            )
+        for state_type, interval in _histories(by_type):
+            intervals.append(interval_row((workspace, entity, state_type), interval))
     return replace_intervals(conn, keys, intervals)
 
 
 def _histories(
     by_type: Mapping[str, Sequence[states.StateFact]],
 ) -> Iterator[tuple[str, states.StateInterval]]:
-    """The intervals of one thing's states; where it is deleted they end."""
+    """(state type, interval) of one entity's states, which end where the entity is deleted."""
     stated = by_type.get(existence.STATE_TYPE, ())
-    gone = existence.deletions(stated, by_type.get("status", ())) if stated else []
+    deletions = existence.deletions(stated, by_type.get("status", ())) if stated else []
     deleting = existence.deleting_ids(stated)
     for state_type, facts in by_type.items():
         if state_type == existence.STATE_TYPE:
-            found = gone
-        elif gone:
+            intervals = deletions
+        elif deletions:
             own = {fact.value for fact in facts if fact.source_id in deleting}
-            found = existence.ended(_history(state_type, facts), gone, own)
+            intervals = existence.ended(_history(state_type, facts), deletions, own)
         else:
-            found = _history(state_type, facts)
-        for one in found:
-            yield state_type, one
+            intervals = _history(state_type, facts)
+        yield from ((state_type, interval) for interval in intervals)
 
 
 def _history(state_type: str, facts: Sequence[states.StateFact]) -> list[states.StateInterval]:
     if state_type == latest_release.STATE_TYPE:
         return latest_release.history(facts)
-    is_of_what_serves = state_type.partition(":")[0] == serving.STATE_TYPE
-    return serving.history(facts) if is_of_what_serves else states.history(facts)
+    if state_type.partition(":")[0] == serving.STATE_TYPE:
+        return serving.history(facts)
+    return states.history(facts)
 
 
 def name_states(conn: Connection, entities: Sequence[tuple[int, str]]) -> None:
-    """Gives the states of these entities (workspace, key) the entity's name as it is now.
+    """Gives the states of these entities (workspace, key) the entity's current name.
 
-    All states of an entity bear one name, so any of them says whether the others are right.
+    All states of an entity have one name, so any of them shows whether it is the current one.
     """
     if entities:
         wanted = sorted(set(entities))
