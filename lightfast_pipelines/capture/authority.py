@@ -1,6 +1,6 @@
-"""For whom a payload speaks: what verified it decides which installation's rows it may change.
+"""For which installations a payload speaks: the secret that verified it decides which rows it may change.
 
-One rule for routing, lifecycle and names of places; what they do with the answer is theirs.
+Routing, lifecycle events and the names of places follow this one rule.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _INSTALLATION = "installation:"
 class Owner:
     """The installation that a row belongs to.
 
-    `own_secret_after`: the shared secret of the environment speaks only for payloads that arrived
-    before the installation had a secret of its own, those with no greater id; None: it has none.
+    `own_secret_after` is the id of the last payload that arrived before the installation had a secret
+    of its own: the environment's secret speaks for payloads up to it. None: it has no own secret.
     """
 
     installation_id: int
@@ -34,7 +34,7 @@ class Owner:
 
 
 class Signed(Protocol):
-    """What is known of a payload's origin: a row of raw_payloads."""
+    """The columns of raw_payloads that say where a payload comes from."""
 
     @property
     def id(self) -> int: ...
@@ -53,20 +53,21 @@ class Verified(NamedTuple):
 
 
 def is_shared(verified_by: str) -> bool:
-    """Whether the environment's secret verified it, which every organisation without its own shares."""
+    """Whether the environment's secret verified it, which all organisations without their own share."""
     return verified_by.startswith("env:")
 
 
 def speaks_for(raw: Signed, owner: Owner, named: str | None = None) -> bool:
     """Whether the payload may change what belongs to the installation.
 
-    `named`: the organisation whose installation the payload names as its own, where that is known.
+    `named` is the organisation whose installation the payload names as its own, where that is known.
 
-    What was read or ingested for an organisation speaks for all that this organisation has, an
-    installation's own secret for that installation alone, the environment's for every installation
-    that has none of its own, unless the payload names an installation of another organisation: a
-    repository that moved to another account is that account's, though its id is still linked here.
-    Whatever else is said to have verified it speaks for nobody.
+    - A payload that was read or ingested for an organisation speaks for all of its installations.
+    - An installation's own secret speaks for that installation alone.
+    - The environment's secret speaks for every installation without a secret of its own, unless the
+      payload names an installation of another organisation: a repository that moved to another account
+      belongs to that account, though its id is still linked here.
+    - Anything else speaks for no installation.
     """
     if raw.org_id is not None:
         return raw.org_id == owner.org_id
@@ -80,7 +81,7 @@ def speaks_for(raw: Signed, owner: Owner, named: str | None = None) -> bool:
 
 
 def organisations_of(conn: Connection, raws: Iterable[Signed]) -> dict[str, str]:
-    """Of the installations whose own secrets verified these: `verified_by` -> organisation."""
+    """`verified_by` -> organisation, of the installations whose own secrets verified these payloads."""
     ids = {
         int(number)
         for raw in raws
@@ -99,7 +100,7 @@ def organisations_of(conn: Connection, raws: Iterable[Signed]) -> dict[str, str]
 def organisations_named(
     conn: Connection, installations: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], str]:
-    """Of these installations (provider, the provider's id), those that are known: organisation."""
+    """Installation (provider, the provider's id) -> organisation, of those that are known."""
     wanted = sorted(set(installations))
     if not wanted:
         return {}
@@ -115,7 +116,7 @@ def organisations_named(
 
 
 def with_secrets(conn: Connection) -> set[tuple[str, str]]:
-    """(provider, organisation) of which some installation has a secret of its own."""
+    """The (provider, organisation) pairs that have an installation with a secret of its own."""
     rows = conn.execute(
         """
         SELECT DISTINCT n.provider, n.org_id FROM lightfast.installations n

@@ -1,6 +1,6 @@
-"""Writes accounts and who took part in what; names and addresses are those stated last.
+"""Writes identities and who took part in what; an identity's names and addresses are those stated last.
 
-Who an identity is (actors) is decided elsewhere, from these rows.
+Which identities belong to one actor is decided in `people/`, from these rows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MENTION_KEY = {"observation_id": "bigint", "identity_id": "bigint", "role": "te
 
 
 class IdentityMention(NamedTuple):
-    """What an observation states of an identity, without the two keys."""
+    """What an observation states of an identity, beside the key: observation, identity, role."""
 
     username: str | None
     email: str | None
@@ -42,15 +42,15 @@ IdentityMentionKey = tuple[int, int, str]
 
 
 def accounts_of(fact: Fact) -> list[tuple[str, Account]]:
-    """(role, account) of everyone who takes part: the doer, the author and the others."""
+    """(role, account) of everyone who takes part: the actor, the author and the others."""
     statement = fact.statement
-    found = [("actor", statement.actor), ("author", statement.author)]
-    found += [(mention.role, mention.account) for mention in statement.accounts]
-    return [(role, account) for role, account in found if account is not None]
+    accounts = [("actor", statement.actor), ("author", statement.author)]
+    accounts += [(mention.role, mention.account) for mention in statement.accounts]
+    return [(role, account) for role, account in accounts if account is not None]
 
 
 def ensure_identities(conn: Connection, facts: Sequence[Fact]) -> dict[IdentityKey, int]:
-    """Makes the identities that are new; returns the id of each that the facts name."""
+    """Creates the identities that are new; returns the id of each that the facts name."""
     keys = sorted(
         {
             (fact.workspace.org_id, account.source, account.source_id)
@@ -99,9 +99,9 @@ def write_identity_mentions(
     known: Sequence[int],
     moved: Set[int],
 ) -> int:
-    """Writes who took part in the facts (observation id, fact); `known` are ids that had rows before.
+    """Writes who took part in the facts (observation id, fact); returns the number of rows written.
 
-    Returns the number of rows written.
+    `known` are the observations that had rows before.
     """
     new: dict[IdentityMentionKey, IdentityMention] = {}
     when: dict[int, tuple[datetime, str]] = {}
@@ -119,15 +119,15 @@ def write_identity_mentions(
         [key + row for key, row in changed.added.items()],
     )
     earlier = set(known)
-    again = {key[1] for key in changed.removed}
-    again |= {key[1] for key in changed.added if key[0] in earlier}
-    latest = [
+    recomputed = {key[1] for key in changed.removed}
+    recomputed |= {key[1] for key in changed.added if key[0] in earlier}
+    added = [
         (identity, *when[observation], row)
         for (observation, identity, _), row in changed.added.items()
-        if identity not in again
+        if identity not in recomputed
     ]
-    _update(conn, latest, start_over=False)
-    _update(conn, _all_mentions(conn, again), start_over=True)
+    _update(conn, added, start_over=False)
+    _update(conn, _load_all_of(conn, recomputed), start_over=True)
     return len(changed.added)
 
 
@@ -158,10 +158,11 @@ def _load(
     return {(row[0], row[1], row[2]): IdentityMention(*row[3:]) for row in rows}
 
 
-Latest = tuple[int, datetime, str, IdentityMention]
+_DatedMention = tuple[int, datetime, str, IdentityMention]
+"""Identity, time, source_id, mention."""
 
 
-def _all_mentions(conn: Connection, identities: Iterable[int]) -> list[Latest]:
+def _load_all_of(conn: Connection, identities: Iterable[int]) -> list[_DatedMention]:
     wanted = list(identities)
     if not wanted:
         return []
@@ -177,7 +178,7 @@ def _all_mentions(conn: Connection, identities: Iterable[int]) -> list[Latest]:
     return [(row[0], row[1], row[2], IdentityMention(*row[3:])) for row in rows]
 
 
-def _update(conn: Connection, mentions: Sequence[Latest], *, start_over: bool) -> None:
+def _update(conn: Connection, mentions: Sequence[_DatedMention], *, start_over: bool) -> None:
     """Sets each field to what was stated at the greatest (time, source_id); ties: the greatest value."""
     if not mentions:
         return
@@ -191,15 +192,15 @@ def _update(conn: Connection, mentions: Sequence[Latest], *, start_over: bool) -
     for identity, occurred_at, source_id, mention in mentions:
         fields = stated.setdefault(identity, {})
         if mention.username is not None and "username" in fields:
-            known = {*fields.get("logins", ()), fields["username"][2], mention.username}
-            if len(known) > 1:
-                fields["logins"] = sorted(known)
+            logins = {*fields.get("logins", ()), fields["username"][2], mention.username}
+            if len(logins) > 1:
+                fields["logins"] = sorted(logins)
         moment = int(occurred_at.astimezone(UTC).timestamp() * 1_000_000)
         for field in _FIELDS:
             value = getattr(mention, field)
             if value is None or value == "unknown":
                 continue
-            # Once a provider has said that it is a bot, a payload that leaves it out changes nothing.
+            # Once a provider has said that it is a bot, a payload that omits this changes nothing.
             is_bot = field == "kind" and value == "bot"
             candidate = [_ALWAYS if is_bot else moment, source_id, value]
             if field not in fields or candidate > list(fields[field]):
@@ -232,7 +233,7 @@ def _update(conn: Connection, mentions: Sequence[Latest], *, start_over: bool) -
 
 
 def remove_unmentioned(conn: Connection, identities: Iterable[int]) -> None:
-    """Takes away identities that no observation names any more."""
+    """Deletes identities that no observation mentions any more."""
     wanted = sorted(set(identities))
     if wanted:
         conn.execute(

@@ -1,6 +1,6 @@
-"""Which observations are deleted now: they leave search, their vectors with them.
+"""Marks the observations about deleted entities: they leave the search, and their vectors are deleted.
 
-What ends a thing is said by states (`domain/existence.py`); the rows themselves stay, as what once was.
+Whether an entity is deleted is a state (`domain/existence.py`). The rows stay, as a record of the past.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ RETURNING o.id
 def mark_deleted(
     conn: Connection, written: Sequence[int], ended: Collection[tuple[int, str]]
 ) -> int:
-    """Marks what was written, and all that is told of the things in `ended` (workspace, key).
+    """Marks written observations, and all observations about the entities in `ended` (workspace, key).
 
-    Returns how many changed. One that is deleted no more waits for its vectors again.
+    Returns how many changed. One that is no longer deleted waits for its vectors again.
     """
-    things = sorted(ended)
+    entities = sorted(ended)
     changed = [
         row[0]
         for row in conn.execute(
             _MARK,
             {
                 "written": list(written),
-                "workspaces": [workspace for workspace, _ in things],
-                "keys": [key for _, key in things],
+                "workspaces": [workspace for workspace, _ in entities],
+                "keys": [key for _, key in entities],
             },
         )
     ]

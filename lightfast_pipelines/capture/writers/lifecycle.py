@@ -1,12 +1,14 @@
-"""Applies what providers say of connections and resources themselves: removed, renamed, archived.
+"""Applies what providers say about installations and resources: removed, renamed, archived.
 
-The latest by the provider's clock wins, whichever comes first; stored observations are never touched.
+The latest event by the provider's clock wins, in whatever order the events arrive; stored observations
+never change.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,15 +29,14 @@ Subject = tuple[str, str, str]
 
 
 class _Event(NamedTuple):
-    """A change as a payload states it; `takes`: whether it speaks for the installation it names too."""
+    """A change as a payload states it. `may_hand_over`: the payload speaks for the installation that the
+    change names too."""
 
     change: str
     value: dict[str, Any]
     reason: str
-    takes: bool
+    may_hand_over: bool
 
-
-_Story = list[_Event]
 
 _INSTALLATION_STATUS = {"active": "active", "suspended": "error", "removed": "revoked"}
 _NO_META = frozenset({"name", "account_login", "installation"})
@@ -53,10 +54,10 @@ _COLUMNS = (
 
 
 def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> dict[Subject, Owner]:
-    """Records the lifecycle events of these payloads and brings their subjects up to date.
+    """Writes the lifecycle events of these payloads and brings their subjects up to date.
 
-    Returns the subjects that it brought up to date, with their owners. What a payload stated under
-    older rules and no longer does is taken back.
+    Returns those subjects with their owners. An event that a payload stated under older rules and no
+    longer states is withdrawn.
     """
     payloads = list(payloads)
     rows = {
@@ -97,7 +98,7 @@ def apply_lifecycle(conn: Connection, payloads: Iterable[ReadPayload]) -> dict[S
         organisation = named.get(payload.installation) if payload.installation else None
         return speaks_for(payload.raw, owner, organisation)
 
-    # What a payload may not speak for, it does not even cause to be looked at.
+    # A payload that does not speak for a subject does not cause any work on it either.
     subjects = {
         subject: owners[subject]
         for subject, raw_ids in sorted(stated.items())
@@ -129,11 +130,11 @@ def _owners(conn: Connection, subjects: Collection[Subject]) -> dict[Subject, Ow
 
 
 def settle(conn: Connection, subjects: Mapping[Subject, Owner]) -> None:
-    """Folds in order of their time the lifecycle events of these subjects (provider, kind, id) that
-    payloads state which speak for their owner. Without any it is as if there never had been one."""
+    """Folds the lifecycle events of these subjects in order of their time, of payloads that speak for
+    the owner. A subject without any is as if there had never been one."""
     if not subjects:
         return
-    found = conn.execute(
+    rows = conn.execute(
         """
         SELECT l.provider, l.subject_kind, l.subject_id, l.change, l.value, l.reason,
                l.occurred_at, p.body_sha256,
@@ -152,11 +153,13 @@ def settle(conn: Connection, subjects: Mapping[Subject, Owner]) -> None:
         conn,
         {
             (row[0], "installation", installation)
-            for row in found
+            for row in rows
             if isinstance(installation := row[4].get("installation"), str)
         },
     )
-    told: dict[Subject, dict[tuple[Any, ...], tuple[Any, _Event]]] = {one: {} for one in subjects}
+    stated: dict[Subject, dict[tuple[Any, ...], tuple[Any, _Event]]] = {
+        subject: {} for subject in subjects
+    }
     for (
         provider,
         kind,
@@ -169,31 +172,33 @@ def settle(conn: Connection, subjects: Mapping[Subject, Owner]) -> None:
         own,
         organisation,
         *signed,
-    ) in found:
+    ) in rows:
         subject = (provider, kind, identifier)
         verified = Verified(*signed)
         if not speaks_for(verified, subjects[subject], organisation):
             continue
-        taker = named.get((provider, "installation", value.get("installation")))
-        takes = taker is not None and speaks_for(verified, taker, organisation)
-        # One body that several secrets verified says it once: at its first receipt.
-        said = ((at, body, change), _Event(change, value, reason, takes))
-        told[subject].setdefault((change, body, own), said)
-    for (provider, kind, identifier), events in told.items():
-        story = [event for _, event in sorted(events.values(), key=lambda one: one[0])]
+        new_owner = named.get((provider, "installation", value.get("installation")))
+        may_hand_over = new_owner is not None and speaks_for(verified, new_owner, organisation)
+        # One body that several secrets verified states its events once: at its first receipt.
+        event = ((at, body, change), _Event(change, value, reason, may_hand_over))
+        stated[subject].setdefault((change, body, own), event)
+    for (provider, kind, identifier), dated_events in stated.items():
+        events = [event for _, event in sorted(dated_events.values(), key=itemgetter(0))]
         if kind == "installation":
-            _settle_installation(conn, provider, identifier, story)
+            _settle_installation(conn, provider, identifier, events)
         else:
-            _settle_resource(conn, provider, identifier, story)
+            _settle_resource(conn, provider, identifier, events)
 
 
-def _settle_installation(conn: Connection, provider: str, identifier: str, story: _Story) -> None:
+def _settle_installation(
+    conn: Connection, provider: str, identifier: str, events: list[_Event]
+) -> None:
     status, why = "active", None
     account: str | None = None
     info: dict[str, Any] = {}
-    for change, value, reason, _ in story:
+    for change, value, reason, _ in events:
         account = value.get("account_login") or account
-        info |= {key: one for key, one in value.items() if key != "account_login"}
+        info |= {name: text for name, text in value.items() if name != "account_login"}
         if change in _INSTALLATION_STATUS:
             status = _INSTALLATION_STATUS[change]
             why = None if status == "active" else reason
@@ -215,23 +220,25 @@ def _settle_installation(conn: Connection, provider: str, identifier: str, story
     )
 
 
-def _settle_resource(conn: Connection, provider: str, identifier: str, story: _Story) -> None:
+def _settle_resource(
+    conn: Connection, provider: str, identifier: str, events: list[_Event]
+) -> None:
     archived: str | None = None
     name: str | None = None
     meta: dict[str, Any] = {}
-    # Status and reason as each installation says it, under None what the resource itself says.
+    # Status and reason as each installation states them; under None, as the resource itself does.
     stated: dict[str | None, tuple[str, str | None]] = {}
-    takers: set[str] = set()
-    for change, value, reason, takes in story:
+    new_owners: set[str] = set()
+    for change, value, reason, may_hand_over in events:
         installation = value.get("installation")
-        if takes and installation is not None:
-            takers.add(installation)
+        if may_hand_over and installation is not None:
+            new_owners.add(installation)
         if change in ("active", "suspended", "removed"):
             status = "removed" if change == "removed" else "active"
             stated.pop(installation, None)
             stated[installation] = (status, None if change == "active" else reason)
         else:
-            # What is renamed or handed over is there, and the installation that says so has it.
+            # A resource that is renamed or handed over exists, and this installation has it.
             stated.pop(None, None)
             if installation is not None:
                 stated[installation] = ("active", None)
@@ -240,9 +247,9 @@ def _settle_resource(conn: Connection, provider: str, identifier: str, story: _S
             archived = reason if change == "archived" else None
         if change != "removed":
             name = value.get("name") or name
-        meta |= {key: one for key, one in value.items() if key not in _NO_META}
-    status, why = _standing(stated)
-    _hand_over(conn, provider, identifier, stated, takers)
+        meta |= {name: entry for name, entry in value.items() if name not in _NO_META}
+    status, why = _status(stated)
+    _hand_over(conn, provider, identifier, stated, new_owners)
     conn.execute(
         """
         UPDATE lightfast.resources SET status = %(status)s, status_reason = %(why)s,
@@ -266,10 +273,10 @@ def _hand_over(
     provider: str,
     identifier: str,
     stated: Mapping[str | None, tuple[str, str | None]],
-    takers: Collection[str],
+    new_owners: Collection[str],
 ) -> None:
-    """A resource that its installation lost is read through one of the same organisation that has it,
-    if whoever says so speaks for that one too."""
+    """Gives a resource that its installation lost to another installation of the organisation that has
+    it, if the payload that states this speaks for that one too."""
     conn.execute(
         """
         WITH now AS (
@@ -287,20 +294,33 @@ def _hand_over(
         {
             "provider": provider,
             "id": identifier,
-            "has": [one for one, said in stated.items() if one in takers and said[0] == "active"],
-            "lost": [one for one, said in stated.items() if one and said[0] == "removed"],
+            "has": [
+                installation
+                for installation, (status, _) in stated.items()
+                if installation in new_owners and status == "active"
+            ],
+            "lost": [
+                installation
+                for installation, (status, _) in stated.items()
+                if installation and status == "removed"
+            ],
         },
     )
 
 
-def _standing(stated: Mapping[str | None, tuple[str, str | None]]) -> tuple[str, str | None]:
-    """A resource that changes hands leaves one installation and joins another, in either order: it is
-    there as long as any of them has it, unless it is itself gone."""
+def _status(stated: Mapping[str | None, tuple[str, str | None]]) -> tuple[str, str | None]:
+    """The resource's status and reason, from what it and each installation state.
+
+    A resource that changes hands leaves one installation and joins another, in either order: it is
+    active as long as any installation has it, unless it was itself removed.
+    """
     own = stated.get(None)
     if own is not None and own[0] == "removed":
         return own
-    theirs = [one for installation, one in stated.items() if installation is not None]
-    there = [one for one in theirs if one[0] == "active"]
-    if there:
-        return min(there, key=lambda one: one[1] or "")
-    return theirs[-1] if theirs else own or ("active", None)
+    by_installations = [
+        status for installation, status in stated.items() if installation is not None
+    ]
+    active = [status for status in by_installations if status[0] == "active"]
+    if active:
+        return min(active, key=lambda status: status[1] or "")
+    return by_installations[-1] if by_installations else own or ("active", None)

@@ -1,7 +1,4 @@
-"""Writes observations and which payloads state them.
-
-Their mentions, edges, states and accounts stand in the writers beside this file.
-"""
+"""Writes observations, and which payloads state them."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import msgspec
 from lightfast_pipelines.capture.facts import Fact
 from lightfast_pipelines.capture.statements import FactKey
 from lightfast_pipelines.capture.writers.actor_identities import IdentityKey
-from lightfast_pipelines.capture.writers.rows import columns_of
+from lightfast_pipelines.capture.writers.rows import columns_of, delete_rows
 from lightfast_pipelines.domain.events import Account
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
@@ -55,17 +52,18 @@ _VECTORS_OF_SAME_TEXT = ", ".join(
       THEN NULL ELSE observations.{column} END"""
     for column in ("embedding_title_id", "embedding_content_id", "embedding_summary_id")
 )
+_SOURCE_KEY = {"observation_id": "bigint", "raw_payload_id": "bigint"}
 _json = msgspec.json.Encoder(enc_hook=str, order="deterministic")
 
 
 def write_observations(
     conn: Connection, facts: Sequence[Fact], identities: Mapping[IdentityKey, int]
 ) -> dict[FactKey, int]:
-    """Upserts the facts; returns their ids. Where the text changed, its vectors are taken away."""
+    """Upserts the facts and returns their ids. Where the text changed, its vectors are deleted."""
     if not facts:
         return {}
     staged = stage(conn, "observations", _COLUMNS, (_row(fact, identities) for fact in facts))
-    # What a stage could not do with another text may be possible with this one.
+    # A stage that failed with the old text may succeed with the new one.
     conn.execute(
         f"""
         DELETE FROM lightfast.stage_failures f
@@ -101,8 +99,8 @@ def _row(fact: Fact, identities: Mapping[IdentityKey, int]) -> tuple[object, ...
         return identities[fact.workspace.org_id, account.source, account.source_id]
 
     references = [
-        {"type": one.type, "id": one.id, "url": one.url, "label": one.label}
-        for one in statement.references
+        {"type": ref.type, "id": ref.id, "url": ref.url, "label": ref.label}
+        for ref in statement.references
     ]
     return (
         fact.external_id,
@@ -138,9 +136,7 @@ def write_sources(conn: Connection, sources: Mapping[int, Sequence[int]]) -> Non
     """Replaces the payloads (raw ids) that state each observation."""
     if not sources:
         return
-    pairs = sorted((observation, raw) for observation, raws in sources.items() for raw in raws)
-    observations = [observation for observation, _ in pairs]
-    raws = [raw for _, raw in pairs]
+    pairs = [(observation, raw_id) for observation, ids in sources.items() for raw_id in ids]
     conn.execute(
         """
         DELETE FROM lightfast.observation_sources s WHERE s.observation_id = ANY(%s)
@@ -148,41 +144,31 @@ def write_sources(conn: Connection, sources: Mapping[int, Sequence[int]]) -> Non
             SELECT FROM unnest(%s::bigint[], %s::bigint[]) AS k (observation_id, raw_payload_id)
             WHERE k.observation_id = s.observation_id AND k.raw_payload_id = s.raw_payload_id)
         """,
-        (list(sources), observations, raws),
+        (list(sources), [observation for observation, _ in pairs], [raw_id for _, raw_id in pairs]),
     )
-    conn.execute(
-        """
-        INSERT INTO lightfast.observation_sources (observation_id, raw_payload_id)
-        SELECT * FROM unnest(%s::bigint[], %s::bigint[]) ON CONFLICT DO NOTHING
-        """,
-        (observations, raws),
-    )
+    _add_sources(conn, pairs)
 
 
 def change_sources(
     conn: Connection, *, added: Collection[tuple[int, int]], removed: Collection[tuple[int, int]]
 ) -> None:
     """Adds and removes single (observation, raw id), where an observation has too many to replace."""
-    if removed:
-        conn.execute(
-            """
-            DELETE FROM lightfast.observation_sources s
-            USING unnest(%s::bigint[], %s::bigint[]) AS k (observation_id, raw_payload_id)
-            WHERE s.observation_id = k.observation_id AND s.raw_payload_id = k.raw_payload_id
-            """,
-            columns_of(sorted(removed)),
-        )
-    if added:
+    delete_rows(conn, "observation_sources", _SOURCE_KEY, removed)
+    _add_sources(conn, added)
+
+
+def _add_sources(conn: Connection, sources: Collection[tuple[int, int]]) -> None:
+    if sources:
         conn.execute(
             """
             INSERT INTO lightfast.observation_sources (observation_id, raw_payload_id)
             SELECT * FROM unnest(%s::bigint[], %s::bigint[]) ON CONFLICT DO NOTHING
             """,
-            columns_of(sorted(added)),
+            columns_of(sorted(sources)),
         )
 
 
 def remove_observations(conn: Connection, observations: Sequence[int]) -> None:
-    """Takes away observations that no payload states any more; their rows elsewhere are gone before."""
+    """Deletes observations that no payload states any more; their rows in other tables are gone already."""
     if observations:
         conn.execute("DELETE FROM lightfast.observations WHERE id = ANY(%s)", (list(observations),))

@@ -1,7 +1,7 @@
-"""Which place (a repository) answered to which name at which time, from everything that says so.
+"""Which place (a repository) had which name at which time, from all payloads that state it.
 
-A name can be given up and taken by another place. Resolution asks who held it when a text was
-written; a place that was renamed keeps its old name until another takes it.
+A name can be given up and taken by another place. Resolution asks which place had the name when a text
+was written; a renamed place keeps its old name until another place takes it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from lightfast_pipelines.capture.writers.rows import columns_of
 from lightfast_pipelines.domain.keys import owner_alias
 from lightfast_pipelines.store.database import Connection
 
-# Claims of payloads that reach no workspace, name no installation that is known, and are verified by
-# the deployment's own secret, which speaks for every organisation.
+# The organisation of claims that payloads make which reach no workspace, name no known installation, and
+# are verified by the environment's secret, which speaks for every organisation.
 EVERYONE = ""
 _MOST_RENAMES = 5
 
@@ -37,7 +37,7 @@ WorkspaceName = tuple[int, str]
 OrgPlace = tuple[str, str]
 _Claim = tuple[datetime, str, bool]
 Tenure = Sequence[tuple[datetime | None, str]]
-"""(since, place), oldest first; the first holds for all that came before as well (since None)."""
+"""(since, place), oldest first; the first holds from the beginning (since None)."""
 
 
 def add_names(
@@ -46,21 +46,21 @@ def add_names(
     reached: Reach,
     settled: Mapping[Subject, Owner],
 ) -> set[str]:
-    """Records what these payloads say; returns the names (aliases) that may mean another place now.
+    """Writes the names that these payloads state; returns the aliases that may mean another place now.
 
-    The `settled` subjects were named by what changed them: resources among them are named anew.
+    The names of resources among the `settled` subjects are shown anew: lifecycle events set them too.
     """
     claims: dict[tuple[str, str, str, date, bool], tuple[datetime, datetime, str]] = {}
     shown_again: set[OrgPlace] = set()
-    payloads = [one for one in payloads if one.route]
-    verified_for = organisations_of(conn, (one.raw for one in payloads))
-    named = organisations_named(conn, filter(None, (one.installation for one in payloads)))
+    payloads = [payload for payload in payloads if payload.route]
+    verified_for = organisations_of(conn, (payload.raw for payload in payloads))
+    named = organisations_named(conn, filter(None, (payload.installation for payload in payloads)))
     owners = _owners(conn, payloads)
     apart = with_secrets(conn)
     for payload in payloads:
         assert payload.route is not None
         raw = payload.raw
-        orgs = {one.link.owner.org_id for one in reached[raw.id]}
+        orgs = {destination.link.owner.org_id for destination in reached[raw.id]}
         orgs |= {raw.org_id} if raw.org_id else set()
         if not orgs and raw.verified_by in verified_for:
             orgs = {verified_for[raw.verified_by]}
@@ -72,8 +72,8 @@ def add_names(
                 if not _may_name(raw, org, owners.get(name.place), is_apart):
                     continue
                 at = name.at or raw.dated
-                # The API tells what happened long ago under the name of today. Beside an installation's
-                # own secret, what the environment's verified counts no more than that.
+                # An API states what happened long ago under today's name. Where an installation has its
+                # own secret, what the environment's secret verified counts no more than that.
                 is_weak = name.is_weak or is_apart or raw.ingestion_source in ("api", "backfill")
                 key = (org, name.alias, name.place, at.astimezone(UTC).date(), is_weak)
                 first, last, shown = claims.get(key, (at, at, name.shown))
@@ -88,7 +88,7 @@ def add_names(
     if not claims:
         _show_names(conn, shown_again)
         return set()
-    known = _places_of(conn, {(key[0], key[1]) for key in claims})
+    before = _places_of(conn, {(key[0], key[1]) for key in claims})
     rows = sorted((*key, *value) for key, value in claims.items())
     changed = conn.execute(
         """
@@ -111,14 +111,16 @@ def add_names(
     stale = {
         alias
         for org, alias, place in changed
-        if known.get((org, alias), frozenset()) != frozenset({place})
+        if before.get((org, alias), frozenset()) != frozenset({place})
     }
     return stale | _under_new_owners(conn, stale)
 
 
 def withdraw_names(conn: Connection, displaced: Iterable[ReadPayload]) -> set[str]:
-    """Takes back what these payloads said without a time, which was dated by their receipt: the same
-    body was received before. Returns the names that may mean another place now."""
+    """Withdraws the names that these repeats state without a time, which were dated by their receipt.
+
+    Returns the names that may mean another place now.
+    """
     claims = {
         (name.alias, name.place, payload.raw.received_at)
         for payload in displaced
@@ -138,7 +140,7 @@ def withdraw_names(conn: Connection, displaced: Iterable[ReadPayload]) -> set[st
         """,
         columns,
     ).fetchall()
-    # Others of that day said it as well.
+    # Other payloads of that day stated the name as well.
     rows += conn.execute(
         """
         UPDATE lightfast.place_names n SET last_at = n.first_at
@@ -154,8 +156,8 @@ def withdraw_names(conn: Connection, displaced: Iterable[ReadPayload]) -> set[st
 
 
 def _under_new_owners(conn: Connection, aliases: set[str]) -> set[str]:
-    """The names that these have since their owners are called otherwise."""
-    found: set[str] = set()
+    """The names that these places have since their owners were renamed."""
+    renamed: set[str] = set()
     for _ in range(_MOST_RENAMES):
         rows = conn.execute(
             "SELECT DISTINCT place, alias FROM lightfast.place_names WHERE place = ANY(%s)",
@@ -167,15 +169,15 @@ def _under_new_owners(conn: Connection, aliases: set[str]) -> set[str]:
             for alias in aliases
             if owner_alias(alias) == old
         }
-        aliases = later - found
+        aliases = later - renamed
         if not aliases:
             break
-        found |= aliases
-    return found
+        renamed |= aliases
+    return renamed
 
 
 def _owners(conn: Connection, payloads: Iterable[ReadPayload]) -> dict[str, Owner]:
-    """Place -> the installation that has it as a resource, of those that these payloads name."""
+    """Place that these payloads name -> the installation that has it as a resource."""
     places = {name.place for payload in payloads if payload.route for name in payload.route.names}
     if not places:
         return {}
@@ -193,10 +195,11 @@ def _owners(conn: Connection, payloads: Iterable[ReadPayload]) -> dict[str, Owne
 
 
 def _may_name(raw: RawPayload, org: str, owner: Owner | None, is_apart: bool) -> bool:
-    """Whether the payload may say to the organisation what a place is called.
+    """Whether the payload may name a place for the organisation.
 
-    An installation's own secret says nothing of what another installation has; the environment's
-    says nothing to an organisation with secrets of its own but of what is left to it there.
+    What an installation's own secret verified may not name what another installation has. What the
+    environment's secret verified may, for an organisation with secrets of its own (`is_apart`), name
+    only what that secret still covers there.
     """
     if raw.verified_by.startswith("installation:"):
         return owner is None or speaks_for(raw, owner)
@@ -221,11 +224,11 @@ def _places_of(
 
 
 def stubs_named(conn: Connection, aliases: Iterable[str]) -> set[tuple[int, str]]:
-    """Stubs (workspace, key) that name something in a place by one of these names."""
+    """Stubs (workspace, key) of references into a place by one of these names."""
     wanted = sorted(aliases)
     if not wanted:
         return set()
-    # A name of an owner ends in a slash: all that begins with it is concerned.
+    # The name of an owner ends in a slash: every name that begins with it is concerned.
     first = [alias if alias.endswith("/") else f"{alias}#" for alias in wanted]
     rows = conn.execute(
         """
@@ -241,11 +244,11 @@ def stubs_named(conn: Connection, aliases: Iterable[str]) -> set[tuple[int, str]
 
 
 def tenures(conn: Connection, names: Iterable[WorkspaceName]) -> dict[WorkspaceName, Tenure]:
-    """Who held these names (workspace, alias), as far as the workspace's organisation knows."""
+    """Which places had these names (workspace, alias), as far as the workspace's organisation knows."""
     wanted = sorted(set(names))
-    found = _tenures(conn, wanted)
-    # A repository is also known by what its owner is called since a renaming.
-    renamed = {name: name[1] for name in wanted if name not in found}
+    tenures_by_name = _tenures(conn, wanted)
+    # Since its owner was renamed, a repository also has a name under the new owner.
+    renamed = {name: name[1] for name in wanted if name not in tenures_by_name}
     for _ in range(_MOST_RENAMES):
         owners = {(name[0], owner_alias(alias)) for name, alias in renamed.items()}
         before = _tenures(conn, sorted(owners)) if owners else {}
@@ -259,9 +262,9 @@ def tenures(conn: Connection, names: Iterable[WorkspaceName]) -> dict[WorkspaceN
         earlier = _tenures(conn, sorted({(name[0], alias) for name, alias in renamed.items()}))
         for name, alias in list(renamed.items()):
             if (name[0], alias) in earlier:
-                found[name] = earlier[name[0], alias]
+                tenures_by_name[name] = earlier[name[0], alias]
                 del renamed[name]
-    return found
+    return tenures_by_name
 
 
 def _tenures(conn: Connection, wanted: Sequence[WorkspaceName]) -> dict[WorkspaceName, Tenure]:
@@ -286,27 +289,27 @@ def _tenures(conn: Connection, wanted: Sequence[WorkspaceName]) -> dict[Workspac
     claims: dict[WorkspaceName, list[_Claim]] = defaultdict(list)
     for workspace, alias, place, first, last, is_weak in rows:
         claims[workspace, alias] += [(first, place, is_weak), (last, place, is_weak)]
-    return {name: tenure(ones) for name, ones in claims.items()}
+    return {name: tenure(name_claims) for name, name_claims in claims.items()}
 
 
 def tenure(claims: Collection[_Claim]) -> Tenure:
-    """Who held a name when, from (time, place, weak) of all that says so.
+    """Which place had a name when, from all claims (time, place, is weak).
 
-    What is weak (an old name in a renaming, a list without a time, the API) counts for the time before
-    anything surer.
+    A weak claim (an old name in a renaming, a list without a time, an API) counts only for the time
+    before the first strong one.
     """
     first = min((at for at, _, is_weak in claims if not is_weak), default=None)
     ordered = sorted(
         {(at, place) for at, place, is_weak in claims if not is_weak or first is None or at < first}
     )
-    # At one moment a name is one place's, whoever claims it.
+    # At one moment a name belongs to one place, however many claim it.
     changes = {at: place for (_, before), (at, place) in pairwise(ordered) if before != place}
     return [(None, ordered[0][1]), *changes.items()]
 
 
 def _show_names(conn: Connection, places: Iterable[OrgPlace]) -> None:
-    """Gives the resources of these places (organisation, place) the name that was stated last, its owner
-    as it is called now."""
+    """Gives the resources of these places (organisation, place) the name that was stated last, with the
+    current name of its owner."""
     wanted = sorted(places)
     if not wanted:
         return
@@ -326,7 +329,7 @@ def _show_names(conn: Connection, places: Iterable[OrgPlace]) -> None:
            AND n.alias >= k.place COLLATE "C"
            AND n.alias < left(k.place, -1) || '0' COLLATE "C"
         ), concerned AS (
-          -- What everyone may know is told only to those who share the environment's secret.
+          -- Claims for everyone count only where the environment's secret is shared.
           SELECT DISTINCT r.id, k.place, r.org_id, (r.provider, r.org_id) IN (SELECT * FROM apart) AS is_apart
           FROM places k
           JOIN lightfast.resources r ON r.provider = split_part(k.place, ':', 1)

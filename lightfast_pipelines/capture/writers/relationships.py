@@ -26,7 +26,7 @@ _SOURCE_KEY = {
 
 
 class EdgeSource(NamedTuple):
-    """What an observation states of an edge, without the keys (observation, subject, object, type)."""
+    """What an observation states of an edge, beside the key: observation, subject, object, type."""
 
     subject_id: int | None
     object_id: int | None
@@ -42,7 +42,7 @@ def write_edges(
     written: WrittenMentions,
     moved: Set[int],
 ) -> int:
-    """Writes the edges of the facts (observation id -> fact); returns how many relationships changed."""
+    """Writes the edges of the facts (observation id -> fact); returns the number of relationships written."""
     new: dict[SourceKey, EdgeSource] = {}
     for observation, fact in facts.items():
         workspace, at = fact.workspace.id, fact.statement.read_at
@@ -89,8 +89,8 @@ def _load(conn: Connection, observations: Sequence[int]) -> dict[SourceKey, Edge
     }
 
 
-# What is fixed of Sentry's is resolved: of a name that Linear may mean as well this is known only once it
-# stands for something.
+# An issue of Sentry's is resolved, not fixed. A short name may be Linear's as well, so the type is known
+# only once the name is resolved.
 _KIND = """
     CASE WHEN r.type = 'fixes' AND EXISTS (
       SELECT FROM lightfast.entities e WHERE e.id = r.object_id AND starts_with(e.key, 'sentry:issue:')
@@ -99,7 +99,7 @@ _KIND = """
 
 
 def _relate(conn: Connection, edges: Iterable[EdgeRow]) -> int:
-    """Computes these relationships from all that state them; those that nothing states go."""
+    """Computes these relationships from all edges that state them; deletes those that none states."""
     stated = set(edges)
     stated |= {
         (subject, object_, "resolves") for subject, object_, kind in stated if kind == "fixes"
