@@ -1,7 +1,7 @@
 """Who did something in Sentry, and to whom an issue is assigned.
 
-`event.user` is the person who met an error: an end user of the application, none of ours. Nothing
-here looks at it, and neither its address nor its name is kept anywhere but in the raw body.
+`event.user` is the end user who met an error, not a member. Nothing here reads it: its address and name are
+kept only in the raw body.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightfast_pipelines.domain import keys, robots
-from lightfast_pipelines.domain.events import Account, Thing
+from lightfast_pipelines.domain.events import Account, AccountKind, Thing
 from lightfast_pipelines.providers.fields import child, name_of, text
 from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.providers.sentry.place import SentryPlace, place_of
@@ -23,20 +23,21 @@ _LONGEST_EMAIL = 254  # RFC 5321
 def actor(payload: Mapping[str, Any]) -> Account | None:
     """The envelope's actor: a user, or an application (Sentry itself, an integration)."""
     place = place_of(payload)
-    found = child(payload, "actor")
-    is_person = name_of(found, "type") == "user"
-    who = _user(place, found, "person" if is_person else "bot")
-    if who is None or not is_person:
-        return who
-    # Resolving tells the same user once more, with the address.
+    sender = child(payload, "actor")
+    is_person = name_of(sender, "type") == "user"
+    account = _user(place, sender, "person" if is_person else "bot")
+    if account is None or not is_person:
+        return account
+    # A resolved issue names the same user again, with the e-mail address.
     issue = child(child(payload, "data"), "issue")
-    same = _user(place, child(child(issue, "statusDetails"), "actor"), "person")
-    return same if same is not None and same.source_id == who.source_id and same.name else who
+    again = _user(place, child(child(issue, "statusDetails"), "actor"), "person")
+    is_same = again is not None and again.source_id == account.source_id and again.name
+    return again if is_same else account
 
 
 @dataclass(frozen=True, slots=True)
 class Assignee:
-    """Whoever an issue is assigned to. `account` is None for a team."""
+    """A user or a team to whom an issue is assigned. `account` is None for a team."""
 
     key: str
     name: str | None
@@ -49,33 +50,33 @@ class Assignee:
 
 def assignee(place: SentryPlace, issue: Mapping[str, Any]) -> Assignee | None:
     """`assignedTo` of an issue: an actor of type user or team."""
-    found = child(issue, "assignedTo")
-    number = identity(found, "id")
+    assigned = child(issue, "assignedTo")
+    number = identity(assigned, "id")
     if number is None:
         return None
     number = place.at_server(number)
-    if name_of(found, "type") == "team":
-        return Assignee(sentry_keys.team(number), name_of(found, "name"), None)
-    account = _user(place, found, "person")
+    if name_of(assigned, "type") == "team":
+        return Assignee(sentry_keys.team(number), name_of(assigned, "name"), None)
+    account = _user(place, assigned, "person")
     name = (account.name or account.username) if account else None
     return Assignee(keys.user("sentry", number), name, account)
 
 
-def _user(place: SentryPlace, found: Mapping[str, Any], kind: Any) -> Account | None:
-    number = identity(found, "id")
+def _user(place: SentryPlace, user: Mapping[str, Any], kind: AccountKind) -> Account | None:
+    number = identity(user, "id")
     if number is None:
         return None
-    if number.isdigit():  # an application is called by words, the same on every server
+    if number.isdigit():  # an application has a name instead, the same on every server
         number = place.at_server(number)
-    email = text(found, "email")
+    email = text(user, "email")
     if email is not None and (len(email) > _LONGEST_EMAIL or "@" not in email):
         email = None
     return Account(
         source="sentry",
         source_id=number,
-        username=name_of(found, "username"),
+        username=name_of(user, "username"),
         email=email,
-        name=(name_of(found, "name") or "")[:200] or None,
+        name=(name_of(user, "name") or "")[:200] or None,
         kind="bot" if robots.is_robot(email=email) else kind,
-        email_verified=email is not None,  # the address by which the account is reached
+        email_verified=email is not None,  # Sentry verifies the address of an account
     )

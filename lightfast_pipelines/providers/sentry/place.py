@@ -1,6 +1,6 @@
-"""Where a payload of Sentry's belongs: installation, organisation and project, from whatever names them.
+"""Finds the installation, organization and project of a payload, and routes it by them.
 
-Only errors and issues carry a project's number; an organisation is named by addresses alone.
+Only errors and issues carry a project's number, and only addresses name the organization.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ RESOURCE_ID = re.compile(
 _PROJECT = re.compile(r"/api/0/projects/([\w-]+)/([\w-]+)/")
 _ORGANIZATION = re.compile(r"/organizations/([\w-]+)/")
 _OLD_PERMALINK = re.compile(r"/([\w-]+)/([\w-]+)/issues/\d+")
-# Hosts of sentry.io that are a region or the site itself, not an organisation.
+# Subdomains of sentry.io that are a region or the site itself, not an organization.
 _NO_ORGANIZATION = frozenset({"www", "us", "de", "eu", "app", "s1", "docs"})
 _ADDRESSES = ("url", "web_url", "issue_url", "project_url", "permalink", "webUrl")
 
 
 @dataclass(frozen=True, slots=True)
 class SentryPlace:
-    """`organization` and `project_slug` are what addresses show; they can be renamed. `site` is the
-    server of the addresses (`keys.sentry_site`)."""
+    """`organization` and `project_slug` come from addresses and can be renamed. `site` is the server of the
+    addresses (`keys.sentry_site`)."""
 
     installation: str | None
     organization: str | None
@@ -45,7 +45,7 @@ class SentryPlace:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What every observation's metadata says of it."""
+        """The metadata that every observation has."""
         return {
             "projectId": self.project_id,
             "projectSlug": self.project_slug,
@@ -56,23 +56,23 @@ class SentryPlace:
 
     @property
     def server(self) -> str:
-        """`site`; where no address tells it, sentry.io, whose keys bear no server."""
+        """`site`; without any address sentry.io, whose keys name no server."""
         return self.site or keys.SENTRY_CLOUD
 
     def at_server(self, number: str) -> str:
-        """A number as keys bear it: every server counts projects, issues and accounts from 1."""
+        """A number as keys have it: every server numbers projects, issues and accounts from 1."""
         return keys.at_sentry_site(number, self.server)
 
     @property
     def project_number(self) -> str:
-        """The project in keys. Raises Missing where its number is not known."""
+        """The project's number as keys have it. Raises Missing where it is unknown."""
         if self.project_id is None:
             raise Missing("the project's id")
         return self.at_server(self.project_id)
 
     @property
     def organization_name(self) -> str | None:
-        """The organisation in keys, which is unique on its server."""
+        """The organization's name as keys have it; it is unique on its server."""
         found = self.organization
         return None if found is None else sentry_keys.organization(self.server, found)
 
@@ -88,7 +88,7 @@ class SentryPlace:
 
 
 def place_of(payload: Mapping[str, Any]) -> SentryPlace:
-    """Never fails: what the payload does not tell is None."""
+    """Never fails: what the payload lacks is None."""
     data = child(payload, "data")
     installed = child(data, "installation")
     installation = identity(child(payload, "installation"), "uuid") or identity(installed, "uuid")
@@ -99,7 +99,7 @@ def place_of(payload: Mapping[str, Any]) -> SentryPlace:
     organization = _slug(child(installed, "organization"), "slug") or organization
     project = child(node, "project")
     if resource_of(payload) == "metric_alert":
-        # Webhooks name an alert's projects by slug alone; one read from the API says whose it was read.
+        # Webhooks give only slugs of an alert's projects; a record of the API adds the linked project.
         number = identity(project, "id")
         slug = next(iter(slugs(node)), None)
         return SentryPlace(installation, organization, number, slug, site=site)
@@ -114,7 +114,7 @@ def place_of(payload: Mapping[str, Any]) -> SentryPlace:
 
 
 def slugs(metric_alert: Mapping[str, Any]) -> list[str]:
-    """The projects of a metric alert, which names them by slug alone."""
+    """The slugs of a metric alert's projects; it has no numbers of them."""
     found = metric_alert.get("projects") or child(metric_alert, "alert_rule").get("projects")
     return [
         entry
@@ -124,35 +124,34 @@ def slugs(metric_alert: Mapping[str, Any]) -> list[str]:
 
 
 def route(payload: Mapping[str, Any]) -> Route | None:
-    """By the project, by its number where that is told; else by its address; else the installation.
+    """By the project's number, else by its address, else by the installation; the rest are alternatives.
 
-    Whatever else it could be linked by stands among the alternatives. A slug alone never routes: two
-    organisations may both have a `web`. A comment and a run of Seer tell their issue only, and go where that
-    went.
+    A slug without an organization never routes, as two organizations may both have a `web`. A comment and
+    a run of Seer name only their issue and go where that went.
     """
     place = place_of(payload)
-    ways: list[tuple[str, str]] = []
+    candidates: list[tuple[str, str]] = []
     if place.project_id is not None:
         number = place.project_number
-        ways.append((sentry_keys.project(number), number))
+        candidates.append((sentry_keys.project(number), number))
     node = _node(payload)
     organization = place.organization or identity(node, "organization_id")
     if organization is not None:
         named = slugs(node) or [place.project_slug or ""]
         addresses = [place.at_server(f"{organization}/{slug}") for slug in named if slug]
-        ways += [(sentry_keys.project(address), address) for address in addresses]
+        candidates += [(sentry_keys.project(address), address) for address in addresses]
     if place.installation is not None:
-        ways.append((f"sentry:installation:{place.installation}", place.installation))
+        candidates.append((f"sentry:installation:{place.installation}", place.installation))
     if place.organization is not None:
         of_server = place.at_server(place.organization)
-        ways.append((f"sentry:organization:{of_server}", of_server))
-    if not ways:
+        candidates.append((f"sentry:organization:{of_server}", of_server))
+    if not candidates:
         return None
     via = None
     if resource_of(payload) in ("comment", "seer"):
         issue = identity(child(payload, "data"), "issue_id", "group_id")
         via = sentry_keys.issue_by_id(issue) if issue else None
-    (key, resource), *others = ways
+    (key, resource), *others = candidates
     is_project = key.startswith("sentry:project:")
     meta = {"slug": place.project_slug, "organization": place.organization}
     return Route(

@@ -20,10 +20,7 @@ from lightfast_pipelines.providers.linear.webhooks.changes import Field, plain, 
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
 from lightfast_pipelines.providers.linear.webhooks.things import identifier_of, issue_thing
-from lightfast_pipelines.providers.linear.webhooks.transitions import (
-    Described,
-    EntityKind,
-)
+from lightfast_pipelines.providers.linear.webhooks.transitions import Described, EntityKind
 
 
 def parent_of(data: Mapping[str, Any], address: str | None = None) -> tuple[str, Thing] | None:

@@ -11,13 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from lightfast_pipelines.domain.events import Reading, StateChange, Understood
-from lightfast_pipelines.providers.fields import (
-    Missing,
-    content_of,
-    needed_child,
-    text,
-    time,
-)
+from lightfast_pipelines.providers.fields import Missing, content_of, needed_child, text, time
 from lightfast_pipelines.providers.linear.webhooks.event import (
     LinearEvent,
     UnknownAction,

@@ -10,10 +10,7 @@ from lightfast_pipelines.providers.linear.accounts import author_of
 from lightfast_pipelines.providers.linear.webhooks.changes import Field, archived, shown, trashed
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id
 from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
-from lightfast_pipelines.providers.linear.webhooks.transitions import (
-    Described,
-    EntityKind,
-)
+from lightfast_pipelines.providers.linear.webhooks.transitions import Described, EntityKind
 
 
 def _describe(event: LinearEvent) -> Described:

@@ -14,10 +14,7 @@ from lightfast_pipelines.providers.linear.webhooks.changes import Field, archive
 from lightfast_pipelines.providers.linear.webhooks.event import LinearEvent, linked_id, number_of
 from lightfast_pipelines.providers.linear.webhooks.statement_builder import LinearStatementBuilder
 from lightfast_pipelines.providers.linear.webhooks.things import identifier_of, issue_thing, line
-from lightfast_pipelines.providers.linear.webhooks.transitions import (
-    Described,
-    EntityKind,
-)
+from lightfast_pipelines.providers.linear.webhooks.transitions import Described, EntityKind
 
 
 def _describe(event: LinearEvent) -> Described:

@@ -15,10 +15,7 @@ from lightfast_pipelines.providers.linear.webhooks.things import (
     issue_thing,
     relation_of,
 )
-from lightfast_pipelines.providers.linear.webhooks.transitions import (
-    Described,
-    EntityKind,
-)
+from lightfast_pipelines.providers.linear.webhooks.transitions import Described, EntityKind
 
 _WORDS = {"blocks": "blocks", "duplicate": "duplicates"}
 

@@ -1,4 +1,4 @@
-"""`activity_alert`: a rule was met by something that was done about an issue, mostly by Seer."""
+"""`activity_alert`: an alert rule fired on an activity of an issue, mostly of Seer."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import (
-    Edge,
-    Parked,
-    Reading,
-    Understood,
-)
+from lightfast_pipelines.domain.events import Parked, Reading, Understood
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -23,7 +18,6 @@ from lightfast_pipelines.providers.fields import (
     text,
     time,
     titled,
-    url,
 )
 from lightfast_pipelines.providers.sentry.accounts import actor
 from lightfast_pipelines.providers.sentry.place import place_of
@@ -32,7 +26,7 @@ from lightfast_pipelines.providers.sentry.webhooks.seer import pull_requests_of
 from lightfast_pipelines.providers.sentry.webhooks.shape import known_at, sent_at
 from lightfast_pipelines.providers.sentry.webhooks.statement_builder import SentryStatementBuilder
 from lightfast_pipelines.providers.sentry.webhooks.strangers import without_strangers
-from lightfast_pipelines.providers.sentry.webhooks.things import issue_alert_thing, issue_thing
+from lightfast_pipelines.providers.sentry.webhooks.things import issue_alert_thing, issue_in
 from lightfast_pipelines.providers.sentry.webhooks.titles import headline_of_issue, title_of_issue
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -40,7 +34,7 @@ RULES = (EventRule("activity_alert", "triggered", "delivered", ("activity-alert.
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the body names no issue, project or activity."""
+    """Raises Missing without an issue, a project or an activity."""
     action = text(payload, "action")
     if action != "triggered":
         return Parked(f"action {str(action)[:100]} of activity_alert is not known yet")
@@ -54,13 +48,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     if at is None:
         raise Missing("Sentry-Hook-Timestamp")
     place, short_id = place_of(payload), name_of(issue, "shortId")
-    about = issue_thing(
-        place,
-        number,
-        title=title_of_issue(issue),
-        short_id=short_id,
-        address=url(issue, "permalink") or url(issue, "web_url") or url(issue, "webUrl"),
-    )
+    about = issue_in(place, issue, number)
     rule = text(alert, "title") or "Alert"
     subject = issue_alert_thing(place, rule)
     details = child(activity, "details")
@@ -68,22 +56,21 @@ def read(payload: Mapping[str, Any]) -> Reading:
     builder.refer("issue", short_id or number, about.url)
     builder.relate("references", about)
     builder.add_project(belongs=False)
-    for made in pull_requests_of(details):
-        builder.refer("pr", made.name or made.key, made.url, "created")
-        builder.mention(made)
-        builder.edges.append(Edge(made, "resolves", about, 0.9))
-    done = kind.replace("_", " ")
-    told = json.dumps(details, sort_keys=True, default=str).encode("utf-8", "replace")
-    # A body that is sent again has another time of sending: only what it says tells it from others.
-    same = f"{number}:{kind}:{hashlib.sha256(told).hexdigest()[:12]}"
+    builder.add_fixes(pull_requests_of(details), about)
+    activity_name = kind.replace("_", " ")
+    # A body that is sent again has another time of sending: only its content identifies it.
+    content = json.dumps(details, sort_keys=True, default=str).encode("utf-8", "replace")
+    discriminator = f"{number}:{kind}:{hashlib.sha256(content).hexdigest()[:12]}"
     statement = builder.build(
-        source_id=keys.source_id(subject.key, "triggered", same),
+        source_id=keys.source_id(subject.key, "triggered", discriminator),
         source_type="activity-alert.triggered",
         occurred_at=at,
-        title=titled("Alert Triggered", f"{rule[:100]}: {done}: {headline_of_issue(issue)}"),
+        title=titled(
+            "Alert Triggered", f"{rule[:100]}: {activity_name}: {headline_of_issue(issue)}"
+        ),
         content=content_of(
             f"Rule: {rule}",
-            f"Activity: {done}",
+            f"Activity: {activity_name}",
             text(details, "summary"),
             title_of_issue(issue),
         ),

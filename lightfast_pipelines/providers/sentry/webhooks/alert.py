@@ -1,6 +1,6 @@
-"""`event_alert` (a rule about issues was met) and `metric_alert` (a number crossed its threshold).
+"""`event_alert` (an alert rule for issues fired) and `metric_alert` (a metric crossed its threshold).
 
-A metric rule's level over time is a state; an issue rule is met and has none.
+The level of a metric alert is a state; a rule for issues has none.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from lightfast_pipelines.providers.sentry.webhooks.event import (
     event_id_of,
     event_time,
     issue_of_event,
-    located,
+    location_of,
     paths,
 )
 from lightfast_pipelines.providers.sentry.webhooks.shape import sent_at
@@ -55,7 +55,7 @@ from lightfast_pipelines.providers.sentry.webhooks.titles import (
 )
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
-# action -> (tag, order among levels that bear one time)
+# Action -> (tag, order among levels of the same time).
 _LEVELS = {
     "open": ("Metric Alert Open", 0),
     "warning": ("Metric Alert Warning", 1),
@@ -72,7 +72,7 @@ RULES = (
 
 
 def read_event_alert(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the event names no issue, project, id or time."""
+    """Raises Missing without an issue, a project, an id or a time."""
     action = text(payload, "action")
     if action != "triggered":
         return Parked(f"action {str(action)[:100]} of event_alert is not known yet")
@@ -94,7 +94,7 @@ def read_event_alert(payload: Mapping[str, Any]) -> Reading:
     for path in paths(event):
         builder.mention_file(path, 0.7)
     metadata = child(event, "metadata")
-    where, platform = located(event), name_of(event, "platform")
+    location, platform = location_of(event), name_of(event, "platform")
     statement = builder.build(
         source_id=keys.source_id(subject.key, "triggered", event_id),
         source_type="event-alert.triggered",
@@ -106,7 +106,7 @@ def read_event_alert(payload: Mapping[str, Any]) -> Reading:
             text(event, "message"),
             value_of_event(event),
             *evidence(event),
-            f"Location: {where}" if where else None,
+            f"Location: {location}" if location else None,
             f"Platform: {platform}" if platform else None,
         ),
         base_significance=65,
@@ -131,16 +131,16 @@ def read_event_alert(payload: Mapping[str, Any]) -> Reading:
 
 
 def _occurrence(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The number of the occurrence's kind, where the alert is about no plain error."""
+    """The number of the occurrence's type, if the alert is about something other than an error."""
     kind = values.count(child(event, "occurrence"), "type")
     return {} if kind is None else {"occurrenceType": kind}
 
 
 def read_metric_alert(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the alert has no id, rule or time.
+    """Raises Missing without an id, an organization or a time.
 
-    The body names the incident's beginning and end, neither precisely, and not the crossings between:
-    all are dated by the header's time where it was kept.
+    The body dates the beginning and the end of the incident, neither precisely, and no crossing between
+    them: the header's time dates them all, where it was kept.
     """
     action = text(payload, "action")
     if action is None or action not in _LEVELS:
@@ -215,11 +215,11 @@ def read_metric_alert(payload: Mapping[str, Any]) -> Reading:
 
 
 def closing_time(closed: datetime, begun: datetime | None, sent: datetime | None) -> datetime:
-    """When an incident ended: never before the levels that it had.
+    """When an incident ended: never before one of its levels.
 
-    `date_closed` is cut to the minute, and lies a rule's time window before Sentry noticed the end:
-    so it can be earlier than the sending of `critical`. Hence the time of sending, as for every level;
-    where that is not known the minute's last second.
+    `date_closed` is truncated to the minute and precedes the moment at which Sentry noticed the end by the
+    rule's time window, so it can be earlier than the sending of `critical`. So the time of sending counts,
+    as for every level, else the last second of that minute.
     """
     if sent is None and not closed.second and not closed.microsecond:
         closed += timedelta(seconds=59)
@@ -248,8 +248,8 @@ def _metric_content(
 
 
 def _number(value: Mapping[str, Any], name: str) -> int | float | None:
-    """A finite number of a size that JSON and every reader of it can hold."""
-    found = value.get(name)
-    if isinstance(found, bool) or not isinstance(found, int | float):
+    """A finite number that any reader of JSON can hold."""
+    number = value.get(name)
+    if isinstance(number, bool) or not isinstance(number, int | float):
         return None
-    return found if abs(found) < 1e15 else None
+    return number if abs(number) < 1e15 else None

@@ -1,6 +1,6 @@
-"""`comment`: created, updated, deleted, on an issue that is named by its number alone.
+"""`comment`: created, updated, deleted, on an issue of which the payload gives only the number.
 
-A comment has one time, that of its writing; a change is told from the next by what it says.
+A comment carries one time, that of its creation; its text tells one change from the next.
 """
 
 from __future__ import annotations
@@ -10,13 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import (
-    Parked,
-    Reading,
-    Thing,
-    Understood,
-    deletion,
-)
+from lightfast_pipelines.domain.events import Parked, Reading, Thing, Understood, deletion
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -47,7 +41,7 @@ RULES = tuple(
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the comment has no id, issue or time."""
+    """Raises Missing without an id, an issue or a time."""
     action = text(payload, "action")
     if action is None or action not in _ACTIONS:
         return Parked(f"action {str(action)[:100]} of comment is not known yet")
@@ -56,25 +50,25 @@ def read(payload: Mapping[str, Any]) -> Reading:
     comment_id, issue_id = values.identity(data, "comment_id"), values.identity(data, "issue_id")
     if comment_id is None or issue_id is None:
         raise Missing("comment_id" if comment_id is None else "issue_id")
-    written = time(data, "timestamp") or sent_at(payload)
-    if written is None:
+    created = time(data, "timestamp") or sent_at(payload)
+    if created is None:
         raise Missing("timestamp")
-    at = written if action == "created" else max(written, sent_at(payload) or written)
-    said = text(data, "comment") or ""
-    subject = Thing(sentry_keys.comment(comment_id), first_line(said)[:200] or None)
+    at = created if action == "created" else max(created, sent_at(payload) or created)
+    body = text(data, "comment") or ""
+    subject = Thing(sentry_keys.comment(comment_id), first_line(body)[:200] or None)
     issue = issue_by_number(issue_id)
     place = place_of(payload)
     slug = place.project_slug
-    words = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:16]
+    body_hash = hashlib.sha256(body.encode("utf-8", "replace")).hexdigest()[:16]
     builder = SentryStatementBuilder(place, subject)
     builder.refer("issue", issue_id)
     builder.relate("belongs_to", issue)
     statement = builder.build(
-        source_id=keys.source_id(subject.key, action, words if action == "updated" else None),
+        source_id=keys.source_id(subject.key, action, body_hash if action == "updated" else None),
         source_type=f"comment.{action}",
         occurred_at=at,
-        title=titled(tag, f"{slug or 'issue'} {issue_id}: {first_line(said)[:60]}"),
-        content=content_of(said, f"On issue: {issue_id}" + (f" of {slug}" if slug else "")),
+        title=titled(tag, f"{slug or 'issue'} {issue_id}: {first_line(body)[:60]}"),
+        content=content_of(body, f"On issue: {issue_id}" + (f" of {slug}" if slug else "")),
         base_significance=weight,
         actor=actor(payload),
         author=actor(payload) if action == "created" else None,

@@ -1,6 +1,6 @@
-"""`error`: one event of an issue. Many alike become one observation an hour (domain/occurrences.py).
+"""`error`: one event of an issue. Events of an hour become one observation (domain/occurrences.py).
 
-What is stated here is the hour's observation as this one event shows it, and which event it was.
+A statement describes the hour's observation as this one event shows it, and which event that was.
 """
 
 from __future__ import annotations
@@ -10,13 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import (
-    Edge,
-    Occurrence,
-    Parked,
-    Reading,
-    Understood,
-)
+from lightfast_pipelines.domain.events import Edge, Occurrence, Parked, Reading, Understood
 from lightfast_pipelines.providers.fields import (
     child,
     content_of,
@@ -32,7 +26,7 @@ from lightfast_pipelines.providers.sentry.webhooks.event import (
     event_id_of,
     event_time,
     issue_of_event,
-    located,
+    location_of,
     paths,
 )
 from lightfast_pipelines.providers.sentry.webhooks.statement_builder import SentryStatementBuilder
@@ -40,7 +34,7 @@ from lightfast_pipelines.providers.sentry.webhooks.strangers import without_stra
 from lightfast_pipelines.providers.sentry.webhooks.titles import headline_of_event
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
-# Told by the earliest stored error, not by Sentry: an issue may be older than what is stored.
+# The earliest stored error says so, not Sentry: the issue may be older than what we have stored.
 _FIRST_SEEN_CONFIDENCE = 0.8
 RULES = (
     EventRule(
@@ -55,7 +49,7 @@ RULES = (
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the event names no issue, project, id or time."""
+    """Raises Missing without an issue, a project, an id or a time."""
     action = text(payload, "action")
     if action != "created":
         return Parked(f"action {str(action)[:100]} of error is not known yet")
@@ -99,8 +93,8 @@ def _content(error: Mapping[str, Any]) -> Iterator[str | None]:
     yield text(error, "title")
     yield text(error, "message")
     yield text(metadata, "value")
-    place = located(error)
-    yield f"Location: {place}" if place else None
+    location = location_of(error)
+    yield f"Location: {location}" if location else None
     for exception in values.exceptions(error):
         kind = text(exception, "type") or "Error"
         frame = values.last_frame(exception)

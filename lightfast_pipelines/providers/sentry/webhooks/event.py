@@ -1,6 +1,6 @@
-"""An event as errors and issue alerts carry it: its id, time, issue and where it was raised.
+"""An event as errors and issue alerts carry it: its id, time, issue and location.
 
-The webhook's names come first, those of the API's list (`eventID`, `groupID`) are known as well.
+Fields have the webhook's names, else those of the API (`eventID`, `groupID`).
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ _MOST_PATHS = 3
 
 def event_id_of(event: Mapping[str, Any]) -> str:
     """Raises Missing."""
-    found = values.identity(event, "event_id", "eventID", "id")
-    if found is None:
+    event_id = values.identity(event, "event_id", "eventID", "id")
+    if event_id is None:
         raise Missing("event_id")
-    return found
+    return event_id
 
 
 def event_time(event: Mapping[str, Any]) -> datetime:
     """Raises Missing. `timestamp` is seconds with a fraction, or ISO text in newer payloads."""
-    found = first_time(event, "datetime", "timestamp", "dateCreated", "received")
-    if found is None:
+    at = first_time(event, "datetime", "timestamp", "dateCreated", "received")
+    if at is None:
         raise Missing("datetime")
-    return found
+    return at
 
 
 def issue_of_event(place: SentryPlace, event: Mapping[str, Any]) -> Thing:
-    """Raises Missing where the event names no issue or no project."""
+    """Raises Missing without an issue or a project."""
     issue_id = values.identity(event, "issue_id", "groupID")
     addresses = [url(event, "issue_url"), url(event, "web_url")]
     for address in filter(None, addresses):
@@ -55,7 +55,7 @@ def issue_of_event(place: SentryPlace, event: Mapping[str, Any]) -> Thing:
     )
 
 
-def located(event: Mapping[str, Any]) -> str | None:
+def location_of(event: Mapping[str, Any]) -> str | None:
     return (
         text(event, "location")
         or text(child(event, "metadata"), "filename")
@@ -64,8 +64,9 @@ def located(event: Mapping[str, Any]) -> str | None:
 
 
 def paths(event: Mapping[str, Any]) -> list[str]:
-    """Files of the application's tree in which the exceptions were raised, three at most."""
-    named = [text(values.last_frame(one), "filename") for one in values.exceptions(event)]
-    named.append(text(child(event, "metadata"), "filename"))
-    found = [path for name in named if (path := values.source_path(name)) is not None]
+    """Files of the repository in which the exceptions were raised, three at most."""
+    frames = [values.last_frame(exception) for exception in values.exceptions(event)]
+    names = [text(frame, "filename") for frame in frames]
+    names.append(text(child(event, "metadata"), "filename"))
+    found = [path for name in names if (path := values.source_path(name)) is not None]
     return list(dict.fromkeys(found))[:_MOST_PATHS]

@@ -1,6 +1,6 @@
-"""`installation`: created, deleted, suspended, unsuspended: what becomes of the connection itself.
+"""`installation`: the connection was created, deleted, suspended or unsuspended.
 
-Its payload names no time: that of the header stands in, else that of receipt.
+The payload carries no time: the header's time dates it, else the time of receipt.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RULES = tuple(EventRule("installation", action, "lifecycle") for action in _CHAN
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the installation has no id. Its `code` is a credential: never kept."""
+    """Raises Missing without an id. `code` is a credential and is never kept."""
     action = text(payload, "action")
     change = _CHANGES.get(action or "")
     if change is None:

@@ -1,9 +1,9 @@
 """`issue`: created, resolved, unresolved, ignored, archived, assigned.
 
-Only `created` has a time of its own in the body (`firstSeen`). The others happen when a person or
-Sentry decides them, and the body tells just when the issue was last seen: they are dated by the
-header's time where it was kept, else by that. An issue's activity in the API has other times than
-either, so these transitions are not told alike by webhook and API.
+Only `created` has a time of its own in the body (`firstSeen`). The others are decisions of a person or of
+Sentry, and the body says only when the issue was last seen: the header's time dates them, else that time.
+The activity of an issue in the API has other times than either, so webhook and API date these transitions
+differently.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ from lightfast_pipelines.providers.fields import (
     text,
     time,
     titled,
-    url,
 )
 from lightfast_pipelines.providers.sentry.accounts import Assignee, actor, assignee
 from lightfast_pipelines.providers.sentry.place import place_of
@@ -44,7 +43,7 @@ from lightfast_pipelines.providers.sentry.webhooks import merged, values
 from lightfast_pipelines.providers.sentry.webhooks.shape import sent_at
 from lightfast_pipelines.providers.sentry.webhooks.statement_builder import SentryStatementBuilder
 from lightfast_pipelines.providers.sentry.webhooks.strangers import without_strangers
-from lightfast_pipelines.providers.sentry.webhooks.things import issue_thing
+from lightfast_pipelines.providers.sentry.webhooks.things import issue_in
 from lightfast_pipelines.providers.sentry.webhooks.titles import (
     headline_of_issue,
     is_error,
@@ -62,38 +61,34 @@ class _IssueTransition:
 
 
 _TRANSITIONS = {
-    one.name: one
-    for one in (
+    transition.name: transition
+    for transition in (
         _IssueTransition("created", "Issue Created", "unresolved", 55),
         _IssueTransition("resolved", "Issue Resolved", "resolved", 50),
         _IssueTransition("unresolved", "Issue Unresolved", "unresolved", 45),
         _IssueTransition("ignored", "Issue Ignored", "ignored", 25),
         _IssueTransition("archived", "Issue Archived", "archived", 25),
         _IssueTransition("assigned", "Issue Assigned", None, 30),
-        # No webhooks: told by an issue's activity in the API.
+        # Without webhooks: an issue's activity in the API reports them.
         _IssueTransition("prioritized", "Issue Prioritized", None, 20),
         _IssueTransition("linked", "Issue Linked", None, 35),
-        # No webhook: written where an issue is found to be gone.
+        # Without a webhook: a sweep writes it when it finds that an issue is gone.
         _IssueTransition("deleted", "Issue Deleted", None, 20),
     )
 }
 _NOTES = {
-    "prioritized": "Sentry sends none: an issue's activity tells it",
-    "linked": "Sentry sends none: a commit, pull request or other tracker's issue, told by its activity",
+    "prioritized": "Sentry sends none: an issue's activity reports it",
+    "linked": "Sentry sends none: an issue's activity reports a linked commit, pull request or issue",
     "unresolved": "after a regression the next error stands alone",
-    "deleted": "Sentry sends none: a sweep that finds it gone writes it",
+    "deleted": "Sentry sends none: a sweep writes it when it finds the issue gone",
 }
-RULES = tuple(
-    EventRule(
-        "issue",
-        each.name,
-        "delivered",
-        (f"issue.{each.name}",),
-        _NOTES.get(each.name, ""),
-    )
-    for each in _TRANSITIONS.values()
+RULES = (
+    *(
+        EventRule("issue", name, "delivered", (f"issue.{name}",), _NOTES.get(name, ""))
+        for name in _TRANSITIONS
+    ),
+    *merged.RULES,
 )
-RULES = (*RULES, *merged.RULES)
 _LINKS = frozenset({"resolves", "references"})
 _CONDITIONS = ("ignoreUntil", "ignoreCount", "ignoreUserCount", "ignoreWindow", "ignoreUserWindow")
 _EPOCH = datetime(2008, 1, 1, tzinfo=UTC)
@@ -101,7 +96,7 @@ _HIGHEST_RANK = 2**31 - 1
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no issue, project or time to speak of."""
+    """Raises Missing without an issue, a project or a time."""
     action = text(payload, "action")
     if action == merged.ACTION:
         return merged.read(payload)
@@ -120,19 +115,12 @@ def _statement(payload: Mapping[str, Any], transition: _IssueTransition) -> Stat
     seen = last_seen or first_seen or first_time(issue, "dateCreated") or sent_at(payload)
     if seen is None:
         raise Missing("issue.lastSeen")
-    begins = transition.name == "created"
-    at = (first_seen or seen) if begins else max(seen, sent_at(payload) or seen)
+    is_created = transition.name == "created"
+    at = (first_seen or seen) if is_created else max(seen, sent_at(payload) or seen)
     place = place_of(payload)
-    short_id = name_of(issue, "shortId")
-    subject = issue_thing(
-        place,
-        issue_id,
-        title=title_of_issue(issue),
-        short_id=short_id,
-        address=url(issue, "permalink") or url(issue, "web_url"),
-    )
+    subject = issue_in(place, issue, issue_id)
     builder = SentryStatementBuilder(place, subject)
-    builder.refer("issue", short_id or issue_id, subject.url)
+    builder.refer("issue", name_of(issue, "shortId") or issue_id, subject.url)
     builder.add_project()
     owner = assignee(place, issue)
     builder.add_assignee(owner)
@@ -172,27 +160,27 @@ def _discriminator(
     owner: Assignee | None,
     builder: SentryStatementBuilder,
 ) -> str | None:
-    """What tells a second resolving from the first: when it was last seen, and when it was sent.
+    """Tells a second resolution from the first: by when the issue was last seen and when it was sent.
 
-    Each alone is not enough: between two decisions of a person nothing need be seen, and what is
-    sent at one moment may have been decided at several.
+    Neither is enough alone: the issue need not be seen between two decisions, and one moment of sending
+    may cover several decisions.
     """
     if transition.name in ("created", "deleted"):
         return None
     if transition.name == "linked":
         return ",".join(sorted(edge.subject.key for edge in builder.edges if edge.type in _LINKS))
-    told = [moment_key(seen)]
+    parts = [moment_key(seen)]
     if at != seen:
-        told.append(moment_key(at))
+        parts.append(moment_key(at))
     if transition.name == "assigned":
-        told.append(owner.key if owner else "nobody")
-    return "@".join(told)
+        parts.append(owner.key if owner else "nobody")
+    return "@".join(parts)
 
 
 def _rank(seen: datetime, transition: _IssueTransition) -> int:
-    """Order of decisions that bear one time: by when the issue was last seen, then what opens it first.
+    """Orders decisions of the same time: by when the issue was last seen, then what reopens it first.
 
-    Seconds since 2008, twice, so that it fits 32 bits until 2042.
+    Twice the seconds since 2008, which fits 32 bits until 2042.
     """
     seconds = int((seen - _EPOCH).total_seconds())
     return min(max(seconds, 0) * 2 + (transition.status != "unresolved"), _HIGHEST_RANK)
@@ -209,12 +197,12 @@ def _states(
     changes: list[StateChange] = []
     reason = name_of(issue, "substatus") or transition.name
     if transition.name == "created":
-        reason = "created"  # with it begins what can be said of the issue at all
+        reason = "created"
     if transition.status is not None:
         details: dict[str, Any] = {"substatus": name_of(issue, "substatus")}
         if transition.status in ("ignored", "archived"):
-            told = child(issue, "statusDetails")
-            details |= {name: told[name] for name in _CONDITIONS if told.get(name) is not None}
+            given = child(issue, "statusDetails")
+            details |= {name: given[name] for name in _CONDITIONS if given.get(name) is not None}
         changes.append(StateChange(subject, "status", transition.status, at, rank, reason, details))
     priority = name_of(issue, "priority")
     if transition.name == "prioritized" and priority is not None:
@@ -231,7 +219,7 @@ def _states(
 def _restart(
     subject: Thing, transition: _IssueTransition, issue: Mapping[str, Any], seen: datetime
 ) -> Occurrence | None:
-    """A regression: the error that caused it was the last one seen. By hand it is none."""
+    """A regression, which the last error seen has caused; reopening by hand is none."""
     if transition.name != "unresolved":
         return None
     if (name_of(issue, "substatus") or "regressed") != "regressed":

@@ -1,7 +1,7 @@
-"""`issue.merged`: an issue became a part of another one, and its number leads there from now on.
+"""`issue.merged`: an issue was merged into another one, which answers for its number from now on.
 
-Sentry sends no webhook of it: the survivor's activity tells it, or that asking for one number is
-answered with another.
+Sentry sends no webhook for it: the survivor's activity reports it, or the API answers a request for one
+number with another issue.
 """
 
 from __future__ import annotations
@@ -11,12 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import (
-    Reading,
-    StateChange,
-    Thing,
-    Understood,
-)
+from lightfast_pipelines.domain.events import Reading, StateChange, Thing, Understood
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -24,7 +19,6 @@ from lightfast_pipelines.providers.fields import (
     name_of,
     needed_child,
     titled,
-    url,
 )
 from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.providers.sentry.accounts import actor
@@ -33,7 +27,7 @@ from lightfast_pipelines.providers.sentry.webhooks import values
 from lightfast_pipelines.providers.sentry.webhooks.shape import sent_at
 from lightfast_pipelines.providers.sentry.webhooks.statement_builder import SentryStatementBuilder
 from lightfast_pipelines.providers.sentry.webhooks.strangers import without_strangers
-from lightfast_pipelines.providers.sentry.webhooks.things import issue_thing
+from lightfast_pipelines.providers.sentry.webhooks.things import issue_in
 from lightfast_pipelines.providers.sentry.webhooks.titles import headline_of_issue, title_of_issue
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -44,10 +38,10 @@ RULES = (
         ACTION,
         "delivered",
         ("issue.merged",),
-        "Sentry sends none: the survivor's activity tells it, or a sweep finds it",
+        "Sentry sends none: the survivor's activity reports it, or a sweep finds it",
     ),
 )
-_LAST_RANK = 2**31 - 2  # behind every decision of the same moment, before a deletion
+_LAST_RANK = 2**31 - 2  # after every decision of the same moment, before a deletion
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
@@ -61,23 +55,16 @@ def read(payload: Mapping[str, Any]) -> Reading:
     if at is None:
         raise Missing("Sentry-Hook-Timestamp")
     place = place_of(payload)
-    known = issue_thing(
-        place,
-        survivor_number,
-        title=title_of_issue(issue),
-        short_id=name_of(issue, "shortId"),
-        address=url(issue, "permalink") or url(issue, "web_url"),
-    )
-    survivor = replace(
-        known, aliases=(*known.aliases, keys.sentry_merged_issue(place.at_server(number)))
-    )
+    survivor = issue_in(place, issue, survivor_number)
+    alias = keys.sentry_merged_issue(place.at_server(number))
+    survivor = replace(survivor, aliases=(*survivor.aliases, alias))
     subject = Thing(sentry_keys.issue(place.project_number, number))
     builder = SentryStatementBuilder(place, subject)
     shown = name_of(issue, "shortId") or survivor_number
     builder.refer("issue", shown, survivor.url, "merged_into")
     builder.add_project()
     builder.relate("duplicates", survivor)
-    old = name_of(gone, "shortId") or number
+    old, into = name_of(gone, "shortId") or number, {"into": survivor_number}
     statement = builder.build(
         source_id=keys.source_id(subject.key, ACTION),
         source_type="issue.merged",
@@ -86,11 +73,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
         content=content_of(title_of_issue(issue), f"Merged into: {shown}"),
         base_significance=25,
         actor=actor(payload),
-        states=(
-            StateChange(
-                subject, "status", ACTION, at, _LAST_RANK, ACTION, {"into": survivor_number}
-            ),
-        ),
+        states=(StateChange(subject, "status", ACTION, at, _LAST_RANK, ACTION, into),),
         metadata={
             "issueId": number,
             "mergedInto": survivor_number,

@@ -1,7 +1,7 @@
-"""`seer`: what Sentry's agent found out about an issue, and the pull requests that it made of it.
+"""`seer`: what Sentry's agent found out about an issue, and the pull requests that it made.
 
-The body names the run and the issue by their numbers and tells no time: it is dated by its sending,
-else by its receipt.
+The body names the run and the issue by number and carries no time: the time of sending dates it, else the
+time of receipt.
 """
 
 from __future__ import annotations
@@ -11,14 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import (
-    Edge,
-    Filtered,
-    Parked,
-    Reading,
-    Thing,
-    Understood,
-)
+from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Thing, Understood
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -53,7 +46,7 @@ _BEGINNINGS = (
     "iteration_started",
 )
 _NOTHING_YET = "a step that began has found nothing yet"
-_BY_PULL_REQUEST = "the pull request's own events tell of its new commits"
+_BY_PULL_REQUEST = "the pull request's own events report its new commits"
 
 
 def _hyphened(action: str) -> str:
@@ -74,7 +67,7 @@ _MOST_STEPS = 20
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the body names no run or issue, or nothing tells when."""
+    """Raises Missing without a run, an issue or a time."""
     action = text(payload, "action")
     if action in _BEGINNINGS:
         return Filtered(_NOTHING_YET)
@@ -91,26 +84,22 @@ def read(payload: Mapping[str, Any]) -> Reading:
     if at is None:
         raise Missing("Sentry-Hook-Timestamp")
     subject, issue = Thing(sentry_keys.seer_run(run), f"Seer run {run}"), issue_by_number(number)
-    made = pull_requests_of(data)
+    pull_requests, findings = pull_requests_of(data), list(_findings(data))
     place = place_of(payload)
     builder = SentryStatementBuilder(place, subject)
     builder.refer("issue", number)
     builder.relate("belongs_to", issue)
-    for pull_request in made:
-        builder.refer("pr", pull_request.name or pull_request.key, pull_request.url, "created")
-        builder.mention(pull_request)
-        builder.edges.append(Edge(pull_request, "resolves", issue, 0.9))
+    builder.add_fixes(pull_requests, issue)
     for path in _paths(data):
         builder.mention_file(path, 0.7)
     for branch in _branches(data):
         builder.refer("branch", branch)
-    told = list(_told(data))
     statement = builder.build(
-        source_id=keys.source_id(subject.key, action, _discriminator(made)),
+        source_id=keys.source_id(subject.key, action, _discriminator(pull_requests)),
         source_type=f"seer.{_hyphened(action)}",
         occurred_at=at,
-        title=titled(tag, _headline(made, told, number)),
-        content=content_of(*told, f"On issue: {number}"),
+        title=titled(tag, _headline(pull_requests, findings, number)),
+        content=content_of(*findings, f"On issue: {number}"),
         base_significance=weight,
         actor=actor(payload),
         metadata={
@@ -126,32 +115,33 @@ def read(payload: Mapping[str, Any]) -> Reading:
 
 def pull_requests_of(data: Mapping[str, Any]) -> list[Thing]:
     """The pull requests that a run made, as the webhook, an alert or an activity names them."""
-    found: dict[Thing, None] = {}
+    pull_requests: dict[Thing, None] = {}
     for entry in children(data, "pull_requests"):
-        made = child(entry, "pull_request")
-        address = url(made, "pr_url") or url(entry, "url") or url(entry, "pr_url")
-        thing = pull_request_of({"pullRequest": {"externalUrl": address}})
-        if thing is not None:
-            found[thing] = None
-    return list(found)
+        nested = child(entry, "pull_request")
+        address = url(nested, "pr_url") or url(entry, "url") or url(entry, "pr_url")
+        pull_request = pull_request_of({"pullRequest": {"externalUrl": address}})
+        if pull_request is not None:
+            pull_requests[pull_request] = None
+    return list(pull_requests)
 
 
-def _discriminator(made: list[Thing]) -> str | None:
+def _discriminator(pull_requests: list[Thing]) -> str | None:
     """A run can make pull requests more than once."""
-    if not made:
+    if not pull_requests:
         return None
-    names = ",".join(sorted(one.key for one in made))
+    names = ",".join(sorted(pull_request.key for pull_request in pull_requests))
     return hashlib.sha256(names.encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def _headline(made: list[Thing], told: list[str], number: str) -> str:
-    if made:
-        return f"{', '.join(one.name or one.key for one in made[:3])} for issue {number}"
-    return first_line(told[0]) if told else f"issue {number}"
+def _headline(pull_requests: list[Thing], findings: list[str], number: str) -> str:
+    if pull_requests:
+        names = (pull_request.name or pull_request.key for pull_request in pull_requests[:3])
+        return f"{', '.join(names)} for issue {number}"
+    return first_line(findings[0]) if findings else f"issue {number}"
 
 
-def _told(data: Mapping[str, Any]) -> Iterator[str]:
-    """What was found, in the agent's words; no diffs."""
+def _findings(data: Mapping[str, Any]) -> Iterator[str]:
+    """What the agent found, in its own words; no diffs."""
     for name in ("root_cause", "solution"):
         result = child(data, name)
         description = text(result, "description") or text(result, "one_line_description")
@@ -171,11 +161,11 @@ def _told(data: Mapping[str, Any]) -> Iterator[str]:
 def _paths(data: Mapping[str, Any]) -> list[str]:
     """Files that the root cause names."""
     steps = children(child(data, "root_cause"), "steps")[:_MOST_STEPS]
-    named = [name_of(child(step, "relevant_code_file"), "file_path") for step in steps]
-    found = [path for name in named if (path := values.source_path(name)) is not None]
-    return list(dict.fromkeys(found))
+    names = [name_of(child(step, "relevant_code_file"), "file_path") for step in steps]
+    paths = [path for name in names if (path := values.source_path(name)) is not None]
+    return list(dict.fromkeys(paths))
 
 
 def _branches(data: Mapping[str, Any]) -> list[str]:
-    named = [name_of(change, "branch_name") for change in children(data, "changes")]
-    return list(dict.fromkeys(name for name in named if name))
+    names = [name_of(change, "branch_name") for change in children(data, "changes")]
+    return list(dict.fromkeys(name for name in names if name))

@@ -1,6 +1,6 @@
-"""What a body says of itself, whatever the header beside it claims.
+"""Which resource a body is about, whatever the header claims, and when it was sent.
 
-The signature covers the body alone: so the body decides which event it is, and where it was sent to.
+The signature covers only the body, so the body decides which event it is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from lightfast_pipelines.providers import json_body
 from lightfast_pipelines.providers.fields import child, time
 
-# Stands in the payload beside Sentry's own fields; `decode` alone writes it.
+# `decode` adds these to Sentry's own fields.
 SENT_AT = "_hook_timestamp"
 RECEIVED_AT = "_received_at"
 
@@ -34,7 +34,7 @@ RESOURCES = frozenset(
 
 
 def resource_of(payload: Mapping[str, Any]) -> str | None:
-    """The resource that the body is about, in the words of `Sentry-Hook-Resource`; None: unknown."""
+    """The resource that the body is about, as `Sentry-Hook-Resource` names it; None: unknown."""
     data = child(payload, "data")
     if child(data, "metric_alert"):
         return "metric_alert"
@@ -56,7 +56,7 @@ class _Body(msgspec.Struct):
 
 
 class _Data(msgspec.Struct):
-    """What `resource_of` looks at."""
+    """The fields that `resource_of` needs."""
 
     metric_alert: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
@@ -77,24 +77,25 @@ _SOMETHING: Mapping[str, Any] = {"field": None}
 
 
 def resource_in(body: bytes) -> str | None:
-    """`resource_of` the payload, for the door: builds nothing of it. Raises MalformedBody."""
+    """`resource_of` for the receiver, without building the payload. Raises MalformedBody."""
     data = bytes(json_body.fields(body, _BODY).data)
     if not data.startswith(b"{"):
         return resource_of({})
-    found = msgspec.structs.asdict(json_body.fields(data, _DATA))
-    return resource_of({"data": {name: _outline(bytes(raw)) for name, raw in found.items() if raw}})
+    fields = msgspec.structs.asdict(json_body.fields(data, _DATA))
+    outline = {name: _outline(bytes(raw)) for name, raw in fields.items() if raw}
+    return resource_of({"data": outline})
 
 
 def _outline(raw: bytes) -> Mapping[str, Any] | None:
-    """An object as one that is as empty as it is; None for anything else."""
+    """Stands for an object: empty if that is empty. None for anything else."""
     return _SOMETHING if raw.startswith(b"{") and not _EMPTY.fullmatch(raw) else None
 
 
 def sent_at(payload: Mapping[str, Any]) -> datetime | None:
-    """When Sentry sent it, to the second, where the header was kept."""
+    """When Sentry sent it, to the second, if the header was kept."""
     return time(payload, SENT_AT)
 
 
 def known_at(payload: Mapping[str, Any]) -> datetime | None:
-    """When Sentry sent it, else when it was received: for bodies that tell no time at all."""
+    """When Sentry sent it, else when it was received: for bodies that carry no time."""
     return sent_at(payload) or time(payload, RECEIVED_AT)

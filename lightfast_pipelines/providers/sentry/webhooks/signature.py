@@ -1,7 +1,7 @@
-"""What makes a delivery of Sentry's credible: the signature of its body, and the time beside it.
+"""Verifies Sentry's signature of the body, and reads the time of sending.
 
-Format: docs.sentry.io, "Webhooks" of the integration platform. The time is a header that nothing
-signs, so it bounds careless replays and clock trouble, no more.
+Format: docs.sentry.io, "Webhooks" of the integration platform. The time is an unsigned header, so it only
+stops careless replays and wrong clocks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def sign(body: bytes, secret: bytes) -> str:
 
 
 def verified_by(body: bytes, signature: str | None, secrets: Sequence[Secret]) -> str | None:
-    """The name of the secret that signed `body`; None for none, or where nothing is to verify."""
+    """The name of the secret that signed `body`; None if none did."""
     return signing.signer(body, signature, secrets, "sha256")
 
 

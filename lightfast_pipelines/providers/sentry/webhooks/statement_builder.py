@@ -1,9 +1,9 @@
-"""What Sentry's payloads have in common: the project, assignee, releases, and what resolved an issue."""
+"""Adds what Sentry's payloads have in common: project, assignee, releases, what resolved an issue."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lightfast_pipelines.domain import keys
@@ -29,14 +29,14 @@ _TRACKED = re.compile(r"https://([\w.-]+)/([\w.-]+/[\w.-]+)/issues/([1-9]\d{0,8}
 
 
 class SentryStatementBuilder(StatementBuilder):
-    """Builds a statement about something in a project of Sentry's, or in an organization."""
+    """Builds a statement about a thing in a project or an organization of Sentry."""
 
     def __init__(self, place: SentryPlace, subject: Thing) -> None:
         super().__init__("sentry", subject)
         self.place = place
 
     def add_project(self, belongs: bool = True) -> None:
-        """The project, which an issue belongs to and an alert only mentions."""
+        """The project: an issue belongs to it, an alert only mentions it."""
         project = self.place.project()
         shown = self.place.project_slug or self.place.project_id
         if shown is not None:
@@ -54,7 +54,7 @@ class SentryStatementBuilder(StatementBuilder):
             self.add_account("assignee", assignee.account)
 
     def add_release(self, version: str, label: str | None = None) -> Thing:
-        """A release by its version; where that is a commit's id, it contains the commit."""
+        """A release by its version; if that names a commit, the release contains it."""
         release = release_thing(self.place, version)
         self.refer("release", version, label=label)
         self.mention(release, "release")
@@ -65,7 +65,7 @@ class SentryStatementBuilder(StatementBuilder):
         return release
 
     def add_resolution(self, issue: Mapping[str, Any]) -> None:
-        """What `statusDetails` says resolved it: a commit, its pull request, a release."""
+        """What resolved the issue by `statusDetails`: a commit, its pull request, a release."""
         details = child(issue, "statusDetails")
         commit = details.get("inCommit")
         commit = commit if isinstance(commit, dict) else {"id": commit}
@@ -83,8 +83,15 @@ class SentryStatementBuilder(StatementBuilder):
             self.relate_from(pull_request, "resolves")
         self._add_releases(details)
 
+    def add_fixes(self, pull_requests: Iterable[Thing], issue: Thing) -> None:
+        """Pull requests that Seer made to resolve the issue."""
+        for pull_request in pull_requests:
+            self.refer("pr", pull_request.name or pull_request.key, pull_request.url, "created")
+            self.mention(pull_request)
+            self.edges.append(Edge(pull_request, "resolves", issue, 0.9))
+
     def add_tracker(self, external: Mapping[str, Any]) -> None:
-        """An issue of GitHub's or Linear's that was made of this one or linked with it."""
+        """An issue on GitHub or in Linear that was created from this one or linked to it."""
         address, label = url(external, "location"), name_of(external, "label")
         if address is None:
             return

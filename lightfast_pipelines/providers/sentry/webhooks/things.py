@@ -11,6 +11,7 @@ from lightfast_pipelines.domain.events import Thing
 from lightfast_pipelines.providers.fields import Missing, child, name_of, url, whole
 from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.providers.sentry.place import SentryPlace
+from lightfast_pipelines.providers.sentry.webhooks.titles import title_of_issue
 from lightfast_pipelines.providers.sentry.webhooks.values import identity
 
 LONGEST_TITLE = 200
@@ -31,7 +32,7 @@ def issue_thing(
     short_id: str | None = None,
     address: str | None = None,
 ) -> Thing:
-    """Raises Missing where the project's number is not known: it is a part of the key."""
+    """Raises Missing where the project's number, which is part of the key, is unknown."""
     site = place.server
     aliases = [
         sentry_keys.issue_by_id(issue_id),
@@ -49,21 +50,32 @@ def issue_thing(
     )
 
 
+def issue_in(place: SentryPlace, issue: Mapping[str, Any], number: str) -> Thing:
+    """The issue that a payload shows as a whole. Raises Missing, as `issue_thing`."""
+    return issue_thing(
+        place,
+        number,
+        title=title_of_issue(issue),
+        short_id=name_of(issue, "shortId"),
+        address=url(issue, "permalink") or url(issue, "web_url") or url(issue, "webUrl"),
+    )
+
+
 def issue_by_number(issue_id: str) -> Thing:
-    """A stub for an issue by its number alone, which leads on to the one that it was merged into."""
+    """A stub for an issue of which only the number is known; it also finds the issue it was merged into."""
     alias = sentry_keys.issue_by_id(issue_id)
     return Thing(alias, aliases=(keys.sentry_merged_issue(issue_id),))
 
 
 def issue_alert_thing(place: SentryPlace, rule: str) -> Thing:
-    """An issue rule: its number comes only where it has a form of the integration, its name always
-    does, and every project has rules of its own by the same names. Raises Missing."""
+    """An alert rule for issues, by project and name: payloads give its number only if it uses a form of
+    the integration. Raises Missing."""
     key = sentry_keys.issue_alert(place.project_number, " ".join(rule.split())[:LONGEST_TITLE])
     return Thing(key, rule[:LONGEST_TITLE])
 
 
 def release_thing(place: SentryPlace, version: str) -> Thing:
-    """By organisation; where only the installation is known, by an alias that waits for it."""
+    """A release of the organization; an alias by the installation while only that is known."""
     installation = place.installation
     alias = sentry_keys.release_by_installation(installation, version) if installation else None
     organization = place.organization_name
@@ -76,11 +88,11 @@ def release_thing(place: SentryPlace, version: str) -> Thing:
 
 
 def commit_of_version(version: str) -> Thing | None:
-    """The commit that a version names: by its whole id wherever that stands (`web-` before it), else by
-    digits of it that are all of the version, what stands behind `package@`, a part of the build's metadata
-    (`app@1.2.3+9f8e7d6`), or what `git describe` appends (`v1.2.3-5-g9f8e7d6`).
+    """The commit that a version names: its full id anywhere in the version (`web-` before it), or a short
+    id that is the whole version, follows `package@`, is a part of the build metadata
+    (`app@1.2.3+9f8e7d6`), or was appended by `git describe` (`v1.2.3-5-g9f8e7d6`).
 
-    Without a name: digits of its id must not stand in for its headline, which GitHub tells.
+    A full id gets no name, so that the commit's headline from GitHub becomes its name.
     """
     own = version.rpartition("@")[2]
     parts = [own, *own.partition("+")[2].split(".")]
@@ -95,21 +107,22 @@ def commit_of_version(version: str) -> Thing | None:
 
 
 def repository_of_commit(value: Mapping[str, Any]) -> str | None:
-    """A repository of GitHub by its full name, as an object or as text."""
-    found = name_of(value, "repository") or name_of(child(value, "repository"), "name")
-    return found if found and _REPOSITORY.fullmatch(found) else None
+    """The full name of a GitHub repository, which may be text or an object."""
+    name = name_of(value, "repository") or name_of(child(value, "repository"), "name")
+    return name if name and _REPOSITORY.fullmatch(name) else None
 
 
 def pull_request_of(value: Mapping[str, Any]) -> Thing | None:
-    """The pull request beside a commit: `externalUrl`, or a repository and a number."""
-    found = child(value, "pullRequest")
-    address = url(found, "externalUrl") or url(found, "url")
+    """`pullRequest`: by its `externalUrl`, or by a repository and a number."""
+    pull_request = child(value, "pullRequest")
+    address = url(pull_request, "externalUrl") or url(pull_request, "url")
     match = _PULL_REQUEST.match(address or "")
     if match is not None:
         host, repository, number = match[1].lower(), match[2], match[3]
     else:
         host = keys.GITHUB
-        repository, number = repository_of_commit(found) or "", identity(found, "id") or ""
+        repository = repository_of_commit(pull_request) or ""
+        number = identity(pull_request, "id") or ""
         if not repository or whole({"id": int(number) if number.isdigit() else None}, "id") is None:
             return None
     alias = keys.github_number_by_name(repository, number, host)

@@ -1,8 +1,8 @@
-"""What an issue of Sentry's is called, in Sentry's own words, and whether it is an error at all.
+"""The titles of issues and events, and whether an issue is an error at all.
 
-Cron, uptime and metric monitors, performance problems, replays and feedback are issues as well. They
-are told apart by `occurrence`, `issueCategory`, `issueType` or `type`, and new kinds keep coming: what
-is not known to be an error is called by its own title.
+Cron, uptime and metric monitors, performance problems, replays and feedback are issues as well.
+`occurrence`, `issueCategory`, `issueType` or `type` tells them apart, and Sentry keeps adding kinds: unless
+an issue is known to be an error, it is named by its own title.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from lightfast_pipelines.providers.fields import child, children, name_of, text,
 _LONGEST_VALUE = 80
 _LONGEST_EVIDENCE = 500
 _MOST_EVIDENCE = 10
-# Event types whose issues are errors: exceptions, messages and browsers' security reports.
+# Event types whose issues are errors: exceptions, messages and security reports of browsers.
 _ERROR_TYPES = frozenset({"error", "default", "csp", "hpkp", "expectct", "expectstaple", "nel"})
 _ERROR_OCCURRENCE = 1
-# What Sentry calls an exception that has neither a type nor a function.
+# Sentry's title of an exception with neither a type nor a function.
 _NO_TITLE = "<unknown>"
-# Evidence that is about whoever met the trouble or wrote the feedback.
+# Evidence about the end user who met the problem or wrote the feedback.
 _PRIVATE_EVIDENCE = re.compile(
     r"(?:contact|user|client|remote)?[ _.-]?(?:e-?mail|ip|ip[ _-]?address|name|id|geo)", re.I
 )
 
 
 def is_error(issue: Mapping[str, Any]) -> bool:
-    """Whether an issue is an error, by the first field that says of which kind it is."""
+    """Whether an issue is an error, by the first field that states its kind."""
     category, kind = text(issue, "issueCategory"), text(issue, "issueType")
     if category is not None:
         return category == "error"
@@ -38,7 +38,7 @@ def is_error(issue: Mapping[str, Any]) -> bool:
 
 
 def is_error_event(event: Mapping[str, Any]) -> bool:
-    """Whether an event is an error: `occurrence` says which kind of issue it belongs to."""
+    """Whether an event is an error: `occurrence` states the kind of its issue."""
     occurrence = child(event, "occurrence")
     if occurrence:
         return whole(occurrence, "type") == _ERROR_OCCURRENCE
@@ -46,7 +46,7 @@ def is_error_event(event: Mapping[str, Any]) -> bool:
 
 
 def is_feedback(node: Mapping[str, Any]) -> bool:
-    """Whether an issue or event is what a user of the application wrote."""
+    """Whether an issue or event is feedback that an end user wrote."""
     kinds = (text(node, name) for name in ("issueCategory", "issueType", "type"))
     return (
         "feedback" in kinds
@@ -61,7 +61,7 @@ def title_of_issue(issue: Mapping[str, Any]) -> str | None:
 
 
 def title_of_event(event: Mapping[str, Any]) -> str | None:
-    """The title of the event's issue. The event's own may be that of a transaction."""
+    """The title of the event's issue; the event's own title may be that of a transaction."""
     if is_error_event(event):
         return text(event, "title")
     return (
@@ -72,20 +72,20 @@ def title_of_event(event: Mapping[str, Any]) -> str | None:
 
 
 def headline_of_issue(issue: Mapping[str, Any]) -> str:
-    """`TypeError: what it said`, or the issue's own title and what it says further, cut short."""
+    """`TypeError: message`, or the issue's own title and value, shortened."""
     metadata = child(issue, "metadata")
     return _headline(is_error(issue), title_of_issue(issue), metadata, text(metadata, "value"))
 
 
 def headline_of_event(event: Mapping[str, Any]) -> str:
-    """As `headline_of_issue`, of an event's issue."""
+    """`headline_of_issue` for an event's issue."""
     metadata = child(event, "metadata")
     title = title_of_event(event) or text(event, "message")
     return _headline(is_error_event(event), title, metadata, value_of_event(event))
 
 
 def value_of_event(event: Mapping[str, Any]) -> str | None:
-    """What is said beside the title: an exception's message, an occurrence's subtitle."""
+    """The text besides the title: an exception's message, an occurrence's subtitle."""
     value = text(child(event, "metadata"), "value")
     if is_error_event(event):
         return value
@@ -93,7 +93,7 @@ def value_of_event(event: Mapping[str, Any]) -> str | None:
 
 
 def evidence(event: Mapping[str, Any]) -> Iterator[str]:
-    """`Failure reason: 1 missed check-in detected`: what an occurrence shows, nothing about a person."""
+    """`Failure reason: 1 missed check-in detected`: the evidence of an occurrence that is not personal."""
     shown = 0
     for entry in children(child(event, "occurrence"), "evidenceDisplay"):
         name, value = name_of(entry, "name"), text(entry, "value")
@@ -109,11 +109,11 @@ def _headline(
     error: bool, title: str | None, metadata: Mapping[str, Any], value: str | None
 ) -> str:
     kind, own = text(metadata, "type"), text(metadata, "title")
-    said = (value or "")[:_LONGEST_VALUE]
+    message = (value or "")[:_LONGEST_VALUE]
     if error and kind is not None:
-        return f"{kind}: {said}".removesuffix(": ")
+        return f"{kind}: {message}".removesuffix(": ")
     if error and own is None and value is not None:
-        return f"Error: {said}"  # an exception without a type: its title is the name of a function
+        return f"Error: {message}"  # the title of an exception without a type is a function's name
     title = title if title != _NO_TITLE else None
     title = title or own or ("Error" if error else "Issue")
-    return title if said in title else f"{title}: {said}"
+    return title if message in title else f"{title}: {message}"

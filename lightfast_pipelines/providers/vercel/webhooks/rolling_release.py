@@ -11,12 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightfast_pipelines.domain import keys, serving
-from lightfast_pipelines.domain.events import (
-    Reading,
-    StateChange,
-    Thing,
-    Understood,
-)
+from lightfast_pipelines.domain.events import Reading, StateChange, Thing, Understood
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
