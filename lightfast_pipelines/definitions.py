@@ -11,10 +11,11 @@ from lightfast_pipelines.assets.capture import capture
 from lightfast_pipelines.assets.cluster_summaries import cluster_summaries
 from lightfast_pipelines.assets.clusters import clusters
 from lightfast_pipelines.assets.embeddings import embeddings
+from lightfast_pipelines.assets.id_sweeps import id_sweeps
+from lightfast_pipelines.assets.outages import outages
 from lightfast_pipelines.assets.provider_history import provider_history
 from lightfast_pipelines.assets.provider_history_checks import after_history
 from lightfast_pipelines.assets.raw_payloads import raw_payloads
-from lightfast_pipelines.assets.recovery import id_sweeps, outages
 from lightfast_pipelines.assets.waiting_for_you import after_waiting, waiting_for_you
 from lightfast_pipelines.jobs.backfill import backfill
 from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due

@@ -1,6 +1,6 @@
 """The providers' history of some days, read from their APIs into the inbox.
 
-What reading it takes stands in `history/`; here is what a person picks in Dagster, and what is told.
+`backfill/` reads it; here is what a person configures in Dagster, and what the run reports.
 """
 
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     )
 
 ASSET = "provider_history"
-# Often enough to watch it, seldom enough that a year's run does not fill Dagster's storage.
-_TELL_EVERY = timedelta(seconds=20)
+# Often enough to watch, seldom enough that a year's run does not fill Dagster's storage.
+_REPORT_EVERY = timedelta(seconds=20)
 
 
 class HistoryConfig(dg.Config):
-    """What of the picked days is read. As it stands: everything that every linked resource has."""
+    """What to read of the picked days; by default everything of every linked resource."""
 
     workspace: str | None = Field(
         default=None, description="Workspace (slug, or org/slug); default: all."
@@ -72,14 +72,15 @@ def provider_history(
     database: dg.ResourceParam[Database],
     apis: dg.ResourceParam[Apis],
 ) -> dg.MaterializeResult[None]:
-    """Reads what of the run's days is not covered; a unit that fails leaves the others alone."""
-    # HTTP is loaded by whoever asks a provider, not by every run.
+    """Reads what is not covered of the run's days; a unit that fails leaves the others alone."""
+    # Only a run that asks a provider loads HTTP.
     from lightfast_pipelines.backfill.request import BackfillListener
     from lightfast_pipelines.backfill.run import run_backfill
 
     request = _request(context, config, _sources(database, config))
     listener = BackfillListener(
-        lambda found, units: _tell_estimate(context, found, units), _Teller(context).page
+        lambda estimate, units: _log_estimate(context, estimate, units),
+        _ProgressLog(context).page,
     )
     result = run_backfill(
         database, apis, request, first_day=settings().earliest_day, listener=listener
@@ -113,9 +114,9 @@ def _sources(database: Database, config: HistoryConfig) -> list[Source]:
         raise BackfillError(
             "nothing is linked that the configuration names: see `lightfast integration list`"
         )
-    # Without a credential there is nothing to ask with, unless it was asked for by name.
-    named = bool(config.integrations)
-    return [source for source in sources if named or source.has_credential] or sources
+    # A resource without a credential is left out, unless it was named.
+    are_named = bool(config.integrations)
+    return [source for source in sources if are_named or source.has_credential] or sources
 
 
 def _request(
@@ -136,35 +137,38 @@ def _request(
     )
 
 
-def _tell_estimate(
-    context: dg.AssetExecutionContext, found: "TotalEstimate", units: "Sequence[UnitEstimate]"
+def _log_estimate(
+    context: dg.AssetExecutionContext, estimate: "TotalEstimate", units: "Sequence[UnitEstimate]"
 ) -> None:
     context.log.info(
-        "expected: %s requests, %s items, about %.0f s", found.requests, found.items, found.seconds
+        "expected: %s requests, %s items, about %.0f s",
+        estimate.requests,
+        estimate.items,
+        estimate.seconds,
     )
     context.log_event(
         dg.AssetObservation(
             ASSET,
             metadata={
-                **{f"expected_{name}": value for name, value in found.shown().items()},
-                **listing("estimate", [one.shown() for one in units]),
+                **{f"expected_{name}": value for name, value in estimate.shown().items()},
+                **listing("estimate", [unit.shown() for unit in units]),
             },
         )
     )
 
 
-class _Teller:
-    """Tells how far it is, in the run's log and as the asset's metadata, every so often."""
+class _ProgressLog:
+    """Reports the progress every so often, in the run's log and as the asset's metadata."""
 
     def __init__(self, context: dg.AssetExecutionContext) -> None:
         self._context = context
-        self._told = datetime.now(UTC)
+        self._reported_at = datetime.now(UTC)
 
     def page(self, progress: "BackfillProgress") -> None:
         now = datetime.now(UTC)
-        if now - self._told < _TELL_EVERY:
+        if now - self._reported_at < _REPORT_EVERY:
             return
-        self._told = now
+        self._reported_at = now
         self._context.log.info(
             "%s of %s requests, %s records: %s, %s",
             f"{progress.requests:,}",
@@ -193,5 +197,5 @@ def _metadata(result: "BackfillResult") -> dict[str, Any]:
         **result.actual(),
         **{f"expected_{name}": value for name, value in result.expected.shown().items()},
         "failures": len(result.failures),
-        **listing("units", [one.shown() for one in result.units]),
+        **listing("units", [report.shown() for report in result.units]),
     }

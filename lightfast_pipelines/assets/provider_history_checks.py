@@ -1,4 +1,4 @@
-"""Whether what was read of a history is what the provider says there is, beside the asset itself."""
+"""Checks that as much history was read as the provider says there is."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,12 +16,12 @@ SPECS = [
     dg.AssetCheckSpec(
         "history_is_whole",
         asset=ASSET,
-        description="What was read of each entity type is as much as the provider's own total.",
+        description="As much was read of each entity type as the provider's own total says.",
     ),
     dg.AssetCheckSpec(
         "no_history_failed",
         asset=ASSET,
-        description="No entity type's latest reading failed or was left off.",
+        description="No entity type's latest walk failed or stopped early.",
     ),
 ]
 
@@ -30,35 +30,35 @@ SPECS = [
 def after_history(database: dg.ResourceParam[Database]) -> Iterator[dg.AssetCheckResult]:
     """Warnings: what is missing is read by the next run of the same days."""
     with database.connect("pipeline", application_name="lightfast check") as conn:
-        found = list_coverage(conn)
-    short = [one for one in found if is_short(one)]
-    unfinished = [one for one in found if one.status not in ("completed", "running", "pending")]
+        rows = list_coverage(conn)
+    short = [row for row in rows if is_short(row)]
+    unfinished = [row for row in rows if row.status not in ("completed", "running", "pending")]
     for spec, wrong in zip(SPECS, (short, unfinished), strict=True):
         yield dg.AssetCheckResult(
             passed=not wrong,
             asset_key=ASSET,
             check_name=spec.name,
             severity=dg.AssetCheckSeverity.WARN,
-            metadata={"units": len(found), **listing("wrong", _shown(wrong))},
+            metadata={"units": len(rows), **listing("wrong", _shown(wrong))},
         )
 
 
-def is_short(one: Coverage) -> bool:
-    """Whether a finished reading saw less than the provider said there was."""
-    if one.status != "completed" or one.expected is None or one.stored is None:
+def is_short(row: Coverage) -> bool:
+    """Whether a finished walk saw less than the provider said there was."""
+    if row.status != "completed" or row.expected is None or row.stored is None:
         return False
-    return one.stored < one.expected * (1 - _TOLERANCE)
+    return row.stored < row.expected * (1 - _TOLERANCE)
 
 
-def _shown(found: Sequence[Coverage]) -> list[dict[str, object]]:
+def _shown(rows: Sequence[Coverage]) -> list[dict[str, object]]:
     return [
         {
-            "resource": f"{one.provider} {one.resource_name or one.resource_id}",
-            "entity_type": one.entity_type,
-            "status": one.status,
-            "expected": one.expected,
-            "seen": one.stored,
-            "error": one.error,
+            "resource": f"{row.provider} {row.resource_name or row.resource_id}",
+            "entity_type": row.entity_type,
+            "status": row.status,
+            "expected": row.expected,
+            "seen": row.stored,
+            "error": row.error,
         }
-        for one in found[:20]
+        for row in rows[:20]
     ]

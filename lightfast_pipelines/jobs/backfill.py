@@ -1,4 +1,4 @@
-"""Reading the providers' history of some days, to be started by a person."""
+"""Reads the providers' history of some days; a person starts it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ backfill = dg.define_asset_job(
     "backfill",
     selection=dg.AssetSelection.assets(ASSET),
     description=(
-        "Reads what the linked resources' providers tell of some days, and puts it into the inbox. Start "
-        "it with a range of days; what is covered already is not asked for again."
+        "Reads the history of some days from the linked resources' providers and puts it into the inbox. "
+        "Start it with a range of days; what is covered already is not asked for again."
     ),
-    # Hours where a provider's limit is used up: the wait for it is no hang.
+    # Where a provider's limit is used up it waits for hours, which is no hang.
     tags={"dagster/max_runtime": str(48 * 3600), LANE_TAG: BACKFILL_LANE},
 )

@@ -10,14 +10,14 @@ from datetime import timedelta
 
 import dagster as dg
 
-from lightfast_pipelines.assets.recovery import OUTAGES, SWEEPS
+from lightfast_pipelines.assets import id_sweeps, outages
 from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
 from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Connection
 
 recovery = dg.define_asset_job(
     "recovery",
-    selection=dg.AssetSelection.assets(OUTAGES),
+    selection=dg.AssetSelection.assets(outages.ASSET),
     description=(
         "Compares the providers' logs of deliveries with what arrived, and gets what is missing."
     ),
@@ -26,8 +26,8 @@ recovery = dg.define_asset_job(
 
 deletions = dg.define_asset_job(
     "deletions",
-    selection=dg.AssetSelection.assets(SWEEPS),
-    description="Looks for things whose deletion no delivery told of, within a share of the budgets.",
+    selection=dg.AssetSelection.assets(id_sweeps.ASSET),
+    description="Looks for things that were deleted without a webhook, within a share of the rate limits.",
     tags=scheduled_tags(timedelta(hours=1)),
 )
 

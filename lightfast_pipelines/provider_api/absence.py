@@ -25,7 +25,7 @@ def ask_for_page(api: ApiClient, place: LinkedResource, call: Call) -> Answer:
 
 def _resource_answers(api: ApiClient, place: LinkedResource, missing: Call) -> bool:
     try:
-        resource = api.provider_api.itself(place, missing)
+        resource = api.provider_api.existence_check(place, missing)
         if resource is None:
             return False
         api.ask(resource)

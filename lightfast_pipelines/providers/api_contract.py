@@ -321,7 +321,7 @@ class ProviderApi(Protocol):
         """What a good answer to `identify` says. Raises ValueError or TypeError."""
         raise ValueError(f"{self.provider} is not asked for a resource itself")
 
-    def itself(self, place: LinkedResource, missing: Call) -> Call | None:
+    def existence_check(self, place: LinkedResource, missing: Call) -> Call | None:
         """A request that succeeds as long as the resource is there, whatever its features are.
 
         For lists that answer 404 both where the resource is gone and where it lacks a feature. None

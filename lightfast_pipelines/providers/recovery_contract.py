@@ -1,9 +1,7 @@
-"""What a provider must be able to say so that nothing is missed: its log of deliveries, and which of
-its things still exist.
+"""The contract of recovery: a provider's logs of deliveries, and sweeps for things that were deleted.
 
-Sans I/O, as `history.py`: calls and answers are values. Who compares, asks again and writes stands in
-`recovery/`. A provider's folder exposes `RECOVERY` in a module `recovery`; it is
-found by `discover_recovery`.
+Like `api_contract.py` it does no I/O: calls and answers are values, and `recovery/` compares and
+writes. A provider's folder exposes `RECOVERY` in `api/recovery.py`, where `discover_recovery` finds it.
 """
 
 from __future__ import annotations
@@ -28,9 +26,9 @@ from lightfast_pipelines.providers.api_contract import (
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A try to deliver. `delivery_id` is that of the delivery, equal for each try; `id` the try's own.
+    """A try to deliver: `delivery_id` is the same for each try of a delivery, `id` is the try's own.
 
-    `installation` is the provider's id of the connection that it was for, where it says so.
+    `installation` is the provider's id of the installation that it was for, where the log says so.
     """
 
     delivery_id: str
@@ -52,7 +50,7 @@ class LogPage:
 
 @dataclass(frozen=True, slots=True)
 class LoggedDelivery:
-    """A delivery as the log has kept it: its parsed body, and the headers that came with it."""
+    """A delivery as the log keeps it: its parsed body and the headers that were sent with it."""
 
     event_type: str
     payload: Json
@@ -60,35 +58,37 @@ class LoggedDelivery:
 
 
 class DeliveryLog(Protocol):
-    """One log of a provider. Every method is a pure function; `now` is for calls that are signed."""
+    """One log of a provider. Every method is a pure function; `now` is for signing calls."""
 
     name: str
-    """Stable, as in `delivery_checks.log`: `app`, or `hook acme/shop 7`."""
+    """A stable name, stored in `delivery_checks.log`: `app`, or `hook acme/shop 7`."""
 
     def page(self, cursor: Cursor | None, now: datetime) -> Call:
-        """The request for the page at `cursor`, the newest for None. Raises ValueError, with what to
-        set, where something is missing."""
+        """The request for the page at `cursor`; None: the newest. Raises ValueError that says which
+        setting is missing."""
         ...
 
     def read(self, answer: Answer) -> LogPage: ...
 
-    def again(self, entry: LogEntry, now: datetime) -> Call:
-        """Asks the provider to send it once more."""
+    def redelivery(self, entry: LogEntry, now: datetime) -> Call:
+        """The request to send the delivery once more."""
         ...
 
-    def detail(self, entry: LogEntry, now: datetime) -> Call: ...
+    def detail(self, entry: LogEntry, now: datetime) -> Call:
+        """The request for the delivery with its body."""
+        ...
 
-    def told(self, answer: Answer) -> LoggedDelivery:
-        """What a good answer to `detail` holds. Raises ValueError where it holds no body."""
+    def logged_delivery(self, answer: Answer) -> LoggedDelivery:
+        """The delivery in a good answer to `detail`. Raises ValueError where the log has no body of it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Which things the memory has of a resource: those whose key begins with `prefix`, and that are
-    told of by types that begin with `source_type`.
+class EntityScope:
+    """Which entities of a resource a sweep is about.
 
-    `of_parts`: the key is that of a part of something else (a comment).
+    Their keys begin with `prefix`, and the types of their observations with `source_type`. `of_parts`:
+    they are parts of another entity, as comments are.
     """
 
     prefix: str
@@ -97,8 +97,8 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A page of what exists, as keys of the memory; `gone` are listed as deleted, and since when."""
+class EntityPage:
+    """A page of the entities that exist; `gone` are listed as deleted, with the time where it is given."""
 
     keys: Sequence[str]
     next: Cursor | None
@@ -106,8 +106,8 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A thing of the memory: its key, and the latest payload that told of it, where there is one."""
+class KnownEntity:
+    """An entity that is stored, with the latest payload about it; an empty one if there is none."""
 
     key: str
     name: str | None
@@ -116,66 +116,65 @@ class Known:
 
 
 class IdSweep(Protocol):
-    """Lists the ids of one kind of things of a resource, to find those that are gone."""
+    """Lists the ids of one kind of entities of a resource, to find those that are gone."""
 
     @property
     def kind(self) -> str:
-        """As in `id_sweeps.entity_type`."""
+        """A stable name, stored in `id_sweeps.entity_type`."""
         ...
 
     @property
     def confirm_many(self) -> int:
-        """How many things one request of `confirm` asks for."""
+        """How many entities one request of `confirm` asks for."""
         ...
 
-    def held(self, place: LinkedResource) -> Held: ...
+    def scope(self, place: LinkedResource) -> EntityScope: ...
 
     def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
-        """Raises ValueError where the place lacks what is needed."""
+        """The request for the page at `cursor`. Raises ValueError where `place` lacks something."""
         ...
 
-    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed: ...
+    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> EntityPage: ...
 
     def resource(self, place: LinkedResource) -> Call | None:
-        """Asks for the resource itself, where an empty list may mean something else than that
-        everything was deleted. None: an empty list means what it says."""
+        """The request for the resource itself, if an empty list can mean anything but that all was
+        deleted. None: it cannot."""
         ...
 
     def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
-        """What explains an empty list, by a good answer to `resource`: the kind is switched off, or
-        the credential does not see the resource. None: nothing does, so the things are gone."""
+        """Why the list is empty, from a good answer to `resource`: the feature is switched off, or the
+        credential does not see the resource. None: the entities are gone."""
         ...
 
-    def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
-        """Asks for these alone: as a call `of_one`, where it takes one thing at a time."""
+    def confirm(self, place: LinkedResource, things: Sequence[KnownEntity]) -> Call:
+        """The request for these entities alone; `of_one` if it asks for a single one."""
         ...
 
     def gone(
-        self, place: LinkedResource, things: Sequence[Known], answer: Answer | None
+        self, place: LinkedResource, things: Sequence[KnownEntity], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
-        """Which of them are gone, and since when where it is said. `answer` is None where the
-        provider said that there is no such thing. Raises ValueError where the answer says nothing
-        about them, as one about another thing."""
+        """Which of them are gone, with the time where it is given. `answer` is None where the provider
+        said that there is no such thing. Raises ValueError where the answer is about something else."""
         ...
 
-    def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
-        """Its deletion as the webhook would have told it. Raises ValueError where too little is known."""
+    def record(self, place: LinkedResource, thing: KnownEntity, at: datetime) -> Record:
+        """Its deletion as a webhook would report it. Raises ValueError where too little is known of it."""
         ...
 
 
 @runtime_checkable
-class Merging(Protocol):
-    """The part of a sweep whose things can become a part of another one, which answers in their place."""
+class MergingSweep(Protocol):
+    """A sweep of entities that can be merged into another one, which then answers in their place."""
 
     def merged(
-        self, place: LinkedResource, thing: Known, answer: Answer, now: datetime
+        self, place: LinkedResource, thing: KnownEntity, answer: Answer, now: datetime
     ) -> Record | None:
-        """Told instead of a deletion, of a thing that is gone by this answer; None: it was deleted."""
+        """The merge of an entity that is gone by this answer; None: it was deleted."""
         ...
 
 
 class Recovery(Protocol):
-    """What one provider has. One that keeps no log of what it sent says nothing of logs."""
+    """One provider's logs and sweeps. The methods' bodies are for a provider without any log."""
 
     provider: str
     sweeps: Sequence[IdSweep]
@@ -183,15 +182,15 @@ class Recovery(Protocol):
     def app_log(self, kind: str, keys: AppKeys) -> DeliveryLog | None:
         """The log of the application that a credential of this kind belongs to; None: it has none.
 
-        Raises ValueError, with what to set, where the settings lack something."""
+        Raises ValueError that says which setting is missing."""
         return None
 
     def hooks(self, kind: str, place: LinkedResource) -> Call | None:
-        """Asks which hooks the resource itself has; None: it has none of ours."""
+        """The request for the resource's own hooks; None: none of them is ours."""
         return None
 
     def hook_logs(self, place: LinkedResource, answer: Answer) -> Sequence[DeliveryLog]:
-        """The logs of those hooks that send to a receiver of ours."""
+        """The logs of those hooks that send to our receiver."""
         return ()
 
 

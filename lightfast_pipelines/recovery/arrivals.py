@@ -85,7 +85,7 @@ class Arrivals:
             return rows
         try:
             answer = self._api.ask(self._log.detail(delivery.tries[-1], self._clock()))
-            sent = self._log.told(answer).payload
+            sent = self._log.logged_delivery(answer).payload
         except CallFailedError as error:
             if error.outcome is not AnswerOutcome.MISSING:
                 raise

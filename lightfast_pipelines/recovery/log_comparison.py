@@ -169,7 +169,7 @@ class LogComparison:
         """Has these sent again. A refusal is noted; the delivery is then taken from the log."""
         for delivery in lost:
             try:
-                self._api.ask(self._log.again(delivery.tries[0], self._cycle.clock()))
+                self._api.ask(self._log.redelivery(delivery.tries[0], self._cycle.clock()))
             except CallFailedError as error:
                 self._report.notes.append(
                     f"{delivery.delivery_id} is not sent again: {error.message}"
@@ -218,7 +218,7 @@ class LogComparison:
     def _record(self, delivery: SentDelivery) -> Delivery:
         """Raises CallFailedError, or one of UNREADABLE where the log has no body."""
         first_try, now = delivery.tries[-1], self._cycle.clock()
-        logged = self._log.told(self._api.ask(self._log.detail(first_try, now)))
+        logged = self._log.logged_delivery(self._api.ask(self._log.detail(first_try, now)))
         sent_at = first_try.delivered_at
         headers = {**logged.headers, FIRST_SENT_AT: sent_at.isoformat()}
         return delivery_of(

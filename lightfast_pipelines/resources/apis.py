@@ -1,4 +1,4 @@
-"""Hands out access to the providers' APIs, with the credentials that installations have."""
+"""The Dagster resource that opens clients for the providers' APIs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Apis", "ApisResource"]
 
 
 class ApisResource(dg.ConfigurableResource[Apis]):
-    """Access by the sealed credentials of the database; nothing of them is in any configuration."""
+    """Opens clients with the sealed credentials in the database; no configuration holds any of them."""
 
     def create_resource(self, context: dg.InitResourceContext) -> Apis:
-        # HTTP and encryption are loaded by whoever asks a provider, not by every run.
+        # Only a run that asks a provider loads HTTP and encryption.
         from lightfast_pipelines.provider_api.access import StoredAccess
 
         actor = f"dagster:{context.run.run_id}" if context.run else "dagster"

@@ -1,6 +1,6 @@
-"""What the memory holds of a resource, and how far it was looked for.
+"""Which entities of a resource are stored, and how far a sweep has looked for them.
 
-What is asked of a provider, and what counts as gone, stands in `recovery/sweep_run.py`.
+`recovery/sweep_run.py` asks the provider and decides what is gone.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _HOUR = "interval '1 hour'"
 
 @dataclass(slots=True)
 class SweepState:
-    """A row of `id_sweeps`: where a sweep stands.
+    """The progress of a sweep, in a row of `id_sweeps`.
 
-    `seen` are keys listed so far, `missing` those that the latest whole sweep did not find and nobody
-    was asked about, `alive` those that are not listed and yet there (key -> when that was found).
+    `seen` are keys listed so far; `missing` those that the latest whole sweep did not list and did not
+    ask about; `alive` those that are not listed but exist (key -> when that was found).
     """
 
     cursor: dict[str, Any] | None = None
@@ -70,11 +70,11 @@ def load(conn: Connection, integration_id: int, kind: str) -> SweepState:
     )
 
 
-def save(  # noqa: PLR0913 - what a row says, each by its name
+def save(  # noqa: PLR0913 - each column by name
     conn: Connection,
     integration_id: int,
     kind: str,
-    standing: SweepState,
+    state: SweepState,
     *,
     requests: int,
     cost: Mapping[str, float],
@@ -82,12 +82,12 @@ def save(  # noqa: PLR0913 - what a row says, each by its name
     finished_at: datetime | None = None,
     error: str | None = None,
 ) -> None:
-    """Where it stands now; what it cost is added to its hour. Does not commit."""
+    """Saves the progress; adds the cost to the current hour. Does not commit."""
     seen = {
-        "seen": sorted(standing.seen),
-        "gone": standing.gone,
-        "missing": sorted(standing.missing),
-        "alive": standing.alive,
+        "seen": sorted(state.seen),
+        "gone": state.gone,
+        "missing": sorted(state.missing),
+        "alive": state.alive,
     }
     conn.execute(
         """
@@ -116,9 +116,9 @@ def save(  # noqa: PLR0913 - what a row says, each by its name
         {
             "id": integration_id,
             "kind": kind,
-            "cursor": None if standing.cursor is None else json.dumps(standing.cursor),
+            "cursor": None if state.cursor is None else json.dumps(state.cursor),
             "seen": json.dumps(seen),
-            "started": standing.started_at,
+            "started": state.started_at,
             "finished": finished_at,
             "requests": requests,
             "found": found,
@@ -129,7 +129,7 @@ def save(  # noqa: PLR0913 - what a row says, each by its name
 
 
 def spent(conn: Connection, installation_id: int, pool: str) -> float:
-    """What all sweeps of an installation have cost within an hour, of one rate limit."""
+    """What all sweeps of an installation cost within an hour, in one rate limit."""
     row = conn.execute(
         f"""
         SELECT coalesce(sum((s.hour_spent->>%s)::float8), 0)
@@ -143,7 +143,7 @@ def spent(conn: Connection, installation_id: int, pool: str) -> float:
     return float(row[0]) if row else 0.0
 
 
-def held(
+def stored_keys(
     conn: Connection,
     org_id: str,
     provider: str,
@@ -154,9 +154,9 @@ def held(
     of_parts: bool,
     before: datetime,
 ) -> set[str]:
-    """Keys of things that the organisation's workspaces hold of a resource, and that are not deleted.
+    """Keys of a resource's entities in the organisation's workspaces that are not deleted.
 
-    Not those that became known from `before` on: a sweep that had begun may not have seen them.
+    Only those stored before `before`: a sweep that began then may not have listed later ones.
     """
     key = "o.part_key" if of_parts else "o.subject_key"
     alone = "" if of_parts else "AND o.part_key IS NULL"
@@ -186,8 +186,8 @@ def held(
 
 
 @dataclass(frozen=True, slots=True)
-class Last:
-    """The latest payload that told of a thing; `body` is None where retention has dropped it."""
+class LatestPayload:
+    """The latest payload about an entity; `body` is None where retention has dropped it."""
 
     key: str
     name: str | None
@@ -197,9 +197,9 @@ class Last:
     body: bytes | None
 
 
-def last_payloads(
+def latest_payloads(
     conn: Connection, org_id: str, keys: Sequence[str], *, source_type: str, of_parts: bool
-) -> dict[str, Last]:
+) -> dict[str, LatestPayload]:
     key = "o.part_key" if of_parts else "o.subject_key"
     alone = "" if of_parts else "AND o.part_key IS NULL"
     rows = conn.execute(
@@ -217,11 +217,13 @@ def last_payloads(
         """,
         {"keys": list(keys), "org": org_id, "type": source_type},
     )
-    return {row[0]: Last(row[0], row[1], row[2], row[3], row[4] or {}, row[5]) for row in rows}
+    return {
+        row[0]: LatestPayload(row[0], row[1], row[2], row[3], row[4] or {}, row[5]) for row in rows
+    }
 
 
 def waiting(conn: Connection, org_id: str, provider: str, delivery_ids: Sequence[str]) -> set[str]:
-    """Of these deliveries those that are stored for the organisation and not captured yet."""
+    """Those of these deliveries that are stored for the organisation and not captured yet."""
     rows = conn.execute(
         """
         SELECT p.delivery_id FROM lightfast.raw_payloads p

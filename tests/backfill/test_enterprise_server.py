@@ -10,7 +10,7 @@ from lightfast_pipelines.backfill.request import BackfillListener, BackfillReque
 from lightfast_pipelines.backfill.run import run_backfill
 from lightfast_pipelines.providers.api_contract import discover_apis
 from lightfast_pipelines.providers.github.api import API
-from lightfast_pipelines.recovery.sweep_run import Sweeping
+from lightfast_pipelines.recovery.sweep_cycle import SweepCycle
 from lightfast_pipelines.recovery.sweeps import sweep
 from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Database
@@ -52,7 +52,7 @@ def test_an_enterprise_server_is_read_and_swept(database: Database) -> None:
         )
         assert [(one.unit.entity_type, one.error) for one in result.units if one.error] == []
         assert {one.unit.entity_type for one in result.units if not one.stored} == set()
-        sweeping = Sweeping(
+        cycle = SweepCycle(
             database, apis, lambda: datetime.now(UTC), date(2008, 1, 1), 0.05, "schedule:test"
         )
         with database.connect("pipeline") as conn:
@@ -61,7 +61,7 @@ def test_an_enterprise_server_is_read_and_swept(database: Database) -> None:
             world.delete_discussion(world.discussions[0].number)
             talk = next(one for one in world.discussions if one.comments)
             world.delete_comment(talk.comments[-1].id)
-            reports = sweep(sweeping, sources)
+            reports = sweep(cycle, sources)
         found = {one.kind: (one.status, len(one.gone)) for one in reports}
         assert (found["issue"], found["discussion"]) == (("whole", 1), ("whole", 1))
         assert {status for status, _ in found.values()} == {"whole"}

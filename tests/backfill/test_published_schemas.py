@@ -23,7 +23,7 @@ from lightfast_pipelines.providers.api_contract import (
     Window,
     discover_apis,
 )
-from lightfast_pipelines.providers.recovery_contract import Known, discover_recovery
+from lightfast_pipelines.providers.recovery_contract import KnownEntity, discover_recovery
 
 WINDOW = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 PLACES = {
@@ -73,7 +73,7 @@ def calls_of(provider: str) -> Iterator[Call]:
         if sweep.kind == "discussion-comment":
             yield from (sweep.call(place, cursor) for cursor in SWEPT_DEEPER)
         key = "a:b:1:5" if provider == "sentry" else "a:b:c:1#5"
-        yield sweep.confirm(place, [Known(key, None, "", {"comment": {"node_id": "DC_5"}})])
+        yield sweep.confirm(place, [KnownEntity(key, None, "", {"comment": {"node_id": "DC_5"}})])
         resource = sweep.resource(place)
         if resource is not None:
             yield resource

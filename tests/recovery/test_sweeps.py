@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.recovery.sweep_run import Sweeping, SweepReport
+from lightfast_pipelines.recovery.sweep_cycle import SweepCycle, SweepReport
 from lightfast_pipelines.recovery.sweeps import sweep
 from lightfast_pipelines.store.backfills import Source, find_sources
 from lightfast_pipelines.store.database import Connection, Database
@@ -49,7 +49,7 @@ def sweeps(database: Database, existing: Existing) -> Iterator[tuple[Served, Run
         apis = PlainApis(database, served.url, HookProviderApi())
 
         def run(share: float = 0.05, later: timedelta = timedelta()) -> dict[str, SweepReport]:
-            sweeping = Sweeping(
+            cycle = SweepCycle(
                 database=database,
                 apis=apis,
                 clock=lambda: datetime.now(UTC) + later,
@@ -58,7 +58,7 @@ def sweeps(database: Database, existing: Existing) -> Iterator[tuple[Served, Run
                 actor="schedule:test",
             )
             with database.connect() as conn:
-                return {one.kind: one for one in sweep(sweeping, find_sources(conn))}
+                return {one.kind: one for one in sweep(cycle, find_sources(conn))}
 
         yield served, run
 

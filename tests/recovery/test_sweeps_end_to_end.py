@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lightfast_pipelines.providers.api_contract import discover_apis
-from lightfast_pipelines.recovery.sweep_run import Sweeping, SweepReport
+from lightfast_pipelines.recovery.sweep_cycle import SweepCycle, SweepReport
 from lightfast_pipelines.recovery.sweeps import sweep
 from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Connection, Database
@@ -72,7 +72,7 @@ class Memory:
     def sweep(self, served: Served, share: float = 0.05) -> dict[str, SweepReport]:
         """An hour after the one before."""
         provider_api = discover_apis()[self._provider]
-        sweeping = Sweeping(
+        cycle = SweepCycle(
             database=self._database,
             apis=PlainApis(self._database, served.url, provider_api, token=self._token),
             clock=lambda: datetime.now(UTC),
@@ -83,7 +83,7 @@ class Memory:
         with self._database.connect("pipeline") as conn:
             conn.execute("UPDATE lightfast.id_sweeps SET hour_from = hour_from - interval '1 hour'")
             conn.commit()
-            reports = {one.kind: one for one in sweep(sweeping, find_sources(conn))}
+            reports = {one.kind: one for one in sweep(cycle, find_sources(conn))}
             capture_all(conn)
         return reports
 

@@ -10,7 +10,7 @@ import pytest
 from lightfast_pipelines.domain.events import Understood
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.api_contract import Answer, LinkedResource
-from lightfast_pipelines.providers.recovery_contract import IdSweep, Known, discover_recovery
+from lightfast_pipelines.providers.recovery_contract import IdSweep, KnownEntity, discover_recovery
 from tests.providers.github import more_payloads as more
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
@@ -65,11 +65,11 @@ def test_a_deletion_that_was_found_is_read_as_the_webhooks_would_be(case: str) -
     assert isinstance(told, Understood)
     statement = told.statements[0]
     key = statement.part or statement.subject.key
-    held = sweep.held(place)
+    held = sweep.scope(place)
     assert key.startswith(held.prefix)
     assert statement.source_type.startswith(held.source_type)
     assert held.of_parts == (statement.part is not None)
-    record = sweep.record(place, Known(key, statement.subject.name, event, payload), AT)
+    record = sweep.record(place, KnownEntity(key, statement.subject.name, event, payload), AT)
     from msgspec.json import encode
 
     body = provider.decode(encode(record.payload), record.headers)
@@ -88,8 +88,8 @@ def test_a_deletion_that_was_found_is_read_as_the_webhooks_would_be(case: str) -
     assert before is not None
     assert after is not None
     assert (after.resource_key, after.alternatives) == (before.resource_key, before.alternatives)
-    assert sweep.record(place, Known(key, None, event, payload), AT) == sweep.record(
-        place, Known(key, None, event, payload), AT
+    assert sweep.record(place, KnownEntity(key, None, event, payload), AT) == sweep.record(
+        place, KnownEntity(key, None, event, payload), AT
     )
 
 
@@ -100,7 +100,7 @@ def test_what_github_deleted_can_be_told_without_a_payload_that_is_left(case: st
     told = provider.read(event, payload)
     assert isinstance(told, Understood)
     key = told.statements[0].subject.key
-    record = sweep.record(PLACES[name], Known(key, "#5 The cart", "", {}), AT)
+    record = sweep.record(PLACES[name], KnownEntity(key, "#5 The cart", "", {}), AT)
     found = provider.read(record.event_type, record.payload)
     assert isinstance(found, Understood)
     assert found.statements[0].subject.key == key
@@ -109,7 +109,7 @@ def test_what_github_deleted_can_be_told_without_a_payload_that_is_left(case: st
 def test_a_comment_of_which_nothing_is_left_cannot_be_told() -> None:
     with pytest.raises(ValueError, match="what the comment was about"):
         sweep_of("github", "comment").record(
-            PLACES["github"], Known("github:comment:comment:5", None, "", {}), AT
+            PLACES["github"], KnownEntity("github:comment:comment:5", None, "", {}), AT
         )
 
 
@@ -136,7 +136,7 @@ def test_vercel_lists_by_time_and_shows_what_is_deleted() -> None:
     assert listed.keys == ["vercel:deployment:dpl_1"]
     assert listed.gone == {"vercel:deployment:dpl_2": datetime(2024, 5, 2, 10, tzinfo=UTC)}
     assert sweep.call(place, listed.next).params["until"] == "1714000000000"
-    alone = [Known("vercel:deployment:dpl_3", None, "", {})]
+    alone = [KnownEntity("vercel:deployment:dpl_3", None, "", {})]
     assert sweep.confirm(place, alone).path == "/v13/deployments/dpl_3"
     assert sweep.gone(place, alone, None) == {"vercel:deployment:dpl_3": None}
     assert sweep.gone(place, alone, answer({"id": "dpl_3", "readyState": "READY"})) == {}
@@ -157,7 +157,7 @@ def test_linear_lists_what_is_trashed_with_its_time_and_asks_for_many_at_once() 
     )
     assert (listed.keys, listed.next) == (["linear:issue:a"], {"after": "c1"})
     assert listed.gone == {"linear:issue:b": datetime(2024, 5, 2, 10, tzinfo=UTC)}
-    things = [Known(f"linear:issue:{one}", None, "", {}) for one in "abc"]
+    things = [KnownEntity(f"linear:issue:{one}", None, "", {}) for one in "abc"]
     assert sweep.confirm(place, things).json["variables"]["filter"] == {
         "id": {"in": ["a", "b", "c"]}
     }
@@ -179,7 +179,9 @@ def test_a_call_for_one_thing_says_that_it_is_one(case: str) -> None:
     """What is not said to be of one is a failure where it is missing, not a deletion."""
     name, kind, _, _ = LAST[case]
     sweep, place = sweep_of(name, kind), PLACES[name]
-    call = sweep.confirm(place, [Known("a:b:c:1#5", None, "", {"comment": {"node_id": "DC_5"}})])
+    call = sweep.confirm(
+        place, [KnownEntity("a:b:c:1#5", None, "", {"comment": {"node_id": "DC_5"}})]
+    )
     assert call.of_one is (name != "linear")  # it takes many, by a filter
 
 

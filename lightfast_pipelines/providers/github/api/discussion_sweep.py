@@ -23,7 +23,7 @@ from lightfast_pipelines.providers.github.api.graph import (
     unfinished_first,
 )
 from lightfast_pipelines.providers.github.api.place import address
-from lightfast_pipelines.providers.recovery_contract import Held, Known, Listed
+from lightfast_pipelines.providers.recovery_contract import EntityPage, EntityScope, KnownEntity
 
 _KIND = "discussion-comment"
 _DISCUSSIONS, _COMMENTS, _REPLIES = 25, 50, 50
@@ -58,8 +58,8 @@ class DiscussionComments:
     kind = _KIND
     confirm_many = 1
 
-    def held(self, place: LinkedResource) -> Held:
-        return Held(f"github:comment:{_KIND}:", _KIND, of_parts=True)
+    def scope(self, place: LinkedResource) -> EntityScope:
+        return EntityScope(f"github:comment:{_KIND}:", _KIND, of_parts=True)
 
     def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
         if not cursor or not cursor.get("more"):
@@ -76,7 +76,7 @@ class DiscussionComments:
         rest = {"comment": ("ID!", comment), "after": ("String", end)}
         return call_of(query_of(place, _MORE_REPLIES, rest), 1, of_one=True)
 
-    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
+    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> EntityPage:
         """Comments on something that was deleted meanwhile are no longer listed, which is correct."""
         found, seen = repository_in(place, answer), _Seen(place)
         if not cursor or not cursor.get("more"):
@@ -86,7 +86,7 @@ class DiscussionComments:
             for one in children(discussions, "nodes"):
                 seen.comments(whole(one, "number"), child(one, "comments"))
             end = end_of(discussions)
-            return Listed(
+            return EntityPage(
                 seen.keys, unfinished_first(seen.more, None if end is None else {"after": end})
             )
         number, comment, _ = cursor["more"][0]
@@ -95,7 +95,7 @@ class DiscussionComments:
         else:
             owner = child(child(answer.data, "data"), "comment")
             seen.replies(number, comment, child(owner, "replies"))
-        return Listed(
+        return EntityPage(
             seen.keys, unfinished_first([*seen.more, *cursor["more"][1:]], cursor["then"])
         )
 
@@ -107,7 +107,7 @@ class DiscussionComments:
             return "discussions are switched off"
         return None
 
-    def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
+    def confirm(self, place: LinkedResource, things: Sequence[KnownEntity]) -> Call:
         """Raises ValueError where no stored payload names the comment's node."""
         node = name_of(child(things[0].payload, "comment"), "node_id")
         if node is None:
@@ -115,7 +115,7 @@ class DiscussionComments:
         return call_of(query_of(place, _ONE, {"comment": ("ID!", node)}), 1, of_one=True)
 
     def gone(
-        self, place: LinkedResource, things: Sequence[Known], answer: Answer | None
+        self, place: LinkedResource, things: Sequence[KnownEntity], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
         if answer is None:
             return {things[0].key: None}
@@ -130,7 +130,7 @@ class DiscussionComments:
             raise ValueError("GitHub did not say whether it exists")
         return {things[0].key: None}
 
-    def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
+    def record(self, place: LinkedResource, thing: KnownEntity, at: datetime) -> Record:
         """Raises ValueError where no stored payload shows what the comment was written on."""
         comment = deepcopy(dict(child(thing.payload, "comment")))
         discussion = deepcopy(dict(child(thing.payload, "discussion")))

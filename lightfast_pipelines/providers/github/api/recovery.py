@@ -56,14 +56,14 @@ class _Log:
         entries = [found for item in answer.data if (found := _entry(item)) is not None]
         return LogPage(entries, _next(answer))
 
-    def again(self, entry: LogEntry, now: datetime) -> Call:
+    def redelivery(self, entry: LogEntry, now: datetime) -> Call:
         path = f"{self._path}/{entry.id}/attempts"
         return Call(path, "POST", headers=self._signed(now), pool=self._pool)
 
     def detail(self, entry: LogEntry, now: datetime) -> Call:
         return Call(f"{self._path}/{entry.id}", headers=self._signed(now), pool=self._pool)
 
-    def told(self, answer: Answer) -> LoggedDelivery:
+    def logged_delivery(self, answer: Answer) -> LoggedDelivery:
         request = child(answer.data, "request")
         payload, event = request.get("payload"), name_of(answer.data, "event")
         if not isinstance(payload, dict) or not payload or event is None:

@@ -124,7 +124,7 @@ class GitHubApi(ProviderApi):
         """The repository itself: its current name, its default branch, whether it still exists."""
         return Call(address(place))
 
-    def itself(self, place: LinkedResource, missing: Call) -> Call | None:
+    def existence_check(self, place: LinkedResource, missing: Call) -> Call | None:
         return self.identify(place) if CAN_BE_OFF.search(missing.path) else None
 
     def identified(self, answer: Answer) -> ResourceIdentity:

@@ -32,7 +32,12 @@ from lightfast_pipelines.providers.github.api.place import (
     owner_and_name,
     repository,
 )
-from lightfast_pipelines.providers.recovery_contract import Held, IdSweep, Known, Listed
+from lightfast_pipelines.providers.recovery_contract import (
+    EntityPage,
+    EntityScope,
+    IdSweep,
+    KnownEntity,
+)
 
 _PAGE = 100
 _QUERY = """
@@ -57,7 +62,7 @@ def _moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _about(place: LinkedResource, thing: Known) -> Json:
+def _about(place: LinkedResource, thing: KnownEntity) -> Json:
     """The repository as the last payload shows it."""
     known = deepcopy(dict(child(thing.payload, "repository")))
     if whole(known, "id") is None:
@@ -67,7 +72,7 @@ def _about(place: LinkedResource, thing: Known) -> Json:
 
 def _deleted(
     place: LinkedResource,
-    thing: Known,
+    thing: KnownEntity,
     event: str,
     field: str,
     item: Json,
@@ -93,8 +98,8 @@ class _Numbered:
     switch: str
     confirm_many: int = 1
 
-    def held(self, place: LinkedResource) -> Held:
-        return Held(f"github:{self.kind}:{place.resource_id}#", f"{self.kind}.")
+    def scope(self, place: LinkedResource) -> EntityScope:
+        return EntityScope(f"github:{self.kind}:{place.resource_id}#", f"{self.kind}.")
 
     def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
         owner, name = owner_and_name(place)
@@ -102,14 +107,14 @@ class _Numbered:
         query = {"query": _QUERY % self.connection, "variables": variables}
         return Call("graphql", "POST", json=query, pool="graphql")
 
-    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
+    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> EntityPage:
         found = repository_in(place, answer).get(self.connection)
         if not isinstance(found, Mapping) or not isinstance(found.get("nodes"), list):
             raise ValueError(f"GitHub's list of {self.connection} is not of its form")
         numbers = [whole(node, "number") for node in children(found, "nodes")]
         page = child(found, "pageInfo")
         more = flag(page, "hasNextPage") is True
-        return Listed(
+        return EntityPage(
             [self._key(place, number) for number in numbers if number is not None],
             {"after": name_of(page, "endCursor")} if more else None,
         )
@@ -123,7 +128,7 @@ class _Numbered:
     def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
         return _why_empty(answer, self.switch)
 
-    def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
+    def confirm(self, place: LinkedResource, things: Sequence[KnownEntity]) -> Call:
         number = _number(things[0])
         if self.kind == "issue":
             return Call(f"{address(place)}/issues/{number}", of_one=True)
@@ -133,7 +138,7 @@ class _Numbered:
         return Call("graphql", "POST", json=query, pool="graphql", of_one=True)
 
     def gone(
-        self, place: LinkedResource, things: Sequence[Known], answer: Answer | None
+        self, place: LinkedResource, things: Sequence[KnownEntity], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
         if answer is None:
             return {things[0].key: None}
@@ -147,7 +152,7 @@ class _Numbered:
             raise ValueError(name_of(refused[0], "message") or "GitHub did not say")
         return {things[0].key: None}
 
-    def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
+    def record(self, place: LinkedResource, thing: KnownEntity, at: datetime) -> Record:
         item = deepcopy(dict(child(thing.payload, self.kind)))
         if not item:
             number = _number(thing)
@@ -171,10 +176,10 @@ class _ByList:
     sorted_by: str | None = "created"
     switch: str | None = None
 
-    def held(self, place: LinkedResource) -> Held:
+    def scope(self, place: LinkedResource) -> EntityScope:
         if self.field == "comment":
-            return Held(f"github:comment:{self.kind}:", self.kind, of_parts=True)
-        return Held(f"github:{self.kind}:{place.resource_id}:", f"{self.kind}.")
+            return EntityScope(f"github:comment:{self.kind}:", self.kind, of_parts=True)
+        return EntityScope(f"github:{self.kind}:{place.resource_id}:", f"{self.kind}.")
 
     def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
         order = {"sort": self.sorted_by, "direction": "asc"} if self.sorted_by else {}
@@ -182,13 +187,13 @@ class _ByList:
         params = {**order, "per_page": str(_PAGE), "page": page}
         return Call(f"{address(place)}/{self.path}", params=params)
 
-    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
+    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> EntityPage:
         if not isinstance(answer.data, list):
             raise ValueError(f"GitHub's list of {self.path} is not a list")
         found = [key for item in answer.data if (key := self._key(place, item)) is not None]
         page = int(cursor["page"]) if cursor else 1
         more = "next" in paging.links(answer.headers) or len(answer.data) == _PAGE
-        return Listed(found, {"page": page + 1} if more else None)
+        return EntityPage(found, {"page": page + 1} if more else None)
 
     def _key(self, place: LinkedResource, item: Any) -> str | None:
         if self.kind == "release":
@@ -207,7 +212,7 @@ class _ByList:
     def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
         return _why_empty(answer, self.switch)
 
-    def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
+    def confirm(self, place: LinkedResource, things: Sequence[KnownEntity]) -> Call:
         which = things[0].key.split(":", 3)[3]
         if self.kind == "release":
             which = f"tags/{quote(which, safe='')}"
@@ -218,7 +223,7 @@ class _ByList:
     def gone(
         self,
         place: LinkedResource,
-        things: Sequence[Known],
+        things: Sequence[KnownEntity],
         answer: Answer | None,
     ) -> Mapping[str, datetime | None]:
         """A draft release is visible only to people who may write: its absence proves nothing."""
@@ -232,7 +237,7 @@ class _ByList:
             _is_about(answer, "id", int(keys.bare_number(which)))
         return {}
 
-    def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
+    def record(self, place: LinkedResource, thing: KnownEntity, at: datetime) -> Record:
         """Raises ValueError where no stored payload shows what it was about."""
         item = deepcopy(dict(child(thing.payload, self.field)))
         beside = {
@@ -250,7 +255,7 @@ class _ByList:
         return _deleted(place, thing, self.event, self.field, item, at, **beside)
 
 
-def _number(thing: Known) -> int:
+def _number(thing: KnownEntity) -> int:
     return int(thing.key.rpartition("#")[2])
 
 

@@ -16,7 +16,13 @@ from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, Lin
 from lightfast_pipelines.providers.fields import child, children, flag, name_of, time
 from lightfast_pipelines.providers.linear.api import API, comments, issues, projects, queries
 from lightfast_pipelines.providers.linear.webhooks.transitions import moment_id
-from lightfast_pipelines.providers.recovery_contract import Held, IdSweep, Known, Listed, Recovery
+from lightfast_pipelines.providers.recovery_contract import (
+    EntityPage,
+    EntityScope,
+    IdSweep,
+    KnownEntity,
+    Recovery,
+)
 
 _PAGE = 100
 _QUERY = """
@@ -42,8 +48,8 @@ class _LinearSweep:
     of_parts: bool = False
     confirm_many: int = _PAGE
 
-    def held(self, place: LinkedResource) -> Held:
-        return Held(f"linear:{self.kind}:", f"{self.kind}.", of_parts=self.of_parts)
+    def scope(self, place: LinkedResource) -> EntityScope:
+        return EntityScope(f"linear:{self.kind}:", f"{self.kind}.", of_parts=self.of_parts)
 
     def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
         return self._list(queries.within(place, *self.paths), cursor)
@@ -54,11 +60,11 @@ class _LinearSweep:
         # A tenth of a point for a field and a point for an object, times the length of the page.
         return queries.call(query, variables, _PAGE * (1 + 0.1 * len(self.fields.split())) + 2)
 
-    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
+    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> EntityPage:
         listed, trashed = self._nodes(answer)
         page = child(child(child(answer.data, "data"), self.connection), "pageInfo")
         more = flag(page, "hasNextPage") is True
-        return Listed(listed, {"after": name_of(page, "endCursor")} if more else None, trashed)
+        return EntityPage(listed, {"after": name_of(page, "endCursor")} if more else None, trashed)
 
     def _nodes(self, answer: Answer) -> tuple[list[str], dict[str, datetime | None]]:
         """The keys of what exists, and of what is in the trash since when."""
@@ -90,18 +96,18 @@ class _LinearSweep:
             return None
         return f"the credential does not see the team or project {place.resource_id}"
 
-    def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
+    def confirm(self, place: LinkedResource, things: Sequence[KnownEntity]) -> Call:
         return self._list({"id": {"in": [thing.key.rpartition(":")[2] for thing in things]}}, None)
 
     def gone(
-        self, place: LinkedResource, things: Sequence[Known], answer: Answer | None
+        self, place: LinkedResource, things: Sequence[KnownEntity], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
         if answer is None:
             return {thing.key: None for thing in things}
         listed, trashed = self._nodes(answer)
         return {thing.key: trashed.get(thing.key) for thing in things if thing.key not in listed}
 
-    def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
+    def record(self, place: LinkedResource, thing: KnownEntity, at: datetime) -> Record:
         """Raises ValueError where no payload is left that shows what the thing belongs to."""
         data = deepcopy(dict(child(thing.payload, "data")))
         if not data:

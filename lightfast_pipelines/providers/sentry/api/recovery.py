@@ -12,7 +12,13 @@ from datetime import datetime
 
 from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, LinkedResource, Record
 from lightfast_pipelines.providers.fields import child, name_of
-from lightfast_pipelines.providers.recovery_contract import Held, IdSweep, Known, Listed, Recovery
+from lightfast_pipelines.providers.recovery_contract import (
+    EntityPage,
+    EntityScope,
+    IdSweep,
+    KnownEntity,
+    Recovery,
+)
 from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.providers.sentry.api import issue_records, links
 from lightfast_pipelines.providers.sentry.api.envelope import hook_headers
@@ -36,21 +42,21 @@ class _IssueSweep:
     kind = "issue"
     confirm_many = 1
 
-    def held(self, place: LinkedResource) -> Held:
-        return Held("sentry:issue:", "issue.")
+    def scope(self, place: LinkedResource) -> EntityScope:
+        return EntityScope("sentry:issue:", "issue.")
 
     def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
         after = [("cursor", str(cursor["after"]))] if cursor else []
         return issues_call(place, _organization(place), *_LIST, *after)
 
-    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
+    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> EntityPage:
         listed = []
         for issue in issues_of(answer):
             number, of_issue = identity(issue, "id"), place_of({"data": {"issue": issue}})
             if number is not None and of_issue.project_id is not None:
                 listed.append(sentry_keys.issue(of_issue.project_number, number))
         after = links.next_cursor(answer.headers)
-        return Listed(listed, None if after is None else {"after": after})
+        return EntityPage(listed, None if after is None else {"after": after})
 
     def resource(self, place: LinkedResource) -> Call | None:
         """None: Sentry refuses to list a project that the token cannot see, and issues cannot be
@@ -60,12 +66,12 @@ class _IssueSweep:
     def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
         return None
 
-    def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
+    def confirm(self, place: LinkedResource, things: Sequence[KnownEntity]) -> Call:
         path = f"{ORGANIZATIONS}{_organization(place)}/issues/{_number(things[0])}/"
         return get(path, "issue", of_one=True)
 
     def gone(
-        self, place: LinkedResource, things: Sequence[Known], answer: Answer | None
+        self, place: LinkedResource, things: Sequence[KnownEntity], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
         (issue,) = things
         if answer is None:
@@ -77,13 +83,13 @@ class _IssueSweep:
         return {} if number == _number(issue) or merge_is_known else {issue.key: None}
 
     def merged(
-        self, place: LinkedResource, thing: Known, answer: Answer, now: datetime
+        self, place: LinkedResource, thing: KnownEntity, answer: Answer, now: datetime
     ) -> Record | None:
         """Sentry answers with the issue that this one was merged into; its activity says when."""
         short_id = name_of(child(child(thing.payload, "data"), "issue"), "shortId")
         return issue_records.merged_into(place, answer, _number(thing), short_id, now)
 
-    def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
+    def record(self, place: LinkedResource, thing: KnownEntity, at: datetime) -> Record:
         """Raises ValueError where no payload is left that shows the issue's project."""
         if not child(child(thing.payload, "data"), "issue"):
             raise ValueError("no payload is left that says which project it belongs to")
@@ -97,7 +103,7 @@ class _IssueSweep:
         return Record("issue", payload, at, delivery_id, hook_headers("issue", at))
 
 
-def _number(thing: Known) -> str:
+def _number(thing: KnownEntity) -> str:
     return thing.key.rpartition(":")[2]
 
 

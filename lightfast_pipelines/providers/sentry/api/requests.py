@@ -85,7 +85,7 @@ class SentryApi(ProviderApi):
         wait = _wait(answer, now) if waits else None
         return Verdict(outcome, message, wait, location=answer.headers.get("location"))
 
-    def itself(self, place: LinkedResource, missing: Call) -> Call | None:
+    def existence_check(self, place: LinkedResource, missing: Call) -> Call | None:
         """Its issues, which every organization has and which need no scope beyond that of the walks."""
         if "/issues/" in missing.path:
             return None

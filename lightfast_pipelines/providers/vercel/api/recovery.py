@@ -13,7 +13,13 @@ from typing import Any
 
 from lightfast_pipelines.providers.api_contract import Answer, Call, Cursor, LinkedResource, Record
 from lightfast_pipelines.providers.fields import child, first_time, name_of
-from lightfast_pipelines.providers.recovery_contract import Held, IdSweep, Known, Listed, Recovery
+from lightfast_pipelines.providers.recovery_contract import (
+    EntityPage,
+    EntityScope,
+    IdSweep,
+    KnownEntity,
+    Recovery,
+)
 from lightfast_pipelines.providers.vercel import keys as vercel_keys
 from lightfast_pipelines.providers.vercel.api.listing import (
     LARGEST_PAGE,
@@ -34,13 +40,13 @@ class _DeploymentSweep:
     kind = "deployment"
     confirm_many = 1
 
-    def held(self, place: LinkedResource) -> Held:
-        return Held(_PREFIX, "deployment.")
+    def scope(self, place: LinkedResource) -> EntityScope:
+        return EntityScope(_PREFIX, "deployment.")
 
     def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
         return list_call(place, limit=LARGEST_PAGE, **(cursor or {}))
 
-    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> Listed:
+    def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> EntityPage:
         listed: list[str] = []
         deleted: dict[str, datetime | None] = {}
         for item in items_of(answer):
@@ -53,7 +59,7 @@ class _DeploymentSweep:
             else:
                 listed.append(key)
         until = next_until(answer)
-        return Listed(listed, None if until is None else {"until": until}, deleted)
+        return EntityPage(listed, None if until is None else {"until": until}, deleted)
 
     def resource(self, place: LinkedResource) -> Call | None:
         """On behalf of the wrong team, Vercel's list is empty, while the project is not found."""
@@ -64,11 +70,11 @@ class _DeploymentSweep:
     def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
         return None
 
-    def confirm(self, place: LinkedResource, things: Sequence[Known]) -> Call:
+    def confirm(self, place: LinkedResource, things: Sequence[KnownEntity]) -> Call:
         return single_call(place, _identity(things[0]))
 
     def gone(
-        self, place: LinkedResource, things: Sequence[Known], answer: Answer | None
+        self, place: LinkedResource, things: Sequence[KnownEntity], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
         (deployment,) = things
         if answer is None:
@@ -79,7 +85,7 @@ class _DeploymentSweep:
         is_deleted = name_of(answer.data, "readyState") == "DELETED"
         return {deployment.key: _deleted_at(answer.data)} if is_deleted else {}
 
-    def record(self, place: LinkedResource, thing: Known, at: datetime) -> Record:
+    def record(self, place: LinkedResource, thing: KnownEntity, at: datetime) -> Record:
         """The webhook of a cleanup, with what the last payload shows of the deployment."""
         identity = _identity(thing)
         inner = deepcopy(dict(child(thing.payload, "payload")))
@@ -96,7 +102,7 @@ class _DeploymentSweep:
         return Record("deployment.cleanup", payload, at, f"sweep:{thing.key}:deleted")
 
 
-def _identity(thing: Known) -> str:
+def _identity(thing: KnownEntity) -> str:
     return thing.key.removeprefix(_PREFIX)
 
 

@@ -1,12 +1,9 @@
-"""What was lost and is gone: deliveries that never arrived, and things that were deleted without a word.
-
-How they are found stands in `history/`; here is what an operator sees of it.
-"""
+"""Outages: deliveries that never arrived, and what was recovered of them."""
 
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -21,17 +18,16 @@ if TYPE_CHECKING:
     from lightfast_pipelines.backfill.catch_up import CatchUp
     from lightfast_pipelines.recovery.cycle import LogReport
 
-OUTAGES = "outages"
-SWEEPS = "id_sweeps"
-_SHOWN_OUTAGES = 20
+ASSET = "outages"
+_SHOWN = 20
 
 
 @dg.multi_asset(
-    name="recover_deliveries",
+    name=ASSET,
     specs=[
         table_spec(
-            OUTAGES,
-            table="outages",
+            ASSET,
+            table=ASSET,
             description=(
                 "One row: a time in which deliveries were lost, and what was recovered of them. Compares "
                 "the providers' logs of deliveries with what arrived, has what is missing sent again or "
@@ -45,11 +41,11 @@ def outages(
     database: dg.ResourceParam[Database],
     apis: dg.ResourceParam[Apis],
 ) -> dg.MaterializeResult[None]:
-    """One cycle; a log or a link that fails leaves the others alone."""
+    """One cycle over all logs; a log or a link that fails leaves the others alone."""
     actor = f"dagster:{context.run.run_id}"
     with database.connect(application_name="lightfast recovery") as conn:
         sources = find_sources(conn)
-    # HTTP and encryption are loaded by whoever asks a provider, not by every run.
+    # Only a run that asks a provider loads HTTP and encryption.
     from lightfast_pipelines.recovery.cycle import RecoveryCycle
     from lightfast_pipelines.recovery.lost_deliveries import app_keys, recover
 
@@ -66,42 +62,42 @@ def outages(
         sources,
     )
     for report in reports:
-        _tell(context, report)
+        _log_report(context, report)
     caught_up = list(_caught_up(context, database, apis, actor))
     with database.connect(application_name="lightfast recovery") as conn:
-        known = list_outages(conn, limit=_SHOWN_OUTAGES)
+        latest = list_outages(conn, limit=_SHOWN)
     return dg.MaterializeResult(
-        asset_key=OUTAGES,
+        asset_key=ASSET,
         metadata={
-            "missed": sum(one.missed for one in reports),
-            "redelivered": sum(one.redelivered for one in reports),
-            "by_api": sum(one.by_api for one in reports),
-            "recovered": sum(one.recovered for one in reports),
-            "still_missing": sum(one.missing for one in reports),
-            "errors": sum(one.error is not None for one in reports),
-            **listing("logs", [one.shown() for one in reports]),
+            "missed": sum(report.missed for report in reports),
+            "redelivered": sum(report.redelivered for report in reports),
+            "by_api": sum(report.by_api for report in reports),
+            "recovered": sum(report.recovered for report in reports),
+            "still_missing": sum(report.missing for report in reports),
+            "errors": sum(report.error is not None for report in reports),
+            **listing("logs", [report.shown() for report in reports]),
             **listing("caught_up", caught_up),
             **listing(
                 "outages",
                 [
                     {
-                        "provider": one.provider,
-                        "account": one.account or one.installation,
-                        "log": one.log,
-                        "down_from": one.down_from,
-                        "down_until": one.down_until,
-                        "missed": one.missed,
-                        "recovered": one.recovered,
-                        "still_missing": len(one.deliveries),
+                        "provider": outage.provider,
+                        "account": outage.account or outage.installation,
+                        "log": outage.log,
+                        "down_from": outage.down_from,
+                        "down_until": outage.down_until,
+                        "missed": outage.missed,
+                        "recovered": outage.recovered,
+                        "still_missing": len(outage.deliveries),
                     }
-                    for one in known
+                    for outage in latest
                 ],
             ),
         },
     )
 
 
-def _tell(context: dg.AssetExecutionContext, report: "LogReport") -> None:
+def _log_report(context: dg.AssetExecutionContext, report: "LogReport") -> None:
     where = f"{report.provider} {report.account} {report.log}"
     if report.error:
         context.log.warning("%s: %s", where, report.error)
@@ -140,53 +136,3 @@ def _caught_up(
             "new": result.stored,
             "failures": "; ".join(result.failures) or None,
         }
-
-
-@dg.multi_asset(
-    name="sweep_ids",
-    specs=[
-        table_spec(
-            SWEEPS,
-            table="id_sweeps",
-            deps=["observations"],
-            description=(
-                "One row: how far a resource's things of one kind were looked for, to find those that are "
-                "gone. What is gone is written as its deletion, and leaves search."
-            ),
-        )
-    ],
-)
-def id_sweeps(
-    context: dg.AssetExecutionContext,
-    database: dg.ResourceParam[Database],
-    apis: dg.ResourceParam[Apis],
-) -> dg.MaterializeResult[None]:
-    """Goes on with every sweep, as far as the hour's shares reach."""
-    with database.connect(application_name="lightfast sweep") as conn:
-        sources = find_sources(conn)
-    from lightfast_pipelines.recovery.sweep_run import Sweeping
-    from lightfast_pipelines.recovery.sweeps import sweep
-
-    sweeping = Sweeping(
-        database=database,
-        apis=apis,
-        clock=lambda: datetime.now(UTC),
-        first_day=settings().earliest_day,
-        share=settings().sweep_share,
-        actor=f"dagster:{context.run.run_id}",
-    )
-    reports = sweep(sweeping, sources)
-    for one in reports:
-        if one.error:
-            context.log.warning("%s %s: %s", one.source.name, one.kind, one.error)
-    metadata: dict[str, Any] = {
-        "known": sum(one.known for one in reports),
-        "gone": sum(len(one.gone) for one in reports),
-        "undecided": sum(one.left for one in reports),
-        "requests": sum(one.requests for one in reports),
-        "share": settings().sweep_share,
-        "paused": sum(one.status == "paused" for one in reports),
-        "errors": sum(one.error is not None for one in reports),
-        **listing("sweeps", [one.shown() for one in reports]),
-    }
-    return dg.MaterializeResult(asset_key=SWEEPS, metadata=metadata)
