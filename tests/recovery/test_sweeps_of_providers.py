@@ -146,7 +146,7 @@ def test_linear_lists_what_is_trashed_with_its_time_and_asks_for_many_at_once() 
     sweep, place = sweep_of("linear", "issue"), PLACES["linear"]
     variables = sweep.call(place, None).json["variables"]
     named = {"id": {"eq": "team-1"}}
-    assert variables == {"after": None, "filter": {"or": [{"team": named}, {"project": named}]}}
+    assert variables == {"filter": {"or": [{"team": named}, {"project": named}]}}
     page = {"hasNextPage": True, "endCursor": "c1"}
     nodes = [
         {"id": "a", "trashed": None, "archivedAt": None},
