@@ -1,4 +1,4 @@
-"""Homes that lie where the server's user can, and cannot, reach them."""
+"""Homes that the server's user can reach, and homes that it cannot."""
 
 import shutil
 import tempfile

@@ -1,4 +1,4 @@
-"""Homes for real servers: clients to start and kill in them, and waiting with a deadline."""
+"""Homes for real servers, clients to start and kill in them, and waiting with a deadline."""
 
 import json
 import os

@@ -30,7 +30,7 @@ def _reads_its_row(url: str) -> bool:
         return False
 
 
-def test_killing_postgres_with_9_restarts_it_and_keeps_rows(home: Home, keep_rows: str) -> None:
+def test_a_killed_postgres_is_restarted_and_keeps_its_rows(home: Home, keep_rows: str) -> None:
     guardians = home.guardians()
     home.kill_postgres()
     assert home.acquire().url("postgres", "postgres") == keep_rows
@@ -39,7 +39,7 @@ def test_killing_postgres_with_9_restarts_it_and_keeps_rows(home: Home, keep_row
     assert home.guardians() == guardians
 
 
-def test_killing_postgres_during_a_computation_starts_no_second_one_beside_it(
+def test_killing_postgres_during_a_computation_starts_no_second_server(
     home: Home, keep_rows: str
 ) -> None:
     with psycopg.connect(keep_rows) as connection:
@@ -53,7 +53,7 @@ def test_killing_postgres_during_a_computation_starts_no_second_one_beside_it(
     assert len(home.postmasters()) == 1
 
 
-def test_killing_the_guardian_cuts_nobody_and_the_next_one_adopts(
+def test_killing_the_guardian_disconnects_nobody_and_the_next_one_adopts_the_server(
     home: Home, keep_rows: str
 ) -> None:
     with psycopg.connect(keep_rows) as connection:
@@ -72,13 +72,13 @@ def test_killing_the_guardian_cuts_nobody_and_the_next_one_adopts(
     assert gone(before)
 
 
-def test_a_held_lease_is_enough_to_replace_a_killed_guardian(home: Home, keep_rows: str) -> None:
+def test_a_lease_replaces_a_killed_guardian(home: Home, keep_rows: str) -> None:
     home.kill_guardian()
     home.kill_postgres()
     eventually(lambda: _reads_its_row(keep_rows))
 
 
-def test_killing_everything_leaves_the_rows_to_the_next_start(home: Home, keep_rows: str) -> None:
+def test_killing_everything_keeps_the_rows_for_the_next_start(home: Home, keep_rows: str) -> None:
     for lease in home.leases:
         lease.release()
     home.kill_guardian()
@@ -96,7 +96,7 @@ def test_a_server_without_a_guardian_can_be_stopped(home: Home) -> None:
 
 
 @pytest.mark.parametrize("name", ["sleep", "postgres"])
-def test_a_stale_pid_file_never_signals_a_stranger(
+def test_a_stale_pid_file_never_makes_it_signal_another_program(
     home: Home, open_folder: Path, name: str
 ) -> None:
     with home.acquire() as lease:

@@ -75,7 +75,7 @@ def _open(path: Path) -> None:
 
 
 @only_root
-def test_no_other_user_of_the_machine_gets_in_under_any_role(open_home: Home, psql: Path) -> None:
+def test_no_other_user_of_the_machine_can_connect_as_any_role(open_home: Home, psql: Path) -> None:
     open_home.acquire()
     [postmaster] = open_home.postmasters()
     assert postmaster.username() == NAME
@@ -92,7 +92,7 @@ def test_no_other_user_of_the_machine_gets_in_under_any_role(open_home: Home, ps
     assert _ask(psql, socket_dir, "root", "postgres").stdout == "postgres\n"
 
 
-def test_the_server_knows_its_user_and_no_other_by_name(home: Home) -> None:
+def test_the_server_lists_only_its_own_user(home: Home) -> None:
     home.acquire()
     with psycopg.connect(home.leases[-1].url("postgres", "postgres")) as conn:
         rules = conn.execute("SELECT type, auth_method, options FROM pg_hba_file_rules").fetchall()
@@ -102,7 +102,7 @@ def test_the_server_knows_its_user_and_no_other_by_name(home: Home) -> None:
 
 
 def _as_an_older_release_left_it(home: Home) -> None:
-    """Owned by `nobody`, where root ran it, and trusting whoever came."""
+    """Owned by `nobody` if root ran it, and open to every local user."""
     for folder in (_data_dir(home), _socket_dir(home)):
         if folder.exists() and os.geteuid() == 0:
             for path in (folder, *folder.rglob("*")):
@@ -112,7 +112,7 @@ def _as_an_older_release_left_it(home: Home) -> None:
 
 
 @pytest.mark.parametrize("place", ["home", "open_home"])
-def test_a_home_of_an_older_release_goes_on_and_trusts_nobody_any_more(
+def test_a_home_of_an_older_release_keeps_working_and_lets_only_its_user_connect(
     place: str, request: pytest.FixtureRequest
 ) -> None:
     home: Home = request.getfixturevalue(place)
@@ -129,7 +129,7 @@ def test_a_home_of_an_older_release_goes_on_and_trusts_nobody_any_more(
 
 
 @only_root
-def test_a_live_server_of_an_older_release_goes_on_and_reads_the_new_rules(
+def test_a_running_server_of_an_older_release_keeps_running_with_the_new_rules(
     open_home: Home, psql: Path
 ) -> None:
     url = open_home.acquire().url("postgres", "postgres")
@@ -169,7 +169,7 @@ def test_a_file_with_a_second_name_is_not_handed_over(open_folder: Path) -> None
 
 
 @only_root
-def test_where_the_user_cannot_be_made_it_says_what_to_do() -> None:
+def test_the_error_says_what_to_do_if_the_user_cannot_be_created() -> None:
     with pytest.raises(EmbeddedPostgresError, match=r"could not be made .*useradd --system"):
         server_account("No:User")
     with pytest.raises(EmbeddedPostgresError, match=r"that user is root itself"):
@@ -177,7 +177,7 @@ def test_where_the_user_cannot_be_made_it_says_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("before", [None, 0o755, 0o777])
-def test_the_home_is_closed_whatever_the_umask_and_however_it_was_made(
+def test_the_home_is_closed_whatever_the_umask_and_its_former_mode(
     open_folder: Path, umask: Callable[[int], int], before: int | None
 ) -> None:
     umask(0)
@@ -207,7 +207,7 @@ def test_the_home_is_closed_whatever_the_umask_and_however_it_was_made(
         home.remove()
 
 
-def test_a_folder_that_others_need_is_left_as_it_is(
+def test_a_folder_that_others_need_keeps_its_mode(
     open_folder: Path, umask: Callable[[int], int]
 ) -> None:
     umask(0)

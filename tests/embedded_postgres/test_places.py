@@ -1,4 +1,4 @@
-"""Where the files lie, whose they are, and what happens when a home goes away."""
+"""Where the files are, who owns them, and what happens when a home is removed."""
 
 import os
 import pwd
@@ -65,7 +65,7 @@ def test_a_long_home_path_gets_a_short_socket_folder(open_folder: Path, depth: i
 @pytest.mark.parametrize(
     ("mode", "same_owner"), [(0o777, True), pytest.param(0o700, False, marks=only_root)]
 )
-def test_a_squatter_in_the_temporary_folder_is_not_trusted(
+def test_another_users_folder_in_the_temporary_folder_is_not_trusted(
     open_folder: Path, mode: int, same_owner: bool
 ) -> None:
     long = Home(open_folder.joinpath(*["a-long-folder-name"] * 9) / "home")
@@ -213,7 +213,7 @@ def test_a_home_first_used_by_an_ordinary_user_is_refused_to_root(open_folder: P
 
 
 @only_root
-def test_an_ordinary_user_finds_the_same(open_folder: Path) -> None:
+def test_an_ordinary_user_gets_the_same(open_folder: Path) -> None:
     os.chown(open_folder, NOBODY.pw_uid, NOBODY.pw_gid)
     folder, temp = Path(__file__).parent, str(open_folder / "t")
     chosen = "at_once or with_9_restarts"

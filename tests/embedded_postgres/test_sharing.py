@@ -1,4 +1,4 @@
-"""Who starts the server, who keeps it up, and when it stops."""
+"""Who starts the server, who keeps it running, and when it stops."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def test_processes_that_start_at_once_share_one_server(fresh_home: Home) -> None
     assert fresh_home.server().status().users == 4
 
 
-def test_a_first_start_makes_what_migrations_need(fresh_home: Home) -> None:
+def test_a_first_start_creates_what_migrations_need(fresh_home: Home) -> None:
     lease = fresh_home.acquire()
     with psycopg.connect(lease.url(user="lightfast_migrator"), autocommit=True) as connection:
         connection.execute("create database copied template template1")
@@ -54,7 +54,7 @@ def test_the_server_stops_after_the_last_user_and_keeps_its_rows(home: Home) -> 
     assert _rows(home.acquire().url("postgres", "postgres")) == [(1,)]
 
 
-def test_a_client_that_holds_only_the_address_keeps_the_server_up(home: Home) -> None:
+def test_a_client_that_has_only_the_address_keeps_the_server_running(home: Home) -> None:
     with home.acquire(idle_seconds=0.5) as lease:
         connection = psycopg.connect(lease.url("postgres", "postgres"), autocommit=True)
     with connection:
@@ -87,7 +87,7 @@ def test_a_forked_child_that_releases_does_not_end_its_parents_lease(home: Home)
     assert home.server().stop()
 
 
-def test_stop_cuts_off_users_only_by_force(home: Home) -> None:
+def test_stop_disconnects_users_only_by_force(home: Home) -> None:
     lease = home.acquire()
     assert not home.server().stop()
     assert home.server().stop(force=True)

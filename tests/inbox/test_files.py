@@ -1,4 +1,4 @@
-"""Lines of files become deliveries, once each, whatever stands beside them."""
+"""Each valid line of a file becomes one delivery, whatever the other lines are."""
 
 from __future__ import annotations
 
@@ -96,20 +96,20 @@ def test_a_line_is_stored_as_a_manual_delivery_of_the_organisation_and_waits(
     ]
 
 
-def test_the_same_lines_again_are_repetitions_however_they_are_spaced(ingesting: Ingesting) -> None:
+def test_repeated_lines_are_counted_whatever_their_white_space(ingesting: Ingesting) -> None:
     ingesting(line())
     spaced = json.dumps(json.loads(line()), indent=1).replace("\n", " ").encode()
     report = ingesting(spaced + b"\r\n\n" + line())
     assert (report.lines, report.stored, report.repeated) == (2, 0, 2)
 
 
-def test_numbers_and_escapes_of_the_payload_are_kept_as_they_stood(ingesting: Ingesting) -> None:
+def test_numbers_and_escapes_of_the_payload_are_kept_as_written(ingesting: Ingesting) -> None:
     text = '{"a": 1.0, "b": 12345678901234567890123, "c": 1e400, "d": "\\u00e9", "a": 2}'
     ingesting(f'{{"event": "push", "delivery_id": "x", "payload": {text}}}'.encode())
     assert ingesting.stored("body") == [(text.replace(" ", "").encode(),)]
 
 
-def test_a_lone_surrogate_is_stored_as_it_was_escaped(ingesting: Ingesting) -> None:
+def test_a_lone_surrogate_stays_escaped(ingesting: Ingesting) -> None:
     report = ingesting(b'{"event":"push","delivery_id":"x","payload":{"t":"\\ud800"}}')
     assert (report.stored, ingesting.said) == (1, [])
     assert ingesting.stored("body") == [(b'{"t":"\\ud800"}',)]
@@ -162,7 +162,7 @@ def test_the_day_lies_between_the_first_partition_and_today(
         (b'{"event": "push", "payload": {"a": "' + b"x" * 30_000 + b'"}}', "longer than"),
     ],
 )
-def test_a_bad_line_is_named_by_its_number_and_the_rest_goes_on(
+def test_a_bad_line_is_reported_by_number_and_the_rest_is_stored(
     ingesting: Ingesting, bad: bytes, reason: str
 ) -> None:
     report = ingesting(b"\n".join((line(), b"", bad, line(delivery_id="d2"))), max_bytes=28_000)
@@ -194,7 +194,7 @@ def test_a_line_of_a_million_values_is_refused_before_they_become_objects(
     assert reason in ingesting.said[0][1]
 
 
-def test_a_gzip_file_that_is_cut_off_gives_what_can_be_read_and_says_so(
+def test_a_gzip_file_that_is_cut_off_is_read_up_to_there_and_reported(
     ingesting: Ingesting,
 ) -> None:
     whole = gzip.compress(b"\n".join(line(delivery_id=f"d{n}", note="x" * n) for n in range(3000)))
@@ -204,7 +204,7 @@ def test_a_gzip_file_that_is_cut_off_gives_what_can_be_read_and_says_so(
     assert "cut off" in ingesting.said[-1][1]
 
 
-def test_a_damaged_gzip_file_says_so(ingesting: Ingesting) -> None:
+def test_a_damaged_gzip_file_is_reported(ingesting: Ingesting) -> None:
     whole = bytearray(gzip.compress(line()))
     whole[12] ^= 0xFF
     ingesting(bytes(whole))
@@ -222,7 +222,7 @@ def test_resources_are_linked_once_and_before_their_deliveries(ingesting: Ingest
     assert names == [("acme/7",), ("acme/8",)]
 
 
-def test_a_secret_in_the_name_of_what_is_linked_is_masked(ingesting: Ingesting) -> None:
+def test_a_secret_in_a_resources_name_is_masked(ingesting: Ingesting) -> None:
     token = "ghp_" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eFabcd"
     repository = {"id": 7, "full_name": f"acme/{token}", "owner": {"login": f"acme-{token}"}}
     ingesting(line(payload={"repository": repository}))
@@ -231,7 +231,7 @@ def test_a_secret_in_the_name_of_what_is_linked_is_masked(ingesting: Ingesting) 
     assert token not in found
 
 
-def test_another_organisations_resource_is_not_linked_but_the_rest_goes_on(
+def test_another_organisations_resource_is_not_linked_and_the_rest_is_stored(
     ingesting: Ingesting, conn: Connection
 ) -> None:
     ingesting(line())
@@ -285,9 +285,7 @@ def test_many_lines_are_stored_chunk_by_chunk_and_counted(ingesting: Ingesting) 
 
 @example([b"\xef\xbb\xbf", b"{}", b"\xef\xbb\xbf", b"\xef\xbb\xbf{}"], b"\n")
 @given(st.lists(st.binary(max_size=60), max_size=20), st.sampled_from([b"\n", b"\r\n"]))
-def test_whatever_the_bytes_every_line_that_is_not_blank_is_given_once(
-    parts: list[bytes], end: bytes
-) -> None:
+def test_any_bytes_give_every_line_that_is_not_blank_once(parts: list[bytes], end: bytes) -> None:
     clean = [part.replace(b"\n", b"").removeprefix(b"\x1f") for part in parts]
     found = list(read_lines(io.BytesIO(end.join(clean)), "f", max_bytes=30))
     expected = [
@@ -298,7 +296,7 @@ def test_whatever_the_bytes_every_line_that_is_not_blank_is_given_once(
     assert [item.number for item in found if isinstance(item, Line | UnreadableLine)] == expected
 
 
-def test_bodies_of_past_years_lie_in_their_months_so_that_retention_can_drop_them(
+def test_bodies_of_past_years_are_stored_in_the_partitions_of_their_months(
     ingesting: Ingesting, conn: Connection
 ) -> None:
     times = ["2023-01-31T23:59:59Z", "2023-02-01T00:30:00+01:00", "2024-06-10", "0203-01-01"]
@@ -313,7 +311,7 @@ def test_bodies_of_past_years_lie_in_their_months_so_that_retention_can_drop_the
     }
 
 
-def test_a_line_that_says_it_was_received_in_the_future_counts_as_received_now(
+def test_a_line_received_in_the_future_counts_as_received_now(
     conn: Connection, ingesting: Ingesting
 ) -> None:
     report = ingesting(

@@ -1,4 +1,4 @@
-"""What waits for a person is listed with the command that settles it, and no longer once it is."""
+"""What waits for a person is listed, with the command that settles it, until it is settled."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_each_kind_is_listed_with_its_count_age_and_events(conn: Connection) -> 
     assert found.oldest["parked"] == NOW - timedelta(days=3)
 
 
-def test_an_id_out_of_a_payload_is_quoted_for_the_shell(conn: Connection) -> None:
+def test_an_id_from_a_payload_is_quoted_for_the_shell(conn: Connection) -> None:
     workspace_with(conn, "shop", 99)
     payload = {**github.pull_request()}
     receive(conn, [delivery("pull_request", payload)])
@@ -72,14 +72,14 @@ def test_stubs_are_counted_by_kind_and_age(conn: Connection) -> None:
         assert band in {one.age for one in stubs if one.kind == "github:ref"}
 
 
-def test_the_fingerprint_changes_with_the_list_alone(conn: Connection) -> None:
+def test_the_fingerprint_changes_only_with_the_list(conn: Connection) -> None:
     before = waiting_for_you(conn, now=SOON).fingerprint
     assert before == waiting_for_you(conn, now=SOON + timedelta(minutes=10)).fingerprint
     park(conn)
     assert waiting_for_you(conn, now=SOON).fingerprint != before
 
 
-def test_the_checks_warn_from_their_age_on_and_not_before() -> None:
+def test_the_checks_warn_once_the_age_is_reached() -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
 
     def checked(

@@ -1,4 +1,4 @@
-"""The home is found from anywhere, and a folder that is somebody else's is never taken for it."""
+"""The home is found from any folder, and another user's folder is never used by accident."""
 
 from __future__ import annotations
 
@@ -18,15 +18,13 @@ def user(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_environment_goes_before_what_is_found(tmp_path: Path, user: Path) -> None:
+def test_the_environment_takes_precedence(tmp_path: Path, user: Path) -> None:
     (tmp_path / ".lightfast").mkdir()
     named = find_home({"LIGHTFAST_HOME": str(user / "here"), "HOME": str(user)}, tmp_path)
     assert (named.folder, named.named) == (user / "here", True)
 
 
-def test_the_nearest_home_upwards_is_taken_from_every_folder_below(
-    tmp_path: Path, user: Path
-) -> None:
+def test_every_folder_below_a_home_finds_it(tmp_path: Path, user: Path) -> None:
     checkout = tmp_path / "work" / "checkout"
     below = checkout / "docs" / "deep"
     below.mkdir(parents=True)
@@ -37,21 +35,21 @@ def test_the_nearest_home_upwards_is_taken_from_every_folder_below(
         assert find_home({"HOME": str(user)}, folder).folder == checkout / ".lightfast"
 
 
-def test_without_one_it_is_the_users_own_whatever_the_folder(tmp_path: Path, user: Path) -> None:
+def test_the_default_is_the_users_own_home(tmp_path: Path, user: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     for environment in ({"HOME": str(user)}, {"HOME": str(user), "LIGHTFAST_HOME": ""}):
         assert find_home(environment, elsewhere).folder == user / ".lightfast"
 
 
-def test_another_users_folder_that_sudo_left_in_the_environment_is_not_taken(
+def test_another_users_folder_left_by_sudo_is_not_used(
     tmp_path: Path,
 ) -> None:
     found = find_home({"HOME": str(tmp_path / "gone")}, tmp_path).folder
     assert tmp_path not in found.parents
 
 
-def test_a_file_in_its_place_is_refused_and_not_passed_over(tmp_path: Path) -> None:
+def test_a_file_in_its_place_is_refused_and_not_skipped(tmp_path: Path) -> None:
     (tmp_path / ".lightfast").write_text("")
     found = find_home({}, tmp_path)
     assert found.folder == tmp_path / ".lightfast"
@@ -59,12 +57,12 @@ def test_a_file_in_its_place_is_refused_and_not_passed_over(tmp_path: Path) -> N
     assert "under a file" in str(problem_of(found.folder / "deeper", named=True))
 
 
-def test_a_link_to_nowhere_is_refused_and_not_passed_over(tmp_path: Path) -> None:
+def test_a_broken_link_is_refused_and_not_skipped(tmp_path: Path) -> None:
     (tmp_path / ".lightfast").symlink_to(tmp_path / "unmounted")
     assert "not there" in str(problem_of(find_home({}, tmp_path).folder, named=False))
 
 
-def test_a_folder_that_is_missing_yet_is_no_problem(tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist_yet_is_no_problem(tmp_path: Path) -> None:
     assert problem_of(tmp_path / ".lightfast", named=False) is None
 
 

@@ -1,4 +1,4 @@
-"""Settings are read under the names people know, and under no other."""
+"""Settings are read from their documented variables only."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_variable_named_like_a_field_sets_nothing(
     assert (found.host, found.log_level, found.database_url) == ("127.0.0.1", "INFO", None)
 
 
-def test_a_secret_may_be_two_for_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_may_hold_two_secrets_during_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_WEBHOOK_SECRET", "new, old")
     assert Settings().webhook_secrets(("GITHUB_WEBHOOK_SECRET",)) == [
         ("env:GITHUB_WEBHOOK_SECRET", b"new"),
@@ -59,7 +59,7 @@ def test_a_secret_may_be_two_for_rotation(monkeypatch: pytest.MonkeyPatch) -> No
         ("GITHUB_API_URL", "ghe.acme.com", "https://HOST"),
     ],
 )
-def test_a_wrong_setting_is_one_line_with_its_value_and_what_is_understood(
+def test_a_wrong_setting_gives_one_line_with_its_value_and_what_is_valid(
     name: str,
     value: str,
     understood: str,
@@ -96,7 +96,7 @@ def test_a_wrong_setting_is_one_line_with_its_value_and_what_is_understood(
     ],
 )
 @pytest.mark.parametrize("name", ["LIGHTFAST_DATABASE_URL", "LIGHTFAST_DAGSTER_DATABASE_URL"])
-def test_an_address_of_a_database_that_is_not_understood_is_refused_without_its_password(
+def test_an_invalid_database_address_is_refused_without_showing_its_password(
     name: str,
     value: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -122,7 +122,7 @@ def test_an_address_of_a_database_that_is_not_understood_is_refused_without_its_
         "postgresql:///memory?host=%2Fvar%2Frun%2Fpostgresql",
     ],
 )
-def test_addresses_as_libpq_reads_them_are_taken_as_they_are(
+def test_addresses_that_libpq_can_read_are_kept_unchanged(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIGHTFAST_DATABASE_URL", f" {value} ")
@@ -131,7 +131,7 @@ def test_addresses_as_libpq_reads_them_are_taken_as_they_are(
     assert found.get_secret_value() == value
 
 
-def test_an_address_of_an_api_with_a_password_is_refused_without_it(
+def test_an_api_address_with_a_password_is_refused_without_showing_it(
     monkeypatch: pytest.MonkeyPatch, from_environment: Callable[[], Settings]
 ) -> None:
     monkeypatch.setenv("GITHUB_API_URL", "https://me:hunter2@ghe.acme.com/api/v3")

@@ -1,4 +1,4 @@
-"""Partitions of bodies for the months ahead."""
+"""Monthly partitions of bodies: created ahead of time, and for months in the default partition."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def test_months_ahead_get_partitions_once(conn: Connection) -> None:
     assert create_month_partitions(conn, date(2024, 12, 1)) == 1
 
 
-def test_a_month_whose_bodies_lie_in_the_default_partition_gets_them(conn: Connection) -> None:
+def test_a_new_partition_takes_its_bodies_out_of_the_default_partition(conn: Connection) -> None:
     arrive(conn, [date(2024, 5, 1)])
     assert create_month_partitions(conn, date(2024, 5, 2)) == 4
     conn.commit()
     assert _bodies_by_partition(conn) == {"raw_bodies_2024_05": 1}
 
 
-def test_old_months_leave_the_default_partition_oldest_first_and_some_a_night(
+def test_the_oldest_months_leave_the_default_partition_first_a_few_each_time(
     conn: Connection,
 ) -> None:
     arrive(conn, [date(2023, 1, 5), date(2023, 1, 6), date(2023, 3, 31), date(2024, 12, 1)])

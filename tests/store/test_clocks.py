@@ -1,4 +1,4 @@
-"""Days to come that a clock has left, and how far clocks are apart."""
+"""Differences between clocks, and deliveries on future days."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ from tests.capture.deliveries import capture_all, one
         (400 * 86_400, "400 days ahead of"),
     ],
 )
-def test_a_difference_of_clocks_is_told_from_a_minute_on(seconds: float, words: str | None) -> None:
+def test_clocks_that_differ_by_a_minute_or_more_are_reported(
+    seconds: float, words: str | None
+) -> None:
     assert difference(seconds) == (words and f"this machine's clock is {words} the database's")
 
 
-def test_a_day_to_come_is_taken_with_todays_and_no_other(conn: Connection) -> None:
-    """As after a clock went back: what was stored under tomorrow's date is taken today."""
+def test_deliveries_of_future_days_are_captured_with_todays_only(conn: Connection) -> None:
+    """As after a clock went back: a delivery stored under tomorrow's date is captured today."""
     link(conn)
     today = date(2024, 5, 10)
     arrive(conn, [today, today + timedelta(days=1), date(2025, 6, 14)])
@@ -39,16 +41,16 @@ def test_a_day_to_come_is_taken_with_todays_and_no_other(conn: Connection) -> No
     assert one(conn, "SELECT count(*) FROM lightfast.raw_queue") == 0
 
 
-def test_status_says_how_far_the_clock_is_off_and_what_lies_in_the_future(
+def test_status_shows_the_difference_of_clocks_and_what_is_dated_in_the_future(
     conn: Connection,
 ) -> None:
     link(conn)
     today = date(2024, 5, 10)
     arrive(conn, [today, date(2024, 5, 12)])
     capture_all(conn)
-    said = read_status(conn, datetime.combine(today, time(12), UTC))["clocks"]
-    assert "behind the database's" in said.pop("this_machine")
-    assert said == {
+    clocks = read_status(conn, datetime.combine(today, time(12), UTC))["clocks"]
+    assert "behind the database's" in clocks.pop("this_machine")
+    assert clocks == {
         "deliveries_on_days_to_come": 1,
         "last_of_these_days": "2024-05-12",
         "observations_dated_after_now": 1,

@@ -70,9 +70,7 @@ def test_each_delivery_is_stored_with_its_own_body_in_order_of_arrival(conn: Con
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one after the other"])
-def test_what_another_secret_verified_first_hides_no_delivery(
-    conn: Connection, together: bool
-) -> None:
+def test_a_delivery_verified_by_another_secret_hides_none(conn: Connection, together: bool) -> None:
     """The same bytes and id, of whoever sends them first."""
     others = ("installation:2", "installation:1", "env:SECRET", "credential:1")
     copies = [delivery(verified_by=name) for name in others]
@@ -92,14 +90,14 @@ def test_what_another_secret_verified_first_hides_no_delivery(
     assert bodies.fetchone() == (6, 6)
 
 
-def test_two_live_secrets_of_one_setting_store_a_delivery_once(conn: Connection) -> None:
+def test_a_delivery_verified_by_two_secrets_of_one_setting_is_stored_once(conn: Connection) -> None:
     """The provider sends it again, signed with the new secret, while both are live."""
     by_old, by_new = (delivery(verified_by=name) for name in ("env:SECRET#2", "env:SECRET"))
     assert distinct([by_old, by_new]) == [by_old]
     assert [insert_deliveries(conn, [one]) for one in (by_old, by_new)] == [1, 0]
 
 
-def test_an_id_counts_as_reused_only_by_whom_it_came_from(conn: Connection) -> None:
+def test_an_id_counts_as_reused_only_within_its_secret_and_organisation(conn: Connection) -> None:
     mine, other = {"verified_by": "installation:1"}, {"verified_by": "installation:2"}
     insert_deliveries(conn, [delivery("a", b"1", **mine), delivery("a", b"2", **other)])
     insert_deliveries(conn, [delivery("b", b"1", **mine), delivery("b", b"2", **mine)])
@@ -107,7 +105,7 @@ def test_an_id_counts_as_reused_only_by_whom_it_came_from(conn: Connection) -> N
     assert found.fetchall() == [("a", False), ("a", False), ("b", True), ("b", True)]
 
 
-def test_only_what_is_not_there_yet_is_stored(conn: Connection) -> None:
+def test_only_new_deliveries_are_stored(conn: Connection) -> None:
     first, again = delivery("one", b"1"), delivery("one", b"1", headers={"x-other": "1"})
     assert insert_deliveries(conn, [first, again]) == 1
     other_body, other_org = delivery("one", b"2"), delivery("one", b"1", org_id="acme")
@@ -123,7 +121,7 @@ def test_only_what_is_not_there_yet_is_stored(conn: Connection) -> None:
         max_size=5,
     )
 )
-def test_any_batches_leave_one_row_for_each_key(
+def test_any_batches_leave_one_row_per_key(
     new_database_url: str, batches: Sequence[Sequence[tuple[str, str, str]]]
 ) -> None:
     with psycopg.connect(new_database_url) as conn:
@@ -153,7 +151,7 @@ def module_database(postgres: Any) -> Iterator[Database]:
         conn.execute("DROP DATABASE inbox_examples WITH (FORCE)")
 
 
-def test_bytes_that_are_not_text_come_back_as_they_were(conn: Connection) -> None:
+def test_bytes_that_are_not_text_are_stored_unchanged(conn: Connection) -> None:
     body = bytes(range(256)) * 100
     insert_deliveries(conn, [delivery(body=body), delivery("empty", b"")])
     assert [row[2] for row in rows(conn)] == [body, b""]
@@ -161,14 +159,14 @@ def test_bytes_that_are_not_text_come_back_as_they_were(conn: Connection) -> Non
     assert found == [(hashlib.sha256(b).digest(),) for b in (body, b"")]
 
 
-def test_text_that_postgres_does_not_take_is_replaced(conn: Connection) -> None:
+def test_text_that_postgres_cannot_store_is_replaced(conn: Connection) -> None:
     odd = delivery("a\0b\ud800c", event_type="é\0", headers={"h\0": "\udc00v", "n": '"\\'})
     assert insert_deliveries(conn, [odd]) == 1
     assert rows(conn)[0][0] == "a\ufffdb\ufffdc"
     assert rows(conn)[0][3] == {"h\ufffd": "\ufffdv", "n": '"\\'}
 
 
-def test_names_that_cannot_be_stored_are_refused_before_they_spoil_a_batch() -> None:
+def test_names_that_cannot_be_stored_are_refused_before_they_reach_a_batch() -> None:
     delivery("x" * MAX_NAME_BYTES)
     wrong: list[dict[str, Any]] = [
         {"delivery_id": ""},
@@ -211,7 +209,7 @@ def test_a_role_that_may_only_insert_can_run_the_statement(database: Database) -
         assert [row[0] for row in rows(conn)] == ["a", "b", "c"]
 
 
-def test_many_deliveries_are_held_a_chunk_at_a_time(conn: Connection) -> None:
+def test_only_one_chunk_of_many_deliveries_is_in_memory(conn: Connection) -> None:
     number, size = 60, CHUNK_BYTES // 4
 
     def made() -> Iterator[Delivery]:
@@ -227,18 +225,18 @@ def test_many_deliveries_are_held_a_chunk_at_a_time(conn: Connection) -> None:
     assert peak < 6 * CHUNK_BYTES < number * size
 
 
-def test_repeats_in_different_chunks_are_found_too(conn: Connection) -> None:
+def test_repetitions_in_different_chunks_are_stored_once(conn: Connection) -> None:
     many = [delivery(str(n % (CHUNK_ROWS + 5))) for n in range(2 * CHUNK_ROWS + 10)]
     assert insert_deliveries(conn, many) == CHUNK_ROWS + 5
     assert len(rows(conn)) == CHUNK_ROWS + 5
 
 
-def test_the_first_of_a_key_is_kept() -> None:
+def test_the_first_delivery_of_a_key_is_kept() -> None:
     first, second = delivery(headers={"x-other": "1"}), delivery(headers={"x-other": "2"})
     assert distinct([first, delivery("two"), second]) == [first, delivery("two")]
 
 
-def test_a_delivery_under_a_wrong_event_hides_none_under_the_right_one(conn: Connection) -> None:
+def test_a_delivery_with_a_wrong_event_hides_none_with_the_right_one(conn: Connection) -> None:
     """Nothing signs the event's name: whoever holds a delivery may have sent it under another."""
     wrong, right = delivery(event_type="star"), delivery(event_type="issues")
     assert distinct([wrong, right, wrong]) == [wrong, right]

@@ -1,4 +1,4 @@
-"""Which stages are at work, as Postgres itself knows."""
+"""Job locks: who holds one, who waits for one, and what becomes of a dead process's lock."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from lightfast_pipelines.store.locks import job_lock, job_locks
 NAMES = ("capture", "embeddings", "clusters")
 
 
-def test_a_lock_is_seen_while_it_is_held_and_no_longer_when_its_session_is_gone(
+def test_a_lock_is_visible_until_its_session_ends(
     database: Database,
 ) -> None:
     with database.connect() as watcher:
         holder = database.connect()
-        with job_lock(holder, "capture", wait=False) as got:
-            assert got
+        with job_lock(holder, "capture", wait=False) as acquired:
+            assert acquired
             assert job_locks(watcher, NAMES) == (frozenset({"capture"}), frozenset())
             holder.close()
         # The server notices a closed client in its own time.
@@ -34,7 +34,7 @@ def test_a_lock_is_seen_while_it_is_held_and_no_longer_when_its_session_is_gone(
             assert job_locks(watcher, NAMES)[0] == {"capture"}
 
 
-def test_one_who_waits_is_seen_too(database: Database) -> None:
+def test_a_waiting_session_is_visible_too(database: Database) -> None:
     entered = threading.Event()
 
     def wait_for_it() -> None:
@@ -66,7 +66,7 @@ with database.connect("pipeline", application_name="lightfast process") as conn:
 
 @contextmanager
 def holder(database: Database, statement: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that holds the lock of clusters within a statement."""
+    """A process that holds the lock of clusters while it executes a statement."""
     process = subprocess.Popen([sys.executable, "-c", HOLDER, database.url("migrator"), statement])
     try:
         yield process
@@ -76,7 +76,7 @@ def holder(database: Database, statement: str) -> Iterator[subprocess.Popen[byte
 
 
 def wait_for_statement(conn: Connection, part: str) -> None:
-    """Until another session is within this statement."""
+    """Waits until another session executes this statement."""
     row = None
     while row is None:
         row = conn.execute(
@@ -89,10 +89,10 @@ def wait_for_statement(conn: Connection, part: str) -> None:
 
 @pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGSEGV])
 @pytest.mark.parametrize("statement", ["SELECT pg_sleep(600)", "SELECT pg_advisory_lock(99)"])
-def test_a_process_killed_within_a_long_statement_lets_go_of_its_lock(
+def test_a_process_killed_during_a_long_statement_releases_its_lock(
     database: Database, ended_by: signal.Signals, statement: str
 ) -> None:
-    told: list[str] = []
+    messages: list[str] = []
     with (
         database.connect("migrator") as conn,
         database.connect("pipeline", autocommit=True) as blocker,
@@ -101,15 +101,15 @@ def test_a_process_killed_within_a_long_statement_lets_go_of_its_lock(
         blocker.execute("SELECT pg_advisory_lock(99)")
         wait_for_statement(conn, statement)
         os.kill(process.pid, ended_by)
-        # Fails instead of waiting for the statement's end, should nobody notice.
+        # If nobody notices, this fails instead of waiting for the end of the statement.
         conn.execute("SET lock_timeout = '60s'")
-        with job_lock(conn, "clusters", wait=True, waits=told.append):
+        with job_lock(conn, "clusters", wait=True, waits=messages.append):
             assert "clusters" in job_locks(conn, ["clusters"])[0]
 
 
-def test_one_that_was_killed_while_it_waited_is_no_longer_in_the_queue(database: Database) -> None:
-    with database.connect("migrator") as conn, job_lock(conn, "clusters", wait=False) as got:
-        assert got
+def test_a_process_killed_while_it_waits_leaves_the_queue(database: Database) -> None:
+    with database.connect("migrator") as conn, job_lock(conn, "clusters", wait=False) as acquired:
+        assert acquired
         with holder(database, "SELECT 1") as process:
             while not job_locks(conn, ["clusters"])[1]:
                 conn.rollback()
@@ -118,24 +118,26 @@ def test_one_that_was_killed_while_it_waited_is_no_longer_in_the_queue(database:
                 conn.rollback()
 
 
-def test_who_waits_is_told_for_whom(database: Database) -> None:
-    told: list[str] = []
+def test_a_waiting_session_learns_who_holds_the_lock(database: Database) -> None:
+    messages: list[str] = []
     with database.connect("migrator") as conn, holder(database, "SELECT pg_sleep(600)") as process:
         wait_for_statement(conn, "pg_sleep")
 
-        def hear(reason: str) -> None:
-            told.append(reason)
+        def hear(message: str) -> None:
+            messages.append(message)
             process.kill()
 
         conn.execute("SET lock_timeout = '60s'")
         with job_lock(conn, "clusters", wait=True, waits=hear):
             pass
-    (reason,) = told
-    assert "waits for the lock of clusters, held by `lightfast process` (pid " in reason
+    (message,) = messages
+    assert "waits for the lock of clusters, held by `lightfast process` (pid " in message
 
 
-def test_a_server_that_cannot_look_for_its_clients_is_used_without(database: Database) -> None:
-    """As one on Windows answers: the whole connection is refused for that setting."""
+def test_a_server_that_cannot_check_its_clients_is_used_without_that_check(
+    database: Database,
+) -> None:
+    """Postgres on Windows refuses a connection that asks for the check."""
     refused = Database(address=database.url("migrator"), check_seconds=-1)
     for _ in range(2):
         with refused.connect("migrator") as conn:
@@ -143,7 +145,7 @@ def test_a_server_that_cannot_look_for_its_clients_is_used_without(database: Dat
 
 
 def test_sessions_of_the_embedded_server_end_soon_after_their_clients(database: Database) -> None:
-    """Also those of Dagster and of the receiver, which connect by themselves."""
+    """Including those of Dagster and the receiver, which open their own connections."""
     with psycopg.connect(database.url("migrator")) as conn:
         row = conn.execute("SHOW client_connection_check_interval").fetchone()
     assert row == ("2s",)

@@ -83,7 +83,7 @@ def _engine(database: Database) -> Engine:
     ("revision", "advice"),
     [("0024", "DROP SCHEMA lightfast CASCADE"), ("9999", "run the newer release")],
 )
-def test_a_database_that_no_migration_starts_from_is_refused_with_what_to_do(
+def test_a_database_that_cannot_be_upgraded_is_refused_with_a_remedy(
     database: Database, revision: str, advice: str
 ) -> None:
     with database.connect("migrator") as conn:
@@ -131,7 +131,7 @@ def test_the_analyst_reads_tables_and_views_but_no_body(database: Database) -> N
                 conn.execute(query)
 
 
-def test_no_role_of_normal_work_is_a_superuser(database: Database) -> None:
+def test_no_role_is_a_superuser(database: Database) -> None:
     with database.connect("migrator") as conn:
         rows = conn.execute(
             "SELECT rolname FROM pg_roles WHERE rolname LIKE 'lightfast%' AND rolsuper"
@@ -139,7 +139,7 @@ def test_no_role_of_normal_work_is_a_superuser(database: Database) -> None:
     assert rows == []
 
 
-def test_two_processes_that_migrate_at_once_both_end_at_the_head(
+def test_two_processes_that_migrate_at_once_both_reach_the_newest_revision(
     new_database: Callable[[], Database],
 ) -> None:
     from concurrent.futures import ThreadPoolExecutor

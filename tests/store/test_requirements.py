@@ -1,4 +1,4 @@
-"""What a server lacks is told before the first statement, all at once, and nothing is left behind."""
+"""All problems of a server are reported before the first statement, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ GOOD = Server(
         (160_000, ""),
     ],
 )
-def test_a_server_older_than_16_is_told_from_a_newer_one(version: int, shown: str) -> None:
-    told = too_old(version)
-    assert (shown in told) if told else not shown
+def test_a_server_older_than_16_is_refused(version: int, shown: str) -> None:
+    problem = too_old(version)
+    assert (shown in problem) if problem else not shown
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_a_server_older_than_16_is_told_from_a_newer_one(version: int, shown: st
         (replace(GOOD, schema_owner="other"), "belongs to other"),
     ],
 )
-def test_each_lack_says_what_to_do(server: Server, advice: str | None) -> None:
-    found = problems_of(server)
-    assert len(found) == (advice is not None)
-    assert advice is None or advice in found[0]
+def test_each_problem_comes_with_a_remedy(server: Server, advice: str | None) -> None:
+    problems = problems_of(server)
+    assert len(problems) == (advice is not None)
+    assert advice is None or advice in problems[0]
 
 
 @pytest.fixture
@@ -86,26 +86,26 @@ def foreign(postgres: Lease) -> Iterator[Callable[[str], Database]]:
             conn.execute(f"DROP ROLE {name}")
 
 
-def test_a_user_without_rights_is_told_all_that_is_lacking_and_leaves_no_schema(
+def test_a_user_without_rights_gets_all_problems_at_once_and_leaves_no_schema(
     foreign: Callable[[str], Database],
 ) -> None:
     database = foreign("NOCREATEROLE")
     with pytest.raises(MigrationError) as raised:
         database.migrate()
-    told = str(raised.value)
-    assert "GRANT CREATE ON DATABASE" in told
-    assert (
-        "WITH SET TRUE" in told
-    )  # the roles are there already: another database of the server made them
-    assert "hunter2" not in told
+    message = str(raised.value)
+    assert "GRANT CREATE ON DATABASE" in message
+    assert "WITH SET TRUE" in message  # another database of the server created the roles
+    assert "hunter2" not in message
     with database.connect("migrator") as conn:
         assert conn.execute("SELECT to_regnamespace('lightfast')").fetchone() == (None,)
 
 
-def test_a_migration_that_fails_half_way_leaves_nothing(foreign: Callable[[str], Database]) -> None:
+def test_a_migration_that_fails_half_way_leaves_nothing_behind(
+    foreign: Callable[[str], Database],
+) -> None:
     database = foreign("SUPERUSER")
     with database.connect("migrator", autocommit=True) as conn:
-        # Stands in the way of a table: no check beforehand looks for it.
+        # Blocks a table of the schema; no check before the migration detects it.
         conn.execute("CREATE SCHEMA lightfast")
         conn.execute("CREATE TABLE lightfast.workspaces (id int)")
     with pytest.raises(MigrationError, match="already exists"):
@@ -117,7 +117,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing(foreign: Callable[[str],
     assert rows == [("workspaces",)]
 
 
-def test_a_foreign_servers_own_time_zone_and_date_style_change_nothing(
+def test_the_time_zone_and_date_style_of_a_server_change_nothing(
     foreign: Callable[[str], Database],
 ) -> None:
     database = foreign("SUPERUSER")
@@ -131,7 +131,7 @@ def test_a_foreign_servers_own_time_zone_and_date_style_change_nothing(
             assert shown == ("2026-05-01 22:30:00+00",)
 
 
-def test_tables_are_found_by_their_bare_names_in_an_address_of_either_kind(
+def test_tables_are_found_by_their_bare_names_on_either_kind_of_server(
     database: Database, foreign: Callable[[str], Database]
 ) -> None:
     own = foreign("SUPERUSER")
@@ -142,7 +142,7 @@ def test_tables_are_found_by_their_bare_names_in_an_address_of_either_kind(
                 assert conn.execute("SELECT count(*) FROM observations").fetchone() == (0,)
 
 
-def test_what_a_database_is_called_for_a_person_holds_neither_user_nor_password(
+def test_the_description_of_a_database_holds_neither_user_nor_password(
     foreign: Callable[[str], Database],
 ) -> None:
     shown = foreign("NOCREATEROLE").describe()

@@ -1,4 +1,4 @@
-"""Who may do what in the database, held against a list: a right that nobody meant to give fails here."""
+"""Compares the rights of every role with a list, so that no right is granted by accident."""
 
 from __future__ import annotations
 
@@ -113,11 +113,11 @@ def _expected(database: Database) -> set[tuple[str, str, str]]:
 
 
 def test_every_role_has_the_rights_on_the_list_and_no_other(database: Database) -> None:
-    found, expected = _rights(database), _expected(database)
-    assert (found - expected, expected - found) == (set(), set())
+    rights, expected = _rights(database), _expected(database)
+    assert (rights - expected, expected - rights) == (set(), set())
 
 
-def test_what_is_made_later_gives_nobody_a_right(database: Database) -> None:
+def test_a_new_table_or_partition_grants_no_rights(database: Database) -> None:
     before = _rights(database)
     with database.connect("pipeline") as conn:
         create_month_partitions(conn, date(2024, 5, 1))
@@ -170,5 +170,5 @@ def test_the_pipeline_still_stores_and_reads_bodies_of_every_month(conn: Connect
     )
     for number, at in enumerate(("2024-05-02Z", "1999-01-01Z")):
         conn.execute(insert, (number, at))
-    found: Any = conn.execute("SELECT count(*) FROM lightfast.raw_bodies").fetchone()
-    assert found == (2,)
+    count: Any = conn.execute("SELECT count(*) FROM lightfast.raw_bodies").fetchone()
+    assert count == (2,)
