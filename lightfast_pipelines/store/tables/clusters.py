@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pgvector.sqlalchemy import Vector
-from sqlalchemy import BigInteger, Boolean, Index, Integer, Table, Text, text
+from sqlalchemy import Boolean, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from lightfast_pipelines.store.tables.columns import (
@@ -16,7 +16,7 @@ from lightfast_pipelines.store.tables.columns import (
     column,
     metadata,
     observation_id,
-    references,
+    reference,
     serial_id,
     workspace_id,
 )
@@ -27,12 +27,8 @@ observation_vectors = Table(
     observation_id(),
     column("view", Text, "title, content or summary.", primary_key=True),
     column("model", Text, "Model that made it.", primary_key=True),
-    column(
-        "workspace_id",
-        BigInteger,
-        "Workspace, so that a search stays within it.",
-        references("workspaces.id"),
-        index=True,
+    reference(
+        "workspace_id", "workspaces.id", "Workspace, so that a search stays within it.", index=True
     ),
     column("vector", Vector(256), "Unit vector."),
     Index("ix_observation_vectors_titles", "model", postgresql_where=text("view = 'title'")),
@@ -65,10 +61,7 @@ clusters = Table(
     column("first_observation_at", TIME, "Time of the earliest member."),
     column("last_observation_at", TIME, "Time of the latest member."),
     column(
-        "is_provisional",
-        Boolean,
-        "True until consolidation decides.",
-        server_default=text("false"),
+        "is_provisional", Boolean, "True until consolidation decides.", server_default=text("false")
     ),
     column("rule_version", Integer, "Version of the rule that made it."),
     column(

@@ -26,30 +26,30 @@ def column(
     name: str,
     kind: TypeEngine[Any] | type[TypeEngine[Any]],
     comment: str,
-    *args: object,
-    **options: object,
+    *args: Any,
+    **options: Any,
 ) -> Column[Any]:
     """A column with its comment; not null unless `nullable` is set."""
     options.setdefault("nullable", False)
-    return Column(name, kind, *args, comment=comment, **options)  # type: ignore[arg-type]
+    return Column(name, kind, *args, comment=comment, **options)
 
 
-def serial_id(
-    comment: str = "Serial number; compare databases by the natural key.",
-) -> Column[Any]:
+def serial_id(comment: str = "Serial number; compare databases by the natural key.") -> Column[Any]:
     return Column("id", BigInteger, Identity(always=False), primary_key=True, comment=comment)
 
 
-def references(target: str, ondelete: str | None = "CASCADE") -> ForeignKey:
-    return ForeignKey(f"lightfast.{target}", ondelete=ondelete)
+def reference(
+    name: str, target: str, comment: str, *, ondelete: str | None = "CASCADE", **options: Any
+) -> Column[Any]:
+    """A column with the serial number of a row of another table."""
+    key = ForeignKey(f"lightfast.{target}", ondelete=ondelete)
+    return column(name, BigInteger, comment, key, **options)
 
 
-def workspace_id(**options: object) -> Column[Any]:
-    reference = references("workspaces.id")
-    return column("workspace_id", BigInteger, "Workspace.", reference, **options)
+def workspace_id(**options: Any) -> Column[Any]:
+    return reference("workspace_id", "workspaces.id", "Workspace.", **options)
 
 
 def observation_id() -> Column[Any]:
     """The observation that a row belongs to; part of the primary key."""
-    reference = references("observations.id")
-    return column("observation_id", BigInteger, "The observation.", reference, primary_key=True)
+    return reference("observation_id", "observations.id", "The observation.", primary_key=True)

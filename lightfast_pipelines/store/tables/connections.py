@@ -11,7 +11,7 @@ from lightfast_pipelines.store.tables.columns import (
     TIME,
     column,
     metadata,
-    references,
+    reference,
     serial_id,
 )
 
@@ -70,11 +70,10 @@ installation_secrets = Table(
     "installation_secrets",
     metadata,
     serial_id(),
-    column(
+    reference(
         "installation_id",
-        BigInteger,
+        "installations.id",
         "Installation whose deliveries it verifies; the sealed text is bound to it.",
-        references("installations.id"),
         index=True,
     ),
     column("sealed", Text, "AES-256-GCM: base64 of IV (12 bytes), tag (16) and ciphertext."),
@@ -87,11 +86,10 @@ tokens = Table(
     "tokens",
     metadata,
     serial_id(),
-    column(
+    reference(
         "installation_id",
-        BigInteger,
+        "installations.id",
         "Installation whose credentials they are; the sealed texts are bound to it.",
-        references("installations.id"),
         unique=True,
     ),
     column("kind", Text, "github_app, personal, token, oauth or api_key."),
@@ -119,12 +117,8 @@ resources = Table(
     "resources",
     metadata,
     serial_id(),
-    column(
-        "installation_id",
-        BigInteger,
-        "Installation that gives access to it.",
-        references("installations.id"),
-        index=True,
+    reference(
+        "installation_id", "installations.id", "Installation that gives access to it.", index=True
     ),
     column("provider", Text, "Provider of the resource."),
     column("org_id", Text, "Organisation that owns it: the first that linked it."),
@@ -150,13 +144,8 @@ integrations = Table(
     "integrations",
     metadata,
     serial_id(),
-    column(
-        "workspace_id",
-        BigInteger,
-        "Workspace that it is linked to.",
-        references("workspaces.id"),
-    ),
-    column("resource_id", BigInteger, "The resource.", references("resources.id"), index=True),
+    reference("workspace_id", "workspaces.id", "Workspace that it is linked to."),
+    reference("resource_id", "resources.id", "The resource.", index=True),
     column(
         "sync_config",
         JSONB,
@@ -195,13 +184,7 @@ integrations = Table(
 lifecycle_events = Table(
     "lifecycle_events",
     metadata,
-    column(
-        "raw_payload_id",
-        BigInteger,
-        "Delivery that states it.",
-        references("raw_payloads.id"),
-        primary_key=True,
-    ),
+    reference("raw_payload_id", "raw_payloads.id", "Delivery that states it.", primary_key=True),
     column("provider", Text, "Provider of the subject."),
     column("subject_kind", Text, "installation or resource.", primary_key=True),
     column("subject_id", Text, "The provider's id of the subject.", primary_key=True),
@@ -229,13 +212,7 @@ activity = Table(
     serial_id(),
     column("at", TIME, "When it happened.", server_default=NOW, index=True),
     column("org_id", Text, "Organisation.", nullable=True),
-    column(
-        "workspace_id",
-        BigInteger,
-        "Workspace, if it concerns one.",
-        references("workspaces.id"),
-        nullable=True,
-    ),
+    reference("workspace_id", "workspaces.id", "Workspace, if it concerns one.", nullable=True),
     column("provider", Text, "Provider, if it concerns one.", nullable=True),
     column(
         "subject", Text, "Resource, installation or backfill that it happened to.", nullable=True

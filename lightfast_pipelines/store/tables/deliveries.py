@@ -13,7 +13,7 @@ from lightfast_pipelines.store.tables.columns import (
     ZERO,
     column,
     metadata,
-    references,
+    reference,
     serial_id,
 )
 
@@ -22,10 +22,7 @@ raw_payloads = Table(
     metadata,
     serial_id("Serial number in order of arrival."),
     column(
-        "org_id",
-        Text,
-        "Organisation that it was ingested for; null for webhooks.",
-        nullable=True,
+        "org_id", Text, "Organisation that it was ingested for; null for webhooks.", nullable=True
     ),
     column("provider", Text, "Provider that sent it."),
     column("delivery_id", Text, "The provider's id of the delivery, stable over its retries."),
@@ -77,13 +74,7 @@ raw_bodies = Table(
 raw_queue = Table(
     "raw_queue",
     metadata,
-    column(
-        "raw_payload_id",
-        BigInteger,
-        "The waiting delivery.",
-        references("raw_payloads.id"),
-        primary_key=True,
-    ),
+    reference("raw_payload_id", "raw_payloads.id", "The waiting delivery.", primary_key=True),
     column("partition_date", Date, "Its daily partition."),
     column("enqueued_at", TIME, "When it was queued.", server_default=NOW),
     column("attempts", Integer, "Failed attempts so far.", server_default=ZERO),
@@ -136,13 +127,9 @@ outcomes = Table(
     "outcomes",
     metadata,
     serial_id(),
-    column("raw_payload_id", BigInteger, "The delivery.", references("raw_payloads.id")),
-    column(
-        "workspace_id",
-        BigInteger,
-        "Workspace; null while none is known.",
-        references("workspaces.id"),
-        nullable=True,
+    reference("raw_payload_id", "raw_payloads.id", "The delivery."),
+    reference(
+        "workspace_id", "workspaces.id", "Workspace; null while none is known.", nullable=True
     ),
     column(
         "resource_key",
@@ -191,11 +178,10 @@ outcomes = Table(
 first_receipts = Table(
     "first_receipts",
     metadata,
-    column(
+    reference(
         "workspace_id",
-        BigInteger,
+        "workspaces.id",
         "Workspace in which the body states facts; null for changes of connections, resources and names.",
-        references("workspaces.id"),
         nullable=True,
     ),
     column(
@@ -205,11 +191,10 @@ first_receipts = Table(
     ),
     column("provider", Text, "Provider that sent it."),
     column("body_sha256", LargeBinary, "SHA-256 of the body."),
-    column(
+    reference(
         "raw_payload_id",
-        BigInteger,
+        "raw_payloads.id",
         "The first delivery of this body, the only one that states its facts.",
-        references("raw_payloads.id"),
         index=True,
     ),
     Index(

@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    REAL,
-    BigInteger,
-    Boolean,
-    Date,
-    Index,
-    Integer,
-    Table,
-    Text,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import REAL, Boolean, Date, Index, Integer, Table, Text, UniqueConstraint, text
 
 from lightfast_pipelines.store.tables.columns import (
     EMPTY_TEXTS,
@@ -23,7 +12,7 @@ from lightfast_pipelines.store.tables.columns import (
     column,
     metadata,
     observation_id,
-    references,
+    reference,
     serial_id,
     workspace_id,
 )
@@ -72,13 +61,7 @@ entity_aliases = Table(
     metadata,
     workspace_id(primary_key=True),
     column("alias", KEY, "A key by which it is referred to.", primary_key=True),
-    column(
-        "entity_id",
-        BigInteger,
-        "Entity that claims it.",
-        references("entities.id"),
-        primary_key=True,
-    ),
+    reference("entity_id", "entities.id", "Entity that claims it.", primary_key=True),
     Index("ix_entity_aliases_entity", "entity_id"),
     comment="An alias that an entity claims; one that two entities claim resolves to neither.",
 )
@@ -102,11 +85,10 @@ entity_stubs = Table(
         primary_key=True,
         server_default=text("'-infinity'"),
     ),
-    column(
+    reference(
         "entity_id",
-        BigInteger,
+        "entities.id",
         "Entity or stub that it stands for now; null for a candidate that no entity claims.",
-        references("entities.id"),
         nullable=True,
     ),
     column("is_ambiguous", Boolean, "Whether several entities claim it; it then makes no edge."),
@@ -160,12 +142,7 @@ observation_entities = Table(
     "observation_entities",
     metadata,
     observation_id(),
-    column(
-        "entity_id",
-        BigInteger,
-        "The entity, with aliases resolved.",
-        references("entities.id"),
-    ),
+    reference("entity_id", "entities.id", "The entity, with aliases resolved."),
     column(
         "role",
         Text,
@@ -205,10 +182,8 @@ relationships = Table(
     metadata,
     serial_id(),
     workspace_id(),
-    column(
-        "subject_id", BigInteger, "Entity that the edge starts from.", references("entities.id")
-    ),
-    column("object_id", BigInteger, "Entity that it points to.", references("entities.id")),
+    reference("subject_id", "entities.id", "Entity that the edge starts from."),
+    reference("object_id", "entities.id", "Entity that it points to."),
     column("type", Text, "fixes, references, contains, merges_as, deploys, ..."),
     column("confidence", REAL, "Highest confidence of its statements."),
     column("method", Text, "How it was found, of the statement with the highest confidence."),
@@ -225,28 +200,20 @@ relationships = Table(
 relationship_sources = Table(
     "relationship_sources",
     metadata,
-    column(
-        "observation_id",
-        BigInteger,
-        "Observation that states it.",
-        references("observations.id"),
-        primary_key=True,
-    ),
+    reference("observation_id", "observations.id", "Observation that states it.", primary_key=True),
     column("subject_key", KEY, "Subject's key as stated.", primary_key=True),
     column("object_key", KEY, "Object's key as stated.", primary_key=True),
     column("type", Text, "Type of the edge.", primary_key=True),
-    column(
+    reference(
         "subject_id",
-        BigInteger,
+        "entities.id",
         "Subject, with aliases resolved; null where ambiguous.",
-        references("entities.id"),
         nullable=True,
     ),
-    column(
+    reference(
         "object_id",
-        BigInteger,
+        "entities.id",
         "Object, with aliases resolved; null where ambiguous.",
-        references("entities.id"),
         nullable=True,
     ),
     column("confidence", REAL, "0 to 1."),

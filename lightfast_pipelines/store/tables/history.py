@@ -12,7 +12,7 @@ from lightfast_pipelines.store.tables.columns import (
     ZERO,
     column,
     metadata,
-    references,
+    reference,
     serial_id,
     workspace_id,
 )
@@ -45,12 +45,8 @@ backfills = Table(
 backfill_coverage = Table(
     "backfill_coverage",
     metadata,
-    column(
-        "integration_id",
-        BigInteger,
-        "Integration whose resource it is.",
-        references("integrations.id"),
-        primary_key=True,
+    reference(
+        "integration_id", "integrations.id", "Integration whose resource it is.", primary_key=True
     ),
     column("entity_type", Text, "pull_request, commit, deployment, ...", primary_key=True),
     column(
@@ -90,12 +86,8 @@ backfill_coverage = Table(
 api_budgets = Table(
     "api_budgets",
     metadata,
-    column(
-        "installation_id",
-        BigInteger,
-        "Installation whose limit it is.",
-        references("installations.id"),
-        primary_key=True,
+    reference(
+        "installation_id", "installations.id", "Installation whose limit it is.", primary_key=True
     ),
     column("pool", Text, "The provider's name of the limit: core, graphql, ...", primary_key=True),
     column("limit_", REAL, "Most requests or points in one window.", nullable=True),
@@ -110,13 +102,7 @@ api_budgets = Table(
 delivery_checks = Table(
     "delivery_checks",
     metadata,
-    column(
-        "installation_id",
-        BigInteger,
-        "Installation.",
-        references("installations.id"),
-        primary_key=True,
-    ),
+    reference("installation_id", "installations.id", "Installation.", primary_key=True),
     column(
         "log", Text, "The provider's log: the app's, or the address of a hook.", primary_key=True
     ),
@@ -132,9 +118,7 @@ outages = Table(
     "outages",
     metadata,
     serial_id(),
-    column(
-        "installation_id", BigInteger, "Installation.", references("installations.id"), index=True
-    ),
+    reference("installation_id", "installations.id", "Installation.", index=True),
     column("log", Text, "Where it was found: a delivery log or `sweep`."),
     column("down_from", TIME, "First delivery that never arrived."),
     column("down_until", TIME, "Last delivery that never arrived."),
@@ -152,12 +136,8 @@ outages = Table(
 id_sweeps = Table(
     "id_sweeps",
     metadata,
-    column(
-        "integration_id",
-        BigInteger,
-        "Integration whose resource it is.",
-        references("integrations.id"),
-        primary_key=True,
+    reference(
+        "integration_id", "integrations.id", "Integration whose resource it is.", primary_key=True
     ),
     column("entity_type", Text, "issue, comment, deployment, ...", primary_key=True),
     column("cursor", JSONB, "Position of the sweep under way.", nullable=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import Boolean, Index, Integer, Table, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from lightfast_pipelines.store.tables.columns import (
@@ -16,7 +16,7 @@ from lightfast_pipelines.store.tables.columns import (
     column,
     metadata,
     observation_id,
-    references,
+    reference,
     serial_id,
     workspace_id,
 )
@@ -47,18 +47,14 @@ observations = Table(
     column(
         "ingestion_source", Text, "Ingestion source of the statement with the highest authority."
     ),
-    column(
-        "actor_identity_id",
-        BigInteger,
-        "Who did it.",
-        references("actor_identities.id", ondelete=None),
-        nullable=True,
+    reference(
+        "actor_identity_id", "actor_identities.id", "Who did it.", ondelete=None, nullable=True
     ),
-    column(
+    reference(
         "author_identity_id",
-        BigInteger,
+        "actor_identities.id",
         "Whose work it is.",
-        references("actor_identities.id", ondelete=None),
+        ondelete=None,
         nullable=True,
     ),
     column("title", Text, "One line, at most 200 characters."),
@@ -142,13 +138,7 @@ observation_sources = Table(
     "observation_sources",
     metadata,
     observation_id(),
-    column(
-        "raw_payload_id",
-        BigInteger,
-        "A delivery that states it.",
-        references("raw_payloads.id"),
-        primary_key=True,
-    ),
+    reference("raw_payload_id", "raw_payloads.id", "A delivery that states it.", primary_key=True),
     Index("ix_observation_sources_raw", "raw_payload_id"),
     comment="A delivery states an observation.",
 )
@@ -164,13 +154,7 @@ occurrences = Table(
     ),
     workspace_id(primary_key=True),
     column("series_key", KEY, "Key of the series: a Sentry issue.", primary_key=True),
-    column(
-        "raw_payload_id",
-        BigInteger,
-        "A delivery that states it.",
-        references("raw_payloads.id"),
-        primary_key=True,
-    ),
+    reference("raw_payload_id", "raw_payloads.id", "A delivery that states it.", primary_key=True),
     column("at", TIME, "When it happened, agreed from all deliveries that state it."),
     column("hour_id", KEY, "source_id of the observation that counts its hour."),
     column("alone_id", KEY, "source_id of its own observation, if it has one."),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import (
     REAL,
-    BigInteger,
     Boolean,
+    ForeignKey,
     Index,
     Integer,
     Table,
@@ -24,7 +24,7 @@ from lightfast_pipelines.store.tables.columns import (
     column,
     metadata,
     observation_id,
-    references,
+    reference,
     serial_id,
     workspace_id,
 )
@@ -83,13 +83,7 @@ identity_mentions = Table(
     "identity_mentions",
     metadata,
     observation_id(),
-    column(
-        "identity_id",
-        BigInteger,
-        "The identity.",
-        references("actor_identities.id"),
-        primary_key=True,
-    ),
+    reference("identity_id", "actor_identities.id", "The identity.", primary_key=True),
     column(
         "role",
         Text,
@@ -114,7 +108,7 @@ actor_profiles = Table(
         "actor_id",
         Text,
         "Actor that it describes; bots have profiles too (actors.kind).",
-        references("actors.id"),
+        ForeignKey("lightfast.actors.id", ondelete="CASCADE"),
         primary_key=True,
     ),
     column(

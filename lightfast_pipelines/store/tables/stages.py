@@ -22,7 +22,7 @@ from lightfast_pipelines.store.tables.columns import (
     ZERO,
     column,
     metadata,
-    references,
+    reference,
     serial_id,
     workspace_id,
 )
@@ -70,11 +70,10 @@ stage_failures = Table(
     metadata,
     serial_id(),
     workspace_id(),
-    column(
+    reference(
         "observation_id",
-        BigInteger,
+        "observations.id",
         "The observation; null where the stage failed for the whole workspace.",
-        references("observations.id"),
         nullable=True,
     ),
     column("stage", Text, "embeddings, clusters, people, consolidation, profiles or summaries."),

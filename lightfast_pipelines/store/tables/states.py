@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, Table, Text, text
+from sqlalchemy import Boolean, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from lightfast_pipelines.store.tables.columns import (
@@ -11,7 +11,7 @@ from lightfast_pipelines.store.tables.columns import (
     TIME,
     column,
     metadata,
-    references,
+    reference,
     serial_id,
     workspace_id,
 )
@@ -19,13 +19,7 @@ from lightfast_pipelines.store.tables.columns import (
 state_changes = Table(
     "state_changes",
     metadata,
-    column(
-        "observation_id",
-        BigInteger,
-        "Observation that states it.",
-        references("observations.id"),
-        primary_key=True,
-    ),
+    reference("observation_id", "observations.id", "Observation that states it.", primary_key=True),
     column("entity_key", KEY, "Key of the entity as stated.", primary_key=True),
     column("state_type", Text, "status, assignee, latest_release, ...", primary_key=True),
     workspace_id(),
@@ -76,20 +70,16 @@ temporal_states = Table(
         "When it became known to be wrong; null: still believed.",
         nullable=True,
     ),
-    column(
+    reference(
         "changed_by_identity_id",
-        BigInteger,
+        "actor_identities.id",
         "Who changed it.",
-        references("actor_identities.id", ondelete=None),
+        ondelete=None,
         nullable=True,
     ),
     column("change_reason", Text, "Why it changed.", nullable=True),
-    column(
-        "related_observation_id",
-        BigInteger,
-        "Observation that began it.",
-        references("observations.id"),
-        nullable=True,
+    reference(
+        "related_observation_id", "observations.id", "Observation that began it.", nullable=True
     ),
     Index("ix_temporal_states_entity", "workspace_id", "entity_id", "state_type", "valid_from"),
     Index(
