@@ -1,4 +1,4 @@
-"""What an e-mail address says of whose it is: GitHub's noreply, a placeholder, one that many share."""
+"""Classifies e-mail addresses: GitHub's noreply addresses, placeholders, shared addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLACEHOLDER_HOSTS = frozenset(
         *("email.com", "test.com"),
     }
 )
-# Names that a machine has in its own network, so that there are many of each.
+# Endings of host names inside private networks, where many machines have the same name.
 _MACHINE_HOSTS = (
     *(".local", ".localhost", ".localdomain", ".internal", ".lan", ".home", ".intranet"),
     *(".(none)", ".invalid", ".example", ".home.arpa", ".fritz.box", ".amazonaws.com"),
@@ -31,7 +31,7 @@ _PLACEHOLDER_LOCALS = frozenset(
         *("your.name", "yourname", "your-name", "your_name", "email", "username", "example"),
     }
 )
-# What several people of a team or of a machine write as.
+# Names that several people of a team or on a machine use.
 _SHARED_LOCALS = frozenset(
     {
         *("admin", "administrator", "sysadmin", "webmaster", "postmaster", "hostmaster"),
@@ -50,9 +50,9 @@ _LIST_LOCAL = re.compile(r".*-(?:list|lists|devel|announce|commits|discuss|users
 
 
 def noreply_account(email: str | None) -> tuple[str | None, str] | None:
-    """(account id or None, login) of a GitHub noreply address, which only GitHub hands out.
+    """(account id or None, login) of a noreply address, which only GitHub assigns.
 
-    Both carry the host where it is a server of one's own: `users.noreply.HOST`. Format:
+    Both carry the host of an Enterprise Server (`users.noreply.HOST`). Format:
     docs.github.com, "Setting your commit email address".
     """
     match = _NOREPLY.match((email or "").strip())
@@ -69,7 +69,7 @@ def login_at_host(login: str, host: str) -> str:
 
 
 def is_placeholder_email(email: str | None) -> bool:
-    """Whether an address says nothing of who wrote: blank, a well-known filler, or a machine's own."""
+    """Whether an address identifies nobody: blank, a well-known placeholder, or a machine's."""
     local, at, host = (email or "").strip().lower().rpartition("@")
     if not at or not local or not host:
         return True
@@ -84,7 +84,7 @@ def is_placeholder_email(email: str | None) -> bool:
 
 
 def is_shared_email(email: str | None) -> bool:
-    """Whether several people may write with an address: a team's (`dev@`), a list's, or `name@machine`."""
+    """Whether several people may use an address: a team's (`dev@`), a mailing list's, `name@machine`."""
     local, _, host = (email or "").strip().lower().rpartition("@")
     if local in _SHARED_LOCALS or "." not in host:
         return True

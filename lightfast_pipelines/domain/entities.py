@@ -1,6 +1,6 @@
-"""Things that a text names without linking them: endpoints, settings, error classes, files, accounts.
+"""Finds entities that a text names without a link: endpoints, settings, error classes, files, accounts.
 
-Whole words, with the words around as evidence. Explicit references are in links.py.
+Only whole words count; the words around are the evidence. `links.py` finds explicit references.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LOGIN = re.compile(
 _NOISE_CONFIG = re.compile(
     r"^(?:HTTP_\d+\w*|UTF_\d+|ISO_\d\w*|SHA_?\d+|X86_64|AMD_?64|ARM_?64|[A-Z]_[A-Z]|.{61,})$"
 )
-# Decorators and documentation tags that look like accounts where nobody put backticks around them.
+# Decorators and documentation tags, which look like accounts without backticks around them.
 _NO_LOGINS = (
     "property staticmethod classmethod dataclass override abstractmethod cache cached contextmanager wraps overload "
     "fixture skip param params parameter return returns throws throw raises deprecated see since author authors "
@@ -84,11 +84,11 @@ def _logins(text: str, host: str) -> Iterator[tuple[re.Match[str], Thing, float]
 def find_entities(
     text: str, *, logins: bool = False, host: str = keys.GITHUB
 ) -> tuple[Mention, ...]:
-    """Mentions with role `text`, each key once, in order of kind and place.
+    """Mentions with role `text`, each key once, ordered by kind and position.
 
-    `logins` is for texts written on GitHub (at `host`), where `@name` addresses an account; a login is no stable
-    id, so what it makes is a stub. Not made: services (a word alone does not tell one), absolute
-    paths (they name a machine) and files without a folder (`Node.js`).
+    `logins` is for texts written on GitHub (at `host`), where `@name` means an account; a login is not a
+    stable id, so it makes a stub. Ignored: services (a word alone does not identify one), absolute paths
+    (they belong to a machine) and files without a folder (`Node.js`).
     """
     text = text[:_MAX_TEXT]
     finders: list[Callable[[str], Iterator[tuple[re.Match[str], Thing, float]]]] = []

@@ -1,7 +1,6 @@
-"""The vocabulary that providers speak and capture understands: what one payload states.
+"""The values that providers hand to capture: what one payload states.
 
-Plain frozen values only. How a payload is read belongs to its provider, what is made of a
-statement belongs to the rules beside this file.
+Plain frozen values only. Providers make them of payloads; the rules in this folder read them.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ _LAST_RANK = 2**31 - 1
 
 
 def _bound(value: Any, *names: str) -> None:
-    """Bounds what will stand in an index, whoever made it: see `keys.bounded`."""
+    """Bounds fields that will be indexed: see `keys.bounded`."""
     for name in names:
-        given = getattr(value, name)
-        if given is not None and (short := bounded(given)) is not given:
+        key = getattr(value, name)
+        if key is not None and (short := bounded(key)) is not key:
             object.__setattr__(value, name, short)
 
 
-# Who is believed first when several payloads state one fact.
+# Precedence of sources where several payloads state one fact; the lowest wins.
 SOURCE_PRECEDENCE: Mapping[str, int] = {"webhook": 0, "api": 1, "backfill": 2, "manual": 3}
 
 
@@ -36,8 +35,8 @@ class Account:
     """An account at a provider, or the name and address that a commit carries.
 
     `source` is the provider's name, or `git` for a commit's name and address. `source_id` is the
-    provider's own stable id, or for `git` what `keys.git_identity` makes. `email_verified` is true
-    only where the provider itself vouches for the address.
+    provider's stable id, or for `git` the result of `keys.git_identity`. `email_verified` is true
+    only where the provider itself verified the address.
     """
 
     source: str
@@ -63,10 +62,10 @@ class AccountMention:
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """An entity, named by its canonical key or, while that is unknown, by an alias (a stub).
+    """An entity, named by its key or, while that is unknown, by an alias (a stub).
 
-    `aliases` are the other keys under which it can be referred to: for a thing with a canonical
-    key the aliases that it claims, for a stub further aliases to look it up by, most specific first.
+    `aliases` are other keys that refer to it: for an entity with its own key the aliases that it
+    claims, for a stub further aliases to look it up by, the most specific first.
     """
 
     key: str
@@ -82,9 +81,9 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """An observation mentions a thing. Roles: `subject`, `reference`, `file`, `text`, `label`, ...
+    """A mention of an entity by an observation. Roles: `subject`, `reference`, `file`, `text`, `label`, ...
 
-    `extractor` says which rule found it (`payload`, `link`, `text`, ...), `evidence` the words.
+    `extractor` names the rule that found it (`payload`, `link`, `text`, ...), `evidence` quotes the words.
     """
 
     thing: Thing
@@ -96,7 +95,7 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A directed relation `subject -> object`, with a type of design's table (fixes, contains, ...)."""
+    """A directed relation `subject -> object` of a type (`fixes`, `contains`, `deploys`, ...)."""
 
     subject: Thing
     type: str
@@ -122,22 +121,22 @@ class StateChange:
         _bound(self, "state_type")
 
 
-# Reason of a change that only says that its value holds no longer: where another holds, it says nothing.
-# When a deployment takes an environment over, the one before it is reported as inactive afterwards.
+# The reason of a change that only ends a value: where another value holds, it means nothing. When a
+# deployment replaces another in an environment, the old one is reported as inactive afterwards.
 ENDING_REASON = "no longer"
 
 
 def deletion(thing: Thing, at: datetime, *, is_undone: bool = False) -> StateChange:
-    """From `at` on the thing is deleted, or with `is_undone` there again: `domain/existence.py`.
+    """From `at` on the entity is deleted, or with `is_undone` restored: see `domain/existence.py`.
 
-    It ranks behind all else of the same moment: that happened before."""
+    It ranks after every other change of the same moment, because those happened before it."""
     value, reason = ("exists", "restored") if is_undone else ("deleted", "deleted")
     return StateChange(thing, "existence", value, at, _LAST_RANK, reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What the payload itself points at, kept as the analyst's `references` column."""
+    """A reference in the payload itself, kept in the column `references`."""
 
     type: str
     id: str
@@ -147,9 +146,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class TextScope:
-    """Where the text was written, so that a bare `#12` can be read: a repository.
+    """The repository in which a text was written, so that a bare `#12` can be resolved.
 
-    `has_numbers` is false where a bare number is another's: a commit that a fork took over from elsewhere.
+    `has_numbers` is false where bare numbers belong to another repository: in a commit that a fork took
+    over from elsewhere.
     """
 
     repository_id: str
@@ -161,11 +161,11 @@ class TextScope:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One of many alike, which are counted rather than told one by one (a single error).
+    """One of many similar events, which are counted instead of observed one by one (a single error).
 
-    `series` is the key of what recurs; `event_id` tells occurrences apart. A `restart` is no
-    occurrence itself: after it (a regression) the next one stands alone again. It may be told some
-    time after the occurrence that caused it: then `since` is from when on it counts.
+    `series` is the key of what recurs; `event_id` distinguishes occurrences. A `restart` is not an
+    occurrence: after it (a regression) the next occurrence gets an observation of its own. It may be
+    stated some time after the occurrence that caused it; then `since` is the moment from which it counts.
     """
 
     series: str
@@ -179,16 +179,16 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What one payload states about one observation, before the rules have looked at it.
+    """What one payload states about one observation, before the rules are applied.
 
-    `source_id` is the identity of the observation (see `keys.source_id`): equal for every payload
+    `source_id` is the identity of the observation (see `keys.source_id`), equal for every payload
     that states the same fact. `link_text` is the part of the text in which closing words count
     (a pull request's title and body, a commit's message); None where they mean nothing.
-    `updated_at` is the provider's latest update time in the payload, used to order statements.
-    `base_significance` is the event type's own weight (0 to 100).
-    `branch` and `paths` are what an integration's settings may filter by; None means "has none".
-    `part` is the key of what of the subject it tells of and that can be deleted alone (a comment).
-    `written_at` is set where the text is older than what happened (a pull request's, when it is merged).
+    `updated_at` is the provider's latest update time in the payload, which orders statements.
+    `base_significance` is the weight of the event type (0 to 100).
+    An integration's settings can filter by `branch` and `paths`; None means that there are none.
+    `part` is the key of the part of the subject that it is about and that can be deleted alone (a
+    comment). `written_at` is set where the text is older than the event (a pull request's, at its merge).
     """
 
     source_id: str
@@ -221,18 +221,18 @@ class Statement:
 
     @property
     def read_at(self) -> datetime:
-        """When its text was written, as far as it is known: names in it mean what they meant then."""
+        """When the text was written, as far as it is known: names in it mean what they meant then."""
         return self.written_at or self.occurred_at
 
 
 @dataclass(frozen=True, slots=True)
 class LifecycleEvent:
-    """A change of a connection or of a resource itself: never an observation.
+    """A change of a connection or of a resource itself; it never becomes an observation.
 
-    `subject_kind` is `installation` or `resource`, `subject_id` the provider's id of it.
+    `subject_kind` is `installation` or `resource`, `subject_id` its id at the provider.
     `change` is one of `active`, `suspended`, `removed`, `renamed`, `transferred`, `archived`, `unarchived`;
-    `value` carries what it became ({"name": ..., "account_login": ...}); `reason` is for an operator.
-    `occurred_at` is None where the payload names no time: then that of receipt stands in.
+    `value` holds the new values ({"name": ..., "account_login": ...}); `reason` is for an operator.
+    `occurred_at` is None where the payload has no time: then the time of receipt is used.
     """
 
     subject_kind: Literal["installation", "resource"]
@@ -248,11 +248,11 @@ class LifecycleEvent:
 
 @dataclass(frozen=True, slots=True)
 class NameClaim:
-    """At a time, a place (a repository) was called by a name.
+    """At a time, a place (a repository) had a name.
 
     `alias` is the key by that name (`github:ref:acme/shop`), `place` the key by its id, `shown` the
-    name as people read it. `at` is None where the payload names no time: then that of receipt counts.
-    `is_weak`: it counts only for the time before anything surer is known of the name.
+    name for people. `at` is None where the payload has no time: then the time of receipt is used.
+    With `is_weak` it counts only for the time before any other claim of the name.
     """
 
     alias: str
@@ -267,16 +267,15 @@ class NameClaim:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a payload belongs, from its own ids.
+    """Where a payload belongs, by its own ids.
 
-    `resource_key` is `{provider}:{kind}:{id}` (`github:repository:1296269`): the linked resource it is
-    routed by. `resource_name` is its display name, `resource_meta` what the payload says of it.
-    `alternatives` are wider resources it belongs to, as (resource_key, resource_id): a link to any of
-    them is reached as well. `via` is the key of an entity through which it is routed where it names
-    no linked resource itself (a comment through its issue): it goes where that entity's own
-    observations went, and is parked until there are some.
-    `by_hand`: wider than one resource (a team), so only a person links it, never an ingested line.
-    `names` is what the payload says of the names of places, of its own and of others.
+    `resource_key` is `{provider}:{kind}:{id}` (`github:repository:1296269`), the resource that it is
+    routed by; `resource_name` is its display name, `resource_meta` further facts about it.
+    `alternatives` are wider resources that it belongs to, as (resource_key, resource_id): a link to any
+    of them is enough. `via` is the key of an entity by which the payload is routed where it names no
+    linked resource (a comment by its issue): it goes where that entity's observations went, and is
+    parked until there are some. With `by_hand` the resource is wide (a team), so only a person can link
+    it, never an ingested line. `names` are the names of places that the payload states.
     """
 
     resource_key: str
@@ -292,13 +291,15 @@ class Route:
     def __post_init__(self) -> None:
         _bound(self, "resource_key", "resource_id", "via")
         if self.alternatives:
-            bound = tuple((bounded(key), bounded(one)) for key, one in self.alternatives)
+            bound = tuple(
+                (bounded(key), bounded(resource_id)) for key, resource_id in self.alternatives
+            )
             object.__setattr__(self, "alternatives", bound)
 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """The payload became statements (possibly none: then `reason` says why, and it is filtered)."""
+    """The payload became statements; where there are none, `reason` says why, and it is filtered."""
 
     statements: tuple[Statement, ...]
     reason: str | None = None
@@ -306,21 +307,21 @@ class Understood:
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
-    """Understood, and nothing to remember: `reason` says why (`ping`, `action labeled is not kept`)."""
+    """The payload is known and not worth remembering; `reason` says why (`action pinned is not kept`)."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A shape or event that is not known yet; kept until a higher rule version knows it."""
+    """An unknown event or shape, kept until a higher rule version knows it."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """Changes connections or resources; its outcome is `filtered` with a reason that says so."""
+    """Changes of connections or resources; the outcome is `filtered` with a reason that says so."""
 
     events: tuple[LifecycleEvent, ...]
     reason: str

@@ -1,7 +1,7 @@
-"""Issues that a text names by an identifier or address of Linear's or Sentry's: `ENG-12`, `SHOP-1A`.
+"""Finds Linear's and Sentry's issues in a text, by identifier (`ENG-12`, `SHOP-1A`) or address.
 
-What the words around them make of it stands in links.py. A form that is used for much else as well
-(`K8S-12`, `4U-3`, `eng-12`) is only a candidate: an issue must claim the name.
+`links.py` decides the relation from the words around it. A form that has many other uses (`K8S-12`,
+`4U-3`, `eng-12`) is only a candidate: an issue must claim the name.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ _IDENTIFIER = re.compile(
     r"(?<![\w/.-])(?:(?P<sentry>[Ss]entry)(?:[ \t]+issue)?:?[ \t]+)?"
     r"(?P<name>(?P<team>[A-Z]{2,10})-[1-9]\d{0,5})(?!\w)(?!-\w)(?!\.\d)"
 )
-# A project's slug and a number in Crockford's base 32, as Sentry writes short ids. At least one digit:
-# else every hyphenated pair of upper-case words would be one.
+# A project's slug and a number in Crockford's base 32, as Sentry writes short ids. At least one digit,
+# otherwise every hyphenated pair of upper-case words would match.
 _SHORT_ID = re.compile(
     r"(?<![\w/.-])(?:[Ss]entry(?:[ \t]+issue)?:?[ \t]+)?"
     r"(?P<name>(?P<team>[A-Z]{2,40})(?:-[A-Z][A-Z0-9]{0,40}){0,5}-(?=[A-Z]*\d)[1-9A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{0,6})"
     r"(?!\w)(?!-\w)(?!\.\d)"
 )
 
-# A team's key is any letters and digits; one letter at least, or every date would be a candidate.
+# A team's key is letters and digits, with at least one letter, or every date would be a candidate.
 _CANDIDATE = re.compile(
     r"(?<![\w.@#-])#?(?P<name>(?P<team>(?=\d*[A-Za-z])[A-Za-z0-9]{1,20})-[1-9]\d{0,8})"
     r"(?!\w)(?!-\w)(?!\.\d)"
 )
-# `ENG-1/ENG-2` is a list, any other word behind a slash a part of a path.
+# `ENG-1/ENG-2` is a list; any other word after a slash is part of a path.
 _LISTED = re.compile(r"(?<![\w/.@#-])[A-Za-z0-9]{1,20}-[1-9]\d{0,8}/$")
 _PARTS_OF_BRANCH = re.compile(r"[/_-]")
 _KEY = re.compile(r"(?=\d*[A-Za-z])[A-Za-z0-9]{1,20}")
 _NUMBER = re.compile(r"[1-9]\d{0,8}")
 
-# Upper-case names with a number that nobody files as an issue.
+# Upper-case names with a number that are never issues.
 _NO_TEAMS = (
     "AES AGPL ALPHA ANSI APACHE ARM ASCII AVX BASE BCP BETA BIG BIP BPO BSD CLAUDE COVID CP CPU CRC CSS CVE CWE DAY "
     "DES EC ECMA EIP EN ERC ES EST EUC FIPS FLOAT GB GEP GH GHSA GMT GPL GPT GPU HMAC HS HTML HTTP HTTPS IEC IEEE INT "
@@ -62,7 +62,7 @@ _NO_TEAM = frozenset(_NO_TEAMS.split())
 
 
 class Named(NamedTuple):
-    """A stretch of the text and the stub that it names; `kind` is `url` or `identifier`."""
+    """A span of the text and the stub that it names; `kind` is `url` or `identifier`."""
 
     start: int
     end: int
@@ -71,11 +71,11 @@ class Named(NamedTuple):
 
 
 def find_identifiers(text: str) -> Iterator[Named]:
-    """Every identifier and address, in no order.
+    """Every identifier and address, in no particular order.
 
-    `ABC-12` may be an issue of Linear or of Sentry: its stub can be found by either name, and stands
-    for whichever of them there is. With `Sentry` before it, or in a form that only Sentry has
-    (`FRONT-END-9`, `SHOP-1A`), it is Sentry's.
+    `ABC-12` may be an issue of Linear or of Sentry: its stub has both aliases and becomes whichever
+    issue arrives. With `Sentry` before it, or in a form that only Sentry has (`FRONT-END-9`,
+    `SHOP-1A`), it is Sentry's.
     """
     for match in _LINEAR_URL.finditer(text) if "linear.app/" in text else ():
         identifier = match["name"].upper()
@@ -104,11 +104,10 @@ def find_identifiers(text: str) -> Iterator[Named]:
 
 
 def find_candidates(text: str) -> Iterator[Named]:
-    """Every word that may be an issue's identifier, whatever its team's key or its project's slug is
-    made of.
+    """Every word that may be an issue's identifier.
 
-    `kind` is `plain` where it is written as identifiers are (`K8S-12`), `unlikely` where the same
-    form mostly means something else (`eng-12`, `UTF-8`), and `address` where it is one.
+    `kind` is `plain` for the usual form of an identifier (`K8S-12`), `unlikely` for a form that mostly
+    means something else (`eng-12`, `UTF-8`), and `address` for an address.
     """
     for match in _CANDIDATE.finditer(text):
         start, name, team = match.start(), match["name"].upper(), match["team"]
@@ -124,7 +123,7 @@ def find_candidates(text: str) -> Iterator[Named]:
         parts = one.slug.upper().split("-")
         is_taken = parts[0] in _NO_TEAM
         if _CANDIDATE.fullmatch(one.name) or (is_taken and any(map(str.isdigit, parts[1:]))):
-            continue  # one of Linear's as well, or `CVE-2026-1`
+            continue  # it may be Linear's as well, or `CVE-2026-1`
         alias = keys.sentry_issue_by_short_id(one.name)
         thing = Thing(keys.candidate_name(one.name), one.name, aliases=(alias,))
         is_plain = one.is_plain and not is_taken
@@ -132,11 +131,11 @@ def find_candidates(text: str) -> Iterator[Named]:
 
 
 def names_of_branch(branch: str) -> tuple[str, ...]:
-    """Aliases of the issue that a branch is made for, the one to be believed first in front.
+    """Aliases of the issue that a branch was made for, the most credible first.
 
-    The issue whose proposed branch this is, else the first in the name whose identifier an issue
-    claims: `feature/lh-98-slug`, `mira/eng-12`, `ENG_12`, `mira-4u-3-greet`; then what may be a short
-    id of Sentry's: `fix/shop-1a`.
+    First the issue for which Linear proposed this branch, then the identifiers in the name that an issue
+    may claim (`feature/lh-98-slug`, `mira/eng-12`, `ENG_12`, `mira-4u-3-greet`), then possible short ids
+    of Sentry's (`fix/shop-1a`).
     """
     parts = _PARTS_OF_BRANCH.split(branch)
     names = [

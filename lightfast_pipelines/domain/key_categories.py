@@ -1,4 +1,4 @@
-"""The category of an entity, read off the beginning of its key."""
+"""The category of an entity, which its key's beginning decides."""
 
 from __future__ import annotations
 
@@ -67,21 +67,21 @@ _CATEGORIES = {
 
 
 def category_of(key: str) -> str:
-    """The category of an entity, read off its key; `other` for a prefix nobody declared."""
+    """The category of an entity by its key; `other` for an undeclared prefix."""
     first, _, rest = key.partition(":")
     return _CATEGORIES.get(f"{first}:{rest.partition(':')[0]}") or _CATEGORIES.get(first, "other")
 
 
 def categories() -> dict[str, str]:
-    """Beginning of a key -> category, for all that are declared."""
+    """Prefix of a key -> category, for all declared prefixes."""
     return dict(_CATEGORIES)
 
 
 def is_stub(key: str) -> bool:
-    """Whether the key is an alias that waits for the thing it names."""
+    """Whether the key is an alias that waits for its entity."""
     return category_of(key) == "reference"
 
 
 def is_candidate(key: str) -> bool:
-    """Whether the key only may be a name: it stands for a thing that claims it, and for nothing else."""
+    """Whether the key may be a name: it counts only if an entity claims it."""
     return key.startswith("candidate:")

@@ -1,7 +1,8 @@
-"""Every key and id of the memory, one function a kind, shared by those who write and those who read.
+"""The keys of entities that several rooms or providers name, one function for each kind.
 
-Keys are made of ids that survive renames, never of display names; where only a name is known yet,
-an alias key (`github:ref:...`) stands in until the thing itself arrives.
+A key is made of ids that survive renames, never of display names. While only a name is known, an alias
+(`github:ref:...`) takes the key's place until the entity arrives. Keys of entities that only one
+provider names are in its folder (`providers/NAME/keys.py`).
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from functools import wraps
 from typing import ParamSpec
 
 GITHUB = "github.com"
-"""The host whose ids and names stand in keys as they are; those of others carry their host."""
+"""The host whose ids and names are used in keys as they are; those of other hosts carry the host."""
 
-# An index row of Postgres's holds 2,700 bytes, and the widest of ours two keys and some short columns.
+# An index row of Postgres holds 2,700 bytes; the widest index has two keys and some short columns.
 LONGEST_KEY = 700
 _BEGINNING = 300
 _BEFORE_A_KEY = ("observation:", "candidate:address:")
@@ -26,11 +27,11 @@ _Parameters = ParamSpec("_Parameters")
 
 
 def bounded(key: str) -> str:
-    """The key, or where it is longer than LONGEST_KEY bytes its beginning and a hash of the whole.
+    """The key; where it is longer than LONGEST_KEY bytes, its beginning and a hash of the whole.
 
-    Everything that stands in an index goes through here where it is made (`fits_an_index`), and once
-    more where it is stated (`events.py`), so who writes a key and who asks for it agree. Two long keys
-    that begin alike stay two. A key that is put before another one leaves that one as it is.
+    Every indexed value passes through here where it is made (`fits_an_index`) and again where it is
+    stated (`events.py`), so that writers and readers of a key agree. Two long keys with the same
+    beginning stay different. A prefix before another key leaves that key unchanged.
 
     >>> bounded("github:branch:1:main")
     'github:branch:1:main'
@@ -46,7 +47,7 @@ def bounded(key: str) -> str:
     if len(whole) <= LONGEST_KEY:
         return key
     beginning = whole[:_BEGINNING].decode("utf-8", "ignore")
-    # Not in the middle of a word: a part of a token would not be known as a secret any more.
+    # Not cut in the middle of a word: a part of a token would not be recognized as a secret any more.
     word = _BREAKS.search(beginning, _BEGINNING // 3)
     if word is not None:
         beginning = beginning[: word.end()]
@@ -95,12 +96,12 @@ def github_discussion(repository_id: int | str, number: int | str) -> str:
 
 
 def at_host(number: int | str, host: str) -> str:
-    """An id of GitHub's with the host that gave it: a server of one's own counts from 1 as well."""
+    """An id of GitHub's with its host, because an Enterprise Server counts from 1 as well."""
     return str(number) if host == GITHUB else f"{number}@{host}"
 
 
 def host_of(number: str) -> str:
-    """The host in an id that `at_host` made."""
+    """The host in an id from `at_host`."""
     return number.partition("@")[2] or GITHUB
 
 
@@ -127,7 +128,7 @@ def github_number_by_id(repository_id: int | str, number: int | str) -> str:
 
 @fits_an_index
 def github_place(repository_id: int | str) -> str:
-    """A repository as the holder of names: with `#5` after it, the alias of its number 5."""
+    """A repository as the owner of names; followed by `#5` it is the alias of its number 5."""
     return f"github:ref:{repository_id}"
 
 
@@ -137,25 +138,25 @@ def owner_alias(alias: str) -> str:
 
 
 def named_number(key: str) -> tuple[str, str] | None:
-    """(the place's name, `#5`) of an alias by a repository's name; None for any other key."""
+    """(alias of the repository, `#5`) of an alias by a repository's name; None for any other key."""
     match = _NAMED_NUMBER.match(key)
     return (match[1], match[2]) if match else None
 
 
 def number_by_id(alias: str) -> bool:
-    """Whether an alias of a number is made of its repository's id, which is given to no other."""
+    """Whether an alias of a number contains its repository's id, which never changes."""
     return _BY_ID.match(alias) is not None
 
 
 @fits_an_index
 def moved(alias: str) -> str:
-    """Claimed by what a thing (alias by its ids) became when it was moved to another place."""
+    """The alias that an item claims after it was moved; `alias` is its old number's, by id."""
     first, _, rest = alias.partition(":ref:")
     return f"{first}:ref:moved:{rest}"
 
 
 def github_number_of(key: str) -> str | None:
-    """Alias by ids of an issue, pull request or discussion, from its own key."""
+    """The alias by ids of an issue, pull request or discussion, made from its key."""
     match = _NUMBERED.match(key)
     return f"github:ref:{match[1]}" if match else None
 
@@ -168,31 +169,31 @@ def github_short_sha(sha: str) -> str:
 
 @fits_an_index
 def github_user_by_login(login: str, host: str = GITHUB) -> str:
-    """Alias of an account by its login, which can be renamed and taken over: never a stable id."""
+    """Alias of an account by its login, which can be renamed and taken over by another account."""
     return f"github:ref:{name_prefix(host)}@{login.lower()}"
 
 
 @fits_an_index
 def vercel_deployment_at(host: str) -> str:
-    """Alias of a deployment by the host under which it alone is reached: `shop-22yqytk1v-acme.vercel.app`."""
+    """Alias of a deployment by the host that belongs only to it: `shop-22yqytk1v-acme.vercel.app`."""
     return f"vercel:ref:{host.lower()}"
 
 
 @fits_an_index
 def vercel_deployment_page(name: str) -> str:
-    """Alias of a deployment by its page, whose address ends in its id without `dpl_`."""
+    """Alias of a deployment by its page; the address ends in the id without `dpl_`."""
     return f"vercel:ref:page:{name.removeprefix('dpl_')}"
 
 
 @fits_an_index
 def linear_issue_by_identifier(identifier: str) -> str:
-    """Alias of a Linear issue by its identifier (`ENG-12`): it changes when the team's key does."""
+    """Alias of a Linear issue by its identifier (`ENG-12`), which changes when the team's key changes."""
     return f"linear:ref:{identifier.upper()}"
 
 
 @fits_an_index
 def linear_issue_by_address(organization: str, identifier: str) -> str:
-    """Alias of a Linear issue by its address: two organisations can have a team of the same key."""
+    """Alias of a Linear issue by its address, because two organisations can have the same team key."""
     return f"linear:ref:{organization.lower()}/{identifier.upper()}"
 
 
@@ -204,37 +205,37 @@ def linear_page(organization: str, kind: str, page_id: str) -> str:
 
 @fits_an_index
 def linear_issue_by_branch(branch: str) -> str:
-    """Alias of a Linear issue by the branch's name that Linear proposes for it."""
+    """Alias of a Linear issue by the branch name that Linear proposes for it."""
     return f"linear:ref:branch:{branch.lower()}"
 
 
 @fits_an_index
 def candidate_name(name: str) -> str:
-    """A word of a text that is an issue's identifier only if some issue says so: `K8S-12`."""
+    """A word that is an issue's identifier only if an issue claims it: `K8S-12`."""
     return f"candidate:name:{name.upper()}"
 
 
 @fits_an_index
 def candidate_address(alias: str) -> str:
-    """An address that is a thing's only if some thing announced it; `alias` is what that would claim."""
+    """An address that counts only if an entity claims `alias`."""
     return f"candidate:address:{alias}"
 
 
 @fits_an_index
 def candidate_branch(branch: str) -> str:
-    """A branch's name, which means an issue only if the issue announced the name or what is in it."""
+    """A branch's name, which means an issue only if the issue claims the name or the identifier in it."""
     return f"candidate:branch:{branch.lower()}"
 
 
 @fits_an_index
 def candidate_number(full_name: str, number: int | str, host: str) -> str:
-    """A number in an address at some host, which means something only if that is a GitHub we know."""
+    """A number in an address at another host, which counts only if deliveries of that host come in."""
     return f"candidate:number:{host}/{full_name.lower()}#{number}"
 
 
 @fits_an_index
 def sentry_issue_by_short_id(short_id: str) -> str:
-    """Alias of a Sentry issue by its short id (`SHOP-1A`), which every page and commit names it by."""
+    """Alias of a Sentry issue by its short id (`SHOP-1A`), which pages and commits use."""
     return f"sentry:ref:{short_id.upper()}"
 
 
@@ -242,19 +243,19 @@ SENTRY_CLOUD = "sentry.io"
 
 
 def sentry_site(host: str) -> str:
-    """`sentry.io` for all of its regions and organisations, else the server itself."""
+    """`sentry.io` for all of its regions and organisations, otherwise the server itself."""
     host = host.lower()
     return SENTRY_CLOUD if host == SENTRY_CLOUD or host.endswith(f".{SENTRY_CLOUD}") else host
 
 
 def at_sentry_site(number: int | str, site: str) -> str:
-    """A number of Sentry's with the server that gave it, as each counts from 1; sentry.io's stay bare."""
+    """A number of Sentry's with its server, because each server counts from 1; sentry.io's stay bare."""
     return str(number) if site == SENTRY_CLOUD else f"{number}@{site}"
 
 
 @fits_an_index
 def sentry_issue_by_address(site: str, issue_id: int | str) -> str:
-    """Alias of a Sentry issue by an address with its number: every server counts its own."""
+    """Alias of a Sentry issue by an address with its number, which is unique only on its server."""
     return f"sentry:ref:{site}/issue:{issue_id}"
 
 
@@ -266,11 +267,11 @@ def sentry_issue_in(site: str, organization: str, short_id: str) -> str:
 
 @fits_an_index
 def sentry_merged_issue(issue_id: int | str) -> str:
-    """Alias of the issue that another one was merged into, by the number (`at_sentry_site`) of the one
-    that is gone.
+    """Alias of the issue that another one was merged into, by the number (`at_sentry_site`) of the
+    merged issue.
 
-    It begins with that number, as aliases made of ids do: so it is believed before the claim of the
-    merged issue itself.
+    It begins with that number, as aliases made of ids do, so it takes precedence over the merged
+    issue's own claim.
     """
     return f"sentry:ref:{issue_id}:merged"
 
@@ -302,7 +303,7 @@ def config(name: str) -> str:
 
 @fits_an_index
 def source_id(entity_key: str, transition: str, discriminator: str | int | None = None) -> str:
-    """Identity of an observation: what it is about, what happened to it, and which time it was.
+    """Identity of an observation: its subject, what happened, and a discriminator for repetitions.
 
     >>> source_id("github:pr:1#2", "reopened", "2024-05-01T10:00:00Z")
     'github:pr:1#2|reopened|2024-05-01T10:00:00Z'
@@ -315,7 +316,7 @@ def source_id(entity_key: str, transition: str, discriminator: str | int | None 
 
 @fits_an_index
 def telling(source_id: str) -> str:
-    """An observation as something that can itself be superseded: another tells the same from now on."""
+    """An observation as an entity, which another observation of the same event can supersede."""
     return f"observation:{source_id}"
 
 
@@ -329,5 +330,5 @@ def external_id(org_id: str, workspace_slug: str, source_id: str) -> str:
 
 @fits_an_index
 def git_identity(name: str | None, email: str | None) -> str:
-    """`Name <address>` with the address in lower case: what a commit says of who wrote it."""
+    """`Name <address>` with the address in lower case, as a commit names its author."""
     return f"{(name or '').strip()} <{(email or '').strip().lower()}>"

@@ -1,6 +1,6 @@
-"""Addresses of Linear's pages other than issues: projects, initiatives, documents.
+"""Addresses of Linear's projects, initiatives and documents.
 
-Such a page announces its own address, which ends in an id after words that change with its title.
+The entity of a page claims its own address, which ends in an id after words that change with the title.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PAGE = re.compile(
 
 
 def page_names(address: str | None) -> tuple[str, ...]:
-    """The alias that a thing claims by its own address; none where it has another form."""
+    """The alias that an entity claims by its own address; none for an address of another form."""
     match = _PAGE.fullmatch(address or "")
     return () if match is None else (_alias(match),)
 

@@ -1,7 +1,7 @@
-"""Relations that a person wrote down: closing words, references, duplicates, reverts.
+"""Finds relations that a person wrote in a text: closing words, references, duplicates, reverts.
 
-Read as GitHub reads them ("Linking a pull request to an issue using a keyword", "Autolinked
-references and URLs", docs.github.com), wider only where the docstring of `read_links` says so.
+The rules are GitHub's ("Linking a pull request to an issue using a keyword", "Autolinked references and
+URLs", docs.github.com), except where the docstring of `read_links` says otherwise.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _ROLE = re.compile(
     r"[*_]{0,3}(?P<colon>[ \t]?:)?[*_]{0,3}(?P<gap>\s{0,8})[*_]{0,3}[\[<]?$",
     re.IGNORECASE,
 )
-# "Link pull requests", linear.app/docs/github: more words close an issue of Linear's than GitHub knows,
-# and some only link it.
+# "Link pull requests", linear.app/docs/github: Linear has more closing words than GitHub, and words that
+# only link an issue.
 _ROLE_OF_LINEAR = re.compile(
     r"(?<![\w/-])(?:(?P<fixes>clos(?:e[sd]?|ing)|fix(?:e[sd]|ing)?|resolv(?:e[sd]?|ing)"
     r"|complet(?:e[sd]?|ing)|implement(?:s|ed|ing)?)"
@@ -62,7 +62,7 @@ _REVERTS = re.compile(
     r"(?P<shas>[0-9a-f]{7,40}\b(?:(?:[ \t]*(?:,|&|\band\b)){1,2}\s{0,8}[0-9a-f]{7,40}\b)*)",
     re.IGNORECASE,
 )
-# Somebody else did it, or nobody yet.
+# Somebody else fixed it, or nobody has yet.
 _NOT_REVERTING = re.compile(
     r"\b(?:not|n't|never|no|without|was|were|is|are|be|been|being|got|get|gets|should|could|would|might|may|maybe"
     r"|perhaps|possibly|consider|if|before|after|instead of)[ \t]+$",
@@ -78,16 +78,16 @@ _CHERRY_PICKED = re.compile(r"\bcherry[ -]picked[ \t]+from[ \t]+commit[ \t]+([0-
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """What a text links to: directed edges, and commits it only names."""
+    """The links of a text: directed edges, and mentions of commits."""
 
     edges: tuple[Edge, ...] = ()
     mentions: tuple[Mention, ...] = ()
 
 
 class _Quoted:
-    """The parts of a text that are folded away and quote others, above all their release notes.
+    """The folded parts of a text (`<details>`) that quote others, above all release notes.
 
-    Their closing words are not the text's own, and a bare number there is that of another project.
+    Closing words in them do not count, and a bare number belongs to another project.
     """
 
     def __init__(self, statement: Statement, covered: str) -> None:
@@ -105,9 +105,8 @@ class _Quoted:
 
 
 def _role(text: str, found: Found) -> tuple[str, int]:
-    """What the words before a reference make of it: fixes, duplicates, reverts or references.
-
-    Beside it where those words begin: where the reference does, if there are none.
+    """The relation by the words before a reference (fixes, duplicates, reverts or references), and where
+    those words begin; without such words, where the reference begins.
     """
     start = found.start
     is_of_linear = found.is_candidate or _is_of_linear_address(found)
@@ -145,7 +144,7 @@ def _same(subject: Thing, thing: Thing, scope: TextScope | None) -> bool:
 
 
 def _goes_on(role: str, gap: str) -> bool:
-    """Whether a list goes on after a reference with this role."""
+    """Whether a list continues after a reference with this role."""
     if role == "reverts" and _NEXT_REVERTED.match(gap):
         return True
     return role != "references" and gap.count("\n") <= 1 and _NEXT.match(gap) is not None
@@ -157,10 +156,10 @@ def _is_list(found: Found, gap: str) -> bool:
 
 
 def _names_reverted(text: str, found: Found, headline: Headline) -> bool:
-    """Whether a number in the title of a revert is that of the pull request which it reverts.
+    """Whether a number in the title of a revert is the number of the reverted pull request.
 
-    `Revert "Add a cart (#12)"`, `Revert "Merge pull request #12 from acme/cart"`; in
-    `Reapply "Add a cart (#12)"` it is that of what comes back.
+    `Revert "Add a cart (#12)"`, `Revert "Merge pull request #12 from acme/cart"`. In
+    `Reapply "Add a cart (#12)"` it is the number of the pull request that is applied again.
     """
     if headline.is_reapply or not headline.is_quoted or found.end > headline.end:
         return False
@@ -172,12 +171,12 @@ def _names_reverted(text: str, found: Found, headline: Headline) -> bool:
     return text[headline.start : found.start].lower() == before
 
 
-def _unless(taken_back: set[str], edge: Edge) -> Edge | None:
-    """The edge, weaker where the text itself takes back what it fixed."""
-    if edge.type not in ("fixes", "resolves") or edge.object.key not in taken_back:
+def _unless(reverted_keys: set[str], edge: Edge) -> Edge | None:
+    """The edge, weaker where the text itself reverts the fix."""
+    if edge.type not in ("fixes", "resolves") or edge.object.key not in reverted_keys:
         return edge
     if edge.method == "text":
-        return None  # an identifier that only stands there says nothing
+        return None  # an identifier in such a text means nothing
     return replace(edge, type="references", confidence=0.9)
 
 
@@ -196,21 +195,21 @@ def _confidence(role: str, kind: str) -> float:
 
 
 def _reverted_commits(covered: str, withdrawn: Withdrawn) -> Iterator[tuple[str, int, int]]:
-    """The ids of commits that the text says it reverts, and where it says so."""
+    """The ids of commits that the text says it reverts, with their positions."""
     for match in _REVERTS.finditer(covered):
         if match.start() in withdrawn or _is_negated(covered, match.start()):
             continue
-        # The whole sentence is each one's evidence, but not a list of hundreds.
+        # The whole sentence is the evidence of each commit, unless it is a list of hundreds.
         is_short = match.end() - match.start() <= _LONGEST_EVIDENCE
         for found in _LISTED_SHA.finditer(covered, match.start("shas"), match.end("shas")):
             sha = found[0]
-            # "Reverts defaced": a word may be made of these letters alone, as may a number.
+            # "Reverts defaced": a word, or a number, may consist of these characters alone.
             if match["noun"] or len(sha) == 40 or not (sha.isalpha() or sha.isdigit()):
                 yield sha, *(match if is_short else found).span()
 
 
 def _commits_of(statement: Statement, text: str, covered: str, withdrawn: Withdrawn) -> Links:
-    """Reverts and cherry-picks of a commit, and commits that a text names by their ids."""
+    """Reverts and cherry-picks of commits, and mentions of commits by their ids."""
     edges: list[Edge] = []
     mentions: list[Mention] = []
     taken: set[str] = set()
@@ -249,21 +248,22 @@ def _commits_of(statement: Statement, text: str, covered: str, withdrawn: Withdr
 
 
 def read_links(statement: Statement) -> Links:
-    """Every relation that the statement's text spells out, with the subject as its origin.
+    """Every relation in the statement's text, with the subject as its origin.
 
     Closing words (close, fix, resolve and their -s, -d forms, any case, an optional colon, then the
     reference) make `fixes`; `Duplicate of` and `duplicates` make `duplicates`; `Reverts`, where closing
     words count, makes `reverts`; any other reference makes `references`. Where `link_text` is None the
     title and content are read for references only. As on GitHub a negation does not matter ("doesn't fix
-    #3" closes it), and a word between does ("fixes issue #3", "fix for #3" are references). Wider than
-    GitHub: a list goes on after the first (`Fixes #1, #2 and #3`), the text of a link counts for its
-    address, and `repo#5` in that very repository. Narrower: closing words in release notes and the like
-    that are folded away, in quotation marks, above all in the title of a revert (`Revert "Fixes #1"`), and
-    those of a commit that a later one in the same list takes back. What can only be an issue of Sentry's is
-    resolved rather than fixed; of `ABC-12`, which may be Linear's as well, nobody knows yet. Any other word
-    of an identifier's form is a candidate, which is an edge only once an issue claims the name; for these,
+    #3" closes it), but a word in between does ("fixes issue #3", "fix for #3" are references).
+
+    More counts than on GitHub: a list continues after its first item (`Fixes #1, #2 and #3`), the text of a
+    link counts for its address, and `repo#5` counts in that repository. Less counts: closing words in
+    folded release notes, in quotation marks, above all in the title of a revert (`Revert "Fixes #1"`), and
+    those of a commit that a later one in the same list reverts. An issue that can only be Sentry's is
+    resolved rather than fixed; `ABC-12` may be Linear's as well, so that stays open. Any other word in the
+    form of an identifier is a candidate, which becomes an edge once an issue claims the name; for these,
     and for addresses of Linear's, Linear's own closing and linking words count too. Code, quotations and
-    comments say nothing. Never a relation of a thing to itself.
+    comments are ignored. Nothing relates to itself.
     """
     closing = statement.link_text is not None
     text = (
@@ -275,15 +275,25 @@ def read_links(statement: Statement) -> Links:
     scope = statement.scope
     withdrawn = Withdrawn(covered)
     quoted = _Quoted(statement, covered)
-    found = [one for one in find_references(covered, scope) if not quoted.leaves_out(one, covered)]
-    edges = _relations(statement, text, covered, found, withdrawn, quoted)
+    references = [
+        reference
+        for reference in find_references(covered, scope)
+        if not quoted.leaves_out(reference, covered)
+    ]
+    edges = _relations(statement, text, covered, references, withdrawn, quoted)
     if closing or scope is not None or statement.source == "linear":
         may_hold = any(mark in covered for mark in ("-", "vercel.", "linear.app/"))
-        candidates = [Found(*one) for one in find_candidates(covered)] if may_hold else []
+        candidates = (
+            [Found(*candidate) for candidate in find_candidates(covered)] if may_hold else []
+        )
         if candidates:
-            # What is sure alone only with a closing word goes on a list of candidates as one of them.
-            spans = {(one.start, one.end) for one in candidates}
-            others = [one for one in found if (one.start, one.end) not in spans]
+            # Inside a list of candidates, an identifier that needs a closing word to be certain is a candidate too.
+            spans = {(candidate.start, candidate.end) for candidate in candidates}
+            others = [
+                reference
+                for reference in references
+                if (reference.start, reference.end) not in spans
+            ]
             every = sorted((*others, *candidates), key=lambda item: (item.start, item.end))
             known = {key for edge in edges for key in (edge.object.key, *edge.object.aliases)}
             more = _relations(statement, text, covered, every, withdrawn, quoted)
@@ -295,7 +305,7 @@ def read_links(statement: Statement) -> Links:
 
 
 def _is_new_candidate(edge: Edge, known: Set[str]) -> bool:
-    """What a sure form of the same text names already is no candidate as well."""
+    """Whether it is a candidate that no certain reference of the same text names already."""
     return key_categories.is_candidate(edge.object.key) and known.isdisjoint(edge.object.aliases)
 
 
@@ -307,10 +317,10 @@ def _relations(
     withdrawn: Withdrawn,
     quoted: _Quoted,
 ) -> list[Edge]:
-    """The edge of each reference, by the words before it or the list that it goes on."""
+    """The edge of each reference, by the words before it or the list that it continues."""
     closing = statement.link_text is not None
     edges: list[Edge] = []
-    taken_back: set[str] = set()
+    reverted_keys: set[str] = set()
     first_word = len(covered) - len(covered.lstrip())
     role, last_end, is_explicit = "references", -1, False
     for found in every:
@@ -328,18 +338,18 @@ def _relations(
         elif said_at in withdrawn:
             headline = withdrawn.headline_at(said_at)
             if new_role == "fixes" and headline is not None and found.thing is not None:
-                (taken_back.add if headline.takes_back else taken_back.discard)(found.thing.key)
+                (reverted_keys.add if headline.takes_back else reverted_keys.discard)(
+                    found.thing.key
+                )
             new_role = "references"
             if headline is not None and _names_reverted(covered, found, headline):
                 new_role = "reverts"
         elif new_role == "fixes" and found.thing is not None:
-            taken_back.discard(found.thing.key)
+            reverted_keys.discard(found.thing.key)
         if found.is_candidate and said_at in withdrawn:
-            continue  # an identifier that only stands in a quotation says nothing
+            continue  # an identifier in a quotation means nothing
         if (found.is_candidate and new_role == "reverts") or found.kind == "address":
-            new_role = (
-                "references"  # neither an issue nor a deployment could be taken back or closed
-            )
+            new_role = "references"  # an issue cannot be reverted, nor a deployment closed
         around = covered[found.start - 1 : found.start] + covered[found.end : found.end + 1]
         if found.kind == "identifier" and new_role == "references" and around != "[]":
             continue
@@ -359,7 +369,7 @@ def _relations(
                 excerpt(text, found.start, found.end),
             )
         )
-    if taken_back:
-        kept = (_unless(taken_back, edge) for edge in edges)
+    if reverted_keys:
+        kept = (_unless(reverted_keys, edge) for edge in edges)
         edges = [edge for edge in kept if edge is not None]
     return edges

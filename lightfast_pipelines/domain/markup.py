@@ -1,16 +1,16 @@
-"""Which parts of a text speak: code, quotations and comments are covered before links are read.
+"""Covers code, quotations and comments of a text before links are searched in it.
 
-Offsets stay what they were, so that evidence can be cut from the text as it was written.
+Offsets do not change, so that evidence can be cut from the original text.
 """
 
 from __future__ import annotations
 
 import re
 
-# Stands for what is covered: neither a space nor part of a word, so that nothing joins across it.
+# Replaces covered characters: neither a space nor part of a word, so that nothing joins across it.
 COVER = "\ufffc"
 
-# A fence's first line holds no backtick behind the fence (CommonMark 4.5).
+# The first line of a fence has no backtick after the fence (CommonMark 4.5).
 _FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}+|~{3,}+)[^`\n]*\n", re.MULTILINE)
 _FENCE_END = re.compile(r"^[ \t]*(?P<fence>`{3,}+|~{3,}+)[`~]*[ \t\r]*$", re.MULTILINE)
 _QUOTE = re.compile(r"^[ \t]{0,3}>.*$", re.MULTILINE)
@@ -19,9 +19,9 @@ _HTML_CODE = re.compile(
     r"<(?P<open>pre|code|samp)\b[^<>\n]*>|</(?P<close>pre|code|samp)>", re.IGNORECASE
 )
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-# Neither tag reaches past the next `<`: 200 KB of `<details` without an end took 36 s.
+# Neither tag extends past the next `<`: 200 KB of `<details` without an end took 36 s.
 _DETAILS = re.compile(r"<(?P<end>/?)details\b[^<>\n]*>", re.IGNORECASE)
-# What Dependabot, Renovate and coding agents fold away: words of other projects, or of whoever asked.
+# Parts that Dependabot, Renovate and coding agents fold: quotes from other projects, or of the prompt.
 _OF_OTHERS = re.compile(
     r"\s*<summary\b[^<>\n]*>\s*(?:<[^<>\n]*>\s*){0,10}(?:release[ ]notes|change[ ]?log|commits\b|upgrade[ ]guide"
     r"|vulnerabilit|maintainer[ ]changes|original[ ](?:prompt|issue)|[\w.-]+/[\w.-]+[ ]\()",
@@ -35,15 +35,15 @@ def _covered(match: re.Match[str]) -> str:
 
 
 def _cover_fences(text: str) -> str:
-    """Cover fenced blocks: up to a fence at least as long, or to the end where there is none.
+    """Covers fenced blocks, up to a fence that is at least as long, or to the end where there is none.
 
-    By hand rather than by one expression, which tried every fence with every line behind it.
+    Not by one regular expression, which would try every fence with every line after it.
     """
     pieces: list[str] = []
     position = 0
     while (opening := _FENCE.search(text, position)) is not None:
         fence = opening["fence"]
-        # A fence may be closed by the very next line, and each line is looked at once.
+        # The next line may close a fence, and each line is read once.
         closings = _FENCE_END.finditer(text, opening.end())
         end = next((one.end() for one in closings if one["fence"].startswith(fence)), len(text))
         pieces += (text[position : opening.start()], COVER * (end - opening.start()))
@@ -53,7 +53,7 @@ def _cover_fences(text: str) -> str:
 
 
 def _cover_html_code(text: str) -> str:
-    """Cover what stands between a tag of code and the next end of the same tag."""
+    """Covers the text between a code tag and the next end of the same tag."""
     pieces: list[str] = []
     position, opened, name = 0, -1, ""
     tags = list(_HTML_CODE.finditer(text))
@@ -70,11 +70,11 @@ def _cover_html_code(text: str) -> str:
 
 
 def _cover_inline(text: str) -> str:
-    """Cover inline code: a run of backticks up to the next run of the same length in its paragraph."""
+    """Covers inline code: a run of backticks up to the next run of the same length in its paragraph."""
     runs = list(_TICKS.finditer(text))
     pieces: list[str] = []
     position = 0
-    # Where the next run of that length stands, per paragraph, found from behind: linear.
+    # The position of the next run of that length, per paragraph, searched from the end: linear time.
     following: list[int | None] = [None] * len(runs)
     ahead: dict[int, int] = {}
     for index in range(len(runs) - 1, -1, -1):
@@ -117,9 +117,9 @@ def cover(text: str) -> str:
 
 
 def folded(text: str, *, by_robot: bool) -> list[tuple[int, int]]:
-    """The stretches that are folded away (`<details>`) and only quote.
+    """The folded spans (`<details>`) that only quote.
 
-    Whatever a robot folds away is such; of what a person does, only what says so in its summary.
+    Everything that a robot folds counts; of a person's, only spans whose summary says so.
     """
     found: list[tuple[int, int]] = []
     depth, start, inside = 0, 0, 0
@@ -137,19 +137,19 @@ def folded(text: str, *, by_robot: bool) -> list[tuple[int, int]]:
     return found
 
 
-# How an address is written: `[SHOP-1A](https://...)`, `<https://...>`, `<a href="https://...">`.
+# Ways to write an address: `[SHOP-1A](https://...)`, `<https://...>`, `<a href="https://...">`.
 _BEFORE_LINK = re.compile(r"(?:\[[^\[\]\n]{1,200}\]\(|<a\s+href=[\"']|<)$", re.IGNORECASE)
 _LONGEST_BEFORE = 210
 
 
 def link_start(text: str, start: int) -> int:
-    """Where the link begins whose address begins at `start`."""
+    """The start of the link whose address begins at `start`."""
     before = _BEFORE_LINK.search(text, max(0, start - _LONGEST_BEFORE), start)
     return before.start() if before else start
 
 
 def excerpt(text: str, start: int, end: int, around: int = 50) -> str:
-    """The words around a match, on one line, with an ellipsis where they were cut."""
+    """The words around a match, on one line, with ellipses where they were cut."""
     first, last = max(0, start - around), min(len(text), end + around)
     words = " ".join(text[first:last].split())
     return f"{'…' if first else ''}{words}{'…' if last < len(text) else ''}"

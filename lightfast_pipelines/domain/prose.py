@@ -1,6 +1,6 @@
-"""Sentences out of titles and texts: without tags, trailers, markup and code.
+"""Extracts sentences from titles and texts, without tags, trailers, markup and code.
 
-What is chosen from them for a summary is `summaries.py`'s.
+`summaries.py` chooses among them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from lightfast_pipelines.domain.markup import COVER, cover
 LONGEST_SENTENCE = 220
 _FEWEST_WORDS = 4
 
-# More than this of a text is not looked at: what it is about stands at its beginning.
+# Only this much of a text is read: its beginning says what it is about.
 _LONGEST_TEXT = 4_000
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _IMAGE = re.compile(r"!\[[^\]]{0,200}\]\([^()\s]{0,500}\)")
 _LINK = re.compile(r"\[([^\[\]]{1,200})\]\([^()\s]{0,500}\)")
 _URL = re.compile(r"<?\bhttps?://[^\s<>]+>?")
-# Bounded: a run of ticks without an end must not be tried at every length.
+# Bounded, because a run of backticks without an end must not be tried at every length.
 _EMPHASIS = re.compile(r"(\*{1,3}|~~|`{1,3})(?=\S)(.{1,300}?)(?<=\S)\1")
 _MARKER = re.compile(r"^\s*(?:[-*+]|\d{1,3}[.)])\s+(?:\[[ xX]\]\s+)?")
 _TRAILER = re.compile(
@@ -28,11 +28,11 @@ _TRAILER = re.compile(
     r"|(?:Fix(?:es)?|Close[sd]?|Resolve[sd]?|Refs?|See(?: also)?|Related(?: to)?)):?\s+\S+\s*$"
     r"|^\s*[A-Z][A-Za-z-]{2,30}-by:\s"
 )
-# Headings, rules, tables, quotations, and the ticks of a template.
+# Headings, rules, tables, quotations, and the check boxes of a template.
 _NO_PROSE = re.compile(r"^\s*(?:#{1,6}\s|[-=*_]{3,}\s*$|\||>|[-*+]\s+\[[ xX]\]\s)")
 _END = re.compile(r"(?<=[.!?])[\"')\]]{0,2}\s+(?=[\"'(\[]{0,2}[A-Z0-9])")
 _ABBREVIATED = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|[A-Z])|^\d+)\.$")
-# How a comment's title says what it is about.
+# The beginning of a comment's title, which names what it was written on.
 _ABOUT = re.compile(r"^(?:[\w./-]*#\d+|[0-9a-f]{7}): ")
 _SPACES = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -44,7 +44,7 @@ def sentence_of_title(title: str) -> str | None:
 
 
 def first_sentence(title: str, content: str) -> str | None:
-    """The first sentence of a text that says more than its title; None where it has none."""
+    """The first sentence of a text that says more than the title; None where there is none."""
     stem = _stem(plain(clean(title)))
     first, _, rest = content[:_LONGEST_TEXT].lstrip().partition("\n")
     # Most texts begin with their title.
@@ -70,14 +70,14 @@ def plain(text: str) -> str:
 
 
 def cut_sentence(text: str, longest: int = LONGEST_SENTENCE) -> str:
-    """At most so many characters, cut between words."""
+    """At most `longest` characters, cut between words."""
     if len(text) <= longest:
         return text
     return text[: longest - 1].rsplit(" ", 1)[0].rstrip(" ,;:-(") + "…"
 
 
 def _paragraphs(text: str) -> list[str]:
-    """Runs of lines of prose; each item of a list is one."""
+    """Paragraphs of prose; each item of a list is one."""
     covered = cover(text)
     found: list[list[str]] = [[]]
     position = 0
@@ -115,5 +115,5 @@ def _sentence(text: str, *, fewest_words: int) -> str | None:
 
 
 def _stem(text: str) -> str:
-    """What two versions of one line share: a title may be cut, or end differently."""
+    """The common part of two versions of a line: a title may be cut, or end differently."""
     return "".join(letter for letter in text.lower() if letter.isalnum())[:60]

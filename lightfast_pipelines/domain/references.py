@@ -1,6 +1,6 @@
-"""What a text names: numbers, addresses and identifiers of things, and where each of them stands.
+"""Finds references in a text: numbers, addresses and identifiers of entities, with their positions.
 
-What the words around them make of it stands in links.py.
+`links.py` decides the relation from the words around a reference.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lightfast_pipelines.domain.identifiers import find_identifiers
 # GitHub cuts long titles with an ellipsis, also in the middle of a number.
 _NUMBER = re.compile(r"#([1-9]\d{0,8})(?!\w)(?!\.\d)(?!…)")
 _QUALIFIER = re.compile(r"[\w./@-]{1,140}$")
-# An enterprise that manages its users adds its own short name to their logins: `ann_acme`.
+# An enterprise with managed users adds its short name to their logins: `ann_acme`.
 _REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,38}/[A-Za-z0-9_.-]{1,100}$")
 _GH = re.compile(r"(?<![\w/-])(?:GH|gh)-([1-9]\d{0,8})(?!\w)")
 _URL = re.compile(
@@ -32,7 +32,7 @@ _IN_LINK_TEXT = re.compile(r"[^\[\]\n]{0,200}\]\(|</a>")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A stretch of the text and what it names; `thing` is None where nobody can tell."""
+    """A span of the text and what it names; `thing` is None where that cannot be known."""
 
     start: int
     end: int
@@ -47,7 +47,7 @@ class Found:
 def _number(
     scope: TextScope | None, repository: str | None, number: str, host: str | None = None
 ) -> Thing | None:
-    """A stub for an issue, pull request or discussion; `repository` None means the text's own."""
+    """A stub for an issue, pull request or discussion; without `repository` it is the text's own."""
     home = scope.host if scope is not None else keys.GITHUB
     host = host or home
     same = scope is not None and (
@@ -66,7 +66,7 @@ def _number(
 
 
 def commit_named(sha: str, url: str | None = None) -> Thing:
-    """The commit, or a stub for the one whose id begins so."""
+    """The commit, or a stub for the commit whose id begins with these digits."""
     if len(sha) == 40:
         return Thing(key=keys.github_commit(sha), url=url)
     return Thing(key=keys.github_short_sha(sha), name=sha.lower(), url=url)
@@ -83,7 +83,7 @@ def _numbers(text: str, scope: TextScope | None) -> Iterator[Found]:
             qualifier = _QUALIFIER.search(text, max(0, start - 140), start)
             name = qualifier[0] if qualifier else ""
             if scope is not None and name.lower() in scope.repository_name.lower().split("/"):
-                repository = scope.repository_name  # "starlette#12", as people say it
+                repository = scope.repository_name  # "starlette#12", as people write it
             elif _REPOSITORY.match(name) and not name.endswith("-"):
                 repository = name
             else:
@@ -91,14 +91,14 @@ def _numbers(text: str, scope: TextScope | None) -> Iterator[Found]:
             start -= len(name)
         elif scope is not None and not scope.has_numbers:
             continue
-        if _IN_LINK_TEXT.match(text, match.end()):  # the link's address says what is meant
+        if _IN_LINK_TEXT.match(text, match.end()):  # the link's address decides
             continue
         yield Found(start, match.end(), _number(scope, repository, match[1]), "number")
 
 
 def _host_of(match: re.Match[str]) -> str | None:
-    """The host whose thing an address names; None where the address is of no form of GitHub's."""
-    # redirect.github.com is how bots quote foreign change logs without linking to them.
+    """The host of an address in one of GitHub's forms; None for any other address."""
+    # Bots use redirect.github.com to quote change logs of other projects without linking to them.
     host = match["host"].lower().removeprefix("www.")
     if not match["api"]:
         is_page = "pulls" not in (match["pull"], "") and match["commit"] != "commits"
@@ -133,7 +133,7 @@ def _urls(text: str, scope: TextScope | None) -> Iterator[Found]:
 
 
 def _can_be_server(host: str, repository: str) -> bool:
-    """Whether an address at another host may be of a GitHub Enterprise Server."""
+    """Whether an address at another host may belong to a GitHub Enterprise Server."""
     if host.endswith("github.com") or "." not in host:
         return False
     return not repository.lower().startswith("organizations/")  # Sentry's
@@ -144,7 +144,7 @@ def _is_elsewhere(found: Found) -> bool:
 
 
 def _elsewhere(repository: str, number: str, host: str, url: str) -> Thing:
-    """What a thing of that server answers to, if there is one: others' addresses look the same."""
+    """A candidate for an entity of that server, because other forges' addresses look the same."""
     return Thing(
         key=keys.candidate_number(repository, number, host),
         name=f"{repository}#{number}",
@@ -154,7 +154,7 @@ def _elsewhere(repository: str, number: str, host: str, url: str) -> Thing:
 
 
 def find_references(text: str, scope: TextScope | None) -> list[Found]:
-    """Every reference that stands by itself, by where it begins; what may be one is not among them."""
+    """Every certain reference, by its start; candidates are not included."""
     found: list[Found] = []
     if "#" in text:
         found += _numbers(text, scope)

@@ -1,4 +1,4 @@
-"""Which words of a text only repeat what is being taken back, so that they close nothing.
+"""Finds the words of a text that only quote what is being reverted, so that they close nothing.
 
 `Revert "Fix #39"` does not fix #39. A squash merge lists every commit of its pull request: what one
 of them fixed and a later one reverted is not fixed either.
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-# What a headline may begin with: a list's bullet, `[backport]`, `chore(cart):`, a merge's tag.
+# Possible beginnings of a headline: a list's bullet, `[backport]`, `chore(cart):`, a merge's tag.
 _HEADLINE = re.compile(
     r"^[ \t]*(?:[*+-][ \t]+)?(?:\[[^\]\n]{1,30}\][ \t]*){0,2}(?:\w{1,20}(?:\([^()\n]{0,60}\))?!?:[ \t]*)??"
     r"(?P<verbs>(?:(?:reverts?|re-?apply|re-?land|roll[ -]?back|back[ -]out)(?:\([^()\n]{0,60}\))?!?"
@@ -21,8 +21,8 @@ _HEADLINE = re.compile(
 )
 _APPLY = re.compile(r"re-?(?:apply|land)", re.IGNORECASE)
 _VERB = re.compile(r"re-?apply|re-?land|revert|roll[ -]?back|back[ -]out", re.IGNORECASE)
-# Without a quotation mark or a colon it may as well be somebody's own sentence: "Revert the cursor on
-# undo (fixes #12)". What begins like a title of its own is one that was taken over.
+# Without a quotation mark or a colon it may be an ordinary sentence: "Revert the cursor on undo (fixes
+# #12)". A part that begins like a title of its own is the reverted title.
 _TITLE_OF_ITS_OWN = re.compile(
     r"(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?)\b[ \t]{0,4}:?[ \t]{0,4}[\w./-]*[#-]\d"
     r"|(?:pr|pull[ \t]{1,4}request)?[ \t]{0,4}[\w./-]*#\d{1,9}[ \t]?[:-][ \t]"
@@ -44,9 +44,9 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """A line that reverts or applies again what it quotes in text[start:end].
+    """A line that reverts or reapplies the title that it quotes in text[start:end].
 
-    `depth` counts how many reverts stand inside one another: an even number brings back.
+    `depth` counts nested reverts: an even number applies the change again.
     """
 
     start: int
@@ -61,7 +61,7 @@ class Headline:
 
 
 class Withdrawn:
-    """The stretches of one text in which closing words only quote."""
+    """The spans of a text in which closing words are only quoted."""
 
     def __init__(self, text: str) -> None:
         lowered = text.lower()
@@ -74,7 +74,7 @@ class Withdrawn:
         if self.headlines or _REVERTING.search(text):
             spans += ((match.start(), len(text)) for match in _ORIGINAL_TEXT.finditer(text))
             spans += _undone_sections(text, self.headlines)
-        # For each place where a stretch begins, how far the stretches up to there reach.
+        # For each start of a span, the furthest end of the spans up to there.
         ordered = sorted(spans)
         self._starts = [start for start, _ in ordered]
         self._ends = list(accumulate((end for _, end in ordered), max))
@@ -85,8 +85,8 @@ class Withdrawn:
         return before > 0 and position < self._ends[before - 1]
 
     def headline_at(self, position: int) -> Headline | None:
-        """The revert or reapply in whose quotation this position stands."""
-        # Each stands on a line of its own, so they do not overlap.
+        """The revert or reapply whose quotation contains this position."""
+        # Each is on a line of its own, so they do not overlap.
         before = bisect_right(self._headline_starts, position)
         found = self.headlines[before - 1] if before else None
         return found if found is not None and position < found.end else None
@@ -95,7 +95,7 @@ class Withdrawn:
 def _headlines(text: str) -> Iterator[Headline]:
     for match in _HEADLINE.finditer(text):
         verbs = _VERB.findall(match["verbs"])
-        # `Reapply "X"` is what git writes for the revert of a revert of X.
+        # Git writes `Reapply "X"` for the revert of a revert of X.
         depth = sum(2 if _APPLY.match(verb) else 1 for verb in verbs)
         start, end = match.start("rest"), match.end("rest")
         is_quoted = text[start - 1] in _OPENING
@@ -107,7 +107,7 @@ def _headlines(text: str) -> Iterator[Headline]:
 
 
 def _undone_sections(text: str, headlines: tuple[Headline, ...]) -> Iterator[tuple[int, int]]:
-    """The commits of a squash merge that a later commit of the same list takes back."""
+    """The commits of a squash merge that a later commit of the same list reverts."""
     sections = list(_SECTION.finditer(text))
     if not sections:
         return
@@ -117,7 +117,7 @@ def _undone_sections(text: str, headlines: tuple[Headline, ...]) -> Iterator[tup
         if one.is_quoted
     }
     for index, section in enumerate(sections):
-        # In order of their places, so the last is behind the section if any is.
+        # In the order of the text, so if any comes after the section, the last one does.
         start, depth = depths.get(_plain(section[1]), (0, 0))
         if start > section.end() and depth % 2 == 1:
             end = sections[index + 1].start() if index + 1 < len(sections) else len(text)
@@ -125,5 +125,5 @@ def _undone_sections(text: str, headlines: tuple[Headline, ...]) -> Iterator[tup
 
 
 def _plain(title: str) -> str:
-    """A title as it is compared: nested reverts of one title end in quotation marks of their own."""
+    """A title for comparison, without the quotation marks that nested reverts add to its end."""
     return _SPACES.sub(" ", title).strip().strip("\"'“”").rstrip(".…").lower()

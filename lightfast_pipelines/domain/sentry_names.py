@@ -1,7 +1,7 @@
 """Names of Sentry's issues in a text: addresses with a number or a short id, and short ids alone.
 
-An issue announces its address and its short id, so a name in any of their forms can be looked up. An
-address names its organisation: two may have a project of the same slug, and so the same short ids.
+An issue claims its address and its short id, so a name in any of these forms can be looked up. An address
+names the organisation, because two may have projects of the same slug, and so the same short ids.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lightfast_pipelines.domain.markup import link_start
 
 _SHORT_ID = r"[A-Za-z0-9][\w-]{0,99}-[0-9A-Za-z]{1,12}"
 # `sentry.io/organizations/acme/issues/4711/`, `acme.sentry.io/issues/SHOP-1A/`, the old
-# `sentry.io/acme/shop/issues/4711/`, each also of a Sentry on one's own servers; then a view of the issue.
+# `sentry.io/acme/shop/issues/4711/`, each also of a self-hosted Sentry; then a view of the issue.
 _ADDRESS = re.compile(
     r"https?://(?P<host>[\w.-]+)(?::\d{1,5})?/(?:[\w-]+/)?"
     r"(?:organizations/(?P<organization>[\w-]+)/|(?P<owner>(?!organizations/)[\w-]+)/[\w-]+/)?"
@@ -27,7 +27,7 @@ _ADDRESS = re.compile(
 _OWN_SERVER = re.compile(r"(?:^|[.-])sentry(?:[.-]|$)", re.IGNORECASE)
 # Hosts below sentry.io that are a region or the site itself, not an organisation.
 _NO_ORGANIZATION = frozenset({"www", "us", "de", "eu", "app", "s1", "docs"})
-# The list of issues has views, which are named by words: a short id has a digit or is all capitals.
+# The list of issues has views with names: a short id has a digit or is all capitals.
 _VIEW = re.compile(r"(?![^\d]*\d[^-]*$)[a-z_-]+", re.ASCII)
 
 
@@ -45,7 +45,7 @@ def find_addresses(text: str) -> Iterator[tuple[int, int, Thing]]:
         yield (said.start() if said else start, match.end(), thing)
 
 
-# A project's slug and a number in base 32 as Sentry writes it (no I, L, O or U, no zero in front).
+# A project's slug and a number in base 32 as Sentry writes it (no I, L, O or U, no leading zero).
 _NAME = re.compile(
     r"(?<![\w/.@#-])(?P<said>sentry(?:[ \t-]{1,4}issue)?[ \t]{0,4}:?[ \t]{1,4})?"
     r"(?P<name>(?P<slug>(?=[\d_-]*[A-Z])\w{1,40}(?:-\w{1,40}){0,6})-(?P<number>[1-9A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{0,6}))"
@@ -58,7 +58,7 @@ _MOST_PARTS_OF_SLUG = 4
 
 
 class Candidate(NamedTuple):
-    """A word that is a short id only if an issue says so; `is_plain` where it is written like one."""
+    """A word that is a short id only if an issue claims it; `is_plain` where it has the usual form."""
 
     start: int
     end: int
@@ -68,7 +68,7 @@ class Candidate(NamedTuple):
 
 
 def find_short_ids(text: str) -> Iterator[Candidate]:
-    """Every word of a short id's form: `MY-APP-2-1A`, `SHOP-AB`, `shop-1a`."""
+    """Every word in the form of a short id: `MY-APP-2-1A`, `SHOP-AB`, `shop-1a`."""
     for match in _NAME.finditer(text):
         name = match["name"]
         has_digit = any(letter.isdigit() for letter in match["number"])
@@ -77,7 +77,7 @@ def find_short_ids(text: str) -> Iterator[Candidate]:
 
 
 def short_ids_of_branch(branch: str) -> Iterator[str]:
-    """What of a branch's name may be a short id, the longest first: `fix/my-app-2-1a-guard-total`."""
+    """The parts of a branch's name that may be a short id, longest first: `fix/my-app-2-1a-guard-total`."""
     parts = _PARTS.split(branch)
     for length in range(_MOST_PARTS_OF_SLUG, 0, -1):
         for end in range(length, len(parts)):

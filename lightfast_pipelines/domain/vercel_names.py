@@ -1,7 +1,7 @@
-"""Addresses of Vercel's deployments in a text: where one is reached, and the page that shows it.
+"""Addresses of Vercel's deployments in a text: a deployment's own host, and its page on vercel.com.
 
-Hosts below vercel.app are given to branches and projects as well, which lead to another deployment every
-day: so an address is a candidate, which is a deployment only if one announced it.
+Hosts below vercel.app also belong to branches and projects, and lead to another deployment every day. So
+an address is only a candidate, which counts if a deployment claims it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PAGE = re.compile(
 
 
 def find_deployments(text: str) -> Iterator[tuple[int, int, Thing]]:
-    """Every address that may be a deployment's."""
+    """Every address that may belong to a deployment."""
     if "vercel." not in text:
         return
     for match in _HOST.finditer(text):

@@ -1,7 +1,7 @@
-"""All that is special to one provider, one folder each, found by looking at the folders here.
+"""Everything that is special to one provider: one folder each, found by `discover()`.
 
-A provider's folder exposes `PROVIDER`, an object that satisfies `contract.Provider`. Nothing outside
-its folder names it: route, settings, contract tests and capture come by `discover()`.
+A provider's folder exposes `PROVIDER`, an object of a `webhook_contract.Provider`. Nothing outside its
+folder imports it: the receiver's route, settings, contract tests and capture use `discover()`.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from lightfast_pipelines.providers.webhook_contract import Provider
 
 @cache
 def discover() -> dict[str, Provider]:
-    """Name -> provider, for every package in this folder, in order of their names."""
-    found: dict[str, Provider] = {}
+    """Name -> provider, for every package in this folder, in the order of names."""
+    providers: dict[str, Provider] = {}
     for module in pkgutil.iter_modules(__path__):
         if module.ispkg:
             provider: Provider = importlib.import_module(f"{__name__}.{module.name}").PROVIDER
-            found[provider.name] = provider
-    return found
+            providers[provider.name] = provider
+    return providers
 
 
 def discover_part(module: str, attribute: str) -> dict[str, Any]:
-    """Name -> `attribute` of the module or package `module` in a provider's folder, where it has one."""
-    found: dict[str, Any] = {}
+    """Name -> `attribute` of the module or package `module` in a provider's folder, where there is one."""
+    parts: dict[str, Any] = {}
     for name in discover():
         path = f"{__name__}.{name}.{module}"
         package, _, _ = path.rpartition(".")
         if importlib.util.find_spec(package) and importlib.util.find_spec(path):
-            found[name] = getattr(importlib.import_module(path), attribute)
-    return found
+            parts[name] = getattr(importlib.import_module(path), attribute)
+    return parts

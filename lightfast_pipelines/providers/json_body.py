@@ -1,7 +1,6 @@
-"""From a delivery's bytes to a JSON object whose text can be stored, the same for every provider.
+"""Parses a delivery's bytes to a JSON object whose text can be stored, for every provider.
 
-The one place where text is made storable; what an object says is read by its provider. How much one
-body may hold is bounded in `json_bounds.py`.
+This is the only place where text is made storable. `json_bounds.py` limits how much one body may hold.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from lightfast_pipelines.providers.malformed_body import MalformedBody
 REPLACEMENT = "\ufffd"
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_DIGITS_OF_A_NUMBER = 400  # more than any float has; an int of thousands of digits is a trap
-# Read whole at the door too, where the cheap check has a complaint: the full reading words it better.
+_DIGITS_OF_A_NUMBER = 400  # more than any float has; parsing an int of thousands of digits is slow
+# A body up to this size is parsed by the receiver where the cheap check fails, for a better message.
 _SMALL = 64 * 1024
 _PIECE = 256 * 1024
 _LARGEST_PLAIN = 4096
 
 
 class _AnyObject(msgspec.Struct):
-    """An object of which no field is wanted: its parts are skipped and none is built."""
+    """An object without wanted fields: everything in it is skipped, nothing is built."""
 
 
 _Fields = TypeVar("_Fields", bound=msgspec.Struct)
@@ -37,19 +36,19 @@ _decode = msgspec.json.Decoder().decode
 
 
 def check(content: bytes) -> None:
-    """Raises MalformedBody unless the bytes are an object of JSON. For the door: builds nothing.
+    """Raises MalformedBody unless the bytes are a JSON object. The receiver calls this: it builds nothing.
 
-    What is JSON but more than `payload` takes may pass: it is stored, and capture makes a dead letter
-    of it, which says the bound. Only a small body is refused at once.
+    A JSON object that is too much for `payload` may pass: it is stored, and capture makes it a dead
+    letter whose reason names the limit. Only a small body is refused at once.
     """
     fields(content, _any_object)
 
 
 def fields(content: bytes, wanted: msgspec.json.Decoder[_Fields]) -> _Fields:
-    """Some fields of the object, after the check that `check` makes. All others are skipped, none is built.
+    """Some fields of the object, after the same check as `check`. Other fields are skipped, not built.
 
-    Each wanted field is a `msgspec.Raw`, empty by default. Of a name that comes twice the last counts,
-    as in `payload`, however it is escaped.
+    Each wanted field is a `msgspec.Raw`, empty by default. Where a name appears twice the last one
+    counts, as in `payload`, however it is escaped.
     """
     is_small = len(content) <= _SMALL
     if is_small and json_bounds.may_be_too_deep(content):
@@ -59,7 +58,7 @@ def fields(content: bytes, wanted: msgspec.json.Decoder[_Fields]) -> _Fields:
         try:
             return wanted.decode(content)
         except msgspec.DecodeError:
-            # Half of a surrogate pair is valid JSON, and msgspec takes none. Any character does here.
+            # Half of a surrogate pair is valid JSON, but msgspec refuses it; here any character will do.
             harmless = content.replace(b"\\ud", b"\\uf").replace(b"\\uD", b"\\uf")
             return wanted.decode(harmless)
     except RecursionError:
@@ -71,8 +70,8 @@ def fields(content: bytes, wanted: msgspec.json.Decoder[_Fields]) -> _Fields:
 
 
 def plain(field: msgspec.Raw) -> str | int | float | bool | None:
-    """What a field of `fields` holds, as `payload` has it; None where it is absent, an array or an object,
-    or larger than any name, id or time."""
+    """The value of a field of `fields`, as `payload` would have it; None where it is absent, an array, an
+    object, or larger than any name, id or time."""
     raw = bytes(field)
     if not raw or len(raw) > _LARGEST_PLAIN or raw.startswith((b"{", b"[")):
         return None
@@ -81,7 +80,7 @@ def plain(field: msgspec.Raw) -> str | int | float | bool | None:
 
 
 def payload(content: bytes) -> dict[str, Any]:
-    """The object, its text free of NUL and lone surrogates (U+FFFD). Raises MalformedBody."""
+    """The object; NUL and lone surrogates in its text become U+FFFD. Raises MalformedBody."""
     if not content or content.isspace():
         raise MalformedBody("expected a JSON object, the body is empty")
     json_bounds.check(content)
@@ -98,7 +97,7 @@ def payload(content: bytes) -> dict[str, Any]:
 
 
 def _check_utf8(content: bytes) -> None:
-    """By pieces: as one text, a body with a single emoji takes four times its size."""
+    """Checks in pieces: decoded at once, a body with a single emoji takes four times its size."""
     if content.isascii():
         return
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -107,7 +106,7 @@ def _check_utf8(content: bytes) -> None:
         try:
             decoder.decode(view[start : start + _PIECE], start + _PIECE >= len(content))
         except UnicodeDecodeError as error:
-            # The bytes that the decoder held back are before this piece.
+            # The bytes that the decoder held back come before this piece.
             at = start + error.start - (len(error.object) - len(view[start : start + _PIECE]))
             raise MalformedBody(f"expected UTF-8, byte {at} is not") from None
 
@@ -118,7 +117,7 @@ def _parse(content: bytes) -> tuple[Any, bool]:
         return _decode(content), False
     except msgspec.DecodeError:
         # Valid JSON may hold half of a surrogate pair or a number out of range, which the fast
-        # parser refuses; the standard library's takes both and words its errors better.
+        # parser refuses; the standard library's parser accepts both and has better messages.
         return json.loads(content.decode(), parse_int=_int, parse_constant=_no_constant), True
 
 

@@ -1,4 +1,4 @@
-"""How much one signed body may hold, told from its bytes before anything is built of them.
+"""Limits how much one body may hold, judged by its bytes before anything is built of them.
 
 24 MB of `[]` are eight million lists: 13 seconds and 800 MB. A signature says who sent a body, not
 that it is harmless.
@@ -11,11 +11,11 @@ from itertools import accumulate
 
 from lightfast_pipelines.providers.malformed_body import MalformedBody
 
-# Parsers give up at a depth that depends on the stack they are called from; a fixed limit makes the
-# door and a later reading agree. Providers' own payloads are under 20 deep.
+# Parsers give up at a depth that depends on the stack they are called from; with a fixed limit the
+# receiver and capture agree. Providers' own payloads have fewer than 20 levels.
 NESTING_LIMIT = 256
-# Of recorded payloads the largest has 2,055, and each value takes 26 bytes on the average, so that
-# GitHub's largest body, of 25 MiB, has this many.
+# The largest recorded payload has 2,055 values. A value takes 26 bytes on average, so GitHub's largest
+# body, of 25 MiB, has about this many.
 MOST_VALUES = 1_000_000
 
 _PIECE = 256 * 1024
@@ -26,7 +26,7 @@ _STEPS = tuple(1 if byte in b"[{" else -1 if byte in b"]}" else 0 for byte in ra
 def check(content: bytes) -> None:
     """Raises MalformedBody where the JSON has more than MOST_VALUES values, inner ones included, or more
     than NESTING_LIMIT levels."""
-    # What stands in texts is counted too, so this is never less than there are, and mostly enough.
+    # This also counts separators inside texts, so it is never too low; mostly it is all that is needed.
     if _separators(content) >= MOST_VALUES and _separators_outside_texts(content) >= MOST_VALUES:
         raise MalformedBody(f"the JSON has more values than are read of one body, {MOST_VALUES:,}")
     if may_be_too_deep(content) and _levels(content) > NESTING_LIMIT:
@@ -34,27 +34,26 @@ def check(content: bytes) -> None:
 
 
 def may_be_too_deep(content: bytes) -> bool:
-    """Whether there are brackets enough for more than NESTING_LIMIT levels."""
+    """Whether there are enough brackets for more than NESTING_LIMIT levels."""
     return _up_to_limit(content, b"{") + _up_to_limit(content, b"[") > NESTING_LIMIT
 
 
 def _up_to_limit(content: bytes, bracket: bytes) -> int:
-    """How many there are, or one more than NESTING_LIMIT.
+    """How many there are, but at most one more than NESTING_LIMIT.
 
-    `replace` leaps from one to the next, while `count` looks at every byte: 0.5 us instead of 4 for
-    10 KB, and every delivery passes here at the door.
+    `replace` jumps from one to the next, while `count` reads every byte: 0.5 us instead of 4 for
+    10 KB, and the receiver does this for every delivery.
     """
     return len(content) - len(content.replace(bracket, b"", NESTING_LIMIT + 1))
 
 
 def _separators(content: bytes) -> int:
-    """At least as many as there are values besides the outermost: each comes after a comma, or opens what
-    holds it (or would, were that not empty)."""
+    """At least the number of values inside the outermost one: each follows a comma or an opening bracket."""
     return content.count(b",") + content.count(b"[") + content.count(b"{")
 
 
 def _separators_outside_texts(content: bytes) -> int:
-    """Stops counting when there are too many."""
+    """The separators outside of texts; stops counting when there are too many."""
     found = 0
     for piece in _outside_texts(content):
         found += _separators(piece)
@@ -73,9 +72,9 @@ def _levels(content: bytes) -> int:
 
 
 def _outside_texts(content: bytes) -> Iterator[bytes]:
-    """What stands between the texts, by pieces: a body of quotes would otherwise be as many objects.
+    """The bytes between the texts, in pieces, because a body full of quotes would make as many objects.
 
-    Of what is not JSON it is right up to the first fault, where parsers end too."""
+    For invalid JSON it is right up to the first error, where parsers stop too."""
     unescaped = content.replace(b"\\\\", b"").replace(b'\\"', b"")
     is_in_text = False
     for start in range(0, len(unescaped), _PIECE):

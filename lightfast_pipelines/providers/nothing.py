@@ -1,7 +1,7 @@
-"""How an API says that there is nothing here, or that a feature is switched off.
+"""Recognizes answers of an API which mean that there is nothing to list, or that a feature is off.
 
-Both are full answers: nothing was missed. They come as errors, each provider's in words of its own,
-which stand as rows in a module `nothing` of its history. What may not be read is none of them.
+Both are complete answers: nothing was missed. They have the form of errors with texts of each provider's
+own, which are rows in the module `nothing` of its `api` package. A refused permission is not one of them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from lightfast_pipelines.providers.api_contract import Call
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """An answer that means it: its statuses, a pattern of its words, and where the words alone are
-    not enough one of the address that was asked for."""
+    """Such an answer: its statuses, a pattern of its message and, where the message alone is not enough,
+    a pattern of the requested address."""
 
     statuses: frozenset[int]
     words: re.Pattern[str]
@@ -24,13 +24,13 @@ class Nothing:
 
 
 def row(statuses: Sequence[int], words: str, path: str | None = None) -> Nothing:
-    """`words` are looked for without regard to case."""
+    """`words` is a pattern that ignores case."""
     found = re.compile(path) if path is not None else None
     return Nothing(frozenset(statuses), re.compile(words, re.I), found)
 
 
 def says_nothing(rows: Sequence[Nothing], call: Call, status: int, words: str) -> bool:
-    """Whether one of the rows is this answer."""
+    """Whether the answer matches one of the rows."""
     return any(
         status in one.statuses
         and one.words.search(words) is not None

@@ -1,6 +1,6 @@
-"""How APIs divide lists into pages: numbered pages by offset, Link headers, and how many there are.
+"""Pages of an API's lists: numbered pages by offset, Link headers, estimates of their number.
 
-A cursor of numbered pages is an offset in items, so that it holds while the page size is halved.
+A cursor of numbered pages is an offset in items, so that it stays valid when the page size is halved.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ def links(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def page_of(cursor: Cursor, page_size: int) -> str:
-    """Number of the page at the cursor's offset, from 1 on."""
+    """The number of the page at the cursor's offset, counted from 1."""
     return str(int(cursor.get("offset", 0)) // page_size + 1)
 
 
 def page_size_of(answer: Answer, fallback: int) -> int:
-    """The size that the page was asked with, by its own address."""
+    """The page size in the address of the request."""
     asked = parse_qs(urlsplit(answer.url).query).get("per_page")
     return int(asked[0]) if asked and asked[0].isdigit() else fallback
 
 
 def after(cursor: Cursor, answer: Answer, page_size: int) -> Cursor | None:
-    """The cursor behind a numbered page, where its Link header says that there is more; where that
-    names a cursor of the provider's own (`after`), by it.
+    """The cursor after a numbered page, where its Link header says that there is more; where the header
+    has a cursor of the provider's own (`after`), that one.
 
-    It counts from where the page really ended: 25 is no multiple of 12, to which it is halved, so the
-    page that holds it begins at 24 and ends at 36, not at 37."""
+    It counts from the real end of the page: 25 is not a multiple of 12, to which it is halved, so the
+    page that contains item 25 begins at 24 and ends at 36, not at 37."""
     following = links(answer.headers).get("next")
     if following is None:
         return None
@@ -53,24 +53,24 @@ def after(cursor: Cursor, answer: Answer, page_size: int) -> Cursor | None:
 
 
 def is_endless(answer: Answer) -> bool:
-    """Whether more follows and nobody says how much."""
+    """Whether more pages follow without a known number."""
     found = links(answer.headers)
     return "next" in found and "last" not in found
 
 
 def moment(value: object) -> datetime | None:
-    """A time that a cursor keeps, as `isoformat` wrote it."""
+    """A time in a cursor, written by `isoformat`."""
     return datetime.fromisoformat(value) if isinstance(value, str) else None
 
 
 def looking_again(
     cursor: Cursor, following: Cursor | None, newest: datetime | None, *, key: str = "offset"
 ) -> Cursor | None:
-    """The cursor behind a page of a list that is ordered by the time of the last change.
+    """The cursor after a page of a list that is ordered by last change.
 
-    Where a look at the list took several pages, another one begins at its top, down to what was the
-    newest when the look began: what changed meanwhile moved up there. `key` is the cursor's position,
-    which is not set, or 0, on a look's first page.
+    Where reading the list took several pages, it is read again from the top, down to the item that was
+    the newest when reading began: items that changed meanwhile have moved there. `key` names the
+    cursor's position, which is absent or 0 on the first page.
     """
     began = cursor.get("newest") or (newest.isoformat() if newest is not None else None)
     if following is not None:
@@ -82,7 +82,7 @@ def looking_again(
 
 
 def last_page(answer: Answer) -> int:
-    """How many pages of this size there are, by the Link header of one of them."""
+    """The number of pages of this size, from the Link header of one of them."""
     found = links(answer.headers)
     if "last" in found:
         number = parse_qs(urlsplit(found["last"]).query).get("page")
@@ -92,7 +92,7 @@ def last_page(answer: Answer) -> int:
 
 
 def page_number(answer: Answer) -> int:
-    """Which page it is, by its own address."""
+    """The number of the page in the address of the request."""
     asked = parse_qs(urlsplit(answer.url).query).get("page")
     return int(asked[0]) if asked and asked[0].isdigit() else 1
 
@@ -100,8 +100,8 @@ def page_number(answer: Answer) -> int:
 def estimate_of_all(
     answers: Sequence[Answer], call: Callable[[int], Call], items: Callable[[Answer], int]
 ) -> Call | Estimate:
-    """For a list that the provider cuts to the window itself: the first page says how many there are,
-    the last how many items."""
+    """An estimate for a list that the provider limits to the window: the first page says how many pages
+    there are, the last page how many items."""
     if not answers:
         return call(1)
     pages = last_page(answers[0])
@@ -120,8 +120,8 @@ def estimate_newest_first(
     oldest: Callable[[Answer], datetime | None],
     since: datetime,
 ) -> Call | Estimate:
-    """For a list that goes from the newest to the oldest and is left where the window begins: the page
-    in which that is, found by halving."""
+    """An estimate for a list from the newest to the oldest, which is read down to the start of the window:
+    binary search finds the page where the window starts."""
     if not answers:
         return call(1)
     size, pages = items(answers[0]), last_page(answers[0])

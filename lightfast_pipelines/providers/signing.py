@@ -1,6 +1,6 @@
-"""HMAC signatures in hexadecimal: which of several secrets made one.
+"""HMAC signatures in hexadecimal, and which of several secrets made one.
 
-Which bytes are signed, and how the header is written, each provider says itself.
+Each provider knows which bytes are signed and how the header is written.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ def digest(signed: bytes, secret: bytes, algorithm: str) -> str:
 def signer(
     signed: bytes, digits: str | None, secrets: Sequence[Secret], algorithm: str
 ) -> str | None:
-    """The name of the secret with which `digits` were made; None for none.
+    """The name of the secret with which `digits` were made; None where none did.
 
-    Every secret is tried, whichever fits, so that the time taken does not tell which one did.
-    An empty secret never verifies: anybody could sign with it.
+    Every secret is tried even after one fits, so that the time taken does not reveal which one did.
+    An empty secret never verifies, because anybody could sign with it.
     """
     if digits is None or not _HEX_DIGITS[algorithm].fullmatch(digits):
         return None
