@@ -156,7 +156,7 @@ def _shared_folder(account: ServerAccount) -> Path:
         if can_walk_to(folder, account):
             return folder
     raise EmbeddedPostgresError(
-        f"User {account.name}, as whom Postgres runs because root may not, can reach none of "
+        f"User {account.name}, which runs Postgres because root may not, can reach none of "
         f"{', '.join(map(str, SHARED_FOLDERS))}. Set LIGHTFAST_HOME to a folder that every user "
         "may pass through, run as an ordinary user, or set LIGHTFAST_DATABASE_URL to another server."
     )
@@ -172,7 +172,7 @@ def _make_place(control: ControlFolder, place: Path, account: ServerAccount | No
         (place / "home.json").write_text(json.dumps(note))
     if not can_walk_to(place, account):
         raise EmbeddedPostgresError(
-            f"User {account.name}, as whom Postgres runs because root may not, cannot reach "
+            f"User {account.name}, which runs Postgres because root may not, cannot reach "
             f"{place} any more: a folder above it was closed to other users. "
             "Open it again (chmod o+x) or set another LIGHTFAST_HOME."
         )

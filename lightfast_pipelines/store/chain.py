@@ -145,7 +145,7 @@ def walk(conn: Connection, workspace: int, start: str, steps: Sequence[Step]) ->
 
 
 def _once_on_the_longest_path(links: Sequence[ChainLink]) -> list[ChainLink]:
-    """Each entity once, on its longest path: a merge commit below its pull request, not beside it."""
+    """Each entity once, on its longest path: a merge commit below its pull request, not next to it."""
     deepest: dict[str, int] = {}
     for link in links:
         deepest[link.key] = max(link.depth, deepest.get(link.key, 0))

@@ -23,11 +23,10 @@ class MigrationError(RuntimeError):
 
 
 def migrate(libpq_url: str, *, roles_log_in: bool) -> str:
-    """Upgrades to the newest revision and returns its name. Waits for a migrator already at work.
+    """Upgrades to the newest revision and returns it. Waits for another migrator at work.
 
-    `roles_log_in`: whether the roles it makes may log in by themselves (a server that trusts its
-    private socket) or are taken by SET ROLE. All or nothing: where it fails, nothing is left behind.
-    Raises MigrationError.
+    `roles_log_in`: whether the new roles may log in (on a server that trusts its private socket) or are
+    taken by SET ROLE. A failure leaves nothing behind. Raises MigrationError.
     """
     head = head_revision()
     with psycopg.connect(libpq_url) as connection:
@@ -49,13 +48,14 @@ def migrate(libpq_url: str, *, roles_log_in: bool) -> str:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     try:
         with engine.connect() as connection:
-            # Session lock, so that the second migrator finds the first one's commit.
+            # A session lock, so that the second migrator sees the first one's commit.
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({_MIGRATION_LOCK})")
-            # Types of extensions are named without their schema; new things go to the first of these.
-            found_in = [schema for schema in EXTENSION_SCHEMAS if schema != "lightfast"]
-            connection.exec_driver_sql(f"SET search_path = {', '.join(found_in)}")
+            # The statements name an extension's types without a schema, and CREATE EXTENSION installs
+            # into the first of these.
+            schemas = [schema for schema in EXTENSION_SCHEMAS if schema != "lightfast"]
+            connection.exec_driver_sql(f"SET search_path = {', '.join(schemas)}")
             connection.commit()
-            # Not committed before the migrations are: a schema without tables would be left behind.
+            # Committed with the migrations, so that a failure leaves no empty schema behind.
             connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS lightfast")
             config.attributes["connection"] = connection
             config.attributes["roles_log_in"] = roles_log_in
@@ -70,7 +70,7 @@ def migrate(libpq_url: str, *, roles_log_in: bool) -> str:
 
 
 def check_revision(libpq_url: str) -> str:
-    """The newest revision, if the database has it; for a role that may not migrate. Raises MigrationError."""
+    """Checks, for a role that may not migrate, that the database has the newest revision, and returns it."""
     head = head_revision()
     revision = current_revision(libpq_url)
     if revision != head:
@@ -83,13 +83,13 @@ def check_revision(libpq_url: str) -> str:
 
 
 def head_revision() -> str:
-    """Newest revision that this code knows, from the files' names (importing Alembic costs 0.2 s)."""
+    """The newest revision, from the names of the files (importing Alembic would take 0.2 s)."""
     numbers = [path.stem.partition("_")[0] for path in _VERSIONS.glob("[0-9]*.py")]
     return max(numbers, default=BASE_REVISION)
 
 
 def current_revision(libpq_url: str) -> str | None:
-    """Revision of the database, or None where nothing was migrated yet."""
+    """The database's revision; None if it was never migrated."""
     with psycopg.connect(libpq_url) as connection:
         return _revision(connection)
 
@@ -98,9 +98,9 @@ def _check_upgradable(revision: str | None) -> None:
     if revision is not None and revision < BASE_REVISION:
         raise MigrationError(
             f"the database is at revision {revision}, from before the first release, and cannot be "
-            f"upgraded to {head_revision()}: it has to be made anew, without what it holds. The embedded "
-            "one: end `lightfast up` and move the home's folder away. One of your own: as its owner, "
-            "DROP SCHEMA lightfast CASCADE. Then run `lightfast db migrate`"
+            f"upgraded to {head_revision()}. Create it anew, without its contents: for the embedded "
+            "server, end `lightfast up` and move the home's folder away; on a server of your own, run "
+            "DROP SCHEMA lightfast CASCADE as its owner. Then run `lightfast db migrate`"
         )
     if revision is not None and revision > head_revision():
         raise MigrationError(
@@ -121,6 +121,6 @@ def _revision(connection: psycopg.Connection[Any]) -> str | None:
     if row is None:
         return None
     if not row[0]:
-        return "0000"  # before 0020 the roles could not read it
+        return "0000"  # the roles cannot read it before revision 0020
     row = connection.execute("SELECT version_num FROM lightfast.schema_version").fetchone()
     return str(row[0]) if row else None

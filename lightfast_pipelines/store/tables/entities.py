@@ -53,7 +53,7 @@ entities = Table(
     column("is_stub", Boolean, "Whether it was mentioned but has not arrived itself."),
     UniqueConstraint("workspace_id", "key"),
     Index("ix_entities_category", "workspace_id", "category"),
-    comment="A thing that observations are about or mention.",
+    comment="Something that observations are about or mention.",
 )
 
 entity_aliases = Table(
@@ -81,7 +81,7 @@ entity_stubs = Table(
     column(
         "since",
         TIME,
-        "From when on it stands for this entity: another entity may take over a name.",
+        "Start of the time in which it stands for this entity: another may take over a name.",
         primary_key=True,
         server_default=text("'-infinity'"),
     ),

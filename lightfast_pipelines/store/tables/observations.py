@@ -131,7 +131,7 @@ observations = Table(
         "part_key",
         postgresql_where=text("part_key is not null"),
     ),
-    comment="One thing that happened.",
+    comment="Something that happened.",
 )
 
 observation_sources = Table(

@@ -1,12 +1,12 @@
 """The whole schema: the tables as `store/tables` defines them, then what only SQL can define.
 
-Until the first release this is the only migration. To change the schema until then: change the tables (or
-`memory.sql`, `rights.sql`), raise `BASE_REVISION` in `store/migrate.py`, and make your database anew; an
-older one is refused with a message that says how.
+Until the first release this is the only migration. To change the schema before then, change the tables
+(or `memory.sql`, `rights.sql`), raise `BASE_REVISION` in `store/migrate.py`, and create your database
+anew; an older database is refused with a message that says how.
 
-The first release freezes this file: it then executes the statements that `pg_dump -s` prints, no longer
-the tables' definition, and every later change is a migration of its own, `NNNN_subject.py` with the next
-number.
+The first release freezes this migration: it then executes the statements that `pg_dump -s` prints
+instead of the tables' definition, and every later change is a migration of its own, `NNNN_subject.py`
+with the next number.
 """
 
 from __future__ import annotations
