@@ -1,7 +1,7 @@
 """Speed and memory from raw rows to all derived tables: `python -m bench.capture [FILE...]`.
 
-Each file goes into a fresh database of this run's own Postgres, ingested in one process and worked
-off in another, so that the peak memory printed is the pipeline's alone. Without files: the recorded
+Each file goes into a fresh database of a Postgres for this run. One process ingests it and another
+processes it, so that the printed peak memory is only the pipeline's. Without files it uses the recorded
 histories beside the checkout.
 """
 
@@ -33,10 +33,10 @@ class _Silent:
     def waits(self, reason: str) -> None: ...
 
     def stage(self, title: str, total: int | None = None) -> None:
-        """Nobody watches."""
+        """Shows nothing."""
 
     def advance(self, count: int) -> None:
-        """Nobody watches."""
+        """Shows nothing."""
 
 
 def ingest_file(database: Database, path: Path) -> dict[str, Any]:
@@ -77,21 +77,21 @@ def process_all(database: Database) -> dict[str, Any]:
     }
 
 
-def one(url: str, step: str, path: Path) -> None:
-    """A step in this process; prints its report as JSON."""
+def run_step(url: str, step: str, path: Path) -> None:
+    """Runs a step in this process and prints its report as JSON."""
     database = Database(address=url)
-    found = ingest_file(database, path) if step == "ingest" else process_all(database)
+    report = ingest_file(database, path) if step == "ingest" else process_all(database)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts KiB, macOS bytes.
-    found["mib"] = peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-    print(json.dumps(found))
+    # Linux counts in KiB, macOS in bytes.
+    report["mib"] = peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    print(json.dumps(report))
 
 
-def run_apart(url: str, step: str, path: Path) -> dict[str, Any]:
+def run_in_child(url: str, step: str, path: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "bench.capture", "--step", step, "--url", url, str(path)]
-    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(answer.stdout)
-    return found
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
 
 
 def main() -> None:
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--url", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.step:
-        one(arguments.url, arguments.step, arguments.files[0])
+        run_step(arguments.url, arguments.step, arguments.files[0])
         return
     files = arguments.files or sorted(CORPUS.glob("*.jsonl.gz"))
     if not files:
@@ -110,7 +110,7 @@ def main() -> None:
         server = EmbeddedPostgres(Path(folder) / "home", idle_seconds=5)
         with server.acquire() as lease:
             print(
-                f"{os.cpu_count()} processors; seconds are wall time, peak memory is the process's own\n"
+                f"{os.cpu_count()} processors; seconds are wall time, peak memory is that of the process\n"
             )
             print(
                 ROW.format(
@@ -124,8 +124,8 @@ def main() -> None:
                     conn.execute(f"CREATE DATABASE {name}")
                 url = lease.url(database=name, user="lightfast_migrator")
                 migrate(url, roles_log_in=True)
-                taken = run_apart(url, "ingest", path)
-                done = run_apart(url, "process", path)
+                ingested = run_in_child(url, "ingest", path)
+                done = run_in_child(url, "process", path)
                 rates.append(done["deliveries"] / done["seconds"])
                 peaks.append(done["mib"])
                 print(
@@ -142,9 +142,9 @@ def main() -> None:
                     f"{stage} {spent:.1f}" for stage, spent in done["stages"].items()
                 )
                 print(f"  seconds by stage: {stages}; outcomes: {done['outcomes']}")
-                speed = taken["lines"] / taken["seconds"]
+                speed = ingested["lines"] / ingested["seconds"]
                 print(
-                    f"  ingest before that: {speed:,.0f} lines/s, {taken['mib']:.0f} MiB",
+                    f"  ingest before that: {speed:,.0f} lines/s, {ingested['mib']:.0f} MiB",
                     flush=True,
                 )
     print(

@@ -1,10 +1,10 @@
-"""Whether `lightfast digest` says the same after every detour, by the real commands on a real history.
+"""Whether `lightfast digest` prints the same for every way to store a history, with the real commands.
 
     python -m bench.digest_equality FILE [--kills 10]
 
-Same file again, shuffled, in two halves (later first), every line twice, rebuilt, in a fresh
+The same file again, shuffled, in two halves (the later first), every line twice, rebuilt, in a fresh
 database, and with `lightfast process` killed with -9 at random points and the next one finishing.
-Prints a line a variant and exits 1 where one differs.
+Prints a line for each variant and exits 1 if one differs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LIGHTFAST = [sys.executable, "-c", "from lightfast_pipelines.cli import app; app
 
 
 class Home:
-    """A LIGHTFAST_HOME of its own, with its own server and memory."""
+    """A LIGHTFAST_HOME with its own server and database."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,11 +48,11 @@ class Home:
         self.run("ingest", "--workspace", "bench", "--provider", "github", str(file))
 
     def digest(self) -> dict[str, str]:
-        found: dict[str, str] = json.loads(self.run("digest", "--json"))
-        return found
+        hashes: dict[str, str] = json.loads(self.run("digest", "--json"))
+        return hashes
 
     def process_killed(self, chance: random.Random, longest: float) -> bool:
-        """Starts `lightfast process` and kills it somewhere; whether it was still at work."""
+        """Starts `lightfast process` and kills it at some point; returns whether it was still running."""
         child = subprocess.Popen(
             [*LIGHTFAST, "process"],
             env=self.env,

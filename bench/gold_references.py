@@ -1,6 +1,6 @@
 """Labelled references, the deliveries that state them, and how a label is compared with an edge.
 
-Needed by `bench.references` and by the test that holds the rules to the labels; nothing is run here.
+Used by `bench.references` and by the test that checks the rules against the labels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _STUB = re.compile(r"(?:github|linear|sentry|vercel):ref:")
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """`kind`: edge, none, or filtered (said in a delivery that is not kept: an edge if it ever is)."""
+    """`kind`: edge, none, or filtered (stated by a filtered delivery: an edge if that is ever kept)."""
 
     file: str
     kind: str
@@ -40,7 +40,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A delivery under the name that labels know it by; `group` shares a database."""
+    """A delivery; labels refer to it by `file`, and deliveries of one `group` share a database."""
 
     file: str
     group: str
@@ -54,7 +54,7 @@ class Sent:
 
 
 class End(NamedTuple):
-    """One end of an edge that was made: everything it answers to, its own key first."""
+    """One end of an edge that was made: all its names, its own key first."""
 
     names: tuple[str, ...]
 
@@ -74,7 +74,7 @@ class Verdict(NamedTuple):
 
     @property
     def counts(self) -> bool:
-        """What is not kept states nothing: neither its near misses nor its `filtered` count."""
+        """In a filtered delivery only labels of kind `edge` count."""
         return self.delivered or self.label.kind == "edge"
 
 
@@ -100,7 +100,7 @@ def read_labels(path: Path = GOLD) -> list[Label]:
 
 
 def refused_at_the_door() -> frozenset[str]:
-    """Labelled deliveries of the demo that never get past the receiver."""
+    """Labelled deliveries of the demo that the receiver refuses."""
     from lightfast_pipelines.demo.story import tell
 
     tricks = ("forged", "malformed", "stale")
@@ -110,7 +110,7 @@ def refused_at_the_door() -> frozenset[str]:
 
 
 def deliveries(shared: Path) -> Iterator[Sent]:
-    """Every delivery there is: both corpora, every recorded webhook, the demo."""
+    """All deliveries: both corpora, every recorded webhook, the demo."""
     for path in sorted((shared / "corpus").glob("*.jsonl.gz")):
         if not path.name.endswith("-commits.jsonl.gz"):
             yield from _corpus(path)
@@ -122,9 +122,10 @@ def _corpus(path: Path) -> Iterator[Sent]:
     name = f"corpus/{path.name}"
     with gzip.open(path, "rt") as lines:
         for number, line in enumerate(lines, 1):
-            told = json.loads(line)
-            body = json.dumps(told["payload"]).encode()
-            yield Sent(f"{name}:{number}", path.name.split(".")[0], "github", told["event"], body)
+            recorded = json.loads(line)
+            body = json.dumps(recorded["payload"]).encode()
+            group = path.name.split(".")[0]
+            yield Sent(f"{name}:{number}", group, "github", recorded["event"], body)
 
 
 def _recorded(payloads: Path) -> Iterator[Sent]:
@@ -162,7 +163,7 @@ def _demo() -> Iterator[Sent]:
 
 
 def with_ids(labels: Iterable[Label], ids: Mapping[str, str]) -> list[Label]:
-    """The labels with numbers of a repository by its id: `ids` is full name -> id, as payloads say."""
+    """The labels with ids in place of repository names; `ids` is full name -> id, from payloads."""
     return [
         replace(label, subject=_by_id(label.subject, ids), object=_by_id(label.object, ids))
         for label in labels
@@ -170,45 +171,45 @@ def with_ids(labels: Iterable[Label], ids: Mapping[str, str]) -> list[Label]:
 
 
 def end(names: Iterable[str], ids: Mapping[str, str]) -> End:
-    """An end by its names, the own key first; a stub known by a repository's name also by its id."""
-    given = tuple(name.lower() for name in names)
-    return End(tuple(dict.fromkeys((*given, *(_by_id(name, ids) for name in given)))))
+    """An end by its names, its own key first; a stub with a repository's name also by its id."""
+    lowered = tuple(name.lower() for name in names)
+    return End(tuple(dict.fromkeys((*lowered, *(_by_id(name, ids) for name in lowered)))))
 
 
 def _by_id(key: str, ids: Mapping[str, str]) -> str:
     name, sign, number = key.removeprefix("github:ref:").partition("#")
-    known = ids.get(name.lower()) if key.startswith("github:ref:") and sign else None
-    return f"github:ref:{known}#{number}" if known else key.lower()
+    repository_id = ids.get(name.lower()) if key.startswith("github:ref:") and sign else None
+    return f"github:ref:{repository_id}#{number}" if repository_id else key.lower()
 
 
 def repository_ids(sent: Iterable[Sent]) -> dict[str, str]:
-    """Full name -> id of every repository that a payload shows."""
-    found: dict[str, str] = {}
+    """Full name -> id of every repository in a payload."""
+    ids: dict[str, str] = {}
 
     def look(part: Any) -> None:
         if isinstance(part, dict):
             if isinstance(part.get("full_name"), str) and isinstance(part.get("id"), int):
-                found[part["full_name"].lower()] = str(part["id"])
-            for each in part.values():
-                look(each)
+                ids[part["full_name"].lower()] = str(part["id"])
+            for value in part.values():
+                look(value)
         elif isinstance(part, list):
-            for each in part:
-                look(each)
+            for value in part:
+                look(value)
 
-    for one in sent:
-        look(json.loads(one.body))
-    return found
+    for delivery in sent:
+        look(json.loads(delivery.body))
+    return ids
 
 
 def is_said(label: Label, made: Made) -> bool:
     return any(
-        relation == label.type and _matches(label.subject, one) and _matches(label.object, other)
-        for one, relation, other in made
+        relation == label.type and _matches(label.subject, start) and _matches(label.object, target)
+        for start, relation, target in made
     )
 
 
 def _matches(key: str, end: End) -> bool:
-    """By any name; a stub by its number, where nobody said yet what has that number."""
+    """By any name; a stub also by its number, if it is not known yet what has that number."""
     if key in end.names:
         return True
     numbered = _NUMBERED.fullmatch(key)
@@ -217,18 +218,18 @@ def _matches(key: str, end: End) -> bool:
 
 
 def figures(verdicts: Iterable[Verdict]) -> Figures:
-    counted = Counter((each.wanted, each.made) for each in verdicts if each.counts)
+    counted = Counter((v.wanted, v.made) for v in verdicts if v.counts)
     return Figures(
         counted[True, True], counted[True, False], counted[False, True], counted[False, False]
     )
 
 
 def disagreements(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    return [each for each in verdicts if each.counts and each.wanted != each.made]
+    return [v for v in verdicts if v.counts and v.wanted != v.made]
 
 
 def wilson(right: int, of: int, z: float = 1.959964) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927), (0, 1) of nothing."""
+    """The 95 % interval of a share (Wilson 1927); (0, 1) for a share of nothing."""
     if not of:
         return 0.0, 1.0
     share = right / of

@@ -1,7 +1,7 @@
 """What importing the code location costs over bare Dagster: `python -m bench.imports`.
 
-CPU time of fresh interpreters, in turn, so that a busy machine slows both alike: every run and every
-tick of a sensor in a process of its own pays for it.
+It measures the CPU time of fresh interpreters in turn, so that a busy machine slows all alike. Every run
+pays for these imports, and so does every sensor tick in its own process.
 """
 
 from __future__ import annotations

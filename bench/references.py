@@ -1,9 +1,9 @@
-"""Relations that deliveries state against those read off by hand: `python -m bench.references`.
+"""Relationships that deliveries state, compared with labels made by hand: `python -m bench.references`.
 
 Everything recorded beside the checkout (two histories, every webhook, the demo) goes through the
-pipeline into a database of this run's own; then what the labelled deliveries' observations state is
-compared with bench/gold/references.tsv. Prints precision and recall with Wilson's 95 % intervals
-and every disagreement; exit 1 below 0.99. Half a minute.
+pipeline into a database of this run. Then the relationships of the labelled deliveries are compared
+with bench/gold/references.tsv. Prints precision and recall with Wilson's 95 % intervals and every
+disagreement; exits with 1 below 0.99. Takes half a minute.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ ROW = "{:<22} {:>6} {:>5} {:>9}  {:<16} {:>9} {:>6} {:>7}  {:<16}"
 
 
 def fill(conn: Connection, sent: Sequence[Sent]) -> None:
-    """Links every resource with every branch wanted, and stores the deliveries as webhooks."""
+    """Links every resource with all its branches, and stores the deliveries as webhooks."""
     workspace = add_workspace(conn, "bench")
-    for provider, resource in sorted({each for one in sent for each in _resources(one)}):
+    for provider, resource in sorted({resource for item in sent for resource in _resources(item)}):
         try:
             with conn.transaction():
                 link_resource(conn, workspace, provider, resource)
@@ -67,7 +67,7 @@ def fill(conn: Connection, sent: Sequence[Sent]) -> None:
     for integration in list_integrations(conn, workspace):
         set_sync_config(conn, integration, {"branches": ["*"]})
     for start in range(0, len(sent), CHUNK):
-        insert_deliveries(conn, [_delivery(one) for one in sent[start : start + CHUNK]])
+        insert_deliveries(conn, [_delivery(item) for item in sent[start : start + CHUNK]])
     conn.commit()
 
 
@@ -77,7 +77,7 @@ def _resources(sent: Sent) -> list[tuple[str, str]]:
     if route is None:
         return []
     candidates = [(route.resource_key, route.resource_id), *route.alternatives]
-    # What is no resource (an installation, an entity on the way) has an id of another form.
+    # Other ids (of an installation, or of an entity that leads to the resource) have another form.
     return [
         (sent.provider, identifier)
         for key, identifier in candidates
@@ -119,7 +119,7 @@ def judge(
         )
     }
     made: dict[str, list[tuple[End, str, End]]] = defaultdict(list)
-    for delivery_id, one, one_aliases, relation, other, other_aliases in conn.execute(
+    for delivery_id, subject, aliases, relation, target, target_aliases in conn.execute(
         """
         SELECT p.delivery_id, a.key, a.aliases, s.type, b.key, b.aliases
         FROM lightfast.raw_payloads p
@@ -134,7 +134,7 @@ def judge(
         (wanted,),
     ):
         made[delivery_id].append(
-            (end((one, *one_aliases), ids), relation, end((other, *other_aliases), ids))
+            (end((subject, *aliases), ids), relation, end((target, *target_aliases), ids))
         )
     return [
         Verdict(
@@ -148,14 +148,14 @@ def judge(
 
 
 def report(verdicts: Sequence[Verdict]) -> bool:
-    """Prints the tables and the disagreements; whether precision and recall are as wanted."""
+    """Prints the tables and the disagreements; returns whether precision and recall suffice."""
     print(ROW.format("", "edges", "found", "recall", "95 %", "none", "wrong", "precis.", "95 %"))
     _row("all", verdicts)
     for name in (_provider, _type):
         print()
         for value, group in groupby(sorted(verdicts, key=name), name):
             _row(value, list(group))
-    silent = [each for each in verdicts if not each.counts]
+    silent = [verdict for verdict in verdicts if not verdict.counts]
     print(f"\nnot counted, in deliveries that are not kept: {len(silent)} labels")
     differ = disagreements(verdicts)
     print(f"disagreements: {len(differ)}")
@@ -178,20 +178,20 @@ def _type(verdict: Verdict) -> str:
 
 
 def _row(name: str, verdicts: Sequence[Verdict]) -> None:
-    one = figures(verdicts)
-    edges, made = one.found + one.missed, one.found + one.wrong
-    low, high = wilson(one.found, edges)
-    least, most = wilson(one.found, made)
+    counts = figures(verdicts)
+    edges, made = counts.found + counts.missed, counts.found + counts.wrong
+    low, high = wilson(counts.found, edges)
+    least, most = wilson(counts.found, made)
     print(
         ROW.format(
             name,
             edges,
-            one.found,
-            f"{one.recall:.4f}" if edges else "-",
+            counts.found,
+            f"{counts.recall:.4f}" if edges else "-",
             f"{low:.4f}-{high:.4f}" if edges else "-",
-            one.wrong + one.avoided,
-            one.wrong,
-            f"{one.precision:.4f}" if made else "-",
+            counts.wrong + counts.avoided,
+            counts.wrong,
+            f"{counts.precision:.4f}" if made else "-",
             f"{least:.4f}-{most:.4f}" if made else "-",
         )
     )
@@ -207,30 +207,33 @@ def main() -> None:
     gold = read_labels()
     files = {label.file for label in gold}
     everything = list(deliveries(arguments.shared))
-    sent = {one.file: one for one in everything if one.file in files}
+    sent = {delivery.file: delivery for delivery in everything if delivery.file in files}
     for file in sorted(files - sent.keys() - refused_at_the_door()):
         print(f"no such delivery: {file}")
     ids = repository_ids(sent.values())
-    labels = with_ids([each for each in gold if each.file in sent], ids)
+    labels = with_ids([label for label in gold if label.file in sent], ids)
     verdicts: list[Verdict] = []
     with tempfile.TemporaryDirectory(prefix="lightfast-bench-") as folder:
         server = EmbeddedPostgres(Path(folder) / "home", idle_seconds=5)
         with server.acquire() as lease:
-            for number, group in enumerate(sorted({one.group for one in everything})):
+            for number, group in enumerate(sorted({delivery.group for delivery in everything})):
                 name = f"bench_{number}"
                 with Database(lease=lease).connect("migrator", autocommit=True) as conn:
                     conn.execute(f"CREATE DATABASE {name}")
                 url = lease.url(database=name, user="lightfast_migrator")
                 migrate(url, roles_log_in=True)
-                mine = [one for one in everything if one.group == group]
-                if arguments.labelled:
-                    mine = [one for one in mine if one.file in files]
+                chosen = [
+                    delivery
+                    for delivery in everything
+                    if delivery.group == group
+                    and (not arguments.labelled or delivery.file in files)
+                ]
                 with Database(address=url).connect() as conn:
-                    fill(conn, mine)
+                    fill(conn, chosen)
                     capture_all(conn)
-                    chosen = [label for label in labels if sent[label.file].group == group]
-                    verdicts += judge(conn, chosen, sent, ids)
-                print(f"{group}: {len(mine):,} deliveries", flush=True)
+                    of_group = [label for label in labels if sent[label.file].group == group]
+                    verdicts += judge(conn, of_group, sent, ids)
+                print(f"{group}: {len(chosen):,} deliveries", flush=True)
     print()
     if not report(verdicts):
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""Deliveries of one linked repository, for tests of what runs after the receiver."""
+"""Deliveries of one linked repository, for tests of stages after the receiver."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def link(conn: Connection) -> None:
 
 
 def arrive(conn: Connection, days: Iterable[date], *, each: int = 1, first: int = 1) -> int:
-    """`each` pull requests are opened on every day, numbered from `first` on; how many were stored."""
+    """Opens `each` pull requests on every day, numbered from `first`; returns how many were stored."""
     deliveries = []
     number = first
     for day in days:
@@ -48,7 +48,7 @@ def arrive(conn: Connection, days: Iterable[date], *, each: int = 1, first: int 
 
 
 def count(conn: Connection, table: str) -> int:
-    """Rows of a table, as committed now."""
+    """The number of committed rows of a table."""
     row = conn.execute(f"SELECT count(*) FROM lightfast.{table}").fetchone()
     conn.rollback()
     return int(row[0]) if row else 0

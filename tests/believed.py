@@ -1,4 +1,4 @@
-"""The intervals that are believed at a moment, out of the whole history that the rule makes of facts."""
+"""The intervals that are believed at a moment, from the history that the rule folds from facts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lightfast_pipelines.domain.states import StateFact, StateInterval, history
 def fold_current(
     facts: Collection[StateFact], *, as_known: datetime | None = None
 ) -> list[StateInterval]:
-    """The intervals believed now, or at the moment `as_known`, by their beginning."""
+    """The intervals believed now, or at the moment `as_known`, ordered by their start."""
     known = facts
     if as_known is not None:
         known = [

@@ -22,19 +22,19 @@ from tests.programs import Programs, programs_of_a_test
 
 settings.load_profile("quick")
 
-# Tests tell of days of any year: partitions begin before them, whatever a database keeps.
+# Tests use days of any year, so partitions begin before them.
 os.environ.setdefault("LIGHTFAST_PARTITIONS_START", "2008-01-01")
 
 _TEMPLATE = "lightfast_template"
-# A worker's server takes a tenth of it.
+# Each worker's server takes a tenth of it.
 _ROOM = 4 * 1024**3
 _numbers = itertools.count()
 
 
 @pytest.fixture(autouse=True)
 def no_dagster_instance_of_an_earlier_test() -> None:
-    """Dagster remembers the instance entered last, and where two were left in another order than they
-    were entered, one that is gone: then no definitions can be loaded."""
+    """Dagster remembers the instance entered last. If two were left in another order than they were
+    entered, it remembers one that is gone, and no definitions can be loaded."""
     remembered = sys.modules.get("dagster._core.storage.defs_state.base")
     if remembered is not None:
         remembered._current_storage.set(None)
@@ -42,24 +42,24 @@ def no_dagster_instance_of_an_earlier_test() -> None:
 
 @pytest.fixture
 def programs() -> Iterator[Programs]:
-    """Starts programs that end with the test, also where it fails."""
+    """Starts programs that end with the test, even if it fails."""
     with programs_of_a_test() as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def folder_in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder in memory where there is room for it, else one among the other temporary ones.
+    """A folder in memory if there is room, otherwise another temporary folder.
 
-    Before ext4 makes a file it looks at every one that was deleted lately. A database is 500 files,
-    and hundreds are made and dropped: that took two thirds of the CPU time of all tests.
+    Before ext4 creates a file, it checks all recently deleted ones. A database has 500 files, and
+    hundreds of databases are created and dropped: that took two thirds of the tests' CPU time.
     """
     memory = Path("/dev/shm")
     if not os.access(memory, os.W_OK) or shutil.disk_usage(memory).free < _ROOM:
         yield tmp_path_factory.mktemp("postgres")
         return
     folder = Path(tempfile.mkdtemp(prefix="lightfast-tests-", dir=memory))
-    # Started by root, Postgres runs as another user, who has to reach it.
+    # If root starts Postgres, it runs as another user, who must be able to reach the folder.
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -67,11 +67,11 @@ def folder_in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 
 @pytest.fixture(scope="session")
 def postgres(folder_in_memory: Path) -> Iterator[Lease]:
-    """An embedded server of this test session alone; its template database is migrated."""
+    """The embedded server of this test session; its template database is migrated."""
     server = EmbeddedPostgres(
         folder_in_memory,
         idle_seconds=5,
-        # Tests lose nothing by a power cut.
+        # A power cut would cost tests nothing.
         settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
     )
     lease = server.acquire()
@@ -97,7 +97,7 @@ def new_database(postgres: Lease) -> Iterator[Callable[[], Database]]:
         return Database(lease=postgres, name=name)
 
     yield make
-    # As superuser: an autovacuum worker at work in a database lets nobody else drop it by force.
+    # As superuser: only that may drop a database by force while an autovacuum worker is in it.
     with psycopg.connect(postgres.url("postgres", "postgres"), autocommit=True) as conn:
         for name in names:
             conn.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

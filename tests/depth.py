@@ -1,5 +1,5 @@
-"""How much of a property is tried: a few examples, the same ones each time, in `make test`; many
-random ones in `make test-deep`.
+"""How many examples a property gets: a few fixed ones in `make test`, many random ones in
+`make test-deep`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from hypothesis import HealthCheck, settings
 
-# Neither profile bounds the time of an example or of its making: a slow machine is no failure.
+# Neither profile limits time: a slow machine is not a failure.
 _UNTIMED = (HealthCheck.too_slow,)
 settings.register_profile(
     "quick", deadline=None, derandomize=True, max_examples=25, suppress_health_check=_UNTIMED
@@ -25,9 +25,9 @@ def is_deep() -> bool:
 
 
 def examples(few: int, *, suppress: Collection[HealthCheck] = ()) -> settings:
-    """Settings of a property that is tried with `few` examples, or twenty times as many.
+    """Settings for a property: `few` examples, or twenty times as many in `make test-deep`.
 
-    `suppress` are health checks that do not hold for it.
+    `suppress` names health checks that do not apply to it.
     """
     return settings(
         max_examples=few * _DEEP_FACTOR if is_deep() else few,
@@ -36,5 +36,5 @@ def examples(few: int, *, suppress: Collection[HealthCheck] = ()) -> settings:
 
 
 def size(quick: int, deep: int) -> int:
-    """How large a test of many things is: as many as show the fault, or as many as were asked for."""
+    """The size of a large test: `quick` is enough to show the fault, `deep` is for `make test-deep`."""
     return deep if is_deep() else quick

@@ -1,4 +1,4 @@
-"""Counts work where time would say more of the machine than of the code."""
+"""Counts operations, because time would depend on the machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def operations(run: Callable[[], object]) -> int:
-    """Calls of functions, of Python's and built in, and steps of generators while it runs."""
+    """The number of calls of Python and built-in functions and of generator steps in `run`."""
     count = 0
 
     def step(frame: FrameType, event: str, argument: Any) -> None:

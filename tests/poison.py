@@ -1,7 +1,6 @@
-"""Deliveries that cannot be captured: a real Postgres refuses them as it would for a real cause.
+"""Deliveries that cannot be captured, because a real Postgres refuses them.
 
-A trigger of the test's stands in for the cause, so that each way to fail can be had: what really
-overflows or is too long is bounded before it gets there.
+A trigger causes each kind of failure, since real payloads are checked before they get that far.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from tests.providers.github import payloads as github
 ATTACKER, OTHERS = 1, (2, 3)
 DAY = date(2024, 5, 1)
 
-# Way to fail -> what Postgres does for a title that names it, and words of the reason that is kept.
+# Kind of failure -> what Postgres does for a title that names it, and words of the stored reason.
 WAYS: dict[str, tuple[str, str]] = {
     "too-long": (
         "INSERT INTO lightfast.indexed VALUES ("
@@ -35,8 +34,8 @@ WAYS: dict[str, tuple[str, str]] = {
     "no-such-time": ("PERFORM ('10000000-01-01'::text)::timestamptz;", "out of range"),
     "constraint": ("INSERT INTO lightfast.indexed VALUES (NULL);", "not-null constraint"),
     "recursion": ("PERFORM lightfast.descend(1);", "stack depth limit"),
-    # As at the end of its time, but at once: under a limit that a test can wait for, a slow machine
-    # would end honest batches too. `FOREVER` waits for a real one.
+    # Like a time-out, but at once: with a limit short enough for a test, a slow machine would stop
+    # innocent batches too. `FOREVER` waits for a real time-out.
     "time": (
         "RAISE 'canceling statement due to statement timeout' USING ERRCODE = '57014';",
         "statement timeout",
@@ -48,17 +47,17 @@ WAYS: dict[str, tuple[str, str]] = {
 
 
 FOREVER = "forever"
-"""A way of its own: it takes all the time it is given, so what it is captured with would too."""
+"""Takes all the time it is given, and so would deliveries in the same batch."""
 _ALL_WAYS = {**WAYS, FOREVER: ("PERFORM pg_sleep(100000);", "")}
 
 
 def refuse(database: Database, *ways: str) -> None:
-    """From now on Postgres fails for observations whose title names one of these ways."""
+    """From now on Postgres fails for observations whose title names one of these kinds."""
     refuse_in(database, "observations", *ways)
 
 
 def refuse_in(database: Database, table: str, *ways: str) -> None:
-    """From now on Postgres fails for rows of this table that are of such an observation."""
+    """From now on Postgres fails for rows of this table that belong to such an observation."""
     title = (
         "NEW.title"
         if table == "observations"
@@ -98,14 +97,14 @@ def _raising(way: str, title: str) -> str:
 
 
 def allow_again(database: Database, *tables: str) -> None:
-    """Ends what `refuse_in` began."""
+    """Undoes `refuse_in`."""
     with database.connect("migrator", autocommit=True) as owner:
         for table in tables:
             owner.execute(f"DROP TRIGGER refuse ON lightfast.{table}".encode())
 
 
 def tenants(conn: Connection) -> None:
-    """Three organisations with a repository each; the first one's sends the poison."""
+    """Three organisations with one repository each; the first one's sends the poison."""
     for repository in (ATTACKER, *OTHERS):
         workspace_with(conn, f"tenant-{repository}", repository, org_id=f"org-{repository}")
 
@@ -127,7 +126,7 @@ def opened(repository: int, number: int, title: str) -> Delivery:
 
 
 def arrive(conn: Connection, ways: Sequence[str], *, poison: int, every: int) -> None:
-    """Of each way `poison` deliveries, each as one of `every` that come in a mixed order."""
+    """`poison` deliveries of each kind, each among `every` deliveries in a mixed order."""
     deliveries: list[Delivery] = []
     for way in ways:
         for _ in range(poison):

@@ -1,7 +1,7 @@
-"""Programs that a test starts, ended with everything they started however the test ends.
+"""Programs that a test starts; they end with everything they started, however the test ends.
 
-What they start may leave their process group, their session and their family: it is found by a mark in
-its environment, which it inherits.
+Processes that leave their group, session and parent are found by a mark in their environment, which
+they inherit.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ class Programs:
         return process
 
     def left(self) -> list[psutil.Process]:
-        """What runs of these programs and of what they started."""
-        found = []
+        """The processes of these programs, and those they started, that still run."""
+        running = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
                 if (
                     process.status() != psutil.STATUS_ZOMBIE
                     and process.environ().get(_MARK) == self._mark
                 ):
-                    found.append(process)
-        return found
+                    running.append(process)
+        return running
 
     def end(self) -> None:
-        """Looks again until nothing is left: what was killed may just have started another."""
+        """Repeats until none is left, since a killed process may just have started another."""
         while left := self.left():
             for process in left:
                 with contextlib.suppress(psutil.Error):

@@ -1,4 +1,4 @@
-"""What a whole series comes to, told the simple way: from all its statements at once."""
+"""The observations of a whole series, computed the simple way: from all its statements at once."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from lightfast_pipelines.domain.events import Statement
 from lightfast_pipelines.domain.folding import StatementSource
 from lightfast_pipelines.domain.occurrences import alone, counted, fold_occurrence, occurrence_of
 
-# Whence, what, and the payload that states it.
+# The source, the statement, and the payload that makes it.
 Stated = tuple[StatementSource, Statement, int]
 
 
 def settle(series: Sequence[Stated]) -> list[tuple[Statement, tuple[int, ...]]]:
-    """The observations that a series makes, by source_id, each with the payloads that state it."""
+    """The observations of a series by source_id, each with the payloads that state it."""
     restarts = set()
     stated: dict[str, list[Stated]] = defaultdict(list)
-    for one in series:
-        occurrence = occurrence_of(one[1])
+    for item in series:
+        occurrence = occurrence_of(item[1])
         if occurrence.restart:
-            restarts.add(occurrence.since or one[1].occurred_at)
+            restarts.add(occurrence.since or item[1].occurred_at)
         else:
-            stated[occurrence.event_id].append(one)
+            stated[occurrence.event_id].append(item)
     events = [
         (fold_occurrence([(source, statement) for source, statement, _ in group]), group)
         for group in stated.values()
@@ -39,12 +39,12 @@ def settle(series: Sequence[Stated]) -> list[tuple[Statement, tuple[int, ...]]]:
             hours[statement.source_id].append((statement, group))
         else:
             begun.add(stretch)
-            told = alone(statement, is_first=position == 0, is_regression=stretch > 0)
-            settled.append((told, _payloads(group)))
+            single = alone(statement, is_first=position == 0, is_regression=stretch > 0)
+            settled.append((single, _payloads(group)))
     settled += (
         (
             counted(members[0][0], len(members), members[-1][0].occurred_at),
-            _payloads([one for _, group in members for one in group]),
+            _payloads([item for _, group in members for item in group]),
         )
         for members in hours.values()
     )

@@ -1,4 +1,4 @@
-"""dagster.yaml against Dagster itself, on a real Postgres."""
+"""dagster.yaml with Dagster itself, on a real Postgres."""
 
 import shutil
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def instance(
     postgres: Lease, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dg.DagsterInstance]:
-    """An instance made from the file as it stands, in a folder of its own."""
+    """An instance of the file, in its own folder."""
     folder = tmp_path_factory.mktemp("dagster")
     shutil.copy(ROOT / "dagster.yaml", folder)
     url = postgres.url("dagster", "lightfast_migrator")
@@ -30,8 +30,8 @@ def instance(
             yield made
 
 
-def test_an_event_that_is_written_can_be_read_again(instance: dg.DagsterInstance) -> None:
-    """With psycopg 3 the instance loads and reads, and fails at this point only."""
+def test_a_written_event_can_be_read(instance: dg.DagsterInstance) -> None:
+    """With psycopg 3 the instance loads and reads, and fails only here."""
     instance.report_runless_asset_event(dg.AssetMaterialization("written"))
     assert instance.get_latest_materialization_event(dg.AssetKey("written"))
 
@@ -53,7 +53,7 @@ def test_a_killed_run_gives_back_its_slot(instance: dg.DagsterInstance) -> None:
     assert instance.get_settings("run_monitoring")["free_slots_after_run_end_seconds"]
 
 
-def test_few_runs_at_once_and_they_do_not_wait_long(instance: dg.DagsterInstance) -> None:
+def test_few_runs_run_at_once_and_do_not_wait_long(instance: dg.DagsterInstance) -> None:
     queue = instance.get_concurrency_config().run_queue_config
     assert queue
     assert queue.max_concurrent_runs == 5
@@ -61,7 +61,7 @@ def test_few_runs_at_once_and_they_do_not_wait_long(instance: dg.DagsterInstance
     assert coordinator.dequeue_interval_seconds == 1
 
 
-def test_scheduled_runs_and_histories_leave_slots_to_the_runs_that_capture(
+def test_scheduled_runs_and_backfills_leave_slots_for_capture(
     instance: dg.DagsterInstance,
 ) -> None:
     queue = instance.get_concurrency_config().run_queue_config
@@ -71,10 +71,10 @@ def test_scheduled_runs_and_histories_leave_slots_to_the_runs_that_capture(
     assert queue.max_concurrent_runs - sum(limits.values()) >= 2
 
 
-def test_only_dead_workers_are_retried_by_the_instance(instance: dg.DagsterInstance) -> None:
+def test_the_instance_retries_only_dead_workers(instance: dg.DagsterInstance) -> None:
     assert instance.run_retries_enabled
     assert not instance.run_retries_retry_on_asset_or_op_failure
 
 
-def test_nothing_is_sent_home(instance: dg.DagsterInstance) -> None:
+def test_no_telemetry_is_sent(instance: dg.DagsterInstance) -> None:
     assert not instance.telemetry_enabled

@@ -1,4 +1,4 @@
-"""The whole graph as Dagster resolves it: what its users see and what other files rely on."""
+"""The graph as Dagster resolves it: names that users see and other files rely on."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_graph_has_these_assets_groups_and_dependencies() -> None:
     assert found == GRAPH
 
 
-def test_every_asset_says_who_owns_it_what_a_row_is_and_which_columns_it_has() -> None:
+def test_every_asset_states_its_owner_its_row_and_its_columns() -> None:
     for name, spec in specs().items():
         room = str(spec.owners[0]).removeprefix("team:")
         assert room in {"inbox", "capture", "people", "embedding", "clustering"}, name
@@ -73,12 +73,12 @@ def test_every_asset_says_who_owns_it_what_a_row_is_and_which_columns_it_has() -
     assert columns == {column.name for column in metadata.tables["lightfast.observations"].columns}
 
 
-def test_dagster_says_when_no_work_has_come_for_days() -> None:
+def test_dagster_warns_when_no_work_has_arrived_for_days() -> None:
     watched = {name for name, spec in specs().items() if spec.freshness_policy is not None}
     assert watched == {"raw_payloads", "observations"}
 
 
-def test_a_code_version_names_the_rules_that_make_the_asset() -> None:
+def test_a_code_version_names_the_rules_of_the_asset() -> None:
     versions = {name: spec.code_version for name, spec in specs().items()}
     rules = ", ".join(f"{name} {provider.rule_version}" for name, provider in discover().items())
     assert {versions[name] for name in TABLES} == {rules}
@@ -94,7 +94,7 @@ def test_daily_assets_share_one_partitions_object_and_run_a_range_in_one_run() -
             continue
         assert node.partitions_def is DAILY, name
         if name != "raw_payloads":
-            # One asset without it makes a run a day of the whole job.
+            # One asset without it would split the job into a run for each day.
             assert node.backfill_policy == dg.BackfillPolicy.single_run(), name
 
 
@@ -103,13 +103,13 @@ def test_today_is_a_partition_and_so_is_the_first_day() -> None:
     assert DAILY.has_partition_key(first_day().isoformat())
 
 
-def test_capture_cannot_be_run_in_parts() -> None:
+def test_capture_cannot_run_in_parts() -> None:
     capture = repository().assets_defs_by_key[dg.AssetKey("observations")]
     assert not capture.can_subset
     assert {key.to_user_string() for key in capture.keys} == set(TABLES)
 
 
-def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
+def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
     found = repository()
     jobs = {job.name: job for job in found.get_all_jobs() if not job.name.startswith("__")}
     assert set(jobs) == {
@@ -163,7 +163,7 @@ def test_jobs_schedules_and_sensors_are_these_and_say_what_they_do() -> None:
         assert one.default_status.value == "RUNNING"
 
 
-def test_one_check_alone_stops_what_follows() -> None:
+def test_only_one_check_blocks_later_assets() -> None:
     found = {
         spec.name: (spec.asset_key.to_user_string(), spec.blocking)
         for checks in repository().asset_checks_defs_by_key.values()
@@ -187,13 +187,13 @@ def test_one_check_alone_stops_what_follows() -> None:
     }
 
 
-def test_shares_over_the_whole_memory_are_checked_by_a_job_of_their_own() -> None:
+def test_a_job_of_its_own_checks_shares_over_all_data() -> None:
     shares = {check.node_def.name for check in (*liveness.CHECKS, *HOURLY)}
     for name in ("memory", "consolidation", "profiles", "summaries"):
         assert shares.isdisjoint(node.name for node in repository().get_job(name).nodes), name
     assert shares == {node.name for node in repository().get_job("liveness").nodes}
 
 
-def test_a_resource_that_nobody_uses_is_refused() -> None:
+def test_an_unused_resource_is_refused() -> None:
     with pytest.raises(ValueError, match="no such resource: databse"):
         build_definitions(databse=object())

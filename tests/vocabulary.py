@@ -1,10 +1,9 @@
-"""A pytest plugin that notes which words the providers and the rules use: `make docs` runs it.
+"""A pytest plugin that records which words the providers and the rules use: `make docs` runs it.
 
     pytest -p tests.vocabulary --vocabulary=docs/vocabulary.json tests/providers tests/domain
 
-Types of edges, roles, states and fields of metadata are made in too many ways to be read off the
-source; here they are what the code makes of every payload that the tests know. Payloads made by
-chance are left out: their words are nobody's.
+Relationships, roles, states and metadata fields are made in too many places to find them in the
+source, so they are recorded while the tests run. Random payloads are left out: their words mean nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ Seen = dict[str, dict[str, set[str]]]
 
 
 class Recorder:
-    """Notes what is made of the vocabulary of `domain/events.py` by our own code."""
+    """Records the objects of `domain/events.py` that the project's own code makes."""
 
     def __init__(self) -> None:
         self.seen: Seen = defaultdict(lambda: defaultdict(set))
@@ -88,7 +87,7 @@ def _listed(kind: str, values: set[str]) -> list[str]:
     if kind != "state":
         return sorted(values)
     words = sorted(value for value in values if _WORD.fullmatch(value))
-    # Where most are names or numbers, what they are is a matter of the thing, not of the rules.
+    # Names and numbers depend on the thing, not on the rules.
     return words if len(words) == len(values) <= _MOST_VALUES else []
 
 

@@ -1,4 +1,4 @@
-"""`lightfast backfill` as a person uses it: the real command against a server that speaks GitHub's API."""
+"""`lightfast backfill` with a server that imitates GitHub's API."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def server(world: World) -> Iterator[Served]:
 def shop(
     lightfast: Lightfast, server: Served, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """A workspace with the repository and a token for it; its number."""
+    """A workspace with the repository and its token; returns the repository's number."""
     return _linked(lightfast, server, world, monkeypatch)
 
 
@@ -69,11 +69,11 @@ def delivery_ids(lightfast: Lightfast) -> list[str]:
 
 
 def words_of(told: str) -> str:
-    """One line, whatever the width of the terminal that it was wrapped for."""
+    """The text on one line, however a terminal wrapped it."""
     return " ".join(told.split())
 
 
-def test_an_estimate_reads_nothing_and_comes_true(
+def test_an_estimate_reads_nothing_and_is_right(
     lightfast: Lightfast, shop: str, server: Served
 ) -> None:
     expected = lightfast.json("backfill", *ASKED, "--estimate")
@@ -108,7 +108,7 @@ def test_what_the_memory_cannot_use_is_nothing_of_it(
     }, status
 
 
-def test_status_and_activity_tell_who_read_what(
+def test_status_and_activity_say_who_read_what(
     lightfast: Lightfast, shop: str, server: Served
 ) -> None:
     lightfast("backfill", *ASKED, "--type", "commit")
@@ -158,7 +158,7 @@ def test_a_failure_is_one_line_that_says_what_and_where(
     ],
     ids=["403", "410", "451", "422", "500", "cut", "shape"],
 )
-def test_each_fault_of_the_provider_is_told_to_whoever_asked_and_the_rest_is_read(
+def test_each_fault_of_the_provider_is_reported_and_the_rest_is_read(
     lightfast: Lightfast,
     shop: str,
     server: Served,
@@ -199,7 +199,7 @@ def test_a_refused_token_stops_the_integration_until_another_is_given(
     assert lightfast.json("integration", "list")[0]["sync_status"] == "completed"
 
 
-def test_wrong_usage_is_told_as_such(lightfast: Lightfast, shop: str) -> None:
+def test_wrong_usage_ends_with_a_hint(lightfast: Lightfast, shop: str) -> None:
     for words in (
         ("backfill", "--workspace", "shop"),
         ("backfill", "--workspace", "shop", "--since", "soon"),
@@ -250,7 +250,7 @@ def test_a_process_killed_again_and_again_at_random_points_ends_in_the_same_rows
             child.wait()
             killed += 1
     assert killed >= kills // 2
-    # Whoever looks is told of the dead ones.
+    # A look at the status marks the dead ones.
     runs = lightfast.json("backfill", "status")["backfills"]
     assert {run["status"] for run in runs} <= {"failed", "completed"}
     lightfast("backfill", *ASKED)
@@ -267,24 +267,24 @@ def test_a_process_killed_again_and_again_at_random_points_ends_in_the_same_rows
 
 
 def _rows(lightfast: Lightfast) -> list[tuple[str, bytes]]:
-    """Each delivery with its bytes' hash; told twice it would be there twice."""
+    """Each delivery with the hash of its bytes; a repeated one would appear twice."""
     with lightfast.database.connect() as conn:
         return conn.execute(
             "SELECT delivery_id, body_sha256 FROM lightfast.raw_payloads ORDER BY 1, 2"
         ).fetchall()
 
 
-def test_days_back_may_be_said_as_a_number(lightfast: Lightfast, shop: str) -> None:
+def test_since_accepts_a_number_of_days(lightfast: Lightfast, shop: str) -> None:
     done = lightfast.json("backfill", "--workspace", "shop", "--since", "10d", "--type", "release")
     assert done["status"] == "completed"
     since = datetime.fromisoformat(lightfast.json("backfill", "status")["backfills"][0]["since"])
     assert abs(datetime.now(UTC) - timedelta(days=10) - since) < timedelta(minutes=5)
 
 
-def test_asking_again_for_the_time_since_costs_github_nothing(
+def test_reading_the_time_since_again_costs_no_request(
     lightfast: Lightfast, shop: str, server: Served
 ) -> None:
-    """Lists that show whatever is new are asked for with their ETag, which is free."""
+    """Lists that show anything new are requested with their ETag, which is free."""
     types = ("--type", "issue_event", "--type", "release")
     lightfast("backfill", "--workspace", "shop", "--since", "2025-01-01", *types)
     with lightfast.database.connect() as conn:

@@ -1,4 +1,4 @@
-"""`lightfast backfill` of Vercel, Linear and Sentry: sealed credentials, real HTTP, until the memory is there."""
+"""`lightfast backfill` of Vercel, Linear and Sentry: sealed credentials and real HTTP."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ SERVERS = {
 
 
 @pytest.mark.parametrize("provider", SERVERS)
-def test_a_history_is_read_with_a_sealed_credential_and_becomes_memory(
+def test_a_history_is_read_with_a_sealed_credential_and_becomes_observations(
     lightfast: Lightfast, provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, address, token, resource, name, kind = SERVERS[provider]
@@ -97,10 +97,10 @@ def test_a_history_is_read_with_a_sealed_credential_and_becomes_memory(
     assert told[0] > 10
 
 
-def test_linears_token_is_renewed_when_it_has_ended(
+def test_linears_token_is_renewed_when_it_has_expired(
     lightfast: Lightfast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By OAuth: the refresh token is good for once, and the new one is kept."""
+    """With OAuth a refresh token works once, and the new one is kept."""
     api = linear.Linear(lived(3, 60, teams=1), tokens=set(), refresh_tokens={"refresh-0"})
     with serve(linear.app(api)) as served:
         for variable, value in (

@@ -1,4 +1,4 @@
-"""Each command does what its help says, prints JSON when asked, and ends as promised: 0, 1 or 2."""
+"""Each command does what its help says, prints JSON with --json, and exits with 0, 1 or 2."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_another_organisations_resource_is_refused_in_one_line(lightfast: Lightf
     )
 
 
-def test_what_nothing_can_ever_arrive_for_is_not_linked(lightfast: Lightfast) -> None:
+def test_a_resource_that_no_delivery_can_name_is_not_linked(lightfast: Lightfast) -> None:
     lightfast("workspace", "add", "shop")
     link = ("integration", "add", "-w", "shop", "-p", "github", "-r")
     said = lightfast(*link, "acme/shop", exits=2).stderr
@@ -118,7 +118,7 @@ def test_what_nothing_can_ever_arrive_for_is_not_linked(lightfast: Lightfast) ->
     assert len(lightfast.json("integration", "list")) == 1
 
 
-def test_what_was_removed_is_not_removed_paused_or_resumed_again(lightfast: Lightfast) -> None:
+def test_a_removed_link_is_not_removed_paused_or_resumed_again(lightfast: Lightfast) -> None:
     lightfast("workspace", "add", "shop")
     one = ("-w", "shop", "-p", "github", "-r", "5")
     lightfast("integration", "add", *one, "--name", "acme/shop")
@@ -131,7 +131,7 @@ def test_what_was_removed_is_not_removed_paused_or_resumed_again(lightfast: Ligh
     assert "already paused" in lightfast("integration", "pause", *one).stdout
 
 
-def test_an_integration_is_linked_chosen_from_paused_resumed_and_removed(told: Lightfast) -> None:
+def test_an_integration_is_linked_narrowed_paused_resumed_and_removed(told: Lightfast) -> None:
     one = ("-w", "shop", "-p", "github", "-r", "harbor-shop/storefront")
 
     def shown() -> dict[str, Any]:
@@ -253,7 +253,7 @@ def test_why_leads_from_a_thing_to_its_payloads(processed: Lightfast) -> None:
     assert "pull-request.merged" in processed("why", PULL).stdout
 
 
-def test_chain_follows_relationships_and_says_so_where_none_leads_on(processed: Lightfast) -> None:
+def test_chain_follows_relationships_and_says_if_there_are_none(processed: Lightfast) -> None:
     found = processed.json("chain", PULL, "--workspace", "shop")
     assert [link["type"] for link in found["cause"]] == ["", "fixes"]
     assert "fixes" in processed("chain", PULL, "--workspace", "shop").stdout
@@ -261,7 +261,7 @@ def test_chain_follows_relationships_and_says_so_where_none_leads_on(processed: 
     assert "no relationship leads" in processed("chain", issue, "--workspace", "shop").stderr
 
 
-def test_state_tells_what_held_then(processed: Lightfast) -> None:
+def test_state_shows_what_held_at_a_moment(processed: Lightfast) -> None:
     def status(*when: str) -> list[str]:
         rows = processed.json("state", PULL, "--workspace", "shop", *when)
         return [row["value"] for row in rows if row["state"] == "status"]
@@ -284,14 +284,14 @@ def own_logins(lightfast: Lightfast, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("own_logins")
-def test_db_url_connects_with_the_asked_rights(lightfast: Lightfast) -> None:
+def test_db_url_connects_as_the_chosen_role(lightfast: Lightfast) -> None:
     for role in ("pipeline", "analyst", "receiver"):
         with psycopg.connect(lightfast("db", "url", "--role", role).stdout.strip()) as conn:
             assert conn.execute("SELECT current_user").fetchone() == (f"lightfast_{role}",)
 
 
 @pytest.mark.usefixtures("own_logins")
-def test_psql_reads_as_the_analyst_and_hands_its_exit_code_on(
+def test_psql_reads_as_the_analyst_and_passes_its_exit_code_on(
     lightfast: Lightfast, capfd: pytest.CaptureFixture[str]
 ) -> None:
     lightfast("db", "psql", "-Atc", "SELECT current_user, count(*) FROM workspaces")
@@ -300,7 +300,7 @@ def test_psql_reads_as_the_analyst_and_hands_its_exit_code_on(
     assert "permission denied" in capfd.readouterr().err
 
 
-def test_migrate_says_the_revision(lightfast: Lightfast) -> None:
+def test_migrate_prints_the_revision(lightfast: Lightfast) -> None:
     assert lightfast.json("db", "migrate")["revision"]
 
 
@@ -316,7 +316,7 @@ def test_an_unreachable_database_is_one_line(
     assert len(said.strip().splitlines()) == 1
 
 
-def test_dagsters_storage_that_is_away_is_one_line_before_anything_starts(
+def test_an_unreachable_storage_of_dagster_is_one_line_before_anything_starts(
     postgres: Lease,
 ) -> None:
     lost = "postgresql://app:hunter2@127.0.0.1:1/none"
@@ -344,20 +344,20 @@ def test_help_loads_neither_database_nor_dagster() -> None:
     assert heavy & set(loaded) == set()
 
 
-def test_a_pipe_that_closes_early_is_no_failure_of_ours(processed: Lightfast) -> None:
+def test_a_pipe_that_closes_early_is_not_a_failure(processed: Lightfast) -> None:
     command = f"{sys.executable} -c 'from lightfast_pipelines.cli import app; app()' status --json | head -c 10"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert "Traceback" not in result.stderr
 
 
-def test_as_lines_are_lines_of_the_format() -> None:
+def test_the_story_is_written_as_valid_lines() -> None:
     for text in io.BytesIO(as_lines(STORY.scenes, "github")):
         assert set(json.loads(text)) == {"event", "delivery_id", "received_at", "payload"}
 
 
 @pytest.fixture
 def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """A folder above which there is no home, and a user who has none either."""
+    """A folder without a home in it or above it, and a user without one."""
     from lightfast_pipelines.settings import settings
 
     for name in ("LIGHTFAST_HOME", "LIGHTFAST_DATABASE_URL"):
@@ -387,7 +387,7 @@ def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
         ("rebuild", "--yes"),
     ],
 )
-def test_a_command_that_begins_nothing_creates_no_database(
+def test_only_commands_that_begin_something_create_a_database(
     outside: Path, words: tuple[str, ...]
 ) -> None:
     result = CliRunner().invoke(app, words)

@@ -51,7 +51,7 @@ def test_a_link_takes_a_credential_from_a_prompt(lightfast: Lightfast) -> None:
     assert (linked["action"], linked["actor"]) == ("integration.linked", "operator:mira")
 
 
-def test_a_link_takes_one_that_can_be_renewed_from_the_environment(
+def test_a_link_takes_a_renewable_credential_from_the_environment(
     lightfast: Lightfast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LINEAR_REFRESH", "the-refresh")
@@ -117,7 +117,7 @@ def test_a_refused_credential_is_replaced(lightfast: Lightfast) -> None:
         (("--credential-env", "LINEAR_TOKEN", "--expires-at", "soon"), 2, "is not a time"),
     ],
 )
-def test_what_cannot_be_taken_says_so_and_links_nothing(
+def test_an_unusable_credential_is_refused_and_links_nothing(
     lightfast: Lightfast,
     monkeypatch: pytest.MonkeyPatch,
     words: tuple[str, ...],
@@ -133,7 +133,7 @@ def test_what_cannot_be_taken_says_so_and_links_nothing(
     assert lightfast.json("integration", "list") == []
 
 
-def test_without_a_key_nothing_is_stored_and_the_reason_is_told(
+def test_without_a_key_nothing_is_stored_and_the_reason_is_printed(
     lightfast: Lightfast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ENCRYPTION_KEY")

@@ -36,7 +36,7 @@ def test_an_installation_gets_a_secret_and_is_listed(
     assert lightfast.json("installation", "secret", *one, "--remove")["live_secrets"] == 0
 
 
-def test_what_cannot_be_done_says_so_in_one_line(
+def test_an_impossible_request_is_refused_in_one_line(
     lightfast: Lightfast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = ("--provider", "github", "--id", "one")

@@ -1,4 +1,4 @@
-"""Keys are turned while credentials are read and renewed, and nobody who asks is turned away."""
+"""Keys are rotated while credentials are read and renewed, and no request fails."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def serve_all(apps: Sequence[App]) -> Iterator[list[Served]]:
         yield [stack.enter_context(serve(app)) for app in apps]
 
 
-def test_a_key_is_turned_and_the_old_one_can_go(
+def test_keys_are_rotated_and_the_old_one_can_be_removed(
     lightfast: Lightfast, keys: pytest.MonkeyPatch
 ) -> None:
     fill(lightfast, 3)
@@ -88,7 +88,7 @@ def test_a_key_is_turned_and_the_old_one_can_go(
     assert [one["detail"]["sealed"] for one in told] == [0, 0, 6]
 
 
-def test_a_key_that_is_gone_is_told_and_nothing_is_lost(
+def test_a_missing_key_is_reported_and_nothing_is_lost(
     lightfast: Lightfast, keys: pytest.MonkeyPatch
 ) -> None:
     fill(lightfast, 1)
@@ -102,10 +102,10 @@ def test_a_key_that_is_gone_is_told_and_nothing_is_lost(
     assert lightfast.json("keys", "rotate")["sealed"] == 2
 
 
-def test_turning_keys_under_load_fails_no_request(
+def test_rotating_keys_under_load_fails_no_request(
     lightfast: Lightfast, keys: pytest.MonkeyPatch
 ) -> None:
-    """Threads read and renew, as fast as they can, while the key is turned to and fro."""
+    """Threads read and renew as fast as they can while keys are rotated back and forth."""
     servers = [TokenServer(name=f"of-{n}", refresh=f"secret-refresh-{n}") for n in range(4)]
     installations = fill(lightfast, 40)
     set_keys(keys, OLD, NEW)

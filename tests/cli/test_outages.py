@@ -1,4 +1,4 @@
-"""`lightfast outages` shows what was lost and how far was looked."""
+"""`lightfast outages` shows what was lost and how far logs were checked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["source"]
 AT = datetime(2026, 5, 1, 10, tzinfo=UTC)
 
 
-def test_it_names_the_outage_and_why_a_log_cannot_be_read(
+def test_outages_names_the_outage_and_why_a_log_cannot_be_read(
     database: Database, conn: Connection, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_outage(conn, source.installation_id, "app", AT, AT, ["a", "b"])

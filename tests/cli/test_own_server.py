@@ -1,4 +1,4 @@
-"""On a Postgres of one's own each role has a login of its own, and none is the owner."""
+"""On a server of your own each role has its own login, and none is the owner."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROLES = ("receiver", "pipeline", "analyst")
 
 @dataclass
 class OwnServer:
-    """A memory on it, and the settings with which commands are given."""
+    """A database on such a server, and the settings of commands."""
 
     port: int
     name: str
@@ -50,7 +50,7 @@ class OwnServer:
     def run(
         self, *words: str, more: Mapping[str, str], exits: int = 0
     ) -> subprocess.CompletedProcess[str]:
-        """A real process: what it prints, no test's own output can hide."""
+        """Runs a real process, so that everything it prints is seen."""
         done = subprocess.run(
             [sys.executable, "-c", "from lightfast_pipelines.cli import app; app()", *words],
             env={**_plain_environment(), **self.settings, **more},
@@ -63,7 +63,7 @@ class OwnServer:
         return done
 
     def roles(self) -> dict[str, str]:
-        """Makes the logins; the settings that `db roles` prints."""
+        """Makes the logins; returns the settings that `db roles` prints."""
         printed = self.run(
             "db", "roles", "--renew", more={"LIGHTFAST_DATABASE_URL": self.owner}
         ).stdout
@@ -100,7 +100,7 @@ def own(port: int, tmp_path: Path) -> Iterator[OwnServer]:
             conn.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
 
 
-def test_the_owners_password_is_given_out_for_no_other_role(own: OwnServer) -> None:
+def test_the_owners_password_is_never_given_to_another_role(own: OwnServer) -> None:
     owner = {"LIGHTFAST_DATABASE_URL": own.owner}
     own.run("workspace", "add", "acme", more=owner)  # one variable is enough to start with
     for words in (
@@ -184,7 +184,7 @@ ATTACKS = (
 )
 
 
-def test_who_has_the_analysts_login_gets_no_further_than_the_analyst(own: OwnServer) -> None:
+def test_the_analysts_login_has_only_the_analysts_rights(own: OwnServer) -> None:
     made = own.roles()
     login = {"LIGHTFAST_ANALYST_DATABASE_URL": made["LIGHTFAST_ANALYST_DATABASE_URL"]}
     with psycopg.connect(own.owner) as conn:
@@ -226,7 +226,7 @@ def test_neither_arguments_nor_environment_of_psql_hold_a_password(own: OwnServe
     assert dumped.stdout == "memory\n"
 
 
-def test_processes_work_with_their_own_logins_alone(own: OwnServer) -> None:
+def test_processes_work_with_only_their_own_logins(own: OwnServer) -> None:
     made = own.roles()
     for role in ROLES:
         mine = {
@@ -260,7 +260,7 @@ def test_processes_work_with_their_own_logins_alone(own: OwnServer) -> None:
     assert "needs the owner's login" in removed.stderr
 
 
-def test_a_database_of_another_release_is_told_by_who_may_not_migrate_it(own: OwnServer) -> None:
+def test_a_login_that_may_not_migrate_reports_a_database_of_another_release(own: OwnServer) -> None:
     made = own.roles()
     with psycopg.connect(own.owner) as conn:
         conn.execute("UPDATE lightfast.schema_version SET version_num = '0001'")
@@ -273,7 +273,7 @@ def test_a_database_of_another_release_is_told_by_who_may_not_migrate_it(own: Ow
         database.url("pipeline")
 
 
-def test_what_dagster_made_as_the_owner_becomes_the_pipelines_and_stays_in_the_owners_dumps(
+def test_dagsters_tables_made_by_the_owner_become_the_pipelines_and_stay_in_the_owners_dumps(
     own: OwnServer,
 ) -> None:
     with psycopg.connect(own.owner) as conn:
@@ -293,7 +293,7 @@ def test_what_dagster_made_as_the_owner_becomes_the_pipelines_and_stays_in_the_o
         assert conn.execute("SELECT count(*) FROM dagster.event_logs").fetchone() == (0,)
 
 
-def test_a_role_that_may_more_than_it_should_gets_no_password(own: OwnServer) -> None:
+def test_a_role_with_too_many_rights_gets_no_password(own: OwnServer) -> None:
     own.run("db", "migrate", more={"LIGHTFAST_DATABASE_URL": own.owner})
     with own.superuser() as conn:
         conn.execute("GRANT pg_read_all_data TO lightfast_analyst")
@@ -302,7 +302,7 @@ def test_a_role_that_may_more_than_it_should_gets_no_password(own: OwnServer) ->
     assert "pg_read_all_data" in refused.stderr
 
 
-def test_a_wrong_password_is_one_line_without_it(own: OwnServer) -> None:
+def test_a_wrong_password_is_one_line_that_does_not_contain_it(own: OwnServer) -> None:
     own.roles()
     wrong = f"postgresql://lightfast_pipeline:geheim-{IN_ADDRESS}@127.0.0.1:{own.port}/memory"
     for words in (("status",), ("db", "migrate"), ("process",)):

@@ -1,4 +1,4 @@
-"""What comes from outside reaches a terminal as text, never as something that it obeys."""
+"""Text from outside never reaches a terminal as something that it obeys."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ PROJECT = Path(__file__).parents[2]
 
 
 def obeyed(text: str) -> list[str]:
-    """Characters that a terminal obeys or does not show, but for line ends and tabs."""
+    """The characters that a terminal obeys or hides, except line ends and tabs."""
     kinds = ("Cc", "Cf", "Cs", "Zl", "Zp")
     return [one for one in text if unicodedata.category(one) in kinds and one not in "\n\t"]
 
 
 @pytest.mark.parametrize("text", [CLEARS, COPIES, CLEARS_IN_ONE, TURNED, HIDDEN, "\ud83d", "\x7f"])
-def test_what_a_terminal_obeys_is_written_out(text: str) -> None:
+def test_characters_that_a_terminal_obeys_are_escaped(text: str) -> None:
     assert obeyed(text)
     for made in (printable(text), on_one_line(text)):
         assert not obeyed(made)
@@ -57,11 +57,11 @@ def test_what_a_terminal_obeys_is_written_out(text: str) -> None:
         "a\n\tb",
     ],
 )
-def test_what_people_write_stays(text: str) -> None:
+def test_ordinary_text_is_unchanged(text: str) -> None:
     assert printable(text) == text
 
 
-def test_what_stands_in_a_row_cannot_begin_another() -> None:
+def test_the_text_of_a_row_cannot_begin_another_row() -> None:
     assert on_one_line(BREAKS) == "first lightfast: all is well"
 
 
@@ -133,7 +133,7 @@ def test_no_command_prints_what_a_terminal_obeys(lightfast: Lightfast) -> None:
 def test_an_error_that_quotes_what_it_was_given_stays_one_line(
     lightfast: Lightfast, words: tuple[str, ...], exits: int
 ) -> None:
-    # Files come from elsewhere, and a shell's pattern types their names.
+    # Files come from elsewhere, and a shell expands their names.
     given = f"{CLEARS_IN_ONE}{TURNED}\nlightfast: all is well"
     result = lightfast(*(word.format(given) for word in words), exits=exits)
     assert r"\x9b2J\u202egpj.exe" in result.stderr
@@ -150,10 +150,10 @@ def test_json_loses_nothing_and_prints_nothing_that_a_terminal_obeys(lightfast: 
         assert CLEARS_IN_ONE in again or TURNED in again
 
 
-def test_a_terminal_itself_gets_no_command_out_of_a_title(
+def test_a_real_terminal_gets_no_command_from_a_title(
     lightfast: Lightfast, programs: Programs
 ) -> None:
-    """A real one: there the tables are drawn by another library."""
+    """On a real terminal another library draws the tables."""
     _attack(lightfast)
     ours, theirs = pty.openpty()
     command = programs.start(
@@ -171,7 +171,7 @@ def test_a_terminal_itself_gets_no_command_out_of_a_title(
     )
     os.close(theirs)
     written = b""
-    # A pseudo-terminal whose other side is gone says so by an error.
+    # A pseudo-terminal whose other end is closed raises an error.
     try:
         while part := os.read(ours, 65_536):
             written += part

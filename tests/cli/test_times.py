@@ -1,4 +1,4 @@
-"""Times are read the same way by every command, and what is not understood is told what would be."""
+"""Every command reads times the same way, and lists the accepted forms for any other text."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_month_back_from_its_last_day_ends_in_the_month_before() -> None:
         assert read_time(text, now) == datetime.fromisoformat(expected).replace(tzinfo=UTC)
 
 
-def test_a_span_that_ends_something_is_counted_on_from_now() -> None:
+def test_the_span_of_an_end_counts_forward_from_now() -> None:
     assert read_time("30d", NOW, ahead=True) == datetime(2026, 6, 20, 9, 30, tzinfo=UTC)
 
 
@@ -70,12 +70,12 @@ def test_a_span_that_ends_something_is_counted_on_from_now() -> None:
         "2026-05-01 ../../etc/passwd", "1800",
     ],
 )  # fmt: skip
-def test_what_is_no_time_is_told_what_would_be(text: str) -> None:
+def test_text_that_is_not_a_time_is_refused_with_the_accepted_forms(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a time: write 2026-05-01, .* 90d .* yesterday"):
         read_time(text, NOW)
 
 
 @given(st.text(max_size=30))
-def test_whatever_is_typed_is_a_time_or_not_understood(text: str) -> None:
+def test_any_text_is_a_time_or_is_refused(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert read_time(text, NOW).tzinfo is UTC

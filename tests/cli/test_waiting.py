@@ -1,4 +1,4 @@
-"""`lightfast waiting` shows commands that can be pasted, and says when nothing waits any more."""
+"""`lightfast waiting` shows commands that can be pasted, and whether anything still waits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.depth import size
 from tests.inbox.test_waiting import SOON, park
 
 
-def test_the_command_shown_links_what_waits(lightfast: Lightfast) -> None:
+def test_the_shown_command_links_what_waits(lightfast: Lightfast) -> None:
     with lightfast.database.connect() as conn:
         workspace_with(conn, "shop", 99)
         park(conn)
@@ -29,7 +29,7 @@ def test_the_command_shown_links_what_waits(lightfast: Lightfast) -> None:
     assert "dead" in lightfast("waiting").stdout
 
 
-def test_process_captures_all_but_the_poison_which_waiting_lists_and_replay_takes_up(
+def test_process_captures_all_but_the_poison_which_waiting_lists_and_replay_retries(
     lightfast: Lightfast,
 ) -> None:
     with lightfast.database.connect() as conn:
@@ -48,7 +48,7 @@ def test_process_captures_all_but_the_poison_which_waiting_lists_and_replay_take
     assert lightfast.json("waiting")["dead"] == []
 
 
-def test_process_ends_well_beside_what_later_stages_cannot_do_which_waiting_lists_and_replay_takes_up(
+def test_process_succeeds_despite_what_later_stages_give_up_which_waiting_lists_and_replay_retries(
     lightfast: Lightfast,
 ) -> None:
     with lightfast.database.connect() as conn:

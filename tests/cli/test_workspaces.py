@@ -1,4 +1,4 @@
-"""Workspaces come, are called otherwise, and go; what another one has stays as it is."""
+"""Workspaces are added, renamed and removed, and other workspaces keep what they have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lightfast_pipelines.store.tables import metadata
 from tests.cli.conftest import Lightfast
 
 STORY = tell(date(2026, 5, 20))
-# What tells of the installation itself, not of any workspace's work.
+# Tables about the installation itself, not about a workspace.
 KEPT = {"activity", "partition_start", "unreported_work", "workspaces", "consolidation_marks"}
 
 
@@ -38,7 +38,7 @@ def _sizes(lightfast: Lightfast) -> dict[str, int]:
     return {name: size for name, size in sizes.items() if size and name not in KEPT}
 
 
-def test_a_demos_leftovers_are_removed_to_the_last_row(told: Lightfast) -> None:
+def test_a_demos_workspace_is_removed_to_the_last_row(told: Lightfast) -> None:
     assert _sizes(told)["observations"] > 0
     done = told.json("workspace", "remove", "demo/tale", "--deliveries", "--yes")
     assert (done["deliveries"], done["kept"], done["organisation"]) == (54, 0, True)
@@ -47,7 +47,7 @@ def test_a_demos_leftovers_are_removed_to_the_last_row(told: Lightfast) -> None:
     assert told.json("workspace", "list") == []
 
 
-def test_deliveries_stay_unless_they_are_to_go_and_are_taken_up_by_a_new_link(
+def test_deliveries_stay_unless_asked_otherwise_and_a_new_link_takes_them(
     told: Lightfast,
 ) -> None:
     before = told("digest").stdout
@@ -94,7 +94,7 @@ def test_a_resource_of_a_removed_workspace_is_free_for_another_organisation(
     lightfast("integration", "add", "-w", "new/shop", *link)
 
 
-def test_a_wrong_or_doubtful_name_removes_nothing(told: Lightfast) -> None:
+def test_a_wrong_or_ambiguous_name_removes_nothing(told: Lightfast) -> None:
     assert "no workspace 'tail'" in told("workspace", "remove", "tail", "--yes", exits=1).stderr
     assert "demo/tale" in told("workspace", "remove", "tail", "--yes", exits=1).stderr
     assert "--yes" in told("workspace", "remove", "tale", exits=2).stderr
@@ -103,7 +103,7 @@ def test_a_wrong_or_doubtful_name_removes_nothing(told: Lightfast) -> None:
     assert len(told.json("workspace", "list")) == 2
 
 
-def test_a_workspace_is_called_otherwise_and_its_ids_stay(told: Lightfast) -> None:
+def test_a_workspace_is_renamed_and_its_ids_stay(told: Lightfast) -> None:
     before = told("digest").stdout
     said = told("workspace", "rename", "tale", "A tale of a shop").stdout
     assert "slug stays tale" in said
@@ -113,7 +113,7 @@ def test_a_workspace_is_called_otherwise_and_its_ids_stay(told: Lightfast) -> No
     told("workspace", "rename", "tale", " ", exits=2)
 
 
-def test_adding_one_that_is_there_says_so(told: Lightfast) -> None:
+def test_adding_an_existing_workspace_says_so(told: Lightfast) -> None:
     again = told("workspace", "add", "tale", "--org", "demo", "--name", "Other")
     assert "was there already" in again.stdout
     assert "workspace rename" in again.stderr

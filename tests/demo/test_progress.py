@@ -1,4 +1,4 @@
-"""The demo's progress never passes its own total."""
+"""The demo's progress never exceeds its total."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Recorder(Meter):
         self.stages.append([title, 0, total])
 
     def close(self) -> None:
-        """Nothing to put away."""
+        """Nothing is open."""
 
 
-def test_what_deliveries_become_is_counted_once_it_is_all_there() -> None:
+def test_vectors_and_clusters_are_counted_once_all_deliveries_are_captured() -> None:
     bar = Recorder(105)
     waits = {DELIVERIES: 105, "vectors": 0, "clusters": 0}
     counted = DeliveryProgress(bar, waits)

@@ -1,4 +1,4 @@
-"""`lightfast up` and `lightfast demo --once` as a user starts them: real processes, a fresh home."""
+"""`lightfast up` and `lightfast demo --once` with real processes and a fresh home."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def of_this_home(home: Path) -> list[list[str]]:
-    """What still runs for this home, the database's guardian and server apart."""
+    """What still runs for this home, except the database's guardian and server."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -61,7 +61,7 @@ Start = Callable[[list[str], Path], "subprocess.Popen[bytes]"]
 
 @pytest.fixture
 def start(home: Path, environment: dict[str, str]) -> Iterator[Start]:
-    """Starts a command and returns once it says that everything is up; ends what is left of it."""
+    """Starts a command and returns once it reports that everything runs; ends it with the test."""
     started: list[subprocess.Popen[bytes]] = []
 
     def begin(words: list[str], said: Path) -> subprocess.Popen[bytes]:
@@ -108,7 +108,7 @@ def test_the_demo_accounts_for_every_delivery_and_stays_until_ctrl_c(
 
 
 @pytest.mark.skipif(not is_deep(), reason="a second demo takes half a minute: make test-deep")
-def test_the_demo_repeated_stores_nothing_twice_and_ends_by_itself(
+def test_a_second_demo_stores_nothing_twice_and_ends_by_itself(
     home: Path, environment: dict[str, str]
 ) -> None:
     result = subprocess.run(
@@ -125,7 +125,7 @@ def test_the_demo_repeated_stores_nothing_twice_and_ends_by_itself(
     assert of_this_home(home) == []
 
 
-def test_up_runs_once_a_home_starts_again_what_dies_and_leaves_nothing_behind(
+def test_up_runs_once_for_a_home_restarts_what_dies_and_leaves_nothing_behind(
     home: Path, environment: dict[str, str], start: Start, tmp_path: Path
 ) -> None:
     said = tmp_path / "said"

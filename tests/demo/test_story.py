@@ -1,4 +1,4 @@
-"""The story is the same on the same day, another the next, and told by the rules it ends as written."""
+"""The story is the same on the same day, and its deliveries end as it says."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_story_is_long_enough_and_has_every_kind_of_delivery() -> None:
     assert len({scene.received_at.date() for scene in scenes}) >= 5
 
 
-def test_the_same_day_tells_the_same_bytes_and_another_day_another_story() -> None:
+def test_the_same_day_has_the_same_bytes_and_another_day_another_story() -> None:
     first, again, tomorrow = tell(TODAY), tell(TODAY), tell(date(2026, 5, 21))
     assert first.scenes == again.scenes
     assert not {s.delivery_id for s in first.scenes} & {s.delivery_id for s in tomorrow.scenes}
@@ -57,7 +57,7 @@ def test_the_same_day_tells_the_same_bytes_and_another_day_another_story() -> No
 
 
 def play(conn: Connection) -> Played:
-    """Both doors without HTTP: the webhooks' part is stored as the receiver stores it."""
+    """Plays the story without HTTP: webhooks are stored as the receiver stores them."""
     stage = tell(TODAY)
     workspace = add_workspace(conn, stage.workspace, ORG)
     conn.commit()
@@ -80,7 +80,7 @@ def play(conn: Connection) -> Played:
 
 
 def _received(scene: Scene) -> Delivery:
-    """As the receiver would store it, which verifies it first."""
+    """The delivery as the receiver verifies and stores it."""
     provider = discover()[scene.provider]
     body, headers = request_of(scene, SECRETS, NOW)
     secret = Secret(f"env:{provider.secret_settings[0]}", SECRETS[scene.provider])
@@ -112,7 +112,7 @@ def test_every_delivery_of_the_story_ends_as_the_story_says(conn: Connection) ->
     assert surprises(play(conn)) == []
 
 
-def test_what_is_lost_refused_or_not_recognised_is_named(conn: Connection) -> None:
+def test_every_surprise_is_named(conn: Connection) -> None:
     played = play(conn)
     merged = next(s for s in played.stage.scenes if s.name == "#51 merged by Mira")
     played.fates[merged.delivery_id] = "dlq"
@@ -131,7 +131,7 @@ def test_what_is_lost_refused_or_not_recognised_is_named(conn: Connection) -> No
     ]
 
 
-def test_the_late_report_and_the_two_fixes_are_where_they_belong(conn: Connection) -> None:
+def test_the_late_report_and_the_two_fixes_have_the_right_states(conn: Connection) -> None:
     played = play(conn)
     fixed = conn.execute(
         """
@@ -156,7 +156,7 @@ def test_the_late_report_and_the_two_fixes_are_where_they_belong(conn: Connectio
     ]
 
 
-def test_the_chain_from_the_alert_leads_to_the_change_and_from_the_fix_to_its_end(
+def test_the_chain_leads_from_the_alert_to_the_change_and_to_the_fix(
     conn: Connection,
 ) -> None:
     played = play(conn)
@@ -192,7 +192,7 @@ def test_the_chain_from_the_alert_leads_to_the_change_and_from_the_fix_to_its_en
     assert chain.cause_stated_by(conn, workspace, cause[1].key) == f"{cause[1].key}|created"
 
 
-def test_a_deployment_leads_to_its_change_and_to_what_ended_the_trouble_it_made(
+def test_a_deployment_leads_to_its_change_and_its_author(
     conn: Connection,
 ) -> None:
     played = play(conn)
@@ -210,7 +210,7 @@ def test_a_deployment_leads_to_its_change_and_to_what_ended_the_trouble_it_made(
     assert from_there[2].author == cause[5].author
 
 
-def test_a_walk_ends_where_edges_lead_in_a_circle(conn: Connection) -> None:
+def test_a_walk_ends_if_edges_form_a_circle(conn: Connection) -> None:
     played = play(conn)
     workspace = played.workspace.id
     alert = chain.last_alert(conn, workspace)

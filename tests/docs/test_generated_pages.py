@@ -1,4 +1,4 @@
-"""Pages that are generated are what `lightfast docs` would write today."""
+"""The generated pages are what `lightfast docs` would write now."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_dictionary_has_every_table_and_column() -> None:
         assert rows == [column.name for column in table.columns]
 
 
-def test_the_page_of_events_has_every_declared_one_under_its_provider() -> None:
+def test_the_events_page_lists_every_declared_event_under_its_provider() -> None:
     text = events_page()
     for name, provider in discover().items():
         section = text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
@@ -55,7 +55,7 @@ def test_the_page_of_events_has_every_declared_one_under_its_provider() -> None:
         ]
 
 
-def test_every_table_and_column_says_what_it_means() -> None:
+def test_every_table_and_column_has_a_meaning() -> None:
     silent = [
         f"{table.name}.{column.name}"
         for table in metadata.tables.values()

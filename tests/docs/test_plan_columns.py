@@ -1,4 +1,4 @@
-"""The map of the plans' columns names every one of them, and points at columns that exist."""
+"""The map of the plans' columns has every planned column, and names existing columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INSIDE = re.compile(r"\([^()]*\)|\{[^{}]*\}|\[[^\[\]]*\]")
 
 
 def sections() -> dict[str, str]:
-    """Plan's table -> its part of the page."""
+    """Each planned table -> its section of the page."""
     parts = re.split(r"^## (\w+)$", PAGE.read_text(), flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
@@ -36,7 +36,7 @@ def planned(text: str) -> set[str]:
 
 
 def nested(text: str) -> set[str]:
-    """Names inside braces: the fields of a column that is an object."""
+    """The names in braces: fields of a column that is an object."""
     inside = " ".join(re.findall(r"\{[^()]*\}", text))
     return set(re.findall(r"\b[a-z]+(?:[A-Z]\w*)?\b", inside)) - {
         "domain",
@@ -72,7 +72,7 @@ def test_every_field_of_a_planned_object_is_mentioned(shared: Path) -> None:
     assert {name: fields for name, fields in missing.items() if fields} == {}
 
 
-def test_nothing_is_mapped_that_no_plan_names(shared: Path) -> None:
+def test_only_planned_columns_are_mapped(shared: Path) -> None:
     surplus = {
         name: mapped(sections()[name]) - planned(text) for name, text in plan(shared).items()
     }
@@ -80,5 +80,5 @@ def test_nothing_is_mapped_that_no_plan_names(shared: Path) -> None:
 
 
 @pytest.mark.parametrize(("table", "column"), sorted(set(_POINTER.findall(PAGE.read_text()))))
-def test_every_column_pointed_at_exists(table: str, column: str) -> None:
+def test_every_column_of_the_map_exists(table: str, column: str) -> None:
     assert column in metadata.tables[f"lightfast.{table}"].columns

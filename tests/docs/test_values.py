@@ -23,8 +23,8 @@ def test_every_declared_type_and_category_is_listed() -> None:
         assert f"| `{category}` |" in text
 
 
-def test_what_the_demo_says_is_in_the_vocabulary() -> None:
-    """Where this fails, the code learned new words: `make docs` writes them."""
+def test_the_words_of_the_demo_are_in_the_vocabulary() -> None:
+    """If this fails, the code has new words: `make docs` writes them."""
     missing: set[str] = set()
     for scene in tell(date(2026, 5, 20)).scenes:
         provider = discover()[scene.provider]
@@ -45,7 +45,7 @@ def test_what_the_demo_says_is_in_the_vocabulary() -> None:
     assert missing == set()
 
 
-def test_states_of_a_few_words_are_listed_with_them() -> None:
+def test_states_with_few_values_are_listed_with_their_values() -> None:
     states = {"github:pr status": ["open", "merged"], "linear:issue assignee": []}
     text = values_section({"state": states})
     assert "| `github:pr:` | `status` | `open`, `merged` |" in text

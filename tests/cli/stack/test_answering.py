@@ -1,4 +1,4 @@
-"""A process that is alive and does nothing is started again; one that is slow, or just starting, is not."""
+"""A process that hangs is restarted; one that is slow, or just starting, is not."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def suspend(children: Children, pid: int) -> None:
     )
 
 
-def test_a_suspended_child_is_ended_and_started_again(
+def test_a_suspended_child_is_ended_and_restarted(
     children: Children, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     child = children.start(
@@ -65,7 +65,7 @@ def test_a_suspended_child_is_ended_and_started_again(
 
 
 @pytest.mark.parametrize("between", [0, 2])
-def test_a_child_of_whom_a_process_is_suspended_does_not_work(
+def test_a_child_with_a_suspended_process_does_not_work(
     children: Children, programs: Programs, tmp_path: Path, between: int
 ) -> None:
     note = tmp_path / "pid"
@@ -112,7 +112,7 @@ def test_suspended_children_end_in_order_with_all_others(
 
 
 class Asked:
-    """Answers as it is told to."""
+    """Gives the answers that the test chooses."""
 
     def __init__(self, *said: bool) -> None:
         self._said = iter(said)
@@ -129,17 +129,17 @@ def working(programs: Programs, *said: bool) -> list[bool]:
     return [works(process) for _ in said]
 
 
-def test_one_that_has_not_answered_yet_is_starting(programs: Programs) -> None:
+def test_a_process_that_has_not_answered_yet_is_starting(programs: Programs) -> None:
     assert all(working(programs, *[False] * 100))
 
 
-def test_late_answers_are_forgiven_and_a_row_of_none_is_not(programs: Programs) -> None:
+def test_single_missing_answers_are_forgiven_and_a_series_is_not(programs: Programs) -> None:
     late = [True, *[False] * (MOST_FAILURES - 1), True, *[False] * (MOST_FAILURES - 1)]
     assert all(working(programs, *late))
     assert working(programs, *late, False)[-1] is False
 
 
-def test_a_new_process_owes_nothing_for_the_one_before(programs: Programs) -> None:
+def test_failures_of_an_earlier_process_do_not_count(programs: Programs) -> None:
     works = Answering(Asked(True, *[False] * 50), every=0.0)
     first, second = programs.start(SLEEP), programs.start(SLEEP)
     seen = [works(first) for _ in range(MOST_FAILURES + 1)]
@@ -147,7 +147,7 @@ def test_a_new_process_owes_nothing_for_the_one_before(programs: Programs) -> No
     assert works(second)
 
 
-def test_a_process_is_not_asked_more_often_than_now_and_then(programs: Programs) -> None:
+def test_a_process_is_asked_only_now_and_then(programs: Programs) -> None:
     now = 0.0
     asked = Asked(*[True] * 50)
     works = Answering(asked, every=10.0, clock=lambda: now)

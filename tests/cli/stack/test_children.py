@@ -1,4 +1,4 @@
-"""Child processes are started so that they can be ended, and ended with all that they started."""
+"""Child processes end together with everything that they started."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def python(code: str) -> list[str]:
 
 @pytest.fixture
 def children(tmp_path: Path) -> Iterator[Children]:
-    """Ended with all that they started, also where a test fails."""
+    """Ended with everything they started, even if the test fails."""
     made = Children(tmp_path / "logs", lambda: NOW)
     yield made
     made.end()
@@ -42,7 +42,7 @@ def start(children: Children, name: str, code: str, folder: Path) -> int:
 
 
 def wait_for(path: Path) -> str:
-    """The file's text, once it is there and whole (it ends with a newline)."""
+    """The text of the file, once it is complete (it ends with a newline)."""
     children = Children(path.parent)
     children.wait_until(
         str(path),
@@ -97,7 +97,7 @@ def test_a_child_that_dies_is_reported_with_its_last_words(
         children.wait_until("it", lambda: False, stop=StopRequest(), timeout=20)
 
 
-def test_a_log_that_grows_too_large_is_moved_aside_and_its_writer_goes_on(
+def test_a_log_that_grows_too_large_is_rotated_while_its_process_writes(
     children: Children, tmp_path: Path
 ) -> None:
     code = (
@@ -121,12 +121,12 @@ def test_a_log_that_grows_too_large_is_moved_aside_and_its_writer_goes_on(
     assert kept == {"daemon.log.1": "line 4", "daemon.log.2": "line 3", "daemon.log.3": "line 2"}
 
 
-def test_what_never_gets_ready_is_named(children: Children) -> None:
+def test_a_process_that_never_gets_ready_is_named(children: Children) -> None:
     with pytest.raises(Failure, match="the moon was not ready after 0 s"):
         children.wait_until("the moon", lambda: False, stop=StopRequest(), timeout=0.1)
 
 
-def test_children_take_sigint_even_where_we_were_started_ignoring_it(
+def test_children_react_to_sigint_even_if_their_parent_ignores_it(
     children: Children, tmp_path: Path
 ) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -142,7 +142,9 @@ def test_children_take_sigint_even_where_we_were_started_ignoring_it(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's parent-death signal")
-def test_children_end_when_we_are_killed_with_9(programs: Programs, tmp_path: Path) -> None:
+def test_children_end_when_their_parent_is_killed_with_9(
+    programs: Programs, tmp_path: Path
+) -> None:
     note = tmp_path / "pid"
     code = (
         "import os, pathlib, time\n"
@@ -161,10 +163,10 @@ def test_children_end_when_we_are_killed_with_9(programs: Programs, tmp_path: Pa
 
 
 @pytest.mark.parametrize("killed", [signal.SIGKILL, signal.SIGQUIT, signal.SIGSEGV])
-def test_what_children_started_ends_too_when_we_are_killed(
+def test_processes_of_children_end_too_when_the_parent_is_killed(
     programs: Programs, tmp_path: Path, killed: signal.Signals
 ) -> None:
-    """The parent-death signal does not reach it: it has a session of its own, and ignores SIGTERM."""
+    """The parent-death signal does not reach it: it has its own session, and ignores SIGTERM."""
     note = tmp_path / "pids"
     grandchild = (
         "import os, pathlib, signal, time; signal.signal(15, signal.SIG_IGN)\n"
@@ -204,7 +206,7 @@ def test_an_orphan_whose_parent_died_first_is_ended_with_the_rest(
     assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_child_that_is_killed_is_started_again_and_its_orphans_end(
+def test_a_killed_child_is_restarted_and_its_orphans_end(
     children: Children, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = start(children, "receiver", SLEEP, tmp_path)
@@ -234,7 +236,7 @@ def test_a_child_that_is_killed_is_started_again_and_its_orphans_end(
     assert "last words" in said
 
 
-def test_one_that_dies_again_and_again_is_given_up_and_the_others_go_on(
+def test_a_child_that_keeps_dying_is_given_up_and_the_others_continue(
     children: Children, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = start(children, "receiver", SLEEP, tmp_path)
@@ -273,7 +275,7 @@ def test_the_receiver_is_never_given_up(children: Children, tmp_path: Path) -> N
     assert len(started) == 12
 
 
-def test_one_that_dies_slowly_waits_longer_each_time_and_is_told_of(
+def test_a_child_that_dies_slowly_waits_longer_each_time_and_is_reported(
     children: Children, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start(children, "daemon", "import sys; sys.exit('no table for me')", tmp_path)
@@ -296,7 +298,7 @@ def test_one_that_dies_slowly_waits_longer_each_time_and_is_told_of(
     assert children.deaths()["daemon"].startswith(
         "12, 12 of them in a row; last at 2026-05-01 10:00:00 UTC, started again after 300 s"
     )
-    # Ten minutes without a death: the next one is the first.
+    # After ten minutes without a death the next one counts as the first.
     children.join("daemon")
     now += 600
     children.mend(now)
@@ -322,7 +324,7 @@ def test_a_receiver_that_dies_slowly_is_away_for_half_a_minute_at_most(
     assert "started again after 30 s" in children.deaths()["receiver"]
 
 
-def test_one_that_dies_now_and_then_is_not_given_up(children: Children, tmp_path: Path) -> None:
+def test_a_child_that_dies_now_and_then_is_not_given_up(children: Children, tmp_path: Path) -> None:
     start(children, "daemon", "", tmp_path)
     for day in range(20):
         children.join("daemon")
@@ -331,7 +333,7 @@ def test_one_that_dies_now_and_then_is_not_given_up(children: Children, tmp_path
         assert children.states()["daemon"] != "given up"
 
 
-def test_a_child_without_its_heart_is_started_again(children: Children, tmp_path: Path) -> None:
+def test_a_child_that_no_longer_works_is_restarted(children: Children, tmp_path: Path) -> None:
     beats = True
     prepared: list[str] = []
     child = children.start(
@@ -372,7 +374,7 @@ def wardens() -> list[psutil.Process]:
     ]
 
 
-def test_what_an_earlier_start_left_is_ended_and_nothing_else(
+def test_only_processes_that_an_earlier_start_left_are_ended(
     programs: Programs, tmp_path: Path
 ) -> None:
     def started(**variables: str) -> subprocess.Popen[bytes]:
@@ -388,7 +390,7 @@ def test_what_an_earlier_start_left_is_ended_and_nothing_else(
     assert neighbour.poll() is None
 
 
-def test_what_a_tests_programs_started_ends_with_the_test(tmp_path: Path) -> None:
+def test_programs_of_a_test_and_what_they_started_end_with_the_test(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     grandchild = (
         "import os, pathlib, signal; signal.signal(15, signal.SIG_IGN)\n"
@@ -409,13 +411,13 @@ def test_what_a_tests_programs_started_ends_with_the_test(tmp_path: Path) -> Non
     assert not psutil.pid_exists(orphan) or psutil.Process(orphan).status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_signal_asks_for_the_end_and_wakes_who_waits() -> None:
+def test_a_signal_asks_to_stop_and_wakes_a_waiting_thread() -> None:
     with stop_on_signals() as stop:
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.wait(20)
 
 
-def test_a_taken_port_is_replaced_by_a_free_one_and_said(
+def test_a_used_port_is_replaced_by_a_free_one_with_a_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with socket.socket() as taken:
@@ -427,6 +429,6 @@ def test_a_taken_port_is_replaced_by_a_free_one_and_said(
     assert f"port {number} is not free for the receiver" in capsys.readouterr().err
 
 
-def test_a_host_that_is_not_ours_is_a_clear_failure() -> None:
+def test_a_foreign_host_is_a_clear_failure() -> None:
     with pytest.raises(Failure, match=r"LIGHTFAST_HOST=192\.0\.2\.1"):
         free_port("192.0.2.1", 0, "receiver", "LIGHTFAST_RECEIVER_PORT")

@@ -1,4 +1,4 @@
-"""Dagster's UI over real sockets: the webserver itself, on a real instance, as `up` starts it."""
+"""Dagster's UI over real sockets: the webserver on a real instance, as `up` starts it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SEEN = "{ shouldShowNux }"
 
 @pytest.fixture(scope="module")
 def ui(postgres: Lease, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a webserver without a code location, which is what takes long to load."""
+    """The address of a webserver without a code location, which would take long to load."""
     folder = tmp_path_factory.mktemp("ui")
     shutil.copy(ROOT / "dagster.yaml", folder)
     workspace = folder / "workspace.yaml"
@@ -80,7 +80,7 @@ def post(
     path: str = "/graphql",
     **headers: str,
 ) -> httpx.Response:
-    """A POST as a page's script sends it; names of headers with `_` for `-`."""
+    """A POST as the script of a page sends it; header names have `_` for `-`."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     return httpx.post(ui + path, content=body, headers={"content-type": "application/json", **sent})
 
@@ -89,7 +89,7 @@ def nothing_changed(ui: str) -> bool:
     return bool(post(ui, json.dumps({"query": SEEN})).json()["data"]["shouldShowNux"])
 
 
-def test_a_mutation_in_an_address_is_refused_whoever_asks(ui: str) -> None:
+def test_a_mutation_in_an_address_is_always_refused(ui: str) -> None:
     for query in (
         CHANGE,
         "query a { shouldShowNux } mutation b { setNuxSeen }",
@@ -126,14 +126,14 @@ def test_a_script_of_another_site_changes_nothing(ui: str, origin: str) -> None:
     "sent_type",
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"],
 )
-def test_a_form_of_another_site_is_refused_by_what_the_browser_says_of_it(
+def test_a_form_of_another_site_is_refused_by_the_browsers_headers(
     ui: str, site: str, sent_type: str
 ) -> None:
     answer = post(ui, content_type=sent_type, Sec_Fetch_Site=site, Sec_Fetch_Mode="navigate")
     assert answer.status_code == 403
 
 
-def test_a_form_is_refused_where_the_browser_says_nothing(ui: str) -> None:
+def test_a_form_is_refused_without_headers_of_the_browser(ui: str) -> None:
     for sent_type in ("text/plain", "text/plain; application/json", "", "application/jsonp"):
         assert post(ui, content_type=sent_type).status_code == 415, sent_type
     bare = httpx.post(f"{ui}/graphql", params={"query": CHANGE})
@@ -142,14 +142,14 @@ def test_a_form_is_refused_where_the_browser_says_nothing(ui: str) -> None:
 
 
 @pytest.mark.parametrize("door", ["asset_materialization", "asset_check", "asset_observation"])
-def test_no_other_site_reports_of_assets(ui: str, door: str) -> None:
+def test_another_site_cannot_report_on_assets(ui: str, door: str) -> None:
     path = f"/report_{door}/planted?check_name=c&passed=true"
     assert post(ui, b"{}", path, Origin=FOREIGN).status_code == 403
     assert post(ui, b"", path, content_type="text/plain").status_code == 415
     assert post(ui, b"{}", path, Sec_Fetch_Site="cross-site").status_code == 403
 
 
-def test_a_program_reports_of_assets_as_before(ui: str) -> None:
+def test_a_program_can_report_on_assets(ui: str) -> None:
     answer = post(ui, b"{}", "/report_asset_materialization/told/by/a/program")
     assert answer.status_code == 200, answer.text
 
@@ -161,7 +161,7 @@ def test_a_program_reports_of_assets_as_before(ui: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/graphql?query={shouldShowNux}", "/logs/a/b/c.err", "/server_info"]
 )
-def test_the_ui_answers_under_no_name_that_it_does_not_know(ui: str, host: str, path: str) -> None:
+def test_the_ui_does_not_answer_under_unknown_names(ui: str, host: str, path: str) -> None:
     assert httpx.get(ui + path, headers={"Host": host}).status_code == 400
 
 
@@ -176,7 +176,7 @@ def test_a_second_host_in_one_request_is_refused(ui: str) -> None:
     assert answer.startswith(b"HTTP/1.1 400")
 
 
-def test_a_proxy_that_passes_its_name_on_is_heard(ui: str) -> None:
+def test_a_proxy_that_passes_its_name_on_is_accepted(ui: str) -> None:
     answer = post(
         ui,
         json.dumps({"query": SEEN}),
@@ -190,7 +190,7 @@ def test_a_proxy_that_passes_its_name_on_is_heard(ui: str) -> None:
     assert "pass on the Host" in renamed.text
 
 
-def test_no_other_site_opens_a_websocket(ui: str) -> None:
+def test_another_site_cannot_open_a_websocket(ui: str) -> None:
     address = ui.replace("http://", "ws://") + "/graphql"
     for origin in (FOREIGN, "null", "http://localhost:1"):
         with pytest.raises(InvalidStatus) as refused:
@@ -216,7 +216,7 @@ def test_the_ui_opens_its_own_websocket(ui: str) -> None:
         assert json.loads(own.recv(timeout=20)) == {"type": "connection_ack"}
 
 
-def test_a_link_leads_to_a_page_and_a_frame_or_a_file_does_not(ui: str) -> None:
+def test_a_link_opens_a_page_but_a_frame_or_a_file_does_not(ui: str) -> None:
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
     page = {**link, "Sec-Fetch-Dest": "document"}
     opened = httpx.get(f"{ui}/runs", headers=page)
@@ -233,7 +233,7 @@ def test_a_link_leads_to_a_page_and_a_frame_or_a_file_does_not(ui: str) -> None:
     assert httpx.get(f"{ui}/graphql", params={"query": SEEN}, headers=script).status_code == 403
 
 
-def test_the_ui_answers_under_what_it_binds_to_and_no_wildcard() -> None:
+def test_the_ui_answers_under_its_bound_address_but_no_wildcard() -> None:
     assert "192.0.2.7" in allowed_names("192.0.2.7", [])
     assert "[fd00::7]" in allowed_names("fd00::7", [])
     assert allowed_names("0.0.0.0", [NAMED]) == ["localhost", "127.0.0.1", "[::1]", NAMED]
@@ -244,7 +244,7 @@ def test_the_ui_answers_under_what_it_binds_to_and_no_wildcard() -> None:
         host_names("https://dagster.acme.com")
 
 
-def test_an_address_that_others_reach_is_told_plainly() -> None:
+def test_an_address_that_others_reach_is_announced_with_a_warning() -> None:
     assert [
         is_loopback(host) for host in ("127.0.0.1", "localhost", "::1", "[::1]", "127.9.9.9")
     ] == [True] * 5

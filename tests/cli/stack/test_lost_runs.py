@@ -1,4 +1,4 @@
-"""Runs of a stack that is gone are ended; runs of others are not touched."""
+"""Runs of a stack that is gone are ended; other runs are not touched."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_runs_of_a_code_server_that_is_gone_are_ended_by_their_states(
 
 
 @pytest.mark.usefixtures("_no_runs")
-def test_runs_of_another_home_that_shares_the_storage_go_on(
+def test_runs_of_another_home_in_the_same_storage_continue(
     instance: dg.DagsterInstance, database: Database
 ) -> None:
     others = [
@@ -103,7 +103,7 @@ def test_runs_of_another_home_that_shares_the_storage_go_on(
 
 
 @pytest.mark.usefixtures("_no_runs")
-def test_in_a_storage_of_its_own_a_run_that_was_not_launched_yet_is_lost_too(
+def test_in_a_storage_of_its_own_an_unlaunched_run_is_lost_too(
     instance: dg.DagsterInstance, database: Database
 ) -> None:
     starting = run(instance, STARTING)
@@ -116,7 +116,7 @@ def test_in_a_storage_of_its_own_a_run_that_was_not_launched_yet_is_lost_too(
 
 
 @pytest.mark.usefixtures("_no_runs")
-def test_what_is_asked_for_again_is_not_retried_and_what_a_person_asked_for_is(
+def test_only_runs_that_a_person_requested_are_retried(
     instance: dg.DagsterInstance, database: Database
 ) -> None:
     ours = launched_by(OURS)
@@ -128,7 +128,7 @@ def test_what_is_asked_for_again_is_not_retried_and_what_a_person_asked_for_is(
 
 
 @pytest.mark.usefixtures("_no_runs")
-def test_sessions_of_a_lost_run_end_and_let_go_of_their_locks(
+def test_sessions_of_a_lost_run_end_and_release_their_locks(
     instance: dg.DagsterInstance, database: Database
 ) -> None:
     lost = run(instance, STARTED, launched_by(OURS))

@@ -1,4 +1,4 @@
-"""What `up` does for Dagster: one code server, and definitions loaded anew where partitions begin earlier."""
+"""What `up` does for Dagster: one code server, and a reload when partitions begin earlier."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def answers_graphql(_scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def test_definitions_are_loaded_anew_once_when_older_data_arrived(
+def test_definitions_are_reloaded_once_when_older_data_arrived(
     database: Database, conn: Connection, tmp_path: Path
 ) -> None:
     with serve(answers_graphql) as dagster:
@@ -48,7 +48,7 @@ def test_definitions_are_loaded_anew_once_when_older_data_arrived(
         assert running.loaded_start == date(2014, 1, 1)
 
 
-def test_a_webserver_that_is_away_is_asked_again_later(
+def test_an_unreachable_webserver_is_asked_again_later(
     database: Database, conn: Connection, tmp_path: Path
 ) -> None:
     with serve(answers_graphql) as dagster:
@@ -61,7 +61,7 @@ def test_a_webserver_that_is_away_is_asked_again_later(
     assert running.loaded_start == before
 
 
-def test_webserver_and_daemon_share_a_code_server_that_only_its_user_reaches(
+def test_webserver_and_daemon_share_a_code_server_that_only_its_user_can_reach(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = stack._dagster_home(tmp_path)
@@ -77,7 +77,7 @@ def test_webserver_and_daemon_share_a_code_server_that_only_its_user_reaches(
     elsewhere.parent.rmdir()
 
 
-def test_what_the_parts_of_a_stack_do_is_known_only_while_it_runs(tmp_path: Path) -> None:
+def test_the_state_of_a_stack_is_known_only_while_it_runs(tmp_path: Path) -> None:
     states = {"receiver": "running", "dagster-daemon": "given up"}
     deaths = {"dagster-daemon": "5, 5 of them in a row"}
     assert read_state(tmp_path) == StackState()
@@ -88,12 +88,12 @@ def test_what_the_parts_of_a_stack_do_is_known_only_while_it_runs(tmp_path: Path
         with pytest.raises(Failure, match="runs already"), alone(tmp_path):
             pass
     assert read_state(tmp_path) == StackState()
-    # One that was killed leaves the note, and no lock.
+    # A killed stack leaves its file but no lock.
     write_state(tmp_path, states, deaths)
     assert read_state(tmp_path) == StackState()
 
 
-def test_a_code_server_whose_own_process_died_is_not_alive(
+def test_a_code_server_without_its_code_process_is_not_alive(
     programs: Programs, tmp_path: Path
 ) -> None:
     note_of_pids = tmp_path / "pids"
@@ -102,7 +102,7 @@ def test_a_code_server_whose_own_process_died_is_not_alive(
         f"pathlib.Path({str(note_of_pids)!r}).write_text(f'{{os.getpid()}}\\n')\n"
         "time.sleep(300)"
     )
-    # As Dagster's code server does: the first process stays when the second ends.
+    # Like Dagster's code server, whose first process stays when the second ends.
     server = (
         "import subprocess, sys, time\n"
         f"subprocess.Popen([sys.executable, '-c', {holder!r}, 'grpc']).wait()\n"

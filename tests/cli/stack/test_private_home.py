@@ -1,4 +1,4 @@
-"""What `up` makes in the home is closed to other users of the machine."""
+"""Other users of the machine cannot read what `up` makes in the home."""
 
 import os
 import stat
@@ -24,7 +24,7 @@ def _mode(path: Path) -> int:
 
 
 @pytest.mark.parametrize("before", [None, 0o755, 0o777])
-def test_logs_and_dagsters_files_are_closed_also_where_an_older_release_left_them_open(
+def test_logs_and_dagsters_files_are_private_even_if_an_older_release_left_them_open(
     tmp_path: Path, before: int | None
 ) -> None:
     for name in ("logs", "dagster"):
