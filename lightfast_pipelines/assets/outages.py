@@ -10,9 +10,9 @@ import dagster as dg
 from lightfast_pipelines.assets._metadata import listing, table_spec
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.settings import settings
-from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.outages import list_outages
+from lightfast_pipelines.store.sources import find_sources
 
 if TYPE_CHECKING:
     from lightfast_pipelines.backfill.catch_up import CatchUp

@@ -15,9 +15,9 @@ from lightfast_pipelines.assets._metadata import listing, table_spec
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.settings import settings
-from lightfast_pipelines.store.backfills import Source, find_sources
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.links import find_workspace
+from lightfast_pipelines.store.sources import Source, find_sources
 
 if TYPE_CHECKING:
     from lightfast_pipelines.backfill.estimate import TotalEstimate, UnitEstimate

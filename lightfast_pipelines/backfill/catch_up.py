@@ -14,9 +14,9 @@ from lightfast_pipelines.backfill.request import BackfillListener, BackfillReque
 from lightfast_pipelines.backfill.run import run_backfill
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.store import coverage
-from lightfast_pipelines.store.backfills import Source, find_sources
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.outages import with_a_log
+from lightfast_pipelines.store.sources import Source, find_sources
 
 WORTH_A_REQUEST_AFTER = timedelta(hours=1)
 """How long the last covered moment has to be over."""

@@ -11,10 +11,10 @@ from dataclasses import replace
 from lightfast_pipelines.backfill.units import WalkUnit
 from lightfast_pipelines.provider_api.client import ApiClient, CallFailedError
 from lightfast_pipelines.providers.api_contract import AnswerOutcome, ResourceIdentity
-from lightfast_pipelines.store import activity, backfills, coverage
-from lightfast_pipelines.store.backfills import Source
+from lightfast_pipelines.store import activity, coverage, sources
 from lightfast_pipelines.store.coverage import TimeSpan
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.sources import Source
 
 
 def with_names_of_today(
@@ -26,10 +26,10 @@ def with_names_of_today(
     report.
     """
     provider_api = api.provider_api
-    sources: dict[int, Source] = {}
+    source_by_integration: dict[int, Source] = {}
     for unit in units:
         source = unit.source
-        if source.integration_id in sources or not _is_due(conn, unit, asked):
+        if source.integration_id in source_by_integration or not _is_due(conn, unit, asked):
             continue
         try:
             call = provider_api.identify(unit.place)
@@ -42,10 +42,11 @@ def with_names_of_today(
             continue
         except (ValueError, TypeError):
             continue
-        sources[source.integration_id] = _renamed(conn, source, identity)
+        source_by_integration[source.integration_id] = _renamed(conn, source, identity)
     conn.commit()
     return [
-        replace(unit, source=sources.get(unit.source.integration_id, unit.source)) for unit in units
+        replace(unit, source=source_by_integration.get(unit.source.integration_id, unit.source))
+        for unit in units
     ]
 
 
@@ -62,7 +63,7 @@ def _renamed(conn: Connection, source: Source, identity: ResourceIdentity) -> So
     meta = {**source.meta, **identity.meta}
     if name == source.resource_name and meta == source.meta:
         return source
-    backfills.name_resource(conn, source, name, meta)
+    sources.name_resource(conn, source, name, meta)
     if source.resource_name and name != source.resource_name:
         activity.record(
             conn,

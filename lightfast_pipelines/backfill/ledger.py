@@ -13,9 +13,9 @@ from typing import Any
 from lightfast_pipelines.backfill.estimate import TotalEstimate
 from lightfast_pipelines.backfill.request import BackfillRequest, BackfillResult
 from lightfast_pipelines.store import activity, backfills
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import job_lock
+from lightfast_pipelines.store.sources import Source
 
 
 class Ledger:

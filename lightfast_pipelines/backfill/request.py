@@ -10,7 +10,7 @@ from typing import Any
 from lightfast_pipelines.backfill.estimate import TotalEstimate, UnitEstimate
 from lightfast_pipelines.backfill.units import UnitReport, WalkUnit
 from lightfast_pipelines.providers.api_contract import ProviderApi
-from lightfast_pipelines.store.backfills import Source
+from lightfast_pipelines.store.sources import Source
 
 
 class BackfillError(ValueError):

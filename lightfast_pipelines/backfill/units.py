@@ -13,7 +13,7 @@ from lightfast_pipelines.providers.api_contract import (
     UnreadableItem,
     Walker,
 )
-from lightfast_pipelines.store.backfills import Source
+from lightfast_pipelines.store.sources import Source
 
 _TROUBLES_KEPT = 20
 

@@ -104,7 +104,7 @@ def _request(
 ) -> BackfillRequest:
     from lightfast_pipelines.backfill.request import BackfillRequest
     from lightfast_pipelines.cli.opening import operator_name
-    from lightfast_pipelines.store.backfills import find_sources
+    from lightfast_pipelines.store.sources import find_sources
 
     since, until = span
     if since >= until:

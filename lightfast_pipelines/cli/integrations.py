@@ -145,12 +145,12 @@ def add(  # noqa: PLR0913, PLR0917 - options, each passed by name
 def _resource_id(conn: Connection, provider: str, given: str) -> str:
     """The id as payloads write it. Another form is accepted if deliveries with it have arrived."""
     from lightfast_pipelines.providers import discover
-    from lightfast_pipelines.store.links import has_come
+    from lightfast_pipelines.store.links import has_arrived
 
     try:
         return discover()[provider].resource_id(given)
     except ValueError as error:
-        if has_come(conn, provider, given):
+        if has_arrived(conn, provider, given):
             return given
         shown = given if "@" not in given else "that"
         raise typer.BadParameter(

@@ -12,8 +12,8 @@ import dagster as dg
 
 from lightfast_pipelines.assets import id_sweeps, outages
 from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
-from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.sources import find_sources
 
 recovery = dg.define_asset_job(
     "recovery",

@@ -11,8 +11,8 @@ from lightfast_pipelines.provider_api.client import ApiClient
 from lightfast_pipelines.provider_api.transport import open_http_client
 from lightfast_pipelines.providers.api_contract import discover_apis
 from lightfast_pipelines.settings import Settings
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.sources import Source
 
 
 class StoredAccess:

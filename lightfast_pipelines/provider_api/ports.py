@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from lightfast_pipelines.provider_api.client import ApiClient
-    from lightfast_pipelines.store.backfills import Source
+    from lightfast_pipelines.store.sources import Source
 
 
 class Apis(Protocol):

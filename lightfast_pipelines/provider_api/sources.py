@@ -8,8 +8,8 @@ from typing import Literal
 import msgspec
 
 from lightfast_pipelines.providers.api_contract import LinkedResource, Record
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.deliveries import Delivery, partition_date_of
+from lightfast_pipelines.store.sources import Source
 
 
 def place_of(source: Source) -> LinkedResource:

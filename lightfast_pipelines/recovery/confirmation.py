@@ -19,8 +19,8 @@ from lightfast_pipelines.providers.recovery_contract import IdSweep, KnownEntity
 from lightfast_pipelines.recovery.cycle import UNREADABLE
 from lightfast_pipelines.recovery.sweep_cycle import SharedBudget, SweepReport
 from lightfast_pipelines.store import sweeps as store
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.sources import Source
 
 _GONE = (404, 410)
 # For legal reasons: it exists, and nobody may see it.

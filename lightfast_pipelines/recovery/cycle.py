@@ -9,8 +9,8 @@ from datetime import date, datetime
 from lightfast_pipelines.provider_api.client import CallFailedError
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.providers.api_contract import AnswerOutcome, AppKeys
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.sources import Source
 
 PATIENCE_SECONDS = 45.0
 """For how long a cycle waits for the next delivery that it asked to be sent again."""

@@ -24,10 +24,10 @@ from lightfast_pipelines.recovery.cycle import (
     explained,
 )
 from lightfast_pipelines.store import activity, outages
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
 from lightfast_pipelines.store.outages import Outage
+from lightfast_pipelines.store.sources import Source
 
 _log = logging.getLogger(__name__)
 

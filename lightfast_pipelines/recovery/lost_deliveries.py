@@ -27,9 +27,9 @@ from lightfast_pipelines.recovery.cycle import (
 from lightfast_pipelines.recovery.log_comparison import LogComparison
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store import outages
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import job_lock
+from lightfast_pipelines.store.sources import Source
 
 _log = logging.getLogger(__name__)
 

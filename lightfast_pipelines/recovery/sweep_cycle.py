@@ -10,8 +10,8 @@ from lightfast_pipelines.provider_api.client import ApiClient
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.providers.api_contract import Answer, Call
 from lightfast_pipelines.store import sweeps as store
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.sources import Source
 
 # Requests an hour, while a provider has not said what its limit is.
 _DEFAULT_REQUESTS = 1_000

@@ -22,9 +22,9 @@ from lightfast_pipelines.recovery.sweep_cycle import (
 )
 from lightfast_pipelines.store import activity
 from lightfast_pipelines.store import sweeps as store
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import insert_deliveries
+from lightfast_pipelines.store.sources import Source
 
 _SAVED_EVERY_PAGES = 10
 # What exists without being listed is not asked for again for so long.

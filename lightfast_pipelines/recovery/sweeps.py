@@ -10,9 +10,9 @@ from lightfast_pipelines.providers.api_contract import AnswerOutcome
 from lightfast_pipelines.providers.recovery_contract import IdSweep, discover_recovery
 from lightfast_pipelines.recovery.sweep_cycle import SweepCycle, SweepReport
 from lightfast_pipelines.recovery.sweep_run import SweepRun
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import job_lock
+from lightfast_pipelines.store.sources import Source
 
 _log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
-"""What was done to connections and histories, and by whom: rows that an operator reads.
+"""The activity: what was done to installations, links and backfills, and by whom, for an operator.
 
-Inserted beside the change itself, in its transaction. No secret stands in any of them.
+A row is inserted in the transaction of the change itself. No row holds a secret.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from lightfast_pipelines.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """A row of `activity`. `workspace` is null for what concerns a whole organisation or all."""
+class ActivityEntry:
+    """A row of `activity`. `workspace` is None for what concerns a whole organisation, or all of them."""
 
     id: int
     at: datetime
@@ -30,7 +30,7 @@ class Deed:
     detail: Mapping[str, Any]
 
 
-def record(  # noqa: PLR0913 - what a row says, each by its name
+def record(  # noqa: PLR0913 - each column by name
     conn: Connection,
     action: str,
     actor: str,
@@ -42,7 +42,7 @@ def record(  # noqa: PLR0913 - what a row says, each by its name
     subject: str | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """A row, written now. `actor` is `operator:NAME`, `dagster:RUN` or `schedule:NAME`. Does not commit."""
+    """Inserts a row. `actor` is `operator:NAME`, `dagster:RUN` or `schedule:NAME`. Does not commit."""
     conn.execute(
         """
         INSERT INTO lightfast.activity
@@ -63,10 +63,10 @@ def list_activity(
     provider: str | None = None,
     action: str | None = None,
     limit: int = 50,
-) -> list[Deed]:
-    """Newest first. Of a workspace: its own, and what concerns its whole organisation or all.
+) -> list[ActivityEntry]:
+    """Newest first. With a workspace: its own rows, and those of its organisation or of all.
 
-    `action` is one (`credential.refused`) or a family of them (`credential`).
+    `action` is a whole action (`credential.refused`) or its first part (`credential`).
     """
     rows = conn.execute(
         """
@@ -82,4 +82,4 @@ def list_activity(
         """,
         {"workspace": workspace_id, "provider": provider, "action": action, "limit": limit},
     )
-    return [Deed(*row) for row in rows]
+    return [ActivityEntry(*row) for row in rows]

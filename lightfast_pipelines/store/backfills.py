@@ -1,7 +1,4 @@
-"""Requests for the providers' history: what was asked for, how far it is, who ended it.
-
-One row a request, whoever asked. How the history is read stands in `history/`.
-"""
+"""Backfills: what was asked for, how far each is, and who ended it. `backfill/` runs them."""
 
 from __future__ import annotations
 
@@ -13,33 +10,8 @@ from typing import Any
 
 from lightfast_pipelines.store import activity
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.links import REMOVED
 from lightfast_pipelines.store.locks import job_lock
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A linked resource whose history can be read."""
-
-    integration_id: int
-    workspace_id: int
-    workspace: str
-    org_id: str
-    installation_id: int
-    installation: str
-    account_login: str | None
-    account: Mapping[str, Any]
-    provider: str
-    resource_id: str
-    resource_name: str | None
-    meta: Mapping[str, Any]
-    has_credential: bool
-    refused: str | None
-    """Why its credential is refused, or its connection or resource is gone."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.provider} {self.resource_name or self.resource_id}"
+from lightfast_pipelines.store.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,64 +37,6 @@ class Backfill:
     finished_at: datetime | None
 
 
-def find_sources(
-    conn: Connection,
-    *,
-    workspace_id: int | None = None,
-    provider: str | None = None,
-    resources: Sequence[str] = (),
-) -> list[Source]:
-    """Active links, of these resources (by the provider's id or by name) where any are named."""
-    rows = conn.execute(
-        """
-        SELECT i.id, w.id, w.slug, w.org_id, n.id, n.external_id, n.account_login,
-               n.provider_account_info, r.provider, r.provider_resource_id, r.resource_name,
-               r.resource_meta, t.id IS NOT NULL,
-               CASE
-                 WHEN t.status = 'refused' THEN coalesce(t.status_reason, 'the credential is refused')
-                 WHEN n.status IN ('error', 'revoked')
-                   THEN concat_ws(': ', 'the connection is ' || n.status, n.status_reason)
-                 WHEN r.status NOT IN ('active', 'archived')
-                   THEN concat_ws(': ', 'the resource is ' || r.status, r.status_reason)
-               END
-        FROM lightfast.integrations i
-        JOIN lightfast.resources r ON r.id = i.resource_id
-        JOIN lightfast.installations n ON n.id = r.installation_id
-        JOIN lightfast.workspaces w ON w.id = i.workspace_id
-        LEFT JOIN lightfast.tokens t ON t.installation_id = n.id
-        WHERE i.is_active AND i.status_reason IS DISTINCT FROM %(removed)s
-          AND (%(workspace)s::bigint IS NULL OR w.id = %(workspace)s)
-          AND (%(provider)s::text IS NULL OR r.provider = %(provider)s)
-          AND (%(all)s OR r.provider_resource_id = ANY(%(resources)s)
-               OR lower(r.resource_name) = ANY(%(names)s))
-        ORDER BY w.slug, r.provider, r.provider_resource_id
-        """,
-        {
-            "removed": REMOVED,
-            "workspace": workspace_id,
-            "provider": provider,
-            "all": not resources,
-            "resources": list(resources),
-            "names": [name.lower() for name in resources],
-        },
-    )
-    return [Source(*row) for row in rows]
-
-
-def name_resource(
-    conn: Connection, source: Source, name: str | None, meta: Mapping[str, Any]
-) -> None:
-    """What the provider calls the resource today, and says of it. Does not commit."""
-    conn.execute(
-        """
-        UPDATE lightfast.resources SET resource_name = %s, resource_meta = resource_meta || %s,
-          updated_at = now()
-        WHERE provider = %s AND provider_resource_id = %s AND org_id = %s
-        """,
-        (name, json.dumps(dict(meta)), source.provider, source.resource_id, source.org_id),
-    )
-
-
 def start_backfill(
     conn: Connection,
     sources: Sequence[Source],
@@ -134,7 +48,7 @@ def start_backfill(
     requested_by: str,
     dagster_run_id: str | None,
 ) -> int:
-    """A new request over links of one workspace, running; its number. Does not commit."""
+    """Starts a backfill of links of one workspace; returns its number. Does not commit."""
     row = conn.execute(
         """
         INSERT INTO lightfast.backfills
@@ -154,7 +68,7 @@ def start_backfill(
         ),
     ).fetchone()
     assert row is not None
-    _tell_integrations(conn, row[0], "running", None)
+    _update_integrations(conn, row[0], "running", None)
     return int(row[0])
 
 
@@ -173,7 +87,7 @@ def note_progress(conn: Connection, backfill_id: int, actual: Mapping[str, Any])
 
 
 def cancelled_by(conn: Connection, backfill_id: int) -> str | None:
-    """Who asked for its end, if anybody did."""
+    """Who cancelled it, if anybody did."""
     row = conn.execute(
         "SELECT cancelled_by FROM lightfast.backfills WHERE id = %s", (backfill_id,)
     ).fetchone()
@@ -181,7 +95,7 @@ def cancelled_by(conn: Connection, backfill_id: int) -> str | None:
 
 
 def ask_to_cancel(conn: Connection, backfill_id: int, actor: str) -> Backfill | None:
-    """Asks a running one to end at its next page; None where it does not run. Does not commit."""
+    """Has a running backfill end at its next page; None where it does not run. Does not commit."""
     row = conn.execute(
         """
         UPDATE lightfast.backfills SET cancelled_by = coalesce(cancelled_by, %s)
@@ -202,9 +116,9 @@ def end_backfill(
     errors: Mapping[int, str],
     now: datetime,
 ) -> None:
-    """It ended as `completed`, `failed` or `cancelled`; `errors` are those of single integrations.
+    """Notes that it ended as `completed`, `failed` or `cancelled`.
 
-    Does not commit.
+    `errors` are those of single integrations. Does not commit.
     """
     conn.execute(
         """
@@ -214,7 +128,7 @@ def end_backfill(
         """,
         (status, json.dumps(dict(actual)), error, now, backfill_id),
     )
-    _tell_integrations(conn, backfill_id, status if status != "failed" else "completed", now)
+    _update_integrations(conn, backfill_id, status if status != "failed" else "completed", now)
     for integration_id, message in errors.items():
         conn.execute(
             """
@@ -226,7 +140,7 @@ def end_backfill(
         )
 
 
-def _tell_integrations(
+def _update_integrations(
     conn: Connection, backfill_id: int, status: str, synced_at: datetime | None
 ) -> None:
     conn.execute(
@@ -244,14 +158,14 @@ def _tell_integrations(
 
 
 def run_lock(backfill_id: int) -> str:
-    """Name of the lock (`locks.job_lock`) that a running backfill's process holds."""
+    """Name of the lock (`locks.job_lock`) that the process of a running backfill holds."""
     return f"backfill:{backfill_id}"
 
 
 def end_dead(conn: Connection, now: datetime) -> list[int]:
-    """Ends those whose process is gone without a word (kill -9, a power cut); their numbers.
+    """Ends the backfills whose process died (kill -9, a power cut); returns their numbers.
 
-    What they read is kept, and their walks go on at their cursors. Commits.
+    What they read is kept, and their walks resume at their cursors. Commits.
     """
     rows = conn.execute(
         "SELECT id, actual FROM lightfast.backfills WHERE status = 'running' ORDER BY id"

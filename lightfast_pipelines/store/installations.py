@@ -1,6 +1,6 @@
-"""Installations and their own webhook secrets: added, sealed, listed, opened.
+"""Installations and their own webhook secrets.
 
-What a secret verifies is the receiver's; whom a delivery reaches is decided by capture.
+The receiver verifies with the secrets; capture decides whom a delivery reaches.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.sealed import Keys
 
 LIVE_SECRETS = 2
-"""Secrets of one installation that verify at a time: the new one, and the old one while rotating."""
+"""How many secrets of one installation verify at a time: the new one, and the old one while rotating."""
 
 SECRETS_SQL = """
 SELECT i.provider, i.external_id, s.installation_id, s.key_id, s.sealed
@@ -21,7 +21,7 @@ FROM lightfast.installation_secrets s
 JOIN lightfast.installations i ON i.id = s.installation_id
 ORDER BY s.installation_id, s.created_at DESC, s.id DESC
 """
-"""Every live secret, newest first of each installation; all that the receiver's role may read."""
+"""Every live secret, each installation's newest first; the receiver's role may read no more than this."""
 
 
 class InstallationError(ValueError):
@@ -59,7 +59,7 @@ def add_installation(
         (provider, external_id, org_id, account),
     ).fetchone()
     if made is not None:
-        # What the provider said of it before is applied to it now.
+        # What the provider said about it earlier is applied now.
         conn.execute(
             """
             INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
@@ -88,7 +88,7 @@ def list_installations(conn: Connection) -> list[Installation]:
 
 
 def find_installation(conn: Connection, provider: str, external_id: str) -> Installation:
-    """By the provider's id of it. Raises InstallationError."""
+    """The installation with this id at the provider. Raises InstallationError."""
     row = conn.execute(
         f"{_INSTALLATIONS} WHERE i.provider = %s AND i.external_id = %s GROUP BY i.id",
         (provider, external_id),
@@ -101,7 +101,7 @@ def find_installation(conn: Connection, provider: str, external_id: str) -> Inst
 
 
 def installation_of(conn: Connection, provider: str, resource_id: str) -> Installation:
-    """The one that a linked resource belongs to. Raises InstallationError."""
+    """The installation that a linked resource belongs to. Raises InstallationError."""
     row = conn.execute(
         f"""{_INSTALLATIONS}
         WHERE i.id = (SELECT installation_id FROM lightfast.resources
@@ -116,22 +116,22 @@ def installation_of(conn: Connection, provider: str, resource_id: str) -> Instal
 def the_installation(
     conn: Connection, provider: str, external_id: str, org_id: str
 ) -> Installation:
-    """One that resources of this organisation may belong to. Raises InstallationError."""
-    found = find_installation(conn, provider, external_id)
-    if found.org_id != org_id:
+    """The organisation's installation with this id. Raises InstallationError."""
+    installation = find_installation(conn, provider, external_id)
+    if installation.org_id != org_id:
         raise InstallationError(
             f"{provider} installation {external_id} belongs to another organisation"
         )
-    return found
+    return installation
 
 
 def set_secret(conn: Connection, keys: Keys, installation: Installation, secret: bytes) -> int:
-    """Seals the installation's new secret; the one before it stays live. Returns how many are.
+    """Seals the installation's new secret; the one before it stays live. Returns how many are live.
 
     Does not commit. Raises SealedError.
     """
     sealed = keys.seal(secret, identity(installation.id))
-    # Two that rotate at once would each keep the other's.
+    # Locked, as two rotations at once would each keep the other's secret.
     conn.execute("SELECT FROM lightfast.installations WHERE id = %s FOR UPDATE", (installation.id,))
     conn.execute(
         """
@@ -140,7 +140,7 @@ def set_secret(conn: Connection, keys: Keys, installation: Installation, secret:
         """,
         (installation.id, sealed.text, sealed.key_id),
     )
-    # From here on the environment's secret does not speak for it; what came before stays.
+    # From here on the environment's secret does not speak for it; what came before stays valid.
     conn.execute(
         """
         UPDATE lightfast.installations
@@ -167,5 +167,5 @@ def remove_secrets(conn: Connection, installation: Installation, *, keep: int) -
 
 
 def identity(installation_id: int) -> bytes:
-    """What a sealed secret is bound to: copied to another installation's row it does not open."""
+    """What a sealed secret is bound to: it does not open in another installation's row."""
     return b"lightfast.installation_secrets:%d" % installation_id

@@ -1,6 +1,6 @@
-"""Workspaces, and which resources are linked to them: the inputs that routing reads.
+"""Workspaces and the resources linked to them, which routing reads.
 
-Linking puts the payloads concerned back into the queue. What a payload becomes is capture's.
+Linking puts the payloads concerned back into the queue.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import change_routing
 
 REMOVED = "removed by an operator"
-"""How the reason of a payload ends that waits for its resource to be linked."""
+"""The status reason of an integration that was removed; its row is kept."""
 
 
 _SHOWN_WORKSPACES = 10
 
 
 class LinkRefusedError(ValueError):
-    """A link that must not be made; the message says why and what to do."""
+    """A link that is refused; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class LinkReport:
-    """What linking did: the integration, whether it is new, and how many payloads it put back."""
+    """The integration, whether it is new, and how many payloads went back into the queue."""
 
     integration_id: int
     created: bool
@@ -45,7 +45,7 @@ class LinkReport:
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """A link. A resource that is there has the status of its installation."""
+    """A link. An active resource has the status of its installation."""
 
     id: int
     workspace: str
@@ -61,20 +61,20 @@ class Integration:
     sync_status: str
     sync_error: str | None
     credential: str | None
-    """Kind of the credential that reads its history, if its installation has one."""
+    """The kind of its installation's credential, if there is one."""
 
 
 def add_workspace(
     conn: Connection, slug: str, org_id: str = "default", name: str | None = None
 ) -> Workspace:
-    """The workspace, made if it is not there yet."""
+    """The workspace, created if it does not exist yet."""
     return make_workspace(conn, slug, org_id, name)[0]
 
 
 def make_workspace(
     conn: Connection, slug: str, org_id: str = "default", name: str | None = None
 ) -> tuple[Workspace, bool]:
-    """The workspace, and whether it was made just now."""
+    """The workspace, and whether it is new."""
     made = conn.execute(
         """
         INSERT INTO lightfast.workspaces (org_id, slug, name) VALUES (%s, %s, %s)
@@ -106,7 +106,7 @@ def find_workspace(conn: Connection, name: str) -> Workspace:
         return Workspace(*rows[0])
     if not rows:
         known = ", ".join(
-            f"{one.org_id}/{one.slug}" for one in list_workspaces(conn)[:_SHOWN_WORKSPACES]
+            f"{each.org_id}/{each.slug}" for each in list_workspaces(conn)[:_SHOWN_WORKSPACES]
         )
         raise LinkRefusedError(
             f"no workspace {name!r} (known: {known or 'none'}): "
@@ -129,9 +129,9 @@ def link_resource(
 ) -> LinkReport:
     """Links a resource to a workspace and puts its payloads back into the queue. Does not commit.
 
-    The resource becomes one of the installation given (`installations.id`, of the workspace's
-    organisation); without one it gets a manual installation unless it has another. `connected_by` is
-    told as who did it. Raises LinkRefusedError where another organisation linked it first.
+    The resource then belongs to the given installation (`installations.id`, of the workspace's
+    organisation); without one it gets a manual installation unless it has another. The activity names
+    `connected_by` as who did it. Raises LinkRefusedError where another organisation linked it first.
     """
     change_routing(conn)
     installation = installation_id or _manual_installation(
@@ -215,9 +215,9 @@ def _manual_installation(conn: Connection, org_id: str, provider: str, connected
 
 def requeue_resource(conn: Connection, provider: str, resource_id: str) -> int:
     """Puts every payload that was routed by this resource back into the queue; returns how many."""
-    # What waits and was linked nowhere may be this workspace's now.
+    # What waits without a workspace may belong to this one now.
     conn.execute("UPDATE lightfast.raw_queue SET lane = NULL WHERE lane = 0")
-    found = conn.execute(
+    requeued = conn.execute(
         """
         WITH concerned AS (
           SELECT raw_payload_id FROM lightfast.outcomes o
@@ -239,11 +239,11 @@ def requeue_resource(conn: Connection, provider: str, resource_id: str) -> int:
             "id": resource_id,
         },
     )
-    return found.rowcount
+    return requeued.rowcount
 
 
-def has_come(conn: Connection, provider: str, resource_id: str) -> bool:
-    """Whether a delivery was routed by this id."""
+def has_arrived(conn: Connection, provider: str, resource_id: str) -> bool:
+    """Whether any delivery was routed by this id."""
     row = conn.execute(
         """
         SELECT EXISTS (
@@ -257,7 +257,7 @@ def has_come(conn: Connection, provider: str, resource_id: str) -> bool:
 
 
 def rename_workspace(conn: Connection, workspace: Workspace, name: str) -> Workspace:
-    """Another display name. The slug stays: the ids of observations are made of it."""
+    """Changes the display name. The slug stays, as the ids of observations are made of it."""
     conn.execute("UPDATE lightfast.workspaces SET name = %s WHERE id = %s", (name, workspace.id))
     return replace(workspace, name=name)
 
@@ -311,7 +311,7 @@ def find_integration(
 
 
 def set_sync_config(conn: Connection, integration: Integration, config: Mapping[str, Any]) -> int:
-    """Replaces what the integration wants; its payloads are judged again. Returns how many."""
+    """Replaces what the integration wants and puts its payloads back into the queue; returns how many."""
     change_routing(conn)
     conn.execute(
         "UPDATE lightfast.integrations SET sync_config = %s WHERE id = %s",
@@ -328,7 +328,7 @@ def set_active(
     *,
     actor: str = "operator",
 ) -> int:
-    """Pauses or resumes. What came while paused was filtered, and is judged again on resuming."""
+    """Pauses or resumes. Resuming puts back into the queue what was filtered while it was paused."""
     change_routing(conn)
     conn.execute(
         "UPDATE lightfast.integrations SET is_active = %s, status_reason = %s WHERE id = %s",
@@ -336,7 +336,7 @@ def set_active(
     )
     if active != integration.is_active or reason == REMOVED:
         ended = "unlinked" if reason == REMOVED else "paused"
-        _tell(conn, integration, "resumed" if active else ended, actor)
+        _record(conn, integration, "resumed" if active else ended, actor)
     return requeue_resource(conn, integration.provider, integration.resource_id) if active else 0
 
 
@@ -345,12 +345,12 @@ def remove_integration(
 ) -> None:
     """Unlinks: new deliveries no longer reach the workspace; what is stored stays.
 
-    The row is kept, so that what it let in can still be rebuilt; linking again revives it.
+    The row is kept, so that what it let in can be rebuilt; linking again reactivates it.
     """
     set_active(conn, integration, active=False, reason=REMOVED, actor=actor)
 
 
-def _tell(conn: Connection, integration: Integration, what: str, actor: str) -> None:
+def _record(conn: Connection, integration: Integration, what: str, actor: str) -> None:
     row = conn.execute(
         """
         SELECT w.id, w.org_id FROM lightfast.integrations i

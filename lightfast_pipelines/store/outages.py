@@ -14,7 +14,7 @@ from lightfast_pipelines.store.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A row of `outages`. `deliveries` are the ids of those that are still missing."""
+    """A row of `outages`. `deliveries` are the ids of the deliveries that are still missing."""
 
     id: int
     installation_id: int
@@ -34,8 +34,8 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """A row of `delivery_checks`."""
+class LogCheck:
+    """A row of `delivery_checks`: how far one log was compared."""
 
     provider: str
     installation: str
@@ -64,7 +64,7 @@ def list_outages(conn: Connection, *, provider: str | None = None, limit: int = 
 
 
 def open_outages(conn: Connection, log: str, installations: Sequence[int]) -> list[Outage]:
-    """Those of this log of which deliveries are still missing."""
+    """The outages of this log in which deliveries are still missing."""
     rows = conn.execute(
         f"{_OUTAGES} WHERE o.log = %s AND o.installation_id = ANY(%s) "
         "AND cardinality(o.deliveries) > 0 ORDER BY o.id",
@@ -81,7 +81,7 @@ def add_outage(
     down_until: datetime,
     deliveries: Sequence[str],
 ) -> Outage:
-    """One that was found now; found again from the same moment on, it grows. Does not commit."""
+    """Adds an outage; one that is known from the same moment on grows. Does not commit."""
     row = conn.execute(
         """
         INSERT INTO lightfast.outages AS o
@@ -96,14 +96,14 @@ def add_outage(
         (installation_id, log, down_from, down_until, len(deliveries), list(deliveries)),
     ).fetchone()
     assert row is not None
-    [found] = [Outage(*one) for one in conn.execute(f"{_OUTAGES} WHERE o.id = %s", (row[0],))]
-    return found
+    [outage] = [Outage(*columns) for columns in conn.execute(f"{_OUTAGES} WHERE o.id = %s", row)]
+    return outage
 
 
 def note_recovery(
     conn: Connection, outage: Outage, *, missing: Sequence[str], redelivered: int, by_api: int
 ) -> None:
-    """What came of it: `redelivered` and `by_api` are added. Does not commit."""
+    """Notes what is missing still; adds `redelivered` and `by_api`. Does not commit."""
     conn.execute(
         """
         UPDATE lightfast.outages SET deliveries = %s, redelivered = redelivered + %s,
@@ -131,7 +131,7 @@ def note_check(
     now: datetime,
     error: str | None,
 ) -> None:
-    """The log was compared, up to `until`, or could not be read for `error`. Does not commit."""
+    """Notes that the log was compared up to `until`, or why it could not be read. Does not commit."""
     conn.execute(
         """
         INSERT INTO lightfast.delivery_checks AS c (installation_id, log, checked_until, checked_at, error)
@@ -144,7 +144,7 @@ def note_check(
     )
 
 
-def list_checks(conn: Connection) -> list[Check]:
+def list_checks(conn: Connection) -> list[LogCheck]:
     rows = conn.execute(
         """
         SELECT n.provider, n.external_id, c.log, c.checked_until, c.checked_at, c.error
@@ -152,7 +152,7 @@ def list_checks(conn: Connection) -> list[Check]:
         ORDER BY 1, 2, 3
         """
     )
-    return [Check(*row) for row in rows]
+    return [LogCheck(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ def stored_body(conn: Connection, raw_id: int) -> tuple[bytes, Mapping[str, str]
 
 
 def token_kinds(conn: Connection, installation_ids: Sequence[int]) -> dict[int, str]:
-    """Installation -> kind of its credential."""
+    """Installation -> the kind of its credential."""
     rows = conn.execute(
         "SELECT installation_id, kind FROM lightfast.tokens WHERE installation_id = ANY(%s)",
         (list(installation_ids),),
@@ -233,7 +233,7 @@ def token_kinds(conn: Connection, installation_ids: Sequence[int]) -> dict[int, 
 
 
 def connections(conn: Connection, provider: str) -> dict[str, tuple[int, str]]:
-    """The provider's id of a connection -> (installation, organisation)."""
+    """The provider's id of an installation -> (installation, organisation)."""
     rows = conn.execute(
         "SELECT external_id, id, org_id FROM lightfast.installations WHERE provider = %s",
         (provider,),
@@ -242,7 +242,7 @@ def connections(conn: Connection, provider: str) -> dict[str, tuple[int, str]]:
 
 
 def with_a_log(conn: Connection) -> set[int]:
-    """Installations whose log of deliveries is read without error: their own, or their App's."""
+    """Installations whose log of deliveries is read without error: a hook's, or their application's."""
     rows = conn.execute(
         """
         SELECT DISTINCT t.installation_id

@@ -1,6 +1,6 @@
-"""Sealing what is stored under the first key, while it is read and renewed, so that older keys go.
+"""Seals all secrets and credentials anew under the first key, so that older keys can be removed.
 
-Every secret and credential that is sealed stands here; what each is bound to, with its own queries.
+They are read and renewed meanwhile.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.sealed import Keys, Sealed, SealedError
 
 BATCH = 100
-"""Rows sealed in one transaction: none is locked for longer than that takes."""
+"""Rows sealed in one transaction; none is locked for longer than that takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class KeyCount:
 
 @dataclass(slots=True)
 class Rotation:
-    """What a rotation did. A row that cannot be opened is left as it is; the others go on."""
+    """What a rotation did. A row that cannot be opened stays as it is."""
 
     sealed: int = 0
     problems: list[str] = field(default_factory=list)
@@ -38,14 +38,14 @@ class _Kind(Protocol):
     table: str
     columns: str
 
-    def anew(self, keys: Keys, row: tuple[Any, ...]) -> dict[str, str | None]: ...
+    def reseal(self, keys: Keys, row: tuple[Any, ...]) -> dict[str, str | None]: ...
 
 
 class _Secrets:
     table = "lightfast.installation_secrets"
     columns = "sealed"
 
-    def anew(self, keys: Keys, row: tuple[Any, ...]) -> dict[str, str | None]:
+    def reseal(self, keys: Keys, row: tuple[Any, ...]) -> dict[str, str | None]:
         _, installation, key_id, text = row
         bound_to = installations.identity(installation)
         return {"sealed": keys.seal(keys.open(Sealed(key_id, text), bound_to), bound_to).text}
@@ -55,24 +55,24 @@ class _Credentials:
     table = "lightfast.tokens"
     columns = "access_token, refresh_token"
 
-    def anew(self, keys: Keys, row: tuple[Any, ...]) -> dict[str, str | None]:
+    def reseal(self, keys: Keys, row: tuple[Any, ...]) -> dict[str, str | None]:
         _, installation, key_id, access, refresh = row
-        found: dict[str, str | None] = {}
+        resealed: dict[str, str | None] = {}
         pairs: tuple[tuple[tokens.Column, str | None], ...] = (
             ("access_token", access),
             ("refresh_token", refresh),
         )
         for column, text in pairs:
             token = tokens.opened(keys, key_id, text, installation, column)
-            found[column] = tokens.sealed(keys, installation, column, token)
-        return found
+            resealed[column] = tokens.sealed(keys, installation, column, token)
+        return resealed
 
 
 _KINDS: tuple[_Kind, ...] = (_Credentials(), _Secrets())
 
 
 def count_by_key(conn: Connection) -> list[KeyCount]:
-    """Per key, those that seal the most first."""
+    """How much each key seals, the most first."""
     rows = conn.execute(
         """
         SELECT key_id, sum(credentials)::int, sum(secrets)::int FROM (
@@ -86,8 +86,11 @@ def count_by_key(conn: Connection) -> list[KeyCount]:
 
 def to_rotate(conn: Connection, keys: Keys) -> int:
     """How many are sealed with another key than the first."""
-    found = [one for one in count_by_key(conn) if one.key_id != keys.first_id]
-    return sum(one.credentials + one.secrets for one in found)
+    return sum(
+        count.credentials + count.secrets
+        for count in count_by_key(conn)
+        if count.key_id != keys.first_id
+    )
 
 
 def rotate(
@@ -99,8 +102,8 @@ def rotate(
 ) -> Rotation:
     """Seals everything under the first key, batch by batch; each batch is committed.
 
-    Rows that somebody writes just now are passed over at first and waited for in the end. One that is
-    broken off is gone on with by the next. The keys that seal what is there must all be live.
+    Rows that are being written are skipped at first and waited for at the end. An interrupted rotation
+    is continued by the next one. All keys that seal something must be live.
     """
     done = Rotation()
     for kind in _KINDS:
@@ -133,7 +136,7 @@ def _batches(
         for row in rows:
             after = row[0]
             try:
-                values = kind.anew(keys, row)
+                values = kind.reseal(keys, row)
             except SealedError as error:
                 broken[row[0]] = f"{kind.table.partition('.')[2]} of installation {row[1]}: {error}"
                 continue

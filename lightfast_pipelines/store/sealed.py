@@ -1,7 +1,6 @@
-"""Secrets as they are stored: sealed with AES-256-GCM under a key from the settings.
+"""Seals secrets for storage with AES-256-GCM under a key from the settings.
 
-A sealed secret opens only under its key and for the row it was sealed for. Which rows there are
-stands with the tables' own queries.
+A sealed secret opens only under its key and for the row that it was sealed for.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 KEY_BYTES = 32
 IV_BYTES = 12
 TAG_BYTES = 16
-_FORM = "it is 64 hexadecimal digits (`openssl rand -hex 32`) or the base64 of 32 bytes"
+_FORMAT = "it is 64 hexadecimal digits (`openssl rand -hex 32`) or the base64 of 32 bytes"
 
 
 class SealedError(ValueError):
@@ -28,7 +27,7 @@ class SealedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """`text`: standard base64 of IV, tag and ciphertext. `key_id` names the key without telling it."""
+    """`text` is the base64 of IV, tag and ciphertext. `key_id` names the key without revealing it."""
 
     key_id: str
     text: str
@@ -36,13 +35,13 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The live keys: the first seals, each opens what it sealed."""
+    """The live keys: the first one seals, each opens what it sealed."""
 
     _keys: tuple[tuple[str, bytes], ...] = field(repr=False)
 
     @classmethod
     def parse(cls, setting: str) -> Keys:
-        """From ENCRYPTION_KEY: 32 bytes as 64 hexadecimal digits or base64; several by comma.
+        """From ENCRYPTION_KEY: 32 bytes as 64 hexadecimal digits or base64; several separated by commas.
 
         Raises SealedError.
         """
@@ -75,12 +74,12 @@ class Keys:
         name, key = self._keys[0]
         iv = random(IV_BYTES)
         sealed = AESGCM(key).encrypt(iv, secret, identity or None)
-        # The tag stands before the ciphertext in this format, behind it in the library's.
+        # This format has the tag before the ciphertext, the library's after it.
         wire = iv + sealed[-TAG_BYTES:] + sealed[:-TAG_BYTES]
         return Sealed(name, base64.b64encode(wire).decode())
 
     def open(self, sealed: Sealed, identity: bytes) -> bytes:
-        """The secret. Raises SealedError where the key is not live or a bit is not as it was."""
+        """The secret. Raises SealedError where the key is not live or a bit has changed."""
         key = dict(self._keys).get(sealed.key_id)
         if key is None:
             raise SealedError(
@@ -91,7 +90,7 @@ class Keys:
         except (binascii.Error, ValueError) as error:
             raise SealedError("a sealed secret is not base64") from error
         if base64.b64encode(wire).decode() != sealed.text:
-            # The last character's spare bits: another text of the same bytes is a changed text.
+            # The last character has spare bits, so another text can have the same bytes.
             raise SealedError("a sealed secret was changed")
         if len(wire) < IV_BYTES + TAG_BYTES:
             raise SealedError(f"a sealed secret has at least {IV_BYTES + TAG_BYTES} bytes")
@@ -103,7 +102,7 @@ class Keys:
 
 
 def key_id(key: bytes) -> str:
-    """A name of the key that tells nothing of it."""
+    """A name for the key that reveals nothing of it."""
     return hashlib.sha256(b"lightfast key id\0" + key).hexdigest()[:16]
 
 
@@ -115,7 +114,7 @@ def _key(text: str) -> bytes:
             else base64.b64decode(text, validate=True)
         )
     except (binascii.Error, ValueError) as error:
-        raise SealedError(f"ENCRYPTION_KEY is neither hexadecimal nor base64; {_FORM}") from error
+        raise SealedError(f"ENCRYPTION_KEY is neither hexadecimal nor base64; {_FORMAT}") from error
     if len(key) != KEY_BYTES:
-        raise SealedError(f"ENCRYPTION_KEY has {len(key)} bytes, not {KEY_BYTES}; {_FORM}")
+        raise SealedError(f"ENCRYPTION_KEY has {len(key)} bytes, not {KEY_BYTES}; {_FORMAT}")
     return key

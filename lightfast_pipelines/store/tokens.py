@@ -1,6 +1,6 @@
 """Installations' credentials for the providers' APIs: sealed, opened, marked as refused.
 
-When one is renewed, and by whom, is decided in `provider_api/credentials.py`.
+`provider_api/credentials.py` decides when one is renewed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from lightfast_pipelines.store.sealed import Keys, Sealed, SealedError
 Column = Literal["access_token", "refresh_token"]
 
 
-class Given(Protocol):
-    """A credential as it is given: `api_contract.Credential` is one."""
+class UnsealedCredential(Protocol):
+    """An unsealed credential; `api_contract.Credential` is one."""
 
     @property
     def kind(self) -> str: ...
@@ -35,7 +35,7 @@ class Given(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An opened row of `tokens`: never logged. `refused` says why the provider takes it no more."""
+    """An unsealed row of `tokens`, which is never logged. `refused` is why the provider refuses it."""
 
     kind: str
     access_token: str | None = field(repr=False)
@@ -47,10 +47,12 @@ class Token:
     """Seconds since it was renewed, by the database's clock; None: never."""
 
 
-def set_credential(conn: Connection, keys: Keys, installation_id: int, given: Given) -> None:
-    """Seals the installation's credential in place of the one it has. Does not commit.
+def set_credential(
+    conn: Connection, keys: Keys, installation_id: int, given: UnsealedCredential
+) -> None:
+    """Seals a credential for the installation, in place of the one it has. Does not commit.
 
-    Waits for a renewal that is under way, which would put its own over it. Raises SealedError.
+    Waits for a renewal that is under way, which would overwrite it. Raises SealedError.
     """
     access, refresh = _sealed(keys, installation_id, given.access_token, given.refresh_token)
     hold_credential(conn, installation_id)
@@ -86,7 +88,7 @@ def store_renewed(
     refresh_token: str | None,
     expires_at: datetime | None,
 ) -> None:
-    """Seals what a renewal gave, both tokens under the first key. The caller holds `credential_lock`.
+    """Seals the tokens of a renewal under the first key. The caller holds `credential_lock`.
 
     Does not commit. Raises SealedError.
     """
@@ -102,7 +104,7 @@ def store_renewed(
 
 
 def load_credential(conn: Connection, keys: Keys, installation_id: int) -> Token | None:
-    """The opened credential, or None where the installation has none. Raises SealedError."""
+    """The unsealed credential, or None where the installation has none. Raises SealedError."""
     row = conn.execute(
         """
         SELECT kind, access_token, refresh_token, key_id, expires_at, details, status, status_reason,
@@ -126,19 +128,19 @@ def load_credential(conn: Connection, keys: Keys, installation_id: int) -> Token
 
 
 def remove_credential(conn: Connection, installation_id: int) -> bool:
-    """Forgets the installation's credential; whether it had one. Does not commit."""
+    """Deletes the installation's credential; returns whether it had one. Does not commit."""
     hold_credential(conn, installation_id)
     accept(conn, installation_id)
-    gone = conn.execute(
+    deleted = conn.execute(
         "DELETE FROM lightfast.tokens WHERE installation_id = %s", (installation_id,)
     )
-    return gone.rowcount > 0
+    return deleted.rowcount > 0
 
 
 def refuse(conn: Connection, installation_id: int, reason: str) -> None:
-    """The provider takes the credential no more: nothing is asked with it until another is given.
+    """Marks the credential as refused: nothing is asked with it until another is given.
 
-    The installation and its integrations say why. Does not commit.
+    The installation and its integrations show why. Does not commit.
     """
     conn.execute(
         """
@@ -147,7 +149,7 @@ def refuse(conn: Connection, installation_id: int, reason: str) -> None:
         """,
         (reason, installation_id),
     )
-    # One that is suspended or revoked says so: that is the deeper reason.
+    # A suspended or revoked installation keeps that status, which is the deeper reason.
     conn.execute(
         """
         UPDATE lightfast.installations SET status = 'error', status_reason = %s, updated_at = now()
@@ -165,8 +167,8 @@ def refuse(conn: Connection, installation_id: int, reason: str) -> None:
 
 
 def accept(conn: Connection, installation_id: int) -> None:
-    """Takes back what `refuse` said, as another credential was given. Does not commit."""
-    # Only what the refusal itself set: a suspended installation stays so.
+    """Undoes `refuse`, as another credential was given. Does not commit."""
+    # Only what the refusal itself set: a suspended installation stays suspended.
     conn.execute(
         """
         UPDATE lightfast.installations n SET status = 'active', status_reason = NULL, updated_at = now()
@@ -198,14 +200,14 @@ def accept(conn: Connection, installation_id: int) -> None:
 
 
 def identity(installation_id: int, column: Column) -> bytes:
-    """What a sealed token is bound to: in another row or the other column it does not open."""
+    """What a sealed token is bound to: it does not open in another row or column."""
     return f"lightfast.tokens:{installation_id}:{column}".encode()
 
 
 def opened(
     keys: Keys, key_id: str, text: str | None, installation_id: int, column: Column
 ) -> str | None:
-    """A sealed token's text. Raises SealedError, which says whose it is."""
+    """The text of a sealed token. Raises SealedError that names the installation."""
     if text is None:
         return None
     try:
@@ -215,7 +217,7 @@ def opened(
 
 
 def sealed(keys: Keys, installation_id: int, column: Column, token: str | None) -> str | None:
-    """Under the first key. Raises SealedError."""
+    """The token sealed under the first key. Raises SealedError."""
     if token is None:
         return None
     return keys.seal(token.encode(), identity(installation_id, column)).text

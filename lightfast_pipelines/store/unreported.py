@@ -1,7 +1,7 @@
-"""Work that was done outside of Dagster's runs and that its catalog does not show yet.
+"""Work done outside Dagster's runs that its catalog does not show yet.
 
-Whoever does it writes a row a stage and day; a sensor turns the rows into events, many at a time, so
-that `lightfast process` needs no Dagster and works where none has ever been started.
+Each stage writes a row for each day; a sensor turns the rows into events, many at a time. So
+`lightfast process` needs no Dagster and works where none has ever been started.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WholeStage = Literal["actors", "cluster_consolidation", "actor_profiles", "clust
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What `stage` did on a day (None: what it does is not done by day), last at `done_at`."""
+    """Work of a stage on a day, done last at `done_at`; without a day for a stage that has none."""
 
     stage: str
     day: date | None
@@ -54,7 +54,7 @@ def _record(conn: Connection, stage: str, days: list[date] | list[None]) -> None
 
 
 def read_unreported(conn: Connection, *, days: int) -> list[Work]:
-    """What was not reported yet: all stages of the oldest `days` days, with what knows no days."""
+    """Unreported work: all stages of the oldest `days` days, and the stages without days."""
     rows = conn.execute(
         """
         WITH page AS (
@@ -72,7 +72,7 @@ def read_unreported(conn: Connection, *, days: int) -> list[Work]:
 
 
 def forget(conn: Connection, reported: Iterable[Work]) -> None:
-    """Removes what was reported, but for what was done once more since it was read."""
+    """Deletes what was reported, except work that was done again since it was read."""
     works = list(reported)
     conn.execute(
         """

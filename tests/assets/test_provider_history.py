@@ -13,8 +13,9 @@ from lightfast_pipelines.backfill import run as backfills
 from lightfast_pipelines.definitions import build_definitions
 from lightfast_pipelines.partitions import range_tags
 from lightfast_pipelines.resources.database import presence_of_run
-from lightfast_pipelines.store.backfills import Source, list_backfills
+from lightfast_pipelines.store.backfills import list_backfills
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.sources import Source
 from tests.backfill.conftest import PlainApis, source
 from tests.backfill.plain import FIRST, PlainApi, PlainProviderApi
 from tests.servers.serving import Fault, Served, serve

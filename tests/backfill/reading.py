@@ -10,9 +10,9 @@ from lightfast_pipelines.backfill.run import run_backfill
 from lightfast_pipelines.backfill.units import UnitReport
 from lightfast_pipelines.providers.api_contract import discover_apis
 from lightfast_pipelines.store import coverage
-from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.sources import find_sources
 from tests.backfill.conftest import PlainApis
 from tests.servers.serving import Served
 

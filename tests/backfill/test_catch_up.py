@@ -9,10 +9,10 @@ import pytest
 from lightfast_pipelines.backfill import run as backfills
 from lightfast_pipelines.backfill.catch_up import catch_up, windows_to_catch_up
 from lightfast_pipelines.store import coverage
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.coverage import TimeSpan
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.outages import note_check
+from lightfast_pipelines.store.sources import Source
 from tests.backfill.conftest import PlainApis
 from tests.backfill.plain import FIRST, PlainApi, PlainProviderApi
 from tests.servers.serving import serve

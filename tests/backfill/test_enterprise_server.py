@@ -12,9 +12,9 @@ from lightfast_pipelines.providers.api_contract import discover_apis
 from lightfast_pipelines.providers.github.api import API
 from lightfast_pipelines.recovery.sweep_cycle import SweepCycle
 from lightfast_pipelines.recovery.sweeps import sweep
-from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.sources import find_sources
 from tests.backfill.conftest import PlainApis
 from tests.capture.deliveries import capture_all
 from tests.servers.github import ENTERPRISE_HOST, TOKEN, GitHubServer

@@ -19,11 +19,11 @@ from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.github.api import API
 from lightfast_pipelines.providers.github.api.shared_facts import ONLY_BY_WEBHOOK, SHARED
 from lightfast_pipelines.settings import Settings
-from lightfast_pipelines.store.backfills import find_sources
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
 from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.sources import find_sources
 from tests.backfill.conftest import PlainApis
 from tests.depth import size
 from tests.providers.agreement import event_of, stripped

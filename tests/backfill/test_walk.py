@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from lightfast_pipelines.backfill.request import BackfillListener, BackfillProgress, BackfillResult
 from lightfast_pipelines.store import backfills, coverage
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.coverage import TimeSpan, list_coverage
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.sources import Source
 from tests.backfill.conftest import UNTIL, PlainApis
 from tests.backfill.plain import FIRST, PlainApi, PlainItems, PlainProviderApi
 from tests.depth import examples

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from lightfast_pipelines.cli import app
 from lightfast_pipelines.cli import outages as command
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.outages import add_outage, note_check
+from lightfast_pipelines.store.sources import Source
 from tests.backfill.conftest import source
 
 __all__ = ["source"]

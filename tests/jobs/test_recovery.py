@@ -10,8 +10,8 @@ from lightfast_pipelines.jobs.recovery import recover_missed_deliveries, sweep_f
 from lightfast_pipelines.providers.github.api import recovery as github
 from lightfast_pipelines.recovery import cycle as recovery_cycle
 from lightfast_pipelines.recovery.cycle import RecoveryCycle
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.sources import Source
 from tests.backfill.conftest import PlainApis, source
 from tests.capture.deliveries import capture_all, delivery, receive
 from tests.providers.github import payloads

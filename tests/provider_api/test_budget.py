@@ -12,8 +12,8 @@ import pytest
 from lightfast_pipelines.backfill.request import BackfillResult
 from lightfast_pipelines.provider_api.budget import Left, RateBudget
 from lightfast_pipelines.providers.api_contract import Answer, Call, Limit, discover_apis
-from lightfast_pipelines.store.backfills import Source
 from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.sources import Source
 from tests.backfill.conftest import PlainApis
 from tests.backfill.plain import PlainApi
 from tests.servers.serving import serve

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from lightfast_pipelines.providers.api_contract import AppKeys
 from lightfast_pipelines.recovery.cycle import LogReport, RecoveryCycle
 from lightfast_pipelines.recovery.lost_deliveries import recover
-from lightfast_pipelines.store.backfills import Source, find_sources
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.outages import list_checks, list_outages
+from lightfast_pipelines.store.sources import Source, find_sources
 from tests.backfill.conftest import PlainApis
 from tests.depth import size
 from tests.providers.github import payloads

@@ -11,8 +11,8 @@ import pytest
 
 from lightfast_pipelines.recovery.sweep_cycle import SweepCycle, SweepReport
 from lightfast_pipelines.recovery.sweeps import sweep
-from lightfast_pipelines.store.backfills import Source, find_sources
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.sources import Source, find_sources
 from lightfast_pipelines.store.sweeps import list_sweeps
 from tests.backfill.conftest import PlainApis
 from tests.capture.deliveries import capture_all, delivery, receive, rows
