@@ -51,10 +51,12 @@ def problem_of(folder: Path, *, named: bool) -> str | None:
         folder.stat()
     except FileNotFoundError:
         if folder.is_symlink():
-            return f"{folder} is a link to a folder that does not exist: repair it or set LIGHTFAST_HOME"
+            return (
+                f"{folder} is a link to a folder that is not there: repair it or set LIGHTFAST_HOME"
+            )
         return None
     except NotADirectoryError:
-        return f"{folder} is below a file: set LIGHTFAST_HOME to a folder"
+        return f"{folder} is under a file: set LIGHTFAST_HOME to a folder"
     except PermissionError:
         return f"{folder} may not be read by {_user_name(os.geteuid())}: set LIGHTFAST_HOME to another folder"
     if not folder.is_dir():
