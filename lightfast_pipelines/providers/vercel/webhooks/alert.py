@@ -1,6 +1,6 @@
-"""`alerts.triggered`: Vercel saw more errors or more use of a project than it is used to.
+"""`alerts.triggered`: a project has unusually many errors or unusually much usage.
 
-Vercel does not tell when it is over, so no state is kept.
+Vercel does not report the end of an alert, so there is no state.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Reading, Understood
 from lightfast_pipelines.providers.fields import (
-    Missing,
     child,
     children,
     content_of,
@@ -21,7 +20,6 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.statement_builder import StatementBuilder
 from lightfast_pipelines.providers.vercel.webhooks.event import (
     VercelEvent,
-    project_id,
     project_name,
 )
 from lightfast_pipelines.providers.webhook_contract import EventRule
@@ -32,10 +30,8 @@ _MOST_ALERTS = 20
 
 
 def read(event: VercelEvent) -> Reading:
-    """One observation for all alerts of the event. Raises Missing where it names no project."""
-    project, identity = event.project, project_id(event.inner)
-    if project is None or identity is None:
-        raise Missing("payload.project.id")
+    """One observation for all alerts of the event. Raises Missing without a project."""
+    project, identity = event.needed_project()
     alerts = children(event.inner, "alerts")[:_MOST_ALERTS] or [
         child(event.inner, "alert") or event.inner
     ]
@@ -57,10 +53,8 @@ def read(event: VercelEvent) -> Reading:
         content=content_of("! Alert Triggered", *titles),
         base_significance=70,
         metadata={
-            "webhookId": event.id,
-            "projectId": identity,
+            **event.facts,
             "projectName": shown,
-            "teamId": event.team_id,
             "groupId": group,
             "alertTypes": kinds,
         },

@@ -1,7 +1,4 @@
-"""`integration-configuration.*`: what becomes of the connection itself.
-
-An installation of Vercel's is called a configuration (`icfg_...`).
-"""
+"""`integration-configuration.*`: changes of the connection. Vercel calls it a configuration (`icfg_...`)."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain.events import Filtered, Lifecycle, LifecycleEvent, Reading
-from lightfast_pipelines.providers.fields import LONGEST_NAME, Missing, child, name_of
+from lightfast_pipelines.providers.fields import Missing, child, name_of
 from lightfast_pipelines.providers.vercel.webhooks.event import VercelEvent, installation_id
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -20,14 +17,14 @@ _SCOPES = "integration-configuration.scope-change-confirmed"
 TYPES = frozenset({_REMOVED, _TRANSFERRED, _PERMISSIONS, _SCOPES})
 RULES = (
     EventRule(_REMOVED, None, "lifecycle", note="the installation is removed"),
-    EventRule(_TRANSFERRED, None, "lifecycle", note="the installation is another team's"),
-    EventRule(_PERMISSIONS, None, "lifecycle", note="projects are given and taken"),
+    EventRule(_TRANSFERRED, None, "lifecycle", note="the installation moves to another team"),
+    EventRule(_PERMISSIONS, None, "lifecycle", note="access to projects is given or taken"),
     EventRule(_SCOPES, None, "filtered", note="changes nothing that is linked"),
 )
 
 
 def read(event: VercelEvent) -> Reading:
-    """Raises Missing where the payload names no configuration."""
+    """Raises Missing without a configuration."""
     identity = installation_id(event.inner)
     if identity is None:
         raise Missing("payload.configuration.id")
@@ -46,7 +43,7 @@ def read(event: VercelEvent) -> Reading:
 
 
 def _permissions(event: VercelEvent) -> Reading:
-    """Projects that the integration may see from now on, and those that it may not."""
+    """Projects that the integration gains or loses access to."""
     projects = child(event.inner, "projects")
     events = tuple(
         LifecycleEvent("resource", project, change, event.at, f"Vercel: project {words}")
@@ -62,8 +59,8 @@ def _permissions(event: VercelEvent) -> Reading:
 
 
 def _project_ids(projects: Mapping[str, Any], field: str) -> list[str]:
-    """Ids as text, or objects with one."""
-    found = projects.get(field)
-    entries = found if isinstance(found, list) else []
-    ids = [entry.get("id") if isinstance(entry, dict) else entry for entry in entries]
-    return sorted({i for i in ids if isinstance(i, str) and 0 < len(i) <= LONGEST_NAME})
+    """The list holds ids, or objects with an id."""
+    listed = projects.get(field)
+    entries = listed if isinstance(listed, list) else []
+    names = (name_of(e, "id") if isinstance(e, dict) else name_of({"id": e}, "id") for e in entries)
+    return sorted({name for name in names if name})

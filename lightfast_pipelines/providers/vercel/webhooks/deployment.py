@@ -1,7 +1,6 @@
 """`deployment.*`: created, ready or succeeded, error, blocked, canceled, promoted, rolled back, cleaned up.
 
-Vercel sends `ready` and `succeeded` for one and the same transition. What of it serves production is
-`live.py`'s to say.
+Vercel sends `ready` and `succeeded` for the same transition. `live.py` reads which deployment is live.
 """
 
 from __future__ import annotations
@@ -49,7 +48,8 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 
 @dataclass(frozen=True, slots=True)
 class _DeploymentTransition:
-    """How a type is told. `state` None: no state of the deployment changes."""
+    """How a type of event becomes an observation. `state` is the deployment's new status, if it changes.
+    `recurs`: a deployment may have it more than once."""
 
     name: str
     tag: str
@@ -61,8 +61,8 @@ class _DeploymentTransition:
 
 
 _SUCCEEDED = _DeploymentTransition("succeeded", "Deployment Succeeded", "+", 40, "succeeded", 2)
-# A monorepo has one of these for each commit and project that the commit does not touch, and a branch
-# one for each commit that was pushed before the last one's build began.
+# A monorepo gets one for each project that a commit does not touch, and a branch gets one for each commit
+# that was superseded before its build began.
 _SKIPPED = _DeploymentTransition("canceled", "Deployment Skipped", ">", 5, "canceled", 2)
 _TRANSITIONS = {
     "deployment.created": _DeploymentTransition(
@@ -97,16 +97,16 @@ _TRANSITIONS = {
 TYPES = frozenset(_TRANSITIONS)
 _NOTES = {
     "deployment.blocked": "a member has to let it through",
-    "deployment.canceled": "a skipped build is told as canceled, and weighs little",
-    "deployment.cleanup": "the deployment is deleted, by a person or by a rule of retention",
-    "deployment.ready": "one transition with deployment.succeeded, whichever comes",
+    "deployment.canceled": "a skipped build counts as canceled, and weighs little",
+    "deployment.cleanup": "the deployment is deleted, by a person or by a retention rule",
+    "deployment.ready": "the same transition as deployment.succeeded",
     "deployment.succeeded": "sets the live deployment, unless the project stages or it is a preview",
     "deployment.promoted": "sets the live deployment",
-    "deployment.rollback": "told of the deployment that goes; sets the live deployment",
+    "deployment.rollback": "about the deployment that stops serving; sets the live deployment",
 }
 RULES = tuple(
-    EventRule(event, None, "delivered", (f"deployment.{each.name}",), _NOTES.get(event, ""))
-    for event, each in _TRANSITIONS.items()
+    EventRule(event, None, "delivered", (f"deployment.{transition.name}",), _NOTES.get(event, ""))
+    for event, transition in _TRANSITIONS.items()
 )
 _SKIP = re.compile(
     r"ignored?[ _-]?(?:build|command)|(?:build|deployment)(?: was| is| has been)?[ _-]skipped"
@@ -115,7 +115,7 @@ _SKIP = re.compile(
     r"|no changes (?:were )?(?:detected|found|to)",
     re.IGNORECASE,
 )
-# What nobody but the push caused: who promotes or cancels is another question.
+# The push alone caused these; somebody else may promote or cancel.
 _BY_PUSH = frozenset(
     {"deployment.created", "deployment.ready", "deployment.succeeded", "deployment.error"}
 )
@@ -123,7 +123,7 @@ _ALWAYS_PRODUCTION = frozenset({"promoted", "rollback"})
 
 
 def read(event: VercelEvent) -> Reading:
-    """Raises Missing where the payload names no deployment."""
+    """Raises Missing without a deployment."""
     transition = _TRANSITIONS[event.type]
     identity = deployment_id(event.inner)
     if identity is None:
@@ -134,20 +134,20 @@ def read(event: VercelEvent) -> Reading:
 
 
 def _is_skipped(inner: Mapping[str, Any]) -> bool:
-    """Whether the build was not needed: by the project's rule, or because the commit does not touch it."""
-    places = (inner, child(inner, "deployment"))
-    if any(flag(place, "buildSkipped") for place in places):
+    """Whether no build was needed, by the project's rule or because the commit does not touch it."""
+    holders = (inner, child(inner, "deployment"))
+    if any(flag(holder, "buildSkipped") for holder in holders):
         return True
     words = (
-        text(place, field)
-        for place in places
+        text(holder, field)
+        for holder in holders
         for field in ("errorMessage", "errorCode", "readyStateReason", "canceledReason", "reason")
     )
     return any(_SKIP.search(word) for word in words if word)
 
 
 def environment_of(event: VercelEvent, transition: str) -> str:
-    """`production`, `staging`, a custom environment's id, or `preview`; never read off an address."""
+    """`production`, `staging`, a custom environment's id, or `preview`; never taken from an address."""
     if transition in _ALWAYS_PRODUCTION:
         return "production"
     deployment = child(event.inner, "deployment")
@@ -187,19 +187,19 @@ def _statement(event: VercelEvent, transition: _DeploymentTransition, identity: 
         states=_states(event, subject, transition, environment, restored),
         metadata=_metadata(event, identity, commit, environment, check),
         updated_at=event.at,
-        # The message is the commit's: what it closes or mentions, the commit says itself.
+        # The message is the commit's, whose own observation has what it closes or mentions.
         link_text="",
         branch=commit.ref,
     )
 
 
 def _actor(event: VercelEvent, commit: DeployedCommit) -> Account | None:
-    """Who did it. Webhooks tell an account's number alone; a push is deployed in the name of the member
-    whose commit it is, so its author's name is shown for the account. A name joins nobody."""
+    """Who did it. Webhooks give only the id of an account. A push is deployed on behalf of the commit's
+    author, so the account gets the author's name; a name alone joins no identities."""
     user = event.user
     if user is None or user.name or user.username or user.kind == "bot" or not commit.by_push:
         return user
-    # A robot's push is deployed in the name of whoever connected the repository.
+    # A robot's push is deployed on behalf of whoever connected the repository.
     if event.type not in _BY_PUSH or commit.is_by_bot:
         return user
     return replace(user, name=commit.author_name or commit.author_login)
@@ -218,11 +218,11 @@ def _deployment(identity: str, address: str | None = None) -> Thing:
 
 
 def _address(event: VercelEvent) -> str | None:
-    """The host under which the deployment is reached, as Vercel writes it: without a scheme."""
-    found = name_of(child(event.inner, "deployment"), "url") or name_of(event.inner, "url")
-    if found is None or "://" in found or any(letter.isspace() for letter in found):
+    """The host name of the deployment; Vercel writes it without a scheme."""
+    host = name_of(child(event.inner, "deployment"), "url") or name_of(event.inner, "url")
+    if host is None or "://" in host or any(letter.isspace() for letter in host):
         return None
-    return found
+    return host
 
 
 def _add_relations(
@@ -230,10 +230,10 @@ def _add_relations(
 ) -> None:
     meta = child(child(event.inner, "deployment"), "meta")
     original = name_of(meta, "originalDeploymentId")
-    # What was deployed from a working copy with changes is not that commit.
-    made_of = ("references", "gitDirty") if commit.is_dirty else ("deploys", None)
+    # A deployment of a working copy with changes is not that commit.
+    relation, evidence = ("references", "gitDirty") if commit.is_dirty else ("deploys", None)
     related = [
-        (made_of[0], commit.thing, made_of[1]),
+        (relation, commit.thing, evidence),
         ("on_branch", commit.branch, None),
         ("references", commit.pull, "githubPrId"),
         ("belongs_to", event.project, None),
@@ -257,21 +257,21 @@ def _states(
     environment: str,
     restored: str | None,
 ) -> tuple[StateChange, ...]:
-    """The deployment's own state, and what it says of the one that serves its environment."""
+    """The deployment's own state, and the live deployment of its environment."""
     at, rank, name = event.at, transition.rank, transition.name
-    found: list[StateChange] = []
+    states: list[StateChange] = []
     if name == "cleanup":
-        found.append(deletion(subject, at))
+        states.append(deletion(subject, at))
     elif transition.state is not None:
         details = {"environment": environment}
-        found.append(
+        states.append(
             StateChange(subject, "status", transition.state, at, rank, name, metadata=details)
         )
     back = _deployment(restored) if restored is not None else None
     if back is not None:
-        found.append(StateChange(back, "status", "promoted", at, rank, name))
-    serves = live.change(event, subject, name, rank, environment, restored=back)
-    return (*found, serves) if serves is not None else tuple(found)
+        states.append(StateChange(back, "status", "promoted", at, rank, name))
+    live_change = live.change(event, subject, name, rank, environment, restored=back)
+    return (*states, live_change) if live_change is not None else tuple(states)
 
 
 def _add_references(builder: StatementBuilder, event: VercelEvent, commit: DeployedCommit) -> None:
@@ -304,7 +304,7 @@ def _content(
         f"Restored: {restored}" if restored else None,
         f"Failed checks: {', '.join(failed)}" if failed else None,
         text(child(event.inner, "deployment"), "errorMessage") or text(event.inner, "errorMessage"),
-        # What the commit says concerns a deployment that was made of it.
+        # A skipped build did not use the commit.
         commit.message if transition is not _SKIPPED else None,
     )
 
@@ -315,13 +315,10 @@ def _metadata(
     inner = event.inner
     regions = inner.get("regions")
     return {
-        "webhookId": event.id,
+        **event.facts,
         "deploymentId": identity,
         "deploymentUrl": _address(event),
         "inspectorUrl": url(child(inner, "links"), "deployment"),
-        "projectId": project_id(inner),
-        "projectName": project_name(inner),
-        "teamId": event.team_id,
         "environment": environment,
         "branch": commit.ref,
         "regions": [name for name in regions if isinstance(name, str)]

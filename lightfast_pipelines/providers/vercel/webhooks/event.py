@@ -1,6 +1,6 @@
-"""A delivery of Vercel, taken out of its envelope: what every event says in the same place.
+"""Vercel's envelope, and the fields that every event has in the same place.
 
-What a type of event means stands in the module named after its thing.
+Each type of event is read by the module named after its subject.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.vercel import keys as vercel_keys
 
-# Vercel's page "Webhooks API Reference" lists these as replaced; old endpoints still get them.
+# Vercel's "Webhooks API Reference" lists these types as replaced; old endpoints still get them.
 _REPLACED = {
     "deployment": "deployment.created",
     "deployment-canceled": "deployment.canceled",
@@ -43,13 +43,13 @@ _REPLACED = {
 
 
 def current_type(event_type: str) -> str:
-    """The type under which Vercel sends this event today."""
+    """Today's name of this type of event."""
     return _REPLACED.get(event_type, event_type)
 
 
 @dataclass(frozen=True, slots=True)
 class VercelEvent:
-    """`type` is today's name, `inner` the envelope's payload, `at` when the event was made."""
+    """`type` is today's name, `inner` the envelope's payload, `at` the time of the event."""
 
     id: str | None
     type: str
@@ -58,7 +58,7 @@ class VercelEvent:
 
     @property
     def user(self) -> Account | None:
-        """Whose action it was: Vercel names an account's id, seldom more."""
+        """Who did it: Vercel gives the id of an account, seldom more."""
         user = child(self.inner, "user")
         identity = name_of(user, "id")
         if identity is None:
@@ -76,8 +76,24 @@ class VercelEvent:
         return name_of(child(self.inner, "team"), "id") or name_of(self.inner, "teamId")
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """The metadata that every observation has."""
+        return {
+            "webhookId": self.id,
+            "projectId": project_id(self.inner),
+            "projectName": project_name(self.inner),
+            "teamId": self.team_id,
+        }
+
+    def needed_project(self) -> tuple[Thing, str]:
+        """The project and its id. Raises Missing."""
+        project, identity = self.project, project_id(self.inner)
+        if project is None or identity is None:
+            raise Missing("payload.project.id")
+        return project, identity
+
+    @property
     def project(self) -> Thing | None:
-        """The project; a deployment's `name` is its project's, as far as its address shows it."""
         identity = project_id(self.inner)
         if identity is None:
             return None
@@ -86,7 +102,7 @@ class VercelEvent:
 
 
 def _kind(user: Mapping[str, Any]) -> AccountKind:
-    """By the account's `type`: a member, a team, or something that is nobody (bot, integration, system)."""
+    """By the account's `type`: a person, a team, or a machine (bot, integration, system)."""
     words = (name_of(user, "type") or "").lower()
     if not words:
         return "unknown"
@@ -96,7 +112,7 @@ def _kind(user: Mapping[str, Any]) -> AccountKind:
 
 
 def event_of(event_type: str, payload: Mapping[str, Any]) -> VercelEvent:
-    """Raises Missing where the envelope has no time or nothing in it."""
+    """Raises Missing without a time or a payload."""
     at = time(payload, "createdAt")
     if at is None:
         raise Missing("createdAt")
@@ -105,11 +121,12 @@ def event_of(event_type: str, payload: Mapping[str, Any]) -> VercelEvent:
 
 
 def project_id(inner: Mapping[str, Any]) -> str | None:
-    """Old events have `projectId` alone."""
+    """Old events have only `projectId`."""
     return name_of(child(inner, "project"), "id") or name_of(inner, "projectId")
 
 
 def project_name(inner: Mapping[str, Any]) -> str | None:
+    """A deployment's `name` is that of its project."""
     deployment = child(inner, "deployment")
     return (
         name_of(child(inner, "project"), "name")
@@ -121,7 +138,7 @@ def project_name(inner: Mapping[str, Any]) -> str | None:
 
 
 def deployment_id(inner: Mapping[str, Any]) -> str | None:
-    """That which the event is about; a rollback is about the one that goes."""
+    """The deployment that the event is about; for a rollback, the one that stops serving."""
     return (
         name_of(child(inner, "deployment"), "id")
         or name_of(inner, "deploymentId")
@@ -130,10 +147,10 @@ def deployment_id(inner: Mapping[str, Any]) -> str | None:
 
 
 def installation_id(inner: Mapping[str, Any]) -> str | None:
-    """The integration's configuration (`icfg_...`); an event may reach several, the first is named."""
-    known = name_of(child(inner, "configuration"), "id") or name_of(inner, "installationId")
-    if known is not None:
-        return known
-    found = inner.get("installationIds")
-    first = found[0] if isinstance(found, list) and found else None
-    return first if isinstance(first, str) and text({"id": first}, "id") else None
+    """The integration's configuration (`icfg_...`); of several, the first."""
+    identity = name_of(child(inner, "configuration"), "id") or name_of(inner, "installationId")
+    if identity is not None:
+        return identity
+    listed = inner.get("installationIds")
+    first = listed[0] if isinstance(listed, list) and listed else None
+    return text({"id": first}, "id")

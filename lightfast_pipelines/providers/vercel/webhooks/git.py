@@ -1,9 +1,8 @@
-"""What a deployment says of the commit that it was made of: Vercel's `meta`, where all is text.
+"""The commit that a deployment was built from, by Vercel's `meta`, where every value is text.
 
-Vercel's connections to GitHub, GitLab and Bitbucket write `githubCommitSha` and so on, its command
-line and CI write `gitCommitSha`, and the API tells a `gitSource` as well. The words are those of
-whoever deployed (`vercel deploy --meta` writes them too), so that no address in them is taken for
-verified.
+Vercel's connections to GitHub, GitLab and Bitbucket write `githubCommitSha` and so on, its command line and
+CI write `gitCommitSha`, and the API has a `gitSource` as well. Whoever deploys can write any of this
+(`vercel deploy --meta`), so no e-mail address in it counts as verified.
 """
 
 from __future__ import annotations
@@ -27,11 +26,10 @@ _CONNECTED = ("github", "gitlab", "bitbucket")
 
 @dataclass(frozen=True, slots=True)
 class DeployedCommit:
-    """The commit by what `meta` says of it; each field None where it says nothing.
+    """What `meta` says about the commit.
 
-    `repository_id` is the repository that the project is linked to, `commit_repository_id` the one
-    that has the commit: a fork's, for a pull request from there. Each bears its host where that is not
-    github.com. `is_dirty`: files were deployed that
+    `repository_id` is the repository that the project is linked to, `commit_repository_id` the one that has
+    the commit, such as a fork. Each includes its host unless that is github.com. `is_dirty`: deployed files
     are not in the commit. `by_push`: Vercel deployed it because it was pushed.
     """
 
@@ -40,13 +38,13 @@ class DeployedCommit:
     message: str | None
     author_name: str | None
     author_login: str | None
-    author_email: str | None
-    organization: str | None
-    repository: str | None
-    repository_id: str | None
-    commit_repository_id: str | None
-    pull_request: str | None
-    host: str
+    author_email: str | None = None
+    organization: str | None = None
+    repository: str | None = None
+    repository_id: str | None = None
+    commit_repository_id: str | None = None
+    pull_request: str | None = None
+    host: str = keys.GITHUB
     is_dirty: bool = False
     by_push: bool = False
 
@@ -58,7 +56,7 @@ class DeployedCommit:
 
     @property
     def thing(self) -> Thing | None:
-        """The commit itself, only where its whole id is known: that names it wherever it is kept."""
+        """The commit, if its full id is known: that identifies it in every repository."""
         if self.sha is None or not _FULL_SHA.fullmatch(self.sha):
             return None
         headline = first_line(self.message or "")[:200] or None
@@ -89,7 +87,7 @@ class DeployedCommit:
 
     @property
     def author(self) -> Account | None:
-        """The name and address in the commit; without an address it could be anybody."""
+        """The author's name and address in the commit; a name alone identifies nobody."""
         if self.author_email is None:
             return None
         return Account(
@@ -109,7 +107,7 @@ class DeployedCommit:
 def commit_of(deployment: Mapping[str, Any]) -> DeployedCommit:
     """By the deployment's `meta`, then its `gitSource`.
 
-    GitLab's and Bitbucket's branches and pull requests have names alone, no keys.
+    Branches and pull requests of GitLab and Bitbucket have no keys, so only their names are kept.
     """
     meta, source = child(deployment, "meta"), child(deployment, "gitSource")
     provider = next((p for p in _CONNECTED if f"{p}CommitSha" in meta), None)
@@ -119,13 +117,13 @@ def commit_of(deployment: Mapping[str, Any]) -> DeployedCommit:
         return _commit(meta, source, provider)
     named = (name_of(meta, "githubHost") or "").lower()
     host = named if _HOST.fullmatch(named) else keys.GITHUB
-    of_source = source if name_of(source, "type") == "github" else {}
+    github_source = source if name_of(source, "type") == "github" else {}
 
     def repository(holder: Mapping[str, Any], field: str) -> str | None:
         number = _match(_ID, holder, field)
         return None if number is None else keys.at_host(number, host)
 
-    repository_id = repository(meta, "githubRepoId") or repository(of_source, "repoId")
+    repository_id = repository(meta, "githubRepoId") or repository(github_source, "repoId")
     return replace(
         _commit(meta, source, "github"),
         author_email=_email(meta, "githubCommitAuthorEmail")
@@ -134,32 +132,25 @@ def commit_of(deployment: Mapping[str, Any]) -> DeployedCommit:
         repository=name_of(meta, "githubCommitRepo") or name_of(meta, "githubRepo"),
         repository_id=repository_id,
         commit_repository_id=repository(meta, "githubCommitRepoId") or repository_id,
-        pull_request=_match(_NUMBER, meta, "githubPrId") or _match(_NUMBER, of_source, "prId"),
+        pull_request=_match(_NUMBER, meta, "githubPrId") or _match(_NUMBER, github_source, "prId"),
         host=host,
     )
 
 
 def _commit(meta: Mapping[str, Any], source: Mapping[str, Any], provider: str) -> DeployedCommit:
-    """What all of them write alike, the connection's words before those of the command line."""
+    """The fields that all providers have; those of the connection precede those of the command line."""
 
-    def said(field: str) -> str | None:
+    def field_of(field: str) -> str | None:
         return name_of(meta, f"{provider}{field}") or name_of(meta, f"git{field}")
 
     return DeployedCommit(
-        sha=said("CommitSha") or name_of(source, "sha"),
-        ref=said("CommitRef") or name_of(source, "ref"),
+        sha=field_of("CommitSha") or name_of(source, "sha"),
+        ref=field_of("CommitRef") or name_of(source, "ref"),
         message=text(meta, f"{provider}CommitMessage") or text(meta, "gitCommitMessage"),
-        author_name=said("CommitAuthorName"),
-        author_login=said("CommitAuthorLogin"),
-        author_email=None,
-        organization=None,
-        repository=None,
-        repository_id=None,
-        commit_repository_id=None,
-        pull_request=None,
-        host="github.com",
+        author_name=field_of("CommitAuthorName"),
+        author_login=field_of("CommitAuthorLogin"),
         is_dirty=_is_yes(meta.get("gitDirty")),
-        # A redeployment, a hook and the command line deploy for whoever asked, not for who pushed.
+        # A redeployment, a hook and the command line deploy for whoever asked for it, not for the pusher.
         by_push=_is_yes(meta.get(f"{provider}Deployment"))
         and not any(
             meta.get(field) for field in ("action", "originalDeploymentId", "deployHookId")
@@ -172,11 +163,11 @@ def _is_yes(value: object) -> bool:
 
 
 def _email(meta: Mapping[str, Any], name: str) -> str | None:
-    found = text(meta, name)
-    return found.strip() if found and len(found) <= _LONGEST_EMAIL else None
+    email = text(meta, name)
+    return email.strip() if email and len(email) <= _LONGEST_EMAIL else None
 
 
 def _match(pattern: re.Pattern[str], meta: Mapping[str, Any], name: str) -> str | None:
-    found = meta.get(name)
-    found = str(found) if type(found) is int else found
-    return found if isinstance(found, str) and pattern.fullmatch(found) else None
+    value = meta.get(name)
+    value = str(value) if type(value) is int else value
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None

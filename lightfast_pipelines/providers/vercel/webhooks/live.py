@@ -1,7 +1,7 @@
-"""What an event of a deployment says of the one that serves its environment.
+"""What an event of a deployment says about the live deployment of its environment.
 
-Which of these facts hold is decided in `domain/serving.py` from all of them together. A preview
-serves its own address alone, so nothing is said of it.
+`domain/serving.py` decides from all these facts which deployment is live. A preview only serves its own
+address, so it yields no such fact.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BASES = {
     "canceled": serving.WITHHELD,
     "blocked": serving.WITHHELD,
 }
-# What only takes away.
+# These can only end that a deployment is live.
 _ENDS = frozenset({"checks-failed", "error", "canceled", "blocked", "cleanup"})
 _FAILED_CHECKS = frozenset({"failed", "failure", "canceled", "timed-out"})
 
@@ -33,35 +33,35 @@ def change(
     *,
     restored: Thing | None = None,
 ) -> StateChange | None:
-    """None where the event says nothing of what serves, or no project is named."""
+    """None if the event does not concern the live deployment, or names no project."""
     if environment == "preview" and transition in _ENDS and not _names_target(event):
-        # Checks and cleanups may leave it out. Of a preview this says nothing: it never served.
+        # Checks and cleanups may omit the target. For a preview this changes nothing: it was never live.
         environment = "production"
     if event.project is None or environment == "preview":
         return None
     state_type = f"{serving.STATE_TYPE}:{environment}"
-    serves, basis = deployment, _BASES.get(transition)
+    live_deployment, basis = deployment, _BASES.get(transition)
     if transition == "succeeded":
-        basis = _of_success(event, environment)
+        basis = _basis_of_success(event, environment)
     elif transition == "rollback" and restored is not None:
-        serves, basis = restored, serving.ROLLED_BACK
+        live_deployment, basis = restored, serving.ROLLED_BACK
     elif transition in ("cleanup", "rollback"):
         return StateChange(event.project, state_type, deployment.key, event.at, 4, ENDING_REASON)
     if basis is None:
         return None
     details = {serving.BASIS: basis}
     return StateChange(
-        event.project, state_type, serves.key, event.at, rank, transition, metadata=details
+        event.project, state_type, live_deployment.key, event.at, rank, transition, metadata=details
     )
 
 
 def _names_target(event: VercelEvent) -> bool:
-    """Whether the event says where the deployment goes, be it nowhere (null: a preview)."""
+    """Whether the event names a target; null, for a preview, counts as well."""
     return any("target" in place for place in (event.inner, child(event.inner, "deployment")))
 
 
-def _of_success(event: VercelEvent, environment: str) -> str:
-    """Vercel tells some of this in its API alone: substates since June 2023, of production only."""
+def _basis_of_success(event: VercelEvent, environment: str) -> str:
+    """Only the API states substates, since June 2023 and for production alone."""
     deployment = child(event.inner, "deployment")
     if environment == "production":
         substate = (name_of(deployment, "readySubstate") or "").upper()

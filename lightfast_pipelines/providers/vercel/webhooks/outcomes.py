@@ -1,7 +1,4 @@
-"""Events of Vercel of which nothing is remembered, and why.
-
-What is remembered declares the module that reads it; what is not here either is parked.
-"""
+"""Events of Vercel that are filtered, and why. An event that no module knows is parked."""
 
 from __future__ import annotations
 
@@ -9,14 +6,14 @@ from collections.abc import Mapping
 
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
-# type, or the beginning of types with a star after it -> why nothing of it is remembered.
+# Type, or the start of types before a star -> why it is filtered.
 _FILTERED: Mapping[str, str] = {
     "ai-gateway.*": "about billing",
     "budget.*": "about billing",
-    "comment.*": "remarks on a page that is only previewed",
-    "deployment-checks-completed": "told by deployment.succeeded",
-    "deployment.build-requested": "told by deployment.created",
-    "deployment.checkrun.*": "single checks are not remembered, their outcome is",
+    "comment.*": "remarks on a preview of a page",
+    "deployment-checks-completed": "deployment.succeeded reports it",
+    "deployment.build-requested": "deployment.created reports it",
+    "deployment.checkrun.*": "single checks are not kept, only their outcome",
     "deployment.integration.*": "about another integration",
     "domain-created": "about domains",
     "domain.*": "about domains",
@@ -25,18 +22,16 @@ _FILTERED: Mapping[str, str] = {
     "function.*": "settings of the platform",
     "integration-resource.*": "about another integration",
     "marketplace.*": "about billing",
-    "message.*": "remarks on a page that is only previewed",
+    "message.*": "remarks on a preview of a page",
     "project.domain*": "about domains",
-    "test-webhook": "says that the webhook works",
-    "thread.*": "remarks on a page that is only previewed",
+    "test-webhook": "only a test of the webhook",
+    "thread.*": "remarks on a preview of a page",
 }
-_BEGINNINGS = tuple((key[:-1], why) for key, why in _FILTERED.items() if key.endswith("*"))
+_PREFIXES = tuple((key[:-1], why) for key, why in _FILTERED.items() if key.endswith("*"))
 RULES = tuple(EventRule(event, None, "filtered", note=why) for event, why in _FILTERED.items())
 
 
 def why_filtered(event_type: str) -> str | None:
-    """The reason for which nothing of this type is remembered; None where it is not known."""
-    known = _FILTERED.get(event_type)
-    if known is not None:
-        return known
-    return next((why for start, why in _BEGINNINGS if event_type.startswith(start)), None)
+    """Why this type is filtered; None for a type that is not."""
+    why_prefix = (why for prefix, why in _PREFIXES if event_type.startswith(prefix))
+    return _FILTERED.get(event_type) or next(why_prefix, None)

@@ -1,7 +1,4 @@
-"""`project.*`: one that is created is remembered; renamed and removed change the linked resource.
-
-What a project's domains and settings do is not kept.
-"""
+"""`project.*`: a creation is an observation; renaming and removal change the linked resource."""
 
 from __future__ import annotations
 
@@ -11,14 +8,13 @@ from lightfast_pipelines.domain.events import (
     LifecycleEvent,
     Reading,
     Statement,
+    Thing,
     Understood,
 )
-from lightfast_pipelines.providers.fields import Missing, titled
+from lightfast_pipelines.providers.fields import titled
 from lightfast_pipelines.providers.statement_builder import StatementBuilder
 from lightfast_pipelines.providers.vercel.webhooks.event import (
     VercelEvent,
-    project_id,
-    project_name,
 )
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -34,39 +30,30 @@ RULES = (
 
 
 def read(event: VercelEvent) -> Reading:
-    """Raises Missing where the payload names no project."""
-    identity, name = project_id(event.inner), project_name(event.inner)
-    if identity is None:
-        raise Missing("payload.project.id")
+    """Raises Missing without a project."""
+    project, identity = event.needed_project()
     if event.type == "project.created":
-        return Understood((_created(event, identity, name),))
+        return Understood((_created(event, project, identity),))
     change = _CHANGES[event.type]
-    value = {"name": name} if name else {}
+    value = {"name": project.name} if project.name else {}
     reason = f"Vercel: project {change}"
     lifecycle = LifecycleEvent("resource", identity, change, event.at, reason, value)
     return Lifecycle((lifecycle,), event.type)
 
 
-def _created(event: VercelEvent, identity: str, name: str | None) -> Statement:
-    subject = event.project
-    assert subject is not None
-    builder = StatementBuilder("vercel", subject)
-    builder.refer("project", identity, subject.url, name)
+def _created(event: VercelEvent, project: Thing, identity: str) -> Statement:
+    builder = StatementBuilder("vercel", project)
+    builder.refer("project", identity, project.url, project.name)
     return builder.build(
-        source_id=keys.source_id(subject.key, "created"),
+        source_id=keys.source_id(project.key, "created"),
         source_type="project.created",
         occurred_at=event.at,
-        title=titled("Project Created", name or identity),
-        content=name or identity,
+        title=titled("Project Created", project.name or identity),
+        content=project.name or identity,
         base_significance=40,
         actor=event.user,
         author=event.user,
-        metadata={
-            "webhookId": event.id,
-            "projectId": identity,
-            "projectName": name,
-            "teamId": event.team_id,
-        },
+        metadata=event.facts,
         updated_at=event.at,
         link_text="",
     )

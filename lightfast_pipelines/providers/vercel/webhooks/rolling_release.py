@@ -1,6 +1,6 @@
-"""`project.rolling-release.*`: a new deployment takes over production in steps, or does not.
+"""`project.rolling-release.*`: a new deployment takes over production step by step, unless it is aborted.
 
-While it goes on, the old deployment is still the one that serves; once completed the new one does.
+Meanwhile the old deployment counts as live; once the release is completed, the new one does.
 Fields: vercel.com/docs, "Webhooks API Reference".
 """
 
@@ -26,8 +26,6 @@ from lightfast_pipelines.providers.statement_builder import StatementBuilder
 from lightfast_pipelines.providers.vercel import keys as vercel_keys
 from lightfast_pipelines.providers.vercel.webhooks.event import (
     VercelEvent,
-    project_id,
-    project_name,
 )
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -56,20 +54,18 @@ _STATE_TYPE = f"{serving.STATE_TYPE}:production"
 
 
 def read(event: VercelEvent) -> Reading:
-    """Raises Missing where the payload names no project or no deployment that is rolled out."""
+    """Raises Missing without a project or a deployment to roll out."""
     release = child(event.inner, "rollingRelease")
     stage = child(release, "default")
     target, base = name_of(stage, "targetDeploymentId"), name_of(stage, "baseDeploymentId")
     if target is None:
         raise Missing("payload.rollingRelease.default.targetDeploymentId")
-    project, identity = event.project, project_id(event.inner)
-    if project is None or identity is None:
-        raise Missing("payload.project.id")
+    project, identity = event.needed_project()
     name = event.type.removeprefix(_PREFIX)
     step = _STEPS[name]
     new = Thing(vercel_keys.deployment(target))
     old = Thing(vercel_keys.deployment(base)) if base else None
-    shown = project_name(event.inner) or identity
+    shown = project.name or identity
     share = _share(release, stage) if name in ("started", "approved") else None
     builder = StatementBuilder("vercel", project)
     builder.refer("deployment", target, label="new")
@@ -94,10 +90,7 @@ def read(event: VercelEvent) -> Reading:
         author=event.user,
         states=_states(event, name, project, new, old),
         metadata={
-            "webhookId": event.id,
-            "projectId": identity,
-            "projectName": project_name(event.inner),
-            "teamId": event.team_id,
+            **event.facts,
             "targetDeploymentId": target,
             "baseDeploymentId": base,
             "percentage": share,
@@ -111,17 +104,18 @@ def read(event: VercelEvent) -> Reading:
 def _states(
     event: VercelEvent, name: str, project: Thing, new: Thing, old: Thing | None
 ) -> tuple[StateChange, ...]:
-    """What serves production now; the new deployment is promoted once it serves everybody."""
-    serves, basis = new, serving.ROLLING
+    """The live deployment; the new one counts as promoted once it serves everybody."""
+    live_deployment, basis = new, serving.ROLLING
     if name == "completed":
         basis = serving.ROLLED_OUT
     elif name == "aborted" and old is not None:
-        serves, basis = old, serving.KEPT
-    details = {serving.BASIS: basis, serving.WITHHOLDS: new.key if serves is not new else None}
+        live_deployment, basis = old, serving.KEPT
+    withheld = new.key if live_deployment is not new else None
+    details = {serving.BASIS: basis, serving.WITHHOLDS: withheld}
     live = StateChange(
         project,
         _STATE_TYPE,
-        serves.key,
+        live_deployment.key,
         event.at,
         3,
         f"rolling-release-{name}",
@@ -136,13 +130,11 @@ def _states(
 
 def _share(release: Mapping[str, Any], stage: Mapping[str, Any]) -> int | None:
     """The percentage of visitors that get the new deployment."""
-    known = whole(stage, "targetPercentage")
-    if known is not None:
-        return known
-    stages, active = (
-        children(child(release, "config"), "stages"),
-        whole(release, "activeStageIndex"),
-    )
+    percentage = whole(stage, "targetPercentage")
+    if percentage is not None:
+        return percentage
+    stages = children(child(release, "config"), "stages")
+    active = whole(release, "activeStageIndex")
     if active is None or not 0 <= active < len(stages):
         return None
     return whole(stages[active], "targetPercentage")

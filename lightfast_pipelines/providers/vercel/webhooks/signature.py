@@ -1,6 +1,6 @@
-"""The signature that Vercel puts on a delivery: HMAC-SHA1 over the raw body, without a prefix.
+"""Verifies Vercel's signature: HMAC-SHA1 over the raw body, without a prefix.
 
-Nothing here looks into the body. Format: vercel.com/docs, "Securing webhooks".
+Format: vercel.com/docs, "Securing webhooks".
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ def sign(body: bytes, secret: bytes) -> str:
 
 
 def verified_by(body: bytes, signature: str | None, secrets: Sequence[Secret]) -> str | None:
-    """The name of the secret that signed `body`; None for none, or where nothing is to verify."""
+    """The name of the secret that signed `body`; None if none did."""
     return signing.signer(body, signature, secrets, "sha1")

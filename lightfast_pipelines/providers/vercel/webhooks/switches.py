@@ -1,7 +1,6 @@
-"""`project.env-variable.*` and `flag.*`: production behaves differently without a deployment.
+"""`project.env-variable.*` and `flag.*`: changes that alter production without a deployment.
 
-Only which variable or flag it was and where it applies is read. Values are not, whether they are
-encrypted or not: nothing but the raw body holds what Vercel sends of them.
+We read only which variable or flag it was and where it applies, never its value: that stays in the raw body.
 """
 
 from __future__ import annotations
@@ -22,14 +21,11 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.statement_builder import StatementBuilder
 from lightfast_pipelines.providers.vercel.webhooks.event import (
     VercelEvent,
-    project_id,
-    project_name,
 )
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _WEIGHTS = {"created": 35, "updated": 45, "deleted": 50}
-_ELSEWHERE = 20
-"""What does not reach production weighs this much."""
+_OUTSIDE_PRODUCTION = 20
 _PREFIXES = {"project.env-variable.": "env-variable", "flag.": "flag"}
 _TAGS = {"env-variable": "Environment Variable", "flag": "Flag"}
 _WRAPPED = {
@@ -53,14 +49,13 @@ RULES = tuple(
 
 
 def read(event: VercelEvent) -> Reading:
-    """Raises Missing where the payload names no project, or not what was changed."""
+    """Raises Missing without a project, a variable or a flag."""
     prefix = next(prefix for prefix in _PREFIXES if event.type.startswith(prefix))
     kind, change = _PREFIXES[prefix], event.type.removeprefix(prefix)
-    project, identity = event.project, project_id(event.inner)
-    if project is None or identity is None:
-        raise Missing("payload.project.id")
+    project, identity = event.needed_project()
     about = _about(event.inner, kind)
-    name = next((found for field in _NAMES[kind] if (found := name_of(about, field))), None)
+    names = (name_of(about, field) for field in _NAMES[kind])
+    name = next(filter(None, names), None)
     number = name_of(about, "id") or name_of(event.inner, f"{_camel(kind)}Id")
     if name is None and number is None:
         raise Missing(f"payload.{_WRAPPED[kind][0]}")
@@ -68,9 +63,9 @@ def read(event: VercelEvent) -> Reading:
     targets = _targets(about) or _targets(event.inner)
     where = f" ({', '.join(targets)})" if targets else ""
     tag = f"{_TAGS[kind]} {change.capitalize()}"
-    title = f"{project_name(event.inner) or identity}: {shown}{where}"
+    title = f"{project.name or identity}: {shown}{where}"
     builder = StatementBuilder("vercel", project)
-    builder.refer("project", identity, project.url, project_name(event.inner))
+    builder.refer("project", identity, project.url, project.name)
     builder.mention(Thing(keys.config(shown), shown), "reference", kind)
     statement = builder.build(
         source_id=keys.source_id(
@@ -81,15 +76,12 @@ def read(event: VercelEvent) -> Reading:
         title=titled(tag, title),
         content=content_of(f"> {tag}: {shown}{where}"),
         base_significance=(
-            _WEIGHTS[change] if not targets or "production" in targets else _ELSEWHERE
+            _WEIGHTS[change] if not targets or "production" in targets else _OUTSIDE_PRODUCTION
         ),
         actor=event.user,
         author=event.user,
         metadata={
-            "webhookId": event.id,
-            "projectId": identity,
-            "projectName": project_name(event.inner),
-            "teamId": event.team_id,
+            **event.facts,
             "name": name,
             "targets": targets,
         },
@@ -105,21 +97,16 @@ def _camel(kind: str) -> str:
 
 
 def _about(inner: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    """The variable or flag, which stands under its own name or in the payload itself."""
-    for name in _WRAPPED[kind]:
-        found = child(inner, name)
-        if found:
-            return found
-    return inner
+    """The variable or flag: an object of its own, or the payload itself."""
+    wrapped = (child(inner, name) for name in _WRAPPED[kind])
+    return next(filter(None, wrapped), inner)
 
 
 def _targets(about: Mapping[str, Any]) -> list[str]:
-    """The environments it applies to, sorted."""
+    """The environments that it applies to, sorted."""
     for field in ("target", "targets", "environments", "environment"):
-        found = about.get(field)
-        if isinstance(found, dict):
-            found = list(found)
-        entries = found if isinstance(found, list) else [found]
+        value = about.get(field)
+        entries = list(value) if isinstance(value, list | dict) else [value]
         names = {name for name in entries if isinstance(name, str) and 0 < len(name) <= 100}
         if names:
             return sorted(names)[:_MOST_TARGETS]
