@@ -104,25 +104,25 @@ def co_authors(message: str) -> list[AccountMention]:
     if "co-authored-by" not in message.lower():
         return []
     named = ({"name": name, "email": email} for name, email in _CO_AUTHOR.findall(message))
-    found = (commit_account(person) for person in named if not is_web_flow(person))
-    return [AccountMention("co_author", each) for each in found if each is not None]
+    accounts = (commit_account(person) for person in named if not is_web_flow(person))
+    return [AccountMention("co_author", account) for account in accounts if account is not None]
 
 
 def committer(person: Any, author: Account | None) -> list[AccountMention]:
     """The committer, where it is neither the author nor one of GitHub's own buttons."""
-    found = commit_account(person)
-    if found is None or is_web_flow(person) or found.source_id == (author and author.source_id):
+    account = commit_account(person)
+    if account is None or is_web_flow(person) or account.source_id == (author and author.source_id):
         return []
-    return [AccountMention("committer", found)]
+    return [AccountMention("committer", account)]
 
 
 def _email(value: Mapping[str, Any]) -> str | None:
-    found = value.get("email")
-    if not isinstance(found, str) or len(found) > _LONGEST_EMAIL:
+    email = value.get("email")
+    if not isinstance(email, str) or len(email) > _LONGEST_EMAIL:
         return None
-    return found.strip() or None
+    return email.strip() or None
 
 
 def _person(value: Mapping[str, Any]) -> str | None:
-    found = value.get("name")
-    return found.strip()[:_LONGEST_PERSON] or None if isinstance(found, str) else None
+    name = value.get("name")
+    return name.strip()[:_LONGEST_PERSON] or None if isinstance(name, str) else None

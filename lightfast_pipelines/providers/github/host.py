@@ -27,8 +27,8 @@ def localized(payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def host_in(value: Mapping[str, Any]) -> str:
     """The host of an object of a localized payload."""
-    found = value.get(_FIELD)
-    return found if isinstance(found, str) else GITHUB
+    host = value.get(_FIELD)
+    return host if isinstance(host, str) else GITHUB
 
 
 def identity(value: Mapping[str, Any], field: str = "id") -> str | None:
@@ -44,9 +44,9 @@ def _host_of(payload: Mapping[str, Any]) -> str:
 def _speaking(payload: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The objects with an address on the host itself, the most reliable first."""
     for name in _FIRST:
-        found = child(payload, name)
-        yield found
-        yield child(found, "account" if name == "installation" else "owner")
+        part = child(payload, name)
+        yield part
+        yield child(part, "account" if name == "installation" else "owner")
     for name, value in payload.items():
         if name not in _FIRST and isinstance(value, Mapping):
             yield value

@@ -216,11 +216,11 @@ class GitHub(Provider):
 
     def resource_id(self, given: str) -> str:
         """A repository's number, as a name would not survive a rename."""
-        found = given.strip()
-        if _RESOURCE_ID.fullmatch(found):
-            return found
-        named = _NAME.fullmatch(found)
-        name = named[1] if named else None
+        identity = given.strip()
+        if _RESOURCE_ID.fullmatch(identity):
+            return identity
+        match = _NAME.fullmatch(identity)
+        name = match[1] if match else None
         asked = name or "OWNER/NAME"
         raise ValueError(
             f"GitHub's webhooks name a repository by its number: `gh api repos/{asked} --jq .id` tells it"

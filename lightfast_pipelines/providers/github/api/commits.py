@@ -49,18 +49,18 @@ def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
 
 def _person(person: ListedItem, account: ListedItem) -> dict[str, Any]:
     """With the login, as in a push, where GitHub knows the account of the address."""
-    found = kept(person, "name", "email", "date")
+    fields = kept(person, "name", "email", "date")
     login = name_of(account, "login")
-    return {**found, "username": login} if login else found
+    return {**fields, "username": login} if login else fields
 
 
 def _branch(place: LinkedResource) -> str:
-    found = place.meta.get("default_branch")
-    if not isinstance(found, str) or not found:
+    branch = place.meta.get("default_branch")
+    if not isinstance(branch, str) or not branch:
         raise ValueError(
             f"the default branch of repository {place.resource_id} is not known: GitHub did not tell it"
         )
-    return found
+    return branch
 
 
 def _params(place: LinkedResource, window: Window) -> dict[str, str]:

@@ -33,9 +33,9 @@ def count_call(place: LinkedResource, window: Window, what: str) -> Call:
 def count_in(answer: Answer) -> int:
     """Raises ValueError; then the estimate is left out, but not the backfill."""
     data = child(answer.data, "data") if isinstance(answer.data, dict) else {}
-    found = child(data, "search")
-    count = whole(found, "issueCount")
-    count = whole(found, "discussionCount") if count is None else count
+    search = child(data, "search")
+    count = whole(search, "issueCount")
+    count = whole(search, "discussionCount") if count is None else count
     if count is None:
         raise ValueError("GitHub did not count what it was asked for")
     return count

@@ -120,23 +120,23 @@ class Deployments:
         self, place: LinkedResource, window: Window, answers: Sequence[Answer]
     ) -> Call | Estimate:
         """The pages, and a request for each deployment; every page but the last is assumed to be full."""
-        found = paging.estimate_newest_first(
+        estimate = paging.estimate_newest_first(
             answers,
             lambda number: _list_call(place, str(number), self.page_size),
             lambda answer: len(items_of(answer)),
             lambda answer: _reached(items_of(answer), window.since),
             window.since,
         )
-        if isinstance(found, Call):
-            return found
+        if isinstance(estimate, Call):
+            return estimate
         pages = {paging.page_number(answer): items_of(answer) for answer in answers}
         wanted = 0
-        for number in range(1, found.requests + 1):
+        for number in range(1, estimate.requests + 1):
             if number in pages:
                 wanted += sum(_may_have_statuses(item, window) for item in pages[number])
             elif not _is_newer(pages, number, window):
                 wanted += self.page_size
-        return Estimate(found.requests + wanted, found.items, exact=False)
+        return Estimate(estimate.requests + wanted, estimate.items, exact=False)
 
 
 def _gone(cursor: Cursor) -> Page:

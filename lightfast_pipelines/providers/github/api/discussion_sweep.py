@@ -78,20 +78,20 @@ class DiscussionComments:
 
     def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> EntityPage:
         """Comments on something that was deleted meanwhile are no longer listed, which is correct."""
-        found, seen = repository_in(place, answer), _Seen(place)
+        repository, seen = repository_in(place, answer), _Seen(place)
         if not cursor or not cursor.get("more"):
-            discussions = child(found, "discussions")
+            discussions = child(repository, "discussions")
             if not isinstance(discussions.get("nodes"), list):
                 raise ValueError("GitHub's list of discussions is not of its form")
-            for one in children(discussions, "nodes"):
-                seen.comments(whole(one, "number"), child(one, "comments"))
+            for node in children(discussions, "nodes"):
+                seen.comments(whole(node, "number"), child(node, "comments"))
             end = end_of(discussions)
             return EntityPage(
                 seen.keys, unfinished_first(seen.more, None if end is None else {"after": end})
             )
         number, comment, _ = cursor["more"][0]
         if comment is None:
-            seen.comments(number, child(child(found, "discussion"), "comments"))
+            seen.comments(number, child(child(repository, "discussion"), "comments"))
         else:
             owner = child(child(answer.data, "data"), "comment")
             seen.replies(number, comment, child(owner, "replies"))
@@ -126,7 +126,7 @@ class DiscussionComments:
             if _key(place, number) != things[0].key:
                 raise ValueError(f"GitHub answers with comment {number}")
             return {}
-        if any(one.get("type") != "NOT_FOUND" for one in children(answer.data, "errors")):
+        if any(error.get("type") != "NOT_FOUND" for error in children(answer.data, "errors")):
             raise ValueError("GitHub did not say whether it exists")
         return {things[0].key: None}
 
@@ -158,21 +158,21 @@ class _Seen:
         self.more: list[list[Any]] = []
 
     def comments(self, number: int | None, connection: Mapping[str, Any]) -> None:
-        for one in children(connection, "nodes"):
-            self._see(one)
-            self.replies(number, name_of(one, "id"), child(one, "replies"))
+        for node in children(connection, "nodes"):
+            self._see(node)
+            self.replies(number, name_of(node, "id"), child(node, "replies"))
         end = end_of(connection)
         if end is not None:
             self.more.append([number, None, end])
 
     def replies(self, number: int | None, comment: Any, connection: Mapping[str, Any]) -> None:
-        for one in children(connection, "nodes"):
-            self._see(one)
+        for node in children(connection, "nodes"):
+            self._see(node)
         end = end_of(connection)
         if end is not None:
             self.more.append([number, comment, end])
 
-    def _see(self, one: Mapping[str, Any]) -> None:
-        identity = whole(one, "databaseId")
+    def _see(self, node: Mapping[str, Any]) -> None:
+        identity = whole(node, "databaseId")
         if identity is not None:
             self.keys.append(_key(self._place, identity))

@@ -106,10 +106,10 @@ class Discussions:
         return graph.call_of(graph.query_of(place, _MORE_REPLIES, rest), 2, of_one=True)
 
     def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
-        found = graph.repository_in(place, answer)
+        repository_node = graph.repository_in(place, answer)
         if cursor.get("more"):
-            return self._more(place, cursor, answer, found)
-        discussions = child(found, "discussions")
+            return self._more(place, cursor, answer, repository_node)
+        discussions = child(repository_node, "discussions")
         nodes, missing = graph.nodes_of(discussions)
         gathered = _Gathered(place)
         gathered.troubles += [UnreadableItem("a discussion", "GitHub did not return it")] * missing
@@ -127,11 +127,11 @@ class Discussions:
         )
 
     def _more(
-        self, place: LinkedResource, cursor: Cursor, answer: Answer, found: ListedItem
+        self, place: LinkedResource, cursor: Cursor, answer: Answer, repository_node: ListedItem
     ) -> Page:
         number, comment, _ = cursor["more"][0]
         gathered = _Gathered(place)
-        discussion = child(found, "discussion")
+        discussion = child(repository_node, "discussion")
         owner = discussion
         if comment is not None:
             owner = child(child(answer.data, "data"), "comment")

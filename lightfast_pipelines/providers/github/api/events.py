@@ -44,10 +44,10 @@ def _assignee(event: ListedItem, thing: Json) -> Json | None:
 
 def _milestone(event: ListedItem, thing: Json) -> Json | None:  # noqa: ARG001
     """The event has only the milestone's title; the number is known while the item still has it."""
-    found = child(event["issue"], "milestone")
-    if not found or found.get("title") != event["milestone"]["title"]:
+    milestone = child(event["issue"], "milestone")
+    if not milestone or milestone.get("title") != event["milestone"]["title"]:
         return None
-    return {"milestone": kept(found, "id", "number", "title", "html_url")}
+    return {"milestone": kept(milestone, "id", "number", "title", "html_url")}
 
 
 def _reviewer(event: ListedItem, thing: Json) -> Json | None:  # noqa: ARG001

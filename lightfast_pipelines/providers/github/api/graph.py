@@ -57,25 +57,25 @@ def repository_in(place: LinkedResource, answer: Answer) -> ListedItem:
     """Raises TypeError where the answer has no repository, ValueError where it is another repository:
     GraphQL knows repositories by name, and the name may belong to another one now."""
     data = answer.data
-    found = child(child(data, "data"), "repository") if isinstance(data, dict) else {}
-    if not found:
+    repository = child(child(data, "data"), "repository") if isinstance(data, dict) else {}
+    if not repository:
         raise TypeError("the answer has no repository")
-    number = whole(found, "databaseId")
+    number = whole(repository, "databaseId")
     if number is not None and str(number) != bare_number(place.resource_id):
         raise ValueError(
             f"{place.resource_name} is the name of another repository now ({number}); "
             "`lightfast backfill` of a day or more asks what this one is called"
         )
-    return found
+    return repository
 
 
 def nodes_of(connection: ListedItem) -> tuple[list[ListedItem], int]:
     """The items, and how many of them GitHub did not return."""
-    found = connection.get("nodes")
-    if not isinstance(found, list):
+    nodes = connection.get("nodes")
+    if not isinstance(nodes, list):
         raise TypeError("the answer has no list of nodes")
-    returned: list[ListedItem] = [node for node in found if isinstance(node, dict)]
-    return returned, len(found) - len(returned)
+    returned: list[ListedItem] = [node for node in nodes if isinstance(node, dict)]
+    return returned, len(nodes) - len(returned)
 
 
 def is_complete(connection: ListedItem) -> bool:

@@ -101,12 +101,12 @@ class Listing:
             total = count_in(answers[1])
             return Estimate(max(2, -(-total // self.page_size)), total)
         if self.ordered_by is None:
-            found = paging.estimate_of_all(answers, call, count)
+            estimate = paging.estimate_of_all(answers, call, count)
         else:
-            found = paging.estimate_newest_first(answers, call, count, oldest, window.since)
-        if isinstance(found, Estimate) and self.ordered_by == _CHANGES and found.requests > 1:
-            return replace(found, requests=found.requests + 1)
-        return found
+            estimate = paging.estimate_newest_first(answers, call, count, oldest, window.since)
+        if isinstance(estimate, Estimate) and self.ordered_by == _CHANGES and estimate.requests > 1:
+            return replace(estimate, requests=estimate.requests + 1)
+        return estimate
 
     def _call(self, place: LinkedResource, window: Window, page: str, page_size: int) -> Call:
         params = {**self.params(place, window), "per_page": str(page_size), "page": page}
@@ -141,16 +141,16 @@ def read_items(
     records: Callable[[LinkedResource, ListedItem], Iterable[Record]],
 ) -> tuple[list[Record], list[UnreadableItem]]:
     """The records of the items, and the items that could not be read."""
-    found: list[Record] = []
+    read: list[Record] = []
     troubles: list[UnreadableItem] = []
     for item in items:
         try:
-            found += list(records(place, item))
+            read += list(records(place, item))
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             named = str(item.get("id") or item.get("sha") or item.get("number") or "?")
             reason = f"{type(error).__name__}: {error}"[:200]
             troubles.append(UnreadableItem(f"{entity_type} {named}", reason))
-    return found, troubles
+    return read, troubles
 
 
 def items_of(answer: Answer) -> list[ListedItem]:
@@ -176,7 +176,7 @@ def kept(item: ListedItem, *names: str) -> dict[str, Any]:
 
 def needed_time(item: ListedItem, name: str) -> datetime:
     """The time under `name`. Raises ValueError."""
-    found = time(item, name)
-    if found is None:
+    moment = time(item, name)
+    if moment is None:
         raise ValueError(f"{name} is missing")
-    return found
+    return moment

@@ -32,15 +32,15 @@ def owner_and_name(place: LinkedResource) -> tuple[str, str]:
 
 def repository(place: LinkedResource) -> dict[str, Any]:
     """The `repository` of a payload."""
-    found: dict[str, Any] = {"id": int(bare_number(place.resource_id))}
+    fields: dict[str, Any] = {"id": int(bare_number(place.resource_id))}
     host = host_of(place.resource_id)
     if place.resource_name:
-        found["full_name"] = place.resource_name
-        found["html_url"] = place.meta.get("html_url") or f"https://{host}/{place.resource_name}"
+        fields["full_name"] = place.resource_name
+        fields["html_url"] = place.meta.get("html_url") or f"https://{host}/{place.resource_name}"
     elif host != GITHUB:
-        found["html_url"] = f"https://{host}"
+        fields["html_url"] = f"https://{host}"
     if place.meta.get("fork") is True:
-        found["fork"] = True
+        fields["fork"] = True
     if place.meta.get("default_branch"):
-        found["default_branch"] = place.meta["default_branch"]
-    return found
+        fields["default_branch"] = place.meta["default_branch"]
+    return fields

@@ -53,7 +53,7 @@ class _Log:
     def read(self, answer: Answer) -> LogPage:
         if not isinstance(answer.data, list):
             raise ValueError("GitHub's log of deliveries is not a list")
-        entries = [found for item in answer.data if (found := _entry(item)) is not None]
+        entries = [entry for item in answer.data if (entry := _entry(item)) is not None]
         return LogPage(entries, _next(answer))
 
     def redelivery(self, entry: LogEntry, now: datetime) -> Call:
@@ -109,13 +109,13 @@ class GitHubRecovery(Recovery):
         return Call(f"{address(place)}/hooks", params={"per_page": _PER_PAGE})
 
     def hook_logs(self, place: LinkedResource, answer: Answer) -> Sequence[DeliveryLog]:
-        found = []
+        logs = []
         for hook in answer.data if isinstance(answer.data, list) else []:
             number, target = whole(hook, "id"), name_of(child(hook, "config"), "url")
             if number is not None and target and _is_ours(target):
                 path = f"{address(place)}/hooks/{number}/deliveries"
-                found.append(_Log(f"hook {place.resource_name} {number}", path))
-        return found
+                logs.append(_Log(f"hook {place.resource_name} {number}", path))
+        return logs
 
 
 def _is_ours(target: str) -> bool:
@@ -142,8 +142,8 @@ def _entry(item: Any) -> LogEntry | None:
 
 
 def _next(answer: Answer) -> Cursor | None:
-    found = parse_qs(urlsplit(paging.links(answer.headers).get("next", "")).query).get("cursor")
-    return {"cursor": found[0]} if found else None
+    cursors = parse_qs(urlsplit(paging.links(answer.headers).get("next", "")).query).get("cursor")
+    return {"cursor": cursors[0]} if cursors else None
 
 
 RECOVERY = GitHubRecovery()

@@ -241,21 +241,21 @@ def app_proof(keys: AppKeys, now: datetime) -> str:
 
 def _pem(key: str | None) -> str:
     """The key as PEM: it may come quoted, with `\\n` for line ends, or as base64 of PEM."""
-    found = (key or "").strip().strip("'\"").replace("\\n", "\n")
-    if not found:
+    pem = (key or "").strip().strip("'\"").replace("\\n", "\n")
+    if not pem:
         raise ValueError("GITHUB_APP_PRIVATE_KEY is not set")
-    if "-----BEGIN" not in found:
+    if "-----BEGIN" not in pem:
         try:
-            found = base64.b64decode(found, validate=True).decode()
+            pem = base64.b64decode(pem, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             raise ValueError("no PEM") from None
-    return found
+    return pem
 
 
 def _points(data: Any) -> Limit | None:
-    found = child(child(data, "data"), "rateLimit") if isinstance(data, dict) else {}
-    limit, remaining = whole(found, "limit"), whole(found, "remaining")
-    resets_at = time(found, "resetAt")
+    points = child(child(data, "data"), "rateLimit") if isinstance(data, dict) else {}
+    limit, remaining = whole(points, "limit"), whole(points, "remaining")
+    resets_at = time(points, "resetAt")
     if limit is None or remaining is None or resets_at is None:
         return None
     return Limit("graphql", limit, remaining, resets_at)
@@ -312,9 +312,9 @@ def _until_full(answer: Answer, now: datetime) -> float | None:
 def _has_data(data: Mapping[str, Any]) -> bool:
     """Whether the answer holds any requested data besides the repository's id."""
     repository = child(data, "repository")
-    found = [value for name, value in repository.items() if name != "databaseId"]
-    found += [value for name, value in data.items() if name not in ("rateLimit", "repository")]
-    return any(value is not None for value in found)
+    values = [value for name, value in repository.items() if name != "databaseId"]
+    values += [value for name, value in data.items() if name not in ("rateLimit", "repository")]
+    return any(value is not None for value in values)
 
 
 def _of_graphql(  # noqa: PLR0911 - one for each meaning

@@ -83,10 +83,10 @@ class Reviews:
         return graph.call_of(graph.query_of(place, _PAGE, variables), 1 + page_size)
 
     def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
-        found = graph.repository_in(place, answer)
+        repository_node = graph.repository_in(place, answer)
         if cursor.get("more"):
-            return self._more(place, cursor, found)
-        pulls = child(found, "pullRequests")
+            return self._more(place, cursor, repository_node)
+        pulls = child(repository_node, "pullRequests")
         nodes, untold = graph.nodes_of(pulls)
         fresh = graph.fresh(cursor, nodes)
         records, troubles = _told(place, fresh)
@@ -107,8 +107,8 @@ class Reviews:
             troubles,
         )
 
-    def _more(self, place: LinkedResource, cursor: Cursor, found: ListedItem) -> Page:
-        pull = child(found, "pullRequest")
+    def _more(self, place: LinkedResource, cursor: Cursor, repository_node: ListedItem) -> Page:
+        pull = child(repository_node, "pullRequest")
         left = list(cursor["more"][1:])
         if not pull:
             gone = UnreadableItem(f"reviews of #{cursor['more'][0][0]}", "the pull request is gone")

@@ -45,9 +45,9 @@ SHARED: frozenset[str] = frozenset(
 """Source types that both carry, with equal source id, time, actor, author and states for one fact, as
 far as the API says who did it. Commits: those of the default branch."""
 
-_ALONE = "while nobody else is assigned: the API does not tell who was assigned besides"
-_STILL = "while it still has the milestone: an event has its title alone"
-_TITLES = "of titles: the API has no history of texts"
+_ALONE = "while nobody else is assigned: the API does not say who else was assigned"
+_STILL = "while it still has the milestone: an event has only its title"
+_TITLES = "changes of the title: the API has no history of texts"
 TOLD_IN_PART: Mapping[str, str] = {
     "pull-request.assigned": _ALONE,
     "pull-request.unassigned": _ALONE,
@@ -59,14 +59,14 @@ TOLD_IN_PART: Mapping[str, str] = {
     "issue.demilestoned": _STILL,
     "pull-request.edited": _TITLES,
     "issue.edited": _TITLES,
-    "review.dismissed": "without whose review it was",
+    "review.dismissed": "without the review's author",
     "release.created": "while it is a draft",
-    "workflow-run.completed": "of runs whose latest attempt failed, timed out or could not start: "
+    "workflow-run.completed": "runs whose latest attempt failed, timed out or could not start: "
     "each of their attempts",
 }
 """Source type -> the part of its facts that the API carries; those agree with the webhook's."""
 
-_NOT_READ = "webhooks alone: the API's lists of it are not read"
+_NOT_READ = "only from webhooks: the API's lists of it are not read"
 _NOT_WALKED: Mapping[str, str] = {
     "pull_request": "enqueued dequeued",
     "issues": "typed untyped field_added field_removed",
@@ -83,18 +83,18 @@ _NOT_WALKED: Mapping[str, str] = {
     "secret_scanning_alert": "created reopened resolved publicly_leaked validated",
 }
 """Event -> actions that no walker reads."""
-_OWN = "each change of it is told by an event of its own"
+_OWN = "each change of it is an event of its own"
 _NOT_LISTED = "not in the API's lists"
 _NO_HISTORY = "the API keeps no history of it"
-_GONE = "what is gone is not listed"
+_GONE = "deleted items are not listed"
 _TEXTS = "the API has no history of texts"
-_EDITS = "the API tells that a text was changed, not by whom nor how often"
+_EDITS = "the API says that a text was changed, not by whom or how often"
 _NO_BRANCH = "an event of the API does not name the branch"
 _NO_PUSH = "a commit of the API names no push"
-_NO_PUSHER = "who made a commit is told, not who pushed it"
+_NO_PUSHER = "the API says who made a commit, not who pushed it"
 _NO_FILES = "a commit of the API's list names no files"
-_NO_TITLE = "a list of comments names the thing by its number alone"
-_BY_NUMBER = "the event names the review by its number"
+_NO_TITLE = "a list of comments names the issue or pull request only by its number"
+_BY_NUMBER = "the event names the review only by its number"
 
 _PULL: Mapping[str, str] = {
     "pull_request.draft": _OWN,
@@ -240,11 +240,11 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
 continues through lists."""
 
 _LATEST = "the latest wording"
-_NOW = "what it is today"
+_NOW = "its value today"
 TOLD_AS_OF_TODAY: Mapping[str, str] = {
     "pull_request.title": _LATEST,
     "pull_request.body": _LATEST,
-    "pull_request.head": "left out of a close that was undone since",
+    "pull_request.head": "left out where the pull request was reopened later",
     "issue.title": _LATEST,
     "issue.body": _LATEST,
     "discussion.title": _LATEST,
@@ -254,7 +254,7 @@ TOLD_AS_OF_TODAY: Mapping[str, str] = {
     "comment.author_association": _NOW,
     "review.body": _LATEST,
     "review.author_association": _NOW,
-    "review.state": "left out of one that was dismissed since",
+    "review.state": "left out where the review was dismissed later",
     "answer.body": _LATEST,
     "release.name": _LATEST,
     "release.body": _LATEST,

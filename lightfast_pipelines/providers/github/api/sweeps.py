@@ -108,11 +108,11 @@ class _Numbered:
         return Call("graphql", "POST", json=query, pool="graphql")
 
     def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> EntityPage:
-        found = repository_in(place, answer).get(self.connection)
-        if not isinstance(found, Mapping) or not isinstance(found.get("nodes"), list):
+        listed = repository_in(place, answer).get(self.connection)
+        if not isinstance(listed, Mapping) or not isinstance(listed.get("nodes"), list):
             raise ValueError(f"GitHub's list of {self.connection} is not of its form")
-        numbers = [whole(node, "number") for node in children(found, "nodes")]
-        page = child(found, "pageInfo")
+        numbers = [whole(node, "number") for node in children(listed, "nodes")]
+        page = child(listed, "pageInfo")
         more = flag(page, "hasNextPage") is True
         return EntityPage(
             [self._key(place, number) for number in numbers if number is not None],
@@ -147,7 +147,9 @@ class _Numbered:
             return {}
         if repository_in(place, answer).get("discussion", "") is not None:
             return {}
-        refused = [one for one in children(answer.data, "errors") if one.get("type") != "NOT_FOUND"]
+        refused = [
+            error for error in children(answer.data, "errors") if error.get("type") != "NOT_FOUND"
+        ]
         if refused:
             raise ValueError(name_of(refused[0], "message") or "GitHub did not say")
         return {things[0].key: None}
@@ -190,10 +192,10 @@ class _ByList:
     def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> EntityPage:
         if not isinstance(answer.data, list):
             raise ValueError(f"GitHub's list of {self.path} is not a list")
-        found = [key for item in answer.data if (key := self._key(place, item)) is not None]
+        listed = [key for item in answer.data if (key := self._key(place, item)) is not None]
         page = int(cursor["page"]) if cursor else 1
         more = "next" in paging.links(answer.headers) or len(answer.data) == _PAGE
-        return EntityPage(found, {"page": page + 1} if more else None)
+        return EntityPage(listed, {"page": page + 1} if more else None)
 
     def _key(self, place: LinkedResource, item: Any) -> str | None:
         if self.kind == "release":

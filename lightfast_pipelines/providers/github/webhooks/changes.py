@@ -63,8 +63,8 @@ def _label(item: ChangedItem) -> ItemChange:
 def _assignee(item: ChangedItem) -> ItemChange:
     """The state is everybody who is assigned now, by account, with their names in the metadata."""
     changed = child(item.payload, "assignee")
-    found = account(changed)
-    if found is None:
+    assignee = account(changed)
+    if assignee is None:
         return ItemChange(None, "names no assignee")
     item.builder.add_people("assignee", [changed])
     people = [a for each in children(item.value, "assignees") if (a := account(each)) is not None]
@@ -81,19 +81,19 @@ def _assignee(item: ChangedItem) -> ItemChange:
         reason=text(item.payload, "action"),
         metadata={"names": names},
     )
-    name = found.username or found.source_id
-    return ItemChange(found.source_id, f"Assignee: {name}", [state], {"assignee": name})
+    name = assignee.username or assignee.source_id
+    return ItemChange(assignee.source_id, f"Assignee: {name}", [state], {"assignee": name})
 
 
 def _milestone(item: ChangedItem) -> ItemChange:
     is_set = text(item.payload, "action") == "milestoned"
-    found = child(item.payload, "milestone") or child(item.value, "milestone")
-    number = whole(found, "number")
+    milestone = child(item.payload, "milestone") or child(item.value, "milestone")
+    number = whole(milestone, "number")
     if number is None:
         return ItemChange(None, "names no milestone")
-    title = text(found, "title") or f"#{number}"
+    title = text(milestone, "title") or f"#{number}"
     key = github_keys.milestone(item.builder.repository.id, number)
-    thing = Thing(key, title[:200], url(found))
+    thing = Thing(key, title[:200], url(milestone))
     if is_set:
         item.builder.relate("belongs_to", thing, "milestone")
     else:
@@ -111,12 +111,12 @@ def _milestone(item: ChangedItem) -> ItemChange:
 
 def _review_request(item: ChangedItem) -> ItemChange:
     """A request to a person, or to a team, which has no account."""
-    wanted = child(item.payload, "requested_reviewer")
-    found = account(wanted)
-    if found is not None:
-        item.builder.add_people("reviewer", [wanted])
-        name = found.username or found.source_id
-        return ItemChange(found.source_id, f"Reviewer: {name}", facts={"reviewer": name})
+    requested = child(item.payload, "requested_reviewer")
+    reviewer = account(requested)
+    if reviewer is not None:
+        item.builder.add_people("reviewer", [requested])
+        name = reviewer.username or reviewer.source_id
+        return ItemChange(reviewer.source_id, f"Reviewer: {name}", facts={"reviewer": name})
     team = name_of(child(item.payload, "requested_team"), "slug")
     if team is None:
         return ItemChange(None, "names no reviewer")

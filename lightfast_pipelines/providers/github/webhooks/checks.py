@@ -138,7 +138,7 @@ def read_check_suite(payload: Mapping[str, Any]) -> Reading:
     suite = needed_child(payload, "check_suite")
     app = child(suite, "app")
     if name_of(app, "slug") == _ACTIONS_APP:
-        return Filtered("a check suite of GitHub Actions is told by its workflow run")
+        return Filtered("a check suite of GitHub Actions is left to its workflow run")
     conclusion = name_of(suite, "conclusion")
     if conclusion is None:
         raise Missing("check_suite.conclusion")

@@ -155,12 +155,12 @@ def commit_relations(
     headline = first_line(message)[:LONGEST_NAME]
     sha = subject.key.rpartition(":")[2]
     said = cover(message[:LONGEST_LINK_TEXT])
-    found: list[tuple[Mention, Edge]] = []
+    relations: list[tuple[Mention, Edge]] = []
 
     def relate(edge: Edge) -> None:
         other = edge.object if edge.subject is subject else edge.subject
         mention = Mention(other, "reference", edge.evidence, edge.confidence, edge.method)
-        found.append((mention, edge))
+        relations.append((mention, edge))
 
     # A commit that was cherry-picked by hand has the original's title; the number in it belongs to the
     # original, maybe even to another repository.
@@ -188,7 +188,7 @@ def commit_relations(
             if match[1].lower() != sha:
                 other = _commit_named(push, match[1].lower())
                 relate(Edge(subject, relation, other, 1.0, "message", match[0][:LONGEST_NAME]))
-    return found
+    return relations
 
 
 def _commit_named(push: Push, sha: str) -> Thing:

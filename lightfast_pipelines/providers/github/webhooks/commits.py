@@ -192,9 +192,9 @@ def _made_at(push: Push, commit: Mapping[str, Any]) -> datetime | None:
 
 
 def _paths(commit: Mapping[str, Any], kind: str) -> list[str]:
-    found = commit.get(kind)
+    listed = commit.get(kind)
     return (
-        [path for path in found if isinstance(path, str) and path]
-        if isinstance(found, list)
+        [path for path in listed if isinstance(path, str) and path]
+        if isinstance(listed, list)
         else []
     )

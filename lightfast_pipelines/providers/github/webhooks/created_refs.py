@@ -30,7 +30,7 @@ from lightfast_pipelines.providers.github.webhooks.repository import repository_
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
-_BY_PUSH = "told by the push that did it"
+_BY_PUSH = "the push that did it is remembered instead"
 RULES = (
     EventRule("create", None, "delivered", ("branch.created",), f"tags are filtered: {_BY_PUSH}"),
     EventRule("delete", None, "filtered", note=_BY_PUSH),

@@ -204,14 +204,14 @@ def add_deployed(
 def _add_deployment_of_host(builder: GitHubStatementBuilder, status: Mapping[str, Any]) -> None:
     """Relates the hosting provider's deployment (Vercel's), which is known by the status's addresses."""
     addresses = (url(status, field) for field in ("environment_url", "target_url", "log_url"))
-    found = {
-        thing.key: thing
+    deployments = {
+        deployment.key: deployment
         for address in addresses
         if address is not None
-        for _, _, thing in find_deployments(address)
+        for _, _, deployment in find_deployments(address)
     }
-    for thing in found.values():
-        builder.relate("references", thing)
+    for deployment in deployments.values():
+        builder.relate("references", deployment)
 
 
 def _states(

@@ -27,7 +27,7 @@ def names(payload: Mapping[str, Any]) -> tuple[NameClaim, ...]:
     at = _time(payload)
     repository, changes = child(payload, "repository"), child(payload, "changes")
     pull = child(payload, "pull_request")
-    found = [*_claim(repository, at)]
+    claims = [*_claim(repository, at)]
     for other in (
         child(changes, "old_repository"),
         child(changes, "new_repository"),
@@ -37,14 +37,14 @@ def names(payload: Mapping[str, Any]) -> tuple[NameClaim, ...]:
         child(repository, "parent"),
         child(repository, "source"),
     ):
-        found += _claim(other, at)
+        claims += _claim(other, at)
     # A removed repository is named as it was called in the installation; at best the time of receipt is known.
     for field in ("repositories", "repositories_added"):
         for listed in children(payload, field):
-            found += _claim(listed, None)
-    found += _before(repository, changes, at)
-    found += _renamed_owner(payload, changes)
-    return tuple(dict.fromkeys(found))
+            claims += _claim(listed, None)
+    claims += _before(repository, changes, at)
+    claims += _renamed_owner(payload, changes)
+    return tuple(dict.fromkeys(claims))
 
 
 def _claim(

@@ -52,7 +52,9 @@ def read(payload: Mapping[str, Any]) -> Reading:
     if not branch and not tag:
         return Filtered(f"ref {ref[:200]} is neither a branch nor a tag")
     if branch and branch.startswith(QUEUE_BRANCHES):
-        return Filtered("a merge queue's own branch: what comes of it is told when it is merged")
+        return Filtered(
+            "a merge queue's own branch: its commits are remembered when they are merged"
+        )
     repository = child(payload, "repository")
     push = Push(
         payload=payload,
@@ -89,5 +91,5 @@ def _after(payload: Mapping[str, Any]) -> str | None:
 
 
 def _sha(payload: Mapping[str, Any], field: str) -> str | None:
-    found = name_of(payload, field)
-    return None if found is None or found.startswith(_NO_COMMIT) else found.lower()
+    sha = name_of(payload, field)
+    return None if sha is None or sha.startswith(_NO_COMMIT) else sha.lower()

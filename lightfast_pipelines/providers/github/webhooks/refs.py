@@ -64,13 +64,19 @@ def incomplete_statement(
     `missing` are the commits that the push only names. Raises Missing where nothing in it has a time.
     """
     at = push.at or max((each.occurred_at for each in stated), default=None)
-    found = _statement(push, _BRANCH_PUSHED, at)
-    named = [push.repository.commit(sha) for sha in missing if sha != push.after]
+    statement = _statement(push, _BRANCH_PUSHED, at)
+    missing_commits = [push.repository.commit(sha) for sha in missing if sha != push.after]
     return replace(
-        found,
-        mentions=(*found.mentions, *(Mention(commit, "reference") for commit in named)),
-        edges=(*found.edges, *(Edge(commit, "on_branch", found.subject) for commit in named)),
-        metadata={**found.metadata, "commitsMissing": True},
+        statement,
+        mentions=(
+            *statement.mentions,
+            *(Mention(commit, "reference") for commit in missing_commits),
+        ),
+        edges=(
+            *statement.edges,
+            *(Edge(commit, "on_branch", statement.subject) for commit in missing_commits),
+        ),
+        metadata={**statement.metadata, "commitsMissing": True},
     )
 
 

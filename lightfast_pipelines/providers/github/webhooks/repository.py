@@ -100,12 +100,16 @@ def repository_id(payload: Mapping[str, Any]) -> str | None:
 
 def repository_of(payload: Mapping[str, Any]) -> Repository:
     """The payload's repository. Raises Missing."""
-    found = child(payload, "repository")
+    repository = child(payload, "repository")
     number = repository_id(payload)
     if number is None:
         raise Missing("repository.id")
     return Repository(
-        number, full_name(found), url(found), default_branch(found), flag(found, "fork") is True
+        number,
+        full_name(repository),
+        url(repository),
+        default_branch(repository),
+        flag(repository, "fork") is True,
     )
 
 
