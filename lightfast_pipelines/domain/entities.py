@@ -100,10 +100,10 @@ def find_entities(
         finders.append(_errors)
     if logins and "@" in text:
         finders.append(partial(_logins, host=host))
-    found: dict[str, Mention] = {}
+    mentions: dict[str, Mention] = {}
     for finder in finders:
         for match, thing, confidence in finder(text):
-            if thing.key not in found:
+            if thing.key not in mentions:
                 evidence = excerpt(text, match.start(), match.end())
-                found[thing.key] = Mention(thing, "text", evidence, confidence, "text")
-    return tuple(found.values())
+                mentions[thing.key] = Mention(thing, "text", evidence, confidence, "text")
+    return tuple(mentions.values())

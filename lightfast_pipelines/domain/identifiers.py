@@ -119,15 +119,15 @@ def find_candidates(text: str) -> Iterator[Named]:
         yield Named(match.start(), match.end(), thing, "plain" if is_plain else "unlikely")
     for start, end, thing in (*find_deployments(text), *find_pages(text)):
         yield Named(start, end, thing, "address")
-    for one in find_short_ids(text):
-        parts = one.slug.upper().split("-")
+    for short_id in find_short_ids(text):
+        parts = short_id.slug.upper().split("-")
         is_taken = parts[0] in _NO_TEAM
-        if _CANDIDATE.fullmatch(one.name) or (is_taken and any(map(str.isdigit, parts[1:]))):
+        if _CANDIDATE.fullmatch(short_id.name) or (is_taken and any(map(str.isdigit, parts[1:]))):
             continue  # it may be Linear's as well, or `CVE-2026-1`
-        alias = keys.sentry_issue_by_short_id(one.name)
-        thing = Thing(keys.candidate_name(one.name), one.name, aliases=(alias,))
-        is_plain = one.is_plain and not is_taken
-        yield Named(one.start, one.end, thing, "plain" if is_plain else "unlikely")
+        alias = keys.sentry_issue_by_short_id(short_id.name)
+        thing = Thing(keys.candidate_name(short_id.name), short_id.name, aliases=(alias,))
+        is_plain = short_id.is_plain and not is_taken
+        yield Named(short_id.start, short_id.end, thing, "plain" if is_plain else "unlikely")
 
 
 def names_of_branch(branch: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from lightfast_pipelines.domain import key_categories, keys
 from lightfast_pipelines.domain.events import Edge, Mention, Statement, TextScope, Thing
 from lightfast_pipelines.domain.identifiers import find_candidates
 from lightfast_pipelines.domain.markup import cover, excerpt, folded
-from lightfast_pipelines.domain.references import Found, commit_named, find_references
+from lightfast_pipelines.domain.references import TextReference, commit_named, find_references
 from lightfast_pipelines.domain.reverts import Headline, Withdrawn
 
 _SHA = re.compile(r"(?<![\w/.:@#=&?%+-])[0-9a-f]{7,40}(?![\w@-])(?!\.\w)")
@@ -100,16 +100,20 @@ class _Quoted:
     def __contains__(self, position: int) -> bool:
         return any(start <= position < end for start, end in self._spans)
 
-    def leaves_out(self, found: Found, text: str) -> bool:
-        return found.start in self and found.kind == "number" and text[found.start] in "#gG"
+    def leaves_out(self, reference: TextReference, text: str) -> bool:
+        return (
+            reference.start in self
+            and reference.kind == "number"
+            and text[reference.start] in "#gG"
+        )
 
 
-def _role(text: str, found: Found) -> tuple[str, int]:
+def _role(text: str, reference: TextReference) -> tuple[str, int]:
     """The relation by the words before a reference (fixes, duplicates, reverts or references), and where
     those words begin; without such words, where the reference begins.
     """
-    start = found.start
-    is_of_linear = found.is_candidate or _is_of_linear_address(found)
+    start = reference.start
+    is_of_linear = reference.is_candidate or _is_of_linear_address(reference)
     pattern = _ROLE_OF_LINEAR if is_of_linear else _ROLE
     match = pattern.search(text, max(0, start - 40), start)
     if match is None or match["gap"].count("\n") > 1 or not (match["gap"] or match["colon"]):
@@ -150,25 +154,25 @@ def _goes_on(role: str, gap: str) -> bool:
     return role != "references" and gap.count("\n") <= 1 and _NEXT.match(gap) is not None
 
 
-def _is_list(found: Found, gap: str) -> bool:
+def _is_list(reference: TextReference, gap: str) -> bool:
     """`ENG-1/ENG-2`"""
-    return found.is_candidate and gap == "/"
+    return reference.is_candidate and gap == "/"
 
 
-def _names_reverted(text: str, found: Found, headline: Headline) -> bool:
+def _names_reverted(text: str, reference: TextReference, headline: Headline) -> bool:
     """Whether a number in the title of a revert is the number of the reverted pull request.
 
     `Revert "Add a cart (#12)"`, `Revert "Merge pull request #12 from acme/cart"`. In
     `Reapply "Add a cart (#12)"` it is the number of the pull request that is applied again.
     """
-    if headline.is_reapply or not headline.is_quoted or found.end > headline.end:
+    if headline.is_reapply or not headline.is_quoted or reference.end > headline.end:
         return False
-    if _QUOTED_NUMBER_END.match(text, found.end, headline.end):
+    if _QUOTED_NUMBER_END.match(text, reference.end, headline.end):
         return True
     before = "merge pull request "
-    if found.start - headline.start != len(before):
+    if reference.start - headline.start != len(before):
         return False
-    return text[headline.start : found.start].lower() == before
+    return text[headline.start : reference.start].lower() == before
 
 
 def _unless(reverted_keys: set[str], edge: Edge) -> Edge | None:
@@ -184,8 +188,12 @@ def _is_of_sentry(thing: Thing) -> bool:
     return thing.key.startswith("sentry:")
 
 
-def _is_of_linear_address(found: Found) -> bool:
-    return found.kind == "url" and found.thing is not None and found.thing.key.startswith("linear:")
+def _is_of_linear_address(reference: TextReference) -> bool:
+    return (
+        reference.kind == "url"
+        and reference.thing is not None
+        and reference.thing.key.startswith("linear:")
+    )
 
 
 def _confidence(role: str, kind: str) -> float:
@@ -201,11 +209,11 @@ def _reverted_commits(covered: str, withdrawn: Withdrawn) -> Iterator[tuple[str,
             continue
         # The whole sentence is the evidence of each commit, unless it is a list of hundreds.
         is_short = match.end() - match.start() <= _LONGEST_EVIDENCE
-        for found in _LISTED_SHA.finditer(covered, match.start("shas"), match.end("shas")):
-            sha = found[0]
+        for listed in _LISTED_SHA.finditer(covered, match.start("shas"), match.end("shas")):
+            sha = listed[0]
             # "Reverts defaced": a word, or a number, may consist of these characters alone.
             if match["noun"] or len(sha) == 40 or not (sha.isalpha() or sha.isdigit()):
-                yield sha, *(match if is_short else found).span()
+                yield sha, *(match if is_short else listed).span()
 
 
 def _commits_of(statement: Statement, text: str, covered: str, withdrawn: Withdrawn) -> Links:
@@ -213,12 +221,12 @@ def _commits_of(statement: Statement, text: str, covered: str, withdrawn: Withdr
     edges: list[Edge] = []
     mentions: list[Mention] = []
     taken: set[str] = set()
-    found = [("reverts", *one) for one in _reverted_commits(covered, withdrawn)]
+    commits = [("reverts", *reverted) for reverted in _reverted_commits(covered, withdrawn)]
     if "cherry" in covered:
         picked = _CHERRY_PICKED.finditer(covered)
-        found += (("cherry_picks", match[1], match.start(), match.end()) for match in picked)
+        commits += (("cherry_picks", match[1], match.start(), match.end()) for match in picked)
     subject_is_commit = key_categories.category_of(statement.subject.key) == "commit"
-    for type_, sha, start, end in found:
+    for type_, sha, start, end in commits:
         taken.add(sha.lower())
         is_said = subject_is_commit or (type_ == "reverts" and statement.link_text is not None)
         edges.append(
@@ -284,7 +292,9 @@ def read_links(statement: Statement) -> Links:
     if closing or scope is not None or statement.source == "linear":
         may_hold = any(mark in covered for mark in ("-", "vercel.", "linear.app/"))
         candidates = (
-            [Found(*candidate) for candidate in find_candidates(covered)] if may_hold else []
+            [TextReference(*candidate) for candidate in find_candidates(covered)]
+            if may_hold
+            else []
         )
         if candidates:
             # Inside a list of candidates, an identifier that needs a closing word to be certain is a candidate too.
@@ -313,7 +323,7 @@ def _relations(
     statement: Statement,
     text: str,
     covered: str,
-    every: Iterable[Found],
+    references: Iterable[TextReference],
     withdrawn: Withdrawn,
     quoted: _Quoted,
 ) -> list[Edge]:
@@ -323,50 +333,53 @@ def _relations(
     reverted_keys: set[str] = set()
     first_word = len(covered) - len(covered.lstrip())
     role, last_end, is_explicit = "references", -1, False
-    for found in every:
-        if found.start < last_end:
+    for reference in references:
+        if reference.start < last_end:
             continue  # the fragment of an address, or a number inside another form
-        new_role, said_at = _role(covered, found)
-        new_explicit = said_at < found.start
-        if new_role == "references" and last_end >= 0 and found.start - last_end <= 24:
-            gap = covered[last_end : found.start]
-            if _goes_on(role, gap) or _is_list(found, gap):
+        new_role, said_at = _role(covered, reference)
+        new_explicit = said_at < reference.start
+        if new_role == "references" and last_end >= 0 and reference.start - last_end <= 24:
+            gap = covered[last_end : reference.start]
+            if _goes_on(role, gap) or _is_list(reference, gap):
                 new_role = role
             new_explicit |= is_explicit and _NEXT.match(gap) is not None
-        if not closing or found.start in quoted:
+        if not closing or reference.start in quoted:
             new_role = "references"
         elif said_at in withdrawn:
             headline = withdrawn.headline_at(said_at)
-            if new_role == "fixes" and headline is not None and found.thing is not None:
+            if new_role == "fixes" and headline is not None and reference.thing is not None:
                 (reverted_keys.add if headline.takes_back else reverted_keys.discard)(
-                    found.thing.key
+                    reference.thing.key
                 )
             new_role = "references"
-            if headline is not None and _names_reverted(covered, found, headline):
+            if headline is not None and _names_reverted(covered, reference, headline):
                 new_role = "reverts"
-        elif new_role == "fixes" and found.thing is not None:
-            reverted_keys.discard(found.thing.key)
-        if found.is_candidate and said_at in withdrawn:
+        elif new_role == "fixes" and reference.thing is not None:
+            reverted_keys.discard(reference.thing.key)
+        if reference.is_candidate and said_at in withdrawn:
             continue  # an identifier in a quotation means nothing
-        if (found.is_candidate and new_role == "reverts") or found.kind == "address":
+        if (reference.is_candidate and new_role == "reverts") or reference.kind == "address":
             new_role = "references"  # an issue cannot be reverted, nor a deployment closed
-        around = covered[found.start - 1 : found.start] + covered[found.end : found.end + 1]
-        if found.kind == "identifier" and new_role == "references" and around != "[]":
+        around = (
+            covered[reference.start - 1 : reference.start]
+            + covered[reference.end : reference.end + 1]
+        )
+        if reference.kind == "identifier" and new_role == "references" and around != "[]":
             continue
-        new_explicit |= around in ("[]", "()") or found.start <= first_word
-        if found.kind == "unlikely" and not new_explicit:
+        new_explicit |= around in ("[]", "()") or reference.start <= first_word
+        if reference.kind == "unlikely" and not new_explicit:
             continue
-        role, last_end, is_explicit = new_role, found.end, new_explicit
-        if found.thing is None or _same(statement.subject, found.thing, statement.scope):
+        role, last_end, is_explicit = new_role, reference.end, new_explicit
+        if reference.thing is None or _same(statement.subject, reference.thing, statement.scope):
             continue
         edges.append(
             Edge(
                 statement.subject,
-                "resolves" if role == "fixes" and _is_of_sentry(found.thing) else role,
-                found.thing,
-                _confidence(role, found.kind),
-                "text" if found.kind == "identifier" or found.is_candidate else "link",
-                excerpt(text, found.start, found.end),
+                "resolves" if role == "fixes" and _is_of_sentry(reference.thing) else role,
+                reference.thing,
+                _confidence(role, reference.kind),
+                "text" if reference.kind == "identifier" or reference.is_candidate else "link",
+                excerpt(text, reference.start, reference.end),
             )
         )
     if reverted_keys:

@@ -45,7 +45,9 @@ def _cover_fences(text: str) -> str:
         fence = opening["fence"]
         # The next line may close a fence, and each line is read once.
         closings = _FENCE_END.finditer(text, opening.end())
-        end = next((one.end() for one in closings if one["fence"].startswith(fence)), len(text))
+        end = next(
+            (closing.end() for closing in closings if closing["fence"].startswith(fence)), len(text)
+        )
         pieces += (text[position : opening.start()], COVER * (end - opening.start()))
         position = end
     pieces.append(text[position:])
@@ -57,7 +59,7 @@ def _cover_html_code(text: str) -> str:
     pieces: list[str] = []
     position, opened, name = 0, -1, ""
     tags = list(_HTML_CODE.finditer(text))
-    last_ends = {one["close"].lower(): one.start() for one in tags if one["close"]}
+    last_ends = {tag["close"].lower(): tag.start() for tag in tags if tag["close"]}
     for tag in tags:
         if opened < 0 and tag["open"]:
             if last_ends.get(tag["open"].lower(), -1) >= tag.end():
@@ -121,7 +123,7 @@ def folded(text: str, *, by_robot: bool) -> list[tuple[int, int]]:
 
     Everything that a robot folds counts; of a person's, only spans whose summary says so.
     """
-    found: list[tuple[int, int]] = []
+    spans: list[tuple[int, int]] = []
     depth, start, inside = 0, 0, 0
     for tag in _DETAILS.finditer(text):
         if not tag["end"]:
@@ -131,10 +133,10 @@ def folded(text: str, *, by_robot: bool) -> list[tuple[int, int]]:
         elif depth:
             depth -= 1
             if depth == 0 and (by_robot or _OF_OTHERS.match(text, inside)):
-                found.append((start, tag.end()))
+                spans.append((start, tag.end()))
     if depth and (by_robot or _OF_OTHERS.match(text, inside)):
-        found.append((start, len(text)))  # cut off in the middle
-    return found
+        spans.append((start, len(text)))  # cut off in the middle
+    return spans
 
 
 # Ways to write an address: `[SHOP-1A](https://...)`, `<https://...>`, `<a href="https://...">`.

@@ -53,9 +53,9 @@ def first_sentence(title: str, content: str) -> str | None:
         text = plain(paragraph)
         if not text or _stem(text) == stem:
             continue
-        found = _sentence(_first(text), fewest_words=_FEWEST_WORDS)
-        if found is not None:
-            return found
+        sentence = _sentence(_first(text), fewest_words=_FEWEST_WORDS)
+        if sentence is not None:
+            return sentence
     return None
 
 
@@ -79,20 +79,20 @@ def cut_sentence(text: str, longest: int = LONGEST_SENTENCE) -> str:
 def _paragraphs(text: str) -> list[str]:
     """Paragraphs of prose; each item of a list is one."""
     covered = cover(text)
-    found: list[list[str]] = [[]]
+    paragraphs: list[list[str]] = [[]]
     position = 0
     for line in text.split("\n"):
         shown = covered[position : position + len(line)]
         position += len(line) + 1
         hidden = COVER in shown and not shown.replace(COVER, "").strip()
         if not line.strip() or hidden or _NO_PROSE.match(line) or _TRAILER.match(line):
-            found.append([])
+            paragraphs.append([])
             continue
         marker = _MARKER.match(line)
         if marker:
-            found.append([])
-        found[-1].append(line[marker.end() :] if marker else line.strip())
-    return [" ".join(lines) for lines in found if lines]
+            paragraphs.append([])
+        paragraphs[-1].append(line[marker.end() :] if marker else line.strip())
+    return [" ".join(lines) for lines in paragraphs if lines]
 
 
 def _first(text: str) -> str:

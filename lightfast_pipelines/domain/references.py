@@ -31,7 +31,7 @@ _IN_LINK_TEXT = re.compile(r"[^\[\]\n]{0,200}\]\(|</a>")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TextReference:
     """A span of the text and what it names; `thing` is None where that cannot be known."""
 
     start: int
@@ -72,7 +72,7 @@ def commit_named(sha: str, url: str | None = None) -> Thing:
     return Thing(key=keys.github_short_sha(sha), name=sha.lower(), url=url)
 
 
-def _numbers(text: str, scope: TextScope | None) -> Iterator[Found]:
+def _numbers(text: str, scope: TextScope | None) -> Iterator[TextReference]:
     for match in _NUMBER.finditer(text):
         start = match.start()
         before = text[start - 1] if start else " "
@@ -93,7 +93,7 @@ def _numbers(text: str, scope: TextScope | None) -> Iterator[Found]:
             continue
         if _IN_LINK_TEXT.match(text, match.end()):  # the link's address decides
             continue
-        yield Found(start, match.end(), _number(scope, repository, match[1]), "number")
+        yield TextReference(start, match.end(), _number(scope, repository, match[1]), "number")
 
 
 def _host_of(match: re.Match[str]) -> str | None:
@@ -110,7 +110,7 @@ def _host_of(match: re.Match[str]) -> str | None:
     return host.removeprefix("api.") if host.startswith("api.") else None
 
 
-def _urls(text: str, scope: TextScope | None) -> Iterator[Found]:
+def _urls(text: str, scope: TextScope | None) -> Iterator[TextReference]:
     hosts = {keys.GITHUB, scope.host if scope is not None else keys.GITHUB}
     for match in _URL.finditer(text):
         host = _host_of(match)
@@ -119,7 +119,7 @@ def _urls(text: str, scope: TextScope | None) -> Iterator[Found]:
         sha = match["sha"] or match["pull_sha"]
         is_known = host in hosts
         if sha and is_known:
-            yield Found(match.start(), match.end(), commit_named(sha, match[0]), "commit")
+            yield TextReference(match.start(), match.end(), commit_named(sha, match[0]), "commit")
         elif not sha and (is_known or _can_be_server(host, match["repository"])):
             repository, number = match["repository"], match["number"]
             thing = (
@@ -129,7 +129,7 @@ def _urls(text: str, scope: TextScope | None) -> Iterator[Found]:
             )
             shown = _LINK_TEXT.search(text, max(0, match.start() - 160), match.start())
             start = shown.start() if shown else match.start()
-            yield Found(start, match.end(), thing, "url")
+            yield TextReference(start, match.end(), thing, "url")
 
 
 def _can_be_server(host: str, repository: str) -> bool:
@@ -139,8 +139,8 @@ def _can_be_server(host: str, repository: str) -> bool:
     return not repository.lower().startswith("organizations/")  # Sentry's
 
 
-def _is_elsewhere(found: Found) -> bool:
-    return found.thing is not None and key_categories.is_candidate(found.thing.key)
+def _is_elsewhere(reference: TextReference) -> bool:
+    return reference.thing is not None and key_categories.is_candidate(reference.thing.key)
 
 
 def _elsewhere(repository: str, number: str, host: str, url: str) -> Thing:
@@ -153,24 +153,28 @@ def _elsewhere(repository: str, number: str, host: str, url: str) -> Thing:
     )
 
 
-def find_references(text: str, scope: TextScope | None) -> list[Found]:
+def find_references(text: str, scope: TextScope | None) -> list[TextReference]:
     """Every certain reference, by its start; candidates are not included."""
-    found: list[Found] = []
+    references: list[TextReference] = []
     if "#" in text:
-        found += _numbers(text, scope)
+        references += _numbers(text, scope)
     if scope is not None and scope.has_numbers and ("GH-" in text or "gh-" in text):
-        found += (
-            Found(m.start(), m.end(), _number(scope, None, m[1]), "number")
+        references += (
+            TextReference(m.start(), m.end(), _number(scope, None, m[1]), "number")
             for m in _GH.finditer(text)
             if not _IN_LINK_TEXT.match(text, m.end())
         )
     if "://" in text or "github.com/" in text:
-        found += _urls(text, scope)
+        references += _urls(text, scope)
     if "-" in text or "/issues/" in text:
-        identified = [Found(*one) for one in find_identifiers(text)]
+        identified = [TextReference(*reference) for reference in find_identifiers(text)]
         # `https://sentry.io/acme/shop/issues/7` has the form of an Enterprise Server's address.
-        starts = {one.start for one in identified}
-        found = [one for one in found if one.start not in starts or not _is_elsewhere(one)]
-        found += identified
-    found.sort(key=lambda item: (item.start, item.end))
-    return found
+        starts = {reference.start for reference in identified}
+        references = [
+            reference
+            for reference in references
+            if reference.start not in starts or not _is_elsewhere(reference)
+        ]
+        references += identified
+    references.sort(key=lambda item: (item.start, item.end))
+    return references

@@ -68,7 +68,7 @@ class Withdrawn:
         self.headlines: tuple[Headline, ...] = ()
         if any(word in lowered for word in ("revert", "apply", "land", "back")):
             self.headlines = tuple(_headlines(text))
-        spans = [(one.start, one.end) for one in self.headlines]
+        spans = [(headline.start, headline.end) for headline in self.headlines]
         if '"' in text or "“" in text or "~~" in text:
             spans += (match.span() for match in _QUOTED.finditer(text))
         if self.headlines or _REVERTING.search(text):
@@ -78,7 +78,7 @@ class Withdrawn:
         ordered = sorted(spans)
         self._starts = [start for start, _ in ordered]
         self._ends = list(accumulate((end for _, end in ordered), max))
-        self._headline_starts = [one.start for one in self.headlines]
+        self._headline_starts = [headline.start for headline in self.headlines]
 
     def __contains__(self, position: int) -> bool:
         before = bisect_right(self._starts, position)
@@ -88,8 +88,12 @@ class Withdrawn:
         """The revert or reapply whose quotation contains this position."""
         # Each is on a line of its own, so they do not overlap.
         before = bisect_right(self._headline_starts, position)
-        found = self.headlines[before - 1] if before else None
-        return found if found is not None and position < found.end else None
+        headline_before = self.headlines[before - 1] if before else None
+        return (
+            headline_before
+            if headline_before is not None and position < headline_before.end
+            else None
+        )
 
 
 def _headlines(text: str) -> Iterator[Headline]:
@@ -112,9 +116,9 @@ def _undone_sections(text: str, headlines: tuple[Headline, ...]) -> Iterator[tup
     if not sections:
         return
     depths = {
-        _plain(text[one.start : one.end]): (one.start, one.depth)
-        for one in headlines
-        if one.is_quoted
+        _plain(text[headline.start : headline.end]): (headline.start, headline.depth)
+        for headline in headlines
+        if headline.is_quoted
     }
     for index, section in enumerate(sections):
         # In the order of the text, so if any comes after the section, the last one does.

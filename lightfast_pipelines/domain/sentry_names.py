@@ -82,7 +82,7 @@ def short_ids_of_branch(branch: str) -> Iterator[str]:
     for length in range(_MOST_PARTS_OF_SLUG, 0, -1):
         for end in range(length, len(parts)):
             slug = "-".join(parts[end - length : end])
-            if _NUMBER_PART.fullmatch(parts[end]) and any(one.isalpha() for one in slug):
+            if _NUMBER_PART.fullmatch(parts[end]) and any(letter.isalpha() for letter in slug):
                 yield f"{slug}-{parts[end]}".upper()
 
 

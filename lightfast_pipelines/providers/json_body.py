@@ -75,8 +75,8 @@ def plain(field: msgspec.Raw) -> str | int | float | bool | None:
     raw = bytes(field)
     if not raw or len(raw) > _LARGEST_PLAIN or raw.startswith((b"{", b"[")):
         return None
-    found = payload(b'{"field":%b}' % raw)["field"]
-    return found if isinstance(found, str | int | float) else None
+    value = payload(b'{"field":%b}' % raw)["field"]
+    return value if isinstance(value, str | int | float) else None
 
 
 def payload(content: bytes) -> dict[str, Any]:

@@ -54,12 +54,12 @@ def _separators(content: bytes) -> int:
 
 def _separators_outside_texts(content: bytes) -> int:
     """The separators outside of texts; stops counting when there are too many."""
-    found = 0
+    count = 0
     for piece in _outside_texts(content):
-        found += _separators(piece)
-        if found >= MOST_VALUES:
+        count += _separators(piece)
+        if count >= MOST_VALUES:
             break
-    return found
+    return count
 
 
 def _levels(content: bytes) -> int:

@@ -25,15 +25,15 @@ class Nothing:
 
 def row(statuses: Sequence[int], words: str, path: str | None = None) -> Nothing:
     """`words` is a pattern that ignores case."""
-    found = re.compile(path) if path is not None else None
-    return Nothing(frozenset(statuses), re.compile(words, re.I), found)
+    path_pattern = re.compile(path) if path is not None else None
+    return Nothing(frozenset(statuses), re.compile(words, re.I), path_pattern)
 
 
 def says_nothing(rows: Sequence[Nothing], call: Call, status: int, words: str) -> bool:
     """Whether the answer matches one of the rows."""
     return any(
-        status in one.statuses
-        and one.words.search(words) is not None
-        and (one.path is None or one.path.search(call.path) is not None)
-        for one in rows
+        status in row.statuses
+        and row.words.search(words) is not None
+        and (row.path is None or row.path.search(call.path) is not None)
+        for row in rows
     )

@@ -18,12 +18,12 @@ _RELATION = re.compile(r';\s*rel="?([^";]+)"?')
 
 def links(headers: Mapping[str, str]) -> dict[str, str]:
     """Relation (`next`, `last`, ...) -> address, of a Link header (RFC 8288)."""
-    found: dict[str, str] = {}
+    addresses: dict[str, str] = {}
     for address, parameters in _LINK.findall(headers.get("link", "")):
         relation = _RELATION.search(parameters)
         if relation is not None:
-            found[relation[1].strip()] = address
-    return found
+            addresses[relation[1].strip()] = address
+    return addresses
 
 
 def page_of(cursor: Cursor, page_size: int) -> str:
@@ -54,8 +54,8 @@ def after(cursor: Cursor, answer: Answer, page_size: int) -> Cursor | None:
 
 def is_endless(answer: Answer) -> bool:
     """Whether more pages follow without a known number."""
-    found = links(answer.headers)
-    return "next" in found and "last" not in found
+    relations = links(answer.headers)
+    return "next" in relations and "last" not in relations
 
 
 def moment(value: object) -> datetime | None:
@@ -83,9 +83,9 @@ def looking_again(
 
 def last_page(answer: Answer) -> int:
     """The number of pages of this size, from the Link header of one of them."""
-    found = links(answer.headers)
-    if "last" in found:
-        number = parse_qs(urlsplit(found["last"]).query).get("page")
+    relations = links(answer.headers)
+    if "last" in relations:
+        number = parse_qs(urlsplit(relations["last"]).query).get("page")
         if number and number[0].isdigit():
             return int(number[0])
     return page_number(answer)
