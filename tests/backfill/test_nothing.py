@@ -15,7 +15,8 @@ from tests.backfill.reading import SINCE, UNTIL, Reading
 from tests.servers import sentry as sentry_server
 from tests.servers import vercel as vercel_server
 from tests.servers.github import TOKEN, GitHubServer
-from tests.servers.github_world import Commit, World, sha
+from tests.servers.github_records import Commit, sha
+from tests.servers.github_world import World
 from tests.servers.linear import Linear
 from tests.servers.linear import app as linear_app
 from tests.servers.linear_life import lived

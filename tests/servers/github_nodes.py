@@ -9,17 +9,10 @@ from typing import Any
 import graphql
 
 from tests.servers.github_parts import SITE, iso, node_id
+from tests.servers.github_records import Comment, Discussion, Issue, PullRequest, Review
 from tests.servers.github_state import State, state_of
 from tests.servers.github_wire import behind, cursor_at
-from tests.servers.github_world import (
-    Comment,
-    Discussion,
-    Issue,
-    PullRequest,
-    Review,
-    World,
-    touched_of,
-)
+from tests.servers.github_world import World, touched_of
 
 Json = dict[str, Any]
 Keyed = Sequence[tuple[str, Any]]

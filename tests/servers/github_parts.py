@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from tests.servers.github_world import World, sha
+from tests.servers.github_records import sha
+from tests.servers.github_world import World
 
 Json = dict[str, Any]
 API = "https://api.github.com"

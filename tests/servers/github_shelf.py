@@ -11,9 +11,10 @@ import msgspec
 
 from tests.servers.github_items import Items
 from tests.servers.github_parts import iso
+from tests.servers.github_records import Change, Commit, Issue, PullRequest
 from tests.servers.github_state import State, state_of
 from tests.servers.github_wire import Reply, Request, by_cursor, fault, numbered
-from tests.servers.github_world import Change, Commit, Issue, PullRequest, World, touched_of
+from tests.servers.github_world import World, touched_of
 
 _MOST_RUNS = 1_000
 _NUMBERED = frozenset({"issue", "issue_json", "pull"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tests.servers.github_world import Change, Issue, PullRequest
+from tests.servers.github_records import Change, Issue, PullRequest
 
 
 @dataclass(slots=True)

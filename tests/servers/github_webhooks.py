@@ -1,4 +1,4 @@
-"""The webhooks that GitHub would have sent of what happened in a world, each as things were then."""
+"""The webhooks that GitHub would have sent for a world, each with the state of its moment."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from functools import partial
 
 from tests.servers.github_items import Items, committer
 from tests.servers.github_parts import Json, iso, node_id
-from tests.servers.github_state import State, state_of
-from tests.servers.github_world import (
+from tests.servers.github_records import (
     Change,
     Comment,
     Commit,
@@ -21,24 +20,21 @@ from tests.servers.github_world import (
     Release,
     Review,
     WorkflowRun,
-    World,
     sha,
 )
+from tests.servers.github_state import State, state_of
+from tests.servers.github_world import World
 
 Sent = tuple[str, Json, str, datetime]
 _NOBODY = "0" * 40
-# Issue events that are told under another name, as the webhook's action.
-_ACTIONS = {
-    "renamed": "edited",
-    "convert_to_draft": "converted_to_draft",
-    "merged": "closed",
-}
-# Told of an issue event only: the webhook beside it says it, or there is none.
+# Issue event -> action of the webhook, where the names differ.
+_ACTIONS = {"renamed": "edited", "convert_to_draft": "converted_to_draft", "merged": "closed"}
+# Issue events for which GitHub sends no webhook of their own.
 _SILENT = frozenset({"subscribed", "mentioned", "referenced", "review_dismissed"})
 
 
 def webhooks(world: World) -> Iterator[Sent]:
-    """(event, payload, delivery, moment) of each, in the order of time."""
+    """(event, payload, delivery id, moment) of each webhook, in the order of time."""
     world.number_events()
     made = _Making(world)
     order: list[tuple[datetime, int, Callable[[], Sent]]] = []
@@ -53,7 +49,7 @@ def webhooks(world: World) -> Iterator[Sent]:
         made.runs(),
     ):
         order += [(at, len(order) + n, make) for n, (at, make) in enumerate(facts)]
-    for _, _, make in sorted(order, key=lambda one: one[:2]):
+    for _, _, make in sorted(order, key=lambda entry: entry[:2]):
         yield make()
 
 

@@ -9,7 +9,7 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.servers.github_world import (
+from tests.servers.github_records import (
     Change,
     Comment,
     Commit,
@@ -21,9 +21,9 @@ from tests.servers.github_world import (
     Release,
     Review,
     WorkflowRun,
-    World,
     sha,
 )
+from tests.servers.github_world import World
 
 _PEOPLE = ("ada", "grace", "lin", "edsger", "barbara", "donald", "margaret", "renovate[bot]")
 _VERBS = ("Add", "Fix", "Remove", "Rename", "Speed up", "Document", "Test", "Guard")

@@ -19,9 +19,10 @@ from lightfast_pipelines.providers.github import PROVIDER
 from tests.servers.github import TOKEN, GitHubServer
 from tests.servers.github_items import Items
 from tests.servers.github_log import Delivery, GitHubLog
+from tests.servers.github_records import Change
 from tests.servers.github_state import state_of
 from tests.servers.github_webhooks import webhooks
-from tests.servers.github_world import Change, World
+from tests.servers.github_world import World
 from tests.servers.serving import serve
 
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}

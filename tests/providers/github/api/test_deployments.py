@@ -15,7 +15,8 @@ from lightfast_pipelines.providers.api_contract import Answer, Credential, Linke
 from lightfast_pipelines.providers.github.api import API, deployments
 from tests.depth import examples
 from tests.servers.github import TOKEN, GitHubServer
-from tests.servers.github_world import Deployment, DeploymentStatus, World, sha
+from tests.servers.github_records import Deployment, DeploymentStatus, sha
+from tests.servers.github_world import World
 from tests.servers.serving import serve
 from tests.servers.walking import Asking, Walk
 

@@ -10,7 +10,8 @@ from lightfast_pipelines.providers.api_contract import Credential, Cursor, Linke
 from lightfast_pipelines.providers.github.api import API
 from lightfast_pipelines.providers.github.api.discussion_sweep import DiscussionComments
 from tests.servers.github import TOKEN, GitHubServer
-from tests.servers.github_world import Comment, Discussion, World
+from tests.servers.github_records import Comment, Discussion
+from tests.servers.github_world import World
 from tests.servers.serving import serve
 from tests.servers.walking import Asking
 

@@ -27,8 +27,9 @@ from lightfast_pipelines.providers.github.api.shared_facts import (
 from tests.depth import examples
 from tests.providers.agreement import event_of, stripped
 from tests.servers.github import TOKEN, GitHubServer
+from tests.servers.github_records import Change, Issue, WorkflowRun, sha
 from tests.servers.github_webhooks import webhooks
-from tests.servers.github_world import Change, Issue, WorkflowRun, World, sha
+from tests.servers.github_world import World
 from tests.servers.serving import Receive, Scope, Send, serve
 from tests.servers.walking import Asking
 

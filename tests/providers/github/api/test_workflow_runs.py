@@ -21,8 +21,9 @@ from lightfast_pipelines.store.database import Database
 from tests.backfill.conftest import PlainApis
 from tests.providers.backfilled import by_backfill, by_webhook, current_states, observations
 from tests.servers.github import TOKEN, GitHubServer
+from tests.servers.github_records import WorkflowRun, sha
 from tests.servers.github_webhooks import webhooks
-from tests.servers.github_world import WorkflowRun, World, sha
+from tests.servers.github_world import World
 from tests.servers.serving import serve
 from tests.servers.walking import Asking
 
