@@ -1,4 +1,4 @@
-"""Who is in the story and where it happens: people, repositories, and the other providers' places."""
+"""The people of the story, its repositories, and its projects at the other providers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Person:
 
     @property
     def account(self) -> dict[str, Any]:
-        """As GitHub names an account."""
+        """An account in GitHub's payloads."""
         return {
             "login": self.login,
             "id": self.id,
@@ -35,18 +35,18 @@ class Person:
 
     @property
     def signature(self) -> dict[str, Any]:
-        """As author or committer of a commit in a push."""
-        found = {"name": self.name, "email": self.email}
-        return {**found, "username": self.login} if self.linked else found
+        """The author or committer of a commit in a push."""
+        signature = {"name": self.name, "email": self.email}
+        return {**signature, "username": self.login} if self.linked else signature
 
     @property
     def work_email(self) -> str:
-        """By which they sign in to Linear and Sentry."""
+        """The address with which they sign in to Linear and Sentry."""
         return f"{self.name.split()[0].lower().replace('á', 'a')}@harborshop.dev"
 
     @property
     def member(self) -> dict[str, Any]:
-        """As Linear names a member."""
+        """A member in Linear's payloads."""
         return {
             "id": name_uuid(f"linear {self.login}"),
             "name": self.name,
@@ -56,7 +56,7 @@ class Person:
 
 
 def name_uuid(name: str) -> str:
-    """An id such as Linear gives out, the same for the same name."""
+    """An id like Linear's, always the same for a name."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"lightfast demo {name}"))
 
 
@@ -107,7 +107,7 @@ class StoryRepository:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A team of Linear's; `key` begins its issues' identifiers."""
+    """A team of Linear's; the identifiers of its issues begin with `key`."""
 
     day: str
     key: str = "CHK"
@@ -140,7 +140,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A project of Sentry's, which hears of the shop's errors."""
+    """A project of Sentry's, which receives the shop's errors."""
 
     day: str
     number: int
@@ -148,7 +148,7 @@ class Watch:
 
     @property
     def organization(self) -> str:
-        """Its slug: with the day in it, as alerts name a project by organisation and slug alone."""
+        """Its slug, which includes the day: alerts name a project only by organisation and slug."""
         return f"{OWNER}-{self.day}"
 
     @property

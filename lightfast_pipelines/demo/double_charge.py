@@ -34,45 +34,25 @@ def tell(stage: Stage) -> OpenWork:
 
 def _reports(stage: Stage) -> tuple[NumberedItem, NumberedItem]:
     shop, at = stage.shop, stage.at
-    bug = NumberedItem(
-        shop,
-        47,
-        HANNE,
-        at(3, "07:45"),
-        "Guests are charged twice when the payment page is reloaded",
+    title = "Guests are charged twice when the payment page is reloaded"
+    body = (
         "Four customers since yesterday, all guests, all on slow connections. They press reload while the "
-        "spinner turns and pay again.",
-        labels=("bug", "urgent"),
+        "spinner turns and pay again."
     )
+    bug = NumberedItem(shop, 47, HANNE, at(3, "07:45"), title, body, labels=("bug", "urgent"))
     label = {"id": 2, "name": "urgent"}
     stage.tell("#47 reported", github.issue(bug))
     stage.tell("#47 made urgent", github.issue(bug, "labeled", TOMAS, at(3, "07:50"), label=label))
     # The delivery of this report is lost on the way and arrives today, after it was closed.
-    twin = NumberedItem(
-        stage.payments,
-        7,
-        PRIYA,
-        at(3, "08:30"),
-        "POST /charges has no idempotency key",
-        "A repeated request makes a second charge. Seen in harbor-shop/storefront#47.",
-        labels=("bug",),
-    )
-    log = Commit(
-        shop,
-        PRIYA,
-        at(3, "09:12"),
-        "Log the payment intent on every attempt\n\nSo that we can tell a retry from a second purchase. Refs #47",
-        changed=("api/checkout/payment.py",),
-    )
+    title = "POST /charges has no idempotency key"
+    body = "A repeated request makes a second charge. Seen in harbor-shop/storefront#47."
+    twin = NumberedItem(stage.payments, 7, PRIYA, at(3, "08:30"), title, body, labels=("bug",))
+    message = "Log the payment intent on every attempt\n\nSo that we can tell a retry from a second purchase. Refs #47"
+    log = Commit(shop, PRIYA, at(3, "09:12"), message, changed=("api/checkout/payment.py",))
     stage.tell("attempts are logged", github.push(PRIYA, "main", [log], at(3, "09:13")))
-    question = NumberedItem(
-        shop,
-        48,
-        PRIYA,
-        at(3, "10:00"),
-        "Should a retried checkout be idempotent by default?",
-        "Both the shop and payments-api would need a key. Who makes it, and for how long is it good? See #47.",
-    )
+    title = "Should a retried checkout be idempotent by default?"
+    body = "Both the shop and payments-api would need a key. Who makes it, and for how long is it good? See #47."
+    question = NumberedItem(shop, 48, PRIYA, at(3, "10:00"), title, body)
     stage.tell("#48 asked", github.discussion(question))
     answer = "The browser makes it with the cart, and it is good for a day. Anything later is a new purchase."
     answered = github.discussion(question, answer=answer, by=TOMAS, at=at(2, "09:00"))
@@ -82,40 +62,24 @@ def _reports(stage: Stage) -> tuple[NumberedItem, NumberedItem]:
 
 def _slow_carts(stage: Stage) -> NumberedItem:
     shop, at = stage.shop, stage.at
-    slow = NumberedItem(
-        shop,
-        49,
-        TOMAS,
-        at(3, "13:20"),
-        "Checkout times out for carts over 50 items",
-        "GET /carts/{id}/totals takes 9 s for the wholesale customers; the gateway gives up after 5 s.",
-        labels=("performance",),
-    )
+    title = "Checkout times out for carts over 50 items"
+    body = "GET /carts/{id}/totals takes 9 s for the wholesale customers; the gateway gives up after 5 s."
+    slow = NumberedItem(shop, 49, TOMAS, at(3, "13:20"), title, body, labels=("performance",))
     stage.tell("#49 reported", github.issue(slow))
     again = Commit(
         shop, JONAS, at(3, "14:58"), "Retry the payment", changed=("web/checkout/pay.ts",)
     )
+    title = "Retry the payment when it times out"
+    body = "Tries again up to three times. Should help with #49."
     retry = NumberedItem(
-        shop,
-        50,
-        JONAS,
-        at(3, "15:00"),
-        "Retry the payment when it times out",
-        "Tries again up to three times. Should help with #49.",
-        branch="retry-payment",
-        commits=(again,),
+        shop, 50, JONAS, at(3, "15:00"), title, body, branch="retry-payment", commits=(again,)
     )
     stage.tell("#50 opened", github.pull_request(retry))
     declined = github.pull_request(retry, "closed", PRIYA, at(2, "08:00"))
     stage.tell("#50 turned down", declined)
-    index = Commit(
-        shop,
-        TOMAS,
-        at(2, "10:30"),
-        "Add an index on cart_items.cart_id\n\nTotals of 200 items: 9.1 s before, 40 ms after.\n\nFixes #49",
-        changed=("api/carts/models.py",),
-        added=("api/carts/migrations/0013_cart_items_index.py",),
-    )
+    message = "Add an index on cart_items.cart_id\n\nTotals of 200 items: 9.1 s before, 40 ms after.\n\nFixes #49"
+    changed, added = ("api/carts/models.py",), ("api/carts/migrations/0013_cart_items_index.py",)
+    index = Commit(shop, TOMAS, at(2, "10:30"), message, changed=changed, added=added)
     landed_at = at(2, "10:31")
     stage.tell("index lands", github.push(TOMAS, "main", [index], landed_at))
     stage.tell("#49 closed", github.issue(slow, "closed", TOMAS, landed_at))
@@ -125,32 +89,26 @@ def _slow_carts(stage: Stage) -> NumberedItem:
 
 def _the_fix(stage: Stage) -> NumberedItem:
     shop, at = stage.shop, stage.at
-    commits = (
-        Commit(
-            shop,
-            PRIYA,
-            at(2, "11:10"),
-            "Make an idempotency key with the cart",
-            changed=("web/checkout/pay.ts", "api/carts/models.py"),
-        ),
-        Commit(
-            shop,
-            PRIYA,
-            at(2, "13:35"),
-            "Charge a checkout only once\n\nThe second request with a key waits for the first and gets its answer.",
-            changed=("api/checkout/payment.py",),
-            added=("api/checkout/tests/test_charged_once.py",),
-        ),
+    message = "Make an idempotency key with the cart"
+    files = ("web/checkout/pay.ts", "api/carts/models.py")
+    key = Commit(shop, PRIYA, at(2, "11:10"), message, changed=files)
+    message = "Charge a checkout only once\n\nThe second request with a key waits for the first and gets its answer."
+    changed, added = ("api/checkout/payment.py",), ("api/checkout/tests/test_charged_once.py",)
+    once = Commit(shop, PRIYA, at(2, "13:35"), message, changed=changed, added=added)
+    commits = (key, once)
+    title = "Charge a checkout only once"
+    body = (
+        "The browser makes a key with the cart (decided in #48) and payments-api honours it.\n\n"
+        "Fixes #47 and fixes harbor-shop/payments-api#7\n"
+        "Fixes CHK-31 and resolves STOREFRONT-1C"
     )
     fix = NumberedItem(
         shop,
         51,
         PRIYA,
         at(2, "13:40"),
-        "Charge a checkout only once",
-        "The browser makes a key with the cart (decided in #48) and payments-api honours it.\n\n"
-        "Fixes #47 and fixes harbor-shop/payments-api#7\n"
-        "Fixes CHK-31 and resolves STOREFRONT-1C",
+        title,
+        body,
         labels=("bug", "checkout"),
         branch=FIX,
         commits=commits,
@@ -170,41 +128,30 @@ def _the_fix(stage: Stage) -> NumberedItem:
 
 def _meanwhile(stage: Stage, fix: NumberedItem) -> NumberedItem:
     shop, payments, at = stage.shop, stage.payments, stage.at
-    accept = Commit(
-        payments,
-        PRIYA,
-        at(1, "08:20"),
-        "Accept an idempotency key on POST /charges\n\nKept for a day. Needed by harbor-shop/storefront#51",
-        changed=("charges/views.py",),
-        added=("charges/idempotency.py",),
-    )
+    message = "Accept an idempotency key on POST /charges\n\nKept for a day. Needed by harbor-shop/storefront#51"
+    changed = ("charges/views.py",)
+    added = ("charges/idempotency.py",)
+    accept = Commit(payments, PRIYA, at(1, "08:20"), message, changed=changed, added=added)
     stage.tell("payments-api accepts a key", github.push(PRIYA, "main", [accept], at(1, "08:21")))
-    guide = Commit(
-        shop,
-        JONAS,
-        at(1, "10:45"),
-        "Describe idempotency keys in the checkout guide\n\nRefs #48",
-        changed=("docs/checkout.md",),
-    )
+    message = "Describe idempotency keys in the checkout guide\n\nRefs #48"
+    guide = Commit(shop, JONAS, at(1, "10:45"), message, changed=("docs/checkout.md",))
     stage.tell("guide written", github.push(JONAS, "main", [guide], at(1, "10:46")))
+    title = "Show a receipt to guests after payment"
+    body = 'Guests have no order page. Four of five mails to support are "did my order go through?"'
     wish = NumberedItem(
-        shop,
-        52,
-        HANNE,
-        at(1, "11:30"),
-        "Show a receipt to guests after payment",
-        'Guests have no order page. Four of five mails to support are "did my order go through?"',
-        labels=("checkout", "feature"),
+        shop, 52, HANNE, at(1, "11:30"), title, body, labels=("checkout", "feature")
     )
     stage.tell("#52 wished for", github.issue(wish))
     files = ("web/checkout/Receipt.tsx", "api/receipts/views.py")
+    title = "Show guests a receipt"
+    body = "A page behind a signed link, good for a week.\n\nCloses #52"
     receipt = NumberedItem(
         shop,
         53,
         JONAS,
         at(1, "15:10"),
-        "Show guests a receipt",
-        "A page behind a signed link, good for a week.\n\nCloses #52",
+        title,
+        body,
         labels=("checkout", "feature"),
         branch="guest-receipt",
         commits=(Commit(shop, JONAS, at(1, "15:02"), "Show guests a receipt", added=files),),

@@ -76,7 +76,7 @@ def stamp(at: datetime) -> str:
 
 
 def number_of(text: str) -> int:
-    """A number such as GitHub gives out, the same for the same text."""
+    """An id like GitHub's, always the same for a text."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 

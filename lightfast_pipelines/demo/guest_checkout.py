@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lightfast_pipelines.demo import github_events as github
 from lightfast_pipelines.demo import github_reviews as reviews
 from lightfast_pipelines.demo.cast import HANNE, JONAS, MIRA, PRIYA, ROBOT, TOMAS
@@ -14,54 +12,32 @@ from lightfast_pipelines.demo.stage import Stage
 FEATURE = "mira/chk-12-guest-checkout"
 
 
-@dataclass(frozen=True, slots=True)
-class Shipped:
-    """The feature's pull request, its merge, and the last commit before the release."""
-
-    pull: NumberedItem
-    merge: Commit
-    bumped: Commit
-
-
-def tell(stage: Stage) -> Shipped:
+def tell(stage: Stage) -> tuple[NumberedItem, Commit, Commit]:
+    """Returns the feature's pull request, its merge, and the last commit before the release."""
     wish = _wished(stage)
     pull = _built(stage)
     _reviewed(stage, pull)
-    return _released(stage, wish, pull)
+    return pull, *_released(stage, wish, pull)
 
 
 def _wished(stage: Stage) -> NumberedItem:
     shop, at = stage.shop, stage.at
-    wish = NumberedItem(
-        shop,
-        41,
-        HANNE,
-        at(7, "08:12"),
-        "Guests cannot check out without an account",
+    title = "Guests cannot check out without an account"
+    body = (
         "A third of the carts are left at the sign-up page. Support gets ten mails a day about it.\n\n"
-        "Please let people pay with nothing but an e-mail address.",
-        labels=("checkout",),
+        "Please let people pay with nothing but an e-mail address."
     )
+    wish = NumberedItem(shop, 41, HANNE, at(7, "08:12"), title, body, labels=("checkout",))
     label = {"id": 1, "name": "checkout"}
     stage.tell("#41 wished for", github.issue(wish))
     stage.tell("#41 labelled", github.issue(wish, "labeled", MIRA, at(7, "08:40"), label=label))
-    question = NumberedItem(
-        shop,
-        42,
-        PRIYA,
-        at(7, "09:30"),
-        "How should guest checkout treat saved addresses?",
-        "If the e-mail belongs to an account, do we offer its addresses? I think that leaks data. See #41.",
-    )
+    title = "How should guest checkout treat saved addresses?"
+    body = "If the e-mail belongs to an account, do we offer its addresses? I think that leaks data. See #41."
+    question = NumberedItem(shop, 42, PRIYA, at(7, "09:30"), title, body)
     stage.tell("#42 asked", github.discussion(question))
-    form = Commit(
-        shop,
-        JONAS,
-        at(7, "11:05"),
-        "Add an address form component (#40)\n\nValidates postcodes per country.",
-        added=("web/checkout/AddressForm.tsx", "web/checkout/postcodes.ts"),
-        by_button=True,
-    )
+    message = "Add an address form component (#40)\n\nValidates postcodes per country."
+    files = ("web/checkout/AddressForm.tsx", "web/checkout/postcodes.ts")
+    form = Commit(shop, JONAS, at(7, "11:05"), message, added=files, by_button=True)
     stage.tell("address form lands", github.push(JONAS, "main", [form], at(7, "11:06")))
     assigned = github.issue(wish, "assigned", MIRA, at(7, "13:00"), assignees=[MIRA])
     stage.tell("#41 assigned", assigned)
@@ -75,40 +51,28 @@ def _wished(stage: Stage) -> NumberedItem:
 
 def _built(stage: Stage) -> NumberedItem:
     shop, at = stage.shop, stage.at
-    work = (
-        Commit(
-            shop,
-            MIRA,
-            at(6, "10:02"),
-            "Let a cart belong to an e-mail address\n\nCarts get a nullable user and an e-mail. Refs #41",
-            changed=("api/carts/models.py",),
-            added=("api/carts/migrations/0012_guest_email.py",),
-        ),
-        Commit(
-            shop,
-            MIRA,
-            at(6, "11:47"),
-            "Add POST /checkout/guest",
-            changed=("api/urls.py",),
-            added=("api/checkout/guest.py", "api/checkout/tests/test_guest.py"),
-        ),
-        Commit(
-            shop,
-            JONAS,
-            at(6, "14:20"),
-            "Show the guest form on the checkout page\n\nCo-authored-by: Mira Okafor <mira@harborshop.dev>",
-            changed=("web/checkout/CheckoutPage.tsx",),
-            added=("web/checkout/GuestForm.tsx",),
-        ),
+    message = "Let a cart belong to an e-mail address\n\nCarts get a nullable user and an e-mail. Refs #41"
+    changed, added = ("api/carts/models.py",), ("api/carts/migrations/0012_guest_email.py",)
+    cart = Commit(shop, MIRA, at(6, "10:02"), message, changed=changed, added=added)
+    message, changed = "Add POST /checkout/guest", ("api/urls.py",)
+    added = ("api/checkout/guest.py", "api/checkout/tests/test_guest.py")
+    route = Commit(shop, MIRA, at(6, "11:47"), message, changed=changed, added=added)
+    message = "Show the guest form on the checkout page\n\nCo-authored-by: Mira Okafor <mira@harborshop.dev>"
+    changed, added = ("web/checkout/CheckoutPage.tsx",), ("web/checkout/GuestForm.tsx",)
+    form = Commit(shop, JONAS, at(6, "14:20"), message, changed=changed, added=added)
+    work = (cart, route, form)
+    title = "Let guests check out with an e-mail address"
+    body = (
+        "Adds `POST /checkout/guest` and the form for it. Accounts are never looked up by e-mail, as decided "
+        "in #42.\n\nCloses #41"
     )
     pull = NumberedItem(
         shop,
         43,
         MIRA,
         at(6, "12:05"),
-        "Let guests check out with an e-mail address",
-        "Adds `POST /checkout/guest` and the form for it. Accounts are never looked up by e-mail, as decided "
-        "in #42.\n\nCloses #41",
+        title,
+        body,
         labels=("checkout", "feature"),
         branch=FEATURE,
         commits=work,
@@ -132,31 +96,26 @@ def _reviewed(stage: Stage, pull: NumberedItem) -> None:
     reason = "`POST /checkout/guest` must be rate limited, or anyone can probe for carts."
     review = reviews.review(pull, PRIYA, "changes_requested", reason, at(5, "10:15"))
     stage.tell("#43 changes requested", review)
-    lost = NumberedItem(
-        shop,
-        44,
-        HANNE,
-        at(5, "09:20"),
-        "Address form loses the postcode on back navigation",
-        "Fill in the form, go on to payment, go back: the postcode is empty. Firefox and Safari.",
-        labels=("bug",),
-    )
+    title = "Address form loses the postcode on back navigation"
+    body = "Fill in the form, go on to payment, go back: the postcode is empty. Firefox and Safari."
+    lost = NumberedItem(shop, 44, HANNE, at(5, "09:20"), title, body, labels=("bug",))
     stage.tell("#44 reported", github.issue(lost))
     files = ("web/checkout/AddressForm.tsx", "web/checkout/postcodes.ts")
-    keep = Commit(
-        shop,
-        JONAS,
-        at(5, "12:40"),
-        "Keep the postcode when going back\n\nThe field was mounted before its country was known.",
-        changed=files,
+    message = (
+        "Keep the postcode when going back\n\nThe field was mounted before its country was known."
+    )
+    keep = Commit(shop, JONAS, at(5, "12:40"), message, changed=files)
+    title = "Keep the postcode when going back"
+    body = (
+        "The field was mounted before its country was known, and validated to nothing.\n\nFixes #44"
     )
     small = NumberedItem(
         shop,
         45,
         JONAS,
         at(5, "12:44"),
-        "Keep the postcode when going back",
-        "The field was mounted before its country was known, and validated to nothing.\n\nFixes #44",
+        title,
+        body,
         labels=("bug",),
         branch="fix/postcode",
         commits=(keep,),
@@ -173,26 +132,17 @@ def _reviewed(stage: Stage, pull: NumberedItem) -> None:
     stage.tell("#44 closed", github.issue(lost, "closed", MIRA, merged_at))
 
 
-def _released(stage: Stage, wish: NumberedItem, pull: NumberedItem) -> Shipped:
+def _released(stage: Stage, wish: NumberedItem, pull: NumberedItem) -> tuple[Commit, Commit]:
     """The fourth day: somebody other than its author merges the feature."""
     shop, at = stage.shop, stage.at
     text = "Rate limit looks right: five tries a minute."
     stage.tell("#43 approved", reviews.review(pull, PRIYA, "approved", text, at(4, "08:10")))
-    limit = Commit(
-        shop,
-        MIRA,
-        at(4, "07:50"),
-        "Limit guest checkout to five tries a minute",
-        changed=("api/checkout/guest.py", "api/settings/limits.py"),
-    )
-    merge = Commit(
-        shop,
-        TOMAS,
-        at(4, "09:00"),
-        f"Merge pull request #43 from harbor-shop/{pull.branch}\n\nLet guests check out with an e-mail address",
-        changed=("api/checkout/guest.py", "web/checkout/CheckoutPage.tsx"),
-        by_button=True,
-    )
+    message = "Limit guest checkout to five tries a minute"
+    files = ("api/checkout/guest.py", "api/settings/limits.py")
+    limit = Commit(shop, MIRA, at(4, "07:50"), message, changed=files)
+    message = f"Merge pull request #43 from harbor-shop/{pull.branch}\n\nLet guests check out with an e-mail address"
+    files = ("api/checkout/guest.py", "web/checkout/CheckoutPage.tsx")
+    merge = Commit(shop, TOMAS, at(4, "09:00"), message, changed=files, by_button=True)
     merged = github.pull_request(pull, "closed", TOMAS, merge.at, merge=merge)
     stage.tell("#43 merged by Tomás", merged)
     pushed = github.push(TOMAS, "main", [*pull.commits, limit, merge], merge.at)
@@ -207,7 +157,7 @@ def _released(stage: Stage, wish: NumberedItem, pull: NumberedItem) -> Shipped:
     )
     released = github.release(shop, TOMAS, "v1.4.0", "1.4.0: guest checkout", notes, at(4, "10:02"))
     stage.tell("v1.4.0 released", released)
-    return Shipped(pull, merge, bumped)
+    return merge, bumped
 
 
 def _bump(stage: Stage) -> Commit:
@@ -215,13 +165,14 @@ def _bump(stage: Stage) -> Commit:
     shop, opened_at, merged_at = stage.shop, stage.at(4, "06:00"), stage.at(4, "09:20")
     title, files = "Bump payments-sdk from 12.1.0 to 12.2.0", ("api/requirements.txt",)
     commit = Commit(shop, ROBOT, opened_at, "Bump payments-sdk to 12.2.0", changed=files)
+    body = f"{title.replace('Bump', 'Bumps')}."
     bump = NumberedItem(
         shop,
         46,
         ROBOT,
         opened_at,
         title,
-        f"{title.replace('Bump', 'Bumps')}.",
+        body,
         labels=("dependencies",),
         branch="deps/payments-sdk-12.2.0",
         commits=(commit,),

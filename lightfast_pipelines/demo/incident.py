@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lightfast_pipelines.demo import github_reviews as reviews
 from lightfast_pipelines.demo import linear_events as linear
 from lightfast_pipelines.demo import sentry_events as sentry
 from lightfast_pipelines.demo import vercel_events as vercel
 from lightfast_pipelines.demo.cast import HANNE, JONAS, MIRA, PRIYA, TOMAS
 from lightfast_pipelines.demo.double_charge import FIX
-from lightfast_pipelines.demo.github_events import NumberedItem
-from lightfast_pipelines.demo.guest_checkout import FEATURE, Shipped
+from lightfast_pipelines.demo.github_events import Commit, NumberedItem
+from lightfast_pipelines.demo.guest_checkout import FEATURE
 from lightfast_pipelines.demo.linear_events import Ticket
 from lightfast_pipelines.demo.sentry_events import StoryIssue
 from lightfast_pipelines.demo.stage import Stage
@@ -22,35 +20,23 @@ RULE = "Checkout: a new error in production"
 METRIC = "Failed checkouts"
 
 
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """What is broken, as Sentry and Linear know it."""
-
-    problem: StoryIssue
-    ticket: Ticket
-
-
-def tell(stage: Stage, shipped: Shipped, fix: NumberedItem) -> Alarm:
-    """Returns what is still open this morning."""
-    _planned(stage, shipped.pull)
-    _deployed(stage, shipped)
-    problem = _broken(stage, shipped)
-    ticket = _traced(stage, problem, fix)
-    return Alarm(problem, ticket)
+def tell(
+    stage: Stage, pull: NumberedItem, merge: Commit, bumped: Commit, fix: NumberedItem
+) -> tuple[StoryIssue, Ticket]:
+    """Returns the issues in Sentry and Linear that are still open this morning."""
+    _planned(stage, pull)
+    _deployed(stage, pull, merge, bumped)
+    problem = _broken(stage, merge)
+    return problem, _traced(stage, problem, fix)
 
 
 def _planned(stage: Stage, pull: NumberedItem) -> None:
     at = stage.at
-    ticket = Ticket(
-        stage.board,
-        12,
-        TOMAS,
-        at(7, "09:05"),
-        "Guests check out without an account",
-        "Asked for in harbor-shop/storefront#41. Payment with nothing but an e-mail address.",
-        FEATURE,
-        priority=2,
+    title = "Guests check out without an account"
+    description = (
+        "Asked for in harbor-shop/storefront#41. Payment with nothing but an e-mail address."
     )
+    ticket = Ticket(stage.board, 12, TOMAS, at(7, "09:05"), title, description, FEATURE, priority=2)
     stage.tell("CHK-12 planned", linear.issue(ticket, "create", TOMAS, at(7, "09:05")))
     nobody = {"assigneeId": None}
     assigned = linear.issue(ticket, "update", TOMAS, at(7, "13:01"), assignee=MIRA, was=nobody)
@@ -68,11 +54,10 @@ def _planned(stage: Stage, pull: NumberedItem) -> None:
     stage.tell("CHK-12 done", done)
 
 
-def _deployed(stage: Stage, shipped: Shipped) -> None:
-    at, site, bumped = stage.at, stage.site, shipped.bumped
-    pull = shipped.pull
+def _deployed(stage: Stage, pull: NumberedItem, merge: Commit, bumped: Commit) -> None:
+    at, site = stage.at, stage.site
     preview = Deployment(site, pull.commits[-1], FEATURE, JONAS, target=None, pull=pull)
-    live = Deployment(site, shipped.merge, "main", TOMAS)
+    live = Deployment(site, merge, "main", TOMAS)
     for name, deployment, transition, when in (
         ("preview of #43 begun", preview, "created", at(6, "14:22")),
         ("preview of #43 ready", preview, "succeeded", at(6, "14:24")),
@@ -90,7 +75,7 @@ def _deployed(stage: Stage, shipped: Shipped) -> None:
     stage.tell("the bump does not build", broken)
 
 
-def _broken(stage: Stage, shipped: Shipped) -> StoryIssue:
+def _broken(stage: Stage, merge: Commit) -> StoryIssue:
     at, watch = stage.at, stage.watch
     first, last = at(4, "19:12"), at(3, "07:20")
     problem = StoryIssue(
@@ -101,7 +86,7 @@ def _broken(stage: Stage, shipped: Shipped) -> StoryIssue:
         PAGE,
         "submitPayment",
         first,
-        shipped.merge,
+        merge,
     )
     stage.tell("STOREFRONT-1C seen", sentry.issue(problem, "created", first, count=1))
     for when in (first, at(4, "19:40"), at(3, "07:02"), at(3, "07:09"), last):
@@ -119,16 +104,12 @@ def _broken(stage: Stage, shipped: Shipped) -> StoryIssue:
 
 def _traced(stage: Stage, problem: StoryIssue, fix: NumberedItem) -> Ticket:
     at = stage.at
-    ticket = Ticket(
-        stage.board,
-        31,
-        TOMAS,
-        at(3, "07:52"),
-        "Guests are charged twice",
-        "The checkout page submits again when it is reloaded. Customers' words are in harbor-shop/storefront#47.",
-        FIX,
-        priority=1,
+    title = "Guests are charged twice"
+    description = (
+        "The checkout page submits again when it is reloaded. Customers' words are in "
+        "harbor-shop/storefront#47."
     )
+    ticket = Ticket(stage.board, 31, TOMAS, at(3, "07:52"), title, description, FIX, priority=1)
     opened = linear.issue(ticket, "create", TOMAS, ticket.created, assignee=PRIYA)
     stage.tell("CHK-31 opened", opened)
     linked = linear.attachment(

@@ -1,6 +1,6 @@
-"""Headers and body with which each provider would send a delivery of the story now.
+"""The headers and body with which a provider would send a delivery of the story now.
 
-The secrets are the run's own. A forged delivery is signed with another, a stale one a day ago.
+A forged delivery is signed with a wrong secret, a stale one a day ago.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _STALE = timedelta(days=1)
 def request_of(
     scene: Scene, secrets: Mapping[str, bytes], now: datetime
 ) -> tuple[bytes, dict[str, str]]:
-    """(body, headers). `secrets` are by provider; Linear and Sentry tell the time of sending."""
+    """(body, headers). `secrets` are by provider; Linear and Sentry state the time of sending."""
     from lightfast_pipelines.providers.github.webhooks import signature as github
     from lightfast_pipelines.providers.linear.webhooks import signature as linear
     from lightfast_pipelines.providers.sentry.webhooks import signature as sentry
@@ -37,7 +37,8 @@ def request_of(
     elif scene.provider == "vercel":
         headers[vercel.HEADER] = vercel.sign(body, secret)
     elif scene.provider == "linear":
-        body = _timed(body, sent)
+        payload = {**json.loads(body), "webhookTimestamp": int(sent.timestamp() * 1000)}
+        body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
         headers["linear-event"] = scene.event
         headers["linear-delivery"] = scene.delivery_id
         headers[linear.HEADER] = linear.sign(body, secret)
@@ -47,8 +48,3 @@ def request_of(
         headers[sentry.TIMESTAMP] = str(int(sent.timestamp()))
         headers[sentry.HEADER] = sentry.sign(body, secret)
     return body, headers
-
-
-def _timed(body: bytes, sent: datetime) -> bytes:
-    payload = {**json.loads(body), "webhookTimestamp": int(sent.timestamp() * 1000)}
-    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()

@@ -163,6 +163,8 @@ def _occurrence(problem: StoryIssue, at: datetime) -> dict[str, Any]:
     identity = name_uuid(f"sentry event {problem.id} {stamp(at)}").replace("-", "")
     api = f"https://sentry.io/api/0/projects/{organization}/{problem.watch.slug}"
     frame = {"filename": problem.filename, "function": problem.function, "lineno": 88}
+    stack = {"frames": [{**frame, "in_app": True}]}
+    exception = {"type": problem.kind, "value": problem.value, "stacktrace": stack}
     return {
         "event_id": identity,
         "project": int(number),
@@ -181,15 +183,7 @@ def _occurrence(problem: StoryIssue, at: datetime) -> dict[str, Any]:
         "datetime": stamp(at),
         "tags": [["browser", "Safari 18"], ["transaction", "/checkout"]],
         "metadata": problem.details,
-        "exception": {
-            "values": [
-                {
-                    "type": problem.kind,
-                    "value": problem.value,
-                    "stacktrace": {"frames": [{**frame, "in_app": True}]},
-                }
-            ]
-        },
+        "exception": {"values": [exception]},
     }
 
 

@@ -75,54 +75,35 @@ class Stage:
         midnight = datetime(self.today.year, self.today.month, self.today.day, tzinfo=UTC)
         return midnight + timedelta(days=-days_ago, hours=int(hour), minutes=int(minute))
 
-    def tell(self, name: str, event: StoryEvent, fate: Fate = "delivered") -> None:
-        """An event of the days before, which is ingested from a file."""
-        self._add(name, event, event.at, fate, "file", None)
-
-    def post(
+    def tell(
         self,
         name: str,
         event: StoryEvent,
-        clock: str,
         fate: Fate = "delivered",
         *,
+        posted: str | None = None,
         trick: Trick | None = None,
     ) -> Scene:
-        """An event that is posted to the receiver, as if sent last night at this time."""
-        return self._add(
-            name, event, self.at(1, clock), "refused" if trick else fate, "webhook", trick
-        )
-
-    def repeat(self, scene: Scene) -> None:
-        """The sender got no answer and sends the same delivery again."""
-        self.scenes.append(replace(scene, name=f"{scene.name}, once more", trick="repeated"))
-
-    def _add(
-        self,
-        name: str,
-        event: StoryEvent,
-        sent_at: datetime,
-        fate: Fate,
-        door: Door,
-        trick: Trick | None,
-    ) -> Scene:
+        """Adds a delivery. It is posted to the receiver as if sent last night at the time `posted`;
+        without that time it comes from a file, soon after its event."""
         body = json.dumps(event.payload, separators=(",", ":"), ensure_ascii=False).encode()
-        if trick == "malformed":
-            body = body[: len(body) // 2]
         seed = f"lightfast demo {self.today.isoformat()} {name}"
+        # A delivery of Vercel's carries its id in the body, others in a header.
+        is_vercel = event.provider == "vercel"
         scene = Scene(
             name,
             event.name,
-            body,
-            # A delivery of Vercel's carries its id in the body, others in a header.
-            event.payload["id"]
-            if event.provider == "vercel"
-            else str(uuid.uuid5(uuid.NAMESPACE_URL, seed)),
-            sent_at + _TRANSIT,
-            fate,
-            door,
+            body[: len(body) // 2] if trick == "malformed" else body,
+            event.payload["id"] if is_vercel else str(uuid.uuid5(uuid.NAMESPACE_URL, seed)),
+            (self.at(1, posted) if posted else event.at) + _TRANSIT,
+            "refused" if trick else fate,
+            "webhook" if posted else "file",
             trick,
             event.provider,
         )
         self.scenes.append(scene)
         return scene
+
+    def repeat(self, scene: Scene) -> None:
+        """The sender got no answer and sends the same delivery again."""
+        self.scenes.append(replace(scene, name=f"{scene.name}, once more", trick="repeated"))

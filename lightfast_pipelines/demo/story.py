@@ -16,11 +16,11 @@ PROVIDERS = ("github", "linear", "vercel", "sentry")
 def tell(day: date) -> Stage:
     """The story that ends on this day; each provider's deliveries in the order of their arrival."""
     stage = Stage(day)
-    shipped = guest_checkout.tell(stage)
+    pull, merge, bumped = guest_checkout.tell(stage)
     work = double_charge.tell(stage)
-    merge = today.merge_fix(stage, work)
-    alarm = incident.tell(stage, shipped, work.fix)
-    today.end_alarm(stage, alarm, merge, work.fix)
+    merge_of_fix = today.merge_fix(stage, work)
+    problem, ticket = incident.tell(stage, pull, merge, bumped, work.fix)
+    today.end_alarm(stage, problem, ticket, merge_of_fix, work.fix)
     return stage
 
 
