@@ -1,1 +1,1 @@
-"""Reading the providers' history."""
+"""Tests of backfills."""

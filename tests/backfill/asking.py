@@ -1,4 +1,4 @@
-"""A process of its own that asks for a credential: `python -m tests.backfill.asking DATABASE ID API`.
+"""A process that asks for a credential: `python -m tests.backfill.asking DATABASE ID API`.
 
 It says that it is ready, waits for a line, then says a hash of what it was given.
 """

@@ -1,4 +1,4 @@
-"""A linked repository, and access to the plain API as its history."""
+"""A linked repository, and clients for the plain API."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class OneToken(Credentials):
 
 
 def let_time_pass(conn: Connection, seconds: float) -> None:
-    """Moves every time that a budget waits for closer, as if so many seconds had passed."""
+    """Moves every time that a budget waits for, as if so many seconds had passed."""
     conn.execute(
         """
         UPDATE lightfast.api_budgets SET
@@ -93,7 +93,7 @@ class PlainApis:
 
 @pytest.fixture
 def source(conn: Connection) -> Source:
-    """The one linked repository, with a credential."""
+    """The only linked repository, with a credential."""
     workspace = add_workspace(conn, "shop")
     link_resource(conn, workspace, "github", "1", name="acme/shop")
     conn.execute(

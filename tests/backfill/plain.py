@@ -47,9 +47,9 @@ class PlainApi:
     reset_after: float = 3_600.0
     tokens: set[str] = field(default_factory=lambda: {"live-token"})
     turning: bool = False
-    """Whether it answers the same page's address as the next one for ever."""
+    """Whether each page names itself as the next one."""
     ahead: timedelta = timedelta()
-    """By how much its clock is ahead of ours."""
+    """How far its clock is ahead of ours."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {n.decode().lower(): v.decode() for n, v in scope["headers"]}

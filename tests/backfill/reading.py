@@ -1,4 +1,4 @@
-"""Backfills of one linked resource, by the provider's own history."""
+"""Backfills of one linked resource from a server that speaks its provider's API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where no log tells what was lost, what changed since the last covered moment is read."""
+"""Without a log of deliveries, what changed since the last covered moment is read."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def covered(
     conn.commit()
 
 
-def test_only_what_was_once_read_whole_is_caught_up(conn: Connection, source: Source) -> None:
+def test_only_what_was_read_whole_before_is_caught_up(conn: Connection, source: Source) -> None:
     coverage.begin_walk(conn, source.integration_id, "other", TimeSpan(FIRST, NOW), {}, None)
     assert windows_to_catch_up(conn, NOW) == []
     covered(conn, source, FIRST + DAY)
@@ -59,10 +59,10 @@ def test_what_was_read_within_the_hour_is_left_alone(conn: Connection, source: S
     assert windows_to_catch_up(conn, NOW) == []
 
 
-def test_where_there_was_nothing_all_of_the_time_is_asked_for_again(
+def test_time_in_which_the_provider_had_nothing_is_asked_for_again(
     conn: Connection, source: Source
 ) -> None:
-    """Once an hour, as everything else: what was switched off comes back with what it held."""
+    """Once an hour like everything else, as a feature comes back with its older items."""
     covered(conn, source, NOW - timedelta(minutes=50), is_nothing=True)
     assert windows_to_catch_up(conn, NOW) == []
     [window] = windows_to_catch_up(conn, NOW + timedelta(minutes=30))
@@ -74,7 +74,7 @@ def test_where_there_was_nothing_all_of_the_time_is_asked_for_again(
 
 
 @pytest.mark.parametrize(("kind", "log"), [("github_app", "app"), ("token", "hook acme/shop 7")])
-def test_a_link_whose_log_is_read_needs_none(
+def test_a_link_with_a_log_of_deliveries_is_not_caught_up(
     conn: Connection, source: Source, kind: str, log: str
 ) -> None:
     conn.execute("UPDATE lightfast.tokens SET kind = %s", (kind,))
@@ -85,7 +85,7 @@ def test_a_link_whose_log_is_read_needs_none(
     assert len(windows_to_catch_up(conn, NOW)) == 1
 
 
-def test_the_gap_is_read_and_nothing_besides(
+def test_the_gap_is_read_and_nothing_else(
     database: Database, conn: Connection, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     covered(conn, source, FIRST + 3 * DAY)

@@ -1,4 +1,4 @@
-"""GitHub Enterprise Server: REST at https://HOST/api/v3, GraphQL beside it at https://HOST/api/graphql."""
+"""GitHub Enterprise Server: REST at https://HOST/api/v3, GraphQL at https://HOST/api/graphql."""
 
 from __future__ import annotations
 

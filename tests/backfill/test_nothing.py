@@ -1,5 +1,5 @@
-"""What a provider has not, or has switched off, is read in full: the unit is complete, nothing was
-missed, and the next run brings what has come since. What may not be read, or is gone, is a failure."""
+"""A unit is complete where the provider has nothing or the feature is off, and the next run brings what
+has come since. What is forbidden or gone is a failure."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ GRAPHQL_OFF = {"type": "UNPROCESSABLE", "message": "Discussions are disabled for
         ("discussion", "discussions(", 200, {"data": {"repository": {"discussions": None}}}),
     ],
 )
-def test_what_is_switched_off_at_github_has_nothing_to_read_until_it_is_on_again(
+def test_a_feature_that_is_off_at_github_has_nothing_to_read_until_it_is_on_again(
     github: tuple[Reading, Served], kind: str, match: str, status: int, body: Any
 ) -> None:
     reading, served = github
@@ -161,7 +161,7 @@ NOT_FOUND = {
         ),
     ],
 )
-def test_what_may_not_be_read_or_is_gone_at_github_is_a_failure(
+def test_what_is_forbidden_or_gone_at_github_is_a_failure(
     github: tuple[Reading, Served], kind: str, match: str, status: int, body: Any, told: str
 ) -> None:
     reading, served = github
@@ -188,7 +188,7 @@ def _linear_error(message: str, code: str) -> dict[str, Any]:
         (400, _linear_error("Entity not found: Team", "INPUT_ERROR"), "failed"),
     ],
 )
-def test_a_feature_that_the_plan_of_linear_lacks_has_nothing_to_read(
+def test_a_feature_that_is_not_in_linears_plan_has_nothing_to_read(
     database: Database, status: int, body: Any, expected: str
 ) -> None:
     reading = Reading(database, "linear", "team-1", "live-token", name="Engineering")
@@ -221,7 +221,7 @@ def test_a_team_without_cycles_is_read_in_full(database: Database) -> None:
         (403, "You do not have permission to perform this action.", "failed"),
     ],
 )
-def test_metric_alerts_that_the_plan_of_sentry_lacks_have_nothing_to_read(
+def test_metric_alerts_that_are_not_in_sentrys_plan_have_nothing_to_read(
     database: Database, status: int, detail: str, expected: str
 ) -> None:
     alert = sentry_server.Incident(
@@ -237,7 +237,9 @@ def test_metric_alerts_that_the_plan_of_sentry_lacks_have_nothing_to_read(
         assert reading.read(served, "metric_alert").stored > 0
 
 
-def test_an_organization_that_is_gone_is_no_feature_that_is_off(database: Database) -> None:
+def test_an_organization_that_is_gone_is_not_taken_for_a_feature_that_is_off(
+    database: Database,
+) -> None:
     errors = sentry_server.World()
     reading = Reading(database, "sentry", "42", sentry_server.TOKEN, name="acme/shop")
     with serve(sentry_server.application(errors)) as served:
@@ -246,9 +248,7 @@ def test_an_organization_that_is_gone_is_no_feature_that_is_off(database: Databa
 
 
 @pytest.mark.parametrize("kind", ["issue", "error", "metric_alert"])
-def test_a_project_of_sentry_without_anything_is_read_in_full(
-    database: Database, kind: str
-) -> None:
+def test_an_empty_sentry_project_is_read_in_full(database: Database, kind: str) -> None:
     reading = Reading(database, "sentry", "42", sentry_server.TOKEN, name="acme/shop")
     with serve(sentry_server.application(sentry_server.World())) as served:
         unit = reading.read(served, kind)
@@ -272,7 +272,7 @@ def test_a_project_of_sentry_without_anything_is_read_in_full(
         (Fault("/v7/deployments", ALWAYS, 410, body={"error": {"code": "gone"}}), "failed"),
     ],
 )
-def test_a_project_of_vercel_without_deployments_is_read_in_full(
+def test_a_vercel_project_without_deployments_is_read_in_full(
     database: Database, fault: Fault | None, status: str
 ) -> None:
     meta = {"teamId": "team_1"}

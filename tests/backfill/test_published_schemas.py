@@ -1,4 +1,4 @@
-"""Every document and address that is sent to a provider, held against the schema that it publishes."""
+"""Every document and address that is sent to a provider fits the schema that it publishes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ SWEPT_DEEPER: list[Cursor] = [
 
 
 def calls_of(provider: str) -> Iterator[Call]:
-    """What walks, estimates and sweeps ask."""
+    """The calls of walks, estimates and sweeps."""
     provider_api, place = discover_apis()[provider], PLACES[provider]
     call = provider_api.identify(place)
     if call is not None:
@@ -98,7 +98,7 @@ def _faults(schema: GraphQLSchema, body: Mapping[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("provider", ["github", "linear"])
-def test_every_graphql_document_and_its_variables_are_of_the_published_schema(
+def test_every_graphql_document_and_its_variables_fit_the_published_schema(
     shared: Path, provider: str
 ) -> None:
     text = _published(shared, f"{provider}.graphql.gz")
@@ -113,7 +113,7 @@ def test_every_graphql_document_and_its_variables_are_of_the_published_schema(
 UNPUBLISHED = ("/incidents/",)
 
 
-def test_every_address_of_sentry_and_its_parameters_are_published(shared: Path) -> None:
+def test_every_address_and_parameter_asked_of_sentry_is_published(shared: Path) -> None:
     paths = json.loads(_published(shared, "sentry-openapi.json.gz"))["paths"]
     known = {
         re.compile(re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path)) + "$"): methods["get"]

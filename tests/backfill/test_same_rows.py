@@ -1,4 +1,4 @@
-"""Webhooks and the API's history end in the same rows: together, alone, in either order, again."""
+"""Webhooks and the API's history give the same rows: together, alone, in either order, repeated."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def world() -> World:
 
 
 class Memory:
-    """A database of its own, into which the world is told."""
+    """A database of its own that receives a world by webhook, by API, or both."""
 
     def __init__(self, database: Database, world: World, url: str) -> None:
         self.database, self._world, self._url = database, world, url
@@ -90,7 +90,7 @@ class Memory:
         )
 
     def records(self) -> list[Told]:
-        """What was read, as it stands in the inbox."""
+        """The rows that a backfill put into the inbox."""
         with self.database.connect() as conn:
             rows = conn.execute(
                 "SELECT p.event_type, b.body, p.delivery_id, p.received_at "
@@ -131,7 +131,7 @@ def told(world: World) -> list[Told]:
     return list(webhooks(world))
 
 
-def test_webhooks_alone_and_with_the_history_in_either_order_are_the_same_rows(
+def test_webhooks_give_the_same_rows_alone_and_with_the_backfill_in_either_order(
     memory: NewMemory, told: list[Told]
 ) -> None:
     alone, before, after = memory(), memory(), memory()
@@ -147,10 +147,10 @@ def test_webhooks_alone_and_with_the_history_in_either_order_are_the_same_rows(
     assert after.digest() == expected
 
 
-def test_the_history_alone_is_the_facts_that_both_tell(
+def test_the_backfill_alone_gives_the_facts_that_both_report(
     world: World, new_database: Callable[[], Database]
 ) -> None:
-    """In a world without edits: of a text that was changed the API tells the latest wording alone."""
+    """In a world without edits, as the API has only the latest wording of a text that was changed."""
     unedited = copy.deepcopy(world)
     for thing in unedited.things():
         thing.changes = [change for change in thing.changes if change.event != "renamed"]
@@ -167,7 +167,7 @@ def _compare(memory: NewMemory, told: list[Told]) -> None:
     assert by_api.digest() == by_webhooks.digest()
 
 
-def test_a_history_read_twice_in_parts_and_again_is_the_same_rows(
+def test_a_history_gives_the_same_rows_read_whole_in_parts_and_again(
     memory: NewMemory, told: list[Told]
 ) -> None:
     once, parts = memory(), memory()
@@ -182,7 +182,7 @@ def test_a_history_read_twice_in_parts_and_again_is_the_same_rows(
 
 
 def shared_part(told: Iterable[Told]) -> Iterator[Told]:
-    """What both tell, as docs/history.md lists it, of webhooks or of what the API was made into."""
+    """The facts that both report, as docs/history.md lists them."""
     for event, payload, delivery, at in told:
         paths = ONLY_BY_WEBHOOK.get(event_of(event, payload), {})
         if "" in paths or not _is_shared(event, payload):

@@ -1,4 +1,4 @@
-"""A walk stores every page once, covers what it fetched, and tells of every fault in words."""
+"""A walk stores every page once, covers what it fetched, and reports every fault."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def test_every_record_is_stored_on_its_own_day_and_the_window_is_covered(
     assert (covered.status, covered.expected, covered.stored) == ("completed", 250, 250)
 
 
-def test_a_second_time_asks_nothing(database: Database, source: Source, read: Read) -> None:
+def test_a_second_backfill_of_the_same_time_asks_nothing(
+    database: Database, source: Source, read: Read
+) -> None:
     with serve(PlainApi(250)) as server:
         apis = PlainApis(database, server.url)
         read(source, apis)
@@ -60,7 +62,7 @@ def test_a_second_time_asks_nothing(database: Database, source: Source, read: Re
     assert (again.status, again.requests, again.records) == ("completed", 0, 0)
 
 
-def test_a_newest_page_that_did_not_change_costs_nothing_and_one_that_did_is_read(
+def test_an_unchanged_newest_page_costs_nothing_and_a_changed_one_is_read(
     database: Database, conn: Connection, source: Source, read: Read
 ) -> None:
     api = PlainApi(250)
@@ -80,10 +82,10 @@ def test_a_newest_page_that_did_not_change_costs_nothing_and_one_that_did_is_rea
     assert [(c.since, c.until) for c in list_coverage(conn)[0].covered] == [(FIRST, again)]
 
 
-def test_a_page_with_what_lies_behind_the_window_is_read_again_by_the_next_one(
+def test_a_page_with_records_after_the_window_is_read_again_by_the_next_walk(
     database: Database, conn: Connection, source: Source, read: Read
 ) -> None:
-    """Its ETag is the same: what the first window left out must not be taken for read."""
+    """Its ETag is unchanged, but what the first window left out has not been read yet."""
     with serve(PlainApi(250)) as server:
         apis = PlainApis(database, server.url)
         read(source, apis, until=FIRST + timedelta(hours=200))
@@ -92,7 +94,7 @@ def test_a_page_with_what_lies_behind_the_window_is_read_again_by_the_next_one(
     assert len(stored(conn)) == 250
 
 
-def test_only_the_complement_of_what_is_covered_is_fetched(
+def test_only_what_is_not_covered_is_fetched(
     database: Database, conn: Connection, source: Source, read: Read
 ) -> None:
     middle, late = FIRST + timedelta(hours=100), FIRST + timedelta(hours=150)
@@ -107,7 +109,7 @@ def test_only_the_complement_of_what_is_covered_is_fetched(
 
 @examples(5, suppress=[HealthCheck.function_scoped_fixture])
 @given(deaths=st.lists(st.integers(1, 6), min_size=1, max_size=6))
-def test_a_walk_that_dies_at_any_page_goes_on_there_and_loses_nothing(
+def test_a_walk_that_dies_at_any_page_resumes_there_and_loses_nothing(
     database: Database, conn: Connection, source: Source, read: Read, deaths: list[int]
 ) -> None:
     for table in ("raw_queue", "backfill_coverage"):
@@ -129,7 +131,7 @@ def test_a_walk_that_dies_at_any_page_goes_on_there_and_loses_nothing(
 
 
 class _DiedError(Exception):
-    """What ends a run in the middle."""
+    """Ends a run in the middle."""
 
 
 def _dies_after(pages: int) -> Callable[[BackfillProgress], None]:
@@ -169,7 +171,7 @@ def test_a_page_that_is_too_heavy_is_asked_for_in_halves(
         ),
     ],
 )
-def test_a_fault_of_the_provider_ends_the_unit_with_its_words_and_covers_nothing(
+def test_a_fault_ends_the_unit_with_the_providers_message_and_covers_nothing(
     database: Database,
     conn: Connection,
     source: Source,
@@ -198,7 +200,7 @@ def test_a_fault_of_the_provider_ends_the_unit_with_its_words_and_covers_nothing
         Fault("size=100", 2, 429, {"retry-after": "0.1"}, {"message": "secondary rate limit"}),
     ],
 )
-def test_what_passes_is_asked_again_and_the_walk_is_whole(
+def test_a_transient_fault_is_retried_and_the_walk_is_whole(
     database: Database, conn: Connection, source: Source, read: Read, fault: Fault
 ) -> None:
     with serve(PlainApi(250)) as server:
@@ -207,7 +209,7 @@ def test_what_passes_is_asked_again_and_the_walk_is_whole(
     assert (result.status, len(stored(conn))) == ("completed", 250)
 
 
-def test_a_time_out_is_told_as_one(
+def test_a_time_out_is_reported_as_a_time_out(
     database: Database, conn: Connection, source: Source, read: Read
 ) -> None:
     with serve(PlainApi(250)) as server:
@@ -216,7 +218,7 @@ def test_a_time_out_is_told_as_one(
     assert "/items did not answer in time (asked 5 times)" in (result.units[0].error or "")
 
 
-def test_a_refused_credential_is_final_and_told(
+def test_a_refused_credential_is_final_and_reported(
     database: Database, source: Source, read: Read
 ) -> None:
     with serve(PlainApi(250)) as server:
@@ -227,7 +229,7 @@ def test_a_refused_credential_is_final_and_told(
     assert apis.credentials.refusals == ["the credential is refused: Bad credentials"]
 
 
-def test_a_moved_resource_is_followed_at_the_same_host_alone(
+def test_a_moved_resource_is_followed_at_the_same_host_only(
     database: Database, conn: Connection, source: Source, read: Read
 ) -> None:
     with serve(PlainApi(250)) as server:
@@ -243,7 +245,7 @@ def test_a_moved_resource_is_followed_at_the_same_host_alone(
     assert "moved to another host, 127.0.0.1:9: not followed" in refused.failures[0]
 
 
-def test_a_page_that_repeats_its_cursor_stops_the_walk_and_is_never_complete(
+def test_a_page_that_repeats_its_cursor_stops_the_walk_which_is_not_covered(
     database: Database, conn: Connection, source: Source, read: Read
 ) -> None:
     with serve(PlainApi(250, turning=True)) as server:
@@ -255,7 +257,7 @@ def test_a_page_that_repeats_its_cursor_stops_the_walk_and_is_never_complete(
     assert list_coverage(conn)[0].covered == []
 
 
-def test_an_item_that_nobody_understands_is_told_and_the_page_goes_on(
+def test_an_unreadable_item_is_reported_and_the_rest_of_the_page_is_stored(
     database: Database, conn: Connection, source: Source, read: Read
 ) -> None:
     with serve(PlainApi(120)) as server:
@@ -265,7 +267,7 @@ def test_an_item_that_nobody_understands_is_told_and_the_page_goes_on(
     assert sorted(one.item for one in result.units[0].troubles) == ["7", "80"]
 
 
-def test_our_clock_may_be_ahead_and_the_future_is_still_not_covered(
+def test_the_future_is_not_covered_even_if_our_clock_is_ahead(
     database: Database, conn: Connection, source: Source, read: Read
 ) -> None:
     now = datetime.now(UTC)
@@ -275,7 +277,7 @@ def test_our_clock_may_be_ahead_and_the_future_is_still_not_covered(
     assert now - timedelta(minutes=3) < until <= datetime.now(UTC)
 
 
-def test_cancelling_stops_within_a_page_and_keeps_what_is_read(
+def test_cancelling_stops_within_a_page_and_keeps_what_was_read(
     database: Database, conn: Connection, source: Source, read: Read
 ) -> None:
     def cancel(progress: BackfillProgress) -> None:
@@ -300,7 +302,7 @@ def test_cancelling_stops_within_a_page_and_keeps_what_is_read(
     assert status_of(conn)[0] == "cancelled"
 
 
-def test_a_run_whose_process_died_is_told_as_failed_and_one_at_work_is_not(
+def test_a_backfill_whose_process_died_is_marked_as_failed_and_a_live_one_is_not(
     database: Database, conn: Connection, source: Source, read: Read
 ) -> None:
     dead = backfills.start_backfill(

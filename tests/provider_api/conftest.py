@@ -1,4 +1,4 @@
-"""The linked repository and the plain API that the tests of a backfill have."""
+"""The linked repository and the plain API of the backfills' tests."""
 
 from tests.backfill.conftest import read, source
 

@@ -1,4 +1,4 @@
-"""A provider that gives tokens which end, and the history that renews them.
+"""A provider whose tokens expire, and the API contract that renews them.
 
 As OAuth has it (RFC 6749, 6): a refresh token is good once, and its answer brings the next.
 """
@@ -21,7 +21,7 @@ from tests.servers.serving import Receive, Scope, Send
 
 @dataclass(slots=True)
 class TokenServer:
-    """Gives `{name}-access-{n}` and `{name}-refresh-{n}`; knows which refresh token is good now."""
+    """Issues `{name}-access-{n}` and `{name}-refresh-{n}`; only the latest refresh token is valid."""
 
     name: str = "secret"
     lives: float = 3_600.0
@@ -61,7 +61,7 @@ class TokenServer:
 
 
 class RenewingProviderApi(PlainProviderApi):
-    """Renews `oauth` with its refresh token, `github_app` with the application's key, else nothing."""
+    """Renews `oauth` by its refresh token and `github_app` by the application's key, nothing else."""
 
     provider = "linear"
     credential_kinds: Sequence[str] = ("oauth", "api_key", "github_app")

@@ -1,4 +1,4 @@
-"""One budget an installation, whoever asks; a reserve for live use; no clock holds a walk up."""
+"""Processes share an installation's budget, leave a reserve, and no clock holds a walk up."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def limit(remaining: float, *, seconds: float = 3_600) -> Limit:
     return Limit("core", 5_000, remaining, NOW + timedelta(seconds=seconds))
 
 
-def test_many_processes_take_no_more_than_is_there(database: Database, source: Source) -> None:
+def test_many_processes_together_take_no_more_than_the_limit(
+    database: Database, source: Source
+) -> None:
     class OutError(Exception):
         pass
 
@@ -57,7 +59,7 @@ def test_many_processes_take_no_more_than_is_there(database: Database, source: S
     assert taken == 200
 
 
-def test_of_a_small_limit_a_tenth_at_most_is_kept(database: Database, source: Source) -> None:
+def test_at_most_a_tenth_of_a_small_limit_is_reserved(database: Database, source: Source) -> None:
     """Sentry allows some 40 requests a second: a reserve of 50 would never let one through."""
     slept: list[float] = []
     with budget_of(database, source, slept) as budget:
@@ -68,7 +70,9 @@ def test_of_a_small_limit_a_tenth_at_most_is_kept(database: Database, source: So
     assert slept == []
 
 
-def test_live_use_may_take_what_history_leaves(database: Database, source: Source) -> None:
+def test_live_use_may_take_the_reserve_that_backfills_leave(
+    database: Database, source: Source
+) -> None:
     slept: list[float] = []
     with budget_of(database, source, slept) as budget:
         budget.learn([limit(50)], pool="core", cost=0, answered_at=NOW)
@@ -92,7 +96,7 @@ def test_the_wait_ends_when_the_limit_is_full_again(database: Database, source: 
 
 
 @pytest.mark.parametrize("years", [-30, 30])
-def test_a_reset_told_by_a_clock_that_jumped_is_at_most_an_hour_away(
+def test_a_reset_from_a_clock_that_jumped_is_at_most_an_hour_away(
     database: Database, source: Source, years: int
 ) -> None:
     with budget_of(database, source, []) as budget:
@@ -104,7 +108,7 @@ def test_a_reset_told_by_a_clock_that_jumped_is_at_most_an_hour_away(
 
 
 def _told(provider: str, pool: str, limit: float, headers: dict[str, str]) -> Left:
-    """What is kept of a limit that an answer's headers tell."""
+    """What is stored of the limit in an answer's headers."""
     [found] = [
         one
         for one in discover_apis()[provider].limits(
@@ -136,14 +140,14 @@ def _headers(prefix: str, limit: int, seconds: float, scale: int = 1) -> dict[st
         ("github", "search", _headers("x-ratelimit-", 30, 9), 1_800),
     ],
 )
-def test_a_limit_is_read_for_the_time_that_it_counts_for(
+def test_a_limit_is_read_with_its_window(
     provider: str, pool: str, headers: dict[str, str], an_hour: float
 ) -> None:
     limit = next(float(value) for name, value in headers.items() if name.endswith("limit"))
     assert _told(provider, pool, limit, headers).limit_an_hour == an_hour
 
 
-def test_the_longest_window_that_was_seen_counts(database: Database, source: Source) -> None:
+def test_the_longest_window_seen_counts(database: Database, source: Source) -> None:
     """Just before a reset an hour's limit looks like a second's."""
     with budget_of(database, source, []) as budget:
         for seconds in (60, 3_600, 1):

@@ -1,4 +1,4 @@
-"""Limits as each provider tells them, over HTTP: what is kept of them, and that a walk obeys and goes on."""
+"""Each provider's limits over HTTP: they are stored, and a walk obeys them and goes on."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ PROVIDERS: dict[
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_walk_that_is_told_to_slow_down_obeys_and_goes_on(
+def test_a_walk_that_is_asked_to_slow_down_waits_and_goes_on(
     database: Database, provider: str
 ) -> None:
     make, kind, fault, limits = PROVIDERS[provider]

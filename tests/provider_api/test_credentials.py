@@ -1,4 +1,4 @@
-"""A credential is renewed before it ends, by one at a time, and says why where it cannot be."""
+"""One process at a time renews a credential before it expires, or says why it cannot."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_a_clock_that_is_ahead_does_not_renew_with_every_request(
     assert api.count() == 1
 
 
-def test_while_renewals_fail_the_last_minutes_of_a_token_are_used_without_asking_each_time(
+def test_while_renewals_fail_a_token_is_used_to_its_end_without_asking_each_time(
     credentials: Make, give: Callable[..., None], api: Served
 ) -> None:
     give(60)
@@ -168,7 +168,7 @@ def test_while_renewals_fail_the_last_minutes_of_a_token_are_used_without_asking
     assert api.count() == 3
 
 
-def test_an_app_without_a_token_gets_one_that_all_share(
+def test_an_app_without_a_token_gets_one_that_all_processes_share(
     credentials: Make, give: Callable[..., None], api: Served
 ) -> None:
     give(None, kind="github_app")
@@ -177,7 +177,7 @@ def test_an_app_without_a_token_gets_one_that_all_share(
     assert api.count("POST /app/installations/org_1/access_tokens") == 1
 
 
-def test_two_processes_that_ask_at_once_make_one_call(
+def test_two_processes_that_ask_at_once_renew_once(
     database: Database,
     give: Callable[..., None],
     api: Served,
@@ -217,7 +217,7 @@ def test_two_processes_that_ask_at_once_make_one_call(
     assert api.count("POST /oauth/token") == 1
 
 
-def test_a_refused_token_that_seemed_live_is_renewed_once_by_whoever_sees_it_first(
+def test_a_refused_token_that_seemed_live_is_renewed_once(
     credentials: Make, give: Callable[..., None], api: Served
 ) -> None:
     give(3_600)
@@ -277,7 +277,7 @@ def test_a_refused_renewal_stops_the_integration_with_a_reason(
     ],
     ids=["unavailable", "hanging", "unknown", "truncated", "limited", "redirected"],
 )
-def test_a_renewal_that_came_to_nothing_is_no_refusal(
+def test_a_failed_renewal_does_not_count_as_a_refusal(
     credentials: Make,
     give: Callable[..., None],
     api: Served,
@@ -300,7 +300,7 @@ def test_a_renewal_that_came_to_nothing_is_no_refusal(
     assert deeds(conn) == [("credential.renewed", "dagster:run-1")]
 
 
-def test_one_failure_that_passes_is_asked_again(
+def test_a_transient_failure_of_a_renewal_is_retried(
     credentials: Make, give: Callable[..., None], api: Served
 ) -> None:
     give()
@@ -309,7 +309,7 @@ def test_one_failure_that_passes_is_asked_again(
     assert api.count() == 2
 
 
-def test_an_application_that_is_refused_leaves_the_credential_alone(
+def test_a_refused_application_leaves_the_credential_alone(
     credentials: Make, give: Callable[..., None], api: Served, conn: Connection
 ) -> None:
     give()
@@ -320,7 +320,7 @@ def test_an_application_that_is_refused_leaves_the_credential_alone(
     assert credentials().current().access_token == "secret-access-1"
 
 
-def test_settings_that_lack_something_say_what(
+def test_a_missing_setting_is_named(
     credentials: Make, give: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give()
@@ -366,7 +366,7 @@ def test_a_refusal_of_the_old_token_does_not_mark_the_new_one(
         credentials().current()
 
 
-def test_giving_another_waits_for_the_renewal_under_way_and_is_not_written_over(
+def test_a_new_credential_waits_for_a_running_renewal_and_is_not_overwritten(
     database: Database,
     credentials: Make,
     give: Callable[..., None],
@@ -391,7 +391,7 @@ def test_giving_another_waits_for_the_renewal_under_way_and_is_not_written_over(
     assert credentials().current().access_token == "secret-given"
 
 
-def test_an_application_s_keys_come_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_applications_keys_come_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (
         ("SENTRY_CLIENT_ID", "app"),
         ("SENTRY_CLIENT_SECRET", "new, old"),
@@ -419,7 +419,7 @@ def test_no_token_is_in_any_log_exception_output_or_row(  # noqa: PLR0917 - fixt
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Every token here has "secret" in it, and the server is one that says back what it was sent."""
+    """Every token here contains "secret", and the server echoes what it was sent."""
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, logger="httpcore")
     told: list[str] = []

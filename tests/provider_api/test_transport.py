@@ -1,4 +1,4 @@
-"""The HTTP client by which the providers' APIs are asked."""
+"""The HTTP client for the providers' APIs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a repository exists, over real HTTP: GraphQL's numbers, the lists, and each thing alone."""
+"""What exists in a repository, over real HTTP: GraphQL's numbers, the lists, and each thing alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LISTS = {"issues/comments": "comments", "deployments": "deployments"}
 
 @dataclass(slots=True)
 class Existing:
-    """Numbers of issues, ids of comments and deployments. `moved`: issue -> where it answers now."""
+    """Numbers of issues, ids of comments and deployments. `moved`: issue -> its new address."""
 
     issues: set[int] = field(default_factory=set)
     comments: set[int] = field(default_factory=set)

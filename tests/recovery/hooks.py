@@ -31,7 +31,7 @@ _OUTCOMES = {
 
 
 class HookProviderApi(PlainProviderApi):
-    """Access to the API, as plain as can be."""
+    """The simplest contract for the API."""
 
     def __init__(self) -> None:
         super().__init__(())
@@ -75,13 +75,13 @@ class Hooks:
     hooks: list[dict[str, Any]] = field(default_factory=list)
     authorizations: set[str] = field(default_factory=set)
     gone: set[int] = field(default_factory=set)
-    """Tries of which the log has no detail any more."""
+    """Tries whose body the log has lost."""
     _next: int = 1_000
 
     def deliver(
         self, client: httpx.Client | None, event: str, payload: dict[str, Any], at: datetime
     ) -> Try:
-        """Sent to the receiver, or dropped at its door where `client` is None."""
+        """Sends a delivery to the receiver; with `client` None it gets lost."""
         guid = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{event}{encoded(payload)!r}{at}"))
         one = Try(self._number(), guid, event, payload, at, 502)
         if client is not None:

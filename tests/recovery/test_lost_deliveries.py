@@ -1,4 +1,4 @@
-"""What is lost at the door comes back: sent again by the provider, or taken from its log."""
+"""Lost deliveries come back: sent again by the provider, or taken from its log."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def app(source: Source, conn: Connection) -> Source:
 def cycles(
     database: Database, hooks: Hooks, keys: AppKeys, *, patience: float = 1.0
 ) -> Iterator[tuple[Served, Cycle]]:
-    """The log's server, and what runs a cycle of the schedule against it."""
+    """The log's server, and a function that runs one cycle against it."""
     with serve(hooks) as served:
         apis = PlainApis(database, served.url, HookProviderApi())
 
@@ -84,7 +84,7 @@ def ago(**passed: float) -> datetime:
     return datetime.now(UTC) - timedelta(**passed)
 
 
-def test_of_many_deliveries_those_that_were_dropped_are_all_there_after_one_cycle(
+def test_all_dropped_deliveries_are_recovered_in_one_cycle(
     database: Database, app: Source, keys: AppKeys
 ) -> None:
     hooks, total = Hooks(), size(200, 1_000)
@@ -129,7 +129,9 @@ def test_of_many_deliveries_those_that_were_dropped_are_all_there_after_one_cycl
     ) in message
 
 
-def test_the_app_itself_asks_for_its_log(database: Database, app: Source, keys: AppKeys) -> None:
+def test_the_app_authorizes_itself_to_read_its_log(
+    database: Database, app: Source, keys: AppKeys
+) -> None:
     hooks = Hooks()
     with cycles(database, hooks, keys) as (_, cycle):
         cycle()
@@ -138,7 +140,7 @@ def test_the_app_itself_asks_for_its_log(database: Database, app: Source, keys: 
     assert given.startswith("Bearer ey")
 
 
-def test_what_does_not_arrive_again_is_taken_from_the_logs_body(
+def test_a_delivery_that_does_not_arrive_again_is_taken_from_the_log(
     database: Database, app: Source, keys: AppKeys
 ) -> None:
     hooks = Hooks()
@@ -158,7 +160,7 @@ def test_what_does_not_arrive_again_is_taken_from_the_logs_body(
     assert row == (one.guid, "api", "default", verified_by, "issues", "application/json", True)
 
 
-def test_what_arrives_after_the_cycle_counts_as_sent_again(
+def test_a_delivery_that_arrives_after_the_cycle_counts_as_sent_again(
     database: Database, app: Source, keys: AppKeys
 ) -> None:
     hooks = Hooks()
@@ -196,7 +198,7 @@ def test_a_redelivery_that_is_refused_is_taken_from_the_log(
     assert f"answered {status}: no" in note
 
 
-def test_what_the_log_has_lost_stays_named_as_missing_and_holds_nothing_up(
+def test_a_delivery_whose_body_the_log_lost_stays_missing_and_holds_nothing_up(
     database: Database, app: Source, keys: AppKeys
 ) -> None:
     hooks = Hooks()
@@ -226,7 +228,7 @@ def test_what_the_log_has_lost_stays_named_as_missing_and_holds_nothing_up(
         (Fault("GET /app", 99, 200, truncated=True), "not JSON"),
     ],
 )
-def test_a_log_that_cannot_be_read_is_told_and_read_from_there_on_the_next_time(
+def test_an_unreadable_log_is_reported_and_compared_from_the_same_moment_next_time(
     database: Database, app: Source, keys: AppKeys, fault: Fault, told: str
 ) -> None:
     hooks = Hooks()
@@ -244,7 +246,7 @@ def test_a_log_that_cannot_be_read_is_told_and_read_from_there_on_the_next_time(
         assert (report.error, report.by_api) == (None, 1)
 
 
-def test_an_app_without_its_key_says_what_to_set(database: Database, app: Source) -> None:
+def test_an_app_without_its_key_names_the_missing_setting(database: Database, app: Source) -> None:
     with cycles(database, Hooks(), AppKeys()) as (served, cycle):
         [report] = cycle()
         assert served.count() == 0
@@ -294,7 +296,7 @@ def test_a_repositorys_own_hook_is_read_where_it_sends_to_a_receiver(
     assert (report.log, report.missed, report.by_api) == ("hook acme/shop 7", 1, 1)
 
 
-def test_hooks_that_may_not_be_read_are_told_with_what_the_token_needs(
+def test_hooks_that_may_not_be_read_are_reported_with_the_permission_to_give(
     database: Database, source: Source, keys: AppKeys
 ) -> None:
     with cycles(database, Hooks(), keys) as (served, cycle):

@@ -1,4 +1,4 @@
-"""What was deleted without a word is found by its absence, within a share of the hour's budget."""
+"""A sweep finds deleted things by their absence, within a share of the hour's limit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ISSUES, COMMENTS = 210, 110
 
 @pytest.fixture
 def remembered(conn: Connection, source: Source) -> Existing:
-    """Issues, comments and a deployment, in the memory and at GitHub."""
+    """Issues, comments and a deployment, both stored and at GitHub."""
     said: list[tuple[str, dict[str, Any]]] = [
         ("issues", payloads.issue("opened", number)) for number in range(1, ISSUES + 1)
     ]
@@ -44,7 +44,7 @@ def remembered(conn: Connection, source: Source) -> Existing:
 
 @contextmanager
 def sweeps(database: Database, existing: Existing) -> Iterator[tuple[Served, Run]]:
-    """The server, and what runs the hour's sweep against it, later by `later`."""
+    """The server, and a function that runs the sweep against it, `later` than now."""
     with serve(existing) as served:
         apis = PlainApis(database, served.url, HookProviderApi())
 
@@ -103,7 +103,7 @@ def test_every_deletion_is_marked_within_two_sweeps_and_a_twentieth_of_the_budge
     assert still == [(ISSUES - len(gone_issues),)]
 
 
-def test_nothing_is_marked_and_little_asked_where_all_is_there(
+def test_nothing_is_marked_and_little_is_asked_where_everything_exists(
     database: Database, conn: Connection, remembered: Existing
 ) -> None:
     with sweeps(database, remembered) as (served, run):
@@ -115,7 +115,7 @@ def test_nothing_is_marked_and_little_asked_where_all_is_there(
     assert deleted(conn) == set()
 
 
-def test_a_sweep_stops_at_its_share_and_goes_on_where_it_was_in_the_next_hour(
+def test_a_sweep_stops_at_its_share_and_resumes_in_the_next_hour(
     database: Database, conn: Connection, remembered: Existing
 ) -> None:
     remembered.limit = 1_000
@@ -136,7 +136,7 @@ def test_a_sweep_stops_at_its_share_and_goes_on_where_it_was_in_the_next_hour(
     assert deleted(conn) == {f"github:issue:1#{one}" for one in (207, 208, 209, 210)}
 
 
-def test_what_the_share_does_not_reach_to_ask_about_is_gone_when_missing_twice(
+def test_what_the_share_does_not_suffice_to_confirm_is_gone_when_missing_twice(
     database: Database, conn: Connection, remembered: Existing
 ) -> None:
     remembered.limit = 1_000
@@ -198,7 +198,7 @@ def test_all_issues_of_a_repository_can_be_deleted_at_once(
 
 
 @pytest.mark.parametrize("status", [403, 451])
-def test_a_thing_that_may_not_be_looked_at_is_not_deleted(
+def test_a_thing_that_may_not_be_read_is_not_deleted(
     database: Database, conn: Connection, remembered: Existing, status: int
 ) -> None:
     remembered.issues -= {7, 8}
@@ -222,10 +222,10 @@ def test_an_answer_about_another_thing_deletes_nothing(
     assert "answers with id 1009" in (report.error or "")
 
 
-def test_nothing_is_deleted_where_what_is_listed_is_said_to_be_missing_too(
+def test_nothing_is_deleted_where_a_listed_thing_is_reported_missing_too(
     database: Database, conn: Connection, remembered: Existing
 ) -> None:
-    """As where the repository is deleted while it is swept, or a token may read lists alone."""
+    """As when the repository is deleted during a sweep, or a token may read only lists."""
     remembered.comments -= {1_007, 1_008}
     with sweeps(database, remembered) as (served, run):
         missing = Fault("GET /repositories/1/issues/comments/", 99, 404, body={"message": "no"})
@@ -245,7 +245,7 @@ def test_nothing_is_deleted_where_what_is_listed_is_said_to_be_missing_too(
         (Fault("GET /repositories/1/issues/comments/", 99, 500), "answered 500"),
     ],
 )
-def test_a_list_that_fails_marks_nothing_and_leaves_the_others_alone(
+def test_a_list_that_fails_marks_nothing_and_leaves_other_sweeps_alone(
     database: Database, conn: Connection, remembered: Existing, fault: Fault, told: str
 ) -> None:
     remembered.comments.discard(1_001)

@@ -1,5 +1,4 @@
-"""Sweeps of each provider, over HTTP, against the server that speaks its API: what is deleted in its
-world is marked, what lives is not, and the marks are rows."""
+"""Each provider's sweeps over HTTP: what is deleted in the server's world is marked, the rest is not."""
 
 from __future__ import annotations
 
@@ -38,7 +37,7 @@ _MAKE = (
 
 
 class Memory:
-    """What the webhooks told of one linked resource, and the hourly sweeps of it."""
+    """One linked resource whose webhooks were captured, and its hourly sweeps."""
 
     def __init__(
         self, database: Database, provider: str, resource: str, token: str, **link: Any
@@ -70,7 +69,7 @@ class Memory:
             capture_all(conn)
 
     def sweep(self, served: Served, share: float = 0.05) -> dict[str, SweepReport]:
-        """An hour after the one before."""
+        """Runs an hour after the sweep before."""
         provider_api = discover_apis()[self._provider]
         cycle = SweepCycle(
             database=self._database,
@@ -181,8 +180,8 @@ def test_all_deployments_of_a_project_can_be_deleted_at_once(database: Database)
         assert len(memory.deleted()) == 30
 
 
-def test_deployments_that_are_asked_for_under_no_team_are_not_deleted(database: Database) -> None:
-    """Vercel lists none of a team's deployments and finds none of them, where the team is not named."""
+def test_deployments_asked_for_without_their_team_are_not_deleted(database: Database) -> None:
+    """Vercel lists and finds none of a team's deployments where the team is not named."""
     world = _vercel()
     memory = Memory(database, "vercel", "prj_1", vercel_server.TOKEN, name="shop")
     with serve(vercel_server.application(world)) as served:
@@ -220,10 +219,10 @@ def test_what_is_deleted_at_linear_is_marked(database: Database) -> None:
         assert [one.gone for one in memory.sweep(served).values() if one.gone] == []
 
 
-def test_issues_of_a_team_that_the_credential_does_not_see_are_not_deleted(
+def test_issues_of_a_team_that_the_credential_cannot_see_are_not_deleted(
     database: Database,
 ) -> None:
-    """Linear lists nothing of a team that became private, and finds none of its issues."""
+    """Linear lists and finds no issue of a team that became private."""
     world = lived(5, 40, teams=1)
     memory = Memory(database, "linear", "team-1", "live-token", name="Engineering")
     with serve(linear_app(Linear(world, tokens={"live-token"}))) as served:
@@ -258,7 +257,9 @@ def test_what_is_deleted_at_sentry_is_marked(database: Database) -> None:
         assert memory.sweep(served)["issue"].gone == []
 
 
-def test_an_issue_that_sentry_answers_with_another_was_merged_into_it(database: Database) -> None:
+def test_an_issue_that_sentry_answers_with_another_one_was_merged_into_it(
+    database: Database,
+) -> None:
     world = _sentry(5)
     memory = Memory(database, "sentry", "42", sentry_server.TOKEN, name="acme/shop")
     merged_at = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
@@ -306,8 +307,8 @@ def test_a_resource_that_is_gone_or_refused_deletes_nothing(
 
 
 @pytest.mark.parametrize("provider", ["github", "vercel", "linear", "sentry"])
-def test_a_sweep_that_asks_first_of_all_is_not_starved(database: Database, provider: str) -> None:
-    """What the limit is, nobody has said before the first answer."""
+def test_a_sweep_that_asks_first_is_not_starved(database: Database, provider: str) -> None:
+    """The limit is unknown before the first answer."""
     memory, app, told = _memory_of(provider, database)
     with serve(app) as served:
         memory.hear(told)

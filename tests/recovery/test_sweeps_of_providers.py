@@ -1,4 +1,4 @@
-"""Each provider's sweep: what it asks, what its lists say, and that its record is read as a deletion."""
+"""Each provider's sweep: its requests, its lists, and that its record is read as a deletion."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def sweep_of(provider: str, kind: str) -> IdSweep:
 
 
 @pytest.mark.parametrize("case", LAST)
-def test_a_deletion_that_was_found_is_read_as_the_webhooks_would_be(case: str) -> None:
+def test_a_deletion_that_a_sweep_found_is_read_like_the_webhooks(case: str) -> None:
     name, kind, event, payload = LAST[case]
     provider, sweep, place = discover()[name], sweep_of(name, kind), PLACES[name]
     told = provider.read(event, payload)
@@ -94,7 +94,7 @@ def test_a_deletion_that_was_found_is_read_as_the_webhooks_would_be(case: str) -
 
 
 @pytest.mark.parametrize("case", ["issue", "discussion", "release", "deployment"])
-def test_what_github_deleted_can_be_told_without_a_payload_that_is_left(case: str) -> None:
+def test_a_deletion_at_github_can_be_recorded_without_a_stored_payload(case: str) -> None:
     name, kind, event, payload = LAST[case]
     provider, sweep = discover()[name], sweep_of(name, kind)
     told = provider.read(event, payload)
@@ -106,7 +106,7 @@ def test_what_github_deleted_can_be_told_without_a_payload_that_is_left(case: st
     assert found.statements[0].subject.key == key
 
 
-def test_a_comment_of_which_nothing_is_left_cannot_be_told() -> None:
+def test_the_deletion_of_a_comment_needs_a_stored_payload() -> None:
     with pytest.raises(ValueError, match="what the comment was about"):
         sweep_of("github", "comment").record(
             PLACES["github"], KnownEntity("github:comment:comment:5", None, "", {}), AT
@@ -142,7 +142,7 @@ def test_vercel_lists_by_time_and_shows_what_is_deleted() -> None:
     assert sweep.gone(place, alone, answer({"id": "dpl_3", "readyState": "READY"})) == {}
 
 
-def test_linear_lists_what_is_trashed_with_its_time_and_asks_for_many_at_once() -> None:
+def test_linear_lists_the_trash_with_its_times_and_confirms_many_at_once() -> None:
     sweep, place = sweep_of("linear", "issue"), PLACES["linear"]
     variables = sweep.call(place, None).json["variables"]
     named = {"id": {"eq": "team-1"}}
@@ -175,8 +175,8 @@ def test_linear_lists_comments_by_the_team_of_their_issue() -> None:
 
 
 @pytest.mark.parametrize("case", LAST)
-def test_a_call_for_one_thing_says_that_it_is_one(case: str) -> None:
-    """What is not said to be of one is a failure where it is missing, not a deletion."""
+def test_a_call_for_a_single_thing_is_marked_so(case: str) -> None:
+    """Without the mark, a thing that is missing would be a failure and not a deletion."""
     name, kind, _, _ = LAST[case]
     sweep, place = sweep_of(name, kind), PLACES[name]
     call = sweep.confirm(
@@ -206,7 +206,7 @@ def test_sentry_lists_three_months_and_follows_the_link() -> None:
     ],
 )
 @pytest.mark.parametrize("data", [None, [1], {"data": None}, "text", {"deployments": 3}])
-def test_a_list_of_another_form_is_an_error_and_no_empty_list(
+def test_a_malformed_list_is_an_error_and_not_an_empty_list(
     provider: str, kind: str, data: Any
 ) -> None:
     if provider == "sentry" and data == [1]:

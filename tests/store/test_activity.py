@@ -13,7 +13,7 @@ from lightfast_pipelines.store.links import (
 )
 
 
-def test_links_and_their_ends_are_told_once_each_with_who_did_it(conn: Connection) -> None:
+def test_links_and_their_ends_are_recorded_once_each_with_who_did_it(conn: Connection) -> None:
     shop = add_workspace(conn, "shop")
     for _ in range(2):
         link_resource(conn, shop, "github", "1", name="acme/shop", connected_by="operator:mira")
@@ -35,7 +35,7 @@ def test_links_and_their_ends_are_told_once_each_with_who_did_it(conn: Connectio
     assert {one.workspace for one in list_activity(conn)} == {"shop"}
 
 
-def test_a_workspace_sees_its_own_and_what_concerns_its_organisation(conn: Connection) -> None:
+def test_a_workspace_sees_its_own_activity_and_its_organisations(conn: Connection) -> None:
     shop, other = add_workspace(conn, "shop", "acme"), add_workspace(conn, "shop", "globex")
     record(conn, "backfill.started", "a", "own", org_id="acme", workspace_id=shop.id)
     record(conn, "backfill.started", "a", "theirs", org_id="globex", workspace_id=other.id)
@@ -54,7 +54,7 @@ def test_a_workspace_sees_its_own_and_what_concerns_its_organisation(conn: Conne
     assert list_activity(conn, limit=1)[0].detail == {"sealed": 3}
 
 
-def test_an_analyst_may_read_it(database: Database, conn: Connection) -> None:
+def test_an_analyst_may_read_the_activity(database: Database, conn: Connection) -> None:
     record(conn, "keys.rotated", "a", "all")
     conn.commit()
     with database.connect("analyst") as analyst:

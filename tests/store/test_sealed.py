@@ -22,12 +22,12 @@ def test_the_format_is_iv_tag_ciphertext_in_base64() -> None:
 
 
 @given(st.binary(min_size=1, max_size=200), st.binary(max_size=40))
-def test_what_is_sealed_opens_to_the_same(secret: bytes, identity: bytes) -> None:
+def test_a_sealed_secret_opens_to_the_same_bytes(secret: bytes, identity: bytes) -> None:
     assert KEYS.open(KEYS.seal(secret, identity), identity) == secret
 
 
 @given(st.integers(0, len(base64.b64decode(VECTOR)) * 8 - 1))
-def test_any_bit_changed_is_an_error(bit: int) -> None:
+def test_any_changed_bit_is_an_error(bit: int) -> None:
     wire = bytearray(base64.b64decode(VECTOR))
     wire[bit // 8] ^= 1 << bit % 8
     with pytest.raises(SealedError, match="was changed"):
@@ -42,7 +42,7 @@ def test_it_opens_for_its_own_row_only() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "AQEB", base64.b64encode(bytes(27)).decode(), "not base64!"])
-def test_what_is_no_sealed_secret_is_an_error_of_format(text: str) -> None:
+def test_a_malformed_sealed_secret_is_an_error_of_format(text: str) -> None:
     with pytest.raises(SealedError, match=r"at least 28|not base64"):
         KEYS.open(Sealed(KEYS.first_id, text), b"")
 
@@ -63,7 +63,7 @@ def test_the_first_key_seals_and_each_opens_what_it_sealed() -> None:
 
 
 @pytest.mark.parametrize("setting", ["", " , ", "07" * 31, "zz" * 32, "c2hvcnQ=", f"{HEX},x"])
-def test_a_key_that_is_none_is_refused_without_being_told(setting: str) -> None:
+def test_a_malformed_key_is_refused_without_being_quoted(setting: str) -> None:
     with pytest.raises(SealedError) as refused:
         Keys.parse(setting)
     assert HEX not in str(refused.value)

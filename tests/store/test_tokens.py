@@ -43,7 +43,7 @@ def sealed_texts(conn: Connection, installation: int) -> tuple[str, str]:
     return row[0], row[1]
 
 
-def test_what_was_given_is_opened_again_and_stored_sealed(conn: Connection) -> None:
+def test_a_credential_is_stored_sealed_and_opens_again(conn: Connection) -> None:
     one = install(conn)
     assert load_credential(conn, KEYS, one) is None
     set_credential(conn, KEYS, one, GIVEN)
@@ -127,7 +127,7 @@ def test_a_refusal_is_seen_until_another_is_given(conn: Connection) -> None:
 
 
 @pytest.mark.parametrize("status", ["error", "revoked"])
-def test_a_suspended_installation_stays_so_whatever_becomes_of_its_credential(
+def test_a_suspended_installation_stays_suspended_whatever_happens_to_its_credential(
     conn: Connection, status: str
 ) -> None:
     one = install(conn, status=status)
@@ -140,7 +140,7 @@ def test_a_suspended_installation_stays_so_whatever_becomes_of_its_credential(
     assert find_installation(conn, "linear", "one").status == status
 
 
-def test_turning_the_key_seals_everything_anew_and_counts_what_is_left(
+def test_a_rotation_seals_everything_anew_and_counts_what_is_left(
     database: Database, conn: Connection
 ) -> None:
     for number in range(7):
@@ -170,7 +170,7 @@ def test_turning_the_key_seals_everything_anew_and_counts_what_is_left(
     assert token.access_token == "minted"
 
 
-def test_what_cannot_be_opened_is_told_and_the_others_are_sealed(conn: Connection) -> None:
+def test_a_rotation_reports_what_cannot_be_opened_and_seals_the_rest(conn: Connection) -> None:
     one, two = install(conn, "one"), install(conn, "two")
     set_credential(conn, Keys.parse("09" * 32), one, GIVEN)
     set_credential(conn, KEYS, two, GIVEN)
