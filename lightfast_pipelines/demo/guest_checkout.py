@@ -55,8 +55,8 @@ def _built(stage: Stage) -> NumberedItem:
     changed, added = ("api/carts/models.py",), ("api/carts/migrations/0012_guest_email.py",)
     cart = Commit(shop, MIRA, at(6, "10:02"), message, changed=changed, added=added)
     message, changed = "Add POST /checkout/guest", ("api/urls.py",)
-    added = ("api/checkout/guest.py", "api/checkout/tests/test_guest.py")
-    route = Commit(shop, MIRA, at(6, "11:47"), message, changed=changed, added=added)
+    files = ("api/checkout/guest.py", "api/checkout/tests/test_guest.py")
+    route = Commit(shop, MIRA, at(6, "11:47"), message, changed=changed, added=files)
     message = "Show the guest form on the checkout page\n\nCo-authored-by: Mira Okafor <mira@harborshop.dev>"
     changed, added = ("web/checkout/CheckoutPage.tsx",), ("web/checkout/GuestForm.tsx",)
     form = Commit(shop, JONAS, at(6, "14:20"), message, changed=changed, added=added)
