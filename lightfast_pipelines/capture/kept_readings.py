@@ -1,7 +1,7 @@
-"""Readings of single occurrences, kept over the batches of one capture: in a storm of 10,000 errors the
-first of each hour would otherwise be read again with every batch.
+"""Keeps readings of single occurrences over the batches of one capture.
 
-Only what a payload says, which never changes; where it goes is decided anew each time.
+In a storm of 10,000 errors, the first of each hour would otherwise be read again in every batch. Only
+what a payload says is kept, which never changes; where it goes is decided anew each time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MOST = 20_000
 
 
 class KeptReadings:
-    """By raw id. Those that came first stay: it is the first of an hour that is asked for again."""
+    """Readings by raw id. The earliest ones stay, as the first of an hour is read again and again."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
@@ -31,8 +31,8 @@ class KeptReadings:
                 self._readings[reading.raw.id] = reading.without_bytes()
 
     def of(self, ids: Iterable[int]) -> list[ReadPayload]:
-        """Those kept of these, in order of their ids."""
-        return [self._readings[one] for one in sorted(ids) if one in self._readings]
+        """The kept readings of these payloads, in order of their ids."""
+        return [self._readings[raw_id] for raw_id in sorted(ids) if raw_id in self._readings]
 
 
 def _recurs(reading: ReadPayload) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lightfast_pipelines.capture.kept_readings import KeptReadings
-from lightfast_pipelines.capture.raw_payloads import load_raw_payloads
+from lightfast_pipelines.capture.raw_payloads import body_sizes, first_within, load_raw_payloads
 from lightfast_pipelines.capture.reading import ReadPayload, read_payloads
 from lightfast_pipelines.capture.routing import route
 from lightfast_pipelines.capture.statements import Stated, statements_of
@@ -53,24 +53,8 @@ class OtherPayloads:
 
 def _split(conn: Connection, raw_ids: Sequence[int]) -> Iterator[list[int]]:
     """Splits the ids so that the bodies of one portion fit into memory."""
-    if not raw_ids:
-        return
-    sizes = conn.execute(
-        """
-        SELECT p.id, coalesce(octet_length(b.body), 0)
-        FROM lightfast.raw_payloads p LEFT JOIN lightfast.raw_bodies b
-          ON b.raw_payload_id = p.id AND b.received_at = p.received_at
-        WHERE p.id = ANY(%s) ORDER BY p.id
-        """,
-        (list(raw_ids),),
-    ).fetchall()
-    portion: list[int] = []
-    total = 0
-    for raw_id, size in sizes:
-        if portion and total + size > _PORTION_BYTES:
-            yield portion
-            portion, total = [], 0
-        portion.append(raw_id)
-        total += size
-    if portion:
+    sizes = body_sizes(conn, raw_ids)
+    while sizes:
+        portion = first_within(sizes, _PORTION_BYTES)
         yield portion
+        sizes = sizes[len(portion) :]

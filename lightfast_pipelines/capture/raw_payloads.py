@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -31,8 +31,8 @@ class RawPayload:
 
     @property
     def dated(self) -> datetime:
-        """When that happened which a body without a time of its own tells: at its receipt, or when the
-        provider sent it at first, where that is known of what was read from its log afterwards."""
+        """The time of what a body states without a time of its own: its receipt, or, for a delivery read
+        from the provider's log afterwards, the time when the provider first sent it."""
         sent = self.headers.get(FIRST_SENT_AT) if self.ingestion_source == "api" else None
         return self.received_at if sent is None else datetime.fromisoformat(sent)
 
@@ -58,3 +58,31 @@ def load_raw_payloads(conn: Connection, ids: Mapping[int, int]) -> list[RawPaylo
         binary=True,
     )
     return [RawPayload(*(*row[:11], row[11] or {}, ids[row[0]])) for row in found]
+
+
+def body_sizes(conn: Connection, ids: Collection[int]) -> list[tuple[int, int]]:
+    """(id, bytes of its body) of these payloads, in the order of the ids given."""
+    if not ids:
+        return []
+    return conn.execute(
+        """
+        SELECT p.id, coalesce(octet_length(b.body), 0)
+        FROM unnest(%s::bigint[]) WITH ORDINALITY AS k (id, position)
+        JOIN lightfast.raw_payloads p ON p.id = k.id
+        LEFT JOIN lightfast.raw_bodies b ON b.raw_payload_id = p.id AND b.received_at = p.received_at
+        ORDER BY k.position
+        """,
+        (list(ids),),
+    ).fetchall()
+
+
+def first_within(sizes: Iterable[tuple[int, int]], most_bytes: int) -> list[int]:
+    """The first of these payloads (id, bytes) that together have so many bytes; at least one."""
+    chosen: list[int] = []
+    total = 0
+    for raw_id, size in sizes:
+        total += size
+        if chosen and total > most_bytes:
+            break
+        chosen.append(raw_id)
+    return chosen

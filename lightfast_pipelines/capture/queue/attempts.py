@@ -1,9 +1,9 @@
-"""How often a payload was taken without an end, and what follows from it.
+"""Counts how often the capture of a payload was attempted, and decides what follows from it.
 
-An attempt is noted before it begins, so one that ends the process (no memory left, a crash, a kill)
-is counted too. Each time a batch does not end well its payloads are taken again in a smaller one, in
-the end alone: so the one at fault is found, and the others are captured. It is at fault only if other
-payloads go through meanwhile; else the machine is, and nobody is blamed.
+An attempt is counted before it begins, so one that ends the process (no memory left, a crash, a kill)
+counts too. Each time a batch fails, its payloads are taken again in a smaller one, in the end one by
+one: so the payload at fault is found, and the others are captured. A payload is at fault only if others
+are captured meanwhile; otherwise the machine is, and no payload is blamed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lightfast_pipelines.store.database import Connection
 # In a batch, in a small one, and twice alone.
 MOST_ATTEMPTS = 4
 SMALL_BATCH = 20
-# Payloads that were captured before and are captured once more, to see whether the machine is well.
+# Payloads captured before that are captured once more, to see whether the machine works.
 _PROBES = 3
 
 _log = logging.getLogger(__name__)
@@ -32,15 +32,15 @@ def batch_rows(attempts: int, rows: int) -> int:
 
 
 def begin(conn: Connection, raws: Sequence[RawPayload]) -> None:
-    """Notes in a transaction of its own that these payloads are about to be captured."""
-    # What a power cut forgets here is taken as if it had not been tried: no reason to wait for a disk.
+    """Counts an attempt for each of these payloads, in a transaction of its own."""
+    # A power cut may lose this count, which does no harm: there is no reason to wait for the disk.
     conn.execute("SELECT set_config('synchronous_commit', 'off', true)")
     _count(conn, raws, 1)
     conn.commit()
 
 
 def take_back(conn: Connection, raws: Sequence[RawPayload]) -> None:
-    """The attempt under way was nobody's fault: it does not count."""
+    """Takes back the attempt under way: no payload was at fault."""
     _count(conn, raws, -1)
     conn.commit()
 
@@ -55,11 +55,11 @@ def _count(conn: Connection, raws: Sequence[RawPayload], change: int) -> None:
 def others_go_through(
     conn: Connection, suspects: Sequence[RawPayload], try_out: Callable[[RawPayload], None]
 ) -> bool | None:
-    """Whether the machine captures other payloads at this moment; None where there is none to try.
+    """Whether other payloads can be captured at this moment; None where there is none to try.
 
     `try_out` captures a payload that was captured before; what it writes is rolled back.
     """
-    known = conn.execute(
+    probes = conn.execute(
         """
         SELECT id FROM (
           SELECT p.id, octet_length(b.body) AS size
@@ -73,8 +73,8 @@ def others_go_through(
         ([raw.id for raw in suspects], _PROBES),
     ).fetchall()
     conn.rollback()
-    for (identifier,) in known:
-        [probe] = load_raw_payloads(conn, {identifier: 0})
+    for (raw_id,) in probes:
+        [probe] = load_raw_payloads(conn, {raw_id: 0})
         try:
             try_out(probe)
         except Exception as error:
@@ -83,4 +83,4 @@ def others_go_through(
             return True
         finally:
             conn.rollback()
-    return False if known else None
+    return False if probes else None

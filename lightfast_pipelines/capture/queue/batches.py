@@ -72,11 +72,11 @@ def capture(  # noqa: PLR0913 - bounds and the world, each by its name
     max_bytes: int | None = None,
 ) -> CaptureReport:
     """Captures up to `max_rows` waiting payloads of these partition days (None: of all), and takes no
-    further batch once they were `max_bytes`.
+    further batch after `max_bytes`.
 
-    `progress` is told the number of payloads after each batch. `kept` spares reading earlier
-    occurrences again; whoever calls several times on one database hands the same one in.
-    Returns early after a batch that ran out of time, so that whoever waits for a turn gets it.
+    Calls `progress` with the number of payloads after each batch. `kept` spares reading earlier
+    occurrences again: pass the same one to every call on one database. Returns early after a batch
+    that ran out of time, so that a run that waits for its turn gets it.
     """
     started = time.perf_counter()
     report = CaptureReport()
@@ -89,11 +89,11 @@ def capture(  # noqa: PLR0913 - bounds and the world, each by its name
         if taken is None:
             break
         for result in taken:
-            outcomes.update(one.status for one in result.outcomes)
+            outcomes.update(outcome.status for outcome in result.outcomes)
             written.update(result.written)
             for day, counts in result.days.items():
                 by_day[day].update(counts)
-        done = [identifier for result in taken for identifier in result.raw_ids]
+        done = [raw_id for result in taken for raw_id in result.raw_ids]
         report.deliveries += len(done)
         report.raw_ids.extend(done)
         if progress is not None:
@@ -120,7 +120,7 @@ def _is_waiting(conn: Connection, days: Sequence[date] | None) -> bool:
 
 
 class _Batches:
-    """One batch after the other; what does not end well is narrowed down to the payload at fault."""
+    """One batch after the other; a batch that fails is narrowed down to the payload at fault."""
 
     def __init__(
         self, conn: Connection, now: datetime, kept: KeptReadings, time_limit: TimeLimit
@@ -137,7 +137,7 @@ class _Batches:
     def next(self, days: Sequence[date] | None, rows: int) -> list[BatchResult] | None:
         """Captures a batch; None where nothing waits.
 
-        New payloads and those that were attempted before take turns: neither holds the other up.
+        New payloads and those that were attempted before take turns, so that neither delay the others.
         """
         for again in (self._again, not self._again):
             raws = (take_again if again else take)(self._conn, days, rows)
@@ -149,7 +149,7 @@ class _Batches:
 
     def _attempt(self, raws: Sequence[RawPayload]) -> list[BatchResult]:
         if raws[0].attempts >= MOST_ATTEMPTS and self._others_go_through(raws):
-            # It never came back with an error, or it would have been dead by now.
+            # It never ended with an error, or it would be a dead letter by now.
             _log.error("payload %d was taken %d times without end", raws[0].id, raws[0].attempts)
             reason = f"{_ENDED_THE_PROCESS} ({raws[0].attempts} attempts)"
             return [self._bury(raws[0], reason, is_safe=False)]
@@ -160,14 +160,14 @@ class _Batches:
         except Exception:
             raise
         except BaseException:
-            # Somebody asked the process to end: Ctrl-C, or Dagster a run.
+            # The process was asked to end: by Ctrl-C, or by Dagster, which ends its run.
             with suppress(psycopg.Error):
                 self._conn.rollback()
                 take_back(self._conn, raws)
             raise
 
     def _capture(self, raws: Sequence[RawPayload]) -> list[BatchResult]:
-        """In one transaction; where it fails, in halves, or later in smaller batches."""
+        """Captures the batch in one transaction; where that fails, in halves, or later in smaller batches."""
         try:
             with within(self._conn, self._seconds(raws)):
                 result = capture_batch(self._conn, raws, self._now, self._kept)
@@ -191,25 +191,25 @@ class _Batches:
         return [result]
 
     def _doubt(self, raws: Sequence[RawPayload], error: Exception) -> list[BatchResult]:
-        """What an error that may be the machine's comes to: the payloads wait for a smaller batch, a
-        single one is dead after its last attempt. Raises the error where nothing else goes through.
+        """Handles an error that may be the machine's: the payloads wait for a smaller batch, a single one
+        becomes a dead letter after its last attempt. Raises the error where nothing else goes through.
         """
         self.ran_out_of_time |= isinstance(error, OutOfTime | psycopg.errors.QueryCanceled)
-        well = self._others_go_through(raws)
-        if well is False:
+        works = self._others_go_through(raws)
+        if works is False:
             take_back(self._conn, raws)
             raise error
-        self._unproven = 0 if well else self._unproven + 1
+        self._unproven = 0 if works else self._unproven + 1
         if self._unproven >= _MOST_UNPROVEN:
             raise error
         _log.warning("a batch of %d payloads failed: %s", len(raws), describe_error(error))
-        if well and len(raws) == 1 and raws[0].attempts + 1 >= MOST_ATTEMPTS:
+        if works and len(raws) == 1 and raws[0].attempts + 1 >= MOST_ATTEMPTS:
             return [self._bury(raws[0], describe_error(error))]
         return []
 
     def _others_go_through(self, raws: Sequence[RawPayload]) -> bool | None:
         def try_out(probe: RawPayload) -> None:
-            # Leisurely: where a busy machine is slow, that is no payload's fault either.
+            # With more time than usual: a busy machine that is slow is no payload's fault either.
             with within(self._conn, self._time_limit.leisure * self._seconds([probe])):
                 capture_batch(self._conn, [probe], self._now, KeptReadings())
 
@@ -219,7 +219,7 @@ class _Batches:
         return self._time_limit.of(len(raws), sum(len(raw.body or b"") for raw in raws))
 
     def _bury(self, raw: RawPayload, reason: str, *, is_safe: bool = True) -> BatchResult:
-        """Into the dead letters, which `waiting` lists and `replay` takes up again."""
+        """Makes dead letters of the payload, which `waiting` lists and `replay` tries again."""
         try:
             with within(self._conn, self._seconds([raw])):
                 dead = dead_letters(self._conn, raw, reason, is_safe=is_safe)

@@ -1,7 +1,7 @@
-"""For whom a payload is dead that could not be captured: the workspaces that it would have reached.
+"""Makes dead letters of a payload that could not be captured: one for each workspace it would have reached.
 
-So each can have its own tried again. Who sent it says which, and never a payload that may harm whoever
-reads it: then what is known without its body does.
+So each workspace can have its own tried again. The payload's route says which workspaces; where reading
+it once more may do harm, what is stored about it says so instead.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ ORDER BY w.id
 def dead_letters(
     conn: Connection, raw: RawPayload, reason: str, *, is_safe: bool
 ) -> Sequence[Outcome]:
-    """One for each workspace it would have reached, or a single one for none.
+    """One outcome for each workspace that the payload would have reached, or a single one for none.
 
-    `is_safe`: whether its body can be looked into once more.
+    `is_safe`: its body may be read once more.
     """
     payload = (
         unreadable(raw, reason)

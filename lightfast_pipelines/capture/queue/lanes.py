@@ -1,28 +1,33 @@
-"""Which tenant's a waiting delivery is: its lane of the queue, found before it is captured.
+"""Finds the tenant of each waiting delivery, its lane of the queue, before it is captured.
 
-Deliveries that one secret verifies may be many tenants'. The receiver does not read bodies, so the
-pipeline looks here: at what became of a payload before, else at the resource its body names. A lane is
-the workspace where that is linked. Whatever is linked nowhere shares one lane, or a tenant with a
-thousand unlinked repositories would have a thousand turns.
+Deliveries that one secret verifies may belong to many tenants, and the receiver does not read bodies. So
+the lane is found here: from the delivery's earlier outcome, else from the resource that its body names. A
+lane is the workspace to which that resource is linked. Deliveries of resources that are linked nowhere
+share one lane, or a tenant with a thousand unlinked repositories would have a thousand turns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightfast_pipelines.capture.raw_payloads import RawPayload, load_raw_payloads
+from lightfast_pipelines.capture.raw_payloads import (
+    RawPayload,
+    body_sizes,
+    first_within,
+    load_raw_payloads,
+)
 from lightfast_pipelines.capture.reach import reach
 from lightfast_pipelines.capture.reading import read_route
 from lightfast_pipelines.store.database import Connection
 
 LINKED_NOWHERE = 0
-"""Lane of what names no linked resource."""
+"""Lane of deliveries that name no linked resource."""
 UNREADABLE = -1
-"""Lane of what cannot be read, or ended the process that tried."""
+"""Lane of deliveries that cannot be read, or ended the process that tried."""
 NOT_LOOKED_AT = -2
-"""Lane, for taking turns alone, of what nobody looked at yet; the column is null."""
+"""Lane of deliveries whose lane is not found yet; in the table the column is null."""
 
-# At most so much is looked at before a batch: half a second of work.
+# At most so many are looked at before a batch: half a second of work.
 LOOK_ROWS = 5_000
 _LOOK_BYTES = 8 * 1024 * 1024
 
@@ -45,47 +50,28 @@ WHERE q.raw_payload_id = o.raw_payload_id
 RETURNING q.raw_payload_id
 """
 
-_SIZES = """
-SELECT p.id, coalesce(octet_length(b.body), 0)
-FROM unnest(%s::bigint[]) WITH ORDINALITY AS k (id, position)
-JOIN lightfast.raw_payloads p ON p.id = k.id
-LEFT JOIN lightfast.raw_bodies b ON b.raw_payload_id = p.id AND b.received_at = p.received_at
-ORDER BY k.position
-"""
-
 
 def look(conn: Connection, rows: int = LOOK_ROWS) -> int:
     """Gives a lane to at most `rows` deliveries that have none; returns how many. Commits.
 
-    From both ends: what came last need not wait until a million before it were looked at.
+    Half are the newest and half the oldest: new ones do not wait until a million before them have lanes.
     """
     half = (rows + 1) // 2
     newest = [row[0] for row in conn.execute(_NEWEST, (half,))]
     if not newest:
         return 0
     oldest = [row[0] for row in conn.execute(_OLDEST, (half,))]
-    known = {row[0] for row in conn.execute(_BY_OUTCOME, ([*newest, *oldest],))}
-    chosen = _within_bytes(conn, [one for one in newest if one not in known])
-    taken = known.union(chosen)
-    chosen += _within_bytes(conn, [one for one in oldest if one not in taken])
-    # Noted before it is read: what ends the process is not looked at a second time.
+    settled = {row[0] for row in conn.execute(_BY_OUTCOME, ([*newest, *oldest],))}
+    chosen: list[int] = []
+    for ids in (newest, oldest):
+        rest = [raw_id for raw_id in ids if raw_id not in settled and raw_id not in chosen]
+        chosen += first_within(body_sizes(conn, rest), _LOOK_BYTES)
+    # Written before they are read: a payload that ends the process is not looked at a second time.
     _set(conn, dict.fromkeys(chosen, UNREADABLE))
     conn.commit()
     _set(conn, _read_lanes(conn, load_raw_payloads(conn, dict.fromkeys(chosen, 0))))
     conn.commit()
-    return len(known) + len(chosen)
-
-
-def _within_bytes(conn: Connection, ids: Sequence[int]) -> list[int]:
-    """The first of these, as many as may be read at once; at least one."""
-    chosen: list[int] = []
-    total = 0
-    for identifier, size in conn.execute(_SIZES, (list(ids),)) if ids else ():
-        total += size
-        if chosen and total > _LOOK_BYTES:
-            break
-        chosen.append(identifier)
-    return chosen
+    return len(settled) + len(chosen)
 
 
 def _read_lanes(conn: Connection, raws: Sequence[RawPayload]) -> dict[int, int]:
@@ -94,7 +80,8 @@ def _read_lanes(conn: Connection, raws: Sequence[RawPayload]) -> dict[int, int]:
     reached = reach(conn, readings)
     return {
         reading.raw.id: min(
-            (one.link.workspace_id for one in reached[reading.raw.id]), default=LINKED_NOWHERE
+            (destination.link.workspace_id for destination in reached[reading.raw.id]),
+            default=LINKED_NOWHERE,
         )
         for reading in readings
     }

@@ -1,6 +1,6 @@
-"""How much of the queue one run takes: bounded slices until its days are done or its time is up.
+"""Decides how much of the queue one run takes: slices, until its days are done or its time is up.
 
-A batch itself is in `batch.py`. No Dagster here: whoever calls holds the lock of capture.
+The caller holds the job lock `capture`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import let_others_in
 from lightfast_pipelines.store.time_limit import TimeLimit
 
-# Between slices the time is looked at: some seconds of work.
+# A slice is some seconds of work; between slices the time is checked.
 SLICE_ROWS = 2_000
 SLICE_BYTES = 16 * 1024 * 1024
 _TIME_LIMIT = TimeLimit()
@@ -26,7 +26,7 @@ _TIME_LIMIT = TimeLimit()
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a run may take at most; `seconds` is looked at between slices, `time_limit` ends a batch."""
+    """What a run may take at most; `seconds` is checked between slices, `time_limit` ends a batch."""
 
     rows: int
     seconds: float
@@ -41,7 +41,7 @@ def take_waiting(
     progress: Callable[[int], None] | None = None,
     between: Callable[[], None] = lambda: None,
 ) -> CaptureReport:
-    """Captures what waits of these days, within bounds; calls `between` after each slice but the last."""
+    """Captures the waiting deliveries of these days; calls `between` after each slice but the last."""
     began = time.monotonic()
     kept = KeptReadings()
     total = None
@@ -75,10 +75,10 @@ def take_arriving(
     quiet_seconds: int,
     pause: Callable[[float], None] = time.sleep,
 ) -> CaptureReport:
-    """As `take_waiting`, and then also what arrives until nothing did for `quiet_seconds`.
+    """As `take_waiting`; then captures what arrives, until nothing has arrived for `quiet_seconds`.
 
-    One thing that happens is several deliveries within seconds (a push, its checks, a deployment):
-    they share a run, and are captured within a second of their arrival.
+    One piece of work causes several deliveries within seconds (a push, its checks, a deployment): they
+    share a run, and are captured within a second of their arrival.
     """
     began = time.monotonic()
     total = take_waiting(conn, days, bounds, progress, between)
@@ -111,10 +111,10 @@ def reprocess(
 ) -> CaptureReport:
     """Puts every delivery of these days back into the queue and captures them all.
 
-    It may be years of them: between slices a run that waits for its turn gets it.
+    That may be years of deliveries: between slices, a run that waits for its turn gets it.
     """
     requeue_days(conn, days)
-    # A day that still receives would otherwise never be done.
+    # Without this bound, a day that still receives deliveries would never be done.
     rows = max(1, queued(conn, days))
     conn.commit()
     bounds = Bounds(rows, float("inf"), batch_rows, time_limit)
@@ -122,7 +122,7 @@ def reprocess(
 
 
 def joined(first: CaptureReport, second: CaptureReport) -> CaptureReport:
-    """Both reports as one; whether more waits is what the second says."""
+    """Both reports as one; the second one says whether more waits."""
     return CaptureReport(
         deliveries=first.deliveries + second.deliveries,
         outcomes=_sum(first.outcomes, second.outcomes),

@@ -1,6 +1,6 @@
 """Takes the next batch out of the queue: tenants take turns, within bounds of rows and of bytes.
 
-Whose turn it is, is decided in `domain/turns.py`; whose a delivery is, in `lanes.py`.
+`domain/turns.py` decides which tenant's turn it is, `lanes.py` which tenant a delivery belongs to.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, LiteralString
 
 from lightfast_pipelines.capture.queue.attempts import SMALL_BATCH, batch_rows
 from lightfast_pipelines.capture.queue.lanes import LOOK_ROWS, NOT_LOOKED_AT, look
-from lightfast_pipelines.capture.raw_payloads import RawPayload, load_raw_payloads
+from lightfast_pipelines.capture.raw_payloads import RawPayload, first_within, load_raw_payloads
 from lightfast_pipelines.domain.turns import BatchLimits, Queued, TurnKind, next_batch, next_lane
 from lightfast_pipelines.store.database import Connection
 
@@ -31,7 +31,7 @@ SELECT count(*) FROM (
 ) few
 """
 
-# Every lane once, however long it is: one look-up in the index a lane.
+# Every lane once, with one look-up in the index for each, however long it is.
 _LANES: LiteralString = """
 WITH RECURSIVE lanes AS (
   (
@@ -105,11 +105,11 @@ ORDER BY l.lane, h.attempts, h.partition_date, h.raw_payload_id
 
 
 def take(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPayload]:
-    """Up to `rows` waiting payloads of these partition days (None: of all), and as many as their bytes
-    allow, at least one. Of one tenant the oldest day first.
+    """Takes up to `rows` waiting payloads of these partition days (None: of all), as many as the limit
+    of bytes allows and at least one; of each tenant those of the oldest day first.
 
-    Where all that waits fits into one batch, nobody has to take turns. Not those of a batch that did
-    not end well: `take_again` takes these.
+    Where all that waits fits into one batch, tenants need not take turns. Payloads that were attempted
+    before are left to `take_again`.
     """
     limits = BatchLimits(rows, BATCH_BYTES, LARGE_BYTES)
     parameters = _parameters(days, rows)
@@ -121,7 +121,7 @@ def take(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPa
 
 
 def take_again(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPayload]:
-    """A batch of payloads of one tenant that were attempted before, those with the fewest attempts."""
+    """Takes payloads of one tenant that were attempted before, those with the fewest attempts."""
     lanes = [row[0] for row in conn.execute(_LANES_AGAIN)]
     if not lanes:
         return []
@@ -137,8 +137,8 @@ def take_again(conn: Connection, days: Sequence[date] | None, rows: int) -> list
         return []
     lane = next_lane(waiting, _served(conn), "again")
     fewest = waiting[lane][0][3]
-    alike = [Queued(*row[:3]) for row in waiting[lane] if row[3] == fewest]
-    chosen = _within_bytes(alike[: batch_rows(fewest, rows)])
+    sizes = [(row[0], row[2]) for row in waiting[lane] if row[3] == fewest]
+    chosen = first_within(sizes[: batch_rows(fewest, rows)], BATCH_BYTES)
     _note_turns(conn, {lane}, "again")
     return _locked(conn, chosen)
 
@@ -154,47 +154,35 @@ def _parameters(days: Sequence[date] | None, rows: int) -> dict[str, Any]:
 
 
 def _all_of(conn: Connection, parameters: dict[str, Any], limits: BatchLimits) -> list[int] | None:
-    """All that waits, or None where it is too much for one batch."""
+    """The ids of all that waits, or None where it is too much for one batch."""
     [(count,)] = conn.execute(_COUNT, parameters).fetchall()
     if count > limits.rows:
         return None
-    found = conn.execute(_OLDEST, {**parameters, "any_lane": True}).fetchall()
-    sizes = [size for _, _, size in found]
+    rows = conn.execute(_OLDEST, {**parameters, "any_lane": True}).fetchall()
+    sizes = [size for _, _, size in rows]
     if len(sizes) > 1 and (sum(sizes) > limits.size or max(sizes) > limits.large):
         return None
-    return [identifier for identifier, _, _ in found]
+    return [raw_id for raw_id, _, _ in rows]
 
 
 def _in_turns(conn: Connection, parameters: dict[str, Any], limits: BatchLimits) -> list[int]:
-    """The next batch, whose turn is noted."""
+    """The ids of the next batch; writes down that its lanes had a turn."""
     lanes = [row[0] for row in conn.execute(_LANES)]
-    # Twice an equal share: where few lanes have much, the next batch has fewer lanes.
+    # Twice an equal share of each, as most lanes may have less than their share.
     share = -(-2 * limits.rows // max(1, len(lanes)))
-    found = conn.execute(_HEADS, {**parameters, "lanes": lanes, "share": share}).fetchall()
-    if not found:
-        # Of these days nothing was looked at yet.
-        found = conn.execute(_OLDEST, {**parameters, "any_lane": False}).fetchall()
-    batch = next_batch([Queued(*row) for row in found], _served(conn), limits)
+    rows = conn.execute(_HEADS, {**parameters, "lanes": lanes, "share": share}).fetchall()
+    if not rows:
+        # No delivery of these days has a lane yet.
+        rows = conn.execute(_OLDEST, {**parameters, "any_lane": False}).fetchall()
+    batch = next_batch([Queued(*row) for row in rows], _served(conn), limits)
     if batch:
         kind: TurnKind = "large" if batch[0].size > limits.large else "small"
         _note_turns(conn, {delivery.lane for delivery in batch}, kind)
     return [delivery.id for delivery in batch]
 
 
-def _within_bytes(deliveries: Sequence[Queued]) -> list[int]:
-    """The first of these that BATCH_BYTES allows, at least one."""
-    chosen: list[int] = []
-    total = 0
-    for delivery in deliveries:
-        total += delivery.size
-        if chosen and total > BATCH_BYTES:
-            break
-        chosen.append(delivery.id)
-    return chosen
-
-
 def _locked(conn: Connection, chosen: Sequence[int]) -> list[RawPayload]:
-    """These payloads, whose rows of the queue nobody else changes until the transaction ends."""
+    """Loads these payloads and locks their rows of the queue until the transaction ends."""
     rows = conn.execute(
         """
         SELECT raw_payload_id, attempts FROM lightfast.raw_queue
