@@ -1,6 +1,6 @@
-"""What the rules make of one statement: category, topics, significance, mentions and edges.
+"""Derives category, topics, significance, mentions and edges from one statement.
 
-Pure and deterministic; the rules themselves stand in the files beside this one.
+The rules themselves are in the files beside this one.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ from lightfast_pipelines.domain.keys import GITHUB
 
 MAX_MENTIONS = 50
 
-# Types that say more than that one thing refers to the other.
+# Types that say more than that one entity refers to the other.
 _STRONGER = frozenset(
     (
         "fixes", "duplicates", "merges_as", "contains", "reverts", "cherry_picks", "resolves",
         "tracked_in",
     )
 )  # fmt: skip
-# For these the direction does not matter: a merge commit that names its pull request adds nothing.
+# Types that outweigh a reference in either direction: a merge commit that names its pull request adds
+# nothing.
 _EITHER_WAY = frozenset({"merges_as"})
 
 _TAG = re.compile(r"^\s*\[[^\]\n]{1,40}\]\s*")
 
-# source_type without its transition -> broad kind; first match of a whole thing, then of its last word.
+# source_type without its transition -> broad kind.
 _KINDS = {
     "commit": "change",
     "push": "change",
@@ -90,10 +91,10 @@ _KINDS_BY_SOURCE = {("sentry", "issue"): "incident"}
 
 @dataclass(frozen=True, slots=True)
 class Enriched:
-    """A statement's derived part.
+    """What is derived from a statement.
 
-    `mentions` are 50 at most (more only where more edges are stated), the subject first, and after
-    them candidates for names (`key_categories.is_candidate`).
+    There are at most 50 `mentions` (more only where more edges are stated), the subject first, and after
+    them the candidates (`key_categories.is_candidate`).
     """
 
     category: str
@@ -107,16 +108,16 @@ class Enriched:
 
 def observation_type(source: str, source_type: str) -> str:
     """The broad kind: change, issue, review, release, deployment, discussion, incident, check, planning, other."""
-    thing = source_type.partition(".")[0]
-    return _KINDS_BY_SOURCE.get((source, thing)) or _KINDS.get(thing, "other")
+    kind = source_type.partition(".")[0]
+    return _KINDS_BY_SOURCE.get((source, kind)) or _KINDS.get(kind, "other")
 
 
-def _edges(found: Iterable[Edge]) -> tuple[Edge, ...]:
+def _edges(edges: Iterable[Edge]) -> tuple[Edge, ...]:
+    """Each edge once, the most certain; without references between entities that a stronger edge joins."""
     best: dict[tuple[str, str, str], Edge] = {}
-    for edge in found:
+    for edge in edges:
         identity = (edge.subject.key, edge.type, edge.object.key)
-        known = best.get(identity)
-        if known is None or edge.confidence > known.confidence:
+        if identity not in best or edge.confidence > best[identity].confidence:
             best[identity] = edge
     if len(best) < 2:
         return tuple(best.values())
@@ -126,7 +127,7 @@ def _edges(found: Iterable[Edge]) -> tuple[Edge, ...]:
             pairs = set(product(_names(edge.subject), _names(edge.object)))
             stronger |= pairs
             if edge.type in _EITHER_WAY:
-                stronger |= {(one, other) for other, one in pairs}
+                stronger |= {(second, first) for first, second in pairs}
     return tuple(
         edge
         for edge in best.values()
@@ -136,23 +137,23 @@ def _edges(found: Iterable[Edge]) -> tuple[Edge, ...]:
 
 
 def _names(thing: Thing) -> tuple[str, ...]:
-    """Everything a thing answers to: a payload may name by id what a text names by repository."""
+    """All names of an entity: a payload may name by id what a text names by its repository."""
     return (thing.key, *thing.aliases)
 
 
 def _mentions(
-    statement: Statement, edges: Iterable[Edge], found: Iterable[Mention]
+    statement: Statement, edges: Iterable[Edge], from_text: Iterable[Mention]
 ) -> tuple[Mention, ...]:
-    """Deduplicated by key and role. Beyond 50 the subject and the ends of edges stay, all of them
-    where they alone are more; then the most certain. Candidates, which mostly are nothing, take no
-    other's place.
+    """Each mention once by key and role, the most certain.
+
+    Where there are more than 50, the subject and all ends of edges stay, and of the rest the most
+    certain. Candidates, most of which mean nothing, do not count.
     """
     best: dict[tuple[str, str], Mention] = {}
 
     def keep(mention: Mention) -> None:
         identity = (mention.thing.key, mention.role)
-        known = best.get(identity)
-        if known is None or mention.confidence > known.confidence:
+        if identity not in best or mention.confidence > best[identity].confidence:
             best[identity] = mention
 
     keep(Mention(statement.subject, "subject"))
@@ -166,11 +167,11 @@ def _mentions(
             if thing.key not in named:
                 keep(Mention(thing, "related", edge.evidence, edge.confidence, edge.method))
     named = {key for key, _ in best}
-    for mention in found:
+    for mention in from_text:
         if mention.thing.key not in named:
             keep(mention)
     candidates = [mention for (key, _), mention in best.items() if is_candidate(key)]
-    best = {place: mention for place, mention in best.items() if not is_candidate(place[0])}
+    best = {identity: m for identity, m in best.items() if not is_candidate(identity[0])}
     if len(best) <= MAX_MENTIONS:
         return (*best.values(), *candidates)
 
@@ -187,14 +188,14 @@ def _mentions(
     first = {mention.thing.key: mention for mention in reversed(ordered)}
     kept = [mention for mention in ordered if first[mention.thing.key] is mention]
     kept = [mention for mention in kept if mention.thing.key in needed]
-    # By place, of which there is one each: comparing whole mentions took minutes for 40,000.
-    places = {(mention.thing.key, mention.role) for mention in kept}
-    others = [mention for mention in ordered if (mention.thing.key, mention.role) not in places]
+    # Compared by key and role: comparing whole mentions took minutes for 40,000.
+    identities = {(mention.thing.key, mention.role) for mention in kept}
+    others = [m for m in ordered if (m.thing.key, m.role) not in identities]
     return (*[*kept, *others][: max(MAX_MENTIONS, len(kept))], *candidates)
 
 
 def enrich(statement: Statement) -> Enriched:
-    """Apply every rule to one statement. Depends on nothing but the statement."""
+    """Applies every rule to one statement; the result depends on the statement alone."""
     title = _TAG.sub("", statement.title, count=1)
     title_words = significance.words_of(title)
     words = [*significance.words_of(statement.title), *significance.words_of(statement.content)]

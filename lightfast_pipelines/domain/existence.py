@@ -1,6 +1,6 @@
-"""When a thing is deleted, and what then becomes of its other states: they end.
+"""Finds when an entity is deleted, and ends its other states then.
 
-A deletion is itself a state, `existence: deleted`, which a later fact about the same thing ends. The
+A deletion is itself a state, `existence: deleted`, which a later fact about the same entity ends. The
 result depends on the set of facts alone, on both clocks.
 """
 
@@ -20,66 +20,72 @@ EXISTS = "exists"
 def deletions(
     facts: Collection[StateFact], of_status: Collection[StateFact]
 ) -> list[StateInterval]:
-    """When the thing is deleted, from what is stated of its existence and of its status.
+    """The intervals in which the entity is deleted, from the facts of its existence and of its status.
 
-    A change of status that the deletion does not state itself shows that the thing is there again.
+    A change of status that the deletion does not state itself shows that the entity exists again.
     """
     deleting = deleting_ids(facts)
-    there = [replace(fact, value=EXISTS) for fact in of_status if fact.source_id not in deleting]
-    return [one for one in history([*facts, *there]) if one.value == DELETED]
+    existing = [replace(fact, value=EXISTS) for fact in of_status if fact.source_id not in deleting]
+    return [interval for interval in history([*facts, *existing]) if interval.value == DELETED]
 
 
 def deleting_ids(facts: Iterable[StateFact]) -> frozenset[str]:
-    """Observations that state a deletion."""
+    """The source_ids of the observations that state a deletion."""
     return frozenset(fact.source_id for fact in facts if fact.value == DELETED)
 
 
 def ended(
-    intervals: Iterable[StateInterval], gone: Collection[StateInterval], own_values: Collection[str]
+    intervals: Iterable[StateInterval],
+    deletions: Collection[StateInterval],
+    own_values: Collection[str],
 ) -> list[StateInterval]:
-    """The intervals without the time in which the thing is deleted.
+    """The intervals without the time in which the entity is deleted.
 
     Values that the deletion itself states (`closed`) go on. What was believed before the deletion was
     known stays as it was believed.
     """
-    found = list(intervals)
-    for hole in gone:
-        found = [
+    remaining = list(intervals)
+    for deletion in deletions:
+        remaining = [
             piece
-            for one in found
-            for piece in ([one] if one.value in own_values else _without(one, hole))
+            for interval in remaining
+            for piece in (
+                [interval] if interval.value in own_values else _without(interval, deletion)
+            )
         ]
-    return found
+    return remaining
 
 
-def _without(one: StateInterval, hole: StateInterval) -> Iterator[StateInterval]:
-    """What is left of a rectangle (when it held, when it was believed) outside of another."""
-    known = max(one.recorded_at, hole.recorded_at)
-    until = _earlier(one.superseded_at, hole.superseded_at)
-    start = max(one.valid_from, hole.valid_from)
-    end = _earlier(one.valid_to, hole.valid_to)
+def _without(interval: StateInterval, deletion: StateInterval) -> Iterator[StateInterval]:
+    """What remains of a rectangle (when it held, when that was believed) outside of another."""
+    known = max(interval.recorded_at, deletion.recorded_at)
+    until = _earlier(interval.superseded_at, deletion.superseded_at)
+    start = max(interval.valid_from, deletion.valid_from)
+    end = _earlier(interval.valid_to, deletion.valid_to)
     if (until is not None and until <= known) or (end is not None and end <= start):
-        yield one
+        yield interval
         return
-    if one.recorded_at < known:
-        yield _piece(one, one.valid_from, one.valid_to, one.recorded_at, known)
-    if one.valid_from < start:
-        yield _piece(one, one.valid_from, start, known, until)
-    if end is not None and (one.valid_to is None or end < one.valid_to):
-        yield _piece(one, end, one.valid_to, known, until)
-    if until is not None and (one.superseded_at is None or until < one.superseded_at):
-        yield _piece(one, one.valid_from, one.valid_to, until, one.superseded_at)
+    if interval.recorded_at < known:
+        yield _piece(interval, interval.valid_from, interval.valid_to, interval.recorded_at, known)
+    if interval.valid_from < start:
+        yield _piece(interval, interval.valid_from, start, known, until)
+    if end is not None and (interval.valid_to is None or end < interval.valid_to):
+        yield _piece(interval, end, interval.valid_to, known, until)
+    if until is not None and (interval.superseded_at is None or until < interval.superseded_at):
+        yield _piece(
+            interval, interval.valid_from, interval.valid_to, until, interval.superseded_at
+        )
 
 
 def _piece(
-    one: StateInterval,
+    interval: StateInterval,
     valid_from: datetime,
     valid_to: datetime | None,
     recorded_at: datetime,
     superseded_at: datetime | None,
 ) -> StateInterval:
     return replace(
-        one,
+        interval,
         valid_from=valid_from,
         valid_to=valid_to,
         is_current=valid_to is None and superseded_at is None,
@@ -88,7 +94,7 @@ def _piece(
     )
 
 
-def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)
+def _earlier(first: datetime | None, second: datetime | None) -> datetime | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return min(first, second)

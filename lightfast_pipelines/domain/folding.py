@@ -1,6 +1,6 @@
-"""One observation from all payloads that state it.
+"""Folds all statements of one observation into one.
 
-A function of the set of statements: neither their order nor their number matters.
+The result is a function of the set of statements: neither their order nor their number matters.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class StatementSource:
 
 
 def preference(stated: tuple[StatementSource, Statement]) -> tuple[int, bool, float, bytes]:
-    """By source, then the provider's latest update time (none last), then smallest body hash."""
+    """The order of preference: by source, then the latest update time (none last), then the body's hash."""
     source, statement = stated
     updated = statement.updated_at
     return (
@@ -53,7 +53,7 @@ def _is_null(value: object) -> bool:
 
 
 def _first(values: Iterable[_Item]) -> _Item:
-    """The first that says something, else the first."""
+    """The first value that is not null, else the first."""
     kept = list(values)
     for value in kept:
         if not _is_null(value):
@@ -64,7 +64,7 @@ def _first(values: Iterable[_Item]) -> _Item:
 def _united(
     parts: Iterable[Sequence[_Item]], identity: Callable[[_Item], Hashable]
 ) -> tuple[_Item, ...]:
-    """Every item of every part once, the earliest part winning."""
+    """Every item of every part once; the first part that has it wins."""
     best: dict[Hashable, _Item] = {}
     for part in parts:
         for item in part:
@@ -73,7 +73,7 @@ def _united(
 
 
 def _thing(things: Sequence[Thing]) -> Thing:
-    """One thing of one key: the first name and address there are, every alias."""
+    """One entity from several of one key: the first name and address, and every alias."""
     return replace(
         things[0],
         name=_first(thing.name for thing in things),
@@ -83,7 +83,7 @@ def _thing(things: Sequence[Thing]) -> Thing:
 
 
 def _account(accounts: Iterable[Account | None]) -> Account | None:
-    """The first account, its gaps filled by what others say of the same account."""
+    """The first account; its empty fields are filled from other statements of the same account."""
     stated = [account for account in accounts if account is not None]
     if not stated:
         return None
@@ -108,29 +108,29 @@ def _mentions(statements: Sequence[Statement]) -> tuple[Mention, ...]:
         for mention in statement.mentions:
             grouped.setdefault((mention.thing.key, mention.role), []).append(mention)
     return tuple(
-        found[0]
-        if len(found) == 1
-        else replace(found[0], thing=_thing([mention.thing for mention in found]))
-        for found in grouped.values()
+        mentions[0]
+        if len(mentions) == 1
+        else replace(mentions[0], thing=_thing([mention.thing for mention in mentions]))
+        for mentions in grouped.values()
     )
 
 
 def _states(statements: Sequence[Statement]) -> tuple[StateChange, ...]:
-    """Each change once; of what serves an environment, the statement that is surest of it wins."""
+    """Each change once; of what serves an environment, the most certain statement wins."""
     surest: dict[tuple[str, str], StateChange] = {}
     for statement in statements:
         for change in statement.states:
             key = (change.thing.key, change.state_type)
-            known = surest.get(key)
-            if known is None or serving.certainty(change.metadata) < serving.certainty(
-                known.metadata
+            best = surest.get(key)
+            if best is None or serving.certainty(change.metadata) < serving.certainty(
+                best.metadata
             ):
                 surest[key] = change
     return tuple(surest.values())
 
 
 def _metadata(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Per key the first value that says something."""
+    """For each key the first value that is not null."""
     merged: dict[str, Any] = {}
     for part in parts:
         for key, value in part.items():
@@ -140,38 +140,36 @@ def _metadata(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _from_home(statements: list[Statement]) -> list[Statement]:
-    """A commit that is in several repositories is told by the one that it came from.
+    """The statements of a commit, first those of the repository that it came from, its home.
 
-    Its text is read there: a number in it is that repository's, whichever told of it first. Home is
-    what is no fork, then where it was pushed first.
+    A number in its text belongs to its home, whichever repository stated the commit first; what others
+    derive from numbers is dropped. Home is a repository that is no fork, then where it was pushed first.
     """
-    places = {one.scope.repository_id for one in statements if one.scope is not None}
-    if len(places) < 2:
+    if len({_repository(s) for s in statements} - {None}) < 2:
         return statements
 
-    def age(one: Statement) -> tuple[bool, bool, float, str]:
-        assert one.scope is not None
-        at = one.updated_at or one.occurred_at
+    def age(statement: Statement) -> tuple[bool, bool, float, str]:
+        assert statement.scope is not None
+        at = statement.updated_at or statement.occurred_at
         return (
-            one.scope.is_fork,
-            not one.scope.has_numbers,
+            statement.scope.is_fork,
+            not statement.scope.has_numbers,
             at.timestamp(),
-            one.scope.repository_id,
+            statement.scope.repository_id,
         )
 
-    home = min((one for one in statements if one.scope is not None), key=age).scope
-    assert home is not None
-    theirs = [one for one in statements if _place(one) == home.repository_id]
-    others = [_without_numbers(one) for one in statements if _place(one) != home.repository_id]
-    return [*theirs, *others]
+    home = _repository(min((s for s in statements if s.scope is not None), key=age))
+    at_home = [s for s in statements if _repository(s) == home]
+    elsewhere = [_without_numbers(s) for s in statements if _repository(s) != home]
+    return [*at_home, *elsewhere]
 
 
-def _place(statement: Statement) -> str | None:
+def _repository(statement: Statement) -> str | None:
     return statement.scope.repository_id if statement.scope is not None else None
 
 
 def _without_numbers(statement: Statement) -> Statement:
-    """Without what it makes of numbers in its own repository."""
+    """The statement without the mentions and edges that it derives from numbers in its repository."""
     if statement.scope is None:
         return statement
     own = f"{github_place(statement.scope.repository_id)}#"
@@ -189,11 +187,11 @@ def _without_numbers(statement: Statement) -> Statement:
 
 
 def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
-    """The observation that a set of statements of one `source_id` makes.
+    """Folds statements of one `source_id` into one.
 
-    Per field the first that is not null (None, empty text, empty collection), in the order of
-    `preference`; tuples are united by their natural keys, the preferred statement winning; metadata
-    is merged per key. Raises ValueError for no statement or for several source ids.
+    Each field has the first value that is not null (None, empty text, empty collection), in the order
+    of `preference`; tuples are united by their natural keys, metadata is merged per key. Raises
+    ValueError for no statement or for several source ids.
     """
     if not statements:
         raise ValueError("fold needs at least one statement")
@@ -203,10 +201,10 @@ def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
         raise ValueError("fold needs statements of one source_id")
     ranked = sorted(statements, key=preference)
     if any(
-        preference(one) == preference(other) and one[1] != other[1]
-        for one, other in pairwise(ranked)
+        preference(first) == preference(second) and first[1] != second[1]
+        for first, second in pairwise(ranked)
     ):
-        # One body that states it twice differently: any order will do, if it is always the same.
+        # One body states it twice, differently: any order will do that is always the same.
         ranked.sort(key=lambda stated: (preference(stated), repr(stated[1])))
     ordered: list[Statement] = []
     for _, statement in ranked:
@@ -216,8 +214,8 @@ def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
     first = ordered[0]
     if len(ordered) == 1:
         return first
-    # The text in which closing words count goes with the content that is shown.
-    telling = next((s for s in ordered if not _is_null(s.content)), first)
+    # The text that is read for closing words belongs to the content that is shown.
+    shown = next((s for s in ordered if not _is_null(s.content)), first)
     return Statement(
         source_id=first.source_id,
         source=first.source,
@@ -225,7 +223,7 @@ def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
         subject=_thing([s.subject for s in ordered if s.subject.key == first.subject.key]),
         occurred_at=first.occurred_at,
         title=_first(s.title for s in ordered),
-        content=telling.content,
+        content=shown.content,
         base_significance=first.base_significance,
         actor=_account(s.actor for s in ordered),
         author=_account(s.author for s in ordered),
@@ -239,7 +237,7 @@ def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
         metadata=_metadata([s.metadata for s in ordered]),
         updated_at=_first(s.updated_at for s in ordered),
         scope=_first(s.scope for s in ordered),
-        link_text=_first(s.link_text for s in (telling, *ordered)),
+        link_text=_first(s.link_text for s in (shown, *ordered)),
         branch=_first(s.branch for s in ordered),
         paths=_first(s.paths for s in ordered),
         occurrence=_first(s.occurrence for s in ordered),

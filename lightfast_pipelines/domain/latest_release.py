@@ -1,9 +1,10 @@
-"""Which release of a repository is its latest: where that one is withdrawn, the one before it is again."""
+"""Which release of a repository is the latest: if that is withdrawn, the one before it is the latest again."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from operator import attrgetter
 
 from lightfast_pipelines.domain import states
 from lightfast_pipelines.domain.states import StateFact, StateInterval
@@ -12,27 +13,27 @@ STATE_TYPE = "latest_release"
 
 
 def history(facts: Collection[StateFact]) -> list[StateInterval]:
-    """As `states.history`, with what each withdrawal (an ending) makes the latest instead."""
+    """As `states.history`; each withdrawal (an ending) makes the release before it the latest again."""
     if not any(fact.is_ending for fact in facts):
         return states.history(facts)
-    told: list[StateFact] = []
-    # What is published and was not withdrawn, the latest last.
-    standing: dict[str, StateFact] = {}
-    for fact in sorted(facts, key=lambda one: (one.at, one.rank, one.source_id)):
-        was_latest = next(reversed(standing), None) == fact.value
-        standing.pop(fact.value, None)
+    believed: list[StateFact] = []
+    # Releases that are published and not withdrawn, the latest last.
+    published: dict[str, StateFact] = {}
+    for fact in sorted(facts, key=attrgetter("at", "rank", "source_id")):
+        was_latest = next(reversed(published), None) == fact.value
+        published.pop(fact.value, None)
         if not fact.is_ending:
-            standing[fact.value] = fact
-            told.append(fact)
-        elif was_latest and standing:
-            told += _instead(fact, standing[next(reversed(standing))])
+            published[fact.value] = fact
+            believed.append(fact)
+        elif was_latest and published:
+            believed += _instead(fact, published[next(reversed(published))])
         else:
-            told.append(fact)
-    return states.history(told)
+            believed.append(fact)
+    return states.history(believed)
 
 
 def _instead(ending: StateFact, release: StateFact) -> list[StateFact]:
-    """That this release is the latest from the ending on, known as soon as both are."""
+    """The facts that this release is the latest from the ending on, known as soon as both are."""
     known_at = max(release.recorded_at, ending.recorded_at)
     again = replace(
         ending,

@@ -1,9 +1,9 @@
-"""Many alike become few: single errors fold into hours, but for the first of an issue and of a regression.
+"""Folds recurring errors into hours, except the first of an issue and the first of each regression.
 
 A series is everything that recurs under one key. The earliest occurrence of all and the earliest at or
-after each restart, by time and event id, stand alone; the others are counted by hour (what an hour is, a
-statement's own source_id says). Which occurrences there are is kept by `capture/series.py`; here stands
-what is made of them.
+after each restart, by time and event id, stand alone; the others are counted by hour (the source_id of a
+statement names its hour). `capture/series.py` finds out which occurrences there are; here they become
+observations.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from lightfast_pipelines.domain.folding import StatementSource, fold, preference
 _LONGEST_TITLE = 200
 _LONGEST_CONTENT = 10_000
 _TAG = re.compile(r"^\[[^\]\n]{1,40}\]\s*")
-# True of one occurrence, not of an hour of them.
-_OF_ONE = frozenset({"eventId", "occurredAt"})
+# Metadata of a single occurrence, which an hour does not have.
+_OF_SINGLE = frozenset({"eventId", "occurredAt"})
 
 
 def occurrence_of(statement: Statement) -> Occurrence:
-    """Raises ValueError for a statement that is of no series."""
+    """Raises ValueError for a statement that belongs to no series."""
     if statement.occurrence is None:
-        raise ValueError("this statement is of no series")
+        raise ValueError("this statement belongs to no series")
     return statement.occurrence
 
 
 def fold_occurrence(stated: Sequence[tuple[StatementSource, Statement]]) -> Statement:
-    """One occurrence from all that states it; where they disagree on the hour, the preferred one decides."""
+    """Folds all statements of one occurrence; the preferred one decides which hour it belongs to."""
     if len(stated) == 1:
         return stated[0][1]
-    ranked = sorted(stated, key=lambda one: (preference(one), repr(one[1])))
+    ranked = sorted(stated, key=lambda pair: (preference(pair), repr(pair[1])))
     source_id = ranked[0][1].source_id
     return fold([(source, replace(statement, source_id=source_id)) for source, statement in ranked])
 
@@ -52,7 +52,7 @@ def alone_id(statement: Statement) -> str:
 def alone(statement: Statement, *, is_first: bool, is_regression: bool) -> Statement:
     """The observation of an occurrence that stands alone: `error.occurred` becomes `error.created`.
 
-    Only the first of the whole series keeps its `caused_by` edges, which say with what it began.
+    Only the first of the whole series keeps its `caused_by` edges, which say what the series began with.
     """
     return replace(
         statement,
@@ -64,12 +64,12 @@ def alone(statement: Statement, *, is_first: bool, is_regression: bool) -> State
 
 
 def counted(first: Statement, count: int, last_at: datetime) -> Statement:
-    """The observation of an hour's occurrences: how many, until when, in the words of the earliest."""
+    """The observation of an hour: the text of its earliest occurrence, how many there were, until when."""
     moments = {"firstSeen": _text(first.occurred_at), "lastSeen": _text(last_at)}
-    thing = first.source_type.partition(".")[0].capitalize()
-    title = f"[{thing}s] {count}\N{MULTIPLICATION SIGN} {_TAG.sub('', first.title, count=1)}"
+    kind = first.source_type.partition(".")[0].capitalize()
+    title = f"[{kind}s] {count}\N{MULTIPLICATION SIGN} {_TAG.sub('', first.title, count=1)}"
     span = f"Occurrences: {count}, {moments['firstSeen']} to {moments['lastSeen']}"
-    kept = {name: value for name, value in first.metadata.items() if name not in _OF_ONE}
+    kept = {name: value for name, value in first.metadata.items() if name not in _OF_SINGLE}
     first_id = occurrence_of(first).event_id
     return replace(
         first,

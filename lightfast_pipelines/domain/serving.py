@@ -1,9 +1,9 @@
-"""What serves an environment: which of the things that succeeded really went live, and until when.
+"""Finds which deployment serves an environment: which of those that succeeded went live, until when.
 
-That a deployment succeeds does not mean that it serves anybody. It may be staged until somebody
-promotes it, held back after a rollback, or rolled out in steps. Each fact of a
-`live_deployment:{environment}` state therefore says in its metadata what it is based on, and
-`history` weighs all facts of one environment together. Facts without a basis are taken as told.
+A deployment that succeeds need not serve anybody. It may be staged until somebody promotes it, held back
+after a rollback, or rolled out in steps. Each fact of a `live_deployment:{environment}` state therefore
+says in its metadata what it is based on, and `history` weighs all facts of one environment together.
+Facts without a basis are believed.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ STATE_TYPE = "live_deployment"
 BASIS = "basis"
 WITHHOLDS = "withholds"
 
-# What the provider tells outright.
+# The provider states directly what serves.
 PROMOTED = "promoted"
-"""It serves from now on, unless that begins a rolling release. Such a project tells every change, so a
-success alone means nothing in it."""
+"""It serves from now on, unless that begins a rolling release. A project with promotions states every
+change, so a success alone means nothing in it."""
 ROLLED_BACK = "rollback"
 """It serves again. From now on new deployments are staged until one is promoted."""
 ROLLED_OUT = "rolled_out"
@@ -33,47 +33,47 @@ ROLLED_OUT = "rolled_out"
 KEPT = "kept"
 """It serves everybody again, because the rolling release of another was aborted."""
 
-# What speaks against a thing without telling what serves instead.
+# The provider states that a deployment does not serve (everybody), but not what serves instead.
 ROLLING = "rolling"
 """It serves a part of the visitors while its rolling release goes on."""
 WITHHELD = "withheld"
-"""It failed, was canceled or did not pass its checks: what was presumed of it until then is wrong."""
+"""It failed, was canceled or did not pass its checks: what was presumed until then is wrong."""
 STAGED = "staged"
-"""It is built and has served nobody."""
+"""It is built, and has served nobody yet."""
 BUILT = "built"
 """It is built, and its checks have not ended yet."""
 
-# What is presumed, because nothing better is known.
+# It is presumed to serve, because nothing better is known.
 SERVED = "served"
-"""The provider's API says that it has served, though not since when."""
+"""The provider's API states that it has served, but not since when."""
 SUCCESS = "success"
-"""It succeeded, and as a rule goes live by that."""
+"""It succeeded, and usually goes live by that."""
 LISTED = "listed"
-"""It stands as ready in the provider's API, which says no more about it."""
+"""The provider's API lists it as ready and states no more."""
 
-_NOT_TOLD = frozenset({ROLLING, WITHHELD, STAGED, BUILT})
+_STATE_NOTHING = frozenset({ROLLING, WITHHELD, STAGED, BUILT})
 _PRESUMED = frozenset({SERVED, SUCCESS, LISTED})
 _ENDS_AUTOMATIC = frozenset({ROLLED_BACK, ROLLED_OUT, KEPT, ROLLING})
-# Promoting a deployment is what begins a rolling release, so both are told at once.
+# Promoting a deployment begins a rolling release, so both are stated at once.
 _AT_ONCE = timedelta(minutes=1)
 _CERTAINTY = {SERVED: 1, STAGED: 2, SUCCESS: 3, LISTED: 4, BUILT: 5}
 
 
 def certainty(metadata: Mapping[str, Any]) -> int:
-    """Where several payloads state one fact of what serves: the smallest number is believed."""
+    """Where several payloads state one fact, the one with the smallest number is believed."""
     return _CERTAINTY.get(str(metadata.get(BASIS)), 0)
 
 
 def without_basis(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """What the state itself says: webhooks and API tell one fact on different grounds."""
+    """The metadata of the state alone: webhooks and API state one fact on different grounds."""
     return {name: value for name, value in metadata.items() if name not in (BASIS, WITHHOLDS)}
 
 
 def history(facts: Collection[StateFact]) -> list[StateInterval]:
-    """As `states.history`, of those facts that hold against all the others.
+    """As `states.history`, of the facts that the others do not disprove.
 
-    A presumption is believed from when it is recorded until something recorded speaks against it. So
-    the result depends on the set of facts alone, on both clocks.
+    A presumption is believed from when it is recorded until a recorded fact disproves it. So the result
+    depends on the set of facts alone, on both clocks.
     """
     return plain_history(_believed(facts))
 
@@ -83,8 +83,8 @@ def _basis(fact: StateFact) -> str | None:
     return basis if isinstance(basis, str) else None
 
 
-class _Known:
-    """Since when a fact of a kind is known, by where on the timeline it stands."""
+class _KnownSince:
+    """Since when a fact of some kind is known, by its time."""
 
     def __init__(self, facts: Iterable[StateFact], *, backwards: bool = False) -> None:
         ordered = sorted(facts, key=lambda fact: fact.at, reverse=backwards)
@@ -97,35 +97,38 @@ class _Known:
             self.first.reverse()
 
     def until(self, at: datetime) -> datetime | None:
-        """The earliest time at which one of those at or before `at` became known."""
+        """When the first of the facts at or before `at` became known."""
         place = bisect_right(self.moments, at)
         return self.first[place - 1] if place else None
 
     def since(self, at: datetime) -> datetime | None:
-        """The same of those at or after `at`; only of one made `backwards`."""
+        """When the first of the facts at or after `at` became known; only if made `backwards`."""
         place = bisect_left(self.moments, at)
         return self.first[place] if place < len(self.first) else None
 
 
 def _believed(facts: Collection[StateFact]) -> list[StateFact]:
-    """The facts that tell what serves, each presumption with the time from which it is disproved."""
+    """The facts that state what serves, each presumption with the time from which it is disproved."""
     promotions = [fact for fact in facts if _basis(fact) == PROMOTED]
-    every_change_is_told = min((fact.recorded_at for fact in promotions), default=None)
-    promoted = _Known(promotions)
-    automatic_ended = _Known(fact for fact in facts if _basis(fact) in _ENDS_AUTOMATIC)
+    all_changes_stated_since = min((fact.recorded_at for fact in promotions), default=None)
+    promoted = _KnownSince(promotions)
+    automatic_ended = _KnownSince(fact for fact in facts if _basis(fact) in _ENDS_AUTOMATIC)
     against: dict[str, list[StateFact]] = defaultdict(list)
     own_promotion: dict[str, datetime] = {}
     for fact in facts:
         basis = _basis(fact)
         if basis in (PROMOTED, ROLLED_OUT):
-            known = own_promotion.get(fact.value, fact.recorded_at)
-            own_promotion[fact.value] = min(known, fact.recorded_at)
+            earlier = own_promotion.get(fact.value, fact.recorded_at)
+            own_promotion[fact.value] = min(earlier, fact.recorded_at)
         if basis in (ROLLING, WITHHELD):
             against[fact.value].append(fact)
         withheld = fact.metadata.get(WITHHOLDS)
         if isinstance(withheld, str):
             against[withheld].append(fact)
-    withholding = {value: _Known(known, backwards=True) for value, known in against.items()}
+    withholding = {
+        value: _KnownSince(withheld_facts, backwards=True)
+        for value, withheld_facts in against.items()
+    }
 
     def disproved_at(fact: StateFact, basis: str) -> datetime | None:
         reasons = [own_promotion.get(fact.value)]
@@ -133,7 +136,7 @@ def _believed(facts: Collection[StateFact]) -> list[StateFact]:
             reasons.append(withholding[fact.value].since(fact.at))
         if basis != SERVED:
             reasons.append(automatic_ended.until(fact.at))
-            reasons.append(promoted.until(fact.at) if basis == LISTED else every_change_is_told)
+            reasons.append(promoted.until(fact.at) if basis == LISTED else all_changes_stated_since)
         return min((reason for reason in reasons if reason is not None), default=None)
 
     rolling: dict[str, list[StateFact]] = defaultdict(list)
@@ -143,7 +146,7 @@ def _believed(facts: Collection[StateFact]) -> list[StateFact]:
     believed = []
     for fact in facts:
         basis = _basis(fact)
-        if basis in _NOT_TOLD:
+        if basis in _STATE_NOTHING:
             continue
         if basis == PROMOTED and fact.value in rolling:
             begun = (

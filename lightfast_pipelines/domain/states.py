@@ -1,6 +1,6 @@
-"""States over time, on two clocks: when something held, and when that was known.
+"""Folds facts into intervals of a state, on two clocks: when it held, and when that was known.
 
-Everything here is about one state type of one entity; which facts those are is the caller's to know.
+All facts here belong to one state type of one entity.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from lightfast_pipelines.domain.events import ENDING_REASON
 
-# Reasons of the change with which an entity begins: nothing can have happened to it before.
+# Reasons of the change with which an entity begins: nothing can have happened to it earlier.
 OPENING_REASONS = frozenset({"opened", "created"})
 NOTHING = "none"
-# Each can only follow the other. Times are whole seconds, and robots close and reopen within one to have
-# checks run again.
+# Pairs of changes each of which can only follow the other. Times are whole seconds, and robots close and
+# reopen within one second to run checks again.
 _TAKING_TURNS = (
     frozenset({"closed", "reopened"}),
     frozenset({"converted-to-draft", "ready-for-review"}),
@@ -29,10 +29,10 @@ _TAKING_TURNS = (
 
 @dataclass(frozen=True, slots=True)
 class StateFact:
-    """From `at` on the state had `value`; known since `recorded_at`.
+    """The state had `value` from `at` on, which is known since `recorded_at`.
 
     `rank` and then `source_id` (the observation's) order facts of one moment. `observation_id` and
-    `identity_id` are handed through. From `withdrawn_at` on the fact is no longer believed.
+    `identity_id` (the actor's) are passed through. From `withdrawn_at` on the fact is not believed.
     """
 
     value: str
@@ -55,8 +55,8 @@ class StateFact:
 class StateInterval:
     """A value that held in [valid_from, valid_to), believed in [recorded_at, superseded_at).
 
-    None as an end: still so. `fact` is the one that began it; its `at` can lie before `valid_from`
-    where it was clamped to the opening. `is_current`: holds now, as known now.
+    An end of None means that it still is so. `fact` began the interval; its `at` is before `valid_from`
+    where it was clamped to the opening. `is_current`: it holds now, as known now.
     """
 
     value: str
@@ -68,16 +68,16 @@ class StateInterval:
     fact: StateFact
 
 
-# When it holds from (clamped), rank, source id; the rest only makes the order total.
+# Start (clamped), rank, source_id; the rest makes the order total.
 _Key = tuple[datetime, int, str, str, datetime, datetime]
 
 
 class _Timeline:
     """What is believed at one moment: facts in order, and which of them begin an interval.
 
-    A fact begins one where its value differs from its predecessor's, and it ends where the next one
-    begins. So an inserted fact changes at most its own place, its successor's and the interval before;
-    endings that follow it depend on what they follow, so with them their successors'.
+    A fact begins an interval where its value differs from its predecessor's; the interval ends where
+    the next one begins. So an inserted fact affects at most itself, its successor and the interval
+    before; endings depend on what they follow, so where they follow, the fact after them as well.
     """
 
     def __init__(self) -> None:
@@ -92,12 +92,12 @@ class _Timeline:
         return (at, fact.rank, fact.source_id, fact.value, fact.at, fact.recorded_at)
 
     def add(self, facts: Iterable[StateFact]) -> set[_Key]:
-        """Take in facts; returns every start whose interval may have changed."""
+        """Adds facts; returns every start whose interval may have changed."""
         new = list(facts)
         touched: set[_Key] = set()
         openings = [fact.at for fact in new if fact.reason in OPENING_REASONS]
         if openings and (self.opening is None or min(openings) < self.opening):
-            # Where things stand moves: once per entity as a rule, so it is done from the beginning.
+            # All facts may move, which happens about once per entity: so all are inserted anew.
             self.opening = min(openings)
             new = [*self.facts.values(), *new]
             touched.update(self.starts)
@@ -107,7 +107,7 @@ class _Timeline:
         return touched
 
     def remove(self, facts: Iterable[StateFact]) -> set[_Key]:
-        """Forget facts; returns every start whose interval may have changed."""
+        """Removes facts; returns every start whose interval may have changed."""
         touched: set[_Key] = set()
         for fact in facts:
             key = self._key(fact)
@@ -135,14 +135,14 @@ class _Timeline:
         self._settle_from(place + 1, touched)
 
     def _settle_from(self, place: int, touched: set[_Key]) -> None:
-        """What stands here and, as long as those are endings, what follows."""
+        """Settles the fact at this place and, as long as they are endings, those that follow."""
         for following in range(place, len(self.order)):
             self._settle(following, touched)
             if not self.facts[self.order[following]].is_ending:
                 break
 
     def _settle(self, place: int, touched: set[_Key]) -> None:
-        """Make the fact at this place a start or not, as its predecessor demands."""
+        """Makes the fact at this place a start or not, as its predecessor requires."""
         key = self.order[place]
         before = self.values[self.order[place - 1]] if place else None
         value: str | None = self.facts[key].value
@@ -163,7 +163,7 @@ class _Timeline:
             del self.starts[at]
 
     def interval_from(self, key: _Key) -> tuple[datetime | None] | None:
-        """The end of the interval that begins with this fact, in a tuple; None where none does."""
+        """The end of the interval that begins with this fact, in a tuple; None where it begins none."""
         at = bisect_left(self.starts, key)
         if at == len(self.starts) or self.starts[at] != key:
             return None
@@ -173,12 +173,11 @@ class _Timeline:
 def history(facts: Collection[StateFact]) -> list[StateInterval]:
     """Every interval ever believed, by the time it became known and then by its beginning.
 
-    Belief at K is the fold of the facts recorded by K and not withdrawn by then: ordered by (at, rank,
-    source id; of one moment, what takes turns by what held before), facts before the opening clamped to
-    it, a value that repeats its predecessor's going
-    on, an ending of a value that does not hold left out. Intervals of no length stay. The result
-    depends on the set of facts alone; n facts in any order take O(n log n) steps beside moving list
-    items.
+    What is believed at K is the fold of the facts recorded by K and not withdrawn by then, ordered by
+    (at, rank, source_id), except that changes of one moment that take turns follow what held before.
+    Facts before the opening are clamped to it; a value that repeats its predecessor's goes on; an ending
+    of a value that does not hold is ignored. Intervals of no length stay. The result depends on the set
+    of facts alone; n facts in any order take O(n log n) steps beside moving list items.
     """
     facts = _in_turn(facts)
     timeline = _Timeline()
@@ -218,7 +217,7 @@ def history(facts: Collection[StateFact]) -> list[StateInterval]:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """Where a history ends: what holds now, the time of its latest fact, and when one became known last."""
+    """Where a history ends: its current value, the time of the latest fact, and when the last became known."""
 
     value: str
     latest_at: datetime
@@ -226,20 +225,20 @@ class Tail:
 
 
 def continuation(tail: Tail, facts: Collection[StateFact]) -> list[StateFact] | None:
-    """Those of new facts that each end what held before and begin an interval that holds now.
+    """Those of the new facts that each end what held before and begin an interval.
 
-    So `history` of all facts is that of the earlier ones and these changes. None where a fact is not
-    later than all before it on both clocks, or bears on more than what holds now: then everything has
-    to be folded anew.
+    `history` of all facts is then the earlier history and these changes. None where a fact is not later
+    than all before it on both clocks, or affects more than what holds now: then everything has to be
+    folded anew.
     """
-    value, at, known = tail.value, tail.latest_at, tail.latest_known
+    value, at, known_at = tail.value, tail.latest_at, tail.latest_known
     changes: list[StateFact] = []
-    for fact in sorted(facts, key=lambda one: (one.recorded_at, one.at)):
-        if fact.at <= at or fact.recorded_at <= known:
+    for fact in sorted(facts, key=attrgetter("recorded_at", "at")):
+        if fact.at <= at or fact.recorded_at <= known_at:
             return None
         if fact.reason in OPENING_REASONS or fact.is_ending or fact.withdrawn_at is not None:
             return None
-        at, known = fact.at, fact.recorded_at
+        at, known_at = fact.at, fact.recorded_at
         if fact.value != value:
             changes.append(fact)
             value = fact.value
@@ -247,7 +246,7 @@ def continuation(tail: Tail, facts: Collection[StateFact]) -> list[StateFact] | 
 
 
 def _in_turn(facts: Collection[StateFact]) -> Collection[StateFact]:
-    """The facts, with such ranks that what took turns within one moment did so in the possible order."""
+    """The facts, with ranks that put changes which took turns within one moment into a possible order."""
     together: dict[datetime, list[tuple[str, StateFact]]] = defaultdict(list)
     for fact in facts:
         turn = _turn(fact)
@@ -266,7 +265,7 @@ def _in_turn(facts: Collection[StateFact]) -> Collection[StateFact]:
     for fact in sorted(facts, key=_place):
         partner = second.get(fact)
         if partner is not None and fact.value == value:
-            # It changed nothing where it stands, so it came after the other.
+            # It would change nothing here, so it came after the other.
             ordered.append(replace(fact, rank=partner.rank + 1))
             ends_as[partner] = fact.value
             continue
@@ -276,7 +275,8 @@ def _in_turn(facts: Collection[StateFact]) -> Collection[StateFact]:
 
 
 def _turn(fact: StateFact) -> str | None:
-    """What it may take turns with, by its reason; that of a closing says why (`completed`)."""
+    """The kind of a change that takes turns: its reason, except for closings, whose reason says why they
+    closed (`completed`)."""
     if fact.reason in ("reopened", "converted-to-draft", "ready-for-review"):
         return fact.reason
     return "closed" if fact.value == "closed" else None
@@ -292,7 +292,8 @@ def _begun(fact: StateFact) -> str:
 
 
 def _news(facts: Iterable[StateFact]) -> list[tuple[datetime, bool, StateFact]]:
-    """(when, whether it is known from then on, fact) by time: when facts became known or were withdrawn."""
+    """(when, whether it is known from then on, fact) in order of time: facts become known, or are
+    withdrawn."""
     news = []
     for fact in facts:
         if fact.withdrawn_at is None:

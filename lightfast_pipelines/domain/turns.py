@@ -1,6 +1,6 @@
-"""Whose delivery is captured next: tenants take turns, so that none waits behind all of another's.
+"""Chooses the deliveries to capture next: tenants take turns, so that none waits for all of another's.
 
-A lane is a tenant's part of the queue. Pure: what waits and who had a turn when are parameters.
+A lane is a tenant's part of the queue.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 TurnKind = Literal["small", "large", "again"]
-"""Of a turn: small deliveries, one large delivery, or some that were attempted before."""
+"""A turn of small deliveries, of one large delivery, or of deliveries that were attempted before."""
 Served = Mapping[tuple[int, TurnKind], int]
-"""(lane, kind) -> the number of its latest turn; later turns have greater numbers."""
+"""(lane, kind) -> the number of the lane's latest turn; later turns have greater numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A delivery that waits: its lane and the bytes of its body."""
+    """A waiting delivery, with its lane and the size of its body in bytes."""
 
     id: int
     lane: int
@@ -27,7 +27,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """Of one batch: deliveries, bytes, and from how many bytes on a delivery is large."""
+    """Limits of one batch: its deliveries, its bytes, and the bytes above which a delivery is large."""
 
     rows: int
     size: int
@@ -35,11 +35,11 @@ class BatchLimits:
 
 
 def next_batch(waiting: Sequence[Queued], served: Served, limits: BatchLimits) -> list[Queued]:
-    """The deliveries of the next batch; `waiting` has those of one lane in their order.
+    """The deliveries of the next batch; `waiting` has the deliveries of each lane in order.
 
-    Each lane has one delivery, then each its second, and so on, beginning with the lane whose latest
-    turn is longest ago. A large delivery may be tens of thousands of observations: it is a batch of
-    its own, and after each of those comes a batch of small ones, if any wait.
+    Every lane gets one delivery, then every lane a second one, and so on, beginning with the lane whose
+    latest turn is longest ago. A large delivery may be tens of thousands of observations: it is a batch
+    of its own, and a batch of small ones follows it, if any wait.
     """
     large: dict[int, Queued] = {}
     small: dict[int, list[Queued]] = defaultdict(list)
@@ -66,12 +66,12 @@ def next_batch(waiting: Sequence[Queued], served: Served, limits: BatchLimits) -
 
 
 def next_lane(lanes: Iterable[int], served: Served, kind: TurnKind) -> int:
-    """Of these lanes the one whose latest turn of this kind is longest ago."""
+    """The lane whose latest turn of this kind is longest ago."""
     return min(lanes, key=lambda lane: (served.get((lane, kind), 0), lane))
 
 
 def _small_are_next(served: Served) -> bool:
-    """Whether of small batches and large deliveries the latest was a large one, or neither was yet."""
+    """Whether the latest turn was of a large delivery, or there was none yet."""
     latest = max(
         ((turn, kind) for (_, kind), turn in served.items() if kind != "again"),
         default=(0, "large"),

@@ -1,7 +1,4 @@
-"""What an integration wants: its settings against an event's kind, branch and files.
-
-Decisions return value and reason. Who is asked and what is stored is capture's.
-"""
+"""Decides what an integration wants: compares its settings with an event's kind, branch and files."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from lightfast_pipelines.domain.events import Statement
 def refuse_event(
     event: str, sync_config: Mapping[str, Any], default_events: frozenset[str]
 ) -> str | None:
-    """Why an event of this kind is not wanted, or None where it is.
+    """The reason why an event of this kind is not wanted; None where it is wanted.
 
     `events`: absent means the provider's defaults, empty means none; `autoSync` false wants nothing.
     """
@@ -31,7 +28,7 @@ def choose_statements(
     sync_config: Mapping[str, Any],
     default_branch: str | None,
 ) -> tuple[tuple[Statement, ...], str | None]:
-    """The statements on a wanted branch with a wanted file, and why none is left where none is.
+    """The statements on a wanted branch with a wanted file; where there are none, the reason.
 
     `branches` (patterns): absent means the default branch (where it is unknown, any). `paths`
     (patterns): absent means all, else one changed file must match. A statement without a branch or files passes.

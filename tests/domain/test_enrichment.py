@@ -22,7 +22,7 @@ def test_every_end_of_an_edge_is_mentioned_and_the_subject_first() -> None:
     ]
 
 
-def test_a_reference_says_nothing_beside_a_stronger_relation() -> None:
+def test_a_reference_is_dropped_beside_a_stronger_relation() -> None:
     commit = Thing("github:commit:" + "a" * 40)
     statement = pull_request(
         "See #1\nfixes #1",
@@ -85,6 +85,6 @@ def test_the_broad_kind_is_read_from_the_event_type() -> None:
         max_size=80,
     )
 )
-def test_any_text_is_read_without_failing_and_twice_the_same(text: str) -> None:
+def test_any_text_is_read_without_failing_and_always_the_same(text: str) -> None:
     statement = pull_request(text)
     assert enrich(statement) == enrich(statement)

@@ -44,7 +44,7 @@ def by(source: IngestionSource = "webhook", body: bytes = b"0") -> StatementSour
     return StatementSource(source, T, body)
 
 
-def test_a_webhook_is_believed_before_the_api_and_the_api_fills_its_gaps() -> None:
+def test_a_webhook_is_preferred_to_the_api_and_the_api_fills_its_gaps() -> None:
     webhook = stated(title="As it was", content="", metadata={"a": 1, "b": None})
     api = stated(title="Edited since", content="Body", metadata={"b": 2, "c": 3}, branch="main")
     whole = fold([(by("api"), api), (by("webhook"), webhook)])

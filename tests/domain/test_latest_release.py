@@ -36,7 +36,7 @@ def latest(*facts: StateFact) -> list[tuple[str, int]]:
     return told[0]
 
 
-def test_where_the_latest_is_withdrawn_the_one_before_it_is_the_latest_again() -> None:
+def test_when_the_latest_is_withdrawn_the_one_before_it_is_the_latest_again() -> None:
     v1, v2 = published("v1", 1), published("v2", 2)
     assert latest(v1, v2, withdrawn("v2", 5)) == [("v1", 1), ("v2", 2), ("v1", 5)]
     # Unpublished first, then deleted.
@@ -46,16 +46,14 @@ def test_where_the_latest_is_withdrawn_the_one_before_it_is_the_latest_again() -
     assert latest(v1, v2, *both) == [("v1", 1), ("v2", 2), ("none", 5)]
 
 
-def test_an_older_one_that_is_withdrawn_changes_nothing_and_what_is_published_again_counts() -> (
-    None
-):
+def test_withdrawing_an_older_release_changes_nothing_and_publishing_it_again_counts() -> None:
     v1, v2 = published("v1", 1), published("v2", 2)
     assert latest(v1, v2, withdrawn("v1", 5)) == [("v1", 1), ("v2", 2)]
     again = (withdrawn("v2", 5), published("v2", 7))
     assert latest(v1, v2, *again) == [("v1", 1), ("v2", 2), ("v1", 5), ("v2", 7)]
 
 
-def test_what_becomes_known_late_changes_only_what_is_believed_from_then_on() -> None:
+def test_a_late_fact_changes_only_what_is_believed_from_then_on() -> None:
     facts = [published("v1", 1, known=9), published("v2", 2), withdrawn("v2", 5)]
     at_five = [one for one in history(facts) if one.valid_from == DAY + timedelta(hours=5)]
     assert [(one.value, one.superseded_at is None) for one in at_five] == [

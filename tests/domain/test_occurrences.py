@@ -104,7 +104,7 @@ def test_a_late_earlier_error_takes_the_place_of_the_first_which_is_then_counted
     ]
 
 
-def test_of_errors_at_one_moment_the_smallest_id_is_the_first() -> None:
+def test_among_errors_of_one_moment_the_smallest_id_is_the_first() -> None:
     assert shown([error("b", 0, 1), error("a", 0, 2)])[0][1] == "created|a"
 
 
@@ -121,7 +121,7 @@ def test_where_payloads_disagree_on_an_events_hour_the_preferred_one_decides() -
     ]
 
 
-def test_the_error_that_caused_a_regression_stands_alone_though_the_regression_is_told_later() -> (
+def test_the_error_that_caused_a_regression_stands_alone_even_if_the_regression_arrives_later() -> (
     None
 ):
     series = [error("a", 0, 1), error("b", 1, 2), error("c", 5, 3), error("d", 6, 4)]
@@ -130,7 +130,7 @@ def test_the_error_that_caused_a_regression_stands_alone_though_the_regression_i
     assert [one[2:] for one in found if one[0] == "error.occurred"] == [(2, (2, 4))]
 
 
-def test_a_regression_told_twice_or_before_any_error_makes_no_further_first() -> None:
+def test_a_regression_stated_twice_or_before_any_error_makes_no_further_first() -> None:
     twice = [error("a", 0, 1), regression(-5, 7), regression(-5, 8)]
     assert [one[1] for one in shown(twice)] == ["created|a"]
 
@@ -143,7 +143,7 @@ def test_releases_and_environments_are_counted_apart() -> None:
     ]
 
 
-def test_only_the_very_first_error_says_what_the_issue_was_caused_by() -> None:
+def test_only_the_very_first_error_says_what_caused_the_issue() -> None:
     settled = settle([error("a", 0, 1), error("b", 1, 2), error("c", 9, 3), regression(9, 4)])
     causes = {
         found.source_type + found.source_id[-1]: [edge.type for edge in found.edges]
@@ -169,7 +169,7 @@ def test_an_hour_says_how_many_it_counts_and_from_when_to_when() -> None:
     }
 
 
-def test_ten_thousand_errors_are_a_handful_and_none_is_lost() -> None:
+def test_ten_thousand_errors_become_a_handful_and_none_is_lost() -> None:
     storm = [error(f"{number:05}", number / 100, number) for number in range(10_000)]
     random.Random(1).shuffle(storm)
     settled = settle(storm)
@@ -179,9 +179,9 @@ def test_ten_thousand_errors_are_a_handful_and_none_is_lost() -> None:
     assert sorted(tag for _, tags in settled for tag in tags) == list(range(10_000))
 
 
-def test_what_is_of_no_series_is_refused() -> None:
+def test_a_statement_that_belongs_to_no_series_is_refused() -> None:
     _, statement, _ = error("a", 0, 1)
-    with pytest.raises(ValueError, match="of no series"):
+    with pytest.raises(ValueError, match="belongs to no series"):
         occurrence_of(replace(statement, occurrence=None))
 
 

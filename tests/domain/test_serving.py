@@ -48,7 +48,7 @@ def timeline(facts: Sequence[StateFact]) -> list[tuple[str, int | None, int | No
     return list(found.pop())
 
 
-def test_where_promotions_are_told_a_success_alone_serves_nobody() -> None:
+def test_where_promotions_are_stated_a_success_alone_serves_nobody() -> None:
     assert timeline(
         [
             fact("a", "success", 1),
@@ -60,7 +60,7 @@ def test_where_promotions_are_told_a_success_alone_serves_nobody() -> None:
     ) == [("a", 2, 25), ("c", 25, None)]
 
 
-def test_what_was_staged_before_the_first_promotion_never_served() -> None:
+def test_a_deployment_staged_before_the_first_promotion_never_served() -> None:
     staged = [fact("a", "success", 1), fact("b", "success", 10), fact("b", "promoted", 12)]
     assert timeline(staged) == [("b", 12, None)]
 
@@ -109,7 +109,7 @@ def test_the_promotion_that_begins_a_rolling_release_is_not_its_end() -> None:
     assert timeline([*aborted, fact("b", "promoted", 20)]) == [("a", 1, 20), ("b", 20, None)]
 
 
-def test_what_fails_or_is_canceled_after_it_was_built_never_served() -> None:
+def test_a_deployment_that_fails_or_is_canceled_after_it_was_built_never_served() -> None:
     story = [fact("a", "success", 1), fact("b", "success", 10), fact("b", "withheld", 11)]
     assert timeline(story) == [("a", 1, None)]
     again = [*story, fact("b", "success", 15)]
@@ -126,7 +126,7 @@ def test_a_deployment_that_is_deleted_while_live_serves_nobody() -> None:
     assert timeline(old) == [("a", 1, 9), ("b", 9, None)]
 
 
-def test_what_the_api_says_has_served_fills_what_no_webhook_told() -> None:
+def test_what_the_api_says_has_served_fills_the_gaps_between_webhooks() -> None:
     story = [fact("a", "served", 1), fact("b", "staged", 5), fact("c", "promoted", 10)]
     assert timeline(story) == [("a", 1, 10), ("c", 10, None)]
     # A promotion of its own is the better date.
@@ -136,7 +136,7 @@ def test_what_the_api_says_has_served_fills_what_no_webhook_told() -> None:
     assert timeline(listed) == [("a", 1, 10), ("c", 10, None)]
 
 
-def test_what_was_presumed_is_remembered_as_believed_until_it_was_disproved() -> None:
+def test_a_presumption_is_recorded_as_believed_until_it_was_disproved() -> None:
     facts = [fact("a", "success", 1, known=1), fact("b", "promoted", 2, known=9)]
     assert [
         (one.value, hours(one.recorded_at), hours(one.superseded_at))
@@ -144,7 +144,7 @@ def test_what_was_presumed_is_remembered_as_believed_until_it_was_disproved() ->
     ] == [("a", 1, 9), ("b", 9, None)]
 
 
-def test_facts_without_a_basis_are_taken_as_told() -> None:
+def test_facts_without_a_basis_are_believed() -> None:
     facts = [fact("a", None, 1), fact("b", None, 5), fact("a", None, 9)]
     assert serving.history(facts) == sorted(
         fold_current(facts), key=lambda one: (one.recorded_at, one.valid_from)
@@ -178,7 +178,7 @@ def _believed_at(intervals: Sequence[StateInterval], known: datetime) -> list[tu
 
 
 @given(_FACTS, st.randoms(), st.integers(0, 8))
-def test_any_order_gives_the_same_and_belief_is_that_of_what_was_known(
+def test_any_order_gives_the_same_and_belief_follows_from_what_was_known(
     facts: list[StateFact], random: object, known: int
 ) -> None:
     shuffled = list(facts)

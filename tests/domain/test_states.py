@@ -59,7 +59,7 @@ def test_the_same_value_again_is_no_new_interval() -> None:
     ]
 
 
-def test_a_change_superseded_at_the_same_moment_is_kept_without_length() -> None:
+def test_a_change_superseded_at_the_same_moment_is_an_interval_without_length() -> None:
     intervals = fold_current([fact("merged", 2, 5), fact("closed", 2, 4), fact("open", 1, 1)])
     assert told(intervals) == [("open", 1, 2), ("closed", 2, 2), ("merged", 2, None)]
     assert [i.value for i in intervals if i.is_current] == ["merged"]
@@ -69,7 +69,7 @@ def test_a_change_superseded_at_the_same_moment_is_kept_without_length() -> None
     ("before", "first", "last"),
     [("open", "closed", "open"), ("closed", "open", "closed")],
 )
-def test_what_took_turns_within_a_second_ends_as_what_held_before_allows(
+def test_changes_that_took_turns_within_a_second_are_ordered_by_what_held_before(
     before: str, first: str, last: str
 ) -> None:
     closed, reopened = (
@@ -125,12 +125,12 @@ def test_an_ending_ends_its_own_value_and_no_other() -> None:
     assert fold_current([ending("first", 5)]) == []
 
 
-def test_an_ending_of_the_moment_of_the_takeover_leaves_no_gap() -> None:
+def test_an_ending_at_the_moment_of_the_next_value_leaves_no_gap() -> None:
     facts = [fact("first", 1), ending("first", 3), fact("second", 3)]
     assert told(fold_current(facts)) == [("first", 1, 3), ("second", 3, None)]
 
 
-def test_what_comes_late_decides_anew_which_endings_say_something() -> None:
+def test_a_late_fact_decides_anew_which_endings_take_effect() -> None:
     facts = [fact("first", 1), ending("first", 5), ending("second", 7), fact("third", 9)]
     late = [*facts, fact("second", 3, known=20)]
     assert told(fold_current(facts)) == [("first", 1, 5), ("none", 5, 9), ("third", 9, None)]
@@ -182,7 +182,7 @@ def _plain_fold(facts: set[StateFact]) -> dict[tuple[StateFact, datetime], datet
 
 
 @given(_FACTS)
-def test_history_is_what_the_definition_says_at_every_moment(facts: list[StateFact]) -> None:
+def test_history_equals_its_definition_at_every_moment(facts: list[StateFact]) -> None:
     # One observation states a state once.
     distinct = {f.source_id: f for f in facts}
     kept = set(distinct.values())
@@ -229,7 +229,7 @@ def _continued(intervals: list[StateInterval], changes: list[StateFact]) -> list
 
 
 @given(_FACTS, _FACTS, st.integers(0, 6))
-def test_where_a_history_can_be_continued_it_becomes_what_all_facts_together_make(
+def test_a_continued_history_equals_the_history_of_all_facts_together(
     earlier: list[StateFact], later: list[StateFact], apart: int
 ) -> None:
     known = {f.source_id: f for f in earlier}
@@ -256,7 +256,7 @@ def test_where_a_history_can_be_continued_it_becomes_what_all_facts_together_mak
         assert _shown(_continued(before, changes)) == _shown(history([*known.values(), *new]))
 
 
-def test_what_comes_late_or_bears_on_what_was_before_continues_nothing() -> None:
+def test_a_fact_that_is_late_or_affects_the_past_cannot_continue_a_history() -> None:
     tail = Tail("open", DAY + timedelta(hours=3), DAY + timedelta(hours=5))
     late, told_late = fact("closed", 2, known=6), fact("closed", 4, known=5)
     of_before = [fact("open", 4, known=6, reason="opened"), ending("open", 4, known=6)]

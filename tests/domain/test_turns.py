@@ -30,7 +30,7 @@ def _turns(waiting: list[Queued], limits: BatchLimits = LIMITS) -> list[list[Que
     return batches
 
 
-def test_one_delivery_is_in_the_first_batch_whatever_another_tenant_has_waiting() -> None:
+def test_a_single_delivery_is_in_the_first_batch_however_many_another_tenant_has_waiting() -> None:
     batch = next_batch([*_lane(1, 500), *_lane(2, 1)], {}, LIMITS)
     assert len(batch) == 10
     assert [one.lane for one in batch].count(2) == 1
@@ -58,7 +58,7 @@ def test_large_deliveries_of_several_tenants_take_turns() -> None:
     assert [batch[0].lane for batch in _turns(waiting)] == [1, 2, 1, 1]
 
 
-def test_where_bytes_end_a_batch_the_others_begin_the_next() -> None:
+def test_where_the_limit_of_bytes_ends_a_batch_the_others_begin_the_next() -> None:
     waiting = [one for lane in (1, 2, 3) for one in _lane(lane, 3, 90)]
     batches = _turns(waiting, BatchLimits(rows=10, size=200, large=100))
     assert [[one.lane for one in batch] for batch in batches[:2]] == [[1, 2], [3, 1]]

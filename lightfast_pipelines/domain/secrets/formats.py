@@ -1,8 +1,9 @@
-"""How secrets are written: formats of tokens and keys.
+"""Formats of tokens and keys.
 
-Only what says itself what it is, never a guess by randomness: a commit's sha stays. detect-secrets
-has some of the formats; its last release is of 2024 and knows half of what providers issue now, so the
-others are listed here, as providers document them and the rules of gitleaks and CredSweeper agree.
+A format has to identify a secret by itself; none guesses by randomness, so a commit's sha stays.
+detect-secrets has some of the formats. Its last release, of 2024, knows half of what providers issue
+now; the other formats are listed here, as providers document them and as gitleaks and CredSweeper have
+them.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from functools import cache
 from lightfast_pipelines.domain.secrets.shapes import SHAPES
 from lightfast_pipelines.domain.secrets.spoken import may_be_spoken
 
-# A digit or many capitals: what is no name in a program.
+# A digit or many capitals, as names in programs do not have.
 _RANDOM = r"(?=[A-Za-z]{0,64}[0-9]|(?:[a-z]{0,16}[A-Z]){6})"
 
-# What such a token begins with, and what follows. What it begins with may stay: it says which kind it
-# was and is the same for every token of the kind.
+# The prefixes of a kind of token, and the format of what follows. A prefix may stay: it names the kind and
+# is the same in every token of it.
 _PREFIXED: tuple[tuple[str, str], ...] = (
     ("ghp_ gho_ ghu_ ghs_ ghr_", r"[0-9]{1,20}_eyJ[A-Za-z0-9_.-]{20,}|[A-Za-z0-9_-]{36,}"),
     ("github_pat_", r"[A-Za-z0-9_]{22,}"),
@@ -71,18 +72,19 @@ _PREFIXED: tuple[tuple[str, str], ...] = (
     ("y0_ y1_ y2_ y3_", r"(?=[A-Za-z_-]{0,64}[0-9])[A-Za-z0-9_-]{50,}"),
     ("shippo_live_ shippo_test_ duffel_live_ duffel_test_", r"[A-Za-z0-9_-]{32,}"),
 )
-# Of these a title's end may have cut the rest off: no word begins like them.
+# Tokens that are recognised even where the end of a title cuts them off: no word begins like them.
 _CUT_SHORT = (
     "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ xoxa- xoxb- xoxe- xoxp- xapp- sk_live_ rk_live_ sk_test_"
     " sk-ant- sk-proj- npm_ pypi- glpat- lin_api_ lin_oauth_ lin_wh_ sntrys_ sntryu_ dckr_pat_ dop_v1_"
     " shpat_ tskey- vercel_blob_rw_ AGE-SECRET-KEY- ya29. whsec_"
 )
 
-# Not behind a colon: `branch:1296269:Add-a-cart...` is a key of a branch.
+# Not after a colon: `branch:1296269:Add-a-cart...` is the key of a branch.
 _TELEGRAM = re.compile(
     r"(?:(?<![A-Za-z0-9:])|(?<=bot)|(?<=%[0-9A-Fa-f]{2}))[0-9]{8,10}:A[A-Za-z0-9_-]{34}(?![A-Za-z0-9_-])"
 )
-# Where detect-secrets looks, and which must not be in every other text: `ASK`, `single`.
+# Texts that what detect-secrets finds has to contain; where many other texts contain one (`ASK`,
+# `single`), a narrower pattern beside it.
 _OF_LIBRARY: tuple[tuple[str, re.Pattern[str] | None], ...] = (
     ("A", re.compile(r"A(?:KIA|SIA|BIA|CCA|3T[A-Z0-9])[0-9A-Z]{16}|AWS|AccountKey=")),
     ("aws", None),
@@ -101,21 +103,23 @@ _OF_LIBRARY: tuple[tuple[str, re.Pattern[str] | None], ...] = (
     ("-us", re.compile(r"-us[0-9]")),
 )
 
-_PREFIXES = tuple({*_CUT_SHORT.split(), *(one for some, _ in _PREFIXED for one in some.split())})
+_PREFIXES = tuple(
+    {*_CUT_SHORT.split(), *(prefix for prefixes, _ in _PREFIXED for prefix in prefixes.split())}
+)
 _LONGEST_PREFIX = max(map(len, _PREFIXES))
-# The mark before eight letters or more of anything: the prefixes all end in one.
+# The mark before eight letters or more: every prefix ends in such a mark.
 _MARK = re.compile(r"[_.-](?=[A-Za-z0-9_+/=-]{8})")
 
 
-# Where a format must begin and end: not in the middle of a word or of an image's base64; what an
-# address or a string escapes before it is no word.
+# Where a format may begin and end: not in the middle of a word or of an image's base64. An escape
+# sequence of an address or a string before it is not part of a word.
 _BEGIN = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
 _END = r"(?![A-Za-z0-9])"
 _SHAPES = tuple((anchor, re.compile(f"{_BEGIN}(?:{shape})")) for anchor, shape in SHAPES)
 
 
 def may_hold_secret(text: str) -> bool:
-    """False only where no format would be found; a cheap look at all of a reading's text."""
+    """False only where no secret would be found; a cheap test for all the text of a reading."""
     if any(
         text.endswith(_PREFIXES, max(0, mark.start() - _LONGEST_PREFIX), mark.end())
         for mark in _MARK.finditer(text)
@@ -130,21 +134,21 @@ def may_hold_secret(text: str) -> bool:
     return may_be_spoken(text)
 
 
-# Those that begin with a run of any letters: a start within the run would be looked at again.
+# For formats that begin with any letters: otherwise every start within such a run would be tried.
 _BEGIN_RUN = r"(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2}))"
-# Some providers have made their tokens longer than the library knows.
+# Some providers have made their tokens longer than detect-secrets expects.
 _TO_ITS_END = r"[A-Za-z0-9_-]*"
-# A token of which a title's end cut the rest off.
+# A token that the end of a title cuts off.
 _CUT = r"(?=[A-Za-z_-]{0,40}[0-9])[A-Za-z0-9_-]{8,255}(?=(?:\.\.\.|…)?\Z)"
 
-# An ellipsis says that something was cut off, wherever it stands.
+# A token that an ellipsis cuts off, anywhere in the text.
 _CUT_VISIBLY = _RANDOM + r"[A-Za-z0-9_-]{8,255}(?=\.\.\.|…(?!\[))"
 
 
 def public_prefix(secret: str) -> str:
-    """What of a secret says its kind and may stay; empty where nothing does."""
-    found = _PUBLIC_PREFIX.match(secret)
-    return found[0] if found is not None else ""
+    """The part of a secret that names its kind and may stay; empty where there is none."""
+    match = _PUBLIC_PREFIX.match(secret)
+    return match[0] if match is not None else ""
 
 
 def _alternatives(texts: tuple[str, ...]) -> str:
@@ -161,15 +165,15 @@ _PUBLIC_PREFIX = re.compile(
 
 @cache
 def formats() -> tuple[tuple[re.Pattern[str], int], ...]:
-    """(format, group that is the secret), from detect-secrets where it has one.
+    """(format, group of the secret in it), from detect-secrets where it has the format.
 
-    Only those whose format is its own proof. Left out: entropy, keywords and public addresses
-    (guesses), Telegram (matches keys; above instead), passwords in addresses (misses those without
-    a user; `spoken_secrets.py` has them), Artifactory (matches words that begin with AP), Cloudant,
-    IBM and SoftLayer (any 24 letters or 64 digits behind a word), npm and private keys (slow on long
-    lines, and the first line alone). Their patterns are used, not `analyze_string`, which gives the
-    kind of a GitHub token (`ghp`) for the token. Imported here: that takes 0.2 s, which most
-    captures never need.
+    Left out are its plugins for entropy, keywords and public addresses (guesses), Telegram (matches
+    keys; there is a format above), passwords in addresses (misses those without a user; `spoken.py`
+    finds them), Artifactory (matches words that begin with AP), Cloudant, IBM and SoftLayer (match any
+    24 letters or 64 digits after a word), npm and private keys (slow on long lines, and they match the
+    first line alone). The patterns are used instead of `analyze_string`, which returns the kind of a
+    GitHub token (`ghp`) for the token. The import is here because it takes 0.2 s, and most captures
+    never need it.
     """
     from detect_secrets.plugins.aws import AWSKeyDetector
     from detect_secrets.plugins.azure_storage_key import AzureStorageKeyDetector
@@ -185,13 +189,13 @@ def formats() -> tuple[tuple[re.Pattern[str], int], ...]:
     access_key, secret_key = AWSKeyDetector.denylist
     begun = [
         (access_key, _END),
-        *((one, _TO_ITS_END) for one in AzureStorageKeyDetector.denylist),
-        *((one, _TO_ITS_END) for one in GitLabTokenDetector.denylist),
-        *((one, _END) for one in MailchimpDetector.denylist),
-        *((one, _TO_ITS_END) for one in SendGridDetector.denylist),
-        *((one, _TO_ITS_END) for one in SlackDetector.denylist),
-        *((one, _TO_ITS_END) for one in SquareOAuthDetector.denylist),
-        *((one, _END) for one in TwilioKeyDetector.denylist),
+        *((pattern, _TO_ITS_END) for pattern in AzureStorageKeyDetector.denylist),
+        *((pattern, _TO_ITS_END) for pattern in GitLabTokenDetector.denylist),
+        *((pattern, _END) for pattern in MailchimpDetector.denylist),
+        *((pattern, _TO_ITS_END) for pattern in SendGridDetector.denylist),
+        *((pattern, _TO_ITS_END) for pattern in SlackDetector.denylist),
+        *((pattern, _TO_ITS_END) for pattern in SquareOAuthDetector.denylist),
+        *((pattern, _END) for pattern in TwilioKeyDetector.denylist),
     ]
     prefixed = "|".join(f"(?:{_alternatives(tuple(p.split()))})(?:{b})" for p, b in _PREFIXED)
     others = "|".join(pattern for _, pattern in SHAPES)
@@ -200,11 +204,11 @@ def formats() -> tuple[tuple[re.Pattern[str], int], ...]:
         (re.compile(f"{_BEGIN}(?:{_alternatives(tuple(_CUT_SHORT.split()))}){_CUT}"), 0),
         (re.compile(f"{_BEGIN}(?:{_alternatives(_PREFIXES)}){_CUT_VISIBLY}"), 0),
         *(
-            (re.compile(f"{_BEGIN}(?:{one.pattern}){rest}", one.flags & re.IGNORECASE), 0)
-            for one, rest in begun
+            (re.compile(f"{_BEGIN}(?:{p.pattern}){rest}", p.flags & re.IGNORECASE), 0)
+            for p, rest in begun
         ),
-        *((_run(one.pattern, r"[A-Za-z0-9_.=-]*"), 0) for one in JwtTokenDetector.denylist),
-        *((_run(one.pattern, _TO_ITS_END), 0) for one in OpenAIDetector.denylist),
+        *((_run(p.pattern, r"[A-Za-z0-9_.=-]*"), 0) for p in JwtTokenDetector.denylist),
+        *((_run(p.pattern, _TO_ITS_END), 0) for p in OpenAIDetector.denylist),
         (_TELEGRAM, 0),
         # What comes before these secrets is not part of them.
         (re.compile(r"_authToken=\s{0,8}([A-Za-z0-9_-]{36,})"), 1),

@@ -1,8 +1,8 @@
-"""Masks secrets in what a provider read out of a payload: the one gate before every derived table.
+"""Masks secrets in what a provider read out of a payload, before anything is derived from it.
 
-The payload's bytes stay as they came. Everything else that a reading or a route says goes through
-here: texts, but also keys, aliases, ids, states, identities and metadata, for a token may well be a
-label's name. How secrets are written stands in `secret_formats.py`.
+The payload's bytes stay as they came. Everything else that a reading or a route holds is masked: texts,
+but also keys, aliases, ids, states, identities and metadata, as even the name of a label may be a token.
+The formats of secrets are in `formats.py`.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ _PRIVATE_KEY = re.compile(
 )
 # PuTTY's.
 _PRIVATE_LINES = re.compile(r"(Private-Lines: \d{1,4}\s{1,4})[A-Za-z0-9+/=\n\r]+")
-# Nothing but hexadecimal is a sha, a UUID or an id of an account, whatever stands around it.
+# Hexadecimal digits alone are a sha, a UUID or the id of an account, whatever the words around them.
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]+(?:-[0-9a-fA-F]{4,12})*")
-# Shorter ones (`password=hunter2`) are only masked where they are called so: a word may be the same.
+# A shorter secret (`password=hunter2`) is masked only where words name it: it may be a word as well.
 _LONG_ENOUGH_TO_FOLLOW = 16
 
 
 def mask_text(text: str) -> str:
-    """`text` with each secret replaced by what its kind is known by and MASK; the same if it has none."""
+    """The text with each secret replaced by the public prefix of its kind and MASK."""
     return _mask(text)[0] if may_hold_secret(text) else text
 
 
-# A commit's message is its content, its link text and the text that closing words are read from.
+# One text is masked several times: a commit's message is its content and its link text.
 @lru_cache(maxsize=256)
 def _mask(text: str) -> tuple[str, tuple[str, ...]]:
     """The masked text, and the secrets that were in it."""
-    found: list[str] = []
+    secrets: list[str] = []
     masked = _PRIVATE_KEY.sub(rf"\1{MASK}", text) if "PRIVATE KEY" in text else text
     if "Private-Lines:" in text:
         masked = _PRIVATE_LINES.sub(rf"\1{MASK}\n", masked)
@@ -59,32 +59,33 @@ def _mask(text: str) -> tuple[str, tuple[str, ...]]:
             for match in pattern.finditer(masked)
             if match[group] and _is_token(match[group])
         ]
-        masked = _replaced(masked, spans, found)
-    return _replaced(masked, sorted(set(spoken_secrets(masked))), found), tuple(found)
+        masked = _replaced(masked, spans, secrets)
+    return _replaced(masked, sorted(set(spoken_secrets(masked))), secrets), tuple(secrets)
 
 
-def _replaced(text: str, spans: Iterable[tuple[int, int]], found: list[str]) -> str:
+def _replaced(text: str, spans: Iterable[tuple[int, int]], secrets: list[str]) -> str:
+    """The text with these spans masked; adds what was in them to `secrets`."""
     pieces: list[str] = []
     position = 0
     for start, end in spans:
         if start < position:
             continue
         secret = text[start:end]
-        found.append(secret)
+        secrets.append(secret)
         pieces += (text[position:start], public_prefix(secret), MASK)
         position = end
     return "".join((*pieces, text[position:])) if pieces else text
 
 
 def _is_token(secret: str) -> bool:
-    """Whether it is none of what only looks so: a sha, or something that begins like a JSON Web Token."""
+    """False for what only looks like a token: a sha, or a text that begins like a JSON Web Token."""
     if _HEXADECIMAL.fullmatch(secret):
         return False
     return not secret.startswith("eyJ") or _is_header(secret.partition(".")[0])
 
 
 def _is_header(encoded: str) -> bool:
-    """Whether this is the header of a JSON Web Token, signed or encrypted."""
+    """Whether this is the header of a signed or encrypted JSON Web Token."""
     try:
         header = json.loads(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
     except (ValueError, RecursionError):
@@ -92,8 +93,8 @@ def _is_header(encoded: str) -> bool:
     return isinstance(header, dict) and not header.keys().isdisjoint(("alg", "typ", "enc"))
 
 
-# Names of kinds, which are the code's own words and no payload's.
-_NO_PAYLOADS = frozenset(
+# Fields that hold the code's own words, and ids by which resources are linked: never masked.
+_UNMASKED_FIELDS = frozenset(
     {
         *("source", "source_type", "type", "role", "extractor", "method"),
         *("resource_key", "resource_id", "installation_id", "alternatives"),
@@ -104,26 +105,25 @@ _NO_TEXT = frozenset({type(None), bool, int, float, datetime})
 
 
 def mask(reading: _T) -> _T:
-    """A reading, route or any value of `domain.events`, with secrets masked in all that it says.
+    """A reading, a route or any value of `domain.events`, with the secrets in all its texts masked.
 
-    The same object where nothing is to be masked. What is found in one place is masked in all, also
-    where a key holds it in small letters. The ids by which a resource is linked, which are the
-    provider's, are left alone.
+    Returns the same object where there is no secret. A secret that is found in one place is masked in
+    all, also where a key holds it in lower case. The ids by which a resource is linked stay.
     """
     texts: set[str] = set()
     _gather(reading, texts)
     if not may_hold_secret("\n".join(texts)):
         return reading
-    secrets = {one for text in texts if may_hold_secret(text) for one in _mask(text)[1]}
+    secrets = {secret for text in texts if may_hold_secret(text) for secret in _mask(text)[1]}
     if not secrets:
         return reading
-    follow = sorted({one.lower() for one in secrets if len(one) >= _LONG_ENOUGH_TO_FOLLOW})
-    known = re.compile("|".join(map(re.escape, follow)), re.IGNORECASE) if follow else None
-    prefixes = {one.lower(): public_prefix(one) for one in secrets}
+    follow = sorted({s.lower() for s in secrets if len(s) >= _LONG_ENOUGH_TO_FOLLOW})
+    repeated = re.compile("|".join(map(re.escape, follow)), re.IGNORECASE) if follow else None
+    prefixes = {secret.lower(): public_prefix(secret) for secret in secrets}
 
     def without(text: str) -> str:
         masked = mask_text(text)
-        return known.sub(hidden, masked) if known is not None else masked
+        return repeated.sub(hidden, masked) if repeated is not None else masked
 
     def hidden(match: re.Match[str]) -> str:
         prefix = prefixes[match[0].lower()]
@@ -135,22 +135,22 @@ def mask(reading: _T) -> _T:
 
 @cache
 def _text_fields(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(one.name for one in fields(kind) if one.name not in _NO_PAYLOADS)
+    return tuple(field.name for field in fields(kind) if field.name not in _UNMASKED_FIELDS)
 
 
 def _gather(value: Any, texts: set[str]) -> None:
-    # By exact kinds first: asking a protocol of every value took half of the time.
+    # Exact types first: checking every value against a protocol took half of the time.
     kind = type(value)
     if kind is str:
         texts.add(value)
     elif kind is tuple or kind is list:
-        for one in value:
-            _gather(one, texts)
+        for item in value:
+            _gather(item, texts)
     elif isinstance(value, dict):
-        # A tag's name is as much from outside as its value.
-        for name, one in value.items():
+        # The name of a tag comes from outside as much as its value.
+        for name, item in value.items():
             texts.add(str(name))
-            _gather(one, texts)
+            _gather(item, texts)
     elif kind not in _NO_TEXT and is_dataclass(kind):
         for name in _text_fields(kind):
             _gather(getattr(value, name), texts)
@@ -160,11 +160,11 @@ def _masked(value: Any, without: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return without(value)
     if isinstance(value, dict):
-        return {_masked(key, without): _masked(one, without) for key, one in value.items()}
+        return {_masked(key, without): _masked(item, without) for key, item in value.items()}
     if isinstance(value, tuple):
-        return tuple(_masked(one, without) for one in value)
+        return tuple(_masked(item, without) for item in value)
     if isinstance(value, list):
-        return [_masked(one, without) for one in value]
+        return [_masked(item, without) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
         names = _text_fields(value.__class__)
         return replace(value, **{name: _masked(getattr(value, name), without) for name in names})

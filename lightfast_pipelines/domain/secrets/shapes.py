@@ -1,20 +1,20 @@
-"""Tokens that are known by their shape or address rather than by a mark in front of them.
+"""Formats of tokens that have no common prefix, but a shape or an address of their own.
 
-Each stands with a piece of text that it cannot be written without, which is looked for first. The
-formats are those that the providers document, and that the rules of gitleaks and CredSweeper have.
+Each has a piece of text that every such token contains, which is searched first. The formats are those
+that the providers document and that gitleaks and CredSweeper have.
 """
 
 from __future__ import annotations
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-# What nobody calls something: a digit, small letters and capitals within a short stretch.
+# A digit, lower case and capitals within a few characters, as no name has them.
 _ALL_KINDS = r"(?=[A-Za-z]{0,30}[0-9])(?=[a-z0-9]{0,30}[A-Z])(?=[A-Z0-9]{0,30}[a-z])"
 
 _ALL_KINDS_OF_BASE64URL = (
     r"(?=[A-Za-z_-]{0,30}[0-9])(?=[a-z0-9_-]{0,30}[A-Z])(?=[A-Z0-9_-]{0,30}[a-z])"
 )
 
-# (what the text must hold, the format).
+# (a piece of text that it contains, the format)
 SHAPES: tuple[tuple[str, str], ...] = (
     ("AIza", r"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
     ("AQ.A", r"AQ\.A[A-Za-z0-9_-]{40,}"),
@@ -68,12 +68,12 @@ SHAPES: tuple[tuple[str, str], ...] = (
     ("user:", r"user:[0-9a-f]{32}"),
     ("0.", rf"0\.{_UUID}\.[A-Za-z0-9]{{30}}:[A-Za-z0-9+/]{{22}}=="),
     ("/", r"[12]/[0-9]{16}(?:/[0-9]{16})?:[0-9a-f]{32}"),
-    # Discord's bots; three parts of these lengths are nothing else's.
+    # Discord's bots; nothing else has three parts of these lengths.
     (".", r"[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}(?![A-Za-z0-9_-])"),
-    # Hashes of passwords, which can be guessed.
+    # Hashes of passwords, from which a password can be guessed.
     ("$2", r"\$2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}"),
     ("$argon2", r"\$argon2(?:id|i|d)\$[^\s\"'`]{40,}"),
-    # Addresses that whoever knows them can write to.
+    # Addresses to which anyone who knows them can write.
     ("/webhooks/", r"discord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks/[0-9]{16,22}/[A-Za-z0-9_-]{40,}"),
     ("hooks.slack", r"hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/[A-Za-z0-9_/-]{20,}"),
     ("webhook.office.com", r"webhook\.office\.com/webhookb?2?/[A-Za-z0-9@/_-]{40,}"),

@@ -1,6 +1,6 @@
-"""Secrets that no format gives away, but the words before them: `password=`, `Bearer`, `user:...@host`.
+"""Secrets without a format, which the words before them name: `password=`, `Bearer`, `user:...@host`.
 
-Only what says itself what it is, never a guess by randomness alone: a commit's sha stays.
+Randomness alone never makes a secret: a commit's sha stays.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 
-# Names of what somebody keeps to himself, in front of it. Behind `:` words go on as well.
+# Names before a secret. After `:` there may be ordinary words as well.
 _NAME = (
     r"(?P<name>passw(?:or)?d|passwd|passphrase|pwd|secret|token|user_session|_auth|(?:api|access|private|auth"
     r"|account|signing|encryption|client|admin|master|shared|deploy|license|webhook|service|storage)"
@@ -42,12 +42,12 @@ _BASIC = re.compile(r"\bbasic[ \t]{1,4}(?P<value>[A-Za-z0-9+/]{8,4096}={0,2})", 
 _IN_ADDRESS = re.compile(
     r"://[^\s/:@\"'`<>\\]{0,256}:(?P<value>(?!x-oauth-basic@)[^\s/\"'`<>\\]{1,256})@(?=[A-Za-z0-9\[$*])"
 )
-# A token instead of a name. 32 hexadecimal digits are the public key of a Sentry project.
+# A token in place of a user. 32 hexadecimal digits are the public key of a Sentry project.
 _ONLY_IN_ADDRESS = re.compile(
     r"://(?P<value>(?![0-9a-f]{32}[:@])(?=[A-Za-z_-]{0,64}[0-9])(?=[0-9]{0,64}[A-Za-z])[A-Za-z0-9_-]{24,256})"
     r"(?::(?:x-oauth-basic)?)?@"
 )
-# Lets in whoever has the address.
+# Signed addresses, which give access to anyone who has them.
 _SIGNED = re.compile(
     r"[?&;](?:sig|signature|x-amz-signature|x-goog-signature|x-amz-security-token)="
     r"(?P<value>[A-Za-z0-9%+/=_.~-]{24,})",
@@ -65,19 +65,19 @@ _DEFINED = re.compile(
 )
 _NAMED = ("passw", "passp", "pwd", "secret", "token", "key", "credential", "user_session", "_auth")
 _OF_A_PASSWORD = ("passw", "passp", "pwd")
-# Code and what stands for a value: `password=self.password`, `token=$TOKEN`, `secret=...`.
+# Code and placeholders in place of a value: `password=self.password`, `token=$TOKEN`, `secret=...`.
 _NO_VALUE = re.compile(
     r"[*.…@]|[$%](?:\w*%?$|\W)|#[0-9a-f]*$|![A-Za-z]*$|-[a-z-](?!.{30})|[^…*]*(?:…|\*\*)|x+$"
     r"|(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*$",
     re.IGNORECASE,
 )
-# No part of a path looks like that, but base64 that happens to begin with `/` does.
+# Base64 that happens to begin with `/` looks like this; no part of a path does.
 _NO_PART_OF_A_PATH = re.compile(
     r"(?=[A-Za-z+]{0,24}[0-9])(?=[a-z0-9+]{0,24}[A-Z])(?=[A-Z0-9+]{0,24}[a-z])[A-Za-z0-9+]{10,}"
 )
-# A word of a program has a capital every four letters or so.
+# Capitals closer together than in the names of programs, where one comes every four letters or so.
 _CAPITALS_EVERYWHERE = re.compile(r"(?:[a-z]{0,3}[A-Z]){4}[A-Za-z]{0,16}$")
-# Words about secrets, and what examples put in their place.
+# Words about secrets, and placeholders of examples.
 _SAYS_SO = re.compile(
     r"default|example|change|hidden|redact|masked|required|optional|your", re.IGNORECASE
 )
@@ -91,12 +91,12 @@ _LOWER = re.compile(r"[a-z]{8,}")
 
 
 def may_be_spoken(text: str) -> bool:
-    """Whether anything is, after a cheap look."""
+    """Whether the text holds a secret that words name."""
     return next(spoken_secrets(text), None) is not None
 
 
 def spoken_secrets(text: str) -> Iterator[tuple[int, int]]:
-    """Where something stands that the words before it call a password, a token or a key."""
+    """The spans of what the words before it call a password, a token or a key."""
     lowered = text.lower()
     for words, pattern, is_secret in _SPOKEN:
         if any(word in lowered for word in words):
@@ -161,7 +161,7 @@ def _always(_: re.Match[str]) -> bool:
     return True
 
 
-# (words of which one must be there, what is looked for then, whether it is one).
+# (words of which the text must contain one, the pattern to search then, a test of each match)
 _SPOKEN: tuple[tuple[tuple[str, ...], re.Pattern[str], Callable[[re.Match[str]], bool]], ...] = (
     (_NAMED, _ASSIGNED, _is_kept_secret),
     (("--",), _OPTION, _is_kept_secret),
