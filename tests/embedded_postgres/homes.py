@@ -45,11 +45,11 @@ def gone(process: psutil.Process) -> bool:
 def eventually(condition: Callable[[], Any], seconds: float = DEADLINE_SECONDS) -> Any:
     """The first true value of the condition; fails after the deadline."""
     deadline = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (result := condition()):
         if time.monotonic() > deadline:
             pytest.fail(f"not within {seconds} s: {condition}")
         time.sleep(0.02)
-    return found
+    return result
 
 
 @dataclass
@@ -81,8 +81,8 @@ class Home:
         return client
 
     def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.path / "postgres/state.json").read_text())
-        return found
+        state: dict[str, Any] = json.loads((self.path / "postgres/state.json").read_text())
+        return state
 
     def guardians(self) -> list[psutil.Process]:
         return [p for p in psutil.process_iter() if self._has_argument(p, "--home", self.path)]

@@ -42,23 +42,23 @@ def _nobody() -> ServerAccount:
 
 
 def _socket_dir(home: Home) -> Path:
-    found = home.server().status().socket_dir
-    assert found is not None
-    return found
+    folder = home.server().status().socket_dir
+    assert folder is not None
+    return folder
 
 
 def _data_dir(home: Home) -> Path:
-    found = home.server().status().data_dir
-    assert found is not None
-    return found
+    folder = home.server().status().data_dir
+    assert folder is not None
+    return folder
 
 
 def _ask(psql: Path, socket_dir: Path, user: str, role: str) -> "subprocess.CompletedProcess[str]":
-    found = pwd.getpwnam(user)
+    entry = pwd.getpwnam(user)
     return subprocess.run(
         [psql, "-XAt", "-h", socket_dir, "-U", role, "-d", "postgres", "-c", "SELECT current_user"],
-        user=found.pw_uid,
-        group=found.pw_gid,
+        user=entry.pw_uid,
+        group=entry.pw_gid,
         extra_groups=[],
         cwd="/",
         capture_output=True,

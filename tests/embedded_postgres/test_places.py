@@ -216,7 +216,7 @@ def test_a_home_first_used_by_an_ordinary_user_is_refused_to_root(open_folder: P
 def test_an_ordinary_user_gets_the_same(open_folder: Path) -> None:
     os.chown(open_folder, NOBODY.pw_uid, NOBODY.pw_gid)
     folder, temp = Path(__file__).parent, str(open_folder / "t")
-    chosen = "at_once or with_9_restarts"
+    chosen = "at_once or killed_postgres_is_restarted"
     answer = _as_nobody(
         [
             *["-m", "pytest", "-q", "-p", "no:cacheprovider", "-k"],

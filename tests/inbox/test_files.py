@@ -38,11 +38,11 @@ def workspace(conn: Connection) -> Workspace:
 
 
 class Ingesting:
-    """Ingests bytes and remembers what was said about lines."""
+    """Ingests bytes and remembers the problems of lines."""
 
     def __init__(self, conn: Connection, workspace: Workspace) -> None:
         self.conn, self.workspace = conn, workspace
-        self.said: list[tuple[int, str]] = []
+        self.problems: list[tuple[int, str]] = []
 
     def __call__(self, content: bytes, *, max_bytes: int = 1 << 20) -> IngestReport:
         return ingest(
@@ -52,7 +52,7 @@ class Ingesting:
             read_lines(io.BytesIO(content), "file", max_bytes=max_bytes),
             start=START,
             now=NOW,
-            on_problem=lambda at, reason: self.said.append((at.number, reason)),
+            on_problem=lambda at, reason: self.problems.append((at.number, reason)),
         )
 
     def stored(self, columns: str) -> list[tuple[Any, ...]]:
@@ -111,7 +111,7 @@ def test_numbers_and_escapes_of_the_payload_are_kept_as_written(ingesting: Inges
 
 def test_a_lone_surrogate_stays_escaped(ingesting: Ingesting) -> None:
     report = ingesting(b'{"event":"push","delivery_id":"x","payload":{"t":"\\ud800"}}')
-    assert (report.stored, ingesting.said) == (1, [])
+    assert (report.stored, ingesting.problems) == (1, [])
     assert ingesting.stored("body") == [(b'{"t":"\\ud800"}',)]
 
 
@@ -167,9 +167,9 @@ def test_a_bad_line_is_reported_by_number_and_the_rest_is_stored(
 ) -> None:
     report = ingesting(b"\n".join((line(), b"", bad, line(delivery_id="d2"))), max_bytes=28_000)
     assert (report.lines, report.stored, report.problems) == (3, 2, 1)
-    [(number, said)] = ingesting.said
+    [(number, problem)] = ingesting.problems
     assert number == 3
-    assert reason in said
+    assert reason in problem
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_line_of_a_million_values_is_refused_before_they_become_objects(
 ) -> None:
     report = ingesting(b"\n".join((hostile, line())), max_bytes=1 << 23)
     assert (report.stored, report.problems) == (1, 1)
-    assert reason in ingesting.said[0][1]
+    assert reason in ingesting.problems[0][1]
 
 
 def test_a_gzip_file_that_is_cut_off_is_read_up_to_there_and_reported(
@@ -201,14 +201,14 @@ def test_a_gzip_file_that_is_cut_off_is_read_up_to_there_and_reported(
     report = ingesting(whole[: len(whole) // 2])
     assert 0 < report.stored < 3000
     assert report.stored == report.lines
-    assert "cut off" in ingesting.said[-1][1]
+    assert "cut off" in ingesting.problems[-1][1]
 
 
 def test_a_damaged_gzip_file_is_reported(ingesting: Ingesting) -> None:
     whole = bytearray(gzip.compress(line()))
     whole[12] ^= 0xFF
     ingesting(bytes(whole))
-    assert "damaged" in ingesting.said[-1][1]
+    assert "damaged" in ingesting.problems[-1][1]
 
 
 def test_resources_are_linked_once_and_before_their_deliveries(ingesting: Ingesting) -> None:
@@ -226,9 +226,9 @@ def test_a_secret_in_a_resources_name_is_masked(ingesting: Ingesting) -> None:
     token = "ghp_" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eFabcd"
     repository = {"id": 7, "full_name": f"acme/{token}", "owner": {"login": f"acme-{token}"}}
     ingesting(line(payload={"repository": repository}))
-    [(found,)] = ingesting.conn.execute("SELECT r::text FROM lightfast.resources r").fetchall()
-    assert "acme/ghp_" in found
-    assert token not in found
+    [(resource,)] = ingesting.conn.execute("SELECT r::text FROM lightfast.resources r").fetchall()
+    assert "acme/ghp_" in resource
+    assert token not in resource
 
 
 def test_another_organisations_resource_is_not_linked_and_the_rest_is_stored(
@@ -241,8 +241,8 @@ def test_another_organisations_resource_is_not_linked_and_the_rest_is_stored(
     )
     assert list(report.refused) == ["github:repository:7"]
     assert report.linked == ["github:repository:9"]
-    assert [number for number, _ in ingesting.said] == [1]
-    assert "another organisation" in ingesting.said[0][1]
+    assert [number for number, _ in ingesting.problems] == [1]
+    assert "another organisation" in ingesting.problems[0][1]
     assert ingesting.stored("org_id") == [
         ("default",),
         ("elsewhere",),
@@ -287,13 +287,15 @@ def test_many_lines_are_stored_chunk_by_chunk_and_counted(ingesting: Ingesting) 
 @given(st.lists(st.binary(max_size=60), max_size=20), st.sampled_from([b"\n", b"\r\n"]))
 def test_any_bytes_give_every_line_that_is_not_blank_once(parts: list[bytes], end: bytes) -> None:
     clean = [part.replace(b"\n", b"").removeprefix(b"\x1f") for part in parts]
-    found = list(read_lines(io.BytesIO(end.join(clean)), "f", max_bytes=30))
+    lines_read = list(read_lines(io.BytesIO(end.join(clean)), "f", max_bytes=30))
     expected = [
         n
         for n, part in enumerate(clean, 1)
         if part.removeprefix(b"\xef\xbb\xbf").strip() or len(part) > 30
     ]
-    assert [item.number for item in found if isinstance(item, Line | UnreadableLine)] == expected
+    assert [
+        item.number for item in lines_read if isinstance(item, Line | UnreadableLine)
+    ] == expected
 
 
 def test_bodies_of_past_years_are_stored_in_the_partitions_of_their_months(

@@ -36,17 +36,17 @@ def park(conn: Connection) -> None:
 def test_each_kind_is_listed_with_its_count_age_and_events(conn: Connection) -> None:
     workspace_with(conn, "shop", 99)
     park(conn)
-    found = waiting_for_you(conn, now=SOON)
-    [unlinked] = found.unlinked
+    waiting = waiting_for_you(conn, now=SOON)
+    [unlinked] = waiting.unlinked
     assert (unlinked.resource_key, unlinked.deliveries) == ("github:repository:1", 2)
     assert unlinked.events == ("issues", "pull_request")
     assert unlinked.oldest_at == NOW - timedelta(days=3)
-    [unknown] = found.unknown
+    [unknown] = waiting.unknown
     assert (unknown.provider, unknown.event, unknown.deliveries) == ("github", "solar_eclipse", 1)
-    [dead] = found.dead
+    [dead] = waiting.dead
     assert (dead.event, dead.deliveries, dead.oldest_at) == ("issues", 1, NOW - timedelta(days=2))
-    assert found.deliveries == {"parked": 3, "dlq": 1}
-    assert found.oldest["parked"] == NOW - timedelta(days=3)
+    assert waiting.deliveries == {"parked": 3, "dlq": 1}
+    assert waiting.oldest["parked"] == NOW - timedelta(days=3)
 
 
 def test_an_id_from_a_payload_is_quoted_for_the_shell(conn: Connection) -> None:
@@ -89,12 +89,12 @@ def test_the_checks_warn_once_the_age_is_reached() -> None:
             "parked": None if parked is None else now - parked,
             "dlq": None if dead is None else now - dead,
         }
-        found = WaitingForYou(
+        waiting = WaitingForYou(
             deliveries={"parked": 1, "dlq": 1},
             oldest=oldest,
             oldest_stuck=None if stuck is None else now - stuck,
         )
-        return [bool(result.passed) for result in forgotten(found, now)]
+        return [bool(result.passed) for result in forgotten(waiting, now)]
 
     second = timedelta(seconds=1)
     assert checked(None, None) == [True, True, True]

@@ -45,16 +45,16 @@ def test_the_default_is_the_users_own_home(tmp_path: Path, user: Path) -> None:
 def test_another_users_folder_left_by_sudo_is_not_used(
     tmp_path: Path,
 ) -> None:
-    found = find_home({"HOME": str(tmp_path / "gone")}, tmp_path).folder
-    assert tmp_path not in found.parents
+    folder = find_home({"HOME": str(tmp_path / "gone")}, tmp_path).folder
+    assert tmp_path not in folder.parents
 
 
 def test_a_file_in_its_place_is_refused_and_not_skipped(tmp_path: Path) -> None:
     (tmp_path / ".lightfast").write_text("")
-    found = find_home({}, tmp_path)
-    assert found.folder == tmp_path / ".lightfast"
-    assert "is a file" in str(problem_of(found.folder, named=False))
-    assert "under a file" in str(problem_of(found.folder / "deeper", named=True))
+    home = find_home({}, tmp_path)
+    assert home.folder == tmp_path / ".lightfast"
+    assert "is a file" in str(problem_of(home.folder, named=False))
+    assert "under a file" in str(problem_of(home.folder / "deeper", named=True))
 
 
 def test_a_broken_link_is_refused_and_not_skipped(tmp_path: Path) -> None:

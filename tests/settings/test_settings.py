@@ -28,9 +28,9 @@ def test_a_variable_named_like_a_field_sets_nothing(
     (tmp_path / ".lightfast").mkdir()
     for name in ("HOME", "HOST", "LOG_LEVEL", "DATABASE_URL", "home", "host"):
         monkeypatch.setenv(name, "/somewhere/else")
-    found = Settings()
-    assert found.home == tmp_path / ".lightfast"
-    assert (found.host, found.log_level, found.database_url) == ("127.0.0.1", "INFO", None)
+    chosen = Settings()
+    assert chosen.home == tmp_path / ".lightfast"
+    assert (chosen.host, chosen.log_level, chosen.database_url) == ("127.0.0.1", "INFO", None)
 
 
 def test_a_setting_may_hold_two_secrets_during_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,10 +107,10 @@ def test_an_invalid_database_address_is_refused_without_showing_its_password(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as raised:
         from_environment()
-    told = "".join(traceback.format_exception(raised.value))
-    assert name in told
-    assert "postgresql://USER" in told
-    assert not [part for part in ("hun", "ter2") if part in told.replace("not understood", "")]
+    shown = "".join(traceback.format_exception(raised.value))
+    assert name in shown
+    assert "postgresql://USER" in shown
+    assert not [part for part in ("hun", "ter2") if part in shown.replace("not understood", "")]
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_addresses_that_libpq_can_read_are_kept_unchanged(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIGHTFAST_DATABASE_URL", f" {value} ")
-    found = Settings().database_url
-    assert found is not None
-    assert found.get_secret_value() == value
+    address = Settings().database_url
+    assert address is not None
+    assert address.get_secret_value() == value
 
 
 def test_an_api_address_with_a_password_is_refused_without_showing_it(
@@ -148,13 +148,13 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         "LIGHTFAST_PARTITIONS_START",
     ):
         monkeypatch.setenv(name, "")
-    found = Settings()
-    assert (found.database_url, found.receiver_port, found.github_webhook_secret) == (
+    chosen = Settings()
+    assert (chosen.database_url, chosen.receiver_port, chosen.github_webhook_secret) == (
         None,
         4100,
         None,
     )
-    assert found.partitions_start is None
+    assert chosen.partitions_start is None
 
 
 def test_options_are_added_to_an_address_without_a_host() -> None:

@@ -101,8 +101,8 @@ def test_an_id_counts_as_reused_only_within_its_secret_and_organisation(conn: Co
     mine, other = {"verified_by": "installation:1"}, {"verified_by": "installation:2"}
     insert_deliveries(conn, [delivery("a", b"1", **mine), delivery("a", b"2", **other)])
     insert_deliveries(conn, [delivery("b", b"1", **mine), delivery("b", b"2", **mine)])
-    found = conn.execute("SELECT delivery_id, id_reused FROM lightfast.deliveries ORDER BY id")
-    assert found.fetchall() == [("a", False), ("a", False), ("b", True), ("b", True)]
+    reused = conn.execute("SELECT delivery_id, id_reused FROM lightfast.deliveries ORDER BY id")
+    assert reused.fetchall() == [("a", False), ("a", False), ("b", True), ("b", True)]
 
 
 def test_only_new_deliveries_are_stored(conn: Connection) -> None:
@@ -132,8 +132,8 @@ def test_any_batches_leave_one_row_per_key(
                 [delivery(i, b.encode(), org_id=None if o == "-" else o) for i, b, o in batch],
             )
         wanted = {key for batch in batches for key in batch}
-        found = [(r[0], r[2].decode(), r[1] or "-") for r in rows(conn)]
-        assert (new, sorted(found)) == (len(wanted), sorted(wanted))
+        stored = [(r[0], r[2].decode(), r[1] or "-") for r in rows(conn)]
+        assert (new, sorted(stored)) == (len(wanted), sorted(wanted))
         conn.rollback()
 
 
@@ -155,8 +155,8 @@ def test_bytes_that_are_not_text_are_stored_unchanged(conn: Connection) -> None:
     body = bytes(range(256)) * 100
     insert_deliveries(conn, [delivery(body=body), delivery("empty", b"")])
     assert [row[2] for row in rows(conn)] == [body, b""]
-    found = conn.execute("SELECT body_sha256 FROM lightfast.raw_payloads ORDER BY id").fetchall()
-    assert found == [(hashlib.sha256(b).digest(),) for b in (body, b"")]
+    hashes = conn.execute("SELECT body_sha256 FROM lightfast.raw_payloads ORDER BY id").fetchall()
+    assert hashes == [(hashlib.sha256(b).digest(),) for b in (body, b"")]
 
 
 def test_text_that_postgres_cannot_store_is_replaced(conn: Connection) -> None:
@@ -189,9 +189,9 @@ def test_a_role_that_may_only_insert_can_run_the_statement(database: Database) -
     async def store() -> list[int]:
         connection = await asyncpg.connect(database.url("receiver"))
         try:
-            found = []
+            positions = []
             for batch in ([delivery("a"), delivery("b")], [delivery("b"), delivery("c")]):
-                found += [row[0] for row in await connection.fetch(INSERT_SQL, *columns(batch))]
+                positions += [row[0] for row in await connection.fetch(INSERT_SQL, *columns(batch))]
             for forbidden in (
                 "SELECT id FROM lightfast.raw_payloads",
                 "SELECT body FROM lightfast.raw_bodies",
@@ -200,7 +200,7 @@ def test_a_role_that_may_only_insert_can_run_the_statement(database: Database) -
             ):
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await connection.execute(forbidden)
-            return found
+            return positions
         finally:
             await connection.close()
 
@@ -253,4 +253,4 @@ def test_the_partition_is_the_utc_day_within_the_start_and_today() -> None:
     assert day(NOW + timedelta(days=400)) == date(2026, 5, 17)
     assert day(datetime(1999, 1, 1, tzinfo=UTC)) == START
     with pytest.raises(ValueError, match="time zone"):
-        day(datetime(2026, 5, 17))  # noqa: DTZ001 - the fault to be found
+        day(datetime(2026, 5, 17))  # noqa: DTZ001 - the fault under test
