@@ -1,12 +1,12 @@
-"""A year of a project's history, picked in Dagster as a person would, until the last derived row.
+"""Reads a year of a project's history, picked in Dagster as a person would, to the last derived row.
 
     python -m bench.history [--pulls 5000] [--commits 20000] [--issues 2000]
 
-A test server speaks GitHub's API in a process of its own. The whole system runs beside it (`lightfast
-up`); the year is asked for by the mutation that Dagster's UI sends for a range. Meanwhile webhooks of
-today are posted. Prints the time from the click to the last vector and cluster, the server's own CPU
-time, the memory of the run's process, requests beside the estimate and the pages that exist, and how
-long today's webhooks took to be observed. Exits 1 where a bound is not kept.
+A test server speaks GitHub's API in a process of its own, beside the whole system (`lightfast up`). The
+year is started by the mutation that Dagster's UI sends for a range, while webhooks of today are posted.
+Prints the time from the click to the last vector and cluster, the server's own CPU time, the memory of
+the run's process, the requests beside the estimate and the number of pages, and how long it took until
+today's webhooks were observed. Exits 1 where a bound is not kept.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def serve_world(options: argparse.Namespace) -> int:
-    """The provider, in this process: tells its address, and at the end what it was asked."""
+    """Runs the provider in this process; prints its address, and at the end what it was asked."""
     from tests.servers.github import GitHubServer
     from tests.servers.github_world import World
     from tests.servers.serving import serve
@@ -93,14 +93,16 @@ def serve_world(options: argparse.Namespace) -> int:
         before = time.process_time()
         print(json.dumps({"url": server.url, "repository": world.id}), flush=True)
         ended.wait()
-        # A query of GraphQL's is its body.
-        asked = [(one.method, one.path, one.query, one.body) for one in server.asked]
-        told = {
+        # A GraphQL query is the request's body.
+        asked = [
+            (request.method, request.path, request.query, request.body) for request in server.asked
+        ]
+        account = {
             "cpu_seconds": round(time.process_time() - before, 1),
             "requests": len(asked),
             "distinct": len(set(asked)),
         }
-        print(json.dumps(told), flush=True)
+        print(json.dumps(account), flush=True)
     return 0
 
 
@@ -134,13 +136,13 @@ def _measured(folder: Path, options: argparse.Namespace) -> int:
     try:
         dagster, receiver = _addresses(folder / "up.log")
         database = _lightfast(environment, "db", "url").strip()
-        found = _watch(dagster, receiver, database, int(repository), up.pid)
+        measured = _watch(dagster, receiver, database, int(repository), up.pid)
     finally:
         up.send_signal(signal.SIGINT)
         up.wait(60)
         server.terminate()
-        told = json.loads(server.stdout.readline())
-    return _print(found, told)
+        account = json.loads(server.stdout.readline())
+    return _print(measured, account)
 
 
 def _lightfast(environment: dict[str, str], *arguments: str) -> str:
@@ -173,10 +175,10 @@ def _watch(
     answer = httpx.post(
         f"{dagster}/graphql", json={"query": _BACKFILL, "variables": {"days": days}}, timeout=60
     ).json()
-    told = answer["data"]["launchPartitionBackfill"]
-    if told["__typename"] != "LaunchBackfillSuccess":
-        raise SystemExit(f"Dagster refuses the backfill: {told}")
-    found: dict[str, Any] = {"peak": 0, "live": []}
+    launched = answer["data"]["launchPartitionBackfill"]
+    if launched["__typename"] != "LaunchBackfillSuccess":
+        raise SystemExit(f"Dagster refuses the backfill: {launched}")
+    measured: dict[str, Any] = {"peak": 0, "live": []}
     posted: list[tuple[int, float]] = []
     with psycopg.connect(database, autocommit=True) as conn:
         while True:
@@ -184,36 +186,36 @@ def _watch(
             row = conn.execute(_WAITING).fetchone()
             assert row is not None
             waits, observed, unembedded, unclustered, running, all_runs = row
-            found["peak"] = max(found["peak"], _largest_run(root))
+            measured["peak"] = max(measured["peak"], _largest_run(root))
             if not posted or now - posted[-1][1] > 15:
                 posted.append((_post(receiver, repository, 900_000 + len(posted)), now))
-            _note_observed(conn, posted, found["live"], repository)
-            if all_runs and not running and "read" not in found:
-                found["read"] = now - began
+            _note_observed(conn, posted, measured["live"], repository)
+            if all_runs and not running and "read" not in measured:
+                measured["read"] = now - began
             if all_runs and not (waits or unembedded or unclustered or running):
                 break
             if now - began > 4 * MOST_SECONDS:
                 print(f"gave up: {row}", file=sys.stderr)
                 break
             time.sleep(1.0)
-        found["seconds"] = time.monotonic() - began
-        found["observations"] = observed
+        measured["seconds"] = time.monotonic() - began
+        measured["observations"] = observed
         run = conn.execute(
             "SELECT status, estimate, actual, error FROM lightfast.backfills ORDER BY id LIMIT 1"
         ).fetchone()
         assert run is not None
-        found |= dict(zip(("status", "estimate", "actual", "error"), run, strict=True))
-        # Webhooks keep coming: give the last of them its turn.
+        measured |= dict(zip(("status", "estimate", "actual", "error"), run, strict=True))
+        # The last webhook was posted just now: wait until it is observed.
         deadline = time.monotonic() + 60
-        while len(found["live"]) < len(posted) and time.monotonic() < deadline:
-            _note_observed(conn, posted, found["live"], repository)
+        while len(measured["live"]) < len(posted) and time.monotonic() < deadline:
+            _note_observed(conn, posted, measured["live"], repository)
             time.sleep(0.5)
-        found["posted"] = len(posted)
-    return found
+        measured["posted"] = len(posted)
+    return measured
 
 
 def _largest_run(root: int) -> int:
-    """Memory of the largest process that works on a run of Dagster's, in bytes."""
+    """Memory of the largest process that executes a Dagster run, in bytes."""
     largest = 0
     for child in psutil.Process(root).children(recursive=True):
         try:
@@ -264,35 +266,35 @@ def _note_observed(
         live.append(now - posted[len(live)][1])
 
 
-def _print(found: dict[str, Any], told: dict[str, Any]) -> int:
-    estimate, actual = found["estimate"], found["actual"]
+def _print(measured: dict[str, Any], account: dict[str, Any]) -> int:
+    estimate, actual = measured["estimate"], measured["actual"]
     asked, wanted = actual["requests"], estimate["requests"]
-    own = found["seconds"] - told["cpu_seconds"]
-    live = sorted(found["live"])
+    own = measured["seconds"] - account["cpu_seconds"]
+    live = sorted(measured["live"])
     lines = {
-        "status": f"{found['status']} {found['error'] or ''}".strip(),
-        "observations": f"{found['observations']:,}",
-        "from the click to the last row": f"{found['seconds']:.0f} s (reading {found.get('read', 0):.0f} s)",
-        "beside the server's own time": f"{own:.0f} s (server {told['cpu_seconds']} s)",
-        "largest run": f"{found['peak'] / (1 << 20):.0f} MiB",
+        "status": f"{measured['status']} {measured['error'] or ''}".strip(),
+        "observations": f"{measured['observations']:,}",
+        "from the click to the last row": f"{measured['seconds']:.0f} s (reading {measured.get('read', 0):.0f} s)",
+        "beside the server's own time": f"{own:.0f} s (server {account['cpu_seconds']} s)",
+        "largest run": f"{measured['peak'] / (1 << 20):.0f} MiB",
         "requests": f"{asked} of {wanted} expected ({asked / max(1, wanted):.3f}), {actual}",
-        "pages that exist": f"{told['distinct']} ({asked / max(1, told['distinct']):.3f} requests each)",
-        "today's webhooks": f"{len(live)} of {found['posted']} observed, p50 "
+        "pages that exist": f"{account['distinct']} ({asked / max(1, account['distinct']):.3f} requests each)",
+        "today's webhooks": f"{len(live)} of {measured['posted']} observed, p50 "
         f"{live[len(live) // 2]:.0f} s, longest {live[-1]:.0f} s",
     }
     for name, value in lines.items():
         print(f"{name}: {value}")
-    kept = {
+    bounds = {
         "the last row within 5 minutes": own < MOST_SECONDS,
-        "memory under 1 GiB": found["peak"] < MOST_BYTES,
+        "memory under 1 GiB": measured["peak"] < MOST_BYTES,
         "requests within 10 % of the estimate": abs(asked - wanted) <= 0.1 * wanted,
-        "at most 1.1 requests a page": asked <= 1.1 * told["distinct"],
-        "completed": found["status"] == "completed",
-        "today's webhooks observed": len(live) == found["posted"],
+        "at most 1.1 requests a page": asked <= 1.1 * account["distinct"],
+        "completed": measured["status"] == "completed",
+        "today's webhooks observed": len(live) == measured["posted"],
     }
-    for name, holds in kept.items():
+    for name, holds in bounds.items():
         print(f"{'holds' if holds else 'FAILS'}: {name}")
-    return 0 if all(kept.values()) else 1
+    return 0 if all(bounds.values()) else 1
 
 
 if __name__ == "__main__":

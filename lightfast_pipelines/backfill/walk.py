@@ -1,7 +1,7 @@
 """Walks one unit of a backfill page by page into the inbox; no page is stored twice.
 
-A page's way is `_walk`: ask for it within the rate limit's budget, read it, store its records, move the
-cursor. Records and cursor are one transaction, so a walk that is killed resumes at its page.
+`_walk` is the way of a page: ask for it within the rate limit's budget, read it, store its records, move
+the cursor. Records and cursor are one transaction, so a walk that is killed resumes at its page.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class WalkContext:
 
 @dataclass(slots=True)
 class _WalkState:
-    """Where a walk over `interval` is. `cursor` is None once the walk is over."""
+    """The state of a walk over `interval`. `cursor` is None once the walk is over."""
 
     unit: WalkUnit
     interval: TimeSpan
@@ -67,7 +67,7 @@ class _WalkState:
     """The newest page's ETag when all before the interval had been fetched, for the first request."""
     new_etag: str | None = None
     is_capped: bool = False
-    """Whether `interval` ends before what the provider cannot know yet."""
+    """Whether `interval` was cut to end before the provider's present."""
     cursors_seen: set[str] = field(default_factory=set)
 
 
@@ -118,7 +118,7 @@ def _intervals(conn: Connection, unit: WalkUnit, asked: TimeSpan) -> Iterator[Ti
 
 
 def _walk(context: WalkContext, walk: _WalkState, report: UnitReport) -> None:
-    """Each page's way, until the walk is over."""
+    """Takes page after page from the provider to the inbox, until the walk is over."""
     while walk.cursor is not None:
         context.check()
         answer = _ask(context.api, walk, walk.cursor)
@@ -157,7 +157,7 @@ def _begin(
 
 
 def _ask(api: ApiClient, walk: _WalkState, cursor: Cursor) -> Answer:
-    """The page's answer; asked for in halves while it is too heavy.
+    """The page's answer; the page size is halved while the page is too heavy.
 
     With an ETag the answer may be that nothing is new, which costs nothing at some providers.
     """
@@ -199,8 +199,7 @@ def _cap_interval(walk: _WalkState, answered_at: datetime | None) -> None:
 
 
 def _note_etag(walk: _WalkState, answer: Answer, page: Page, *, is_first: bool) -> None:
-    """Keeps the first page's ETag, unless records of the page are left to a later window: that window
-    must not skip the page."""
+    """Keeps the first page's ETag, unless the page has records for a later window, which must not skip it."""
     if is_first and all(record.occurred_at < walk.window.until for record in page.records):
         walk.new_etag = walk.known_etag if answer.status == _UNCHANGED else page.etag
     walk.known_etag = None
@@ -220,7 +219,7 @@ def _refuse_repeated_cursor(conn: Connection, walk: _WalkState, page: Page, page
 
 
 def _store(context: WalkContext, unit: WalkUnit, records: Sequence[Record]) -> int:
-    """Puts the records into the inbox; how many are new. Does not commit."""
+    """Puts the records into the inbox; returns how many are new. Does not commit."""
     now = datetime.now(UTC)
     owner = (unit.source.installation_id, unit.source.org_id)
     deliveries = [

@@ -90,7 +90,6 @@ class Spent:
     """What was asked so far, and how long it took."""
 
     requests: int = 0
-    unchanged: int = 0
     cost: float = 0.0
     waited_seconds: float = 0.0
     answer_seconds: float = 0.0
@@ -148,16 +147,13 @@ class ApiClient:
     def _ask_once(self, call: Call, reserve: bool) -> Answer:
         """Asks until there is an answer that waiting, redirects and renewal do not change."""
         credential = self._credentials.current()
-        renewed = False
+        is_renewed = False
         limited = redirects = 0
         while True:
             self.spent.waited_seconds += self.budget.take(call.pool, call.cost, reserve=reserve)
             answer, verdict = self._send(call, credential)
             match verdict.outcome:
-                case AnswerOutcome.OK:
-                    return answer
-                case AnswerOutcome.UNCHANGED:
-                    self.spent.unchanged += 1
+                case AnswerOutcome.OK | AnswerOutcome.UNCHANGED:
                     return answer
                 case AnswerOutcome.NOTHING:
                     return replace(answer, nothing=verdict.message)
@@ -173,18 +169,14 @@ class ApiClient:
                 case AnswerOutcome.MOVED if redirects < _REDIRECTS and verdict.location:
                     redirects += 1
                     call = self._follow(call, verdict)
-                case AnswerOutcome.CREDENTIAL if not renewed:
-                    renewed = True
-                    other = self._credentials.renewed(credential)
+                case AnswerOutcome.CREDENTIAL:
+                    other = None if is_renewed else self._credentials.renewed(credential)
                     if other is None:
                         self._credentials.refuse(verdict.message)
                         raise CallFailedError(verdict.outcome, verdict.message)
-                    credential = other
+                    credential, is_renewed = other, True
                 case AnswerOutcome.UNAVAILABLE | AnswerOutcome.MALFORMED:
                     raise _TransientError(verdict)
-                case AnswerOutcome.CREDENTIAL:
-                    self._credentials.refuse(verdict.message)
-                    raise CallFailedError(verdict.outcome, verdict.message)
                 case _:
                     raise CallFailedError(
                         verdict.outcome, verdict.message, verdict.retry_after, answer.status
