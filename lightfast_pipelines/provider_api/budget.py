@@ -18,19 +18,28 @@ from lightfast_pipelines.store.database import Connection
 LONGEST_WAIT_SECONDS = 3_660.0
 _SLICE_SECONDS = 1.0
 
+
+def _passed(moment: str) -> str:
+    """SQL: whether a stored moment has come. One beyond the longest wait was stored under a clock that
+    was ahead, and counts as passed."""
+    longest = f"interval '{LONGEST_WAIT_SECONDS} seconds'"
+    return f"({moment} NOT BETWEEN clock_timestamp() AND clock_timestamp() + {longest})"
+
+
 _TAKE = """
 WITH known AS (
   INSERT INTO lightfast.api_budgets AS b (installation_id, pool) VALUES (%(id)s, %(pool)s)
   ON CONFLICT (installation_id, pool) DO UPDATE SET
     remaining = CASE WHEN {over} THEN b.limit_ ELSE b.remaining END - %(cost)s,
     resets_at = CASE WHEN {over} THEN NULL ELSE b.resets_at END
-  WHERE (b.blocked_until IS NULL OR b.blocked_until <= clock_timestamp())
+  WHERE (b.blocked_until IS NULL OR {passed_blocked_until})
     AND (b.remaining IS NULL OR {over} OR b.remaining - %(cost)s >= {reserve})
   RETURNING 1
 )
 SELECT count(*) FROM known
 """.format(
-    over="coalesce(b.resets_at, b.updated_at + interval '1 hour') <= clock_timestamp()",
+    over=_passed("coalesce(b.resets_at, b.updated_at + interval '1 hour')"),
+    passed_blocked_until=_passed("b.blocked_until"),
     # At most a tenth of a small limit (Sentry's 40 a second), which would never be free otherwise.
     reserve="least(%(reserve)s, coalesce(b.limit_, 0) * 0.1)",
 )
@@ -142,8 +151,9 @@ class RateBudget:
             INSERT INTO lightfast.api_budgets AS b (installation_id, pool, blocked_until)
             VALUES (%(id)s, %(pool)s, clock_timestamp() + %(seconds)s * interval '1 second')
             ON CONFLICT (installation_id, pool) DO UPDATE SET
-              blocked_until = greatest(b.blocked_until, excluded.blocked_until)
-            """,
+              blocked_until = greatest(
+                CASE WHEN NOT {passed} THEN b.blocked_until END, excluded.blocked_until)
+            """.format(passed=_passed("b.blocked_until")),
             {
                 "id": self._id,
                 "pool": pool,

@@ -258,7 +258,7 @@ class StoredCredentials(Credentials):
     def _is_good(self, token: Token) -> bool:
         if token.access_token is None:
             return False
-        is_young = token.renewed_ago is not None and token.renewed_ago < _YOUNG_SECONDS
+        is_young = token.renewed_ago is not None and 0 <= token.renewed_ago < _YOUNG_SECONDS
         return is_young or self._lives(token.expires_at, SKEW)
 
     def _lives(self, expires_at: datetime | None, skew: timedelta = timedelta()) -> bool:

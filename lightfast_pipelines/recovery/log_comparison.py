@@ -88,7 +88,8 @@ class LogComparison:
         checked = outages.checked_until(self._conn, self._source.installation_id, self._log.name)
         self._conn.rollback()
         starts = [outage.down_from for outage in known_outages]
-        starts.append(checked - OVERLAP if checked else now - KEPT)
+        # One after now was noted under a clock that was ahead.
+        starts.append(checked - OVERLAP if checked and checked <= now else now - KEPT)
         return max(now - KEPT, min(starts))
 
     def _installations(self) -> list[int]:

@@ -74,9 +74,10 @@ class SweepRun:
 
     def _list(self) -> str | None:
         """Lists what exists, from where the last run stopped; the provider's words if it is nothing."""
-        state = self._state
-        if state.started_at is None:
-            state.started_at = self._cycle.clock()
+        state, now = self._state, self._cycle.clock()
+        # A sweep that began after now began under a clock that was ahead.
+        if state.started_at is None or state.started_at > now:
+            state.started_at = now
             state.cursor, state.seen, state.gone = None, set(), {}
         pages = 0
         while True:

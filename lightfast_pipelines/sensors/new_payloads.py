@@ -141,6 +141,8 @@ def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> A
             job_name=JOB,
             statuses=_NOT_BEGUN,
             created_after=now - timedelta(seconds=QUEUED_SECONDS),
+            # One created after now was created under a clock that was ahead, and is not young.
+            created_before=now + timedelta(seconds=QUEUED_SECONDS),
         ),
         limit=20,
     )
@@ -164,8 +166,15 @@ def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> A
             if PENDING_TAG in record.dagster_run.tags
         ),
         failures=failures,
-        quiet_seconds=now.timestamp() - last if last else float("inf"),
+        quiet_seconds=_seconds_since(last, now),
     )
+
+
+def _seconds_since(moment: float | None, now: datetime) -> float:
+    """Without end where there is none, or where it is still to come: the clock was ahead then."""
+    if moment is None or moment > now.timestamp():
+        return float("inf")
+    return now.timestamp() - moment
 
 
 def _run_request(request: RangeRequest) -> dg.RunRequest:

@@ -137,7 +137,10 @@ def note_check(
         INSERT INTO lightfast.delivery_checks AS c (installation_id, log, checked_until, checked_at, error)
         VALUES (%s, %s, %s, %s, %s)
         ON CONFLICT (installation_id, log) DO UPDATE SET
-          checked_until = greatest(c.checked_until, excluded.checked_until),
+          -- One after now was noted under a clock that was ahead.
+          checked_until = greatest(
+            CASE WHEN c.checked_until <= excluded.checked_at THEN c.checked_until END,
+            excluded.checked_until),
           checked_at = excluded.checked_at, error = excluded.error
         """,
         (installation_id, log, until, now, error),

@@ -13,7 +13,8 @@ from typing import Any
 
 from lightfast_pipelines.store.database import Connection
 
-_HOUR = "interval '1 hour'"
+# An hour that begins after now began under a clock that was ahead, and is over.
+_THIS_HOUR = "s.hour_from BETWEEN clock_timestamp() - interval '1 hour' AND clock_timestamp()"
 
 
 @dataclass(slots=True)
@@ -102,9 +103,9 @@ def save(  # noqa: PLR0913 - each column by name
           cursor = %(cursor)s, seen = %(seen)s, started_at = %(started)s,
           finished_at = coalesce(%(finished)s, s.finished_at),
           requests = s.requests + %(requests)s, found = s.found + %(found)s, error = %(error)s,
-          hour_from = CASE WHEN s.hour_from > clock_timestamp() - {_HOUR} THEN s.hour_from
+          hour_from = CASE WHEN {_THIS_HOUR} THEN s.hour_from
                            ELSE clock_timestamp() END,
-          hour_spent = CASE WHEN s.hour_from > clock_timestamp() - {_HOUR}
+          hour_spent = CASE WHEN {_THIS_HOUR}
             THEN (SELECT coalesce(jsonb_object_agg(pool, cost), '{{}}') FROM (
                     SELECT key AS pool, sum(value::float8) AS cost
                     FROM (SELECT * FROM jsonb_each_text(s.hour_spent)
@@ -136,7 +137,7 @@ def spent(conn: Connection, installation_id: int, pool: str) -> float:
         FROM lightfast.id_sweeps s
         JOIN lightfast.integrations i ON i.id = s.integration_id
         JOIN lightfast.resources r ON r.id = i.resource_id
-        WHERE r.installation_id = %s AND s.hour_from > clock_timestamp() - {_HOUR}
+        WHERE r.installation_id = %s AND {_THIS_HOUR}
         """,
         (pool, installation_id),
     ).fetchone()

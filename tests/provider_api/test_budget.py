@@ -107,6 +107,27 @@ def test_a_reset_from_a_clock_that_jumped_is_at_most_an_hour_away(
     assert left <= 3_660
 
 
+@pytest.mark.parametrize("column", ["blocked_until", "resets_at", "updated_at"])
+def test_a_wait_that_was_stored_under_a_clock_that_was_ahead_is_over(
+    database: Database, source: Source, column: str
+) -> None:
+    def waits(_: float) -> None:
+        raise AssertionError("it waits")
+
+    with database.connect(autocommit=True) as conn:
+        budget = RateBudget(conn, source.installation_id, reserve=50, sleep=waits)
+        if column == "blocked_until":
+            budget.block("core", 600.0)
+        else:
+            budget.learn([limit(0)], pool="core", cost=1, answered_at=NOW)
+        if column == "updated_at":
+            conn.execute("UPDATE lightfast.api_budgets SET resets_at = NULL")
+        conn.execute(f"UPDATE lightfast.api_budgets SET {column} = {column} + interval '400 days'")
+        assert budget.take("core", 1, reserve=True) == 0
+        budget.block("core", 0.0)
+        assert budget.take("core", 1, reserve=True) == 0
+
+
 def _told(provider: str, pool: str, limit: float, headers: dict[str, str]) -> Left:
     """What is stored of the limit in an answer's headers."""
     [found] = [

@@ -246,6 +246,25 @@ def test_an_unreadable_log_is_reported_and_compared_from_the_same_moment_next_ti
         assert (report.error, report.by_api) == (None, 1)
 
 
+def test_a_log_that_was_read_under_a_clock_that_was_ahead_is_read_again(
+    database: Database, app: Source, keys: AppKeys
+) -> None:
+    hooks = Hooks()
+    with cycles(database, hooks, keys, patience=0.0) as (_, cycle):
+        cycle()
+        with database.connect() as conn:
+            conn.execute(
+                "UPDATE lightfast.delivery_checks SET checked_until = checked_until + interval '400 days'"
+            )
+        hooks.deliver(None, "issues", issue(1), ago(hours=1))
+        [report] = cycle()
+        assert (report.missed, report.error) == (1, None)
+        with database.connect() as conn:
+            [check] = list_checks(conn)
+    assert check.checked_until is not None
+    assert check.checked_until < ago(hours=-1)
+
+
 def test_an_app_without_its_key_names_the_missing_setting(database: Database, app: Source) -> None:
     with cycles(database, Hooks(), AppKeys()) as (served, cycle):
         [report] = cycle()

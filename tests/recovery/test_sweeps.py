@@ -63,8 +63,8 @@ def sweeps(database: Database, existing: Existing) -> Iterator[tuple[Served, Run
         yield served, run
 
 
-def an_hour_later(conn: Connection) -> None:
-    conn.execute("UPDATE lightfast.id_sweeps SET hour_from = hour_from - interval '1 hour'")
+def an_hour_later(conn: Connection, shift: str = "- interval '1 hour'") -> None:
+    conn.execute(f"UPDATE lightfast.id_sweeps SET hour_from = hour_from {shift}")
     conn.commit()
 
 
@@ -115,21 +115,24 @@ def test_nothing_is_marked_and_little_is_asked_where_everything_exists(
     assert deleted(conn) == set()
 
 
+@pytest.mark.parametrize(
+    "shift", ["- interval '1 hour'", "+ interval '400 days'"], ids=["later", "clock was ahead"]
+)
 def test_a_sweep_stops_at_its_share_and_resumes_in_the_next_hour(
-    database: Database, conn: Connection, remembered: Existing
+    database: Database, conn: Connection, remembered: Existing, shift: str
 ) -> None:
     remembered.limit = 1_000
     remembered.issues -= {209, 210}
     with sweeps(database, remembered) as (served, run):
         run(share=1.0)
-        an_hour_later(conn)
+        an_hour_later(conn, shift)
         remembered.issues -= {207, 208}
         asked = served.count("graphql")
         first = run(share=0.002)
         assert first["issue"].status == "paused"
         assert served.count("graphql") - asked == 2
         assert run(share=0.002)["issue"].requests == 0
-        an_hour_later(conn)
+        an_hour_later(conn, shift)
         second = run(share=0.004)
         assert (second["issue"].status, second["issue"].listed) == ("whole", 206)
     capture_all(conn)

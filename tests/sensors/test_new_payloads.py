@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Self
 
 import dagster as dg
 import pytest
@@ -184,6 +185,32 @@ def test_a_run_queued_long_ago_no_longer_counts(
     run_in(instance, dg.DagsterRunStatus.NOT_STARTED, "recent")
     monkeypatch.setattr("lightfast_pipelines.sensors.new_payloads.QUEUED_SECONDS", 0)
     assert asked(tick(instance, database)) == [("recent", str(today), str(today))]
+
+
+class A400DaysAgo(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) - timedelta(days=400)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_runs_created_under_a_clock_that_was_ahead_hold_nothing_up(
+    instance: dg.DagsterInstance,
+    database: Database,
+    conn: Connection,
+    today: date,
+    monkeypatch: pytest.MonkeyPatch,
+    begun: bool,
+) -> None:
+    arrive(conn, [today])
+    status = dg.DagsterRunStatus.STARTED if begun else dg.DagsterRunStatus.NOT_STARTED
+    for _ in range(3):
+        run_in(instance, status, "recent")
+    for run in instance.get_runs() if begun else ():
+        instance.report_run_failed(run)
+    assert not asked(tick(instance, database))
+    monkeypatch.setattr("lightfast_pipelines.sensors.new_payloads.datetime", A400DaysAgo)
+    assert [kind for kind, *_ in asked(tick(instance, database))] == ["recent"]
 
 
 def test_the_lock_decides_whether_a_range_is_at_work(
