@@ -1,8 +1,7 @@
-"""The one partitions object: every partitioned asset shares it, or Dagster splits their range runs.
+"""The one partitions object, which all partitioned assets share, or Dagster would split range runs.
 
-What a day means (the `partition_date` of a raw payload) is decided where a payload is written. The
-first day is read when this is imported: a process that lives long, such as a code server, has to
-load its definitions anew after the first day moved back.
+The day of a payload, its `partition_date`, is decided when it is stored. The first day is read at import,
+so a long-lived process such as a code server has to reload its definitions after the day moved back.
 """
 
 from __future__ import annotations
@@ -15,19 +14,19 @@ import dagster as dg
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.partition_start import first_day_of
 
-# Without end_offset=1 today would not be a partition until it is over.
+# Without end_offset=1 today would become a partition only when it is over.
 DAILY = dg.DailyPartitionsDefinition(
     start_date=first_day_of(settings()).isoformat(), timezone="UTC", end_offset=1
 )
 
 
 def first_day() -> date:
-    """The earliest partition, as it was when the definitions were loaded."""
+    """The earliest partition at the time when the definitions were loaded."""
     return DAILY.start.date()
 
 
 def today() -> date:
-    """The day that the newest partition names."""
+    """The day of the newest partition."""
     return datetime.now(UTC).date()
 
 
@@ -37,7 +36,7 @@ def days_between(first: date, last: date) -> list[date]:
 
 
 def days_of_tags(tags: Mapping[str, str]) -> list[date]:
-    """The days a run is for, by its tags; none where it has no partition."""
+    """The days of a run with these tags; none if it has no partition."""
     first = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
     last = tags.get("dagster/asset_partition_range_end") or tags.get("dagster/partition")
     if not first or not last:

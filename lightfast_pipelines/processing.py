@@ -1,7 +1,7 @@
-"""All stages one after the other in this process, without Dagster, until nothing waits.
+"""Runs all stages one after the other in this process, without Dagster, until no work is pending.
 
-Each stage finds its own work by SQL and commits by batches, so a process that is killed anywhere
-leaves what it finished and the next one goes on from there.
+Each stage finds its work in the tables and commits in batches, so after a process that was killed the
+next one continues where it ended.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class StageProgress(Protocol):
 
 @dataclass(slots=True)
 class ProcessReport:
-    """Sums over all rounds, seconds by stage, and what still waits (nothing, when all is done)."""
+    """Sums over all rounds, seconds by stage, and what is still pending: nothing, if all was done."""
 
     waits: Backlog
     deliveries: int = 0
@@ -55,7 +55,7 @@ class ProcessReport:
     profiles: int = 0
     summaries: int = 0
     failures: int = 0
-    """Attempts of stages that failed, which are bounded (store/stage_failures.py)."""
+    """Failed attempts of stages, which are bounded (store/stage_failures.py)."""
     seconds: dict[str, float] = field(default_factory=dict)
 
     def spent(self, stage: str, seconds: float) -> None:
@@ -63,10 +63,10 @@ class ProcessReport:
 
 
 def what_waits(conn: Connection, model: str) -> Backlog:
-    """How much waits in each stage, by the rules and the model of this process."""
-    found = waiting(conn, model=model, cluster_rule_version=CLUSTER_RULES)
+    """How much is pending in each stage, by the rules and the model of this process."""
+    backlog = waiting(conn, model=model, cluster_rule_version=CLUSTER_RULES)
     conn.rollback()
-    return found
+    return backlog
 
 
 def process(
@@ -78,10 +78,10 @@ def process(
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ProcessReport:
-    """Works off everything that waits, what arrives meanwhile too; also takes up newer rules.
+    """Does all pending work, including what arrives meanwhile and what newer rules make pending.
 
-    Waits for its turn at each stage while a run of Dagster is at work on it. Ends early, with what
-    waits in the report, where a whole round got nothing done.
+    Waits for the lock of each stage while a run of Dagster holds it. Ends early, with the backlog in the
+    report, if a whole round got nothing done.
     """
     with database.connect("pipeline", application_name="lightfast process") as conn:
         requeue_outdated(conn)
@@ -201,7 +201,7 @@ def _cluster(
 def _describe(
     conn: Connection, report: ProcessReport, progress: StageProgress, clock: Callable[[], datetime]
 ) -> None:
-    """Profiles and summaries, each only where what they are made of changed."""
+    """Writes profiles and summaries where their evidence or members changed."""
     progress.stage("profiles")
     with job_lock(conn, "profiles", wait=True, waits=progress.waits):
         profiles = update_profiles(conn, now=clock(), progress=progress.advance)

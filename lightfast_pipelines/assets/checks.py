@@ -1,8 +1,9 @@
-"""Checks of what a run wrote, beside the assets they are about. The queries stand in `store/checks.py`.
+"""Checks of the rows that a run wrote. The queries are in `store/checks.py`.
 
-They are steps of their own, as outputs of `capture` they would be required of a run whose turn it
-is not. One stops what follows: two states current at once. It is looked at in every run; the others
-once an hour, and whenever their assets are materialized by hand: five for each webhook, nobody reads.
+They are steps of their own: as outputs of `capture` they would be required of a run that did not get the
+lock. One check stops the stages that follow, and is made in every run: two current states of a thing.
+The others are made once an hour and when their assets are materialized by hand, as nobody reads five
+results for each webhook.
 """
 
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ ROWS_OF_CAPTURE = [
 def after_capture(
     context: dg.AssetCheckExecutionContext, database: dg.ResourceParam[Database]
 ) -> dg.AssetCheckResult:
-    """Looks at the payloads captured since the run began (they may be another run's as well)."""
+    """Checks the payloads captured since the run began, by this or another run."""
     with database.connect("pipeline", application_name="lightfast check") as conn:
         raw_ids = checks.processed_since(conn, _began(context))
         breach = checks.states_current_twice(conn, raw_ids)
@@ -56,7 +57,7 @@ def after_capture(
 def rows_of_capture(
     context: dg.AssetCheckExecutionContext, database: dg.ResourceParam[Database]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Looks at the payloads captured since the run began, or in the last day."""
+    """Checks the payloads captured since the run began, or in the last day."""
     with database.connect("pipeline", application_name="lightfast check") as conn:
         raw_ids = checks.processed_since(conn, _began(context))
         breaches = (
@@ -69,9 +70,9 @@ def rows_of_capture(
 
 
 def _began(context: dg.AssetCheckExecutionContext) -> datetime:
-    """When the run began; for checks that are run by themselves, a day ago."""
+    """When the run began; a day ago for checks that run without their asset."""
     record = context.instance.get_run_record_by_id(context.run.run_id)
-    # Beside no asset: picked by hand, or by the hourly job.
+    # Without an asset: started by hand, or by the hourly job.
     alone = not context.job_def.asset_layer.selected_asset_keys
     if alone or record is None or record.start_time is None:
         return datetime.now(UTC) - timedelta(days=1)
@@ -89,7 +90,7 @@ _NO_STAGE_BEHIND = dg.AssetCheckSpec(
 def after_clusters(
     context: dg.AssetCheckExecutionContext, database: dg.ResourceParam[Database]
 ) -> dg.AssetCheckResult:
-    """A warning, not an error: a run's bounds may leave some to the next one."""
+    """Warns only, as a bounded run may leave some observations to the next one."""
     days = days_of_tags(context.run.tags) or [today() - timedelta(days=1), today()]
     with database.connect("pipeline", application_name="lightfast check") as conn:
         breach = checks.observations_behind(conn, days)

@@ -1,7 +1,7 @@
-"""Checks of the shares that were silently zero once: whether a feature lives, not whether a run did.
+"""Checks whether each feature is alive, by shares that would be zero if it wrote nothing.
 
-They run by a schedule of their own, so that a job that is not scheduled shows as well. The queries
-and thresholds stand in `store/liveness.py`.
+They have a schedule of their own, so that they also notice a job that is not scheduled. The queries and
+thresholds are in `store/liveness.py`.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ import dagster as dg
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.liveness import THRESHOLDS, Share, ShareName, share
 
-# Longer than the slowest schedule of what is checked takes to come round twice.
+# Longer than two intervals of the slowest schedule among the checked features.
 PATIENCE = timedelta(hours=2)
 
 _CHECKED: dict[ShareName, tuple[str, str]] = {
@@ -49,21 +49,21 @@ def _check(name: ShareName) -> dg.AssetChecksDefinition:
     return check
 
 
-def result(name: ShareName, found: Share) -> dg.AssetCheckResult:
-    """The share against its threshold, with both numbers it is made of."""
-    value = {"share": round(found.value, 4)} if found.value is not None else {}
-    note = {} if found.whole else {"note": "nothing to be counted yet"}
+def result(name: ShareName, measured: Share) -> dg.AssetCheckResult:
+    """Compares the share with its threshold; the metadata has both of its numbers."""
+    value = {"share": round(measured.value, 4)} if measured.value is not None else {}
+    note = {} if measured.whole else {"note": "nothing to count yet"}
     return dg.AssetCheckResult(
-        passed=found.reaches(THRESHOLDS[name]),
+        passed=measured.reaches(THRESHOLDS[name]),
         asset_key=_CHECKED[name][0],
         check_name=name,
         metadata={
             **value,
             "threshold": THRESHOLDS[name],
-            "part": found.part,
-            "whole": found.whole,
+            "part": measured.part,
+            "whole": measured.whole,
             **note,
-            **({"examples": ", ".join(found.examples)} if found.examples else {}),
+            **({"examples": ", ".join(measured.examples)} if measured.examples else {}),
         },
     )
 

@@ -1,4 +1,4 @@
-"""Deliveries: from the receiver, from files, from the providers' history. The sensor tells of them."""
+"""Deliveries from the receiver, from files and from the providers' history; a sensor reports them."""
 
 from __future__ import annotations
 

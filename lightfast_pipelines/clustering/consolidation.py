@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import LiteralString
 
 from lightfast_pipelines.clustering.membership import MembershipChanges, replace_clusters
@@ -18,7 +19,7 @@ from lightfast_pipelines.clustering.workspace_facts import read_happenings, read
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import decide, find_threads
 from lightfast_pipelines.embedding.embedder import EmbeddingModel
-from lightfast_pipelines.inbox.isolation import ByWorkspace
+from lightfast_pipelines.inbox.isolation import WorkspaceIsolation
 from lightfast_pipelines.people.organisations import PeopleReport, decide_people
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters
@@ -89,23 +90,15 @@ def consolidate(
         {"force": force, "cluster_rules": RULE_VERSION, "undecided": list(people.undecided)},
     ).fetchall()
     conn.commit()
-    decisions: dict[int, _Decided] = {}
-    apart = ByWorkspace(conn, "consolidation", str(RULE_VERSION))
+    workspaces = WorkspaceIsolation[_Decided](conn, "consolidation", str(RULE_VERSION))
     for workspace_id, org_id, slug in due:
-
-        def decide_workspace(
-            workspace_id: int = workspace_id, org_id: str = org_id, slug: str = slug
-        ) -> None:
-            decided = _consolidate(conn, workspace_id, org_id, slug, now, model)
-            decisions.setdefault(workspace_id, decided)
-
-        if apart.run(workspace_id, decide_workspace) and progress is not None:
-            progress(decisions[workspace_id].observations)
-    undecided = set(apart.finish())
-    for workspace_id, *_ in due:
-        if workspace_id not in undecided:
-            _add(report, decisions[workspace_id])
-    report.failures = people.failures + apart.failures
+        work = partial(_consolidate, conn, workspace_id, org_id, slug, now, model)
+        if (decided := workspaces.run(workspace_id, work)) and progress is not None:
+            progress(decided.observations)
+    workspaces.finish()
+    for decided in workspaces.results.values():
+        _add(report, decided)
+    report.failures = people.failures + workspaces.failures
     report.seconds = time.monotonic() - began
     return report
 

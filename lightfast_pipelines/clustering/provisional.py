@@ -22,7 +22,7 @@ from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import describe
 from lightfast_pipelines.domain.labels import Labeller
 from lightfast_pipelines.domain.threads import STRONG, ThreadEdge, thread_keys, thread_of
-from lightfast_pipelines.inbox.isolation import Apart, ObservationStage
+from lightfast_pipelines.inbox.isolation import ObservationIsolation, ObservationStage
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters, try_hold_clusters
 from lightfast_pipelines.store.pending_work import ON_THE_DAYS, PARTITION_DAY, TO_CLUSTER
@@ -140,9 +140,8 @@ def assign_provisional(
     def witnesses(limit: int) -> list[int]:
         return [row[0] for row in conn.execute(_WITNESSES, (RULE_VERSION, limit))]
 
-    apart = Apart(
-        conn, ObservationStage("clusters", str(RULE_VERSION), witnesses, try_out), time_limit
-    )
+    stage = ObservationStage("clusters", str(RULE_VERSION), witnesses, try_out)
+    isolation = ObservationIsolation(conn, stage, time_limit)
     while report.observations < max_rows:
         if report.observations:
             between()
@@ -155,7 +154,7 @@ def assign_provisional(
             _assign_all(conn, ids, workspace_of, report)
 
         # One transaction for the page: the one that read it holds the locks of its workspaces.
-        done = set(apart.run(list(workspace_of), assign))
+        done = set(isolation.run(list(workspace_of), assign))
         report.observations += len(done)
         for observation, _, day in page:
             if day is not None and observation in done:
@@ -163,8 +162,8 @@ def assign_provisional(
         if progress is not None:
             progress(len(done))
     conn.commit()
-    report.observations += len(apart.finish())
-    report.failures = apart.failures
+    report.observations += len(isolation.finish())
+    report.failures = isolation.failures
     report.seconds = time.monotonic() - began
     return report
 

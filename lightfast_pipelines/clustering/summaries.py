@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -21,7 +22,7 @@ from lightfast_pipelines.domain.summaries import (
     is_outdated,
     summarize,
 )
-from lightfast_pipelines.inbox.isolation import ByWorkspace
+from lightfast_pipelines.inbox.isolation import WorkspaceIsolation
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters
 from lightfast_pipelines.store.stage_failures import workspace_given_up
@@ -110,29 +111,20 @@ def summarize_clusters(
     report = SummaryReport()
     due = conn.execute(_DUE, {"force": force, "rules": RULE_VERSION}).fetchall()
     conn.commit()
-    made: dict[int, SummaryReport] = {}
-    apart = ByWorkspace(conn, "summaries", str(RULE_VERSION), in_one_transaction=False)
+    workspaces = WorkspaceIsolation[SummaryReport](
+        conn, "summaries", str(RULE_VERSION), in_one_transaction=False
+    )
     for workspace_id, consolidated, rules in due:
-
-        def summarize_workspace(
-            workspace_id: int = workspace_id, consolidated: int = consolidated, rules: str = rules
-        ) -> None:
-            of_workspace = _summarize(conn, workspace_id, now, progress, force=force)
-            conn.execute(
-                """
-                UPDATE lightfast.consolidation_marks SET summarized = %s, summary_rules = %s
-                WHERE workspace_id = %s
-                """,
-                (consolidated, rules, workspace_id),
-            )
-            conn.commit()
-            made.setdefault(workspace_id, of_workspace)
-
-        apart.run(workspace_id, summarize_workspace)
-    apart.finish()
-    for of_workspace in made.values():
-        _add(report, of_workspace)
-    report.failures = apart.failures
+        workspaces.run(
+            workspace_id,
+            partial(
+                _summarize, conn, workspace_id, consolidated, rules, now, progress, force=force
+            ),
+        )
+    workspaces.finish()
+    for summarized in workspaces.results.values():
+        _add(report, summarized)
+    report.failures = workspaces.failures
     report.seconds = time.monotonic() - began
     return report
 
@@ -149,6 +141,8 @@ def _add(report: SummaryReport, of_workspace: SummaryReport) -> None:
 def _summarize(
     conn: Connection,
     workspace_id: int,
+    consolidated: int,
+    rules: str,
     now: datetime,
     progress: Callable[[int], None] | None,
     *,
@@ -165,6 +159,14 @@ def _summarize(
         if progress is not None:
             progress(len(batch))
     report.removed += _remove(conn, workspace_id)
+    conn.execute(
+        """
+        UPDATE lightfast.consolidation_marks SET summarized = %s, summary_rules = %s
+        WHERE workspace_id = %s
+        """,
+        (consolidated, rules, workspace_id),
+    )
+    conn.commit()
     return report
 
 

@@ -16,7 +16,7 @@ from typing import Any, LiteralString
 
 from lightfast_pipelines.embedding.embedder import Embedder
 from lightfast_pipelines.embedding.index import VIEWS, VectorIndex, Vectors, View
-from lightfast_pipelines.inbox.isolation import Apart, ObservationStage
+from lightfast_pipelines.inbox.isolation import ObservationIsolation, ObservationStage
 from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.pending_work import ON_THE_DAYS, PARTITION_DAY, TO_EMBED
@@ -121,9 +121,8 @@ def embed_pending(
     def witnesses(limit: int) -> list[int]:
         return [row[0] for row in conn.execute(_WITNESSES, (embedder.name, limit))]
 
-    apart = Apart(
-        conn, ObservationStage("embeddings", embedder.name, witnesses, try_out), time_limit
-    )
+    stage = ObservationStage("embeddings", embedder.name, witnesses, try_out)
+    isolation = ObservationIsolation(conn, stage, time_limit)
     while report.observations < max_rows:
         if report.observations:
             between()
@@ -141,7 +140,7 @@ def embed_pending(
             mark_changed(conn, [row[1] for row in rows])
             report.vectors += vectors
 
-        done = set(apart.run([row[0] for row in page], embed))
+        done = set(isolation.run([row[0] for row in page], embed))
         report.observations += len(done)
         for observation, _, day, *_ in page:
             if day is not None and observation in done:
@@ -149,8 +148,8 @@ def embed_pending(
         if progress is not None:
             progress(len(done))
     conn.commit()
-    report.observations += len(apart.finish())
-    report.failures = apart.failures
+    report.observations += len(isolation.finish())
+    report.failures = isolation.failures
     report.seconds = time.monotonic() - began
     return report
 

@@ -1,8 +1,8 @@
-"""Work of several tenants, of which what fails stops nobody else and is not tried for ever.
+"""Isolates failing work of one tenant from all other work, and does not try it for ever.
 
-An error is counted against an observation or a workspace only where it came twice while other work
-went through before and after. Of an outage, of the model or of the machine, that is never true: it
-ends the run and counts against nobody. The counts stand in `store/stage_failures.py`.
+An error counts against an observation or a workspace only if it came twice while other work succeeded
+before and after. In an outage of the model or the machine nothing succeeds: that ends the run and counts
+against nobody. The counts are kept in `store/stage_failures.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import psycopg
 
@@ -29,26 +30,27 @@ from lightfast_pipelines.store.stage_failures import (
 )
 from lightfast_pipelines.store.time_limit import OutOfTime, TimeLimit, within
 
-# An observation that went through before has to go through so often in a row, as a machine that fails
-# now and then is not well either. So many of them are asked, as one may have come to fail itself.
+# A witness, an observation that succeeded before, has to succeed so often in a row, as a machine that
+# fails now and then is not well either. Several are tried, as one of them may fail by itself now.
 _IN_A_ROW = 3
 _WITNESSES = 5
-# What runs out of time is looked for in parts of so many at once, as each part with it takes all of its
-# time: in halves, one in 2,000 would take eleven times that.
+# A page that runs out of time is divided into parts of this size, not into halves: each part with the
+# slow observation takes its whole time limit, and finding one in 2,000 by halves takes eleven of them.
 _SMALL_PART = 20
-# Where so many fail one after the other and nothing ever went through, it is no observation's fault.
+# If so many fail and none has ever succeeded, no observation is at fault.
 _MOST_UNPROVEN = 20
 
 _log = logging.getLogger(__name__)
 
 Do = Callable[[Sequence[int]], None]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class ObservationStage:
     """A stage that works on observations one by one.
 
-    `witnesses` finds some that went through earlier; `try_out` does the work of such a one once more.
+    `witnesses` finds some that succeeded earlier; `try_out` does the work of one of these again.
     """
 
     name: StageName
@@ -57,15 +59,15 @@ class ObservationStage:
     try_out: Callable[[int], None]
 
 
-class Apart:
-    """Does each page in one transaction; where it fails, in halves, down to the one that fails alone.
+class ObservationIsolation:
+    """Does each page in one transaction; if that fails, in halves, down to a single observation.
 
-    What takes longer than `time_limit` fails.
+    Work that takes longer than `time_limit` fails.
     """
 
     def __init__(self, conn: Connection, stage: ObservationStage, time_limit: TimeLimit) -> None:
         self.failures = 0
-        """Attempts that were counted."""
+        """Failed attempts that were counted."""
         self._conn = conn
         self._stage = stage
         self._time_limit = time_limit
@@ -75,9 +77,9 @@ class Apart:
 
     def run(self, ids: Sequence[int], do: Do) -> list[int]:
         """The ids that were done. Raises an error that is no observation's fault."""
-        # What failed before is tried alone, or it would break up a page in each run.
+        # Observations that failed before are tried alone, or they would break up a page in each run.
         suspects = failed_before(self._conn, self._stage.name, ids)
-        others = [one for one in ids if one not in suspects and one not in self._failed]
+        others = [id_ for id_ in ids if id_ not in suspects and id_ not in self._failed]
         done = self._in_parts(others, do) if others else []
         for suspect in ids:
             if suspect in suspects and suspect not in self._failed:
@@ -87,9 +89,9 @@ class Apart:
         return done
 
     def finish(self) -> list[int]:
-        """Looks once more at what failed while nothing was known to go through; those done now.
+        """Tries again what failed before anything had succeeded; returns the observations done now.
 
-        Raises the error where nothing went through in the meantime either.
+        Raises the error if nothing has succeeded since then either.
         """
         unproven, self._unproven = self._unproven, []
         done: list[int] = []
@@ -110,9 +112,9 @@ class Apart:
         if isinstance(error, OutOfTime | psycopg.errors.QueryCanceled):
             size = _SMALL_PART if len(ids) > _SMALL_PART else 1
         return [
-            one
+            done
             for start in range(0, len(ids), size)
-            for one in self._in_parts(ids[start : start + size], do)
+            for done in self._in_parts(ids[start : start + size], do)
         ]
 
     def _attempt(self, ids: Sequence[int], do: Do) -> Exception | None:
@@ -122,9 +124,11 @@ class Apart:
         return error
 
     def _judge(self, observation: int, do: Do, error: Exception) -> list[int]:
-        """[observation] where it goes through now. Else it is counted, or left where nothing is known to
-        go through. Raises the error where nothing else goes through either."""
-        well = self._others_go_through()
+        """[observation] if it succeeds now. Else the failure is counted, or kept until something succeeds.
+
+        Raises the error if nothing else succeeds either.
+        """
+        well = self._others_succeed()
         if well is False:
             raise error
         if well is None and not _is_of_a_value(error):
@@ -136,7 +140,7 @@ class Apart:
         again = self._attempt([observation], do)
         if again is None:
             return [observation]
-        if self._others_go_through() is False:
+        if self._others_succeed() is False:
             raise again
         self._failed.add(observation)
         attempts = count_observation(
@@ -150,18 +154,22 @@ class Apart:
         )
         return []
 
-    def _others_go_through(self) -> bool | None:
-        """Whether the model and the machine are well now; None where nothing ever went through."""
+    def _others_succeed(self) -> bool | None:
+        """Whether the model and the machine are well now; None if nothing has ever succeeded."""
         witnesses = [
             *reversed(self._lately_done),
-            *(one for one in self._stage.witnesses(_WITNESSES) if one not in self._lately_done),
+            *(
+                witness
+                for witness in self._stage.witnesses(_WITNESSES)
+                if witness not in self._lately_done
+            ),
         ]
         self._conn.rollback()
         if not witnesses:
             return None
-        return any(self._goes_through(witness) for witness in witnesses[: 2 * _WITNESSES])
+        return any(self._succeeds(witness) for witness in witnesses[: 2 * _WITNESSES])
 
-    def _goes_through(self, witness: int) -> bool:
+    def _succeeds(self, witness: int) -> bool:
         return all(
             self._error_of(lambda: self._stage.try_out(witness), 1, keep=False) is None
             for _ in range(_IN_A_ROW)
@@ -177,7 +185,7 @@ class Apart:
         return _error_of(self._conn, in_time, keep=keep)
 
     def _forget(self, done: set[int]) -> None:
-        """What was decided without these is decided again."""
+        """Forgets earlier failures of these; what was decided without them is decided again."""
         if done:
             mark_changed(
                 self._conn, forget_observations(self._conn, self._stage.name, sorted(done))
@@ -185,39 +193,42 @@ class Apart:
             self._conn.commit()
 
 
-class ByWorkspace:
-    """Does the work of one workspace after the other.
+class WorkspaceIsolation(Generic[Result]):
+    """Does the work of one workspace after the other, each in its own transaction.
 
-    Each in a transaction of its own; without `in_one_transaction` the work commits by itself, and once
-    it is done, doing it again changes nothing.
+    Without `in_one_transaction` the work commits by itself, and doing it again changes nothing.
     """
 
     def __init__(
         self, conn: Connection, stage: StageName, rules: str, *, in_one_transaction: bool = True
     ) -> None:
         self.failures = 0
-        """Attempts that were counted."""
+        """Failed attempts that were counted."""
+        self.results: dict[int, Result] = {}
+        """Workspace -> what its work returned, of those that were done."""
         self._conn = conn
         self._stage: StageName = stage
         self._rules = rules
         self._in_one_transaction = in_one_transaction
-        self._witness: Callable[[], None] | None = None
-        self._left: list[tuple[int, Callable[[], None], Exception]] = []
+        self._witness: Callable[[], object] | None = None
+        self._left: list[tuple[int, Callable[[], Result], Exception]] = []
 
-    def run(self, workspace: int, do: Callable[[], None]) -> bool:
-        """Whether it was done and committed. `do` may be called again, for other workspaces' sake too."""
+    def run(self, workspace: int, do: Callable[[], Result]) -> Result | None:
+        """What `do` returned, once it is committed; None if it failed.
+
+        `do` may be called again, to see whether the failure of another workspace is its own.
+        """
         error = self._attempt(workspace, do)
         if error is not None:
             self._left.append((workspace, do, error))
-        return error is None
+        return self.results.get(workspace)
 
-    def finish(self) -> list[int]:
-        """Tries what failed once more, and counts what fails again; the workspaces that were not done.
+    def finish(self) -> None:
+        """Tries the failed workspaces again, and counts those that fail again.
 
-        Raises the error where nothing goes through at all.
+        Raises the error if no workspace succeeds at all.
         """
         left, self._left = self._left, []
-        failed: list[int] = []
         unproven: list[Exception] = []
         for workspace, do, first in left:
             error: Exception | None = first
@@ -225,22 +236,23 @@ class ByWorkspace:
                 error = self._attempt(workspace, do)
             if error is None:
                 continue
-            failed.append(workspace)
             if self._is_its_own_fault(error):
                 self._count(workspace, error)
             else:
                 unproven.append(error)
-        if unproven and (self._witness is None or not self._witness_goes_through()):
+        if unproven and (self._witness is None or not self._witness_succeeds()):
             raise unproven[0]
-        return failed
 
-    def _attempt(self, workspace: int, do: Callable[[], None]) -> Exception | None:
+    def _attempt(self, workspace: int, do: Callable[[], Result]) -> Exception | None:
+        results: list[Result] = []
+
         def work() -> None:
-            do()
+            results.append(do())
             forget_workspace(self._conn, self._stage, workspace)
 
         error = _error_of(self._conn, work, in_one_transaction=self._in_one_transaction)
         if error is None:
+            [self.results[workspace]] = results
             self._witness = do
         return error
 
@@ -249,9 +261,9 @@ class ByWorkspace:
             return True
         if self._witness is None:
             return False
-        return is_fault_of_payload(error) or self._witness_goes_through()
+        return is_fault_of_payload(error) or self._witness_succeeds()
 
-    def _witness_goes_through(self) -> bool:
+    def _witness_succeeds(self) -> bool:
         witness = self._witness
         return witness is not None and all(
             _error_of(self._conn, witness, keep=False, in_one_transaction=self._in_one_transaction)
@@ -272,10 +284,16 @@ class ByWorkspace:
 
 
 def _error_of(
-    conn: Connection, do: Callable[[], None], *, keep: bool = True, in_one_transaction: bool = True
+    conn: Connection,
+    do: Callable[[], object],
+    *,
+    keep: bool = True,
+    in_one_transaction: bool = True,
 ) -> Exception | None:
-    """What `do` raises in a transaction that is committed, or with `keep` false rolled back. Raises it
-    where the connection is lost."""
+    """The error of `do` in a transaction that is committed, or rolled back if `keep` is false.
+
+    Raises the error if the connection is lost.
+    """
     try:
         with conn.transaction(force_rollback=not keep) if in_one_transaction else nullcontext():
             do()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import LiteralString
 
 from lightfast_pipelines.domain.clusters import RULE_VERSION
-from lightfast_pipelines.inbox.isolation import ByWorkspace
+from lightfast_pipelines.inbox.isolation import WorkspaceIsolation
 from lightfast_pipelines.people.actors import ActorReport, decide_actors
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.stage_failures import workspace_given_up
@@ -43,17 +44,14 @@ def decide_people(conn: Connection, *, now: datetime, force: bool = False) -> Pe
     """
     due = conn.execute(_DUE, {"force": force, "version": RULE_VERSION}).fetchall()
     conn.commit()
-    report = PeopleReport()
-    reports: dict[int, ActorReport] = {}
-    apart = ByWorkspace(conn, "people", str(RULE_VERSION))
+    workspaces = WorkspaceIsolation[ActorReport](conn, "people", str(RULE_VERSION))
     for org_id, workspace_id in due:
-
-        def decide(org_id: str = org_id, workspace_id: int = workspace_id) -> None:
-            reports.setdefault(workspace_id, decide_actors(conn, org_id, now=now))
-
-        apart.run(workspace_id, decide)
-    undecided = set(apart.finish())
-    report.decided = [reports[workspace] for _, workspace in due if workspace not in undecided]
-    report.undecided = [org for org, workspace in due if workspace in undecided]
-    report.failures = apart.failures
-    return report
+        workspaces.run(workspace_id, partial(decide_actors, conn, org_id, now=now))
+    workspaces.finish()
+    return PeopleReport(
+        decided=list(workspaces.results.values()),
+        undecided=[
+            org_id for org_id, workspace_id in due if workspace_id not in workspaces.results
+        ],
+        failures=workspaces.failures,
+    )

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from lightfast_pipelines.domain.profiles import RULE_VERSION, Part, Profile, profile_of
-from lightfast_pipelines.inbox.isolation import ByWorkspace
+from lightfast_pipelines.inbox.isolation import WorkspaceIsolation
 from lightfast_pipelines.people.collaborators import COLLABORATORS
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.stage_failures import workspace_given_up
@@ -163,32 +164,15 @@ def update_profiles(
     report = ProfileReport()
     due = conn.execute(_DUE, {"force": force, "rules": RULE_VERSION}).fetchall()
     conn.commit()
-    reports: dict[int, ProfileReport] = {}
-    apart = ByWorkspace(conn, "profiles", str(RULE_VERSION))
+    workspaces = WorkspaceIsolation[ProfileReport](conn, "profiles", str(RULE_VERSION))
     for workspace_id, org_id, changes in due:
-
-        def update(
-            workspace_id: int = workspace_id, org_id: str = org_id, changes: int = changes
-        ) -> None:
-            of_workspace = ProfileReport(workspaces=1)
-            _update(conn, workspace_id, org_id, now, of_workspace, force)
-            # Read before the evidence, so that whatever is captured meanwhile makes it due again.
-            conn.execute(
-                """
-                UPDATE lightfast.consolidation_marks SET profiled = %s, profile_rules = %s
-                WHERE workspace_id = %s
-                """,
-                (changes, RULE_VERSION, workspace_id),
-            )
-            reports.setdefault(workspace_id, of_workspace)
-
-        if apart.run(workspace_id, update) and progress is not None:
-            progress(reports[workspace_id].written)
-    undone = set(apart.finish())
-    for workspace_id, *_ in due:
-        if workspace_id not in undone:
-            _add(report, reports[workspace_id])
-    report.failures = apart.failures
+        work = partial(_update, conn, workspace_id, org_id, changes, now, force=force)
+        if (updated := workspaces.run(workspace_id, work)) and progress is not None:
+            progress(updated.written)
+    workspaces.finish()
+    for updated in workspaces.results.values():
+        _add(report, updated)
+    report.failures = workspaces.failures
     report.seconds = time.monotonic() - began
     return report
 
@@ -206,10 +190,13 @@ def _update(
     conn: Connection,
     workspace_id: int,
     org_id: str,
+    changes: int,
     now: datetime,
-    report: ProfileReport,
+    *,
     force: bool,
-) -> None:
+) -> ProfileReport:
+    """`changes` were read before the evidence, so that later ones make the workspace due again."""
+    report = ProfileReport(workspaces=1)
     parameters = {
         "workspace": workspace_id, "org": org_id, "force": force, "rules": RULE_VERSION,
     }  # fmt: skip
@@ -238,6 +225,14 @@ def _update(
         {"actor": row[1], "observations": row[6], "confidence": row[8]}
         for row in sorted(rows, key=lambda row: (-row[6], row[1]))[:_SHOWN]
     ]
+    conn.execute(
+        """
+        UPDATE lightfast.consolidation_marks SET profiled = %s, profile_rules = %s
+        WHERE workspace_id = %s
+        """,
+        (changes, RULE_VERSION, workspace_id),
+    )
+    return report
 
 
 def _profiles(

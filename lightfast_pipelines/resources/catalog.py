@@ -1,7 +1,7 @@
-"""Writes materializations into Dagster's catalog that belong to no run, many at a time.
+"""Writes materializations that belong to no run into Dagster's catalog, in batches.
 
-`report_runless_asset_event` writes one, with a commit of its own: 55,000 of them, a history of 19
-years, took minutes. The storage takes batches, as it does from a run over a range.
+`report_runless_asset_event` writes one event with a commit of its own: 55,000 of them, for a history of
+19 years, took minutes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 import dagster as dg
 
 BATCH = 500
-# Events of an asset that share a millisecond are one to the UI.
+# The UI shows only one event of an asset per millisecond.
 _APART_SECONDS = 0.001
 
 
@@ -23,7 +23,7 @@ def report_materializations(
     *,
     now: datetime,
 ) -> None:
-    """Stores them as events of no run, the last of each asset at `now`, the others a moment earlier."""
+    """Stores them as events of no run, the last of each asset at `now`, the others just before it."""
     by_asset: dict[dg.AssetKey, list[dg.AssetMaterialization]] = defaultdict(list)
     for materialization in materializations:
         by_asset[materialization.asset_key].append(materialization)
@@ -33,13 +33,13 @@ def report_materializations(
             _entry(event, first + _APART_SECONDS * position)
             for position, event in enumerate(events)
         ]
-        # The storage notes only the last of a batch as the asset's latest: so a batch is of one asset.
+        # One asset per batch, as the storage records only a batch's last event as an asset's latest.
         for start in range(0, len(entries), BATCH):
             instance.event_log_storage.store_event_batch(entries[start : start + BATCH])
 
 
 def _entry(materialization: dg.AssetMaterialization, timestamp: float) -> dg.EventLogEntry:
-    # Dagster has no public way to make the data of an event; `report_runless_asset_event` uses it too.
+    # There is no public way to create an event's data; `report_runless_asset_event` uses this class too.
     from dagster._core.events import StepMaterializationData  # noqa: TID251
 
     return dg.EventLogEntry(  # type: ignore[no-untyped-call]

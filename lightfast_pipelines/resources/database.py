@@ -1,4 +1,4 @@
-"""Hands the memory's database to assets and sensors: one lease on it a process."""
+"""Hands the memory's database to assets and sensors, with one lease on it per process."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lightfast_pipelines.store.database import Database, open_database
 from lightfast_pipelines.store.locks import presence
 
 PENDING_TAG = "lightfast/pending"
-"""Tag of the sensor's runs: they take only what waits. Its value: `recent` or `backlog`."""
+"""Tag of the sensor's runs, which take only pending work. Its value: `recent` or `backlog`."""
 
 LOST_TAG = "lightfast/lost"
-"""Tag of a run that was ended because its processes were gone: that says nothing of what it worked on."""
+"""Tag of a run that was ended because its processes were gone: its work is not at fault."""
 
-# A run over days that only reads a provider's history takes nothing that waits, and may last for
-# hours: no reason to hold the others back.
+# A run over days that only reads a provider's history takes no pending work and may last for hours, so
+# other runs need not wait for it.
 _READS_ONLY = frozenset({dg.AssetKey("provider_history")})
 _JOB_THAT_READS_ONLY = "backfill"
 
@@ -29,8 +29,8 @@ RUN_KINDS = ("recent", "backlog", "by hand")
 class DatabaseResource(dg.ConfigurableResource[Database]):
     """The database that the environment names, or the embedded one; nothing is opened on import.
 
-    For as long as a run lives, Postgres knows that it does: sensors and schedules then need not
-    trust Dagster's record of a run whose process may be gone.
+    While a run is alive, it holds a lock in Postgres that says so. So sensors and schedules need not
+    trust Dagster's record of a run, whose process may be gone.
     """
 
     @contextmanager
@@ -55,24 +55,24 @@ class DatabaseResource(dg.ConfigurableResource[Database]):
 
 
 def presence_of_run(run: dg.DagsterRun) -> str | None:
-    """What others see of the run while it lives: its kind if it works on days, else its job."""
+    """The presence that a run shows while it is alive: its kind if it works on days, else its job."""
     if run.job_name == _JOB_THAT_READS_ONLY or run.asset_selection == _READS_ONLY:
         return None
     return kind_of_run(run.tags) or presence_of_job(run.job_name)
 
 
 def waiting_to_capture(kind: str) -> str:
-    """What a sensor's run of this kind shows while it waits for capture's lock."""
+    """The presence that a sensor's run of this kind shows while it waits for capture's lock."""
     return f"{kind} waiting to capture"
 
 
 def presence_of_job(job_name: str) -> str:
-    """What a run of this job shows while it lives, if it is not over days."""
+    """The presence that a run of this job shows while it is alive, if it does not work on days."""
     return f"job {job_name}"
 
 
 def kind_of_run(tags: Mapping[str, str]) -> str | None:
-    """Which of RUN_KINDS a run with these tags is; None for one that is not over days."""
+    """Which of RUN_KINDS a run with these tags is; None if it does not work on days."""
     if PENDING_TAG in tags:
         return tags[PENDING_TAG]
     over_days = {"dagster/partition", "dagster/asset_partition_range_start"} & tags.keys()
@@ -82,6 +82,6 @@ def kind_of_run(tags: Mapping[str, str]) -> str | None:
 @cache
 def opened() -> Database:
     """The process's database."""
-    # Never closed: every run of a step, tick of a sensor and schedule asks for it again, and the
-    # kernel gives the lease back when the process ends.
+    # Never closed: every step and tick of the process asks for it again, and the kernel returns the
+    # lease when the process ends.
     return open_database(settings())

@@ -1,4 +1,4 @@
-"""Hands out the embedder and the vector index that the settings turn on."""
+"""Hands out the embedder and the vector index that the settings choose."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class EmbedderResource(dg.ConfigurableResource[Embedder]):
 
 
 class VectorIndexFactory:
-    """Makes the vector index that writes with a given connection."""
+    """Makes a vector index that writes through a given connection."""
 
     def on(self, conn: Connection) -> VectorIndex:
         return PgVectorIndex(conn)

@@ -1,6 +1,6 @@
-"""Which runs to ask for: a pure decision over what waits and what is at work.
+"""Decides which runs to ask for: a pure function of pending work and current runs.
 
-The facts it needs are read in `new_payloads.py`.
+`new_payloads.py` reads the facts it needs.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from lightfast_pipelines.inbox.pending import DayWork
 
 RunKind = Literal["recent", "backlog"]
 
-# Dagster writes two events an asset and day, the first of them before the next tick can begin: a
-# range of 92 days costs it some seconds.
+# Dagster writes two events per asset and day, the first before the next tick can begin: for a range of
+# 92 days that takes some seconds.
 MAX_RANGE_DAYS = 92
 
 OLDEST_DAY = -3
-"""Beside the lanes of the queue, whose turn it is: the oldest day, where no delivery waits on it."""
+"""Takes turns like a lane of the queue: the oldest day, if no delivery waits on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """What is under way: stage locks held, kinds of runs whose process lives, kinds of the sensor's
-    runs that wait for capture's lock, kinds of young runs that have not begun.
+    """What is under way.
 
-    `failures` counts the latest runs in a row that failed by themselves, `quiet_seconds` the time since
-    the last of them.
+    `held` are stage locks, `alive` the kinds of runs whose process lives, `waiting_to_capture` the kinds
+    of the sensor's runs that wait for capture's lock, `queued` the kinds of recent runs that have not
+    begun. `failures` counts the latest consecutive runs that failed by themselves, `quiet_seconds` is the
+    time since the last of these.
     """
 
     held: frozenset[str] = frozenset()
@@ -41,22 +42,30 @@ class AtWork:
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """Whose older days are next: by lane of the queue the oldest day that waits, and the number of the
-    latest request that began for it (none yet: 0)."""
+    """Whose older days are next.
+
+    `oldest` is lane of the queue -> its oldest waiting day, `served` lane -> number of the latest request
+    that began with it (none yet: 0).
+    """
 
     oldest: Mapping[int, date] = field(default_factory=dict)
     served: Mapping[int, int] = field(default_factory=dict)
 
     def after(self, lane: int) -> dict[int, int]:
-        """The numbers after a request for this lane. Who has nothing that waits begins anew, or there
-        would be one for each tenant there ever was."""
+        """The numbers after a request for this lane.
+
+        Lanes without waiting work are dropped, or every tenant that ever was would keep a number.
+        """
         latest = max(self.served.values(), default=0)
-        kept = {one: turn for one, turn in self.served.items() if one in {*self.oldest, OLDEST_DAY}}
+        waiting = {*self.oldest, OLDEST_DAY}
+        kept = {served: turn for served, turn in self.served.items() if served in waiting}
         return {**kept, lane: latest + 1}
 
     def next_lane(self, days: Sequence[DayWork]) -> int | None:
-        """The lane whose turn is longest ago of those that have a delivery on these days, whose oldest
-        has a turn of its own if it is no lane's; None without days."""
+        """The lane with a delivery on these days whose latest turn is longest ago; None without days.
+
+        The oldest of the days has a turn of its own if no lane has a delivery on it.
+        """
         waiting = {day.day for day in days}
         lanes = {lane for lane, day in self.oldest.items() if day in waiting}
         if days and days[0].day not in {self.oldest[lane] for lane in lanes}:
@@ -82,14 +91,14 @@ _NO_TURNS = Turns()
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Runs to ask for, today's first, and why no more than these."""
+    """Runs to ask for, today's first, and the reason if there are none."""
 
     requests: tuple[RangeRequest, ...] = ()
     reason: str = ""
     unreachable: tuple[date, ...] = field(default=())
-    """Days that wait and are no partition."""
+    """Days that have work and are not a partition."""
     served: int | None = None
-    """The lane for which the request of older days begins where it does."""
+    """The lane whose oldest day is the first of the requested older days."""
 
 
 def choose_ranges(
@@ -101,14 +110,14 @@ def choose_ranges(
     at_work: AtWork,
     turns: Turns = _NO_TURNS,
 ) -> Choice:
-    """Today and yesterday as one run, then older waiting days as one range. It begins at the oldest day
-    of the tenant whose turn it is, or one with a year to capture would hold all later days back.
+    """Asks for one run over today and yesterday, and one over a range of older days with work.
 
-    A range stops at `run_rows` rows or 92 days, so that a run finishes the days it names; it may
-    name days without work between those with. Days to come, which a clock that was ahead has left,
-    are taken with today's. While a run is at work only deliveries count, as it
-    may be on its way to the rest. Whoever waits for embeddings or clusters holds no delivery back:
-    only a run that will itself capture these days makes another one needless.
+    The range begins at the oldest day of the tenant whose turn it is, or a tenant with a year to capture
+    would delay all later days. It ends at `run_rows` rows or 92 days, so that a run can finish its days;
+    days without work may lie between them. Future days, which deliveries have whose clock was ahead, are
+    taken with today. While a run is at work only deliveries count, as it may still do the rest. A run
+    that waits for embeddings or clusters delays no delivery: only a run that will capture the same days
+    makes another one needless.
     """
     unreachable = tuple(day.day for day in work if day.day < first_day)
     days = _as_of(today, [day for day in work if day.day >= first_day])
@@ -126,7 +135,7 @@ def choose_ranges(
             unreachable,
         )
     recent = [day for day in days if day.day >= today - timedelta(days=1)]
-    # While one run embeds and clusters, the next captures: each stage has a lock of its own.
+    # Each stage has its own lock, so the next run captures while one embeds and clusters.
     busy = "capture" in at_work.held
     older = [] if busy else days[: len(days) - len(recent)]
     lane = turns.next_lane(older)
@@ -146,7 +155,7 @@ def choose_ranges(
 
 
 def _as_of(today: date, work: Sequence[DayWork]) -> list[DayWork]:
-    """In order of days; what waits on days to come counts as today's, with which a run takes it."""
+    """In order of days; the work of future days counts as today's, as a run takes both together."""
     days = sorted((day for day in work if day.day < today), key=lambda day: day.day)
     late = [day for day in work if day.day >= today]
     if late:
@@ -162,7 +171,7 @@ def _as_of(today: date, work: Sequence[DayWork]) -> list[DayWork]:
 
 
 def _oldest(days: Sequence[DayWork], run_rows: int) -> list[DayWork]:
-    """The first of these days that one run can finish; at least one."""
+    """The oldest of these days that one run can finish; at least one."""
     chosen: list[DayWork] = []
     rows = 0
     for day in days:
@@ -175,9 +184,9 @@ def _oldest(days: Sequence[DayWork], run_rows: int) -> list[DayWork]:
 
 
 def _pause(failures: int, *, deliveries: bool) -> float:
-    """Seconds between failing runs: doubling, up to a minute while deliveries wait, else to ten.
+    """Seconds between failing runs: doubled each time, up to a minute if deliveries wait, else to ten.
 
-    Without it a model that is down makes a failed run every tick, thousands a day.
+    Without a pause a model that is down would cause a failed run at every tick, thousands a day.
     """
     if not failures:
         return 0.0

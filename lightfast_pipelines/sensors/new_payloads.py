@@ -1,7 +1,7 @@
-"""Asks for a run of the days that have work, today's first.
+"""Asks for runs over the days that have work, today first.
 
-It only hints: what waits stands in the tables, so a tick that is lost costs ten seconds and nothing
-else. What to ask for is decided in `choice.py`.
+The work itself is in the tables, so a lost tick costs ten seconds and nothing else. `choice.py` decides
+what to ask for.
 """
 
 import json
@@ -36,9 +36,9 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.locks import job_locks, present
 from lightfast_pipelines.store.partition_start import move_start_back
 
-# Dagster gives a tick a minute; what takes longer than this is told as a failed tick instead.
+# Dagster gives a tick one minute; queries that take longer than this fail the tick instead.
 TICK_QUERY_SECONDS = 20
-# A run that has not begun after this long is lost or the queue is full: it no longer counts.
+# A run that has not begun after this time is lost or the queue is full: it no longer counts.
 QUEUED_SECONDS = 60
 _NOT_BEGUN = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -53,8 +53,8 @@ _NOT_BEGUN = [
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Every 10 s: asks for a run of the days that have work: first today and yesterday, then a "
-        "range of older ones, which begins where the workspace has work whose turn it is."
+        "Every 10 s: asks for a run over today and yesterday if they have work, and for one over a range "
+        "of older days, which begins at the oldest day of the workspace whose turn it is."
     ),
 )
 def new_payloads(
@@ -82,10 +82,10 @@ def _choose(
     cursor: dict[str, Any],
     now: datetime,
 ) -> Choice:
-    """What to ask for; notes in the cursor by which rules nothing older was found to be left."""
+    """What to ask for. Remembers in the cursor the rules under which no outdated work was left."""
     exactly = cursor.get("rules") != rules.name
     if exactly:
-        # The code changed: deliveries that older rules read go back into the queue, once.
+        # The rules changed: deliveries that older rules read go back into the queue, once.
         requeue_outdated(conn)
         conn.commit()
     work = days_with_work(
@@ -110,7 +110,7 @@ def _choose(
 
 
 def _turns(conn: Connection, cursor: Mapping[str, Any], today: date) -> Turns:
-    """Whose older days wait, while nobody captures: so nothing of the queue is locked."""
+    """Whose older days wait. Asked only while no run captures, so no row of the queue is locked."""
     before = today - timedelta(days=1)
     oldest = oldest_days(conn, before)
     if None in oldest:
@@ -124,8 +124,11 @@ def _turns(conn: Connection, cursor: Mapping[str, Any], today: date) -> Turns:
 
 
 def begin_early_enough(conn: Connection, days: Sequence[date], first: date) -> None:
-    """Moves the first partition, which is `first`, back before the days that wait. A first start under a clock that was
-    ahead puts it into a year to come, before which no day is a partition once the clock is right."""
+    """Moves the first partition, which is `first`, back to the earliest of these days.
+
+    A first start under a clock that is ahead puts it into a future year; once the clock is right, no day
+    before that would be a partition.
+    """
     early = [day for day in days if day < first]
     if early:
         move_start_back(conn, max(min(early), settings().earliest_day))
@@ -133,8 +136,10 @@ def begin_early_enough(conn: Connection, days: Sequence[date], first: date) -> N
 
 
 def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> AtWork:
-    """Postgres's locks tell what is alive. Of Dagster's own runs only young ones count that have not
-    begun: after a power cut a run can stay STARTED for ever."""
+    """Asks Postgres's locks which runs are alive: after a power cut Dagster's record can stay STARTED.
+
+    Of Dagster's own records only recent runs that have not begun count.
+    """
     held, _ = job_locks(conn, STAGE_LOCKS)
     queued = instance.get_run_records(
         dg.RunsFilter(
@@ -179,7 +184,7 @@ def _seconds_since(moment: float | None, now: datetime) -> float:
 
 def _run_request(request: RangeRequest) -> dg.RunRequest:
     return dg.RunRequest(
-        # No run_key: it would silence the same range when it has to be asked for again.
+        # No run_key: with one, Dagster would ignore a later request for the same range.
         tags={
             **range_tags([request.first, request.last]),
             PENDING_TAG: request.kind,

@@ -1,4 +1,4 @@
-"""Says which run failed, at which step and why, in one line of the daemon's log."""
+"""Logs each failed run, with its step and error, as one line of the daemon's log."""
 
 import json
 
@@ -18,7 +18,7 @@ def run_failures(context: dg.RunFailureSensorContext) -> None:
 
 
 def failure_line(context: dg.RunFailureSensorContext) -> str:
-    """One line of JSON about the run; errors are cut to their first line, which holds no body."""
+    """One line of JSON about the run; errors are cut to their first line, which contains no body."""
     run = context.dagster_run
     steps = {
         event.step_key: _first_line(event.step_failure_data.error)

@@ -1,7 +1,7 @@
-"""Shows in Dagster's catalog what came about outside of its runs: deliveries that arrived, and what
-`lightfast process`, `lightfast backfill` and the demo did.
+"""Shows work outside of Dagster's runs in its catalog.
 
-What is to be shown stands in the tables, so a tick that is lost is made up for by the next.
+That is: deliveries that arrived, and what `lightfast process`, `lightfast backfill` and the demo did.
+What is to be shown is in the tables, so the next tick makes up for a lost one.
 """
 
 import json
@@ -21,10 +21,10 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.day_rows import rows_of_days
 from lightfast_pipelines.store.unreported import Work, forget, read_unreported
 
-# Dagster gives a tick a minute: what is left after this is the next tick's.
+# Dagster gives a tick one minute: after this time the rest is left to the next tick.
 TICK_SECONDS = 30.0
 PAGE_DAYS = 250
-# An event a day and minute is enough to see that deliveries arrive: they are kept for ever.
+# One event per day and minute is enough to see that deliveries arrive, as events are kept for ever.
 ARRIVALS_SECONDS = 60
 
 ASSETS_OF_STAGES: dict[str, Sequence[str]] = {"capture": TABLES}
@@ -63,7 +63,7 @@ def work_outside_runs(
 def _show_arrivals(
     instance: dg.DagsterInstance, conn: Connection, cursor: dict[str, Any], now: datetime
 ) -> int:
-    """Shows deliveries on raw_payloads for the days with new ones; moves the cursor over them."""
+    """Reports new deliveries on raw_payloads by day, and moves the cursor past them."""
     if now.timestamp() - cursor.get("reported_at", 0.0) < ARRIVALS_SECONDS:
         return 0
     arrivals = arrivals_since(conn, cursor.get("reported_id", 0))
@@ -89,7 +89,7 @@ def _show_arrivals(
 
 
 def _until(today: date, days: Sequence[tuple[date, int, int]]) -> list[tuple[date, int, int]]:
-    """Days to come, of which there is no partition, are shown on today's."""
+    """Adds future days, which are not partitions, to today."""
     shown: dict[date, tuple[int, int]] = {}
     for day, new, total in days:
         before = shown.get(min(day, today), (0, 0))
@@ -100,9 +100,10 @@ def _until(today: date, days: Sequence[tuple[date, int, int]]) -> list[tuple[dat
 def events_of(
     conn: Connection, works: Sequence[Work], *, today: date
 ) -> Iterator[dg.AssetMaterialization]:
-    """A materialization for each asset and day that was worked on, with what the tables hold now.
+    """A materialization of each asset and day with work, with what the tables hold now.
 
-    Days to come, of which there is no partition, are left to today's runs to show."""
+    Future days are left out, as they are not partitions: today's runs take their deliveries.
+    """
     works = [work for work in works if work.day is None or work.day <= today]
     days: set[date] = {work.day for work in works if work.day is not None}
     rows = rows_of_days(conn, sorted(days))

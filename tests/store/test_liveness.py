@@ -90,7 +90,7 @@ def test_an_empty_memory_is_well_and_says_that_there_was_nothing_to_count(
     assert found == Share(0, 0)
     checked = result(name, found)
     assert checked.passed
-    assert checked.metadata["note"].value == "nothing to be counted yet"
+    assert checked.metadata["note"].value == "nothing to count yet"
 
 
 def test_a_memory_that_lives_has_whole_shares(conn: Connection) -> None:
