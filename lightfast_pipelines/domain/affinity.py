@@ -1,6 +1,6 @@
-"""How likely two units are one piece of work, and which pairs of units are worth asking about.
+"""Estimates how likely two units are one piece of work, and chooses the pairs to estimate.
 
-Pure: what units mean comes in as cosines. Which pairs then become one group is `clusters.py`'s.
+Pure: the similarity of units is passed in as cosines. `clusters.py` decides which pairs become a group.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Protocol
 
 WINDOW_SECONDS = 30 * 86_400
 
-# Logistic regression on the older half of ipython's history: whether two commits are of one pull
-# request, from what is known without it (bench/clusters.py prints what the rule makes of it).
+# Logistic regression on the older half of ipython's history: whether two commits belong to one pull
+# request, from what is known without it (bench/clusters.py prints how good the rule is).
 _BIAS = 0.07
 _SAME_AUTHOR = 0.69
 _LOG_MINUTES = -0.54
 _COSINE = 1.42
 _FILES_ALIKE = 1.9
 _RAREST_FILE = 4.1
-# Not measured: who opens two pull requests, or two issues, has told them apart.
-_TOLD_APART = -1.5
+# Not measured: whoever opens two pull requests, or two issues, considers them separate.
+_BOTH_DECLARED = -1.5
 
-# A unit is compared with this many events of its author, and of each of its files, either side.
+# A unit is compared with so many events of its author, and of each of its files, before and after it.
 _AUTHOR_NEIGHBOURS = 30
 _FILE_NEIGHBOURS = 10
-# Of a change over hundreds of files only the rarest lead to others.
-_TELLING_FILES = 25
+# Of a change to hundreds of files only the rarest are used to find others.
+_RAREST_FILES = 25
 _PAIRS_AT_ONCE = 100_000
 
 
@@ -37,9 +37,8 @@ _PAIRS_AT_ONCE = 100_000
 class Unit:
     """A thread, or a single observation.
 
-    `key` is its smallest source_id. `times` (seconds, sorted) are of its observations. `authors` and
-    `files` are names that mean the same in every unit. `is_declared`: it holds a pull request or an
-    issue of its own.
+    `key` is its smallest source_id. `times` (seconds, sorted) are those of its observations. `authors` and
+    `files` have the same names in every unit. `is_declared`: it contains a pull request or an issue.
     """
 
     key: str
@@ -50,14 +49,14 @@ class Unit:
 
 
 class Meaning(Protocol):
-    """What the units mean, by their positions in the list they were handed over in."""
+    """The similarity of units, which are named by their positions in the list."""
 
     def nearest(self) -> Iterable[tuple[int, int]]:
-        """Pairs that are alike enough to be looked at."""
+        """Pairs similar enough to be candidates."""
         ...
 
     def cosines(self, pairs: Sequence[tuple[int, int]]) -> Sequence[float]:
-        """Cosine of each pair, 0 where one has no vector."""
+        """The cosine of each pair; 0 if a unit has no vector."""
         ...
 
 
@@ -78,7 +77,7 @@ def likely_pairs(
 
 
 def _partners(units: Sequence[Unit], meaning: Meaning) -> Iterator[set[int]]:
-    """For each unit the candidates before it in the list."""
+    """For each unit its candidates that precede it in the list."""
     near: dict[int, list[int]] = defaultdict(list)
     for a, b in meaning.nearest():
         near[max(a, b)].append(min(a, b))
@@ -86,60 +85,59 @@ def _partners(units: Sequence[Unit], meaning: Meaning) -> Iterator[set[int]]:
     blocks: dict[tuple[str, str], list[tuple[float, str, int]]] = defaultdict(list)
     names: list[list[tuple[str, str]]] = []
     for position, unit in enumerate(units):
-        telling = sorted(unit.files, key=lambda file: (commonness[file], file))[:_TELLING_FILES]
+        rarest = sorted(unit.files, key=lambda file: (commonness[file], file))[:_RAREST_FILES]
         names.append([("author", name) for name in unit.authors])
-        names[-1] += [("file", name) for name in telling if commonness[name] > 1]
+        names[-1] += [("file", name) for name in rarest if commonness[name] > 1]
         for block in names[-1]:
-            # First and last are enough to find neighbours by; nearness looks at all times.
+            # The first and last time are enough to find neighbours; nearness then uses all times.
             for time in {unit.times[0], unit.times[-1]}:
                 blocks[block].append((time, unit.key, position))
     for events in blocks.values():
         events.sort()
     for position, unit in enumerate(units):
-        found = set(near.get(position, ()))
+        partners = set(near.get(position, ()))
         for block in names[position]:
             most = _AUTHOR_NEIGHBOURS if block[0] == "author" else _FILE_NEIGHBOURS
             for time in {unit.times[0], unit.times[-1]}:
                 place = bisect_left(blocks[block], (time, unit.key, position))
                 around = blocks[block][max(0, place - most) : place + most + 1]
-                found.update(p for at, _, p in around if abs(at - time) <= WINDOW_SECONDS)
-        yield {other for other in found if other < position}
+                partners.update(p for at, _, p in around if abs(at - time) <= WINDOW_SECONDS)
+        yield {other for other in partners if other < position}
 
 
 class _Affinity:
-    """The probability for pairs of one list of units."""
+    """Computes the probability of pairs of units in one list."""
 
     def __init__(self, units: Sequence[Unit]) -> None:
         commonness = Counter(file for unit in units for file in unit.files)
-        # 1 for a file of one unit, 0.63 of two, 0.3 of ten: however large the workspace is.
+        # 1 for a file of one unit, 0.63 of two, 0.3 of ten, however large the workspace is.
         self._rarity = {file: 1 / math.log2(1 + count) for file, count in commonness.items()}
-        # fsum is exact, so a set's order of iteration does not show in the last digit.
+        # fsum is exact, so the last digit does not depend on a set's order of iteration.
         self._weight = [math.fsum(map(self._rarity.__getitem__, unit.files)) for unit in units]
         self._units = units
 
     def of(self, a: int, b: int, cosine: float) -> float:
-        one, other = self._units[a], self._units[b]
+        first, second = self._units[a], self._units[b]
         score = _BIAS + _COSINE * cosine
-        score += _LOG_MINUTES * math.log1p(seconds_apart(one.times, other.times) / 60)
-        if not one.authors.isdisjoint(other.authors):
+        score += _LOG_MINUTES * math.log1p(seconds_apart(first.times, second.times) / 60)
+        if not first.authors.isdisjoint(second.authors):
             score += _SAME_AUTHOR
-        shared = [self._rarity[file] for file in one.files & other.files]
+        shared = [self._rarity[file] for file in first.files & second.files]
         if shared:
             common = math.fsum(shared)
             score += _FILES_ALIKE * common / (self._weight[a] + self._weight[b] - common)
             score += _RAREST_FILE * max(shared)
-        if one.is_declared and other.is_declared:
-            score += _TOLD_APART
+        if first.is_declared and second.is_declared:
+            score += _BOTH_DECLARED
         return 1 / (1 + math.exp(-score))
 
 
-def seconds_apart(one: Sequence[float], other: Sequence[float]) -> float:
-    """Seconds between the two nearest events, never negative and never counted from now."""
-    if len(one) > len(other):
-        one, other = other, one
+def seconds_apart(first: Sequence[float], second: Sequence[float]) -> float:
+    """Seconds between the nearest two of these times."""
+    fewer, more = sorted((first, second), key=len)
     nearest = math.inf
-    for time in one:
-        place = bisect_left(other, time)
-        for neighbour in other[max(0, place - 1) : place + 1]:
+    for time in fewer:
+        place = bisect_left(more, time)
+        for neighbour in more[max(0, place - 1) : place + 1]:
             nearest = min(nearest, abs(time - neighbour))
     return nearest

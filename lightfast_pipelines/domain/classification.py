@@ -1,7 +1,7 @@
-"""What kind of work an observation is about: one of 14 categories.
+"""Classifies the kind of work of an observation as one of 14 categories.
 
-The provider's own event type decides first, then a conventional prefix, labels, words that leave no
-doubt, and last a small model over title and changed files (classification_weights.py). Whole words.
+The first of these that applies decides: the event type, a conventional prefix, words that leave no doubt,
+labels, and a small model over title and changed files (classification_weights.py).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CATEGORIES = (
     "other",
 )
 
-# What comes before the dot of an event type that says itself what it is.
+# By the part of an event type before the dot.
 _BY_THING = {
     "release": "release",
     "deployment": "deployment",
@@ -61,7 +61,7 @@ _BY_THING = {
     "review-thread": "discussion",
 }
 
-# conventionalcommits.org, and the types that numpy and ipython use beside them.
+# The types of conventionalcommits.org, and those that numpy and ipython use beside them.
 _BY_PREFIX = {
     "fix": "bug_fix",
     "bug": "bug_fix",
@@ -166,7 +166,7 @@ _PATHS = (
 )
 _PATH_KINDS = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _PATHS)
 _MAX_PATHS = 200
-# Evidence from which the model's choice is taken for certain.
+# Evidence from which on the model's choice counts as certain.
 _STRONG = 1.5
 
 
@@ -182,10 +182,10 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """The category, up to three others that are stated too, and the conventional prefix if there is one.
+    """The category, up to three others that are stated too, and the conventional prefix, if any.
 
-    `is_certain` where the event, a prefix, a label or a word says the category, or the model has
-    strong evidence for it: 0.73 right of what it chooses so, 0.68 of all that it chooses.
+    `is_certain` if the event, a prefix, a label or a word states the category, or the model has strong
+    evidence for it: 73 % of these choices are right, 68 % of all its choices.
     """
 
     category: str
@@ -195,7 +195,7 @@ class Classification:
 
 
 def conventional_prefix(title: str) -> Prefix | None:
-    """The conventional prefix of a title, or None where it has none of a known type."""
+    """The conventional prefix of a title; None if it has none of a known type."""
     match = _PREFIX.match(title)
     if match is None:
         return None
@@ -207,7 +207,7 @@ def conventional_prefix(title: str) -> Prefix | None:
 
 
 def kind_of_path(path: str) -> str:
-    """`ci`, `dep` (manifests and lock files), `test`, `doc` or `code`; the first that fits."""
+    """`ci`, `dep` (manifests and lock files), `test`, `doc` or `code`; the first that matches."""
     for kind, pattern in _PATH_KINDS:
         if pattern.search(path):
             return kind
@@ -215,10 +215,10 @@ def kind_of_path(path: str) -> str:
 
 
 def features(title: str, paths: Sequence[str] | None) -> set[str]:
-    """What the model sees: words (`w:`), the first one (`1:`), pairs (`b:`), kinds and number of files."""
+    """The model's input: words (`w:`), the first (`1:`), pairs (`b:`), kinds and number of files."""
     words = _WORD.findall(title.lower())
     found = {f"w:{word}" for word in words}
-    found |= {f"b:{one} {two}" for one, two in pairwise(words)}
+    found |= {f"b:{first} {second}" for first, second in pairwise(words)}
     if words:
         found.add(f"1:{words[0]}")
     if not paths:
@@ -238,14 +238,14 @@ def features(title: str, paths: Sequence[str] | None) -> set[str]:
 
 
 def weigh(found: Iterable[str]) -> list[tuple[float, str]]:
-    """Evidence by category, strongest first, without the bias; empty where nothing is known."""
+    """(evidence, category), strongest first and without bias; empty if no telling feature is known."""
     sums = [0.0] * len(LEARNED)
     known = False
     for feature in sorted(found):
         weights = WEIGHTS.get(feature)
         if weights is None:
             continue
-        # How many files changed says something only beside words or kinds.
+        # The number of files is evidence only together with words or kinds.
         known = known or feature[:2] in {"w:", "1:", "b:"} or feature.startswith("all:")
         sums = [total + weight for total, weight in zip(sums, weights, strict=True)]
     if not known:
@@ -254,7 +254,7 @@ def weigh(found: Iterable[str]) -> list[tuple[float, str]]:
 
 
 def model_category(title: str, paths: Sequence[str] | None) -> tuple[str, list[tuple[float, str]]]:
-    """The model's choice and its evidence; `other` where it knows nothing of the title."""
+    """The model's choice and its evidence; `other` without any evidence."""
     evidence = weigh(features(title, paths))
     if not evidence:
         return "other", []
@@ -283,20 +283,20 @@ def classify(statement: Statement, title: str, words: Sequence[str]) -> Classifi
     """
     prefix = conventional_prefix(title)
     hits = _decisive(title, statement, words)
-    said = title
+    subject = title
     if _MERGE.match(title):
-        # A merge says what it brings on its first line of its own; without one it says nothing.
+        # The first line after a merge's own says what it merges; without one nothing does.
         lines = [line for line in statement.content.split("\n")[:6] if line.strip()]
-        said = lines[1] if len(lines) > 1 and _MERGE.match(lines[0]) else ""
-        prefix = prefix or conventional_prefix(said)
+        subject = lines[1] if len(lines) > 1 and _MERGE.match(lines[0]) else ""
+        prefix = prefix or conventional_prefix(subject)
     by_thing = _BY_THING.get(statement.source_type.partition(".")[0])
     if by_thing is not None:
-        # What is deployed or talked about may fix a bug; the deployment or the comment does not.
+        # A deployment or comment is not a bug fix, even if it deploys or discusses one.
         return Classification(by_thing, (), prefix)
     stated = [*([prefix.category] if prefix else []), *hits]
     if stated:
         others = [category for category in dict.fromkeys(stated) if category != stated[0]]
         return Classification(stated[0], tuple(others[:3]), prefix)
-    chosen, evidence = model_category(said, statement.paths)
+    chosen, evidence = model_category(subject, statement.paths)
     strength = max((weight for weight, category in evidence if category == chosen), default=0.0)
     return Classification(chosen, (), prefix, is_certain=strength >= _STRONG)

@@ -1,11 +1,11 @@
-"""Level two of clusters: which threads are one stretch of work, by meaning, files, people and time.
+"""Level two of clusters: groups threads that are one stretch of work, by meaning, files, people and time.
 
-Pure: the same set of observations gives the same clusters in any order. How alike two units are
-is `affinity.py`'s, how a cluster is named `labels.py`'s, reading and writing capture's.
+Pure: the same set of observations gives the same clusters in any order. `affinity.py` says how likely
+two units belong together, `labels.py` names a cluster.
 
-Groups grow by average linkage: two become one only while the mean probability over all their pairs,
-pairs never looked at counting 0, is at least THRESHOLD. So one chance resemblance does not chain
-two stories.
+Groups grow by average linkage: two are joined only while the mean probability over all their pairs is at
+least THRESHOLD; a pair that is no candidate counts 0. So one accidental similarity does not join two
+stories.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from lightfast_pipelines.domain.grouping import Groups
 RULE_VERSION = 2
 
 THRESHOLD = 0.2
-# Pairs below are taken for 0: there are a hundred times as many, and they move no mean over 0.2.
+# Pairs below this count as 0: there are a hundred times as many, and they raise no mean over 0.2.
 _FLOOR = 0.05
 
-# A workspace's cluster is idle when this long has passed between its last event and the workspace's.
+# A cluster is idle if its last event is so much older than its workspace's.
 IDLE_SECONDS = 14 * 86_400
 
 # (-mean, smaller group, larger group, their sizes at that time, the one that looked for a partner)
@@ -41,7 +41,7 @@ def join(units: Sequence[Unit], meaning: Meaning) -> list[list[int]]:
         first.append(a)
         second.append(b)
         odds.append(probability)
-        # A merge needs one pair at the threshold at least, so no group crosses these components.
+        # A merge needs at least one pair at the threshold, so no group crosses these components.
         if probability >= THRESHOLD:
             components.join(a, b)
     inside: dict[int, array[int]] = defaultdict(lambda: array("i"))

@@ -1,7 +1,7 @@
-"""From all observations of a workspace to its clusters: threads, units, groups, names, status.
+"""Decides a workspace's clusters from all of its observations: threads, units, groups, labels, status.
 
-Pure; puts together the rules of `threads.py`, `clusters.py` and `labels.py`. Reading the
-observations and writing what changed belong to capture.
+Pure: it combines the rules of `threads.py`, `clusters.py` and `labels.py`. `clustering/` reads the
+observations and writes what changed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_ACTORS = 10
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """An observation as far as clusters look at it.
+    """The part of an observation that clusters depend on.
 
     `at` is in seconds, `author` names the person (an actor, else an identity), `identity` the
     identity as `source:source_id`, `files` are entity keys.
@@ -40,7 +40,7 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A decided cluster; `members` are positions of happenings, `first` and `last` seconds."""
+    """A decided cluster; `members` are positions of happenings, `first` and `last` are in seconds."""
 
     id: str
     label: str
@@ -55,7 +55,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """The thread of each happening, and the units of them: `unit_of` a position in `units`."""
+    """The thread key and the unit of each happening; `unit_of` are positions in `units`."""
 
     keys: tuple[str, ...]
     units: tuple[Unit, ...]
@@ -63,7 +63,7 @@ class Threads:
 
 
 def find_threads(happenings: Sequence[Happening], links: Iterable[ThreadEdge]) -> Threads:
-    """Level one; units are in the order of their earliest happening."""
+    """Level one. Units are in the order of their earliest happening."""
     by_subject = thread_keys((h.subject_key for h in happenings), links)
     keys = tuple(thread_of(h.subject_key, h.source_id, by_subject) for h in happenings)
     members: dict[str, list[Happening]] = defaultdict(list)
@@ -90,7 +90,7 @@ def decide(
     threads: Threads,
     meaning: Meaning,
 ) -> list[Cluster]:
-    """Level two: each happening in exactly one cluster. Idle counts from the workspace's latest."""
+    """Level two: puts each happening into exactly one cluster."""
     if not happenings:
         return []
     members: list[list[int]] = [[] for _ in threads.units]
@@ -119,7 +119,7 @@ def describe(
     labeller: Labeller,
     latest: float,
 ) -> Cluster:
-    """A cluster of these happenings, named and counted."""
+    """The cluster of these happenings; `latest` is the time of its workspace's latest one."""
     own = [happenings[position] for position in positions]
     label = labeller.label([happening.title for happening in own])
     last = max(happening.at for happening in own)

@@ -1,7 +1,4 @@
-"""Joining numbered things into groups: union-find, whose groups do not depend on the order of joins.
-
-Knows nothing of what the numbers stand for.
-"""
+"""Joins numbers into groups by union-find; the groups do not depend on the order of joins."""
 
 from __future__ import annotations
 
@@ -10,13 +7,13 @@ from collections.abc import Iterator
 
 
 class Groups:
-    """Numbers 0 to count - 1, at first each in a group of its own. A group is named by its smallest."""
+    """The numbers 0 to count - 1, each in a group of its own at first."""
 
     def __init__(self, count: int) -> None:
         self._parent = list(range(count))
 
     def find(self, number: int) -> int:
-        """The smallest number of its group."""
+        """The smallest number of the number's group."""
         parent = self._parent
         root = number
         while parent[root] != root:
@@ -25,15 +22,12 @@ class Groups:
             parent[number], number = root, parent[number]
         return root
 
-    def join(self, one: int, other: int) -> None:
-        first, second = self.find(one), self.find(other)
-        if first < second:
-            self._parent[second] = first
-        else:
-            self._parent[first] = second
+    def join(self, a: int, b: int) -> None:
+        smaller, larger = sorted((self.find(a), self.find(b)))
+        self._parent[larger] = smaller
 
     def __iter__(self) -> Iterator[list[int]]:
-        """The groups by their smallest number, each sorted."""
+        """The groups in order of their smallest numbers, each sorted."""
         members: dict[int, list[int]] = defaultdict(list)
         for number in range(len(self._parent)):
             members[self.find(number)].append(number)

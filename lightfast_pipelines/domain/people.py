@@ -1,13 +1,13 @@
-"""Who is who: identities of one organisation joined by exact evidence, in any order to the same people.
+"""Decides who is who: joins the identities of an organisation by exact evidence, whatever their order.
 
-Only addresses, account ids and logins count here; that two names are alike is no evidence. Reading
-identities and writing actors belongs to capture.
+Only addresses, account ids and logins are evidence; similar names are not. `people/` reads identities and
+writes actors.
 
-A bot's account makes bots of all identities that its provider vouches to be that account, whatever name
-they bear. Evidence is of two kinds. A provider vouches for some (an account's own id in a noreply address, a
-verified e-mail, the login that GitHub itself put beside a commit's address). The rest is claimed:
-a commit's name and address are whatever its author configured. Claimed evidence joins commit
-identities with each other and to at most one account, so it never joins two accounts.
+Evidence is of two kinds. A provider vouches for some: an account's id in a noreply address, a verified
+e-mail, the login that GitHub itself put beside a commit's address. The rest is claimed: a commit's name
+and address are whatever its author configured. Claimed evidence joins commit identities with each other
+and with at most one account, so it never joins two accounts. All identities that a provider vouches to be
+a bot's account are bots, whatever their names.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from lightfast_pipelines.domain import email_addresses, keys, robots
 from lightfast_pipelines.domain.grouping import Groups
 
-# An address that more different names than this commit with is a shared one (a team's, a robot's).
+# An address with which more different names than this commit is shared, such as a team's or a robot's.
 MOST_NAMES_OF_AN_ADDRESS = 3
 
-# Strongest first: an identity is recorded with the strongest evidence that it shares with another.
+# Strongest first. An identity is recorded with the strongest evidence that it shares with another.
 CONFIDENCE = {
     "account_id": 1.0,
     "verified_email": 1.0,
@@ -48,7 +48,7 @@ class Identity:
     name: str | None = None
     kind: str = "unknown"
     email_verified: bool = False
-    # All logins that the account had, where they are several.
+    # All logins that the account has had, if there are several.
     logins: tuple[str, ...] = ()
 
     @property
@@ -57,13 +57,13 @@ class Identity:
 
     @property
     def is_bot(self) -> bool:
-        """Said by the provider, or by what it is called: of what its account is nothing is known here."""
+        """Whether the provider or its own name says so; its account may say so too."""
         return self.kind == "bot" or robots.is_robot(self.name, self.email, self.username)
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """An identity of an actor: the evidence that put it there and how sure that is, 0 to 1."""
+    """An identity of an actor, with the evidence for it and its confidence, 0 to 1."""
 
     identity: Identity
     method: str
@@ -81,9 +81,9 @@ class Actor:
 
 
 def decide(org_id: str, identities: Iterable[Identity]) -> list[Actor]:
-    """The actors of one organisation, by id; each identity is in exactly one.
+    """The actors of one organisation, sorted by id; each identity belongs to exactly one.
 
-    Depends on the set of identities alone, not on their order.
+    The result depends only on the set of identities, not on their order.
     """
     people = sorted(set(identities), key=lambda identity: identity.key)
     groups = Groups(len(people))
@@ -92,18 +92,18 @@ def decide(org_id: str, identities: Iterable[Identity]) -> list[Actor]:
     is_bot = _bots(people, vouched)
 
     def join(members: Sequence[int], method: str) -> None:
-        """Joins them, bots and others apart."""
+        """Joins the bots among them, and the others."""
         for bots in (True, False):
-            alike = [member for member in members if is_bot[member] is bots]
-            if len(alike) < 2:
+            joined = [member for member in members if is_bot[member] is bots]
+            if len(joined) < 2:
                 continue
-            for member in alike:
-                groups.join(alike[0], member)
+            for member in joined:
+                groups.join(joined[0], member)
                 methods[member] = min(methods[member], method, key=_RANK.__getitem__)
 
     for method, members in vouched:
         join(members, method)
-    # All claims are weighed against what is vouched for, none against another claim.
+    # Every claim is compared with the vouched evidence alone, and not with other claims.
     for members in _claimed(people, is_bot, groups):
         join(members, "commit_address")
     return sorted(
@@ -130,14 +130,14 @@ def _vouched(people: Sequence[Identity]) -> list[tuple[str, list[int]]]:
             continue
         if identity.source == "github":
             by_account[identity.source_id].append(number)
-            # One that was given up may be another's by now: what names it alone names neither.
+            # A login that was given up may be another account's now, so by itself it names neither.
             logins = {*identity.logins, identity.username} - {None, ""}
             for login in {str(login).lower() for login in logins}:
                 host = keys.host_of(identity.source_id)
                 by_login[email_addresses.login_at_host(login, host)].append(number)
         if identity.email_verified and not email_addresses.is_placeholder_email(identity.email):
             by_email[_address(identity)].append(number)
-    # The account that an id in an address names, whether or not it is known by itself.
+    # An id in an address names an account even if that has no identity here.
     ids_of_login: dict[str, set[str]] = defaultdict(set)
     for login, members in by_login.items():
         ids_of_login[login].update(people[number].source_id for number in members)
@@ -150,7 +150,7 @@ def _vouched(people: Sequence[Identity]) -> list[tuple[str, list[int]]]:
     for account_id, login in noreply.values():
         if account_id is not None:
             ids_of_login[login].add(account_id)
-    found: list[tuple[str, list[int]]] = []
+    evidence: list[tuple[str, list[int]]] = []
     weaker: dict[str, list[int]] = defaultdict(list)
     for number, (account_id, login) in noreply.items():
         if account_id is not None:
@@ -158,24 +158,24 @@ def _vouched(people: Sequence[Identity]) -> list[tuple[str, list[int]]]:
         elif len(ids_of_login[login]) == 1:
             weaker[next(iter(ids_of_login[login]))].append(number)
         else:
-            # A login that two accounts had at different times, or none that is known.
+            # Two accounts had this login at different times, or it is unknown.
             continue
-    found += [("account_id", members) for members in by_account.values()]
-    found += [("noreply_login", [*by_account[key], *members]) for key, members in weaker.items()]
-    found += [("verified_email", members) for members in by_email.values()]
-    found += [("account_id", members) for members in _of_one_server(people)]
+    evidence += [("account_id", members) for members in by_account.values()]
+    evidence += [("noreply_login", [*by_account[key], *members]) for key, members in weaker.items()]
+    evidence += [("verified_email", members) for members in by_email.values()]
+    evidence += [("account_id", members) for members in _of_one_server(people)]
     for number, identity in enumerate(people):
         login = (identity.username or "").lower()
         # GitHub names the account that a commit's address belongs to, where it knows one.
         if identity.source == "git" and login and len(by_login[login]) == 1:
-            found.append(("provider_login", [number, *by_login[login]]))
-    return found
+            evidence.append(("provider_login", [number, *by_login[login]]))
+    return evidence
 
 
 def _of_one_server(people: Sequence[Identity]) -> list[list[int]]:
-    """Accounts whose server is not told everywhere: Sentry's comments name the number alone.
+    """Groups of Sentry accounts that are the same, though one has no server: comments name none.
 
-    The name tells them from an account that bears the number on another server.
+    The name distinguishes it from accounts with the same number on other servers.
     """
     bare: dict[str, int] = {}
     at_server: dict[str, list[int]] = defaultdict(list)
@@ -185,52 +185,52 @@ def _of_one_server(people: Sequence[Identity]) -> list[list[int]]:
                 at_server[keys.bare_number(identity.source_id)].append(number)
             else:
                 bare[identity.source_id] = number
-    found = []
+    groups = []
     for account, members in at_server.items():
         if account in bare:
             name = _plain_name(people[bare[account]].name)
-            same = [one for one in members if _plain_name(people[one].name) == name]
+            same = [number for number in members if _plain_name(people[number].name) == name]
             if len(same) == 1:
-                found.append([bare[account], *same])
-    return found
+                groups.append([bare[account], *same])
+    return groups
 
 
-# What says that an identity is a certain account; two accounts can have one verified address.
+# Evidence that an identity is one account. A verified address is not: two accounts can have it.
 _OF_AN_ACCOUNT = frozenset({"account_id", "noreply_login", "provider_login"})
 
 
 def _bots(people: Sequence[Identity], vouched: Sequence[tuple[str, list[int]]]) -> list[bool]:
-    """Which identities are bots: by themselves, by their account, or by an address that is a bot's alone.
+    """Whether each identity is a bot: by itself, by its account, or by an address that only bots have.
 
-    Only GitHub's word for a commit's address counts there: a robot that somebody registered as a user
-    may have that person's own address.
+    For an address only what providers say of accounts counts: a robot that somebody registered as a user
+    may have that person's address.
     """
-    found = [identity.is_bot for identity in people]
+    is_bot = [identity.is_bot for identity in people]
     accounts = [identity.source != "git" for identity in people]
     for method, members in vouched:
-        if method in _OF_AN_ACCOUNT and any(found[i] and accounts[i] for i in members):
+        if method in _OF_AN_ACCOUNT and any(is_bot[i] and accounts[i] for i in members):
             for member in members:
-                # What another account is, its own provider says.
-                found[member] = found[member] or not accounts[member]
+                # Whether another account is a bot, its own provider says.
+                is_bot[member] = is_bot[member] or not accounts[member]
     verified: dict[str, set[bool]] = defaultdict(set)
     for number, identity in enumerate(people):
-        is_told = not accounts[number] or not found[number]
+        counts = not accounts[number] or not is_bot[number]
         if (
             identity.email_verified
-            and is_told
+            and counts
             and not email_addresses.is_placeholder_email(identity.email)
         ):
-            verified[_address(identity)].add(found[number])
+            verified[_address(identity)].add(is_bot[number])
     return [
-        known or (not accounts[number] and verified.get(_address(people[number])) == {True})
-        for number, known in enumerate(found)
+        by_itself or (not accounts[number] and verified.get(_address(people[number])) == {True})
+        for number, by_itself in enumerate(is_bot)
     ]
 
 
 def _claimed(
     people: Sequence[Identity], is_bot: Sequence[bool], vouched: Groups
 ) -> list[list[int]]:
-    """Commit identities of one address, with the account that has it verified."""
+    """Groups of commit identities with one address, and the account that has verified it."""
     by_address: dict[str, list[int]] = defaultdict(list)
     for number, identity in enumerate(people):
         if identity.kind == "organization" or email_addresses.is_placeholder_email(identity.email):
@@ -243,7 +243,7 @@ def _claimed(
     holds_account = {
         vouched.find(number) for number, identity in enumerate(people) if identity.source != "git"
     }
-    found = []
+    groups: list[list[int]] = []
     for members in by_address.values():
         names = {
             _plain_name(people[number].name)
@@ -256,16 +256,16 @@ def _claimed(
         if len(accounts) > 1:
             continue
         if email_addresses.is_shared_email(people[members[0]].email):
-            found += _of_one_name(people, members)
+            groups += _of_one_name(people, members)
         else:
-            found.append(members)
-    return found
+            groups.append(members)
+    return groups
 
 
 def _of_one_name(people: Sequence[Identity], members: Sequence[int]) -> list[list[int]]:
-    """The members parted by who they say they are: `dev@` and `root@build7` are many people's.
+    """The members grouped by name, as many people share an address such as `dev@` or `root@build7`.
 
-    `Ann` is `Ann Lee` where nobody else of the address is called Ann.
+    `Ann` is `Ann Lee` if nobody else with that address is called Ann.
     """
     by_name: dict[str, list[int]] = defaultdict(list)
     words: dict[str, frozenset[str]] = {}
@@ -280,11 +280,11 @@ def _of_one_name(people: Sequence[Identity], members: Sequence[int]) -> list[lis
         for name in by_name
         if words[name]
     }
-    found = {name: list(numbers) for name, numbers in by_name.items()}
+    groups = {name: list(numbers) for name, numbers in by_name.items()}
     for name in sorted(longer, key=lambda name: (len(words[name]), name)):
         if len(longer[name]) == 1:
-            found[longer[name][0]] += found.pop(name)
-    return [sorted(numbers) for name, numbers in sorted(found.items()) if name]
+            groups[longer[name][0]] += groups.pop(name)
+    return [sorted(numbers) for name, numbers in sorted(groups.items()) if name]
 
 
 def _address(identity: Identity) -> str:
@@ -292,7 +292,7 @@ def _address(identity: Identity) -> str:
 
 
 def _plain_name(name: str | None) -> str:
-    """Letters and digits without accents, in one case: `José  Pérez` and `jose perez` are one name."""
+    """Letters and digits in lower case without accents: `José  Pérez` and `jose perez` are one name."""
     text = unicodedata.normalize("NFKD", name or "")
     return "".join(letter for letter in text.casefold() if letter.isalnum())
 

@@ -1,7 +1,7 @@
-"""What a person works on, in what way and when, from what they took part in.
+"""Describes what somebody works on, in what way and when, by the observations they took part in.
 
-Pure, and the same for any order of the parts. Who works with whom is counted by
-`people/collaborators.py`; reading and writing is `people/profiles.py`'s.
+Pure, and the same for any order of the parts. `people/collaborators.py` counts who works with whom,
+`people/profiles.py` reads and writes.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from math import fsum
 RULE_VERSION = 1
 
 HALF_LIFE_SECONDS = 90 * 86_400
-# Merging or sorting the work of someone else tells half as much of what one works on.
+# Merging or triaging somebody else's work says half as much about what one works on.
 _SECOND_HAND = 0.5
 _FOLDERS_DEEP = 3
 _MOST = {"directory": 12, "category": 6, "entity": 8}
 _FAINTEST = 0.05
-# An endpoint or error named once is chance.
+# An endpoint or error that is named only once may be chance.
 _FEWEST_MENTIONS = 2
-# Below this many deeds the hours above the mean are noise.
+# With fewer acts the hours above the mean are noise.
 FEWEST_DEEDS_FOR_HOURS = 10
 _MOST_CONFIDENT = 0.95
 _HALF_CONFIDENT_AT = 10
@@ -47,11 +47,10 @@ _BY_KIND = {
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """That somebody took part in an observation; one for each observation.
+    """Somebody's part in one observation.
 
-    `at` is in seconds since 1970, `did` whether they acted (not when others merge or deploy their
-    work), `is_own` whether the work is theirs, alone or with others; `files` are paths, `entities`
-    keys.
+    `at` is in seconds since 1970. `did`: they acted, which they do not when others merge or deploy their
+    work. `is_own`: the work is theirs, alone or with others. `files` are paths, `entities` keys.
     """
 
     at: float
@@ -80,11 +79,11 @@ class Profile:
 
 
 def profile_of(parts: Sequence[Part]) -> Profile:
-    """The profile of who took these parts. Raises ValueError for none.
+    """The profile of somebody with these parts. Raises ValueError for none.
 
-    Weights halve every 90 days and are relative to the strongest of their kind, so the moment they
-    are measured from cancels: no profile changes because others went on working. Confidence is
-    n / (n + 10), at most 0.95: a person seen once is hardly known.
+    Weights halve every 90 days and are relative to the strongest of their kind, so they do not depend on
+    the time from which they are measured: no profile changes because others went on working. Confidence
+    is n / (n + 10), at most 0.95: little is known of a person seen once.
     """
     if not parts:
         raise ValueError("nobody has a profile without having taken part in anything")
@@ -103,14 +102,14 @@ def profile_of(parts: Sequence[Part]) -> Profile:
 
 
 def contribution(part: Part) -> str:
-    """What kind of contribution it is: code, pull_request, review, discussion, issue, triage, ..."""
+    """The kind of contribution: code, pull_request, review, discussion, issue, triage, ..."""
     thing, _, transition = part.source_type.partition(".")
     if thing == "pull-request":
         if part.is_own:
             return "pull_request"
         return "review" if transition == "merged" else "triage"
-    known = _BY_TYPE.get(part.source_type) or _BY_KIND.get(part.observation_type)
-    return known or ("code" if part.observation_type == "change" else "other")
+    kind = _BY_TYPE.get(part.source_type) or _BY_KIND.get(part.observation_type)
+    return kind or ("code" if part.observation_type == "change" else "other")
 
 
 def directory_of(path: str) -> str:
@@ -126,14 +125,14 @@ def _expertise(parts: Sequence[Part]) -> dict[str, float]:
         if not part.is_own:
             weight *= _SECOND_HAND
         for path in part.files:
-            # Shared out, so that renaming a thousand files is no more than one piece of work.
+            # Divided, so that renaming a thousand files counts as one piece of work.
             share = weight / len(part.files)
             weights["directory"][f"directory:{directory_of(path)}"].append(share)
         for key in part.entities:
             weights["entity"][key].append(weight)
         if part.category != "other":
             weights["category"][f"category:{part.category}"].append(weight)
-    found: dict[str, float] = {}
+    expertise: dict[str, float] = {}
     for kind, most in _MOST.items():
         sums = {
             name: fsum(each)
@@ -142,15 +141,15 @@ def _expertise(parts: Sequence[Part]) -> dict[str, float]:
         }
         strongest = max(sums.values(), default=0.0)
         for name, weight in _ranked(sums)[:most]:
-            # Nothing for decades: the weight of the strongest may be as small as a float can be.
+            # After decades without work even the strongest weight may underflow to zero.
             relative = round(weight / strongest, 2) if strongest else 0.0
             if relative >= _FAINTEST:
-                found[name] = relative
-    return found
+                expertise[name] = relative
+    return expertise
 
 
 def _active_hours(times: Iterable[float]) -> tuple[int, ...]:
-    """Hours of the day with more deeds than the mean of all 24."""
+    """Hours of the day with more acts than the mean of all 24."""
     counts = Counter(datetime.fromtimestamp(at, UTC).hour for at in times)
     total = counts.total()
     if total < FEWEST_DEEDS_FOR_HOURS:

@@ -1,7 +1,7 @@
-"""Who is no person though it writes commits and comments: apps, agents, merge buttons, release robots.
+"""Recognizes robots that write commits and comments: apps, agents, merge buttons, release robots.
 
-Providers say so of most (`type: Bot`, `[bot]` in a login). These rules are for the rest: accounts that
-are users to GitHub, project bots of GitLab, and the addresses that coding agents sign commits with.
+Providers mark most of them (`type: Bot`, `[bot]` in a login). These rules are for the others: robots with
+a user's account at GitHub, project bots of GitLab, and the addresses with which coding agents sign.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 from lightfast_pipelines.domain import email_addresses
 
-# Numbers of GitHub's accounts whose login does not say what they are, as noreply addresses name them.
+# Numbers of GitHub accounts whose login does not identify a robot, as in their noreply addresses.
 _ACCOUNTS = frozenset(
     {
         "175728472",  # Copilot's reviewer
@@ -62,7 +62,7 @@ _ADDRESSES = frozenset(
         *("qwen-coder@alibabacloud.com", "crush@charm.land", "goose@block.xyz", "grok@x.ai"),
     }
 )
-# Makers of coding agents: nobody's own address there is `noreply@` or `agent@`.
+# Makers of coding agents, where `noreply@` or `agent@` is never a person's address.
 _MAKERS = frozenset(
     {
         *("anthropic.com", "openai.com", "cursor.com", "cursor.sh", "opencode.ai", "windsurf.com"),
@@ -73,19 +73,19 @@ _MAKERS = frozenset(
     }
 )
 _NO_PERSONS = frozenset({"noreply", "no-reply", "agent", "bot", "ai", "assistant"})
-# Behind these are the integrations of Linear and Sentry that act as users.
+# Hosts of the integrations of Linear and Sentry that act as users.
 _HOSTS = ("oauthapp.linear.app", "linear.linear.app", "proxy-user.sentry.io")
 _BY_WORDS = re.compile(
     # `semantic-release-bot`, `k8s-ci-robot`, GitLab's `project_12_bot_1a2b`.
     r"\[bot\]$|[-_](?:ro)?bot$|^(?:project|group)_\d+_bot(?:_\w+)?$",
     re.IGNORECASE,
 )
-# `BrewTestBot`, which nobody takes for a `Talbot`.
+# `BrewTestBot`, but not `Talbot`.
 _CAPITAL_BOT = re.compile(r"[a-z0-9](?:Ro)?Bot$")
 _NAMED_BOT = re.compile(r"(?:^|\s)(?:ro)?bot$", re.IGNORECASE)
-# `jan.bot@` is how a person's address is made of first and last name.
+# But not `jan.bot@`, which may be a person's first and last name.
 _BOT_IN_ADDRESS = re.compile(r"(?:^|[-_+])(?:ro)?bots?(?:[-_+]|$)")
-# What agents call themselves where the address says nothing. `Claude` and `Devin` alone are first names.
+# Names of agents, for addresses that identify nobody. `Claude` and `Devin` alone are first names.
 _AGENT = re.compile(
     r"(?:github )?copilot(?:[ (].*)?|claude (?:code|opus|sonnet|haiku)\b.*|(?:openai )?codex(?: cli)?|cursor(?: agent)?"
     r"|gemini (?:cli|code assist|\d)\b.*|chatgpt\b.*|gpt-?\d.*|aider(?: \(.*)?|devin ai|windsurf|opencode|openhands"
@@ -107,9 +107,9 @@ _BUTTON = re.compile(r"github(?: enterprise)?(?: server)?|gitlab|bitbucket|gitea
 
 
 def is_robot(name: str | None = None, email: str | None = None, login: str | None = None) -> bool:
-    """Whether a name, an address or a login says by itself that nobody is behind it.
+    """Whether a name, an address or a login identifies a robot by itself.
 
-    A surname `Bot` exists: a name of several words counts only where the address agrees.
+    `Bot` is a surname too: a name of several words counts only if the address agrees.
     """
     address = (email or "").strip().lower()
     local, _, host = address.partition("@")
@@ -132,7 +132,7 @@ def is_robot(name: str | None = None, email: str | None = None, login: str | Non
 
 
 def _is_named_so(name: str, address: str) -> bool:
-    """Whether a name is a robot's: where it could be a person's, the address must agree."""
+    """Whether the name is a robot's; if it could be a person's, the address must agree."""
     local = address.partition("@")[0]
     says_nothing = email_addresses.is_placeholder_email(address)
     is_of_machine = local in _OF_MACHINES or (says_nothing and bool(address))

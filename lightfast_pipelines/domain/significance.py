@@ -1,7 +1,6 @@
-"""How much an observation matters, 0 to 100, and what the number is made of.
+"""Scores how much an observation matters, from 0 to 100, and names the factors of the score.
 
-The weights are those of the original's scoring: base of the event type, content signals by whole
-words, density of references, length. What is done with a low score is not decided here.
+They are the base of the event type, signals by whole words of the text, references, and length.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from lightfast_pipelines.domain.events import Statement
 _WORD = re.compile(r"\w+")
 _CVE = re.compile(r"\bcve-\d+\b")
 
-# factor, points, whole words: each row counts once, all rows add up.
+# (factor, points, whole words): each row counts once.
 _SIGNALS: tuple[tuple[str, int, frozenset[str]], ...] = (
     (
         "critical_keyword",
@@ -44,7 +43,7 @@ _SIGNALS: tuple[tuple[str, int, frozenset[str]], ...] = (
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, lower case, in order; the unit in which the rules match."""
+    """The words of a text in lower case and in order, as the rules match them."""
     return _WORD.findall(text.lower())
 
 
@@ -53,15 +52,15 @@ def score(
 ) -> tuple[int, tuple[str, ...]]:
     """Score and factors, e.g. `(68, ("base:pull-request.merged", "feature_keyword"))`.
 
-    `words` may hand in `words_of(title + content)` where a caller has it already.
+    `words` are `words_of(title + content)`, for callers that have them already.
     """
     text = f"{statement.title} {statement.content}"
-    found = frozenset(words_of(text) if words is None else words)
+    present = frozenset(words_of(text) if words is None else words)
     total = statement.base_significance
     factors = [f"base:{statement.source_type}"]
     for factor, points, signal in _SIGNALS:
-        hit = not signal.isdisjoint(found)
-        if not hit and factor == "critical_keyword" and "cve" in found:
+        hit = not signal.isdisjoint(present)
+        if not hit and factor == "critical_keyword" and "cve" in present:
             hit = _CVE.search(text.lower()) is not None
         if hit:
             total += points

@@ -1,7 +1,7 @@
-"""Words that tell nothing of what a piece of work is about: topics and labels leave them out.
+"""Stop words, which do not say what a piece of work is about: topics and labels leave them out.
 
-English function words, what is left of contractions (`don't`), and what every change does (`add`,
-`improved`): they say how, not what. Nouns of software (`test`, `docs`) are not here.
+They are English function words, parts of contractions (`don't`), and words for what every change does
+(`add`, `improved`). Nouns of software (`test`, `docs`) are not among them.
 """
 
 from __future__ import annotations

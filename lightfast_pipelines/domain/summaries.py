@@ -1,7 +1,7 @@
-"""A summary of a cluster without a language model: its facts, then its own most telling sentences.
+"""Summarizes a cluster without a language model: its facts, then its members' most telling sentences.
 
-Extractive: nothing is said that no member says, and every sentence cites the members it is from.
-Pure, and the same for any order of the members. Reading and writing is `clustering/summaries.py`'s.
+Extractive: it says only what members say, and every sentence cites its members. Pure, and the same for any
+order of the members. `clustering/summaries.py` reads and writes.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ RULE_VERSION = 2
 
 # A cluster with fewer members is read faster than its summary.
 FEWEST_MEMBERS = 5
-# A summary is written anew when so large a share of the members it was written for has come or gone.
+# A summary is outdated when so large a share of the members it was written for has come or gone.
 CHANGED_SHARE = 0.2
 
 _MOST_SENTENCES = 3
 _MOST_SENTENCES_OF_FEW = 2
 _FEW = 10
 _LEAST_NEW = 0.4
-# What a text goes on to say counts less than what its writer put into the title.
+# A sentence of the text counts less than the title.
 _BEHIND_A_TITLE = 0.7
 _KEYWORD = 1.5
 _MOST_NAMES = 3
@@ -50,7 +50,7 @@ _NAMES = {
     "activity-alert": "alert",
     "metric-alert": "alert",
 }
-# Of these every observation is a thing of its own; of others all about one subject are one.
+# Of these each observation counts; of other things each subject counts once.
 _ONE_EACH = frozenset({"comment", "review", "error", "alert"})
 
 
@@ -58,7 +58,7 @@ _ONE_EACH = frozenset({"comment", "review", "error", "alert"})
 class Member:
     """An observation of the cluster.
 
-    `at` is in seconds since 1970, `who` the name of its author or None, `is_bot` theirs.
+    `at` is in seconds since 1970, `who` is the author's name or None, `is_bot` whether that is a bot.
     """
 
     external_id: str
@@ -91,9 +91,9 @@ class _Candidate:
 def summarize(members: Sequence[Member], keywords: Sequence[str]) -> tuple[Sentence, ...]:
     """One to four sentences; none for no members.
 
-    The first counts them all and cites them all: what, who, when, and the keywords. Two or three
-    more are chosen one by one, each the heaviest that still says something new, and stand in the
-    order of time.
+    The first counts and cites all members: what, who, when, and the keywords. Two or three more are
+    chosen one by one, each time the one with the greatest weight that still says something new. They are
+    in order of time.
     """
     if not members:
         return ()
@@ -105,9 +105,9 @@ def summarize(members: Sequence[Member], keywords: Sequence[str]) -> tuple[Sente
 
 
 def is_outdated(cited: frozenset[str], said: frozenset[str], members: frozenset[str]) -> bool:
-    """Whether a summary is to be written anew.
+    """Whether a summary has to be written again.
 
-    `cited` are the members it was written for, `said` those whose words it uses.
+    `cited` are the members that it was written for, `said` those whose words it uses.
     """
     changed = len(cited ^ members)
     return changed >= CHANGED_SHARE * max(1, len(cited)) or not said <= members
@@ -123,15 +123,15 @@ def _candidates(members: Sequence[Member], keywords: frozenset[str]) -> list[_Ca
         text = first_sentence(member.title, member.content)
         if text is not None and not _MERGE.match(text):
             texts[text].append(member)
-    # A merge commit says in its text what the pull request says in its title.
+    # The text of a merge commit is the title of its pull request.
     for text in texts.keys() & titles.keys():
         titles[text] += texts.pop(text)
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for text, group in (*titles.items(), *texts.items()):
-        told.update(dict.fromkeys(words(text), len({m.subject_key for m in group})))
+        counts.update(dict.fromkeys(words(text), len({m.subject_key for m in group})))
     weights = {
         word: math.log1p(count) * (_KEYWORD if word in keywords else 1.0)
-        for word, count in told.items()
+        for word, count in counts.items()
     }
     return [
         *(_candidate(text, group, weights, 1.0) for text, group in titles.items()),
@@ -142,12 +142,14 @@ def _candidates(members: Sequence[Member], keywords: frozenset[str]) -> list[_Ca
 def _candidate(
     text: str, group: Iterable[Member], weights: Mapping[str, float], factor: float
 ) -> _Candidate:
-    found = frozenset(words(text))
+    own_words = frozenset(words(text))
     ids = {member.external_id for member in group}
-    total = math.fsum(weights[word] for word in found)
-    # Long sentences have many words: the root keeps them from winning by length alone.
-    weight = factor * total / math.sqrt(len(found) + 2) * (1 + math.log(len(ids)) / 4)
-    return _Candidate(text, weight, found, tuple(sorted(ids)), min(member.at for member in group))
+    total = math.fsum(weights[word] for word in own_words)
+    # The root keeps long sentences from winning by their number of words.
+    weight = factor * total / math.sqrt(len(own_words) + 2) * (1 + math.log(len(ids)) / 4)
+    return _Candidate(
+        text, weight, own_words, tuple(sorted(ids)), min(member.at for member in group)
+    )
 
 
 def _choose(candidates: Iterable[_Candidate], most: int) -> list[_Candidate]:
@@ -199,7 +201,7 @@ def _who(members: Sequence[Member]) -> str:
     people = Counter(m.who for m in members if m.who and not m.is_bot)
     counts = people or Counter(m.who for m in members if m.who)
     names = [name for _, name in sorted(((n, name) for name, n in counts.items()), key=_most_first)]
-    # `and one other` says no less than a fourth name would.
+    # With more names than fit, one name fewer leaves room for the number of others.
     shown = names if len(names) <= _MOST_NAMES else names[: _MOST_NAMES - 1]
     rest = len(names) - len(shown)
     return listed([*shown, *([f"{rest} others"] if rest else [])])

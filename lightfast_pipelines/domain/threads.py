@@ -1,7 +1,7 @@
-"""Level one of clusters: threads, the things that strong explicit edges say belong together.
+"""Level one of clusters: threads, which are things that strong edges connect.
 
-A pull request with its commits and the issue it fixes is one thread; a commit made directly on a
-branch is one of its own. Meaning and nearness are no matter here, they are `clusters.py`'s.
+A pull request with its commits and the issue that it fixes is a thread; a commit pushed directly to a
+branch is a thread of its own. Similarity matters only in `clusters.py`.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from lightfast_pipelines.domain.grouping import Groups
 from lightfast_pipelines.domain.key_categories import category_of
 
-# Somebody said in so many words that these are one piece of work. Not `cherry_picks`: a branch of
-# backports picks from many threads. Not `references`, `caused_by`, `belongs_to`, `parent`, `blocks`
-# and the weak types: what they lead to is related, not the same.
+# Edges by which somebody stated that two things are one piece of work. Not `cherry_picks`: a branch of
+# backports picks from many threads. Not `references`, `caused_by`, `belongs_to`, `parent`, `blocks` and
+# the weak types: these connect related work.
 STRONG = frozenset(
     ("contains", "merges_as", "fixes", "resolves", "tracked_in", "deploys", "duplicates", "reverts")
 )
 _CONTAINMENT = frozenset(("contains", "merges_as"))
 
-# An issue that more pull requests than this fix (or a change that fixes more issues) is an umbrella
-# over threads: it is in none of them.
+# An issue that more pull requests than this fix, or a change that fixes more issues, is an umbrella over
+# their threads and belongs to none of them.
 MOST_THREADS_OF_A_THING = 10
 
-# Things that are about everything: each observation of them is a thread of its own.
+# Things that all kinds of work concern: each observation of them is a thread of its own.
 _STANDING = frozenset(
     (
         "repository", "branch", "project", "team", "cycle", "milestone", "label", "user", "alert",
@@ -36,7 +36,7 @@ _STANDING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ThreadEdge:
-    """An edge between two entities by their keys; types that are not strong are ignored."""
+    """An edge between two entities, by their keys; types that are not strong are ignored."""
 
     subject: str
     type: str
@@ -44,33 +44,34 @@ class ThreadEdge:
 
 
 def thread_keys(subjects: Iterable[str], links: Iterable[ThreadEdge]) -> dict[str, str]:
-    """The thread of each subject: the smallest key of all things, observed or not, joined with it."""
+    """subject -> its thread: the smallest key of all connected things, whether observed or not."""
     strong = sorted({(link.subject, link.type, link.object) for link in links if _is_strong(link)})
-    keys = sorted({*subjects, *(key for one, _, other in strong for key in (one, other))})
+    keys = sorted({*subjects, *(key for a, _, b in strong for key in (a, b))})
     number = {key: position for position, key in enumerate(keys)}
     groups = Groups(len(keys))
     for pull_request, commit in _owners(strong):
         groups.join(number[pull_request], number[commit])
-    # Neighbours are counted as whole pull requests: one with thirty commits that all say
-    # `fixes #5` is one neighbour of the issue.
-    crowd: dict[int, set[int]] = defaultdict(set)
+    # A pull request is one neighbour of an issue, even if thirty of its commits say `fixes #5`.
+    neighbours: dict[int, set[int]] = defaultdict(set)
     others = [(number[a], kind, number[b]) for a, kind, b in strong if kind not in _CONTAINMENT]
-    # The same commit may well be deployed to thirty projects.
+    # Deployments do not count: one commit may be deployed to thirty projects.
     counted = [(groups.find(a), groups.find(b)) for a, kind, b in others if kind != "deploys"]
-    for one, other in counted:
-        if one != other:
-            crowd[one].add(other)
-            crowd[other].add(one)
-    umbrellas = {key for key, around in crowd.items() if len(around) > MOST_THREADS_OF_A_THING}
+    for a, b in counted:
+        if a != b:
+            neighbours[a].add(b)
+            neighbours[b].add(a)
+    umbrellas = {
+        group for group, around in neighbours.items() if len(around) > MOST_THREADS_OF_A_THING
+    }
     joins = [(a, b) for a, kind, b in others if kind == "deploys"]
     joins += [pair for pair in counted if not umbrellas.intersection(pair)]
-    for one, other in joins:
-        groups.join(one, other)
+    for a, b in joins:
+        groups.join(a, b)
     return {key: keys[groups.find(position)] for key, position in number.items()}
 
 
 def thread_of(subject_key: str, source_id: str, threads: dict[str, str]) -> str:
-    """Thread of one observation; the observation's own id where its subject is a standing thing."""
+    """The thread of an observation; its own id if its subject is a standing thing."""
     if category_of(subject_key) in _STANDING:
         return source_id
     return threads.get(subject_key, subject_key)
@@ -79,17 +80,17 @@ def thread_of(subject_key: str, source_id: str, threads: dict[str, str]) -> str:
 def _is_strong(link: ThreadEdge) -> bool:
     if link.subject == link.object or link.type not in STRONG:
         return False
-    # A release contains everything since the last one, which joins it with nothing.
+    # A release contains all work since the last one, so that does not connect it.
     if link.type in _CONTAINMENT and category_of(link.subject) != "pull_request":
         return False
     return not _STANDING.intersection((category_of(link.subject), category_of(link.object)))
 
 
 def _owners(strong: Iterable[tuple[str, str, str]]) -> list[tuple[str, str]]:
-    """(pull request, commit): each commit's one pull request.
+    """(pull request, commit): the one pull request of each commit.
 
-    That which it is the merge of; else, of those that contain it, that with the fewest commits: a
-    pull request that merges a branch back contains the commits of many others.
+    It is the one that the commit merges, else the smallest that contains it: a pull request that merges a
+    branch back contains the commits of many others.
     """
     size: dict[str, int] = defaultdict(int)
     claims: dict[str, list[tuple[bool, str]]] = defaultdict(list)

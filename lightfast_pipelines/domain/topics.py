@@ -1,7 +1,4 @@
-"""Topics of an observation: its category, labels, scope and the words that tell most.
-
-Never the provider's name: it says nothing of what an observation is about.
-"""
+"""Topics of an observation: its category, scope, labels and the significant words of its title."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ _MAX_TOPICS = 12
 def topics_of(
     statement: Statement, classification: Classification, words: Sequence[str]
 ) -> tuple[str, ...]:
-    """Distinct topics, lower case, most telling first, at most 12; none where nothing tells any.
+    """At most 12 distinct topics in lower case, the most significant first.
 
     `words` are the title's, in order; a bracketed tag before the title (`[PR Merged]`) is left out.
     """
