@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import dagster as dg
 from sqlalchemy import Table, UniqueConstraint
@@ -31,6 +31,10 @@ _SHOWN = 8
 _TAG = re.compile(r"\[[^\]]{1,20}\] ")
 _FROM_A_TITLE = frozenset({"title", "label"})
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+class StageReport(Protocol):
+    seconds: float
 
 
 def table_spec(
@@ -116,6 +120,12 @@ def _cut(title: str) -> str:
     begins = tag.end() if tag else 0
     ends = begins + min(_SHOWN, (len(title) - begins) // 2)
     return f"{title[:ends]}… ({len(title)} characters)"
+
+
+def counts_of_run(report: StageReport, *names: str) -> dict[str, Any]:
+    """`{name_of_run: count}` for these attributes of a stage's report, and its seconds."""
+    counts = {f"{name}_of_run": getattr(report, name) for name in names}
+    return {**counts, "seconds": round(report.seconds, 2)}
 
 
 def bars(name: str, title: str, counts: Mapping[Any, int]) -> dict[str, Any]:

@@ -5,7 +5,13 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from lightfast_pipelines.assets._metadata import bars, preview, table_rows, table_spec
+from lightfast_pipelines.assets._metadata import (
+    bars,
+    counts_of_run,
+    preview,
+    table_rows,
+    table_spec,
+)
 from lightfast_pipelines.assets._turn import progress_log, turn
 from lightfast_pipelines.inbox.pending import profile_sizes
 from lightfast_pipelines.inbox.rule_versions import code_version
@@ -38,11 +44,7 @@ def actor_profiles(
         asset_key="actor_profiles",
         metadata={
             "dagster/row_count": rows,
-            "workspaces_of_run": report.workspaces,
-            "written_of_run": report.written,
-            "removed_of_run": report.removed,
-            "observations_of_run": report.observations,
-            "seconds": round(report.seconds, 2),
+            **counts_of_run(report, "workspaces", "written", "removed", "observations"),
             **preview(report.preview),
             **bars("sizes", "Profiles by number of observations", sizes),
         },

@@ -9,7 +9,14 @@ from typing import Any
 
 import dagster as dg
 
-from lightfast_pipelines.assets._metadata import bars, masked, preview, table_rows, table_spec
+from lightfast_pipelines.assets._metadata import (
+    bars,
+    counts_of_run,
+    masked,
+    preview,
+    table_rows,
+    table_spec,
+)
 from lightfast_pipelines.assets._turn import progress_log, turn
 from lightfast_pipelines.clustering.consolidation import ConsolidationReport, consolidate
 from lightfast_pipelines.inbox.pending import cluster_sizes
@@ -76,11 +83,9 @@ def _of_people(people: PeopleReport) -> dict[str, Any]:
 
 def _of_clusters(report: ConsolidationReport) -> dict[str, Any]:
     return {
-        "workspaces_of_run": report.workspaces,
-        "observations_of_run": report.observations,
+        **counts_of_run(report, "workspaces", "observations"),
         "moved": report.moved,
         "created": report.created,
         "removed": report.removed,
-        "seconds": round(report.seconds, 2),
         **preview([masked(row) for row in report.preview]),
     }

@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from lightfast_pipelines.assets._metadata import bars, masked, preview, table_rows, table_spec
+from lightfast_pipelines.assets._metadata import (
+    bars,
+    counts_of_run,
+    masked,
+    preview,
+    table_rows,
+    table_spec,
+)
 from lightfast_pipelines.assets._turn import progress_log, turn
 from lightfast_pipelines.clustering.summaries import summarize_clusters
 from lightfast_pipelines.inbox.pending import summary_sizes
@@ -44,12 +51,7 @@ def cluster_summaries(
         metadata={
             "dagster/row_count": rows,
             "summaries": sum(sentences.values()),
-            "workspaces_of_run": report.workspaces,
-            "clusters_of_run": report.clusters,
-            "written_of_run": report.written,
-            "removed_of_run": report.removed,
-            "observations_of_run": report.observations,
-            "seconds": round(report.seconds, 2),
+            **counts_of_run(report, "workspaces", "clusters", "written", "removed", "observations"),
             **preview([masked(row) for row in report.preview]),
             **bars("sentences", "Summaries by number of sentences", sentences),
         },

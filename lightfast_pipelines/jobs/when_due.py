@@ -84,6 +84,26 @@ def schedule_when_due(
     return asks
 
 
+def job_with_schedule(
+    name: str,
+    *assets: str,
+    description: str,
+    max_runtime: timedelta,
+    cron: str,
+    when: str,
+    due: Due,
+) -> tuple[Any, dg.ScheduleDefinition]:
+    """The job `name` over these assets, and its schedule `{name}_when_due`; `when` describes it."""
+    job = dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(*assets).without_checks(),
+        description=description,
+        tags=scheduled_tags(max_runtime),
+    )
+    schedule = schedule_when_due(job, name=f"{name}_when_due", cron=cron, description=when, due=due)
+    return job, schedule
+
+
 def under_way(
     conn: Connection, instance: dg.DagsterInstance, job_name: str, now: datetime
 ) -> str | None:
