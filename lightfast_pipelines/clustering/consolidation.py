@@ -72,7 +72,7 @@ def consolidate(
     model: EmbeddingModel,
     *,
     now: datetime,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] = lambda _count: None,
     force: bool = False,
 ) -> ConsolidationReport:
     """Decides actors, then the clusters of each due workspace (all with `force`) in its own transaction.
@@ -91,12 +91,11 @@ def consolidate(
     ).fetchall()
     conn.commit()
     workspaces = WorkspaceIsolation[_Decided](conn, "consolidation", str(RULE_VERSION))
-    for workspace_id, org_id, slug in due:
-        work = partial(_consolidate, conn, workspace_id, org_id, slug, now, model)
-        if (decided := workspaces.run(workspace_id, work)) and progress is not None:
-            progress(decided.observations)
-    workspaces.finish()
-    for decided in workspaces.results.values():
+    work = {
+        workspace_id: partial(_consolidate, conn, workspace_id, org_id, slug, now, model)
+        for workspace_id, org_id, slug in due
+    }
+    for decided in workspaces.run(work, lambda decided: progress(decided.observations)):
         _add(report, decided)
     report.failures = people.failures + workspaces.failures
     report.seconds = time.monotonic() - began

@@ -118,7 +118,7 @@ def assign_provisional(
     *,
     days: Sequence[date] | None = None,
     max_rows: int,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] = lambda _count: None,
     between: Callable[[], None] = lambda: None,
     time_limit: TimeLimit = _TIME_LIMIT,
 ) -> ClusterReport:
@@ -159,8 +159,7 @@ def assign_provisional(
         for observation, _, day in page:
             if day is not None and observation in done:
                 report.days[day] = report.days.get(day, 0) + 1
-        if progress is not None:
-            progress(len(done))
+        progress(len(done))
     conn.commit()
     report.observations += len(isolation.finish())
     report.failures = isolation.failures

@@ -99,7 +99,7 @@ def summarize_clusters(
     conn: Connection,
     *,
     now: datetime,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] = lambda _count: None,
     force: bool = False,
 ) -> SummaryReport:
     """Writes the summaries of every due workspace (all again with `force`), one transaction a batch.
@@ -114,15 +114,14 @@ def summarize_clusters(
     workspaces = WorkspaceIsolation[SummaryReport](
         conn, "summaries", str(RULE_VERSION), in_one_transaction=False
     )
-    for workspace_id, consolidated, rules in due:
-        workspaces.run(
-            workspace_id,
-            partial(
+    for summarized in workspaces.run(
+        {
+            workspace_id: partial(
                 _summarize, conn, workspace_id, consolidated, rules, now, progress, force=force
-            ),
-        )
-    workspaces.finish()
-    for summarized in workspaces.results.values():
+            )
+            for workspace_id, consolidated, rules in due
+        }
+    ):
         _add(report, summarized)
     report.failures = workspaces.failures
     report.seconds = time.monotonic() - began
@@ -144,7 +143,7 @@ def _summarize(
     consolidated: int,
     rules: str,
     now: datetime,
-    progress: Callable[[int], None] | None,
+    progress: Callable[[int], object],
     *,
     force: bool,
 ) -> SummaryReport:
@@ -156,8 +155,7 @@ def _summarize(
             hold_clusters(conn, workspace_id)
             _write(conn, list(_summaries(conn, batch, report)), now, report)
         conn.commit()
-        if progress is not None:
-            progress(len(batch))
+        progress(len(batch))
     report.removed += _remove(conn, workspace_id)
     conn.execute(
         """

@@ -96,7 +96,7 @@ def embed_pending(
     *,
     days: Sequence[date] | None = None,
     max_rows: int,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] = lambda _count: None,
     between: Callable[[], None] = lambda: None,
     time_limit: TimeLimit = _TIME_LIMIT,
 ) -> EmbeddingReport:
@@ -145,8 +145,7 @@ def embed_pending(
         for observation, _, day, *_ in page:
             if day is not None and observation in done:
                 report.days[day] = report.days.get(day, 0) + 1
-        if progress is not None:
-            progress(len(done))
+        progress(len(done))
     conn.commit()
     report.observations += len(isolation.finish())
     report.failures = isolation.failures

@@ -8,7 +8,7 @@ against nobody. The counts are kept in `store/stage_failures.py`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -211,29 +211,38 @@ class WorkspaceIsolation(Generic[Result]):
         self._rules = rules
         self._in_one_transaction = in_one_transaction
         self._witness: Callable[[], object] | None = None
-        self._left: list[tuple[int, Callable[[], Result], Exception]] = []
 
-    def run(self, workspace: int, do: Callable[[], Result]) -> Result | None:
-        """What `do` returned, once it is committed; None if it failed.
+    def run(
+        self,
+        work: Mapping[int, Callable[[], Result]],
+        done: Callable[[Result], object] = lambda _result: None,
+    ) -> list[Result]:
+        """Does the work of each workspace; returns the results, and gives each to `done` at once.
 
-        `do` may be called again, to see whether the failure of another workspace is its own.
+        Work may be done again, to see whether the failure of another workspace is that one's own.
         """
-        error = self._attempt(workspace, do)
-        if error is not None:
-            self._left.append((workspace, do, error))
-        return self.results.get(workspace)
+        failed: list[tuple[int, Exception]] = []
+        for workspace, do in work.items():
+            error = self._attempt(workspace, do)
+            if error is None:
+                done(self.results[workspace])
+            else:
+                failed.append((workspace, error))
+        self._try_again(work, failed)
+        return list(self.results.values())
 
-    def finish(self) -> None:
+    def _try_again(
+        self, work: Mapping[int, Callable[[], Result]], failed: Sequence[tuple[int, Exception]]
+    ) -> None:
         """Tries the failed workspaces again, and counts those that fail again.
 
         Raises the error if no workspace succeeds at all.
         """
-        left, self._left = self._left, []
         unproven: list[Exception] = []
-        for workspace, do, first in left:
+        for workspace, first in failed:
             error: Exception | None = first
             if self._witness is not None or _is_of_a_value(first):
-                error = self._attempt(workspace, do)
+                error = self._attempt(workspace, work[workspace])
             if error is None:
                 continue
             if self._is_its_own_fault(error):

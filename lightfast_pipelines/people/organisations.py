@@ -45,11 +45,13 @@ def decide_people(conn: Connection, *, now: datetime, force: bool = False) -> Pe
     due = conn.execute(_DUE, {"force": force, "version": RULE_VERSION}).fetchall()
     conn.commit()
     workspaces = WorkspaceIsolation[ActorReport](conn, "people", str(RULE_VERSION))
-    for org_id, workspace_id in due:
-        workspaces.run(workspace_id, partial(decide_actors, conn, org_id, now=now))
-    workspaces.finish()
     return PeopleReport(
-        decided=list(workspaces.results.values()),
+        decided=workspaces.run(
+            {
+                workspace_id: partial(decide_actors, conn, org_id, now=now)
+                for org_id, workspace_id in due
+            }
+        ),
         undecided=[
             org_id for org_id, workspace_id in due if workspace_id not in workspaces.results
         ],

@@ -152,7 +152,7 @@ def update_profiles(
     conn: Connection,
     *,
     now: datetime,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] = lambda _count: None,
     force: bool = False,
 ) -> ProfileReport:
     """Writes the profiles of every due workspace (all with `force`), each in its own transaction.
@@ -165,12 +165,11 @@ def update_profiles(
     due = conn.execute(_DUE, {"force": force, "rules": RULE_VERSION}).fetchall()
     conn.commit()
     workspaces = WorkspaceIsolation[ProfileReport](conn, "profiles", str(RULE_VERSION))
-    for workspace_id, org_id, changes in due:
-        work = partial(_update, conn, workspace_id, org_id, changes, now, force=force)
-        if (updated := workspaces.run(workspace_id, work)) and progress is not None:
-            progress(updated.written)
-    workspaces.finish()
-    for updated in workspaces.results.values():
+    work = {
+        workspace_id: partial(_update, conn, workspace_id, org_id, changes, now, force=force)
+        for workspace_id, org_id, changes in due
+    }
+    for updated in workspaces.run(work, lambda updated: progress(updated.written)):
         _add(report, updated)
     report.failures = workspaces.failures
     report.seconds = time.monotonic() - began

@@ -99,7 +99,7 @@ def test_a_range_run_materializes_each_day_with_its_own_counts(
     )
 
 
-def test_every_event_of_a_range_has_a_moment_of_its_own(
+def test_every_event_of_a_range_has_a_timestamp_of_its_own(
     instance: dg.DagsterInstance, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The UI lists an asset's events by their millisecond."""
@@ -116,14 +116,16 @@ def test_every_event_of_a_range_has_a_moment_of_its_own(
 
 
 @pytest.mark.parametrize("created", [1796011429.3425, 1796011429.3435, 1796011429.3429999])
-def test_moments_stay_apart_whether_they_are_rounded_or_cut_to_milliseconds(created: float) -> None:
+def test_timestamps_differ_whether_they_are_rounded_or_truncated_to_milliseconds(
+    created: float,
+) -> None:
     timestamps = UniqueTimestamps()
     taken = [timestamps.take(created) for _ in range(10)]
     assert len({round(moment * 1000) for moment in taken}) == 10
     assert len({int(moment * 1000) for moment in taken}) == 10
 
 
-def test_the_page_of_a_day_shows_that_days_rows_title_first(
+def test_the_page_of_a_day_shows_that_days_rows_with_the_title_first(
     instance: dg.DagsterInstance, database: Database, conn: Connection
 ) -> None:
     link(conn)
@@ -139,7 +141,7 @@ def test_the_page_of_a_day_shows_that_days_rows_title_first(
     assert [row.data["label"] for row in clusters] == ["Chan… (8 characters)"] * 2
 
 
-def test_titles_are_masked_and_bodies_absent_in_what_dagster_shows(
+def test_dagster_shows_masked_titles_and_no_bodies(
     instance: dg.DagsterInstance, database: Database, conn: Connection
 ) -> None:
     link(conn)
@@ -151,7 +153,7 @@ def test_titles_are_masked_and_bodies_absent_in_what_dagster_shows(
     assert "characters)" in shown
 
 
-def test_a_run_over_no_rows_still_materializes_so_that_later_stages_go_on(
+def test_a_run_without_rows_materializes_so_that_later_stages_run(
     instance: dg.DagsterInstance, database: Database
 ) -> None:
     result = run(instance, database, FIRST, **PENDING)
@@ -175,7 +177,7 @@ def test_materializing_a_day_by_hand_reprocesses_it_to_the_same_rows(
     assert count(conn, "raw_queue") == 0
 
 
-def test_a_sensors_run_takes_only_what_waits(
+def test_a_sensors_run_takes_only_waiting_deliveries(
     instance: dg.DagsterInstance, database: Database, conn: Connection
 ) -> None:
     link(conn)
@@ -188,7 +190,7 @@ def test_a_sensors_run_takes_only_what_waits(
     assert any(line.startswith("1 deliveries in ") for line in said)
 
 
-def test_a_sensors_run_whose_turn_it_is_not_ends_well_without_materializing(
+def test_a_sensors_run_that_does_not_get_the_lock_succeeds_without_materializing(
     instance: dg.DagsterInstance,
     database: Database,
     conn: Connection,
@@ -204,7 +206,7 @@ def test_a_sensors_run_whose_turn_it_is_not_ends_well_without_materializing(
     assert count(conn, "raw_queue") == 1
 
 
-def test_a_run_by_hand_waits_for_its_turn(
+def test_a_run_by_hand_waits_for_the_lock(
     instance: dg.DagsterInstance, database: Database, conn: Connection
 ) -> None:
     link(conn)
@@ -224,7 +226,7 @@ def test_a_run_by_hand_waits_for_its_turn(
     assert materialized(results[0], "observations")["2024-05-01"]["deliveries"] == 1
 
 
-def test_two_states_current_at_once_stop_what_follows(
+def test_two_current_states_of_a_thing_stop_the_later_stages(
     instance: dg.DagsterInstance,
     database: Database,
     conn: Connection,
@@ -258,7 +260,7 @@ def test_two_states_current_at_once_stop_what_follows(
     assert not materialized(result, "embeddings")
 
 
-def test_a_run_ends_well_beside_one_tenants_payloads_that_cannot_be_captured(
+def test_a_run_succeeds_although_one_tenants_payloads_cannot_be_captured(
     instance: dg.DagsterInstance,
     database: Database,
     conn: Connection,

@@ -104,7 +104,7 @@ def test_consolidation_finds_threads_and_stretches_of_work(conn: Connection) -> 
     assert (forced.moved, forced.created, forced.removed) == (0, 0, 0)
 
 
-def test_any_order_of_arrival_and_of_provisional_runs_ends_in_the_same_clusters(
+def test_any_order_of_arrival_and_of_provisional_runs_gives_the_same_clusters(
     new_database: Callable[[], Database],
 ) -> None:
     order = list(range(len(STORY)))
@@ -130,7 +130,7 @@ def test_any_order_of_arrival_and_of_provisional_runs_ends_in_the_same_clusters(
     assert ids[0] == ids[1] == ids[2]
 
 
-def test_a_provisional_cluster_is_the_threads_own_and_is_there_at_once(conn: Connection) -> None:
+def test_a_thread_gets_a_provisional_cluster_of_its_own_at_once(conn: Connection) -> None:
     memory = Memory(conn)
     tell(memory, [4, 5, 6])
     report = assign_provisional(conn, max_rows=100)
@@ -148,7 +148,7 @@ def test_a_provisional_cluster_is_the_threads_own_and_is_there_at_once(conn: Con
     assert assign_provisional(conn, max_rows=100).observations == 0
 
 
-def test_a_new_commit_joins_what_its_author_did_to_the_same_file_that_day(
+def test_a_new_commit_joins_the_cluster_of_its_authors_work_on_the_same_file_that_day(
     conn: Connection,
 ) -> None:
     memory = Memory(conn)
@@ -163,7 +163,7 @@ def test_a_new_commit_joins_what_its_author_did_to_the_same_file_that_day(
     )
 
 
-def test_provisional_runs_stop_at_their_bound_and_keep_to_their_days(
+def test_provisional_runs_stop_at_their_bound_and_take_only_their_days(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clustering, "BATCH_OBSERVATIONS", 2)
@@ -178,7 +178,7 @@ def test_provisional_runs_stop_at_their_bound_and_keep_to_their_days(
     assert assign_provisional(conn, max_rows=10).observations == 1
 
 
-def test_a_changed_id_leads_on_by_an_alias_and_the_log_says_what_happened(
+def test_a_changed_id_becomes_an_alias_and_the_log_says_what_happened(
     conn: Connection,
 ) -> None:
     memory = Memory(conn)
@@ -227,7 +227,7 @@ def test_workspaces_are_decided_apart_and_what_changes_meanwhile_stays_due(
     assert consolidate(conn, WordLlamaEmbedder(), now=NOW).workspaces == 2
 
 
-def test_a_merge_of_people_makes_the_workspaces_due_in_which_they_wrote(conn: Connection) -> None:
+def test_merging_people_makes_the_workspaces_due_in_which_they_wrote(conn: Connection) -> None:
     ours, elsewhere = Memory(conn), Memory(conn, slug="elsewhere")
     author = ours.identity(
         "git",
@@ -259,7 +259,7 @@ class AnotherModel(WordLlamaEmbedder):
     name = "another"
 
 
-def test_likeness_is_that_of_the_model_that_is_set(conn: Connection) -> None:
+def test_similarity_is_that_of_the_configured_model(conn: Connection) -> None:
     memory = Memory(conn)
     for number, name in ((1, "ann"), (2, "ben")):
         author = memory.identity("git", f"{name} <{name}@x.io>", source_name=name)
@@ -275,7 +275,7 @@ def test_likeness_is_that_of_the_model_that_is_set(conn: Connection) -> None:
     assert len(clusters(conn)) == 1
 
 
-def test_vectors_that_come_after_the_decision_make_it_due_again(conn: Connection) -> None:
+def test_vectors_written_after_the_decision_make_the_workspace_due_again(conn: Connection) -> None:
     tell(Memory(conn), list(range(len(STORY))))
     consolidate(conn, WordLlamaEmbedder(), now=NOW)
     assert consolidate(conn, WordLlamaEmbedder(), now=NOW).workspaces == 0

@@ -83,13 +83,13 @@ def test_a_cluster_of_five_gets_a_summary_whose_sentences_cite_their_observation
     assert all(ids.issuperset(each["observations"]) for each in row["summary_citations"])
 
 
-def test_four_are_read_faster_than_their_summary(conn: Connection, memory: Memory) -> None:
+def test_a_cluster_of_four_gets_no_summary(conn: Connection, memory: Memory) -> None:
     commits(memory, 0, 4)
     assert update(memory).clusters == 0
     assert summaries(conn) == []
 
 
-def test_nothing_is_looked_at_again_until_clusters_are_decided_anew(memory: Memory) -> None:
+def test_nothing_is_summarized_again_until_clusters_are_decided_again(memory: Memory) -> None:
     commits(memory, 0, 5)
     update(memory)
     assert workspaces_due(memory.conn) == 0
@@ -119,7 +119,7 @@ def test_a_summary_is_written_again_when_a_fifth_of_its_members_changed(
     assert update(memory, now=LATER, force=True).written == 1
 
 
-def test_a_summary_does_not_cite_what_is_gone(conn: Connection, memory: Memory) -> None:
+def test_a_summary_does_not_cite_deleted_observations(conn: Connection, memory: Memory) -> None:
     made = commits(memory, 0, 20)
     update(memory)
     (row,) = summaries(conn)

@@ -38,7 +38,7 @@ def test_a_title_says_what_kind_of_work_it_is(title: str, expected: str) -> None
     assert category(title) == expected
 
 
-def test_changed_files_tell_what_the_title_does_not() -> None:
+def test_changed_files_decide_where_the_title_does_not() -> None:
     assert category("More of it", paths=("tests/test_a.py",)) == "testing"
     assert category("More of it", paths=("docs/a.md", "README.md")) == "documentation"
     assert category("More of it", paths=(".github/workflows/ci.yml",)) == "infrastructure"
@@ -51,7 +51,7 @@ def test_the_event_and_then_a_label_decide_before_words() -> None:
     assert category("Fix crash", references=labelled) == "documentation"
 
 
-def test_a_merge_is_about_what_it_brings() -> None:
+def test_a_merge_is_classified_by_what_it_merges() -> None:
     message = "Merge pull request #3 from a/b\n\ndocs: say more"
     assert category(message.split("\n", maxsplit=1)[0], content=message) == "documentation"
 
@@ -91,13 +91,13 @@ def test_the_shipped_weights_fit_the_categories_and_the_features() -> None:
         ("commit.pushed", "Test that the cache is faster now", "performance"),
     ],
 )
-def test_no_topic_names_a_kind_of_work_that_is_only_talked_about(
+def test_a_comment_has_no_topic_for_the_work_that_it_discusses(
     source_type: str, title: str, topic: str
 ) -> None:
     assert topic not in enrich(pull_request(title, source_type=source_type)).topics
 
 
-def test_a_second_kind_is_a_topic_where_it_is_stated() -> None:
+def test_a_second_category_that_is_stated_becomes_a_topic() -> None:
     labelled = (Reference("label", "security"),)
     assert {"bug_fix", "security"} <= set(
         enrich(pull_request("fix: check the token", references=labelled)).topics
@@ -105,6 +105,6 @@ def test_a_second_kind_is_a_topic_where_it_is_stated() -> None:
 
 
 @pytest.mark.parametrize("title", ["One", "Initial plan", "Tidy uploads"])
-def test_a_guess_from_the_files_alone_is_no_topic(title: str) -> None:
+def test_a_category_guessed_from_files_alone_is_no_topic(title: str) -> None:
     enriched = enrich(pull_request(title, paths=("src/a.py",)))
     assert enriched.category not in enriched.topics

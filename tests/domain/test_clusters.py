@@ -43,7 +43,7 @@ def test_work_of_one_author_on_the_same_files_within_the_hour_is_one_cluster() -
     assert groups(units) == [["a1", "a2"], ["b1"]]
 
 
-def test_an_event_a_day_earlier_is_as_far_as_one_a_day_later() -> None:
+def test_an_event_a_day_earlier_is_as_near_as_one_a_day_later() -> None:
     assert seconds_apart((0, 90), (100, 500)) == seconds_apart((100, 500), (0, 90)) == 10
     middle, before, after = unit("a1", 48, "x"), unit("a2", 24, "x"), unit("a3", 72, "x")
     units = [middle, before, after]
@@ -51,19 +51,19 @@ def test_an_event_a_day_earlier_is_as_far_as_one_a_day_later() -> None:
     assert odds[1, 0] == odds[2, 0]
 
 
-def test_nothing_is_compared_over_more_than_the_window() -> None:
+def test_units_further_apart_than_the_window_are_not_compared() -> None:
     units = [unit("a1", 0, "x"), unit("a2", WINDOW_SECONDS / HOUR + 1, "x")]
     assert list(likely_pairs(units, Alike(units), 0)) == []
 
 
-def test_two_pull_requests_need_more_in_common_than_two_commits() -> None:
+def test_two_pull_requests_need_more_evidence_than_two_commits() -> None:
     commits = [unit("a1", 0, "x"), unit("a2", 3, "x")]
     declared = [unit("a1", 0, "x", declared=True), unit("a2", 3, "x", declared=True)]
     odds = [next(iter(likely_pairs(units, Alike(units), 0)))[2] for units in (commits, declared)]
     assert odds[0] > odds[1]
 
 
-def test_a_bridge_does_not_chain_two_long_stories() -> None:
+def test_a_bridge_does_not_join_two_long_stories() -> None:
     first = [unit(f"a{n}", n / 10, "x.py") for n in range(6)]
     second = [unit(f"b{n}", 48 + n / 10, "y.py", by="ben") for n in range(6)]
     bridge = [unit("a9", 0.7, "x.py", "y.py"), unit("b9", 47.9, "y.py", "x.py", by="ben")]
@@ -74,7 +74,7 @@ def test_a_bridge_does_not_chain_two_long_stories() -> None:
     assert of["a0"] != of["b0"]
 
 
-def test_the_id_is_of_the_smallest_member_and_its_workspace() -> None:
+def test_the_id_depends_on_the_smallest_member_and_its_workspace() -> None:
     assert len(cluster_id("o", "w", "s")) == 21
     assert cluster_id("o", "w", "s") != cluster_id("o", "v", "s")
 

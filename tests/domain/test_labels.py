@@ -14,14 +14,14 @@ TITLES = [
 ]
 
 
-def test_a_label_is_what_the_members_say_without_tags_numbers_and_merges() -> None:
+def test_a_label_is_made_of_titles_without_tags_numbers_and_merges() -> None:
     label = Labeller(TITLES).label(TITLES[:3])
     assert label.title in {"Retry webhooks that time out", "Retry webhooks after a time-out"}
     assert label.keywords[:2] == ("retry", "webhooks") or "retry" in label.keywords[:3]
     assert label == Labeller(reversed(TITLES)).label(TITLES[2::-1])
 
 
-def test_the_providers_name_is_no_keyword_and_merges_alone_are_named_by_words() -> None:
+def test_the_providers_name_is_no_keyword_and_merges_alone_are_labelled_by_words() -> None:
     label = Labeller(TITLES).label(["Merge branch 'parser-fixes' of github"])
     assert "github" not in label.keywords
     assert not label.title.lower().startswith("merge")
@@ -35,7 +35,7 @@ def test_titles_that_say_nothing_still_get_a_label() -> None:
     assert clean("[Errors] 41\u00d7 TypeError: no price") == "TypeError: no price"
 
 
-def test_a_keyword_is_shared_or_of_the_title_that_names_the_cluster() -> None:
+def test_a_keyword_is_shared_by_titles_or_belongs_to_the_chosen_title() -> None:
     titles = [
         "Let the parser read tables",
         "Parser: tables already have headers",
@@ -48,7 +48,7 @@ def test_a_keyword_is_shared_or_of_the_title_that_names_the_cluster() -> None:
     assert "tables" in label.title
 
 
-def test_a_title_told_many_times_counts_once() -> None:
+def test_a_repeated_title_counts_once() -> None:
     titles = ["Retry webhooks", "Webhooks: retry twice", *["Paint the shed"] * 9]
     assert Labeller(titles).label(titles).keywords[:2] == ("retry", "webhooks")
 
@@ -58,5 +58,5 @@ def test_a_merges_branch_and_owner_are_no_keywords() -> None:
     assert set(Labeller(titles).label(titles).keywords) == {"shell", "display"}
 
 
-def test_a_cluster_of_routine_alone_is_still_called_something() -> None:
+def test_a_cluster_of_routine_work_gets_a_label() -> None:
     assert Labeller(["Fix a typo"]).label(["Fix a typo"]).keywords == ("fix", "typo")

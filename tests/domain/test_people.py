@@ -55,13 +55,13 @@ def test_one_address_is_one_person_whatever_name_it_commits_with() -> None:
         ),
     ],
 )
-def test_addresses_of_nobody_and_of_many_join_nobody(address: str) -> None:
+def test_placeholder_and_shared_addresses_join_nobody(address: str) -> None:
     assert len(people(git("Ann", address), git("Ben", address))) == 2
     account = github("7", "ann", name="Ann", email=address, email_verified=True)
     assert {"Ben"} in people(account, git("Ben", address))
 
 
-def test_alike_generic_names_join_nobody() -> None:
+def test_equal_generic_names_join_nobody() -> None:
     for name in ("dave", "root", "admin", "Your Name", "unknown", "Jenkins"):
         alike = [git(name, f"{name.split()[0]}@{host}.dev") for host in ("alpha", "beta")]
         assert len(people(*alike)) == 2, name
@@ -72,7 +72,7 @@ def test_a_noreply_address_of_a_login_that_an_enterprise_manages_is_that_account
     assert people(github("7", "ann_acme"), git("Ann", address)) == [{"ann_acme", "Ann"}]
 
 
-def test_a_shared_address_is_one_persons_as_far_as_the_names_say_so() -> None:
+def test_a_shared_address_joins_only_identities_with_one_name() -> None:
     assert people(
         git("Ann Lee", "dev@acme.dev"),
         git("ann", "dev@acme.dev"),
@@ -83,7 +83,7 @@ def test_a_shared_address_is_one_persons_as_far_as_the_names_say_so() -> None:
     assert len(people(*three)) == 3
 
 
-def test_an_address_shared_by_many_names_is_nobodys() -> None:
+def test_an_address_with_many_names_joins_nobody() -> None:
     team = [git(name, "team@x.io") for name in ("Ann", "Ben", "Cleo", "Dan")]
     assert len(people(*team)) == 4
     relayed = [git(f"{name} via Relay", "relay@x.io") for name in ("Ann", "Ben")]
@@ -100,7 +100,7 @@ def test_a_noreply_address_is_its_account() -> None:
     ) == [{"ann-lee", "Ann", "A. Lee"}, {"Ben"}]
 
 
-def test_a_login_that_two_accounts_had_joins_neither() -> None:
+def test_a_login_that_two_accounts_have_had_joins_neither() -> None:
     assert people(
         git("One", "1+ann@users.noreply.github.com"),
         git("Two", "2+ann@users.noreply.github.com"),
@@ -108,7 +108,7 @@ def test_a_login_that_two_accounts_had_joins_neither() -> None:
     ) == [{"One"}, {"Two"}, {"Who"}]
 
 
-def test_the_login_that_github_puts_beside_an_address_joins_the_rest_of_that_address() -> None:
+def test_the_login_that_github_puts_beside_an_address_joins_that_address_to_the_account() -> None:
     assert people(
         github("7", "ann"),
         git("Ann Lee", "ann@x.io", username="ann", email_verified=True),
@@ -133,7 +133,7 @@ def test_a_verified_address_joins_accounts_of_two_providers_and_a_claimed_one_do
     assert people(verified, ann, claimed) == [{"Ann L", "ann"}, {"Ann C"}]
 
 
-def test_an_account_whose_server_is_not_told_is_that_servers_account_of_its_name() -> None:
+def test_an_account_without_a_server_is_the_one_of_the_same_name_and_number() -> None:
     ann = Identity("sentry", "1@sentry.acme.dev", name="Ann Lee")
     other = Identity("sentry", "1@sentry.beta.dev", name="Zed")
     told = [ann, other, Identity("sentry", "1", name="ann lee")]
@@ -141,7 +141,7 @@ def test_an_account_whose_server_is_not_told_is_that_servers_account_of_its_name
     assert people(ann, Identity("sentry", "1", name="Mira")) == [{"Ann Lee"}, {"Mira"}]
 
 
-def test_a_bot_joins_no_person_but_is_one_bot() -> None:
+def test_identities_of_a_bot_become_one_bot_and_join_no_person() -> None:
     app = github("49", "dependabot[bot]", kind="bot")
     commits = git("dependabot[bot]", "49+dependabot[bot]@users.noreply.github.com")
     person = git("Ann", "49+dependabot[bot]@users.noreply.github.com")
@@ -153,7 +153,7 @@ def test_a_bot_joins_no_person_but_is_one_bot() -> None:
     assert person.is_bot  # the address says so, whatever the name does
 
 
-def test_the_best_name_is_a_full_one_and_the_id_that_of_the_smallest_key() -> None:
+def test_the_best_name_is_a_full_name_and_the_id_comes_from_the_smallest_key() -> None:
     one = decide("default", [github("7", "ann"), git("Ann Lee", "7+ann@users.noreply.github.com")])
     assert [(actor.display_name, len(actor.members)) for actor in one] == [("Ann Lee", 2)]
     other = decide("another", [github("7", "ann")])
@@ -170,7 +170,7 @@ def _kinds(*identities: Identity) -> dict[str, str]:
     }
 
 
-def test_whatever_name_a_bots_account_bears_it_is_that_bot() -> None:
+def test_all_identities_of_a_bots_account_are_that_bot_whatever_their_names() -> None:
     app = github("55", "Helper", kind="bot")
     identities = [
         app,
@@ -189,7 +189,7 @@ def test_whatever_name_a_bots_account_bears_it_is_that_bot() -> None:
     assert people_too["git:Ann Lee <ann@acme.dev>"] == "unknown"
 
 
-def test_a_robot_that_is_a_user_with_somebodys_address_makes_no_robot_of_her() -> None:
+def test_a_robots_user_account_with_a_persons_address_does_not_make_her_a_robot() -> None:
     robot = github("8", "acme-bot", kind="person", email="ann@acme.dev", email_verified=True)
     member = Identity("linear", "u1", name="Ann", email="ann@acme.dev", email_verified=True)
     ann = git("Ann Lee", "ann@acme.dev")
@@ -198,7 +198,7 @@ def test_a_robot_that_is_a_user_with_somebodys_address_makes_no_robot_of_her() -
     assert _kinds(robot, ann)[ann.key] == "unknown"
 
 
-def test_what_signs_with_an_agents_address_is_no_person() -> None:
+def test_an_identity_with_an_agents_address_is_no_person() -> None:
     agents = [
         git("Claude", "noreply@anthropic.com"),
         git("Claude Opus", "noreply@anthropic.com"),
@@ -249,7 +249,7 @@ def _comparable(actors: list[Actor]) -> object:
 
 
 @given(st.lists(st.one_of(_ACCOUNTS, _COMMITS), max_size=12).map(_unique), st.randoms())
-def test_any_order_gives_the_same_people_and_each_identity_once(
+def test_any_order_gives_the_same_people_with_each_identity_once(
     identities: list[Identity], random: object
 ) -> None:
     shuffled = list(identities)

@@ -53,13 +53,13 @@ def test_a_commit_that_touches_a_thousand_files_is_one_piece_of_work() -> None:
     assert profile_of([moved, *own]).expertise["directory:vendor"] == 0.5
 
 
-def test_evidence_halves_every_ninety_days() -> None:
+def test_the_weight_of_evidence_halves_every_ninety_days() -> None:
     old = commit("old/a.py", at=NOON - HALF_LIFE_SECONDS)
     expertise = profile_of([old, commit("new/a.py")]).expertise
     assert (expertise["directory:new"], expertise["directory:old"]) == (1.0, 0.5)
 
 
-def test_a_profile_does_not_depend_on_how_long_ago_all_of_it_was() -> None:
+def test_a_profile_does_not_depend_on_the_current_time() -> None:
     def shifted(days: float) -> dict[str, float]:
         parts = [
             commit("a/x.py", at=NOON - days * DAY),
@@ -70,13 +70,13 @@ def test_a_profile_does_not_depend_on_how_long_ago_all_of_it_was() -> None:
     assert shifted(0) == shifted(7_000)
 
 
-def test_the_work_of_others_that_one_merges_counts_half_and_is_a_review() -> None:
+def test_merging_others_work_counts_half_and_as_a_review() -> None:
     profile = profile_of([merge(did=True, is_own=False), commit(category="bug_fix")])
     assert profile.expertise == {"category:bug_fix": 1.0, "category:feature": 0.5}
     assert profile.contributions == {"code": 0.5, "review": 0.5}
 
 
-def test_what_others_do_with_ones_work_is_neither_a_contribution_nor_an_hour_nor_activity() -> None:
+def test_what_others_do_with_somebodys_work_is_no_contribution_and_no_activity() -> None:
     mine = [commit(at=NOON) for _ in range(10)]
     merged_at_night = merge(at=NOON + 12 * 3_600, did=False, is_own=True)
     profile = profile_of([*mine, merged_at_night])
@@ -86,7 +86,7 @@ def test_what_others_do_with_ones_work_is_neither_a_contribution_nor_an_hour_nor
     assert profile.observations == 11
 
 
-def test_hours_are_those_above_the_mean_and_unknown_below_ten_deeds() -> None:
+def test_active_hours_are_above_the_mean_and_unknown_below_ten_acts() -> None:
     # 24 deeds are one an hour in the mean: an hour with one is not above it.
     parts = [commit(at=NOON)] * 12 + [commit(at=NOON + 3_600)] * 11 + [commit(at=NOON + 7_200)]
     assert profile_of(parts).hours == (12, 13)

@@ -60,7 +60,7 @@ def test_apps_agents_and_buttons_are_robots(name: str, email: str) -> None:
         "rustbot",
     ],
 )
-def test_a_login_can_say_it_where_github_calls_the_account_a_user(login: str) -> None:
+def test_a_login_can_identify_a_robot_that_github_calls_a_user(login: str) -> None:
     assert is_robot(login=login)
 
 

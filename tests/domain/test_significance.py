@@ -9,7 +9,7 @@ from lightfast_pipelines.domain.significance import score
 from tests.domain.statements import pull_request
 
 
-def test_every_part_of_a_score_is_named() -> None:
+def test_every_factor_of_a_score_is_named() -> None:
     statement = pull_request(
         "Breaking: new login fix",
         content="x" * 501,
@@ -32,11 +32,11 @@ def test_every_part_of_a_score_is_named() -> None:
 @pytest.mark.parametrize(
     "title", ["deployed", "deployments", "fixes and fixed", "tests", "vulnerabilities", "renewed"]
 )
-def test_a_part_of_a_word_is_no_signal(title: str) -> None:
+def test_part_of_a_word_is_no_signal(title: str) -> None:
     assert score(pull_request(title, content="")) == (50, ("base:pull-request.opened",))
 
 
-def test_a_cve_is_critical_and_trivia_cannot_go_below_zero() -> None:
+def test_a_cve_is_critical_and_a_score_is_never_below_zero() -> None:
     assert score(pull_request("See CVE-2024-1234", content=""))[0] == 70
     assert score(pull_request("See cve", content=""))[0] == 50
     trivial = pull_request("chore: typo, draft", content="y" * 201, base_significance=20)

@@ -49,7 +49,7 @@ def test_the_first_sentence_counts_and_cites_all_members() -> None:
     assert first.observations == ("id-1", "id-2", "id-3", "id-4", "id-5")
 
 
-def test_every_other_sentence_is_what_the_cited_members_say() -> None:
+def test_every_other_sentence_quotes_the_cited_members() -> None:
     _, *rest = summarize(STORY, ("payment", "retry"))
     assert [(each.text, each.observations) for each in rest] == [
         ("Retry the payment once.", ("id-1", "id-2", "id-4")),
@@ -72,7 +72,7 @@ def test_bots_are_named_only_where_nobody_else_is() -> None:
     assert alone[0].text == "1 commit by bumper on 1 May 2024."
 
 
-def test_of_many_people_and_things_the_most_are_named_and_the_others_counted() -> None:
+def test_the_most_frequent_people_and_things_are_named_and_the_others_counted() -> None:
     kinds = ("commit.pushed", "issue.opened", "release.published", "metric-alert.critical")
     members = [member(n, "x", thing=kinds[n % 4], who=f"P{n}") for n in range(8)]
     assert summarize(members, ())[0].text == (
@@ -89,11 +89,11 @@ def test_of_many_people_and_things_the_most_are_named_and_the_others_counted() -
         (400, "from 1 May 2024 to 5 June 2025"),
     ],
 )
-def test_a_period_says_no_more_than_it_must(days: int, text: str) -> None:
+def test_a_period_is_as_short_as_possible(days: int, text: str) -> None:
     assert period(MAY, MAY + days * DAY) == text
 
 
-def test_lists_are_read_aloud() -> None:
+def test_lists_are_joined_with_and() -> None:
     assert [listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
         "", "a", "a and b", "a, b and c",
     ]  # fmt: skip
@@ -110,7 +110,7 @@ def test_a_summary_is_outdated_when_a_fifth_of_its_members_came_or_went() -> Non
     assert is_outdated(TEN, said, (TEN - {"id-9"}) | {"new"})
 
 
-def test_a_summary_is_outdated_when_a_member_it_quotes_is_gone() -> None:
+def test_a_summary_is_outdated_when_a_quoted_member_is_gone() -> None:
     assert not is_outdated(TEN, frozenset({"id-1"}), TEN - {"id-9"})
     assert is_outdated(TEN, frozenset({"id-9"}), TEN - {"id-9"})
 

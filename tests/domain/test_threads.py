@@ -40,7 +40,7 @@ def test_a_pull_request_its_commits_its_merge_and_the_issue_it_fixes_are_one_thr
     assert found[commit(3)] == commit(3)
 
 
-def test_weak_and_loose_edges_join_nothing() -> None:
+def test_weak_edges_join_nothing() -> None:
     for kind in ("references", "mentions", "co_occurs", "on_branch", "cherry_picks", "belongs_to"):
         found = thread_keys([pull(1), issue(2)], [ThreadEdge(pull(1), kind, issue(2))])
         assert found[pull(1)] != found[issue(2)], kind
@@ -78,7 +78,7 @@ def test_a_commit_deployed_to_very_many_projects_keeps_its_deployments() -> None
     assert len(set(thread_keys([], links).values())) == 1
 
 
-def test_what_happens_to_a_branch_over_years_is_no_thread() -> None:
+def test_the_events_of_a_branch_over_years_are_no_thread() -> None:
     branch = "github:branch:1:main"
     assert thread_of(branch, "first push", {branch: branch}) == "first push"
     assert thread_of(pull(1), "opened", {pull(1): commit(1)}) == commit(1)

@@ -7,14 +7,14 @@ import numpy as np
 from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 
 
-def test_texts_of_one_meaning_lie_closer_than_texts_of_two() -> None:
+def test_texts_with_one_meaning_are_closer_than_texts_with_two() -> None:
     a, b, c = WordLlamaEmbedder().embed(
         ["Fix the login timeout", "Sign-in timed out: repair it", "Add a chart of monthly sales"]
     )
     assert a @ b > a @ c
 
 
-def test_a_vector_does_not_depend_on_what_is_embedded_beside_it() -> None:
+def test_a_vector_does_not_depend_on_the_rest_of_its_batch() -> None:
     embedder = WordLlamaEmbedder()
     texts = ["Fix parser", "word " * 9_000, "", "Release 2.1"] * 300
     together = embedder.embed(texts)
@@ -23,7 +23,7 @@ def test_a_vector_does_not_depend_on_what_is_embedded_beside_it() -> None:
     assert np.array_equal(together[-4:], alone)
 
 
-def test_texts_without_words_become_zeros_and_odd_characters_are_survived() -> None:
+def test_texts_without_words_become_zeros_and_odd_characters_cause_no_error() -> None:
     vectors = WordLlamaEmbedder().embed(["", "a\0b", "\ud800", "🦉" * 50])
     lengths = np.linalg.norm(vectors, axis=1)
     assert np.allclose(lengths, [0, 1, 1, 1])

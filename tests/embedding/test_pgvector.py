@@ -15,7 +15,7 @@ def _batch(ids: list[int], vectors: np.ndarray, model: str = "m") -> Vectors:
     return Vectors(model, [1] * len(ids), ids, ["title"] * len(ids), vectors.astype(np.float32))
 
 
-def test_vectors_come_back_bit_for_bit_and_a_second_write_replaces_the_first(
+def test_vectors_are_read_back_bit_for_bit_and_a_second_write_replaces_the_first(
     conn: Connection,
 ) -> None:
     memory = Memory(conn)
@@ -48,7 +48,7 @@ def test_a_model_of_other_dimensions_is_refused(conn: Connection) -> None:
         PgVectorIndex(conn).upsert(_batch([1], np.ones((1, 3))))
 
 
-def test_deleting_takes_all_views_and_a_vanished_observation_gets_no_vector(
+def test_deleting_removes_all_views_and_a_vanished_observation_gets_no_vector(
     conn: Connection,
 ) -> None:
     one = Memory(conn).observation("github:commit:" + "1" * 40, "One")

@@ -50,7 +50,7 @@ def test_every_observation_gets_three_named_views_once(
     assert row == (True,)
 
 
-def test_only_the_asked_days_are_taken_and_an_observation_belongs_to_its_earliest(
+def test_only_the_given_days_are_embedded_and_an_observation_belongs_to_its_earliest_day(
     conn: Connection,
 ) -> None:
     memory = Memory(conn)
@@ -104,6 +104,6 @@ def test_an_observation_that_another_transaction_holds_stays_pending(
     assert _embed(conn).observations == 1
 
 
-def test_the_title_stands_in_for_content_that_says_nothing() -> None:
+def test_the_title_takes_the_place_of_empty_content() -> None:
     assert view_texts("T", " \n") == ("T", "T", "T")
     assert view_texts("T", "c" * 2000) == ("T", "c" * 2000, "T\n\n" + "c" * 1000)

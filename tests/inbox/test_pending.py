@@ -37,7 +37,7 @@ def test_a_delivery_waits_on_its_day_and_then_its_observation_for_each_stage(
     assert waiting(conn, model="wordllama-256", cluster_rule_version=1).unembedded == 0
 
 
-def test_vectors_of_another_model_are_work_when_looked_at_exactly(conn: Connection) -> None:
+def test_vectors_of_another_model_are_pending_work_when_counted_exactly(conn: Connection) -> None:
     link(conn)
     arrive(conn, [FIRST])
     capture(conn, days=None, max_rows=10, batch_rows=10, now=NOW)

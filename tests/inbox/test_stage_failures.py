@@ -87,7 +87,7 @@ WAYS = list(poison.WAYS)
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_what_fails_in_any_way_is_tried_four_times_listed_and_counted(
+def test_work_that_fails_in_any_way_is_tried_four_times_and_then_listed_and_counted(
     database: Database, conn: Connection, table: str
 ) -> None:
     stage = TABLES[table]
@@ -116,7 +116,7 @@ def test_what_fails_in_any_way_is_tried_four_times_listed_and_counted(
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_what_takes_all_the_time_it_is_given_is_counted_and_what_is_beside_it_is_done(
+def test_an_observation_that_exceeds_its_time_is_counted_and_the_others_are_done(
     database: Database, conn: Connection, table: str
 ) -> None:
     stage = TABLES[table]
@@ -139,7 +139,7 @@ def test_what_takes_all_the_time_it_is_given_is_counted_and_what_is_beside_it_is
     ) == [(bad, 1, "QueryCanceled")]
 
 
-def test_a_day_has_no_work_because_of_what_is_given_up(
+def test_a_day_has_no_work_because_of_observations_that_were_given_up(
     database: Database, conn: Connection
 ) -> None:
     _tenants(conn, "A poison constraint.")
@@ -159,9 +159,7 @@ def test_a_day_has_no_work_because_of_what_is_given_up(
     assert before == [("clusters", MOST_ATTEMPTS), ("embeddings", MOST_ATTEMPTS)]
 
 
-def test_the_only_observation_there_is_is_given_up_too(
-    database: Database, conn: Connection
-) -> None:
+def test_the_only_observation_of_all_can_be_given_up(database: Database, conn: Connection) -> None:
     Memory(conn).observation("github:commit:" + "1" * 40, "A poison constraint.")
     conn.commit()
     for table in TABLES:
@@ -178,7 +176,7 @@ def _refuses(text: str) -> Callable[[int, Sequence[str]], Exception | None]:
     )
 
 
-def test_a_text_that_the_model_never_takes_is_given_up_and_its_error_tells_no_secret(
+def test_a_text_that_the_model_never_accepts_is_given_up_and_its_error_contains_no_secret(
     conn: Connection,
 ) -> None:
     _, [bad] = _tenants(conn, "What the model does not take")
@@ -241,7 +239,7 @@ def test_an_outage_of_the_model_counts_against_no_observation(
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_disk_that_is_full_for_everybody_counts_against_nobody(
+def test_a_full_disk_counts_against_nobody(
     database: Database, conn: Connection, table: str
 ) -> None:
     stage = TABLES[table]
@@ -273,7 +271,7 @@ def test_a_disk_that_is_full_for_everybody_counts_against_nobody(
     assert STAGES[stage](conn) == 5
 
 
-def test_another_model_and_other_rules_take_it_again(
+def test_another_model_and_other_rules_try_it_again(
     database: Database, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, [bad] = _tenants(conn, "A poison constraint.")
@@ -308,9 +306,7 @@ def test_another_model_and_other_rules_take_it_again(
     )
 
 
-def test_what_is_put_back_is_taken_again_of_that_stage_and_workspace_alone(
-    database: Database, conn: Connection
-) -> None:
+def test_replay_retries_only_that_stage_and_workspace(database: Database, conn: Connection) -> None:
     attacker, _ = _tenants(conn, "A poison constraint.")
     Memory(conn, "third", "org-3").observation("github:commit:" + "c" * 40, "A poison constraint.")
     conn.commit()
@@ -331,7 +327,7 @@ def test_what_is_put_back_is_taken_again_of_that_stage_and_workspace_alone(
     assert (_embed(conn), _cluster(conn)) == (0, 1)
 
 
-def test_what_gets_no_cluster_does_not_keep_its_workspace_from_being_decided(
+def test_an_observation_without_a_cluster_does_not_block_the_decision_about_its_workspace(
     database: Database, conn: Connection
 ) -> None:
     _, [bad] = _tenants(conn, "A poison constraint.")
@@ -386,7 +382,7 @@ _OF_ATTACKER = {
 
 @pytest.mark.parametrize("code", ["23514", "53100"])
 @pytest.mark.parametrize("stage", WHOLE)
-def test_a_workspace_that_cannot_be_decided_stops_no_other_and_is_given_up(
+def test_a_workspace_that_cannot_be_decided_does_not_stop_others_and_is_given_up(
     database: Database, conn: Connection, stage: str, code: str
 ) -> None:
     for org in ("org-1", "org-2"):
@@ -436,7 +432,7 @@ def test_a_workspace_that_cannot_be_decided_stops_no_other_and_is_given_up(
     assert left == 0
 
 
-def test_another_text_of_an_observation_is_taken_at_once_and_the_same_is_not(
+def test_a_new_text_of_an_observation_is_tried_at_once_and_the_same_text_is_not(
     database: Database, conn: Connection
 ) -> None:
     poison.tenants(conn)

@@ -21,7 +21,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def test_consolidation_is_asked_for_while_something_changed_and_then_no_more(
+def test_the_schedule_asks_for_consolidation_until_nothing_has_changed(
     instance: dg.DagsterInstance, database: Database, conn: Connection
 ) -> None:
     link(conn)

@@ -40,7 +40,7 @@ def remember(conn: Connection) -> None:
     consolidate(conn, WordLlamaEmbedder(), now=now)
 
 
-def test_profiles_are_asked_for_while_something_changed_and_then_no_more(
+def test_the_schedule_asks_for_profiles_until_nothing_has_changed(
     instance: dg.DagsterInstance, database: Database, conn: Connection
 ) -> None:
     context = dg.build_schedule_context(instance=instance, resources={"database": database})
@@ -56,7 +56,7 @@ def test_profiles_are_asked_for_while_something_changed_and_then_no_more(
     assert isinstance(profiles_when_due(context), dg.SkipReason)
 
 
-def test_summaries_are_asked_for_after_consolidation_and_then_no_more(
+def test_the_schedule_asks_for_summaries_once_after_consolidation(
     instance: dg.DagsterInstance, database: Database, conn: Connection
 ) -> None:
     context = dg.build_schedule_context(instance=instance, resources={"database": database})

@@ -33,7 +33,7 @@ def soon() -> datetime:
     return datetime.now(UTC) + timedelta(hours=1)
 
 
-def test_old_runs_go_but_for_the_last_one_of_each_day(instance: dg.DagsterInstance) -> None:
+def test_old_runs_are_deleted_except_the_last_one_of_each_day(instance: dg.DagsterInstance) -> None:
     for day in ("2024-05-01", "2024-05-01", "2024-05-02"):
         dg.materialize([seen], instance=instance, partition_key=day)
     nothing.execute_in_process(instance=instance)
@@ -42,7 +42,7 @@ def test_old_runs_go_but_for_the_last_one_of_each_day(instance: dg.DagsterInstan
     assert instance.get_materialized_partitions(dg.AssetKey("seen")) == {"2024-05-01", "2024-05-02"}
 
 
-def test_young_runs_and_those_under_way_stay(instance: dg.DagsterInstance) -> None:
+def test_recent_runs_and_runs_under_way_are_kept(instance: dg.DagsterInstance) -> None:
     nothing.execute_in_process(instance=instance)
     assert (
         prune_runs(instance, before=datetime.now(UTC) - timedelta(days=1), at_most=9).deleted == 0
@@ -52,14 +52,16 @@ def test_young_runs_and_those_under_way_stay(instance: dg.DagsterInstance) -> No
     assert instance.get_runs_count() == 1
 
 
-def test_a_night_deletes_no_more_than_it_may(instance: dg.DagsterInstance) -> None:
+def test_one_night_deletes_at_most_its_limit(instance: dg.DagsterInstance) -> None:
     for _ in range(3):
         nothing.execute_in_process(instance=instance)
     assert prune_runs(instance, before=soon(), at_most=2).deleted == 2
     assert instance.get_runs_count() == 1
 
 
-def test_the_job_does_both(instance: dg.DagsterInstance, database: Database) -> None:
+def test_the_job_makes_partitions_and_prunes(
+    instance: dg.DagsterInstance, database: Database
+) -> None:
     job = build_definitions(database=database).resolve_job_def("upkeep")
     assert job.execute_in_process(instance=instance).success
     assert prune_ticks(instance, before=soon()) == 0

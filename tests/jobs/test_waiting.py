@@ -12,7 +12,7 @@ from lightfast_pipelines.store.database import Connection, Database
 from tests.inbox.test_waiting import park
 
 
-def test_the_list_is_asked_for_when_it_changed_and_every_hour(
+def test_the_schedule_asks_for_the_list_when_it_changed_and_every_hour(
     database: Database, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with dg.instance_for_test() as instance:

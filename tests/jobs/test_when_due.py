@@ -53,7 +53,7 @@ def tick(instance: dg.DagsterInstance, database: Database) -> dg.RunRequest | dg
 
 
 @pytest.mark.usefixtures("changed")
-def test_a_schedule_does_not_ask_while_a_run_of_its_job_lives(
+def test_a_schedule_does_not_ask_while_a_run_of_its_job_is_alive(
     instance: dg.DagsterInstance, database: Database
 ) -> None:
     with database.connect() as other, presence(other, presence_of_job("consolidation")):
@@ -86,7 +86,7 @@ def test_a_schedule_does_not_ask_while_a_run_of_its_job_has_not_begun(
     ("job", "lock"),
     [("consolidation", "consolidation"), ("profiles", "profiles"), ("summaries", "summaries")],
 )
-def test_a_scheduled_run_that_does_not_get_its_turn_ends_well_and_says_so(
+def test_a_scheduled_run_that_does_not_get_the_lock_succeeds_and_says_so(
     instance: dg.DagsterInstance,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,

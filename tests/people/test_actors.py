@@ -45,7 +45,9 @@ def test_a_merge_rewrites_only_the_identities_it_touches(conn: Connection) -> No
     assert decide_actors(conn, "default", now=LATER).changed == ()
 
 
-def test_an_actor_nobody_is_any_more_goes_and_organisations_stay_apart(conn: Connection) -> None:
+def test_an_actor_without_identities_is_removed_and_organisations_stay_apart(
+    conn: Connection,
+) -> None:
     ours, theirs = Memory(conn), Memory(conn, slug="other", org_id="rival")
     for memory in (ours, theirs):
         _commits_as(memory, "Ann", "ann@x.io")

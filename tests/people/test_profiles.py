@@ -81,7 +81,9 @@ def test_nothing_is_done_again_until_something_changes(memory: Memory) -> None:
     assert update(memory, now=LATER, force=True).written == 1
 
 
-def test_only_those_are_made_anew_whose_evidence_changed(conn: Connection, memory: Memory) -> None:
+def test_only_profiles_whose_evidence_changed_are_written_again(
+    conn: Connection, memory: Memory
+) -> None:
     ann, ben = person(memory, "ann"), person(memory, "ben")
     first = memory.observation("github:commit:a", "Retry", author=ann)
     memory.observation("github:commit:b", "Refund", author=ben)
@@ -97,7 +99,9 @@ def test_only_those_are_made_anew_whose_evidence_changed(conn: Connection, memor
     assert profiles(conn)["ann"]["expertise_domains"] == {"directory:src": 1.0}
 
 
-def test_people_who_turn_out_to_be_one_have_one_profile(conn: Connection, memory: Memory) -> None:
+def test_people_who_turn_out_to_be_the_same_have_one_profile(
+    conn: Connection, memory: Memory
+) -> None:
     memory.observation("github:commit:a", "Retry", author=person(memory, "7"))
     git = memory.identity(
         "git", "Ann <7+7@users.noreply.github.com>", source_name="Ann",
@@ -111,7 +115,7 @@ def test_people_who_turn_out_to_be_one_have_one_profile(conn: Connection, memory
     assert row["observation_count"] == 2
 
 
-def test_who_took_part_in_nothing_any_more_has_no_profile(conn: Connection, memory: Memory) -> None:
+def test_somebody_without_any_observation_has_no_profile(conn: Connection, memory: Memory) -> None:
     observation = memory.observation("github:commit:a", "Retry", author=person(memory, "ann"))
     update(memory)
     conn.execute("DELETE FROM lightfast.observations WHERE id = %s", (observation,))
@@ -119,7 +123,7 @@ def test_who_took_part_in_nothing_any_more_has_no_profile(conn: Connection, memo
     assert profiles(conn) == {}
 
 
-def test_a_workspace_sees_nothing_of_another_and_a_better_name_reaches_both(
+def test_a_profile_counts_only_its_workspace_and_a_better_name_reaches_all_workspaces(
     conn: Connection, memory: Memory
 ) -> None:
     other = Memory(conn, slug="other")
@@ -154,7 +158,7 @@ def test_a_workspace_sees_nothing_of_another_and_a_better_name_reaches_both(
     assert [name for (name,) in named] == ["Ann Lee", "ben"]
 
 
-def test_collaborators_reviewed_or_merged_each_others_work(
+def test_people_who_review_or_merge_each_others_work_are_collaborators(
     conn: Connection, memory: Memory
 ) -> None:
     ann, ben, cat = (person(memory, name) for name in ("ann", "ben", "cat"))
@@ -190,7 +194,7 @@ def test_collaborators_reviewed_or_merged_each_others_work(
     }
 
 
-def test_collaborators_wrote_together_or_discussed_one_thing(
+def test_people_who_write_or_discuss_something_together_are_collaborators(
     conn: Connection, memory: Memory
 ) -> None:
     ann, ben, cat = (person(memory, name) for name in ("ann", "ben", "cat"))

@@ -31,7 +31,7 @@ def test_a_run_is_present_while_its_steps_run_and_not_after(
         assert not present(conn, RUN_KINDS)
 
 
-def test_a_run_is_by_hand_unless_the_sensor_asked_for_it() -> None:
+def test_a_run_counts_as_by_hand_unless_the_sensor_asked_for_it() -> None:
     assert kind_of_run({"dagster/partition": "2024-05-01"}) == "by hand"
     assert (
         kind_of_run({"dagster/partition": "2024-05-01", "lightfast/pending": "recent"}) == "recent"

@@ -47,11 +47,11 @@ def deliveries(*days: date) -> list[DayWork]:
     return [DayWork(day, deliveries=1) for day in days]
 
 
-def test_nothing_is_asked_for_when_nothing_waits() -> None:
+def test_no_run_is_requested_when_nothing_waits() -> None:
     assert choose([]) == Choice((), "nothing waits")
 
 
-def test_today_is_asked_for_before_the_backlog_and_apart_from_it() -> None:
+def test_today_is_requested_before_the_backlog_and_in_a_run_of_its_own() -> None:
     choice = choose(deliveries(ago(40), ago(3), ago(1), TODAY))
     assert choice.requests == (
         RangeRequest("recent", ago(1), TODAY),
@@ -71,7 +71,7 @@ def test_a_year_of_waiting_days_is_a_handful_of_ranges() -> None:
     assert asked <= 5
 
 
-def test_older_days_are_asked_for_in_turns_by_tenant() -> None:
+def test_tenants_take_turns_with_their_older_days() -> None:
     year = [DayWork(ago(n), deliveries=1_000) for n in range(365, 1, -1)]
     turns = Turns({1: ago(365), 2: ago(40), 3: ago(9)})
     begun = []
@@ -85,7 +85,7 @@ def test_older_days_are_asked_for_in_turns_by_tenant() -> None:
     assert begun == [ago(365), ago(40), ago(9)] * 2
 
 
-def test_an_older_day_on_which_nothing_but_a_later_stage_waits_has_its_turn() -> None:
+def test_an_older_day_with_work_for_later_stages_only_gets_its_turn() -> None:
     work = [DayWork(ago(300), unembedded=5), *deliveries(ago(200), ago(30))]
     turns = Turns({1: ago(200), 2: ago(30)})
     begun = []
@@ -97,12 +97,12 @@ def test_an_older_day_on_which_nothing_but_a_later_stage_waits_has_its_turn() ->
     assert begun == [ago(200), ago(30), ago(300)]
 
 
-def test_a_turn_is_not_used_up_where_nothing_is_asked_for() -> None:
+def test_a_turn_is_not_used_up_when_no_run_is_requested() -> None:
     at_work = AtWork(queued=frozenset({"backlog"}))
     assert choose(deliveries(ago(30)), at_work, turns=Turns({1: ago(30)})).served is None
 
 
-def test_turns_are_kept_only_of_whom_something_waits() -> None:
+def test_turns_are_kept_only_for_lanes_with_waiting_work() -> None:
     turns = Turns({2: ago(30)}, {1: 4, 2: 7})
     assert turns.after(2) == {2: 8}
 
@@ -112,12 +112,12 @@ def test_a_range_names_no_more_rows_than_a_run_takes() -> None:
     assert choose(work, run_rows=120).requests == (RangeRequest("backlog", ago(9), ago(8)),)
 
 
-def test_a_day_larger_than_a_run_is_asked_for_by_itself() -> None:
+def test_a_day_larger_than_a_run_is_requested_by_itself() -> None:
     work = [DayWork(ago(9), deliveries=1000), DayWork(ago(8), deliveries=1)]
     assert choose(work, run_rows=100).requests == (RangeRequest("backlog", ago(9), ago(9)),)
 
 
-def test_while_a_range_is_captured_only_recent_days_are_asked_for() -> None:
+def test_while_a_range_is_captured_only_recent_days_are_requested() -> None:
     choice = choose(deliveries(ago(40), TODAY), AtWork(held=frozenset({"capture"})))
     assert choice.requests == (RangeRequest("recent", TODAY, TODAY),)
     older = choose(deliveries(ago(40)), AtWork(held=frozenset({"capture"})))
@@ -129,7 +129,7 @@ def test_requests_do_not_pile_up_behind_a_run_that_waits_to_capture() -> None:
     assert not choose(deliveries(TODAY), at_work).requests
 
 
-def test_whoever_holds_clusters_or_embeddings_holds_no_delivery_back() -> None:
+def test_a_run_that_clusters_or_embeds_does_not_delay_deliveries() -> None:
     for stage in ("clusters", "embeddings"):
         for kind in RUN_KINDS:
             at_work = AtWork(held=frozenset({stage}), alive=frozenset({kind}))
@@ -138,25 +138,25 @@ def test_whoever_holds_clusters_or_embeddings_holds_no_delivery_back() -> None:
             )
 
 
-def test_todays_deliveries_are_asked_for_while_the_backlog_waits_to_capture() -> None:
+def test_todays_deliveries_are_requested_while_the_backlog_waits_to_capture() -> None:
     at_work = AtWork(held=frozenset({"capture"}), waiting_to_capture=frozenset({"backlog"}))
     assert choose(deliveries(ago(40), TODAY), at_work).requests == (
         RangeRequest("recent", TODAY, TODAY),
     )
 
 
-def test_a_queued_run_is_not_asked_for_again_and_the_other_kind_is() -> None:
+def test_a_queued_run_is_not_requested_again_but_the_other_kind_is() -> None:
     at_work = AtWork(queued=frozenset({"backlog"}))
     choice = choose(deliveries(ago(40), TODAY), at_work)
     assert choice.requests == (RangeRequest("recent", TODAY, TODAY),)
 
 
-def test_what_a_stage_is_working_off_is_not_asked_for_again() -> None:
+def test_work_that_a_stage_is_doing_is_not_requested_again() -> None:
     choice = choose([DayWork(TODAY, unembedded=5)], AtWork(held=frozenset({"embeddings"})))
     assert choice == Choice((), "a run is at work on what waits")
 
 
-def test_what_a_live_run_is_on_its_way_to_is_not_asked_for_again() -> None:
+def test_work_that_a_live_run_will_do_is_not_requested_again() -> None:
     """Between two stages it holds no lock: it is writing an event for each of its days. Deliveries
     behind it may be captured meanwhile."""
     alive = AtWork(alive=frozenset({"backlog"}))
@@ -171,12 +171,12 @@ def test_what_a_live_run_is_on_its_way_to_is_not_asked_for_again() -> None:
     assert both == (RangeRequest("recent", TODAY, TODAY),)
 
 
-def test_days_behind_in_a_stage_are_asked_for_though_no_delivery_waits() -> None:
+def test_days_with_work_for_a_stage_are_requested_though_no_delivery_waits() -> None:
     choice = choose([DayWork(ago(5), unclustered=3)])
     assert choice.requests == (RangeRequest("backlog", ago(5), ago(5)),)
 
 
-def test_failing_runs_are_asked_for_more_and_more_rarely() -> None:
+def test_failing_runs_are_requested_more_and_more_rarely() -> None:
     behind = [DayWork(TODAY, unembedded=5)]
     assert choose(behind, AtWork(failures=1, quiet_seconds=21)).requests
     assert not choose(behind, AtWork(failures=8, quiet_seconds=500)).requests
@@ -187,7 +187,7 @@ def test_a_model_that_is_down_delays_waiting_deliveries_by_a_minute_at_most() ->
     assert choose(deliveries(TODAY), AtWork(failures=50, quiet_seconds=61)).requests
 
 
-def test_a_day_outside_the_partitions_is_told_and_does_not_stop_the_others() -> None:
+def test_a_day_outside_the_partitions_is_reported_and_does_not_stop_the_others() -> None:
     choice = choose(deliveries(date(1999, 1, 1), TODAY))
     assert choice.unreachable == (date(1999, 1, 1),)
     assert choice.requests == (RangeRequest("recent", TODAY, TODAY),)
@@ -206,7 +206,7 @@ def test_a_day_outside_the_partitions_is_told_and_does_not_stop_the_others() -> 
     ),
     st.integers(1, 500),
 )
-def test_asking_again_and_again_reaches_every_day_in_bounded_ranges(
+def test_repeated_requests_reach_every_day_in_bounded_ranges(
     work: list[DayWork], run_rows: int
 ) -> None:
     left = list(work)
@@ -221,7 +221,7 @@ def test_asking_again_and_again_reaches_every_day_in_bounded_ranges(
     assert all(not START <= day.day <= TODAY for day in left)
 
 
-def test_what_a_clock_that_was_ahead_left_on_days_to_come_is_asked_for_with_today() -> None:
+def test_future_days_from_a_clock_that_was_ahead_are_requested_with_today() -> None:
     ahead = DayWork(ago(-400), deliveries=2)
     assert choose([ahead]).requests == (RangeRequest("recent", TODAY, TODAY),)
     choice = choose([*deliveries(ago(40), ago(1)), ahead, DayWork(ago(-1), unembedded=3)])

@@ -86,7 +86,7 @@ def test_an_empty_memory_is_skipped_with_a_reason(
     assert result.skip_reason == dg.SkipReason("nothing waits")
 
 
-def test_what_arrived_is_asked_for_today_first(
+def test_days_with_deliveries_are_requested_with_today_first(
     instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
 ) -> None:
     older = today - timedelta(days=30)
@@ -101,7 +101,7 @@ def test_what_arrived_is_asked_for_today_first(
     assert asked(again) == asked(result), "a request that came to nothing is repeated"
 
 
-def test_a_year_of_waiting_days_is_asked_for_in_a_handful_of_ranges(
+def test_a_year_of_waiting_days_is_requested_in_a_handful_of_ranges(
     instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
 ) -> None:
     link(conn)
@@ -156,7 +156,7 @@ def test_another_tenants_older_day_does_not_wait_for_a_year_of_backfill(
     assert waiting[0][1] > 180
 
 
-def test_a_run_left_started_by_a_killed_daemon_blocks_nothing(
+def test_a_run_that_a_killed_daemon_left_as_started_blocks_nothing(
     instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
 ) -> None:
     arrive(conn, [today])
@@ -164,7 +164,7 @@ def test_a_run_left_started_by_a_killed_daemon_blocks_nothing(
     assert asked(tick(instance, database)) == [("recent", str(today), str(today))]
 
 
-def test_a_run_that_has_just_been_queued_is_not_asked_for_twice(
+def test_a_run_that_has_just_been_queued_is_not_requested_twice(
     instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
 ) -> None:
     arrive(conn, [today])
@@ -221,7 +221,7 @@ def test_the_lock_decides_whether_a_range_is_at_work(
         assert asked(tick(instance, database)) == [("recent", str(today), str(today))]
 
 
-def test_a_run_that_lives_counts_as_long_as_its_process_does(
+def test_a_run_counts_as_alive_as_long_as_its_process(
     instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
 ) -> None:
     older = today - timedelta(days=30)
@@ -247,7 +247,7 @@ def test_failed_runs_slow_the_next_ones_down(
     assert "3 runs failed" in str(result.skip_reason)
 
 
-def test_runs_whose_processes_were_killed_hold_no_delivery_back(
+def test_runs_whose_processes_were_killed_do_not_delay_deliveries(
     instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
 ) -> None:
     arrive(conn, [today])
@@ -272,7 +272,7 @@ def test_failed_runs_before_a_lost_one_still_slow_the_next_ones_down(
     assert "2 runs failed" in str(result.skip_reason)
 
 
-def test_what_older_rules_decided_is_put_back_into_the_queue_once(
+def test_deliveries_that_older_rules_read_are_requeued_once(
     instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
 ) -> None:
     link(conn)
@@ -285,7 +285,7 @@ def test_what_older_rules_decided_is_put_back_into_the_queue_once(
     assert rows == (1,)
 
 
-def test_days_before_a_first_start_under_a_clock_that_was_ahead_become_partitions(
+def test_days_before_a_first_start_with_a_clock_ahead_become_partitions(
     conn: Connection,
 ) -> None:
     ahead = date(2039, 1, 1)
@@ -299,7 +299,7 @@ def test_days_before_a_first_start_under_a_clock_that_was_ahead_become_partition
     assert read_start(conn) == settings().earliest_day
 
 
-def test_what_waits_on_a_day_to_come_is_asked_for_with_today(
+def test_deliveries_on_a_future_day_are_requested_with_today(
     instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
 ) -> None:
     link(conn)

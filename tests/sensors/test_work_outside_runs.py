@@ -78,7 +78,7 @@ def days_of(instance: dg.DagsterInstance, asset: str) -> set[str]:
     return instance.get_materialized_partitions(dg.AssetKey(asset))
 
 
-def test_after_process_the_catalog_says_what_the_tables_say(
+def test_after_lightfast_process_the_catalog_agrees_with_the_tables(
     instance: dg.DagsterInstance, database: Database, conn: Connection
 ) -> None:
     link(conn)
@@ -102,7 +102,7 @@ def test_after_process_the_catalog_says_what_the_tables_say(
     assert count(conn, "unreported_work") == 0
 
 
-def test_what_was_shown_is_not_shown_again(
+def test_work_that_was_shown_is_not_shown_again(
     instance: dg.DagsterInstance, database: Database, conn: Connection
 ) -> None:
     link(conn)
@@ -124,7 +124,7 @@ def test_work_done_while_it_is_being_shown_is_shown_once_more(conn: Connection) 
     assert [work.day for work in read_unreported(conn, days=10)] == [FIRST]
 
 
-def test_many_days_are_written_in_few_batches_each_event_in_its_own_moment(
+def test_many_days_are_written_in_few_batches_with_a_timestamp_for_each_event(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One by one, thousands took minutes: what is counted are the writes, not the time."""

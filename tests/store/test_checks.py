@@ -23,7 +23,7 @@ def raw_ids(conn: Connection) -> list[int]:
     return capture(conn, days=None, max_rows=10, batch_rows=10, now=now).raw_ids
 
 
-def test_all_is_well_after_a_capture_but_for_the_stages_to_come(
+def test_after_a_capture_only_the_later_stages_are_behind(
     conn: Connection, raw_ids: list[int]
 ) -> None:
     assert checks.delivered_without_observation(conn, raw_ids).rows == 0
@@ -45,13 +45,13 @@ def test_a_delivered_payload_without_observation_is_found(
     assert checks.observations_without_payload(conn).rows == 1
 
 
-def test_an_outcome_that_does_not_say_why_is_found(conn: Connection, raw_ids: list[int]) -> None:
+def test_an_outcome_without_a_reason_is_found(conn: Connection, raw_ids: list[int]) -> None:
     conn.execute("UPDATE lightfast.outcomes SET status = 'parked', reason = NULL")
     conn.commit()
     assert checks.outcomes_without_reason(conn, raw_ids).rows == 2
 
 
-def test_two_states_believed_at_once_are_found(
+def test_two_current_states_of_a_thing_are_found(
     conn: Connection, database: Database, raw_ids: list[int]
 ) -> None:
     conn.execute(

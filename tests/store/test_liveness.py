@@ -83,7 +83,7 @@ def closing(conn: Connection) -> None:
 
 
 @pytest.mark.parametrize("name", SHARES)
-def test_an_empty_memory_is_well_and_says_that_there_was_nothing_to_count(
+def test_an_empty_memory_is_healthy_and_says_that_there_is_nothing_to_count(
     conn: Connection, name: ShareName
 ) -> None:
     found = share(conn, name, before=ALL)
@@ -93,7 +93,7 @@ def test_an_empty_memory_is_well_and_says_that_there_was_nothing_to_count(
     assert checked.metadata["note"].value == "nothing to count yet"
 
 
-def test_a_memory_that_lives_has_whole_shares(conn: Connection) -> None:
+def test_a_living_memory_has_full_shares(conn: Connection) -> None:
     story(conn)
     closing(conn)
     settle(conn)
@@ -222,7 +222,7 @@ def test_a_dead_feature_turns_its_check_red(
     assert checked.metadata["threshold"].value == THRESHOLDS[name]
 
 
-def test_what_has_only_just_come_is_given_time(conn: Connection) -> None:
+def test_recent_arrivals_are_given_time(conn: Connection) -> None:
     story(conn)
     conn.commit()
     decide_actors(conn, "default", now=NOW)
@@ -233,5 +233,5 @@ def test_what_has_only_just_come_is_given_time(conn: Connection) -> None:
 
 
 @pytest.mark.parametrize(("part", "passes"), [(95, True), (94, False)])
-def test_the_threshold_is_the_least_that_passes(part: int, passes: bool) -> None:
+def test_a_share_equal_to_the_threshold_passes(part: int, passes: bool) -> None:
     assert Share(part, 100).reaches(0.95) is passes

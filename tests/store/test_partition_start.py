@@ -55,13 +55,13 @@ def test_older_data_move_the_start_back_by_whole_years_and_never_forward(conn: C
     assert read_start(conn) == date(2016, 1, 1)
 
 
-def test_what_is_not_stored_in_the_end_moves_nothing(conn: Connection) -> None:
+def test_deliveries_that_are_not_stored_in_the_end_do_not_move_the_start(conn: Connection) -> None:
     insert_deliveries(conn, [delivery(datetime(2012, 5, 1, tzinfo=UTC))])
     conn.rollback()
     assert read_start(conn) == date(YEAR - 1, 1, 1)
 
 
-def test_a_setting_is_the_first_day_whatever_is_kept(database: Database) -> None:
+def test_a_setting_overrides_the_kept_first_day(database: Database) -> None:
     given = settings(
         LIGHTFAST_DATABASE_URL=database.url("migrator"), LIGHTFAST_PARTITIONS_START="2020-02-03"
     )
@@ -78,7 +78,7 @@ def test_the_kept_day_is_found_in_the_database_of_the_settings(
     )
 
 
-def test_a_database_that_is_away_is_no_reason_to_fail_an_import(tmp_path: Path) -> None:
+def test_an_import_succeeds_while_the_database_is_down(tmp_path: Path) -> None:
     away = settings(LIGHTFAST_DATABASE_URL=f"postgresql://nobody@/none?host={tmp_path}")
     assert first_day_of(away) == date(YEAR - 1, 1, 1)
 
@@ -94,6 +94,6 @@ def test_loading_the_definitions_starts_no_database(tmp_path: Path) -> None:
     assert not home.exists()
 
 
-def test_nobody_can_lose_the_start(conn: Connection) -> None:
+def test_the_row_of_the_start_cannot_be_deleted(conn: Connection) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         conn.execute("DELETE FROM lightfast.partition_start")

@@ -74,7 +74,7 @@ def test_a_small_tenants_observation_is_in_the_first_page(
 
 
 @pytest.mark.parametrize("column", STAGES)
-def test_with_fifty_tenants_everybody_has_a_turn_before_anybody_has_two(
+def test_with_fifty_tenants_everybody_has_one_turn_before_anybody_has_two(
     conn: Connection, column: str
 ) -> None:
     for number in range(50):
@@ -84,7 +84,7 @@ def test_with_fifty_tenants_everybody_has_a_turn_before_anybody_has_two(
     assert _is_done(conn, column, single)
 
 
-def test_a_cluster_does_not_wait_until_another_tenants_are_decided(
+def test_a_tenants_clusters_do_not_wait_for_the_decision_about_another_tenant(
     conn: Connection, database: Database
 ) -> None:
     large = _observations(conn, "big", 20)
@@ -101,7 +101,7 @@ def test_a_cluster_does_not_wait_until_another_tenants_are_decided(
 
 
 @pytest.mark.parametrize("column", STAGES)
-def test_work_of_another_day_is_left_to_the_run_of_that_day(conn: Connection, column: str) -> None:
+def test_a_run_leaves_work_of_other_days_to_their_runs(conn: Connection, column: str) -> None:
     memory = Memory(conn, "big")
     days = [date(2024, 5, day) for day in (1, 2)]
     ids = [
