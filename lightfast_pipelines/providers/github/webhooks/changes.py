@@ -230,32 +230,25 @@ def read(kind: ItemKind, payload: Mapping[str, Any]) -> Reading:
     action = _ACTIONS[kind.event][text(payload, "action") or ""]
     value = needed_child(payload, kind.field)
     repository = repository_of(payload)
-    number = whole(value, "number")
-    if number is None:
-        raise Missing(f"{kind.field}.number")
+    number, entity = kind.entity(repository, value)
     at = first_time(value, "updated_at", "created_at")
     if at is None:
         raise Missing(f"{kind.field}.updated_at")
-    title = text(value, "title") or ""
-    key = kind.key(repository.id, number)
-    builder = GitHubStatementBuilder(
-        repository, repository.numbered_thing(key, number, title, url(value))
-    )
-    builder.refer(kind.reference, f"#{number}", builder.subject.url)
+    builder = GitHubStatementBuilder(repository, entity)
+    builder.refer(kind.reference, f"#{number}", entity.url)
     item = ChangedItem(kind, payload, value, builder, at)
     change = action.read(item)
     if change.which is None:
         return Filtered(f"action {text(payload, 'action')} {change.words}")
     if action.name != "demilestoned":  # old payloads still show the milestone that was taken away
         builder.add_place(value)
-    return Understood((_statement(item, action, change, number, title),))
+    return Understood((_statement(item, action, change, number),))
 
 
-def _statement(
-    item: ChangedItem, action: Action, change: ItemChange, number: int, title: str
-) -> Statement:
+def _statement(item: ChangedItem, action: Action, change: ItemChange, number: int) -> Statement:
     kind, builder, author = item.kind, item.builder, account(item.value.get("user"))
-    builder.add_account("subject_author", account(item.value.get("user")))
+    title = text(item.value, "title") or ""
+    builder.add_account("subject_author", author)
     which = f"{change.which}@{moment_key(item.at)}" if change.which else moment_key(item.at)
     return builder.build(
         source_id=keys.source_id(builder.subject.key, action.name, which),

@@ -41,6 +41,12 @@ from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
+from lightfast_pipelines.providers.github.webhooks.item_kinds import (
+    DISCUSSION,
+    ISSUE,
+    PULL_REQUEST,
+    PULL_REQUEST_AS_ISSUE,
+)
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
@@ -65,6 +71,11 @@ _THINGS = {
     "pull_request_review_comment": "review-comment",
     "discussion_comment": "discussion-comment",
     "commit_comment": "commit-comment",
+}
+_KINDS = {
+    "issue_comment": ISSUE,
+    "pull_request_review_comment": PULL_REQUEST,
+    "discussion_comment": DISCUSSION,
 }
 RULES = tuple(
     EventRule(event, action, "delivered", (f"{thing}.{each.name}",))
@@ -161,29 +172,13 @@ def _place(
 ) -> _Place:
     if event == "commit_comment":
         return _commit(repository, comment)
-    if event == "discussion_comment":
-        field, reference, key = "discussion", "discussion", keys.github_discussion
-    elif event == "pull_request_review_comment":
-        field, reference, key = "pull_request", "pr", keys.github_pull_request
-    else:
-        field, reference, key = "issue", "issue", keys.github_issue
-    item = needed_child(payload, field)
-    if field == "issue" and child(item, "pull_request"):
-        reference, key = "pr", keys.github_pull_request
-    number = whole(item, "number")
-    if number is None:
-        raise Missing(f"{field}.number")
-    subject = repository.numbered_thing(
-        key(repository.id, number), number, text(item, "title") or "", url(item)
-    )
-    shown = f"#{number}"
-    return _Place(
-        subject,
-        Reference(reference, shown, subject.url),
-        shown,
-        item,
-        time(item, "updated_at"),
-    )
+    kind = _KINDS[event]
+    item = needed_child(payload, kind.field)
+    if kind is ISSUE and child(item, "pull_request"):
+        kind = PULL_REQUEST_AS_ISSUE
+    number, subject = kind.entity(repository, item)
+    reference = Reference(kind.reference, f"#{number}", subject.url)
+    return _Place(subject, reference, f"#{number}", item, time(item, "updated_at"))
 
 
 def _commit(repository: Repository, comment: Mapping[str, Any]) -> _Place:

@@ -39,6 +39,7 @@ from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.checks import add_origin, add_pull_requests
 from lightfast_pipelines.providers.github.webhooks.deployments import add_deployed, deployment_thing
+from lightfast_pipelines.providers.github.webhooks.item_kinds import PULL_REQUEST
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
@@ -152,16 +153,10 @@ def read_rule(payload: Mapping[str, Any]) -> Reading:
     builder = GitHubStatementBuilder(repository, subject)
     add_deployed(builder, deployment, name_of(deployment, "ref"))
     for pull in children(payload, "pull_requests"):
-        number = whole(pull, "number")
-        if number is not None:
-            thing = repository.numbered_thing(
-                keys.github_pull_request(repository.id, number),
-                number,
-                text(pull, "title") or "",
-                url(pull),
-            )
-            builder.refer("pr", f"#{number}", thing.url)
-            builder.mention(thing)
+        if whole(pull, "number") is not None:
+            number, pull_request = PULL_REQUEST.entity(repository, pull)
+            builder.refer("pr", f"#{number}", pull_request.url)
+            builder.mention(pull_request)
     creator = account(deployment.get("creator"))
     statement = builder.build(
         source_id=keys.source_id(subject.key, "protection-requested", moment_key(at)),

@@ -35,6 +35,7 @@ from lightfast_pipelines.providers.fields import (
     whole,
 )
 from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.webhooks.item_kinds import ISSUE
 from lightfast_pipelines.providers.github.webhooks.repository import (
     Repository,
     default_branch,
@@ -182,9 +183,6 @@ def _shown_in(repository: Repository, other_repository: Repository, issue: Thing
 def _issue(payload: Mapping[str, Any], side: str) -> tuple[Repository, Thing]:
     """The issue on one side and its repository: the delivery's own where the payload names none."""
     issue = needed_child(payload, side)
-    number = whole(issue, "number")
-    if number is None:
-        raise Missing(f"{side}.number")
     named = child(payload, f"{side}_repo")
     identity = repository_id({"repository": named})
     repository = (
@@ -192,7 +190,4 @@ def _issue(payload: Mapping[str, Any], side: str) -> tuple[Repository, Thing]:
         if identity is None
         else Repository(identity, full_name(named), url(named), default_branch(named))
     )
-    key = keys.github_issue(repository.id, number)
-    return repository, repository.numbered_thing(
-        key, number, text(issue, "title") or "", url(issue)
-    )
+    return repository, ISSUE.entity(repository, issue)[1]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.events import Thing
+from lightfast_pipelines.providers.fields import Missing, text, url, whole
+from lightfast_pipelines.providers.github.webhooks.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,14 @@ class ItemKind:
     reference: str
     key: Callable[[int | str, int | str], str]
     opening: str = "opened"
+
+    def entity(self, repository: Repository, item: Mapping[str, Any]) -> tuple[int, Thing]:
+        """The item's number and its entity. Raises Missing."""
+        number = whole(item, "number")
+        if number is None:
+            raise Missing(f"{self.field}.number")
+        key, title = self.key(repository.id, number), text(item, "title") or ""
+        return number, repository.numbered_thing(key, number, title, url(item))
 
 
 ISSUE = ItemKind("issues", "issue", "issue", "Issue", "issue", keys.github_issue)

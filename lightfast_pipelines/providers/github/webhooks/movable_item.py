@@ -17,8 +17,6 @@ from lightfast_pipelines.providers.fields import (
     text,
     time,
     titled,
-    url,
-    whole,
 )
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.item_kinds import ItemKind
@@ -93,19 +91,15 @@ def movable_item(
 ) -> MovableItem:
     """Raises Missing where the payload has no repository, number or time."""
     repository = repository_of(payload)
-    number = whole(value, "number")
-    if number is None:
-        raise Missing(f"{kind.field}.number")
+    number, entity = kind.entity(repository, value)
     transition_time = first_time(value, transition.time, "updated_at", "created_at")
     if transition_time is None:
         raise Missing(f"{kind.field}.{transition.time}")
-    title = text(value, "title") or ""
-    key = kind.key(repository.id, number)
     move = Move(child(payload, "changes"), kind)
-    subject = move.arrived(repository.numbered_thing(key, number, title, url(value)))
-    builder = GitHubStatementBuilder(repository, subject)
-    builder.refer(kind.reference, f"#{number}", subject.url)
+    builder = GitHubStatementBuilder(repository, move.arrived(entity))
+    builder.refer(kind.reference, f"#{number}", entity.url)
     move.add_to(builder)
+    title = text(value, "title") or ""
     return MovableItem(
         kind, payload, value, transition, number, title, transition_time, move, builder
     )

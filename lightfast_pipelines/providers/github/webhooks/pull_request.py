@@ -34,7 +34,6 @@ from lightfast_pipelines.providers.fields import (
     text,
     time,
     titled,
-    url,
     whole,
 )
 from lightfast_pipelines.providers.github.accounts import account
@@ -99,16 +98,12 @@ def _statement(
     payload: Mapping[str, Any], pull: Mapping[str, Any], transition: Transition
 ) -> Statement:
     repository = repository_of(payload)
-    number = whole(pull, "number")
-    if number is None:
-        raise Missing("pull_request.number")
+    number, subject = item_kinds.PULL_REQUEST.entity(repository, pull)
     at = first_time(pull, transition.time, "updated_at", "created_at")
     if at is None:
         raise Missing(f"pull_request.{transition.time}")
     merged = transition.name == "merged"
     title, body = text(pull, "title") or "", text(pull, "body")
-    key = keys.github_pull_request(repository.id, number)
-    subject = repository.numbered_thing(key, number, title, url(pull))
     builder = GitHubStatementBuilder(repository, subject)
     builder.refer("pr", f"#{number}", subject.url)
     builder.add_head(pull)

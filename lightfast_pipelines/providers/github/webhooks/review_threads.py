@@ -33,6 +33,7 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.webhooks.item_kinds import PULL_REQUEST
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
@@ -58,17 +59,16 @@ def read(payload: Mapping[str, Any]) -> Reading:
     repository, pull = repository_of(payload), needed_child(payload, "pull_request")
     comments = children(needed_child(payload, "thread"), "comments")
     first = comments[0] if comments else {}
-    identity, number = whole(first, "id"), whole(pull, "number")
-    if identity is None or number is None:
-        raise Missing("thread.comments" if identity is None else "pull_request.number")
+    identity = whole(first, "id")
+    if identity is None:
+        raise Missing("thread.comments")
+    number, subject = PULL_REQUEST.entity(repository, pull)
     at = time(payload, "updated_at") or latest(
         time(pull, "updated_at"), *(time(each, "updated_at") for each in comments)
     )
     if at is None:
         raise Missing("pull_request.updated_at")
-    key = keys.github_pull_request(repository.id, number)
-    title, body = text(pull, "title") or "", text(first, "body") or ""
-    subject = repository.numbered_thing(key, number, title, url(pull))
+    body = text(first, "body") or ""
     path, line = name_of(first, "path"), whole(first, "line")
     shown = first_line(body)[:_LONGEST_TITLE]
     thread = Thing(github_keys.review_thread(repository.id, identity), shown or None, url(first))
@@ -80,7 +80,9 @@ def read(payload: Mapping[str, Any]) -> Reading:
     builder.mention_file(path)
     author = account(first.get("user"))
     statement = builder.build(
-        source_id=keys.source_id(key, f"review-thread.{action}", f"{identity}@{moment_key(at)}"),
+        source_id=keys.source_id(
+            subject.key, f"review-thread.{action}", f"{identity}@{moment_key(at)}"
+        ),
         source_type=f"review-thread.{action}",
         occurred_at=at,
         title=titled(tag, f"#{number}: {shown}" if shown else f"#{number}"),
@@ -96,7 +98,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
                 at,
                 2 if action == "resolved" else 1,
                 action,
-                {"pullRequest": key},
+                {"pullRequest": subject.key},
             ),
         ),
         metadata={

@@ -32,6 +32,7 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
+from lightfast_pipelines.providers.github.webhooks.item_kinds import PULL_REQUEST
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
@@ -77,9 +78,10 @@ def read(payload: Mapping[str, Any]) -> Reading:
 def _statement(payload: Mapping[str, Any], action: _ReviewAction) -> Statement:
     repository = repository_of(payload)
     review, pull = needed_child(payload, "review"), needed_child(payload, "pull_request")
-    identity, number = whole(review, "id"), whole(pull, "number")
-    if identity is None or number is None:
-        raise Missing("review.id" if identity is None else "pull_request.number")
+    identity = whole(review, "id")
+    if identity is None:
+        raise Missing("review.id")
+    number, subject = PULL_REQUEST.entity(repository, pull)
     submitted = time(review, "submitted_at")
     at = submitted
     if action.name != "submitted" or at is None:
@@ -91,8 +93,6 @@ def _statement(payload: Mapping[str, Any], action: _ReviewAction) -> Statement:
     tag, weight = _VERDICTS.get(verdict, ("Review", 15))
     title = text(pull, "title") or ""
     body = text(review, "body") or ""
-    key = keys.github_pull_request(repository.id, number)
-    subject = repository.numbered_thing(key, number, title, url(pull))
     builder = GitHubStatementBuilder(repository, subject)
     builder.refer("pr", f"#{number}", subject.url)
     builder.add_people("reviewer", [review.get("user")])
@@ -105,7 +105,7 @@ def _statement(payload: Mapping[str, Any], action: _ReviewAction) -> Statement:
     shown = f"#{number}: {first_line(body)[:_LONGEST_TITLE]}" if body else title
     which = f"{identity}@{moment_key(at)}" if action.name == "edited" else str(identity)
     return builder.build(
-        source_id=keys.source_id(key, f"review.{action.name}", which),
+        source_id=keys.source_id(subject.key, f"review.{action.name}", which),
         source_type=f"review.{action.name}",
         occurred_at=at,
         title=titled(action.tag or tag, shown),
