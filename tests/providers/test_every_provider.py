@@ -62,7 +62,7 @@ def test_the_headers_it_keeps_are_in_lower_case_and_none_is_a_credential(
 
 @pytest.mark.parametrize("secrets", [[], [Secret("env:X", b"")], [SECRET]])
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"type":"Issue"}', b"\xff"])
-def test_what_is_not_signed_is_401_without_detail(
+def test_an_unsigned_delivery_is_401_without_detail(
     provider: Provider, secrets: list[Secret], body: bytes
 ) -> None:
     for signature in ("", "0" * 40, "0" * 64, "sha256=" + "0" * 64):
@@ -75,12 +75,12 @@ def test_what_is_not_signed_is_401_without_detail(
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"null", b'{"a":"\xff"}', b"[" * 100_000])
-def test_a_body_that_is_no_object_is_malformed(provider: Provider, body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_malformed(provider: Provider, body: bytes) -> None:
     with pytest.raises(MalformedBody):
         provider.decode(body, {})
 
 
-def test_text_that_cannot_be_stored_does_not_survive(provider: Provider) -> None:
+def test_text_that_cannot_be_stored_is_replaced(provider: Provider) -> None:
     decoded = provider.decode(rb'{"a":"\u0000\ud800"}', {})
     assert decoded == {"a": "\ufffd\ufffd"}
 
@@ -101,13 +101,13 @@ def test_any_object_is_read_routed_and_named(
     json.dumps(payload)
 
 
-def test_an_event_that_nobody_has_heard_of_is_parked_with_a_reason(provider: Provider) -> None:
+def test_an_unknown_event_is_parked_with_a_reason(provider: Provider) -> None:
     reading = provider.read("unheard.of", {"action": "any"})
     assert isinstance(reading, Parked)
     assert reading.reason
 
 
-def test_it_declares_what_becomes_of_its_events_and_each_once(provider: Provider) -> None:
+def test_it_declares_the_outcome_of_each_event_once(provider: Provider) -> None:
     names = [(rule.event, rule.action) for rule in provider.events]
     assert names
     assert len(names) == len(set(names))

@@ -38,7 +38,7 @@ def test_iso_text_seconds_and_milliseconds_are_one_moment_in_utc(written: object
         *(None, True, [], {}, float("nan"), float("inf"), 10**30),
     ],
 )
-def test_a_year_alone_digits_in_text_and_impossible_dates_are_no_time(written: object) -> None:
+def test_a_year_alone_digits_in_text_and_impossible_dates_are_not_times(written: object) -> None:
     assert time({"at": written}, "at") is None
 
 

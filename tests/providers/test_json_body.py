@@ -52,7 +52,7 @@ def in_capture(body: bytes) -> dict[str, Any]:
         (b'{"type":' + b"9" * 30 + b"}", 10**30 - 1),
     ],
 )
-def test_door_and_capture_read_the_same_of_a_name_that_comes_twice_or_is_written_oddly(
+def test_receiver_and_capture_agree_on_a_name_that_appears_twice_or_is_escaped(
     body: bytes, kind: object
 ) -> None:
     assert at_the_door(body)["type"] == in_capture(body)["type"] == kind
@@ -72,7 +72,7 @@ _ANY = st.recursive(
 
 
 @given(st.lists(st.tuples(_NAMES, _ANY), max_size=5))
-def test_whatever_the_names_and_their_order_the_door_reads_what_capture_reads(
+def test_receiver_and_capture_agree_whatever_the_names_and_their_order(
     members: list[tuple[str, str]],
 ) -> None:
     inner = ",".join(f"{name}:{value}" for name, value in members)
@@ -110,7 +110,7 @@ UNDER = {
 
 
 @pytest.mark.parametrize("name", OVER)
-def test_more_values_than_the_bound_are_stored_and_not_built(name: str) -> None:
+def test_a_body_with_too_many_values_is_stored_and_not_built(name: str) -> None:
     body = OVER[name]()
     json_body.check(body)
     with pytest.raises(MalformedBody, match=f"more values than .* {MOST_VALUES:,}"):
@@ -118,7 +118,7 @@ def test_more_values_than_the_bound_are_stored_and_not_built(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", UNDER)
-def test_what_stands_in_texts_does_not_count(name: str) -> None:
+def test_separators_in_texts_do_not_count(name: str) -> None:
     body = UNDER[name]()
     json_body.check(body)
     assert json_body.payload(body)
@@ -128,7 +128,7 @@ def test_what_stands_in_texts_does_not_count(name: str) -> None:
 @pytest.mark.parametrize(
     ("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"]":', b"}]")]
 )
-def test_levels_are_counted_and_brackets_in_texts_are_none(
+def test_levels_are_counted_without_brackets_in_texts(
     opening: bytes, closing: bytes, filling: bytes
 ) -> None:
     each = opening.count(b"[") + opening.count(b"{")
@@ -145,7 +145,7 @@ def test_levels_are_counted_and_brackets_in_texts_are_none(
     assert json_body.payload(many)
 
 
-def test_a_deep_body_that_is_not_small_is_stored_and_capture_says_the_bound() -> None:
+def test_a_large_deep_body_is_stored_and_capture_names_the_limit() -> None:
     body = b'{"t":"' + b"x" * 100_000 + b'","a":' + b"[" * 300 + b"]" * 300 + b"}"
     json_body.check(body)
     with pytest.raises(MalformedBody, match="beyond 256 levels"):
@@ -154,7 +154,7 @@ def test_a_deep_body_that_is_not_small_is_stored_and_capture_says_the_bound() ->
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf0\x9f\x98"])
 @pytest.mark.parametrize("before", [0, 256 * 1024 - 8, 256 * 1024 - 7, 1_000_000])
-def test_a_byte_that_is_no_utf_8_is_found_where_it_stands(before: int, bad: bytes) -> None:
+def test_the_position_of_an_invalid_utf_8_byte_is_reported(before: int, bad: bytes) -> None:
     body = b'{"a":"' + b"x" * before + "é".encode() + bad + b'"}'
     at = body.index(bad)
     for read in (json_body.check, json_body.payload):
@@ -169,7 +169,7 @@ def test_many_characters_of_several_bytes_are_read_across_pieces() -> None:
     assert json_body.payload(body) == {"a": text}
 
 
-def test_numbers_of_any_length_are_read_without_a_trap() -> None:
+def test_numbers_of_any_length_are_read_quickly() -> None:
     body = b'{"a":%b,"b":0.%b}' % (b"9" * 1_000_000, b"9" * 1_000_000)
     json_body.check(body)
     assert json_body.payload(body) == {"a": float("inf"), "b": 1.0}

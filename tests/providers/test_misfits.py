@@ -90,14 +90,14 @@ def wrong_facts(provider: Provider, found: list[Body]) -> set[tuple[str, Any, st
 
 
 @pytest.mark.parametrize("name", sorted(PROVIDERS))
-def test_no_body_becomes_a_fact_of_an_event_that_is_not_its_own(name: str) -> None:
+def test_no_body_becomes_a_fact_of_another_event(name: str) -> None:
     found = list(bodies(name))
     assert sum(becomes_a_fact(PROVIDERS[name], event, body) for event, body in found) >= 5
     assert wrong_facts(PROVIDERS[name], found) == set()
 
 
 @pytest.mark.parametrize("name", sorted(PROVIDERS))
-def test_of_recorded_payloads_none_becomes_another_events_fact_and_none_is_a_misfit(
+def test_no_recorded_payload_becomes_another_events_fact_or_a_misfit(
     name: str, shared: Path
 ) -> None:
     folder = shared / "payloads"

@@ -77,7 +77,7 @@ def test_an_id_is_taken_however_it_is_written(name: str, given: str, taken: str)
         ("sentry", "https://sentry.io/organizations/acme/projects/web/", "number"),
     ],
 )
-def test_what_no_payload_names_is_refused_with_where_the_id_is_found(
+def test_an_id_that_no_payload_names_is_refused_with_a_hint_where_to_find_it(
     name: str, given: str, advice: str
 ) -> None:
     with pytest.raises(ValueError, match=name.capitalize()[:3]) as raised:

@@ -35,7 +35,7 @@ def test_a_github_account_is_what_its_type_and_login_say(
     assert found.email_verified is (said != "Mannequin")
 
 
-def test_who_deleted_their_account_is_nobody() -> None:
+def test_a_deleted_account_is_nobody() -> None:
     assert github.account(None) is None
     assert github.account({"id": 10137, "login": "ghost", "type": "User"}) is None
 

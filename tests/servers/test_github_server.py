@@ -84,7 +84,7 @@ def test_issues_are_paged_by_a_cursor_that_no_change_can_move(
     assert "cursor based pagination" in deep.json()["message"]
 
 
-def test_since_leaves_out_what_changed_before(github: httpx.Client, world: World) -> None:
+def test_since_leaves_out_earlier_changes(github: httpx.Client, world: World) -> None:
     since = "2025-06-01T00:00:00Z"
     for path in ("issues?state=all", "issues/comments?sort=updated", "pulls/comments?sort=updated"):
         items = _all(github, f"/repositories/1/{path}&per_page=100&since={since}")
@@ -96,7 +96,7 @@ def test_since_leaves_out_what_changed_before(github: httpx.Client, world: World
     )
 
 
-def test_a_merge_is_told_by_two_events_of_the_same_second(github: httpx.Client) -> None:
+def test_a_merge_makes_two_events_in_the_same_second(github: httpx.Client) -> None:
     events = _all(github, "/repositories/1/issues/events?per_page=100")
     moments = [one["created_at"] for one in events]
     assert moments == sorted(moments, reverse=True)
@@ -115,7 +115,7 @@ def test_a_merge_is_told_by_two_events_of_the_same_second(github: httpx.Client) 
     )
 
 
-def test_what_has_not_changed_costs_nothing(github: httpx.Client, world: World) -> None:
+def test_an_unchanged_list_costs_nothing(github: httpx.Client, world: World) -> None:
     path = "/repositories/1/releases"
     first = github.get(path)
     again = github.get(path, headers={"If-None-Match": first.headers["etag"]})
@@ -126,7 +126,7 @@ def test_what_has_not_changed_costs_nothing(github: httpx.Client, world: World) 
     assert changed.status_code == 200
 
 
-def test_each_pool_has_a_limit_of_its_own_and_says_when_it_is_full_again(
+def test_each_pool_has_a_limit_of_its_own_and_says_when_it_is_refilled(
     github: httpx.Client, server: GitHubServer
 ) -> None:
     server.bucket().used = 4_999
@@ -141,7 +141,7 @@ def test_each_pool_has_a_limit_of_its_own_and_says_when_it_is_full_again(
     assert points.headers["x-ratelimit-resource"] == "graphql"
 
 
-def test_an_unknown_or_ended_token_is_refused(github: httpx.Client, server: GitHubServer) -> None:
+def test_an_unknown_or_expired_token_is_refused(github: httpx.Client, server: GitHubServer) -> None:
     server.tokens["ghs_ended"] = datetime(2025, 1, 1, tzinfo=UTC)
     for token in ("nobody", "ghs_ended"):
         answer = github.get("/repositories/1", headers={"Authorization": f"Bearer {token}"})
@@ -157,7 +157,7 @@ def test_a_renamed_repository_leads_to_its_number(github: httpx.Client, world: W
     assert github.get("/repositories/1").json()["full_name"] == "acme/store"
 
 
-def test_what_was_deleted_is_nowhere(github: httpx.Client, world: World) -> None:
+def test_a_deleted_item_is_not_found_anywhere(github: httpx.Client, world: World) -> None:
     issue, comment = world.issues[0].number, world.review_comments[0].id
     deployment = world.deployments[0].id
     world.delete_issue(issue)
@@ -170,7 +170,7 @@ def test_what_was_deleted_is_nowhere(github: httpx.Client, world: World) -> None
     assert issue not in {one["number"] for one in listed}
 
 
-def test_graphql_pages_by_cursors_and_refuses_what_the_schema_has_not(
+def test_graphql_pages_by_cursors_and_refuses_unknown_fields(
     github: httpx.Client, world: World
 ) -> None:
     query = """
@@ -200,7 +200,7 @@ def _proof(key: rsa.RSAPrivateKey, **claims: Any) -> dict[str, str]:
     return {"Authorization": f"Bearer {jwt.encode(told, key, algorithm='RS256')}"}
 
 
-def test_an_app_proves_itself_and_gets_tokens_and_its_log_of_deliveries(world: World) -> None:
+def test_an_app_authenticates_and_gets_tokens_and_its_log_of_deliveries(world: World) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -245,7 +245,7 @@ def test_an_app_proves_itself_and_gets_tokens_and_its_log_of_deliveries(world: W
         assert (newest["guid"], newest["redelivery"]) == (made[10].guid, True)
 
 
-def test_webhooks_come_in_order_and_show_things_as_they_were(world: World) -> None:
+def test_webhooks_come_in_order_and_show_the_state_of_their_moment(world: World) -> None:
     moments = []
     for event, payload, _, moment in webhooks(world):
         moments.append(moment)

@@ -1,6 +1,6 @@
-"""Acme CI: verification, routing and reading of its webhooks. An example to be copied.
+"""Acme CI: verification, routing and reading of its webhooks. An example to copy.
 
-`PROVIDER` is what the discovery of providers picks up; nothing outside this folder names its parts.
+`discover()` finds `PROVIDER`; nothing outside this folder imports its modules.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""`build.finished`: a build that passed or failed, of a commit.
-
-What else happens to a build is not kept.
-"""
+"""`build.finished`: a build of a commit passed or failed. Other events of a build are filtered."""
 
 from __future__ import annotations
 
@@ -31,12 +28,12 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.statement_builder import StatementBuilder
 
-# What Acme says -> (the transition in `source_type`, significance).
+# Acme's result -> (transition in `source_type`, base significance).
 _RESULTS = {"passed": ("passed", 20), "failed": ("failed", 55)}
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload names no build, no time or no result that is known."""
+    """Raises Missing where the payload has no build, time or known result."""
     build, project = needed_child(payload, "build"), needed_child(payload, "project")
     identity, at = name_of(build, "id"), time(build, "finished_at")
     if identity is None:
@@ -58,18 +55,18 @@ def _statement(
     result: tuple[str, int],
 ) -> Statement:
     transition, significance = result
-    # A kind of thing that only this provider has gets its key here: ids that survive renames.
+    # A kind of entity that only this provider has gets its key here, made of ids that survive renames.
     subject = Thing(f"acme_ci:build:{identity}", name_of(build, "number"), url(build, "url"))
     commit = name_of(build, "commit")
     actor = _account(child(payload, "actor"))
     builder = StatementBuilder("acme_ci", subject)
     if commit is not None:
         builder.refer("commit", commit, label=commit[:7])
-        # A thing of another provider is named as that one names it: the edge meets it there.
+        # An entity of another provider has that provider's key, so the edge leads to it.
         builder.relate("references", Thing(keys.github_commit(commit), commit[:7]))
     return builder.build(
-        # A build finishes once, so its id alone tells this fact from every other. Where a thing can
-        # do the same twice, the time or id of the transition is the third part.
+        # A build finishes once, so its id alone identifies the fact. Where something can happen twice,
+        # the time or id of the transition is the third part.
         source_id=keys.source_id(subject.key, "finished"),
         source_type=f"build.{transition}",
         occurred_at=at,

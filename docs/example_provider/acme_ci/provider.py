@@ -32,7 +32,7 @@ from lightfast_pipelines.providers.fields import Missing, child, name_of, needed
 
 _SIGNATURE, _DELIVERY = "x-acme-signature", "x-acme-delivery"
 _PREFIX = "sha256="
-_QUEUED = "it says nothing that its end does not say"
+_QUEUED = "it says nothing that the end of the build does not say"
 
 _RULES = (
     EventRule("build.finished", None, "delivered", ("build.passed", "build.failed")),
@@ -56,7 +56,7 @@ class AcmeCi(Provider):
     default_events = frozenset({"build.finished"})
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset({"content-type", _DELIVERY, _SIGNATURE})
-    # Read from the environment under this name; two, by comma, while rotating.
+    # The environment variable that holds the secret, or two separated by a comma while rotating.
     secret_settings: Sequence[str] = ("ACME_CI_WEBHOOK_SECRET",)
 
     def accept(
@@ -67,7 +67,7 @@ class AcmeCi(Provider):
         *,
         now: datetime,  # Acme signs no time
     ) -> Accepted | Refused:
-        """Nothing of a delivery is looked at before its signature is known to be good."""
+        """Verifies the signature before anything else of the delivery is read."""
         signature = headers.get(_SIGNATURE, "")
         digits = signature.removeprefix(_PREFIX) if signature.startswith(_PREFIX) else None
         verified_by = signing.signer(body, digits, secrets, "sha256")
@@ -77,11 +77,11 @@ class AcmeCi(Provider):
             fields = json_body.fields(body, _ENVELOPE)
         except MalformedBody as error:
             return Refused(400, str(error))
-        # The event's name is the signed body's: a header could be anybody's.
+        # The event's name comes from the signed body: anybody could write a header.
         event = name_of({"event": json_body.plain(fields.event)}, "event")
         if event is None:
             return Refused(400, "field event is missing")
-        # Acme sends again under the same id; without one, the same bytes are the same delivery.
+        # Acme repeats a delivery under the same id; without an id, the same bytes are the same delivery.
         delivery = headers.get(_DELIVERY) or hashlib.sha256(body).hexdigest()
         return Accepted(delivery, event, verified_by)
 
@@ -104,7 +104,7 @@ class AcmeCi(Provider):
         )
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
-        """For any payload of `decode`: statements, or why there are none. Does not raise."""
+        """Statements for any payload of `decode`, or why there are none. Does not raise."""
         try:
             if event_type == "build.finished":
                 return build.read(payload)
@@ -118,10 +118,10 @@ class AcmeCi(Provider):
 
     def resource_id(self, given: str) -> str:
         """A project's id, which survives a rename."""
-        found = given.strip()
-        if not re.fullmatch(r"p-\d+", found):
+        identity = given.strip()
+        if not re.fullmatch(r"p-\d+", identity):
             raise ValueError("Acme CI's webhooks name a project by its id, p-NUMBER")
-        return found
+        return identity
 
 
 def _deleted(payload: Mapping[str, Any]) -> Reading:

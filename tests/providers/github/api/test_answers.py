@@ -72,13 +72,13 @@ def said(message: str) -> dict[str, str]:
         (504, None, {}, AnswerOutcome.HEAVY),
     ],
 )
-def test_a_lists_answer_means_what_github_says(
+def test_the_answer_to_a_list_means_what_github_documents(
     status: int, data: Any, headers: Mapping[str, str], expected: AnswerOutcome
 ) -> None:
     assert outcome(LIST, status, data, **headers) is expected
 
 
-def test_a_gateway_that_gives_up_on_a_single_item_is_asked_again_instead_of_halved() -> None:
+def test_a_gateway_error_for_a_single_item_is_retried_instead_of_halved() -> None:
     assert outcome(Call("repositories/1"), 502) is AnswerOutcome.UNAVAILABLE
     assert outcome(Call("x", params={"per_page": "1"}), 504) is AnswerOutcome.UNAVAILABLE
 
@@ -118,11 +118,11 @@ def test_a_gateway_that_gives_up_on_a_single_item_is_asked_again_instead_of_halv
         ([], AnswerOutcome.MALFORMED),
     ],
 )
-def test_graphql_tells_its_errors_inside_a_200(data: Any, expected: AnswerOutcome) -> None:
+def test_graphql_reports_its_errors_with_status_200(data: Any, expected: AnswerOutcome) -> None:
     assert outcome(GRAPH, 200, data) is expected
 
 
-def test_how_long_to_wait_is_read_from_whichever_header_says_it() -> None:
+def test_the_time_to_wait_is_read_from_whichever_header_has_it() -> None:
     def wait(**headers: str) -> float | None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return API.verdict(LIST, Answer(403, named, said("limit")), NOW).retry_after
@@ -132,13 +132,13 @@ def test_how_long_to_wait_is_read_from_whichever_header_says_it() -> None:
     assert wait(x_ratelimit_remaining="0", x_ratelimit_reset="0") == 1
 
 
-def test_graphql_that_is_used_up_waits_until_it_is_full_again() -> None:
+def test_an_exhausted_graphql_limit_waits_until_it_is_refilled() -> None:
     headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": RESET}
     data = {"errors": [{"type": "RATE_LIMIT", "message": "API rate limit already exceeded"}]}
     assert API.verdict(GRAPH, Answer(200, headers, data), NOW).retry_after == 300
 
 
-def test_a_moved_repository_says_where() -> None:
+def test_a_moved_repository_names_its_new_address() -> None:
     answer = Answer(301, {"location": "https://api.github.com/repositories/1/pulls"}, said("Moved"))
     assert API.verdict(LIST, answer, NOW).location == answer.headers["location"]
 
@@ -160,7 +160,7 @@ def test_limits_are_read_in_their_own_units() -> None:
     assert not API.limits(LIST, Answer(200, {"x-ratelimit-limit": "many"}, []), NOW)
 
 
-def test_the_token_goes_along_as_a_bearer_and_the_version_is_named() -> None:
+def test_requests_have_a_bearer_token_and_the_api_version() -> None:
     headers = API.authorize(Credential("personal", "ghp_1"))
     assert headers["Authorization"] == "Bearer ghp_1"
     assert headers["X-GitHub-Api-Version"] == "2022-11-28"
@@ -192,7 +192,7 @@ APP = Credential("github_app", None)
     ],
     ids=["pem", "escaped", "quoted", "base64", "pkcs8"],
 )
-def test_an_app_asks_for_a_token_with_its_proof_however_the_key_is_written(key: str) -> None:
+def test_an_app_gets_a_token_with_its_jwt_however_the_key_is_written(key: str) -> None:
     call = API.refresh(APP, AppKeys(client_id="123", private_key=key), "42", NOW)
     assert call is not None
     assert (call.method, call.path) == ("POST", "app/installations/42/access_tokens")
@@ -217,14 +217,14 @@ def test_an_app_asks_for_a_token_with_its_proof_however_the_key_is_written(key: 
         ),
     ],
 )
-def test_what_an_app_lacks_is_named_and_never_quoted(keys: AppKeys, named: str) -> None:
+def test_a_missing_setting_of_an_app_is_named_and_never_quoted(keys: AppKeys, named: str) -> None:
     with pytest.raises(ValueError, match=named) as raised:
         API.refresh(APP, keys, "42", NOW)
     assert "hunter2" not in str(raised.value)
     assert raised.value.__cause__ is None
 
 
-def test_an_installation_that_is_no_number_says_what_to_do() -> None:
+def test_an_installation_without_a_number_says_what_to_do() -> None:
     with pytest.raises(ValueError, match="lightfast installation"):
         API.refresh(APP, AppKeys("1", private_key=PEM), "acme/../x", NOW)
 
@@ -233,7 +233,7 @@ def test_a_personal_token_is_not_renewed() -> None:
     assert API.refresh(Credential("personal", "t"), AppKeys(), "42", NOW) is None
 
 
-def test_a_new_token_is_good_until_github_says() -> None:
+def test_a_new_token_expires_when_github_says() -> None:
     answer = Answer(201, {}, {"token": "ghs_1", "expires_at": "2026-02-06T11:00:00Z"})
     renewed = API.refreshed(APP, answer, NOW)
     assert (renewed.access_token, renewed.expires_at) == ("ghs_1", NOW + timedelta(hours=1))

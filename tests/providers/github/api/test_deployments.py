@@ -45,7 +45,7 @@ def asking() -> Iterator[Asking]:
         yield Asking(API, running.url, Credential("personal", TOKEN), http)
 
 
-def test_statuses_that_are_too_heavy_for_a_page_are_asked_for_in_shorter_ones() -> None:
+def test_statuses_that_are_too_heavy_for_a_page_are_fetched_in_shorter_ones() -> None:
     cursor = {"pending": [{"id": 700}], "then": None}
     sizes = [WALKER.call(PLACE, WINDOW, cursor, size).params["per_page"] for size in (20, 10, 1)]
     assert sizes == ["100", "50", "5"]
@@ -92,7 +92,7 @@ def walked(world: World, gone: dict[int, list[int]]) -> Walk:
 
 
 @pytest.mark.parametrize("gone", [[748], [749], [730], [749, 748, 747], range(730, 750)])
-def test_a_deployment_that_is_deleted_once_it_is_listed_takes_no_other_with_it(
+def test_a_deployment_that_is_deleted_after_it_was_listed_hides_no_other(
     gone: list[int],
 ) -> None:
     world = deploying(50)
@@ -104,7 +104,7 @@ def test_a_deployment_that_is_deleted_once_it_is_listed_takes_no_other_with_it(
     assert [one.item for one in walk.troubles] == [f"statuses of deployment {max(gone)}"]
 
 
-def test_what_replaces_a_deployment_makes_it_inactive_in_a_window_after_its_own() -> None:
+def test_a_later_deployment_makes_an_earlier_one_inactive_in_a_later_window() -> None:
     """Each of 70 deployments is made inactive by the next one; that of page 2 in the window."""
     world = deploying(70)
     for one, following in pairwise(world.deployments):
@@ -131,7 +131,7 @@ def test_a_cursor_that_was_stored_without_its_page_goes_on_from_the_top() -> Non
     assert page.next == {"offset": 0, "done": [7]}
 
 
-def test_only_what_hangs_on_one_deployment_may_be_gone() -> None:
+def test_only_requests_about_one_deployment_may_be_missing() -> None:
     start = WALKER.start(PLACE, WINDOW)
     pending = {"pending": [{"id": 7}], "then": None}
     assert not WALKER.call(PLACE, WINDOW, start, 20).of_one

@@ -52,7 +52,7 @@ def listed(items: Sequence[Any], page: int = 1, last: int = 1) -> Answer:
     return Answer(200, {"link": link}, list(items), f"{base}{page}")
 
 
-def test_each_deployment_is_asked_for_its_statuses_with_what_was_deployed_at_hand() -> None:
+def test_the_statuses_of_each_deployment_are_fetched_together_with_what_was_deployed() -> None:
     walker = deployments.WALKER
     page = walker.read(PLACE, WINDOW, {"offset": 0}, listed([deployment(2), deployment(1)]))
     assert [told(record).source_type for record in page.records] == ["deployment.created"] * 2
@@ -70,7 +70,7 @@ def test_each_deployment_is_asked_for_its_statuses_with_what_was_deployed_at_han
     assert page.next is None
 
 
-def test_a_deployment_untouched_since_the_window_began_or_made_behind_it_is_not_asked_for() -> None:
+def test_a_deployment_without_changes_in_the_window_is_not_fetched() -> None:
     old = deployment(1, "2024-04-01T00:00:00Z", "2024-04-02T00:00:00Z")
     late = deployment(3, "2024-07-01T00:00:00Z", "2024-07-01T00:01:00Z")
     moved = deployment(2, "2024-04-30T00:00:00Z", ENDED)
@@ -110,7 +110,7 @@ def run(number: int, **more: Any) -> dict[str, Any]:
     }
 
 
-def test_a_failed_run_is_told_by_its_end_and_its_attempt() -> None:
+def test_a_failed_run_is_read_with_its_end_and_its_attempt() -> None:
     walker = workflow_runs.WALKER
     page = walker.read(PLACE, WINDOW, walker.start(PLACE, WINDOW), runs(1, run(30)))
     found = told(page.records[0])
@@ -133,7 +133,7 @@ def test_a_window_with_more_runs_than_github_lists_is_cut_and_no_second_is_lost_
         assert newer[0] - older[1] == timedelta(seconds=1)
 
 
-def test_a_second_with_too_many_runs_is_read_as_far_as_github_lists_it() -> None:
+def test_a_second_with_too_many_runs_is_read_as_far_as_github_lists_them() -> None:
     cursor = {"spans": [[OPENED, OPENED], [ENDED, ENDED]], "offset": 0}
     page = workflow_runs.WALKER.read(PLACE, WINDOW, cursor, runs(1_000, run(1)))
     assert page.next is not None

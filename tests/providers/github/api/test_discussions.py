@@ -19,7 +19,7 @@ WALKER = discussions.WALKER
 
 
 @pytest.mark.parametrize("comment", [None, "DC_1"])
-def test_what_is_left_of_a_discussion_is_asked_for_in_shorter_pages_when_too_heavy(
+def test_rest_of_a_discussion_is_fetched_in_shorter_pages_when_too_heavy(
     comment: str | None,
 ) -> None:
     cursor = {"more": [[9, comment, "c30"]], "then": None}
@@ -27,7 +27,7 @@ def test_what_is_left_of_a_discussion_is_asked_for_in_shorter_pages_when_too_hea
     assert [one["first"] for one in asked] == [100, 48, 4]
 
 
-def test_comments_that_github_cannot_tell_are_named_and_the_others_are_told() -> None:
+def test_comments_that_github_does_not_return_are_named_and_the_others_are_read() -> None:
     untold = said(1, replies=connection([None, said(2)]))
     one = discussion(connection([untold, None]))
     other = discussion(connection([])) | {"number": 10, "comments": None}
@@ -41,7 +41,7 @@ def test_comments_that_github_cannot_tell_are_named_and_the_others_are_told() ->
     ]
 
 
-def test_a_time_of_closing_that_is_none_is_named_and_the_rest_is_told() -> None:
+def test_an_invalid_closing_time_is_named_and_the_rest_is_read() -> None:
     one = discussion(connection([said(1, replies=connection([]))]), closedAt="yesterday")
     page = WALKER.read(PLACE, WINDOW, {}, of_repository("discussions", connection([one])))
     assert kinds(page) == ["discussion.created", "discussion-comment.created"]

@@ -82,7 +82,7 @@ def reviewed(found: Sequence[Any], end: str | None = None, **more: Any) -> dict[
     }
 
 
-def test_reviews_are_told_with_numbers_that_need_64_bits() -> None:
+def test_reviews_are_read_with_numbers_that_need_64_bits() -> None:
     answer = of_repository("pullRequests", connection([reviewed([review(1)])]))
     page = reviews.WALKER.read(PLACE, WINDOW, {}, answer)
     assert page.next is None
@@ -92,19 +92,19 @@ def test_reviews_are_told_with_numbers_that_need_64_bits() -> None:
     assert found.actor == found.author
 
 
-def test_what_a_dismissed_review_said_at_first_is_not_made_up() -> None:
+def test_the_first_verdict_of_a_dismissed_review_is_not_invented() -> None:
     answer = of_repository("pullRequests", connection([reviewed([review(1, "DISMISSED")])]))
     (record,) = reviews.WALKER.read(PLACE, WINDOW, {}, answer).records
     assert told(record).metadata["reviewState"] is None
 
 
-def test_a_review_that_is_not_submitted_yet_is_no_fact() -> None:
+def test_a_review_that_is_not_submitted_yet_is_not_a_fact() -> None:
     answer = of_repository("pullRequests", connection([reviewed([review(1, "PENDING", None)])]))
     page = reviews.WALKER.read(PLACE, WINDOW, {}, answer)
     assert (page.records, page.troubles) == ([], [])
 
 
-def test_reviews_that_do_not_fit_beside_their_pull_request_are_asked_for_alone() -> None:
+def test_reviews_that_do_not_fit_on_the_page_are_fetched_alone() -> None:
     answer = of_repository("pullRequests", connection([reviewed([review(1)], "r50")], "p50"))
     page = reviews.WALKER.read(PLACE, WINDOW, {}, answer)
     assert page.next is not None
@@ -120,7 +120,7 @@ def test_reviews_that_do_not_fit_beside_their_pull_request_are_asked_for_alone()
     assert page.next["after"] == "p50"
 
 
-def test_a_pull_request_that_github_cannot_tell_is_named_and_the_rest_goes_on() -> None:
+def test_a_pull_request_that_github_does_not_return_is_named_and_the_rest_is_read() -> None:
     answer = of_repository("pullRequests", connection([None, reviewed([review(1), {"x": 1}])]))
     page = reviews.WALKER.read(PLACE, WINDOW, {}, answer)
     assert len(page.records) == 1
@@ -171,7 +171,7 @@ def kinds(page: Page) -> list[str]:
     return [told(record).source_type for record in page.records]
 
 
-def test_a_discussion_is_told_with_its_answer_its_end_and_what_was_said() -> None:
+def test_a_discussion_is_read_with_its_answer_its_closing_and_its_comments() -> None:
     replies = connection([said(2)])
     answered = {"answerChosenAt": LATER, "answerChosenBy": actor("grace"), "answer": said(1)}
     closed = {"closedAt": LATER, "stateReason": "RESOLVED"}
@@ -192,7 +192,7 @@ def test_a_discussion_is_told_with_its_answer_its_end_and_what_was_said() -> Non
     assert not page.troubles
 
 
-def test_comments_and_replies_that_do_not_fit_are_asked_for_alone() -> None:
+def test_comments_and_replies_that_do_not_fit_on_the_page_are_fetched_alone() -> None:
     one = discussion(connection([said(1, replies=connection([said(2)], "r15"))], "c30"))
     answer = of_repository("discussions", connection([one]))
     page = discussions.WALKER.read(PLACE, WINDOW, {}, answer)
@@ -212,7 +212,7 @@ def test_comments_and_replies_that_do_not_fit_are_asked_for_alone() -> None:
     assert page.next is None
 
 
-def test_a_discussion_that_went_away_meanwhile_is_told_and_the_walk_goes_on() -> None:
+def test_a_discussion_that_was_deleted_meanwhile_is_reported_and_the_walk_goes_on() -> None:
     cursor = {"more": [[9, None, "c30"]], "then": None}
     page = discussions.WALKER.read(
         PLACE, WINDOW, cursor, of_repository("discussion", None, other=1)

@@ -73,12 +73,12 @@ def test_a_full_page_with_one_that_is_too_old_is_the_last() -> None:
     assert read({"offset": 0}, answer(items, last=9)).next is None
 
 
-def test_a_page_that_github_says_is_the_last_is_the_last_however_long_it_is() -> None:
+def test_the_page_that_github_calls_the_last_is_the_last_however_long_it_is() -> None:
     for count in (99, 100):
         assert read({"offset": 0}, answer([pull(n, 50) for n in range(count)])).next is None
 
 
-def test_a_short_page_that_has_another_behind_it_is_not_the_last() -> None:
+def test_a_short_page_with_a_next_page_is_not_the_last() -> None:
     page = read({"offset": 0}, answer([pull(n, 50) for n in range(99)], last=2))
     assert page.next is not None
     assert page.next["offset"] == 100
@@ -92,7 +92,7 @@ def test_a_halved_page_goes_on_where_the_whole_one_would_have() -> None:
     assert (call.params["page"], call.params["per_page"]) == ("6", "50")
 
 
-def test_what_changed_during_the_walk_is_looked_at_again() -> None:
+def test_items_that_changed_during_the_walk_are_read_again() -> None:
     first = read({"offset": 0}, answer([pull(n, 60 - n / 100) for n in range(100)], last=2))
     assert first.next is not None
     second = read(first.next, answer([pull(200, 50)], page=2, last=2))
@@ -107,18 +107,18 @@ def test_what_changed_during_the_walk_is_looked_at_again() -> None:
     ]
 
 
-def test_a_look_of_one_page_needs_no_other() -> None:
+def test_a_list_of_one_page_is_not_read_again() -> None:
     assert read({"offset": 0}, answer([pull(1, 50)])).next is None
 
 
-def test_many_that_changed_in_one_second_are_not_looked_at_for_ever() -> None:
+def test_many_changes_in_one_second_are_not_read_for_ever() -> None:
     cursor: Cursor = {"offset": 0, "again_until": (SINCE + timedelta(days=60)).isoformat()}
     first = read(cursor, answer([pull(n, 60) for n in range(100)], last=2))
     assert first.next is not None
     assert read(first.next, answer([pull(200, 60)], page=2, last=2)).next is None
 
 
-def test_a_list_of_which_nobody_says_the_end_is_followed_by_its_own_cursors() -> None:
+def test_a_list_without_a_last_page_is_followed_by_its_own_cursors() -> None:
     link = '<https://api.github.com/repositories/1/issues?per_page=100&after=Y3Vyc29y&page=2>; rel="next"'
     url = "https://api.github.com/repositories/1/issues?per_page=100&page=1"
     page = read({"offset": 0}, Answer(200, {"link": link}, [], url), issues.WALKER)
@@ -128,7 +128,7 @@ def test_a_list_of_which_nobody_says_the_end_is_followed_by_its_own_cursors() ->
     assert "page" not in params
 
 
-def test_how_long_an_endless_list_is_is_asked_for_once() -> None:
+def test_the_length_of_a_list_without_a_last_page_is_requested_once() -> None:
     link = '<https://api.github.com/x?after=Y3&page=2>; rel="next"'
     first = Answer(200, {"link": link}, [], "https://api.github.com/x?per_page=100&page=1")
     call = issues.WALKER.probe(PLACE, WINDOW, [first])
@@ -141,7 +141,7 @@ def test_how_long_an_endless_list_is_is_asked_for_once() -> None:
     assert (found.requests, found.items) == (10, 951)
 
 
-def test_events_that_github_does_not_show_any_more_are_not_called_fetched() -> None:
+def test_events_that_github_no_longer_shows_do_not_count_as_fetched() -> None:
     event = {"id": 1, "event": "subscribed", "created_at": iso(1), "issue": {"number": 1}}
     end = answer([event] * 100, page=300, last=300)
     with pytest.raises(ValueError, match="the latest 30,000"):
@@ -149,24 +149,24 @@ def test_events_that_github_does_not_show_any_more_are_not_called_fetched() -> N
     assert read({"offset": 29_900}, answer([event] * 99, page=300), events.WALKER).next is None
 
 
-def test_an_item_that_is_none_is_told_and_the_rest_goes_on() -> None:
+def test_an_invalid_item_is_reported_and_the_rest_is_read() -> None:
     broken = [{"id": 7}, {"id": 8, "number": 8, "created_at": "soon"}, pull(1, 5, user=None)]
     page = read({"offset": 0}, answer(broken))
     assert [one.item for one in page.troubles] == ["pull_request 7", "pull_request 8"]
     assert [one.payload["sender"] for one in page.records] == [None]
 
 
-def test_an_object_where_a_list_was_expected_is_no_page() -> None:
+def test_an_object_instead_of_a_list_is_not_a_page() -> None:
     with pytest.raises(TypeError, match="a list was expected"):
         read({"offset": 0}, Answer(200, {}, {"message": "Hello"}))
 
 
-def test_commits_of_an_unknown_branch_are_not_asked_for() -> None:
+def test_commits_of_an_unknown_branch_are_not_requested() -> None:
     with pytest.raises(ValueError, match="default branch"):
         commits.WALKER.call(LinkedResource("github", "1", "acme/shop"), WINDOW, {"offset": 0}, 100)
 
 
-def test_a_repository_that_is_no_number_says_what_to_do() -> None:
+def test_a_repository_without_a_number_says_what_to_do() -> None:
     with pytest.raises(ValueError, match="link it with"):
         releases.WALKER.call(
             LinkedResource("github", "acme/shop", None), WINDOW, {"offset": 0}, 100

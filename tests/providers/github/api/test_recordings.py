@@ -70,7 +70,7 @@ def test_every_recorded_item_becomes_records_that_are_understood(shared: Path, n
     assert read(page.records) or walker in (events.WALKER, issues.WALKER)
 
 
-def test_the_recorded_history_has_all_that_was_told(shared: Path) -> None:
+def test_the_recorded_history_has_every_recorded_item(shared: Path) -> None:
     folder = shared / "payloads" / "github" / "api"
     seen: set[str] = set()
     for name, walker in RECORDED.items():
@@ -84,7 +84,7 @@ def test_the_recorded_history_has_all_that_was_told(shared: Path) -> None:
     assert not any(kind.startswith(("branch", "tag", "push")) for kind in seen)
 
 
-def test_a_recorded_deployment_is_told_with_its_recorded_statuses(shared: Path) -> None:
+def test_a_recorded_deployment_is_read_with_its_recorded_statuses(shared: Path) -> None:
     folder = shared / "payloads" / "github" / "api" / "_openapi-examples"
     walker = deployments.WALKER
     listed = items_of(folder / "repos.list-deployments.200.default.json")

@@ -78,7 +78,7 @@ def pull(**more: Any) -> dict[str, Any]:
     }
 
 
-def test_an_open_pull_request_is_told_as_it_was_opened_and_nothing_of_later() -> None:
+def test_an_open_pull_request_is_read_as_opened_without_later_fields() -> None:
     (record,) = pulls.records(PLACE, pull())
     found = told(record)
     assert found.source_type == "pull-request.opened"
@@ -123,7 +123,7 @@ def test_a_pull_request_in_the_list_of_issues_is_left_to_its_own_list() -> None:
     assert list(issues.records(PLACE, thing(pull=True))) == []
 
 
-def test_an_issue_is_told_as_opened_and_as_closed() -> None:
+def test_an_issue_is_read_as_opened_and_as_closed() -> None:
     opened, closed = issues.records(PLACE, thing(closed_at=ENDED, state_reason="not_planned"))
     assert told(opened).source_type == "issue.opened"
     (state,) = told(closed).states
@@ -132,7 +132,7 @@ def test_an_issue_is_told_as_opened_and_as_closed() -> None:
 
 
 @pytest.mark.parametrize("late", [0, 1])
-def test_a_close_at_the_moment_of_the_merge_is_no_second_fact(late: int) -> None:
+def test_a_close_at_the_moment_of_the_merge_is_not_a_second_fact(late: int) -> None:
     merged = thing(merged_at=ENDED, closed_at=ENDED)
     at = ENDED.replace("00Z", f"0{late}Z")
     assert event("closed", merged, at) == []
@@ -161,20 +161,20 @@ def test_a_close_before_the_merge_is_a_fact_of_its_own() -> None:
         ("duplicate", thing(), "duplicate"),
     ],
 )
-def test_why_an_issue_was_closed_is_told_where_it_is_known(
+def test_the_reason_of_a_closed_issue_is_kept_where_it_is_known(
     reason: str | None, issue: dict[str, Any], expected: str
 ) -> None:
     (record,) = event("closed", issue, state_reason=reason)
     assert told(record).states[0].reason == expected
 
 
-def test_an_event_a_second_beside_the_issues_own_time_is_the_same_fact() -> None:
+def test_an_event_one_second_from_the_issues_own_time_is_the_same_fact() -> None:
     (record,) = event("closed", thing(closed_at="2024-05-02T11:59:59Z"), ENDED)
     assert told(record).source_id.endswith("2024-05-02T11:59:59Z")
     assert record.occurred_at == datetime(2024, 5, 2, 11, 59, 59, tzinfo=UTC)
 
 
-def test_who_is_assigned_is_told_only_where_all_of_them_are_known() -> None:
+def test_assignees_are_read_only_where_all_of_them_are_known() -> None:
     alone = thing(assignees=[user("lin")])
     (record,) = event("assigned", alone, assignee=user("lin"), assigner=user("edsger"))
     found = told(record)
@@ -185,21 +185,21 @@ def test_who_is_assigned_is_told_only_where_all_of_them_are_known() -> None:
     assert event("assigned", both, assignee=user("lin"), assigner=user("edsger")) == []
 
 
-def test_a_milestone_is_told_while_the_issue_still_has_it() -> None:
+def test_a_milestone_is_read_while_the_issue_still_has_it() -> None:
     has = thing(milestone={"number": 3, "title": "v1", "html_url": "https://github.com/m/3"})
     (record,) = event("milestoned", has, milestone={"title": "v1"})
     assert told(record).states[0].value == "github:milestone:1#3"
     assert event("demilestoned", thing(), milestone={"title": "v1"}) == []
 
 
-def test_a_new_title_is_told_with_the_old_one() -> None:
+def test_a_new_title_is_read_with_the_old_one() -> None:
     (record,) = event("renamed", thing(), rename={"from": "Add a card", "to": "Add a cart"})
     found = told(record)
     assert found.source_type == "issue.edited"
     assert found.metadata["titleWas"] == "Add a card"
 
 
-def test_a_review_is_asked_for_by_whoever_asked() -> None:
+def test_the_requester_of_a_review_is_the_sender() -> None:
     more: dict[str, Any] = {"review_requester": user("ada"), "requested_reviewer": user("lin")}
     (record,) = event("review_requested", thing(pull=True), **more)
     assert accounts(told(record), "reviewer") == ["lin"]
@@ -211,7 +211,7 @@ def test_a_review_is_asked_for_by_whoever_asked() -> None:
     assert told(record).metadata["team"] == "web"
 
 
-def test_a_dismissed_review_is_told_by_its_number() -> None:
+def test_a_dismissed_review_is_named_by_its_number() -> None:
     review = {"state": "approved", "review_id": 70, "dismissal_message": "old"}
     (record,) = event("review_dismissed", thing(pull=True), dismissed_review=review)
     found = told(record)
@@ -224,13 +224,13 @@ def test_an_event_of_a_ghost_names_nobody() -> None:
 
 
 @pytest.mark.parametrize("kind", ["subscribed", "mentioned", "referenced", "something_new"])
-def test_an_event_that_is_no_fact_is_passed_over(kind: str) -> None:
+def test_an_event_that_is_not_a_fact_is_skipped(kind: str) -> None:
     assert event(kind, thing()) == []
     item = {"id": 1, "event": "closed", "created_at": ENDED, "actor": None, "issue": None}
     assert list(events.records(PLACE, item)) == []
 
 
-def test_a_comment_is_told_without_the_title_that_its_list_does_not_know() -> None:
+def test_a_comment_is_read_without_the_title_that_its_list_lacks() -> None:
     item = {
         "id": 80,
         "html_url": "https://github.com/acme/shop/pull/7#issuecomment-80",
@@ -249,7 +249,7 @@ def test_a_comment_is_told_without_the_title_that_its_list_does_not_know() -> No
         list(comments.issue_comments(PLACE, {**item, "issue_url": None}))
 
 
-def test_a_comment_on_a_line_stands_where_it_was_written() -> None:
+def test_a_comment_on_a_line_keeps_the_line_that_it_was_written_on() -> None:
     item = {
         "id": 81,
         "html_url": "https://github.com/acme/shop/pull/7#discussion_r81",
@@ -287,7 +287,7 @@ def test_a_commit_has_its_authors_time_and_the_account_that_github_knows() -> No
     assert (found.author.username, found.author.email_verified) == ("ada", True)
 
 
-def test_a_release_is_published_by_nobody_that_is_known() -> None:
+def test_a_published_release_has_no_known_publisher() -> None:
     item = {"id": 60, "tag_name": "v1", "draft": False, "author": user("ada")}
     item |= {"created_at": OPENED, "published_at": ENDED}
     (record,) = releases.records(PLACE, item)

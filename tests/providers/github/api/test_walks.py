@@ -137,7 +137,7 @@ def test_webhooks_and_the_walks_state_the_same(served: Served, world: World) -> 
 
 @examples(8)
 @given(world=worlds)
-def test_of_what_both_carry_nothing_at_all_differs(served: Served, world: World) -> None:
+def test_facts_that_both_carry_do_not_differ_at_all(served: Served, world: World) -> None:
     for pull in world.pulls:  # the API tells today's titles
         pull.changes = [change for change in pull.changes if change.event != "renamed"]
     api, webhook = by_api(world, served), by_webhook(world)
@@ -156,7 +156,7 @@ def _said(found: Statement) -> dict[str, Any]:
 @examples(6)
 @given(world=worlds, size=st.sampled_from([1, 2, 4]))
 @pytest.mark.parametrize("kind", sorted(WALKERS))
-def test_pages_of_any_length_and_a_walk_taken_up_anywhere_lose_nothing(
+def test_pages_of_any_length_and_a_walk_resumed_anywhere_lose_nothing(
     served: Served, kind: str, world: World, size: int
 ) -> None:
     place, walker, asking = served.show(world), WALKERS[kind], served.asking
@@ -174,7 +174,7 @@ def _again(thing: Issue) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pull_request", "review", "issue", "issue_event"])
-def test_what_changes_during_the_walk_is_not_lost(served: Served, kind: str) -> None:
+def test_changes_during_the_walk_are_not_lost(served: Served, kind: str) -> None:
     world = World.synthetic(4, pulls=30, commits=1, issues=30)
     place, walker = served.show(world), WALKERS[kind]
     before = served.asking.walk(walker, place, WINDOW).rows.keys()
@@ -193,7 +193,7 @@ def test_what_changes_during_the_walk_is_not_lost(served: Served, kind: str) -> 
 
 @pytest.mark.parametrize("kind", sorted(WALKERS))
 @pytest.mark.parametrize("count", [1, 130, 420])
-def test_the_estimate_is_within_a_tenth_of_what_the_walk_asks(
+def test_the_estimate_is_within_a_tenth_of_the_walks_requests(
     served: Served, kind: str, count: int
 ) -> None:
     world = World.synthetic(6, pulls=count, commits=min(count, 250), issues=count)
@@ -206,7 +206,7 @@ def test_the_estimate_is_within_a_tenth_of_what_the_walk_asks(
         assert abs(found.requests - walk.requests) <= max(1, walk.requests * 0.1)
 
 
-def test_more_failed_runs_than_github_lists_are_all_told(served: Served) -> None:
+def test_more_failed_runs_than_github_lists_are_all_read(served: Served) -> None:
     world = World.synthetic(1, pulls=0, commits=1, issues=0)
     step = (WINDOW.until - WINDOW.since) / 2_600
     for number in range(2_500):
@@ -225,7 +225,7 @@ def _ids(rows: Iterable[str]) -> list[str]:
     return [row.split(":")[2] for row in rows]
 
 
-def test_everything_that_is_delivered_is_shared_or_told_why_not() -> None:
+def test_every_delivered_event_is_shared_or_has_a_reason_why_not() -> None:
     for rule in PROVIDER.events:
         if rule.outcome != "delivered":
             continue
@@ -243,7 +243,7 @@ def _of_the_other_kind(event: str, kind: str) -> bool:
     return as_issue or (event == "push" and kind != "commit.pushed")
 
 
-def test_every_reason_is_about_something_that_is_delivered() -> None:
+def test_every_reason_is_about_a_delivered_event() -> None:
     delivered = {
         f"{rule.event}.{rule.action}" if rule.action else rule.event
         for rule in PROVIDER.events

@@ -69,9 +69,7 @@ def starting_again(world: World, pages: Callable[[int], bool]) -> Callable[[int]
     return between
 
 
-def test_a_run_that_is_started_again_meanwhile_takes_no_other_with_it(
-    world: World, asking: Asking
-) -> None:
+def test_a_run_that_is_started_again_meanwhile_hides_no_other(world: World, asking: Asking) -> None:
     walk = asking.walk(
         WALKER, place_of(world), WINDOW, between=starting_again(world, lambda page: page in (1, 3))
     )
@@ -80,7 +78,7 @@ def test_a_run_that_is_started_again_meanwhile_takes_no_other_with_it(
     assert not walk.troubles
 
 
-def test_where_runs_are_started_again_all_the_time_the_walk_ends_and_says_so(
+def test_where_runs_are_started_again_all_the_time_the_walk_ends_and_reports_it(
     world: World, asking: Asking
 ) -> None:
     walk = asking.walk(
@@ -157,7 +155,7 @@ def test_a_run_that_is_started_again_weeks_later_is_read_by_the_day_on_which_it_
         assert told == [1 if moment == began else attempts]
 
 
-def test_an_attempt_that_is_gone_is_told_and_the_walk_goes_on(asking: Asking, world: World) -> None:
+def test_a_deleted_attempt_is_reported_and_the_walk_goes_on(asking: Asking, world: World) -> None:
     world.runs[0].attempt = 3
     world.touch()
     walk = asking.walk(WALKER, place_of(world), WINDOW)

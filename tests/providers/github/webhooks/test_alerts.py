@@ -37,12 +37,12 @@ def test_an_alert_of_dependabot_is_open_fixed_or_dismissed(
     assert mentioned(found, "file") == ["file:web/package-lock.json"]
 
 
-def test_why_it_was_dismissed_is_kept() -> None:
+def test_the_reason_of_a_dismissal_is_kept() -> None:
     (state,) = statement("dependabot_alert", dependabot_alert("dismissed")).states
     assert (state.reason, state.metadata) == ("tolerable_risk", {"reason": "tolerable_risk"})
 
 
-def test_a_severe_alert_weighs_more() -> None:
+def test_a_severe_alert_is_more_significant() -> None:
     severe, mild = (
         statement("dependabot_alert", dependabot_alert(severity=each)).base_significance
         for each in ("critical", "low")
@@ -50,7 +50,7 @@ def test_a_severe_alert_weighs_more() -> None:
     assert severe > 50 > mild
 
 
-def test_an_alert_is_about_security_and_is_no_incident() -> None:
+def test_an_alert_is_about_security_and_is_not_an_incident() -> None:
     for event, payload in (
         ("dependabot_alert", dependabot_alert()),
         ("code_scanning_alert", code_scanning_alert()),
@@ -70,7 +70,7 @@ def test_a_finding_names_its_place_its_commit_and_its_branch() -> None:
     )
 
 
-def test_what_is_fixed_on_a_branch_alone_is_still_open() -> None:
+def test_a_finding_that_is_fixed_only_on_a_branch_is_still_open() -> None:
     fixed = statement("code_scanning_alert", code_scanning_alert("fixed"))
     still = statement("code_scanning_alert", code_scanning_alert("fixed", state="open"))
     assert [each.value for each in (*fixed.states, *still.states)] == ["fixed", "open"]
@@ -85,11 +85,11 @@ def test_a_secret_is_never_kept() -> None:
     assert [(each.value, each.reason) for each in resolved.states] == [("resolved", "revoked")]
 
 
-def test_an_old_alert_without_any_time_happened_when_its_repository_was_touched() -> None:
+def test_an_old_alert_without_a_time_has_the_time_of_its_repositorys_last_update() -> None:
     payload = secret_scanning_alert("reopened", created_at=None, updated_at=None)
     found = statement("secret_scanning_alert", payload)
     assert found.occurred_at.isoformat() == "2024-05-01T10:00:00+00:00"
 
 
-def test_who_is_asked_to_look_at_it_is_not_kept() -> None:
+def test_the_assignees_of_an_alert_are_not_kept() -> None:
     assert isinstance(read("dependabot_alert", dependabot_alert("assignees_changed")), Filtered)

@@ -51,13 +51,13 @@ def test_the_form_that_linear_proposes_means_its_issue(branch: str, identifier: 
         "lin/chk-12-3-or-4",
     ],
 )
-def test_other_names_with_a_hyphen_and_a_number_mean_nothing_unless_an_issue_says_so(
+def test_other_names_with_a_hyphen_and_a_number_mean_nothing_unless_an_issue_claims_them(
     branch: str,
 ) -> None:
     assert tracked(branch) == []
 
 
-def test_the_branch_of_the_revert_button_leads_to_what_it_reverts() -> None:
+def test_the_branch_of_the_revert_button_leads_to_the_reverted_pull_request() -> None:
     def reverted(branch: str, title: str, **more: Any) -> set[str]:
         payload = pull_request(head=branch, title=title, body="It broke the till.", **more)
         return {

@@ -62,7 +62,7 @@ def states(found: Statement) -> dict[str, str]:
         ),
     ],
 )
-def test_a_change_is_known_by_what_changed_and_when(
+def test_a_change_is_identified_by_what_changed_and_when(
     event: str, payload: dict[str, Any], source_type: str, which: str
 ) -> None:
     found = statement(event, payload)
@@ -80,7 +80,7 @@ def test_two_labels_at_one_moment_are_two_changes() -> None:
     assert len(set(both)) == 2
 
 
-def test_assignees_are_a_state_of_all_who_are_assigned_now() -> None:
+def test_the_state_of_assignees_lists_everybody_who_is_assigned_now() -> None:
     ada, lin = user("ada"), user("lin")
     found = statement("issues", changed(issue("assigned", assignees=("ada", "lin")), assignee=lin))
     assert states(found) == {
@@ -102,7 +102,7 @@ def test_a_milestone_is_a_state_and_what_the_item_belongs_to() -> None:
     assert states(left) == {"milestone": "none"}
 
 
-def test_a_small_change_still_says_where_its_item_stands() -> None:
+def test_a_small_change_still_relates_the_milestone_and_head() -> None:
     payload = changed(pull_request("labeled"), label=LABEL)
     payload["pull_request"]["milestone"] = MILESTONE
     assert edges(statement("pull_request", payload)) == {
@@ -117,14 +117,14 @@ def test_a_small_change_still_says_where_its_item_stands() -> None:
     }
 
 
-def test_who_is_asked_for_a_review_takes_part() -> None:
+def test_a_requested_reviewer_takes_part() -> None:
     payload = changed(pull_request("review_requested"), requested_reviewer=user("lin"))
     found = statement("pull_request", payload)
     assert accounts(found, "reviewer") == ["lin"]
     assert accounts(found, "subject_author") == ["ada"]
 
 
-def test_a_new_head_is_contained() -> None:
+def test_a_new_head_commit_is_contained() -> None:
     payload = changed(pull_request("synchronize", head_sha=sha(2)), before=sha(1), after=sha(2))
     found = statement("pull_request", payload)
     assert (PULL, "contains", f"github:commit:{sha(2)}") in edges(found)
@@ -140,7 +140,7 @@ def test_an_edited_title_is_the_items_name_from_then_on() -> None:
     assert enrich(found).edges == ()
 
 
-def test_an_edited_text_is_read_for_closing_words_in_a_pull_request_alone() -> None:
+def test_an_edited_text_is_searched_for_closing_words_only_in_a_pull_request() -> None:
     body = {"body": {"from": "before"}}
     pull = enrich(
         statement("pull_request", changed(pull_request("edited", body="Fixes #7"), changes=body))
@@ -153,7 +153,7 @@ def test_an_edited_text_is_read_for_closing_words_in_a_pull_request_alone() -> N
 
 
 @pytest.mark.parametrize("action", ["labeled", "assigned", "synchronize", "review_requested"])
-def test_what_was_not_edited_is_not_read_again(action: str) -> None:
+def test_a_text_that_was_not_edited_is_not_searched_again(action: str) -> None:
     payload = changed(
         pull_request(action, title="Close #8", body="Fixes #7"),
         label=LABEL,
@@ -179,7 +179,7 @@ def test_a_change_that_names_nothing_is_filtered(event: str, payload: dict[str, 
     assert isinstance(read(event, payload), Filtered)
 
 
-def test_a_changed_category_is_told() -> None:
+def test_a_changed_category_is_kept() -> None:
     payload = changed(
         discussion("category_changed", category="Ideas"),
         changes={"category": {"from": {"name": "Q&A"}}},

@@ -41,7 +41,7 @@ from tests.providers.github.readings import accounts, edges, mentioned, read, st
         ("commit_comment", commit_comment(), "commit-comment", f"github:commit:{sha('c')}", []),
     ],
 )
-def test_a_comment_is_told_of_what_it_is_about(
+def test_the_subject_of_a_comment_is_what_it_was_written_on(
     event: str, payload: dict[str, Any], thing: str, subject: str, whose: list[str]
 ) -> None:
     found = statement(event, payload)
@@ -59,7 +59,7 @@ def test_an_issue_comment_on_a_pull_request_is_the_pull_requests() -> None:
     assert statement("issue_comment", payload).subject.key == "github:pr:1#5"
 
 
-def test_what_a_comment_refers_to_its_subject_refers_to_and_closes_nothing() -> None:
+def test_references_in_a_comment_are_its_subjects_and_close_nothing() -> None:
     found = enrich(statement("issue_comment", issue_comment("Fixes #7, see #5 and `#9`")))
     assert [(e.subject.key, e.type, e.object.key) for e in found.edges] == [
         ("github:issue:1#5", "references", "github:ref:acme/shop#7")
@@ -92,7 +92,7 @@ def test_a_comment_on_lines_names_file_and_commit() -> None:
         ("unheard_of", "Review", 15),
     ],
 )
-def test_a_review_says_its_verdict(state: str, tag: str, weight: int) -> None:
+def test_a_review_has_its_verdict(state: str, tag: str, weight: int) -> None:
     found = statement("pull_request_review", review(state))
     assert found.title == f"[{tag}] #1: Well done."
     assert found.source_id == "github:pr:1#1|review.submitted|70"
@@ -102,7 +102,7 @@ def test_a_review_says_its_verdict(state: str, tag: str, weight: int) -> None:
     assert accounts(found, "subject_author") == ["ada"]
 
 
-def test_a_review_without_words_shows_the_pull_requests_title_and_reads_nothing() -> None:
+def test_a_review_without_text_shows_the_pull_requests_title_and_refers_to_nothing() -> None:
     payload = review("approved", body=None)
     payload["pull_request"]["title"] = "Fix #9"
     found = statement("pull_request_review", payload)
@@ -110,7 +110,7 @@ def test_a_review_without_words_shows_the_pull_requests_title_and_reads_nothing(
     assert {edge.type for edge in enrich(found).edges} == {"contains", "on_branch"}
 
 
-def test_comments_and_reviews_say_where_what_they_are_about_stands() -> None:
+def test_comments_and_reviews_relate_the_milestone_and_head_of_their_subject() -> None:
     head = {
         ("github:pr:1#1", "on_branch", "github:branch:1:feature/cart"),
         ("github:pr:1#1", "contains", f"github:commit:{sha('acme/shop#1 head')}"),
@@ -124,7 +124,7 @@ def test_comments_and_reviews_say_where_what_they_are_about_stands() -> None:
     }
 
 
-def test_a_dismissed_review_is_told_once() -> None:
+def test_a_dismissed_review_is_stated_once() -> None:
     found = statement("pull_request_review", review("dismissed", action="dismissed"))
     assert found.source_id == "github:pr:1#1|review.dismissed|70"
     assert found.source_type == "review.dismissed"
@@ -138,5 +138,5 @@ def test_unknown_actions_of_comments_and_reviews_are_parked() -> None:
     assert isinstance(read("issue_comment", broken), Parked)
 
 
-def test_a_comment_without_words_is_told_by_its_place_alone() -> None:
+def test_a_comment_without_text_is_titled_by_its_subject_alone() -> None:
     assert statement("issue_comment", issue_comment(None)).title == "[Comment] #5"

@@ -70,13 +70,13 @@ def live(state: str, environment: str, **flags: object) -> list[tuple[str, str, 
     ]
 
 
-def test_what_succeeded_last_is_live_in_its_own_environment_alone() -> None:
+def test_the_last_success_is_live_only_in_its_own_environment() -> None:
     assert live("success", "staging") == [("live_deployment:staging", DEPLOYMENT, "succeeded")]
     blue = live("success", "blue", production_environment=True)
     assert [each[:2] for each in blue] == [("live_deployment:blue", DEPLOYMENT)]
 
 
-def test_what_a_deployment_does_beside_serving_does_not_make_it_live() -> None:
+def test_a_task_that_serves_nothing_does_not_make_a_deployment_live() -> None:
     for task, serves in (("deploy", 1), ("deploy:web", 1), ("deploy:migrations", 0), ("unlock", 0)):
         payload = deployment_status("success")
         payload["deployment"]["task"] = task
@@ -87,7 +87,7 @@ def test_what_a_deployment_does_beside_serving_does_not_make_it_live() -> None:
 @pytest.mark.parametrize(
     "state", ["failure", "error", "in_progress", "queued", "pending", "waiting"]
 )
-def test_what_did_not_succeed_leaves_live_what_was(state: str) -> None:
+def test_a_failure_does_not_change_what_is_live(state: str) -> None:
     assert live(state, "production") == []
 
 
@@ -103,7 +103,7 @@ def test_a_transient_environment_is_never_live() -> None:
     assert live("success", "shop-12", **flags) == []
 
 
-def test_what_becomes_inactive_or_is_deleted_is_live_no_longer() -> None:
+def test_an_inactive_or_deleted_deployment_is_no_longer_live() -> None:
     assert live("inactive", "production") == [
         ("live_deployment:production", DEPLOYMENT, ENDING_REASON)
     ]
@@ -111,7 +111,7 @@ def test_what_becomes_inactive_or_is_deleted_is_live_no_longer() -> None:
     assert [each.reason for each in gone.states] == ["deleted", ENDING_REASON]
 
 
-def test_a_failed_run_weighs_and_a_good_one_hardly_does() -> None:
+def test_a_failed_run_is_significant_and_a_successful_one_is_not() -> None:
     failed = statement("workflow_run", workflow_run("failure"))
     good = statement("workflow_run", workflow_run("success"))
     assert failed.base_significance >= 50
@@ -133,18 +133,18 @@ def test_a_run_that_is_tried_again_is_another_observation() -> None:
     assert again.source_id == f"{RUN}|completed|2"
 
 
-def test_only_how_it_ended_is_kept() -> None:
+def test_only_the_conclusion_is_kept() -> None:
     assert isinstance(read("workflow_run", workflow_run(None, "requested")), Filtered)
     assert isinstance(read("workflow_run", workflow_run(None)), Parked)
     assert isinstance(read("workflow_run", workflow_run("puzzled")), Parked)
 
 
-def test_the_branch_of_a_fork_is_no_branch_of_the_repository() -> None:
+def test_the_branch_of_a_fork_is_not_a_branch_of_the_repository() -> None:
     found = statement("workflow_run", workflow_run(head_repository={"id": 2}))
     assert not any(key.startswith("github:branch") for key in mentioned(found, "reference"))
 
 
-def test_a_suite_is_told_of_its_commit_unless_a_run_tells_it() -> None:
+def test_the_subject_of_a_check_suite_is_its_commit_unless_a_run_reports_it() -> None:
     found = statement("check_suite", check_suite())
     assert found.subject.key == f"github:commit:{COMMIT}"
     assert found.source_id == f"{found.subject.key}|check-suite.completed|31@{CHANGED_AT}"
@@ -152,7 +152,7 @@ def test_a_suite_is_told_of_its_commit_unless_a_run_tells_it() -> None:
     assert isinstance(read("check_suite", check_suite(app="github-actions")), Filtered)
 
 
-def test_a_branch_that_is_made_is_told_and_what_a_push_tells_is_not_told_twice() -> None:
+def test_a_new_branch_is_remembered_and_nothing_that_a_push_reports_twice() -> None:
     made = statement("create", ref())
     assert made.source_id == f"github:branch:1:cart|created|{CHANGED_AT}"
     assert made.branch == "cart"

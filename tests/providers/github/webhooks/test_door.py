@@ -63,12 +63,12 @@ def test_a_verified_delivery_without_event_or_id_is_400_and_says_which(
 @pytest.mark.parametrize(
     "content_type", ["application/json", "Application/JSON; charset=utf-8", ""]
 )
-def test_json_is_accepted_also_where_no_type_is_given(content_type: str) -> None:
+def test_json_is_accepted_without_a_content_type(content_type: str) -> None:
     assert isinstance(offered(b'{"a":1}', content_type=content_type), Accepted)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data; boundary=x"])
-def test_another_type_is_400_and_says_what_was_expected(content_type: str) -> None:
+def test_another_content_type_is_400_and_says_what_was_expected(content_type: str) -> None:
     status, message = refusal(offered(b'{"a":1}', content_type=content_type))
     assert status == 400
     assert "application/json" in message
@@ -146,7 +146,7 @@ def test_text_in_json_is_never_a_form_whatever_the_header_says(
         b'{"comment":"\xc0\xa2&payload=%7B%7D"}',
     ],
 )
-def test_what_is_neither_an_object_nor_the_one_field_is_not_read_at_all(
+def test_a_body_that_is_neither_an_object_nor_the_form_is_not_read(
     body: bytes, content_type: str
 ) -> None:
     assert refusal(offered(body, content_type=content_type))[0] == 400
@@ -245,7 +245,7 @@ def texts(value: Any) -> list[str]:
 
 
 @given(_BODIES, st.booleans())
-def test_what_the_door_accepts_can_be_decoded_into_storable_text_and_nothing_else_can(
+def test_everything_that_the_receiver_accepts_and_nothing_else_is_decoded_to_storable_text(
     pieces: bytes, as_member: bool
 ) -> None:
     body = b'{"a":' + pieces + b"}" if as_member else pieces
@@ -260,7 +260,7 @@ def test_what_the_door_accepts_can_be_decoded_into_storable_text_and_nothing_els
             PROVIDER.decode(body, {})
 
 
-def test_the_largest_that_github_sends_is_read() -> None:
+def test_the_largest_body_that_github_sends_is_read() -> None:
     files = tuple(f"packages/shop/src/components/part-{number}.tsx" for number in range(20))
     commits = [commit(f"Change part {number}", modified=files) for number in range(2048)]
     described = pull_request("opened", number=5, body='[{,"' * 16_384)

@@ -42,7 +42,7 @@ ARCHIVE = {
         ("ping", payloads.push()),
     ],
 )
-def test_a_body_of_another_event_is_kept_and_not_read_as_this_one(
+def test_a_body_of_another_event_is_parked_and_not_read_as_this_one(
     header: str, payload: dict[str, Any]
 ) -> None:
     reading = PROVIDER.read(header, payload)

@@ -28,13 +28,13 @@ from lightfast_pipelines.providers.github.provider import GitHub
         ({"repository": {"html_url": "http://[broken/a/b"}}, "github.com"),
     ],
 )  # fmt: skip
-def test_a_payload_is_of_the_host_of_its_addresses(payload: dict[str, Any], host: str) -> None:
+def test_a_payload_belongs_to_the_host_of_its_addresses(payload: dict[str, Any], host: str) -> None:
     found = localized({**payload, "account": {"id": 5}})
     assert host_in(found) == host
     assert identity(found["account"]) == ("5" if host == "github.com" else f"5@{host}")
 
 
-def test_a_repository_of_another_host_is_reached_by_its_own_link_alone() -> None:
+def test_a_repository_of_another_host_is_reached_only_by_its_own_link() -> None:
     payload = {
         "action": "added",
         "installation": {"id": 7, "html_url": "https://ghe.acme.dev/apps/memory"},
@@ -57,9 +57,7 @@ def test_a_repository_of_another_host_is_reached_by_its_own_link_alone() -> None
     )
 
 
-def test_the_history_of_another_hosts_repository_is_asked_for_and_told_as_its_webhooks_are() -> (
-    None
-):
+def test_the_history_of_another_hosts_repository_makes_the_same_facts_as_its_webhooks() -> None:
     place = LinkedResource(
         provider="github", resource_id="77@ghe.acme.dev", resource_name="plat/billing", meta={}
     )

@@ -66,12 +66,12 @@ def test_each_action_of_an_issue_moves_its_state(
     assert found.link_text is None
 
 
-def test_a_closed_issue_that_was_edited_since_keeps_the_time_of_its_closing() -> None:
+def test_a_closed_issue_that_was_edited_later_keeps_its_closing_time() -> None:
     found = statement("issues", issue("closed", updated_at="2024-06-01T00:00:00Z"))
     assert (found.occurred_at, found.states[0].at) == (CHANGED, CHANGED)
 
 
-def test_a_transferred_issue_names_where_it_went() -> None:
+def test_a_transferred_issue_names_its_new_repository() -> None:
     payload = issue("transferred")
     payload["changes"] = {
         "new_issue": {"number": 40, "title": "The cart is empty"},
@@ -118,7 +118,7 @@ def test_a_prerelease_that_is_released_later_becomes_the_latest() -> None:
 
 
 @pytest.mark.parametrize("action", ["deleted", "unpublished"])
-def test_a_release_that_is_withdrawn_is_the_latest_no_longer(action: str) -> None:
+def test_a_withdrawn_release_is_no_longer_the_latest(action: str) -> None:
     found = statement("release", release(action))
     ended = next(state for state in found.states if state.state_type == "latest_release")
     assert (ended.value, ended.reason) == ("github:release:1:v1.0.0", ENDING_REASON)
@@ -132,7 +132,7 @@ def test_a_release_is_published_once_however_many_events_say_so() -> None:
     assert (draft.source_type, draft.states[0].value) == ("release.created", "draft")
 
 
-def test_a_deletion_has_the_latest_time_that_its_payload_names() -> None:
+def test_a_deletion_has_the_latest_time_in_its_payload() -> None:
     payload = release("deleted")
     payload["repository"]["updated_at"] = "2024-07-01T00:00:00Z"
     found = statement("release", payload)
@@ -150,7 +150,7 @@ def test_an_answer_is_an_observation_apart_from_its_discussion() -> None:
     assert answered.metadata["category"] == "Q&A"
 
 
-def test_an_answered_discussion_that_was_edited_since_keeps_the_time_of_its_answer() -> None:
+def test_an_answered_discussion_that_was_edited_later_keeps_the_time_of_its_answer() -> None:
     found = statement("discussion", discussion("answered", updated_at="2024-06-01T00:00:00Z"))
     assert found.occurred_at == CHANGED
 
@@ -235,14 +235,14 @@ def test_a_repository_itself_changes(action: str, change: str) -> None:
     assert event.occurred_at == OPENED
 
 
-def test_what_changes_no_connection_is_filtered() -> None:
+def test_an_event_that_changes_no_connection_is_filtered() -> None:
     for action in ("created", "edited", "privatized", "publicized"):
         reading = read("repository", {"action": action, "repository": repository()})
         assert isinstance(reading, Filtered)
     assert isinstance(read("ping", ping()), Filtered)
 
 
-def test_a_payload_goes_to_its_repository_else_installation_else_organisation() -> None:
+def test_a_payload_is_routed_by_repository_then_installation_then_organisation() -> None:
     route = PROVIDER.route("pull_request", pull_request())
     assert route is not None
     assert (route.resource_key, route.resource_id) == ("github:repository:1", "1")

@@ -47,7 +47,7 @@ def test_both_deliveries_of_a_sub_issue_are_one_observation() -> None:
     assert states(of_child) == [(CHILD, "parent", PARENT, "parent-added")]
 
 
-def test_an_issue_that_is_taken_from_its_parent_has_that_one_no_longer() -> None:
+def test_an_issue_that_is_removed_from_its_parent_has_none() -> None:
     found = statement("sub_issues", planning.sub_issue("parent_issue_removed"))
     assert found.source_type == "issue.parent-removed"
     assert edges(found) == set()
@@ -128,7 +128,7 @@ def test_an_issues_field_is_a_state(value: dict[str, Any], shown: str) -> None:
         ("destroyed", "invalidated", "merge-group.invalidated", None),
     ],
 )
-def test_a_merge_group_is_told_of_its_pull_request(
+def test_the_subject_of_a_merge_group_is_its_pull_request(
     action: str, reason: str | None, source_type: str, value: str | None
 ) -> None:
     found = statement("merge_group", planning.merge_group(action, reason))
@@ -139,7 +139,7 @@ def test_a_merge_group_is_told_of_its_pull_request(
     assert ends is (action == "destroyed")
 
 
-def test_a_merge_group_that_is_of_no_pull_request_is_parked() -> None:
+def test_a_merge_group_without_a_pull_request_is_parked() -> None:
     payload = planning.merge_group()
     payload["merge_group"]["head_ref"] = "refs/heads/main"
     assert isinstance(read("merge_group", payload), Parked)
@@ -162,7 +162,7 @@ def test_a_pull_request_is_queued_and_leaves_the_queue(
     assert [each[1:3] for each in states(found)] == [("merge_queue", value)]
 
 
-def test_a_review_thread_is_settled_and_taken_up_again() -> None:
+def test_a_review_thread_is_resolved_and_reopened() -> None:
     found = statement("pull_request_review_thread", planning.review_thread())
     assert found.title == "[Review Thread Resolved] #1: Rename this."
     thread = "github:review-thread:1:71"

@@ -54,7 +54,7 @@ def test_each_action_is_its_own_transition_at_its_own_time(
     assert found.states[0].at == at
 
 
-def test_a_merge_is_known_by_its_time_where_the_flag_is_missing() -> None:
+def test_a_merge_is_recognized_by_its_time_where_the_flag_is_missing() -> None:
     payload = pull_request("closed", merged=True)
     del payload["pull_request"]["merged"]
     assert statement("pull_request", payload).source_type == "pull-request.merged"
@@ -84,7 +84,7 @@ def test_a_renamed_repository_changes_no_id() -> None:
     assert after.subject.aliases == ("github:ref:1#1", "github:ref:acme-inc/store#1")
 
 
-def test_who_did_it_and_whose_work_it_is_stand_apart() -> None:
+def test_actor_and_author_are_kept_apart() -> None:
     found = statement(
         "pull_request", pull_request("closed", merged=True, author="ada", sender="grace")
     )
@@ -151,7 +151,7 @@ def test_references_come_in_the_order_of_the_page() -> None:
     assert (PR, "belongs_to", "github:milestone:1#3") in edges(found)
 
 
-def test_long_texts_are_cut_but_closing_words_are_sought_in_all_of_them() -> None:
+def test_long_texts_are_cut_but_searched_whole_for_closing_words() -> None:
     body = "x" * 20_000 + "\nFixes #5"
     found = statement("pull_request", pull_request("opened", title="t" * 300, body=body))
     assert len(found.title) == 200
@@ -172,11 +172,11 @@ def test_nul_and_half_a_surrogate_become_replacement_characters_everywhere() -> 
 
 
 @pytest.mark.parametrize("action", ["auto_merge_enabled", "auto_merge_disabled"])
-def test_understood_actions_that_are_not_kept_say_so(action: str) -> None:
+def test_known_actions_that_are_not_kept_say_so(action: str) -> None:
     assert read("pull_request", pull_request(action)) == Filtered(f"action {action} is not kept")
 
 
-def test_an_unknown_action_and_a_missing_part_are_parked_by_name() -> None:
+def test_an_unknown_action_and_a_missing_field_are_parked_by_name() -> None:
     unknown = read("pull_request", pull_request("painted"))
     assert unknown == Parked("action painted of pull_request is not known yet")
     for path in ("pull_request", "repository"):

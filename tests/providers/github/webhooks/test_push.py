@@ -36,7 +36,7 @@ def test_each_commit_is_an_observation_at_its_authors_time() -> None:
     assert (found[0].branch, found[0].paths) == ("main", ("shop/cart.py",))
 
 
-def test_the_authors_time_stands_before_the_committers() -> None:
+def test_the_authors_time_takes_precedence_over_the_committers() -> None:
     late = {"name": "Bob", "email": "bob@acme.test", "date": "2024-06-01T00:00:00Z"}
     rebased = commit(at="2024-05-01T10:00:00Z", committer=late)
     rebased["timestamp"] = "2024-06-01T00:00:00Z"
@@ -46,7 +46,7 @@ def test_the_authors_time_stands_before_the_committers() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["2099-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
-def test_a_clock_that_is_wrong_puts_no_commit_into_the_future_nor_to_the_beginning_of_time(
+def test_a_wrong_clock_puts_no_commit_into_the_future_or_into_1970(
     wrong: str,
 ) -> None:
     right = {"name": "Bob", "email": "bob@acme.test", "date": "2024-05-01T09:00:00Z"}
@@ -69,7 +69,7 @@ def test_a_commit_in_two_pushes_is_one_observation() -> None:
     assert (on_branch.branch, on_main.branch) == ("feature/cart", "main")
 
 
-def test_the_commits_author_did_it_and_the_sender_pushed_it() -> None:
+def test_the_commits_author_is_the_actor_and_the_sender_is_the_pusher() -> None:
     found = statement("push", push([commit(author="Grace", email="G@acme.test")], sender="ada"))
     assert found.actor is not None
     assert found.actor == found.author
@@ -78,13 +78,13 @@ def test_the_commits_author_did_it_and_the_sender_pushed_it() -> None:
     assert accounts(found, "pusher") == ["ada"]
 
 
-def test_github_vouches_for_the_address_of_a_commit_that_it_gives_a_login() -> None:
+def test_github_verified_the_address_of_a_commit_with_a_login() -> None:
     found = statement("push", push([commit(username="ada")]))
     assert found.author is not None
     assert (found.author.username, found.author.email_verified) == ("ada", True)
 
 
-def test_a_bots_commit_is_a_bots() -> None:
+def test_a_bots_commit_has_a_bot_as_its_author() -> None:
     address = "49699333+dependabot[bot]@users.noreply.github.com"
     found = statement("push", push([commit(author="dependabot[bot]", email=address)]))
     assert found.author is not None
@@ -111,7 +111,7 @@ def test_changed_files_are_mentioned_up_to_forty_and_all_are_counted() -> None:
     assert len(found.paths) == 61
 
 
-def test_a_head_commit_that_the_list_was_cut_off_before_is_stated_too() -> None:
+def test_a_head_commit_beyond_the_cut_list_is_stated_too() -> None:
     commits = [commit(f"c{number}") for number in range(3)]
     payload = push(commits)
     payload["commits"] = commits[:2]
@@ -143,7 +143,7 @@ def test_a_merge_pushed_by_githubs_button_brings_its_pull_requests_commits() -> 
         ("GitHub", "NoReply@GitHub.com "),
     ],
 )
-def test_the_merge_button_of_an_enterprise_server_is_known_and_is_nobody(
+def test_the_merge_button_of_an_enterprise_server_is_recognized_and_is_nobody(
     name: str, email: str
 ) -> None:
     button = {"name": name, "email": email}
@@ -168,7 +168,7 @@ def test_the_button_is_a_bot_where_it_is_the_author_and_no_co_author() -> None:
     assert (found.author.kind, accounts(found, "co_author")) == ("bot", [])
 
 
-def test_the_squashes_that_a_merge_queue_pushes_at_once_stand_each_for_itself() -> None:
+def test_squashes_that_a_merge_queue_pushes_at_once_are_separate_merges() -> None:
     one, two = (commit(f"{name} (#{n})", committer=web_flow()) for name, n in (("A", 1), ("B", 2)))
     by_key = {each.subject.key: each for each in statements("push", push([one, two]))}
     for each, number in ((one, 1), (two, 2)):
@@ -176,7 +176,7 @@ def test_the_squashes_that_a_merge_queue_pushes_at_once_stand_each_for_itself() 
         assert relations == {(f"github:ref:acme/shop#{number}", "merges_as", key(each))}
 
 
-def test_the_merges_that_a_merge_queue_pushes_at_once_do_not_hold_one_another() -> None:
+def test_merges_that_a_merge_queue_pushes_at_once_do_not_contain_one_another() -> None:
     first, last = (
         commit(f"Merge pull request #{n} from acme/b{n}", committer=web_flow()) for n in (1, 2)
     )
@@ -185,7 +185,7 @@ def test_the_merges_that_a_merge_queue_pushes_at_once_do_not_hold_one_another() 
         assert all(edge.type != "contains" for edge in found.edges)
 
 
-def test_a_merge_that_bears_the_pull_requests_title_brings_its_commits_too() -> None:
+def test_a_merge_with_the_pull_requests_title_brings_its_commits_too() -> None:
     work = commit("Fix the cart (#5)")
     merge = commit("Mend the cart (#12)", committer=web_flow())
     by_key = {each.subject.key: each for each in statements("push", push([work, merge]))}
@@ -201,7 +201,7 @@ def test_a_merge_that_bears_the_pull_requests_title_brings_its_commits_too() -> 
     }
 
 
-def test_a_branch_brought_forward_by_hand_is_not_the_merge_it_ends_with() -> None:
+def test_a_branch_that_is_updated_by_hand_is_not_the_merge_at_its_end() -> None:
     work = commit("Work", distinct=False)
     nested = commit("Merge pull request #1 from a/b", committer=web_flow(), distinct=False)
     merge = commit("Merge pull request #2 from a/c", committer=web_flow(), distinct=False)
@@ -209,7 +209,7 @@ def test_a_branch_brought_forward_by_hand_is_not_the_merge_it_ends_with() -> Non
         assert all(edge.type != "contains" for edge in found.edges)
 
 
-def test_several_merges_pushed_by_hand_say_nothing_of_whose_the_rest_is() -> None:
+def test_several_merges_pushed_by_hand_do_not_say_which_commits_they_brought() -> None:
     first, work = commit("Merge pull request #1 from a/b"), commit("Work")
     last = commit("Merge pull request #2 from a/c")
     for found in statements("push", push([first, work, last])):
@@ -249,7 +249,7 @@ def test_a_squash_title_on_the_default_branch_names_its_pull_request(
         ("Merge #12 into the notes", None),
     ],
 )
-def test_robots_and_scripts_that_merge_say_which_pull_request_in_their_own_words(
+def test_merges_by_robots_and_scripts_name_their_pull_request(
     message: str, number: int | None
 ) -> None:
     cart = commit("Add a cart")
@@ -267,7 +267,7 @@ def test_gh_in_a_title_is_the_pull_request_where_githubs_button_wrote_it() -> No
     assert [edge.type for edge in by_hand.edges] == ["on_branch"]
 
 
-def test_the_numbers_of_a_subtree_are_those_of_where_it_came_from() -> None:
+def test_the_numbers_of_a_subtree_belong_to_its_own_repository() -> None:
     message = "Squashed 'lib/' changes\n\n89abcde Fixes #3 (#9)\n\ngit-subtree-dir: lib"
     found = statement("push", push([commit(message)]))
     assert found.scope is not None
@@ -286,7 +286,9 @@ def test_reverts_and_cherry_picks_name_their_commit_also_by_a_short_id() -> None
     } <= edges(found)
 
 
-def test_a_commit_that_is_picked_by_hand_is_not_what_the_pull_request_in_its_title_became() -> None:
+def test_a_commit_that_is_cherry_picked_by_hand_is_not_the_merge_of_the_pull_request_in_its_title() -> (
+    None
+):
     message = f"Add a cart (#12)\n\n(cherry picked from commit {sha('original')})"
     by_hand = statement("push", push([commit(message)]))
     assert [edge.type for edge in by_hand.edges] == ["on_branch", "cherry_picks"]
@@ -315,7 +317,7 @@ def test_a_forced_push_is_an_observation_beside_its_commits() -> None:
     assert pushed.source_type == "commit.pushed"
 
 
-def test_forced_back_and_forth_is_as_many_observations() -> None:
+def test_each_forced_push_back_and_forth_is_an_observation() -> None:
     one, two = commit("One"), commit("Two")
     there = push([two], before=one["id"], forced=True)
     back = push([one], before=two["id"], forced=True)
@@ -324,7 +326,7 @@ def test_forced_back_and_forth_is_as_many_observations() -> None:
     assert len(ids) == 3
 
 
-def test_a_deleted_branch_and_a_deleted_tag_are_told_without_commits() -> None:
+def test_a_deleted_branch_and_a_deleted_tag_are_stated_without_commits() -> None:
     branch = statement("push", push([], after=NOBODY, ref="refs/heads/topic"))
     assert (branch.source_type, branch.title) == ("branch.deleted", "[Branch Deleted] topic")
     assert branch.subject.key == "github:branch:1:topic"
@@ -336,7 +338,7 @@ def test_a_deleted_branch_and_a_deleted_tag_are_told_without_commits() -> None:
     )
 
 
-def test_a_tag_is_told_by_itself_and_points_at_its_commit_not_at_the_tag_object() -> None:
+def test_a_tag_is_an_observation_and_points_at_its_commit_not_at_the_tag_object() -> None:
     head = commit("Release")
     payload = push([], before=NOBODY, after=sha("tag object"), ref="refs/tags/v1")
     payload["head_commit"] = head
@@ -377,7 +379,7 @@ def test_an_old_owner_without_login_still_names_the_repository() -> None:
     assert found.scope.repository_name == "acme/shop"
 
 
-def test_a_repository_of_an_enterprise_server_is_told_from_its_namesake_on_github() -> None:
+def test_a_repository_of_an_enterprise_server_is_not_its_namesake_on_github() -> None:
     payload = push()
     payload["repository"]["html_url"] = "https://git.acme.test/acme/shop"
     found = statement("push", payload)

@@ -19,7 +19,7 @@ def on(branch: str, commit_sha: str) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize("commits", [None, [], "lost"])
-def test_a_push_without_commits_tells_where_its_branch_stands(commits: Any) -> None:
+def test_a_push_without_commits_states_the_head_of_its_branch(commits: Any) -> None:
     payload = {**push([], before=BEFORE, after=HEAD), "commits": commits, "head_commit": None}
     found = statement("push", payload)
     assert (found.source_type, found.title) == ("branch.pushed", "[Branch Pushed] main")
@@ -28,20 +28,20 @@ def test_a_push_without_commits_tells_where_its_branch_stands(commits: Any) -> N
     assert found.metadata["commitsMissing"] is True
 
 
-def test_a_push_whose_fields_are_gone_altogether_tells_it_too() -> None:
+def test_a_push_without_the_commits_field_states_it_too() -> None:
     payload = push([], before=BEFORE, after=HEAD)
     del payload["commits"], payload["head_commit"]
     assert on(MAIN, HEAD) in edges(statement("push", payload))
 
 
-def test_a_new_branch_on_a_commit_that_is_not_shown_stands_there() -> None:
+def test_a_new_branch_on_a_commit_that_is_not_listed_points_at_it() -> None:
     payload = push([], ref="refs/heads/topic", before=NOBODY, after=HEAD)
     found = statement("push", payload)
     assert found.content == f"Branch topic of acme/shop was made at {HEAD}."
     assert on(TOPIC, HEAD) in edges(found)
 
 
-def test_a_new_branch_on_a_known_commit_is_told_by_the_commit_alone() -> None:
+def test_a_new_branch_on_a_known_commit_is_stated_only_by_the_commit() -> None:
     head = commit("Known")
     payload = {**push([], ref="refs/heads/topic", before=NOBODY, after=head["id"])}
     found = statement("push", {**payload, "head_commit": head})
@@ -49,7 +49,7 @@ def test_a_new_branch_on_a_known_commit_is_told_by_the_commit_alone() -> None:
     assert on(TOPIC, head["id"]) in edges(found)
 
 
-def test_a_head_commit_alone_is_told_and_that_the_others_are_missing() -> None:
+def test_a_head_commit_alone_is_stated_and_the_others_are_noted_as_missing() -> None:
     head = commit("Last of five")
     payload = push([], before=BEFORE, after=head["id"])
     pushed, branch = statements("push", {**payload, "commits": None, "head_commit": head})
@@ -69,14 +69,14 @@ def test_a_head_beyond_the_list_is_on_the_branch() -> None:
     assert on(MAIN, HEAD) in edges(found[-1])
 
 
-def test_a_commit_of_which_only_the_id_is_left_is_on_the_branch() -> None:
+def test_a_commit_with_only_an_id_is_on_the_branch() -> None:
     head, bare = commit("Head"), {"id": sha("bare")}
     pushed, branch = statements("push", push([bare, head]))
     assert pushed.subject.key == f"github:commit:{head['id']}"
     assert {on(MAIN, bare["id"]), on(MAIN, head["id"])} <= edges(branch)
 
 
-def test_a_merge_is_known_by_where_the_push_led_where_its_head_is_not_shown() -> None:
+def test_a_merge_without_a_head_commit_is_recognized_by_the_pushs_after() -> None:
     work = commit("Work")
     merge = commit("Merge pull request #12 from acme/cart", committer=web_flow())
     found = statements("push", push([work, merge], head_commit=None))
@@ -85,7 +85,7 @@ def test_a_merge_is_known_by_where_the_push_led_where_its_head_is_not_shown() ->
     assert len(found) == 2
 
 
-def test_a_forced_push_without_commits_is_told_once() -> None:
+def test_a_forced_push_without_commits_is_stated_once() -> None:
     found = statement("push", push([], before=BEFORE, after=HEAD, forced=True))
     assert found.source_type == "push.forced"
     assert on(MAIN, HEAD) in edges(found)
@@ -99,7 +99,7 @@ def test_a_push_without_any_time_is_parked_not_lost() -> None:
     assert "repository.pushed_at is missing" in reading.reason
 
 
-def test_a_push_that_does_not_say_where_it_led_deletes_nothing() -> None:
+def test_a_push_without_an_after_deletes_nothing() -> None:
     payload = push([], before=BEFORE, after=HEAD)
     del payload["after"]
     assert isinstance(read("push", payload), Parked)
@@ -111,6 +111,6 @@ def test_a_push_that_does_not_say_where_it_led_deletes_nothing() -> None:
     assert statement("push", gone).source_type == "branch.deleted"
 
 
-def test_what_a_merge_queue_tries_is_not_told_as_work_on_a_branch() -> None:
+def test_commits_that_a_merge_queue_tests_are_not_work_on_a_branch() -> None:
     ref = "refs/heads/gh-readonly-queue/main/pr-12-0123abc"
     assert isinstance(read("push", push(ref=ref)), Filtered)

@@ -68,26 +68,26 @@ def test_the_sha1_header_alone_is_refused() -> None:
 
 
 @pytest.mark.parametrize("secrets", [[], [Secret("env:X", b"")]])
-def test_without_a_secret_nothing_verifies_not_even_what_is_signed_with_none(
+def test_without_a_secret_nothing_verifies_not_even_an_empty_one(
     secrets: list[Secret],
 ) -> None:
     assert isinstance(PROVIDER.accept(BODY, headers(sign(BODY, b"")), secrets, now=NOW), Refused)
     assert isinstance(PROVIDER.accept(BODY, headers(f"sha256={HEX}"), secrets, now=NOW), Refused)
 
 
-def test_while_rotating_either_secret_verifies_and_is_named() -> None:
+def test_during_rotation_either_secret_verifies_and_is_named() -> None:
     secrets = [Secret("env:X", b"old"), Secret("env:X#2", b"new")]
     for secret in secrets:
         assert verified_by(BODY, sign(BODY, secret.value), secrets) == secret.name
 
 
-def test_a_body_written_anew_or_with_a_byte_order_mark_does_not_verify() -> None:
+def test_a_reserialized_body_or_one_with_a_byte_order_mark_does_not_verify() -> None:
     written_anew = json.dumps(json.loads(BODY)).encode()
     for body in (written_anew, b"\xef\xbb\xbf" + BODY, BODY + b"\n", b""):
         assert verified_by(body, f"sha256={HEX}", [SECRET]) is None
 
 
-def test_an_unverified_delivery_learns_nothing_of_its_other_faults() -> None:
+def test_the_sender_of_an_unverified_delivery_learns_nothing_about_other_errors() -> None:
     for body, extra in ((b"not json", {}), (BODY, {"x-github-event": ""})):
         refused = PROVIDER.accept(
             body, {**headers(f"sha256={'0' * 64}"), **extra}, [SECRET], now=NOW
