@@ -38,11 +38,7 @@ def command_line(socket_dir: Path, overrides: Mapping[str, str]) -> list[str]:
     settings = {**DEFAULTS, **_dynamic_shared_memory(), **overrides}
     quoted = '"' + str(socket_dir).replace('"', '""') + '"'
     # Applied last, so that no override opens a network port or moves the socket.
-    settings |= {
-        "listen_addresses": "",
-        "unix_socket_directories": quoted,
-        "port": str(PORT),
-    }
+    settings |= {"listen_addresses": "", "unix_socket_directories": quoted, "port": str(PORT)}
     return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
 

@@ -135,9 +135,7 @@ def _extension_problems(server: Server) -> list[str]:
 
 
 def _server(row: Mapping[str, Any]) -> Server:
-    return Server(
-        **{name: row[name] for name in Server.__dataclass_fields__ if name in row},
-    )
+    return Server(**{name: row[name] for name in Server.__dataclass_fields__ if name in row})
 
 
 _FACTS = """

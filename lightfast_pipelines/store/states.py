@@ -11,11 +11,7 @@ from lightfast_pipelines.store.links import Workspace
 
 
 def states_at(
-    conn: Connection,
-    key: str,
-    at: datetime,
-    as_known: datetime | None,
-    workspace: Workspace | None,
+    conn: Connection, key: str, at: datetime, as_known: datetime | None, workspace: Workspace | None
 ) -> list[dict[str, Any]]:
     """The states that the entity (by key or alias) had at `at`, as known now or as known at `as_known`."""
     rows = dict_rows(

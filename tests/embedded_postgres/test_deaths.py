@@ -112,10 +112,7 @@ def test_a_stale_pid_file_never_makes_it_signal_another_program(
     )
     try:
         content = f"{stranger.pid}\n{status.data_dir}\n1\n5432\n{status.socket_dir}\n"
-        for file in (
-            status.data_dir / "postmaster.pid",
-            status.socket_dir / ".s.PGSQL.5432.lock",
-        ):
+        for file in (status.data_dir / "postmaster.pid", status.socket_dir / ".s.PGSQL.5432.lock"):
             # A short socket folder is removed with its server.
             if file.parent.exists():
                 file.write_text(content)

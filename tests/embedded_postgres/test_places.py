@@ -13,10 +13,7 @@ import psycopg
 import pytest
 
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgresError
-from lightfast_pipelines.embedded_postgres.binaries import (
-    copied_binaries,
-    installed_binaries,
-)
+from lightfast_pipelines.embedded_postgres.binaries import copied_binaries, installed_binaries
 from tests.embedded_postgres.homes import REPOSITORY, Home, eventually, gone
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgres as another user")

@@ -194,9 +194,7 @@ def test_a_line_of_a_million_values_is_refused_before_they_become_objects(
     assert reason in ingesting.problems[0][1]
 
 
-def test_a_gzip_file_that_is_cut_off_is_read_up_to_there_and_reported(
-    ingesting: Ingesting,
-) -> None:
+def test_a_gzip_file_that_is_cut_off_is_read_up_to_there_and_reported(ingesting: Ingesting) -> None:
     whole = gzip.compress(b"\n".join(line(delivery_id=f"d{n}", note="x" * n) for n in range(3000)))
     report = ingesting(whole[: len(whole) // 2])
     assert 0 < report.stored < 3000
@@ -325,7 +323,4 @@ def test_a_line_received_in_the_future_counts_as_received_now(
     rows = conn.execute(
         "SELECT received_at, partition_date FROM lightfast.raw_payloads ORDER BY delivery_id"
     ).fetchall()
-    assert rows == [
-        (NOW, NOW.date()),
-        (datetime(2026, 11, 20, tzinfo=UTC), date(2026, 11, 20)),
-    ]
+    assert rows == [(NOW, NOW.date()), (datetime(2026, 11, 20, tzinfo=UTC), date(2026, 11, 20))]

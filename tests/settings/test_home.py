@@ -42,9 +42,7 @@ def test_the_default_is_the_users_own_home(tmp_path: Path, user: Path) -> None:
         assert find_home(environment, elsewhere).folder == user / ".lightfast"
 
 
-def test_another_users_folder_left_by_sudo_is_not_used(
-    tmp_path: Path,
-) -> None:
+def test_another_users_folder_left_by_sudo_is_not_used(tmp_path: Path) -> None:
     folder = find_home({"HOME": str(tmp_path / "gone")}, tmp_path).folder
     assert tmp_path not in folder.parents
 

@@ -97,10 +97,7 @@ def test_a_wrong_setting_gives_one_line_with_its_value_and_what_is_valid(
 )
 @pytest.mark.parametrize("name", ["LIGHTFAST_DATABASE_URL", "LIGHTFAST_DAGSTER_DATABASE_URL"])
 def test_an_invalid_database_address_is_refused_without_showing_its_password(
-    name: str,
-    value: str,
-    monkeypatch: pytest.MonkeyPatch,
-    from_environment: Callable[[], Settings],
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, from_environment: Callable[[], Settings]
 ) -> None:
     if name == "LIGHTFAST_DAGSTER_DATABASE_URL" and "+psycopg2" in value:
         value = value.replace("hunter2", "hun/ter2")

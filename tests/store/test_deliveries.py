@@ -128,8 +128,7 @@ def test_any_batches_leave_one_row_per_key(
         new = 0
         for batch in batches:
             new += insert_deliveries(
-                conn,
-                [delivery(i, b.encode(), org_id=None if o == "-" else o) for i, b, o in batch],
+                conn, [delivery(i, b.encode(), org_id=None if o == "-" else o) for i, b, o in batch]
             )
         wanted = {key for batch in batches for key in batch}
         stored = [(r[0], r[2].decode(), r[1] or "-") for r in rows(conn)]

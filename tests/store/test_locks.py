@@ -19,9 +19,7 @@ from lightfast_pipelines.store.locks import job_lock, job_locks
 NAMES = ("capture", "embeddings", "clusters")
 
 
-def test_a_lock_is_visible_until_its_session_ends(
-    database: Database,
-) -> None:
+def test_a_lock_is_visible_until_its_session_ends(database: Database) -> None:
     with database.connect() as watcher:
         holder = database.connect()
         with job_lock(holder, "capture", wait=False) as acquired:
