@@ -24,7 +24,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.servers.linear_world import Json, World
+from tests.servers.linear_ground import Json
+from tests.servers.linear_world import World
 
 _HOUR = 3600.0
 _MOST_COMPLEX = 10_000

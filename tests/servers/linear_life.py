@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.servers.linear_world import Json, World
+from tests.servers.linear_ground import Json
+from tests.servers.linear_world import World
 
 
 def lived(seed: int, steps: int = 60, *, teams: int = 2) -> World:

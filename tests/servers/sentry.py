@@ -1,14 +1,13 @@
-"""Sentry's REST API over a small world of issues, and the webhooks that would have told of it.
+"""Sentry's REST API over a `World`.
 
-True to the wire: cursors in the Link header, X-Hits that ends at a thousand, limits of a second, tokens
-that end and are renewed once for each refresh token.
+True to the wire: cursors in the Link header, X-Hits that ends at a thousand, limits per second, and tokens
+that expire and are renewed once for each refresh token.
 """
 
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,80 +16,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-Json = dict[str, Any]
-TOKEN = "sentry-token-of-the-tests"
-UUID = "5c6f0d3e-0d0f-4a37-9f2b-1a2b3c4d5e6f"
-SENTRY: Json = {"type": "application", "id": "sentry", "name": "Sentry"}
+from tests.servers.sentry_bodies import event_body, incident_body, issue_body, webhooks
+from tests.servers.sentry_world import (
+    TOKEN,
+    UUID,
+    Activity,
+    Incident,
+    Issue,
+    Json,
+    World,
+    iso,
+)
+
+__all__ = ["TOKEN", "UUID", "Activity", "Incident", "Issue", "World", "application", "webhooks"]
+
 _MOST_HITS = 1_000
-_STATUSES = {"open": 1, "resolved": 2, "warning": 10, "critical": 20}
-
-
-@dataclass(slots=True)
-class Activity:
-    """`by`: a user's number, None for Sentry itself. `type` and `data` as the API has them."""
-
-    number: int
-    type: str
-    at: datetime
-    by: int | None = 7
-    data: Json = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Issue:
-    """`seen`: when its events happened, each of which is an event of its own. `called`: its title and
-    all else that it does not share with the others."""
-
-    number: int
-    seen: list[datetime]
-    activities: list[Activity] = field(default_factory=list)
-    release: str | None = "shop@1.4.2"
-    environment: str = "production"
-    category: str = "error"
-    called: Json = field(default_factory=dict)
-
-    def last_seen(self, at: datetime | None = None) -> datetime:
-        return max(one for one in self.seen if at is None or one <= at)
-
-
-@dataclass(slots=True)
-class Incident:
-    """`levels`: (level, when) in their order; `resolved` is the last of them where it is over."""
-
-    number: int
-    begun: datetime
-    levels: list[tuple[str, datetime]] = field(default_factory=list)
-    rule: int = 70
-
-
-@dataclass(slots=True)
-class World:
-    """One project of one organisation. `tokens`: each with its end, or None.
-
-    `merged`: numbers of issues that are gone, each with that of the issue that answers for it.
-    """
-
-    issues: list[Issue] = field(default_factory=list)
-    incidents: list[Incident] = field(default_factory=list)
-    organization: str = "acme"
-    project: int = 42
-    slug: str = "shop"
-    tokens: dict[str, datetime | None] = field(default_factory=lambda: {TOKEN: None})
-    refresh_token: str = "refresh-0"
-    client: tuple[str, str] = ("client", "secret")
-    renewals: int = 0
-    organizations: list[str] = field(default_factory=lambda: ["acme"])
-    limit: int = 40
-    asked: list[float] = field(default_factory=list)
-    merged: dict[int, int] = field(default_factory=dict)
-
-    def merge(self, old: int, survivor: int, at: datetime) -> None:
-        """As Sentry does: the old one is gone, the survivor's activity names it."""
-        self.issues = [one for one in self.issues if one.number != old]
-        kept = next(one for one in self.issues if one.number == survivor)
-        number = 10**6 + old
-        kept.activities.append(Activity(number, "merge", at, data={"issues": [{"id": old}]}))
-        self.merged[old] = survivor
 
 
 def application(world: World) -> Starlette:
@@ -103,37 +43,30 @@ def application(world: World) -> Starlette:
     async def issues(request: Request) -> JSONResponse:
         return _refused(world, request) or _issues(world, request)
 
-    async def issue(request: Request) -> JSONResponse:
-        found = _find(world, request)
-        refused = _refused(world, request)
-        if refused is not None or found is None:
-            return refused or _answer(
-                world, {"detail": "The requested resource does not exist"}, 404
-            )
-        return _answer(world, _issue(world, found, single=True))
+    async def single(request: Request) -> JSONResponse:
+        issue, refused = _find(world, request), _refused(world, request)
+        if refused is not None or issue is None:
+            return refused or _missing(world)
+        return _answer(world, issue_body(world, issue, single=True))
 
     async def events(request: Request) -> JSONResponse:
-        found = _find(world, request)
-        refused = _refused(world, request)
-        if refused is not None or found is None:
-            return refused or _answer(
-                world, {"detail": "The requested resource does not exist"}, 404
-            )
-        since, until = _times(request)
-        told = [_event(world, found, n, single=False) for n, at in _of(found, since, until)][::-1]
+        issue, refused = _find(world, request), _refused(world, request)
+        if refused is not None or issue is None:
+            return refused or _missing(world)
+        numbers = _event_numbers(issue, *_times(request))
+        newest_first = [event_body(world, issue, n, single=False) for n in reversed(numbers)]
         begin = int(request.query_params.get("cursor", "0:0:0").split(":")[1])
         size = int(request.query_params.get("per_page", 100))
-        return _page(world, request, told, begin, size, f"0:{begin + size}:0")
+        return _page(world, request, newest_first, begin, size, f"0:{begin + size}:0")
 
     async def oldest(request: Request) -> JSONResponse:
-        found = _find(world, request)
-        refused = _refused(world, request)
+        issue, refused = _find(world, request), _refused(world, request)
         if refused is not None:
             return refused
-        first = next(iter(_of(found, *_times(request))), None) if found else None
-        if found is None or first is None:
+        numbers = _event_numbers(issue, *_times(request)) if issue else []
+        if issue is None or not numbers:
             return _answer(world, {"detail": "No events found for this issue"}, 404)
-        return _answer(world, _event(world, found, first[0], single=True))
+        return _answer(world, event_body(world, issue, numbers[0], single=True))
 
     async def incidents(request: Request) -> JSONResponse:
         return _refused(world, request) or _incidents(world, request)
@@ -141,14 +74,14 @@ def application(world: World) -> Starlette:
     async def authorizations(request: Request) -> JSONResponse:
         return await _renew(world, request)
 
-    one = base + "/issues/{issue}/"
+    path = base + "/issues/{issue}/"
     return Starlette(
         routes=[
             Route("/api/0/organizations/", organizations),
             Route(f"{base}/issues/", issues),
-            Route(one, issue),
-            Route(one + "events/", events),
-            Route(one + "events/oldest/", oldest),
+            Route(path, single),
+            Route(path + "events/", events),
+            Route(path + "events/oldest/", oldest),
             Route(f"{base}/incidents/", incidents),
             Route(
                 "/api/0/sentry-app-installations/{uuid}/authorizations/",
@@ -157,280 +90,6 @@ def application(world: World) -> Starlette:
             ),
         ]
     )
-
-
-def webhooks(world: World, delay: float = 0.0) -> Iterator[tuple[str, Json, dict[str, str]]]:
-    """(resource, body, headers) of each delivery, sent so many seconds after what it tells."""
-    late = timedelta(seconds=delay)
-    for issue in world.issues:
-        yield _sent(
-            "issue",
-            "created",
-            {"issue": _told(world, issue, issue.seen[0])},
-            SENTRY,
-            issue.seen[0] + late,
-        )
-        for number, at in enumerate(issue.seen if issue.category == "error" else []):
-            yield _sent(
-                "error", "created", {"error": _error(world, issue, number)}, SENTRY, at + late
-            )
-        for activity in issue.activities:
-            for action, data in _actions(world, issue, activity):
-                actor = _actor(activity.by)
-                resource = "comment" if activity.type == "note" else "issue"
-                yield _sent(resource, action, data, actor, activity.at + late)
-    for incident in world.incidents:
-        for level, at in incident.levels:
-            alert = _snaked(_incident(world, incident, at)) | {"activities": None}
-            page = f"https://sentry.io/organizations/{world.organization}/alerts/{incident.number}/"
-            data = {"metric_alert": alert, "web_url": page, "description_text": "40 events"}
-            yield _sent("metric_alert", level, data, SENTRY, at + late)
-
-
-def _sent(
-    resource: str, action: str, data: Json, actor: Json, at: datetime
-) -> tuple[str, Json, dict[str, str]]:
-    headers = {
-        "sentry-hook-resource": resource,
-        "sentry-hook-timestamp": str(int(at.timestamp())),
-    }
-    body = {"action": action, "installation": {"uuid": UUID}, "data": data, "actor": actor}
-    return resource, body, headers
-
-
-def _actions(world: World, issue: Issue, activity: Activity) -> Iterator[tuple[str, Json]]:
-    """The actions and bodies that one activity causes; none for what Sentry does not send."""
-    data, at = activity.data, activity.at
-    if activity.type == "note":
-        yield (
-            "created",
-            {
-                "comment": data["text"],
-                "project_slug": world.slug,
-                "comment_id": activity.number,
-                "issue_id": issue.number,
-                "timestamp": _iso(at),
-            },
-        )
-        return
-    now: Json = {}
-    if activity.type == "assigned":
-        now["assignedTo"] = {
-            "type": data["assigneeType"],
-            "id": data["assignee"],
-            "name": data["assigneeName"],
-        }
-        yield "assigned", {"issue": _told(world, issue, at) | now}
-    elif activity.type == "set_ignored":
-        for action in ("ignored", "archived"):
-            yield action, {"issue": _told(world, issue, at) | {"status": "ignored"}}
-    elif activity.type in ("set_unresolved", "set_regression"):
-        substatus = "regressed" if activity.type == "set_regression" else "ongoing"
-        yield "unresolved", {"issue": _told(world, issue, at) | {"substatus": substatus}}
-    elif activity.type.startswith("set_resolved"):
-        if activity.type == "set_resolved_in_release":
-            now["statusDetails"] = {"inRelease": data["version"]}
-        elif activity.type == "set_resolved_in_commit":
-            now["statusDetails"] = {"inCommit": data["commit"]}
-        yield (
-            "resolved",
-            {"issue": _told(world, issue, at) | {"status": "resolved", "substatus": None} | now},
-        )
-
-
-def _told(world: World, issue: Issue, at: datetime) -> Json:
-    """An issue as a webhook told it then."""
-    found = _issue(world, issue, single=False)
-    api = f"https://sentry.io/api/0/organizations/{world.organization}/issues/{issue.number}/"
-    then = {
-        "url": api,
-        "web_url": found["permalink"],
-        "lastSeen": _iso(issue.last_seen(at)),
-        "count": str(len([one for one in issue.seen if one <= at])),
-        "status": "unresolved",
-        "statusDetails": {},
-        "substatus": "new",
-    }
-    return found | then
-
-
-def _issue(world: World, issue: Issue, *, single: bool) -> Json:
-    number = issue.number
-    found: Json = {
-        "id": str(number),
-        "shortId": f"SHOP-{number}",
-        "title": "TypeError: price is undefined",
-        "culprit": "cart/total",
-        "permalink": f"https://{world.organization}.sentry.io/issues/{number}/",
-        "logger": None,
-        "level": "error",
-        "status": "resolved",
-        "statusDetails": {},
-        "substatus": None,
-        "platform": "javascript",
-        "priority": "high",
-        "project": {"id": str(world.project), "name": "Shop", "slug": world.slug},
-        "type": "error",
-        "metadata": {"type": "TypeError", "value": "price is undefined"},
-        "issueType": "error",
-        "issueCategory": issue.category,
-        "assignedTo": None,
-        "numComments": 0,
-        "count": str(len(issue.seen)),
-        "userCount": 3,
-        "firstSeen": _iso(issue.seen[0]),
-        "lastSeen": _iso(issue.last_seen()),
-    }
-    found |= issue.called
-    if single:
-        first: Json = {"type": "first_seen", "id": "0", "user": None, "data": {}}
-        newest = sorted(issue.activities, key=lambda one: one.at, reverse=True)
-        told = [_activity(one) for one in newest]
-        found["activity"] = [*told, {**first, "dateCreated": found["firstSeen"]}][:100]
-        found["firstRelease"] = {"version": issue.release} if issue.release else None
-    return found
-
-
-def _activity(one: Activity) -> Json:
-    user = {"id": str(one.by), "name": f"User {one.by}", "email": f"u{one.by}@acme.test"}
-    return {
-        "id": str(one.number),
-        "type": one.type,
-        "data": one.data,
-        "user": user if one.by is not None else None,
-        "dateCreated": _iso(one.at),
-    }
-
-
-def _actor(by: int | None) -> Json:
-    return SENTRY if by is None else {"type": "user", "id": by, "name": f"User {by}"}
-
-
-def _event_id(issue: Issue, number: int) -> str:
-    return f"{issue.number:016x}{number:016x}"
-
-
-def _event(world: World, issue: Issue, number: int, *, single: bool) -> Json:
-    """Of the list, which is dated to the second, or by itself."""
-    at = issue.seen[number]
-    frame = {"filename": "src/cart/total.ts", "function": "total", "lineNo": 9, "inApp": True}
-    values = [
-        {
-            "type": "TypeError",
-            "value": "price is undefined",
-            "stacktrace": {"frames": [frame]},
-        }
-    ]
-    tags = {"environment": issue.environment, "level": "error", "user": "ip:203.0.113.9"}
-    if issue.release:
-        tags["release"] = issue.release
-    return {
-        "id": _event_id(issue, number),
-        "eventID": _event_id(issue, number),
-        "groupID": str(issue.number),
-        "projectID": str(world.project),
-        "title": "TypeError: price is undefined",
-        "message": "",
-        "culprit": "cart/total",
-        "location": "src/cart/total.ts",
-        "platform": "javascript",
-        "type": "error",
-        "metadata": {"type": "TypeError", "value": "price is undefined"},
-        "tags": [{"key": key, "value": value} for key, value in tags.items()],
-        "user": {"email": "customer@shop.test", "ip_address": "203.0.113.9"},
-        "dateCreated": _iso(at if single else at.replace(microsecond=0)),
-        "entries": [{"type": "exception", "data": {"values": values}}],
-    }
-
-
-def _error(world: World, issue: Issue, number: int) -> Json:
-    """The same event as the webhook tells it."""
-    at, identity = issue.seen[number], _event_id(issue, number)
-    page = f"https://sentry.io/organizations/{world.organization}/issues/{issue.number}/"
-    frame = {"filename": "src/cart/total.ts", "function": "total", "lineno": 9, "in_app": True}
-    return {
-        "event_id": identity,
-        "project": world.project,
-        "issue_id": str(issue.number),
-        "issue_url": f"https://sentry.io/api/0/organizations/{world.organization}/issues/{issue.number}/",
-        "web_url": f"{page}events/{identity}/",
-        "title": "TypeError: price is undefined",
-        "message": "",
-        "culprit": "cart/total",
-        "location": "src/cart/total.ts",
-        "level": "error",
-        "platform": "javascript",
-        "release": issue.release,
-        "environment": issue.environment,
-        "datetime": _iso(at),
-        "tags": [["environment", issue.environment], ["level", "error"]],
-        "user": {"email": "customer@shop.test"},
-        "metadata": {"type": "TypeError", "value": "price is undefined"},
-        "exception": {
-            "values": [
-                {
-                    "type": "TypeError",
-                    "value": "price is undefined",
-                    "stacktrace": {"frames": [frame]},
-                }
-            ]
-        },
-    }
-
-
-def _incident(world: World, one: Incident, at: datetime | None = None) -> Json:
-    """As the API has it now, or as it was at `at`. Sentry tells the minute at which it was closed."""
-    levels = [(level, when) for level, when in one.levels if at is None or when <= at]
-    closed = next((when for level, when in levels if level == "resolved"), None)
-    number, rule = str(one.number), str(one.rule)
-    changed = [
-        {
-            "id": f"{one.number}{position}",
-            "type": 2,
-            "value": str(_STATUSES[level]),
-            "previousValue": None,
-            "user": None,
-            "dateCreated": _iso(when),
-        }
-        for position, (level, when) in enumerate(levels)
-    ]
-    return {
-        "id": number,
-        "identifier": number,
-        "organizationId": "5",
-        "projects": [world.slug],
-        "alertRule": {
-            "id": rule,
-            "name": "Failed payments",
-            "organizationId": "5",
-            "aggregate": "count()",
-            "query": "level:error",
-            "timeWindow": 10,
-            "thresholdType": 0,
-            "resolveThreshold": None,
-            "projects": [world.slug],
-        },
-        "activities": [{"id": "0", "type": 1, "dateCreated": _iso(one.begun)}, *changed],
-        "status": _STATUSES[levels[-1][0]] if levels else 1,
-        "title": "Failed payments",
-        "type": 2,
-        "dateStarted": _iso(one.begun),
-        "dateDetected": _iso(one.begun),
-        "dateCreated": _iso(one.begun),
-        "dateClosed": _iso(closed.replace(second=0, microsecond=0)) if closed else None,
-    }
-
-
-def _snaked(value: Any) -> Any:
-    """Names as the webhook writes them: alert_rule, date_closed."""
-    if isinstance(value, list):
-        return [_snaked(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        "".join(f"_{c.lower()}" if c.isupper() else c for c in name): _snaked(one)
-        for name, one in value.items()
-    }
 
 
 def _issues(world: World, request: Request) -> JSONResponse:
@@ -445,21 +104,22 @@ def _issues(world: World, request: Request) -> JSONResponse:
     )
     fitting = sorted(
         (
-            one
-            for one in (world.issues if mine else ())
-            if any(since <= at < until for at in one.seen) and _fits(one, query.get("query", ""))
+            issue
+            for issue in (world.issues if mine else ())
+            if any(since <= at < until for at in issue.seen)
+            and _fits(issue, query.get("query", ""))
         ),
-        key=lambda one: (-_ms(one.seen[0]), one.number),
+        key=lambda issue: (-_ms(issue.seen[0]), issue.number),
     )
     value, skipped = (int(part) for part in query.get("cursor", f"{2**52}:0:0").split(":")[:2])
-    rest = [one for one in fitting if _ms(one.seen[0]) <= value][skipped:]
+    rest = [issue for issue in fitting if _ms(issue.seen[0]) <= value][skipped:]
     page = rest[:limit]
     cursor = ""
     if page:
         last = _ms(page[-1].seen[0])
         before = skipped if last == value else 0
-        cursor = f"{last}:{before + sum(_ms(one.seen[0]) == last for one in page)}:0"
-    listed = [_issue(world, one, single=False) for one in page]
+        cursor = f"{last}:{before + sum(_ms(issue.seen[0]) == last for issue in page)}:0"
+    listed = [issue_body(world, issue, single=False) for issue in page]
     if collapsed:
         for item in listed:
             for name in ("count", "userCount", "firstSeen", "lastSeen"):
@@ -469,7 +129,7 @@ def _issues(world: World, request: Request) -> JSONResponse:
 
 
 def _fits(issue: Issue, query: str) -> bool:
-    """`firstSeen:<...` and `firstSeen:>=...`, all that the walks ask for."""
+    """`firstSeen:<...` and `firstSeen:>=...`: the walks use no other terms."""
     first = issue.seen[0].astimezone(UTC).replace(tzinfo=None)
     for term in query.split():
         bound = datetime.fromisoformat(term.removeprefix("firstSeen:").lstrip("<>="))
@@ -480,25 +140,25 @@ def _fits(issue: Issue, query: str) -> bool:
 
 def _incidents(world: World, request: Request) -> JSONResponse:
     since, until = _times(request)
-    told = []
-    for one in sorted(world.incidents, key=lambda one: one.begun, reverse=True):
-        closed = next((at for level, at in one.levels if level == "resolved"), None)
-        if one.begun <= until and (closed is None or closed >= since):
-            told.append(_incident(world, one))
+    listed = []
+    for incident in sorted(world.incidents, key=lambda each: each.begun, reverse=True):
+        closed = next((at for level, at in incident.levels if level == "resolved"), None)
+        if incident.begun <= until and (closed is None or closed >= since):
+            listed.append(incident_body(world, incident))
     cursor = request.query_params.get("cursor")
     size, number = (
         (int(part) for part in cursor.split(":")[:2])
         if cursor
         else (int(request.query_params.get("per_page", 25)), 0)
     )
-    return _page(world, request, told, size * number, size, f"{size}:{number + 1}:0")
+    return _page(world, request, listed, size * number, size, f"{size}:{number + 1}:0")
 
 
 def _page(
-    world: World, request: Request, told: Sequence[Json], begin: int, size: int, cursor: str
+    world: World, request: Request, items: Sequence[Json], begin: int, size: int, cursor: str
 ) -> JSONResponse:
-    page = list(told[begin : begin + size])
-    return _answer(world, page, 200, _link(request, cursor, len(told) > begin + size))
+    page = list(items[begin : begin + size])
+    return _answer(world, page, 200, _link(request, cursor, len(items) > begin + size))
 
 
 def _link(request: Request, cursor: str, more: bool) -> dict[str, str]:
@@ -512,22 +172,26 @@ def _link(request: Request, cursor: str, more: bool) -> dict[str, str]:
     }
 
 
+def _missing(world: World) -> JSONResponse:
+    return _answer(world, {"detail": "The requested resource does not exist"}, 404)
+
+
 def _find(world: World, request: Request) -> Issue | None:
     asked = request.path_params["issue"]
     number = int(asked) if asked.isdigit() else 0
     number = world.merged.get(number, number)
-    return next((one for one in world.issues if one.number == number), None)
+    return next((issue for issue in world.issues if issue.number == number), None)
 
 
-def _of(issue: Issue, since: datetime, until: datetime) -> list[tuple[int, datetime]]:
-    return [(n, at) for n, at in enumerate(issue.seen) if since <= at < until]
+def _event_numbers(issue: Issue, since: datetime, until: datetime) -> list[int]:
+    return [number for number, at in enumerate(issue.seen) if since <= at < until]
 
 
 def _times(request: Request) -> tuple[datetime, datetime]:
     query = request.query_params
     begin = query.get("start", "1970-01-01T00:00:00")
     end = query.get("end", "2100-01-01T00:00:00")
-    since, until = (datetime.fromisoformat(one).replace(tzinfo=UTC) for one in (begin, end))
+    since, until = (datetime.fromisoformat(time).replace(tzinfo=UTC) for time in (begin, end))
     return since, until
 
 
@@ -541,8 +205,8 @@ def _refused(world: World, request: Request) -> JSONResponse | None:
     now = clock.time()
     world.asked = [at for at in world.asked if at > now - 1]
     if len(world.asked) >= world.limit:
-        told = f"You are attempting to use this endpoint too frequently. Limit is {world.limit} requests in 1 seconds"
-        return JSONResponse({"detail": told}, 429, headers=_limits(world))
+        detail = f"You are attempting to use this endpoint too frequently. Limit is {world.limit} requests in 1 seconds"
+        return JSONResponse({"detail": detail}, 429, headers=_limits(world))
     world.asked.append(now)
     return None
 
@@ -558,7 +222,7 @@ def _limits(world: World) -> dict[str, str]:
 
 
 async def _renew(world: World, request: Request) -> JSONResponse:
-    """A new pair of tokens; the refresh token is good for once."""
+    """A new pair of tokens; a refresh token can be used once."""
     body = await request.json()
     if (body.get("client_id"), body.get("client_secret")) != world.client:
         return JSONResponse({"error": "invalid_client"}, 401)
@@ -575,8 +239,8 @@ async def _renew(world: World, request: Request) -> JSONResponse:
         "id": str(world.renewals),
         "token": token,
         "refreshToken": world.refresh_token,
-        "dateCreated": _iso(datetime.now(UTC)),
-        "expiresAt": _iso(ends),
+        "dateCreated": iso(datetime.now(UTC)),
+        "expiresAt": iso(ends),
         "state": None,
         "application": None,
     }
@@ -587,10 +251,6 @@ def _answer(
     world: World, body: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> JSONResponse:
     return JSONResponse(body, status, headers={**_limits(world), **(headers or {})})
-
-
-def _iso(at: datetime) -> str:
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def _ms(at: datetime) -> int:

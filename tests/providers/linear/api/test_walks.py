@@ -21,8 +21,9 @@ from lightfast_pipelines.providers.api_contract import (
 from lightfast_pipelines.providers.linear.api import API
 from tests.providers.agreement import api_of
 from tests.servers.linear import Linear, app
+from tests.servers.linear_ground import text_of
 from tests.servers.linear_life import lived
-from tests.servers.linear_world import World, text_of
+from tests.servers.linear_world import World
 from tests.servers.walking import Asking
 
 KEY = Credential("api_key", "lin_api_test")
