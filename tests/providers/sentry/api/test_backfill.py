@@ -18,7 +18,7 @@ from tests.providers.backfilled import (
     observations,
     outcomes,
 )
-from tests.providers.sentry.api.test_walks import BEGIN, WINDOW
+from tests.providers.sentry.api.walked import BEGIN, WINDOW
 from tests.servers.sentry import TOKEN, Activity, Incident, Issue, World, application, webhooks
 from tests.servers.serving import serve
 
