@@ -22,9 +22,10 @@ from lightfast_pipelines.providers.webhook_contract import Provider, Secret
 from lightfast_pipelines.store.clocks import difference
 from lightfast_pipelines.store.sealed import Keys
 from webhook_receiver import logs
-from webhook_receiver.body import RETRY_AFTER_SECONDS, ClientGone, read_body
+from webhook_receiver.body import ClientGone, read_body
 from webhook_receiver.endpoint import GATE, PREFIX, Webhooks
 from webhook_receiver.installations import InstallationSecrets
+from webhook_receiver.refusal import RETRY_AFTER_SECONDS
 from webhook_receiver.writer import Unavailable, Writer
 
 

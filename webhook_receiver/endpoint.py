@@ -19,16 +19,12 @@ from starlette.types import Receive, Scope, Send
 
 from lightfast_pipelines.providers.webhook_contract import Accepted, Provider, Refused, Secret
 from lightfast_pipelines.store.deliveries import Delivery, partition_date_of
-from webhook_receiver.body import (
-    RETRY_AFTER_SECONDS,
-    ClientGone,
-    Refusal,
-    answer,
-    read_body,
-)
+from webhook_receiver.answers import answer
+from webhook_receiver.body import ClientGone, read_body
 from webhook_receiver.installations import InstallationKeys, InstallationSecrets
 from webhook_receiver.limits import LARGE_BODY
 from webhook_receiver.logs import log_delivery, log_refusal
+from webhook_receiver.refusal import RETRY_AFTER_SECONDS, Refusal
 from webhook_receiver.writer import Unavailable, Unstorable, Writer
 
 PREFIX = "/webhooks/"

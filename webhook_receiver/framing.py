@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from webhook_receiver.limits import Limits
+from webhook_receiver.refusal import Refusal
 
 METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 HEAD_END = b"\r\n\r\n"
@@ -32,15 +33,6 @@ _FREE_CHUNKS = 1000
 _MEAN_CHUNK_BYTES = 64
 
 
-class Refused(Exception):
-    """A request that is not taken: the status to answer, and why."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(status, message)
-        self.status = status
-        self.message = message
-
-
 @dataclass(slots=True)
 class Head:
     """A request's head. `length` is None where the body comes in chunks."""
@@ -52,20 +44,20 @@ class Head:
 
 
 def parse_head(head: bytes, limits: Limits) -> Head:
-    """Reads a whole head, which ends with an empty line. Raises Refused."""
+    """Reads a whole head, which ends with an empty line. Raises Refusal."""
     ends = head.count(b"\r\n")
     if head.count(b"\n") != ends or head.count(b"\r") != ends:
-        raise Refused(400, "a line of the head does not end with CR LF")
+        raise Refusal(400, "a line of the head does not end with CR LF")
     if ends - 2 > limits.max_headers:
-        raise Refused(431, f"more than {limits.max_headers} headers")
+        raise Refusal(431, f"more than {limits.max_headers} headers")
     request_line = _REQUEST_LINE.match(head)
     if request_line is None or len(head.translate(None, _CONTROLS)) != len(head):
-        raise Refused(400, "this is not HTTP/1.1")
+        raise Refusal(400, "this is not HTTP/1.1")
     method, path, minor = request_line.groups()
     if len(path) > limits.max_path_bytes:
-        raise Refused(414, f"the path is longer than {limits.max_path_bytes} bytes")
+        raise Refusal(414, f"the path is longer than {limits.max_path_bytes} bytes")
     if method not in METHODS:
-        raise Refused(501, "this method is not known here")
+        raise Refusal(501, "this method is not known here")
     found = Head(method, 0)
     lengths = codings = 0
     for line in _FRAMING_LINES.findall(head):
@@ -80,27 +72,27 @@ def parse_head(head: bytes, limits: Limits) -> Head:
         elif name in _HOP_BY_HOP:
             _hop_by_hop(found, name, value, is_http_1_0=minor == b"0")
         elif name[:1] in b" \t" or name.rstrip(b" \t") in _FRAMING:
-            raise Refused(400, "a header is folded or has a space before its colon")
+            raise Refusal(400, "a header is folded or has a space before its colon")
     if lengths + codings > 1 or (codings and minor == b"0"):
-        raise Refused(400, "the body's length is stated twice")
+        raise Refusal(400, "the body's length is stated twice")
     if codings:
         found.length = None
         found.must_be_rewritten = True
     elif found.length is not None and found.length > limits.max_body_bytes:
-        raise Refused(413, f"the body is larger than {limits.max_body_bytes} bytes")
+        raise Refusal(413, f"the body is larger than {limits.max_body_bytes} bytes")
     return found
 
 
 def _length(value: bytes) -> int:
     digits = value.strip(b" \t")
     if not digits.isdigit() or len(digits) > 18:
-        raise Refused(400, "Content-Length is not a number")
+        raise Refusal(400, "Content-Length is not a number")
     return int(digits)
 
 
 def _check_coding(value: bytes) -> None:
     if value.strip(b" \t").lower() != b"chunked":
-        raise Refused(501, "no transfer coding but chunked is known here")
+        raise Refusal(501, "no transfer coding but chunked is known here")
 
 
 def _hop_by_hop(found: Head, name: bytes, value: bytes, *, is_http_1_0: bool) -> None:
@@ -111,7 +103,7 @@ def _hop_by_hop(found: Head, name: bytes, value: bytes, *, is_http_1_0: bool) ->
     found.must_be_rewritten = True
     if name == b"expect":
         if value.strip(b" \t").lower() != b"100-continue":
-            raise Refused(417, "nothing but 100-continue can be expected here")
+            raise Refusal(417, "nothing but 100-continue can be expected here")
         found.wants_continue = not is_http_1_0
 
 
@@ -146,7 +138,7 @@ class Chunks:
         """What came after the body's end."""
 
     def feed(self, data: bytes, body: bytearray) -> bool:
-        """Appends what is the body's to `body`; True when the body is complete. Raises Refused."""
+        """Appends what is the body's to `body`; True when the body is complete. Raises Refusal."""
         position = 0
         while position < len(data):
             if self._state == "data":
@@ -165,38 +157,38 @@ class Chunks:
                 self._limits.max_trailer_bytes if self._state == "trailer" else _CHUNK_LINE_BYTES
             )
             if len(self._line) > bound:
-                raise Refused(431, "a chunk's head or trailer is too large")
+                raise Refusal(431, "a chunk's head or trailer is too large")
             if end < 0:
                 return False
             line, self._line = self._line, b""
             if not line.endswith(b"\r\n") or b"\r" in line[:-2]:
-                raise Refused(400, "a line between chunks does not end with CR LF")
+                raise Refusal(400, "a line between chunks does not end with CR LF")
             if self._take_line(line[:-2]):
                 self.rest = data[position:]
                 return True
         return False
 
     def _take_line(self, line: bytes) -> bool:
-        """Raises Refused; True where the line ends the body."""
+        """Raises Refusal; True where the line ends the body."""
         if self._state == "end of data":
             if line:
-                raise Refused(400, "a chunk is longer than it says")
+                raise Refusal(400, "a chunk is longer than it says")
             self._state = "size"
         elif self._state == "trailer":
             self._trailer_bytes += len(line) + 2
             if self._trailer_bytes > self._limits.max_trailer_bytes:
-                raise Refused(431, "the trailers are too large")
+                raise Refusal(431, "the trailers are too large")
             return not line
         else:
             stated = _CHUNK_SIZE.fullmatch(line)
             if stated is None:
-                raise Refused(400, "a chunk's size is not a number")
+                raise Refusal(400, "a chunk's size is not a number")
             self._left = int(stated[1], 16)
             self._size += self._left
             self._count += 1
             if self._size > self._limits.max_body_bytes:
-                raise Refused(413, f"the body is larger than {self._limits.max_body_bytes} bytes")
+                raise Refusal(413, f"the body is larger than {self._limits.max_body_bytes} bytes")
             if self._count > _FREE_CHUNKS + self._size // _MEAN_CHUNK_BYTES:
-                raise Refused(400, "the chunks are too small")
+                raise Refusal(400, "the chunks are too small")
             self._state = "data" if self._left else "trailer"
         return False

@@ -17,30 +17,28 @@ and once it does httptools sees nothing that hurts it.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from enum import Enum, auto
-from http import HTTPStatus
 from typing import Any, cast
 
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from webhook_receiver.answers import AnswerTransport, refusal_bytes
 from webhook_receiver.endpoint import GATE
 from webhook_receiver.framing import (
     HEAD_END,
     Chunks,
     Head,
-    Refused,
     forwarded_for,
     parse_head,
     rewritten,
 )
 from webhook_receiver.logs import log_refusal
+from webhook_receiver.refusal import Refusal
 from webhook_receiver.room import Room, address_group
 
-RETRY_AFTER_SECONDS = 1
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _SLICE = 256 * 1024
 
@@ -154,8 +152,8 @@ class Gate(asyncio.Protocol):
                 self._take_head(data)
             elif self._phase in (Phase.ANSWERING, Phase.WRITING):
                 self._keep_for_later(data)
-        except Refused as refused:
-            self.refuse(refused.status, refused.message)
+        except Refusal as refusal:
+            self.refuse(refusal.status, refusal.message)
 
     # What uvicorn's server calls when it is told to stop.
 
@@ -169,7 +167,7 @@ class Gate(asyncio.Protocol):
     def displace(self) -> None:
         if self._phase in (Phase.HEAD, Phase.BODY):
             self._note(503, "no room: another needed it")
-            self._write_refusal(503, "busy: try again")
+            self._transport.write(refusal_bytes(503, "busy: try again"))
         self._close()
 
     def look_at_clock(self, now: float) -> None:
@@ -242,12 +240,12 @@ class Gate(asyncio.Protocol):
         while data.startswith(b"\r\n"):
             self._blank_lines += 1
             if self._blank_lines > self._limits.max_blank_lines:
-                raise Refused(400, "blank lines instead of a request")
+                raise Refusal(400, "blank lines instead of a request")
             data = data[2:]
         end = data.find(HEAD_END)
         size = len(data) if end < 0 else end + len(HEAD_END)
         if size > self._limits.max_head_bytes:
-            raise Refused(431, f"the head is larger than {self._limits.max_head_bytes} bytes")
+            raise Refusal(431, f"the head is larger than {self._limits.max_head_bytes} bytes")
         if end < 0:
             self._buffer += data
             return
@@ -301,7 +299,7 @@ class Gate(asyncio.Protocol):
 
     def _hold(self, size: int) -> None:
         if size and not self._room.take(self, size):
-            raise Refused(503, "busy: try again")
+            raise Refusal(503, "busy: try again")
 
     def _hand_on(self, *parts: bytes | bytearray) -> None:
         self._phase = Phase.ANSWERING
@@ -322,7 +320,7 @@ class Gate(asyncio.Protocol):
                 self._inner.data_received(cast(bytes, view[start : start + _SLICE]))
 
     def _make_inner(self) -> None:
-        self._answers = Answers(self, self._transport)
+        self._answers = AnswerTransport(self._transport, self.close_after_answer)
         self._inner = HttpToolsProtocol(
             config=self._config,
             server_state=self._server_state,
@@ -361,7 +359,7 @@ class Gate(asyncio.Protocol):
     def refuse(self, status: int, message: str, *, linger: bool = True) -> None:
         """Answers a request that is not handed on, and ends the connection."""
         self._note(status, message)
-        self._write_refusal(status, message)
+        self._transport.write(refusal_bytes(status, message))
         self._forget()
         self._room.give_back(self)
         if not linger:
@@ -371,15 +369,6 @@ class Gate(asyncio.Protocol):
         self._phase = Phase.LINGERING
         self._deadline = self._room.clock() + self._limits.linger_seconds
         self._transport.write_eof()
-
-    def _write_refusal(self, status: int, message: str) -> None:
-        content = json.dumps({"error": message}).encode()
-        retry = b"retry-after: %d\r\n" % RETRY_AFTER_SECONDS if status == 503 else b""
-        self._transport.write(
-            b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%s"
-            b"connection: close\r\n\r\n%s"
-            % (status, HTTPStatus(status).phrase.encode(), len(content), retry, content)
-        )
 
     def _close(self) -> None:
         self._phase = Phase.CLOSED
@@ -406,50 +395,3 @@ class Gate(asyncio.Protocol):
 
     def _note(self, status: int, reason: str) -> None:
         log_refusal(log, self.address, {"status": status, "reason": reason})
-
-
-class Answers(asyncio.Transport):
-    """The transport that uvicorn sees: it writes an answer in one piece, and reads nothing.
-
-    uvicorn writes head and body apart: two system calls, and the client woken twice.
-    """
-
-    def __init__(self, gate: Gate, transport: asyncio.Transport) -> None:
-        super().__init__()
-        self._gate = gate
-        self._transport = transport
-        self._head = b""
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head + data)
-        elif data[:5] == b"HTTP/":
-            self._head = bytes(data)
-        elif data:
-            self._transport.write(data)
-
-    def flush(self) -> None:
-        """Writes a head that is followed by no body."""
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head)
-
-    def close(self) -> None:
-        self.flush()
-        self._gate.close_after_answer()
-
-    def abort(self) -> None:
-        self._transport.abort()
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._transport.get_extra_info(name, default)
-
-    def pause_reading(self) -> None:
-        """The gate alone decides what is read, and when."""
-
-    def resume_reading(self) -> None:
-        """As above."""

@@ -1,0 +1,91 @@
+"""Writes answers: those of the application as ASGI messages, and the bytes that reach the client.
+
+Knows no provider and no database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from starlette.types import Send
+
+from webhook_receiver.refusal import RETRY_AFTER_SECONDS
+
+
+async def answer(send: Send, status: int, content: bytes, *headers: tuple[bytes, bytes]) -> None:
+    """Sends a whole JSON response."""
+    length = b"%d" % len(content)
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", b"application/json"),
+                (b"content-length", length),
+                *headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": content})
+
+
+def refusal_bytes(status: int, message: str) -> bytes:
+    """The whole response to a request that never reaches the application."""
+    content = json.dumps({"error": message}).encode()
+    retry = b"retry-after: %d\r\n" % RETRY_AFTER_SECONDS if status == 503 else b""
+    return (
+        b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%s"
+        b"connection: close\r\n\r\n%s"
+        % (status, HTTPStatus(status).phrase.encode(), len(content), retry, content)
+    )
+
+
+class AnswerTransport(asyncio.Transport):
+    """The transport that uvicorn sees: it writes an answer in one piece, and reads nothing.
+
+    uvicorn writes head and body separately: two system calls, and the client wakes twice.
+    """
+
+    def __init__(self, transport: asyncio.Transport, on_close: Callable[[], None]) -> None:
+        super().__init__()
+        self._transport = transport
+        self._on_close = on_close
+        self._head = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+        elif data[:5] == b"HTTP/":
+            self._head = bytes(data)
+        elif data:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Writes a head that no body follows."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+    def close(self) -> None:
+        self.flush()
+        self._on_close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._transport.get_extra_info(name, default)
+
+    def pause_reading(self) -> None:
+        """The gate alone decides what is read, and when."""
+
+    def resume_reading(self) -> None:
+        """As above."""
