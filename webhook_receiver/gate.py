@@ -1,17 +1,17 @@
-"""One connection: lets whole, bounded requests through to uvicorn, one at a time.
+"""One connection: passes whole, bounded requests on to uvicorn, one at a time.
 
-It stands between the transport and uvicorn's own protocol and knows nothing of its inside: both speak
-asyncio's Protocol and Transport. What comes out of it has a head that was checked, a body of a stated
-length that is all there, and no chunks, trailers, extensions, `Expect` or upgrade; the next request
-waits until this one is answered. So the parser and the application never wait for a client.
+The gate stands between the transport and uvicorn's own protocol and depends on the internals of
+neither: both speak asyncio's Protocol and Transport. Each request it passes on has a checked head and
+a complete body of a stated length, and no chunks, trailers, extensions, `Expect` or upgrade; the next
+request waits until this one is answered. So the parser and the application never wait for a client.
 
-Why not another server. Measured on two cores with a route that only reads 10 KB: uvicorn with
-httptools answers 26,400 requests a second, keeps every trailer (60 MB cost 530 MB of memory) and all
-pipelined requests (18 MB cost 610 MB), and never ends a head that is not finished. uvicorn with h11
-bounds both and answers 11,300; hypercorn 7,300. granian bounds both and answers 31,800, but, as the
-others, limits neither connections per address nor how slowly a body may come, and displaces nobody:
-255 dawdling clients would shut it as well. All of that has to stand before the parser in any case,
-and once it does httptools sees nothing that hurts it.
+Why not another server? Measured on two cores with a route that only reads 10 KB: uvicorn with
+httptools answers 26,400 requests a second, but keeps every trailer (60 MB cost 530 MB of memory) and
+all pipelined requests (18 MB cost 610 MB), and never ends an unfinished head. uvicorn with h11 bounds
+both and answers 11,300; hypercorn 7,300. granian bounds both and answers 31,800 but, like the others,
+limits neither connections per address nor how slowly a body may come, and displaces nobody: 255 slow
+clients would block it as well. All of that has to happen before the parser in any case, and once it
+does, httptools sees nothing that hurts it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,11 @@ from webhook_receiver.answers import AnswerTransport, refusal_bytes
 from webhook_receiver.endpoint import GATE
 from webhook_receiver.framing import (
     HEAD_END,
-    Chunks,
     Head,
     forwarded_for,
     parse_head,
-    rewritten,
 )
+from webhook_receiver.incoming_body import IncomingBody
 from webhook_receiver.logs import log_refusal
 from webhook_receiver.refusal import Refusal
 from webhook_receiver.room import Room, address_group
@@ -50,16 +49,16 @@ class Phase(Enum):
     HEAD = auto()
     BODY = auto()
     ANSWERING = auto()
-    """A request is complete; what comes meanwhile is kept, within bounds."""
+    """A request is complete; what arrives meanwhile is kept, within bounds."""
     WRITING = auto()
-    """The answer is given, and the client has not read it yet."""
+    """The answer is written, and the client has not read it yet."""
     LINGERING = auto()
-    """Refused; what still comes is dropped for a moment, so that the client reads why."""
+    """Refused; what still arrives is dropped for a moment, so that the client reads the reason."""
     CLOSED = auto()
 
 
 class Gate(asyncio.Protocol):
-    """Made by uvicorn for each connection, as its HTTP protocol (`Config.http`), with a `room`."""
+    """uvicorn creates one for each connection, as its HTTP protocol (`Config.http`)."""
 
     def __init__(
         self,
@@ -79,25 +78,20 @@ class Gate(asyncio.Protocol):
         self._inner: HttpToolsProtocol | None = None
         self._phase = Phase.IDLE
         self._buffer = bytearray()
-        """Of a head that is not complete, or what came while a request was answered."""
-        self._head = b""
-        self._parsed: Head | None = None
-        self._body = bytearray()
-        self._chunks: Chunks | None = None
+        """The start of an incomplete head, or what arrived while a request was answered."""
+        self._incoming: IncomingBody | None = None
         self._blank_lines = 0
         self._write_is_paused = False
         self._reading_is_paused = False
         self._deadline = 0.0
-        self._window_ends = 0.0
-        self._window_bytes = 0
         self.peer = self.address = ""
         self.is_proxy = False
         self.is_verified = False
         self.held = 0
         self.is_last = False
-        """Whether the connection ends with the answer under way."""
+        """Whether the connection ends after the current answer."""
 
-    # What asyncio calls.
+    # Called by asyncio.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
@@ -110,7 +104,7 @@ class Gate(asyncio.Protocol):
             self._note(503, "no place for another connection")
             self._close()
             return
-        # An answer is a hundred bytes: where one is not written at once, the client does not read.
+        # An answer is a hundred bytes: if it is not written at once, the client does not read.
         self._transport.set_write_buffer_limits(high=0)
         now = self._room.clock()
         self._ends_at = now + self._limits.life_seconds
@@ -155,14 +149,14 @@ class Gate(asyncio.Protocol):
         except Refusal as refusal:
             self.refuse(refusal.status, refusal.message)
 
-    # What uvicorn's server calls when it is told to stop.
+    # Called by uvicorn's server when it is told to stop.
 
     def shutdown(self) -> None:
         self.is_last = True
         if self._phase in (Phase.IDLE, Phase.WRITING):
             self._close()
 
-    # What the room calls.
+    # Called by the room.
 
     def displace(self) -> None:
         if self._phase in (Phase.HEAD, Phase.BODY):
@@ -173,7 +167,7 @@ class Gate(asyncio.Protocol):
     def look_at_clock(self, now: float) -> None:
         match self._phase:
             case Phase.BODY:
-                if now > self._deadline or self._is_stalled(now):
+                if self._incoming is not None and self._incoming.is_late(now):
                     self.refuse(408, "the body did not arrive in time", linger=False)
             case Phase.HEAD:
                 if now > self._deadline:
@@ -190,15 +184,15 @@ class Gate(asyncio.Protocol):
                 if now > self._deadline:
                     self._transport.abort()
 
-    # What the application calls, which finds this in its scope's state.
+    # Called by the application, which finds the gate in its scope's state.
 
     def verified(self) -> None:
-        """The request under way is signed with a secret."""
+        """The signature of the current request is valid."""
         self.is_verified = True
         self._room.remember(self.address)
 
     def answered(self) -> None:
-        """The request under way has its whole answer."""
+        """The current request is completely answered."""
         if self._phase is not Phase.ANSWERING:
             return
         self._answers.flush()
@@ -211,16 +205,16 @@ class Gate(asyncio.Protocol):
         if not self._write_is_paused:
             self._next_request()
 
-    # What uvicorn's protocol calls.
+    # Called by uvicorn's protocol.
 
     def close_after_answer(self) -> None:
-        """It was asked to end the connection, or could not read what came."""
+        """uvicorn was asked to end the connection, or could not read what arrived."""
         if self._phase is Phase.ANSWERING:
             self._close()
         else:
             self.shutdown()
 
-    # The way of a request.
+    # From bytes to a request.
 
     def _take_head(self, data: bytes) -> None:
         if self._phase is Phase.IDLE:
@@ -264,38 +258,22 @@ class Gate(asyncio.Protocol):
 
     def _begin_body(self, head: bytes, parsed: Head, data: bytes) -> None:
         self._phase = Phase.BODY
-        self._head, self._parsed = head, parsed
-        self._chunks = Chunks(self._limits) if parsed.length is None else None
-        now = self._room.clock()
-        self._deadline = now + self._limits.body_timeout_seconds
-        self._window_ends = now + self._limits.stall_seconds
-        self._window_bytes = 0
+        self._incoming = IncomingBody(head, parsed, self._limits, self._room.clock())
         if parsed.wants_continue and not data:
             self._transport.write(_CONTINUE)
         self._take_body(data)
 
     def _take_body(self, data: bytes) -> None:
-        assert self._parsed is not None
-        before = len(self._body)
-        if self._chunks is not None:
-            is_complete, rest = self._chunks.feed(data, self._body), self._chunks.rest
-        else:
-            assert self._parsed.length is not None
-            missing = self._parsed.length - before
-            rest = data[missing:]
-            self._body += data[:missing] if rest else data
-            is_complete = len(self._body) == self._parsed.length
-        grown = len(self._body) - before
-        self._window_bytes += grown
-        self._hold(grown)
+        incoming = self._incoming
+        assert incoming is not None
+        size_before = len(incoming.content)
+        is_complete = incoming.feed(data)
+        self._hold(len(incoming.content) - size_before)
         if is_complete:
-            head, body = self._head, self._body
-            if self._parsed.must_be_rewritten:
-                head = rewritten(head, len(body))
             self._forget()
-            self._hand_on(head, body)
-            if rest:
-                self._keep_for_later(rest)
+            self._hand_on(incoming.head_for_parser(), incoming.content)
+            if incoming.rest:
+                self._keep_for_later(incoming.rest)
 
     def _hold(self, size: int) -> None:
         if size and not self._room.take(self, size):
@@ -314,7 +292,7 @@ class Gate(asyncio.Protocol):
             if len(part) <= _SLICE:
                 self._inner.data_received(cast(bytes, part))
                 continue
-            # The parser copies what it is given: never a large body at once.
+            # The parser copies what it is given: never pass it a large body at once.
             view = memoryview(part)
             for start in range(0, len(part), _SLICE):
                 self._inner.data_received(cast(bytes, view[start : start + _SLICE]))
@@ -324,14 +302,14 @@ class Gate(asyncio.Protocol):
         self._inner = HttpToolsProtocol(
             config=self._config,
             server_state=self._server_state,
-            # Reaches the application as its scope's state.
+            # The application finds it in its scope's state.
             app_state=self._app_state | {GATE: self},
             _loop=self._loop,
         )
         self._inner.connection_made(self._answers)
 
     def _keep_for_later(self, data: bytes) -> None:
-        """The next request must not wait in the parser: there it costs forty times its size."""
+        """Keeps the next request out of the parser, where it would cost forty times its size."""
         if not self._reading_is_paused:
             self._reading_is_paused = True
             self._transport.pause_reading()
@@ -354,10 +332,10 @@ class Gate(asyncio.Protocol):
             self._buffer.clear()
             self.data_received(data)
 
-    # The end.
+    # The end of the connection.
 
     def refuse(self, status: int, message: str, *, linger: bool = True) -> None:
-        """Answers a request that is not handed on, and ends the connection."""
+        """Answers a request that is not passed on, and ends the connection."""
         self._note(status, message)
         self._transport.write(refusal_bytes(status, message))
         self._forget()
@@ -365,7 +343,7 @@ class Gate(asyncio.Protocol):
         if not linger:
             self._close()
             return
-        # Closing while the client still sends resets the connection: many then never read why.
+        # Closing while the client still sends resets the connection: many then never read the reason.
         self._phase = Phase.LINGERING
         self._deadline = self._room.clock() + self._limits.linger_seconds
         self._transport.write_eof()
@@ -373,25 +351,15 @@ class Gate(asyncio.Protocol):
     def _close(self) -> None:
         self._phase = Phase.CLOSED
         self._forget()
-        # What the client does not read is no reason to stay.
+        # Do not wait for a client that does not read.
         if self._write_is_paused:
             self._transport.abort()
         else:
             self._transport.close()
 
     def _forget(self) -> None:
-        self._head, self._parsed, self._chunks = b"", None, None
-        self._body = bytearray()
+        self._incoming = None
         self._buffer.clear()
-
-    def _is_stalled(self, now: float) -> bool:
-        if now < self._window_ends:
-            return False
-        limits = self._limits
-        is_stalled = self._window_bytes < limits.min_bytes_per_second * limits.stall_seconds
-        self._window_ends = now + limits.stall_seconds
-        self._window_bytes = 0
-        return is_stalled
 
     def _note(self, status: int, reason: str) -> None:
         log_refusal(log, self.address, {"status": status, "reason": reason})
