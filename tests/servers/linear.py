@@ -112,7 +112,9 @@ def _answer(linear: Linear, authorization: str, body: bytes) -> Response:
     except GraphQLSyntaxError as wrong:
         return error(str(wrong), "GRAPHQL_PARSE_FAILED")
     operation = next(
-        each for each in document.definitions if isinstance(each, OperationDefinitionNode)
+        definition
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode)
     )
     linear.operations.append(operation.name.value if operation.name else "")
     complexity = ceil(_complexity(operation.selection_set, variables))
@@ -173,13 +175,14 @@ def _root(world: World) -> Json:
 
 def _arguments(node: FieldNode, variables: Json) -> Json:
     found = {
-        each.name.value: value_from_ast_untyped(each.value, variables) for each in node.arguments
+        argument.name.value: value_from_ast_untyped(argument.value, variables)
+        for argument in node.arguments
     }
     return {name: value for name, value in found.items() if value not in (None, Undefined)}
 
 
 def _fields(selections: SelectionSetNode) -> Sequence[FieldNode]:
-    return [each for each in selections.selections if isinstance(each, FieldNode)]
+    return [selection for selection in selections.selections if isinstance(selection, FieldNode)]
 
 
 def _is_connection(node: FieldNode) -> bool:

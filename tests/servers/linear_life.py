@@ -85,8 +85,8 @@ def _report(world: World) -> None:
 
 def _cycle(world: World) -> None:
     dice = world.random
-    running = [each for each in world.cycles if not each["completedAt"]]
-    done = [each for each in world.cycles if each["completedAt"] and not each["archivedAt"]]
+    running = [cycle for cycle in world.cycles if not cycle["completedAt"]]
+    done = [cycle for cycle in world.cycles if cycle["completedAt"] and not cycle["archivedAt"]]
     if running and dice.random() < 0.4:
         world.end_cycle(dice.choice(running), "completedAt")
     elif done:
@@ -120,7 +120,7 @@ def _changes(world: World, issue: Json) -> Json:
     }
     changes: Json = {}
     for name in dice.sample(sorted(choices), dice.choice((1, 1, 2, 3))):
-        others = [each for each in choices[name] if each != issue[name]]
+        others = [choice for choice in choices[name] if choice != issue[name]]
         if others:
             changes[name] = dice.choice(others)
     return changes or {"title": f"Title {dice.random()}"}

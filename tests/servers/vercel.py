@@ -99,9 +99,9 @@ def application(world: World) -> Starlette:
         seen = query.get("teamId") == world.team and query.get("projectId") in (None, world.project)
         until, since = int(query.get("until", 2**53)), int(query.get("since", 0))
         fitting = [
-            one
-            for one in sorted(world.deployments, key=lambda one: (-one.created, one.uid))
-            if seen and since < one.created < until
+            deployment
+            for deployment in sorted(world.deployments, key=lambda item: (-item.created, item.uid))
+            if seen and since < deployment.created < until
         ]
         page = fitting[:limit]
         following = page[-1].created if len(fitting) > limit else None
@@ -117,11 +117,11 @@ def application(world: World) -> Starlette:
         refused = _refused(world, request)
         if refused is not None:
             return refused
-        for one in world.deployments:
-            if one.uid == request.path_params["uid"] and (
+        for deployment in world.deployments:
+            if deployment.uid == request.path_params["uid"] and (
                 request.query_params.get("teamId") == world.team
             ):
-                return _answer(world, item(world, one, single=True))
+                return _answer(world, item(world, deployment, single=True))
         return _fault(world, 404, "not_found", "The deployment could not be found")
 
     async def project(request: Request) -> JSONResponse:
@@ -151,11 +151,11 @@ def webhooks(world: World) -> Iterator[tuple[str, Json]]:
         "CANCELED": "canceled",
         "BLOCKED": "blocked",
     }
-    for one in world.deployments:
-        yield _webhook(world, one, "created", one.created, one.creator)
-        if one.ended is not None and one.state in ends:
-            user = one.canceled_by if one.state == "CANCELED" else one.creator
-            yield _webhook(world, one, ends[one.state], one.ended, user)
+    for deployment in world.deployments:
+        yield _webhook(world, deployment, "created", deployment.created, deployment.creator)
+        if deployment.ended is not None and deployment.state in ends:
+            user = deployment.canceled_by if deployment.state == "CANCELED" else deployment.creator
+            yield _webhook(world, deployment, ends[deployment.state], deployment.ended, user)
 
 
 def _webhook(

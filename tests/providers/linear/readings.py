@@ -14,35 +14,35 @@ def read(payload: dict[str, Any]) -> Reading:
     return PROVIDER.read(payload["type"], PROVIDER.decode(encoded(payload), {}))
 
 
-def route(payload: dict[str, Any]) -> Route:
+def route_of(payload: dict[str, Any]) -> Route:
     found = PROVIDER.route(payload["type"], PROVIDER.decode(encoded(payload), {}))
     assert found is not None
     return found
 
 
-def statements(payload: dict[str, Any]) -> tuple[Statement, ...]:
+def statements_of(payload: dict[str, Any]) -> tuple[Statement, ...]:
     reading = read(payload)
     assert isinstance(reading, Understood), reading
     return reading.statements
 
 
-def statement(payload: dict[str, Any]) -> Statement:
-    found = statements(payload)
-    assert len(found) == 1, [each.source_type for each in found]
-    return found[0]
+def statement_of(payload: dict[str, Any]) -> Statement:
+    statements = statements_of(payload)
+    assert len(statements) == 1, [statement.source_type for statement in statements]
+    return statements[0]
 
 
-def edges(found: Statement) -> set[tuple[str, str, str]]:
-    return {(edge.subject.key, edge.type, edge.object.key) for edge in found.edges}
+def edges(statement: Statement) -> set[tuple[str, str, str]]:
+    return {(edge.subject.key, edge.type, edge.object.key) for edge in statement.edges}
 
 
-def states(found: Statement) -> list[tuple[str, str, str]]:
-    return [(each.thing.key, each.state_type, each.value) for each in found.states]
+def states(statement: Statement) -> list[tuple[str, str, str]]:
+    return [(state.thing.key, state.state_type, state.value) for state in statement.states]
 
 
-def references(found: Statement) -> list[tuple[str, str, str | None]]:
-    return [(each.type, each.id, each.label) for each in found.references]
+def references(statement: Statement) -> list[tuple[str, str, str | None]]:
+    return [(reference.type, reference.id, reference.label) for reference in statement.references]
 
 
-def mentioned(found: Statement, role: str) -> list[str]:
-    return [mention.thing.key for mention in found.mentions if mention.role == role]
+def mentioned(statement: Statement, role: str) -> list[str]:
+    return [mention.thing.key for mention in statement.mentions if mention.role == role]

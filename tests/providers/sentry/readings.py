@@ -19,16 +19,16 @@ def read(resource: str, payload: Json, sent: datetime | None = None) -> Reading:
     return PROVIDER.read(resource, decoded(payload, sent))
 
 
-def statement(resource: str, payload: Json, sent: datetime | None = None) -> Statement:
+def statement_of(resource: str, payload: Json, sent: datetime | None = None) -> Statement:
     reading = read(resource, payload, sent)
     assert isinstance(reading, Understood), reading
-    (found,) = reading.statements
-    return found
+    (statement,) = reading.statements
+    return statement
 
 
-def edges(found: Statement) -> set[tuple[str, str, str]]:
-    return {(edge.subject.key, edge.type, edge.object.key) for edge in found.edges}
+def edges(statement: Statement) -> set[tuple[str, str, str]]:
+    return {(edge.subject.key, edge.type, edge.object.key) for edge in statement.edges}
 
 
-def mentioned(found: Statement, role: str) -> list[str]:
-    return [mention.thing.key for mention in found.mentions if mention.role == role]
+def mentioned(statement: Statement, role: str) -> list[str]:
+    return [mention.thing.key for mention in statement.mentions if mention.role == role]

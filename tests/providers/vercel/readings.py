@@ -14,16 +14,16 @@ def read(payload: dict[str, Any]) -> Reading:
     return PROVIDER.read(payload["type"], PROVIDER.decode(encoded(payload), {}))
 
 
-def statement(payload: dict[str, Any]) -> Statement:
+def statement_of(payload: dict[str, Any]) -> Statement:
     reading = read(payload)
     assert isinstance(reading, Understood), reading
-    (found,) = reading.statements
-    return found
+    (statement,) = reading.statements
+    return statement
 
 
-def edges(found: Statement) -> set[tuple[str, str, str]]:
-    return {(edge.subject.key, edge.type, edge.object.key) for edge in found.edges}
+def edges(statement: Statement) -> set[tuple[str, str, str]]:
+    return {(edge.subject.key, edge.type, edge.object.key) for edge in statement.edges}
 
 
-def states(found: Statement) -> dict[tuple[str, str], str]:
-    return {(change.thing.key, change.state_type): change.value for change in found.states}
+def states(statement: Statement) -> dict[tuple[str, str], str]:
+    return {(change.thing.key, change.state_type): change.value for change in statement.states}

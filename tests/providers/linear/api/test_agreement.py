@@ -78,11 +78,11 @@ def test_both_tell_the_same_of_what_both_know(seed: int) -> None:
             # An edit of what has changed since: known to some milliseconds.
             assert one.source_type in LATEST_BY_API, identity
             near = [
-                each
-                for each in by_webhook.values()
-                if each.source_type == one.source_type
-                and each.subject.key == one.subject.key
-                and abs(each.occurred_at - one.occurred_at) < timedelta(seconds=1)
+                statement
+                for statement in by_webhook.values()
+                if statement.source_type == one.source_type
+                and statement.subject.key == one.subject.key
+                and abs(statement.occurred_at - one.occurred_at) < timedelta(seconds=1)
             ]
             assert len(near) == 1, identity
             continue
@@ -93,7 +93,9 @@ def test_both_tell_the_same_of_what_both_know(seed: int) -> None:
         if not one.source_type.startswith(_BY_NOBODY) or one.actor is not None:
             assert one.actor == other.actor, identity
         if one.source_type.startswith(_FEWER_STATES):
-            assert {_state(each) for each in one.states} <= {_state(each) for each in other.states}
+            assert {_state(state) for state in one.states} <= {
+                _state(state) for state in other.states
+            }
         else:
             assert one.states == other.states, identity
 
@@ -104,9 +106,9 @@ def _state(change: Any) -> tuple[Any, ...]:
 
 def test_every_shared_kind_of_fact_has_been_seen() -> None:
     seen = {
-        each.source_type
+        told_by_webhook.source_type
         for seed in range(12)
-        for each in told_by_webhooks(lived(seed, 150)).values()
+        for told_by_webhook in told_by_webhooks(lived(seed, 150)).values()
     }
     assert seen >= SHARED, SHARED - seen
 
@@ -129,7 +131,7 @@ def test_the_history_of_an_issue_says_who_had_it_and_what_it_was_called_at_each_
     }
     titles = {each.source_type: each.content.split("\n")[0] for each in found.values()}
     assert titles["issue.created"] == "Add a cart"
-    assert [each.value for each in found_states(found, "assignee")] == [
+    assert [found_state.value for found_state in found_states(found, "assignee")] == [
         "user:linear:user-ada",
         "none",
     ]
@@ -148,7 +150,10 @@ def test_an_issue_that_moved_between_teams_had_another_identifier_before() -> No
     issue = world.issue()
     world.change(issue, team=world.teams[1])
     world.change(issue, priority=1)
-    shown = {each.source_type: each.metadata["identifier"] for each in told_by_api(world).values()}
+    shown = {
+        statement.source_type: statement.metadata["identifier"]
+        for statement in told_by_api(world).values()
+    }
     assert shown == {
         "issue.created": "ENG-1",
         "issue.team-changed": "OPS-1",
@@ -161,7 +166,7 @@ def test_a_description_is_shown_only_where_it_cannot_have_been_another() -> None
     issue = world.issue()
     world.change(issue, priority=1)
     world.change(issue, description="What it says now.")
-    found = {each.source_type: each.content for each in told_by_api(world).values()}
+    found = {statement.source_type: statement.content for statement in told_by_api(world).values()}
     assert "What it says now." in found["issue.description-changed"]
     assert "What it says now." not in found["issue.priority-changed"] + found["issue.created"]
 
@@ -170,7 +175,7 @@ def test_what_an_edited_comment_said_at_first_is_not_made_up() -> None:
     world = World()
     comment = world.comment(world.issue(), world.people[1])
     world.edit(comment, world.people[1])
-    found = {each.source_type: each.content for each in told_by_api(world).values()}
+    found = {statement.source_type: statement.content for statement in told_by_api(world).values()}
     assert "It is edited." in found["comment.edited"]
     assert "total" not in found["comment.created"]
 
@@ -203,7 +208,9 @@ def test_what_hangs_on_an_issue_has_the_same_edges_by_either_way() -> None:
     world.relate(first, second, "blocks")
     by_webhook, by_api = told_by_webhooks(world), told_by_api(world)
     hanging = [
-        each for each in by_webhook.values() if each.source_type.startswith(("att", "issue-"))
+        statement
+        for statement in by_webhook.values()
+        if statement.source_type.startswith(("att", "issue-"))
     ]
     assert len(hanging) == 2
     for each in hanging:
@@ -217,7 +224,7 @@ def test_what_does_not_fit_beside_its_issue_is_said() -> None:
     issue = world.issue()
     for number in range(11):
         world.attach(issue, world.people[0], f"https://github.com/acme/shop/pull/{number + 1}")
-    walker = next(each for each in API.walkers if each.entity_type == "issue")
+    walker = next(walker for walker in API.walkers if walker.entity_type == "issue")
     with api_of(API, app(Linear(world)), KEY) as api:
         walked = api.walk(walker, PLACE, EVER)
     assert ["more than 10 attachments" in str(trouble) for trouble in walked.troubles] == [True]

@@ -41,7 +41,7 @@ def verdict(status: int, data: Any, **headers: str) -> Any:
 
 def test_it_is_found_by_its_provider() -> None:
     assert discover_apis()["linear"] is API
-    assert [each.entity_type for each in API.walkers] == [
+    assert [walker.entity_type for walker in API.walkers] == [
         "issue",
         "comment",
         "project",

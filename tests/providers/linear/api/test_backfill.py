@@ -45,10 +45,10 @@ def test_a_backfill_makes_the_memory_that_the_webhooks_made(
         served.faults.append(Fault("query comments", status=503, times=1))
         apis = PlainApis(read, served.url, API)
         result = by_backfill(read, monkeypatch, apis, _TEAM, EVER, {})
-    assert [(one.unit.entity_type, one.status, one.error) for one in result.units] == [
+    assert [(unit.unit.entity_type, unit.status, unit.error) for unit in result.units] == [
         (walker.entity_type, "completed", None) for walker in API.walkers
     ]
-    assert not sum(one.troubled for one in result.units)
+    assert not sum(unit.troubled for unit in result.units)
     # One was asked again.
     assert abs(result.expected.requests - result.requests) <= max(1, result.requests * 0.1)
     deliveries: list[tuple[str, bytes, Mapping[str, str]]] = [
@@ -68,8 +68,8 @@ def test_a_page_that_is_too_complex_is_asked_for_in_halves(
     with serve(app(linear)) as served:
         apis = PlainApis(database, served.url, API)
         result = by_backfill(database, monkeypatch, apis, _TEAM, EVER, {})
-    assert {one.status for one in result.units} == {"completed"}
-    made = {each["id"] for each in linear.world.issues}
+    assert {unit.status for unit in result.units} == {"completed"}
+    made = {issue["id"] for issue in linear.world.issues}
     with database.connect("pipeline") as conn:
         found = conn.execute(
             "SELECT count(*) FROM lightfast.observations WHERE source_type = 'issue.created'"

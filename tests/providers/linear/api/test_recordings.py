@@ -75,9 +75,9 @@ def _told(entity_type: str, connection: str, item: Any) -> list[Statement]:
     assert not page.troubles
     assert page.next is None
     return [
-        each
+        statement
         for record in page.records
-        for each in statements(PROVIDER, record.event_type, record.payload, {})
+        for statement in statements(PROVIDER, record.event_type, record.payload, {})
     ]
 
 
@@ -93,7 +93,7 @@ def test_linears_sample_of_an_issue_is_understood(shared: Path) -> None:
     assert made.title == "[Issue Created] SAMPLE-15: Zapier sample"
     assert made.author is not None
     assert made.author.email == "creator@example.com"
-    assert [each.value for each in made.states if each.state_type == "status"] == ["started"]
+    assert [state.value for state in made.states if state.state_type == "status"] == ["started"]
 
 
 def test_linears_sample_of_a_comment_is_understood(shared: Path) -> None:
@@ -117,7 +117,7 @@ def test_linears_sample_of_a_project_is_understood(shared: Path) -> None:
 
 def test_linears_sample_of_a_project_update_is_understood(shared: Path) -> None:
     told = _told("project_update", "projectUpdates", _sample(shared, "projectUpdate"))
-    assert [each.source_type for each in told] == [
+    assert [statement.source_type for statement in told] == [
         "project-update.created",
         "project-update.edited",
     ]

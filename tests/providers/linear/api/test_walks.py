@@ -73,7 +73,7 @@ def test_a_history_longer_than_a_page_is_walked_to_its_end() -> None:
     world = busy(400)
     with api(world) as client:
         walked = client.walk(ISSUES, PLACE, EVER)
-    of_it = [each for each in walked.records if each.payload["data"]["id"] == "issue-11"]
+    of_it = [record for record in walked.records if record.payload["data"]["id"] == "issue-11"]
     assert [each.payload["action"] for each in of_it] == ["update"] * 400 + ["create"]
     assert of_it[-1].payload["data"]["priority"] == 0
     assert len(walked.rows) == 430
@@ -126,7 +126,7 @@ def test_what_was_trashed_in_the_window_is_found_although_it_was_changed_before(
     with api(world) as client:
         for entity_type in ("issue", "project"):
             walked = client.walk(WALKERS[entity_type], PLACE, Window(since, EVER.until))
-            assert [each.payload["action"] for each in walked.records] == ["remove"]
+            assert [record.payload["action"] for record in walked.records] == ["remove"]
 
 
 def test_an_archived_issue_whose_history_has_no_entry_of_it_is_told_by_itself() -> None:
@@ -135,7 +135,7 @@ def test_an_archived_issue_whose_history_has_no_entry_of_it_is_told_by_itself() 
     issue["archivedAt"] = world.tick()
     with api(world) as client:
         walked = client.walk(ISSUES, PLACE, EVER)
-    update = next(each for each in walked.records if each.payload["action"] == "update")
+    update = next(record for record in walked.records if record.payload["action"] == "update")
     assert update.payload["updatedFrom"] == {"archivedAt": None}
     assert text_of(update.occurred_at) == issue["archivedAt"]
     assert "actor" not in update.payload
@@ -150,21 +150,21 @@ def test_only_what_belongs_to_the_linked_team_or_project_is_walked(resource: str
         comments = client.walk(WALKERS["comment"], place, EVER)
         projects = client.walk(WALKERS["project"], place, EVER)
     mine = {
-        each["id"]
-        for each in world.issues
-        if resource in (each["team"]["id"], (each["project"] or {}).get("id"))
+        issue["id"]
+        for issue in world.issues
+        if resource in (issue["team"]["id"], (issue["project"] or {}).get("id"))
     }
     assert 0 < len(mine) < len(world.issues)
-    data = [each.payload["data"] for each in walked.records]
+    data = [record.payload["data"] for record in walked.records]
     assert {each.get("issueId") or each["id"] for each in data} == mine
-    about = {each.payload["data"]["issueId"] for each in comments.records}
-    assert about == mine & {each["issue"]["id"] for each in world.comments}
+    about = {record.payload["data"]["issueId"] for record in comments.records}
+    assert about == mine & {comment["issue"]["id"] for comment in world.comments}
     of_it = [
-        each["id"]
-        for each in world.projects
-        if resource in (each["id"], *(team["id"] for team in each["teams"]))
+        project["id"]
+        for project in world.projects
+        if resource in (project["id"], *(team["id"] for team in project["teams"]))
     ]
-    assert {each.payload["data"]["id"] for each in projects.records} == set(of_it)
+    assert {record.payload["data"]["id"] for record in projects.records} == set(of_it)
 
 
 def test_a_place_without_an_id_says_what_to_do() -> None:
@@ -184,12 +184,12 @@ def test_an_entry_or_item_of_an_unknown_form_is_told_and_the_rest_goes_on() -> N
     nodes[1]["history"]["nodes"][0]["createdAt"] = "yesterday"
     nodes.append(7)
     page = ISSUES.read(PLACE, EVER, {"after": None}, replace(answer, data=broken))
-    assert [each.item for each in page.troubles] == [
+    assert [trouble.item for trouble in page.troubles] == [
         "issue issue-3",
         "issue issue-2 history issue-2-history-1",
         "issue ?",
     ]
-    assert {each.payload["data"]["id"] for each in page.records} == {"issue-1", "issue-2"}
+    assert {record.payload["data"]["id"] for record in page.records} == {"issue-1", "issue-2"}
 
 
 def test_the_same_world_read_twice_gives_the_same_bytes() -> None:

@@ -21,8 +21,8 @@ from tests.providers.linear.readings import (
     mentioned,
     read,
     references,
-    statement,
-    statements,
+    statement_of,
+    statements_of,
     states,
 )
 
@@ -32,7 +32,7 @@ CHANGED = datetime(2024, 5, 2, 12, 0, 0, 500_000, tzinfo=UTC)
 
 
 def test_a_created_issue_is_told_with_what_it_belongs_to() -> None:
-    found = statement(
+    statement = statement_of(
         issue(
             assignee="Grace",
             project="project-1",
@@ -44,16 +44,16 @@ def test_a_created_issue_is_told_with_what_it_belongs_to() -> None:
             dueDate="2024-06-01",
         )
     )
-    assert found.source_id == f"{ISSUE}|created"
-    assert found.source_type == "issue.created"
-    assert found.title == "[Issue Created] ENG-12: Add a cart"
-    assert found.occurred_at == found.updated_at == CREATED
-    assert found.subject.aliases == (
+    assert statement.source_id == f"{ISSUE}|created"
+    assert statement.source_type == "issue.created"
+    assert statement.title == "[Issue Created] ENG-12: Add a cart"
+    assert statement.occurred_at == statement.updated_at == CREATED
+    assert statement.subject.aliases == (
         "linear:ref:ENG-12",
         "linear:ref:acme/ENG-12",
         "linear:ref:branch:ada/eng-12-add-a-cart",
     )
-    assert found.content.splitlines() == [
+    assert statement.content.splitlines() == [
         "Add a cart",
         "It holds what will be bought.",
         "Team: Engineering",
@@ -66,7 +66,7 @@ def test_a_created_issue_is_told_with_what_it_belongs_to() -> None:
         "Estimate: 3 points",
         "Due: 2024-06-01",
     ]
-    assert references(found) == [
+    assert references(statement) == [
         ("issue", "ENG-12", None),
         ("team", "ENG", "Engineering"),
         ("project", "Checkout", None),
@@ -75,19 +75,19 @@ def test_a_created_issue_is_told_with_what_it_belongs_to() -> None:
         ("label", "Bug", None),
         ("branch", "ada/eng-12-add-a-cart", None),
     ]
-    assert edges(found) == {
+    assert edges(statement) == {
         (ISSUE, "belongs_to", "linear:project:project-1"),
         (ISSUE, "belongs_to", "linear:cycle:cycle-1"),
         (ISSUE, "parent", "linear:issue:issue-1"),
     }
-    assert states(found) == [
+    assert states(statement) == [
         (ISSUE, "status", "unstarted"),
         (ISSUE, "priority", "high"),
         (ISSUE, "assignee", "user:linear:user-grace"),
         (ISSUE, "cycle", "linear:cycle:cycle-1"),
     ]
-    assert {each.reason for each in found.states} == {"created"}
-    assert found.states[0].metadata["name"] == "Todo"
+    assert {state.reason for state in statement.states} == {"created"}
+    assert statement.states[0].metadata["name"] == "Todo"
     for key, value in {
         "identifier": "ENG-12",
         "number": 12,
@@ -99,27 +99,27 @@ def test_a_created_issue_is_told_with_what_it_belongs_to() -> None:
         "webhookId": "hook-1",
         "action": "created",
     }.items():
-        assert found.metadata[key] == value
+        assert statement.metadata[key] == value
 
 
 @pytest.mark.parametrize(
     "payload", [issue(), issue_update({"title": "A cart"})], ids=["created", "changed"]
 )
 def test_who_did_it_is_not_whose_work_it_is(payload: dict[str, Any]) -> None:
-    found = statement(payload)
-    assert found.actor is not None
-    assert found.author is not None
-    assert (found.actor.name, found.author.name) == ("Grace", "Ada")
-    assert (found.actor.email, found.actor.email_verified) == ("grace@acme.dev", True)
-    assert found.actor.username == "grace"
+    statement = statement_of(payload)
+    assert statement.actor is not None
+    assert statement.author is not None
+    assert (statement.actor.name, statement.author.name) == ("Grace", "Ada")
+    assert (statement.actor.email, statement.actor.email_verified) == ("grace@acme.dev", True)
+    assert statement.actor.username == "grace"
 
 
 def test_old_payloads_name_no_actor_and_nobody_is_made_up_for_a_change() -> None:
-    created = statement(issue(generation=2023))
+    created = statement_of(issue(generation=2023))
     assert created.actor is not None
     assert created.actor.source_id == "user-ada"
-    assert statement(issue_update({"title": "A cart"}, generation=2023)).actor is None
-    assert statement(issue("remove", generation=2023)).actor is None
+    assert statement_of(issue_update({"title": "A cart"}, generation=2023)).actor is None
+    assert statement_of(issue("remove", generation=2023)).actor is None
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_only_the_addresses_of_members_are_vouched_for(
 ) -> None:
     payload = issue_update({"title": "A cart"})
     payload["actor"] = actor
-    found = statement(payload).actor
+    found = statement_of(payload).actor
     assert found is not None
     assert (found.source_id, found.kind, found.email_verified) == (actor["id"], kind, verified)
 
@@ -172,27 +172,30 @@ def test_only_the_addresses_of_members_are_vouched_for(
 def test_each_field_has_its_own_transition(
     updated_from: dict[str, Any], now: dict[str, Any], transition: str, shown: str
 ) -> None:
-    found = statement(issue_update(updated_from, **now))
-    assert found.source_type == f"issue.{transition}"
-    assert found.source_id == f"{ISSUE}|{transition}|2024-05-02T12:00:00.500Z"
-    assert found.occurred_at == CHANGED
-    assert found.title.startswith("[Issue Updated] ENG-12: Add a cart (")
-    assert shown in found.title or transition == "description-changed"
-    assert found.metadata["action"] == "updated"
+    statement = statement_of(issue_update(updated_from, **now))
+    assert statement.source_type == f"issue.{transition}"
+    assert statement.source_id == f"{ISSUE}|{transition}|2024-05-02T12:00:00.500Z"
+    assert statement.occurred_at == CHANGED
+    assert statement.title.startswith("[Issue Updated] ENG-12: Add a cart (")
+    assert shown in statement.title or transition == "description-changed"
+    assert statement.metadata["action"] == "updated"
 
 
 def test_several_changed_fields_are_several_observations_and_noise_is_none() -> None:
-    found = statements(
+    statements = statements_of(
         issue_update(
             {"stateId": "x", "priority": 0, "sortOrder": 3, "completedAt": None},
             state="completed",
             completedAt=CHANGED_AT,
         )
     )
-    assert [each.source_type for each in found] == ["issue.state-changed", "issue.priority-changed"]
-    assert states(found[0]) == [(ISSUE, "status", "completed")]
-    assert states(found[1]) == [(ISSUE, "priority", "high")]
-    assert found[0].metadata["updatedFrom"] == {"stateId": "x"}
+    assert [statement.source_type for statement in statements] == [
+        "issue.state-changed",
+        "issue.priority-changed",
+    ]
+    assert states(statements[0]) == [(ISSUE, "status", "completed")]
+    assert states(statements[1]) == [(ISSUE, "priority", "high")]
+    assert statements[0].metadata["updatedFrom"] == {"stateId": "x"}
 
 
 @pytest.mark.parametrize(
@@ -208,9 +211,9 @@ def test_several_changed_fields_are_several_observations_and_noise_is_none() -> 
 def test_an_update_that_changes_nothing_of_meaning_is_filtered_with_the_reason(
     updated_from: dict[str, Any], reason: str
 ) -> None:
-    found = read(issue_update(updated_from))
-    assert isinstance(found, Filtered)
-    assert found.reason.startswith(reason)
+    reading = read(issue_update(updated_from))
+    assert isinstance(reading, Filtered)
+    assert reading.reason.startswith(reason)
 
 
 def test_the_order_of_labels_is_no_change() -> None:
@@ -223,21 +226,21 @@ def test_fields_of_2021_that_were_and_are_null_are_no_changes() -> None:
         ("archivedAt", "description", "estimate", "cycleId", "projectId", "assigneeId", "parentId")
     )
     payload = issue_update(nulls, assignee="Ada", description=None, generation=2021)
-    assert [each.source_type for each in statements(payload)] == ["issue.assigned"]
+    assert [statement.source_type for statement in statements_of(payload)] == ["issue.assigned"]
 
 
 def test_ten_updates_of_one_field_are_ten_observations_and_a_repetition_none() -> None:
     moments = [
-        (datetime(2024, 5, 2, tzinfo=UTC) + timedelta(milliseconds=each)).isoformat()
-        for each in range(10)
+        (datetime(2024, 5, 2, tzinfo=UTC) + timedelta(milliseconds=number)).isoformat()
+        for number in range(10)
     ]
     payloads = [
         issue_update({"priority": (each + 1) % 5}, at=at, priority=each % 5)
         for each, at in enumerate(moments)
     ]
-    ids = [statement(payload).source_id for payload in payloads]
+    ids = [statement_of(payload).source_id for payload in payloads]
     assert len(set(ids)) == 10
-    assert [statement(payload).source_id for payload in payloads] == ids
+    assert [statement_of(payload).source_id for payload in payloads] == ids
 
 
 def test_an_update_without_what_it_changed_is_parked() -> None:
@@ -247,23 +250,23 @@ def test_an_update_without_what_it_changed_is_parked() -> None:
 
 @pytest.mark.parametrize("state", ["backlog", "unstarted", "started"])
 def test_a_deleted_issue_that_was_not_done_with_ends(state: str) -> None:
-    found = statement(issue("remove", state=state))
-    assert found.source_type == "issue.deleted"
-    assert found.title == "[Issue Deleted] ENG-12: Add a cart"
-    assert found.occurred_at == CHANGED
-    assert states(found) == [(ISSUE, "status", "canceled"), (ISSUE, "existence", "deleted")]
-    assert found.states[0].reason == "deleted"
+    statement = statement_of(issue("remove", state=state))
+    assert statement.source_type == "issue.deleted"
+    assert statement.title == "[Issue Deleted] ENG-12: Add a cart"
+    assert statement.occurred_at == CHANGED
+    assert states(statement) == [(ISSUE, "status", "canceled"), (ISSUE, "existence", "deleted")]
+    assert statement.states[0].reason == "deleted"
 
 
 @pytest.mark.parametrize("state", ["completed", "canceled"])
 def test_a_deleted_issue_that_was_done_with_is_not_canceled(state: str) -> None:
-    found = statement(issue("remove", state=state))
-    assert states(found) == [(ISSUE, "existence", "deleted")]
+    statement = statement_of(issue("remove", state=state))
+    assert states(statement) == [(ISSUE, "existence", "deleted")]
 
 
 def test_a_removal_and_the_update_that_trashes_state_the_same_fact() -> None:
-    removed = statement(issue("remove"))
-    trashed = statement(
+    removed = statement_of(issue("remove"))
+    trashed = statement_of(
         issue_update({"trashed": None, "archivedAt": None}, trashed=True, archivedAt=CHANGED_AT)
     )
     assert trashed.source_id == removed.source_id
@@ -273,22 +276,22 @@ def test_a_removal_and_the_update_that_trashes_state_the_same_fact() -> None:
 
 def test_a_removal_has_the_time_that_the_entity_itself_says() -> None:
     late = issue("remove") | {"createdAt": "2024-05-02T12:00:07.000Z"}
-    assert statement(late).occurred_at == CHANGED
-    assert statement(late).source_id == statement(issue("remove")).source_id
+    assert statement_of(late).occurred_at == CHANGED
+    assert statement_of(late).source_id == statement_of(issue("remove")).source_id
 
 
 def test_deleted_restored_and_deleted_again_are_three_facts() -> None:
-    first = statement(issue("remove", at="2024-05-03T00:00:00.000Z"))
-    back = statement(
+    first = statement_of(issue("remove", at="2024-05-03T00:00:00.000Z"))
+    back = statement_of(
         issue_update({"trashed": True, "archivedAt": "x"}, at="2024-05-04T00:00:00.000Z")
     )
-    second = statement(issue("remove", at="2024-05-05T00:00:00.000Z"))
+    second = statement_of(issue("remove", at="2024-05-05T00:00:00.000Z"))
     assert len({each.source_id for each in (first, back, second)}) == 3
     assert states(back) == [(ISSUE, "status", "unstarted"), (ISSUE, "existence", "exists")]
 
 
 def test_an_issue_that_moves_to_another_team_keeps_its_key_and_its_old_names() -> None:
-    moved = statement(
+    moved = statement_of(
         issue_update(
             {"teamId": "team-1", "identifier": "ENG-12", "number": 12},
             teamId="team-2",
@@ -304,7 +307,7 @@ def test_an_issue_that_moves_to_another_team_keeps_its_key_and_its_old_names() -
 
 def test_a_renamed_team_changes_no_id() -> None:
     renamed = {"id": "team-1", "key": "CORE", "name": "Core"}
-    before, after = statement(issue()), statement(issue(team=renamed, identifier="CORE-12"))
+    before, after = statement_of(issue()), statement_of(issue(team=renamed, identifier="CORE-12"))
     assert before.source_id == after.source_id
     assert before.subject.key == after.subject.key
 
@@ -317,7 +320,7 @@ def test_three_generations_state_the_same_fact_alike(fact: str) -> None:
         updated_from = {"title": "Cart"} if fact == "title" else {f"{fact}Id": None}
         return issue_update(updated_from, assignee="Ada", generation=generation)
 
-    found = [statement(payload(generation)) for generation in (2021, 2023, 2026)]
+    found = [statement_of(payload(generation)) for generation in (2021, 2023, 2026)]
     assert len({each.source_id for each in found}) == 1
     assert len({each.source_type for each in found}) == 1
     assert len({each.occurred_at for each in found}) == 1
@@ -328,29 +331,29 @@ def test_three_generations_state_the_same_fact_alike(fact: str) -> None:
 
 def test_the_first_state_of_all_types_is_known_and_triage_comes_before_the_backlog() -> None:
     state = {"id": "s", "name": "Triage", "type": "triage"}
-    found = statement(
+    statement = statement_of(
         issue(stateId="s", state="backlog") | {"data": issue_data() | {"state": state}}
     )
-    assert states(found)[0] == (ISSUE, "status", "backlog")
-    assert found.states[0].metadata == {"name": "Triage", "type": "triage", "id": "s"}
+    assert states(statement)[0] == (ISSUE, "status", "backlog")
+    assert statement.states[0].metadata == {"name": "Triage", "type": "triage", "id": "s"}
 
 
 def test_an_unknown_type_of_state_moves_nothing() -> None:
     state = {"id": "s", "name": "Odd", "type": "odd"}
-    found = statement(issue() | {"data": issue_data() | {"state": state}})
-    assert [each[1] for each in states(found)] == ["priority"]
+    statement = statement_of(issue() | {"data": issue_data() | {"state": state}})
+    assert [state[1] for state in states(statement)] == ["priority"]
 
 
 def test_clearing_assignee_and_cycle_says_so() -> None:
-    found = statements(issue_update({"assigneeId": "user-ada", "cycleId": "cycle-1"}))
-    assert [states(each) for each in found] == [
+    statements = statements_of(issue_update({"assigneeId": "user-ada", "cycleId": "cycle-1"}))
+    assert [states(statement) for statement in statements] == [
         [(ISSUE, "assignee", "none")],
         [(ISSUE, "cycle", "none")],
     ]
 
 
 def test_attachments_of_an_issue_relate_it_to_pull_request_and_sentry_issue() -> None:
-    found = statement(
+    statement = statement_of(
         issue(
             attachments=[
                 {"url": "https://github.com/Acme/Shop/pull/7", "sourceType": "githubPr"},
@@ -364,20 +367,20 @@ def test_attachments_of_an_issue_relate_it_to_pull_request_and_sentry_issue() ->
             ]
         )
     )
-    assert edges(found) == {
+    assert edges(statement) == {
         (ISSUE, "tracked_in", "github:ref:acme/shop#7"),
         (ISSUE, "references", "sentry:ref:sentry.io/issue:991"),
         (ISSUE, "references", "github:ref:acme/shop#3"),
         (ISSUE, "references", f"github:commit:{'a' * 40}"),
     }
-    sentry = next(e.object for e in found.edges if e.object.key.startswith("sentry:"))
+    sentry = next(e.object for e in statement.edges if e.object.key.startswith("sentry:"))
     assert sentry.aliases == ("sentry:ref:991:merged",)
-    assert ("pr", "#7", "tracked_in") in references(found)
-    assert ("issue", "SHOP-1A", "linked") in references(found)
+    assert ("pr", "#7", "tracked_in") in references(statement)
+    assert ("issue", "SHOP-1A", "linked") in references(statement)
 
 
 def test_relations_go_from_what_blocks_and_from_the_duplicate() -> None:
-    found = statement(
+    statement = statement_of(
         issue(
             relations=[
                 {"type": "blocks", "relatedIssue": {"id": "issue-2", "identifier": "ENG-2"}},
@@ -388,7 +391,7 @@ def test_relations_go_from_what_blocks_and_from_the_duplicate() -> None:
             inverseRelations=[{"type": "blocks", "issue": {"id": "issue-5"}}],
         )
     )
-    assert edges(found) == {
+    assert edges(statement) == {
         (ISSUE, "blocks", "linear:issue:issue-2"),
         (ISSUE, "duplicates", "linear:issue:issue-3"),
         (ISSUE, "references", "linear:issue:issue-4"),
@@ -399,17 +402,17 @@ def test_relations_go_from_what_blocks_and_from_the_duplicate() -> None:
 def test_a_person_outside_and_an_integration_can_have_made_an_issue() -> None:
     outside = {"id": "x-1", "name": "Eve", "email": "eve@else.dev"}
     gone: dict[str, Any] = {"creatorId": None, "creator": None}
-    found = statement(issue(**gone, externalUserCreator=outside)).author
+    found = statement_of(issue(**gone, externalUserCreator=outside)).author
     assert found is not None
     assert (found.source_id, found.email_verified) == ("x-1", False)
-    robot = statement(issue(**gone, botActor={"id": "b-1", "name": "Zendesk"})).author
+    robot = statement_of(issue(**gone, botActor={"id": "b-1", "name": "Zendesk"})).author
     assert robot is not None
     assert (robot.source_id, robot.kind) == ("b-1", "bot")
 
 
 def test_people_are_mentioned_by_their_accounts() -> None:
-    found = statement(issue(assignee="Grace", delegate=user("Robot")))
-    assert mentioned(found, "assignee") == ["user:linear:user-grace"]
-    assert mentioned(found, "delegate") == ["user:linear:user-robot"]
-    kinds = {each.role: each.account.kind for each in found.accounts}
+    statement = statement_of(issue(assignee="Grace", delegate=user("Robot")))
+    assert mentioned(statement, "assignee") == ["user:linear:user-grace"]
+    assert mentioned(statement, "delegate") == ["user:linear:user-robot"]
+    kinds = {account.role: account.account.kind for account in statement.accounts}
     assert (kinds["assignee"], kinds["delegate"]) == ("person", "bot")

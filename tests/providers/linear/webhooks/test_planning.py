@@ -23,9 +23,9 @@ from tests.providers.linear.readings import (
     edges,
     mentioned,
     read,
-    route,
-    statement,
-    statements,
+    route_of,
+    statement_of,
+    statements_of,
     states,
 )
 
@@ -120,20 +120,20 @@ def test_each_kind_is_told_as_it_is_declared_and_has_a_kind_of_its_own(
     kind: str, action: str
 ) -> None:
     declared = {(rule.event, rule.action): rule.source_types for rule in PROVIDER.events}
-    found = statement(event(kind, action))
-    assert (found.source_type,) == declared[kind, action]
-    assert enrich(found).observation_type != "other"
-    assert route(event(kind, action)).installation_id == ORGANIZATION
+    statement = statement_of(event(kind, action))
+    assert (statement.source_type,) == declared[kind, action]
+    assert enrich(statement).observation_type != "other"
+    assert route_of(event(kind, action)).installation_id == ORGANIZATION
 
 
 def test_an_initiative_has_a_status_a_health_and_projects() -> None:
-    created = statement(event("Initiative"))
+    created = statement_of(event("Initiative"))
     assert states(created) == [(INITIATIVE, "status", "planned")]
     assert edges(created) == {
         ("linear:project:project-1", "belongs_to", INITIATIVE),
         (INITIATIVE, "parent", "linear:initiative:initiative-0"),
     }
-    begun = statement(event("Initiative", "update", {"status": "Planned"}, status="Active"))
+    begun = statement_of(event("Initiative", "update", {"status": "Planned"}, status="Active"))
     assert begun.source_type == "initiative.status-changed"
     assert states(begun) == [(INITIATIVE, "status", "active")]
     health = event(
@@ -143,12 +143,12 @@ def test_an_initiative_has_a_status_a_health_and_projects() -> None:
         health="offTrack",
         healthUpdatedAt="2024-05-20T08:00:00.000Z",
     )
-    assert statement(health).source_id.endswith("|health-changed|2024-05-20T08:00:00.000Z")
-    assert states(statement(health)) == [(INITIATIVE, "health", "off_track")]
+    assert statement_of(health).source_id.endswith("|health-changed|2024-05-20T08:00:00.000Z")
+    assert states(statement_of(health)) == [(INITIATIVE, "health", "off_track")]
 
 
 def test_a_report_of_an_initiative_says_how_it_stands() -> None:
-    told = statement(event("InitiativeUpdate"))
+    told = statement_of(event("InitiativeUpdate"))
     assert told.subject.key == INITIATIVE
     assert told.part == "linear:initiative-update:report-1"
     assert states(told) == [(INITIATIVE, "health", "at_risk")]
@@ -157,45 +157,45 @@ def test_a_report_of_an_initiative_says_how_it_stands() -> None:
 
 def test_what_is_said_of_such_a_report_is_said_of_the_initiative() -> None:
     """A comment names the report alone: the initiative answers to it."""
-    told = statement(comment(issueId=None, issue=None, initiativeUpdate={"id": "report-1"}))
-    assert told.subject.key in statement(event("InitiativeUpdate")).subject.aliases
+    told = statement_of(comment(issueId=None, issue=None, initiativeUpdate={"id": "report-1"}))
+    assert told.subject.key in statement_of(event("InitiativeUpdate")).subject.aliases
     of_document = {"document": {"id": "document-1", "initiativeId": "initiative-1"}}
-    about = statement(comment(issueId=None, issue=None, documentContent=of_document))
+    about = statement_of(comment(issueId=None, issue=None, documentContent=of_document))
     assert about.subject.key == INITIATIVE
 
 
 def test_a_documents_title_is_told_and_what_it_is_of() -> None:
-    told = statement(event("Document", "update", {"title": "Rounding"}))
+    told = statement_of(event("Document", "update", {"title": "Rounding"}))
     assert told.source_type == "document.title-changed"
     assert "How money is rounded" in told.title
     assert edges(told) == {("linear:document:document-1", "belongs_to", "linear:project:project-1")}
 
 
 def test_a_release_contains_its_commit_and_issues_and_goes_through_its_stages() -> None:
-    created = statement(event("Release"))
+    created = statement_of(event("Release"))
     assert edges(created) == {
         (RELEASE, "contains", f"github:commit:{SHA}"),
         (RELEASE, "contains", "linear:issue:issue-12"),
     }
     assert states(created) == [(RELEASE, "status", "planned")]
     stage = {"id": "stage-done", "name": "Live", "type": "completed"}
-    out = statement(
+    out = statement_of(
         event("Release", "update", {"stageId": "stage-planned"}, stageId="stage-done", stage=stage)
     )
     assert out.source_type == "release.stage-changed"
     assert states(out) == [(RELEASE, "status", "completed")]
     assert out.title == "[Release Updated] Web Spring (stage: Live)"
-    note = statement(event("ReleaseNote"))
+    note = statement_of(event("ReleaseNote"))
     assert note.subject.key == RELEASE
 
 
 def test_a_request_is_told_of_the_issue_that_it_asks_for() -> None:
-    told = statement(event("CustomerNeed"))
+    told = statement_of(event("CustomerNeed"))
     assert told.subject.key == "linear:issue:issue-12"
     assert mentioned(told, "customer") == ["linear:customer:customer-1"]
     assert told.title == "[Customer Request] ENG-12: We lose the cart at night. (Globex)"
     of_project = event("CustomerNeed", issueId=None, issue=None, projectId="project-1")
-    assert statement(of_project).subject.key == "linear:project:project-1"
+    assert statement_of(of_project).subject.key == "linear:project:project-1"
     assert isinstance(read(event("CustomerNeed", issueId=None, issue=None)), Parked)
 
 
@@ -204,9 +204,9 @@ def test_a_request_is_told_of_the_issue_that_it_asks_for() -> None:
     [("blocks", "blocks"), ("duplicate", "duplicates"), ("related", "references")],
 )
 def test_a_relation_is_an_edge_from_the_one_issue_to_the_other(kind: str, edge: str) -> None:
-    told = statement(event("IssueRelation", type=kind))
+    told = statement_of(event("IssueRelation", type=kind))
     assert edges(told) == {("linear:issue:issue-12", edge, "linear:issue:issue-13")}
-    assert edges(statement(event("IssueRelation", "remove", type=kind))) == set()
+    assert edges(statement_of(event("IssueRelation", "remove", type=kind))) == set()
 
 
 @pytest.mark.parametrize(
@@ -225,13 +225,15 @@ def test_a_deadline_that_is_set_near_or_missed_is_told_at_the_events_own_time(
     )
     del payload["data"]
     payload["issueData"] = issue_data() | {"slaBreachesAt": "2024-05-02T12:00:00.000Z"}
-    told = statement(payload)
+    told = statement_of(payload)
     assert told.source_type == f"issue.{transition}"
     assert told.source_id == f"linear:issue:issue-12|{transition}|{CHANGED_AT}"
     assert states(told) == [("linear:issue:issue-12", "sla", state)]
-    assert route(payload).resource_id == TEAM["id"]
+    assert route_of(payload).resource_id == TEAM["id"]
 
 
 def test_an_initiative_without_a_change_that_means_something_is_no_news() -> None:
     both = event("Initiative", "update", {"sortOrder": 1, "name": "Sell"}, sortOrder=2)
-    assert [each.source_type for each in statements(both)] == ["initiative.name-changed"]
+    assert [statement.source_type for statement in statements_of(both)] == [
+        "initiative.name-changed"
+    ]

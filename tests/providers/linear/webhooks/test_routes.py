@@ -16,7 +16,7 @@ from tests.providers.linear.payloads import (
     project_update,
     reaction,
 )
-from tests.providers.linear.readings import route, statement
+from tests.providers.linear.readings import route_of, statement_of
 
 TEAM, PROJECT, ORGANIZATION = (
     "linear:team:team-1",
@@ -26,56 +26,56 @@ TEAM, PROJECT, ORGANIZATION = (
 
 
 def test_an_issue_belongs_to_its_team_then_to_its_project_and_organization() -> None:
-    found = route(issue(project="project-1"))
-    assert (found.resource_key, found.resource_id) == (TEAM, "team-1")
-    assert (found.resource_name, found.resource_meta) == ("Engineering", {"team_key": "ENG"})
-    assert found.alternatives == ((PROJECT, "project-1"), (ORGANIZATION, "org-1"))
-    assert found.installation_id == "org-1"
-    assert found.via is None
+    route = route_of(issue(project="project-1"))
+    assert (route.resource_key, route.resource_id) == (TEAM, "team-1")
+    assert (route.resource_name, route.resource_meta) == ("Engineering", {"team_key": "ENG"})
+    assert route.alternatives == ((PROJECT, "project-1"), (ORGANIZATION, "org-1"))
+    assert route.installation_id == "org-1"
+    assert route.via is None
 
 
 def test_a_payload_of_2021_names_no_organization() -> None:
-    found = route(issue(generation=2021))
-    assert (found.resource_key, found.alternatives, found.installation_id) == (TEAM, (), None)
+    route = route_of(issue(generation=2021))
+    assert (route.resource_key, route.alternatives, route.installation_id) == (TEAM, (), None)
 
 
 @pytest.mark.parametrize("payload", [cycle(), label(teamId="team-1")], ids=["cycle", "label"])
 def test_what_names_a_team_belongs_to_it(payload: dict[str, object]) -> None:
-    assert route(payload).resource_key == TEAM
+    assert route_of(payload).resource_key == TEAM
 
 
 def test_a_label_of_all_teams_belongs_to_the_organization() -> None:
-    assert route(label()).resource_key == ORGANIZATION
+    assert route_of(label()).resource_key == ORGANIZATION
 
 
 def test_a_project_belongs_to_each_of_its_teams_and_is_a_resource_itself() -> None:
-    found = route(project())
-    assert found.resource_key == TEAM
-    assert [key for key, _ in found.alternatives] == ["linear:team:team-2", PROJECT, ORGANIZATION]
-    assert route(project(teamIds=[])).resource_key == PROJECT
+    route = route_of(project())
+    assert route.resource_key == TEAM
+    assert [key for key, _ in route.alternatives] == ["linear:team:team-2", PROJECT, ORGANIZATION]
+    assert route_of(project(teamIds=[])).resource_key == PROJECT
 
 
 def test_a_comment_goes_to_the_team_that_it_names_or_through_its_issue() -> None:
-    assert route(comment(team=True)).resource_key == TEAM
-    found = route(comment())
-    assert (found.resource_key, found.via) == (ORGANIZATION, "linear:issue:issue-12")
-    oldest = route(comment(generation=2021))
+    assert route_of(comment(team=True)).resource_key == TEAM
+    route = route_of(comment())
+    assert (route.resource_key, route.via) == (ORGANIZATION, "linear:issue:issue-12")
+    oldest = route_of(comment(generation=2021))
     assert oldest.resource_key == oldest.via == "linear:issue:issue-12"
     assert oldest.alternatives == ()
 
 
 def test_a_project_update_goes_to_the_teams_in_its_snapshot_or_through_its_project() -> None:
-    found = route(project_update(infoSnapshot={"teamsInfo": [{"id": "team-1"}]}))
-    assert found.resource_key == TEAM
-    assert found.via == PROJECT
-    assert route(project_update()).resource_key == PROJECT
-    assert route(project_update()).alternatives == ((ORGANIZATION, "org-1"),)
+    route = route_of(project_update(infoSnapshot={"teamsInfo": [{"id": "team-1"}]}))
+    assert route.resource_key == TEAM
+    assert route.via == PROJECT
+    assert route_of(project_update()).resource_key == PROJECT
+    assert route_of(project_update()).alternatives == ((ORGANIZATION, "org-1"),)
 
 
 def test_an_attachment_goes_through_its_issue_and_a_reaction_through_its_issue_or_comment() -> None:
-    assert route(attachment()).via == "linear:issue:issue-12"
-    assert route(reaction()).via == "linear:issue:issue-12"
-    assert route(reaction(generation=2023)).via == "linear:ref:comment:comment-1"
+    assert route_of(attachment()).via == "linear:issue:issue-12"
+    assert route_of(reaction()).via == "linear:issue:issue-12"
+    assert route_of(reaction(generation=2023)).via == "linear:ref:comment:comment-1"
 
 
 @pytest.mark.parametrize(
@@ -86,16 +86,16 @@ def test_an_attachment_goes_through_its_issue_and_a_reaction_through_its_issue_o
 def test_what_is_routed_through_something_is_about_it_or_names_it(
     payload: dict[str, object],
 ) -> None:
-    found = statement(payload)
-    assert route(payload).via in {mention.thing.key for mention in found.mentions}
+    statement = statement_of(payload)
+    assert route_of(payload).via in {mention.thing.key for mention in statement.mentions}
 
 
 def test_a_reaction_is_routed_by_a_name_to_which_the_comment_s_issue_answers() -> None:
-    assert route(reaction(generation=2023)).via in statement(comment()).subject.aliases
+    assert route_of(reaction(generation=2023)).via in statement_of(comment()).subject.aliases
 
 
 def test_the_connection_itself_belongs_to_the_organization() -> None:
-    assert route(envelope("OAuthApp", "revoked", {})).resource_key == ORGANIZATION
+    assert route_of(envelope("OAuthApp", "revoked", {})).resource_key == ORGANIZATION
 
 
 def test_a_payload_that_names_nothing_belongs_nowhere() -> None:

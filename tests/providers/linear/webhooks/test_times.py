@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.providers.linear.payloads import CREATED_AT, envelope, issue, issue_data, project
-from tests.providers.linear.readings import read, statement, statements
+from tests.providers.linear.readings import read, statement_of, statements_of
 
 WEEK = timedelta(days=7)
 CREATED = datetime(2024, 5, 1, 10, 0, 0, 250_000, tzinfo=UTC)
@@ -30,8 +30,8 @@ def health(value: str | None, before: str | None, weeks: int, **more: Any) -> di
 
 def test_each_change_of_a_projects_health_has_its_own_time_and_identity() -> None:
     told = [
-        statement(health("onTrack", None, 1, healthUpdatedAt=text(CREATED + WEEK))),
-        statement(
+        statement_of(health("onTrack", None, 1, healthUpdatedAt=text(CREATED + WEEK))),
+        statement_of(
             health(
                 "atRisk",
                 "onTrack",
@@ -41,15 +41,17 @@ def test_each_change_of_a_projects_health_has_its_own_time_and_identity() -> Non
             )
         ),
         # An edited report changes the health too, and leaves `healthUpdatedAt` as it was.
-        statement(health("offTrack", "atRisk", 3, healthUpdatedAt=text(CREATED + 2 * WEEK))),
-        statement(health(None, "offTrack", 4, healthUpdatedAt=None)),
+        statement_of(health("offTrack", "atRisk", 3, healthUpdatedAt=text(CREATED + 2 * WEEK))),
+        statement_of(health(None, "offTrack", 4, healthUpdatedAt=None)),
     ]
-    assert [each.occurred_at for each in told[:2]] == [CREATED + WEEK, CREATED + 2 * WEEK]
-    assert [each.occurred_at for each in told[2:]] == [
+    assert [statement.occurred_at for statement in told[:2]] == [CREATED + WEEK, CREATED + 2 * WEEK]
+    assert [statement.occurred_at for statement in told[2:]] == [
         CREATED + weeks * WEEK + timedelta(milliseconds=50) for weeks in (3, 4)
     ]
-    assert len({each.source_id for each in told}) == 4
-    assert [each.states[0].at for each in told[:3]] == [each.occurred_at for each in told[:3]]
+    assert len({statement.source_id for statement in told}) == 4
+    assert [statement.states[0].at for statement in told[:3]] == [
+        statement.occurred_at for statement in told[:3]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -68,8 +70,8 @@ def test_a_change_under_which_updated_at_stands_has_the_time_of_its_event(
         envelope("Issue", "update", data, at=text(CREATED + n * WEEK), updated_from=was)
         for n in (1, 2)
     )
-    assert statement(first).occurred_at == CREATED + WEEK
-    assert statement(again).occurred_at == CREATED + 2 * WEEK
+    assert statement_of(first).occurred_at == CREATED + WEEK
+    assert statement_of(again).occurred_at == CREATED + 2 * WEEK
 
 
 def test_updated_at_is_believed_where_it_moved_whenever_the_event_was_sent() -> None:
@@ -77,19 +79,19 @@ def test_updated_at_is_believed_where_it_moved_whenever_the_event_was_sent() -> 
     for at in (text(CREATED + 2 * WEEK), CREATED_AT):
         data = {**issue_data(), "title": "Add a basket", "updatedAt": text(CREATED + WEEK)}
         was = {"title": "Add a cart", "updatedAt": CREATED_AT}
-        told = statement(envelope("Issue", "update", data, at=at, updated_from=was))
+        told = statement_of(envelope("Issue", "update", data, at=at, updated_from=was))
         assert told.occurred_at == CREATED + WEEK
 
 
 def test_what_was_archived_long_ago_is_deleted_when_it_is_deleted() -> None:
     removed = issue("remove", archivedAt=text(CREATED + WEEK))
     removed["createdAt"] = text(CREATED + 5 * WEEK)
-    assert statement(removed).occurred_at == CREATED + 5 * WEEK
+    assert statement_of(removed).occurred_at == CREATED + 5 * WEEK
     data = {**issue_data(), "trashed": True, "archivedAt": text(CREATED + WEEK)}
     at = text(CREATED + 5 * WEEK)
     trashed = envelope("Issue", "update", data, at=at, updated_from={"trashed": None})
-    assert statement(trashed).source_type == "issue.deleted"
-    assert statement(trashed).occurred_at == CREATED + 5 * WEEK
+    assert statement_of(trashed).source_type == "issue.deleted"
+    assert statement_of(trashed).occurred_at == CREATED + 5 * WEEK
 
 
 def test_an_order_that_changed_is_no_change_of_the_issue() -> None:
@@ -99,8 +101,8 @@ def test_an_order_that_changed_is_no_change_of_the_issue() -> None:
     )
     both = {"sortOrder": 1.5, "priority": 1, "updatedAt": CREATED_AT}
     data |= {"updatedAt": text(CREATED + WEEK)}
-    told = statements(envelope("Issue", "update", data, updated_from=both))
-    assert [each.source_type for each in told] == ["issue.priority-changed"]
+    told = statements_of(envelope("Issue", "update", data, updated_from=both))
+    assert [statement.source_type for statement in told] == ["issue.priority-changed"]
 
 
 def test_two_changes_within_a_second_are_two_though_updated_at_moved_once() -> None:
@@ -110,9 +112,9 @@ def test_two_changes_within_a_second_are_two_though_updated_at_moved_once() -> N
     soon = CREATED + WEEK + timedelta(milliseconds=300)
     back = {**moved, "priority": 0}
     again = envelope("Issue", "update", back, at=text(soon), updated_from={"priority": 1})
-    assert statement(first).occurred_at == CREATED + WEEK
-    assert statement(again).occurred_at == soon
-    assert statement(first).source_id != statement(again).source_id
+    assert statement_of(first).occurred_at == CREATED + WEEK
+    assert statement_of(again).occurred_at == soon
+    assert statement_of(first).source_id != statement_of(again).source_id
 
 
 def test_what_is_restored_exists_again_whether_told_as_an_action_or_as_a_change() -> None:
@@ -121,7 +123,9 @@ def test_what_is_restored_exists_again_whether_told_as_an_action_or_as_a_change(
     action = envelope("Issue", "restore", data, at=at)
     was = {"trashed": True, "updatedAt": CREATED_AT}
     change = envelope("Issue", "update", data, at=at, updated_from=was)
-    for found in (statement(action), statement(change)):
+    for found in (statement_of(action), statement_of(change)):
         assert found.source_type == "issue.restored"
-        assert ("existence", "exists") in [(one.state_type, one.value) for one in found.states]
-    assert statement(action).source_id == statement(change).source_id
+        assert ("existence", "exists") in [
+            (state.state_type, state.value) for state in found.states
+        ]
+    assert statement_of(action).source_id == statement_of(change).source_id

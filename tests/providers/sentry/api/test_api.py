@@ -185,8 +185,12 @@ def test_recorded_events_become_deliveries(shared: Path) -> None:
         *_bodies(shared, "ReturnAListOfErrorEventsBoundToAnIssue")[0],
         *_bodies(shared, "issues_issue_id_events_event_id_.ReturnAnIssueEvent"),
     ]
-    told = [event_records.read(place, "acme", "9", one, Answer(200, {}, None)) for one in events]
-    assert _delivered([one for one in told if isinstance(one, Record)]) == len(events)
+    told = [
+        event_records.read(place, "acme", "9", event, Answer(200, {}, None)) for event in events
+    ]
+    assert _delivered([statement for statement in told if isinstance(statement, Record)]) == len(
+        events
+    )
 
 
 @pytest.mark.parametrize(
@@ -196,11 +200,11 @@ def test_an_item_of_no_known_shape_is_a_trouble_with_a_reason(odd: Any) -> None:
     answer = Answer(200, {}, [odd])
     cursor = {"organization": "acme", "offset": 0}
     page = incidents.MetricAlertWalker().read(PLACE, WINDOW, cursor, answer)
-    assert all(one.reason for one in page.troubles)
+    assert all(trouble.reason for trouble in page.troubles)
     assert len(page.troubles) == 1
     at = {"organization": "acme", "after": None, "pending": ["1"], "ended": True}
     for walker in API.walkers[:2]:
         given = [odd] if walker.entity_type == "error" else odd
-        found = walker.read(PLACE, WINDOW, at, Answer(200, {}, given))
-        assert not found.records
-        assert found.next is None
+        reading = walker.read(PLACE, WINDOW, at, Answer(200, {}, given))
+        assert not reading.records
+        assert reading.next is None

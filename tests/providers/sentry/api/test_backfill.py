@@ -49,7 +49,7 @@ def test_a_backfill_makes_the_memory_that_the_webhooks_made(
         apis = PlainApis(read, served.url, API, token=TOKEN)
         result = by_backfill(read, monkeypatch, apis, "42", WINDOW, {})
     assert result.status == "completed"
-    assert all(one.error is None and one.troubled == 0 for one in result.units)
+    assert all(unit.error is None and unit.troubled == 0 for unit in result.units)
     assert abs(result.expected.requests - result.requests) <= result.requests * 0.1
     deliveries = [(event, json.dumps(body).encode(), head) for event, body, head in webhooks(world)]
     # A webhook names an alert's project by its slug alone.

@@ -9,7 +9,7 @@ import pytest
 
 from tests.providers.sentry import payloads
 from tests.providers.sentry.payloads import Json
-from tests.providers.sentry.readings import statement
+from tests.providers.sentry.readings import statement_of
 
 
 def of_a_monitor(**more: Any) -> Json:
@@ -35,19 +35,19 @@ def of_a_monitor(**more: Any) -> Json:
 
 
 def test_an_alert_about_a_monitor_says_what_is_wrong_in_sentrys_own_words() -> None:
-    found = statement("event_alert", of_a_monitor())
-    assert found.title == (
+    statement = statement_of("event_alert", of_a_monitor())
+    assert statement.title == (
         "[Alert Triggered] Tell on-call: Cron failure: nightly: A missed check-in was detected"
     )
-    assert "Failure reason: 1 missed check-in detected" in found.content.splitlines()
-    issue = next(one.object for one in found.edges if one.type == "references")
+    assert "Failure reason: 1 missed check-in detected" in statement.content.splitlines()
+    issue = next(edge.object for edge in statement.edges if edge.type == "references")
     assert issue.name == "Cron failure: nightly"
 
 
 def test_one_rule_is_one_alert_with_its_number_and_without() -> None:
     numbered, bare, elsewhere = of_a_monitor(), of_a_monitor(), of_a_monitor(project=43)
     del bare["data"]["issue_alert"]
-    keys = [statement("event_alert", one).subject.key for one in (numbered, bare, elsewhere)]
+    keys = [statement_of("event_alert", one).subject.key for one in (numbered, bare, elsewhere)]
     assert keys[0] == keys[1]
     assert keys[2] != keys[0]  # every project has a rule of this name
 
@@ -111,7 +111,7 @@ def test_one_rule_is_one_alert_with_its_number_and_without() -> None:
     ],
 )
 def test_each_kind_of_issue_is_called_by_its_own_title(told: Json, headline: str) -> None:
-    assert statement("issue", payloads.issue(**told)).title == f"[Issue Created] {headline}"
+    assert statement_of("issue", payloads.issue(**told)).title == f"[Issue Created] {headline}"
 
 
 def feedback(**more: Any) -> Json:
@@ -130,10 +130,12 @@ def feedback(**more: Any) -> Json:
 
 
 def test_a_strangers_address_is_kept_nowhere() -> None:
-    found = statement("issue", payloads.issue(**feedback()))
-    assert found.title.startswith("[Issue Created] User Feedback: too small, write to [address]")
-    assert "else.dev" not in repr(asdict(found))
-    assert "Eve" not in repr(asdict(found))
+    statement = statement_of("issue", payloads.issue(**feedback()))
+    assert statement.title.startswith(
+        "[Issue Created] User Feedback: too small, write to [address]"
+    )
+    assert "else.dev" not in repr(asdict(statement))
+    assert "Eve" not in repr(asdict(statement))
 
 
 def test_a_strangers_address_in_an_alert_or_an_error_is_hidden_too() -> None:
@@ -146,7 +148,7 @@ def test_a_strangers_address_in_an_alert_or_an_error_is_hidden_too() -> None:
         ("error", payloads.error(**told)),
         ("event_alert", payloads.event_alert(**told)),
     ):
-        found = repr(asdict(statement(resource, payload))).lower()
+        found = repr(asdict(statement_of(resource, payload))).lower()
         assert "customer@" not in found
         assert "203.0.113.9" not in found
     evidence = {
@@ -159,6 +161,6 @@ def test_a_strangers_address_in_an_alert_or_an_error_is_hidden_too() -> None:
             {"name": "message", "value": "Too small (eve@else.dev)"},
         ],
     }
-    told_by_alert = statement("event_alert", payloads.event_alert(occurrence=evidence))
+    told_by_alert = statement_of("event_alert", payloads.event_alert(occurrence=evidence))
     assert "message: Too small ([address])" in told_by_alert.content.splitlines()
     assert "Eve" not in repr(asdict(told_by_alert))

@@ -51,7 +51,7 @@ def linked(conn: Connection) -> Connection:
 
 
 def captured(conn: Connection, deliveries: Sequence[Delivery], *, one_by_one: bool = False) -> None:
-    for group in [[one] for one in deliveries] if one_by_one else [list(deliveries)]:
+    for group in [[single] for single in deliveries] if one_by_one else [list(deliveries)]:
         receive(conn, group)
         capture_all(conn, batch_rows=20)
 
@@ -67,7 +67,7 @@ def outcomes(conn: Connection) -> list[tuple[Any, ...]]:
 
 
 def edges(conn: Connection) -> set[tuple[str, str, str]]:
-    found = rows(
+    stored = rows(
         conn,
         """
         SELECT s.key, r.type, o.key FROM lightfast.relationships r
@@ -75,7 +75,7 @@ def edges(conn: Connection) -> set[tuple[str, str, str]]:
         JOIN lightfast.entities o ON o.id = r.object_id
         """,
     )
-    return {(one[0], one[1], one[2]) for one in found}
+    return {(one[0], one[1], one[2]) for one in stored}
 
 
 def shuffled(deliveries: Iterable[Delivery], seed: int) -> list[Delivery]:
@@ -99,7 +99,7 @@ def test_resolved_regressed_and_resolved_again_has_its_three_intervals(
         for day, (action, more) in enumerate(steps)
     ]
     captured(linked, shuffled(told, seed), one_by_one=True)
-    found = rows(
+    stored = rows(
         linked,
         """
         SELECT state_value, valid_from, is_current FROM lightfast.temporal_states
@@ -108,13 +108,13 @@ def test_resolved_regressed_and_resolved_again_has_its_three_intervals(
         """,
         ISSUE,
     )
-    assert [(value, current) for value, _, current in found] == [
+    assert [(value, current) for value, _, current in stored] == [
         ("unresolved", False),
         ("resolved", False),
         ("unresolved", False),
         ("resolved", True),
     ]
-    assert [at for _, at, _ in found[1:]] == [NOW + timedelta(days=day) for day in (1, 2, 3)]
+    assert [at for _, at, _ in stored[1:]] == [NOW + timedelta(days=day) for day in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -134,18 +134,18 @@ def test_a_storm_around_a_regression_is_the_same_handful_in_any_order(
     )
     told = [*storm, sent("issue", regression, NOW + timedelta(minutes=72))]
     captured(linked, shuffled([*told, *storm[:9]], seed))
-    found = rows(
+    stored = rows(
         linked,
         "SELECT source_id, metadata->>'count' FROM lightfast.observations ORDER BY source_id",
     )
     hour = f"{ISSUE}|error.occurred|shop@1.4.2|production|2024-06-01T"
-    assert [one for one in found if "|error." in one[0]] == [
+    assert [one for one in stored if "|error." in one[0]] == [
         (f"{ISSUE}|error.created|e000", None),
         (f"{ISSUE}|error.created|e070", None),
         (f"{hour}12Z", "59"),
         (f"{hour}13Z", "29"),
     ]
-    assert len(found) == 5
+    assert len(stored) == 5
 
 
 @pytest.mark.parametrize("text", ["Fixes SHOP-1A", "fixes https://acme.sentry.io/issues/4711/"])
@@ -160,7 +160,7 @@ def test_a_commit_that_names_an_issue_resolves_it_whichever_comes_first(
     ]
     captured(linked, told if issue_first else told[::-1], one_by_one=True)
     assert (keys.github_commit(SHA), "resolves", ISSUE) in edges(linked)
-    assert not any(one[2].startswith("sentry:ref:") for one in edges(linked))
+    assert not any(edge[2].startswith("sentry:ref:") for edge in edges(linked))
 
 
 @pytest.mark.parametrize("issue_first", [True, False])
@@ -207,7 +207,7 @@ def test_a_comment_of_an_issue_that_nobody_linked_stays_parked(linked: Connectio
 
 
 def states(conn: Connection, kind: str) -> dict[str, str]:
-    found = rows(
+    stored = rows(
         conn,
         """
         SELECT entity_id, state_value FROM lightfast.temporal_states
@@ -215,7 +215,7 @@ def states(conn: Connection, kind: str) -> dict[str, str]:
         """,
         kind,
     )
-    return {one[0]: one[1] for one in found}
+    return {one[0]: one[1] for one in stored}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -233,11 +233,11 @@ def test_a_merged_issue_is_closed_and_its_address_leads_to_the_survivor(
     captured(linked, shuffled(told, seed), one_by_one=seed % 2 == 0)
     capture_all(linked)
     gone = sentry_keys.issue(42, 4700)
-    found = edges(linked)
-    assert (gone, "duplicates", ISSUE) in found
-    assert (keys.github_commit(SHA), "resolves", ISSUE) in found
-    assert (sentry_keys.comment(31), "belongs_to", ISSUE) in found
-    assert not any("ref" in one[0] + one[2] for one in found)
+    all_edges = edges(linked)
+    assert (gone, "duplicates", ISSUE) in all_edges
+    assert (keys.github_commit(SHA), "resolves", ISSUE) in all_edges
+    assert (sentry_keys.comment(31), "belongs_to", ISSUE) in all_edges
+    assert not any("ref" in one[0] + one[2] for one in all_edges)
     assert states(linked, "status") == {gone: "merged", ISSUE: "unresolved"}
 
 
@@ -301,7 +301,7 @@ def test_an_issue_is_resolved_by_whatever_names_it(
     expected = {
         (keys.github_pull_request(1, n), "resolves", ISSUE) for n in range(1, len(NAMES) + 1)
     }
-    assert {one for one in edges(linked) if one[1] in ("resolves", "fixes")} == expected
+    assert {edge for edge in edges(linked) if edge[1] in ("resolves", "fixes")} == expected
 
 
 @pytest.mark.parametrize("issue_first", [True, False])
@@ -345,7 +345,7 @@ def test_a_short_id_of_two_organisations_needs_its_address(linked: Connection, s
     captured(linked, shuffled(told, seed))
     own_key = sentry_keys.issue("43@sentry.umbrella.dev", 4711)
     other_key = sentry_keys.issue(42, 5000)
-    assert {one for one in edges(linked) if one[1] == "resolves"} == {
+    assert {edge for edge in edges(linked) if edge[1] == "resolves"} == {
         (keys.github_pull_request(1, 2), "resolves", other_key),
         (keys.github_pull_request(1, 3), "resolves", own_key),
         (keys.github_pull_request(1, 4), "resolves", own_key),

@@ -14,7 +14,7 @@ from lightfast_pipelines.domain.events import Parked
 from lightfast_pipelines.domain.folding import StatementSource
 from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from tests.providers.sentry import payloads
-from tests.providers.sentry.readings import edges, mentioned, read, statement
+from tests.providers.sentry.readings import edges, mentioned, read, statement_of
 from tests.settling import settle
 
 KEY = sentry_keys.issue(42, 4711)
@@ -22,24 +22,24 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
 def test_an_error_is_an_occurrence_of_its_issue_in_its_hour_release_and_environment() -> None:
-    found = statement("error", payloads.error())
-    assert found.source_id == f"{KEY}|error.occurred|shop@1.4.2|production|2024-05-01T10Z"
-    assert found.occurrence is not None
-    assert (found.occurrence.series, found.occurrence.event_id) == (KEY, "e1")
-    assert found.title == "[Error] TypeError: price is undefined"
-    assert "TypeError at src/cart/total.ts:9 in total" in found.content.splitlines()
-    assert found.metadata["eventId"] == "e1"
-    assert found.metadata["release"] == "shop@1.4.2"
-    assert mentioned(found, "file") == ["file:src/cart/total.ts"]
-    assert found.subject.url == "https://sentry.io/organizations/acme/issues/4711/"
+    statement = statement_of("error", payloads.error())
+    assert statement.source_id == f"{KEY}|error.occurred|shop@1.4.2|production|2024-05-01T10Z"
+    assert statement.occurrence is not None
+    assert (statement.occurrence.series, statement.occurrence.event_id) == (KEY, "e1")
+    assert statement.title == "[Error] TypeError: price is undefined"
+    assert "TypeError at src/cart/total.ts:9 in total" in statement.content.splitlines()
+    assert statement.metadata["eventId"] == "e1"
+    assert statement.metadata["release"] == "shop@1.4.2"
+    assert mentioned(statement, "file") == ["file:src/cart/total.ts"]
+    assert statement.subject.url == "https://sentry.io/organizations/acme/issues/4711/"
 
 
 def test_the_person_who_met_the_error_is_nobodys_actor_and_kept_nowhere() -> None:
-    found = statement("error", payloads.error())
-    assert found.actor is None
-    assert found.author is None
-    assert found.metadata["tags"] == {"browser": "Firefox 126"}
-    everything = json.dumps(asdict(found), default=str)
+    statement = statement_of("error", payloads.error())
+    assert statement.actor is None
+    assert statement.author is None
+    assert statement.metadata["tags"] == {"browser": "Firefox 126"}
+    everything = json.dumps(asdict(statement), default=str)
     for private in ("customer@shop.test", "203.0.113.9"):
         assert private not in everything
 
@@ -52,14 +52,14 @@ def test_the_person_who_met_the_error_is_nobodys_actor_and_kept_nowhere() -> Non
     ],
 )
 def test_release_and_environment_may_stand_in_tags_of_either_form(tags: object) -> None:
-    found = statement("error", payloads.error(release=None, environment=None, tags=tags))
-    assert "|shop@2.0|preview|" in found.source_id
+    statement = statement_of("error", payloads.error(release=None, environment=None, tags=tags))
+    assert "|shop@2.0|preview|" in statement.source_id
 
 
 def test_an_error_without_release_and_environment_is_counted_all_the_same() -> None:
-    found = statement("error", payloads.error(release=None, environment=None, tags=[]))
-    assert found.source_id == f"{KEY}|error.occurred|||2024-05-01T10Z"
-    assert not any(one[1] == "caused_by" for one in edges(found))
+    statement = statement_of("error", payloads.error(release=None, environment=None, tags=[]))
+    assert statement.source_id == f"{KEY}|error.occurred|||2024-05-01T10Z"
+    assert not any(edge[1] == "caused_by" for edge in edges(statement))
 
 
 @pytest.mark.parametrize(
@@ -75,26 +75,26 @@ def test_an_error_without_release_and_environment_is_counted_all_the_same() -> N
 def test_times_are_read_in_every_form(times: dict[str, object]) -> None:
     payload = payloads.error()
     payload["data"]["error"].update(times)
-    found = statement("error", payload)
-    assert found.occurred_at == datetime(2024, 5, 1, 10, 0, 0, 250000, UTC)
+    statement = statement_of("error", payload)
+    assert statement.occurred_at == datetime(2024, 5, 1, 10, 0, 0, 250000, UTC)
 
 
 def test_the_release_an_issue_began_with_contains_the_commit_it_is_named_after() -> None:
     release = sentry_keys.release("acme", SHA)
-    found = edges(statement("error", payloads.error(release=SHA)))
+    all_edges = edges(statement_of("error", payloads.error(release=SHA)))
     assert {
         (KEY, "caused_by", release),
         (release, "contains", keys.github_commit(SHA)),
         (KEY, "belongs_to", sentry_keys.project(42)),
-    } == found
+    } == all_edges
 
 
 @pytest.mark.parametrize(
     "version", ["1.4.2", "20240501", "shop@1234567", "deadbeef", "v1", "x" * 251]
 )
 def test_a_version_that_only_looks_like_a_commit_contains_none(version: str) -> None:
-    found = edges(statement("error", payloads.error(release=version)))
-    assert not any(one[1] == "contains" for one in found)
+    all_edges = edges(statement_of("error", payloads.error(release=version)))
+    assert not any(one[1] == "contains" for one in all_edges)
 
 
 def test_the_api_names_of_an_event_are_known_as_well() -> None:
@@ -110,15 +110,15 @@ def test_the_api_names_of_an_event_are_known_as_well() -> None:
         ],
         "title": "TypeError: price is undefined",
     }
-    by_webhook = statement("error", payloads.error())
-    by_api = statement("error", payload)
+    by_webhook = statement_of("error", payloads.error())
+    by_api = statement_of("error", payload)
     assert by_api.source_id == by_webhook.source_id
     assert by_api.occurrence == by_webhook.occurrence
 
 
 def test_the_issue_may_be_known_by_its_address_alone() -> None:
-    found = statement("error", payloads.error(issue_id=None))
-    assert found.subject.key == KEY
+    statement = statement_of("error", payloads.error(issue_id=None))
+    assert statement.subject.key == KEY
 
 
 @pytest.mark.parametrize("missing", ["event_id", "project", "datetime"])
@@ -137,7 +137,7 @@ def test_a_storm_around_a_regression_is_a_handful_of_observations_in_any_order()
         at = start + timedelta(seconds=number * 3)
         payload = payloads.error(f"e{number:04}", at.isoformat())
         source = StatementSource("webhook", at, number.to_bytes(4, "big"))
-        stated.append((source, statement("error", payload), number))
+        stated.append((source, statement_of("error", payload), number))
     regressed = payloads.issue(
         "unresolved",
         substatus="regressed",
@@ -145,7 +145,7 @@ def test_a_storm_around_a_regression_is_a_handful_of_observations_in_any_order()
     )
     restart = (
         StatementSource("webhook", start, b"r"),
-        statement("issue", regressed, start + timedelta(hours=3)),
+        statement_of("issue", regressed, start + timedelta(hours=3)),
         9_999,
     )
     expected = settle([*stated, restart])

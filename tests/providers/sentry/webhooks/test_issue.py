@@ -15,7 +15,7 @@ from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from tests.believed import fold_current
 from tests.providers.sentry import payloads
 from tests.providers.sentry.payloads import NOW
-from tests.providers.sentry.readings import edges, mentioned, read, statement
+from tests.providers.sentry.readings import edges, mentioned, read, statement_of
 
 KEY = sentry_keys.issue(42, 4711)
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -23,20 +23,20 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 
 def status_over_time(found: list[Statement]) -> list[str]:
     facts = [
-        StateFact(one.value, one.at, one.rank, each.source_id, one.at, one.reason)
+        StateFact(state.value, state.at, state.rank, each.source_id, state.at, state.reason)
         for each in found
-        for one in each.states
-        if one.state_type == "status"
+        for state in each.states
+        if state.state_type == "status"
     ]
     return [interval.value for interval in fold_current(facts)]
 
 
 def test_a_created_issue_says_what_went_wrong_and_where_since_when() -> None:
-    found = statement("issue", payloads.issue())
-    assert found.source_id == f"{KEY}|created"
-    assert found.source_type == "issue.created"
-    assert found.title == "[Issue Created] TypeError: price is undefined"
-    assert found.occurred_at == datetime(2024, 5, 1, 10, 0, 0, 250000, UTC)
+    statement = statement_of("issue", payloads.issue())
+    assert statement.source_id == f"{KEY}|created"
+    assert statement.source_type == "issue.created"
+    assert statement.title == "[Issue Created] TypeError: price is undefined"
+    assert statement.occurred_at == datetime(2024, 5, 1, 10, 0, 0, 250000, UTC)
     for line in (
         "Location: app:///src/cart/total.ts",
         "Function: total",
@@ -44,20 +44,20 @@ def test_a_created_issue_says_what_went_wrong_and_where_since_when() -> None:
         "Occurrences: 3",
         "Users affected: 2",
     ):
-        assert line in found.content.splitlines()
-    assert found.metadata["shortId"] == "SHOP-1A"
-    assert found.metadata["count"] == 3
-    assert found.metadata["projectSlug"] == "shop"
-    assert found.metadata["organizationSlug"] == "acme"
-    assert found.metadata["installationId"] == payloads.UUID
-    assert (KEY, "belongs_to", sentry_keys.project(42)) in edges(found)
-    assert mentioned(found, "file") == ["file:src/cart/total.ts"]
-    (state,) = found.states
+        assert line in statement.content.splitlines()
+    assert statement.metadata["shortId"] == "SHOP-1A"
+    assert statement.metadata["count"] == 3
+    assert statement.metadata["projectSlug"] == "shop"
+    assert statement.metadata["organizationSlug"] == "acme"
+    assert statement.metadata["installationId"] == payloads.UUID
+    assert (KEY, "belongs_to", sentry_keys.project(42)) in edges(statement)
+    assert mentioned(statement, "file") == ["file:src/cart/total.ts"]
+    (state,) = statement.states
     assert (state.state_type, state.value, state.reason) == ("status", "unresolved", "created")
 
 
 def test_an_issue_can_be_found_by_its_short_id_and_by_its_number() -> None:
-    subject = statement("issue", payloads.issue()).subject
+    subject = statement_of("issue", payloads.issue()).subject
     assert set(subject.aliases) == {
         "sentry:ref:issue:4711",
         "sentry:ref:SHOP-1A",
@@ -78,10 +78,10 @@ def test_an_issue_can_be_found_by_its_short_id_and_by_its_number() -> None:
     ],
 )
 def test_each_transition_moves_the_status(action: str, state: str, weight: int) -> None:
-    found = statement("issue", payloads.issue(action))
-    assert found.source_type == f"issue.{action}"
-    assert [(one.state_type, one.value) for one in found.states] == [("status", state)]
-    assert found.base_significance == weight
+    statement = statement_of("issue", payloads.issue(action))
+    assert statement.source_type == f"issue.{action}"
+    assert [(state.state_type, state.value) for state in statement.states] == [("status", state)]
+    assert statement.base_significance == weight
 
 
 def test_an_unknown_action_is_parked_and_says_so() -> None:
@@ -92,19 +92,21 @@ def test_an_unknown_action_is_parked_and_says_so() -> None:
 
 def test_assigning_tells_to_whom_and_again_to_another() -> None:
     ada = {"type": "user", "id": "7", "name": "Ada", "email": "ada@acme.test"}
-    found = statement("issue", payloads.issue("assigned", assignedTo=ada))
-    assert [(one.state_type, one.value) for one in found.states] == [("assignee", "user:sentry:7")]
-    assert found.accounts[0].role == "assignee"
-    assert found.accounts[0].account.email == "ada@acme.test"
-    assert mentioned(found, "assignee") == ["user:sentry:7"]
-    team = statement(
+    statement = statement_of("issue", payloads.issue("assigned", assignedTo=ada))
+    assert [(state.state_type, state.value) for state in statement.states] == [
+        ("assignee", "user:sentry:7")
+    ]
+    assert statement.accounts[0].role == "assignee"
+    assert statement.accounts[0].account.email == "ada@acme.test"
+    assert mentioned(statement, "assignee") == ["user:sentry:7"]
+    team = statement_of(
         "issue", payloads.issue("assigned", assignedTo={"type": "team", "id": 3, "name": "web"})
     )
     assert team.states[0].value == "sentry:team:3"
     assert team.accounts == ()
-    nobody = statement("issue", payloads.issue("assigned"))
+    nobody = statement_of("issue", payloads.issue("assigned"))
     assert nobody.states[0].value == "nobody"
-    assert len({found.source_id, team.source_id, nobody.source_id}) == 3
+    assert len({statement.source_id, team.source_id, nobody.source_id}) == 3
 
 
 def history(sent: bool) -> list[Statement]:
@@ -117,7 +119,7 @@ def history(sent: bool) -> list[Statement]:
         ("resolved", {"last_seen": seen[2]}),
     ]
     return [
-        statement("issue", payloads.issue(action, **more), NOW if sent else None)
+        statement_of("issue", payloads.issue(action, **more), NOW if sent else None)
         for action, more in steps
     ]
 
@@ -125,7 +127,7 @@ def history(sent: bool) -> list[Statement]:
 @pytest.mark.parametrize("sent", [False, True])
 def test_resolved_regressed_and_resolved_again_are_three_intervals_in_any_order(sent: bool) -> None:
     told = history(sent)
-    assert len({one.source_id for one in told}) == 4
+    assert len({statement.source_id for statement in told}) == 4
     for order in permutations(told):
         assert status_over_time(list(order)) == ["unresolved", "resolved", "unresolved", "resolved"]
 
@@ -133,30 +135,30 @@ def test_resolved_regressed_and_resolved_again_are_three_intervals_in_any_order(
 def test_what_nothing_was_seen_between_is_told_apart_by_when_it_was_sent() -> None:
     hours = [NOW, NOW + timedelta(hours=1), NOW + timedelta(hours=2)]
     told = [
-        statement("issue", payloads.issue(action, substatus="ongoing"), sent)
+        statement_of("issue", payloads.issue(action, substatus="ongoing"), sent)
         for action, sent in zip(("resolved", "unresolved", "resolved"), hours, strict=True)
     ]
-    assert [one.occurred_at for one in told] == hours
-    assert len({one.source_id for one in told}) == 3
+    assert [statement.occurred_at for statement in told] == hours
+    assert len({statement.source_id for statement in told}) == 3
     assert status_over_time(told) == ["resolved", "unresolved", "resolved"]
 
 
 def test_a_regression_in_the_second_of_its_resolving_comes_before_it() -> None:
-    same = [statement("issue", payloads.issue(action)) for action in ("resolved", "unresolved")]
+    same = [statement_of("issue", payloads.issue(action)) for action in ("resolved", "unresolved")]
     assert status_over_time(same) == ["unresolved", "resolved"]
 
 
 def test_only_a_regression_begins_a_new_stretch_of_errors_and_from_its_own_error_on() -> None:
-    regressed = statement("issue", payloads.issue("unresolved", substatus="regressed"), NOW)
+    regressed = statement_of("issue", payloads.issue("unresolved", substatus="regressed"), NOW)
     assert regressed.occurred_at == NOW
     assert regressed.occurrence is not None
     assert regressed.occurrence.restart
     assert regressed.occurrence.series == KEY
     assert regressed.occurrence.since == datetime(2024, 5, 1, 10, 30, tzinfo=UTC)
     for substatus in ("ongoing", "escalating"):
-        by_hand = statement("issue", payloads.issue("unresolved", substatus=substatus))
+        by_hand = statement_of("issue", payloads.issue("unresolved", substatus=substatus))
         assert by_hand.occurrence is None
-    assert statement("issue", payloads.issue("resolved")).occurrence is None
+    assert statement_of("issue", payloads.issue("resolved")).occurrence is None
 
 
 def test_a_commit_its_pull_request_and_a_release_resolve_the_issue_not_the_other_way_round() -> (
@@ -172,19 +174,19 @@ def test_a_commit_its_pull_request_and_a_release_resolve_the_issue_not_the_other
         "inRelease": "shop@1.4.3",
         "actor": {"type": "user", "id": "7", "name": "Ada", "email": "ada@acme.test"},
     }
-    found = statement(
+    statement = statement_of(
         "issue", payloads.issue("resolved", statusDetails=details, actor=payloads.person())
     )
     assert {
         (keys.github_commit(SHA), "resolves", KEY),
         ("github:ref:acme/shop#12", "resolves", KEY),
         ("sentry:release:acme:shop@1.4.3", "resolves", KEY),
-    } <= edges(found)
+    } <= edges(statement)
     assert ("commit", SHA, "resolved_by") in {
-        (one.type, one.id, one.label) for one in found.references
+        (reference.type, reference.id, reference.label) for reference in statement.references
     }
-    assert found.actor is not None
-    assert found.actor.email == "ada@acme.test"
+    assert statement.actor is not None
+    assert statement.actor.email == "ada@acme.test"
 
 
 @pytest.mark.parametrize(
@@ -199,61 +201,63 @@ def test_a_commit_its_pull_request_and_a_release_resolve_the_issue_not_the_other
     ],
 )
 def test_a_resolution_that_names_nothing_makes_no_edge(details: object) -> None:
-    found = statement("issue", payloads.issue("resolved", statusDetails=details))
-    assert {one[1] for one in edges(found)} == {"belongs_to"}
+    statement = statement_of("issue", payloads.issue("resolved", statusDetails=details))
+    assert {edge[1] for edge in edges(statement)} == {"belongs_to"}
 
 
 def test_a_commit_may_stand_as_text_and_another_transition_tells_no_resolution() -> None:
     details = {"inCommit": SHA, "inNextRelease": {"version": "shop@2.0.0"}}
-    resolved = edges(statement("issue", payloads.issue("resolved", statusDetails=details)))
+    resolved = edges(statement_of("issue", payloads.issue("resolved", statusDetails=details)))
     assert (keys.github_commit(SHA), "resolves", KEY) in resolved
     assert ("sentry:release:acme:shop@2.0.0", "resolves", KEY) in resolved
-    archived = edges(statement("issue", payloads.issue("archived", statusDetails=details)))
+    archived = edges(statement_of("issue", payloads.issue("archived", statusDetails=details)))
     assert {one[1] for one in archived} == {"belongs_to"}
 
 
 def test_the_release_it_was_first_seen_in_caused_it_and_contains_the_commit_it_is_named_after() -> (
     None
 ):
-    found = statement("issue", payloads.issue(firstRelease={"version": f"shop@{SHA}"}))
+    statement = statement_of("issue", payloads.issue(firstRelease={"version": f"shop@{SHA}"}))
     release = f"sentry:release:acme:shop@{SHA}"
     assert {
         (KEY, "caused_by", release),
         (release, "contains", keys.github_commit(SHA)),
-    } <= edges(found)
+    } <= edges(statement)
 
 
 def test_a_release_of_an_unnamed_organisation_waits_under_the_installations_alias() -> None:
-    found = statement("issue", payloads.issue(organization=None, firstRelease={"version": "1.0"}))
+    statement = statement_of(
+        "issue", payloads.issue(organization=None, firstRelease={"version": "1.0"})
+    )
     alias = sentry_keys.release_by_installation(payloads.UUID, "1.0")
-    assert (KEY, "caused_by", alias) in edges(found)
-    named = statement("issue", payloads.issue(firstRelease={"version": "1.0"}))
-    (release,) = [one.thing for one in named.mentions if one.role == "release"]
+    assert (KEY, "caused_by", alias) in edges(statement)
+    named = statement_of("issue", payloads.issue(firstRelease={"version": "1.0"}))
+    (release,) = [mention.thing for mention in named.mentions if mention.role == "release"]
     assert release.aliases == (alias,)
 
 
 @pytest.mark.parametrize("count", ["3", 3], ids=["text", "number"])
 def test_ids_and_counts_may_be_numbers_or_text(count: object) -> None:
     project = {"id": 42, "slug": "shop"}
-    found = statement(
+    statement = statement_of(
         "issue", payloads.issue(issue_id="4711", count=count, project=project, id=4711)
     )
-    assert found.subject.key == KEY
-    assert found.metadata["count"] == 3
+    assert statement.subject.key == KEY
+    assert statement.metadata["count"] == 3
 
 
 def test_an_issue_without_an_actor_or_type_is_still_told() -> None:
     payload = payloads.issue(metadata={"title": "Priority: HIGH"}, title="Priority: HIGH")
     del payload["actor"]
-    found = statement("issue", payload)
-    assert found.actor is None
-    assert found.title == "[Issue Created] Priority: HIGH"
+    statement = statement_of("issue", payload)
+    assert statement.actor is None
+    assert statement.title == "[Issue Created] Priority: HIGH"
 
 
 def test_sentry_itself_is_an_application_and_a_user_a_person() -> None:
-    automatic = statement("issue", payloads.issue())
+    automatic = statement_of("issue", payloads.issue())
     assert automatic.actor == Account("sentry", "sentry", name="Sentry", kind="bot")
-    by_hand = statement("issue", payloads.issue("resolved", actor=payloads.person()))
+    by_hand = statement_of("issue", payloads.issue("resolved", actor=payloads.person()))
     assert by_hand.actor == Account("sentry", "7", name="Ada", kind="person")
 
 
@@ -284,8 +288,8 @@ def test_an_issue_without_id_or_project_is_parked(missing: str) -> None:
 def test_a_release_contains_the_commit_that_its_version_names(
     version: str, commit: str | None
 ) -> None:
-    found = statement("issue", payloads.issue(firstRelease={"version": version}))
-    contained = [one.object.key for one in found.edges if one.type == "contains"]
+    statement = statement_of("issue", payloads.issue(firstRelease={"version": version}))
+    contained = [edge.object.key for edge in statement.edges if edge.type == "contains"]
     assert contained == ([commit] if commit else [])
 
 
@@ -300,5 +304,5 @@ def test_a_release_contains_the_commit_that_its_version_names(
 def test_an_issue_of_another_tracker_is_named_with_its_organisation_or_host(
     address: str, alias: str
 ) -> None:
-    found = statement("issue", payloads.issue("linked", externalIssue={"location": address}))
-    assert (alias, "references", found.subject.key) in edges(found)
+    statement = statement_of("issue", payloads.issue("linked", externalIssue={"location": address}))
+    assert (alias, "references", statement.subject.key) in edges(statement)

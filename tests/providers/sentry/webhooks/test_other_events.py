@@ -14,19 +14,19 @@ from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from tests.believed import fold_current
 from tests.providers.sentry import payloads
 from tests.providers.sentry.payloads import NOW, Json
-from tests.providers.sentry.readings import decoded, edges, read, statement
+from tests.providers.sentry.readings import decoded, edges, read, statement_of
 
 ISSUE = sentry_keys.issue(42, 4711)
 
 
 def test_an_issue_alert_names_its_rule_and_points_at_its_issue() -> None:
-    found = statement("event_alert", payloads.event_alert())
-    assert found.source_id == "sentry:alert:issues:42:Checkout errors|triggered|e1"
-    assert found.source_type == "event-alert.triggered"
-    assert found.title == "[Alert Triggered] Checkout errors: TypeError: price is undefined"
-    assert (found.subject.key, "references", ISSUE) in edges(found)
-    assert found.base_significance == 65
-    assert found.metadata["triggeredRule"] == "Checkout errors"
+    statement = statement_of("event_alert", payloads.event_alert())
+    assert statement.source_id == "sentry:alert:issues:42:Checkout errors|triggered|e1"
+    assert statement.source_type == "event-alert.triggered"
+    assert statement.title == "[Alert Triggered] Checkout errors: TypeError: price is undefined"
+    assert (statement.subject.key, "references", ISSUE) in edges(statement)
+    assert statement.base_significance == 65
+    assert statement.metadata["triggeredRule"] == "Checkout errors"
 
 
 def test_two_rules_met_by_one_event_are_two_observations() -> None:
@@ -34,7 +34,7 @@ def test_two_rules_met_by_one_event_are_two_observations() -> None:
     for rule in ("Checkout errors", "Everything!"):
         payload = payloads.event_alert(rule=rule)
         del payload["data"]["issue_alert"]
-        told.append(statement("event_alert", payload).source_id)
+        told.append(statement_of("event_alert", payload).source_id)
     assert told == [
         "sentry:alert:issues:42:Checkout errors|triggered|e1",
         "sentry:alert:issues:42:Everything!|triggered|e1",
@@ -44,27 +44,27 @@ def test_two_rules_met_by_one_event_are_two_observations() -> None:
 def test_a_metric_alerts_levels_are_states_of_its_rule() -> None:
     sent = [NOW + timedelta(minutes=minute) for minute in range(4)]
     told = [
-        statement("metric_alert", payloads.metric_alert(action), at)
+        statement_of("metric_alert", payloads.metric_alert(action), at)
         for action, at in zip(("warning", "critical", "warning", "resolved"), sent, strict=True)
     ]
-    assert [one.source_type for one in told] == [
+    assert [statement.source_type for statement in told] == [
         "metric-alert.warning",
         "metric-alert.critical",
         "metric-alert.warning",
         "metric-alert.resolved",
     ]
-    assert {one.subject.key for one in told} == {"sentry:alert:5:7"}
-    assert len({one.source_id for one in told}) == 4
-    states = [state for one in told for state in one.states]
+    assert {statement.subject.key for statement in told} == {"sentry:alert:5:7"}
+    assert len({statement.source_id for statement in told}) == 4
+    states = [state for statement in told for state in statement.states]
     assert [state.value for state in states] == ["warning", "critical", "warning", "resolved"]
     assert all(one.at < other.at for one, other in pairwise(states))
 
 
 def test_a_metric_alert_is_dated_by_its_end_or_beginning_where_the_sending_is_not_known() -> None:
-    critical = statement("metric_alert", payloads.metric_alert())
+    critical = statement_of("metric_alert", payloads.metric_alert())
     assert critical.occurred_at == datetime(2024, 5, 1, 10, 5, tzinfo=UTC)
     ended = payloads.metric_alert("resolved", date_closed="2024-05-01T10:20:00Z")
-    assert statement("metric_alert", ended).occurred_at == datetime(
+    assert statement_of("metric_alert", ended).occurred_at == datetime(
         2024, 5, 1, 10, 20, 59, tzinfo=UTC
     )
 
@@ -78,9 +78,9 @@ def test_an_alert_that_opens_and_closes_within_a_minute_ends_resolved(
     begun = datetime(2024, 5, 1, 10, 5, 5, tzinfo=UTC)
     times = {"date_detected": "2024-05-01T10:05:04.5Z"}
     told = [
-        statement("metric_alert", payload, begun + timedelta(seconds=after))
+        statement_of("metric_alert", payload, begun + timedelta(seconds=after))
         if is_sending_known
-        else statement("metric_alert", payload)
+        else statement_of("metric_alert", payload)
         for payload, after in (
             (payloads.metric_alert("critical", **times), 0),
             (payloads.metric_alert("resolved", date_closed=closed, **times), 12),
@@ -88,53 +88,53 @@ def test_an_alert_that_opens_and_closes_within_a_minute_ends_resolved(
     ]
     for found in (told, told[::-1]):
         facts = [
-            StateFact(one.value, one.at, one.rank, each.source_id, one.at, one.reason)
+            StateFact(state.value, state.at, state.rank, each.source_id, state.at, state.reason)
             for each in found
-            for one in each.states
+            for state in each.states
         ]
         assert fold_current(facts)[-1].value == "resolved"
 
 
 def test_an_end_told_twice_at_other_times_is_one_observation() -> None:
     ended = payloads.metric_alert("resolved", date_closed="2024-05-01T10:20:00Z")
-    told = [statement("metric_alert", ended, NOW + timedelta(seconds=n)) for n in (0, 90)]
+    told = [statement_of("metric_alert", ended, NOW + timedelta(seconds=n)) for n in (0, 90)]
     assert told[0].source_id == told[1].source_id
 
 
 def test_levels_of_one_moment_end_with_the_resolved_one() -> None:
     ranks = [
-        statement("metric_alert", payloads.metric_alert(action)).states[0].rank
+        statement_of("metric_alert", payloads.metric_alert(action)).states[0].rank
         for action in ("warning", "critical", "resolved")
     ]
     assert ranks == sorted(ranks)
 
 
 def test_a_metric_alert_says_what_it_measures() -> None:
-    found = statement("metric_alert", payloads.metric_alert(date_detected=None))
-    assert found.title == "[Metric Alert Critical] Failed payments"
-    assert "Aggregate: count()" in found.content.splitlines()
-    assert "Window: 10 minutes" in found.content.splitlines()
-    assert (found.subject.key, "belongs_to", "sentry:ref:project:acme/shop") in edges(found)
+    statement = statement_of("metric_alert", payloads.metric_alert(date_detected=None))
+    assert statement.title == "[Metric Alert Critical] Failed payments"
+    assert "Aggregate: count()" in statement.content.splitlines()
+    assert "Window: 10 minutes" in statement.content.splitlines()
+    assert (statement.subject.key, "belongs_to", "sentry:ref:project:acme/shop") in edges(statement)
 
 
 def test_a_comment_belongs_to_an_issue_known_by_its_number_alone() -> None:
-    found = statement("comment", payloads.comment())
-    assert found.source_id == "sentry:comment:31|created"
-    assert found.title == "[Comment Added] shop 4711: Seen it before"
-    assert edges(found) == {("sentry:comment:31", "belongs_to", "sentry:ref:issue:4711")}
-    assert "sentry:ref:issue:4711" in statement("issue", payloads.issue()).subject.aliases
-    assert found.author == found.actor
-    assert found.actor is not None
-    assert found.actor.name == "Ada"
+    statement = statement_of("comment", payloads.comment())
+    assert statement.source_id == "sentry:comment:31|created"
+    assert statement.title == "[Comment Added] shop 4711: Seen it before"
+    assert edges(statement) == {("sentry:comment:31", "belongs_to", "sentry:ref:issue:4711")}
+    assert "sentry:ref:issue:4711" in statement_of("issue", payloads.issue()).subject.aliases
+    assert statement.author == statement.actor
+    assert statement.actor is not None
+    assert statement.actor.name == "Ada"
 
 
 def test_each_change_of_a_comment_is_told_and_a_repeated_one_once() -> None:
     told = [
-        statement("comment", payloads.comment("updated", said), sent).source_id
+        statement_of("comment", payloads.comment("updated", said), sent).source_id
         for said, sent in (("one", NOW), ("two", NOW), ("two", NOW + timedelta(minutes=5)))
     ]
     assert told[0] != told[1] == told[2]
-    deleted = statement("comment", payloads.comment("deleted"), NOW)
+    deleted = statement_of("comment", payloads.comment("deleted"), NOW)
     assert deleted.source_id == "sentry:comment:31|deleted"
     assert deleted.occurred_at == NOW
 
@@ -226,8 +226,8 @@ def test_a_comment_goes_where_its_issue_goes() -> None:
 def test_the_organisation_is_read_off_every_form_of_address(
     address: str, organization: str | None
 ) -> None:
-    found = statement("issue", payloads.issue(organization=None, permalink=address))
-    assert found.metadata["organizationSlug"] == organization
+    statement = statement_of("issue", payloads.issue(organization=None, permalink=address))
+    assert statement.metadata["organizationSlug"] == organization
 
 
 def test_a_payload_that_names_nothing_has_no_route() -> None:

@@ -12,7 +12,7 @@ from lightfast_pipelines.providers.sentry import PROVIDER
 from lightfast_pipelines.providers.webhook_contract import EventRule
 from tests.providers.rules import conforms, rule_for
 from tests.providers.sentry import payloads
-from tests.providers.sentry.readings import read, statement
+from tests.providers.sentry.readings import read, statement_of
 
 EXAMPLES = {
     "issue": payloads.issue(),
@@ -36,9 +36,9 @@ def test_every_declared_event_becomes_what_is_declared(rule: EventRule) -> None:
     elif rule.outcome == "filtered":
         assert read(rule.event, payload, payloads.NOW) == Filtered(rule.note)
     elif rule.event == "error":  # stands alone or is counted: which, the whole series decides
-        assert statement(rule.event, payload).source_type in rule.source_types
+        assert statement_of(rule.event, payload).source_type in rule.source_types
     else:
-        told = statement(rule.event, payload, payloads.NOW)
+        told = statement_of(rule.event, payload, payloads.NOW)
         assert (told.source_type,) == rule.source_types
 
 

@@ -46,7 +46,7 @@ def test_a_backfill_makes_the_memory_that_the_webhooks_made(
         apis = PlainApis(read, served.url, API, token=TOKEN)
         result = by_backfill(read, monkeypatch, apis, "prj_1", WINDOW, {"team": {"id": "team_1"}})
     assert result.status == "completed"
-    assert [(one.error, one.troubled, one.stored) for one in result.units] == [(None, 0, 300)]
+    assert [(unit.error, unit.troubled, unit.stored) for unit in result.units] == [(None, 0, 300)]
     assert abs(result.expected.requests - result.requests) <= result.requests * 0.1
     by_webhook(
         told,

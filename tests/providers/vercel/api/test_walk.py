@@ -72,22 +72,24 @@ def _walked(world: World, place: LinkedResource = PLACE, **how: Any) -> Walk:
         return api.walk(WALKER, place, WINDOW, **how)
 
 
-def _told(found: Statement) -> tuple[Any, ...]:
+def _told(statement: Statement) -> tuple[Any, ...]:
     """What must agree. An actor of the API may be unknown; where it is known, it is the same."""
-    states = {(one.thing.key, one.state_type, one.value, one.at) for one in found.states}
-    author = (found.author.source, found.author.source_id) if found.author else None
+    states = {
+        (state.thing.key, state.state_type, state.value, state.at) for state in statement.states
+    }
+    author = (statement.author.source, statement.author.source_id) if statement.author else None
     return (
-        found.source_type,
-        found.occurred_at,
+        statement.source_type,
+        statement.occurred_at,
         author,
         frozenset(states),
-        found.content,
-        found.title,
+        statement.content,
+        statement.title,
     )
 
 
-def _actor(found: Statement) -> str | None:
-    return found.actor.source_id if found.actor else None
+def _actor(statement: Statement) -> str | None:
+    return statement.actor.source_id if statement.actor else None
 
 
 @examples(25)
@@ -113,8 +115,8 @@ def test_webhooks_and_the_walk_state_the_same(world: World) -> None:
         known = _actor(one)
         assert known == (None if "canceled" in one.source_type else _actor(by_webhook[key]))
     for record in walked.records:
-        (found,) = statements(PROVIDER, record.event_type, record.payload, record.headers)
-        assert found.occurred_at == record.occurred_at
+        (statement,) = statements(PROVIDER, record.event_type, record.payload, record.headers)
+        assert statement.occurred_at == record.occurred_at
 
 
 @examples(15)
@@ -128,7 +130,9 @@ def test_pages_of_any_length_and_a_walk_taken_up_anywhere_lose_nothing(
         assert short.rows == whole
         for cursor, done in zip(short.cursors, short.had, strict=True):
             rest = api.walk(WALKER, PLACE, WINDOW, start=cursor).rows
-            assert {one.delivery_id for one in short.records[:done]} | rest.keys() == whole.keys()
+            assert {
+                record.delivery_id for record in short.records[:done]
+            } | rest.keys() == whole.keys()
 
 
 def test_deployments_of_one_millisecond_at_the_border_of_pages_are_all_told() -> None:
@@ -141,10 +145,15 @@ def test_a_deployment_without_an_id_is_told_as_a_trouble_and_the_walk_goes_on() 
         "deployments": [{"created": AT}, {"uid": "dpl_1", "created": AT, "projectId": "prj_1"}, 7],
         "pagination": {"count": 3, "next": AT, "prev": AT},
     }
-    found = WALKER.read(PLACE, WINDOW, {"until": AT + 9}, Answer(200, {}, page))
-    assert [record.delivery_id for record in found.records] == ["backfill:deployment:dpl_1:created"]
-    assert [one.item for one in found.troubles] == ["item 0 of the page", "item 2 of the page"]
-    assert found.next == {"until": AT + 1}
+    reading = WALKER.read(PLACE, WINDOW, {"until": AT + 9}, Answer(200, {}, page))
+    assert [record.delivery_id for record in reading.records] == [
+        "backfill:deployment:dpl_1:created"
+    ]
+    assert [trouble.item for trouble in reading.troubles] == [
+        "item 0 of the page",
+        "item 2 of the page",
+    ]
+    assert reading.next == {"until": AT + 1}
 
 
 def test_what_ended_in_the_window_is_told_though_it_was_made_before() -> None:
@@ -174,7 +183,7 @@ def test_a_deployment_that_is_gone_when_asked_for_is_told_as_a_trouble() -> None
     assert API.verdict(call, gone, SINCE).outcome == "missing"
     page = WALKER.read(place, WINDOW, cursor, gone)
     assert page.next is None
-    assert [one.item for one in page.troubles] == ["dpl_1"]
+    assert [trouble.item for trouble in page.troubles] == ["dpl_1"]
 
 
 def test_a_place_that_is_no_id_says_what_to_do() -> None:
@@ -214,7 +223,9 @@ def test_recorded_answers_become_deliveries_or_troubles_with_a_reason(shared: Pa
         if not isinstance(data, dict) or not isinstance(data.get("deployments"), list):
             continue
         page = WALKER.read(PLACE, WINDOW, {"until": 2**52}, Answer(200, {}, data))
-        assert all(isinstance(one, UnreadableItem) and one.reason for one in page.troubles)
+        assert all(
+            isinstance(trouble, UnreadableItem) and trouble.reason for trouble in page.troubles
+        )
         for record in page.records:
             assert statements(PROVIDER, record.event_type, record.payload, record.headers)
             told += 1
@@ -239,8 +250,10 @@ def test_a_listed_deployment_serves_production_only_where_the_api_does_not_deny_
     for target in ("production", "staging", None):
         world = World([Deployment("dpl_1", AT, "READY", AT + MINUTE, target=target, more=more)])
         record = _walked(world).records[-1]
-        (found,) = statements(PROVIDER, record.event_type, record.payload, record.headers)
-        live = [one.metadata["basis"] for one in found.states if one.state_type != "status"]
+        (statement,) = statements(PROVIDER, record.event_type, record.payload, record.headers)
+        live = [
+            state.metadata["basis"] for state in statement.states if state.state_type != "status"
+        ]
         expected = {"production": [basis], "staging": ["listed"], None: []}
         assert live == expected[target]
 
@@ -261,7 +274,7 @@ def test_what_is_blocked_or_skipped_and_who_deployed_is_told_by_the_api_as_well(
         for found in statements(PROVIDER, record.event_type, record.payload, record.headers)
     }
     blocked = told["vercel:deployment:dpl_1|blocked"]
-    assert [one.value for one in blocked.states if one.state_type == "status"] == ["blocked"]
+    assert [state.value for state in blocked.states if state.state_type == "status"] == ["blocked"]
     actor = told["vercel:deployment:dpl_1|created"].actor
     assert actor is not None
     assert actor.kind == "bot"
@@ -282,7 +295,7 @@ def test_what_the_api_does_not_tell_of_an_event_is_listed_and_nothing_else() -> 
             f"dpl_{number}", AT, state, AT + MINUTE, meta=full, error="Command failed"
         )
         world.deployments.append(made)
-    walked = {one.delivery_id: one for one in _walked(world).records}
+    walked = {record.delivery_id: record for record in _walked(world).records}
     listed: dict[str, set[str]] = {}
     for event, payload in webhooks(world):
         uid, transition = payload["payload"]["deployment"]["id"], event.removeprefix("deployment.")

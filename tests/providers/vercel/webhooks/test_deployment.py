@@ -16,7 +16,7 @@ from lightfast_pipelines.domain.states import StateFact
 from lightfast_pipelines.providers.vercel import PROVIDER
 from tests.providers.vercel import payloads
 from tests.providers.vercel.payloads import AT, MINUTE
-from tests.providers.vercel.readings import edges, read, statement, states
+from tests.providers.vercel.readings import edges, read, statement_of, states
 
 ONE, TWO, PROJECT = "vercel:deployment:dpl_1", "vercel:deployment:dpl_2", "vercel:project:prj_1"
 
@@ -28,16 +28,16 @@ def timeline(found: list[Statement], key: str, state_type: str) -> list[str]:
         for s in f.states
         if (s.thing.key, s.state_type) == (key, state_type)
     ]
-    believed = [one for one in history(facts) if one.superseded_at is None]
+    believed = [entry for entry in history(facts) if entry.superseded_at is None]
     return [one.value for one in sorted(believed, key=lambda one: one.valid_from)]
 
 
 def test_a_deployment_that_fails_and_another_that_succeeds_are_four_observations() -> None:
     found = [
-        statement(payloads.deployment("created", "dpl_1")),
-        statement(payloads.deployment("error", "dpl_1", at=AT + MINUTE)),
-        statement(payloads.deployment("created", "dpl_2", at=AT + 2 * MINUTE)),
-        statement(payloads.deployment("succeeded", "dpl_2", at=AT + 3 * MINUTE)),
+        statement_of(payloads.deployment("created", "dpl_1")),
+        statement_of(payloads.deployment("error", "dpl_1", at=AT + MINUTE)),
+        statement_of(payloads.deployment("created", "dpl_2", at=AT + 2 * MINUTE)),
+        statement_of(payloads.deployment("succeeded", "dpl_2", at=AT + 3 * MINUTE)),
     ]
     assert len({one.source_id for one in found}) == 4
     assert {one.subject.key for one in found} == {ONE, TWO}
@@ -48,8 +48,8 @@ def test_a_deployment_that_fails_and_another_that_succeeds_are_four_observations
 
 
 def test_ready_and_succeeded_are_one_transition_in_either_order() -> None:
-    ready = statement(payloads.deployment("ready", at=AT + MINUTE))
-    succeeded = statement(payloads.deployment("succeeded", at=AT + 2 * MINUTE))
+    ready = statement_of(payloads.deployment("ready", at=AT + MINUTE))
+    succeeded = statement_of(payloads.deployment("succeeded", at=AT + 2 * MINUTE))
     assert ready.source_id == succeeded.source_id == f"{ONE}|succeeded"
     stated = [
         (StatementSource("webhook", one.occurred_at, bytes([number])), one)
@@ -60,18 +60,18 @@ def test_ready_and_succeeded_are_one_transition_in_either_order() -> None:
 
 def test_a_delivery_sent_again_states_the_same() -> None:
     again = payloads.deployment("promoted", at=AT)
-    assert statement(again) == statement(payloads.deployment("promoted", at=AT))
-    later = statement(payloads.deployment("promoted", at=AT + MINUTE))
-    assert later.source_id != statement(again).source_id
+    assert statement_of(again) == statement_of(payloads.deployment("promoted", at=AT))
+    later = statement_of(payloads.deployment("promoted", at=AT + MINUTE))
+    assert later.source_id != statement_of(again).source_id
 
 
 def test_a_rollback_takes_one_deployment_away_and_brings_another_back() -> None:
     story = [
-        statement(payloads.deployment("succeeded", "dpl_1")),
-        statement(payloads.deployment("promoted", "dpl_1", at=AT + 1000)),
-        statement(payloads.deployment("succeeded", "dpl_2", at=AT + MINUTE)),
-        statement(payloads.deployment("promoted", "dpl_2", at=AT + MINUTE + 1000)),
-        statement(payloads.rollback("dpl_2", "dpl_1", AT + 2 * MINUTE)),
+        statement_of(payloads.deployment("succeeded", "dpl_1")),
+        statement_of(payloads.deployment("promoted", "dpl_1", at=AT + 1000)),
+        statement_of(payloads.deployment("succeeded", "dpl_2", at=AT + MINUTE)),
+        statement_of(payloads.deployment("promoted", "dpl_2", at=AT + MINUTE + 1000)),
+        statement_of(payloads.rollback("dpl_2", "dpl_1", AT + 2 * MINUTE)),
     ]
     assert timeline(story, PROJECT, "live_deployment:production") == [ONE, TWO, ONE]
     assert timeline(story, TWO, "status") == ["succeeded", "promoted", "rolled_back"]
@@ -96,9 +96,9 @@ def test_the_environment_is_the_target_and_never_guessed(
 ) -> None:
     payload = payloads.deployment("succeeded", target=target)
     payload["payload"]["deployment"]["customEnvironmentId"] = custom
-    found = statement(payload)
-    assert found.metadata["environment"] == environment
-    live = {key[1]: value for key, value in states(found).items() if key[0] == PROJECT}
+    statement = statement_of(payload)
+    assert statement.metadata["environment"] == environment
+    live = {key[1]: value for key, value in states(statement).items() if key[0] == PROJECT}
     assert live == ({} if environment == "preview" else {f"live_deployment:{environment}": ONE})
 
 
@@ -106,26 +106,26 @@ def test_the_environment_is_the_target_and_never_guessed(
     "transition", ["created", "ready", "error", "blocked", "canceled", "cleanup", "checks.failed"]
 )
 def test_what_does_not_succeed_never_goes_live(transition: str) -> None:
-    found = [statement(payloads.deployment(transition))]
+    found = [statement_of(payloads.deployment(transition))]
     assert timeline(found, PROJECT, "live_deployment:production") == []
 
 
 def test_an_event_that_leaves_out_where_it_goes_takes_away_from_production() -> None:
     story = [
-        statement(payloads.deployment("succeeded", "dpl_1")),
-        statement(payloads.deployment("succeeded", "dpl_2", at=AT + MINUTE)),
+        statement_of(payloads.deployment("succeeded", "dpl_1")),
+        statement_of(payloads.deployment("succeeded", "dpl_2", at=AT + MINUTE)),
     ]
     failed = payloads.deployment("checks.failed", "dpl_2", at=AT + 2 * MINUTE)
     preview = payloads.deployment("error", "dpl_1", target=None, at=AT + 3 * MINUTE)
     del failed["payload"]["target"]
-    found = [*story, statement(failed), statement(preview)]
+    found = [*story, statement_of(failed), statement_of(preview)]
     assert timeline(found, PROJECT, "live_deployment:production") == [ONE]
 
 
 def test_a_deployment_points_at_commit_branch_pull_request_and_project() -> None:
     git = payloads.meta(githubPrId="12", githubCommitRef="cart", githubCommitRepoId="77")
-    found = statement(payloads.deployment(git=git))
-    assert edges(found) == {
+    statement = statement_of(payloads.deployment(git=git))
+    assert edges(statement) == {
         (ONE, "deploys", f"github:commit:{payloads.sha('head')}"),
         (ONE, "on_branch", "github:branch:77:cart"),
         # The commit is of that branch whether or not its push ever arrives.
@@ -133,52 +133,52 @@ def test_a_deployment_points_at_commit_branch_pull_request_and_project() -> None
         (ONE, "references", "github:pr:1#12"),
         (ONE, "belongs_to", PROJECT),
     }
-    assert {reference.type for reference in found.references} == {
+    assert {reference.type for reference in statement.references} == {
         *("commit", "branch", "pr", "deployment", "project")
     }
-    assert found.branch == "cart"
+    assert statement.branch == "cart"
 
 
 def test_a_pull_request_is_named_by_its_repository_where_no_id_is_given() -> None:
     git = payloads.meta(githubPrId="12")
     del git["githubRepoId"], git["githubCommitRepoId"]
-    found = edges(statement(payloads.deployment(git=git)))
-    assert (ONE, "references", "github:ref:acme/shop#12") in found
-    assert not any(relation == "on_branch" for _, relation, _ in found)
+    all_edges = edges(statement_of(payloads.deployment(git=git)))
+    assert (ONE, "references", "github:ref:acme/shop#12") in all_edges
+    assert not any(relation == "on_branch" for _, relation, _ in all_edges)
 
 
 @pytest.mark.parametrize("commit_sha", ["abc1234", "", "HEAD", "g" * 40])
 def test_what_is_no_whole_commit_id_deploys_nothing(commit_sha: str) -> None:
     git = {**payloads.meta(), "githubCommitSha": commit_sha}
-    found = edges(statement(payloads.deployment(git=git)))
-    assert not any(relation == "deploys" for _, relation, _ in found)
+    all_edges = edges(statement_of(payloads.deployment(git=git)))
+    assert not any(relation == "deploys" for _, relation, _ in all_edges)
 
 
 def test_what_the_commits_message_closes_is_the_commits_to_say() -> None:
-    found = statement(payloads.deployment())
-    assert "Fixes acme/shop#5" in found.content
-    related = {edge.object.key for edge in enrich(found).edges}
-    assert related == {edge.object.key for edge in found.edges}
+    statement = statement_of(payloads.deployment())
+    assert "Fixes acme/shop#5" in statement.content
+    related = {edge.object.key for edge in enrich(statement).edges}
+    assert related == {edge.object.key for edge in statement.edges}
 
 
 def test_a_redeployment_refers_to_the_one_it_repeats() -> None:
     git = payloads.meta(action="redeploy", originalDeploymentId="dpl_1")
-    found = statement(payloads.deployment(identity="dpl_2", git=git))
-    (edge,) = [edge for edge in found.edges if edge.type == "references"]
+    statement = statement_of(payloads.deployment(identity="dpl_2", git=git))
+    (edge,) = [edge for edge in statement.edges if edge.type == "references"]
     assert (edge.object.key, edge.evidence) == (ONE, "redeploy")
 
 
 def test_who_deployed_is_the_account_and_whose_work_it_is_the_commits_address() -> None:
-    found = statement(payloads.deployment())
-    assert found.actor is not None
-    assert (found.actor.source, found.actor.source_id) == ("vercel", "usr_1")
-    assert found.author is not None
-    assert (found.author.source, found.author.source_id) == ("git", "Ada <ada@acme.test>")
+    statement = statement_of(payloads.deployment())
+    assert statement.actor is not None
+    assert (statement.actor.source, statement.actor.source_id) == ("vercel", "usr_1")
+    assert statement.author is not None
+    assert (statement.author.source, statement.author.source_id) == ("git", "Ada <ada@acme.test>")
     # Anybody can write these into a deployment: they vouch for no account and no address.
-    assert found.author.username is None
-    assert found.author.email_verified is False
+    assert statement.author.username is None
+    assert statement.author.email_verified is False
     git = {**payloads.meta(), "githubCommitAuthorEmail": None}
-    nameless = statement(payloads.deployment(git=git))
+    nameless = statement_of(payloads.deployment(git=git))
     assert nameless.author is None
     assert nameless.metadata["gitCommitAuthor"] == "Ada"
 
@@ -196,20 +196,20 @@ def test_who_deployed_is_the_account_and_whose_work_it_is_the_commits_address() 
     ],
 )
 def test_it_is_told_by_project_and_branch(transition: str, title: str, mark: str) -> None:
-    found = statement(payloads.deployment(transition))
-    assert found.title == title
-    assert found.content.startswith(f"{mark} ")
-    assert "Add a cart" in found.content
-    assert found.source_type == f"deployment.{transition}"
-    assert found.occurred_at == datetime(2024, 5, 2, 10, 0, tzinfo=UTC)
+    statement = statement_of(payloads.deployment(transition))
+    assert statement.title == title
+    assert statement.content.startswith(f"{mark} ")
+    assert "Add a cart" in statement.content
+    assert statement.source_type == f"deployment.{transition}"
+    assert statement.occurred_at == datetime(2024, 5, 2, 10, 0, tzinfo=UTC)
 
 
 def test_checks_name_what_failed_and_one_asked_for_again_is_one_of_its_own() -> None:
     checks = [{"name": "Lighthouse", "conclusion": "failed"}, {"name": "E2E"}]
-    failed = statement(payloads.deployment("checks.failed", checks=checks))
+    failed = statement_of(payloads.deployment("checks.failed", checks=checks))
     assert "Failed checks: Lighthouse" in failed.content
     again = [
-        statement(payloads.deployment("check-rerequested", check={"id": identity}))
+        statement_of(payloads.deployment("check-rerequested", check={"id": identity}))
         for identity in ("chk_1", "chk_2")
     ]
     assert again[0].source_id != again[1].source_id
@@ -227,7 +227,7 @@ def test_checks_name_what_failed_and_one_asked_for_again_is_one_of_its_own() -> 
 )
 def test_the_replaced_names_of_events_say_what_the_present_ones_say(old: str, new: str) -> None:
     payload = payloads.deployment(new)
-    assert statement({**payload, "type": old}) == statement(payload)
+    assert statement_of({**payload, "type": old}) == statement_of(payload)
     assert PROVIDER.sync_event(old, payload) == f"deployment.{new}"
 
 
@@ -238,32 +238,32 @@ def test_a_deployment_deploys_the_commit_whoever_writes_its_id(writer: str) -> N
         f"{writer}CommitRef": "main",
         f"{writer}CommitMessage": "Add",
     }
-    found = statement(payloads.deployment(git=git))
+    statement = statement_of(payloads.deployment(git=git))
     # Only GitHub's branches have keys, and without a repository's id not even they.
-    assert edges(found) == {
+    assert edges(statement) == {
         (ONE, "belongs_to", PROJECT),
         (ONE, "deploys", f"github:commit:{payloads.sha('x')}"),
     }
-    assert found.branch == "main"
-    assert found.metadata["gitCommitSha"] == payloads.sha("x")
+    assert statement.branch == "main"
+    assert statement.metadata["gitCommitSha"] == payloads.sha("x")
 
 
 def test_the_apis_git_source_names_the_commit_where_meta_does_not() -> None:
     payload = payloads.deployment(git={"deployHookName": "nightly"})
     source = {"type": "github", "repoId": 7, "ref": "main", "sha": payloads.sha("x"), "prId": 12}
     payload["payload"]["deployment"]["gitSource"] = source
-    found = edges(statement(payload))
-    assert (ONE, "deploys", f"github:commit:{payloads.sha('x')}") in found
-    assert (ONE, "on_branch", "github:branch:7:main") in found
-    assert (ONE, "references", "github:pr:7#12") in found
+    all_edges = edges(statement_of(payload))
+    assert (ONE, "deploys", f"github:commit:{payloads.sha('x')}") in all_edges
+    assert (ONE, "on_branch", "github:branch:7:main") in all_edges
+    assert (ONE, "references", "github:pr:7#12") in all_edges
 
 
 @pytest.mark.parametrize(("dirty", "relation"), [("1", "references"), ("0", "deploys")])
 def test_what_is_deployed_with_local_changes_is_not_its_commit(dirty: str, relation: str) -> None:
     git = {"gitCommitSha": payloads.sha("x"), "gitCommitRef": "main", "gitDirty": dirty}
-    found = edges(statement(payloads.deployment(git=git)))
+    all_edges = edges(statement_of(payloads.deployment(git=git)))
     commit = f"github:commit:{payloads.sha('x')}"
-    assert {edge for edge in found if edge[2] == commit} == {(ONE, relation, commit)}
+    assert {edge for edge in all_edges if edge[2] == commit} == {(ONE, relation, commit)}
 
 
 @pytest.mark.parametrize(
@@ -281,13 +281,13 @@ def test_what_is_deployed_with_local_changes_is_not_its_commit(dirty: str, relat
 )
 def test_a_skipped_build_is_routine_and_a_canceled_one_is_not(why: dict[str, object]) -> None:
     payload = payloads.deployment("canceled")
-    canceled = enrich(statement(payload)).significance_score
+    canceled = enrich(statement_of(payload)).significance_score
     payload["payload"]["deployment"] |= why
-    skipped = statement(payload)
+    skipped = statement_of(payload)
     assert skipped.title == "[Deployment Skipped] shop from main"
     assert skipped.source_id == f"{ONE}|canceled"
     assert enrich(skipped).significance_score < 25 < canceled
-    live = [statement(payloads.deployment("promoted", "dpl_0", at=AT - MINUTE)), skipped]
+    live = [statement_of(payloads.deployment("promoted", "dpl_0", at=AT - MINUTE)), skipped]
     assert timeline(live, PROJECT, "live_deployment:production") == ["vercel:deployment:dpl_0"]
 
 
@@ -304,14 +304,14 @@ def test_a_skipped_build_is_routine_and_a_canceled_one_is_not(why: dict[str, obj
 def test_the_type_of_an_account_says_whether_it_is_somebody(said: str | None, kind: str) -> None:
     payload = payloads.deployment()
     payload["payload"]["user"] = {"id": "usr_1", "type": said}
-    actor = statement(payload).actor
+    actor = statement_of(payload).actor
     assert actor is not None
     assert actor.kind == kind
 
 
 def test_a_push_is_deployed_in_the_name_of_its_author_and_nothing_else_is() -> None:
     git = payloads.meta(githubDeployment="1")
-    by_push = statement(payloads.deployment(git=git)).actor
+    by_push = statement_of(payloads.deployment(git=git)).actor
     assert by_push is not None
     assert (by_push.source_id, by_push.name, by_push.username) == ("usr_1", "Ada", None)
     others = [
@@ -322,18 +322,18 @@ def test_a_push_is_deployed_in_the_name_of_its_author_and_nothing_else_is() -> N
         payloads.deployment(git={**git, "deployHookId": "hook"}),
     ]
     for payload in others:
-        actor = statement(payload).actor
+        actor = statement_of(payload).actor
         assert actor is not None
         assert actor.name is None
     named = payloads.deployment(git=git)
     named["payload"]["user"]["username"] = "lovelace"
-    actor = statement(named).actor
+    actor = statement_of(named).actor
     assert actor is not None
     assert (actor.username, actor.name) == ("lovelace", None)
 
 
 def test_a_new_project_is_remembered_and_its_end_is_lifecycle() -> None:
-    created = statement(payloads.project())
+    created = statement_of(payloads.project())
     assert (created.source_id, created.source_type) == (f"{PROJECT}|created", "project.created")
     removed = read(payloads.project("removed"))
     assert isinstance(removed, Lifecycle)
@@ -386,13 +386,13 @@ def test_a_delivery_without_time_or_content_is_parked(field: str) -> None:
 
 
 def test_webhook_id_is_the_only_difference_between_two_ids_of_one_event() -> None:
-    one = statement(payloads.deployment(event_id="evt_1"))
-    other = statement(payloads.deployment(event_id="evt_2"))
+    one = statement_of(payloads.deployment(event_id="evt_1"))
+    other = statement_of(payloads.deployment(event_id="evt_2"))
     assert replace(one, metadata={**one.metadata, "webhookId": "evt_2"}) == other
 
 
 def test_a_repository_of_an_enterprise_server_is_that_servers() -> None:
     git = payloads.meta(githubHost="ghe.acme.dev", githubPrId="5", githubCommitRef="cart")
-    found = edges(statement(payloads.deployment(git=git)))
-    assert (ONE, "references", "github:pr:1@ghe.acme.dev#5") in found
-    assert (ONE, "on_branch", "github:branch:1@ghe.acme.dev:cart") in found
+    all_edges = edges(statement_of(payloads.deployment(git=git)))
+    assert (ONE, "references", "github:pr:1@ghe.acme.dev#5") in all_edges
+    assert (ONE, "on_branch", "github:branch:1@ghe.acme.dev:cart") in all_edges

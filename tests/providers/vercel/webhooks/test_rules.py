@@ -40,7 +40,7 @@ def test_every_declared_event_becomes_what_is_declared(rule: EventRule) -> None:
     reading = PROVIDER.read(event, example(event))
     if rule.outcome == "delivered":
         assert isinstance(reading, Understood)
-        assert tuple(one.source_type for one in reading.statements) == rule.source_types
+        assert tuple(statement.source_type for statement in reading.statements) == rule.source_types
     else:
         assert isinstance(reading, Filtered if rule.outcome == "filtered" else Lifecycle), reading
 
