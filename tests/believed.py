@@ -13,15 +13,15 @@ def fold_current(
     facts: Collection[StateFact], *, as_known: datetime | None = None
 ) -> list[StateInterval]:
     """The intervals believed now, or at the moment `as_known`, ordered by their start."""
-    known = facts
+    received = facts
     if as_known is not None:
-        known = [
+        received = [
             replace(fact, withdrawn_at=None)
             if fact.withdrawn_at is not None and fact.withdrawn_at > as_known
             else fact
             for fact in facts
             if fact.recorded_at <= as_known
         ]
-    believed = [interval for interval in history(known) if interval.superseded_at is None]
+    believed = [interval for interval in history(received) if interval.superseded_at is None]
     believed.sort(key=lambda i: (i.valid_from, i.fact.rank, i.fact.source_id))
     return believed

@@ -18,7 +18,7 @@ ATTACKER, OTHERS = 1, (2, 3)
 DAY = date(2024, 5, 1)
 
 # Kind of failure -> what Postgres does for a title that names it, and words of the stored reason.
-WAYS: dict[str, tuple[str, str]] = {
+KINDS: dict[str, tuple[str, str]] = {
     "too-long": (
         "INSERT INTO lightfast.indexed VALUES ("
         "  (SELECT string_agg(encode(sha512(n::text::bytea), 'base64'), '')"
@@ -48,15 +48,15 @@ WAYS: dict[str, tuple[str, str]] = {
 
 FOREVER = "forever"
 """Takes all the time it is given, and so would deliveries in the same batch."""
-_ALL_WAYS = {**WAYS, FOREVER: ("PERFORM pg_sleep(100000);", "")}
+_ALL_KINDS = {**KINDS, FOREVER: ("PERFORM pg_sleep(100000);", "")}
 
 
-def refuse(database: Database, *ways: str) -> None:
+def refuse(database: Database, *kinds: str) -> None:
     """From now on Postgres fails for observations whose title names one of these kinds."""
-    refuse_in(database, "observations", *ways)
+    refuse_in(database, "observations", *kinds)
 
 
-def refuse_in(database: Database, table: str, *ways: str) -> None:
+def refuse_in(database: Database, table: str, *kinds: str) -> None:
     """From now on Postgres fails for rows of this table that belong to such an observation."""
     title = (
         "NEW.title"
@@ -64,8 +64,8 @@ def refuse_in(database: Database, table: str, *ways: str) -> None:
         else "(SELECT title FROM lightfast.observations WHERE id = NEW.observation_id)"
     )
     cases = "\n".join(
-        f"WHEN {title} LIKE '%poison {way}.%' THEN {_raising(way, title)}"
-        for way in ways or _ALL_WAYS
+        f"WHEN {title} LIKE '%poison {kind}.%' THEN {_raising(kind, title)}"
+        for kind in kinds or _ALL_KINDS
     )
     with database.connect("migrator", autocommit=True) as owner:
         owner.execute("CREATE TABLE IF NOT EXISTS lightfast.indexed (value text NOT NULL)")
@@ -92,8 +92,8 @@ def refuse_in(database: Database, table: str, *ways: str) -> None:
         )
 
 
-def _raising(way: str, title: str) -> str:
-    return _ALL_WAYS[way][0].replace("NEW.title", title)
+def _raising(kind: str, title: str) -> str:
+    return _ALL_KINDS[kind][0].replace("NEW.title", title)
 
 
 def allow_again(database: Database, *tables: str) -> None:
@@ -125,13 +125,13 @@ def opened(repository: int, number: int, title: str) -> Delivery:
     )
 
 
-def arrive(conn: Connection, ways: Sequence[str], *, poison: int, every: int) -> None:
+def arrive(conn: Connection, kinds: Sequence[str], *, poison: int, every: int) -> None:
     """`poison` deliveries of each kind, each among `every` deliveries in a mixed order."""
     deliveries: list[Delivery] = []
-    for way in ways:
+    for kind in kinds:
         for _ in range(poison):
             number = len(deliveries) + 1
-            deliveries.append(opened(ATTACKER, number, f"A poison {way}. {number}"))
+            deliveries.append(opened(ATTACKER, number, f"A poison {kind}. {number}"))
             for innocent in range(1, every):
                 repository = (ATTACKER, *OTHERS)[innocent % 3]
                 deliveries.append(opened(repository, number + innocent, "An honest issue"))

@@ -53,11 +53,11 @@ def test_everything_can_be_loaded() -> None:
 
 
 def test_the_graph_has_these_assets_groups_and_dependencies() -> None:
-    found = {
+    actual = {
         name: (spec.group_name, {dep.asset_key.to_user_string() for dep in spec.deps})
         for name, spec in specs().items()
     }
-    assert found == GRAPH
+    assert actual == GRAPH
 
 
 def test_every_asset_states_its_owner_its_row_and_its_columns() -> None:
@@ -110,8 +110,8 @@ def test_capture_cannot_run_in_parts() -> None:
 
 
 def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
-    found = repository()
-    jobs = {job.name: job for job in found.get_all_jobs() if not job.name.startswith("__")}
+    resolved = repository()
+    jobs = {job.name: job for job in resolved.get_all_jobs() if not job.name.startswith("__")}
     assert set(jobs) == {
         *(
             "memory",
@@ -145,7 +145,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         assert job.description
         assert int(job.tags["dagster/max_runtime"]) > 0
         assert job.executor_def is dg.in_process_executor
-    schedules = {s.name: (s.job_name, s.cron_schedule) for s in found.schedule_defs}
+    schedules = {s.name: (s.job_name, s.cron_schedule) for s in resolved.schedule_defs}
     assert schedules == {
         "consolidation_when_due": ("consolidation", "*/5 * * * *"),
         "profiles_when_due": ("profiles", "8-59/15 * * * *"),
@@ -156,20 +156,20 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "sweep_for_deletions": ("deletions", "25 * * * *"),
         "nightly_upkeep": ("upkeep", "20 3 * * *"),
     }
-    sensors = {s.name: s.minimum_interval_seconds for s in found.sensor_defs}
+    sensors = {s.name: s.minimum_interval_seconds for s in resolved.sensor_defs}
     assert sensors == {"new_payloads": 10, "work_outside_runs": 20, "run_failures": 30}
-    for one in (*found.schedule_defs, *found.sensor_defs):
-        assert one.description
-        assert one.default_status.value == "RUNNING"
+    for definition in (*resolved.schedule_defs, *resolved.sensor_defs):
+        assert definition.description
+        assert definition.default_status.value == "RUNNING"
 
 
 def test_only_one_check_blocks_later_assets() -> None:
-    found = {
+    actual = {
         spec.name: (spec.asset_key.to_user_string(), spec.blocking)
         for checks in repository().asset_checks_defs_by_key.values()
         for spec in checks.check_specs
     }
-    assert found == {
+    assert actual == {
         "delivered_is_observed": ("observations", False),
         "observation_has_payload": ("observations", False),
         "refused_says_why": ("observations", False),

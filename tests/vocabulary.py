@@ -45,8 +45,8 @@ class Recorder:
         self._watch(events.StateChange, self.state)
 
     def statement(self, made: events.Statement) -> None:
-        known = self.seen["source_type"][f"{made.source} {made.source_type}"]
-        known.update(name for name, value in made.metadata.items() if value is not None)
+        fields = self.seen["source_type"][f"{made.source} {made.source_type}"]
+        fields.update(name for name, value in made.metadata.items() if value is not None)
 
     def state(self, change: events.StateChange) -> None:
         name, colon, _ = change.state_type.partition(":")
@@ -59,8 +59,10 @@ class Recorder:
 
     def written(self) -> dict[str, dict[str, list[str]]]:
         return {
-            kind: {name: _listed(kind, found[name]) for name in sorted(found) if _is_written(name)}
-            for kind, found in sorted(self.seen.items())
+            kind: {
+                name: _listed(kind, values[name]) for name in sorted(values) if _is_written(name)
+            }
+            for kind, values in sorted(self.seen.items())
         }
 
     def _watch(self, kind: type[Any], note: Callable[[Any], object]) -> None:

@@ -266,13 +266,13 @@ def test_a_run_succeeds_although_one_tenants_payloads_cannot_be_captured(
     conn: Connection,
 ) -> None:
     poison.tenants(conn)
-    poison.arrive(conn, list(poison.WAYS), poison=size(1, 5), every=size(4, 100))
+    poison.arrive(conn, list(poison.KINDS), poison=size(1, 5), every=size(4, 100))
     poison.refuse(database)
     while count(conn, "raw_queue"):
         result = run(instance, database, poison.DAY, **PENDING)
         assert result.success
-    innocent = size(1, 5) * len(poison.WAYS) * (size(4, 100) - 1)
+    innocent = size(1, 5) * len(poison.KINDS) * (size(4, 100) - 1)
     assert count(conn, "observations") == innocent
     dead = [letter.cause for letter in waiting_for_you(conn, now=datetime.now(UTC)).dead]
-    assert all(any(reason in cause for cause in dead) for _, reason in poison.WAYS.values())
+    assert all(any(reason in cause for cause in dead) for _, reason in poison.KINDS.values())
     assert materialized(result, "embeddings")

@@ -112,9 +112,9 @@ def test_status_and_activity_say_who_read_what(
     lightfast: Lightfast, shop: str, server: Served
 ) -> None:
     lightfast("backfill", *ASKED, "--type", "commit")
-    told = lightfast.json("backfill", "status")
-    assert [one["status"] for one in told["backfills"]] == ["completed"]
-    assert [(one["entity_type"], one["records"]) for one in told["coverage"]] == [("commit", 420)]
+    status = lightfast.json("backfill", "status")
+    assert [row["status"] for row in status["backfills"]] == ["completed"]
+    assert [(row["entity_type"], row["records"]) for row in status["coverage"]] == [("commit", 420)]
     actions = [row["action"] for row in lightfast.json("activity")]
     assert actions[:2] == ["backfill.completed", "backfill.started"]
     listed = lightfast.json("integration", "list")[0]
@@ -128,8 +128,8 @@ def test_a_failure_is_one_line_that_says_what_and_where(
     done = lightfast("backfill", *ASKED, exits=1)
     assert "commit: repositories/" in done.stderr
     assert "is not there, or not to be seen with this token" in done.stderr
-    told = lightfast.json("backfill", "status")
-    other = {one["status"] for one in told["coverage"] if one["entity_type"] != "commit"}
+    status = lightfast.json("backfill", "status")
+    other = {row["status"] for row in status["coverage"] if row["entity_type"] != "commit"}
     assert other == {"completed"}
 
 
@@ -170,10 +170,10 @@ def test_each_fault_of_the_provider_is_reported_and_the_rest_is_read(
     server.faults.append(replace(fault))
     done = lightfast("backfill", *ASKED, "--type", "commit", "--type", "release", exits=1)
     assert message in words_of(done.stderr)
-    told = {one["entity_type"]: one for one in lightfast.json("backfill", "status")["coverage"]}
-    assert message.removeprefix("commit: ") in (told["commit"]["error"] or "")
-    assert told["commit"]["covered"] == []
-    assert told["release"]["status"] == "completed"
+    coverage = {row["entity_type"]: row for row in lightfast.json("backfill", "status")["coverage"]}
+    assert message.removeprefix("commit: ") in (coverage["commit"]["error"] or "")
+    assert coverage["commit"]["covered"] == []
+    assert coverage["release"]["status"] == "completed"
     assert message in lightfast.json("integration", "list")[0]["sync_error"]
 
 
@@ -183,9 +183,9 @@ def test_a_refused_token_stops_the_integration_until_another_is_given(
     server.faults.append(Fault("/commits", 99, 401, body={"message": "Bad credentials"}))
     done = lightfast("backfill", *ASKED, exits=1)
     assert "GitHub refuses the token: Bad credentials" in done.stderr
-    one = lightfast.json("integration", "list")[0]
-    assert one["sync_status"] == "refused"
-    assert "give a new one with `lightfast installation credential" in one["sync_error"]
+    row = lightfast.json("integration", "list")[0]
+    assert row["sync_status"] == "refused"
+    assert "give a new one with `lightfast installation credential" in row["sync_error"]
     asked = len(server.asked)
     again = lightfast("backfill", *ASKED, exits=1)
     assert "Bad credentials" in again.stderr
@@ -296,4 +296,4 @@ def test_reading_the_time_since_again_costs_no_request(
     before = len(server.asked)
     done = lightfast.json("backfill", "--workspace", "shop", "--since", "2025-01-01", *types)
     assert done["status"] == "completed"
-    assert [one.status for one in server.asked[before:]] == [304, 304]
+    assert [request.status for request in server.asked[before:]] == [304, 304]

@@ -88,13 +88,13 @@ def test_a_history_is_read_with_a_sealed_credential_and_becomes_observations(
         outcomes: dict[str, int] = dict(
             conn.execute("SELECT status, count(*) FROM lightfast.outcomes GROUP BY 1").fetchall()
         )
-        told = conn.execute(
+        row = conn.execute(
             "SELECT count(*) FROM lightfast.observations WHERE source = %s AND source_type = %s",
             (provider, kind),
         ).fetchone()
     assert set(outcomes) <= {"delivered", "filtered"}
-    assert told is not None
-    assert told[0] > 10
+    assert row is not None
+    assert row[0] > 10
 
 
 def test_linears_token_is_renewed_when_it_has_expired(

@@ -33,7 +33,7 @@ PULL = f"github:pr:{STORY.shop.id}#43"
 
 
 @pytest.fixture
-def told(lightfast: Lightfast, tmp_path: Path) -> Lightfast:
+def ingested(lightfast: Lightfast, tmp_path: Path) -> Lightfast:
     """The older part of the demo's story, ingested into workspace `shop`, not yet processed."""
     path = tmp_path / "story.jsonl"
     path.write_bytes(as_lines(STORY.scenes, "github"))
@@ -43,9 +43,9 @@ def told(lightfast: Lightfast, tmp_path: Path) -> Lightfast:
 
 
 @pytest.fixture
-def processed(told: Lightfast) -> Lightfast:
-    told("process")
-    return told
+def processed(ingested: Lightfast) -> Lightfast:
+    ingested("process")
+    return ingested
 
 
 def test_a_workspace_is_added_once_and_listed(lightfast: Lightfast) -> None:
@@ -92,9 +92,9 @@ def test_a_failure_is_one_line_and_ends_with_1(
     lightfast: Lightfast, words: tuple[str, ...], message: str
 ) -> None:
     lightfast("workspace", "add", "shop")
-    said = lightfast(*words, exits=1).stderr
-    assert message in said
-    assert len(said.strip().splitlines()) == 1
+    stderr = lightfast(*words, exits=1).stderr
+    assert message in stderr
+    assert len(stderr.strip().splitlines()) == 1
 
 
 def test_another_organisations_resource_is_refused_in_one_line(lightfast: Lightfast) -> None:
@@ -111,8 +111,8 @@ def test_another_organisations_resource_is_refused_in_one_line(lightfast: Lightf
 def test_a_resource_that_no_delivery_can_name_is_not_linked(lightfast: Lightfast) -> None:
     lightfast("workspace", "add", "shop")
     link = ("integration", "add", "-w", "shop", "-p", "github", "-r")
-    said = lightfast(*link, "acme/shop", exits=2).stderr
-    assert "gh api repos/acme/shop" in " ".join(said.split())
+    stderr = lightfast(*link, "acme/shop", exits=2).stderr
+    assert "gh api repos/acme/shop" in " ".join(stderr.split())
     assert lightfast.json("integration", "list") == []
     lightfast(*link, "acme/shop", "--unchecked")
     assert len(lightfast.json("integration", "list")) == 1
@@ -120,39 +120,41 @@ def test_a_resource_that_no_delivery_can_name_is_not_linked(lightfast: Lightfast
 
 def test_a_removed_link_is_not_removed_paused_or_resumed_again(lightfast: Lightfast) -> None:
     lightfast("workspace", "add", "shop")
-    one = ("-w", "shop", "-p", "github", "-r", "5")
-    lightfast("integration", "add", *one, "--name", "acme/shop")
-    lightfast("integration", "remove", *one)
+    link = ("-w", "shop", "-p", "github", "-r", "5")
+    lightfast("integration", "add", *link, "--name", "acme/shop")
+    lightfast("integration", "remove", *link)
     for again in ("remove", "pause", "resume"):
-        assert "it was removed" in lightfast("integration", again, *one, exits=1).stderr
+        assert "it was removed" in lightfast("integration", again, *link, exits=1).stderr
     assert lightfast.json("integration", "list") == []
-    assert "was already" not in lightfast("integration", "add", *one).stdout
-    lightfast("integration", "pause", *one)
-    assert "already paused" in lightfast("integration", "pause", *one).stdout
+    assert "was already" not in lightfast("integration", "add", *link).stdout
+    lightfast("integration", "pause", *link)
+    assert "already paused" in lightfast("integration", "pause", *link).stdout
 
 
-def test_an_integration_is_linked_narrowed_paused_resumed_and_removed(told: Lightfast) -> None:
-    one = ("-w", "shop", "-p", "github", "-r", "harbor-shop/storefront")
+def test_an_integration_is_linked_narrowed_paused_resumed_and_removed(ingested: Lightfast) -> None:
+    link = ("-w", "shop", "-p", "github", "-r", "harbor-shop/storefront")
 
     def shown() -> dict[str, Any]:
-        found: list[dict[str, Any]] = told.json("integration", "list")
-        return next(item for item in found if item["resource_name"] == "harbor-shop/storefront")
+        integrations: list[dict[str, Any]] = ingested.json("integration", "list")
+        return next(
+            item for item in integrations if item["resource_name"] == "harbor-shop/storefront"
+        )
 
-    told("process")
-    assert told.json("integration", "events", *one)["events"] is None
-    chosen = told.json("integration", "events", *one, "--only", "push", "--only", "release")
+    ingested("process")
+    assert ingested.json("integration", "events", *link)["events"] is None
+    chosen = ingested.json("integration", "events", *link, "--only", "push", "--only", "release")
     assert chosen["events"] == ["push", "release"]
     assert chosen["requeued"] > 0
-    told("integration", "events", *one, "--none")
+    ingested("integration", "events", *link, "--none")
     assert shown()["sync_config"] == {"events": []}
-    told("integration", "events", *one, "--default")
+    ingested("integration", "events", *link, "--default")
     assert shown()["sync_config"] == {}
-    told("integration", "pause", *one)
+    ingested("integration", "pause", *link)
     assert shown()["is_active"] is False
-    told("integration", "resume", *one)
+    ingested("integration", "resume", *link)
     assert shown()["is_active"] is True
-    told("integration", "remove", *one)
-    assert [item["resource_name"] for item in told.json("integration", "list")] == [
+    ingested("integration", "remove", *link)
+    assert [item["resource_name"] for item in ingested.json("integration", "list")] == [
         "harbor-shop/payments-api"
     ]
 
@@ -162,12 +164,12 @@ def test_ingest_counts_its_lines_and_ends_with_1_for_a_bad_one(
 ) -> None:
     lightfast("workspace", "add", "acme")
     good = {"event": "push", "payload": {"repository": {"id": 4, "full_name": "acme/four"}}}
-    found = lightfast.json(
+    report = lightfast.json(
         "ingest", "-w", "acme", "-p", "github", file_of([good, {"event": "push"}]), exits=1
     )
-    assert (found["lines"], found["stored"], found["problems"]) == (2, 1, 1)
-    assert found["linked"] == ["github:repository:4"]
-    assert found["shown_problems"][0]["line"] == 2
+    assert (report["lines"], report["stored"], report["problems"]) == (2, 1, 1)
+    assert report["linked"] == ["github:repository:4"]
+    assert report["shown_problems"][0]["line"] == 2
 
 
 def test_ingest_reads_stdin(lightfast: Lightfast) -> None:
@@ -178,21 +180,23 @@ def test_ingest_reads_stdin(lightfast: Lightfast) -> None:
     assert "54 lines: 54 stored" in result.stdout
 
 
-def test_process_leaves_nothing_waiting_and_a_second_one_has_nothing_to_do(told: Lightfast) -> None:
-    first = told.json("process")
+def test_process_leaves_nothing_waiting_and_a_second_one_has_nothing_to_do(
+    ingested: Lightfast,
+) -> None:
+    first = ingested.json("process")
     assert first["deliveries"] == 54
     assert set(first["waits"].values()) == {0}
     assert first["profiles"] > 0
     assert first["summaries"] > 0
-    with told.database.connect() as conn:
+    with ingested.database.connect() as conn:
         rows = conn.execute(
             "SELECT (SELECT count(*) FROM lightfast.actor_profiles),"
             " (SELECT count(*) FROM lightfast.clusters WHERE summary IS NOT NULL)"
         ).fetchone()
     assert rows == (first["profiles"], first["summaries"])
-    second = told.json("process")
+    second = ingested.json("process")
     assert (second["deliveries"], second["profiles"], second["summaries"]) == (0, 0, 0)
-    status = told.json("status")
+    status = ingested.json("status")
     assert status["deliveries"] == {
         "received": 0,
         "delivered": 49,
@@ -202,8 +206,8 @@ def test_process_leaves_nothing_waiting_and_a_second_one_has_nothing_to_do(told:
     }
 
 
-def test_process_waits_while_a_run_captures(told: Lightfast, programs: Programs) -> None:
-    with told.database.connect() as conn, job_lock(conn, "capture", wait=True):
+def test_process_waits_while_a_run_captures(ingested: Lightfast, programs: Programs) -> None:
+    with ingested.database.connect() as conn, job_lock(conn, "capture", wait=True):
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         command = [
             sys.executable,
@@ -225,14 +229,14 @@ def test_process_waits_while_a_run_captures(told: Lightfast, programs: Programs)
     assert b"54 deliveries" in out
 
 
-def test_digest_refuses_while_work_waits_and_is_equal_after_a_rebuild(told: Lightfast) -> None:
-    assert "54 deliveries" in told("digest", exits=1).stderr
-    told("process")
-    before, known = told("digest").stdout, told.json("digest", "--knowledge")
-    assert told.json("rebuild", "--yes") == {"queued": 54}
-    told("process")
-    assert told("digest").stdout == before
-    assert told.json("digest", "--knowledge") == known
+def test_digest_refuses_while_work_waits_and_is_equal_after_a_rebuild(ingested: Lightfast) -> None:
+    assert "54 deliveries" in ingested("digest", exits=1).stderr
+    ingested("process")
+    before, knowledge = ingested("digest").stdout, ingested.json("digest", "--knowledge")
+    assert ingested.json("rebuild", "--yes") == {"queued": 54}
+    ingested("process")
+    assert ingested("digest").stdout == before
+    assert ingested.json("digest", "--knowledge") == knowledge
 
 
 def test_parked_deliveries_wait_again_after_a_replay(processed: Lightfast) -> None:
@@ -246,18 +250,18 @@ def test_parked_deliveries_wait_again_after_a_replay(processed: Lightfast) -> No
 
 
 def test_why_leads_from_a_thing_to_its_payloads(processed: Lightfast) -> None:
-    found = processed.json("why", PULL)
-    kinds = {row["source_type"] for row in found["observations"]}
+    answer = processed.json("why", PULL)
+    kinds = {row["source_type"] for row in answer["observations"]}
     assert "pull-request.merged" in kinds
-    assert {row["verified_by"] for row in found["payloads"]} == {"manual"}
+    assert {row["verified_by"] for row in answer["payloads"]} == {"manual"}
     assert "pull-request.merged" in processed("why", PULL).stdout
 
 
 def test_chain_follows_relationships_and_says_if_there_are_none(processed: Lightfast) -> None:
-    found = processed.json("chain", PULL, "--workspace", "shop")
-    assert [link["type"] for link in found["cause"]] == ["", "fixes"]
+    answer = processed.json("chain", PULL, "--workspace", "shop")
+    assert [link["type"] for link in answer["cause"]] == ["", "fixes"]
     assert "fixes" in processed("chain", PULL, "--workspace", "shop").stdout
-    issue = found["cause"][1]["key"]
+    issue = answer["cause"][1]["key"]
     assert "no relationship leads" in processed("chain", issue, "--workspace", "shop").stderr
 
 
@@ -311,9 +315,9 @@ def test_an_unreachable_database_is_one_line(
 
     monkeypatch.setenv("LIGHTFAST_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     settings.cache_clear()
-    said = lightfast("status", exits=1).stderr
-    assert "LIGHTFAST_DATABASE_URL" in said
-    assert len(said.strip().splitlines()) == 1
+    stderr = lightfast("status", exits=1).stderr
+    assert "LIGHTFAST_DATABASE_URL" in stderr
+    assert len(stderr.strip().splitlines()) == 1
 
 
 def test_an_unreachable_storage_of_dagster_is_one_line_before_anything_starts(

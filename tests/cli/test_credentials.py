@@ -104,7 +104,7 @@ def test_a_refused_credential_is_replaced(lightfast: Lightfast) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "exits", "told"),
+    ("words", "exits", "message"),
     [
         (("--credential-env", "NO_SUCH"), 1, "NO_SUCH is not set"),
         (("--credential-env", TOKEN), 1, "the variable of --credential-env is not set"),
@@ -122,13 +122,13 @@ def test_an_unusable_credential_is_refused_and_links_nothing(
     monkeypatch: pytest.MonkeyPatch,
     words: tuple[str, ...],
     exits: int,
-    told: str,
+    message: str,
 ) -> None:
     monkeypatch.delenv("NO_SUCH", raising=False)
     monkeypatch.setenv("BLANK", " \n")
     monkeypatch.setenv("TWO_LINES", f"{TOKEN}\n{TOKEN}")
     failed = lightfast("integration", "add", *LINK, *words, exits=exits)
-    assert told in " ".join(failed.stderr.replace("│", " ").split())
+    assert message in " ".join(failed.stderr.replace("│", " ").split())
     assert TOKEN not in failed.stderr + failed.stdout
     assert lightfast.json("integration", "list") == []
 

@@ -19,43 +19,46 @@ def key(monkeypatch: pytest.MonkeyPatch, lightfast: Lightfast) -> None:
 def test_an_installation_gets_a_secret_and_is_listed(
     lightfast: Lightfast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = ("--provider", "github", "--id", "one")
-    assert lightfast.json("installation", "add", *one)["created"]
-    assert not lightfast.json("installation", "add", *one)["created"]
-    asked = lightfast("installation", "secret", *one, stdin=SECRET.encode() + b"\n")
+    options = ("--provider", "github", "--id", "one")
+    assert lightfast.json("installation", "add", *options)["created"]
+    assert not lightfast.json("installation", "add", *options)["created"]
+    asked = lightfast("installation", "secret", *options, stdin=SECRET.encode() + b"\n")
     assert "1 live secret; deliveries go to /webhooks/github/one" in asked.stdout
     assert SECRET not in asked.stdout + asked.stderr
     monkeypatch.setenv("NEW_SECRET", "another")
     assert (
-        lightfast.json("installation", "secret", *one, "--env", "NEW_SECRET")["live_secrets"] == 2
+        lightfast.json("installation", "secret", *options, "--env", "NEW_SECRET")["live_secrets"]
+        == 2
     )
-    assert lightfast.json("installation", "secret", *one, "--retire")["live_secrets"] == 1
+    assert lightfast.json("installation", "secret", *options, "--retire")["live_secrets"] == 1
     [listed] = lightfast.json("installation", "list")
     assert (listed["external_id"], listed["secrets"]) == ("one", 1)
     assert "another" not in lightfast("installation", "list").stdout
-    assert lightfast.json("installation", "secret", *one, "--remove")["live_secrets"] == 0
+    assert lightfast.json("installation", "secret", *options, "--remove")["live_secrets"] == 0
 
 
 def test_an_impossible_request_is_refused_in_one_line(
     lightfast: Lightfast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = ("--provider", "github", "--id", "one")
+    options = ("--provider", "github", "--id", "one")
     monkeypatch.delenv("NO_SUCH", raising=False)
-    assert "add it with" in lightfast("installation", "secret", *one, exits=1, stdin=b"x\n").stderr
-    lightfast("installation", "add", *one)
+    assert (
+        "add it with" in lightfast("installation", "secret", *options, exits=1, stdin=b"x\n").stderr
+    )
+    lightfast("installation", "add", *options)
     assert (
         "NO_SUCH is not set"
-        in lightfast("installation", "secret", *one, "--env", "NO_SUCH", exits=1).stderr
+        in lightfast("installation", "secret", *options, "--env", "NO_SUCH", exits=1).stderr
     )
-    lightfast("installation", "secret", *one, "--retire", "--remove", exits=2)
+    lightfast("installation", "secret", *options, "--retire", "--remove", exits=2)
     lightfast("installation", "add", "--provider", "gitlab", "--id", "x", exits=2)
     assert (
         "another organisation"
-        in lightfast("installation", "add", *one, "--org", "globex", exits=1).stderr
+        in lightfast("installation", "add", *options, "--org", "globex", exits=1).stderr
     )
     monkeypatch.setenv("ENCRYPTION_KEY", "short")
     settings_module.settings.cache_clear()
-    failed = lightfast("installation", "secret", *one, exits=1, stdin=b"x\n")
+    failed = lightfast("installation", "secret", *options, exits=1, stdin=b"x\n")
     assert "ENCRYPTION_KEY" in failed.stderr
 
 

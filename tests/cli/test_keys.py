@@ -45,16 +45,16 @@ def set_keys(monkeypatch: pytest.MonkeyPatch, *live: str) -> None:
 def fill(lightfast: Lightfast, count: int, *, token: str = "secret-access-0") -> list[int]:
     """Installations with a credential and a webhook secret each, sealed with the old key."""
     with lightfast.database.connect() as conn:
-        found = []
+        ids = []
         for number in range(count):
             made, _ = add_installation(conn, "linear", f"org-{number}", org_id="default")
             ends = now() + timedelta(hours=1)
             given = Credential("oauth", token, f"secret-refresh-{number}", ends)
             set_credential(conn, Keys.parse(OLD), made.id, given)
             set_secret(conn, Keys.parse(OLD), made, b"webhook secret")
-            found.append(made.id)
+            ids.append(made.id)
         conn.commit()
-    return found
+    return ids
 
 
 @contextmanager
@@ -78,14 +78,14 @@ def test_keys_are_rotated_and_the_old_one_can_be_removed(
         {"key_id": new, "credentials": 3, "secrets": 3, "state": "first"}
     ]
     with lightfast.database.connect() as conn:
-        one = find_installation(conn, "linear", "org-0")
-        token = load_credential(conn, Keys.parse(NEW), one.id)
+        installation = find_installation(conn, "linear", "org-0")
+        token = load_credential(conn, Keys.parse(NEW), installation.id)
     assert token is not None
     assert token.access_token == "secret-access-0"
     assert "0 sealed under the first key; older keys can go" in lightfast("keys", "rotate").stdout
     assert lightfast.json("installation", "reseal")["sealed"] == 0
-    told = lightfast.json("activity", "--action", "keys.rotated")
-    assert [one["detail"]["sealed"] for one in told] == [0, 0, 6]
+    entries = lightfast.json("activity", "--action", "keys.rotated")
+    assert [entry["detail"]["sealed"] for entry in entries] == [0, 0, 6]
 
 
 def test_a_missing_key_is_reported_and_nothing_is_lost(
@@ -109,7 +109,7 @@ def test_rotating_keys_under_load_fails_no_request(
     servers = [TokenServer(name=f"of-{n}", refresh=f"secret-refresh-{n}") for n in range(4)]
     installations = fill(lightfast, 40)
     set_keys(keys, OLD, NEW)
-    known = Settings()
+    configured = Settings()
     failed: list[str] = []
     asked = [0] * len(servers)
     ended = threading.Event()
@@ -117,7 +117,13 @@ def test_rotating_keys_under_load_fails_no_request(
     def ask(number: int, api: Served) -> None:
         with httpx.Client() as http:
             held = StoredCredentials(
-                *(lightfast.database, known, RenewingProviderApi(), installations[number], api.url),
+                *(
+                    lightfast.database,
+                    configured,
+                    RenewingProviderApi(),
+                    installations[number],
+                    api.url,
+                ),
                 http,
             )
             while not ended.is_set():
@@ -133,9 +139,9 @@ def test_rotating_keys_under_load_fails_no_request(
         with lightfast.database.connect(autocommit=True) as conn:
             both = Keys.parse(f"{OLD},{NEW}")
             while not ended.is_set():
-                for one in installations:
+                for installation_id in installations:
                     try:
-                        assert load_credential(conn, both, one) is not None
+                        assert load_credential(conn, both, installation_id) is not None
                     except Exception as error:
                         failed.append(f"{type(error).__name__}: {error}")
 

@@ -29,7 +29,7 @@ def test_outages_names_the_outage_and_why_a_log_cannot_be_read(
     shown = CliRunner().invoke(app, ["outages", "--provider", "github"])
     assert shown.exit_code == 0, shown.output
     assert "no right" in shown.output
-    found = json.loads(CliRunner().invoke(app, ["outages", "--json"]).output)
-    [outage] = found["outages"]
+    printed = json.loads(CliRunner().invoke(app, ["outages", "--json"]).output)
+    [outage] = printed["outages"]
     assert (outage["missed"], outage["recovered"], outage["deliveries"]) == (2, 0, ["a", "b"])
     assert CliRunner().invoke(app, ["outages", "--provider", "nobody"]).exit_code != 0

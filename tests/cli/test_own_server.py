@@ -123,8 +123,8 @@ def test_passwords_are_made_once_and_the_server_never_sees_one(
 ) -> None:
     owner = {"LIGHTFAST_DATABASE_URL": own.owner}
     file = tmp_path / "roles.env"
-    said = own.run("db", "roles", "--to", str(file), more=owner)
-    assert said.stdout == ""
+    done = own.run("db", "roles", "--to", str(file), more=owner)
+    assert done.stdout == ""
     assert file.stat().st_mode & 0o777 == 0o600
     made = dict(line.split("=", 1) for line in file.read_text().splitlines())
     assert [made[f"LIGHTFAST_{role.upper()}_DATABASE_URL"] for role in ROLES] == list(made.values())
@@ -306,7 +306,7 @@ def test_a_wrong_password_is_one_line_that_does_not_contain_it(own: OwnServer) -
     own.roles()
     wrong = f"postgresql://lightfast_pipeline:geheim-{IN_ADDRESS}@127.0.0.1:{own.port}/memory"
     for words in (("status",), ("db", "migrate"), ("process",)):
-        said = own.run(*words, exits=1, more={"LIGHTFAST_PIPELINE_DATABASE_URL": wrong}).stderr
-        assert "password authentication failed" in said
-        assert "geheim" not in said
-        assert "hunter2" not in said
+        stderr = own.run(*words, exits=1, more={"LIGHTFAST_PIPELINE_DATABASE_URL": wrong}).stderr
+        assert "password authentication failed" in stderr
+        assert "geheim" not in stderr
+        assert "hunter2" not in stderr

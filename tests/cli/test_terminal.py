@@ -34,7 +34,9 @@ PROJECT = Path(__file__).parents[2]
 def obeyed(text: str) -> list[str]:
     """The characters that a terminal obeys or hides, except line ends and tabs."""
     kinds = ("Cc", "Cf", "Cs", "Zl", "Zp")
-    return [one for one in text if unicodedata.category(one) in kinds and one not in "\n\t"]
+    return [
+        letter for letter in text if unicodedata.category(letter) in kinds and letter not in "\n\t"
+    ]
 
 
 @pytest.mark.parametrize("text", [CLEARS, COPIES, CLEARS_IN_ONE, TURNED, HIDDEN, "\ud83d", "\x7f"])

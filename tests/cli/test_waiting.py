@@ -34,13 +34,13 @@ def test_process_captures_all_but_the_poison_which_waiting_lists_and_replay_retr
 ) -> None:
     with lightfast.database.connect() as conn:
         poison.tenants(conn)
-        poison.arrive(conn, list(poison.WAYS), poison=size(1, 5), every=size(4, 100))
+        poison.arrive(conn, list(poison.KINDS), poison=size(1, 5), every=size(4, 100))
     poison.refuse(lightfast.database)
-    dead = size(1, 5) * len(poison.WAYS)
+    dead = size(1, 5) * len(poison.KINDS)
     done = lightfast.json("process")
     assert done["outcomes"] == {"delivered": dead * (size(4, 100) - 1), "dlq": dead}
     causes = [row["cause"] for row in lightfast.json("waiting")["dead"]]
-    assert all(any(reason in cause for cause in causes) for _, reason in poison.WAYS.values())
+    assert all(any(reason in cause for cause in causes) for _, reason in poison.KINDS.values())
     with lightfast.database.connect("migrator", autocommit=True) as owner:
         owner.execute("DROP TRIGGER refuse ON lightfast.observations")
     assert lightfast.json("replay", "--status", "dlq") == {"queued": dead}

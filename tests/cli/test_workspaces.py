@@ -18,7 +18,7 @@ KEPT = {"activity", "partition_start", "unreported_work", "workspaces", "consoli
 
 
 @pytest.fixture
-def told(lightfast: Lightfast, tmp_path: Path) -> Lightfast:
+def processed(lightfast: Lightfast, tmp_path: Path) -> Lightfast:
     """The story of the demo in an organisation of its own, processed."""
     path = tmp_path / "story.jsonl"
     path.write_bytes(as_lines(STORY.scenes, "github"))
@@ -38,31 +38,31 @@ def _sizes(lightfast: Lightfast) -> dict[str, int]:
     return {name: size for name, size in sizes.items() if size and name not in KEPT}
 
 
-def test_a_demos_workspace_is_removed_to_the_last_row(told: Lightfast) -> None:
-    assert _sizes(told)["observations"] > 0
-    done = told.json("workspace", "remove", "demo/tale", "--deliveries", "--yes")
+def test_a_demos_workspace_is_removed_to_the_last_row(processed: Lightfast) -> None:
+    assert _sizes(processed)["observations"] > 0
+    done = processed.json("workspace", "remove", "demo/tale", "--deliveries", "--yes")
     assert (done["deliveries"], done["kept"], done["organisation"]) == (54, 0, True)
     assert done["observations"] > 0
-    assert _sizes(told) == {}
-    assert told.json("workspace", "list") == []
+    assert _sizes(processed) == {}
+    assert processed.json("workspace", "list") == []
 
 
 def test_deliveries_stay_unless_asked_otherwise_and_a_new_link_takes_them(
-    told: Lightfast,
+    processed: Lightfast,
 ) -> None:
-    before = told("digest").stdout
-    done = told.json("workspace", "remove", "tale", "--yes")
+    before = processed("digest").stdout
+    done = processed.json("workspace", "remove", "tale", "--yes")
     assert (done["deliveries"], done["kept"]) == (0, 54)
-    told("process")
-    assert told.json("status")["deliveries"]["parked"] > 0
-    told("workspace", "add", "tale", "--org", "demo")
+    processed("process")
+    assert processed.json("status")["deliveries"]["parked"] > 0
+    processed("workspace", "add", "tale", "--org", "demo")
     for repository in (STORY.shop, STORY.payments):
-        told(
+        processed(
             *("integration", "add", "-w", "tale", "-p", "github", "-r", str(repository.id)),
             *("--name", repository.full_name),
         )
-    told("process")
-    assert told("digest").stdout == before
+    processed("process")
+    assert processed("digest").stdout == before
 
 
 def test_another_workspace_keeps_what_it_has(lightfast: Lightfast, tmp_path: Path) -> None:
@@ -94,30 +94,34 @@ def test_a_resource_of_a_removed_workspace_is_free_for_another_organisation(
     lightfast("integration", "add", "-w", "new/shop", *link)
 
 
-def test_a_wrong_or_ambiguous_name_removes_nothing(told: Lightfast) -> None:
-    assert "no workspace 'tail'" in told("workspace", "remove", "tail", "--yes", exits=1).stderr
-    assert "demo/tale" in told("workspace", "remove", "tail", "--yes", exits=1).stderr
-    assert "--yes" in told("workspace", "remove", "tale", exits=2).stderr
-    told("workspace", "add", "tale")
-    assert "several" in told("workspace", "remove", "tale", "--yes", exits=1).stderr
-    assert len(told.json("workspace", "list")) == 2
+def test_a_wrong_or_ambiguous_name_removes_nothing(processed: Lightfast) -> None:
+    assert (
+        "no workspace 'tail'" in processed("workspace", "remove", "tail", "--yes", exits=1).stderr
+    )
+    assert "demo/tale" in processed("workspace", "remove", "tail", "--yes", exits=1).stderr
+    assert "--yes" in processed("workspace", "remove", "tale", exits=2).stderr
+    processed("workspace", "add", "tale")
+    assert "several" in processed("workspace", "remove", "tale", "--yes", exits=1).stderr
+    assert len(processed.json("workspace", "list")) == 2
 
 
-def test_a_workspace_is_renamed_and_its_ids_stay(told: Lightfast) -> None:
-    before = told("digest").stdout
-    said = told("workspace", "rename", "tale", "A tale of a shop").stdout
-    assert "slug stays tale" in said
-    [listed] = told.json("workspace", "list")
+def test_a_workspace_is_renamed_and_its_ids_stay(processed: Lightfast) -> None:
+    before = processed("digest").stdout
+    stdout = processed("workspace", "rename", "tale", "A tale of a shop").stdout
+    assert "slug stays tale" in stdout
+    [listed] = processed.json("workspace", "list")
     assert (listed["slug"], listed["name"]) == ("tale", "A tale of a shop")
-    assert told("digest").stdout == before
-    told("workspace", "rename", "tale", " ", exits=2)
+    assert processed("digest").stdout == before
+    processed("workspace", "rename", "tale", " ", exits=2)
 
 
-def test_adding_an_existing_workspace_says_so(told: Lightfast) -> None:
-    again = told("workspace", "add", "tale", "--org", "demo", "--name", "Other")
+def test_adding_an_existing_workspace_says_so(processed: Lightfast) -> None:
+    again = processed("workspace", "add", "tale", "--org", "demo", "--name", "Other")
     assert "was there already" in again.stdout
     assert "workspace rename" in again.stderr
     assert (
-        json.loads(told("workspace", "add", "tale", "--org", "demo", "--json").stdout)["created"]
+        json.loads(processed("workspace", "add", "tale", "--org", "demo", "--json").stdout)[
+            "created"
+        ]
         is False
     )

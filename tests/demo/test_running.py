@@ -46,14 +46,14 @@ def environment(home: Path) -> dict[str, str]:
 
 def of_this_home(home: Path) -> list[list[str]]:
     """What still runs for this home, except the database's guardian and server."""
-    found = []
+    commands = []
     for process in psutil.process_iter():
         try:
             if process.environ().get("LIGHTFAST_HOME") == str(home) and process.pid != os.getpid():
-                found.append(process.cmdline())
+                commands.append(process.cmdline())
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-    return [command for command in found if command and "guardian" not in " ".join(command)]
+    return [command for command in commands if command and "guardian" not in " ".join(command)]
 
 
 Start = Callable[[list[str], Path], "subprocess.Popen[bytes]"]
@@ -64,13 +64,13 @@ def start(home: Path, environment: dict[str, str]) -> Iterator[Start]:
     """Starts a command and returns once it reports that everything runs; ends it with the test."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def begin(words: list[str], said: Path) -> subprocess.Popen[bytes]:
-        with said.open("wb") as output:
+    def begin(words: list[str], log: Path) -> subprocess.Popen[bytes]:
+        with log.open("wb") as output:
             process = subprocess.Popen(
                 [*COMMAND, *words], cwd=CHECKOUT, env=environment, stdout=output, stderr=output
             )
         started.append(process)
-        wait_for(lambda: "Ctrl-C ends everything" in said.read_text(), process, said)
+        wait_for(lambda: "Ctrl-C ends everything" in log.read_text(), process, log)
         return process
 
     try:
@@ -82,22 +82,22 @@ def start(home: Path, environment: dict[str, str]) -> Iterator[Start]:
         warden.end(warden.of_home(str(home)))
 
 
-def wait_for(told: Callable[[], bool], process: subprocess.Popen[bytes], said: Path) -> None:
+def wait_for(is_done: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 300
-    while not told():
-        assert process.poll() is None, said.read_text()
-        assert time.monotonic() < deadline, said.read_text()
+    while not is_done():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.2)
 
 
 def test_the_demo_accounts_for_every_delivery_and_stays_until_ctrl_c(
     home: Path, start: Start, tmp_path: Path
 ) -> None:
-    said = tmp_path / "said"
-    process = start(["demo"], said)
+    log = tmp_path / "log"
+    process = start(["demo"], log)
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0, said.read_text()
-    text = said.read_text()
+    assert process.wait(60) == 0, log.read_text()
+    text = log.read_text()
     assert "every one of 111 deliveries is accounted for" in text
     assert "401 refused: signature" in text
     assert "401 refused: time" in text
@@ -128,9 +128,9 @@ def test_a_second_demo_stores_nothing_twice_and_ends_by_itself(
 def test_up_runs_once_for_a_home_restarts_what_dies_and_leaves_nothing_behind(
     home: Path, environment: dict[str, str], start: Start, tmp_path: Path
 ) -> None:
-    said = tmp_path / "said"
-    process = start(["up"], said)
-    assert "every delivery is refused until GITHUB_WEBHOOK_SECRET is set" in said.read_text()
+    log = tmp_path / "log"
+    process = start(["up"], log)
+    assert "every delivery is refused until GITHUB_WEBHOOK_SECRET is set" in log.read_text()
     second = subprocess.run(
         [*COMMAND, "up"], cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
     )
@@ -138,9 +138,9 @@ def test_up_runs_once_for_a_home_restarts_what_dies_and_leaves_nothing_behind(
     for child in psutil.Process(process.pid).children():
         if "webhook_receiver" in child.cmdline():
             child.kill()
-    wait_for(lambda: "receiver is started again" in said.read_text(), process, said)
-    assert "receiver was killed by signal 9" in said.read_text()
+    wait_for(lambda: "receiver is started again" in log.read_text(), process, log)
+    assert "receiver was killed by signal 9" in log.read_text()
     process.send_signal(signal.SIGINT)
-    assert process.wait(120) == 0, said.read_text()
-    assert "Traceback" not in said.read_text()
+    assert process.wait(120) == 0, log.read_text()
+    assert "Traceback" not in log.read_text()
     assert of_this_home(home) == []

@@ -29,10 +29,10 @@ def planned(text: str) -> set[str]:
     columns = re.split(r"\b(?:Indexes|Unique|Index|indexes)\b", text)[0]
     while _INSIDE.search(columns):
         columns = _INSIDE.sub("", columns)
-    found: set[str] = set()
+    names: set[str] = set()
     for part in re.split(r"[,;.]", columns):
-        found |= {word for word in re.split(r"\band\b", part.strip()) if word.strip()}
-    return {word.strip() for word in found}
+        names |= {word for word in re.split(r"\band\b", part.strip()) if word.strip()}
+    return {word.strip() for word in names}
 
 
 def nested(text: str) -> set[str]:

@@ -40,8 +40,8 @@ def test_the_words_of_the_demo_are_in_the_vocabulary() -> None:
             missing |= {edge.type for edge in statement.edges} - set(VOCABULARY["relationship"])
             missing |= {mention.role for mention in statement.mentions} - set(VOCABULARY["role"])
             states = {state.state_type.partition(":")[0] for state in statement.states}
-            known = {key.partition(" ")[2].removesuffix(":*") for key in VOCABULARY["state"]}
-            missing |= states - known
+            listed = {key.partition(" ")[2].removesuffix(":*") for key in VOCABULARY["state"]}
+            missing |= states - listed
     assert missing == set()
 
 

@@ -83,7 +83,7 @@ def _work(conn: Connection) -> tuple[object, ...]:
     return days_with_work(conn, model="wordllama-256", cluster_rule_version=CLUSTER_RULES).days
 
 
-WAYS = list(poison.WAYS)
+KINDS = list(poison.KINDS)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -91,8 +91,8 @@ def test_work_that_fails_in_any_way_is_tried_four_times_and_then_listed_and_coun
     database: Database, conn: Connection, table: str
 ) -> None:
     stage = TABLES[table]
-    _, bad = _tenants(conn, *(f"A poison {way}." for way in WAYS))
-    poison.refuse_in(database, table, *WAYS)
+    _, bad = _tenants(conn, *(f"A poison {way}." for way in KINDS))
+    poison.refuse_in(database, table, *KINDS)
     assert STAGES[stage](conn) == 20
     for _ in range(MOST_ATTEMPTS - 1):
         assert waiting_for_you(conn, now=NOW).stuck == []
@@ -104,15 +104,15 @@ def test_work_that_fails_in_any_way_is_tried_four_times_and_then_listed_and_coun
     )
     assert found == [(each, stage, MOST_ATTEMPTS, True, True) for each in bad]
     listed = waiting_for_you(conn, now=NOW).stuck
-    assert sum(row.observations for row in listed) == len(WAYS)
+    assert sum(row.observations for row in listed) == len(KINDS)
     assert {(row.workspace, row.stage) for row in listed} == {("org-1/attacker", stage)}
     assert {row.command for row in listed} == {
         f"lightfast replay --stage {stage} --workspace org-1/attacker"
     }
-    for _, reason in (poison.WAYS[way] for way in WAYS):
+    for _, reason in (poison.KINDS[way] for way in KINDS):
         assert any(reason in row.cause for row in listed)
     counted = read_status(conn, datetime.now(UTC))["given_up_by_stages"]
-    assert (counted[stage], counted["tried_again"]) == (len(WAYS), 0)
+    assert (counted[stage], counted["tried_again"]) == (len(KINDS), 0)
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -17,7 +17,7 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.time_limit import OutOfTime, TimeLimit, within
 from tests.capture.deliveries import NOW, one, receive, rows
 from tests.depth import size
-from tests.poison import ATTACKER, FOREVER, OTHERS, WAYS, arrive, opened, refuse, tenants
+from tests.poison import ATTACKER, FOREVER, KINDS, OTHERS, arrive, opened, refuse, tenants
 
 # No honest batch takes as long, however slow the machine is.
 LIMIT = TimeLimit(batch=60.0)
@@ -49,7 +49,7 @@ def captured(conn: Connection) -> dict[int, int]:
     )
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", KINDS)
 def test_a_poison_payload_is_one_dead_letter_and_everything_else_is_captured(
     database: Database, conn: Connection, way: str
 ) -> None:
@@ -62,7 +62,7 @@ def test_a_poison_payload_is_one_dead_letter_and_everything_else_is_captured(
     assert sum(captured(conn).values()) == poison * (every - 1)
     dead = waiting_for_you(conn, now=NOW).dead
     assert sum(letter.deliveries for letter in dead) == poison
-    assert all(WAYS[way][1] in letter.cause for letter in dead)
+    assert all(KINDS[way][1] in letter.cause for letter in dead)
     assert {letter.command for letter in dead} == {"lightfast replay --status dlq"}
 
 
@@ -89,7 +89,7 @@ def test_poison_of_every_kind_at_once_leaves_the_other_tenants_rows_as_they_are_
     database: Database, conn: Connection
 ) -> None:
     tenants(conn)
-    arrive(conn, list(WAYS), poison=size(1, 10), every=size(4, 100))
+    arrive(conn, list(KINDS), poison=size(1, 10), every=size(4, 100))
     refuse(database)
     everything(conn, batch_rows=size(10, 500))
     sent = rows(
@@ -107,9 +107,9 @@ def test_poison_of_every_kind_at_once_leaves_the_other_tenants_rows_as_they_are_
         reason
         for (reason,) in rows(conn, "SELECT reason FROM lightfast.outcomes WHERE status = 'dlq'")
     ]
-    assert len(reasons) == len(WAYS) * size(1, 10)
-    for way in WAYS:
-        assert any(WAYS[way][1] in reason for reason in reasons), way
+    assert len(reasons) == len(KINDS) * size(1, 10)
+    for way in KINDS:
+        assert any(KINDS[way][1] in reason for reason in reasons), way
 
 
 def test_a_replayed_dead_letter_has_all_of_its_attempts_again_and_is_captured_once_it_can_be(

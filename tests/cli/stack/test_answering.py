@@ -114,19 +114,19 @@ def test_suspended_children_end_in_order_with_all_others(
 class Asked:
     """Gives the answers that the test chooses."""
 
-    def __init__(self, *said: bool) -> None:
-        self._said = iter(said)
+    def __init__(self, *answers: bool) -> None:
+        self._answers = iter(answers)
         self.count = 0
 
     def __call__(self, _process: subprocess.Popen[bytes]) -> bool:
         self.count += 1
-        return next(self._said)
+        return next(self._answers)
 
 
-def working(programs: Programs, *said: bool) -> list[bool]:
+def working(programs: Programs, *answers: bool) -> list[bool]:
     process = programs.start(SLEEP)
-    works = Answering(Asked(*said), every=0.0)
-    return [works(process) for _ in said]
+    works = Answering(Asked(*answers), every=0.0)
+    return [works(process) for _ in answers]
 
 
 def test_a_process_that_has_not_answered_yet_is_starting(programs: Programs) -> None:

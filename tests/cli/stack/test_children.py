@@ -231,9 +231,9 @@ def test_a_killed_child_is_restarted_and_its_orphans_end(
     )
     assert children.pid_of("receiver") == other
     assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
-    said = capsys.readouterr().err
-    assert "daemon was killed by signal 9" in said
-    assert "last words" in said
+    stderr = capsys.readouterr().err
+    assert "daemon was killed by signal 9" in stderr
+    assert "last words" in stderr
 
 
 def test_a_child_that_keeps_dying_is_given_up_and_the_others_continue(
@@ -252,10 +252,10 @@ def test_a_child_that_keeps_dying_is_given_up_and_the_others_continue(
     while not given_up():
         children.join("daemon")
     assert children.pid_of("receiver") == other
-    said = capsys.readouterr().err
-    assert "no table for me" in said
-    assert "ended 5 times" in said
-    assert "lightfast process" in said
+    stderr = capsys.readouterr().err
+    assert "no table for me" in stderr
+    assert "ended 5 times" in stderr
+    assert "lightfast process" in stderr
 
 
 def test_the_receiver_is_never_given_up(children: Children, tmp_path: Path) -> None:
@@ -292,9 +292,9 @@ def test_a_child_that_dies_slowly_waits_longer_each_time_and_is_reported(
             children.mend(now)
         pauses.append(now - asked)
     assert pauses == [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
-    said = capsys.readouterr().err
-    assert "daemon ended 12 times in a row" in said
-    assert "it is started again in 300 s" in said
+    stderr = capsys.readouterr().err
+    assert "daemon ended 12 times in a row" in stderr
+    assert "it is started again in 300 s" in stderr
     assert children.deaths()["daemon"].startswith(
         "12, 12 of them in a row; last at 2026-05-01 10:00:00 UTC, started again after 300 s"
     )
@@ -424,8 +424,8 @@ def test_a_used_port_is_replaced_by_a_free_one_with_a_message(
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         number = taken.getsockname()[1]
-        found = free_port("127.0.0.1", number, "receiver", "LIGHTFAST_RECEIVER_PORT")
-    assert found != number
+        port = free_port("127.0.0.1", number, "receiver", "LIGHTFAST_RECEIVER_PORT")
+    assert port != number
     assert f"port {number} is not free for the receiver" in capsys.readouterr().err
 
 

@@ -58,16 +58,16 @@ def run(
 
 
 def status_of(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
-    found = instance.get_run_by_id(run_id)
-    assert found is not None
-    return found.status
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.status
 
 
 @pytest.fixture
 def _no_runs(instance: dg.DagsterInstance) -> Iterator[None]:
     yield
-    for found in instance.get_runs():
-        instance.delete_run(found.run_id)
+    for run in instance.get_runs():
+        instance.delete_run(run.run_id)
 
 
 @pytest.mark.usefixtures("_no_runs")
@@ -123,8 +123,8 @@ def test_only_runs_that_a_person_requested_are_retried(
     by_sensor = run(instance, STARTED, {**ours, PENDING_TAG: "recent"})
     by_hand = run(instance, STARTED, ours)
     end_lost_runs(instance, database, OURS, alone=False)
-    found = {one.run_id: one.tags.get("dagster/will_retry") for one in instance.get_runs()}
-    assert found == {by_sensor: "false", by_hand: "true"}
+    retries = {run.run_id: run.tags.get("dagster/will_retry") for run in instance.get_runs()}
+    assert retries == {by_sensor: "false", by_hand: "true"}
 
 
 @pytest.mark.usefixtures("_no_runs")
