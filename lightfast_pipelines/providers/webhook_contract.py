@@ -82,12 +82,7 @@ class Provider(Protocol):
     """Names of the environment variables that hold the webhook secret; each may hold two, separated by a comma."""
 
     def accept(
-        self,
-        body: bytes,
-        headers: Mapping[str, str],
-        secrets: Sequence[Secret],
-        *,
-        now: datetime,
+        self, body: bytes, headers: Mapping[str, str], secrets: Sequence[Secret], *, now: datetime
     ) -> Accepted | Refused:
         """Verifies the signature over the raw bytes, then the headers, then that the body parses.
 

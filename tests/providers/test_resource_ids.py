@@ -38,20 +38,12 @@ def test_the_ids_that_payloads_are_routed_by_are_taken_as_they_are(name: str) ->
         ("vercel", "prj_9kXz", "prj_9kXz"),
         ("vercel", "team_9kXz", "team_9kXz"),
         ("vercel", "Qm" + "a" * 44, "Qm" + "a" * 44),
-        (
-            "linear",
-            "9CFB482A-81E3-4154-B5B9-2C805E70A02D",
-            "9cfb482a-81e3-4154-b5b9-2c805e70a02d",
-        ),
+        ("linear", "9CFB482A-81E3-4154-B5B9-2C805E70A02D", "9cfb482a-81e3-4154-b5b9-2c805e70a02d"),
         ("sentry", "4504044639748096", "4504044639748096"),
         ("sentry", "Acme/Web-Shop", "acme/web-shop"),
         ("sentry", "9@Sentry.acme.dev", "9@sentry.acme.dev"),
         ("sentry", "acme/shop@sentry.acme.dev", "acme/shop@sentry.acme.dev"),
-        (
-            "sentry",
-            "7a485448-a9e2-4c85-8a3c-4f44175783c9",
-            "7a485448-a9e2-4c85-8a3c-4f44175783c9",
-        ),
+        ("sentry", "7a485448-a9e2-4c85-8a3c-4f44175783c9", "7a485448-a9e2-4c85-8a3c-4f44175783c9"),
     ],
 )
 def test_an_id_is_taken_however_it_is_written(name: str, given: str, taken: str) -> None:

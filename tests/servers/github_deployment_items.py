@@ -5,12 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from tests.servers.github_parts import Json, Parts, iso, node_id
-from tests.servers.github_records import (
-    Deployment,
-    DeploymentStatus,
-    WorkflowRun,
-    sha,
-)
+from tests.servers.github_records import Deployment, DeploymentStatus, WorkflowRun, sha
 
 
 class DeploymentItems(Parts):

@@ -129,11 +129,7 @@ class _Making:
 
     def _sent(self, event: str, payload: Json, at: datetime, by: str | None, *what: object) -> Sent:
         """With what stands in every payload."""
-        repository = {
-            **self._repository,
-            "updated_at": iso(at),
-            "pushed_at": iso(at),
-        }
+        repository = {**self._repository, "updated_at": iso(at), "pushed_at": iso(at)}
         installation = {"id": self.world.installation, "node_id": node_id("I", "installation")}
         around: Json = {"repository": repository, "installation": installation}
         if by is not None:

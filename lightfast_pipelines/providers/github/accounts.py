@@ -10,11 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain import keys, robots
-from lightfast_pipelines.domain.events import (
-    Account,
-    AccountKind,
-    AccountMention,
-)
+from lightfast_pipelines.domain.events import Account, AccountKind, AccountMention
 from lightfast_pipelines.providers.fields import name_of, text, url
 from lightfast_pipelines.providers.github.host import host_in, identity
 

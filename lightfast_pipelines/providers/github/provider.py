@@ -155,11 +155,7 @@ class GitHub(Provider):
             return Refused(400, str(error))
         return Accepted(delivery.strip(), event.strip(), verified_by)
 
-    def decode(
-        self,
-        body: bytes,
-        headers: Mapping[str, str],
-    ) -> dict[str, Any]:
+    def decode(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
         """The payload; its text holds no NUL and no lone surrogate. Raises MalformedBody."""
         return bodies.payload(body)
 

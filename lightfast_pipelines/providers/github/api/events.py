@@ -178,10 +178,5 @@ def _dismissed(place: LinkedResource, item: ListedItem) -> Record:
 
 
 WALKER = Listing(
-    "issue_event",
-    "issues/events",
-    nothing,
-    records,
-    ordered_by="created_at",
-    cut_from=30_000,
+    "issue_event", "issues/events", nothing, records, ordered_by="created_at", cut_from=30_000
 )

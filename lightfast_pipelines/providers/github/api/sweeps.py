@@ -27,11 +27,7 @@ from lightfast_pipelines.providers.fields import child, children, flag, name_of,
 from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.api.discussion_sweep import DiscussionComments
 from lightfast_pipelines.providers.github.api.graph import repository_in
-from lightfast_pipelines.providers.github.api.place import (
-    address,
-    owner_and_name,
-    repository,
-)
+from lightfast_pipelines.providers.github.api.place import address, owner_and_name, repository
 from lightfast_pipelines.providers.recovery_contract import (
     EntityPage,
     EntityScope,
@@ -223,10 +219,7 @@ class _ByList:
         return Call(f"{address(place)}/{self.path}/{which}", of_one=True)
 
     def gone(
-        self,
-        place: LinkedResource,
-        things: Sequence[KnownEntity],
-        answer: Answer | None,
+        self, place: LinkedResource, things: Sequence[KnownEntity], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
         """A draft release is visible only to people who may write: its absence proves nothing."""
         if answer is None:

@@ -260,11 +260,7 @@ def _statement(item: ChangedItem, action: Action, change: ItemChange, number: in
         actor=account(item.payload.get("sender")),
         author=author,
         states=tuple(change.states),
-        metadata={
-            "number": number,
-            "action": text(item.payload, "action"),
-            **change.facts,
-        },
+        metadata={"number": number, "action": text(item.payload, "action"), **change.facts},
         updated_at=item.at,
         link_text=_link_text(item, change, title),
     )

@@ -12,10 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import (
-    Statement,
-    Thing,
-)
+from lightfast_pipelines.domain.events import Statement, Thing
 from lightfast_pipelines.providers.fields import (
     LONGEST_CONTENT,
     LONGEST_LINK_TEXT,
@@ -31,11 +28,7 @@ from lightfast_pipelines.providers.fields import (
     url,
     whole,
 )
-from lightfast_pipelines.providers.github.accounts import (
-    co_authors,
-    commit_account,
-    committer,
-)
+from lightfast_pipelines.providers.github.accounts import co_authors, commit_account, committer
 from lightfast_pipelines.providers.github.webhooks.commit_relations import (
     FULL_SHA,
     MergePush,

@@ -10,12 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import (
-    Filtered,
-    Parked,
-    Reading,
-    Understood,
-)
+from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Understood
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,

@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import (
-    Parked,
-    Reading,
-    StateChange,
-    Thing,
-    Understood,
-)
+from lightfast_pipelines.domain.events import Parked, Reading, StateChange, Thing, Understood
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,

@@ -8,20 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lightfast_pipelines.domain.events import (
-    Filtered,
-    Parked,
-    Reading,
-    Statement,
-    Understood,
-)
-from lightfast_pipelines.providers.fields import (
-    child,
-    content_of,
-    name_of,
-    needed_child,
-    text,
-)
+from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Statement, Understood
+from lightfast_pipelines.providers.fields import child, content_of, name_of, needed_child, text
 from lightfast_pipelines.providers.github.webhooks import changes, item_kinds
 from lightfast_pipelines.providers.github.webhooks.movable_item import movable_item
 from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept

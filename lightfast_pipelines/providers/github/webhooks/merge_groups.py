@@ -11,12 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import (
-    Parked,
-    Reading,
-    StateChange,
-    Understood,
-)
+from lightfast_pipelines.domain.events import Parked, Reading, StateChange, Understood
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,

@@ -12,11 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import (
-    StateChange,
-    Thing,
-    deletion,
-)
+from lightfast_pipelines.domain.events import StateChange, Thing, deletion
 from lightfast_pipelines.providers.fields import child, moment_key, text, time, url, whole
 from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.webhooks.item_kinds import ItemKind

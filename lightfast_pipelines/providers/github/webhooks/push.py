@@ -10,14 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain.events import Filtered, Reading, Statement, Understood
-from lightfast_pipelines.providers.fields import (
-    Missing,
-    child,
-    first_time,
-    flag,
-    name_of,
-    time,
-)
+from lightfast_pipelines.providers.fields import Missing, child, first_time, flag, name_of, time
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.commits import commit_statements, unlisted
 from lightfast_pipelines.providers.github.webhooks.pushed import QUEUE_BRANCHES, Push

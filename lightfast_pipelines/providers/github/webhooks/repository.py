@@ -12,14 +12,7 @@ from urllib.parse import quote
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import TextScope, Thing
-from lightfast_pipelines.providers.fields import (
-    Missing,
-    child,
-    cut,
-    flag,
-    name_of,
-    url,
-)
+from lightfast_pipelines.providers.fields import Missing, child, cut, flag, name_of, url
 from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.host import identity
 

@@ -9,13 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import (
-    Parked,
-    Reading,
-    StateChange,
-    Thing,
-    Understood,
-)
+from lightfast_pipelines.domain.events import Parked, Reading, StateChange, Thing, Understood
 from lightfast_pipelines.providers.fields import (
     Missing,
     children,

@@ -10,12 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import (
-    Parked,
-    Reading,
-    Statement,
-    Understood,
-)
+from lightfast_pipelines.domain.events import Parked, Reading, Statement, Understood
 from lightfast_pipelines.providers.fields import (
     Missing,
     content_of,

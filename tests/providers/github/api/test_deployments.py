@@ -92,9 +92,7 @@ def walked(world: World, gone: dict[int, list[int]]) -> Walk:
 
 
 @pytest.mark.parametrize("gone", [[748], [749], [730], [749, 748, 747], range(730, 750)])
-def test_a_deployment_that_is_deleted_after_it_was_listed_hides_no_other(
-    gone: list[int],
-) -> None:
+def test_a_deployment_that_is_deleted_after_it_was_listed_hides_no_other(gone: list[int]) -> None:
     world = deploying(50)
     walk = walked(world, {1: list(gone)})
     for one in world.deployments:

@@ -9,14 +9,7 @@ import pytest
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Filtered, Statement
 from tests.providers.github.more_payloads import LABEL, MILESTONE
-from tests.providers.github.payloads import (
-    CHANGED_AT,
-    discussion,
-    issue,
-    pull_request,
-    sha,
-    user,
-)
+from tests.providers.github.payloads import CHANGED_AT, discussion, issue, pull_request, sha, user
 from tests.providers.github.readings import accounts, edges, mentioned, read, statement
 
 PULL, ISSUE = "github:pr:1#1", "github:issue:1#5"
@@ -41,12 +34,7 @@ def states(found: Statement) -> dict[str, str]:
             "pull-request.labeled",
             "bug",
         ),
-        (
-            "discussion",
-            changed(discussion("labeled"), label=LABEL),
-            "discussion.labeled",
-            "bug",
-        ),
+        ("discussion", changed(discussion("labeled"), label=LABEL), "discussion.labeled", "bug"),
         ("issues", changed(issue("milestoned"), milestone=MILESTONE), "issue.milestoned", "3"),
         (
             "pull_request",

@@ -16,13 +16,7 @@ from lightfast_pipelines.providers.github.webhooks.body import _unquoted
 from lightfast_pipelines.providers.json_bounds import NESTING_LIMIT
 from lightfast_pipelines.providers.malformed_body import MalformedBody
 from lightfast_pipelines.providers.webhook_contract import Accepted, Refused, Secret
-from tests.providers.github.payloads import (
-    commit,
-    delivery_headers,
-    encoded,
-    pull_request,
-    push,
-)
+from tests.providers.github.payloads import commit, delivery_headers, encoded, pull_request, push
 
 SECRET = Secret("env:GITHUB_WEBHOOK_SECRET", b"secret")
 FORM = {"content-type": "application/x-www-form-urlencoded"}

@@ -142,7 +142,7 @@ def test_references_come_in_the_order_of_the_page() -> None:
         ),
     )
     assert [each.type for each in found.references] == [
-        *("pr", "branch", "commit", "commit", "reviewer", "assignee", "label"),
+        *("pr", "branch", "commit", "commit", "reviewer", "assignee", "label")
     ]
     assert [each.label for each in found.references][3] == "merge"
     assert accounts(found, "reviewer") == ["grace"]

@@ -9,14 +9,7 @@ import pytest
 
 from lightfast_pipelines.domain.events import Filtered, Parked
 from tests.providers.github.payloads import NOBODY, commit, push, sha, web_flow
-from tests.providers.github.readings import (
-    accounts,
-    edges,
-    mentioned,
-    read,
-    statement,
-    statements,
-)
+from tests.providers.github.readings import accounts, edges, mentioned, read, statement, statements
 
 
 def key(seed: dict[str, Any]) -> str:
@@ -46,9 +39,7 @@ def test_the_authors_time_takes_precedence_over_the_committers() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["2099-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
-def test_a_wrong_clock_puts_no_commit_into_the_future_or_into_1970(
-    wrong: str,
-) -> None:
+def test_a_wrong_clock_puts_no_commit_into_the_future_or_into_1970(wrong: str) -> None:
     right = {"name": "Bob", "email": "bob@acme.test", "date": "2024-05-01T09:00:00Z"}
     for committer, at in (
         ({**right, "date": wrong}, "2024-05-02T10:00"),

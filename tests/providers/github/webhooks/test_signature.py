@@ -68,9 +68,7 @@ def test_the_sha1_header_alone_is_refused() -> None:
 
 
 @pytest.mark.parametrize("secrets", [[], [Secret("env:X", b"")]])
-def test_without_a_secret_nothing_verifies_not_even_an_empty_one(
-    secrets: list[Secret],
-) -> None:
+def test_without_a_secret_nothing_verifies_not_even_an_empty_one(secrets: list[Secret]) -> None:
     assert isinstance(PROVIDER.accept(BODY, headers(sign(BODY, b"")), secrets, now=NOW), Refused)
     assert isinstance(PROVIDER.accept(BODY, headers(f"sha256={HEX}"), secrets, now=NOW), Refused)
 
