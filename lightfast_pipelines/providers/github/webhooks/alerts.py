@@ -15,7 +15,6 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     Filtered,
-    Parked,
     Reading,
     Reference,
     StateChange,
@@ -43,10 +42,13 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
-from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
+from lightfast_pipelines.providers.github.webhooks.outcomes import (
+    delivered,
+    not_kept,
+    unknown_action,
+)
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
-from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +126,7 @@ RULES = tuple(
     rule
     for event, transitions in _TRANSITIONS.items()
     for rule in (
-        *(
-            EventRule(event, action, "delivered", (f"{event.replace('_', '-')}.{each.name}",))
-            for action, each in transitions.items()
-        ),
+        *delivered(event, event.replace("_", "-"), transitions),
         *not_kept(event, _NOT_KEPT[event]),
     )
 )
@@ -142,7 +141,7 @@ def reader(event: str) -> Callable[[Mapping[str, Any]], Reading]:
             return Filtered(f"action {action} is not kept")
         transition = _TRANSITIONS[event].get(action)
         if transition is None:
-            return Parked(f"action {action[:100]} of {event} is not known yet")
+            return unknown_action(event, action)
         return Understood((_statement(event, payload, transition),))
 
     return read

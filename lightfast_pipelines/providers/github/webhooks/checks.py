@@ -39,6 +39,7 @@ from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account, commit_account
 from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
+from lightfast_pipelines.providers.github.webhooks.outcomes import unknown_action
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
@@ -178,7 +179,7 @@ def _not_ended(event: str, payload: Mapping[str, Any]) -> Reading | None:
         return None
     if action in _NOT_ENDED[event]:
         return Filtered(f"{event} {action}: only how it ended is kept")
-    return Parked(f"action {str(action)[:100]} of {event} is not known yet")
+    return unknown_action(event, action)
 
 
 def _statement(

@@ -13,7 +13,6 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    Parked,
     Reading,
     Reference,
     Statement,
@@ -47,9 +46,9 @@ from lightfast_pipelines.providers.github.webhooks.item_kinds import (
     PULL_REQUEST,
     PULL_REQUEST_AS_ISSUE,
 )
+from lightfast_pipelines.providers.github.webhooks.outcomes import delivered, unknown_action
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
-from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _LONGEST_TITLE = 100
 
@@ -78,9 +77,7 @@ _KINDS = {
     "discussion_comment": DISCUSSION,
 }
 RULES = tuple(
-    EventRule(event, action, "delivered", (f"{thing}.{each.name}",))
-    for event, thing in _THINGS.items()
-    for action, each in _ACTIONS.items()
+    rule for event, thing in _THINGS.items() for rule in delivered(event, thing, _ACTIONS)
 )
 
 
@@ -101,8 +98,7 @@ def reader(event: str) -> Callable[[Mapping[str, Any]], Reading]:
     def read(payload: Mapping[str, Any]) -> Reading:
         action = _ACTIONS.get(text(payload, "action") or "")
         if action is None:
-            named = str(payload.get("action"))[:100]
-            return Parked(f"action {named} of {event} is not known yet")
+            return unknown_action(event, payload.get("action"))
         return Understood((_statement(event, payload, action),))
 
     return read

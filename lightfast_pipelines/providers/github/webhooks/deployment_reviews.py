@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Parked, Reading, StateChange, Thing, Understood
+from lightfast_pipelines.domain.events import Reading, StateChange, Thing, Understood
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -34,6 +34,7 @@ from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.checks import add_origin, add_pull_requests
 from lightfast_pipelines.providers.github.webhooks.deployments import add_deployed, deployment_thing
 from lightfast_pipelines.providers.github.webhooks.item_kinds import PULL_REQUEST
+from lightfast_pipelines.providers.github.webhooks.outcomes import unknown_action
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
@@ -72,7 +73,7 @@ def read_review(payload: Mapping[str, Any]) -> Reading:
     action = text(payload, "action") or ""
     verdict = _VERDICTS.get(action)
     if verdict is None:
-        return Parked(f"action {action[:100]} of deployment_review is not known yet")
+        return unknown_action("deployment_review", action)
     repository, run = repository_of(payload), needed_child(payload, "workflow_run")
     identity = host.identity(run)
     if identity is None:
@@ -137,7 +138,7 @@ def read_rule(payload: Mapping[str, Any]) -> Reading:
     """Raises Missing where the payload has no deployment, repository or time to speak of."""
     action = text(payload, "action") or ""
     if action != "requested":
-        return Parked(f"action {action[:100]} of deployment_protection_rule is not known yet")
+        return unknown_action("deployment_protection_rule", action)
     repository, deployment = repository_of(payload), needed_child(payload, "deployment")
     at = first_time(deployment, "updated_at", "created_at")
     if at is None:

@@ -38,6 +38,7 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
+from lightfast_pipelines.providers.github.webhooks.outcomes import unknown_action
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
@@ -103,7 +104,7 @@ def read_deployment(payload: Mapping[str, Any]) -> Reading:
         return Understood((_statement(payload, deployment, _DELETED, gone_at, {}),))
     # Old payloads have no action.
     if action not in (None, "created"):
-        return Parked(f"action {str(action)[:100]} of deployment is not known yet")
+        return unknown_action("deployment", action)
     at = first_time(deployment, "created_at", "updated_at")
     return Understood((_statement(payload, deployment, _CREATED, at, {}),))
 
@@ -112,7 +113,7 @@ def read_status(payload: Mapping[str, Any]) -> Reading:
     """Raises Missing."""
     action = text(payload, "action")
     if action not in (None, "created"):
-        return Parked(f"action {str(action)[:100]} of deployment_status is not known yet")
+        return unknown_action("deployment_status", action)
     status = needed_child(payload, "deployment_status")
     named = name_of(status, "state") or ""
     step = _STATUSES.get(named)

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Statement, Understood
+from lightfast_pipelines.domain.events import Filtered, Reading, Statement, Understood
 from lightfast_pipelines.providers.fields import child, content_of, name_of, needed_child, text, url
 from lightfast_pipelines.providers.github.webhooks import changes, item_kinds
 from lightfast_pipelines.providers.github.webhooks.movable_item import movable_item
-from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
+from lightfast_pipelines.providers.github.webhooks.outcomes import (
+    delivered,
+    not_kept,
+    unknown_action,
+)
 from lightfast_pipelines.providers.github.webhooks.transition import Transition
-from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _TRANSITIONS = {
     "created": Transition("created", "Discussion Created", "created_at", "open", 1, 35),
@@ -31,10 +34,7 @@ _TRANSITIONS = {
 }
 _NOT_KEPT = frozenset({"pinned", "unpinned"})
 RULES = (
-    *(
-        EventRule("discussion", action, "delivered", (f"discussion.{each.name}",))
-        for action, each in _TRANSITIONS.items()
-    ),
+    *delivered("discussion", "discussion", _TRANSITIONS),
     *changes.rules(item_kinds.DISCUSSION),
     *not_kept("discussion", _NOT_KEPT),
 )
@@ -50,7 +50,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     discussion = needed_child(payload, "discussion")
     transition = _TRANSITIONS.get(action or "")
     if transition is None:
-        return Parked(f"action {str(action)[:100]} of discussion is not known yet")
+        return unknown_action("discussion", action)
     return Understood((_statement(payload, discussion, transition),))
 
 

@@ -14,7 +14,6 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     ENDING_REASON,
     Edge,
-    Parked,
     Reading,
     StateChange,
     Statement,
@@ -36,6 +35,7 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.item_kinds import ISSUE
+from lightfast_pipelines.providers.github.webhooks.outcomes import unknown_action
 from lightfast_pipelines.providers.github.webhooks.repository import (
     Repository,
     default_branch,
@@ -115,7 +115,7 @@ def reader(event: str) -> Callable[[Mapping[str, Any]], Reading]:
     def read(payload: Mapping[str, Any]) -> Reading:
         action = text(payload, "action") or ""
         if action not in (*link.added, *link.removed):
-            return Parked(f"action {action[:100]} of {event} is not known yet")
+            return unknown_action(event, action)
         return Understood((_statement(payload, link, is_added=action in link.added),))
 
     return read

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lightfast_pipelines.domain.events import Filtered, Parked, Reading, Statement, Understood
+from lightfast_pipelines.domain.events import Filtered, Reading, Statement, Understood
 from lightfast_pipelines.providers.fields import child, content_of, name_of, needed_child, text
 from lightfast_pipelines.providers.github.webhooks import changes, item_kinds
 from lightfast_pipelines.providers.github.webhooks.movable_item import movable_item
-from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
+from lightfast_pipelines.providers.github.webhooks.outcomes import (
+    delivered,
+    not_kept,
+    unknown_action,
+)
 from lightfast_pipelines.providers.github.webhooks.transition import Transition
-from lightfast_pipelines.providers.webhook_contract import EventRule
 
 # An issue that is deleted or moved away counts as closed in this repository, for that reason.
 _TRANSITIONS = {
@@ -26,10 +29,7 @@ _TRANSITIONS = {
 }
 _NOT_KEPT = frozenset({"pinned", "unpinned"})
 RULES = (
-    *(
-        EventRule("issues", action, "delivered", (f"issue.{each.name}",))
-        for action, each in _TRANSITIONS.items()
-    ),
+    *delivered("issues", "issue", _TRANSITIONS),
     *changes.rules(item_kinds.ISSUE, item_kinds.PULL_REQUEST_AS_ISSUE),
     *not_kept("issues", _NOT_KEPT),
 )
@@ -49,7 +49,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
         return changes.read(item_kinds.ISSUE, payload)
     transition = _TRANSITIONS.get(action or "")
     if transition is None:
-        return Parked(f"action {str(action)[:100]} of issues is not known yet")
+        return unknown_action("issues", action)
     return Understood((_statement(payload, issue, transition),))
 
 

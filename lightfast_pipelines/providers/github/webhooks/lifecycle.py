@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from lightfast_pipelines.domain.events import Filtered, Lifecycle, LifecycleEvent, Parked, Reading
+from lightfast_pipelines.domain.events import Filtered, Lifecycle, LifecycleEvent, Reading
 from lightfast_pipelines.providers.fields import (
     Missing,
     child,
@@ -23,7 +23,7 @@ from lightfast_pipelines.providers.fields import (
     whole,
 )
 from lightfast_pipelines.providers.github.host import identity
-from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
+from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept, unknown_action
 from lightfast_pipelines.providers.github.webhooks.repository import full_name, repository_id
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
@@ -77,7 +77,7 @@ def read_installation(payload: Mapping[str, Any]) -> Reading:
     if action == "new_permissions_accepted":
         return Filtered(f"action {action} is not kept")
     if action is None or action not in _INSTALLATION:
-        return Parked(f"action {str(action)[:100]} of installation is not known yet")
+        return unknown_action("installation", action)
     change, field = _INSTALLATION[action]
     installation = needed_child(payload, "installation")
     at = first_time(installation, field, "updated_at") if field else None
@@ -91,7 +91,7 @@ def read_installation_repositories(payload: Mapping[str, Any]) -> Reading:
     """Without a time: the payload has only the installation's, which these changes do not update."""
     action = text(payload, "action")
     if action not in ("added", "removed"):
-        return Parked(f"action {str(action)[:100]} of installation_repositories is not known yet")
+        return unknown_action("installation_repositories", action)
     _installation_id(payload)
     events = (
         *_resources(payload, "repositories_added", "active", None, "added to the installation"),
@@ -108,7 +108,7 @@ def read_installation_target(payload: Mapping[str, Any]) -> Reading:
     """The account of the installation was renamed. The payload has no time of it. Raises Missing."""
     action = text(payload, "action")
     if action != "renamed":
-        return Parked(f"action {str(action)[:100]} of installation_target is not known yet")
+        return unknown_action("installation_target", action)
     login = name_of(child(payload, "account"), "login")
     value: dict[str, Any] = {"account_login": login} if login else {}
     event = _event("installation", _installation_id(payload), "renamed", None, "renamed", value)
@@ -122,7 +122,7 @@ def read_repository(payload: Mapping[str, Any]) -> Reading:
         return Filtered(f"action {action} is not kept")
     change = _REPOSITORY.get(action or "")
     if change is None:
-        return Parked(f"action {str(action)[:100]} of repository is not known yet")
+        return unknown_action("repository", action)
     repository = needed_child(payload, "repository")
     number = repository_id(payload)
     if number is None:

@@ -10,7 +10,6 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
-    Parked,
     Reading,
     StateChange,
     Thing,
@@ -32,10 +31,10 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
+from lightfast_pipelines.providers.github.webhooks.outcomes import delivered, unknown_action
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.github.webhooks.transition import Transition
-from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _TRANSITIONS = {
     "created": Transition("created", "Milestone Created", "created_at", "open", 1, 30),
@@ -44,17 +43,14 @@ _TRANSITIONS = {
     "edited": Transition("edited", "Milestone Edited", "updated_at", "", 0, 12),
     "deleted": Transition("deleted", "Milestone Deleted", "updated_at", "closed", 4, 25),
 }
-RULES = tuple(
-    EventRule("milestone", action, "delivered", (f"milestone.{each.name}",))
-    for action, each in _TRANSITIONS.items()
-)
+RULES = delivered("milestone", "milestone", _TRANSITIONS)
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
     """Raises Missing where the payload has no milestone, repository or time."""
     transition = _TRANSITIONS.get(text(payload, "action") or "")
     if transition is None:
-        return Parked(f"action {str(payload.get('action'))[:100]} of milestone is not known yet")
+        return unknown_action("milestone", payload.get("action"))
     repository, milestone = repository_of(payload), needed_child(payload, "milestone")
     number = whole(milestone, "number")
     if number is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
+from lightfast_pipelines.domain.events import Parked
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 # event -> why it is filtered. An event that is worth remembering but is not read yet is not in this
@@ -36,6 +38,23 @@ FILTERED: Mapping[str, str] = {
     "workflow_job": "its workflow run is remembered instead",
 }
 RULES = tuple(EventRule(event, None, "filtered", note=why) for event, why in FILTERED.items())
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def delivered(event: str, thing: str, transitions: Mapping[str, _Named]) -> tuple[EventRule, ...]:
+    """A rule for each action, whose transition names the source type."""
+    return tuple(
+        EventRule(event, action, "delivered", (f"{thing}.{transition.name}",))
+        for action, transition in transitions.items()
+    )
+
+
+def unknown_action(event: str, action: object) -> Parked:
+    return Parked(f"action {str(action)[:100]} of {event} is not known yet")
 
 
 def not_kept(event: str, actions: Iterable[str]) -> tuple[EventRule, ...]:

@@ -12,7 +12,6 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     Filtered,
-    Parked,
     Reading,
     StateChange,
     Thing,
@@ -33,10 +32,13 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github import host
 from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
-from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
+from lightfast_pipelines.providers.github.webhooks.outcomes import (
+    delivered,
+    not_kept,
+    unknown_action,
+)
 from lightfast_pipelines.providers.github.webhooks.transition import Transition
 from lightfast_pipelines.providers.statement_builder import StatementBuilder
-from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _TRANSITIONS = {
     "created": Transition("created", "Project Item Added", "created_at", "planned", 1, 12),
@@ -48,10 +50,7 @@ _TRANSITIONS = {
 }
 _NOT_KEPT = frozenset({"reordered"})
 RULES = (
-    *(
-        EventRule("projects_v2_item", action, "delivered", (f"project-item.{each.name}",))
-        for action, each in _TRANSITIONS.items()
-    ),
+    *delivered("projects_v2_item", "project-item", _TRANSITIONS),
     *not_kept("projects_v2_item", _NOT_KEPT),
 )
 
@@ -63,7 +62,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
         return Filtered(f"action {action} is not kept")
     transition = _TRANSITIONS.get(action)
     if transition is None:
-        return Parked(f"action {action[:100]} of projects_v2_item is not known yet")
+        return unknown_action("projects_v2_item", action)
     item = needed_child(payload, "projects_v2_item")
     identity, board = host.identity(item), name_of(item, "project_node_id")
     if identity is None or board is None:

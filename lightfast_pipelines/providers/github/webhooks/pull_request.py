@@ -13,7 +13,6 @@ from typing import Any
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     Filtered,
-    Parked,
     Reading,
     StateChange,
     Statement,
@@ -40,7 +39,7 @@ from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.host import identity
 from lightfast_pipelines.providers.github.webhooks import changes, item_kinds
 from lightfast_pipelines.providers.github.webhooks.branch_names import reverted_pull_request
-from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
+from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept, unknown_action
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.github.webhooks.transition import Transition
@@ -85,7 +84,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
         "merged" if action == "closed" and _is_merged(pull) else action or ""
     )
     if transition is None:
-        return Parked(f"action {str(action)[:100]} of pull_request is not known yet")
+        return unknown_action("pull_request", action)
     return Understood((_statement(payload, pull, transition),))
 
 

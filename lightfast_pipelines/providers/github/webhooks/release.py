@@ -14,7 +14,6 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (
     ENDING_REASON,
     Filtered,
-    Parked,
     Reading,
     StateChange,
     Statement,
@@ -40,7 +39,7 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
-from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept
+from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept, unknown_action
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
@@ -97,7 +96,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
         return Filtered("action released of what was no prerelease comes with published")
     transition = _TRANSITIONS.get(action or "")
     if transition is None:
-        return Parked(f"action {str(action)[:100]} of release is not known yet")
+        return unknown_action("release", action)
     return Understood((_statement(payload, release, transition),))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Parked, Reading, StateChange, Thing, Understood
+from lightfast_pipelines.domain.events import Reading, StateChange, Thing, Understood
 from lightfast_pipelines.providers.fields import (
     Missing,
     children,
@@ -28,6 +28,7 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.item_kinds import PULL_REQUEST
+from lightfast_pipelines.providers.github.webhooks.outcomes import unknown_action
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 from lightfast_pipelines.providers.webhook_contract import EventRule
@@ -48,7 +49,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     """Raises Missing where the payload has no thread, pull request or time."""
     action = text(payload, "action") or ""
     if action not in _ACTIONS:
-        return Parked(f"action {action[:100]} of pull_request_review_thread is not known yet")
+        return unknown_action("pull_request_review_thread", action)
     tag, weight = _ACTIONS[action]
     repository, pull = repository_of(payload), needed_child(payload, "pull_request")
     comments = children(needed_child(payload, "thread"), "comments")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.events import Parked, Reading, Statement, Understood
+from lightfast_pipelines.domain.events import Reading, Statement, Understood
 from lightfast_pipelines.providers.fields import (
     Missing,
     content_of,
@@ -28,9 +28,9 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
 from lightfast_pipelines.providers.github.webhooks.item_kinds import PULL_REQUEST
+from lightfast_pipelines.providers.github.webhooks.outcomes import delivered, unknown_action
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
-from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _LONGEST_TITLE = 100
 # verdict -> (tag of the title, base significance)
@@ -55,18 +55,14 @@ _ACTIONS = {
     "edited": _ReviewAction("edited", "Review Edited", 12),
     "dismissed": _ReviewAction("dismissed", "Review Dismissed", 25),
 }
-RULES = tuple(
-    EventRule("pull_request_review", action, "delivered", (f"review.{each.name}",))
-    for action, each in _ACTIONS.items()
-)
+RULES = delivered("pull_request_review", "review", _ACTIONS)
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
     """Raises Missing where the payload has no review, pull request or time."""
     action = _ACTIONS.get(text(payload, "action") or "")
     if action is None:
-        named = str(payload.get("action"))[:100]
-        return Parked(f"action {named} of pull_request_review is not known yet")
+        return unknown_action("pull_request_review", payload.get("action"))
     return Understood((_statement(payload, action),))
 
 
