@@ -50,8 +50,10 @@ def test_an_enterprise_server_is_read_and_swept(database: Database) -> None:
             first_day=date(2008, 1, 1),
             listener=BackfillListener(),
         )
-        assert [(one.unit.entity_type, one.error) for one in result.units if one.error] == []
-        assert {one.unit.entity_type for one in result.units if not one.stored} == set()
+        assert [
+            (report.unit.entity_type, report.error) for report in result.units if report.error
+        ] == []
+        assert {report.unit.entity_type for report in result.units if not report.stored} == set()
         cycle = SweepCycle(
             database, apis, lambda: datetime.now(UTC), date(2008, 1, 1), 0.05, "schedule:test"
         )
@@ -59,14 +61,14 @@ def test_an_enterprise_server_is_read_and_swept(database: Database) -> None:
             capture_all(conn)
             world.delete_issue(world.issues[0].number)
             world.delete_discussion(world.discussions[0].number)
-            talk = next(one for one in world.discussions if one.comments)
+            talk = next(each for each in world.discussions if each.comments)
             world.delete_comment(talk.comments[-1].id)
             reports = sweep(cycle, sources)
-        found = {one.kind: (one.status, len(one.gone)) for one in reports}
-        assert (found["issue"], found["discussion"]) == (("whole", 1), ("whole", 1))
-        assert {status for status, _ in found.values()} == {"whole"}
-        assert found["discussion-comment"][1] >= 1
-        assert [one.error for one in reports if one.error] == []
+        results = {report.kind: (report.status, len(report.gone)) for report in reports}
+        assert (results["issue"], results["discussion"]) == (("whole", 1), ("whole", 1))
+        assert {status for status, _ in results.values()} == {"whole"}
+        assert results["discussion-comment"][1] >= 1
+        assert [report.error for report in reports if report.error] == []
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ NOT_FOUND = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "match", "status", "body", "told"),
+    ("kind", "match", "status", "body", "message"),
     [
         ("issue", "/issues?", 403, said("Resource not accessible by integration"), "issues=read"),
         ("issue", "/repositories/", 404, said("Not Found"), "not there, or not to be seen"),
@@ -162,14 +162,14 @@ NOT_FOUND = {
     ],
 )
 def test_what_is_forbidden_or_gone_at_github_is_a_failure(
-    github: tuple[Reading, Served], kind: str, match: str, status: int, body: Any, told: str
+    github: tuple[Reading, Served], kind: str, match: str, status: int, body: Any, message: str
 ) -> None:
     reading, served = github
     headers = {"x-accepted-github-permissions": "issues=read"} if status == 403 else {}
     served.faults.append(Fault(match, ALWAYS, status, headers, body))
     unit = reading.read(served, kind)
     assert (unit.status, unit.nothing) == ("failed", None)
-    assert told in (unit.error or "")
+    assert message in (unit.error or "")
 
 
 def _linear_error(message: str, code: str) -> dict[str, Any]:

@@ -88,12 +88,12 @@ def _published(shared: Path, name: str) -> str:
 
 def _faults(schema: GraphQLSchema, body: Mapping[str, Any]) -> list[str]:
     document = parse(body["query"])
-    wrong = [one.message for one in validate(schema, document)]
+    wrong = [error.message for error in validate(schema, document)]
     for operation in document.definitions:
         if isinstance(operation, OperationDefinitionNode) and not wrong:
             given = body.get("variables") or {}
-            found = get_variable_values(schema, operation.variable_definitions or (), given)
-            wrong += [one.message for one in found] if isinstance(found, list) else []
+            values = get_variable_values(schema, operation.variable_definitions or (), given)
+            wrong += [error.message for error in values] if isinstance(values, list) else []
     return wrong
 
 
@@ -124,9 +124,13 @@ def test_every_address_and_parameter_asked_of_sentry_is_published(shared: Path) 
         parts = urlsplit(call.path)
         if parts.path.endswith(UNPUBLISHED):
             continue
-        found = [one for pattern, one in known.items() if pattern.match(parts.path)]
-        assert found, parts.path
-        named = {one.get("name") for each in found for one in each.get("parameters", ())}
+        published = [each for pattern, each in known.items() if pattern.match(parts.path)]
+        assert published, parts.path
+        named = {
+            parameter.get("name")
+            for operation in published
+            for parameter in operation.get("parameters", ())
+        }
         asked = {name for name, _ in parse_qsl(parts.query)}
         assert asked - named <= TAKEN, (parts.path, asked - named)
 

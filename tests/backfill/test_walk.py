@@ -24,9 +24,9 @@ Read = Callable[..., BackfillResult]
 
 
 def stored(conn: Connection) -> list[str]:
-    found = conn.execute("SELECT delivery_id FROM lightfast.raw_payloads ORDER BY 1").fetchall()
+    ids = conn.execute("SELECT delivery_id FROM lightfast.raw_payloads ORDER BY 1").fetchall()
     conn.rollback()
-    return [row[0] for row in found]
+    return [row[0] for row in ids]
 
 
 def status_of(conn: Connection) -> tuple[str, str | None]:
@@ -73,7 +73,7 @@ def test_an_unchanged_newest_page_costs_nothing_and_a_changed_one_is_read(
         used = api.used
         unchanged = read(source, apis, until=later)
         assert (api.used, server.asked[-1].status, unchanged.requests) == (used, 304, 1)
-        api.count = 252  # FIRST and 250 hours: before `later`, and told late
+        api.count = 252  # FIRST and 250 hours: before `later`, and shown late
         again = later + timedelta(hours=5)
         conn.execute("UPDATE lightfast.backfill_coverage SET covered = '{}', etag = 'old'")
         conn.commit()
@@ -123,7 +123,7 @@ def test_a_walk_that_dies_at_any_page_resumes_there_and_loses_nothing(
             with contextlib.suppress(_DiedError):
                 read(source, apis, listener=BackfillListener(on_progress=died))
         final = read(source, apis)
-        asked = [one.query for one in server.asked if "size=100" in one.query]
+        asked = [request.query for request in server.asked if "size=100" in request.query]
     assert final.status == "completed"
     assert len(stored(conn)) == 570
     # A page is asked for again only where its walk died before it was stored.
@@ -147,7 +147,11 @@ def test_a_page_that_is_too_heavy_is_asked_for_in_halves(
 ) -> None:
     with serve(PlainApi(250, heaviest=30)) as server:
         result = read(source, PlainApis(database, server.url))
-        sizes = [one.query.rpartition("size=")[2] for one in server.asked if one.status == 200]
+        sizes = [
+            request.query.rpartition("size=")[2]
+            for request in server.asked
+            if request.status == 200
+        ]
     assert (result.status, len(stored(conn))) == ("completed", 250)
     assert sizes == ["1", *["25"] * 10]
 
@@ -186,10 +190,10 @@ def test_a_fault_ends_the_unit_with_the_providers_message_and_covers_nothing(
     assert message in (result.units[0].error or "")
     assert message in (status_of(conn)[1] or "")
     assert list_coverage(conn)[0].covered == []
-    told = conn.execute("SELECT sync_status, sync_error FROM lightfast.integrations").fetchone()
-    assert told is not None
-    assert told[0] == "failed"
-    assert message in told[1]
+    row = conn.execute("SELECT sync_status, sync_error FROM lightfast.integrations").fetchone()
+    assert row is not None
+    assert row[0] == "failed"
+    assert message in row[1]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +268,7 @@ def test_an_unreadable_item_is_reported_and_the_rest_of_the_page_is_stored(
         provider_api = PlainProviderApi([PlainItems(broken=[7, 80])])
         result = read(source, PlainApis(database, server.url, provider_api))
     assert (result.status, len(stored(conn))) == ("completed", 118)
-    assert sorted(one.item for one in result.units[0].troubles) == ["7", "80"]
+    assert sorted(trouble.item for trouble in result.units[0].troubles) == ["7", "80"]
 
 
 def test_the_future_is_not_covered_even_if_our_clock_is_ahead(
@@ -355,4 +359,4 @@ def test_a_page_and_its_cursor_are_one_transaction(
     with serve(PlainApi(570)) as server:
         read(source, PlainApis(database, server.url), listener=BackfillListener(on_progress=look))
     assert seen
-    assert all(rows == told for rows, told in seen)
+    assert all(rows == counted for rows, counted in seen)

@@ -43,7 +43,7 @@ def test_many_processes_together_take_no_more_than_the_limit(
     with budget_of(database, source, []) as first:
         first.learn([limit(250)], pool="core", cost=0, answered_at=NOW)
 
-    def one() -> int:
+    def take_all() -> int:
         taken = 0
         with database.connect(autocommit=True) as conn:
             budget = RateBudget(conn, source.installation_id, reserve=50, sleep=out)
@@ -55,7 +55,7 @@ def test_many_processes_together_take_no_more_than_the_limit(
                 return taken
 
     with ThreadPoolExecutor(4) as pool:
-        taken = sum(future.result() for future in [pool.submit(one) for _ in range(4)])
+        taken = sum(future.result() for future in [pool.submit(take_all) for _ in range(4)])
     assert taken == 200
 
 
@@ -130,15 +130,15 @@ def test_a_wait_that_was_stored_under_a_clock_that_was_ahead_is_over(
 
 def _told(provider: str, pool: str, limit: float, headers: dict[str, str]) -> Left:
     """What is stored of the limit in an answer's headers."""
-    [found] = [
-        one
-        for one in discover_apis()[provider].limits(
+    [read] = [
+        each
+        for each in discover_apis()[provider].limits(
             Call("x", pool=pool), Answer(200, headers, None), NOW
         )
-        if one.pool == pool
+        if each.pool == pool
     ]
-    assert found.limit == limit
-    return Left(found.limit, found.remaining, 1.0, found.window.total_seconds())
+    assert read.limit == limit
+    return Left(read.limit, read.remaining, 1.0, read.window.total_seconds())
 
 
 def _headers(prefix: str, limit: int, seconds: float, scale: int = 1) -> dict[str, str]:
@@ -183,8 +183,8 @@ def test_the_longest_window_seen_counts(database: Database, source: Source) -> N
 def test_retry_after_holds_back_every_process(
     database: Database, source: Source, read: Callable[..., BackfillResult]
 ) -> None:
-    with budget_of(database, source, []) as one:
-        one.block("core", 600.0)
+    with budget_of(database, source, []) as budget:
+        budget.block("core", 600.0)
     with serve(PlainApi(50)) as server:
         result = read(source, PlainApis(database, server.url))
     assert 500 < result.waited_seconds <= 600
@@ -204,7 +204,7 @@ def test_a_walk_leaves_the_reserve_and_goes_on_in_the_next_period(
 
     with serve(api) as server:
         result = read(source, PlainApis(database, server.url, slept=pass_time))
-        refused = [one for one in server.asked if one.status == 429]
+        refused = [request for request in server.asked if request.status == 429]
     assert (result.status, result.records) == ("completed", 1_000)
     assert result.waited_seconds >= 60
     assert refused == []

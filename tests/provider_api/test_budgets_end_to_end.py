@@ -121,11 +121,11 @@ def test_a_walk_that_is_asked_to_slow_down_waits_and_goes_on(
         served.faults.append(fault())
         since, until = datetime(2023, 1, 1, tzinfo=UTC), UNTIL
         unit = reading.read(served, kind, since, until)
-        assert sum(one.status in (400, 403, 429) for one in served.asked) == 1
+        assert sum(request.status in (400, 403, 429) for request in served.asked) == 1
     assert (unit.status, unit.error) == ("completed", None)
     assert unit.stored > 0
     with database.connect("pipeline") as conn:
-        found: list[Any] = conn.execute(
+        pools: list[Any] = conn.execute(
             "SELECT pool, limit_, window_seconds FROM lightfast.api_budgets WHERE limit_ IS NOT NULL"
         ).fetchall()
-    assert set(found) >= limits
+    assert set(pools) >= limits

@@ -114,8 +114,8 @@ def give(conn: Connection, installation: int) -> Callable[..., None]:
 
 def deeds(conn: Connection) -> list[tuple[str, str]]:
     conn.rollback()
-    found = list_activity(conn, action="credential")
-    return [(one.action, one.actor) for one in reversed(found)]
+    entries = list_activity(conn, action="credential")
+    return [(entry.action, entry.actor) for entry in reversed(entries)]
 
 
 def test_a_live_token_is_handed_out_without_asking(
@@ -200,17 +200,17 @@ def test_two_processes_that_ask_at_once_renew_once(
         for _ in range(2)
     ]
     try:
-        for one in asking:
-            assert one.stdout is not None
-            assert one.stdout.readline() == "ready\n"
-        for one in asking:
-            assert one.stdin is not None
-            one.stdin.write("\n")
-            one.stdin.flush()
-        said = [one.communicate(timeout=60) for one in asking]
+        for process in asking:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in asking:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        said = [process.communicate(timeout=60) for process in asking]
     finally:
-        for one in asking:
-            one.kill()
+        for process in asking:
+            process.kill()
     assert [error for _, error in said] == ["", ""]
     expected = hashlib.sha256(b"secret-access-1").hexdigest()
     assert [out.strip() for out, _ in said] == [expected, expected]
@@ -222,13 +222,15 @@ def test_a_refused_token_that_seemed_live_is_renewed_once(
 ) -> None:
     give(3_600)
     some = [credentials() for _ in range(4)]
-    refused = [one.current() for one in some]
+    refused = [credentials.current() for credentials in some]
     with ThreadPoolExecutor(4) as pool:
-        found = list(
+        renewed = list(
             pool.map(lambda pair: pair[0].renewed(pair[1]), zip(some, refused, strict=True))
         )
-    assert {one.access_token for one in found if one is not None} == {"secret-access-1"}
-    assert len(found) == 4
+    assert {credential.access_token for credential in renewed if credential is not None} == {
+        "secret-access-1"
+    }
+    assert len(renewed) == 4
     assert api.count() == 1
 
 
@@ -266,7 +268,7 @@ def test_a_refused_renewal_stops_the_integration_with_a_reason(
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "problem"),
     [
         (Fault(times=9, status=503), "status 503"),
         (Fault(times=9, hangs=True), "no answer"),
@@ -283,7 +285,7 @@ def test_a_failed_renewal_does_not_count_as_a_refusal(
     api: Served,
     conn: Connection,
     fault: Fault,
-    told: str,
+    problem: str,
 ) -> None:
     give(60)
     api.faults.append(fault)
@@ -291,10 +293,12 @@ def test_a_failed_renewal_does_not_count_as_a_refusal(
     assert credentials().current().access_token == "secret-access-0"
     with pytest.raises(RenewalFailedError) as raised:
         credentials(clock=lambda: now() + timedelta(minutes=2)).current()
-    assert str(raised.value) == f"linear installation org_1: renewing its token came to {told}" + (
-        " (status 429)" if "many" in told else ""
+    assert str(
+        raised.value
+    ) == f"linear installation org_1: renewing its token came to {problem}" + (
+        " (status 429)" if "many" in problem else ""
     )
-    assert raised.value.retry_after == (7 if "many" in told else None)
+    assert raised.value.retry_after == (7 if "many" in problem else None)
     api.faults.clear()
     assert credentials().current().access_token == "secret-access-1"
     assert deeds(conn) == [("credential.renewed", "dagster:run-1")]
@@ -422,13 +426,13 @@ def test_no_token_is_in_any_log_exception_output_or_row(  # noqa: PLR0917 - fixt
     """Every token here contains "secret", and the server echoes what it was sent."""
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, logger="httpcore")
-    told: list[str] = []
+    texts: list[str] = []
 
     def asks(make: Callable[[], Any]) -> None:
         try:
-            told.append(repr(make()))
+            texts.append(repr(make()))
         except Exception as error:
-            told.append(
+            texts.append(
                 "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
             )
 
@@ -454,7 +458,7 @@ def test_no_token_is_in_any_log_exception_output_or_row(  # noqa: PLR0917 - fixt
         api.faults[:] = some
         held = credentials()
         asks(held.current)
-        told.append(repr(held))
+        texts.append(repr(held))
     # A request of the API itself: 401, a renewal, 401 again.
     give(3_600)
     tokens.refresh = "secret-refresh-0"
@@ -467,15 +471,15 @@ def test_no_token_is_in_any_log_exception_output_or_row(  # noqa: PLR0917 - fixt
         asks(lambda: client.ask(Call("items")))
     with pytest.raises(CallFailedError):
         credentials().current()
-    told.append(repr(load_credential(conn, KEYS, installation)))
+    texts.append(repr(load_credential(conn, KEYS, installation)))
     tables = conn.execute(
         "SELECT tablename FROM pg_tables WHERE schemaname = 'lightfast' ORDER BY 1"
     ).fetchall()
     assert ("activity",) in tables
     for (table,) in tables:
-        told += [str(row) for row in conn.execute(f"SELECT t::text FROM lightfast.{table} t")]
+        texts += [str(row) for row in conn.execute(f"SELECT t::text FROM lightfast.{table} t")]
     printed = capfd.readouterr()
-    everything = "\n".join([*told, caplog.text, printed.out, printed.err])
+    everything = "\n".join([*texts, caplog.text, printed.out, printed.err])
     assert "credential.refused" in everything
     assert "credential.renewed" in everything
     assert [line for line in everything.splitlines() if "secret-" in line] == []

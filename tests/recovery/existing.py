@@ -27,17 +27,17 @@ class Existing:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = (await receive()).get("body", b"")
         query = {n: v[0] for n, v in parse_qs(scope["query_string"].decode()).items()}
-        status, found, headers = self._answer(scope["path"], query, body)
+        status, content, headers = self._answer(scope["path"], query, body)
         self.used += 1
-        told = {
+        sent = {
             "content-type": "application/json",
             "x-ratelimit-limit": str(self.limit),
             "x-ratelimit-remaining": str(self.limit - self.used),
             **headers,
         }
-        pairs = [(n.encode(), v.encode()) for n, v in told.items()]
+        pairs = [(n.encode(), v.encode()) for n, v in sent.items()]
         await send({"type": "http.response.start", "status": status, "headers": pairs})
-        end: Message = {"type": "http.response.body", "body": json.dumps(found).encode()}
+        end: Message = {"type": "http.response.body", "body": json.dumps(content).encode()}
         await send(end)
 
     def _answer(
@@ -63,7 +63,7 @@ class Existing:
     def _page(self, ids: list[int], query: dict[str, str]) -> tuple[int, Any, dict[str, str]]:
         start = (int(query["page"]) - 1) * 100
         headers = {"link": '<http://x/?page=2>; rel="next"'} if start + 100 < len(ids) else {}
-        return 200, [{"id": one} for one in ids[start : start + 100]], headers
+        return 200, [{"id": number} for number in ids[start : start + 100]], headers
 
     def _graphql(self, asked: dict[str, Any]) -> dict[str, Any]:
         kind = "issues" if "issues(" in asked["query"] else "discussions"
@@ -71,8 +71,8 @@ class Existing:
         start = int(asked["variables"]["after"] or 0)
         page = numbers[start : start + 100]
         more = start + 100 < len(numbers)
-        found = {
-            "nodes": [{"number": one, "databaseId": one} for one in page],
+        content = {
+            "nodes": [{"number": number, "databaseId": number} for number in page],
             "pageInfo": {"hasNextPage": more, "endCursor": str(start + 100) if more else None},
         }
-        return {"data": {"repository": {kind: found}}}
+        return {"data": {"repository": {kind: content}}}

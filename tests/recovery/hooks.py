@@ -83,13 +83,13 @@ class Hooks:
     ) -> Try:
         """Sends a delivery to the receiver; with `client` None it gets lost."""
         guid = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{event}{encoded(payload)!r}{at}"))
-        one = Try(self._number(), guid, event, payload, at, 502)
+        attempt = Try(self._number(), guid, event, payload, at, 502)
         if client is not None:
-            one.status = client.post(
-                "/webhooks/github", content=encoded(payload), headers=_headers(one)
+            attempt.status = client.post(
+                "/webhooks/github", content=encoded(payload), headers=_headers(attempt)
             ).status_code
-        self.tries.append(one)
-        return one
+        self.tries.append(attempt)
+        return attempt
 
     def _number(self) -> int:
         self._next += 1
@@ -100,8 +100,8 @@ class Hooks:
         self.authorizations.add(given.get("authorization", ""))
         query = {n: v[0] for n, v in parse_qs(scope["query_string"].decode()).items()}
         status, body, headers = await self._answer(scope["method"], scope["path"], query, given)
-        told = {"content-type": "application/json", "x-ratelimit-remaining": "4999", **headers}
-        pairs = [(n.encode(), v.encode()) for n, v in told.items()]
+        sent = {"content-type": "application/json", "x-ratelimit-remaining": "4999", **headers}
+        pairs = [(n.encode(), v.encode()) for n, v in sent.items()]
         await send({"type": "http.response.start", "status": status, "headers": pairs})
         end: Message = {"type": "http.response.body", "body": json.dumps(body).encode()}
         await send(end)
@@ -116,59 +116,61 @@ class Hooks:
             return 404, {"message": "Not Found"}, {}
         if not rest:
             return self._page(query, given["host"], path)
-        found = [one for one in self.tries if str(one.id) == rest.split("/")[1]]
-        if not found or found[0].id in self.gone:
+        matching = [attempt for attempt in self.tries if str(attempt.id) == rest.split("/")[1]]
+        if not matching or matching[0].id in self.gone:
             return 404, {"message": "Not Found"}, {}
         if method == "POST":
-            return await self._again(found[0])
-        request = {"headers": _headers(found[0]), "payload": found[0].payload}
-        return 200, {**_item(found[0]), "url": "", "request": request}, {}
+            return await self._again(matching[0])
+        request = {"headers": _headers(matching[0]), "payload": matching[0].payload}
+        return 200, {**_item(matching[0]), "url": "", "request": request}, {}
 
     def _page(
         self, query: Mapping[str, str], host: str, path: str
     ) -> tuple[int, Any, dict[str, str]]:
         size, start = int(query["per_page"]), int(query.get("cursor", "v1_0")[3:])
-        newest = sorted(self.tries, key=lambda one: one.at, reverse=True)
+        newest = sorted(self.tries, key=lambda attempt: attempt.at, reverse=True)
         link = f'<http://{host}{path}?per_page={size}&cursor=v1_{start + size}>; rel="next"'
         headers = {"link": link} if start + size < len(newest) else {}
-        return 200, [_item(one) for one in newest[start : start + size]], headers
+        return 200, [_item(attempt) for attempt in newest[start : start + size]], headers
 
-    async def _again(self, one: Try) -> tuple[int, Any, dict[str, str]]:
-        self.attempts.append(one.id)
+    async def _again(self, attempt: Try) -> tuple[int, Any, dict[str, str]]:
+        self.attempts.append(attempt.id)
         status = 502
         if self.receiver is not None:
             async with httpx.AsyncClient(base_url=self.receiver) as client:
                 answer = await client.post(
-                    "/webhooks/github", content=encoded(one.payload), headers=_headers(one)
+                    "/webhooks/github", content=encoded(attempt.payload), headers=_headers(attempt)
                 )
                 status = answer.status_code
         at = datetime.now(UTC)
-        self.tries.append(Try(self._number(), one.guid, one.event, one.payload, at, status, True))
+        self.tries.append(
+            Try(self._number(), attempt.guid, attempt.event, attempt.payload, at, status, True)
+        )
         return 202, {}, {}
 
 
-def _headers(one: Try) -> dict[str, str]:
+def _headers(attempt: Try) -> dict[str, str]:
     return {
         "content-type": "application/json",
         "user-agent": "GitHub-Hookshot/044aadd",
-        "X-GitHub-Event": one.event,
-        "X-GitHub-Delivery": one.guid,
-        "X-Hub-Signature-256": sign(encoded(one.payload), SECRET.encode()),
+        "X-GitHub-Event": attempt.event,
+        "X-GitHub-Delivery": attempt.guid,
+        "X-Hub-Signature-256": sign(encoded(attempt.payload), SECRET.encode()),
     }
 
 
-def _item(one: Try) -> dict[str, Any]:
-    installation = one.payload.get("installation") or {}
+def _item(attempt: Try) -> dict[str, Any]:
+    installation = attempt.payload.get("installation") or {}
     return {
-        "id": one.id,
-        "guid": one.guid,
-        "delivered_at": one.at.isoformat().replace("+00:00", "Z"),
-        "redelivery": one.again,
+        "id": attempt.id,
+        "guid": attempt.guid,
+        "delivered_at": attempt.at.isoformat().replace("+00:00", "Z"),
+        "redelivery": attempt.again,
         "duration": 0.27,
-        "status": "OK" if one.status < 300 else "failed to connect to host",
-        "status_code": one.status,
-        "event": one.event,
-        "action": one.payload.get("action"),
+        "status": "OK" if attempt.status < 300 else "failed to connect to host",
+        "status_code": attempt.status,
+        "event": attempt.event,
+        "action": attempt.payload.get("action"),
         "installation_id": installation.get("id"),
         "repository_id": 1,
     }

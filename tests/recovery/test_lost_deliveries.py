@@ -59,7 +59,7 @@ def cycles(
 
         def cycle(sources: list[Source] | None = None) -> list[LogReport]:
             with database.connect() as conn:
-                found = find_sources(conn) if sources is None else sources
+                linked = find_sources(conn) if sources is None else sources
             recovery_cycle = RecoveryCycle(
                 database=database,
                 apis=apis,
@@ -71,7 +71,7 @@ def cycles(
                 actor="schedule:test",
                 patience_seconds=patience,
             )
-            return recover(recovery_cycle, found)
+            return recover(recovery_cycle, linked)
 
         yield served, cycle
 
@@ -95,12 +95,12 @@ def test_all_dropped_deliveries_are_recovered_in_one_cycle(
             at = ago(hours=2) + timedelta(seconds=number)
             hooks.deliver(None if dropped else receiver, "issues", issue(number), at)
         hooks.receiver = str(receiver.base_url)
-        lost = [one for one in hooks.tries if one.status == 502]
+        lost = [attempt for attempt in hooks.tries if attempt.status == 502]
         assert len(stored_ids(database)) == total - lost_number
         with cycles(database, hooks, keys) as (served, cycle):
             [report] = cycle()
             assert served.count("POST") == lost_number
-            assert {one.guid for one in hooks.tries} == stored_ids(database)
+            assert {attempt.guid for attempt in hooks.tries} == stored_ids(database)
             assert (report.missed, report.redelivered, report.by_api) == (
                 lost_number,
                 lost_number,
@@ -112,7 +112,7 @@ def test_all_dropped_deliveries_are_recovered_in_one_cycle(
             assert (again.missed, served.count("POST")) == (0, lost_number)
     with database.connect() as conn:
         [outage] = list_outages(conn)
-        told = conn.execute(
+        activity_rows = conn.execute(
             "SELECT action, actor, message FROM lightfast.activity WHERE provider = 'github' AND action LIKE 'outage%'"
         ).fetchall()
     assert (outage.missed, outage.recovered, list(outage.deliveries)) == (
@@ -121,7 +121,7 @@ def test_all_dropped_deliveries_are_recovered_in_one_cycle(
         [],
     )
     assert (outage.down_from, outage.down_until) == (lost[0].at, lost[-1].at)
-    [(action, actor, message)] = told
+    [(action, actor, message)] = activity_rows
     assert (action, actor) == ("outage.recovered", "schedule:test")
     assert (
         f"{lost_number} deliveries missed, {lost_number} recovered"
@@ -144,7 +144,7 @@ def test_a_delivery_that_does_not_arrive_again_is_taken_from_the_log(
     database: Database, app: Source, keys: AppKeys
 ) -> None:
     hooks = Hooks()
-    one = hooks.deliver(None, "issues", issue(1), ago(hours=1))
+    attempt = hooks.deliver(None, "issues", issue(1), ago(hours=1))
     with cycles(database, hooks, keys, patience=0.6) as (_, cycle):
         [report] = cycle()
     assert (report.missed, report.redelivered, report.by_api, report.missing) == (1, 0, 1, 0)
@@ -157,7 +157,7 @@ def test_a_delivery_that_does_not_arrive_again_is_taken_from_the_log(
             """
         ).fetchone()
     verified_by = f"credential:{app.installation_id}"
-    assert row == (one.guid, "api", "default", verified_by, "issues", "application/json", True)
+    assert row == (attempt.guid, "api", "default", verified_by, "issues", "application/json", True)
 
 
 def test_a_delivery_that_arrives_after_the_cycle_counts_as_sent_again(
@@ -174,8 +174,8 @@ def test_a_delivery_that_arrives_after_the_cycle_counts_as_sent_again(
         with ready_receiver(database.url("migrator")) as receiver:
             hooks.receiver = str(receiver.base_url)
             receiver.post("/webhooks/github")
-            one = hooks.tries[0]
-            hooks.deliver(receiver, one.event, one.payload, one.at)
+            attempt = hooks.tries[0]
+            hooks.deliver(receiver, attempt.event, attempt.payload, attempt.at)
             [report] = cycle()
     assert (report.missed, report.redelivered, report.missing) == (0, 1, 0)
     with database.connect() as conn:
@@ -188,13 +188,13 @@ def test_a_redelivery_that_is_refused_is_taken_from_the_log(
     database: Database, app: Source, keys: AppKeys, status: int
 ) -> None:
     hooks = Hooks()
-    one = hooks.deliver(None, "issues", issue(1), ago(hours=1))
+    attempt = hooks.deliver(None, "issues", issue(1), ago(hours=1))
     with cycles(database, hooks, keys, patience=0.0) as (served, cycle):
         served.faults.append(Fault("POST ", status=status, body={"message": "no"}))
         [report] = cycle()
     assert (report.by_api, report.missing) == (1, 0)
     [note] = report.notes
-    assert note.startswith(f"{one.guid} is not sent again: ")
+    assert note.startswith(f"{attempt.guid} is not sent again: ")
     assert f"answered {status}: no" in note
 
 
@@ -202,9 +202,9 @@ def test_a_delivery_whose_body_the_log_lost_stays_missing_and_holds_nothing_up(
     database: Database, app: Source, keys: AppKeys
 ) -> None:
     hooks = Hooks()
-    one = hooks.deliver(None, "issues", issue(1), ago(hours=1))
+    attempt = hooks.deliver(None, "issues", issue(1), ago(hours=1))
     other = hooks.deliver(None, "issues", issue(2), ago(minutes=50))
-    hooks.gone = {one.id}
+    hooks.gone = {attempt.id}
     with cycles(database, hooks, keys, patience=0.0) as (_, cycle):
         [report] = cycle()
         assert (report.missed, report.by_api, report.missing) == (2, 1, 1)
@@ -213,13 +213,13 @@ def test_a_delivery_whose_body_the_log_lost_stays_missing_and_holds_nothing_up(
     with database.connect() as conn:
         [outage] = list_outages(conn)
         [check] = list_checks(conn)
-    assert list(outage.deliveries) == [one.guid]
+    assert list(outage.deliveries) == [attempt.guid]
     assert check.checked_until is not None
     assert other.guid in stored_ids(database)
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "message"),
     [
         (Fault("GET /app", 99, 404, body={"message": "Not Found"}), "answered 404: Not Found"),
         (Fault("GET /app", 99, 403, body={"message": "no right"}), "answered 403: no right"),
@@ -229,7 +229,7 @@ def test_a_delivery_whose_body_the_log_lost_stays_missing_and_holds_nothing_up(
     ],
 )
 def test_an_unreadable_log_is_reported_and_compared_from_the_same_moment_next_time(
-    database: Database, app: Source, keys: AppKeys, fault: Fault, told: str
+    database: Database, app: Source, keys: AppKeys, fault: Fault, message: str
 ) -> None:
     hooks = Hooks()
     hooks.deliver(None, "issues", issue(1), ago(hours=1))
@@ -237,7 +237,7 @@ def test_an_unreadable_log_is_reported_and_compared_from_the_same_moment_next_ti
         served.faults.append(fault)
         [report] = cycle()
         assert report.error is not None
-        assert told in report.error
+        assert message in report.error
         with database.connect() as conn:
             [check] = list_checks(conn)
         assert (check.checked_until, check.error) == (None, report.error)

@@ -33,8 +33,8 @@ def remembered(conn: Connection, source: Source) -> Existing:
         ("issues", payloads.issue("opened", number)) for number in range(1, ISSUES + 1)
     ]
     said += [
-        ("issue_comment", {**more.issue_comment(f"Comment {one}", comment_id=one)})
-        for one in range(1_001, 1_001 + COMMENTS)
+        ("issue_comment", {**more.issue_comment(f"Comment {number}", comment_id=number)})
+        for number in range(1_001, 1_001 + COMMENTS)
     ]
     said.append(("deployment", more.deployment()))
     receive(conn, [delivery(event, payload) for event, payload in said])
@@ -58,7 +58,7 @@ def sweeps(database: Database, existing: Existing) -> Iterator[tuple[Served, Run
                 actor="schedule:test",
             )
             with database.connect() as conn:
-                return {one.kind: one for one in sweep(cycle, find_sources(conn))}
+                return {report.kind: report for report in sweep(cycle, find_sources(conn))}
 
         yield served, run
 
@@ -69,14 +69,14 @@ def an_hour_later(conn: Connection, shift: str = "- interval '1 hour'") -> None:
 
 
 def deleted(conn: Connection) -> set[str]:
-    found = rows(
+    deleted_rows = rows(
         conn,
         """
         SELECT entity_id FROM lightfast.temporal_states
         WHERE state_type = 'existence' AND state_value = 'deleted' AND is_current
         """,
     )
-    return {row[0] for row in found}
+    return {row[0] for row in deleted_rows}
 
 
 def test_every_deletion_is_marked_within_two_sweeps_and_a_twentieth_of_the_budget(
@@ -94,8 +94,8 @@ def test_every_deletion_is_marked_within_two_sweeps_and_a_twentieth_of_the_budge
             capture_all(conn)
             an_hour_later(conn)
     assert deleted(conn) == {
-        *(f"github:issue:1#{one}" for one in gone_issues),
-        *(f"github:comment:comment:{one}" for one in gone_comments),
+        *(f"github:issue:1#{number}" for number in gone_issues),
+        *(f"github:comment:comment:{number}" for number in gone_comments),
         "github:deployment:1:40",
     }
     still = rows(conn, "SELECT count(DISTINCT subject_key) FROM lightfast.remembered")
@@ -109,8 +109,8 @@ def test_nothing_is_marked_and_little_is_asked_where_everything_exists(
     with sweeps(database, remembered) as (served, run):
         reports = run()
         assert served.count() == 3 + 1 + 2 + 3 + 1 + 1
-    assert [one.gone for one in reports.values() if one.gone] == []
-    assert {one.status for one in reports.values()} == {"whole"}
+    assert [report.gone for report in reports.values() if report.gone] == []
+    assert {report.status for report in reports.values()} == {"whole"}
     assert reports["issue"].known == reports["issue"].listed == ISSUES
     assert deleted(conn) == set()
 
@@ -136,7 +136,7 @@ def test_a_sweep_stops_at_its_share_and_resumes_in_the_next_hour(
         second = run(share=0.004)
         assert (second["issue"].status, second["issue"].listed) == ("whole", 206)
     capture_all(conn)
-    assert deleted(conn) == {f"github:issue:1#{one}" for one in (207, 208, 209, 210)}
+    assert deleted(conn) == {f"github:issue:1#{number}" for number in (207, 208, 209, 210)}
 
 
 def test_what_the_share_does_not_suffice_to_confirm_is_gone_when_missing_twice(
@@ -159,7 +159,7 @@ def test_what_the_share_does_not_suffice_to_confirm_is_gone_when_missing_twice(
         second = run(share=0.5)["issue"]
         assert (len(second.gone), second.left) == (3, 0)
     capture_all(conn)
-    assert deleted(conn) == {f"github:issue:1#{one}" for one in (10, 20, 30)}
+    assert deleted(conn) == {f"github:issue:1#{number}" for number in (10, 20, 30)}
 
 
 def test_an_issue_that_moved_to_another_repository_is_not_deleted(
@@ -239,7 +239,7 @@ def test_nothing_is_deleted_where_a_listed_thing_is_reported_missing_too(
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "message"),
     [
         (Fault("/issues/comments?", 99, 404, body={"message": "Not Found"}), "answered 404"),
         (Fault("/issues/comments?", 99, 403, body={"message": "no"}), "answered 403"),
@@ -249,7 +249,7 @@ def test_nothing_is_deleted_where_a_listed_thing_is_reported_missing_too(
     ],
 )
 def test_a_list_that_fails_marks_nothing_and_leaves_other_sweeps_alone(
-    database: Database, conn: Connection, remembered: Existing, fault: Fault, told: str
+    database: Database, conn: Connection, remembered: Existing, fault: Fault, message: str
 ) -> None:
     remembered.comments.discard(1_001)
     remembered.issues.discard(3)
@@ -257,10 +257,10 @@ def test_a_list_that_fails_marks_nothing_and_leaves_other_sweeps_alone(
         served.faults.append(fault)
         reports = run()
         assert reports["comment"].status == "failed"
-        assert told in (reports["comment"].error or "")
+        assert message in (reports["comment"].error or "")
         assert reports["issue"].gone == ["github:issue:1#3"]
     with database.connect() as other:
-        [row] = [one for one in list_sweeps(other) if one.kind == "comment"]
+        [row] = [swept for swept in list_sweeps(other) if swept.kind == "comment"]
     assert row.error is not None
     assert row.finished_at is None
 

@@ -48,11 +48,11 @@ class Memory:
             conn.execute(_MAKE)
             conn.commit()
 
-    def hear(self, told: Told) -> None:
+    def hear(self, webhooks: Told) -> None:
         deliveries = [
             Delivery(
                 provider=self._provider,
-                delivery_id=f"told-{number}",
+                delivery_id=f"webhooks-{number}",
                 event_type=event,
                 body=json.dumps(payload).encode(),
                 headers=headers,
@@ -62,7 +62,7 @@ class Memory:
                 verified_by=f"env:{self._provider}",
                 org_id=None,
             )
-            for number, (event, payload, headers) in enumerate(told)
+            for number, (event, payload, headers) in enumerate(webhooks)
         ]
         with self._database.connect("pipeline") as conn:
             receive(conn, deliveries)
@@ -82,7 +82,7 @@ class Memory:
         with self._database.connect("pipeline") as conn:
             conn.execute("UPDATE lightfast.id_sweeps SET hour_from = hour_from - interval '1 hour'")
             conn.commit()
-            reports = {one.kind: one for one in sweep(cycle, find_sources(conn))}
+            reports = {report.kind: report for report in sweep(cycle, find_sources(conn))}
             capture_all(conn)
         return reports
 
@@ -92,12 +92,12 @@ class Memory:
 
 
 def _existing(conn: Connection, value: str) -> set[str]:
-    found = rows(
+    deleted_rows = rows(
         conn,
         "SELECT entity_id FROM lightfast.temporal_states "
         f"WHERE state_type = 'existence' AND state_value {value} AND is_current",
     )
-    return {row[0] for row in found}
+    return {row[0] for row in deleted_rows}
 
 
 def test_what_is_deleted_at_github_is_marked(database: Database) -> None:
@@ -111,36 +111,36 @@ def test_what_is_deleted_at_github_is_marked(database: Database) -> None:
             (event, payload, {}) for event, payload, _, _ in github_webhooks.webhooks(world)
         )
         before = memory.sweep(served)
-        assert {one.status for one in before.values()} == {"whole"}
-        assert [one.gone for one in before.values() if one.gone] == []
+        assert {report.status for report in before.values()} == {"whole"}
+        assert [report.gone for report in before.values() if report.gone] == []
         assert memory.deleted() == set()
         issue, repository = world.issues[1], world.id
         gone = {f"github:issue:{repository}#{issue.number}"}
-        said = [one.id for one in world.comments if one.number == issue.number]
+        said = [item.id for item in world.comments if item.number == issue.number]
         world.delete_issue(issue.number)
         said += [world.comments[0].id]
         world.delete_comment(said[-1])
-        gone |= {f"github:comment:comment:{one}" for one in said}
+        gone |= {f"github:comment:comment:{item}" for item in said}
         line = world.review_comments[0].id
         world.delete_comment(line)
         gone.add(f"github:comment:review-comment:{line}")
         discussion, release = world.discussions[0], world.releases[0]
         world.delete_discussion(discussion.number)
         gone.add(f"github:discussion:{repository}#{discussion.number}")
-        answers = {one.id for one in discussion.comments}
-        talk = next(one for one in world.discussions if len(one.comments) > 1)
+        answers = {item.id for item in discussion.comments}
+        talk = next(item for item in world.discussions if len(item.comments) > 1)
         answers.add(talk.comments[-1].id)
         world.delete_comment(talk.comments[-1].id)
-        gone |= {f"github:comment:discussion-comment:{one}" for one in answers}
+        gone |= {f"github:comment:discussion-comment:{item}" for item in answers}
         world.delete_release(release.tag)
         gone.add(f"github:release:{repository}:{release.tag}")
         deployment = world.deployments[0].id
         world.delete_deployment(deployment)
         gone.add(f"github:deployment:{repository}:{deployment}")
         reports = memory.sweep(served)
-        assert {key for one in reports.values() for key in one.gone} == gone
+        assert {key for report in reports.values() for key in report.gone} == gone
         assert memory.deleted() == gone
-        assert [one.gone for one in memory.sweep(served).values() if one.gone] == []
+        assert [report.gone for report in memory.sweep(served).values() if report.gone] == []
 
 
 def _vercel() -> vercel_server.World:
@@ -161,10 +161,10 @@ def test_what_is_deleted_at_vercel_is_marked(database: Database) -> None:
         memory.hear((event, body, {}) for event, body in vercel_server.webhooks(world))
         assert memory.sweep(served)["deployment"].gone == []
         gone = {"dpl_0", "dpl_17", "dpl_100", "dpl_229"}
-        world.deployments = [one for one in world.deployments if one.uid not in gone]
+        world.deployments = [item for item in world.deployments if item.uid not in gone]
         report = memory.sweep(served)["deployment"]
         assert (report.status, report.error) == ("whole", None)
-        assert memory.deleted() == {f"vercel:deployment:{one}" for one in gone}
+        assert memory.deleted() == {f"vercel:deployment:{item}" for item in gone}
         assert memory.sweep(served)["deployment"].gone == []
 
 
@@ -200,23 +200,25 @@ def test_what_is_deleted_at_linear_is_marked(database: Database) -> None:
         before = memory.deleted()
         memory.sweep(served)
         assert memory.deleted() == before
-        issues = [one for one in world.issues if not one["trashed"]]
-        gone = {f"linear:issue:{one['id']}" for one in issues[:3]}
-        comment = next(one for one in world.comments if one["issue"] and one["issue"] in issues[3:])
+        issues = [item for item in world.issues if not item["trashed"]]
+        gone = {f"linear:issue:{item['id']}" for item in issues[:3]}
+        comment = next(
+            item for item in world.comments if item["issue"] and item["issue"] in issues[3:]
+        )
         gone.add(f"linear:comment:{comment['id']}")
-        lost = {id(one) for one in (*issues[:3], comment)}
-        said = [one for one in world.comments if one["issue"] in issues[:3]]
-        lost |= {id(one) for one in said}
-        project = next(one for one in world.projects if not one["trashed"])
+        lost = {id(item) for item in (*issues[:3], comment)}
+        said = [item for item in world.comments if item["issue"] in issues[:3]]
+        lost |= {id(item) for item in said}
+        project = next(item for item in world.projects if not item["trashed"])
         gone.add(f"linear:project:{project['id']}")
-        world.projects = [one for one in world.projects if one is not project]
-        gone |= {f"linear:comment:{one['id']}" for one in said}
-        world.issues = [one for one in world.issues if id(one) not in lost]
-        world.comments = [one for one in world.comments if id(one) not in lost]
+        world.projects = [item for item in world.projects if item is not project]
+        gone |= {f"linear:comment:{item['id']}" for item in said}
+        world.issues = [item for item in world.issues if id(item) not in lost]
+        world.comments = [item for item in world.comments if id(item) not in lost]
         reports = memory.sweep(served)
-        assert {one.status for one in reports.values()} == {"whole"}
+        assert {report.status for report in reports.values()} == {"whole"}
         assert memory.deleted() - before == gone
-        assert [one.gone for one in memory.sweep(served).values() if one.gone] == []
+        assert [report.gone for report in memory.sweep(served).values() if report.gone] == []
 
 
 def test_issues_of_a_team_that_the_credential_cannot_see_are_not_deleted(
@@ -250,10 +252,10 @@ def test_what_is_deleted_at_sentry_is_marked(database: Database) -> None:
         memory.hear(sentry_server.webhooks(world))
         assert memory.sweep(served)["issue"].gone == []
         gone = {1, 60, 130}
-        world.issues = [one for one in world.issues if one.number not in gone]
+        world.issues = [item for item in world.issues if item.number not in gone]
         report = memory.sweep(served)["issue"]
         assert (report.status, report.error) == ("whole", None)
-        assert memory.deleted() == {f"sentry:issue:42:{one}" for one in gone}
+        assert memory.deleted() == {f"sentry:issue:42:{item}" for item in gone}
         assert memory.sweep(served)["issue"].gone == []
 
 
@@ -270,15 +272,15 @@ def test_an_issue_that_sentry_answers_with_another_one_was_merged_into_it(
         assert memory.sweep(served)["issue"].gone == []
     assert memory.deleted() == set()
     with database.connect("pipeline") as conn:
-        found = rows(
+        deleted_rows = rows(
             conn,
             """
             SELECT state_value, valid_from FROM lightfast.temporal_states
             WHERE entity_id = 'sentry:issue:42:3' AND state_type = 'status' AND is_current
             """,
         )
-        assert found == [("merged", merged_at)]
-        found = rows(
+        assert deleted_rows == [("merged", merged_at)]
+        deleted_rows = rows(
             conn,
             """
             SELECT o.key FROM lightfast.relationships r
@@ -287,7 +289,7 @@ def test_an_issue_that_sentry_answers_with_another_one_was_merged_into_it(
             WHERE s.key = 'sentry:issue:42:3' AND r.type = 'duplicates'
             """,
         )
-        assert found == [("sentry:issue:42:1",)]
+        assert deleted_rows == [("sentry:issue:42:1",)]
 
 
 @pytest.mark.parametrize("provider", ["github", "vercel", "linear", "sentry"])
@@ -295,47 +297,47 @@ def test_an_issue_that_sentry_answers_with_another_one_was_merged_into_it(
 def test_a_resource_that_is_gone_or_refused_deletes_nothing(
     new_database: Callable[[], Database], provider: str, status: int
 ) -> None:
-    memory, app, told = _memory_of(provider, new_database())
+    memory, app, webhooks = _memory_of(provider, new_database())
     with serve(app) as served:
-        memory.hear(told)
+        memory.hear(webhooks)
         before = memory.deleted()
         served.faults.append(Fault("", 10**6, status, body={"message": "Not Found"}))
         reports = memory.sweep(served)
-        assert {one.status for one in reports.values()} == {"failed"}
-        assert all(one.error for one in reports.values())
+        assert {report.status for report in reports.values()} == {"failed"}
+        assert all(report.error for report in reports.values())
         assert memory.deleted() == before
 
 
 @pytest.mark.parametrize("provider", ["github", "vercel", "linear", "sentry"])
 def test_a_sweep_that_asks_first_is_not_starved(database: Database, provider: str) -> None:
     """The limit is unknown before the first answer."""
-    memory, app, told = _memory_of(provider, database)
+    memory, app, webhooks = _memory_of(provider, database)
     with serve(app) as served:
-        memory.hear(told)
-        assert {one.status for one in memory.sweep(served).values()} == {"whole"}
+        memory.hear(webhooks)
+        assert {report.status for report in memory.sweep(served).values()} == {"whole"}
 
 
 def _memory_of(provider: str, database: Database) -> tuple[Memory, App, Told]:
-    told: list[tuple[str, Mapping[str, Any], Mapping[str, str]]]
+    webhooks: list[tuple[str, Mapping[str, Any], Mapping[str, str]]]
     if provider == "github":
         since = datetime(2026, 1, 1, tzinfo=UTC)
         world = GitHubWorld.synthetic(
             seed=3, pulls=1, commits=1, issues=3, since=since, until=since + timedelta(days=9)
         )
         memory = Memory(database, provider, str(world.id), TOKEN, name=world.full_name)
-        told = [(event, body, {}) for event, body, _, _ in github_webhooks.webhooks(world)]
-        return memory, GitHubServer(world), told
+        webhooks = [(event, body, {}) for event, body, _, _ in github_webhooks.webhooks(world)]
+        return memory, GitHubServer(world), webhooks
     if provider == "vercel":
         deployments = _vercel()
         del deployments.deployments[5:]
         memory = Memory(database, provider, "prj_1", vercel_server.TOKEN, meta={"teamId": "team_1"})
-        told = [(event, body, {}) for event, body in vercel_server.webhooks(deployments)]
-        return memory, vercel_server.application(deployments), told
+        webhooks = [(event, body, {}) for event, body in vercel_server.webhooks(deployments)]
+        return memory, vercel_server.application(deployments), webhooks
     if provider == "linear":
         life = lived(5, 20, teams=1)
         memory = Memory(database, provider, "team-1", "live-token", name="Engineering")
-        told = [(event, body, {}) for event, body in linear_world.webhooks(life)]
-        return memory, linear_app(Linear(life, tokens={"live-token"})), told
+        webhooks = [(event, body, {}) for event, body in linear_world.webhooks(life)]
+        return memory, linear_app(Linear(life, tokens={"live-token"})), webhooks
     errors = _sentry(5)
     errors.limit = 5
     memory = Memory(database, provider, "42", sentry_server.TOKEN, name="acme/shop")

@@ -24,7 +24,7 @@ PLACES = {
     "linear": LinkedResource("linear", "team-1", "Engineering"),
     "sentry": LinkedResource("sentry", "42", "acme/shop"),
 }
-# Provider, kind of the sweep, event, and a payload that told of the thing last.
+# Provider, kind of the sweep, event, and the latest payload about the thing.
 LAST: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "issue": ("github", "issue", "issues", github.issue("closed")),
     "discussion": ("github", "discussion", "discussion", github.discussion("created")),
@@ -53,36 +53,36 @@ LAST: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 
 
 def sweep_of(provider: str, kind: str) -> IdSweep:
-    [found] = [one for one in discover_recovery()[provider].sweeps if one.kind == kind]
-    return found
+    [sweep] = [each for each in discover_recovery()[provider].sweeps if each.kind == kind]
+    return sweep
 
 
 @pytest.mark.parametrize("case", LAST)
 def test_a_deletion_that_a_sweep_found_is_read_like_the_webhooks(case: str) -> None:
     name, kind, event, payload = LAST[case]
     provider, sweep, place = discover()[name], sweep_of(name, kind), PLACES[name]
-    told = provider.read(event, payload)
-    assert isinstance(told, Understood)
-    statement = told.statements[0]
+    reading = provider.read(event, payload)
+    assert isinstance(reading, Understood)
+    statement = reading.statements[0]
     key = statement.part or statement.subject.key
-    held = sweep.scope(place)
-    assert key.startswith(held.prefix)
-    assert statement.source_type.startswith(held.source_type)
-    assert held.of_parts == (statement.part is not None)
+    scope = sweep.scope(place)
+    assert key.startswith(scope.prefix)
+    assert statement.source_type.startswith(scope.source_type)
+    assert scope.of_parts == (statement.part is not None)
     record = sweep.record(place, KnownEntity(key, statement.subject.name, event, payload), AT)
     from msgspec.json import encode
 
     body = provider.decode(encode(record.payload), record.headers)
-    found = provider.read(record.event_type, body)
-    assert isinstance(found, Understood), found
-    [deletion] = found.statements
+    deletion_read = provider.read(record.event_type, body)
+    assert isinstance(deletion_read, Understood), deletion_read
+    [deletion] = deletion_read.statements
     assert (deletion.part or deletion.subject.key) == key
     assert deletion.actor is None
     assert deletion.occurred_at == AT
     assert [
-        (one.thing.key, one.value, one.at)
-        for one in deletion.states
-        if one.state_type == "existence"
+        (each.thing.key, each.value, each.at)
+        for each in deletion.states
+        if each.state_type == "existence"
     ] == [(key, "deleted", AT)]
     before, after = provider.route(event, payload), provider.route(record.event_type, body)
     assert before is not None
@@ -97,13 +97,13 @@ def test_a_deletion_that_a_sweep_found_is_read_like_the_webhooks(case: str) -> N
 def test_a_deletion_at_github_can_be_recorded_without_a_stored_payload(case: str) -> None:
     name, kind, event, payload = LAST[case]
     provider, sweep = discover()[name], sweep_of(name, kind)
-    told = provider.read(event, payload)
-    assert isinstance(told, Understood)
-    key = told.statements[0].subject.key
+    reading = provider.read(event, payload)
+    assert isinstance(reading, Understood)
+    key = reading.statements[0].subject.key
     record = sweep.record(PLACES[name], KnownEntity(key, "#5 The cart", "", {}), AT)
-    found = provider.read(record.event_type, record.payload)
-    assert isinstance(found, Understood)
-    assert found.statements[0].subject.key == key
+    deletion_read = provider.read(record.event_type, record.payload)
+    assert isinstance(deletion_read, Understood)
+    assert deletion_read.statements[0].subject.key == key
 
 
 def test_the_deletion_of_a_comment_needs_a_stored_payload() -> None:
@@ -157,12 +157,12 @@ def test_linear_lists_the_trash_with_its_times_and_confirms_many_at_once() -> No
     )
     assert (listed.keys, listed.next) == (["linear:issue:a"], {"after": "c1"})
     assert listed.gone == {"linear:issue:b": datetime(2024, 5, 2, 10, tzinfo=UTC)}
-    things = [KnownEntity(f"linear:issue:{one}", None, "", {}) for one in "abc"]
+    things = [KnownEntity(f"linear:issue:{each}", None, "", {}) for each in "abc"]
     assert sweep.confirm(place, things).json["variables"]["filter"] == {
         "id": {"in": ["a", "b", "c"]}
     }
-    found = sweep.gone(place, things, answer({"data": {"issues": {"nodes": nodes}}}))
-    assert found == {
+    gone = sweep.gone(place, things, answer({"data": {"issues": {"nodes": nodes}}}))
+    assert gone == {
         "linear:issue:b": datetime(2024, 5, 2, 10, tzinfo=UTC),
         "linear:issue:c": None,
     }
