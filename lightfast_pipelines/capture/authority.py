@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from lightfast_pipelines.capture.raw_payloads import RawPayload
 from lightfast_pipelines.store.database import Connection
 
 ARRIVED_BEFORE_OWN = """
@@ -33,17 +34,6 @@ class Owner:
     own_secret_after: int | None
 
 
-class Signed(Protocol):
-    """The columns of raw_payloads that say where a payload comes from."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def org_id(self) -> str | None: ...
-    @property
-    def verified_by(self) -> str: ...
-
-
 class Verified(NamedTuple):
     """The origin alone, of a payload that is not read."""
 
@@ -57,7 +47,7 @@ def is_shared(verified_by: str) -> bool:
     return verified_by.startswith("env:")
 
 
-def speaks_for(raw: Signed, owner: Owner, named: str | None = None) -> bool:
+def speaks_for(raw: RawPayload | Verified, owner: Owner, named: str | None = None) -> bool:
     """Whether the payload may change what belongs to the installation.
 
     `named` is the organisation whose installation the payload names as its own, where that is known.
@@ -80,7 +70,7 @@ def speaks_for(raw: Signed, owner: Owner, named: str | None = None) -> bool:
     return False
 
 
-def organisations_of(conn: Connection, raws: Iterable[Signed]) -> dict[str, str]:
+def organisations_of(conn: Connection, raws: Iterable[RawPayload]) -> dict[str, str]:
     """`verified_by` -> organisation, of the installations whose own secrets verified these payloads."""
     ids = {
         int(number)

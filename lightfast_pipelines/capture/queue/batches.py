@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -58,6 +58,36 @@ class CaptureReport:
     more: bool = False
     seconds: float = 0.0
 
+    def add_batch(self, result: BatchResult) -> None:
+        statuses = Counter(outcome.status for outcome in result.outcomes)
+        self._add(statuses, result.written, result.days, result.raw_ids)
+
+    def add(self, later: CaptureReport) -> None:
+        """Adds what a later capture did; whether more waits is what that one found."""
+        self._add(later.outcomes, later.written, later.days, later.raw_ids)
+        self.more = later.more
+        self.seconds += later.seconds
+
+    def _add(
+        self,
+        outcomes: Mapping[str, int],
+        written: Mapping[str, int],
+        days: Mapping[date, Mapping[str, int]],
+        raw_ids: Sequence[int],
+    ) -> None:
+        self.deliveries += len(raw_ids)
+        self.raw_ids.extend(raw_ids)
+        _add_counts(self.outcomes, outcomes)
+        _add_counts(self.written, written)
+        for day, counts in days.items():
+            _add_counts(self.days.setdefault(day, {}), counts)
+        self.days = dict(sorted(self.days.items()))
+
+
+def _add_counts(total: dict[str, int], counts: Mapping[str, int]) -> None:
+    for name, count in counts.items():
+        total[name] = total.get(name, 0) + count
+
 
 def capture(  # noqa: PLR0913 - bounds and the world, each by its name
     conn: Connection,
@@ -80,31 +110,19 @@ def capture(  # noqa: PLR0913 - bounds and the world, each by its name
     """
     started = time.perf_counter()
     report = CaptureReport()
-    outcomes: Counter[str] = Counter()
-    written: Counter[str] = Counter()
-    by_day: dict[date, Counter[str]] = defaultdict(Counter)
     batches = _Batches(conn, now, KeptReadings() if kept is None else kept, time_limit)
     while report.deliveries < max_rows:
-        taken = batches.next(days, min(batch_rows, max_rows - report.deliveries))
-        if taken is None:
+        results = batches.next(days, min(batch_rows, max_rows - report.deliveries))
+        if results is None:
             break
-        for result in taken:
-            outcomes.update(outcome.status for outcome in result.outcomes)
-            written.update(result.written)
-            for day, counts in result.days.items():
-                by_day[day].update(counts)
-        done = [raw_id for result in taken for raw_id in result.raw_ids]
-        report.deliveries += len(done)
-        report.raw_ids.extend(done)
+        for result in results:
+            report.add_batch(result)
         if progress is not None:
-            progress(len(done))
+            progress(sum(len(result.raw_ids) for result in results))
         if batches.ran_out_of_time and report.deliveries:
             break
         if max_bytes is not None and batches.bytes >= max_bytes:
             break
-    report.outcomes = dict(outcomes)
-    report.written = dict(written)
-    report.days = {day: dict(counts) for day, counts in sorted(by_day.items())}
     report.more = _is_waiting(conn, days)
     report.seconds = time.perf_counter() - started
     return report

@@ -44,24 +44,26 @@ def take_waiting(
     """Captures the waiting deliveries of these days; calls `between` after each slice but the last."""
     began = time.monotonic()
     kept = KeptReadings()
-    total = None
-    while total is None or (
+    total = CaptureReport()
+    is_first = True
+    while is_first or (
         total.more and total.deliveries < bounds.rows and time.monotonic() - began < bounds.seconds
     ):
-        if total is not None:
+        if not is_first:
             between()
+        is_first = False
         report = capture(
             conn,
             days=days,
             max_bytes=SLICE_BYTES,
-            max_rows=min(SLICE_ROWS, bounds.rows - (total.deliveries if total else 0)),
+            max_rows=min(SLICE_ROWS, bounds.rows - total.deliveries),
             batch_rows=bounds.batch_rows,
             now=datetime.now(UTC),
             progress=progress,
             kept=kept,
             time_limit=bounds.time_limit,
         )
-        total = report if total is None else joined(total, report)
+        total.add(report)
     return total
 
 
@@ -90,7 +92,7 @@ def take_arriving(
         left = bounds.rows - total.deliveries
         if left > 0 and _any_waits(conn, days):
             rest = replace(bounds, rows=left, seconds=bounds.seconds - (time.monotonic() - began))
-            total = joined(total, take_waiting(conn, days, rest, progress, between))
+            total.add(take_waiting(conn, days, rest, progress, between))
             quiet = 0
     return total
 
@@ -119,23 +121,3 @@ def reprocess(
     conn.commit()
     bounds = Bounds(rows, float("inf"), batch_rows, time_limit)
     return take_waiting(conn, days, bounds, progress, lambda: let_others_in(conn, "capture"))
-
-
-def joined(first: CaptureReport, second: CaptureReport) -> CaptureReport:
-    """Both reports as one; the second one says whether more waits."""
-    return CaptureReport(
-        deliveries=first.deliveries + second.deliveries,
-        outcomes=_sum(first.outcomes, second.outcomes),
-        written=_sum(first.written, second.written),
-        days={
-            day: _sum(first.days.get(day, {}), second.days.get(day, {}))
-            for day in sorted(first.days.keys() | second.days.keys())
-        },
-        raw_ids=first.raw_ids + second.raw_ids,
-        more=second.more,
-        seconds=first.seconds + second.seconds,
-    )
-
-
-def _sum(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:
-    return {key: first.get(key, 0) + second.get(key, 0) for key in first.keys() | second.keys()}

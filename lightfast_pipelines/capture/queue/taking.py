@@ -31,21 +31,27 @@ SELECT count(*) FROM (
 ) few
 """
 
-# Every lane once, with one look-up in the index for each, however long it is.
-_LANES: LiteralString = """
+
+def _lanes(column: LiteralString, condition: LiteralString) -> LiteralString:
+    """SQL for every lane once, with one look-up in the index for each, however long it is."""
+    return f"""
 WITH RECURSIVE lanes AS (
   (
-    SELECT lane FROM lightfast.raw_queue WHERE lane IS NOT NULL AND attempts = 0
-    ORDER BY lane LIMIT 1
+    SELECT {column} AS lane FROM lightfast.raw_queue q WHERE {column} IS NOT NULL AND {condition}
+    ORDER BY {column} LIMIT 1
   )
   UNION ALL
   SELECT (
-    SELECT q.lane FROM lightfast.raw_queue q WHERE q.lane > l.lane AND q.attempts = 0
-    ORDER BY q.lane LIMIT 1
+    SELECT {column} FROM lightfast.raw_queue q WHERE {column} > l.lane AND {condition}
+    ORDER BY {column} LIMIT 1
   ) FROM lanes l WHERE l.lane IS NOT NULL
 )
 SELECT lane FROM lanes WHERE lane IS NOT NULL
 """
+
+
+_LANES = _lanes("q.lane", "q.attempts = 0")
+_LANES_AGAIN = _lanes(f"coalesce(q.lane, {NOT_LOOKED_AT})", "q.attempts > 0")
 
 _BODIES: LiteralString = """
 JOIN lightfast.raw_payloads p ON p.id = h.raw_payload_id
@@ -73,22 +79,6 @@ FROM (
 ) h
 {_BODIES}
 ORDER BY h.partition_date, h.raw_payload_id
-"""
-
-_LANES_AGAIN: LiteralString = f"""
-WITH RECURSIVE lanes AS (
-  (
-    SELECT coalesce(lane, {NOT_LOOKED_AT}) AS lane FROM lightfast.raw_queue WHERE attempts > 0
-    ORDER BY coalesce(lane, {NOT_LOOKED_AT}) LIMIT 1
-  )
-  UNION ALL
-  SELECT (
-    SELECT coalesce(q.lane, {NOT_LOOKED_AT}) FROM lightfast.raw_queue q
-    WHERE coalesce(q.lane, {NOT_LOOKED_AT}) > l.lane AND q.attempts > 0
-    ORDER BY coalesce(q.lane, {NOT_LOOKED_AT}) LIMIT 1
-  ) FROM lanes l WHERE l.lane IS NOT NULL
-)
-SELECT lane FROM lanes WHERE lane IS NOT NULL
 """
 
 _HEADS_AGAIN: LiteralString = f"""
