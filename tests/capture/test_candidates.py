@@ -91,7 +91,7 @@ def test_an_issue_is_found_by_the_names_that_it_announced_in_any_order(
     assert rows(conn, "SELECT key FROM lightfast.entities WHERE is_stub") == []
 
 
-def test_a_name_that_two_things_claim_is_nobodys_until_one_of_them_gives_it_up(
+def test_a_name_that_two_entities_claim_means_none_until_one_gives_it_up(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     linked(conn, "shop", ("github", "1"), ("linear", "team-1"))
@@ -127,7 +127,7 @@ def _without_organisation(provider: Provider, slug: str) -> Callable[..., Readin
     return reader
 
 
-def test_an_address_tells_two_organisations_apart_that_have_a_team_of_one_key(
+def test_an_address_distinguishes_two_organisations_with_teams_of_one_key(
     conn: Connection,
 ) -> None:
     linked(conn, "shop", ("github", "1"), ("linear", "team-1"))

@@ -68,7 +68,7 @@ def test_linking_later_ends_in_the_rows_of_linking_before(
     assert digests[0] == digests[1]
 
 
-def test_a_second_workspace_gets_rows_and_outcomes_of_its_own(conn: Connection) -> None:
+def test_a_second_workspace_gets_its_own_rows_and_outcomes(conn: Connection) -> None:
     workspace_with(conn, "first")
     receive(conn, [delivery("pull_request", github.pull_request())])
     capture_all(conn)
@@ -168,7 +168,7 @@ def test_two_deliveries_of_one_fact_fold_into_one_observation(conn: Connection) 
     assert one(conn, "SELECT count(*) FROM lightfast.outcomes WHERE status = 'delivered'") == 2
 
 
-def test_a_stub_becomes_the_thing_when_it_arrives(conn: Connection) -> None:
+def test_a_stub_becomes_the_entity_when_it_arrives(conn: Connection) -> None:
     workspace_with(conn)
     receive(conn, [delivery("pull_request", github.pull_request(number=6, body="Fixes #5"))])
     capture_all(conn)
@@ -185,7 +185,7 @@ def test_a_stub_becomes_the_thing_when_it_arrives(conn: Connection) -> None:
     assert one(conn, count) == 2
 
 
-def test_a_reference_under_an_old_name_finds_the_thing_after_a_rename(conn: Connection) -> None:
+def test_a_reference_by_an_old_name_finds_the_entity_after_a_rename(conn: Connection) -> None:
     workspace_with(conn)
     fixing = github.pull_request(number=6, body="Fixes #5")
     receive(conn, [delivery("pull_request", fixing)])
@@ -258,7 +258,7 @@ def test_a_push_to_another_branch_is_filtered_until_the_commit_reaches_the_defau
     assert one(conn, "SELECT count(*) FROM lightfast.observations") == 1
 
 
-def test_pausing_and_removing_take_nothing_away(conn: Connection) -> None:
+def test_pausing_and_removing_delete_nothing(conn: Connection) -> None:
     workspace = workspace_with(conn)
     receive(conn, [delivery("pull_request", github.pull_request())])
     capture_all(conn)
@@ -318,7 +318,7 @@ def test_a_row_that_the_database_refuses_costs_only_its_own_payload(conn: Connec
     assert one(conn, "SELECT count(*) FROM lightfast.raw_queue") == 0
 
 
-def test_reprocessing_removes_what_no_payload_yields_any_more(
+def test_reprocessing_removes_what_no_payload_states_any_more(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lightfast_pipelines.domain.events import Filtered

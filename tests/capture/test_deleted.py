@@ -107,7 +107,7 @@ def test_a_deleted_issue_is_closed_for_that_reason_and_leaves_search(conn: Conne
     assert one(conn, "SELECT count(*) FROM lightfast.observations") == 4
 
 
-def test_nobody_waits_for_the_vectors_of_what_is_deleted(conn: Connection) -> None:
+def test_deleted_observations_wait_for_no_vectors(conn: Connection) -> None:
     workspace_with(conn)
     receive(
         conn,
@@ -147,7 +147,7 @@ def test_a_deleted_comment_leaves_search_alone_and_its_issue_stays(conn: Connect
     assert embedded(conn) == remembered(conn)
 
 
-def test_an_issue_that_is_told_of_later_is_there_again(conn: Connection) -> None:
+def test_an_issue_with_later_events_exists_again(conn: Connection) -> None:
     workspace_with(conn)
     receive(
         conn,
@@ -194,7 +194,7 @@ def test_a_deployment_that_is_gone_has_no_state_any_more(conn: Connection) -> No
     assert remembered(conn) == set()
 
 
-def test_a_deletion_that_webhook_and_sweep_tell_is_one_fact(conn: Connection) -> None:
+def test_a_deletion_stated_by_webhook_and_sweep_is_one_fact(conn: Connection) -> None:
     workspace_with(conn)
     later = github.issue("deleted", 5, at="2024-05-25T00:00:00Z")
     receive(
@@ -279,7 +279,7 @@ deletions = st.builds(
 
 
 @given(st.lists(facts, max_size=8), st.lists(deletions, min_size=1, max_size=4))
-def test_at_no_moment_is_anything_believed_of_what_is_believed_to_be_deleted(
+def test_no_state_is_believed_of_an_entity_that_is_believed_deleted(
     stated: list[StateFact], ends: list[StateFact]
 ) -> None:
     gone = existence.deletions(ends, ())
@@ -303,7 +303,7 @@ def test_at_no_moment_is_anything_believed_of_what_is_believed_to_be_deleted(
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_when_it_is_deleted_depends_on_the_set_of_facts_alone(order: tuple[int, ...]) -> None:
+def test_the_time_of_a_deletion_depends_on_the_set_of_facts_alone(order: tuple[int, ...]) -> None:
     said = [
         StateFact("deleted", MOMENTS[2], 99, "x", MOMENTS[5]),
         StateFact("deleted", MOMENTS[4], 99, "y", MOMENTS[4]),

@@ -94,7 +94,7 @@ def test_capture_of_a_push_of_twice_the_commits_reads_at_most_some_twice_the_row
 
 
 @pytest.mark.parametrize("stage", ["embeddings", "clusters"])
-def test_a_stage_that_has_nothing_to_do_reads_nothing_of_what_is_done(
+def test_a_stage_with_nothing_to_do_reads_none_of_the_finished_rows(
     conn: Connection, stage: str
 ) -> None:
     def run() -> None:
@@ -170,7 +170,7 @@ _STATES = "SELECT count(*) FROM lightfast.temporal_states"
 
 
 @pytest.mark.parametrize("change", _CHANGING)
-def test_one_more_change_of_a_state_reads_as_much_of_it_after_few_as_after_many(
+def test_one_more_change_of_a_state_reads_as_many_rows_after_many_as_after_few(
     database: Database, conn: Connection, change: Callable[[int], Delivery]
 ) -> None:
     linked(conn, "shop", *_LINKS)
@@ -188,7 +188,7 @@ def test_one_more_change_of_a_state_reads_as_much_of_it_after_few_as_after_many(
 
 
 @pytest.mark.parametrize("change", _CHANGING)
-def test_a_state_that_is_continued_becomes_what_it_becomes_at_once(
+def test_a_continued_state_equals_one_folded_at_once(
     new_database: Callable[[], Database], change: Callable[[int], Delivery]
 ) -> None:
     digests = []
@@ -203,7 +203,7 @@ def test_a_state_that_is_continued_becomes_what_it_becomes_at_once(
     assert digests[0] == digests[1] == digests[2]
 
 
-def test_one_more_deployment_of_an_environment_writes_what_it_changes_and_nothing_else(
+def test_one_more_deployment_of_an_environment_writes_only_what_it_changes(
     conn: Connection,
 ) -> None:
     """Which of them serves is decided from all of them together."""

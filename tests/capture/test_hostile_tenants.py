@@ -373,7 +373,7 @@ def alone(new_database: Callable[[], Database]) -> Callable[[Secrets], dict[str,
 
 @pytest.mark.parametrize("secrets", FORGERS, ids=lambda found: "-".join(map(str, found)))
 @pytest.mark.parametrize("first", [True, False], ids=["lies first", "truth first"])
-def test_what_is_acmes_is_the_same_whatever_rival_says(
+def test_acmes_rows_are_the_same_whatever_rival_sends(
     new_database: Callable[[], Database],
     alone: Callable[[Secrets], dict[str, list[str]]],
     secrets: Secrets,
@@ -390,7 +390,7 @@ def test_what_is_acmes_is_the_same_whatever_rival_says(
 
 @given(data=st.data())
 @examples(4, suppress=[HealthCheck.function_scoped_fixture])
-def test_what_is_acmes_is_the_same_in_any_order_and_any_batches(
+def test_acmes_rows_are_the_same_in_any_order_and_any_batches(
     new_database: Callable[[], Database],
     alone: Callable[[Secrets], dict[str, list[str]]],
     data: st.DataObject,
@@ -421,7 +421,7 @@ def _statuses(conn: Connection) -> list[tuple[str, str]]:
     )
 
 
-def test_what_came_before_an_installation_had_its_own_secret_stays_and_nothing_after(
+def test_the_shared_secret_counts_until_an_installation_has_its_own(
     conn: Connection,
 ) -> None:
     workspace = add_workspace(conn, "shop", "acme")
@@ -452,7 +452,7 @@ def test_what_came_before_an_installation_had_its_own_secret_stays_and_nothing_a
 
 
 @pytest.mark.parametrize("own_secrets", [True, False])
-def test_one_delivery_that_came_in_several_ways_is_one_observation(
+def test_a_delivery_that_arrived_in_several_ways_is_one_observation(
     new_database: Callable[[], Database], own_secrets: bool
 ) -> None:
     """By the secret, in a file and from the API, for the same workspace, in any order."""
@@ -524,7 +524,7 @@ def test_a_comment_waits_for_what_its_provider_says_where_several_share_a_secret
     assert observations_of_rival(conn, tenants) == []
 
 
-def test_what_a_secret_of_nobody_verified_names_nothing_for_everybody(conn: Connection) -> None:
+def test_a_payload_verified_by_an_unknown_secret_names_no_place(conn: Connection) -> None:
     tenants = Tenants(conn, (False, False))
     squatted = ("github", "issues", github.issue(number=6, repo="acme/shop", repo_id=666))
     for verified_by in ("installation:999", "installation:x", "other:1", "credential:1"):
@@ -549,7 +549,7 @@ def test_another_ones_delivery_of_the_same_id_is_no_recovery_of_a_lost_one(
     assert [row.ingestion_source for row in stored] == ["api", "webhook"]
 
 
-def test_what_came_before_an_installation_had_its_own_secret_is_not_lost(
+def test_payloads_from_before_an_installation_had_its_own_secret_are_not_lost(
     conn: Connection,
 ) -> None:
     tenants = Tenants(conn, (False, False))
@@ -600,7 +600,7 @@ _OF_RIVALS_INSTALLATION: list[Said] = [
 ]
 
 
-def test_what_another_organisations_installation_tells_of_a_linked_resource_is_not_its_workspaces(
+def test_another_organisations_installation_states_nothing_about_a_linked_resource(
     conn: Connection,
 ) -> None:
     """One app, one secret: a repository that moved to rival's account is rival's, though its id is

@@ -266,7 +266,7 @@ def _link(conn: Connection, provider: str, installation: str, resource: str) -> 
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_an_operator_reads_what_became_of_a_link_in_any_order(
+def test_the_status_of_a_link_is_the_same_in_any_order(
     new_database: Callable[[], Database], story: str
 ) -> None:
     provider, installation, resource, happened, expected = STORIES[story]
@@ -282,7 +282,7 @@ def test_an_operator_reads_what_became_of_a_link_in_any_order(
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_what_was_said_before_the_link_holds_after_it(conn: Connection, story: str) -> None:
+def test_lifecycle_events_from_before_a_link_hold_after_it(conn: Connection, story: str) -> None:
     provider, installation, resource, happened, expected = STORIES[story]
     receive(conn, _deliveries(happened))
     capture_all(conn)
@@ -312,7 +312,7 @@ def test_a_repository_is_read_through_the_installation_that_has_it_now(conn: Con
     assert one(conn, where) == "9"  # not that of another organisation
 
 
-def test_no_lifecycle_event_changes_what_is_stored_or_where_it_goes(conn: Connection) -> None:
+def test_lifecycle_events_change_neither_stored_rows_nor_routing(conn: Connection) -> None:
     for provider, installation, resource in {story[:3] for story in STORIES.values()}:
         _link(conn, provider, installation, resource)
     deployed = vercel.deployment()
@@ -341,7 +341,7 @@ def test_no_lifecycle_event_changes_what_is_stored_or_where_it_goes(conn: Connec
     assert statuses["delivered"] == 4
 
 
-def test_a_link_made_by_hand_is_told_what_its_repository_says(conn: Connection) -> None:
+def test_a_link_made_by_hand_gets_what_its_repository_states(conn: Connection) -> None:
     """Nobody said which installation it belongs to: the payload names the repository."""
     workspace = add_workspace(conn, "shop")
     link_resource(conn, workspace, "github", "1")
@@ -369,7 +369,7 @@ def test_an_installation_of_another_provider_or_id_is_left_alone(conn: Connectio
     assert found == [("github", "7")]
 
 
-def test_what_older_rules_took_for_lifecycle_is_taken_back(
+def test_lifecycle_events_of_older_rules_are_withdrawn(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _link(conn, "github", "7", "1")
@@ -385,7 +385,7 @@ def test_what_older_rules_took_for_lifecycle_is_taken_back(
     assert one(conn, "SELECT count(*) FROM lightfast.lifecycle_events") == 0
 
 
-def test_whose_account_it_is_now_is_kept_with_the_installation(conn: Connection) -> None:
+def test_the_installation_keeps_its_current_account(conn: Connection) -> None:
     _link(conn, "vercel", "icfg_1", "prj_1")
     receive(conn, _deliveries(STORIES["configuration transferred"][3]))
     capture_all(conn)

@@ -144,7 +144,7 @@ def test_the_longest_names_are_captured_and_fit_into_every_index(linked: Connect
         assert widest <= WIDEST, (table, index, widest)
 
 
-def test_names_that_begin_alike_are_different_things_and_found_by_their_whole_name(
+def test_names_that_begin_alike_are_different_entities_and_found_by_their_whole_name(
     linked: Connection,
 ) -> None:
     name = long()

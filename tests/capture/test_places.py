@@ -164,7 +164,7 @@ def moved(
 SHOP5, DOCS9, SHOP6 = ("acme/shop", 1, 5), ("acme/docs", 2, 9), ("acme/shop", 1, 6)
 
 
-def test_an_issue_that_is_moved_there_and_back_is_one_story(tell: Any) -> None:
+def test_an_issue_that_is_moved_away_and_back_is_one_issue(tell: Any) -> None:
     noon, night = "2024-05-02T12:00:00Z", "2024-05-02T20:00:00Z"
     read = tell(
         [
@@ -272,7 +272,9 @@ def test_a_commit_that_a_fork_takes_over_keeps_its_numbers_where_it_came_from(te
     assert read(where) == [("acme/core",)]
 
 
-def test_of_a_fork_alone_a_commit_of_others_leads_to_none_of_its_numbers(tell: Any) -> None:
+def test_numbers_in_a_commit_that_only_a_fork_states_refer_to_nothing_in_the_fork(
+    tell: Any,
+) -> None:
     read = tell(
         [
             made(11, "mira/core", 8, github.OPENED_AT),
@@ -287,7 +289,7 @@ def test_of_a_fork_alone_a_commit_of_others_leads_to_none_of_its_numbers(tell: A
     assert read(EDGES) == []
 
 
-def test_the_same_numbers_at_two_hosts_are_two_things(
+def test_the_same_number_at_two_hosts_is_two_entities(
     tell: Any, conn: Connection, database: Database
 ) -> None:
     body = "See #5 and https://github.com/acme/shop/issues/5 and acme/shop#5"

@@ -221,7 +221,9 @@ def test_every_recorded_payload_sent_again_changes_nothing(
     assert _played(new_database(), [[*reversed(twice), *once]], 50, link) == expected
 
 
-def test_an_old_resolved_of_sentry_with_a_fresh_time_resolves_nothing(conn: Connection) -> None:
+def test_an_old_resolved_webhook_of_sentry_with_a_fresh_time_resolves_nothing(
+    conn: Connection,
+) -> None:
     _linked(conn)
     resolved = told("sentry", "issue", sentry.issue("resolved"), at=NOW)
     reopened = told("sentry", "issue", sentry.issue("unresolved"), at=NOW + timedelta(hours=1))
@@ -239,7 +241,7 @@ def test_an_old_resolved_of_sentry_with_a_fresh_time_resolves_nothing(conn: Conn
     assert fates == [("delivered", None, 2), ("filtered", REPEATED, 30)]
 
 
-def test_a_removed_of_an_installation_sent_again_after_it_was_added_removes_nothing(
+def test_an_old_removal_of_an_installation_sent_again_after_it_was_added_removes_nothing(
     conn: Connection,
 ) -> None:
     _linked(conn)
@@ -279,7 +281,7 @@ def test_a_removed_that_was_lost_and_read_from_the_log_undoes_no_later_added(
     )
 
 
-def test_a_webhook_of_what_a_file_told_before_is_its_replay_in_that_organisation_alone(
+def test_a_webhook_repeats_an_ingested_file_in_that_organisation_alone(
     conn: Connection,
 ) -> None:
     theirs, ours = add_workspace(conn, "theirs", "other"), add_workspace(conn, "ours")

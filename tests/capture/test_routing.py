@@ -80,7 +80,7 @@ def _drain(conn: Connection) -> None:
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-def test_what_goes_through_something_arrives_in_any_order_of_arrival_and_linking(
+def test_a_payload_routed_through_an_entity_arrives_in_any_order_of_arrival_and_linking(
     new_database: Callable[[], Database], chain: str
 ) -> None:
     resource, deliveries = CHAINS[chain]
@@ -99,9 +99,7 @@ def test_what_goes_through_something_arrives_in_any_order_of_arrival_and_linking
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-def test_what_goes_through_something_that_is_linked_nowhere_waits(
-    conn: Connection, chain: str
-) -> None:
+def test_a_payload_routed_through_an_unlinked_entity_waits(conn: Connection, chain: str) -> None:
     receive(conn, CHAINS[chain][1])
     _drain(conn)
     assert set(_outcomes(conn)) == {"parked"}
@@ -127,7 +125,7 @@ REACHED: dict[str, tuple[str, Delivery, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", REACHED)
-def test_each_of_its_resources_reaches_it_and_a_workspace_that_has_several_gets_it_once(
+def test_a_payload_of_several_resources_reaches_each_workspace_once(
     conn: Connection, case: str
 ) -> None:
     provider, delivery, resources = REACHED[case]
@@ -150,7 +148,7 @@ def test_each_of_its_resources_reaches_it_and_a_workspace_that_has_several_gets_
     assert "other" not in by
 
 
-def test_neither_does_an_installations_secret_reach_further_through_something_else(
+def test_an_installations_secret_reaches_no_further_through_an_entity(
     conn: Connection,
 ) -> None:
     """A comment names only an issue: whoever knows its id could send one into any workspace."""
@@ -187,7 +185,9 @@ def test_neither_does_an_installations_secret_reach_further_through_something_el
 @pytest.mark.parametrize(
     "verified_by", ["", "manual", "installation:", "installation:x", "other:1"]
 )
-def test_what_no_known_secret_verified_reaches_nothing(conn: Connection, verified_by: str) -> None:
+def test_a_payload_that_no_known_secret_verified_reaches_nothing(
+    conn: Connection, verified_by: str
+) -> None:
     linked(conn, "shop", ("github", "1"))
     receive(conn, [told("github", "issues", github.issue(), verified_by=verified_by or "none")])
     assert capture_all(conn).outcomes == {"parked": 1}

@@ -101,7 +101,7 @@ def _capture(conn: Connection, batch_rows: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(size(3, 40)))
-def test_batch_by_batch_a_series_comes_to_what_it_comes_to_at_once(
+def test_a_series_captured_in_batches_equals_one_captured_at_once(
     new_database: Callable[[], Database], seed: int
 ) -> None:
     chance = random.Random(seed)
@@ -132,7 +132,7 @@ def _check_counts(conn: Connection) -> None:
     assert counted == []
 
 
-def test_a_series_that_is_captured_again_or_rebuilt_stays_what_it_was(conn: Connection) -> None:
+def test_capturing_a_series_again_or_rebuilding_it_changes_nothing(conn: Connection) -> None:
     linked(conn, "shop", ("sentry", "42"))
     receive(conn, _life(random.Random(7), 40))
     _capture(conn, 9)
@@ -149,7 +149,7 @@ def test_a_series_that_is_captured_again_or_rebuilt_stays_what_it_was(conn: Conn
     _check_counts(conn)
 
 
-def test_what_states_nothing_any_more_is_counted_no_more(conn: Connection) -> None:
+def test_events_that_no_payload_states_any_more_are_not_counted(conn: Connection) -> None:
     """Its events are no longer wanted: the first of all goes, and another takes its place."""
     linked(conn, "shop", ("sentry", "42"))
     receive(conn, _life(random.Random(8), 30))
@@ -196,7 +196,7 @@ def test_an_hour_counts_on_after_retention_has_dropped_bodies(
 
 
 @pytest.mark.parametrize("dropped", ["e0", "e1"])
-def test_what_only_a_dropped_body_tells_stays_as_it_is_and_rebuild_keeps_it(
+def test_what_only_a_dropped_body_states_stays_and_survives_a_rebuild(
     conn: Connection, database: Database, dropped: str
 ) -> None:
     linked(conn, "shop", ("sentry", "42"))
@@ -213,7 +213,7 @@ def test_what_only_a_dropped_body_tells_stays_as_it_is_and_rebuild_keeps_it(
     assert [row[0] for row in _stored(conn)] == [row[0] for row in before]
 
 
-def test_two_workspaces_of_one_resource_count_apart(conn: Connection) -> None:
+def test_two_workspaces_of_one_resource_count_separately(conn: Connection) -> None:
     for slug in ("first", "second"):
         linked(conn, slug, ("sentry", "42"))
     receive(conn, _life(random.Random(5), 30))
@@ -234,7 +234,7 @@ def _earlier_and_earlier(n: int) -> datetime:
 
 
 @pytest.mark.parametrize("when", [_in_one_hour, _earlier_and_earlier])
-def test_one_more_event_reads_as_much_after_few_as_after_many(
+def test_one_more_event_reads_as_many_rows_after_many_events_as_after_few(
     database: Database, conn: Connection, when: Callable[[int], datetime]
 ) -> None:
     linked(conn, "shop", ("sentry", "42"))

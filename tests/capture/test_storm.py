@@ -154,7 +154,7 @@ def test_a_storm_is_read_once_however_many_batches_it_takes(
 
 
 @pytest.mark.parametrize("most", [0, 7])
-def test_what_there_is_no_room_to_keep_is_read_again_to_the_same_end(
+def test_readings_that_are_not_kept_are_read_again_with_the_same_result(
     new_database: Callable[[], Database], most: int
 ) -> None:
     storm = [*_sent(_errors(60, 90)), _regression(NOW + timedelta(minutes=30))]
@@ -169,7 +169,7 @@ def test_what_there_is_no_room_to_keep_is_read_again_to_the_same_end(
     assert digests[0] == digests[1]
 
 
-def test_linking_another_workspace_in_the_midst_of_a_storm_gives_it_all_of_it(
+def test_a_workspace_linked_during_a_storm_gets_the_whole_storm(
     conn: Connection,
 ) -> None:
     """What is kept says nothing of where it goes."""

@@ -116,7 +116,7 @@ def tenants(conn: Connection) -> dict[str, Workspace]:
     return found
 
 
-def test_one_event_to_two_workspaces_is_each_ones_own(
+def test_an_event_for_two_workspaces_belongs_to_each(
     conn: Connection, tenants: dict[str, Workspace]
 ) -> None:
     tables = [table.name for table in metadata.sorted_tables if "workspace_id" in table.c]
@@ -144,7 +144,7 @@ def test_one_event_to_two_workspaces_is_each_ones_own(
     assert twice == [(2, 2)]
 
 
-def test_each_workspace_decides_for_itself_what_becomes_of_an_event(
+def test_each_workspace_decides_separately_what_becomes_of_an_event(
     conn: Connection, tenants: dict[str, Workspace]
 ) -> None:
     integration = find_integration(conn, tenants["second"], "github", "1")
@@ -245,7 +245,7 @@ def test_no_row_of_a_workspace_leads_to_a_row_of_another(
     } <= checked.keys()
 
 
-def test_what_is_named_without_a_foreign_key_is_found_in_the_same_workspace(
+def test_references_without_a_foreign_key_are_found_in_the_same_workspace(
     conn: Connection, tenants: dict[str, Workspace]
 ) -> None:
     for table, column, other, name in _NAMED:
@@ -271,7 +271,7 @@ def test_what_is_named_without_a_foreign_key_is_found_in_the_same_workspace(
     assert all(cluster == observation for cluster, observation in citations)
 
 
-def test_every_table_of_the_memory_says_whose_its_rows_are() -> None:
+def test_every_derived_table_says_to_which_workspace_its_rows_belong() -> None:
     deliveries = {"workspaces", "raw_payloads", "raw_bodies", "raw_queue", "lifecycle_events"}
     # Days, counts and turns alone, for whoever runs the pipeline.
     operation = {"partition_start", "unreported_work", "queue_turns"}
@@ -365,7 +365,7 @@ def test_a_reference_into_anothers_repository_stays_a_stub(
         ("acme/shop-3", "second"),
     ],
 )
-def test_why_and_state_tell_a_workspace_nothing_of_another(
+def test_why_and_state_show_a_workspace_nothing_of_another(
     conn: Connection, tenants: dict[str, Workspace], key: str, owner: str
 ) -> None:
     now = NOW + timedelta(days=30)
@@ -386,7 +386,7 @@ def test_why_and_state_tell_a_workspace_nothing_of_another(
             assert states_at(conn, key, now, None, workspace) == []
 
 
-def test_an_observation_is_not_told_to_another_workspace_by_its_id(
+def test_an_observations_id_shows_nothing_to_another_workspace(
     conn: Connection, tenants: dict[str, Workspace]
 ) -> None:
     ids = rows(
@@ -401,7 +401,7 @@ def test_an_observation_is_not_told_to_another_workspace_by_its_id(
             assert bool(explain(conn, identifier, workspace)) == (slug == owner)
 
 
-def test_a_workspace_is_told_what_its_own_delivery_became_and_not_what_it_became_elsewhere(
+def test_a_workspace_sees_what_a_delivery_became_there_and_not_elsewhere(
     conn: Connection, tenants: dict[str, Workspace]
 ) -> None:
     set_active(conn, find_integration(conn, tenants["first"], "github", "1"), False, "secret plan")
@@ -417,7 +417,7 @@ def test_a_workspace_is_told_what_its_own_delivery_became_and_not_what_it_became
     assert len(explain(conn, "both", None)["deliveries"]) == 1
 
 
-def test_what_waits_for_one_organisation_is_not_told_to_another(
+def test_what_waits_for_one_organisation_is_not_shown_to_another(
     conn: Connection, tenants: dict[str, Workspace]
 ) -> None:
     payload = github.issue("opened", 7, repo="new/shop", repo_id=7)

@@ -81,7 +81,7 @@ def described(conn: Connection, what: str) -> set[str]:
 
 @pytest.mark.parametrize("slug", SLUGS)
 @pytest.mark.parametrize("table", ["actors", "actor_profiles", "clusters"])
-def test_what_fails_for_one_tenant_is_left_and_done_for_all_others(
+def test_a_stage_that_fails_for_one_tenant_is_done_for_all_others(
     database: Database, conn: Connection, memories: dict[str, Memory], table: str, slug: str
 ) -> None:
     failing = memories[slug]
@@ -102,7 +102,7 @@ def test_what_fails_for_one_tenant_is_left_and_done_for_all_others(
     assert described(conn, table) == {*SLUGS}
 
 
-def test_a_tenant_with_little_new_is_looked_at_before_one_with_much(
+def test_a_tenant_with_little_new_is_consolidated_before_one_with_much(
     conn: Connection, memories: dict[str, Memory]
 ) -> None:
     describe(conn)

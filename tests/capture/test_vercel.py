@@ -165,7 +165,7 @@ def test_a_staged_deployment_serves_nobody_until_it_is_promoted_in_any_order(
     ]
 
 
-def test_a_promotion_that_comes_late_corrects_what_was_believed_and_keeps_it(
+def test_a_late_promotion_corrects_what_was_believed_and_keeps_the_record(
     conn: Connection,
 ) -> None:
     linked(conn, ("vercel", "prj_1"))

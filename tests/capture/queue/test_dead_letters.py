@@ -41,7 +41,7 @@ def test_a_write_that_fails_is_the_dead_letter_of_the_workspace_that_it_was_for(
     assert [_replay(conn, slug) for slug in ("tenant-1", "tenant-3", "tenant-2")] == [0, 0, 1]
 
 
-def test_what_cannot_be_read_is_the_dead_letter_of_its_workspace_too(
+def test_an_unreadable_payload_is_a_dead_letter_of_its_workspace(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lightfast_pipelines.providers import discover
@@ -62,7 +62,9 @@ def test_what_cannot_be_read_is_the_dead_letter_of_its_workspace_too(
     assert [_replay(conn, slug) for slug in ("tenant-1", "tenant-3", "tenant-2")] == [0, 0, 1]
 
 
-def test_what_ended_the_process_is_found_by_the_lane_in_which_it_waited(conn: Connection) -> None:
+def test_a_payload_that_ended_the_process_is_a_dead_letter_of_its_lanes_workspace(
+    conn: Connection,
+) -> None:
     poison.tenants(conn)
     receive(conn, [poison.opened(3, 1, "Honest")])
     capture_all(conn)
@@ -105,7 +107,7 @@ def _signed(conn: Connection) -> None:
 
 
 @pytest.mark.parametrize("arrives", [_manual, _signed])
-def test_what_names_no_resource_belongs_to_the_organisation_that_sent_it(
+def test_a_payload_without_a_resource_belongs_to_the_organisation_that_sent_it(
     conn: Connection, arrives: Callable[[Connection], None]
 ) -> None:
     poison.tenants(conn)
@@ -115,7 +117,7 @@ def test_what_names_no_resource_belongs_to_the_organisation_that_sent_it(
     assert [_replay(conn, slug) for slug in ("tenant-1", "tenant-3", "tenant-2")] == [0, 0, 1]
 
 
-def test_what_nothing_is_known_of_is_nobodys_and_is_taken_up_without_a_workspace(
+def test_a_dead_letter_of_no_known_workspace_is_replayed_without_one(
     conn: Connection,
 ) -> None:
     poison.tenants(conn)

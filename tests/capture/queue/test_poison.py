@@ -66,7 +66,7 @@ def test_a_poison_payload_is_one_dead_letter_and_everything_else_is_captured(
     assert {letter.command for letter in dead} == {"lightfast replay --status dlq"}
 
 
-def test_payloads_that_never_end_are_dead_after_their_attempts_and_nothing_else_is(
+def test_only_payloads_that_never_end_become_dead_letters_after_their_attempts(
     database: Database, conn: Connection
 ) -> None:
     tenants(conn)
@@ -135,7 +135,7 @@ def test_a_replayed_dead_letter_has_all_of_its_attempts_again_and_is_captured_on
     assert sum(captured(conn).values()) == 3
 
 
-def test_a_payload_that_takes_the_process_with_it_is_dead_after_some_attempts(
+def test_a_payload_that_kills_the_process_is_a_dead_letter_after_some_attempts(
     database: Database, conn: Connection
 ) -> None:
     """The connection's end stands for the process's: what was not committed is gone with both."""
@@ -172,7 +172,7 @@ def test_a_payload_that_takes_the_process_with_it_is_dead_after_some_attempts(
     assert "ended each time" in letter.cause
 
 
-def test_an_outage_is_no_payloads_fault_however_often_it_is_tried(
+def test_an_outage_is_blamed_on_no_payload_however_often_it_is_tried(
     database: Database, conn: Connection
 ) -> None:
     tenants(conn)

@@ -38,7 +38,7 @@ def test_a_run_stops_when_its_time_is_up(conn: Connection) -> None:
     assert take_waiting(conn, DAYS, Bounds(100, 0, 500)).deliveries == 2
 
 
-def test_what_arrives_within_some_seconds_shares_the_run(
+def test_deliveries_that_arrive_within_seconds_share_the_run(
     database: Database, conn: Connection
 ) -> None:
     link(conn)
@@ -75,7 +75,7 @@ def test_a_stream_that_never_pauses_ends_with_the_runs_bounds(
     assert report.deliveries == 4
 
 
-def test_reprocessing_takes_every_delivery_of_its_days_and_of_no_other(conn: Connection) -> None:
+def test_reprocessing_takes_every_delivery_of_its_days_and_no_other(conn: Connection) -> None:
     link(conn)
     arrive(conn, DAYS)
     take_waiting(conn, DAYS, Bounds(100, 60, 500))

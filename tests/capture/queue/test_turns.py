@@ -115,7 +115,7 @@ def test_with_fifty_tenants_a_delivery_waits_for_one_turn_of_each(conn: Connecti
     assert _batches_until(conn, "single") <= -(-51 // ROWS)
 
 
-def test_of_large_deliveries_at_most_one_goes_before_a_small_one(
+def test_at_most_one_large_delivery_goes_before_a_small_one(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(taking, "LARGE_BYTES", 20_000)
@@ -132,7 +132,7 @@ def test_of_large_deliveries_at_most_one_goes_before_a_small_one(
     assert capture_all(conn).outcomes == {"delivered": 3}
 
 
-def test_what_came_last_is_looked_at_before_what_waits_in_the_middle(conn: Connection) -> None:
+def test_the_newest_deliveries_get_a_lane_before_those_in_the_middle(conn: Connection) -> None:
     workspace_with(conn, "big", BIG)
     small = workspace_with(conn, "small", SMALL)
     receive(conn, _issues(BIG, 40))
@@ -147,7 +147,7 @@ def test_what_came_last_is_looked_at_before_what_waits_in_the_middle(conn: Conne
     ) == (small.id)
 
 
-def test_what_is_replayed_or_read_anew_waits_in_its_tenants_lane_without_being_read(
+def test_replayed_and_requeued_deliveries_get_their_lane_without_being_read(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace_with(conn, "big", BIG)
@@ -166,7 +166,7 @@ def test_what_is_replayed_or_read_anew_waits_in_its_tenants_lane_without_being_r
     assert _batches_until(conn, "single") == 1
 
 
-def test_dead_letters_that_are_replayed_hold_nobody_up(conn: Connection) -> None:
+def test_replayed_dead_letters_delay_no_other_tenant(conn: Connection) -> None:
     workspace_with(conn, "big", BIG)
     workspace_with(conn, "small", SMALL)
     receive(conn, BACKLOGS["what is no JSON"]())
@@ -177,7 +177,7 @@ def test_dead_letters_that_are_replayed_hold_nobody_up(conn: Connection) -> None
     assert _batches_until(conn, "single") == 1
 
 
-def test_what_fails_again_and_again_holds_nobody_up_who_shared_a_batch_with_it(
+def test_a_payload_that_keeps_failing_delays_no_other_of_its_batch(
     conn: Connection,
 ) -> None:
     workspace_with(conn, "big", BIG)
@@ -198,7 +198,7 @@ def test_what_fails_again_and_again_holds_nobody_up_who_shared_a_batch_with_it(
     assert take(conn, None, ROWS) == []
 
 
-def test_what_ends_the_process_that_looks_at_it_is_not_looked_at_again(
+def test_a_payload_that_ends_the_process_that_reads_it_is_not_read_again(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -217,7 +217,7 @@ def test_what_ends_the_process_that_looks_at_it_is_not_looked_at_again(
     assert rows(conn, "SELECT DISTINCT lane FROM lightfast.raw_queue") == [(UNREADABLE,)]
 
 
-def test_a_resource_that_is_linked_takes_what_waits_for_it_out_of_the_lane_of_the_unlinked(
+def test_linking_a_resource_moves_its_deliveries_out_of_the_lane_of_unlinked_ones(
     conn: Connection,
 ) -> None:
     workspace_with(conn, "big", BIG)
