@@ -1,4 +1,4 @@
-"""Whether an API's history and webhooks say the same: a client of a test's API, and what both state."""
+"""Compares an API's history with webhooks: a client for a test's API, and the statements of both."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def api_of(provider_api: ProviderApi, app: Starlette, credential: Credential) ->
 def statements(
     provider: Provider, event_type: str, payload: Any, headers: Mapping[str, str]
 ) -> Sequence[Statement]:
-    """By way of the bytes, as every payload comes."""
+    """Encoded and decoded, as every payload is."""
     reading = provider.read(event_type, provider.decode(json.dumps(payload).encode(), headers))
     assert isinstance(reading, Understood), (event_type, reading)
     return reading.statements
 
 
 def paths(value: Any, at: str = "") -> set[str]:
-    """JSON paths of what says something; a list is one value."""
+    """The JSON paths of all values that are not empty; a list is one value."""
     if isinstance(value, dict):
         named = ((f"{at}.{name}" if at else name, one) for name, one in value.items())
         return set[str]().union(*(paths(one, path) for path, one in named))
@@ -41,13 +41,13 @@ def paths(value: Any, at: str = "") -> set[str]:
 
 
 def untold(webhook: Any, record: Any, known: Mapping[str, str]) -> set[str]:
-    """Paths that the webhook has and the record has not, and that are not known to be so."""
+    """Paths that the webhook has and the record lacks, without a declared reason."""
     lost = paths(webhook) - paths(record)
     return {one for one in lost if not any(f"{one}.".startswith(f"{path}.") for path in known)}
 
 
 def stripped(payload: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
-    """The payload without what stands at these paths, which go through lists."""
+    """The payload without the values at these paths, which continue through lists."""
     found = deepcopy(dict(payload))
     for path in paths:
         _remove(found, path.split("."))

@@ -1,4 +1,4 @@
-"""A world twice in a memory: once read by a backfill from its API, once as its webhooks told it."""
+"""Captures a world twice: once by a backfill from its API, once from its webhooks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def by_backfill(
     window: Window,
     meta: Mapping[str, Any],
 ) -> BackfillResult:
-    """Links the resource, reads its history, captures all of it."""
+    """Links the resource, backfills its history and captures it."""
     provider = apis.provider_api.provider
     with database.connect("pipeline") as conn:
         link_resource(conn, add_workspace(conn, "shop"), provider, resource, meta=meta)
@@ -84,13 +84,13 @@ def by_webhook(
 
 
 def outcomes(conn: Connection) -> set[tuple[str, str | None]]:
-    """(status, reason) of what is not delivered, and every raw row of a workspace's own."""
+    """(status, reason) of each payload that was not delivered, and the raw rows of a workspace."""
     found = conn.execute("SELECT DISTINCT status, reason FROM lightfast.outcomes").fetchall()
     return {(str(status), reason) for status, reason in found}
 
 
 def observations(conn: Connection) -> list[tuple[Any, ...]]:
-    """What both must agree on: the fact, its time, who did it."""
+    """The columns in which both must agree: the fact, its time, who did it."""
     return conn.execute(
         """
         SELECT o.source_id, o.source_type, o.occurred_at, a.source_id, w.source_id

@@ -1,4 +1,4 @@
-"""Holds what a provider declares of its events against what it does with a payload."""
+"""Compares a provider's declared rules with its readings of payloads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 
 
 def rule_for(rules: Iterable[EventRule], event: str, action: str | None) -> EventRule | None:
-    """The rule that speaks of this event: one of its action before one of any."""
+    """The rule of this event: one for its action before one for any action."""
     fitting = [
         rule
         for rule in rules
@@ -20,9 +20,9 @@ def rule_for(rules: Iterable[EventRule], event: str, action: str | None) -> Even
 
 
 def conforms(rule: EventRule | None, reading: Reading) -> bool:
-    """Whether the reading is what the rule says. What it says is delivered may be filtered singly."""
+    """Whether the reading matches the rule. A single payload of a delivered event may still be filtered."""
     if isinstance(reading, Parked):
-        return True  # a shape that nobody knew when the rule was written
+        return True  # a shape that was unknown when the rule was written
     if rule is None:
         return False
     if isinstance(reading, Lifecycle):

@@ -1,4 +1,4 @@
-"""What holds for whichever provider is found, those here and those to come."""
+"""The contract of every provider, present and future."""
 
 from __future__ import annotations
 

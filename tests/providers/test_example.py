@@ -1,6 +1,6 @@
-"""The example of docs/ as a provider: its folder copied in, and nothing else changed.
+"""The example of docs/ works as a provider: its folder is copied in, and nothing else changed.
 
-Everything runs in processes of its own, on a copy of the code, as somebody who adds one would see it.
+Everything runs in separate processes on a copy of the code, as for somebody who adds a provider.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(checkout: Path, *words: str, **environment: str) -> str:
-    """What a Python process on the copy prints; it must end well."""
+    """The output of a Python process on the copy, which must succeed."""
     done = subprocess.run(
         [sys.executable, *words],
         cwd=checkout,

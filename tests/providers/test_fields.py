@@ -1,4 +1,4 @@
-"""Times as GitHub writes them, and what is no time."""
+"""Times as providers write them, and values that are not times."""
 
 from __future__ import annotations
 

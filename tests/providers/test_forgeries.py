@@ -1,4 +1,4 @@
-"""A hundred thousand forgeries at the door: one byte of body, secret or signature changed, none is let in."""
+"""A hundred thousand forgeries with one byte of body, secret or signature changed: none is accepted."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ SENDERS: dict[str, tuple[str, bytes, Headers]] = {
 
 
 def _changed(chance: Random, value: bytes, alphabet: bytes = bytes(range(256))) -> bytes:
-    """One byte replaced by another; hex digits differ in more than their case."""
+    """Replaces one byte by another; a hex digit changes more than its case."""
     place = chance.randrange(len(value))
     others = [one for one in alphabet if bytes([one]).lower() != value[place : place + 1].lower()]
     return value[:place] + bytes([chance.choice(others)]) + value[place + 1 :]

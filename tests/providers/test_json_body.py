@@ -1,4 +1,4 @@
-"""The door builds nothing of a body and capture builds it once, within bounds; both read the same in it."""
+"""The receiver builds nothing of a body, capture builds it once, within limits; both read the same values."""
 
 from __future__ import annotations
 
@@ -80,13 +80,13 @@ def test_receiver_and_capture_agree_whatever_the_names_and_their_order(
     expected = in_capture(body.encode())
     found = at_the_door(body.encode())
     for name, value in expected.items():
-        # Of half a surrogate pair the door knows only that it is a text which is no name.
+        # The receiver only knows that a text with half a surrogate pair is not a name.
         odd = isinstance(value, str) and "\ufffd" in value
         assert isinstance(found[name], str) if odd else found[name] == value
 
 
 def wide(values: int) -> bytes:
-    """An object that holds an array, so many values in all."""
+    """An object that holds an array, with this many values in total."""
     return b'{"a":[' + b"0," * (values - 3) + b"0]}"
 
 
@@ -100,7 +100,7 @@ OVER = {
         b'{"a":"\\\\",' + b'"b":[' + b"0," * MOST_VALUES + b'0],"c":"\\\\"}'
     ),
 }
-# What looks like values and stands in texts, also at the edges of what is looked at at once.
+# Texts that look like values, also at the edges of the pieces that are read at once.
 UNDER = {
     "exactly as many": lambda: wide(MOST_VALUES),
     "commas": lambda: b'{"a":"' + b"," * (2 * MOST_VALUES) + b'"}',

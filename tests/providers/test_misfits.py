@@ -1,5 +1,5 @@
-"""An event that stands in a header, or in a line of a file, beside a body of another event: whatever the
-pair, the body never becomes a fact of the wrong kind."""
+"""A header, or a line of a file, can name an event that is not the body's: whatever the pair, the body
+never becomes a fact of the wrong kind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OF_ORGANIZATION = {
     "sender": github.user("ada"),
     "installation": {"id": 7, "node_id": "x"},
 }
-# What GitHub also sends, of which nothing or little is made, with the actions that mean something elsewhere.
+# Other events of GitHub that are mostly filtered, with actions that mean something in other events.
 _OTHERS: list[Body] = [
     ("organization", {"action": "renamed", "changes": {}, **_OF_ORGANIZATION}),
     ("organization", {"action": "deleted", **_OF_ORGANIZATION}),
@@ -56,7 +56,7 @@ _OTHERS: list[Body] = [
 
 
 def bodies(name: str) -> Iterator[Body]:
-    """(event, body of it) of one provider, hand-written."""
+    """(event, body of that event) of one provider, written by hand."""
     rules = PROVIDERS[name].events
     if name == "github":
         yield from chain(GITHUB.items(), _OTHERS)
@@ -79,7 +79,7 @@ def becomes_a_fact(provider: Provider, event: str, body: dict[str, Any]) -> bool
 
 
 def wrong_facts(provider: Provider, found: list[Body]) -> set[tuple[str, Any, str]]:
-    """(event of the body, its action, event beside it) of what became a fact all the same."""
+    """(event of the body, its action, named event) of each body that became a fact nevertheless."""
     events = sorted({rule.event for rule in provider.events} | {event for event, _ in found})
     return {
         (own, str(body.get("action")), event)

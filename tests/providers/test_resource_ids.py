@@ -1,4 +1,4 @@
-"""What an operator links is named as payloads name it, or he is told how they do."""
+"""An operator links a resource by the id in payloads, or is told where to find it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_the_ids_that_payloads_are_routed_by_are_taken_as_they_are(name: str) ->
         and (route := provider.route(scene.event, provider.decode(scene.body, {}))) is not None
         and not route.by_hand
         for resource in (route.resource_id, *(resource for _, resource in route.alternatives))
-        # An organisation of Sentry's is no resource to link: a word alone may be anything.
+        # An organisation of Sentry's cannot be linked: a word alone may be anything.
         if name != "sentry" or resource.isdigit() or "/" in resource or len(resource) == 36
     }
     assert found

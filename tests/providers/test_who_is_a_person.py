@@ -1,4 +1,4 @@
-"""What providers say of an account: a person, a bot, an organisation, or nobody at all."""
+"""Whether an account is a person, a bot, an organisation or nobody, for each provider."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lightfast_pipelines.providers.sentry import accounts as sentry
         ("acme", "Organization", "organization"),
         ("Copilot", "Bot", "bot"),
         ("renovate[bot]", None, "bot"),
-        # Users to GitHub, and yet nobody.
+        # Users in GitHub's payloads, but not people.
         ("web-flow", "User", "bot"),
         ("snyk-bot", "User", "bot"),
         ("semantic-release-bot", "User", "bot"),

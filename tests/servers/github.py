@@ -1,7 +1,7 @@
-"""GitHub's REST API over worlds of `github_world.py`, as an application to be served.
+"""GitHub's REST API for worlds of `github_world.py`, as an application to be served.
 
-True to the wire: pages, Link headers, limits, ETags, tokens, renamed and deleted things. GraphQL and
-what belongs to an App stand in files of their own.
+It imitates pages, Link headers, limits, ETags, tokens, renamed and deleted items. GraphQL and the
+endpoints of an App are in files of their own.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Json = dict[str, Any]
 
 
 class GitHubServer:
-    """`tokens`: each with its end, or None. `limits`: how much of a pool each token has an hour."""
+    """`tokens` maps each token to its expiry or None; `limits` maps a pool to each token's limit an hour."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class GitHubServer:
         self._nodes: dict[int, Nodes] = {}
 
     def bucket(self, token: str = TOKEN, pool: str = "core") -> Bucket:
-        """To be changed by tests: `server.bucket().used = 5_000`."""
+        """Tests may change it: `server.bucket().used = 5_000`."""
         key = (token, pool)
         if key not in self._buckets:
             self._buckets[key] = Bucket(self.limits[pool])
@@ -106,7 +106,7 @@ class GitHubServer:
         return Reply(reply.status, reply.data, {**reply.headers, **bucket.headers(pool)})
 
     def shelf(self, world: World) -> Shelf:
-        """What the world has to be listed; made anew when it has changed."""
+        """The world's lists, built again when it has changed."""
         found = self._shelves.get(id(world))
         if found is None or found.stamp != world.stamp:
             found = self._shelves[id(world)] = Shelf(world)

@@ -1,7 +1,7 @@
-"""GitHub's GraphQL API over the worlds: pages by cursors, points, and errors inside a 200.
+"""GitHub's GraphQL API for the worlds: pages by cursors, points, and errors with status 200.
 
-docs.github.com, "Rate limits and query limits for the GraphQL API". The schema stands in
-`github_schema.py`, how things look in `github_nodes.py`.
+docs.github.com, "Rate limits and query limits for the GraphQL API". The schema is in
+`github_schema.py`, the nodes are in `github_nodes.py`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _parsed(query: str) -> tuple[language.DocumentNode | None, Sequence[graphql.
 
 
 def _error(error: graphql.GraphQLError) -> Json:
-    """GitHub has the type beside the message; queries that do not fit the schema have none."""
+    """GitHub adds a type to the message, but not for queries that do not fit the schema."""
     told: Json = {**(error.extensions or {})}
     if error.path:
         told["path"] = error.path
@@ -77,7 +77,7 @@ def _error(error: graphql.GraphQLError) -> Json:
 
 
 def _weight(document: language.DocumentNode, variables: Mapping[str, Any]) -> tuple[int, int]:
-    """How many connections have to be opened, and how many nodes can come of them."""
+    """How many connections a query opens, and how many nodes they can return."""
     fragments = {
         one.name.value: one
         for one in document.definitions
@@ -143,7 +143,7 @@ def _root(every: Sequence[Nodes], points: Json) -> Json:
         kinds = "pi" if kinds == "i" and "is:issue" not in words else kinds
         since = _UPDATED.search(query)
         begin = datetime.fromisoformat(since[1]) if since else None
-        # One repository is named, which is what of a search is needed.
+        # A search names one repository; nothing else of it is needed.
         named = [one for one in every if f"repo:{one.world.full_name}" in words]
         rows = named[0].found(kinds, begin) if named else []
         make = named[0].any if named else dict

@@ -1,4 +1,4 @@
-"""How the things of a world look on GitHub's wire, now or as they were at a moment. Plain dicts."""
+"""The records of a world as GitHub's REST API encodes them, now or at a moment. Plain dicts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tests.servers.github_state import State
 
 
 class Items(DeploymentItems):
-    """Every kind of thing, as the list of it has it."""
+    """Every kind of item, as its list has it."""
 
     def issue(self, thing: Issue, state: State, comments: int = 0) -> Json:
-        """As the lists of issues have it; pull requests as well."""
+        """As the list of issues has it; pull requests as well."""
         url, is_pull = f"{self.api}/issues/{thing.number}", isinstance(thing, PullRequest)
         page = f"{self.site}/{'pull' if is_pull else 'issues'}/{thing.number}"
         found: Json = {
@@ -79,7 +79,7 @@ class Items(DeploymentItems):
         links |= {"review_comments": f"{url}/comments"}
         links |= {"review_comment": f"{self.api}/pulls/comments{{/number}}"}
         links |= {"commits": f"{url}/commits", "statuses": statuses}
-        # On open ones the commit of GitHub's trial merge; of one that was closed unmerged the last.
+        # On an open one the commit of GitHub's trial merge; on one that was closed unmerged the last of them.
         merge = pull.merge_commit if state.merged else sha("trial", self.world.id, pull.number)
         return {
             "url": url,
@@ -302,7 +302,7 @@ class Items(DeploymentItems):
 
 
 def committer(one: Commit) -> Json:
-    """Who committed it: the person, or GitHub where one of its buttons did."""
+    """The committer: the person, or GitHub where one of its buttons committed."""
     if one.by_github:
         return {"name": "GitHub", "email": "noreply@github.com"}
     return {"name": one.name, "email": one.email}

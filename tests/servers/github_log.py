@@ -1,4 +1,4 @@
-"""What belongs to a GitHub App or to a repository's hooks: tokens of installations, logs of deliveries.
+"""The endpoints of a GitHub App and of a repository's hooks: installation tokens, logs of deliveries.
 
 docs.github.com: "Generating a JWT for a GitHub App", "REST API endpoints for GitHub App webhooks" and
 "... repository webhooks".
@@ -26,7 +26,7 @@ _SIGNED = {"X-Hub-Signature-256": "sha256=of-another-secret", "User-Agent": "Git
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A try to deliver. `guid` is the delivery's own, equal for each try. `status` 0: no answer."""
+    """An attempt to deliver. `guid` is the delivery's, equal for each attempt. `status` 0: no answer."""
 
     id: int
     guid: str
@@ -43,7 +43,7 @@ class Delivery:
 
 @dataclass(slots=True)
 class Hook:
-    """A repository's own hook and where it sends to."""
+    """A repository's hook and the address that it sends to."""
 
     id: int
     repository: str
@@ -53,10 +53,10 @@ class Hook:
 
 
 class GitHubLog:
-    """To be given to a `GitHubServer` as its `app`.
+    """A `GitHubServer` takes it as its `app`.
 
-    `tokens` is the server's own table: what is minted here is good there. `on_redeliver` is called
-    with the try that is to be made again; its answer is the status of the new one.
+    `tokens` is the server's own table, so tokens made here are valid there. `on_redeliver` is called with
+    the attempt to repeat; it returns the status of the new attempt.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class GitHubLog:
         status: int = 200,
         hook: int | None = None,
     ) -> Delivery:
-        """Notes a try, as GitHub does of everything that it sends."""
+        """Logs an attempt, as GitHub does for everything that it sends."""
         made = Delivery(
             1_000_001 + len(self.deliveries),
             guid or str(uuid.uuid5(uuid.NAMESPACE_OID, f"{event}{len(self.deliveries)}")),
@@ -104,7 +104,7 @@ class GitHubLog:
         return made
 
     def __call__(self, request: Request, now: datetime) -> Reply | None:
-        """None for what is none of this file's."""
+        """None for other endpoints."""
         match request.path.split("/"):
             case ["app", "installations", number, "access_tokens"] if request.method == "POST":
                 return self._refused(request, now) or self._mint(number, now)
@@ -121,7 +121,7 @@ class GitHubLog:
         return None
 
     def _refused(self, request: Request, now: datetime) -> Reply | None:
-        """Whether the App's proof does not hold."""
+        """Whether the App's JWT is invalid."""
         if request.token is None or request.token.count(".") != 2:
             return fault(401, "A JSON web token could not be decoded")
         try:
@@ -183,7 +183,7 @@ class GitHubLog:
         return Reply(200, {"id": number, "app_id": self.app, "account": account})
 
     def _of_hooks(self, request: Request, now: datetime, name: str, rest: list[str]) -> Reply:
-        """Hooks are shown to those who may administer the repository: an installation is not."""
+        """Hooks are visible to administrators of the repository, not to an installation."""
         token = request.token or ""
         ends = self.tokens.get(token, now)
         if token not in self.tokens or (ends is not None and ends <= now):
@@ -234,7 +234,7 @@ class GitHubLog:
 
 
 def _page(request: Request, kept: Sequence[Delivery]) -> Reply:
-    """Newest first; what comes in meanwhile moves nothing, as the cursor names a delivery."""
+    """Newest first; new entries move nothing, because the cursor names a delivery."""
     size, begin = page_size(request), 0
     cursor = request.params.get("cursor")
     if cursor is not None:

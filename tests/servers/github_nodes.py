@@ -1,4 +1,4 @@
-"""How the things of a world look as nodes of GraphQL, and their connections."""
+"""The records of a world as nodes of GraphQL, and their connections."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def refused(kind: str, message: str) -> graphql.GraphQLError:
 def connection(
     name: str, rows: Keyed, make: Callable[[Any], Json] = lambda node: node
 ) -> Callable[..., Json]:
-    """A field that pages through the rows, each with the key by which it is sorted."""
+    """A field that pages through the rows, each with its sort key."""
 
     def resolve(
         info: Any,
@@ -80,7 +80,7 @@ def connection(
 
 
 class Nodes:
-    """One world's nodes, for as long as it stays as it is."""
+    """One world's nodes, valid until it changes."""
 
     def __init__(self, world: World) -> None:
         world.number_events()
@@ -216,7 +216,7 @@ class Nodes:
         return None
 
     def actor(self, login: str | None) -> Json | Any | None:
-        """A bot's name has no `[bot]` here."""
+        """A bot's login has no `[bot]` here."""
         if login is None:
             return None
         person = self.world.person(login)

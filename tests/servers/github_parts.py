@@ -1,4 +1,4 @@
-"""What stands in nearly all of GitHub's things: people, the repository, labels, milestones."""
+"""The parts of nearly all of GitHub's items: people, the repository, labels, milestones."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def iso(at: datetime | None) -> str | None:
 
 
 def node_id(kind: str, number: int | str) -> str:
-    """Opaque, as GitHub's are; `kind` is its prefix."""
+    """An opaque id, as GitHub's are; `kind` is its prefix."""
     return f"{kind}_{base64.urlsafe_b64encode(str(number).encode()).decode().rstrip('=')}"
 
 
 class Parts:
-    """`raw`: people and the repository as encoded JSON, for those who encode thousands of them."""
+    """With `raw`, people and the repository are encoded JSON, for encoding thousands of them."""
 
     def __init__(self, world: World, *, raw: bool = False) -> None:
         self.world, self._raw = world, raw

@@ -26,10 +26,9 @@ class Person:
 
 @dataclass(slots=True)
 class Change:
-    """One thing that happened to an issue or pull request, named as GitHub's issue events are.
+    """A change of an issue or pull request, named as GitHub's issue events are.
 
-    `value` is what it is about: a label, a login, the number of a milestone, a lock's or closing's
-    reason, the new title.
+    `value` is the label, login, milestone's number, reason of a lock or closing, or new title.
     """
 
     event: str
@@ -101,14 +100,14 @@ class PullRequest(Issue):
     reviews: list[Review] = field(default_factory=list)
 
     def merge(self, at: datetime, by: str, commit: str | None = None) -> None:
-        """GitHub tells of a merge twice: that it was merged, and that it was closed."""
+        """GitHub has two events for a merge: merged and closed."""
         self.merge_commit = commit or sha("merge", self.number)
         self.changes += [Change("merged", at, by, self.merge_commit), Change("closed", at, by)]
 
 
 @dataclass(slots=True)
 class Commit:
-    """On the default branch. `login`: the account that GitHub links the address to, where it does."""
+    """A commit on the default branch. `login` is the account that GitHub links to the address, if any."""
 
     sha: str
     message: str
@@ -142,8 +141,7 @@ class Release:
 
 @dataclass(slots=True)
 class Discussion:
-    """`answer`: the id of the comment that was chosen, by whom and when. `reason`: RESOLVED, OUTDATED,
-    DUPLICATE."""
+    """`answer`: the id of the chosen comment, by whom and when. `reason`: RESOLVED, OUTDATED, DUPLICATE."""
 
     id: int
     number: int
@@ -197,12 +195,12 @@ class WorkflowRun:
     """Of its attempts before this one: how each ended, and when."""
 
     def start_again(self, conclusion: str, ended_at: datetime) -> None:
-        """Somebody pressed "Re-run": it keeps its number and the time at which it was made."""
+        """Somebody pressed "Re-run": it keeps its number and its creation time."""
         self.earlier.append((self.conclusion or "", self.updated_at))
         self.conclusion, self.updated_at, self.attempt = conclusion, ended_at, self.attempt + 1
 
     def attempts(self) -> list[WorkflowRun]:
-        """As each was when it had ended."""
+        """Each attempt as it was when it had ended."""
         past = [
             replace(self, attempt=n, conclusion=how, updated_at=at, earlier=[])
             for n, (how, at) in enumerate(self.earlier, 1)

@@ -1,6 +1,6 @@
-"""The part of GitHub's GraphQL schema that history can be read from, as GitHub publishes it.
+"""The part of GitHub's published GraphQL schema that history is read from.
 
-What is not here GitHub may have nonetheless; what is here has GitHub's name, type and arguments.
+GitHub has more than this; everything here has GitHub's name, type and arguments.
 """
 
 from __future__ import annotations

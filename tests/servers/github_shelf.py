@@ -1,4 +1,4 @@
-"""What GitHub's lists and single things hold of one world: which, in what order, with what filters."""
+"""GitHub's lists and single items of one world: their members, order and filters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NUMBERED = frozenset({"issue", "issue_json", "pull"})
 
 
 class Shelf:
-    """One world's things sorted and encoded, for as long as it stays as it is."""
+    """One world's items sorted and encoded, valid until it changes."""
 
     def __init__(self, world: World) -> None:
         world.number_events()
@@ -41,7 +41,7 @@ class Shelf:
         return self._states[thing.number]
 
     def said(self, number: int) -> int:
-        """How many comments are on it."""
+        """The number of comments on it."""
         return self._said[number]
 
     def answer(self, request: Request, rest: list[str]) -> Reply:
@@ -99,7 +99,7 @@ class Shelf:
     def _cached(
         self, request: Request, name: str, make: Callable[[], Sequence[Any]]
     ) -> Sequence[Any]:
-        """`make` is asked once for the same filters, whatever the page."""
+        """Calls `make` once for the same filters, whatever the page."""
         kept = {n: v for n, v in request.params.items() if n not in ("page", "per_page", "after")}
         key = (name, *(f"{n}={v}" for n, v in sorted(kept.items())))
         if key not in self._chosen:
@@ -181,7 +181,7 @@ class Shelf:
         return sorted(found, key=lambda one: (one[0].at, one[0].id), reverse=True)
 
     def _commits(self, asked: Mapping[str, str]) -> Sequence[tuple[Commit, tuple[str, ...]]]:
-        """With its parent: the commit before it on the branch."""
+        """Each with its parent, the commit before it on the branch."""
         since, until = _time(asked.get("since")), _time(asked.get("until"))
         ordered = sorted(self.world.commits, key=lambda one: one.landed_at)
         before: Iterable[str | None] = [None, *(one.sha for one in ordered[:-1])]

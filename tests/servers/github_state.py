@@ -1,4 +1,4 @@
-"""What has become of an issue or pull request by some moment, of all that happened to it."""
+"""The state of an issue or pull request at a moment, from its changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.servers.github_records import Change, Issue, PullRequest
 
 @dataclass(slots=True)
 class State:
-    """What has become of an issue or pull request by some moment."""
+    """The state of an issue or pull request at a moment."""
 
     title: str
     updated_at: datetime
@@ -27,7 +27,7 @@ class State:
 
 
 def state_of(thing: Issue, at: datetime | None = None, touched: datetime | None = None) -> State:
-    """`touched`: when somebody last wrote on it, which changes it as well."""
+    """`touched` is when somebody last wrote on it, which updates it as well."""
     state = State(thing.title, max(thing.created_at, touched or thing.created_at))
     state.draft = isinstance(thing, PullRequest) and thing.draft
     for change in thing.changes:

@@ -54,7 +54,7 @@ def webhooks(world: World) -> Iterator[Sent]:
 
 
 def delivery_id(*what: object) -> str:
-    """GitHub's are random; these are the same for the same fact."""
+    """GitHub's ids are random; these are the same for the same fact."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, "/".join(map(str, what))))
 
 
@@ -62,7 +62,7 @@ Facts = Iterator[tuple[datetime, Callable[[], Sent]]]
 
 
 class _Making:
-    """Each method gives when something happened and how its webhook is made, once it is its turn."""
+    """Each method yields when something happened and the function that makes its webhook."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -128,7 +128,7 @@ class _Making:
                     yield attempt.updated_at, partial(self._ran, attempt)
 
     def _sent(self, event: str, payload: Json, at: datetime, by: str | None, *what: object) -> Sent:
-        """With what stands in every payload."""
+        """Adds the fields of every payload."""
         repository = {**self._repository, "updated_at": iso(at), "pushed_at": iso(at)}
         installation = {"id": self.world.installation, "node_id": node_id("I", "installation")}
         around: Json = {"repository": repository, "installation": installation}
@@ -138,13 +138,13 @@ class _Making:
         return event, {**payload, **around}, identity, at
 
     def _state(self, thing: Issue, at: datetime) -> State:
-        """As of then: what happens in the same second has happened already."""
+        """The state at that moment, including changes of the same second."""
         state = state_of(thing, at)
         state.updated_at = at
         return state
 
     def _item(self, thing: Issue, at: datetime) -> tuple[str, str, Json]:
-        """Event, field and object of an issue or pull request."""
+        """The event, field and object of an issue or pull request."""
         state = self._state(thing, at)
         if isinstance(thing, PullRequest):
             return "pull_request", "pull_request", self._pull(thing, state)
@@ -154,7 +154,7 @@ class _Making:
         return "issues", "issue", item
 
     def _pull(self, pull: PullRequest, state: State) -> Json:
-        """With what a webhook tells beyond the list."""
+        """With the fields that a webhook has and the list lacks."""
         return {
             **self.items.pull(pull, state),
             "merged": state.merged is not None,
@@ -222,7 +222,7 @@ class _Making:
             for change in pull.changes
             if change.event == "review_dismissed" and change.value == str(one.id)
         ]
-        # The world has only what became of a dismissed one; it was not born so.
+        # The world only knows that a review was dismissed, not its first state.
         state = (dismissed[0].was or "APPROVED") if dismissed else one.state
         review = {**self.items.review(one, pull.number), "state": state.lower()}
         review["body"] = one.body or None

@@ -1,4 +1,4 @@
-"""What all of GitHub's addresses share: requests and replies, Link headers, limits.
+"""Requests and replies, Link headers and limits of all of GitHub's endpoints.
 
 docs.github.com: "Using pagination in the REST API", "Rate limits for the REST API".
 """
@@ -30,7 +30,7 @@ def now_utc() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`base` is the address of the server as it was asked. `path` has no leading slash."""
+    """`base` is the address of the server in the request. `path` has no leading slash."""
 
     method: str
     path: str
@@ -82,7 +82,7 @@ async def send_reply(send: Send, reply: Reply) -> None:
 
 
 def tagged(request: Request, reply: Reply) -> Reply:
-    """With an ETag of its content; what the asker has already costs nothing."""
+    """Adds an ETag; an answer that the client has already costs nothing."""
     if request.method != "GET" or reply.status != 200:
         return reply
     body = msgspec.json.encode(reply.data)
@@ -95,7 +95,7 @@ def tagged(request: Request, reply: Reply) -> Reply:
 
 @dataclass(slots=True)
 class Bucket:
-    """One token's limit of one pool: full again an hour after its first use."""
+    """One token's limit of one pool, refilled an hour after its first use."""
 
     limit: int
     used: int = 0
@@ -128,9 +128,9 @@ def page_size(request: Request) -> int:
 def numbered(
     request: Request, repository: int, tail: str, found: Sequence[Any], most: int | None = None
 ) -> tuple[Sequence[Any], dict[str, str]]:
-    """A page by its number, and the Link header; behind the last page is nothing.
+    """A page by its number, and the Link header; after the last page there is nothing.
 
-    `most`: how many are to be had at all.
+    `most` is the number of items that can be listed at all.
     """
     size, asked = page_size(request), request.params.get("page", "1")
     page = max(1, int(asked)) if asked.isdigit() else 1
@@ -183,7 +183,7 @@ def cursor_at(key: str) -> str:
 
 
 def behind(cursor: str, keys: Sequence[str]) -> int:
-    """Where the list goes on behind the cursor, though its item may have moved; -1: no cursor."""
+    """The position after the cursor, even if its item has moved; -1 without a cursor."""
     try:
         told = base64.b64decode(cursor, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):

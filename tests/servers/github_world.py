@@ -60,7 +60,7 @@ class World:
 
     @property
     def stamp(self) -> tuple[int, ...]:
-        """Another one whenever something was added, or `touch` was called."""
+        """Changes whenever something is added or `touch` is called."""
         lists: tuple[Sequence[Any], ...] = (self.pulls, self.issues, self.comments, self.commits)
         more: tuple[Sequence[Any], ...] = (self.review_comments, self.releases, self.discussions)
         rest: tuple[Sequence[Any], ...] = (self.deployments, self.runs, self.former_names)
@@ -70,7 +70,7 @@ class World:
         self.version += 1
 
     def person(self, login: str) -> Person:
-        """Whoever has this name; an account is made for one that is new."""
+        """The person with this login; a new login gets an account."""
         if login not in self.people:
             kind = "Bot" if login.endswith("[bot]") else "User"
             number = int(hashlib.sha1(login.encode()).hexdigest()[:7], 16)
@@ -89,8 +89,8 @@ class World:
         return next((one for one in self.things() if one.number == number), None)
 
     def number_events(self) -> None:
-        """Gives each change and thing that has no id one; those of changes grow in the order of time,
-        as GitHub's do."""
+        """Gives an id to everything that has none; the ids of changes grow in the order of time, as
+        GitHub's do."""
         for thing in self.things():
             thing.id = thing.id or self.id * 100_000 + thing.number
         new = [change for thing in self.things() for change in thing.changes if not change.id]
@@ -110,7 +110,7 @@ class World:
         self.touch()
 
     def delete_comment(self, identity: int) -> None:
-        """Of an issue, a pull request's line or a discussion."""
+        """Deletes a comment on an issue, a line of a pull request or a discussion."""
         for comments in (self.comments, self.review_comments):
             comments[:] = [one for one in comments if one.id != identity]
         for discussion in self.discussions:
@@ -148,8 +148,8 @@ class World:
         *,
         details: bool = True,
     ) -> World:
-        """A made-up history between the two; `details`: with more than pull requests and issues that
-        open and end."""
+        """A made-up history between the two times. With `details` there is more than pull requests and
+        issues that open and close."""
         from tests.servers.github_year import fill
 
         world = cls()
@@ -158,8 +158,8 @@ class World:
 
     @classmethod
     def from_commits(cls, records: Iterable[Mapping[str, Any]], **fields: Any) -> World:
-        """Of pushes as GitHub's webhook tells them: their commits, and the pull requests that merge
-        commits name. Whose merge it was is the person that made the commit."""
+        """From the payloads of pushes: their commits, and the pull requests that merge commits name. The
+        person who made the commit is the one who merged."""
         world = cls(**fields)
         seen: set[str] = set()
         for record in records:
@@ -208,7 +208,7 @@ def _commit(told: Mapping[str, Any]) -> Commit:
 
 
 def _merged(commit: Commit, number: int, head: str) -> PullRequest:
-    """Opened an hour before it was merged: a merge commit does not tell when."""
+    """Opened an hour before it was merged, because a merge commit does not say when."""
     title = commit.message.partition("\n\n")[2].partition("\n")[0] or f"Merge {head}"
     by = commit.login or re.sub(r"[^a-z0-9]+", "-", commit.name.lower()).strip("-") or "ghost"
     owner, _, branch = head.rpartition("/")

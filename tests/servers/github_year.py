@@ -1,6 +1,6 @@
-"""A made-up year of a repository: the same for the same seed, every time a second of its own.
+"""A made-up year of a repository: the same for the same seed, with at most one event a second.
 
-Most pull requests are merged within days, some are closed, some of these opened again.
+Most pull requests are merged within days, some are closed, some of these reopened.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LABELS = ("bug", "docs", "feature", "chore")
 
 
 class _Year:
-    """Chooses; each moment is given out once."""
+    """Random choices; each moment is used once."""
 
     def __init__(self, seed: int, since: datetime, until: datetime) -> None:
         self.chance = random.Random(seed)
@@ -53,7 +53,7 @@ class _Year:
         return self.at(self.chance.uniform(0, self.span * 0.98))
 
     def after(self, moment: datetime, hours: float) -> datetime | None:
-        """Some time after it, so many hours on the average; None behind the year's end."""
+        """A moment some time after it, this many hours on average; None after the end of the year."""
         begun = (moment - self.since).total_seconds()
         second = begun + 1 + self.chance.expovariate(1 / (hours * 3600))
         return None if second >= self.span - 10 else self.at(second)
@@ -78,7 +78,7 @@ def fill(
     *,
     details: bool,
 ) -> None:
-    """`counts`: of pull requests, commits and issues."""
+    """`counts` are the numbers of pull requests, commits and issues."""
     year = _Year(seed, since, until)
     pulls, commits, issues = counts
     opened = sorted(
@@ -103,7 +103,7 @@ def _commit(
 ) -> Commit:
     who = world.person(by or year.who())
     changed = (f"src/{year.chance.choice(_THINGS).split()[-1]}.py",)
-    # GitHub knows most addresses as an account's, not all.
+    # GitHub knows the account of most addresses, not of all.
     login = who.login if year.chance.random() < 0.8 else None
     identity = sha(world.id, at, message)
     commit = Commit(identity, message, who.name, who.email, at, login, modified=changed, **more)
@@ -149,7 +149,7 @@ def _pull(world: World, year: _Year, number: int, at: datetime, *, details: bool
 
 
 def _before_the_end(world: World, year: _Year, pull: PullRequest) -> datetime | None:
-    """What happens to it while it is open; the last of these moments, None at the year's end."""
+    """Changes it while it is open; returns the last of these moments, None at the end of the year."""
     chance = year.chance
     pull.draft = chance.random() < 0.2
     now: datetime | None = pull.created_at
@@ -212,7 +212,7 @@ def _issue(world: World, year: _Year, number: int, at: datetime, *, details: boo
 
 
 def _more(world: World, year: _Year, numbers: int) -> None:
-    """Releases, discussions, deployments and runs: a share of what the commits are."""
+    """Releases, discussions, deployments and runs, in proportion to the commits."""
     chance = year.chance
     commits = world.commits
     every = max(1, len(commits) // 24)

@@ -1,4 +1,4 @@
-"""Holds the server against GitHub's wire: what tests of the history rely on when they ask it."""
+"""Compares the test server with GitHub's API, as far as tests of the history rely on it."""
 
 from __future__ import annotations
 
@@ -277,7 +277,7 @@ _EXAMPLES = {
     "repos.list-deployments": "deployment",
     "repos.list-deployment-statuses": "deployment_status",
 }
-# Of newer days than the server, or written by those who recorded them.
+# Newer than the server, or added by whoever recorded them.
 _NEWER = frozenset({"pinned_comment", "minimized", "in_reply_to_id", "previous_attempt_url"})
 
 
@@ -302,6 +302,6 @@ def test_items_have_the_fields_of_recorded_ones(shared: Path, world: World) -> N
     examples = recorded / "_openapi-examples"
     files |= {examples / f"{name}.200.default.json": kind for name, kind in _EXAMPLES.items()}
     for file, kind in files.items():
-        # What all of them have: some are of events or pull requests that have more.
+        # The fields that all of them have: some events and pull requests have more.
         common = set.intersection(*(set(one) for one in json.loads(file.read_text())))
         assert common - _NEWER <= set(told[kind]), file.name

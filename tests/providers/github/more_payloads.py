@@ -1,6 +1,6 @@
 """Builders of GitHub's smaller webhook payloads: small changes, comments, reviews, checks, deployments.
 
-Made of the larger ones in `payloads`.
+They extend the larger payloads in `payloads`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MILESTONE = {"number": 3, "title": "Spring", "html_url": "https://github.com/acm
 
 
 def comment_of(item: Json, body: str | None = "Have a look at #7.", **more: Any) -> Json:
-    """The payload of `issue_comment` (or a discussion's) made of the item's own."""
+    """The payload of `issue_comment` (or a discussion's), made from the item's own payload."""
     identity = more.pop("comment_id", 550)
     action = more.pop("action", "created")
     comment = {
@@ -173,7 +173,7 @@ def check_suite(conclusion: str = "failure", app: str = "circleci", at: str = CH
 
 
 def ref(event: str = "create", kind: str = "branch", name: str = "cart") -> Json:
-    """`create` and `delete` say the same of what they are about."""
+    """The payload of `create` or `delete`."""
     return {
         "ref": name,
         "ref_type": kind,

@@ -1,4 +1,4 @@
-"""Builders of GitHub's webhook payloads: sensible defaults, every part of them to be overridden.
+"""Builders of GitHub's webhook payloads: sensible defaults, each of which can be overridden.
 
 Small and written by hand after docs.github.com's pages; other tests may use them as well.
 """
@@ -160,7 +160,7 @@ def commit(
     repo: str = "acme/shop",
     **more: Any,
 ) -> Json:
-    """A commit of a push; without a sha of its own one that follows from message and time."""
+    """A commit of a push; without `sha` the id is made from message and time."""
     identity = commit_sha or sha(f"{message}{at}{author}")
     person: Json = {"name": author, "email": email, "date": at}
     if username is not None:
@@ -181,7 +181,7 @@ def commit(
 
 
 def web_flow(at: str = OPENED_AT) -> Json:
-    """The committer of what GitHub's own buttons commit."""
+    """The committer where GitHub's own buttons commit."""
     return {"name": "GitHub", "email": "noreply@github.com", "username": "web-flow", "date": at}
 
 

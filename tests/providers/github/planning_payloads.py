@@ -100,7 +100,7 @@ def _issue(number: int, at: str = CHANGED_AT) -> Json:
 def sub_issue(
     action: str = "sub_issue_added", child: int = 5, parent: int = 4, at: str = CHANGED_AT
 ) -> Json:
-    """As GitHub tells it to the repository of the one or the other issue."""
+    """As GitHub sends it to the repository of one or the other issue."""
     other = "sub_issue_repo" if action.startswith("sub") else "parent_issue_repo"
     return _envelope(
         action,
@@ -141,7 +141,7 @@ def project_item(action: str = "edited", **more: Any) -> Json:
 
 
 def status_field(name: str) -> Json:
-    """The part of a project item's payload that says what its status became."""
+    """The part of a project item's payload with its new status."""
     return {"field_value": {"field_name": "Status", "from": None, "to": {"id": "x", "name": name}}}
 
 

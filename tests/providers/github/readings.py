@@ -1,4 +1,4 @@
-"""Shorthands for the tests of readings: a payload in, its statements out."""
+"""Reads a payload and returns its statements, for tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.providers.github.payloads import encoded
 
 
 def read(event: str, payload: dict[str, Any]) -> Reading:
-    """By way of the bytes, as every payload comes."""
+    """Encoded and decoded, as every payload is."""
     return PROVIDER.read(event, PROVIDER.decode(encoded(payload), {}))
 
 

@@ -1,1 +1,1 @@
-"""GitHub's history: what its API's items become."""
+"""The readers of GitHub's API."""

@@ -1,4 +1,4 @@
-"""What GitHub's answers mean, how it is asked, and what its limits say."""
+"""The meaning of GitHub's answers, its requests and its limits."""
 
 from __future__ import annotations
 

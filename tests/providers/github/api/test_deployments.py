@@ -1,4 +1,4 @@
-"""Statuses of deployments that have many, in pages of any length, and of such as go away meanwhile."""
+"""Deployments with many statuses, in pages of any length, and deployments that are deleted meanwhile."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_statuses_that_are_too_heavy_for_a_page_are_fetched_in_shorter_ones() ->
 def test_no_status_is_lost_wherever_the_pages_are_halved(
     asking: Asking, halvings: list[int]
 ) -> None:
-    """The engine halves on the page that is too heavy, and keeps to the shorter one."""
+    """The walk halves a page that is too heavy, and keeps the shorter size."""
 
     def size(page: int) -> int:
         return max(1, WALKER.page_size >> sum(each <= page for each in halvings))
@@ -78,7 +78,7 @@ def deploying(count: int) -> World:
 
 
 def walked(world: World, gone: dict[int, list[int]]) -> Walk:
-    """Through the world, of which these are deleted after so many pages."""
+    """Walks through the world, while these deployments are deleted after so many pages."""
     server = GitHubServer(world)
     server.limits = {"core": 10**9}
 
@@ -98,12 +98,12 @@ def test_a_deployment_that_is_deleted_after_it_was_listed_hides_no_other(gone: l
     for one in world.deployments:
         assert f"backfill:deployment:{one.id}:created" in walk.rows
         assert f"backfill:deployment-status:{one.statuses[0].id}" in walk.rows
-    # The page is read again for the first of them, and no longer names the others.
+    # The page is read again for the first of them, and no longer lists the others.
     assert [one.item for one in walk.troubles] == [f"statuses of deployment {max(gone)}"]
 
 
 def test_a_later_deployment_makes_an_earlier_one_inactive_in_a_later_window() -> None:
-    """Each of 70 deployments is made inactive by the next one; that of page 2 in the window."""
+    """Each of 70 deployments is made inactive by the next one; one on page 2 during the window."""
     world = deploying(70)
     for one, following in pairwise(world.deployments):
         at = following.created_at + timedelta(minutes=2)

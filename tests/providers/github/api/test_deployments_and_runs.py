@@ -1,4 +1,4 @@
-"""Deployments with their statuses, and workflow runs of which GitHub lists only a thousand."""
+"""Deployments with their statuses, and workflow runs, of which GitHub lists only a thousand."""
 
 from __future__ import annotations
 

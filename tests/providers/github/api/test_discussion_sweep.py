@@ -1,4 +1,4 @@
-"""Comments on discussions are listed within their discussions, however many there are."""
+"""Comments on discussions are listed inside their discussions, however many there are."""
 
 from __future__ import annotations
 

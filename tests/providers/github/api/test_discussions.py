@@ -1,4 +1,4 @@
-"""Discussions where GitHub has more than it can tell at once, or cannot tell some."""
+"""Discussions that do not fit on a page, or that GitHub returns only in part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reviews and discussions as GraphQL tells them, with what does not fit beside them."""
+"""Reviews and discussions from GraphQL, also where their lists do not fit on a page."""
 
 from __future__ import annotations
 

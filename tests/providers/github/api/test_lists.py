@@ -1,4 +1,4 @@
-"""Numbered lists: where a walk goes on, where it ends, what it looks at again, what it refuses."""
+"""Numbered lists: where a walk continues and ends, what it reads again, what it refuses."""
 
 from __future__ import annotations
 
@@ -100,7 +100,9 @@ def test_items_that_changed_during_the_walk_are_read_again() -> None:
     moved = pull(201, 61, created_at=iso(3), merged_at=iso(40), closed_at=iso(40))
     again = read(second.next, answer([moved, *(pull(n, 60 - n / 100) for n in range(99))], last=2))
     assert again.next is None
-    assert again.items == 2  # what was the newest at first is read again: others may be as new
+    assert (
+        again.items == 2
+    )  # the item that was the newest at first is read again: others may be as new
     assert [one.delivery_id for one in again.records][:2] == [
         "backfill:pull-request:1#201:opened",
         f"backfill:pull-request:1#201:merged@{iso(40)}",

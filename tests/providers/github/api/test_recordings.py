@@ -1,4 +1,4 @@
-"""Answers that GitHub really gave become records that the transformers understand."""
+"""Recorded answers of GitHub become records that `read` understands."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def items_of(file: Path) -> list[Any]:
 
 
 def read(records: Iterable[Record]) -> list[str]:
-    """Source types of what the transformer makes of the records."""
+    """The source types that `read` makes of the records."""
     told: list[str] = []
     for record in records:
         reading = discover()["github"].read(record.event_type, record.payload)
@@ -98,7 +98,7 @@ def test_a_recorded_deployment_is_read_with_its_recorded_statuses(shared: Path) 
 
 
 def test_every_recorded_run_that_ended_becomes_one_record(shared: Path) -> None:
-    """GitHub is asked for those alone that failed; what is made of the others must be read as well."""
+    """The walk requests only failed runs, but records of other runs must be readable as well."""
     runs = items_of(shared / "payloads" / "github" / "api" / "_devlake" / "api_runs.json")
     answer = Answer(200, {}, {"total_count": len(runs), "workflow_runs": runs})
     walker = workflow_runs.WALKER

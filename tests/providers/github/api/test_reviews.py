@@ -1,4 +1,4 @@
-"""Reviews where GitHub has more than it can tell at once, or cannot tell some."""
+"""Reviews that do not fit on a page, or that GitHub returns only in part."""
 
 from __future__ import annotations
 

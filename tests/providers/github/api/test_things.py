@@ -1,4 +1,4 @@
-"""What one item of a list becomes: only what is certain of its moment, told as a webhook would have."""
+"""The records of one item: only what is certain for their moment, in the shape of a webhook."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def told(record: Record) -> Statement:
 
 
 def thing(number: int = 5, *, merged_at: str | None = None, **more: Any) -> dict[str, Any]:
-    """An issue as an event shows it, today; with `merged_at` or `pull=True` a pull request."""
+    """An issue as an event shows it today; with `merged_at` or `pull=True` a pull request."""
     pull = more.pop("pull", False) or merged_at is not None
     return {
         "id": 100 + number,
@@ -86,7 +86,7 @@ def test_an_open_pull_request_is_read_as_opened_without_later_fields() -> None:
     assert accounts(found, "reviewer") == []
     assert found.metadata["labels"] == []
     assert found.metadata["headRef"] == "cart"
-    assert found.metadata["headSha"] is None  # pushed to since, perhaps
+    assert found.metadata["headSha"] is None  # there may have been pushes since
     assert found.actor == found.author
 
 
@@ -156,7 +156,7 @@ def test_a_close_before_the_merge_is_a_fact_of_its_own() -> None:
         # GitHub leaves the usual reason out of the event.
         (None, thing(closed_at=ENDED, state_reason="completed"), "completed"),
         ("not_planned", thing(closed_at=ENDED, state_reason="not_planned"), "not_planned"),
-        # Closed again since, for another reason.
+        # Closed again later, for another reason.
         (None, thing(closed_at=LATER, state_reason="not_planned"), "closed"),
         ("duplicate", thing(), "duplicate"),
     ],

@@ -1,4 +1,4 @@
-"""GitHub's whole history, walked over HTTP: nothing lost, told as the webhooks told it."""
+"""Walks GitHub's whole history over HTTP: nothing is lost, and the facts equal those of the webhooks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Told = dict[str, Statement]
 
 @dataclass(slots=True)
 class Served:
-    """One address for all worlds: each example puts its own there."""
+    """One address for all worlds: each example serves its own there."""
 
     asking: Asking
     server: GitHubServer = field(default_factory=GitHubServer)
@@ -85,7 +85,7 @@ worlds = st.builds(
 
 
 def folded(deliveries: Iterable[tuple[str, Mapping[str, Any]]]) -> Told:
-    """Source id -> the observation that they make together."""
+    """Source id -> the fact that the statements make together."""
     found: dict[str, list[tuple[StatementSource, Statement]]] = {}
     for event, payload in deliveries:
         body = json.dumps(payload).encode()
@@ -98,7 +98,7 @@ def folded(deliveries: Iterable[tuple[str, Mapping[str, Any]]]) -> Told:
 
 
 def by_webhook(world: World) -> Told:
-    """Without what the webhooks alone tell."""
+    """Without the facts that only webhooks carry."""
     return folded(
         (event, stripped(payload, ONLY_BY_WEBHOOK.get(event_of(event, payload), ())))
         for event, payload, _, _ in webhooks(world)
@@ -138,7 +138,7 @@ def test_webhooks_and_the_walks_state_the_same(served: Served, world: World) -> 
 @examples(8)
 @given(world=worlds)
 def test_facts_that_both_carry_do_not_differ_at_all(served: Served, world: World) -> None:
-    for pull in world.pulls:  # the API tells today's titles
+    for pull in world.pulls:  # the API has today's titles
         pull.changes = [change for change in pull.changes if change.event != "renamed"]
     api, webhook = by_api(world, served), by_webhook(world)
     for key, found in api.items():
@@ -147,7 +147,7 @@ def test_facts_that_both_carry_do_not_differ_at_all(served: Served, world: World
 
 
 def _said(found: Statement) -> dict[str, Any]:
-    """The whole statement, whatever the order of what it names."""
+    """The whole statement, in any order of its mentions and edges."""
     lists = ("accounts", "references", "mentions", "edges", "states")
     told = {one.name: getattr(found, one.name) for one in fields(found)}
     return told | {name: sorted(map(repr, told[name])) for name in lists}
@@ -180,7 +180,7 @@ def test_changes_during_the_walk_are_not_lost(served: Served, kind: str) -> None
     before = served.asking.walk(walker, place, WINDOW).rows.keys()
 
     def change(pages: int) -> None:
-        """The ones changed longest ago move to the top, one by one, before the walk comes to them."""
+        """The items that were changed longest ago move to the top, one by one, before the walk reaches them."""
         if pages <= 10:
             _again(world.pulls[pages])
             _again(world.issues[pages])
@@ -238,7 +238,7 @@ def test_every_delivered_event_is_shared_or_has_a_reason_why_not() -> None:
 
 
 def _of_the_other_kind(event: str, kind: str) -> bool:
-    """A change of a pull request that came as that of an issue; a push that is more than its commits."""
+    """Whether it is a change of a pull request that came as one of an issue, or a push with a statement of its own."""
     as_issue = event.startswith("issues.") and kind.startswith("pull-request.")
     return as_issue or (event == "push" and kind != "commit.pushed")
 

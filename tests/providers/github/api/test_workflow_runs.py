@@ -1,4 +1,4 @@
-"""Failed workflow runs while others are started again: none that still failed is lost."""
+"""Failed workflow runs while others are started again: no failed run is lost."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def place_of(world: World) -> LinkedResource:
 
 
 def starting_again(world: World, pages: Callable[[int], bool]) -> Callable[[int], None]:
-    """After each of these pages the newest of the runs that failed is started again."""
+    """After each of these pages the newest failed run is started again."""
 
     def between(number: int) -> None:
         if pages(number):
@@ -107,14 +107,14 @@ def test_a_cursor_that_was_stored_without_a_total_goes_on() -> None:
     cursor: Cursor = {"spans": [["2025-05-01T00:00:00Z", "2025-05-02T00:00:00Z"]], "offset": 100}
     page = WALKER.read(LinkedResource("github", "1", "acme/shop"), WINDOW, cursor, runs(120))
     assert page.next is not None
-    # What failed is read; what timed out is another search, from its beginning.
+    # The failed runs are read; those that timed out are another search, from its beginning.
     assert (page.next["status"], page.next["offset"]) == ("timed_out", 0)
 
 
 def test_runs_end_in_the_same_rows_by_webhook_and_by_api(
     new_database: Callable[[], Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that failed, timed out or could not start, and each attempt of those started again."""
+    """Runs that failed, timed out or could not start, and each attempt of runs that were started again."""
     world = World()
     first = WINDOW.since + timedelta(days=3)
     for number, conclusion in enumerate(("failure", "timed_out", "startup_failure", "failure")):

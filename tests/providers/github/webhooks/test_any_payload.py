@@ -1,4 +1,4 @@
-"""No payload makes a reading fail: neither GitHub's own examples nor any JSON at all."""
+"""No payload makes `read` fail: neither GitHub's own examples nor any JSON at all."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "code_scanning_alert": planning.code_scanning_alert(),
     "secret_scanning_alert": planning.secret_scanning_alert("resolved"),
 }
-# Actions of known events whose payloads have parts of their own.
+# Actions of known events whose payloads have fields of their own.
 CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("issues", {**payloads.issue("labeled"), "label": more.LABEL}),
     ("issues", {**payloads.issue("assigned", assignees=("a",)), "assignee": payloads.user("a")}),
@@ -184,7 +184,7 @@ def test_githubs_own_examples_are_accepted_routed_and_read(shared: Path) -> None
         reading = PROVIDER.read(accepted.event_type, payload)
         check(reading)
         if isinstance(reading, Parked) and example["event"] == "workflow_run":
-            assert "workflow_run.conclusion" in reading.reason  # one that says it is completed
+            assert "workflow_run.conclusion" in reading.reason  # an action `completed`
         elif isinstance(reading, Parked):
             assert reading.reason == f"event {example['event']} is not known yet", example["path"]
             unknown.add(example["event"])

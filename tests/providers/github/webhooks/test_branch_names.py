@@ -1,4 +1,4 @@
-"""Which branch names mean an issue of Linear's, and which only look like it."""
+"""Branch names that mean a Linear issue, and names that only look like it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.providers.github.readings import edges, statement
 
 
 def tracked(branch: str) -> list[tuple[str, str]]:
-    """Whether any issue says so or not."""
+    """The issues, whether they claim the branch or not."""
     payload = pull_request("opened")
     payload["pull_request"]["head"]["ref"] = branch
     found = edges(statement("pull_request", payload))

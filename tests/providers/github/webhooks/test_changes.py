@@ -1,4 +1,4 @@
-"""Small changes of issues, pull requests and discussions: seldom told, but not lost."""
+"""Small changes of issues, pull requests and discussions."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_an_edited_title_is_the_items_name_from_then_on() -> None:
     found = statement("issues", changed(payload, changes={"title": {"from": "Fix #9"}}))
     assert found.subject.name == "#5 The basket is empty"
     assert found.metadata["titleWas"] == "Fix #9"
-    # What the old title referred to, the new one does not.
+    # The new title does not refer to what the old one did.
     assert enrich(found).edges == ()
 
 

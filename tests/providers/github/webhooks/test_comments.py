@@ -1,4 +1,4 @@
-"""Comments and reviews: part of the story of what they are about, and people who met there."""
+"""Comments and reviews: their subjects, and the people who take part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deployments, checks, and branches that are made and removed."""
+"""Deployments, checks, and branches that are created and deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is accepted at the door once its signature is good, and what a body becomes."""
+"""What the receiver accepts once the signature is valid, and how a body is decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which host a payload comes from, by whatever address it has, and what becomes of its ids."""
+"""The host of a payload, by whatever address it has, and its ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What issues, releases and discussions state, and what becomes of the connection itself."""
+"""Statements of issues, releases and discussions, and changes of the connection itself."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_each_action_of_an_issue_moves_its_state(
     found = statement("issues", payload)
     at = OPENED if source_type == "opened" else CHANGED
     assert found.source_type == f"issue.{source_type}"
-    # It is deleted once, whoever tells it and when.
+    # It is deleted once, whoever reports it and when.
     moment = "" if source_type == "deleted" else f"|{at:%Y-%m-%dT%H:%M:%SZ}"
     assert found.source_id == f"github:issue:1#5|{source_type}{moment}"
     assert found.title == f"[{tag}] The cart is empty"

@@ -1,4 +1,4 @@
-"""What a pull_request payload states, transition by transition."""
+"""The statements of pull_request payloads, transition by transition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a push states: its commits, and itself where it forces, deletes or tags."""
+"""The statements of a push: its commits, and the push itself where it forces, deletes or tags."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def test_a_commit_that_is_cherry_picked_by_hand_is_not_the_merge_of_the_pull_req
     message = f"Add a cart (#12)\n\n(cherry picked from commit {sha('original')})"
     by_hand = statement("push", push([commit(message)]))
     assert [edge.type for edge in by_hand.edges] == ["on_branch", "cherry_picks"]
-    # A squash of a pull request that picks a commit bears that pull request's own number.
+    # A squash of a pull request that cherry-picks a commit has that pull request's own number.
     by_button = statement("push", push([commit(message, committer=web_flow())]))
     assert "merges_as" in {edge.type for edge in by_button.edges}
 

@@ -1,4 +1,4 @@
-"""A push that does not show what it brought: what it says is kept, and what it lacks is said."""
+"""A push that does not list its commits: what it says is kept, and what it lacks is noted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What GitHub's provider declares of its events is what it does, and all that it does."""
+"""GitHub's declared rules match what `read` does, and are complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.providers.github.more_payloads import LABEL
 from tests.providers.rules import conforms, rule_for
 
 INSTALLATION = {"id": 7, "created_at": 1, "updated_at": 2, "account": {"login": "acme"}}
-# Parts that one action or another needs; the rest overlook them.
+# Fields that some actions need and the others ignore.
 PARTS = {
     "label": LABEL,
     "assignee": payloads.user("lin"),
@@ -33,7 +33,7 @@ PARTS = {
 
 
 def examples(rule: EventRule) -> list[dict[str, Any]]:
-    """Payloads of the rule's event and action that bring every type it names."""
+    """Payloads of the rule's event and action that produce every type it names."""
     action = rule.action or ""
     tag = "refs/tags/v1"
     known: dict[str, list[dict[str, Any]]] = {

@@ -1,4 +1,4 @@
-"""Which signatures verify: the published vectors and nothing that differs from them by a byte."""
+"""The published vectors verify, and nothing that differs from them by a byte."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _changed(
     found = [(body, secret, "sha256=" + _other(digits, data).hex())]
     if body:
         found.append((_other(body, data), secret, signature))
-    # HMAC pads a short key with zeros and hashes a long one: an added NUL is no other key.
+    # HMAC pads a short key with zeros and hashes a long one: a key with an added NUL is the same key.
     found.append(
         (body, bytes([secret[0] ^ data.draw(st.integers(1, 255))]) + secret[1:], signature)
     )
