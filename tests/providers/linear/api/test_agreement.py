@@ -67,7 +67,7 @@ def _by_id(found: Iterable[Statement]) -> dict[str, Statement]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_both_tell_the_same_of_what_both_know(seed: int) -> None:
+def test_webhooks_and_api_state_the_same_shared_facts(seed: int) -> None:
     world = lived(seed, 150)
     by_webhook, by_api = told_by_webhooks(world), told_by_api(world)
     must = {one for one, each in by_webhook.items() if each.source_type in SHARED}
@@ -113,7 +113,7 @@ def test_every_shared_kind_of_fact_has_been_seen() -> None:
     assert seen >= SHARED, SHARED - seen
 
 
-def test_the_history_of_an_issue_says_who_had_it_and_what_it_was_called_at_each_moment() -> None:
+def test_the_history_of_an_issue_gives_its_assignee_and_title_at_each_moment() -> None:
     world = World()
     ada, grace = world.people[:2]
     issue = world.issue(title="Add a cart")
@@ -145,7 +145,7 @@ def found_states(found: dict[str, Statement], kind: str) -> list[Any]:
     return sorted(states, key=lambda state: state.at)
 
 
-def test_an_issue_that_moved_between_teams_had_another_identifier_before() -> None:
+def test_an_issue_that_moved_to_another_team_had_another_identifier_before() -> None:
     world = World()
     issue = world.issue()
     world.change(issue, team=world.teams[1])
@@ -161,7 +161,7 @@ def test_an_issue_that_moved_between_teams_had_another_identifier_before() -> No
     }
 
 
-def test_a_description_is_shown_only_where_it_cannot_have_been_another() -> None:
+def test_a_description_is_stated_only_if_it_was_the_same_then() -> None:
     world = World()
     issue = world.issue()
     world.change(issue, priority=1)
@@ -171,7 +171,7 @@ def test_a_description_is_shown_only_where_it_cannot_have_been_another() -> None
     assert "What it says now." not in found["issue.priority-changed"] + found["issue.created"]
 
 
-def test_what_an_edited_comment_said_at_first_is_not_made_up() -> None:
+def test_the_first_text_of_an_edited_comment_is_not_invented() -> None:
     world = World()
     comment = world.comment(world.issue(), world.people[1])
     world.edit(comment, world.people[1])
@@ -180,7 +180,7 @@ def test_what_an_edited_comment_said_at_first_is_not_made_up() -> None:
     assert "total" not in found["comment.created"]
 
 
-def test_what_a_record_lacks_of_its_webhook_is_declared() -> None:
+def test_every_field_that_a_record_lacks_is_declared() -> None:
     undeclared: set[tuple[str, str]] = set()
     for seed in range(6):
         world = lived(seed, 150)
@@ -201,7 +201,7 @@ def test_what_a_record_lacks_of_its_webhook_is_declared() -> None:
     assert not undeclared, sorted(undeclared)
 
 
-def test_what_hangs_on_an_issue_has_the_same_edges_by_either_way() -> None:
+def test_attachments_and_relations_have_the_same_edges_by_webhook_and_api() -> None:
     world = World()
     first, second = world.issue(), world.issue()
     world.attach(first, world.people[0], "https://github.com/acme/shop/pull/7")
@@ -219,7 +219,7 @@ def test_what_hangs_on_an_issue_has_the_same_edges_by_either_way() -> None:
         assert by_api[each.source_id].title == each.title
 
 
-def test_what_does_not_fit_beside_its_issue_is_said() -> None:
+def test_attachments_that_do_not_fit_beside_their_issue_are_reported() -> None:
     world = World()
     issue = world.issue()
     for number in range(11):

@@ -39,7 +39,7 @@ def verdict(status: int, data: Any, **headers: str) -> Any:
     return API.verdict(ASKED, Answer(status, named, data), NOW)
 
 
-def test_it_is_found_by_its_provider() -> None:
+def test_the_api_is_found_by_the_providers_name() -> None:
     assert discover_apis()["linear"] is API
     assert [walker.entity_type for walker in API.walkers] == [
         "issue",
@@ -102,7 +102,7 @@ def test_a_limit_is_waited_for_until_it_is_full_again() -> None:
     assert verdict(400, failure("RATELIMITED")).retry_after is None
 
 
-def test_limits_are_told_of_requests_and_complexity_with_times_in_milliseconds() -> None:
+def test_limits_cover_requests_and_complexity_with_times_in_milliseconds() -> None:
     headers = {
         "x-ratelimit-requests-limit": "1500",
         "x-ratelimit-requests-remaining": "1499",
@@ -120,7 +120,7 @@ def test_limits_are_told_of_requests_and_complexity_with_times_in_milliseconds()
 
 
 @pytest.mark.parametrize("value", ["", "soon", "nan", "inf", "-1"])
-def test_a_limit_that_is_no_number_is_none(value: str) -> None:
+def test_a_limit_that_is_not_a_number_is_ignored(value: str) -> None:
     headers = {
         "x-ratelimit-requests-limit": "1500",
         "x-ratelimit-requests-remaining": value,
@@ -129,7 +129,7 @@ def test_a_limit_that_is_no_number_is_none(value: str) -> None:
     assert not API.limits(ASKED, Answer(200, headers, {}), NOW)
 
 
-def test_a_personal_key_is_no_bearer_and_a_token_is() -> None:
+def test_a_personal_key_is_sent_bare_and_a_token_as_a_bearer() -> None:
     with TestClient(app(Linear(World(), tokens={"token"}))) as http:
         for kind, token, status in (
             ("api_key", "lin_api_test", 200),
@@ -172,7 +172,7 @@ def test_a_renewal_while_linear_is_away_is_not_final() -> None:
         API.refreshed(OAUTH, Answer(200, {}, {"error": "none"}), NOW)
 
 
-def test_what_cannot_be_renewed_is_not_and_what_is_not_set_is_named() -> None:
+def test_a_token_that_cannot_be_renewed_names_the_missing_setting() -> None:
     assert API.refresh(Credential("api_key", "key"), KEYS, "org-1", NOW) is None
     assert API.refresh(Credential("oauth", "token"), KEYS, "org-1", NOW) is None
     with pytest.raises(ValueError, match="LINEAR_CLIENT_ID and LINEAR_CLIENT_SECRET"):
@@ -187,7 +187,7 @@ def test_the_address_is_linears_own_unless_set() -> None:
     assert API.base_url({"LINEAR_API_URL": "http://localhost:1/"}) == "http://localhost:1"
 
 
-def test_a_used_up_limit_is_told_by_the_server_as_linear_does() -> None:
+def test_the_server_reports_a_used_up_limit_as_linear_does() -> None:
     linear = Linear(World(), limits={"requests": 1.0, "complexity": 1_000.0})
     with api_of(API, app(linear), Credential("api_key", "lin_api_test")) as client:
         assert client.ask(ASKED)[1].outcome is AnswerOutcome.OK
@@ -205,9 +205,7 @@ def test_a_used_up_limit_is_told_by_the_server_as_linear_does() -> None:
         ("org-1", "Acme", {}),
     ],
 )
-def test_a_resource_says_what_it_is_called_today(
-    resource: str, name: str, meta: dict[str, str]
-) -> None:
+def test_a_resource_gives_its_current_name(resource: str, name: str, meta: dict[str, str]) -> None:
     world = World()
     world.project(world.people[0])
     with api_of(API, app(Linear(world)), Credential("api_key", "lin_api_test")) as client:

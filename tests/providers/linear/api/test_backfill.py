@@ -61,7 +61,7 @@ def test_a_backfill_makes_the_memory_that_the_webhooks_made(
         assert {row[1] for row in _shared(observations(one))} >= {"issue.assigned", "cycle.created"}
 
 
-def test_a_page_that_is_too_complex_is_asked_for_in_halves(
+def test_a_page_that_is_too_complex_is_halved(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     linear = Linear(lived(22, 200, teams=1), most_complex=4_700, tokens={"live-token"})

@@ -49,7 +49,7 @@ def api(world: World) -> Any:
 
 
 @pytest.mark.parametrize("entity_type", WALKERS)
-def test_a_walk_that_goes_on_at_any_cursor_tells_the_same(entity_type: str) -> None:
+def test_a_walk_resumed_at_any_cursor_yields_the_same(entity_type: str) -> None:
     walker = WALKERS[entity_type]
     with api(lived(3, 400)) as client:
         whole = client.walk(walker, PLACE, EVER, sizes=lambda _: 3)
@@ -60,7 +60,7 @@ def test_a_walk_that_goes_on_at_any_cursor_tells_the_same(entity_type: str) -> N
 
 
 @pytest.mark.parametrize("entity_type", WALKERS)
-def test_pages_that_are_halved_on_the_way_lose_nothing(entity_type: str) -> None:
+def test_halving_pages_during_a_walk_loses_nothing(entity_type: str) -> None:
     walker = WALKERS[entity_type]
     with api(lived(5, 400)) as client:
         whole = client.walk(walker, PLACE, EVER)
@@ -79,7 +79,7 @@ def test_a_history_longer_than_a_page_is_walked_to_its_end() -> None:
     assert len(walked.rows) == 430
 
 
-def test_a_long_history_is_left_where_the_window_begins() -> None:
+def test_a_long_history_is_read_back_to_the_beginning_of_the_window() -> None:
     world = busy(400)
     since = datetime.fromisoformat(world.issues[10]["history"][-20]["createdAt"])
     with api(world) as client:
@@ -88,7 +88,7 @@ def test_a_long_history_is_left_where_the_window_begins() -> None:
     assert walked.requests == 2
 
 
-def test_an_issue_that_is_deleted_before_its_long_history_is_asked_for_ends_no_walk() -> None:
+def test_a_walk_survives_the_deletion_of_an_issue_with_a_long_history() -> None:
     world = busy(40)
     with api(world) as client:
         first = _page(client, ISSUES, {"after": None}, 20)
@@ -99,7 +99,7 @@ def test_an_issue_that_is_deleted_before_its_long_history_is_asked_for_ends_no_w
     assert not after.records
 
 
-def test_nothing_is_skipped_that_changes_while_it_is_walked() -> None:
+def test_a_walk_skips_nothing_that_changes_meanwhile() -> None:
     world = World()
     for _ in range(30):
         world.issue()
@@ -117,7 +117,7 @@ def test_nothing_is_skipped_that_changes_while_it_is_walked() -> None:
     assert {each.payload["data"]["priority"] for each in made} == {0}
 
 
-def test_what_was_trashed_in_the_window_is_found_although_it_was_changed_before() -> None:
+def test_an_issue_trashed_in_the_window_is_found_although_it_changed_before() -> None:
     world = World()
     issue, project = world.issue(), world.project(world.people[0])
     since = world.now + timedelta(seconds=1)
@@ -129,7 +129,7 @@ def test_what_was_trashed_in_the_window_is_found_although_it_was_changed_before(
             assert [record.payload["action"] for record in walked.records] == ["remove"]
 
 
-def test_an_archived_issue_whose_history_has_no_entry_of_it_is_told_by_itself() -> None:
+def test_archiving_without_an_entry_in_the_history_is_stated() -> None:
     world = World()
     issue = world.issue()
     issue["archivedAt"] = world.tick()
@@ -167,12 +167,12 @@ def test_only_what_belongs_to_the_linked_team_or_project_is_walked(resource: str
     assert {record.payload["data"]["id"] for record in projects.records} == set(of_it)
 
 
-def test_a_place_without_an_id_says_what_to_do() -> None:
+def test_a_resource_without_an_id_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(ValueError, match="link a team, a project or the organization"):
         ISSUES.call(replace(PLACE, resource_id=""), EVER, {"after": None}, 20)
 
 
-def test_an_entry_or_item_of_an_unknown_form_is_told_and_the_rest_goes_on() -> None:
+def test_a_malformed_entry_or_item_is_reported_and_the_walk_goes_on() -> None:
     world = World()
     for _ in range(3):
         world.change(world.issue(), world.people[0], priority=1)
@@ -199,7 +199,7 @@ def test_the_same_world_read_twice_gives_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("entity_type", WALKERS)
-def test_the_estimate_is_what_the_walk_takes(entity_type: str) -> None:
+def test_the_estimate_equals_what_the_walk_takes(entity_type: str) -> None:
     walker = WALKERS[entity_type]
     with api(lived(11, 900)) as client:
         estimate, asked = client.estimate(walker, PLACE, EVER)
@@ -208,7 +208,7 @@ def test_the_estimate_is_what_the_walk_takes(entity_type: str) -> None:
     assert estimate.requests == walked.requests
 
 
-def test_the_estimate_of_a_long_list_is_near_and_says_that_it_is_not_exact() -> None:
+def test_the_estimate_of_a_long_list_is_close_and_marked_as_inexact() -> None:
     world = World()
     for number in range(4_000):
         world.tick(600 if number < 2_500 else 7_000)
@@ -230,7 +230,7 @@ def test_the_estimate_counts_long_histories_as_requests() -> None:
 
 
 @pytest.mark.parametrize("entity_type", WALKERS)
-def test_no_page_is_too_complex_and_its_cost_is_known_before(entity_type: str) -> None:
+def test_no_page_is_too_complex_and_its_cost_is_known_in_advance(entity_type: str) -> None:
     walker = WALKERS[entity_type]
     with api(lived(13, 100)) as client:
         for call in (
@@ -244,7 +244,7 @@ def test_no_page_is_too_complex_and_its_cost_is_known_before(entity_type: str) -
             assert abs(call.cost - cost) / cost < 0.1
 
 
-def test_a_page_that_is_too_complex_is_told_and_a_smaller_one_is_not() -> None:
+def test_a_page_that_is_too_complex_is_refused_and_a_smaller_one_is_not() -> None:
     linear = Linear(busy(3), most_complex=2_500)
     with api_of(API, app(linear), KEY) as client:
         call = ISSUES.call(PLACE, EVER, {"after": None}, 20)

@@ -127,9 +127,7 @@ def put(payload: dict[str, Any], place: tuple[str | int, ...], value: object) ->
 
 
 @given(st.sampled_from(sorted(EXAMPLES)), st.data())
-def test_a_known_payload_with_any_of_its_parts_replaced_is_read(
-    name: str, data: st.DataObject
-) -> None:
+def test_a_payload_with_any_parts_replaced_is_read(name: str, data: st.DataObject) -> None:
     payload = copy.deepcopy(EXAMPLES[name])
     for _ in range(data.draw(st.integers(1, 3))):
         put(payload, data.draw(st.sampled_from(places(payload))), data.draw(_ANYTHING))
@@ -138,9 +136,7 @@ def test_a_known_payload_with_any_of_its_parts_replaced_is_read(
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
 @pytest.mark.parametrize("replacement", [None, True, 1, -0.5, "x", [], [1], {}, {"id": 1}])
-def test_a_known_payload_with_any_one_part_of_another_type_is_read(
-    name: str, replacement: object
-) -> None:
+def test_a_payload_with_one_part_of_another_type_is_read(name: str, replacement: object) -> None:
     for place in places(EXAMPLES[name]):
         payload = copy.deepcopy(EXAMPLES[name])
         put(payload, place, replacement)
@@ -189,7 +185,7 @@ def test_recorded_payloads_of_all_generations_are_routed_and_read(shared: Path) 
     assert len(ids) >= 40
 
 
-def test_recorded_payloads_pass_the_door_at_the_time_they_sign(shared: Path) -> None:
+def test_recorded_payloads_are_accepted_at_the_time_they_sign(shared: Path) -> None:
     for file in sorted((shared / "payloads" / "linear" / "webhooks").rglob("*.json")):
         body = file.read_bytes()
         payload = json.loads(body)

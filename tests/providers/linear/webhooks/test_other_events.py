@@ -38,7 +38,7 @@ COMMENT, COMMENT_REF = "linear:comment:comment-1", "linear:ref:comment:comment-1
 AT = "2024-05-02T12:00:00.500Z"
 
 
-def test_a_comment_is_about_its_issue_which_answers_to_the_comment_s_id() -> None:
+def test_a_comment_is_about_its_issue_and_gives_it_an_alias() -> None:
     statement = statement_of(comment(parentId="comment-0"))
     assert statement.source_id == f"{COMMENT}|created"
     assert statement.source_type == "comment.created"
@@ -52,9 +52,7 @@ def test_a_comment_is_about_its_issue_which_answers_to_the_comment_s_id() -> Non
     assert statement.author.name == "Ada"
 
 
-def test_the_identifier_of_a_comment_s_issue_is_read_from_the_address_where_it_is_not_said() -> (
-    None
-):
+def test_the_identifier_of_a_comments_issue_can_come_from_the_address() -> None:
     statement = statement_of(comment(generation=2023))
     assert statement.subject.aliases == ("linear:ref:ENG-12", "linear:ref:acme/ENG-12", COMMENT_REF)
     assert statement.subject.url == "https://linear.app/acme/issue/ENG-12/a-cart"
@@ -114,7 +112,7 @@ def test_a_reaction_to_an_issue_or_a_project_update_is_counted_there() -> None:
     assert isinstance(read(reaction(comment=None)), Parked)
 
 
-def test_an_attachment_tells_in_which_pull_request_the_issue_is_tracked() -> None:
+def test_an_attachment_links_the_issue_to_its_pull_request() -> None:
     statement = statement_of(attachment())
     assert statement.source_id == "linear:attachment:attachment-1|created"
     assert statement.subject.key == ISSUE
@@ -165,16 +163,14 @@ def test_an_attachment_that_is_no_pull_request(
         ("https://acme.sentry.io/issues/991/", "references"),
     ],
 )
-def test_what_an_attachment_points_to_is_one_relation_though_its_text_names_it(
+def test_an_attachment_makes_one_edge_although_its_text_names_the_thing_too(
     address: str, relation: str
 ) -> None:
     statement = statement_of(attachment(address=address, subtitle=f"see {address}"))
     assert [edge.type for edge in enrich(statement).edges] == [relation]
 
 
-def test_an_attachment_whose_status_alone_changed_is_filtered_and_one_without_an_issue_parked() -> (
-    None
-):
+def test_an_attachment_with_only_a_new_status_is_filtered_and_one_without_an_issue_parked() -> None:
     assert isinstance(read(attachment("update", updated_from={"metadata": {"a": 1}})), Filtered)
     assert statement_of(attachment("update", updated_from={"title": "x"})).source_type == (
         "attachment.title-changed"
@@ -240,7 +236,7 @@ def test_a_cycle_from_planned_to_completed() -> None:
     assert states(gone) == [(CYCLE, "status", "canceled"), (CYCLE, "existence", "deleted")]
 
 
-def test_a_label_is_told_of_and_only_its_color_is_nothing() -> None:
+def test_a_label_is_an_observation_but_a_change_of_its_color_is_not() -> None:
     assert statement_of(label()).title == "[Label Created] Bug"
     renamed = statement_of(label("update", updated_from={"name": "Defect", "color": "#000"}))
     assert renamed.source_id == f"linear:label:label-1|name-changed|{AT}"
@@ -263,7 +259,7 @@ def test_a_revoked_application_removes_the_installation() -> None:
     assert event.occurred_at is not None
 
 
-def test_teams_that_the_application_was_given_and_lost() -> None:
+def test_teams_that_the_application_gained_and_lost() -> None:
     payload = envelope("PermissionChange", "teamAccessChanged", {}, at=CHANGED_AT)
     reading = read(payload | {"addedTeamIds": ["team-1"], "removedTeamIds": ["team-2"]})
     assert isinstance(reading, Lifecycle)
@@ -275,23 +271,23 @@ def test_teams_that_the_application_was_given_and_lost() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Customer", "AgentSessionEvent", "IssueSLA", "OAuthApp"])
-def test_what_is_not_known_yet_is_parked(kind: str) -> None:
+def test_an_unknown_event_is_parked(kind: str) -> None:
     reading = read(envelope(kind, "create", {"id": "x"}))
     assert isinstance(reading, Parked)
     assert "not known yet" in reading.reason
 
 
-def test_an_action_that_is_not_known_yet_is_parked_and_so_is_a_body_of_another_type() -> None:
+def test_an_unknown_action_and_a_body_of_another_type_are_parked() -> None:
     assert isinstance(read(envelope("Issue", "merge", {"id": "x"})), Parked)
     assert isinstance(PROVIDER.read("Issue", comment()), Parked)
 
 
 @pytest.mark.parametrize("kind", ["AppUserNotification", "OAuthAuthorization"])
-def test_what_only_the_application_is_told_is_filtered(kind: str) -> None:
+def test_events_for_the_application_alone_are_filtered(kind: str) -> None:
     assert isinstance(read(envelope(kind, "issueMention", {})), Filtered)
 
 
-def test_what_is_declared_of_each_event_is_what_becomes_of_it() -> None:
+def test_every_event_has_its_declared_outcome() -> None:
     rules = {(rule.event, rule.action): rule for rule in PROVIDER.events}
     assert len(rules) == len(PROVIDER.events)
     made = (comment, reaction, attachment, project, project_update, cycle, label, issue)
@@ -310,7 +306,7 @@ def test_what_is_declared_of_each_event_is_what_becomes_of_it() -> None:
     assert others == {"OAuthApp", "PermissionChange", "AppUserNotification", "OAuthAuthorization"}
 
 
-def test_every_kind_that_is_read_is_wanted_unless_said_otherwise() -> None:
+def test_every_kind_that_is_read_is_among_the_default_events() -> None:
     kinds = {
         each["type"]
         for each in (comment(), reaction(), attachment(), project(), project_update(), cycle())

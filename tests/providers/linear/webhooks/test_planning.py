@@ -116,9 +116,7 @@ def event(kind: str, action: str = "create", was: Json | None = None, **more: An
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("action", ["create", "remove"])
-def test_each_kind_is_told_as_it_is_declared_and_has_a_kind_of_its_own(
-    kind: str, action: str
-) -> None:
+def test_each_kind_of_event_yields_the_declared_source_type(kind: str, action: str) -> None:
     declared = {(rule.event, rule.action): rule.source_types for rule in PROVIDER.events}
     statement = statement_of(event(kind, action))
     assert (statement.source_type,) == declared[kind, action]
@@ -147,7 +145,7 @@ def test_an_initiative_has_a_status_a_health_and_projects() -> None:
     assert states(statement_of(health)) == [(INITIATIVE, "health", "off_track")]
 
 
-def test_a_report_of_an_initiative_says_how_it_stands() -> None:
+def test_a_report_on_an_initiative_sets_its_health() -> None:
     told = statement_of(event("InitiativeUpdate"))
     assert told.subject.key == INITIATIVE
     assert told.part == "linear:initiative-update:report-1"
@@ -155,7 +153,7 @@ def test_a_report_of_an_initiative_says_how_it_stands() -> None:
     assert "Two of three currencies" in told.content
 
 
-def test_what_is_said_of_such_a_report_is_said_of_the_initiative() -> None:
+def test_a_comment_on_a_report_is_about_the_initiative() -> None:
     """A comment names the report alone: the initiative answers to it."""
     told = statement_of(comment(issueId=None, issue=None, initiativeUpdate={"id": "report-1"}))
     assert told.subject.key in statement_of(event("InitiativeUpdate")).subject.aliases
@@ -164,7 +162,7 @@ def test_what_is_said_of_such_a_report_is_said_of_the_initiative() -> None:
     assert about.subject.key == INITIATIVE
 
 
-def test_a_documents_title_is_told_and_what_it_is_of() -> None:
+def test_a_document_has_its_title_and_belongs_to_its_project() -> None:
     told = statement_of(event("Document", "update", {"title": "Rounding"}))
     assert told.source_type == "document.title-changed"
     assert "How money is rounded" in told.title
@@ -189,7 +187,7 @@ def test_a_release_contains_its_commit_and_issues_and_goes_through_its_stages() 
     assert note.subject.key == RELEASE
 
 
-def test_a_request_is_told_of_the_issue_that_it_asks_for() -> None:
+def test_a_customer_request_is_about_the_issue_that_it_asks_for() -> None:
     told = statement_of(event("CustomerNeed"))
     assert told.subject.key == "linear:issue:issue-12"
     assert mentioned(told, "customer") == ["linear:customer:customer-1"]
@@ -203,7 +201,7 @@ def test_a_request_is_told_of_the_issue_that_it_asks_for() -> None:
     ("kind", "edge"),
     [("blocks", "blocks"), ("duplicate", "duplicates"), ("related", "references")],
 )
-def test_a_relation_is_an_edge_from_the_one_issue_to_the_other(kind: str, edge: str) -> None:
+def test_a_relation_is_an_edge_between_the_two_issues(kind: str, edge: str) -> None:
     told = statement_of(event("IssueRelation", type=kind))
     assert edges(told) == {("linear:issue:issue-12", edge, "linear:issue:issue-13")}
     assert edges(statement_of(event("IssueRelation", "remove", type=kind))) == set()
@@ -217,7 +215,7 @@ def test_a_relation_is_an_edge_from_the_one_issue_to_the_other(kind: str, edge: 
         ("breached", "sla-breached", "breached"),
     ],
 )
-def test_a_deadline_that_is_set_near_or_missed_is_told_at_the_events_own_time(
+def test_a_deadline_that_is_set_at_risk_or_missed_is_dated_by_its_event(
     action: str, transition: str, state: str
 ) -> None:
     payload = envelope(
@@ -232,7 +230,7 @@ def test_a_deadline_that_is_set_near_or_missed_is_told_at_the_events_own_time(
     assert route_of(payload).resource_id == TEAM["id"]
 
 
-def test_an_initiative_without_a_change_that_means_something_is_no_news() -> None:
+def test_an_update_of_an_initiative_without_a_relevant_change_is_filtered() -> None:
     both = event("Initiative", "update", {"sortOrder": 1, "name": "Sell"}, sortOrder=2)
     assert [statement.source_type for statement in statements_of(both)] == [
         "initiative.name-changed"

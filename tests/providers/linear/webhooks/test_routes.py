@@ -40,11 +40,11 @@ def test_a_payload_of_2021_names_no_organization() -> None:
 
 
 @pytest.mark.parametrize("payload", [cycle(), label(teamId="team-1")], ids=["cycle", "label"])
-def test_what_names_a_team_belongs_to_it(payload: dict[str, object]) -> None:
+def test_a_payload_goes_to_the_team_that_it_names(payload: dict[str, object]) -> None:
     assert route_of(payload).resource_key == TEAM
 
 
-def test_a_label_of_all_teams_belongs_to_the_organization() -> None:
+def test_a_label_of_all_teams_goes_to_the_organization() -> None:
     assert route_of(label()).resource_key == ORGANIZATION
 
 
@@ -83,14 +83,14 @@ def test_an_attachment_goes_through_its_issue_and_a_reaction_through_its_issue_o
     [attachment(), comment(), project_update(), reaction()],
     ids=["attachment", "comment", "project update", "reaction"],
 )
-def test_what_is_routed_through_something_is_about_it_or_names_it(
+def test_a_payload_routed_by_a_thing_is_about_it_or_mentions_it(
     payload: dict[str, object],
 ) -> None:
     statement = statement_of(payload)
     assert route_of(payload).via in {mention.thing.key for mention in statement.mentions}
 
 
-def test_a_reaction_is_routed_by_a_name_to_which_the_comment_s_issue_answers() -> None:
+def test_a_reaction_is_routed_by_an_alias_of_the_comments_issue() -> None:
     assert route_of(reaction(generation=2023)).via in statement_of(comment()).subject.aliases
 
 
@@ -98,5 +98,5 @@ def test_the_connection_itself_belongs_to_the_organization() -> None:
     assert route_of(envelope("OAuthApp", "revoked", {})).resource_key == ORGANIZATION
 
 
-def test_a_payload_that_names_nothing_belongs_nowhere() -> None:
+def test_a_payload_that_names_nothing_has_no_route() -> None:
     assert PROVIDER.route("Issue", {"type": "Issue", "data": {"id": "x"}}) is None

@@ -62,7 +62,7 @@ def test_each_change_of_a_projects_health_has_its_own_time_and_identity() -> Non
         ({"archivedAt": None}, {"archivedAt": CREATED_AT}),
     ],
 )
-def test_a_change_under_which_updated_at_stands_has_the_time_of_its_event(
+def test_a_change_that_leaves_updated_at_as_it_was_is_dated_by_its_event(
     changed: dict[str, Any], was: dict[str, Any]
 ) -> None:
     data = {**issue_data(), **changed}
@@ -74,7 +74,7 @@ def test_a_change_under_which_updated_at_stands_has_the_time_of_its_event(
     assert statement_of(again).occurred_at == CREATED + 2 * WEEK
 
 
-def test_updated_at_is_believed_where_it_moved_whenever_the_event_was_sent() -> None:
+def test_updated_at_dates_a_change_that_moved_it_whenever_the_event_was_sent() -> None:
     """One whose envelope is late, and one whose envelope has the time of the making."""
     for at in (text(CREATED + 2 * WEEK), CREATED_AT):
         data = {**issue_data(), "title": "Add a basket", "updatedAt": text(CREATED + WEEK)}
@@ -83,7 +83,7 @@ def test_updated_at_is_believed_where_it_moved_whenever_the_event_was_sent() -> 
         assert told.occurred_at == CREATED + WEEK
 
 
-def test_what_was_archived_long_ago_is_deleted_when_it_is_deleted() -> None:
+def test_deleting_an_issue_archived_long_ago_is_dated_by_the_deletion() -> None:
     removed = issue("remove", archivedAt=text(CREATED + WEEK))
     removed["createdAt"] = text(CREATED + 5 * WEEK)
     assert statement_of(removed).occurred_at == CREATED + 5 * WEEK
@@ -94,7 +94,7 @@ def test_what_was_archived_long_ago_is_deleted_when_it_is_deleted() -> None:
     assert statement_of(trashed).occurred_at == CREATED + 5 * WEEK
 
 
-def test_an_order_that_changed_is_no_change_of_the_issue() -> None:
+def test_a_changed_sort_order_is_not_a_change_of_the_issue() -> None:
     data = {**issue_data(), "sortOrder": 2.5, "snoozedUntilAt": None}
     assert not hasattr(
         read(envelope("Issue", "update", data, updated_from={"sortOrder": 1.5})), "statements"
@@ -105,7 +105,7 @@ def test_an_order_that_changed_is_no_change_of_the_issue() -> None:
     assert [statement.source_type for statement in told] == ["issue.priority-changed"]
 
 
-def test_two_changes_within_a_second_are_two_though_updated_at_moved_once() -> None:
+def test_two_changes_within_a_second_are_two_facts_although_updated_at_moved_once() -> None:
     moved = {**issue_data(), "priority": 1, "updatedAt": text(CREATED + WEEK)}
     was = {"priority": 0, "updatedAt": CREATED_AT}
     first = envelope("Issue", "update", moved, at=text(CREATED + WEEK), updated_from=was)
@@ -117,7 +117,7 @@ def test_two_changes_within_a_second_are_two_though_updated_at_moved_once() -> N
     assert statement_of(first).source_id != statement_of(again).source_id
 
 
-def test_what_is_restored_exists_again_whether_told_as_an_action_or_as_a_change() -> None:
+def test_restoring_is_the_same_as_an_action_or_as_a_change() -> None:
     at = text(CREATED + WEEK)
     data = {**issue_data(), "updatedAt": at}
     action = envelope("Issue", "restore", data, at=at)

@@ -59,7 +59,7 @@ def test_answers_mean_what_sentry_says(status: int, detail: Any, outcome: str) -
     assert API.verdict(ISSUES, Answer(status, {}, {"detail": detail}), NOW).outcome == outcome
 
 
-def test_a_limit_says_how_long_to_wait() -> None:
+def test_a_rate_limit_says_how_long_to_wait() -> None:
     reset = {"x-sentry-rate-limit-reset": str(NOW.timestamp() + 2.5)}
     told = {"detail": "too frequently"}
     assert API.verdict(ISSUES, Answer(429, reset, told), NOW).retry_after == 2.5
@@ -81,14 +81,14 @@ def test_limits_are_of_one_kind_of_request() -> None:
     assert not API.limits(ISSUES, Answer(200, {}, []), NOW)
 
 
-def test_a_page_with_as_many_activities_as_sentry_tells_at_once_is_asked_for_in_halves() -> None:
+def test_a_page_with_the_most_activities_sentry_returns_is_halved() -> None:
     one = {"id": "1", "activities": [{}] * 999}
     two = [one, {"id": "2", "activities": [{}]}]
     assert API.verdict(INCIDENTS, Answer(200, {}, two), NOW).outcome == "heavy"
     assert API.verdict(INCIDENTS, Answer(200, {}, [one]), NOW).outcome == "ok"
 
 
-def test_the_next_page_is_the_one_that_holds_something() -> None:
+def test_an_empty_next_page_is_none() -> None:
     previous = '<https://s/?cursor=a>; rel="previous"; results="true"; cursor="a"'
     behind = '<https://s/?cursor=b>; rel="next"; results="{}"; cursor="0:100:0"'
     assert links.next_cursor({"link": f"{previous}, {behind.format('true')}"}) == "0:100:0"
@@ -116,7 +116,7 @@ def test_a_token_is_renewed_once_for_each_refresh_token() -> None:
     assert world.renewals == 3
 
 
-def test_what_cannot_be_renewed_says_so() -> None:
+def test_a_token_that_cannot_be_renewed_is_an_error() -> None:
     keys = AppKeys("client", "secret")
     assert API.refresh(Credential("token", "t"), keys, UUID, NOW) is None
     assert API.refresh(Credential("oauth", "t"), keys, UUID, NOW) is None
@@ -138,7 +138,7 @@ def test_an_expired_token_is_refused() -> None:
     assert API.verdict(ISSUES, found, NOW).outcome == "credential"
 
 
-def test_every_event_is_either_shared_or_told_why_not() -> None:
+def test_every_event_is_shared_or_has_a_reason_why_not() -> None:
     delivered = {
         source_type
         for rule in PROVIDER.events
@@ -196,7 +196,7 @@ def test_recorded_events_become_deliveries(shared: Path) -> None:
 @pytest.mark.parametrize(
     "odd", [None, 7, "x", [], {}, {"id": "1"}, {"id": "1", "dateCreated": "?"}]
 )
-def test_an_item_of_no_known_shape_is_a_trouble_with_a_reason(odd: Any) -> None:
+def test_a_malformed_item_is_reported_with_a_reason(odd: Any) -> None:
     answer = Answer(200, {}, [odd])
     cursor = {"organization": "acme", "offset": 0}
     page = incidents.MetricAlertWalker().read(PLACE, WINDOW, cursor, answer)

@@ -34,7 +34,7 @@ def of_a_monitor(**more: Any) -> Json:
     )
 
 
-def test_an_alert_about_a_monitor_says_what_is_wrong_in_sentrys_own_words() -> None:
+def test_an_alert_about_a_monitor_has_sentrys_own_title() -> None:
     statement = statement_of("event_alert", of_a_monitor())
     assert statement.title == (
         "[Alert Triggered] Tell on-call: Cron failure: nightly: A missed check-in was detected"
@@ -44,7 +44,7 @@ def test_an_alert_about_a_monitor_says_what_is_wrong_in_sentrys_own_words() -> N
     assert issue.name == "Cron failure: nightly"
 
 
-def test_one_rule_is_one_alert_with_its_number_and_without() -> None:
+def test_a_rule_is_one_alert_with_or_without_its_number() -> None:
     numbered, bare, elsewhere = of_a_monitor(), of_a_monitor(), of_a_monitor(project=43)
     del bare["data"]["issue_alert"]
     keys = [statement_of("event_alert", one).subject.key for one in (numbered, bare, elsewhere)]
@@ -110,7 +110,7 @@ def test_one_rule_is_one_alert_with_its_number_and_without() -> None:
         ),
     ],
 )
-def test_each_kind_of_issue_is_called_by_its_own_title(told: Json, headline: str) -> None:
+def test_each_kind_of_issue_has_its_own_title(told: Json, headline: str) -> None:
     assert statement_of("issue", payloads.issue(**told)).title == f"[Issue Created] {headline}"
 
 

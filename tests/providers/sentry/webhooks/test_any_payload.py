@@ -116,9 +116,7 @@ def replaced(payload: Json, path: tuple[str | int, ...], value: object) -> Json:
 
 @examples(100)
 @given(st.sampled_from(sorted(EXAMPLES)), st.data())
-def test_a_known_payload_with_any_of_its_parts_replaced_is_read(
-    event: str, data: st.DataObject
-) -> None:
+def test_a_payload_with_any_parts_replaced_is_read(event: str, data: st.DataObject) -> None:
     payload = EXAMPLES[event]
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(places(payload)))
@@ -129,9 +127,7 @@ def test_a_known_payload_with_any_of_its_parts_replaced_is_read(
 
 @pytest.mark.parametrize("event", sorted(EXAMPLES))
 @pytest.mark.parametrize("replacement", [None, True, 1, -0.5, 1e300, "x", [], [1], {}, {"id": 1}])
-def test_a_known_payload_with_any_one_part_of_another_type_is_read(
-    event: str, replacement: object
-) -> None:
+def test_a_payload_with_one_part_of_another_type_is_read(event: str, replacement: object) -> None:
     for path in places(EXAMPLES[event]):
         payload = replaced(EXAMPLES[event], path, replacement)
         check(PROVIDER.read(event, payload))

@@ -85,7 +85,7 @@ def shuffled(deliveries: Iterable[Delivery], seed: int) -> list[Delivery]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_resolved_regressed_and_resolved_again_has_its_three_intervals(
+def test_resolved_regressed_and_resolved_again_has_three_intervals(
     linked: Connection, seed: int
 ) -> None:
     steps: list[tuple[str, dict[str, Any]]] = [
@@ -118,7 +118,7 @@ def test_resolved_regressed_and_resolved_again_has_its_three_intervals(
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_storm_around_a_regression_is_the_same_handful_in_any_order(
+def test_a_storm_of_errors_around_a_regression_is_a_handful_in_any_order(
     linked: Connection, seed: int
 ) -> None:
     storm = [
@@ -164,7 +164,7 @@ def test_a_commit_that_names_an_issue_resolves_it_whichever_comes_first(
 
 
 @pytest.mark.parametrize("issue_first", [True, False])
-def test_a_name_that_linear_might_mean_finds_sentrys_issue(
+def test_a_short_id_that_looks_like_linears_finds_sentrys_issue(
     linked: Connection, issue_first: bool
 ) -> None:
     commit = github.commit("Guard the total\n\nFixes SHOP-12", commit_sha=SHA)
@@ -176,7 +176,7 @@ def test_a_name_that_linear_might_mean_finds_sentrys_issue(
     assert (keys.github_commit(SHA), "resolves", ISSUE) in edges(linked)
 
 
-def test_the_way_from_an_alert_to_the_commit_that_caused_it_can_be_walked(
+def test_edges_lead_from_an_alert_to_the_commit_that_caused_it(
     linked: Connection,
 ) -> None:
     alert = sent("event_alert", payloads.event_alert("e1", release=SHA))
@@ -201,7 +201,7 @@ def test_a_comment_waits_for_its_issue_and_goes_where_that_goes(
     assert (sentry_keys.comment(31), "belongs_to", ISSUE) in edges(linked)
 
 
-def test_a_comment_of_an_issue_that_nobody_linked_stays_parked(linked: Connection) -> None:
+def test_a_comment_on_an_issue_that_is_not_linked_stays_parked(linked: Connection) -> None:
     captured(linked, [sent("comment", payloads.comment(issue_id=1))])
     assert outcomes(linked) == [("comment", "parked", 1)]
 
@@ -263,7 +263,7 @@ def test_a_run_of_seer_goes_where_its_issue_goes_and_its_pull_request_resolves_i
     assert alerts == {sentry_keys.issue_alert(42, "Checkout errors")}
 
 
-def test_a_body_that_tells_no_time_stands_at_its_receipt_where_its_sending_is_not_known(
+def test_a_body_without_any_time_is_dated_by_its_receipt(
     linked: Connection,
 ) -> None:
     bare = replace(sent("seer", payloads.seer()), headers={})
@@ -320,7 +320,9 @@ def test_a_branch_is_made_for_the_issue_that_it_names(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_short_id_of_two_organisations_needs_its_address(linked: Connection, seed: int) -> None:
+def test_a_short_id_that_two_organizations_have_needs_its_address(
+    linked: Connection, seed: int
+) -> None:
     other = payloads.issue(issue_id="5000", organization="umbrella")
     own = payloads.issue(
         issue_id="4711",

@@ -106,7 +106,7 @@ def test_a_time_within_the_tolerance_is_accepted(seconds: int) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-3600, -301, 301, 86_400])
-def test_a_time_outside_of_it_is_401(seconds: int) -> None:
+def test_a_time_outside_the_tolerance_is_401(seconds: int) -> None:
     headers = payloads.delivery_headers("issue", BODY, sent=NOW + timedelta(seconds=seconds))
     assert status(PROVIDER.accept(BODY, headers, [SECRET], now=NOW)) == 401
 
@@ -114,7 +114,7 @@ def test_a_time_outside_of_it_is_401(seconds: int) -> None:
 @pytest.mark.parametrize(
     "value", ["soon", "-1717243200", "1e9", "NaN", "2024-06-01T12:00:00Z", "²"]
 )
-def test_a_time_that_is_none_is_400(value: str) -> None:
+def test_a_malformed_time_is_400(value: str) -> None:
     assert status(offered(sentry_hook_timestamp=value)) == 400
 
 
@@ -155,7 +155,7 @@ def test_a_resource_that_the_body_contradicts_is_400() -> None:
                 assert status(answer) == 400
 
 
-def test_a_resource_or_body_that_nobody_knows_yet_is_accepted() -> None:
+def test_an_unknown_resource_or_body_is_accepted() -> None:
     assert isinstance(offered(resource="preprod_artifact"), Accepted)
     assert isinstance(offered(b'{"data":{"error":null}}', "error"), Accepted)
 
@@ -167,7 +167,7 @@ def test_a_body_that_is_no_object_is_400(body: bytes) -> None:
         PROVIDER.decode(body, {})
 
 
-def test_an_unverified_delivery_learns_nothing_of_its_other_faults() -> None:
+def test_the_answer_to_an_unverified_delivery_names_no_other_fault() -> None:
     headers = {"sentry-hook-signature": "0" * 64}
     refused = PROVIDER.accept(b"not json", headers, [SECRET], now=NOW)
     assert refused == Refused(401, "signature missing or not valid")

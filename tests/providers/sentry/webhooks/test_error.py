@@ -34,7 +34,7 @@ def test_an_error_is_an_occurrence_of_its_issue_in_its_hour_release_and_environm
     assert statement.subject.url == "https://sentry.io/organizations/acme/issues/4711/"
 
 
-def test_the_person_who_met_the_error_is_nobodys_actor_and_kept_nowhere() -> None:
+def test_the_end_user_who_met_the_error_is_kept_nowhere() -> None:
     statement = statement_of("error", payloads.error())
     assert statement.actor is None
     assert statement.author is None
@@ -51,12 +51,12 @@ def test_the_person_who_met_the_error_is_nobodys_actor_and_kept_nowhere() -> Non
         [{"key": "release", "value": "shop@2.0"}, {"key": "environment", "value": "preview"}],
     ],
 )
-def test_release_and_environment_may_stand_in_tags_of_either_form(tags: object) -> None:
+def test_release_and_environment_may_come_from_tags_of_either_form(tags: object) -> None:
     statement = statement_of("error", payloads.error(release=None, environment=None, tags=tags))
     assert "|shop@2.0|preview|" in statement.source_id
 
 
-def test_an_error_without_release_and_environment_is_counted_all_the_same() -> None:
+def test_an_error_without_release_and_environment_is_counted_too() -> None:
     statement = statement_of("error", payloads.error(release=None, environment=None, tags=[]))
     assert statement.source_id == f"{KEY}|error.occurred|||2024-05-01T10Z"
     assert not any(edge[1] == "caused_by" for edge in edges(statement))
@@ -79,7 +79,7 @@ def test_times_are_read_in_every_form(times: dict[str, object]) -> None:
     assert statement.occurred_at == datetime(2024, 5, 1, 10, 0, 0, 250000, UTC)
 
 
-def test_the_release_an_issue_began_with_contains_the_commit_it_is_named_after() -> None:
+def test_the_release_that_caused_an_issue_contains_the_commit_in_its_version() -> None:
     release = sentry_keys.release("acme", SHA)
     all_edges = edges(statement_of("error", payloads.error(release=SHA)))
     assert {
@@ -97,7 +97,7 @@ def test_a_version_that_only_looks_like_a_commit_contains_none(version: str) -> 
     assert not any(one[1] == "contains" for one in all_edges)
 
 
-def test_the_api_names_of_an_event_are_known_as_well() -> None:
+def test_the_apis_field_names_of_an_event_are_read_too() -> None:
     payload = payloads.error()
     payload["data"]["error"] = {
         "eventID": "e1",
@@ -116,7 +116,7 @@ def test_the_api_names_of_an_event_are_known_as_well() -> None:
     assert by_api.occurrence == by_webhook.occurrence
 
 
-def test_the_issue_may_be_known_by_its_address_alone() -> None:
+def test_the_issue_may_be_named_by_its_address_alone() -> None:
     statement = statement_of("error", payloads.error(issue_id=None))
     assert statement.subject.key == KEY
 

@@ -31,7 +31,7 @@ def status_over_time(found: list[Statement]) -> list[str]:
     return [interval.value for interval in fold_current(facts)]
 
 
-def test_a_created_issue_says_what_went_wrong_and_where_since_when() -> None:
+def test_a_created_issue_states_the_error_its_location_and_its_first_sight() -> None:
     statement = statement_of("issue", payloads.issue())
     assert statement.source_id == f"{KEY}|created"
     assert statement.source_type == "issue.created"
@@ -77,20 +77,20 @@ def test_an_issue_can_be_found_by_its_short_id_and_by_its_number() -> None:
         ("archived", "archived", 25),
     ],
 )
-def test_each_transition_moves_the_status(action: str, state: str, weight: int) -> None:
+def test_each_transition_sets_the_status(action: str, state: str, weight: int) -> None:
     statement = statement_of("issue", payloads.issue(action))
     assert statement.source_type == f"issue.{action}"
     assert [(state.state_type, state.value) for state in statement.states] == [("status", state)]
     assert statement.base_significance == weight
 
 
-def test_an_unknown_action_is_parked_and_says_so() -> None:
+def test_an_unknown_action_is_parked_with_the_reason() -> None:
     assert read("issue", payloads.issue("exploded")) == Parked(
         "action exploded of issue is not known yet"
     )
 
 
-def test_assigning_tells_to_whom_and_again_to_another() -> None:
+def test_assigning_to_another_person_is_another_observation() -> None:
     ada = {"type": "user", "id": "7", "name": "Ada", "email": "ada@acme.test"}
     statement = statement_of("issue", payloads.issue("assigned", assignedTo=ada))
     assert [(state.state_type, state.value) for state in statement.states] == [
@@ -132,7 +132,7 @@ def test_resolved_regressed_and_resolved_again_are_three_intervals_in_any_order(
         assert status_over_time(list(order)) == ["unresolved", "resolved", "unresolved", "resolved"]
 
 
-def test_what_nothing_was_seen_between_is_told_apart_by_when_it_was_sent() -> None:
+def test_decisions_between_which_nothing_was_seen_differ_by_when_they_were_sent() -> None:
     hours = [NOW, NOW + timedelta(hours=1), NOW + timedelta(hours=2)]
     told = [
         statement_of("issue", payloads.issue(action, substatus="ongoing"), sent)
@@ -143,12 +143,12 @@ def test_what_nothing_was_seen_between_is_told_apart_by_when_it_was_sent() -> No
     assert status_over_time(told) == ["resolved", "unresolved", "resolved"]
 
 
-def test_a_regression_in_the_second_of_its_resolving_comes_before_it() -> None:
+def test_a_regression_in_the_same_second_comes_before_the_resolution() -> None:
     same = [statement_of("issue", payloads.issue(action)) for action in ("resolved", "unresolved")]
     assert status_over_time(same) == ["unresolved", "resolved"]
 
 
-def test_only_a_regression_begins_a_new_stretch_of_errors_and_from_its_own_error_on() -> None:
+def test_only_a_regression_starts_a_new_series_of_errors_with_its_own_error() -> None:
     regressed = statement_of("issue", payloads.issue("unresolved", substatus="regressed"), NOW)
     assert regressed.occurred_at == NOW
     assert regressed.occurrence is not None
@@ -161,9 +161,7 @@ def test_only_a_regression_begins_a_new_stretch_of_errors_and_from_its_own_error
     assert statement_of("issue", payloads.issue("resolved")).occurrence is None
 
 
-def test_a_commit_its_pull_request_and_a_release_resolve_the_issue_not_the_other_way_round() -> (
-    None
-):
+def test_a_commit_its_pull_request_and_a_release_resolve_the_issue() -> None:
     details = {
         "inCommit": {
             "id": SHA,
@@ -205,7 +203,7 @@ def test_a_resolution_that_names_nothing_makes_no_edge(details: object) -> None:
     assert {edge[1] for edge in edges(statement)} == {"belongs_to"}
 
 
-def test_a_commit_may_stand_as_text_and_another_transition_tells_no_resolution() -> None:
+def test_a_commit_may_be_text_and_only_a_resolution_makes_an_edge() -> None:
     details = {"inCommit": SHA, "inNextRelease": {"version": "shop@2.0.0"}}
     resolved = edges(statement_of("issue", payloads.issue("resolved", statusDetails=details)))
     assert (keys.github_commit(SHA), "resolves", KEY) in resolved
@@ -214,9 +212,7 @@ def test_a_commit_may_stand_as_text_and_another_transition_tells_no_resolution()
     assert {one[1] for one in archived} == {"belongs_to"}
 
 
-def test_the_release_it_was_first_seen_in_caused_it_and_contains_the_commit_it_is_named_after() -> (
-    None
-):
+def test_the_first_release_caused_the_issue_and_contains_the_commit_in_its_version() -> None:
     statement = statement_of("issue", payloads.issue(firstRelease={"version": f"shop@{SHA}"}))
     release = f"sentry:release:acme:shop@{SHA}"
     assert {
@@ -225,7 +221,7 @@ def test_the_release_it_was_first_seen_in_caused_it_and_contains_the_commit_it_i
     } <= edges(statement)
 
 
-def test_a_release_of_an_unnamed_organisation_waits_under_the_installations_alias() -> None:
+def test_a_release_of_an_unknown_organization_has_an_alias_by_installation() -> None:
     statement = statement_of(
         "issue", payloads.issue(organization=None, firstRelease={"version": "1.0"})
     )
@@ -246,7 +242,7 @@ def test_ids_and_counts_may_be_numbers_or_text(count: object) -> None:
     assert statement.metadata["count"] == 3
 
 
-def test_an_issue_without_an_actor_or_type_is_still_told() -> None:
+def test_an_issue_without_an_actor_or_type_is_still_read() -> None:
     payload = payloads.issue(metadata={"title": "Priority: HIGH"}, title="Priority: HIGH")
     del payload["actor"]
     statement = statement_of("issue", payload)
@@ -301,7 +297,7 @@ def test_a_release_contains_the_commit_that_its_version_names(
         ("https://ghe.acme.dev/plat/shop/issues/7", "github:ref:ghe.acme.dev/plat/shop#7"),
     ],
 )
-def test_an_issue_of_another_tracker_is_named_with_its_organisation_or_host(
+def test_an_issue_of_another_tracker_is_named_with_its_organization_or_host(
     address: str, alias: str
 ) -> None:
     statement = statement_of("issue", payloads.issue("linked", externalIssue={"location": address}))

@@ -29,7 +29,7 @@ def test_an_issue_alert_names_its_rule_and_points_at_its_issue() -> None:
     assert statement.metadata["triggeredRule"] == "Checkout errors"
 
 
-def test_two_rules_met_by_one_event_are_two_observations() -> None:
+def test_two_rules_that_fire_on_one_event_are_two_observations() -> None:
     told = []
     for rule in ("Checkout errors", "Everything!"):
         payload = payloads.event_alert(rule=rule)
@@ -60,7 +60,7 @@ def test_a_metric_alerts_levels_are_states_of_its_rule() -> None:
     assert all(one.at < other.at for one, other in pairwise(states))
 
 
-def test_a_metric_alert_is_dated_by_its_end_or_beginning_where_the_sending_is_not_known() -> None:
+def test_a_metric_alert_without_a_time_of_sending_is_dated_by_its_end_or_beginning() -> None:
     critical = statement_of("metric_alert", payloads.metric_alert())
     assert critical.occurred_at == datetime(2024, 5, 1, 10, 5, tzinfo=UTC)
     ended = payloads.metric_alert("resolved", date_closed="2024-05-01T10:20:00Z")
@@ -95,13 +95,13 @@ def test_an_alert_that_opens_and_closes_within_a_minute_ends_resolved(
         assert fold_current(facts)[-1].value == "resolved"
 
 
-def test_an_end_told_twice_at_other_times_is_one_observation() -> None:
+def test_an_end_that_is_sent_twice_is_one_observation() -> None:
     ended = payloads.metric_alert("resolved", date_closed="2024-05-01T10:20:00Z")
     told = [statement_of("metric_alert", ended, NOW + timedelta(seconds=n)) for n in (0, 90)]
     assert told[0].source_id == told[1].source_id
 
 
-def test_levels_of_one_moment_end_with_the_resolved_one() -> None:
+def test_of_levels_at_one_moment_resolved_comes_last() -> None:
     ranks = [
         statement_of("metric_alert", payloads.metric_alert(action)).states[0].rank
         for action in ("warning", "critical", "resolved")
@@ -117,7 +117,7 @@ def test_a_metric_alert_says_what_it_measures() -> None:
     assert (statement.subject.key, "belongs_to", "sentry:ref:project:acme/shop") in edges(statement)
 
 
-def test_a_comment_belongs_to_an_issue_known_by_its_number_alone() -> None:
+def test_a_comment_belongs_to_an_issue_that_it_names_by_number() -> None:
     statement = statement_of("comment", payloads.comment())
     assert statement.source_id == "sentry:comment:31|created"
     assert statement.title == "[Comment Added] shop 4711: Seen it before"
@@ -128,7 +128,7 @@ def test_a_comment_belongs_to_an_issue_known_by_its_number_alone() -> None:
     assert statement.actor.name == "Ada"
 
 
-def test_each_change_of_a_comment_is_told_and_a_repeated_one_once() -> None:
+def test_each_change_of_a_comment_is_an_observation_and_a_repetition_is_not() -> None:
     told = [
         statement_of("comment", payloads.comment("updated", said), sent).source_id
         for said, sent in (("one", NOW), ("two", NOW), ("two", NOW + timedelta(minutes=5)))
@@ -157,7 +157,7 @@ def test_an_installation_follows_its_lifecycle_and_keeps_no_code(action: str, ch
 @pytest.mark.parametrize(
     "resource", ["issue", "error", "event_alert", "metric_alert", "comment", "installation"]
 )
-def test_a_body_under_another_resource_is_parked_and_becomes_no_other_event(resource: str) -> None:
+def test_a_body_under_another_resource_is_parked(resource: str) -> None:
     bodies = {
         "issue": payloads.issue(),
         "error": payloads.error(),
@@ -188,7 +188,7 @@ def ways(payload: Json) -> list[str]:
     [payloads.issue(), payloads.error(), payloads.event_alert()],
     ids=["issue", "error", "event_alert"],
 )
-def test_a_project_can_be_linked_by_number_address_installation_or_organisation(
+def test_a_project_can_be_linked_by_number_address_installation_or_organization(
     payload: Json,
 ) -> None:
     assert ways(payload) == ["42", "acme/shop", payloads.UUID, "acme"]
@@ -223,7 +223,7 @@ def test_a_comment_goes_where_its_issue_goes() -> None:
         ("https://[broken/organizations/acme/", None),
     ],
 )
-def test_the_organisation_is_read_off_every_form_of_address(
+def test_the_organization_is_found_in_every_form_of_address(
     address: str, organization: str | None
 ) -> None:
     statement = statement_of("issue", payloads.issue(organization=None, permalink=address))

@@ -27,7 +27,7 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize("rule", PROVIDER.events, ids=lambda rule: f"{rule.event}.{rule.action}")
-def test_every_declared_event_becomes_what_is_declared(rule: EventRule) -> None:
+def test_every_declared_event_has_its_declared_outcome(rule: EventRule) -> None:
     payload = {**EXAMPLES[rule.event], "action": rule.action}
     if rule.action == "merged":
         payload = payloads.merged()
@@ -49,7 +49,7 @@ def test_an_action_that_is_not_declared_is_parked(event: str) -> None:
     assert rule_for(PROVIDER.events, event, "frozen") is None
 
 
-def test_every_event_but_the_connections_own_is_wanted_unless_set_otherwise() -> None:
+def test_every_event_about_work_is_among_the_default_events() -> None:
     assert PROVIDER.default_events == {
         "issue",
         "error",
@@ -61,7 +61,7 @@ def test_every_event_but_the_connections_own_is_wanted_unless_set_otherwise() ->
     }
 
 
-def test_sentrys_own_examples_become_what_is_declared(shared: Path) -> None:
+def test_sentrys_own_examples_have_their_declared_outcome(shared: Path) -> None:
     folder = shared / "payloads"
     lines = [json.loads(line) for line in (folder / "index.jsonl").read_text().splitlines()]
     for line in lines:

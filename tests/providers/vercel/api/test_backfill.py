@@ -65,7 +65,7 @@ def test_a_backfill_makes_the_memory_that_the_webhooks_made(
         assert current_states(one) == current_states(other)
 
 
-def test_a_token_that_vercel_does_not_know_ends_the_unit_and_says_so(
+def test_an_unknown_token_ends_the_backfill_with_the_reason(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serve(application(World())) as served:

@@ -94,7 +94,7 @@ def _actor(statement: Statement) -> str | None:
 
 @examples(25)
 @given(worlds())
-def test_webhooks_and_the_walk_state_the_same(world: World) -> None:
+def test_webhooks_and_walk_state_the_same_facts(world: World) -> None:
     by_webhook = {
         one.source_id: one
         for event, payload in webhooks(world)
@@ -121,7 +121,7 @@ def test_webhooks_and_the_walk_state_the_same(world: World) -> None:
 
 @examples(15)
 @given(worlds(), st.integers(1, 5), st.integers(1, 4))
-def test_pages_of_any_length_and_a_walk_taken_up_anywhere_lose_nothing(
+def test_neither_page_size_nor_resuming_a_walk_loses_anything(
     world: World, size: int, smaller: int
 ) -> None:
     with api_of(API, application(world), CREDENTIAL) as api:
@@ -135,12 +135,12 @@ def test_pages_of_any_length_and_a_walk_taken_up_anywhere_lose_nothing(
             } | rest.keys() == whole.keys()
 
 
-def test_deployments_of_one_millisecond_at_the_border_of_pages_are_all_told() -> None:
+def test_all_deployments_of_one_millisecond_between_two_pages_are_read() -> None:
     world = World([Deployment(f"dpl_{n}", AT + n // 7) for n in range(30)])
     assert len(_walked(world, sizes=lambda n: 3).rows) == 30
 
 
-def test_a_deployment_without_an_id_is_told_as_a_trouble_and_the_walk_goes_on() -> None:
+def test_a_deployment_without_an_id_is_reported_and_the_walk_goes_on() -> None:
     page = {
         "deployments": [{"created": AT}, {"uid": "dpl_1", "created": AT, "projectId": "prj_1"}, 7],
         "pagination": {"count": 3, "next": AT, "prev": AT},
@@ -156,13 +156,13 @@ def test_a_deployment_without_an_id_is_told_as_a_trouble_and_the_walk_goes_on() 
     assert reading.next == {"until": AT + 1}
 
 
-def test_what_ended_in_the_window_is_told_though_it_was_made_before() -> None:
+def test_a_deployment_that_ended_in_the_window_is_read_although_it_began_before() -> None:
     began = int(WINDOW.since.timestamp() * 1000) - MINUTE
     walked = _walked(World([Deployment("dpl_1", began, "READY", began + 2 * MINUTE)]))
     assert [record.event_type for record in walked.records] == ["deployment.succeeded"]
 
 
-def test_a_team_is_named_so_that_its_deployments_are_seen() -> None:
+def test_requests_name_the_team_so_that_its_deployments_are_visible() -> None:
     world = World([Deployment("dpl_1", AT)])
     ways = [
         LinkedResource("vercel", "prj_1", None, meta={"teamId": "team_1"}),
@@ -175,7 +175,7 @@ def test_a_team_is_named_so_that_its_deployments_are_seen() -> None:
     assert not _walked(world, LinkedResource("vercel", "prj_1", None)).records
 
 
-def test_a_deployment_that_is_gone_when_asked_for_is_told_as_a_trouble() -> None:
+def test_a_deployment_that_is_gone_when_requested_is_reported() -> None:
     place, cursor = PLACE, {"until": None, "pending": ["dpl_1"]}
     gone = Answer(404, {}, {"error": {"code": "not_found", "message": "gone"}})
     call = WALKER.call(place, WINDOW, cursor, 100)
@@ -186,7 +186,7 @@ def test_a_deployment_that_is_gone_when_asked_for_is_told_as_a_trouble() -> None
     assert [trouble.item for trouble in page.troubles] == ["dpl_1"]
 
 
-def test_a_place_that_is_no_id_says_what_to_do() -> None:
+def test_a_resource_that_is_not_an_id_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(ValueError, match="link the resource by its id"):
         WALKER.call(LinkedResource("vercel", "acme/shop", "shop"), WINDOW, {"until": AT}, 100)
 
@@ -199,7 +199,7 @@ def test_a_place_that_is_no_id_says_what_to_do() -> None:
         *((count, 60) for count in (101, 450, 950)),
     ],
 )
-def test_the_estimate_is_within_a_tenth_of_what_the_walk_asks(count: int, span: int) -> None:
+def test_the_estimate_is_within_a_tenth_of_the_requests_of_the_walk(count: int, span: int) -> None:
     span *= MINUTE
     world = World(
         [
@@ -215,7 +215,7 @@ def test_the_estimate_is_within_a_tenth_of_what_the_walk_asks(count: int, span: 
     assert abs(estimate.requests - walked.requests) <= max(1, walked.requests * 0.1)
 
 
-def test_recorded_answers_become_deliveries_or_troubles_with_a_reason(shared: Path) -> None:
+def test_recorded_answers_become_records_or_are_reported_with_a_reason(shared: Path) -> None:
     told = 0
     for path in sorted((shared / "payloads" / "vercel" / "api").glob("*/*.json")):
         body = json.loads(path.read_text())
@@ -244,7 +244,7 @@ def test_recorded_answers_become_deliveries_or_troubles_with_a_reason(shared: Pa
         ({"checksConclusion": "failed"}, "staged"),
     ],
 )
-def test_a_listed_deployment_serves_production_only_where_the_api_does_not_deny_it(
+def test_a_listed_deployment_is_live_unless_the_api_denies_it(
     more: dict[str, Any], basis: str
 ) -> None:
     for target in ("production", "staging", None):
@@ -258,7 +258,7 @@ def test_a_listed_deployment_serves_production_only_where_the_api_does_not_deny_
         assert live == expected[target]
 
 
-def test_what_is_blocked_or_skipped_and_who_deployed_is_told_by_the_api_as_well() -> None:
+def test_the_api_also_states_blocked_and_skipped_deployments_and_their_creator() -> None:
     world = World(
         [
             Deployment("dpl_1", AT, "BLOCKED", more={"creator": {"uid": "u", "type": "bot"}}),
@@ -282,12 +282,12 @@ def test_what_is_blocked_or_skipped_and_who_deployed_is_told_by_the_api_as_well(
     assert "vercel:deployment:dpl_3|error" in told
 
 
-def test_every_event_is_either_shared_or_told_why_not() -> None:
+def test_every_event_is_shared_or_has_a_reason_why_not() -> None:
     delivered = {rule.event for rule in PROVIDER.events if rule.outcome == "delivered"}
     assert delivered - set(ONLY_BY_WEBHOOK) - SHARED <= {"deployment.ready"}
 
 
-def test_what_the_api_does_not_tell_of_an_event_is_listed_and_nothing_else() -> None:
+def test_exactly_the_fields_that_only_webhooks_have_are_listed() -> None:
     full = meta(branchAlias="shop-git-main", lambdaRuntimeStats="{}")
     world = World()
     for number, state in enumerate(("READY", "ERROR", "CANCELED")):

@@ -87,9 +87,7 @@ def replaced(event: str, place: tuple[str | int, ...], replacement: object) -> d
 
 @pytest.mark.parametrize("event", sorted(EXAMPLES))
 @pytest.mark.parametrize("replacement", [None, True, 1, -0.5, "x", [], [1], {}, {"id": 1}])
-def test_a_known_payload_with_any_one_part_of_another_type_is_read(
-    event: str, replacement: object
-) -> None:
+def test_a_payload_with_one_part_of_another_type_is_read(event: str, replacement: object) -> None:
     for place in places(EXAMPLES[event]):
         payload = replaced(event, place, replacement)
         check(PROVIDER.read(event, payload))
@@ -97,9 +95,7 @@ def test_a_known_payload_with_any_one_part_of_another_type_is_read(
 
 
 @given(st.sampled_from(sorted(EXAMPLES)), st.data())
-def test_a_known_payload_with_any_of_its_parts_replaced_is_read(
-    event: str, data: st.DataObject
-) -> None:
+def test_a_payload_with_any_parts_replaced_is_read(event: str, data: st.DataObject) -> None:
     place = data.draw(st.sampled_from(places(EXAMPLES[event])))
     payload = replaced(event, place, data.draw(_ANYTHING))
     check(PROVIDER.read(event, payload))

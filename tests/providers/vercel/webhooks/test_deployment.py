@@ -58,14 +58,14 @@ def test_ready_and_succeeded_are_one_transition_in_either_order() -> None:
     assert fold(stated) == fold(stated[::-1])
 
 
-def test_a_delivery_sent_again_states_the_same() -> None:
+def test_a_repeated_delivery_states_the_same() -> None:
     again = payloads.deployment("promoted", at=AT)
     assert statement_of(again) == statement_of(payloads.deployment("promoted", at=AT))
     later = statement_of(payloads.deployment("promoted", at=AT + MINUTE))
     assert later.source_id != statement_of(again).source_id
 
 
-def test_a_rollback_takes_one_deployment_away_and_brings_another_back() -> None:
+def test_a_rollback_ends_one_live_deployment_and_restores_another() -> None:
     story = [
         statement_of(payloads.deployment("succeeded", "dpl_1")),
         statement_of(payloads.deployment("promoted", "dpl_1", at=AT + 1000)),
@@ -105,12 +105,12 @@ def test_the_environment_is_the_target_and_never_guessed(
 @pytest.mark.parametrize(
     "transition", ["created", "ready", "error", "blocked", "canceled", "cleanup", "checks.failed"]
 )
-def test_what_does_not_succeed_never_goes_live(transition: str) -> None:
+def test_a_deployment_that_does_not_succeed_never_goes_live(transition: str) -> None:
     found = [statement_of(payloads.deployment(transition))]
     assert timeline(found, PROJECT, "live_deployment:production") == []
 
 
-def test_an_event_that_leaves_out_where_it_goes_takes_away_from_production() -> None:
+def test_an_end_without_a_target_concerns_production() -> None:
     story = [
         statement_of(payloads.deployment("succeeded", "dpl_1")),
         statement_of(payloads.deployment("succeeded", "dpl_2", at=AT + MINUTE)),
@@ -139,7 +139,7 @@ def test_a_deployment_points_at_commit_branch_pull_request_and_project() -> None
     assert statement.branch == "cart"
 
 
-def test_a_pull_request_is_named_by_its_repository_where_no_id_is_given() -> None:
+def test_a_pull_request_without_a_repository_id_is_named_by_its_repository() -> None:
     git = payloads.meta(githubPrId="12")
     del git["githubRepoId"], git["githubCommitRepoId"]
     all_edges = edges(statement_of(payloads.deployment(git=git)))
@@ -148,27 +148,27 @@ def test_a_pull_request_is_named_by_its_repository_where_no_id_is_given() -> Non
 
 
 @pytest.mark.parametrize("commit_sha", ["abc1234", "", "HEAD", "g" * 40])
-def test_what_is_no_whole_commit_id_deploys_nothing(commit_sha: str) -> None:
+def test_without_a_full_commit_id_a_deployment_deploys_no_commit(commit_sha: str) -> None:
     git = {**payloads.meta(), "githubCommitSha": commit_sha}
     all_edges = edges(statement_of(payloads.deployment(git=git)))
     assert not any(relation == "deploys" for _, relation, _ in all_edges)
 
 
-def test_what_the_commits_message_closes_is_the_commits_to_say() -> None:
+def test_a_deployment_does_not_repeat_what_the_commits_message_closes() -> None:
     statement = statement_of(payloads.deployment())
     assert "Fixes acme/shop#5" in statement.content
     related = {edge.object.key for edge in enrich(statement).edges}
     assert related == {edge.object.key for edge in statement.edges}
 
 
-def test_a_redeployment_refers_to_the_one_it_repeats() -> None:
+def test_a_redeployment_references_the_original() -> None:
     git = payloads.meta(action="redeploy", originalDeploymentId="dpl_1")
     statement = statement_of(payloads.deployment(identity="dpl_2", git=git))
     (edge,) = [edge for edge in statement.edges if edge.type == "references"]
     assert (edge.object.key, edge.evidence) == (ONE, "redeploy")
 
 
-def test_who_deployed_is_the_account_and_whose_work_it_is_the_commits_address() -> None:
+def test_the_actor_is_the_account_and_the_author_comes_from_the_commit() -> None:
     statement = statement_of(payloads.deployment())
     assert statement.actor is not None
     assert (statement.actor.source, statement.actor.source_id) == ("vercel", "usr_1")
@@ -195,7 +195,7 @@ def test_who_deployed_is_the_account_and_whose_work_it_is_the_commits_address() 
         ("check-rerequested", "[Check Re-requested] shop from main", ">"),
     ],
 )
-def test_it_is_told_by_project_and_branch(transition: str, title: str, mark: str) -> None:
+def test_the_title_has_the_project_and_the_branch(transition: str, title: str, mark: str) -> None:
     statement = statement_of(payloads.deployment(transition))
     assert statement.title == title
     assert statement.content.startswith(f"{mark} ")
@@ -204,7 +204,7 @@ def test_it_is_told_by_project_and_branch(transition: str, title: str, mark: str
     assert statement.occurred_at == datetime(2024, 5, 2, 10, 0, tzinfo=UTC)
 
 
-def test_checks_name_what_failed_and_one_asked_for_again_is_one_of_its_own() -> None:
+def test_checks_name_what_failed_and_a_rerequested_check_is_another_observation() -> None:
     checks = [{"name": "Lighthouse", "conclusion": "failed"}, {"name": "E2E"}]
     failed = statement_of(payloads.deployment("checks.failed", checks=checks))
     assert "Failed checks: Lighthouse" in failed.content
@@ -225,14 +225,14 @@ def test_checks_name_what_failed_and_one_asked_for_again_is_one_of_its_own() -> 
         ("deployment-canceled", "canceled"),
     ],
 )
-def test_the_replaced_names_of_events_say_what_the_present_ones_say(old: str, new: str) -> None:
+def test_replaced_names_of_events_mean_the_same_as_the_current_ones(old: str, new: str) -> None:
     payload = payloads.deployment(new)
     assert statement_of({**payload, "type": old}) == statement_of(payload)
     assert PROVIDER.sync_event(old, payload) == f"deployment.{new}"
 
 
 @pytest.mark.parametrize("writer", ["github", "gitlab", "bitbucket", "git"])
-def test_a_deployment_deploys_the_commit_whoever_writes_its_id(writer: str) -> None:
+def test_a_deployment_deploys_its_commit_from_any_source(writer: str) -> None:
     git = {
         f"{writer}CommitSha": payloads.sha("x"),
         f"{writer}CommitRef": "main",
@@ -259,7 +259,9 @@ def test_the_apis_git_source_names_the_commit_where_meta_does_not() -> None:
 
 
 @pytest.mark.parametrize(("dirty", "relation"), [("1", "references"), ("0", "deploys")])
-def test_what_is_deployed_with_local_changes_is_not_its_commit(dirty: str, relation: str) -> None:
+def test_a_deployment_with_local_changes_does_not_deploy_the_commit(
+    dirty: str, relation: str
+) -> None:
     git = {"gitCommitSha": payloads.sha("x"), "gitCommitRef": "main", "gitDirty": dirty}
     all_edges = edges(statement_of(payloads.deployment(git=git)))
     commit = f"github:commit:{payloads.sha('x')}"
@@ -301,7 +303,7 @@ def test_a_skipped_build_is_routine_and_a_canceled_one_is_not(why: dict[str, obj
         (None, "unknown"),
     ],
 )
-def test_the_type_of_an_account_says_whether_it_is_somebody(said: str | None, kind: str) -> None:
+def test_the_type_of_an_account_says_whether_it_is_a_person(said: str | None, kind: str) -> None:
     payload = payloads.deployment()
     payload["payload"]["user"] = {"id": "usr_1", "type": said}
     actor = statement_of(payload).actor
@@ -309,7 +311,7 @@ def test_the_type_of_an_account_says_whether_it_is_somebody(said: str | None, ki
     assert actor.kind == kind
 
 
-def test_a_push_is_deployed_in_the_name_of_its_author_and_nothing_else_is() -> None:
+def test_only_a_deployment_of_a_push_has_the_authors_name() -> None:
     git = payloads.meta(githubDeployment="1")
     by_push = statement_of(payloads.deployment(git=git)).actor
     assert by_push is not None
@@ -332,7 +334,7 @@ def test_a_push_is_deployed_in_the_name_of_its_author_and_nothing_else_is() -> N
     assert (actor.username, actor.name) == ("lovelace", None)
 
 
-def test_a_new_project_is_remembered_and_its_end_is_lifecycle() -> None:
+def test_a_new_project_is_an_observation_and_its_removal_a_lifecycle_event() -> None:
     created = statement_of(payloads.project())
     assert (created.source_id, created.source_type) == (f"{PROJECT}|created", "project.created")
     removed = read(payloads.project("removed"))
@@ -368,7 +370,7 @@ def test_changed_permissions_give_and_take_projects() -> None:
     assert isinstance(read(payloads.configuration("scope-change-confirmed")), Filtered)
 
 
-def test_an_unknown_type_is_parked_and_one_that_does_not_fit_its_body_too() -> None:
+def test_an_unknown_type_and_one_that_contradicts_the_body_are_parked() -> None:
     assert isinstance(read(payloads.envelope("deployment.paused", {"x": 1})), Parked)
     assert isinstance(read(payloads.envelope("firewall.attack", {"x": 1})), Parked)
     assert isinstance(read(payloads.envelope("domain.created", {"x": 1})), Filtered)
@@ -385,13 +387,13 @@ def test_a_delivery_without_time_or_content_is_parked(field: str) -> None:
     assert isinstance(read(payload), Parked)
 
 
-def test_webhook_id_is_the_only_difference_between_two_ids_of_one_event() -> None:
+def test_two_ids_of_one_event_differ_only_in_webhook_id() -> None:
     one = statement_of(payloads.deployment(event_id="evt_1"))
     other = statement_of(payloads.deployment(event_id="evt_2"))
     assert replace(one, metadata={**one.metadata, "webhookId": "evt_2"}) == other
 
 
-def test_a_repository_of_an_enterprise_server_is_that_servers() -> None:
+def test_a_repository_of_an_enterprise_server_is_keyed_by_its_host() -> None:
     git = payloads.meta(githubHost="ghe.acme.dev", githubPrId="5", githubCommitRef="cart")
     all_edges = edges(statement_of(payloads.deployment(git=git)))
     assert (ONE, "references", "github:pr:1@ghe.acme.dev#5") in all_edges

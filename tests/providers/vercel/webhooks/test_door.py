@@ -72,7 +72,7 @@ def test_one_changed_byte_of_body_secret_or_signature_never_verifies(
         assert verified_by(changed(body), signature, [Secret("s", secret)]) is None
 
 
-def test_the_published_vector_verifies_and_no_change_of_it_does(shared: Path) -> None:
+def test_the_published_example_verifies_and_no_change_of_it_does(shared: Path) -> None:
     folder = shared / "payloads" / "vercel" / "signature_vectors"
     (vector,) = [json.loads(path.read_bytes()) for path in folder.glob("*.json")]
     body, secret = vector["body"].encode(), Secret("s", vector["secret"].encode())
@@ -85,7 +85,7 @@ def test_the_published_vector_verifies_and_no_change_of_it_does(shared: Path) ->
         assert verified_by(changed, vector["signature"], [secret]) is None
 
 
-def test_the_delivery_is_known_by_the_bodys_id_whatever_the_header_says() -> None:
+def test_the_delivery_id_is_the_bodys_id_whatever_the_header_says() -> None:
     body = payloads.encoded(payloads.deployment(event_id="evt_7"))
     for attempt in ("iad1::one", "iad1::two"):
         accepted = offered(body, **{"x-vercel-id": attempt})
@@ -93,7 +93,7 @@ def test_the_delivery_is_known_by_the_bodys_id_whatever_the_header_says() -> Non
 
 
 @pytest.mark.parametrize("identity", [None, "", 7, "x" * 201, "a\nb"])
-def test_without_an_id_the_delivery_is_known_by_the_hash_of_its_body(identity: object) -> None:
+def test_without_an_id_the_delivery_id_is_the_hash_of_the_body(identity: object) -> None:
     body = payloads.encoded({**payloads.deployment(), "id": identity})
     accepted = offered(body)
     assert isinstance(accepted, Accepted)
@@ -114,7 +114,7 @@ def routed(payload: dict[str, Any]) -> Route | None:
     return PROVIDER.route(payload["type"], payload)
 
 
-def test_a_deployment_belongs_to_its_project_and_to_the_projects_team() -> None:
+def test_a_deployment_goes_to_its_project_or_the_projects_team() -> None:
     assert routed(payloads.deployment()) == Route(
         "vercel:project:prj_1",
         "prj_1",
@@ -127,7 +127,7 @@ def test_a_deployment_belongs_to_its_project_and_to_the_projects_team() -> None:
     assert personal.alternatives == ()
 
 
-def test_what_names_no_project_goes_to_the_team_or_where_its_deployment_went() -> None:
+def test_an_event_without_a_project_goes_to_the_team_or_where_its_deployment_went() -> None:
     payload = payloads.deployment("check-rerequested", project=None)
     found = routed(payload)
     assert found is not None
@@ -146,7 +146,7 @@ def test_an_old_event_names_its_project_outside_of_an_object() -> None:
     assert found.resource_key == "vercel:project:prj_9"
 
 
-def test_an_event_of_the_connection_belongs_to_its_installation() -> None:
+def test_an_event_of_the_connection_goes_to_its_installation() -> None:
     payload = payloads.configuration()
     del payload["payload"]["team"]
     found = routed(payload)

@@ -35,7 +35,7 @@ def example(event: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("rule", PROVIDER.events, ids=lambda rule: rule.event)
-def test_every_declared_event_becomes_what_is_declared(rule: EventRule) -> None:
+def test_every_declared_event_has_its_declared_outcome(rule: EventRule) -> None:
     event = rule.event.replace(".*", ".any").replace("*", "-any")
     reading = PROVIDER.read(event, example(event))
     if rule.outcome == "delivered":
