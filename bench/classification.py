@@ -1,7 +1,7 @@
-"""How well categories are recovered from commits whose conventional prefix was taken away.
+"""Measures how well categories are recovered from commits without their conventional prefix.
 
 `python bench/classification.py TYPES_FOLDER` trains on all projects but
-one and reports on that one, for each, then what the shipped weights make of all. `--write` trains
+one and reports on that one, for each; then it reports on the shipped weights over all. `--write` trains
 on all of them and writes domain/classification_weights.py. Only numpy is needed; one core, 20 s.
 
 Files: id, day, type, scope, subject, changed files, tab-separated, as ../shared/corpus/types.
@@ -102,7 +102,7 @@ def train(commits: Sequence[Commit], pull: float = 60.0, steps: int = 120) -> Mo
         for feature in seen:
             count[feature] += 1
             projects[feature].add(commit.project)
-    # A word that only one project uses is that project's, not the language's.
+    # A word that only one project uses says something about the project, not about the work.
     enough = min(2, len({c.project for c in commits}))
     names = sorted({f for f in count if count[f] >= 5 and len(projects[f]) >= enough} | hand.keys())
     place = {name: i for i, name in enumerate(names)}
@@ -132,7 +132,7 @@ def train(commits: Sequence[Commit], pull: float = 60.0, steps: int = 120) -> Mo
         w -= 0.06 * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
     strength = {name: np.abs(w[i] - w[i].mean()).max() for name, i in place.items()}
     kept = sorted(names, key=lambda name: -strength[name])[:KEPT]
-    # Four projects of which one is mostly fixes: elsewhere their shares hold only in part.
+    # One of the four projects has mostly fixes, so elsewhere the shares of categories differ.
     return {name: w[place[name]] for name in kept}, 0.6 * w[-1]
 
 

@@ -1,4 +1,4 @@
-"""B-cubed of the clusters against the pull requests that really brought commits in.
+"""Compares clusters of commits with the pull requests that really merged them, by B-cubed.
 
 `python -m bench.clusters [FOLDER]`: per history precision, recall and F1 over all commits and over
 those of threads of two or more, for the older and the later half; FOLDER is the corpus (default

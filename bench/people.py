@@ -1,4 +1,4 @@
-"""Pairs of aliases joined by the people rule against the repositories' own mailmaps.
+"""Compares the pairs of aliases that the people rule joins with the repositories' mailmaps.
 
 `python -m bench.people [FOLDER]`: precision, recall and F1 over pairs, per history; FOLDER is the
 corpus (default ../shared/corpus). Exact evidence alone finds only a part of the pairs.

@@ -1,7 +1,7 @@
-"""Time of profiles and summaries, in full and when one day was added: `python -m bench.scheduled [FILE...]`.
+"""Times profiles and summaries, in full and after one added day: `python -m bench.scheduled [FILE...]`.
 
-The files' histories go into one workspace of this run's own Postgres, but for the busiest day of
-their last year; that day follows afterwards. Also printed: the shares that `liveness` checks.
+The files' histories go into one workspace in a Postgres of this run, first without the busiest day of
+their last year, then that day. Also printed: the shares that `liveness` checks.
 Without files: ipython's histories beside the checkout.
 """
 

@@ -35,7 +35,7 @@ from lightfast_pipelines.store.database import Database
             "cluster_consolidation",
             table="clusters",
             description=(
-                "One row: a cluster of a workspace, decided anew from all of its observations, "
+                "One row: a cluster of a workspace, decided from all of its observations, "
                 "the same for any order of arrival."
             ),
             deps=["clusters", "actors"],

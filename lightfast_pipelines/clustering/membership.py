@@ -28,12 +28,11 @@ _VALUES = _CLUSTER[2:]
 
 @dataclass(frozen=True, slots=True)
 class MembershipChanges:
-    """Counts of memberships changed, clusters created and removed, and aliases written."""
+    """Counts of memberships changed, and of clusters created and removed."""
 
     members: int = 0
     created: int = 0
     removed: int = 0
-    aliases: int = 0
 
 
 def cluster_row(workspace_id: int, cluster: Cluster, *, provisional: bool) -> tuple[object, ...]:
@@ -133,9 +132,9 @@ def replace_clusters(
     successor = {
         old: min(targets, key=lambda new: (-targets[new], new)) for old, targets in moves.items()
     }
-    aliases = _write_aliases(conn, workspace_id, gone, successor, current.keys(), now)
+    _write_aliases(conn, workspace_id, gone, successor, current.keys(), now)
     _write_log(conn, workspace_id, before, current, successor, now)
-    return MembershipChanges(members, len(current.keys() - before.keys()), len(gone), aliases)
+    return MembershipChanges(members, len(current.keys() - before.keys()), len(gone))
 
 
 def _clusters_before(conn: Connection, workspace_id: int) -> dict[str, tuple[int, bool]]:
@@ -157,7 +156,7 @@ def _write_aliases(
     successor: Mapping[str, str],
     current: Iterable[str],
     now: datetime,
-) -> int:
+) -> None:
     """Writes an alias for each id that is gone. Aliases of it follow; an id in use again is no alias."""
     conn.execute(
         "DELETE FROM lightfast.cluster_aliases WHERE workspace_id = %s AND alias_id = ANY(%s)",
@@ -165,7 +164,7 @@ def _write_aliases(
     )
     pairs = [(old, successor[old]) for old in gone if old in successor]
     if not pairs:
-        return 0
+        return
     columns = [list(column) for column in zip(*pairs, strict=True)]
     conn.execute(
         """
@@ -175,7 +174,7 @@ def _write_aliases(
         """,
         (now, *columns, workspace_id),
     )
-    return conn.execute(
+    conn.execute(
         """
         INSERT INTO lightfast.cluster_aliases (alias_id, workspace_id, cluster_id, changed_at)
         SELECT n.old, %s, n.new, %s FROM unnest(%s::text[], %s::text[]) AS n (old, new)
@@ -183,7 +182,7 @@ def _write_aliases(
           changed_at = excluded.changed_at
         """,
         (workspace_id, now, *columns),
-    ).rowcount
+    )
 
 
 def _write_log(

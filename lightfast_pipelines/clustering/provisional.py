@@ -8,10 +8,9 @@ work in the tables, so a run that is killed loses nothing.
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import LiteralString
 
@@ -22,7 +21,8 @@ from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import describe
 from lightfast_pipelines.domain.labels import Labeller
 from lightfast_pipelines.domain.threads import STRONG, ThreadEdge, thread_keys, thread_of
-from lightfast_pipelines.inbox.isolation import ObservationIsolation, ObservationStage
+from lightfast_pipelines.inbox.isolation import ObservationStage
+from lightfast_pipelines.inbox.paged_stage import PageBounds, PagesReport, work_through
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters, try_hold_clusters
 from lightfast_pipelines.store.pending_work import ON_THE_DAYS, PARTITION_DAY, TO_CLUSTER
@@ -98,19 +98,11 @@ WHERE c.id = n.cluster_id
 
 
 @dataclass(slots=True)
-class ClusterReport:
-    """What a run assigned.
+class ClusterReport(PagesReport):
+    """What a run assigned: new clusters, and observations that joined an existing one."""
 
-    `clusters` counts new ones, `joined` observations that joined an existing one, `failures` failed
-    attempts; `days` is partition day -> observations.
-    """
-
-    observations: int = 0
     clusters: int = 0
     joined: int = 0
-    failures: int = 0
-    days: dict[date, int] = field(default_factory=dict)
-    seconds: float = 0.0
 
 
 def assign_provisional(
@@ -126,9 +118,13 @@ def assign_provisional(
 
     The caller holds the stage's lock; `between` is called after each batch but the last.
     """
-    began = time.monotonic()
     report = ClusterReport()
-    pages = _ClusterPages(days)
+
+    def assign(page: StagePage, ids: Sequence[int]) -> None:
+        # One transaction for all workspaces: the one that read the page holds their locks.
+        _assign_all(
+            conn, ids, {observation: workspace for observation, workspace, _ in page}, report
+        )
 
     def try_out(observation: int) -> None:
         row = conn.execute(
@@ -141,29 +137,8 @@ def assign_provisional(
         return [row[0] for row in conn.execute(_WITNESSES, (RULE_VERSION, limit))]
 
     stage = ObservationStage("clusters", str(RULE_VERSION), witnesses, try_out)
-    isolation = ObservationIsolation(conn, stage, time_limit)
-    while report.observations < max_rows:
-        if report.observations:
-            between()
-        page = pages.next(conn, min(BATCH_OBSERVATIONS, max_rows - report.observations))
-        if not page:
-            break
-        workspace_of = {observation: workspace for observation, workspace, _ in page}
-
-        def assign(ids: Sequence[int], workspace_of: dict[int, int] = workspace_of) -> None:
-            _assign_all(conn, ids, workspace_of, report)
-
-        # One transaction for the page: the one that read it holds the locks of its workspaces.
-        done = set(isolation.run(list(workspace_of), assign))
-        report.observations += len(done)
-        for observation, _, day in page:
-            if day is not None and observation in done:
-                report.days[day] = report.days.get(day, 0) + 1
-        progress(len(done))
-    conn.commit()
-    report.observations += len(isolation.finish())
-    report.failures = isolation.failures
-    report.seconds = time.monotonic() - began
+    bounds = PageBounds(BATCH_OBSERVATIONS, max_rows, progress, between, time_limit)
+    work_through(conn, stage, _ClusterPages(days).next, assign, report, bounds)
     return report
 
 

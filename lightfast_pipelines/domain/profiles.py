@@ -87,16 +87,16 @@ def profile_of(parts: Sequence[Part]) -> Profile:
     """
     if not parts:
         raise ValueError("nobody has a profile without having taken part in anything")
-    deeds = [part.at for part in parts if part.did]
+    acts = [part.at for part in parts if part.did]
     kinds = Counter(contribution(part) for part in parts if part.did)
     total = kinds.total()
     count = len(parts)
     return Profile(
         expertise=_expertise(parts),
         contributions={kind: share for kind, n in _ranked(kinds) if (share := round(n / total, 2))},
-        hours=_active_hours(deeds),
+        hours=_active_hours(acts),
         observations=count,
-        last_active=max(deeds or (part.at for part in parts)),
+        last_active=max(acts or (part.at for part in parts)),
         confidence=round(min(_MOST_CONFIDENT, count / (count + _HALF_CONFIDENT_AT)), 2),
     )
 

@@ -50,10 +50,6 @@ class VectorIndex(Protocol):
         """
         ...
 
-    def delete(self, observation_ids: Sequence[int]) -> int:
-        """Removes all vectors of these observations, of any model; returns their number."""
-        ...
-
     def search(
         self,
         workspace_id: int,

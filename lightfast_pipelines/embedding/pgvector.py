@@ -6,7 +6,6 @@ many times more expensive, and pays only in workspaces of more than 50,000 vecto
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -62,14 +61,6 @@ class PgVectorIndex:
                 DO UPDATE SET vector = excluded.vector, workspace_id = excluded.workspace_id
                 """,
                 (batch.model,),
-            )
-            return cursor.rowcount
-
-    def delete(self, observation_ids: Sequence[int]) -> int:
-        with self._conn.cursor() as cursor:
-            cursor.execute(
-                "DELETE FROM lightfast.observation_vectors WHERE observation_id = ANY(%s)",
-                (list(observation_ids),),
             )
             return cursor.rowcount
 

@@ -8,15 +8,15 @@ so that none waits for all of another's backlog.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, LiteralString
 
 from lightfast_pipelines.embedding.embedder import Embedder
 from lightfast_pipelines.embedding.index import VIEWS, VectorIndex, Vectors, View
-from lightfast_pipelines.inbox.isolation import ObservationIsolation, ObservationStage
+from lightfast_pipelines.inbox.isolation import ObservationStage
+from lightfast_pipelines.inbox.paged_stage import PageBounds, PagesReport, work_through
 from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.pending_work import ON_THE_DAYS, PARTITION_DAY, TO_EMBED
@@ -69,14 +69,10 @@ WHERE id = ANY(%s) AND embedding_title_id IS DISTINCT FROM external_id || ':titl
 
 
 @dataclass(slots=True)
-class EmbeddingReport:
-    """What a run embedded. `failures` are failed attempts, `days` is partition day -> observations."""
+class EmbeddingReport(PagesReport):
+    """What a run embedded, and the number of vectors."""
 
-    observations: int = 0
-    failures: int = 0
     vectors: int = 0
-    days: dict[date, int] = field(default_factory=dict)
-    seconds: float = 0.0
 
 
 def view_texts(title: str, content: str) -> tuple[str, str, str]:
@@ -105,14 +101,22 @@ def embed_pending(
     The caller holds the stage's lock; `index` writes through `conn` if it is pgvector. `progress` is
     called with the number of observations of each batch, `between` after each but the last.
     """
-    began = time.monotonic()
     report = EmbeddingReport()
-    pages = _EmbeddingPages(embedder.name, days)
 
     def write(rows: StagePage) -> int:
         vectors = index.upsert(_embed(embedder, rows))
         conn.execute(_NAME_VECTORS, ([row[0] for row in rows],))
         return vectors
+
+    def embed(page: StagePage, ids: Sequence[int]) -> None:
+        # A part of a page is read again, as the failure has released the locks of its rows.
+        rows = page if len(ids) == len(page) else _reread(conn, ids, embedder.name)
+        if not rows:
+            return
+        vectors = write(rows)
+        # Clusters that were decided without these vectors are decided again.
+        mark_changed(conn, [row[1] for row in rows])
+        report.vectors += vectors
 
     def try_out(observation: int) -> None:
         if rows := conn.execute(_WITNESS, (observation,)).fetchall():
@@ -122,34 +126,8 @@ def embed_pending(
         return [row[0] for row in conn.execute(_WITNESSES, (embedder.name, limit))]
 
     stage = ObservationStage("embeddings", embedder.name, witnesses, try_out)
-    isolation = ObservationIsolation(conn, stage, time_limit)
-    while report.observations < max_rows:
-        if report.observations:
-            between()
-        page = pages.next(conn, min(BATCH_OBSERVATIONS, max_rows - report.observations))
-        if not page:
-            break
-
-        def embed(ids: Sequence[int], page: StagePage = page) -> None:
-            # A part of a page is read again, as the failure has released the locks of its rows.
-            rows = page if len(ids) == len(page) else _reread(conn, ids, embedder.name)
-            if not rows:
-                return
-            vectors = write(rows)
-            # Clusters that were decided without these vectors are decided again.
-            mark_changed(conn, [row[1] for row in rows])
-            report.vectors += vectors
-
-        done = set(isolation.run([row[0] for row in page], embed))
-        report.observations += len(done)
-        for observation, _, day, *_ in page:
-            if day is not None and observation in done:
-                report.days[day] = report.days.get(day, 0) + 1
-        progress(len(done))
-    conn.commit()
-    report.observations += len(isolation.finish())
-    report.failures = isolation.failures
-    report.seconds = time.monotonic() - began
+    bounds = PageBounds(BATCH_OBSERVATIONS, max_rows, progress, between, time_limit)
+    work_through(conn, stage, _EmbeddingPages(embedder.name, days).next, embed, report, bounds)
     return report
 
 

@@ -1,7 +1,7 @@
 """Which work is pending for the stages after capture: the only definition of it, as SQL conditions.
 
-A stage that failed for an observation or a workspace several times has given it up: that is pending
-no more. Parameters of the conditions: `model` (the embedder's) and `cluster_rules` (a version).
+Work that a stage gave up after several failures is not pending. The parameters of the conditions are
+`model` (the embedder's name) and `cluster_rules` (a version).
 """
 
 from __future__ import annotations

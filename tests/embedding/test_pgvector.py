@@ -48,11 +48,8 @@ def test_a_model_of_other_dimensions_is_refused(conn: Connection) -> None:
         PgVectorIndex(conn).upsert(_batch([1], np.ones((1, 3))))
 
 
-def test_deleting_removes_all_views_and_a_vanished_observation_gets_no_vector(
-    conn: Connection,
-) -> None:
+def test_a_vanished_observation_gets_no_vector(conn: Connection) -> None:
     one = Memory(conn).observation("github:commit:" + "1" * 40, "One")
     index = PgVectorIndex(conn)
     assert index.upsert(_batch([one, one + 1], np.ones((2, 256)))) == 1
-    assert index.delete([one]) == 1
     assert index.upsert(_batch([], np.ones((0, 256)))) == 0
