@@ -1,1 +1,1 @@
-"""The batch: queue, transform, fold, write, in one transaction. No Dagster."""
+"""Captures deliveries in batches: takes, reads, routes, folds and writes each in one transaction."""

@@ -27,7 +27,10 @@ from lightfast_pipelines.store.locks import share_routing
 def capture_batch(
     conn: Connection, taken: Sequence[RawPayload], now: datetime, kept: KeptReadings
 ) -> BatchResult:
-    """Writes everything that these payloads state, in the open transaction."""
+    """Writes everything that these payloads state, in the open transaction.
+
+    The stages hand on, in order: read payloads, routed payloads, statements, facts, written rows.
+    """
     share_routing(conn)
     read = read_payloads(taken)
     routed, displaced = without_repeats(conn, route(conn, read))

@@ -31,11 +31,12 @@ class StoredFact:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """What is stated, by fact; of series, what the batch alone states (the rest is read where needed).
+    """What is stated of each fact; for events of series, what the batch alone states of them.
 
-    `frozen` are facts that a payload whose body is gone states: they keep their row, and get these
-    payloads as sources. `restarts` says since when each restart counts. `raw_ids` are the payloads of
-    the batch, `readable_ids` those of them that have a body.
+    `frozen` are facts that a payload without a body states: they keep their row, and have these payloads
+    as sources. `restarts` has the time from which each restart counts. `raw_ids` are the payloads of the
+    batch, `readable_ids` those of them that have a body. `others` reads what other payloads state of
+    events, where that is needed.
     """
 
     facts: Mapping[FactKey, Sequence[Stated]]
@@ -108,8 +109,8 @@ def load_stored(conn: Connection, facts: Collection[FactKey]) -> dict[FactKey, S
 def _load_touched(
     conn: Connection, facts: Iterable[FactKey], raw_ids: Iterable[int]
 ) -> tuple[dict[FactKey, StoredFact], dict[FactKey, list[int]]]:
-    """The stored facts that are stated now or were stated by these payloads before, and all payloads
-    that state each; none that counts occurrences."""
+    """The stored facts that these payloads state now or stated before, and all payloads that state each;
+    without the observations of series."""
     keys = list(facts)
     rows = conn.execute(
         """

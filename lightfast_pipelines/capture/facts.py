@@ -46,9 +46,9 @@ class Fact:
 class Facts:
     """What a batch makes of the observations that it touches.
 
-    `stored` has the ids of those that exist already, `gone` are those that no payload states any
-    more, `moved` (ids) those whose time changes. `sources` are all the payloads that state a fact.
-    Of a series' observations these are too many to read, so only what changes is known:
+    `stored` has the ids of those that exist already; `gone` are those that no payload states any
+    more, `moved` (ids) those whose time changes. `sources` are all payloads that state a fact. The
+    observations of series have too many to read, so for these there are only the changes,
     `sources_added` and `sources_removed`, as (fact, payload).
     """
 
@@ -62,7 +62,7 @@ class Facts:
 
 
 def fold_facts(conn: Connection, statements: Statements, series: SeriesChanges) -> Facts:
-    """Folds what is stated of each fact; a series' observations come with their words chosen."""
+    """Folds what is stated of each fact; the observations of series are folded already."""
     counted = load_stored(conn, series.facts)
     stored = {**statements.stored, **counted}
     workspaces = _load_workspaces(conn, {fact[0] for fact in [*statements.facts, *series.written]})

@@ -1,8 +1,8 @@
-"""The same body once more, under whatever id: only its first receipt states anything.
+"""Finds bodies that were received before, under whatever id: only the first receipt states anything.
 
-A signature covers a body, not the id, the event's name or the time that come beside it. So whoever
-holds a delivery can send it again with fresh ones, and what it says must not become true anew. Which
-receipt is the first depends on the time of receipt alone, not on the order in which they are captured.
+A signature covers the body, not the id, the event's name or the time that come with it. So anybody who
+has a delivery can send it again with new ones, and what it states must not become true again. Which
+receipt is the first depends on the times of receipt, not on the order in which they are captured.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lightfast_pipelines.store.database import Connection
 
 REPEATED = "the same body was received before"
 
-# What an API told is read by ourselves: its times stand beside the body, and nobody else sends it.
+# Not what is read from an API: nobody else can send it, and its times come beside the body.
 _SENT_BY_OTHERS = frozenset({"webhook", "manual"})
 
 # (workspace, verified for, provider, SHA-256 of the body). What is no workspace's has None.
@@ -32,13 +32,13 @@ _Receipt = tuple[datetime, str, int]
 def without_repeats(
     conn: Connection, routed: RoutedPayloads
 ) -> tuple[RoutedPayloads, list[ReadPayload]]:
-    """Lets a body that was received before state nothing, and change nothing that is dated by receipt.
+    """Removes what repeated bodies state, and what they change that is dated by receipt.
 
     In each workspace a body states its facts once, at its first receipt there; a receipt that was
-    filtered there, as by a pause, is not the first. Connections, resources and undated names are
-    changed once by what the same secret verified.
+    filtered there, as by a pause, is not the first. A body that one secret verified changes connections,
+    resources and undated names once.
 
-    Beside the payloads, those captured earlier that turn out to be repeats: their names are withdrawn.
+    Returns also the payloads captured earlier that turn out to be repeats: their names are withdrawn.
     """
     raws = {payload.raw.id: payload.raw for payload in routed.payloads}
     occasions: list[tuple[int, _Occasion]] = [
@@ -106,10 +106,10 @@ def _compare_receipts(
     raws: Mapping[int, RawPayload],
     occasions: Sequence[tuple[int, _Occasion]],
 ) -> tuple[set[tuple[int, int | None]], set[int]]:
-    """(payload, workspace) of those whose body was received before; writes down the first receipts.
+    """Finds the (payload, workspace) pairs whose body was received before; stores the first receipts.
 
-    Payloads captured earlier that are no longer the first wait again, to be decided anew. Those of them
-    that changed something dated by receipt are returned too.
+    Payloads captured earlier that are no longer the first go back into the queue, to be decided again.
+    Those of them that changed something dated by receipt are returned too.
     """
     stored = _load_first_receipts(conn, raws, (occasion for _, occasion in occasions))
     receipts: dict[_Occasion, list[_Receipt]] = defaultdict(list)
@@ -126,8 +126,7 @@ def _compare_receipts(
                 displaced.add((earlier[2], occasion[0]))
         else:
             first[occasion] = min(candidates)[2]
-    # What is decided anew and states nothing any more is not a first receipt. Without its bytes it is
-    # decided as it was.
+    # A payload that states nothing any more is not a first receipt; one whose body is gone stays as it was.
     gone = [
         occasion
         for occasion, (_, _, raw_id) in stored.items()
@@ -152,7 +151,7 @@ def _compare_receipts(
 def _load_first_receipts(
     conn: Connection, raws: Mapping[int, RawPayload], occasions: Iterable[_Occasion]
 ) -> dict[_Occasion, _Receipt]:
-    """The first receipts known of these occasions, and those that these payloads are."""
+    """The stored first receipts of these occasions, and all others that are one of these payloads."""
     columns = list(zip(*occasions, strict=True)) or [(), (), (), ()]
     rows = conn.execute(
         """

@@ -143,7 +143,7 @@ def settle_series(conn: Connection, statements: Statements) -> SeriesChanges:
 
 
 class _EventStatements:
-    """What is stated of single events: by the batch and, once these are read, by other payloads."""
+    """What is stated of single events: by the batch and, once they are read, by other payloads."""
 
     def __init__(self, statements: Statements) -> None:
         self._others = statements.others

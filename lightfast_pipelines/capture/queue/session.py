@@ -45,13 +45,7 @@ def take_waiting(
     began = time.monotonic()
     kept = KeptReadings()
     total = CaptureReport()
-    is_first = True
-    while is_first or (
-        total.more and total.deliveries < bounds.rows and time.monotonic() - began < bounds.seconds
-    ):
-        if not is_first:
-            between()
-        is_first = False
+    while True:
         report = capture(
             conn,
             days=days,
@@ -64,7 +58,10 @@ def take_waiting(
             time_limit=bounds.time_limit,
         )
         total.add(report)
-    return total
+        is_time_up = time.monotonic() - began >= bounds.seconds
+        if not total.more or total.deliveries >= bounds.rows or is_time_up:
+            return total
+        between()
 
 
 def take_arriving(
