@@ -90,7 +90,8 @@ class Left:
 class RateBudget:
     """The rate limits of one installation. `conn` is in autocommit mode and used by nobody else.
 
-    `sleep` waits; `check` is called between slices of a wait and may raise to end it.
+    `reserve` requests are left for others who use the limit. `sleep` waits; `check` is called between
+    slices of a wait and may raise to end it.
     """
 
     def __init__(
@@ -107,11 +108,11 @@ class RateBudget:
         self._conn, self._id, self._reserve = conn, installation_id, reserve
         self._sleep, self._check = sleep, check
 
-    def take(self, pool: str, cost: float, *, reserve: bool) -> float:
+    def take(self, pool: str, cost: float) -> float:
         """Takes `cost` from the pool, waiting for as long as it has none; returns the seconds waited."""
         waited = 0.0
-        kept = self._reserve * max(cost, 1.0) if reserve else 0.0
-        values = {"id": self._id, "pool": pool, "cost": cost, "reserve": kept}
+        reserve = self._reserve * max(cost, 1.0)
+        values = {"id": self._id, "pool": pool, "cost": cost, "reserve": reserve}
         while not self._try_to_take(values):
             row = self._conn.execute(_WAIT, values).fetchone()
             seconds = min(float(row[0]) if row and row[0] else 0.0, LONGEST_WAIT_SECONDS)

@@ -120,12 +120,12 @@ class ApiClient:
         """Uses this answer, once and within some minutes, instead of asking the same again."""
         self._remembered[_key(call)] = (time.monotonic(), self.answered_at, answer)
 
-    def ask(self, call: Call, *, reserve: bool = True) -> Answer:
+    def ask(self, call: Call) -> Answer:
         """A good answer; also a 304, one that says there is nothing to list, and one that says that the
         single thing asked for (`of_one`) is gone.
 
-        Waits for the budget, obeys Retry-After, and retries what may succeed later. With `reserve` it
-        leaves alone what is kept for live use. Raises CallFailedError.
+        Waits for the budget, obeys Retry-After, and retries what may succeed later. Raises
+        CallFailedError.
         """
         remembered = self._remembered.pop(_key(call), None) if self._remembered else None
         if remembered is not None and time.monotonic() - remembered[0] < _REMEMBERED_SECONDS:
@@ -139,18 +139,18 @@ class ApiClient:
             reraise=True,
         )
         try:
-            return retrying(self._ask_once, call, reserve)
+            return retrying(self._ask_once, call)
         except _TransientError as error:
             message = f"{error.verdict.message} (asked {ATTEMPTS} times)"
             raise CallFailedError(error.verdict.outcome, message) from None
 
-    def _ask_once(self, call: Call, reserve: bool) -> Answer:
+    def _ask_once(self, call: Call) -> Answer:
         """Asks until there is an answer that waiting, redirects and renewal do not change."""
         credential = self._credentials.current()
         is_renewed = False
         limited = redirects = 0
         while True:
-            self.spent.waited_seconds += self.budget.take(call.pool, call.cost, reserve=reserve)
+            self.spent.waited_seconds += self.budget.take(call.pool, call.cost)
             answer, verdict = self._send(call, credential)
             match verdict.outcome:
                 case AnswerOutcome.OK | AnswerOutcome.UNCHANGED:

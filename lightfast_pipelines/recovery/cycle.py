@@ -9,7 +9,8 @@ from datetime import date, datetime
 from lightfast_pipelines.provider_api.client import CallFailedError
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.providers.api_contract import AnswerOutcome, AppKeys
-from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store import outages
+from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.sources import Source
 
 PATIENCE_SECONDS = 45.0
@@ -79,6 +80,22 @@ class RecoveryCycle:
     first_day: date
     actor: str
     patience_seconds: float = PATIENCE_SECONDS
+
+
+def note_check(
+    cycle: RecoveryCycle,
+    conn: Connection,
+    source: Source,
+    log: str,
+    *,
+    until: datetime | None = None,
+    error: str | None = None,
+) -> None:
+    """Notes that a log of the source's installation was compared, or why it was not. Commits."""
+    outages.note_check(
+        conn, source.installation_id, log, until=until, now=cycle.clock(), error=error
+    )
+    conn.commit()
 
 
 def explained(error: CallFailedError) -> str:

@@ -22,6 +22,7 @@ from lightfast_pipelines.recovery.cycle import (
     LogReport,
     RecoveryCycle,
     explained,
+    note_check,
 )
 from lightfast_pipelines.store import activity, outages
 from lightfast_pipelines.store.database import Connection
@@ -105,15 +106,8 @@ class LogComparison:
         return self._report
 
     def _note_check(self, *, until: datetime | None) -> None:
-        outages.note_check(
-            self._conn,
-            self._source.installation_id,
-            self._log.name,
-            until=until,
-            now=self._cycle.clock(),
-            error=self._report.error,
-        )
-        self._conn.commit()
+        error = self._report.error
+        note_check(self._cycle, self._conn, self._source, self._log.name, until=until, error=error)
 
     def _read_log(self, since: datetime) -> list[SentDelivery]:
         """Every delivery that was tried since then, the latest first."""

@@ -23,6 +23,7 @@ from lightfast_pipelines.recovery.cycle import (
     LogReport,
     RecoveryCycle,
     explained,
+    note_check,
 )
 from lightfast_pipelines.recovery.log_comparison import LogComparison
 from lightfast_pipelines.settings import Settings
@@ -119,26 +120,15 @@ class _ProviderLogs:
             except UNREADABLE as error:
                 reports.append(self._failed(source, name, str(error)))
                 continue
-            self._note_check(source, name, None)
+            note_check(self._cycle, self._conn, source, name)
             reports += [self._compare(api, source, log) for log in logs]
         return reports
 
     def _failed(self, source: Source, log: str, message: str) -> LogReport:
         self._conn.rollback()
-        self._note_check(source, log, message)
+        note_check(self._cycle, self._conn, source, log, error=message)
         _log.warning("%s %s cannot be read: %s", source.provider, log, message)
         return LogReport.of(source, log, message)
-
-    def _note_check(self, source: Source, log: str, error: str | None) -> None:
-        outages.note_check(
-            self._conn,
-            source.installation_id,
-            log,
-            until=None,
-            now=self._cycle.clock(),
-            error=error,
-        )
-        self._conn.commit()
 
     def _compare(self, api: ApiClient, source: Source, log: DeliveryLog) -> LogReport:
         name = f"deliveries:{source.provider}:{log.name}"

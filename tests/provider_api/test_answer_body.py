@@ -36,7 +36,7 @@ class LiveToken(Credentials):
 class UnlimitedBudget(RateBudget):
     def __init__(self) -> None: ...
 
-    def take(self, pool: str, cost: float, *, reserve: bool) -> float:
+    def take(self, pool: str, cost: float) -> float:
         return 0.0
 
     def learn(

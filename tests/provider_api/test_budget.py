@@ -49,7 +49,7 @@ def test_many_processes_together_take_no_more_than_the_limit(
             budget = RateBudget(conn, source.installation_id, reserve=50, sleep=out)
             try:
                 while True:
-                    budget.take("core", 1, reserve=True)
+                    budget.take("core", 1)
                     taken += 1
             except OutError:
                 return taken
@@ -66,17 +66,7 @@ def test_at_most_a_tenth_of_a_small_limit_is_reserved(database: Database, source
         there = NOW + timedelta(seconds=1)
         budget.learn([Limit("core", 40, 40, there)], pool="core", cost=0, answered_at=NOW)
         for _ in range(36):
-            budget.take("core", 1, reserve=True)
-    assert slept == []
-
-
-def test_live_use_may_take_the_reserve_that_backfills_leave(
-    database: Database, source: Source
-) -> None:
-    slept: list[float] = []
-    with budget_of(database, source, slept) as budget:
-        budget.learn([limit(50)], pool="core", cost=0, answered_at=NOW)
-        assert budget.take("core", 1, reserve=False) == 0
+            budget.take("core", 1)
     assert slept == []
 
 
@@ -91,7 +81,7 @@ def test_the_wait_ends_when_the_limit_is_full_again(database: Database, source: 
     with database.connect(autocommit=True) as conn:
         budget = RateBudget(conn, source.installation_id, reserve=50, sleep=sleep)
         budget.learn([limit(10, seconds=0.05)], pool="core", cost=0, answered_at=NOW)
-        budget.take("core", 1, reserve=True)
+        budget.take("core", 1)
         assert budget.left("core").remaining == 4_999
 
 
@@ -123,9 +113,9 @@ def test_a_wait_that_was_stored_under_a_clock_that_was_ahead_is_over(
         if column == "updated_at":
             conn.execute("UPDATE lightfast.api_budgets SET resets_at = NULL")
         conn.execute(f"UPDATE lightfast.api_budgets SET {column} = {column} + interval '400 days'")
-        assert budget.take("core", 1, reserve=True) == 0
+        assert budget.take("core", 1) == 0
         budget.block("core", 0.0)
-        assert budget.take("core", 1, reserve=True) == 0
+        assert budget.take("core", 1) == 0
 
 
 def _told(provider: str, pool: str, limit: float, headers: dict[str, str]) -> Left:
