@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.opening import operator_name
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.times import time_option
 
 if TYPE_CHECKING:
     from lightfast_pipelines.providers.api_contract import Credential
-    from lightfast_pipelines.store.database import Connection
-    from lightfast_pipelines.store.installations import Installation
     from lightfast_pipelines.store.sealed import Keys
 
 CredentialEnv = Annotated[
@@ -102,42 +99,6 @@ def read_credential(provider: str, options: CredentialOptions) -> Credential | N
     )
     return Credential(
         kind, token, refresh_token=refresh_token or None, expires_at=expires_at or None
-    )
-
-
-def store_credential(conn: Connection, installation: Installation, credential: Credential) -> None:
-    """Seals it for the installation and records that as activity. Does not commit."""
-    from lightfast_pipelines.store import activity, tokens
-
-    tokens.set_credential(conn, encryption_keys(), installation.id, credential)
-    ends = f", good until {credential.expires_at:%Y-%m-%d %H:%M}Z" if credential.expires_at else ""
-    activity.record(
-        conn,
-        "credential.given",
-        operator_name(),
-        f"a credential ({credential.kind}) was given to {installation.provider} installation "
-        f"{installation.external_id}{ends}",
-        org_id=installation.org_id,
-        provider=installation.provider,
-        subject=f"installation {installation.external_id}",
-        detail={"kind": credential.kind, "renewable": credential.refresh_token is not None},
-    )
-
-
-def remove_credential(conn: Connection, installation: Installation) -> None:
-    """Removes the installation's credential and records that as activity. Does not commit."""
-    from lightfast_pipelines.store import activity, tokens
-
-    if not tokens.remove_credential(conn, installation.id):
-        raise Failure(f"{installation.provider} installation {installation.external_id} has none")
-    activity.record(
-        conn,
-        "credential.removed",
-        operator_name(),
-        f"the credential of {installation.provider} installation {installation.external_id} was removed",
-        org_id=installation.org_id,
-        provider=installation.provider,
-        subject=f"installation {installation.external_id}",
     )
 
 

@@ -65,9 +65,9 @@ def roles(
         bool, typer.Option("--renew", help="Make new passwords for roles that can log in already.")
     ] = False,
 ) -> None:
-    """Make a login with a password for each role on a server of your own, and print the settings.
+    """Make a login for each role and print the settings.
 
-    They are printed only this once and stored nowhere.
+    This is for a server of your own. The passwords are printed only this once and stored nowhere.
     """
     import secrets
 
@@ -146,7 +146,10 @@ def psql(
         RoleName, typer.Option("--role", help="The role to connect as.")
     ] = RoleName.analyst,
 ) -> None:
-    """Open psql; arguments after it are passed to psql (`lightfast db psql -c 'SELECT 1'`)."""
+    """Open psql.
+
+    Other arguments are passed to psql: `lightfast db psql -c 'SELECT 1'`.
+    """
     from lightfast_pipelines.cli import libpq
     from lightfast_pipelines.settings.addresses import with_options
 
@@ -165,9 +168,10 @@ def run(
         RoleName, typer.Option("--role", help="The role to connect as.")
     ] = RoleName.analyst,
 ) -> None:
-    """Run a program that uses libpq (`lightfast db run --role migrator pg_dump -Fc`).
+    """Run a program that uses libpq.
 
-    The program finds the address and the password in files that are deleted when it ends.
+    For example `lightfast db run --role migrator pg_dump -Fc`. The program finds the address and the
+    password in files that are deleted when it ends.
     """
     from lightfast_pipelines.cli import libpq
 

@@ -18,10 +18,8 @@ from lightfast_pipelines.cli.credentials import (
     RefreshEnv,
     encryption_keys,
     read_credential,
-    remove_credential,
-    store_credential,
 )
-from lightfast_pipelines.cli.opening import command_connection
+from lightfast_pipelines.cli.opening import command_connection, operator_name
 from lightfast_pipelines.cli.options import AsJson, OfProvider
 from lightfast_pipelines.cli.root import Failure
 
@@ -103,10 +101,11 @@ def secret(
     remove: Annotated[bool, typer.Option("--remove", help="Remove all its secrets.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set its webhook secret; the one before stays valid until --retire or the next.
+    """Set its webhook secret.
 
-    The receiver uses it within half a minute. It is never given as an argument: every process of
-    the machine can read those, and the shell's history keeps them.
+    The one before stays valid until --retire or the next. The receiver uses a new one within half a
+    minute. It is never given as an argument: every process of the machine can read those, and the
+    shell's history keeps them.
     """
     from lightfast_pipelines.store.installations import (
         find_installation,
@@ -152,10 +151,15 @@ def credential(  # noqa: PLR0913, PLR0917 - options, each passed by name
     remove: Annotated[bool, typer.Option("--remove", help="Remove its credential.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give it a credential for the provider's API, in place of the one it has.
+    """Give it a credential for the provider's API.
 
-    This also clears an earlier refusal. The token comes from a prompt or an environment variable.
+    It replaces the one before, and clears a refusal. The token comes from a prompt or an environment
+    variable.
     """
+    from lightfast_pipelines.provider_api.given_credentials import (
+        give_credential,
+        remove_credential,
+    )
     from lightfast_pipelines.store.installations import find_installation
 
     options = CredentialOptions(
@@ -169,9 +173,10 @@ def credential(  # noqa: PLR0913, PLR0917 - options, each passed by name
         installation = find_installation(conn, provider, external_id)
         given = read_credential(provider, options)
         if given is None:
-            remove_credential(conn, installation)
+            if not remove_credential(conn, installation, operator_name()):
+                raise Failure(f"{provider} installation {external_id} has none")
         else:
-            store_credential(conn, installation, given)
+            give_credential(conn, encryption_keys(), installation, given, operator_name())
         conn.commit()
     kind = given.kind if given else None
     if as_json:

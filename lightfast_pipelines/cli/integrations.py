@@ -17,9 +17,9 @@ from lightfast_pipelines.cli.credentials import (
     CredentialOptions,
     ExpiresAt,
     RefreshEnv,
+    encryption_keys,
     is_minted,
     read_credential,
-    store_credential,
 )
 from lightfast_pipelines.cli.opening import command_connection, operator_name, workspace_named
 from lightfast_pipelines.cli.options import (
@@ -96,11 +96,12 @@ def add(  # noqa: PLR0913, PLR0917 - options, each passed by name
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Link a resource to a workspace; its earlier deliveries go back into the queue.
+    """Link a resource to a workspace.
 
-    A credential lets its history be read (`lightfast backfill`). The credential belongs to the
-    resource's installation and serves all resources of that.
+    Its earlier deliveries go back into the queue. A credential lets its history be read (`lightfast
+    backfill`); it belongs to the resource's installation and serves all resources of that.
     """
+    from lightfast_pipelines.provider_api.given_credentials import give_credential
     from lightfast_pipelines.store.installations import installation_of, the_installation
     from lightfast_pipelines.store.links import link_resource
 
@@ -128,7 +129,8 @@ def add(  # noqa: PLR0913, PLR0917 - options, each passed by name
         )
         conn.commit()
         if credential is not None:
-            store_credential(conn, installation_of(conn, provider, resource), credential)
+            owner = installation_of(conn, provider, resource)
+            give_credential(conn, encryption_keys(), owner, credential, operator_name())
             conn.commit()
     linked = "linked to" if report.created else "was linked already to"
     text = f"{provider} {name or resource} {linked} {workspace}"
@@ -208,7 +210,10 @@ def events(
     none: Annotated[bool, typer.Option("--none", help="Want no event.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show or set which events are wanted; filtered deliveries are read again."""
+    """Show or set which events are wanted.
+
+    After a change, deliveries that were filtered are read again.
+    """
     from lightfast_pipelines.providers import discover
     from lightfast_pipelines.store.links import set_sync_config
 
@@ -252,7 +257,10 @@ def _check_events(provider: str, wanted: list[str]) -> None:
 def pause(
     workspace: InWorkspace, provider: OfProvider, resource: OfResource, as_json: AsJson = False
 ) -> None:
-    """Filter deliveries from now on; they are kept, and `resume` reads them."""
+    """Filter the deliveries of a resource from now on.
+
+    They are kept, and `resume` puts them back into the queue.
+    """
     _set_active(workspace, provider, resource, as_json, active=False)
 
 
@@ -260,7 +268,10 @@ def pause(
 def resume(
     workspace: InWorkspace, provider: OfProvider, resource: OfResource, as_json: AsJson = False
 ) -> None:
-    """End a pause; deliveries that arrived during it go back into the queue."""
+    """End a pause.
+
+    Deliveries that arrived during the pause go back into the queue.
+    """
     _set_active(workspace, provider, resource, as_json, active=True)
 
 
@@ -284,7 +295,10 @@ def _set_active(
 def remove(
     workspace: InWorkspace, provider: OfProvider, resource: OfResource, as_json: AsJson = False
 ) -> None:
-    """Unlink a resource: new deliveries no longer reach the workspace; what is stored stays."""
+    """Unlink a resource from a workspace.
+
+    New deliveries no longer reach the workspace; what is stored stays.
+    """
     from lightfast_pipelines.store.links import remove_integration
 
     with _linked(workspace, provider, resource) as (conn, integration):

@@ -24,10 +24,11 @@ keys_app = typer.Typer(
 
 @keys_app.command("rotate")
 def rotate(as_json: AsJson = False) -> None:
-    """Seal everything with the first key of ENCRYPTION_KEY; afterwards older keys can be removed.
+    """Seal everything with the first key of ENCRYPTION_KEY.
 
-    Set ENCRYPTION_KEY to NEW,OLD and restart all processes first, so that each can open both. An
-    interrupted rotation is continued by the next.
+    Set ENCRYPTION_KEY to NEW,OLD and restart all processes first, so that each can open both. Once
+    everything is sealed with the new key, the old one can be removed. If a rotation is interrupted,
+    the next one continues.
     """
     done, left = rotate_secrets()
     if as_json:
@@ -44,7 +45,7 @@ def rotate(as_json: AsJson = False) -> None:
 
 @keys_app.command("status")
 def status(as_json: AsJson = False) -> None:
-    """Show how much is sealed with each key, and so how far a rotation is."""
+    """Show how much is sealed with each key."""
     from lightfast_pipelines.store.rotation import count_by_key
 
     keys = encryption_keys()

@@ -56,7 +56,7 @@ def status(as_json: AsJson = False) -> None:
 def waiting(as_json: AsJson = False) -> None:
     """List what waits for a person.
 
-    Resources to link, unknown shapes, dead letters, what stages have given up, and old stubs.
+    These are resources to link, unknown shapes, dead letters, what stages have given up, and old stubs.
     """
     from dataclasses import asdict
     from datetime import UTC, datetime
@@ -181,7 +181,7 @@ def state(
 ) -> None:
     """Show the states of a thing at a moment.
 
-    As known now, or as known at another moment. Exit 1 if nothing is known of the key.
+    They are shown as known now, or as known at another moment. Exit 1 if nothing is known of the key.
     """
     from datetime import UTC, datetime
 

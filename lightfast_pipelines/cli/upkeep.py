@@ -41,7 +41,7 @@ def replay(
 ) -> None:
     """Try dead and parked deliveries again.
 
-    And what later stages have given up. Without --status and --stage it tries all of them.
+    Also tries what later stages have given up. --status and --stage narrow it down.
     """
     from lightfast_pipelines.inbox.requeue import replay as requeue
     from lightfast_pipelines.store.stage_failures import STAGES, try_again
