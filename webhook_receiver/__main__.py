@@ -1,4 +1,4 @@
-"""`python -m webhook_receiver`: starts the receiver with the settings of the environment."""
+"""`python -m webhook_receiver`: starts the receiver with settings from the environment."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from webhook_receiver.server import serve
 
 
 def main() -> None:
-    """Exits 0 when told to stop, 1 when it cannot start, 2 on wrong usage."""
+    """Exits 0 after a signal to stop, 1 when it cannot start, 2 on wrong usage."""
     parser = argparse.ArgumentParser(prog="lightfast-receiver", description=__doc__)
     parser.add_argument(
         "--port-file", type=Path, help="write the port to this file once it listens"
     )
     arguments = parser.parse_args()
-    # uvicorn raises the signal again when it has finished; by then there is nothing left to do.
+    # uvicorn raises the signal again once it has shut down; by then there is nothing left to do.
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, _stop)
     try:
-        chosen = settings()
+        configured = settings()
     except SettingsError as error:
         sys.exit(f"lightfast-receiver: {error}")
-    logs.configure(chosen.log_level)
+    logs.configure(configured.log_level)
     try:
-        serve(chosen, port_file=arguments.port_file)
+        serve(configured, port_file=arguments.port_file)
     except OSError as error:
         sys.exit(
-            f"lightfast-receiver: cannot listen on {chosen.host}:{chosen.receiver_port}: {error}"
+            f"lightfast-receiver: cannot listen on {configured.host}:{configured.receiver_port}: {error}"
         )
     except (EmbeddedPostgresError, SealedError) as error:
         sys.exit(f"lightfast-receiver: {error}")

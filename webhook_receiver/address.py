@@ -1,6 +1,6 @@
-"""Turns a libpq URL into one that asyncpg takes.
+"""Turns a libpq URL into one that asyncpg accepts.
 
-asyncpg hands every parameter it does not know to the server, which refuses the connection.
+asyncpg passes every parameter it does not know to the server, which then refuses the connection.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from lightfast_pipelines.settings.addresses import with_query
 
-# What only libpq knows, of its client side. Read in asyncpg 0.32's connect_utils.
+# Client-side parameters that only libpq knows, checked against asyncpg 0.32's connect_utils.
 _LIBPQ_ONLY = frozenset(
     {
         "channel_binding",

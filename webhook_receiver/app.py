@@ -1,4 +1,4 @@
-"""The receiver as an ASGI application: its routes, and what lives as long as it.
+"""The receiver as an ASGI application: its routes, and the tasks that live as long as it does.
 
 Listening, signals and settings are in `server.py`.
 """
@@ -34,10 +34,10 @@ def utc_now() -> datetime:
 
 
 class Receiver(Starlette):
-    """Starlette with a short way to the one route that is in a hurry, to be served behind a gate.
+    """Starlette with a shortcut to the webhooks, served behind a gate.
 
-    Its router and middleware were 11 % of the samples of a profile under load; the endpoint answers
-    every error itself. The gate bounds what comes and is told when a request is answered.
+    Router and middleware were 11 % of a profile under load, and the endpoint answers every error
+    itself. The gate bounds each request and is told when it is answered.
     """
 
     def __init__(self, webhooks: Webhooks, **options: Any) -> None:
@@ -54,7 +54,7 @@ class Receiver(Starlette):
         if scope["path"].startswith(PREFIX):
             await self._webhooks(scope, receive, send)
         else:
-            # No route wants a body, and one that nobody reads would stay as long as the connection.
+            # No route uses a body, and an unread one would be kept as long as the connection.
             with suppress(ClientGone):
                 await read_body(receive)
             await super().__call__(scope, receive, send)
@@ -63,14 +63,14 @@ class Receiver(Starlette):
 
 
 def _with_close(send: Send) -> Send:
-    """Says that the connection ends, so that its client does not send into a closed one."""
+    """Announces that the connection ends, so that the client sends nothing more on it."""
 
-    async def sending(message: Message) -> None:
+    async def send_with_close(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], (b"connection", b"close")]
         await send(message)
 
-    return sending
+    return send_with_close
 
 
 def create_app(
@@ -82,10 +82,10 @@ def create_app(
     partitions_start: date = date(2008, 1, 1),
     clock: Callable[[], datetime] = utc_now,
 ) -> Starlette:
-    """The application. `dsn` is a libpq URL with the receiver's rights, or a function that gives it.
+    """The application. `dsn` is a libpq URL with the receiver's rights, or a function that returns it.
 
-    The function is called in a thread before each connection; it may block. `secrets` are by
-    provider; a provider without one refuses every delivery. `keys` open the installations' own.
+    The function is called in a thread before each connection and may block. `secrets` are grouped by
+    provider; a provider without one refuses every delivery. `keys` open the installations' secrets.
     """
     address = dsn if callable(dsn) else lambda: dsn
     writer = Writer(address, clock)
@@ -113,18 +113,18 @@ def create_app(
 
     async def ready(_: Request) -> Response:
         try:
-            told = await writer.ping()
+            database_time = await writer.ping()
         except Unavailable:
             return _not_ready("database away")
         try:
             fault = await installations.fault()
         except Unavailable:
-            # The log says why they cannot be read; the app's own deliveries need none of them.
+            # The log says why they cannot be read. Deliveries to the app itself do not need them.
             fault = None
         if fault is not None:
             return _not_ready(fault)
-        apart = difference((clock() - told).total_seconds())
-        # Ready all the same: deliveries are stored, at the latest at the time that the database says.
+        apart = difference((clock() - database_time).total_seconds())
+        # Ready all the same: a receipt is stored with the database's time if ours is later.
         return JSONResponse({"ready": True} if apart is None else {"ready": True, "clock": apart})
 
     app = Receiver(

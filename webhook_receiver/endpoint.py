@@ -1,7 +1,7 @@
-"""`POST /webhooks/{provider}` and `/webhooks/{provider}/{installation}`: read, verify, store, answer,
-in this order. The first verifies with the app's own secret, the second with that installation's alone.
+"""`POST /webhooks/{provider}` and `/webhooks/{provider}/{installation}`: read, verify, store, answer.
 
-A raw ASGI endpoint: it needs neither a request object nor a response object.
+The first path verifies with the app's own secret, the second only with that installation's secret.
+A raw ASGI endpoint, without request and response objects.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from webhook_receiver.writer import Unavailable, Unstorable, Writer
 
 PREFIX = "/webhooks/"
 GATE = "lightfast.gate"
-"""Where a request's scope has the connection that it came by, in its state."""
+"""The key under which the state of a request's scope holds its gate."""
 NEW = b'{"received":true,"duplicate":false}'
 DUPLICATE = b'{"received":true,"duplicate":true}'
 RETRY_AFTER = (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
@@ -38,7 +38,7 @@ log = logging.getLogger("webhook_receiver")
 
 
 class Webhooks:
-    """The endpoint of every provider. `clock` gives the time of receipt."""
+    """The endpoint of all providers. `clock` gives the time of receipt."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Webhooks:
         self._installations = installations
         self._partitions_start = partitions_start
         self._clock = clock
-        # One: a parsed body of 25 MiB takes many times its size.
+        # A single thread: parsing a body of 25 MiB takes many times its size.
         self._large_bodies = ThreadPoolExecutor(1, thread_name_prefix="large-body")
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ class Webhooks:
         line: dict[str, object] = {"provider": None}
         body = b""
         try:
-            # Before anything is answered: what nobody reads stays with the connection, uncounted.
+            # Read before anything is answered: an unread body stays with the connection, uncounted.
             body = await read_body(receive)
             provider, keys = await self._keys_for(scope, line)
             new = await self._take_in(provider, keys, body, scope, line)
@@ -103,7 +103,7 @@ class Webhooks:
     async def _keys_for(
         self, scope: Scope, line: dict[str, object]
     ) -> tuple[Provider, InstallationKeys]:
-        """Who sends by the path, and what is to verify it. Raises Refusal where nothing can."""
+        """The provider in the path, and the secrets that may verify the delivery. Raises Refusal."""
         name, slash, installation = scope["path"][len(PREFIX) :].partition("/")
         provider = self._providers.get(name)
         if provider is None:
@@ -143,23 +143,23 @@ class Webhooks:
         headers, repeated = _headers(scope)
         if len(body) > LARGE_BODY:
             loop = asyncio.get_running_loop()
-            found = await loop.run_in_executor(
+            result = await loop.run_in_executor(
                 self._large_bodies, self._verify, provider, keys.secrets, body, headers, received_at
             )
         else:
-            found = self._verify(provider, keys.secrets, body, headers, received_at)
-        if isinstance(found, Refused):
-            # What no opened secret verifies may be signed with the one that cannot be opened.
-            if found.status == 401 and keys.unopened:
+            result = self._verify(provider, keys.secrets, body, headers, received_at)
+        if isinstance(result, Refused):
+            # It may be signed with the secret that cannot be opened.
+            if result.status == 401 and keys.unopened:
                 raise _not_opened()
-            raise Refusal(found.status, found.message)
+            raise Refusal(result.status, result.message)
         for name in sorted(repeated & provider.kept_headers):
             raise Refusal(400, f"header {name} is given more than once")
         if gate := scope.get("state", {}).get(GATE):
             gate.verified()
-        line["delivery_id"] = found.delivery_id
-        line["event_type"] = found.event_type
-        new = await self._writer.store(found)
+        line["delivery_id"] = result.delivery_id
+        line["event_type"] = result.event_type
+        new = await self._writer.store(result)
         if not new:
             line["duplicate"] = True
         return new
@@ -172,14 +172,14 @@ class Webhooks:
         headers: Mapping[str, str],
         received_at: datetime,
     ) -> Delivery | Refused:
-        found = provider.accept(body, headers, secrets, now=received_at)
-        if not isinstance(found, Accepted):
-            return found
+        accepted = provider.accept(body, headers, secrets, now=received_at)
+        if not isinstance(accepted, Accepted):
+            return accepted
         try:
             return Delivery(
                 provider=provider.name,
-                delivery_id=found.delivery_id,
-                event_type=found.event_type,
+                delivery_id=accepted.delivery_id,
+                event_type=accepted.event_type,
                 body=body,
                 headers={n: headers[n] for n in provider.kept_headers if n in headers},
                 received_at=received_at,
@@ -187,16 +187,18 @@ class Webhooks:
                     received_at, start=self._partitions_start, now=received_at
                 ),
                 ingestion_source="webhook",
-                verified_by=found.verified_by,
+                verified_by=accepted.verified_by,
             )
         except ValueError as error:
-            # Only the ids' length and presence are checked there; the message names no value.
+            # Delivery checks only that ids are present and not too long; the message quotes none.
             return Refused(400, str(error))
 
 
 def _headers(scope: Scope) -> tuple[dict[str, str], set[str]]:
-    """The headers, and the names of those that came more than once: their values are joined by a comma
-    (RFC 9110, 5.3), which no signature and no name of an event survives."""
+    """The headers, and the names of repeated ones, whose values are joined by a comma (RFC 9110, 5.3).
+
+    A joined value is no valid signature and no name of an event.
+    """
     headers: dict[str, str] = {}
     repeated: set[str] = set()
     for raw_name, raw_value in scope["headers"]:
@@ -219,12 +221,12 @@ async def _refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
 
 
 def _address(scope: Scope) -> str:
-    caller = scope.get("state", {}).get(GATE)
-    return caller.address if caller else "unknown"
+    gate = scope.get("state", {}).get(GATE)
+    return gate.address if gate else "unknown"
 
 
 def _not_opened() -> Refusal:
-    """Tells nothing of the key: that is for the log and /readyz."""
+    """Tells the sender nothing about the key; the log and /readyz do."""
     reason = "the installation's secret cannot be opened"
     return Refusal(503, "not ready: try again", reason=reason)
 

@@ -1,7 +1,7 @@
-"""Where an HTTP/1 request ends: its head, and the chunks of a body whose length is not announced.
+"""Finds where an HTTP/1 request ends: reads its head, and joins the chunks of its body.
 
-Pure, and stricter than the parser behind it: what two servers could read in two ways is refused, so
-nobody can smuggle a request. Everything here is bounded by `Limits`.
+Pure, and stricter than the parser behind it: it refuses whatever two servers could read in two ways,
+so nobody can smuggle a request. Everything here is bounded by `Limits`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HEAD_END = b"\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[\x21-\x7e]*) HTTP/1\.([01])\r\n")
 _HOP_BY_HOP = frozenset((b"connection", b"expect", b"upgrade"))
 _FRAMING = _HOP_BY_HOP | {b"content-length", b"transfer-encoding"}
-# Of twelve headers one or two are such: looking at each line took half of the gate's time.
+# Only one or two headers in twelve match: looking at every line took half of the gate's time.
 _FRAMING_LINES = re.compile(rb"\n((?:[ \t]|%b)[^\r]*)" % b"|".join(sorted(_FRAMING)), re.IGNORECASE)
 _DROPPED = re.compile(
     rb"\r\n(?:content-length|transfer-encoding|expect|connection|upgrade|http2-settings|te|trailer)"
@@ -44,7 +44,7 @@ class Head:
 
 
 def parse_head(head: bytes, limits: Limits) -> Head:
-    """Reads a whole head, which ends with an empty line. Raises Refusal."""
+    """Reads a whole head, including the empty line at its end. Raises Refusal."""
     ends = head.count(b"\r\n")
     if head.count(b"\n") != ends or head.count(b"\r") != ends:
         raise Refusal(400, "a line of the head does not end with CR LF")
@@ -58,29 +58,29 @@ def parse_head(head: bytes, limits: Limits) -> Head:
         raise Refusal(414, f"the path is longer than {limits.max_path_bytes} bytes")
     if method not in METHODS:
         raise Refusal(501, "this method is not known here")
-    found = Head(method, 0)
+    parsed = Head(method, 0)
     lengths = codings = 0
     for line in _FRAMING_LINES.findall(head):
         name, _, value = line.partition(b":")
         name = name.lower()
         if name == b"content-length":
             lengths += 1
-            found.length = _length(value)
+            parsed.length = _length(value)
         elif name == b"transfer-encoding":
             codings += 1
             _check_coding(value)
         elif name in _HOP_BY_HOP:
-            _hop_by_hop(found, name, value, is_http_1_0=minor == b"0")
+            _hop_by_hop(parsed, name, value, is_http_1_0=minor == b"0")
         elif name[:1] in b" \t" or name.rstrip(b" \t") in _FRAMING:
             raise Refusal(400, "a header is folded or has a space before its colon")
     if lengths + codings > 1 or (codings and minor == b"0"):
         raise Refusal(400, "the body's length is stated twice")
     if codings:
-        found.length = None
-        found.must_be_rewritten = True
-    elif found.length is not None and found.length > limits.max_body_bytes:
+        parsed.length = None
+        parsed.must_be_rewritten = True
+    elif parsed.length is not None and parsed.length > limits.max_body_bytes:
         raise Refusal(413, f"the body is larger than {limits.max_body_bytes} bytes")
-    return found
+    return parsed
 
 
 def _length(value: bytes) -> int:
@@ -95,20 +95,20 @@ def _check_coding(value: bytes) -> None:
         raise Refusal(501, "no transfer coding but chunked is known here")
 
 
-def _hop_by_hop(found: Head, name: bytes, value: bytes, *, is_http_1_0: bool) -> None:
-    """What concerns this connection alone, and is not handed on where it asks for something."""
+def _hop_by_hop(parsed: Head, name: bytes, value: bytes, *, is_http_1_0: bool) -> None:
+    """Notes a header that concerns only this connection and is not passed on."""
     if name == b"connection":
-        found.must_be_rewritten |= b"upgrade" in value.lower()
+        parsed.must_be_rewritten |= b"upgrade" in value.lower()
         return
-    found.must_be_rewritten = True
+    parsed.must_be_rewritten = True
     if name == b"expect":
         if value.strip(b" \t").lower() != b"100-continue":
             raise Refusal(417, "nothing but 100-continue can be expected here")
-        found.wants_continue = not is_http_1_0
+        parsed.wants_continue = not is_http_1_0
 
 
 def rewritten(head: bytes, length: int) -> bytes:
-    """The head for the parser behind: a plain length, and nothing about how the request came."""
+    """The head for the parser: it states the length, and nothing about how the request was sent."""
     keeps_alive = not re.search(rb"\r\nconnection[ \t]*:[^\r]*close", head, re.IGNORECASE)
     bare = _DROPPED.sub(b"", head[: -len(HEAD_END)])
     close = b"" if keeps_alive else b"\r\nconnection: close"
@@ -122,7 +122,7 @@ def forwarded_for(head: bytes) -> list[str]:
 
 
 class Chunks:
-    """Joins a body that comes in chunks. Extensions and trailers are dropped: nothing signed them."""
+    """Joins a body that is sent in chunks. Extensions and trailers are dropped: they are not signed."""
 
     __slots__ = ("_count", "_left", "_limits", "_line", "_size", "_state", "_trailer_bytes", "rest")
 
@@ -135,10 +135,10 @@ class Chunks:
         self._size = 0
         self._trailer_bytes = 0
         self.rest = b""
-        """What came after the body's end."""
+        """What arrived after the body's end."""
 
     def feed(self, data: bytes, body: bytearray) -> bool:
-        """Appends what is the body's to `body`; True when the body is complete. Raises Refusal."""
+        """Appends the chunks' contents to `body`; True when the body is complete. Raises Refusal."""
         position = 0
         while position < len(data):
             if self._state == "data":
@@ -169,7 +169,7 @@ class Chunks:
         return False
 
     def _take_line(self, line: bytes) -> bool:
-        """Raises Refusal; True where the line ends the body."""
+        """Reads a line between chunks; True if it ends the body. Raises Refusal."""
         if self._state == "end of data":
             if line:
                 raise Refusal(400, "a chunk is longer than it says")

@@ -15,7 +15,7 @@ class IncomingBody:
     def __init__(self, head: bytes, parsed: Head, limits: Limits, now: float) -> None:
         self.content = bytearray()
         self.rest = b""
-        """What came after the body's end."""
+        """What arrived after the body's end."""
         self._head, self._parsed, self._limits = head, parsed, limits
         self._chunks = Chunks(limits) if parsed.length is None else None
         self._deadline = now + limits.body_timeout_seconds

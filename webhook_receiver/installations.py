@@ -1,8 +1,8 @@
-"""The installations' own secrets, as the database has them, kept for half a minute.
+"""The installations' own webhook secrets, read from the database and cached for half a minute.
 
-One query reads them all, so that asking for installations that are none costs the database nothing.
-A secret that ENCRYPTION_KEY does not open is the operator's mistake and never the sender's: its
-deliveries are to come again (503), because a sender that is told 401 gives up.
+One query reads them all, so requests for unknown installations cost the database nothing. A secret
+that ENCRYPTION_KEY does not open is the operator's mistake, not the sender's: its deliveries are
+answered 503, so that they are sent again, because a sender that gets a 401 gives up.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from lightfast_pipelines.store.installations import SECRETS_SQL, identity
 from lightfast_pipelines.store.sealed import Keys, Sealed, SealedError
 from webhook_receiver.writer import Writer
 
-KEPT_SECONDS = 30.0
-"""How long a new secret may take to verify, and one that was removed to stop."""
+CACHED_SECONDS = 30.0
+"""How long it takes at most until a new secret is used, or a removed one no longer is."""
 NAMED_INSTALLATIONS = 10
-"""How many installations a log line names."""
+"""How many installations a log line names at most."""
 
 log = logging.getLogger("webhook_receiver")
 
 
 @dataclass(slots=True)
 class InstallationKeys:
-    """What verifies an installation's deliveries, and how many of its secrets cannot be opened."""
+    """The secrets that verify an installation's deliveries, and how many more cannot be opened."""
 
     secrets: list[Secret] = field(default_factory=list)
     unopened: int = 0
 
 
 class InstallationSecrets:
-    """`keys` open what is stored; without them an installation is known and cannot be verified."""
+    """`keys` open the stored secrets; without them no installation's delivery can be verified."""
 
     def __init__(
         self, writer: Writer, keys: Keys | None, *, clock: Callable[[], float] = time.monotonic
@@ -43,46 +43,48 @@ class InstallationSecrets:
         self._writer = writer
         self._keys = keys
         self._clock = clock
-        self._known: Mapping[tuple[str, str], InstallationKeys] = {}
+        self._keys_by_installation: Mapping[tuple[str, str], InstallationKeys] = {}
         self._unopened: Mapping[int, str] = {}
         self._read_at: float | None = None
         self._reading = asyncio.Lock()
 
     async def find(self, provider: str, external_id: str) -> InstallationKeys | None:
-        """None where there is no such installation or it never had a secret.
+        """None if there is no such installation or it never had a secret.
 
         Raises Unavailable while the database is away.
         """
         await self._read_if_old()
-        return self._known.get((provider, external_id))
+        return self._keys_by_installation.get((provider, external_id))
 
     async def fault(self) -> str | None:
-        """What an operator has to mend before any installation's delivery can be verified.
+        """What an operator has to fix before any installation's delivery can be verified.
 
-        None while at least one secret opens: a single installation's broken secret must not take
-        the receiver away from all others. Raises Unavailable while the database is away.
+        None while at least one secret opens: one installation's broken secret must not make the
+        receiver unavailable to all others. Raises Unavailable while the database is away.
         """
         await self._read_if_old()
-        if not self._unopened or any(known.secrets for known in self._known.values()):
+        if not self._unopened or any(keys.secrets for keys in self._keys_by_installation.values()):
             return None
         return _advice(self._unopened)
 
     async def _read_if_old(self) -> None:
-        if self._fresh():
+        if self._is_fresh():
             return
         async with self._reading:
-            if not self._fresh():
+            if not self._is_fresh():
                 self._open(await self._writer.read(SECRETS_SQL))
                 self._read_at = self._clock()
 
-    def _fresh(self) -> bool:
-        return self._read_at is not None and self._clock() - self._read_at < KEPT_SECONDS
+    def _is_fresh(self) -> bool:
+        return self._read_at is not None and self._clock() - self._read_at < CACHED_SECONDS
 
     def _open(self, rows: Sequence[Sequence[object]]) -> None:
-        known: dict[tuple[str, str], InstallationKeys] = {}
+        keys_by_installation: dict[tuple[str, str], InstallationKeys] = {}
         unopened: dict[int, str] = {}
         for provider, external_id, installation, key_id, text in rows:
-            keys = known.setdefault((str(provider), str(external_id)), InstallationKeys())
+            keys = keys_by_installation.setdefault(
+                (str(provider), str(external_id)), InstallationKeys()
+            )
             number = int(str(installation))
             try:
                 if self._keys is None:
@@ -93,11 +95,11 @@ class InstallationSecrets:
                 unopened[number] = str(error)
             else:
                 keys.secrets.append(Secret(f"installation:{number}", opened))
-        self._known = known
-        self._tell(unopened)
+        self._keys_by_installation = keys_by_installation
+        self._log_changes(unopened)
 
-    def _tell(self, unopened: Mapping[int, str]) -> None:
-        """Logs what cannot be opened when that changes, not with each reading."""
+    def _log_changes(self, unopened: Mapping[int, str]) -> None:
+        """Logs which secrets cannot be opened, only when that changes."""
         if unopened == self._unopened:
             return
         self._unopened = unopened

@@ -1,6 +1,7 @@
-"""What a client may take of the receiver, alone and together with all others: bytes, seconds, numbers.
+"""How many bytes, seconds and connections clients may use, each alone and all together.
 
-Every default holds without a server in front. Who has to go when there is no room is in `room.py`.
+Every default is safe without a proxy in front. Whom to displace when there is no room is decided in
+`room.py`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LARGE_BODY = 1024 * 1024
-"""From here a body is hashed and parsed off the event loop, and may not use the budget's last quarter."""
+"""A larger body is hashed and parsed off the event loop, and may not use the budget's last quarter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +31,24 @@ class Limits:
 
     # Time.
     head_seconds: float = 10.0
-    """From the first byte of a head, or from connecting, to the head's end."""
+    """From connecting, or from the first byte of a later head, to the head's end."""
     body_timeout_seconds: float = 20.0
     stall_seconds: float = 5.0
     min_bytes_per_second: int = 1024
-    """A body that brings less than this, on average over `stall_seconds`, is ended."""
+    """A body that arrives more slowly than this, on average over `stall_seconds`, is refused."""
     answer_seconds: float = 10.0
     """How long a client may take to read an answer."""
     linger_seconds: float = 3.0
-    """How long a client that was refused may go on sending, so that it reads why."""
+    """How long a refused client may go on sending, so that it reads the reason."""
     idle_seconds: float = 75.0
-    """After an answer. Longer than the 60 s that nginx keeps a connection: the client should end it."""
+    """After an answer. Longer than the 60 s for which nginx keeps a connection: it should end it first."""
     life_seconds: float = 3600.0
 
     def room_for(self, body_bytes: int, *, known: bool) -> int:
         """How full the budget may be with this body in it.
 
-        Large bodies leave the last quarter to small ones; those of addresses that never sent a
-        verified delivery also leave a quarter to the others.
+        Large bodies leave the last quarter to small ones; bodies from addresses that never sent a
+        verified delivery leave another quarter to known addresses.
         """
         quarters = 4 - (body_bytes > LARGE_BODY) - (not known)
         alone = min(self.max_body_bytes, self.max_inflight_bytes)

@@ -1,7 +1,7 @@
-"""Structured logs: one JSON object a line on standard error.
+"""Structured logs: one JSON object per line on standard error.
 
-A traceback is logged as places and types only: messages of errors quote values, and a value may be
-a body or a secret.
+A traceback is logged as places and types only: error messages quote values, and a value may be a
+body or a secret.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import msgspec
 FLUSH_LINES = 64
 FLUSH_SECONDS = 0.2
 FIELD_CHARACTERS = 400
-# What strangers can have written: at most 71 lines in ten seconds.
+# Strangers can cause at most 71 lines in ten seconds.
 REPEATS_SECONDS = 10.0
 REPEATS_SHOWN = 3
 ALL_SHOWN = 50
@@ -32,7 +32,7 @@ Kind = tuple[tuple[str, object], ...]
 
 
 class JsonFormatter(logging.Formatter):
-    """`{"time", "level", "event", ...}`; more fields come by `extra={"fields": {...}}`."""
+    """`{"time", "level", "event", ...}`; pass more fields by `extra={"fields": {...}}`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class JsonFormatter(logging.Formatter):
     def line(self, created: float, level: str, event: str, fields: Mapping[str, object]) -> str:
         line = {"time": self._utc(created), "level": level, "event": event, **fields}
         written = msgspec.json.encode(line)
-        # Of a line that is shorter, as a delivery's is, no field is longer.
+        # No field of a shorter line, such as a delivery's, can be too long.
         if len(written) > FIELD_CHARACTERS:
             written = msgspec.json.encode({name: _cut(value) for name, value in line.items()})
         return _printable(written.decode())
@@ -67,14 +67,14 @@ def _cut(value: object) -> object:
 
 
 def _printable(line: str) -> str:
-    """Escapes what a terminal obeys and JSON lets through: C1 controls, and what turns text around."""
+    """Escapes what JSON lets through and a terminal obeys: C1 controls and marks of text direction."""
     if line.isprintable():
         return line
     return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line)
 
 
 class Repeats:
-    """Shows the first lines of a kind and counts the others, so that a flood does not fill the disk."""
+    """Shows the first lines of each kind and counts the rest, so that a flood does not fill the disk."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -83,7 +83,7 @@ class Repeats:
         self._counted: Counter[Kind] = Counter()
 
     def is_shown(self, kind: Kind) -> bool:
-        """Whether the line is to be written; else it is counted."""
+        """Whether to write the line; if not, it is counted."""
         if self._shown[kind] < REPEATS_SHOWN and self._shown.total() < ALL_SHOWN:
             self._shown[kind] += 1
             return True
@@ -93,7 +93,7 @@ class Repeats:
         return False
 
     def take_counts(self) -> Counter[Kind]:
-        """What was counted, once the interval is over."""
+        """The counts, once the interval is over; empty before."""
         now = self._clock()
         if now < self._ends_at:
             return Counter()
@@ -104,10 +104,10 @@ class Repeats:
 
 
 class BatchingHandler(logging.Handler):
-    """Writes lines together, to save a system call for each.
+    """Writes several lines at once, to save system calls.
 
-    Lines wait for more until `flush` is called (the server does, several times a second); a warning
-    is written at once. Refusals and warnings that repeat are counted instead.
+    Lines wait until `flush` is called, which the server does several times a second; a warning is
+    written at once. Repeated refusals and warnings are counted instead.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -153,7 +153,7 @@ class BatchingHandler(logging.Handler):
                 self._stream.write("\n".join(lines) + "\n")
                 self._stream.flush()
             except (OSError, ValueError):
-                # Nobody reads the log any more; deliveries are still to be taken.
+                # Nobody reads the log any more; deliveries are still to be received.
                 return
 
 
@@ -163,16 +163,15 @@ def configure(level: str, stream: TextIO | None = None) -> BatchingHandler:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Its "Started server process" says less than our own lines.
+    # Its "Started server process" says less than our own line.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     return handler
 
 
 def log_delivery(log: logging.Logger, fields: Mapping[str, object]) -> None:
-    """One line for a delivery that was taken, as `log.info` would write it.
+    """Writes the line of a stored delivery as `log.info` would, in a quarter of the time.
 
-    The only line that is written all the time: without a record and the search for who calls, which
-    nothing of the line shows, it takes a quarter.
+    It is the only frequent line. It needs no log record and no search for its caller.
     """
     if not log.isEnabledFor(logging.INFO):
         return
@@ -186,13 +185,13 @@ def log_delivery(log: logging.Logger, fields: Mapping[str, object]) -> None:
 
 
 def log_refusal(log: logging.Logger, address: str, fields: Mapping[str, object]) -> None:
-    """One line for a request that was refused; the same again and again is counted."""
+    """Writes the line of a refused request; repeated ones are counted."""
     kind = (("of", "delivery"), ("address", address), *((n, fields.get(n)) for n in _KIND_FIELDS))
     log.info("delivery", extra={"fields": {**fields, "address": address}, "kind": kind})
 
 
 def error_type(error: BaseException) -> str:
-    """Types of an error and of what caused it, without their messages."""
+    """The types of an error and of its causes, without their messages."""
     names = [type(error).__qualname__]
     while (cause := error.__cause__ or error.__context__) is not None and len(names) < 5:
         names.append(type(cause).__qualname__)

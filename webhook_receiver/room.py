@@ -1,10 +1,10 @@
-"""Who is connected, whose bytes are held, and who has to go when there is no room.
+"""Knows who is connected and how many bytes each holds, and decides who goes when there is no room.
 
-Whoever comes when all places or bytes are taken displaces the caller that has waited longest without
+When all places or bytes are taken, a newcomer displaces the caller that has waited longest without
 completing a request: an honest delivery takes milliseconds, a flood waits. So a flood displaces
-itself, also where it shares an address with honest senders. Callers from addresses that never sent
-a verified delivery go first, connections that brought one go last, and a request that is complete
-is never displaced.
+itself, even if it shares an address with honest senders. Callers from addresses that never sent a
+verified delivery go first, connections that delivered one go last, and a complete request is never
+displaced.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from lightfast_pipelines.settings.addresses import Network
 from webhook_receiver.limits import Limits
 
 KNOWN_SECONDS = 86_400.0
-"""How long an address is known after a verified delivery."""
+"""How long an address counts as known after a verified delivery."""
 KNOWN_ADDRESSES = 4096
 SPARE_DESCRIPTORS = 64
-"""Kept for the database, the log and what libraries open."""
+"""Reserved for the database, the log and what libraries open."""
 _PROBE_SECONDS = 1.0
 _HELD_UP_SECONDS = 1.0
 _STRANGER, _KNOWN, _VERIFIED = range(3)
@@ -34,14 +34,14 @@ log = logging.getLogger("webhook_receiver")
 
 
 class Caller(Protocol):
-    """What the room needs of a connection."""
+    """What the room needs from a connection."""
 
     peer: str
-    """The address that connected, as `address_group` has it."""
+    """The address that connected, as `address_group` returns it."""
     is_proxy: bool
-    """Whether it is one whose word on addresses is trusted."""
+    """Whether it is a trusted proxy, whose X-Forwarded-For counts."""
     address: str
-    """Who is behind it: the same, or what a trusted proxy says."""
+    """The sender's address: the same, or what a trusted proxy says."""
     is_verified: bool
     held: int
     """Bytes it holds of the budget."""
@@ -51,7 +51,7 @@ class Caller(Protocol):
         ...
 
     def look_at_clock(self, now: float) -> None:
-        """Ends what takes too long."""
+        """Ends a request that takes too long."""
         ...
 
 
@@ -71,7 +71,7 @@ class Room:
         self._trusted = tuple(trusted_proxies)
         self._callers: dict[Caller, None] = {}
         self._by_peer: Counter[str] = Counter()
-        # By standing; in each the one that has waited longest comes first.
+        # One queue per standing; in each the caller that has waited longest comes first.
         self._waiting: tuple[OrderedDict[Caller, None], ...] = tuple(
             OrderedDict() for _ in range(3)
         )
@@ -83,7 +83,7 @@ class Room:
         self._out_of_descriptors = False
 
     def enter(self, caller: Caller) -> bool:
-        """Lets a connection in, at the cost of another where it must; False: there is no place."""
+        """Lets a connection in, displacing another if it must; False if there is no place."""
         if not self._sweeping:
             self._sweeping = True
             self._sweep_later()
@@ -114,7 +114,7 @@ class Room:
             del self._by_peer[caller.peer]
 
     def wait(self, caller: Caller) -> None:
-        """The caller has nothing complete here: it may be displaced."""
+        """The caller has no complete request: it may be displaced."""
         self._waiting[self._standing(caller)][caller] = None
 
     def stop_waiting(self, caller: Caller) -> None:
@@ -122,7 +122,7 @@ class Room:
             queue.pop(caller, None)
 
     def take(self, caller: Caller, size: int) -> bool:
-        """Counts `size` more bytes that the caller holds; False: there is no room for them."""
+        """Counts `size` more bytes that the caller holds; False if there is no room for them."""
         known = caller.is_verified or self.is_known(caller.address)
         ceiling = self.limits.room_for(caller.held + size, known=known)
         if self.used + size > ceiling:
@@ -154,14 +154,14 @@ class Room:
         return since is not None and self.clock() - since < KNOWN_SECONDS
 
     def is_trusted(self, address: str) -> bool:
-        """Whether what this address says of others is believed."""
+        """Whether this is a proxy whose X-Forwarded-For counts."""
         if not self._trusted:
             return False
         parsed = _parsed(address)
         return parsed is not None and any(parsed in network for network in self._trusted)
 
     def sender_of(self, peer: str, forwarded: Sequence[str]) -> str:
-        """The nearest address that is no trusted proxy."""
+        """The nearest address that is not a trusted proxy."""
         for address in reversed(forwarded):
             if not self.is_trusted(address):
                 return address_group(address)
@@ -180,7 +180,7 @@ class Room:
         for caller in self._displaceable(_VERIFIED):
             if condition is None or condition(caller):
                 caller.displace()
-                # Its place is free now, not when the loop has closed it.
+                # Frees its place now, not only when the loop has closed it.
                 self.leave(caller)
                 return True
         return False
@@ -196,10 +196,10 @@ class Room:
         asyncio.get_running_loop().call_later(delay, self._sweep)
 
     def _sweep(self) -> None:
-        """One look at all connections several times a second: a timer for each costs more."""
+        """Checks all connections several times a second: a timer for each costs more."""
         now = self.clock()
-        # What came while the loop itself was held up is not read yet: nobody is late on that account.
-        # Only once in a row, so that a machine that is always slow ends what dawdles all the same.
+        # Bytes that arrived while the loop itself was held up are not read yet, so nobody is late.
+        # Only once in a row: a machine that is always slow must end slow clients too.
         is_held_up = now - self._sweep_due > _HELD_UP_SECONDS
         self._was_held_up = is_held_up and not self._was_held_up
         if not self._was_held_up:
@@ -214,9 +214,9 @@ class Room:
             self._sweeping = False
 
     def _probe_descriptors(self) -> None:
-        """Makes room where the process has no descriptor left.
+        """Makes room if the process has no descriptor left.
 
-        libuv then accepts and closes what comes, and tells nobody.
+        Without one, libuv accepts and closes new connections without a word.
         """
         try:
             os.close(os.dup(2))
@@ -235,7 +235,7 @@ class Room:
 
 
 def address_group(address: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 that one IPv6 customer has."""
+    """What counts as one address: an IPv4 address, or the /64 network of one IPv6 customer."""
     parsed = _parsed(address)
     if parsed is None:
         return address[:64]

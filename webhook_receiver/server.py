@@ -1,6 +1,6 @@
 """The receiver as a process: settings, socket, signals, port file.
 
-What it answers is in `app.py`.
+Its answers are in `app.py`.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ log = logging.getLogger("webhook_receiver")
 
 
 def serve(settings: Settings, *, port_file: Path | None = None) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes the deliveries under way.
+    """Serves until SIGTERM or SIGINT, then finishes the deliveries in progress.
 
-    `port_file` gets the port, as digits, once connections are accepted.
+    Writes the port, as digits, to `port_file` once it accepts connections.
     """
     keys = _keys(settings)
     listener = _listen(settings.host, settings.receiver_port)
-    # An embedded server is started here; one given by address may be away for now.
+    # An embedded database is started here; another one may be unreachable for now.
     if settings.is_embedded:
         log.info("home", extra={"fields": {"folder": str(settings.home)}})
     with open_database(settings, migrate=False) as database:
@@ -66,7 +66,7 @@ def serve(settings: Settings, *, port_file: Path | None = None) -> None:
 
 
 def _keys(settings: Settings) -> Keys | None:
-    """Raises SealedError for a malformed ENCRYPTION_KEY: better no receiver than one that opens nothing."""
+    """Raises SealedError for a malformed ENCRYPTION_KEY: no receiver is better than one that opens nothing."""
     setting = settings.encryption_key.get_secret_value() if settings.encryption_key else ""
     return Keys.parse(setting) if setting else None
 
@@ -75,17 +75,17 @@ def _app(settings: Settings, database: Database, keys: Keys | None) -> Starlette
     providers = discover()
     secrets = {
         name: [
-            Secret(*found) for found in settings.webhook_secrets(tuple(provider.secret_settings))
+            Secret(*secret) for secret in settings.webhook_secrets(tuple(provider.secret_settings))
         ]
         for name, provider in providers.items()
     }
-    for name, found in secrets.items():
-        fields = {"provider": name, "secrets": [secret.name for secret in found]}
-        if found:
+    for name, own_secrets in secrets.items():
+        fields = {"provider": name, "secrets": [secret.name for secret in own_secrets]}
+        if own_secrets:
             log.info("provider", extra={"fields": fields})
         else:
-            wanted = " or ".join(providers[name].secret_settings)
-            fields["reason"] = f"every delivery is refused until {wanted} is set"
+            settings_names = " or ".join(providers[name].secret_settings)
+            fields["reason"] = f"every delivery is refused until {settings_names} is set"
             log.warning("provider without secret", extra={"fields": fields})
     return create_app(
         dsn=_migrated_address(database),
@@ -97,7 +97,7 @@ def _app(settings: Settings, database: Database, keys: Keys | None) -> Starlette
 
 
 def _migrated_address(database: Database) -> Callable[[], str]:
-    """Gives the receiver's address; migrates before the first connection."""
+    """Returns a function that gives the receiver's address and migrates before the first connection."""
     migrated = False
 
     def address() -> str:
@@ -106,10 +106,10 @@ def _migrated_address(database: Database) -> Callable[[], str]:
             try:
                 database.migrate()
             except MigrationError as error:
-                # Written for an operator: what the server lacks, and what to do.
+                # The message is written for an operator: what the server lacks, and what to do.
                 log.warning("not migrated", extra={"fields": {"error": str(error)}})
             except Exception as error:
-                # Perhaps only somebody else may migrate. If the tables are missing, storing says so.
+                # Perhaps only another role may migrate. If tables are missing, storing reports it.
                 log.warning("not migrated", extra={"fields": {"error": error_type(error)}})
             else:
                 migrated = True
@@ -119,7 +119,7 @@ def _migrated_address(database: Database) -> Callable[[], str]:
 
 
 def _room(settings: Settings) -> Room:
-    """As many connections as are set, or as descriptors allow."""
+    """Allows as many connections as the settings and the descriptors do."""
     return Room(
         Limits(
             max_body_bytes=settings.max_body_bytes,
@@ -133,7 +133,7 @@ def _room(settings: Settings) -> Room:
 
 
 def _descriptors() -> int:
-    """How many this process may have, after asking for all that it may ask for."""
+    """How many this process may have, after raising the limit as far as allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -145,10 +145,10 @@ def _descriptors() -> int:
 
 
 def server_config(app: Starlette, room: Room) -> uvicorn.Config:
-    """How uvicorn is to serve the application."""
+    """How uvicorn serves the application."""
     return uvicorn.Config(
         app,
-        # A factory is all it needs, though its type asks for a class.
+        # uvicorn only calls it, though its type asks for a class.
         http=cast(Any, partial(Gate, room=room)),
         ws="none",
         log_config=None,
@@ -157,14 +157,14 @@ def server_config(app: Starlette, room: Room) -> uvicorn.Config:
         date_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        # The gate ends what is idle.
+        # The gate ends idle connections.
         timeout_keep_alive=int(room.limits.life_seconds) + 1,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
 
 
 class _Server(uvicorn.Server):
-    """Tells when it accepts connections."""
+    """Calls `announce` once it accepts connections."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
@@ -172,8 +172,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # What is loaded by now stays. Else deliveries under way, which pass through every generation,
-        # make the collector look at all of it for each thousand of them: a tenth of the time of each.
+        # Everything loaded by now stays. Otherwise the deliveries in progress make the garbage
+        # collector look at all of it once per thousand of them: a tenth of the time of each.
         gc.collect()
         gc.freeze()
         if self.started:
@@ -198,7 +198,7 @@ def _announce(listener: socket.socket, port_file: Path | None) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     if port_file is not None:
-        # Whoever waits for the file must never read half of it.
+        # A process that waits for the file must never read half of it.
         unfinished = port_file.with_name(f"{port_file.name}.{os.getpid()}")
         unfinished.write_text(str(port))
         unfinished.replace(port_file)

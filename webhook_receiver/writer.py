@@ -1,6 +1,7 @@
 """Stores deliveries through one connection; those that arrive together share a commit.
 
-There is no fixed wait: while one batch commits the next gathers. Reconnects by itself; knows no HTTP.
+There is no fixed wait: while one batch commits, the next one gathers. Reconnects by itself; knows no
+HTTP.
 """
 
 from __future__ import annotations
@@ -27,37 +28,37 @@ STATEMENT_SECONDS = 9.0
 CONNECT_SECONDS = 5.0
 FIRST_DELAY, LONGEST_DELAY = 0.05, 1.0
 
-# SQLSTATE classes that a delivery itself causes: data, limits, constraints. All else is the database's.
+# SQLSTATE classes of errors that a delivery itself causes: data, limits, constraints.
 _DELIVERY_AT_FAULT = {"22", "23", "54"}
 
 log = logging.getLogger(__name__)
 
-Waiting = tuple[Delivery, "asyncio.Future[bool]"]
-Read = tuple[str, "asyncio.Future[list[tuple[Any, ...]]]"]
+WaitingDelivery = tuple[Delivery, "asyncio.Future[bool]"]
+WaitingQuery = tuple[str, "asyncio.Future[list[tuple[Any, ...]]]"]
 
 
 class Unavailable(Exception):
-    """The database is away, or went away before it confirmed: the sender should try again."""
+    """The database is unreachable, or was before it confirmed: the sender should try again."""
 
 
 class Unstorable(Exception):
-    """The database refuses this very delivery, and would again."""
+    """The database refuses this delivery, and would do so again."""
 
 
 class Writer:
-    """Start with `start`, end with `close`, which first stores what was submitted.
+    """Begin with `start` and end with `close`, which first stores what was submitted.
 
-    `address` gives the libpq URL; it is called in a thread before each connection is made, so it may
-    migrate or start a server. `clock` is compared with the database's once a connection: what it says
-    too early is stored as received when the database says.
+    `address` returns the libpq URL; it is called in a thread before each connection is made, so it may
+    migrate or start a server. `clock` is compared with the database's clock once per connection, to
+    warn if they differ.
     """
 
     def __init__(self, address: Callable[[], str], clock: Callable[[], datetime]) -> None:
         self._address = address
         self._clock = clock
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[WaitingDelivery] = deque()
         self._pings: list[asyncio.Future[datetime]] = []
-        self._reads: list[Read] = []
+        self._reads: list[WaitingQuery] = []
         self._wake = asyncio.Event()
         self._closing = False
         self._connected = False
@@ -73,7 +74,7 @@ class Writer:
             await self._task
 
     async def store(self, delivery: Delivery) -> bool:
-        """Returns after the commit: True if it was new. Raises Unavailable or Unstorable."""
+        """Returns after the commit: True if the delivery was new. Raises Unavailable or Unstorable."""
         if not self._connected or self._closing:
             raise Unavailable
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -82,7 +83,7 @@ class Writer:
         return await future
 
     async def ping(self) -> datetime:
-        """The database's clock, if it answers. Raises Unavailable."""
+        """The database's time. Raises Unavailable."""
         if not self._connected or self._closing:
             raise Unavailable
         future: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
@@ -101,19 +102,19 @@ class Writer:
 
     async def _run(self) -> None:
         delay = FIRST_DELAY
-        told = False
+        is_reported = False
         while not self._closing:
             connection: asyncpg.Connection[Any] | None = None
             try:
                 connection = await self._connect()
                 log.info("database connected")
-                delay, told = FIRST_DELAY, False
+                delay, is_reported = FIRST_DELAY, False
                 await self._serve(connection)
             except Exception as error:
-                # Anything: this task is the only way to the database and must not end.
-                if not told:
+                # Any error: this task is the only way to the database and must not end.
+                if not is_reported:
                     log.warning("database away", extra={"fields": {"error": error_type(error)}})
-                    told = True
+                    is_reported = True
             finally:
                 self._connected = False
                 self._fail_all()
@@ -134,7 +135,6 @@ class Writer:
         connection = await asyncpg.connect(
             dsn,
             timeout=CONNECT_SECONDS,
-            # One statement for ever: planning it anew for each batch costs more than it gains.
             server_settings={"application_name": "lightfast receiver"},
         )
         connection.add_termination_listener(lambda _: self._wake.set())
@@ -142,10 +142,11 @@ class Writer:
 
     async def _serve(self, connection: asyncpg.Connection[Any]) -> None:
         async with asyncio.timeout(STATEMENT_SECONDS):
+            # Planning the one statement again for each batch costs more than it gains.
             await connection.execute("SET plan_cache_mode = force_generic_plan")
             statement = await connection.prepare(INSERT_SQL)
-            told = await connection.fetchval("SELECT clock_timestamp()")
-        apart = difference((self._clock() - told).total_seconds())
+            database_time = await connection.fetchval("SELECT clock_timestamp()")
+        apart = difference((self._clock() - database_time).total_seconds())
         if apart is not None:
             log.warning("clocks are apart", extra={"fields": {"reason": apart}})
         self._connected = True
@@ -165,8 +166,8 @@ class Writer:
             if self._waiting:
                 await self._flush(statement, self._take())
 
-    def _take(self) -> list[Waiting]:
-        batch: list[Waiting] = []
+    def _take(self) -> list[WaitingDelivery]:
+        batch: list[WaitingDelivery] = []
         size = 0
         while self._waiting and len(batch) < MAX_ROWS:
             size += len(self._waiting[0][0].body)
@@ -176,7 +177,7 @@ class Writer:
         return batch
 
     async def _flush(
-        self, statement: asyncpg.prepared_stmt.PreparedStatement[Any], batch: list[Waiting]
+        self, statement: asyncpg.prepared_stmt.PreparedStatement[Any], batch: list[WaitingDelivery]
     ) -> None:
         together: dict[Any, list[asyncio.Future[bool]]] = {}
         deliveries: list[Delivery] = []
@@ -196,10 +197,10 @@ class Writer:
                 log.error("delivery not storable", extra={"fields": {"error": error_type(error)}})
                 _fail(batch, Unstorable())
                 return
-            # One of them spoils the batch: each on its own, so that the others do not suffer.
-            for position, one in enumerate(batch):
+            # One of them spoils the batch. Store each on its own, so that the others do not suffer.
+            for position, waiting in enumerate(batch):
                 try:
-                    await self._flush(statement, [one])
+                    await self._flush(statement, [waiting])
                 except BaseException:
                     _fail(batch[position:], Unavailable())
                     raise
@@ -217,13 +218,13 @@ class Writer:
         pings, self._pings = self._pings, []
         try:
             async with asyncio.timeout(STATEMENT_SECONDS):
-                told: datetime = await connection.fetchval("SELECT clock_timestamp()")
+                database_time: datetime = await connection.fetchval("SELECT clock_timestamp()")
         except BaseException:
             self._pings += pings
             raise
         for ping in pings:
             if not ping.done():
-                ping.set_result(told)
+                ping.set_result(database_time)
 
     async def _answer_reads(self, connection: asyncpg.Connection[Any]) -> None:
         reads, self._reads = self._reads, []
@@ -232,7 +233,7 @@ class Writer:
                 async with asyncio.timeout(STATEMENT_SECONDS):
                     rows = await connection.fetch(query)
             except asyncpg.PostgresError as error:
-                # The query's own fault (a table not migrated yet), not one that deliveries share.
+                # The query's own fault (a table is not migrated yet): deliveries are not affected.
                 log.warning("not readable", extra={"fields": {"error": error_type(error)}})
                 _fail([(query, future)], Unavailable())
                 continue

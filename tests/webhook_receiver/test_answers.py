@@ -23,7 +23,7 @@ from tests.webhook_receiver.serving import (
 ODD_BODY = b'{ "text":"\\u0000 \\ud800 caf\xc3\xa9", "a":1, "a":2 }\n'
 
 
-def test_a_signed_delivery_is_stored_as_it_came(database: Database) -> None:
+def test_a_signed_delivery_is_stored_byte_for_byte(database: Database) -> None:
     now = datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC)
     with ready_receiver(database.url("receiver"), clock=lambda: now) as client:
         headers = signed(ODD_BODY, "id-1") | {"authorization": "not to be kept"}
@@ -61,7 +61,7 @@ def test_a_repeated_delivery_is_one_row(database: Database) -> None:
     )
 
 
-def test_an_id_that_comes_back_with_another_body_is_kept(database: Database) -> None:
+def test_an_id_that_is_sent_again_with_another_body_is_stored(database: Database) -> None:
     with ready_receiver(database.url("receiver")) as client:
         answers = [deliver(client, b'{"n":1}'), deliver(client, b'{"n":2}')]
     assert [a.json()["duplicate"] for a in answers] == [False, False]
@@ -90,7 +90,7 @@ def test_deliveries_that_arrive_together_are_each_stored_once(database: Database
     ) * 3
 
 
-def test_either_secret_verifies_while_they_rotate(database: Database) -> None:
+def test_both_secrets_verify_during_a_rotation(database: Database) -> None:
     with ready_receiver(database.url("receiver"), secret="new,old") as client:
         for secret in ("old", "new"):
             headers = signed(b"{}", f"by-{secret}", secret)
@@ -108,7 +108,7 @@ def without(headers: dict[str, str], *names: str) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in names}
 
 
-def test_what_is_not_verified_gets_401_without_a_detail(database: Database) -> None:
+def test_an_unverified_delivery_gets_401_without_a_detail(database: Database) -> None:
     body = b'{"zen":"x"}'
     good = signed(body)
     sha1 = "sha1=" + hmac.new(SECRET.encode(), body, hashlib.sha1).hexdigest()
@@ -139,7 +139,7 @@ def test_an_empty_secret_refuses_every_delivery(database: Database, secret: str)
     assert count(database) == 0
 
 
-def test_a_verified_delivery_that_is_not_githubs_format_gets_400_and_why(
+def test_a_verified_delivery_that_is_not_in_githubs_format_gets_400_with_the_reason(
     database: Database,
 ) -> None:
     wrong = {
@@ -170,7 +170,7 @@ def test_only_a_post_to_a_known_provider_is_a_delivery(database: Database) -> No
         assert deliver(client).status_code == 200
 
 
-def test_it_says_whether_it_lives_and_whether_it_is_ready(database: Database) -> None:
+def test_healthz_and_readyz_report_liveness_and_readiness(database: Database) -> None:
     with ready_receiver(database.url("receiver")) as client:
         assert client.get("/healthz").status_code == 200
         assert client.get("/readyz").json() == {"ready": True}

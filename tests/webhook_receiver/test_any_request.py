@@ -60,7 +60,7 @@ _PATHS = st.sampled_from(
 )
 
 
-def test_every_provider_has_its_signature_here() -> None:
+def test_the_signature_of_every_provider_is_fuzzed() -> None:
     assert set(_HEADERS) == set(discover())
 
 

@@ -32,7 +32,7 @@ def _stored(conn: Connection) -> tuple[datetime, date, date]:
 
 
 @pytest.mark.parametrize("days", [2, 400, 20_000])
-def test_a_delivery_of_a_receiver_whose_clock_is_ahead_waits_on_a_day_that_is_there(
+def test_a_receiver_whose_clock_is_ahead_stores_no_delivery_in_the_future(
     database: Database, conn: Connection, days: int
 ) -> None:
     body = json.dumps(github.ping()).encode()
@@ -45,7 +45,7 @@ def test_a_delivery_of_a_receiver_whose_clock_is_ahead_waits_on_a_day_that_is_th
     assert received_at < datetime.now(UTC) + timedelta(days=1)
 
 
-def test_a_receiver_whose_clock_is_behind_says_so_and_its_delivery_waits_on_the_first_day(
+def test_a_receiver_whose_clock_is_behind_says_so_and_stores_on_the_first_day(
     database: Database, conn: Connection
 ) -> None:
     start = date(2024, 1, 1)
@@ -60,12 +60,12 @@ def test_a_receiver_whose_clock_is_behind_says_so_and_its_delivery_waits_on_the_
     assert _stored(conn)[1] == start
 
 
-def test_clocks_that_agree_are_not_worth_a_word(database: Database) -> None:
+def test_clocks_that_agree_are_not_mentioned(database: Database) -> None:
     with ready_receiver(database.url("receiver")) as client:
         assert client.get("/readyz").json() == {"ready": True}
 
 
-def test_a_removal_that_a_wrong_clock_received_is_undone_by_what_comes_after_it(
+def test_a_removal_received_under_a_wrong_clock_is_undone_by_later_deliveries(
     database: Database, conn: Connection
 ) -> None:
     linked(conn, "shop", ("github", "1"))

@@ -36,7 +36,7 @@ def test_without_a_database_it_answers_503_and_recovers_when_there_is_one(
     assert count(database) == 1
 
 
-def test_tables_that_are_not_there_yet_are_waited_for(database: Database) -> None:
+def test_it_waits_for_tables_that_do_not_exist_yet(database: Database) -> None:
     with database.connect("migrator", autocommit=True) as conn:
         conn.execute("ALTER TABLE lightfast.raw_queue RENAME TO elsewhere")
         with receiver(database.url("receiver")) as client:
@@ -63,7 +63,7 @@ def test_a_session_ended_by_an_administrator_is_replaced(database: Database) -> 
     assert stored_ids(database) == {"before", "after"}
 
 
-def test_postgres_killed_under_it_costs_503_and_no_answered_delivery(tmp_path: Path) -> None:
+def test_killing_postgres_causes_503_and_loses_no_answered_delivery(tmp_path: Path) -> None:
     server = EmbeddedPostgres(tmp_path, idle_seconds=1)
     numbers = count_from(1)
     answered: set[str] = set()

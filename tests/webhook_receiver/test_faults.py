@@ -50,7 +50,7 @@ def lines(written: io.StringIO) -> list[dict[str, object]]:
     return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
-def test_a_provider_that_raises_answers_500_and_nothing_else_happens(
+def test_a_provider_that_raises_causes_500_and_nothing_else(
     database: Database, written: io.StringIO
 ) -> None:
     with ready_receiver(database.url("receiver"), stub=Stub()) as client:
@@ -85,7 +85,7 @@ def test_each_delivery_is_one_line_without_body_signature_or_secret(
         assert hidden not in text
 
 
-def test_a_delivery_that_the_database_refuses_does_not_spoil_its_neighbours(
+def test_a_delivery_that_the_database_refuses_does_not_affect_others_in_its_batch(
     database: Database, written: io.StringIO
 ) -> None:
     """A NUL is what Postgres never takes; here it gets past the door on purpose."""
@@ -117,7 +117,7 @@ def test_an_id_too_long_for_the_index_is_refused(database: Database) -> None:
     assert (answer.status_code, count(database)) == (400, 0)
 
 
-def test_a_client_that_hangs_up_leaves_no_trace_but_a_line(
+def test_a_client_that_hangs_up_leaves_only_a_log_line(
     database: Database, written: io.StringIO
 ) -> None:
     head = "POST /webhooks/github HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc"
@@ -129,7 +129,7 @@ def test_a_client_that_hangs_up_leaves_no_trace_but_a_line(
     assert {line["level"] for line in lines(written)} == {"info"}
 
 
-def test_what_is_not_http_is_refused(database: Database) -> None:
+def test_bytes_that_are_not_http_are_refused(database: Database) -> None:
     with ready_receiver(database.url("receiver")) as client:
         for head in ("\x00\x01\r\n\r\n", "POST /\xff HTTP/1.1\r\n\r\n", "GET\r\n\r\n"):
             with raw_request(client, head) as connection:

@@ -34,7 +34,7 @@ KEYS = Keys.parse("07" * 32)
 
 @pytest.fixture(autouse=True)
 def nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installations, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(installations, "CACHED_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -61,9 +61,7 @@ def send(
     return client.post(f"/webhooks/github{installation}", content=body, headers=headers)
 
 
-def test_it_verifies_with_that_installations_secrets_and_no_others(
-    client: httpx.Client, conn: Connection
-) -> None:
+def test_only_the_installations_own_secrets_verify(client: httpx.Client, conn: Connection) -> None:
     one = install(conn, "one", "first of one")
     install(conn, "two", "first of two")
     assert send(client, "/one", "first of one").status_code == 200
@@ -75,7 +73,7 @@ def test_it_verifies_with_that_installations_secrets_and_no_others(
     assert stored == [(f"installation:{one.id}",), ("env:NAME#1",)]
 
 
-def test_a_delivery_is_new_though_another_installations_secret_verified_the_same_before(
+def test_a_delivery_is_new_although_another_installations_secret_verified_the_same_one(
     client: httpx.Client, conn: Connection
 ) -> None:
     for name in ("one", "two"):
@@ -95,7 +93,7 @@ def test_a_delivery_is_new_though_another_installations_secret_verified_the_same
     assert report.outcomes == {"delivered": 1, "parked": 1}
 
 
-def test_while_rotating_two_secrets_verify_and_an_older_one_does_not(
+def test_two_secrets_verify_during_a_rotation_and_an_older_one_does_not(
     client: httpx.Client, conn: Connection
 ) -> None:
     one = install(conn, "one", "oldest", "older", "new")
@@ -112,7 +110,7 @@ def test_while_rotating_two_secrets_verify_and_an_older_one_does_not(
     assert send(client, "/one", "new").status_code == 404
 
 
-def test_an_installation_that_is_none_is_404_whatever_is_sent(
+def test_an_unknown_installation_is_404_whatever_is_sent(
     client: httpx.Client, conn: Connection
 ) -> None:
     install(conn, "without-secret")
@@ -141,7 +139,7 @@ def test_a_secret_of_another_provider_or_row_verifies_nothing(
 
 
 @pytest.mark.parametrize("keys", [None, Keys.parse("08" * 32)], ids=["no key", "another key"])
-def test_without_the_right_key_its_sender_is_asked_to_try_again_and_the_receiver_is_not_ready(
+def test_with_a_wrong_key_senders_get_503_and_the_receiver_is_not_ready(
     database: Database, conn: Connection, caplog: pytest.LogCaptureFixture, keys: Keys | None
 ) -> None:
     install(conn, "one", "of one")
@@ -173,7 +171,7 @@ def test_a_key_that_opens_some_secrets_stops_only_the_others(
     assert stored_verifiers(conn) == {f"installation:{one.id}"}
 
 
-def test_of_two_secrets_the_one_that_opens_verifies_and_the_other_is_no_forgery(
+def test_of_two_secrets_the_readable_one_verifies_and_the_other_causes_no_401(
     database: Database, conn: Connection
 ) -> None:
     """While rotating: what neither opened secret verifies may be signed with the sealed one."""
@@ -189,19 +187,19 @@ def stored_verifiers(conn: Connection) -> set[str]:
     return {row[0] for row in conn.execute("SELECT verified_by FROM lightfast.raw_payloads")}
 
 
-def test_a_new_secret_is_known_when_the_kept_ones_are_old(
+def test_a_new_secret_is_used_once_the_cache_is_old(
     client: httpx.Client, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert send(client, "/one", "of one").status_code == 404
-    monkeypatch.setattr(installations, "KEPT_SECONDS", 3600.0)
+    monkeypatch.setattr(installations, "CACHED_SECONDS", 3600.0)
     assert send(client, "/one", "of one").status_code == 404
     install(conn, "one", "of one")
     assert send(client, "/one", "of one").status_code == 404
-    monkeypatch.setattr(installations, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(installations, "CACHED_SECONDS", 0.0)
     assert send(client, "/one", "of one").status_code == 200
 
 
-def test_a_table_that_is_not_there_yet_does_not_stop_the_apps_own_deliveries(
+def test_a_missing_table_does_not_stop_the_apps_own_deliveries(
     client: httpx.Client, database: Database
 ) -> None:
     with database.connect("migrator", autocommit=True) as conn:
@@ -210,7 +208,7 @@ def test_a_table_that_is_not_there_yet_does_not_stop_the_apps_own_deliveries(
     assert send(client, "", SECRET).status_code == 200
 
 
-def test_its_deliveries_reach_its_own_resources_and_change_nothing_of_others(
+def test_its_deliveries_change_only_its_own_resources(
     client: httpx.Client, conn: Connection
 ) -> None:
     one = install(conn, "one", "of one")
@@ -251,13 +249,13 @@ def test_its_deliveries_reach_its_own_resources_and_change_nothing_of_others(
     assert other.status == "active"
 
 
-def test_an_installation_of_another_organisation_is_not_to_be_had(conn: Connection) -> None:
+def test_an_installation_of_another_organisation_cannot_be_added(conn: Connection) -> None:
     install(conn, "one", org_id="acme")
     with pytest.raises(InstallationError, match="another organisation"):
         install(conn, "one", org_id="globex")
 
 
-def test_sealing_anew_lets_the_older_key_go(conn: Connection) -> None:
+def test_after_resealing_the_older_key_is_not_needed(conn: Connection) -> None:
     one = install(conn, "one", "of one")
     new = "08" * 32
     assert rotate(conn, Keys.parse(f"{new},{'07' * 32}")).sealed == 1

@@ -36,13 +36,13 @@ def test_a_body_over_the_limit_gets_413_and_is_not_hashed(database: Database) ->
     assert stub.seen == [1000]
 
 
-def test_413_comes_before_the_body_where_its_length_is_announced(database: Database) -> None:
+def test_a_body_with_too_large_a_length_gets_413_before_it_is_sent(database: Database) -> None:
     head = "POST /webhooks/github HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999\r\n\r\n"
     with ready_receiver(database.url("receiver")) as client, raw_request(client, head) as conn:
         assert conn.recv(100).startswith(b"HTTP/1.1 413")
 
 
-def test_a_client_that_is_still_sending_sees_its_413(database: Database) -> None:
+def test_a_client_that_is_still_sending_reads_its_413(database: Database) -> None:
     """Closing with unread bytes would reset the connection and lose the answer."""
     limits = Limits(max_body_bytes=1000)
     with ready_receiver(database.url("receiver"), limits=limits) as client:

@@ -20,7 +20,7 @@ def _body(age: timedelta) -> bytes:
 @pytest.mark.parametrize(
     "age", [timedelta(minutes=1), timedelta(hours=1, minutes=1), timedelta(hours=7, minutes=2)]
 )
-def test_a_retry_of_what_met_a_receiver_that_was_away_is_taken_and_again_is_no_news(
+def test_a_retry_after_an_outage_is_stored_and_a_second_one_is_a_duplicate(
     database: Database, age: timedelta
 ) -> None:
     body = _body(age)
@@ -32,7 +32,7 @@ def test_a_retry_of_what_met_a_receiver_that_was_away_is_taken_and_again_is_no_n
     assert count(database) == 1
 
 
-def test_what_is_older_than_the_last_retry_is_refused(database: Database) -> None:
+def test_a_delivery_older_than_the_last_retry_is_refused(database: Database) -> None:
     body = _body(timedelta(days=2))
     with ready_receiver(database.url("receiver")) as client:
         answer = client.post(

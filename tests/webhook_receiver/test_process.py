@@ -71,9 +71,7 @@ def test_nothing_is_answered_before_the_commit(database: Database, tmp_path: Pat
     assert answered == set()
 
 
-def test_a_body_under_way_when_it_is_told_to_stop_is_still_taken(
-    database: Database, tmp_path: Path
-) -> None:
+def test_a_body_in_progress_at_shutdown_is_still_stored(database: Database, tmp_path: Path) -> None:
     body = b'{"zen":"x"}'
     headers = signed(body, "late") | {"host": "x", "content-length": "11", "expect": "100-continue"}
     head = "POST /webhooks/github HTTP/1.1\r\n"
@@ -103,7 +101,7 @@ def refused(url: str) -> bool:
     return False
 
 
-def test_it_says_where_it_listens(database: Database, tmp_path: Path) -> None:
+def test_it_logs_where_it_listens(database: Database, tmp_path: Path) -> None:
     with receiver_process(database, tmp_path) as process:
         lines = [json.loads(line) for line in process.log.read_text().splitlines()]
         [listening] = [line for line in lines if line["event"] == "listening"]
@@ -113,7 +111,7 @@ def test_it_says_where_it_listens(database: Database, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "value"), [("LIGHTFAST_RECEIVER_PORT", "many"), ("ENCRYPTION_KEY", "aabb")]
 )
-def test_a_wrong_setting_is_said_in_one_line(
+def test_a_wrong_setting_is_reported_in_one_line(
     database: Database, tmp_path: Path, setting: str, value: str
 ) -> None:
     with (
@@ -124,7 +122,9 @@ def test_a_wrong_setting_is_said_in_one_line(
     assert len((tmp_path / "log").read_text().splitlines()) == 1
 
 
-def test_64_bodies_of_25_mib_at_once_stop_nobody_else(database: Database, tmp_path: Path) -> None:
+def test_64_bodies_of_25_mib_at_once_stop_no_small_delivery(
+    database: Database, tmp_path: Path
+) -> None:
     body = b'{"text":"' + b"x" * (25 * MIB - 11) + b'"}'
     headers = signed(body)
 

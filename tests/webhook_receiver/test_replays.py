@@ -48,7 +48,7 @@ def test_thirty_fresh_ids_and_times_of_an_old_resolved_change_nothing(
     assert one(conn, query, REPEATED) == 30
 
 
-def test_a_body_of_github_under_other_ids_and_events_is_told_once(
+def test_a_github_body_sent_under_several_ids_and_events_is_one_fact(
     database: Database, conn: Connection
 ) -> None:
     linked(conn, "shop", ("github", "1"))
@@ -64,7 +64,7 @@ def test_a_body_of_github_under_other_ids_and_events_is_told_once(
     assert one(conn, "SELECT max(occurrence_count) FROM lightfast.entities") == 1
 
 
-def test_a_delivery_sent_first_under_a_wrong_event_and_its_own_id_is_told_when_its_provider_sends_it(
+def test_a_forged_event_name_does_not_hide_the_providers_own_delivery(
     database: Database, conn: Connection
 ) -> None:
     """Whoever reads a failed delivery in its provider's list may send it before the provider does."""

@@ -38,7 +38,7 @@ def sent(database: Database, *deliveries: tuple[bytes, str, str]) -> None:
 
 
 @pytest.mark.parametrize("content_type", [FORM, f"{FORM}; charset=utf-8", "application/json"])
-def test_a_form_inside_a_comment_is_text_of_the_comment(
+def test_a_form_inside_a_comment_stays_the_comments_text(
     database: Database, content_type: str
 ) -> None:
     merged = payloads.pull_request("closed", repo="acme/vault", repo_id=2, merged=True)
@@ -55,7 +55,7 @@ def test_a_form_inside_a_comment_is_text_of_the_comment(
         assert named == []
 
 
-def test_a_form_of_github_is_read_whatever_type_stands_beside_it(database: Database) -> None:
+def test_a_github_form_is_read_whatever_its_content_type(database: Database) -> None:
     opened = [payloads.pull_request("opened", number=number) for number in (5, 6)]
     bodies = [urlencode({"payload": json.dumps(payload)}).encode() for payload in opened]
     sent(

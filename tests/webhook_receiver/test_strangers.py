@@ -65,9 +65,7 @@ CHUNKED = POST + "transfer-encoding: chunked\r\n\r\n"
         "larger installation",
     ],
 )
-def test_what_has_no_end_is_refused_before_it_ends(
-    database: Database, sent: str, status: bytes
-) -> None:
+def test_endless_requests_are_refused_early(database: Database, sent: str, status: bytes) -> None:
     with ready_receiver(database.url("receiver")) as client:
         with raw_request(client, sent) as connection:
             assert connection.recv(100).split()[1] == status
@@ -111,7 +109,7 @@ def test_a_length_that_two_servers_could_read_in_two_ways_is_refused(
         "GET /readyz HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n",
     ],
 )
-def test_whatever_is_not_finished_is_ended_in_time(database: Database, sent: str) -> None:
+def test_unfinished_requests_are_ended_in_time(database: Database, sent: str) -> None:
     limits = Limits(head_seconds=0.2, body_timeout_seconds=0.2)
     with (
         ready_receiver(database.url("receiver"), limits=limits) as client,
@@ -121,7 +119,7 @@ def test_whatever_is_not_finished_is_ended_in_time(database: Database, sent: str
         assert deliver(client).status_code == 200
 
 
-def test_a_body_that_brings_too_little_is_ended_before_its_time_is_over(database: Database) -> None:
+def test_a_body_that_arrives_too_slowly_is_ended_early(database: Database) -> None:
     limits = Limits(body_timeout_seconds=3600, stall_seconds=0.2, min_bytes_per_second=1000)
     with (
         ready_receiver(database.url("receiver"), limits=limits) as client,
@@ -130,7 +128,7 @@ def test_a_body_that_brings_too_little_is_ended_before_its_time_is_over(database
         assert everything_from(connection).startswith(b"HTTP/1.1 408")
 
 
-def test_nobody_is_late_because_the_receiver_was_held_up(database: Database) -> None:
+def test_no_client_is_late_because_the_receiver_was_busy(database: Database) -> None:
     now = [0.0]
     is_to_stop, has_stopped, may_go_on = threading.Event(), threading.Event(), threading.Event()
 
@@ -155,7 +153,7 @@ def test_nobody_is_late_because_the_receiver_was_held_up(database: Database) -> 
         assert connection.recv(1000).startswith(b"HTTP/1.1 200")
 
 
-def test_half_a_body_whose_sender_closed_its_half_is_not_kept(database: Database) -> None:
+def test_half_a_body_of_a_half_closed_connection_is_dropped(database: Database) -> None:
     with (
         ready_receiver(database.url("receiver")) as client,
         raw_request(client, POST + "content-length: 99999\r\n\r\nx") as connection,
@@ -164,7 +162,7 @@ def test_half_a_body_whose_sender_closed_its_half_is_not_kept(database: Database
         assert everything_from(connection) == b""
 
 
-def test_connections_that_only_wait_make_place_for_deliveries(database: Database) -> None:
+def test_waiting_connections_make_room_for_deliveries(database: Database) -> None:
     room = Room(Limits(max_connections=8, max_connections_per_address=0))
     with ready_receiver(database.url("receiver"), room=room) as client, ExitStack() as idle:
         for number in range(30):
@@ -185,7 +183,7 @@ def test_one_address_holds_no_more_connections_than_its_share(database: Database
         assert deliver(client).status_code == 200
 
 
-def test_bytes_that_only_wait_make_room_for_deliveries(database: Database) -> None:
+def test_bytes_of_waiting_requests_make_room_for_deliveries(database: Database) -> None:
     limits = Limits(max_inflight_bytes=400_000, max_body_bytes=90_000)
     dawdling = POST + "content-length: 50001\r\n\r\n" + "x" * 50_000
     with ready_receiver(database.url("receiver"), limits=limits) as client, ExitStack() as opened:
@@ -195,7 +193,7 @@ def test_bytes_that_only_wait_make_room_for_deliveries(database: Database) -> No
         assert everything_from(held[0]).startswith(b"HTTP/1.1 503")
 
 
-def test_promised_bytes_take_no_room(database: Database) -> None:
+def test_announced_bytes_take_no_room(database: Database) -> None:
     limits = Limits(max_inflight_bytes=400_000, max_body_bytes=300_000)
     promise = POST + "content-length: 299999\r\n\r\nx"
     with ready_receiver(database.url("receiver"), limits=limits) as client, ExitStack() as opened:
@@ -215,7 +213,7 @@ def test_promised_bytes_take_no_room(database: Database) -> None:
         ("POST", "/none", 404),
     ],
 )
-def test_no_body_stays_unread_with_its_connection(method: str, path: str, status: int) -> None:
+def test_every_body_is_read(method: str, path: str, status: int) -> None:
     parts = [b"x" * 10, b"y" * 10]
     answers: list[Message] = []
     left_when_answered: list[int] = []
@@ -235,7 +233,7 @@ def test_no_body_stays_unread_with_its_connection(method: str, path: str, status
     assert set(left_when_answered) == {0}
 
 
-def test_requests_in_a_row_are_answered_one_after_the_other(database: Database) -> None:
+def test_pipelined_requests_are_answered_in_order(database: Database) -> None:
     alive = "GET /healthz HTTP/1.1\r\nhost: x\r\n"
     chunked = (
         "POST /none HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
@@ -277,7 +275,7 @@ def test_refusals_for_many_reasons_from_many_addresses_are_counted() -> None:
     assert counted <= 21
 
 
-def test_only_a_trusted_proxy_is_believed_who_sends() -> None:
+def test_only_a_trusted_proxy_may_name_the_sender() -> None:
     room = Room(Limits(), trusted_proxies=[ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
     assert room.is_trusted("10.1.2.3")
     assert room.is_trusted("::ffff:10.1.2.3")
@@ -293,7 +291,7 @@ def test_the_addresses_of_one_ipv6_customer_count_as_one() -> None:
     assert address_group("::ffff:192.0.2.1") == "192.0.2.1"
 
 
-def test_a_line_of_the_log_holds_nothing_that_a_terminal_obeys_and_is_the_same_json() -> None:
+def test_a_log_line_holds_no_terminal_escapes_and_is_the_same_json() -> None:
     sent = "\x1b[2J\x9b2J\u202egpj.exe\u2066\x7f\x85 ä漢😀"
     written = io.StringIO()
     handler = BatchingHandler(written)
