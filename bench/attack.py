@@ -1,14 +1,14 @@
-"""Floods of strangers beside honest deliveries: `python -m bench.attack --seconds 60`.
+"""Floods the receiver while honest deliveries arrive: `python -m bench.attack --seconds 60`.
 
-For each flood of `attack_floods.py` a receiver of its own, with 1,024 descriptors as many systems
-give, on a Postgres of this run's own; once from other addresses than the honest sender's and once
-from the same, as behind a proxy. Holds where every one of 50 honest deliveries a second is answered
-200 within a second (or ten times the quiet p99), the receiver's memory grows by less than 200 MB and
-its log by less than 10 MB. Exits 1 where one does not hold. All of it stays on loopback.
+Each flood of `attack_floods.py` gets a receiver of its own, with 1,024 descriptors as on many systems,
+and a Postgres of this run's own; once it comes from other addresses than the honest sender's, once
+from the same one, as behind a proxy. The receiver holds if each of 50 honest deliveries a second is
+answered 200 within a second (or ten times the quiet p99), its memory grows by less than 200 MB and its
+log by less than 10 MB. Exits 1 if any flood breaks it. Everything stays on loopback.
 
-Flood, honest sender and receiver share the machine's cores. So the flood is paced, at some 400
-requests, 1,100 connections or 24 MB a second: more than the receiver needs to fall over where it
-holds what it should not, and less than what only keeps the cores busy.
+Flood, honest sender and receiver share the machine's cores. So the flood is paced, at about 400
+requests, 1,100 connections or 24 MB a second: enough to exhaust a receiver that keeps too much, and
+too little to merely keep the cores busy.
 """
 
 from __future__ import annotations
@@ -75,9 +75,13 @@ def _child(*command: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def measure(
-    home: Path, database: Database, name: str | None, same_address: bool, given: argparse.Namespace
+    home: Path,
+    database: Database,
+    name: str | None,
+    same_address: bool,
+    options: argparse.Namespace,
 ) -> Result:
-    """One flood (or none) against a receiver of its own."""
+    """Measures one flood, or none, against a receiver of its own."""
     port, log = free_port(), home / "log"
     log.write_bytes(b"")
     environment = {
@@ -87,9 +91,9 @@ def measure(
     }
     command = ["-m", "webhook_receiver"]
     with process(command, port, log, environment, _few_descriptors) as server:
-        time.sleep(1.0)  # the database is connected, and what the start took is settled
+        time.sleep(1.0)  # for the database to be connected and the start to be over
         honest = ["bench.attack_honest", "--port", str(port), "--secret", SECRET]
-        # So that memory is compared with a receiver that has worked.
+        # Memory is compared with that of a receiver which has already worked.
         with _child(*honest, "--seconds", "1") as child:
             child.wait()
         receiver = psutil.Process(server.pid)
@@ -97,10 +101,10 @@ def measure(
         most = memory
         flood: list[str] = []
         if name is not None:
-            flood = ["bench.attack_floods", name, "--port", str(port), "--seed", str(given.seed)]
-            flood += ["--seconds", str(given.seconds), "--sources", "0" if same_address else "8"]
+            flood = ["bench.attack_floods", name, "--port", str(port), "--seed", str(options.seed)]
+            flood += ["--seconds", str(options.seconds), "--sources", "0" if same_address else "8"]
         with (
-            _child(*honest, "--seconds", str(given.seconds)) as sender,
+            _child(*honest, "--seconds", str(options.seconds)) as sender,
             _child(*(flood or ["bench.attack_floods", "--help"])) as attacker,
         ):
             while sender.poll() is None:
@@ -113,10 +117,10 @@ def measure(
             sent = json.loads(attacker.stdout.read()) if flood else {}
         log_size = log.stat().st_size - log_size
     with database.connect("migrator") as conn:
-        found = conn.execute("SELECT count(*) FROM lightfast.raw_payloads").fetchone()
-        assert found is not None
+        count_row = conn.execute("SELECT count(*) FROM lightfast.raw_payloads").fetchone()
+        assert count_row is not None
         conn.execute("TRUNCATE lightfast.raw_payloads CASCADE")
-    return Result(answered, sent, most - memory, log_size, int(found[0]))
+    return Result(answered, sent, most - memory, log_size, int(count_row[0]))
 
 
 def main() -> None:
@@ -125,7 +129,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=FLOODS, action="append", help="this flood; repeatable")
     parser.add_argument("--sender", choices=["other", "same", "both"], default="both")
-    given = parser.parse_args()
+    options = parser.parse_args()
     os.environ.pop("LIGHTFAST_DATABASE_URL", None)
     fine = True
     titles = ("flood", "from", "honest", "p99 ms", "longest ms", "memory MB", "log MB", "conns")
@@ -137,10 +141,10 @@ def main() -> None:
             with Database(lease=server.acquire()) as database:
                 database.migrate()
                 slowest = SLOWEST_SECONDS
-                sides = [False, True] if given.sender == "both" else [given.sender == "same"]
-                runs = [(name, side) for name in given.only or FLOODS for side in sides]
+                sides = [False, True] if options.sender == "both" else [options.sender == "same"]
+                runs = [(name, side) for name in options.only or FLOODS for side in sides]
                 for name, same_address in [(None, False), *runs]:
-                    result = measure(home, database, name, same_address, given)
+                    result = measure(home, database, name, same_address, options)
                     if name is None:
                         slowest = max(slowest, 10 * result.honest["p99"])
                     faults = result.faults(slowest)

@@ -1,7 +1,7 @@
-"""What a stranger can send: one flood, without a signature, from loopback addresses.
+"""Sends one flood of unsigned requests from loopback addresses, as a stranger could.
 
 A process of its own, started by `bench.attack`: `python -m bench.attack_floods NAME --port N`.
-Bounded in time, connections, requests and bytes a second; the same seed sends the same.
+Time, connections, requests and bytes per second are bounded; the same seed sends the same bytes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CHUNKED = POST + b"transfer-encoding: chunked\r\n\r\n"
 
 @dataclass
 class Attacker:
-    """The process's means: where it sends to and from, and until when."""
+    """Where the flood goes to, where it comes from, and when it ends."""
 
     port: int
     sources: list[str]
@@ -59,7 +59,7 @@ class Attacker:
         self.counts["bytes"] += len(data)
 
     async def wait_for_end(self, connection: socket.socket, seconds: float) -> None:
-        """Until the receiver closes the connection, or for so long."""
+        """Waits until the receiver closes the connection, at most this long."""
         try:
             async with asyncio.timeout(min(seconds, max(self.ends_at - time.monotonic(), 0.01))):
                 while await asyncio.get_running_loop().sock_recv(connection, 4096):
@@ -76,7 +76,7 @@ Visit = Callable[[Attacker, socket.socket], Awaitable[None]]
 
 @dataclass
 class Flood:
-    """So many connections at a time, each of which does `visit` again and again."""
+    """`connections` at a time, each of which repeats `visit`."""
 
     about: str
     visit: Visit
@@ -84,7 +84,7 @@ class Flood:
 
 
 def endless(begin: bytes, piece: Callable[[random.Random], bytes], connections: int) -> Visit:
-    """Sends without end, all connections together at BYTES_PER_SECOND."""
+    """Never stops sending; all connections together send BYTES_PER_SECOND."""
 
     async def visit(attacker: Attacker, connection: socket.socket) -> None:
         await attacker.send(connection, begin)
@@ -99,7 +99,7 @@ def endless(begin: bytes, piece: Callable[[random.Random], bytes], connections: 
 def dripping(
     begin: bytes | Callable[[random.Random], bytes], drop: bytes, seconds: float = 1.0
 ) -> Visit:
-    """Sends something, and then a little a second for as long as it may."""
+    """Sends `begin`, and then a little every second for as long as possible."""
 
     async def visit(attacker: Attacker, connection: socket.socket) -> None:
         await attacker.send(
@@ -122,7 +122,7 @@ def silent(begin: bytes = b"") -> Visit:
 
 
 def asking(request: Callable[[random.Random], bytes], seconds: float = 0.0) -> Visit:
-    """One request a connection, and then nothing for so long."""
+    """Sends one request per connection, and then nothing for `seconds`."""
 
     async def visit(attacker: Attacker, connection: socket.socket) -> None:
         await attacker.send(connection, request(attacker.chance))
@@ -139,7 +139,7 @@ async def half_closed(attacker: Attacker, connection: socket.socket) -> None:
 
 
 async def unread(attacker: Attacker, connection: socket.socket) -> None:
-    """A large body to where nobody wants one, and then nothing."""
+    """Sends a large body to a path that uses none, and then nothing."""
     await attacker.nap(attacker.chance.random() * 9)  # together BYTES_PER_SECOND
     path = attacker.chance.choice((b"/none", b"/healthz", b"/webhooks/none"))
     await attacker.send(
@@ -179,7 +179,7 @@ def unfinished(chance: random.Random) -> bytes:
 
 
 def odd(chance: random.Random) -> bytes:
-    """What is no proper request, one of many ways."""
+    """One of many malformed requests."""
     return chance.choice(
         [
             POST + b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",

@@ -132,12 +132,12 @@ class Requests:
             "POST" if kind != "anywhere" else self._chance.choice(["GET", "PUT", "HEAD", "POST"])
         )
         self._chance.shuffle(headers)
-        head = b"".join(b"%s: %s\r\n" % one for one in headers)
+        head = b"".join(b"%s: %s\r\n" % header for header in headers)
         line = f"{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n".encode("latin-1")
         if self._chance.random() < 0.1:
             size = self._chance.randrange(1, 50)
             pieces = [body[at : at + size] for at in range(0, len(body), size)]
-            chunks = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in pieces)
+            chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
             return (
                 kind,
                 line + head + b"transfer-encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n",
@@ -146,7 +146,7 @@ class Requests:
         return kind, line + head + b"content-length: %d\r\n\r\n" % len(body) + body, True
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
-        found = [
+        headers = [
             (b"x-github-event", self._chance.choice(self._events).encode()),
             (b"x-github-delivery", b"%x" % self._chance.randrange(2**64)),
             (b"sentry-hook-resource", self._chance.choice(self._events).encode()),
@@ -154,13 +154,13 @@ class Requests:
             (b"request-id", b"%x" % self._chance.randrange(2**64)),
             (b"linear-delivery", b"%x" % self._chance.randrange(2**64)),
         ]
-        # Some are missing, some strange, some there twice.
-        found = [one for one in found if self._chance.random() < 0.9]
+        # Some are missing, some strange, some repeated.
+        headers = [header for header in headers if self._chance.random() < 0.9]
         for _ in range(self._chance.choice([0, 0, 1, 2, 5])):
             # Control characters are refused by the server's parser, before the receiver sees them.
-            value = bytes(one for one in self._bytes(60) if one >= 32 and one != 127)
-            found.append((self._chance.choice(NAMES).encode(), value))
-        return found
+            value = bytes(byte for byte in self._bytes(60) if byte >= 32 and byte != 127)
+            headers.append((self._chance.choice(NAMES).encode(), value))
+        return headers
 
     def _json(self) -> bytes:
         value: Any = self._value(0)
@@ -178,15 +178,15 @@ class Requests:
         )
 
     def _spoilt(self, value: Any, depth: int) -> Any:
-        """The value with about one of its parts in thirty exchanged, left out or added."""
+        """The value with about one part in thirty replaced, left out or added."""
         if depth and self._chance.random() < 0.03:
             return self._value(3)
         if isinstance(value, list):
-            return [self._spoilt(one, depth + 1) for one in value]
+            return [self._spoilt(entry, depth + 1) for entry in value]
         if isinstance(value, dict):
             kept = {
-                name: self._spoilt(one, depth + 1)
-                for name, one in value.items()
+                name: self._spoilt(entry, depth + 1)
+                for name, entry in value.items()
                 if self._chance.random() > 0.01
             }
             return kept | ({"x": self._value(3)} if self._chance.random() < 0.03 else {})
@@ -212,7 +212,7 @@ class Requests:
 
 
 async def ask(port: int, request: bytes) -> str:
-    """The answer's status, or `none` where the connection was closed without one."""
+    """The answer's status, or `none` if the connection was closed without one."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(request)
@@ -227,12 +227,12 @@ async def ask(port: int, request: bytes) -> str:
 
 
 def recorded(folder: Path) -> list[Any]:
-    """Every JSON file under `folder`; a list's entries one by one."""
-    found: list[Any] = []
+    """The objects in every JSON file under `folder`, also those in lists."""
+    payloads: list[Any] = []
     for path in sorted(folder.rglob("*.json")):
         value = json.loads(path.read_bytes())
-        found += value if isinstance(value, list) else [value]
-    return [one for one in found if isinstance(one, dict)]
+        payloads += value if isinstance(value, list) else [value]
+    return [payload for payload in payloads if isinstance(payload, dict)]
 
 
 async def fuzz(port: int, seconds: float, requests: Requests) -> Tally:
@@ -263,7 +263,7 @@ def prepare(database: Database) -> None:
 
 
 def captured(database: Database) -> dict[str, int]:
-    """Outcomes of what was let in, once every resource that it names is linked."""
+    """The outcomes of all stored deliveries, once every resource that they name is linked."""
     with database.connect() as conn:
         now = datetime.now(UTC)
         capture(conn, days=None, max_rows=10**9, batch_rows=500, now=now)
@@ -285,12 +285,14 @@ def captured(database: Database) -> dict[str, int]:
     return dict(rows)
 
 
-def run(home: Path, given: argparse.Namespace) -> bool:
-    """Whether nothing went wrong; prints what was answered."""
+def run(home: Path, options: argparse.Namespace) -> bool:
+    """Prints the answers; returns whether there was no fault."""
     port = free_port()
-    requests = Requests(given.seed, recorded(given.payloads))
+    requests = Requests(options.seed, recorded(options.payloads))
     settings = {
-        name: SECRET.decode() for one in discover().values() for name in one.secret_settings
+        name: SECRET.decode()
+        for provider in discover().values()
+        for name in provider.secret_settings
     }
     with EmbeddedPostgres(home).acquire() as lease:
         database = Database(lease=lease)
@@ -309,14 +311,14 @@ def run(home: Path, given: argparse.Namespace) -> bool:
         ) as server:
             while asyncio.run(ask(port, b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n")) != "200":
                 time.sleep(0.05)
-            tally = asyncio.run(fuzz(port, given.seconds, requests))
+            tally = asyncio.run(fuzz(port, options.seconds, requests))
             alive = server.poll() is None
             healthy = asyncio.run(ask(port, b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n")) == "200"
         for kind, answers in sorted(tally.answers.items()):
             shown = ", ".join(f"{status}: {count:,}" for status, count in sorted(answers.items()))
             print(f"{kind:<14} {sum(answers.values()):>8,}   {shown}")
         outcomes = captured(database)
-    print(f"captured: {outcomes}; seed {given.seed}")
+    print(f"captured: {outcomes}; seed {options.seed}")
     for fault in tally.faults[:20]:
         print(f"FAULT {fault}")
     return alive and healthy and not tally.faults and not outcomes.get("dlq")
@@ -332,10 +334,10 @@ def main() -> None:
         default=Path(__file__).parents[2] / "shared/payloads",
         help="folder of recorded payloads to be sent with a part changed; may be missing",
     )
-    given = parser.parse_args()
+    options = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="lightfast-fuzz-"))
     try:
-        fine = run(home, given)
+        fine = run(home, options)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     sys.exit(0 if fine else 1)

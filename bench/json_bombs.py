@@ -1,9 +1,7 @@
-"""What signed bodies of 24 MB cost that are small on the wire and large in memory: at the door and in capture.
+"""Measures what signed bodies of 24 MB cost the receiver and capture: `python -m bench.json_bombs`.
 
-    python -m bench.json_bombs
-
-For each body and each of the two steps a process of its own; it prints seconds of CPU, the memory that the
-step added at its peak, and what became of the body. Linux only.
+The bodies would be far larger in memory than on the wire. Each body and step runs in a process of its
+own, which prints seconds of CPU, the memory added at the peak, and the outcome. Linux only.
 """
 
 from __future__ import annotations
@@ -86,7 +84,7 @@ def _decode(provider: Provider, body: bytes, headers: Mapping[str, str]) -> str:
     return "read"
 
 
-STEPS = {"door": _accept, "capture": _decode}
+STEPS = {"receiver": _accept, "capture": _decode}
 
 
 def _forget_peak() -> int:
@@ -96,9 +94,9 @@ def _forget_peak() -> int:
 
 
 def _memory(what: str) -> int:
-    found = re.search(rf"^{what}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    assert found is not None
-    return int(found[1])
+    line = re.search(rf"^{what}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert line is not None
+    return int(line[1])
 
 
 def _measure(step: str, name: str, answer: Connection) -> None:

@@ -1,7 +1,7 @@
-"""Speed of the receiver beside a bare route: `python -m bench.receiver`.
+"""Compares the receiver's speed with a bare route's: `python -m bench.receiver`.
 
-Both answer after the commit, on one Postgres of this run's own, in turns; quote the ratio, the rest
-depends on the machine, and on one that others use the ratio by CPU time. Also counts that no
+Both answer after the commit and take turns on one Postgres of this run's own. Quote the ratio, as all
+else depends on the machine; on a shared machine, quote the ratio of CPU times. Also checks that no
 answered delivery is missing.
 """
 
@@ -75,34 +75,34 @@ def cpu_seconds(pid: int) -> float:
     return float(times.user + times.system)
 
 
-def load(path: str, port: int, given: argparse.Namespace) -> dict[str, Any]:
-    if given.wrk:
-        return wrk(path, port, SECRET, given.connections, given.seconds, given.body_bytes)
+def load(path: str, port: int, options: argparse.Namespace) -> dict[str, Any]:
+    if options.wrk:
+        return wrk(path, port, SECRET, options.connections, options.seconds, options.body_bytes)
     done = subprocess.run(
         [
             *(sys.executable, "-m", "bench.receiver_load", "--path", path, "--port", str(port)),
-            *("--secret", SECRET, "--connections", str(given.connections)),
-            *("--seconds", str(given.seconds), "--body-bytes", str(given.body_bytes)),
+            *("--secret", SECRET, "--connections", str(options.connections)),
+            *("--seconds", str(options.seconds), "--body-bytes", str(options.body_bytes)),
         ],
         stdout=subprocess.PIPE,
         check=True,
     )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 def stored(conn: psycopg.Connection[Any], table: str, run: str) -> int:
-    found = conn.execute(
+    count_row = conn.execute(
         f"SELECT count(*) FROM {table} WHERE starts_with(delivery_id, %s)",  # noqa: S608
         (run,),
     ).fetchone()
     conn.commit()
-    assert found is not None
-    return int(found[0])
+    assert count_row is not None
+    return int(count_row[0])
 
 
-def measure(home: Path, database: Database, given: argparse.Namespace) -> bool:
-    """Prints the table; returns whether nothing went wrong."""
+def measure(home: Path, database: Database, options: argparse.Namespace) -> bool:
+    """Prints the table; returns whether everything was stored and answered."""
     results: dict[str, list[dict[str, Any]]] = {"receiver": [], "bare route": []}
     fine = True
     print(
@@ -111,7 +111,7 @@ def measure(home: Path, database: Database, given: argparse.Namespace) -> bool:
         )
     )
     with database.connect("migrator") as conn:
-        for _ in range(given.rounds):
+        for _ in range(options.rounds):
             for name, so_far in results.items():
                 port = free_port()
                 if name == "receiver":
@@ -135,39 +135,41 @@ def measure(home: Path, database: Database, given: argparse.Namespace) -> bool:
                     },
                 ) as server:
                     idle = cpu_seconds(server.pid)
-                    found = load(path, port, given)
+                    result = load(path, port, options)
                     used = cpu_seconds(server.pid) - idle
-                found["cpu_us"] = used / max(found["accepted"], 1) * 1e6
-                rows = stored(conn, table, found["run"])
-                refused = sum(n for status, n in found["statuses"].items() if status != "200")
-                fine &= rows >= found["accepted"] and not refused and not found["lost_connections"]
-                so_far.append(found)
+                result["cpu_us"] = used / max(result["accepted"], 1) * 1e6
+                rows = stored(conn, table, result["run"])
+                refused = sum(n for status, n in result["statuses"].items() if status != "200")
+                fine &= (
+                    rows >= result["accepted"] and not refused and not result["lost_connections"]
+                )
+                so_far.append(result)
                 print(
                     ROW.format(
                         name,
-                        f"{found['per_second']:,.0f}",
-                        f"{found['p50_ms']:.1f}",
-                        f"{found['p99_ms']:.1f}",
-                        found["accepted"],
+                        f"{result['per_second']:,.0f}",
+                        f"{result['p50_ms']:.1f}",
+                        f"{result['p99_ms']:.1f}",
+                        result["accepted"],
                         rows,
                         refused,
-                        found["lost_connections"],
-                        f"{found['cpu_us']:.0f}",
+                        result["lost_connections"],
+                        f"{result['cpu_us']:.0f}",
                     ),
                     flush=True,
                 )
-    cpu = {n: statistics.median(r["cpu_us"] for r in found) for n, found in results.items()}
-    rate = {n: statistics.median(r["per_second"] for r in found) for n, found in results.items()}
+    cpu = {n: statistics.median(r["cpu_us"] for r in rounds) for n, rounds in results.items()}
+    rate = {n: statistics.median(r["per_second"] for r in rounds) for n, rounds in results.items()}
     print(
         f"median: receiver {rate['receiver']:,.0f}/s, bare route {rate['bare route']:,.0f}/s, "
         f"ratio {rate['receiver'] / rate['bare route']:.2f}, "
         f"by CPU a delivery {cpu['bare route'] / cpu['receiver']:.2f} "
-        f"({given.body_bytes} bytes, {given.connections} connections, {os.cpu_count()} cores)"
+        f"({options.body_bytes} bytes, {options.connections} connections, {os.cpu_count()} cores)"
     )
     return fine
 
 
-def crash(home: Path, database: Database, given: argparse.Namespace) -> bool:
+def crash(home: Path, database: Database, options: argparse.Namespace) -> bool:
     """Kills the receiver with -9 under load; returns whether every answered delivery is stored."""
     port, answered = free_port(), home / "answered"
     environment = {
@@ -179,12 +181,12 @@ def crash(home: Path, database: Database, given: argparse.Namespace) -> bool:
         client = subprocess.Popen(
             [
                 *(sys.executable, "-m", "bench.receiver_load", "--port", str(port)),
-                *("--secret", SECRET, "--connections", str(given.connections)),
-                *("--seconds", str(given.seconds * 2), "--answered", str(answered)),
+                *("--secret", SECRET, "--connections", str(options.connections)),
+                *("--seconds", str(options.seconds * 2), "--answered", str(answered)),
             ],
             stdout=subprocess.DEVNULL,
         )
-        time.sleep(given.seconds)
+        time.sleep(options.seconds)
         server.kill()
         client.wait(60)
     ids = answered.read_text().split()
@@ -218,7 +220,7 @@ def main() -> None:
         default=shutil.which("wrk") is not None,
         help="load by wrk (default where it is installed), else by a process of our own",
     )
-    given = parser.parse_args()
+    options = parser.parse_args()
     os.environ.pop("LIGHTFAST_DATABASE_URL", None)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -226,7 +228,7 @@ def main() -> None:
         try:
             with Database(lease=server.acquire()) as database:
                 database.migrate()
-                fine = measure(home, database, given) and crash(home, database, given)
+                fine = measure(home, database, options) and crash(home, database, options)
         finally:
             server.stop(force=True)
     sys.exit(0 if fine else 1)

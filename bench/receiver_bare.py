@@ -1,6 +1,6 @@
-"""The least a receiver can do, to compare with: Starlette, HMAC, shared commits into one table.
+"""The least that a receiver can do, for comparison: Starlette, HMAC, shared commits into one table.
 
-No provider, no headers kept, no queue, no limits, no log. A process of its own.
+No providers, stored headers, queue, limits or log. A process of its own.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ BODIES = 300
 
 
 def bodies(size: int, seed: int = 7) -> list[bytes]:
-    """JSON objects of `size` bytes, each another one, that compress about as well as real payloads."""
+    """Different JSON objects of `size` bytes, which compress about as well as real payloads."""
     chance = random.Random(seed)
     words = ["".join(chance.choices("etaoinshrdlu", k=chance.randint(2, 9))) for _ in range(2000)]
     made = []
@@ -39,7 +39,7 @@ def signature(body: bytes, secret: bytes) -> str:
 
 
 class Sender:
-    """What all connections share: requests, answers, times."""
+    """The requests, answers and times of all connections."""
 
     def __init__(self, path: str, size: int, secret: bytes, answered: Path | None) -> None:
         made = bodies(size)

@@ -1,4 +1,4 @@
-"""What a sender gets for each kind of delivery, and what is stored of it."""
+"""How each kind of delivery is answered, and what is stored."""
 
 from __future__ import annotations
 

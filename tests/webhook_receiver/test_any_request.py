@@ -1,4 +1,4 @@
-"""Whatever is sent, the receiver answers what it promises, and never 500.
+"""Whatever is sent, the receiver answers as documented, and never 500.
 
 `python -m bench.fuzz_receiver` does the same against a process, for as long as one likes.
 """

@@ -1,4 +1,4 @@
-"""A receiver whose clock is wrong stores what it receives where a run takes it, and says so."""
+"""A receiver whose clock is wrong stores deliveries where a run finds them, and says so."""
 
 from __future__ import annotations
 

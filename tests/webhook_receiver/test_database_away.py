@@ -1,4 +1,4 @@
-"""The database goes and comes back under the receiver."""
+"""The database becomes unreachable while the receiver runs, and comes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fault in one delivery, or in the code that reads it, stays with that delivery."""
+"""A fault in one delivery, or in the code that reads it, affects no other delivery."""
 
 from __future__ import annotations
 

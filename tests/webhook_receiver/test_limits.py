@@ -1,4 +1,4 @@
-"""Too large, too slow, too many: what one client may take must not stop the others."""
+"""Too large, too slow, too many: one client must not stop the others."""
 
 from __future__ import annotations
 

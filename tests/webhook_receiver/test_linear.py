@@ -1,4 +1,4 @@
-"""Linear's deliveries at the door: each try of one carries the time of the first."""
+"""Linear's deliveries at the receiver: each retry carries the time of the first attempt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The receiver as a process: killed, told to stop, flooded with large bodies."""
+"""The receiver as a process: killed, stopped, flooded with large bodies."""
 
 from __future__ import annotations
 

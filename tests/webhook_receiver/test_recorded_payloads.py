@@ -1,4 +1,4 @@
-"""GitHub's recorded webhooks through the door and through capture: each ends with an outcome."""
+"""GitHub's recorded webhooks pass the receiver and capture: each ends with an outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deliveries sent again over HTTP with what no signature covers made anew: rows come, facts do not."""
+"""Replays over HTTP with fresh unsigned parts add rows, but no facts."""
 
 from __future__ import annotations
 

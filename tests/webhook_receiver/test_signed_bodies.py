@@ -1,5 +1,5 @@
-"""What is signed is what is read, from the socket to the derived rows: whatever the headers say of a body,
-and however much it would become in memory."""
+"""What is signed is what is read, from the socket to the derived rows, whatever the headers say about a
+body and however large it would become in memory."""
 
 from __future__ import annotations
 

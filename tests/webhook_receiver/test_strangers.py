@@ -1,4 +1,4 @@
-"""Strangers, who have no signature: what they send is bounded, and honest deliveries get through.
+"""Strangers, who have no secret: what they send is bounded, and honest deliveries get through.
 
 Raw sockets: no client library would send these. How it holds under load is for `bench.attack`.
 """

@@ -1,5 +1,7 @@
-"""What surrounds a signed body, and that nothing of it is taken for what was signed: trailers, headers
-that come twice or are written otherwise. Raw sockets: no client library would send these."""
+"""Nothing around a signed body counts as signed: trailers, repeated headers, headers in odd spellings.
+
+Raw sockets, as no client library would send these.
+"""
 
 from __future__ import annotations
 

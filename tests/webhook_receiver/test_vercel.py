@@ -1,4 +1,4 @@
-"""Vercel's deliveries at the door: signed with SHA-1, known by the id in their body."""
+"""Vercel's deliveries at the receiver: signed with SHA-1, identified by the id in their body."""
 
 from __future__ import annotations
 
