@@ -21,7 +21,7 @@ def test_no_item_is_lost_wherever_the_pages_are_halved(
     seen: set[int] = set()
     asked = 0
     while cursor is not None:
-        size = max(1, first >> sum(each <= asked for each in halvings))
+        size = max(1, first >> sum(halving <= asked for halving in halvings))
         number = int(paging.page_of(cursor, size))
         seen |= set(range((number - 1) * size, min(count, number * size)))
         base = f"https://api.test/things?per_page={size}&page="

@@ -47,7 +47,9 @@ def test_a_co_author_line_of_an_agent_names_no_person() -> None:
         "Co-authored-by: Cursor <cursoragent@cursor.com>\n"
         "Co-authored-by: Copilot <223556219+Copilot@users.noreply.github.com>\n"
     )
-    kinds = {one.account.name: one.account.kind for one in github.co_authors(message)}
+    kinds = {
+        co_author.account.name: co_author.account.kind for co_author in github.co_authors(message)
+    }
     assert kinds == {"Ann Lee": "unknown", "Claude": "bot", "Cursor": "bot", "Copilot": "bot"}
 
 

@@ -144,7 +144,7 @@ class GitHubServer:
         for world in self.worlds:
             if world.full_name.lower() == name.lower():
                 return self._of(world, request, rest)
-            if name.lower() in [one.lower() for one in world.former_names]:
+            if name.lower() in [former_name.lower() for former_name in world.former_names]:
                 where = "/".join([request.base, "repositories", str(world.id), *rest])
                 moved = fault(301, "Moved Permanently", url=where)
                 moved.headers["location"] = where

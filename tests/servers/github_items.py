@@ -167,87 +167,87 @@ class Items(DeploymentItems):
                 found["state_reason"] = change.value
         return found | {"issue": issue, "performed_via_github_app": None}
 
-    def comment(self, one: Comment, *, of_pull: bool) -> Json:
-        url = f"{self.api}/issues/comments/{one.id}"
-        page = f"{self.site}/{'pull' if of_pull else 'issues'}/{one.number}"
+    def comment(self, comment: Comment, *, of_pull: bool) -> Json:
+        url = f"{self.api}/issues/comments/{comment.id}"
+        page = f"{self.site}/{'pull' if of_pull else 'issues'}/{comment.number}"
         return {
             "url": url,
-            "html_url": f"{page}#issuecomment-{one.id}",
-            "issue_url": f"{self.api}/issues/{one.number}",
-            "id": one.id,
-            "node_id": node_id("IC", one.id),
-            "user": self.user(one.author),
-            "created_at": iso(one.created_at),
-            "updated_at": iso(one.changed_at),
-            "author_association": self.role(one.author),
-            "body": one.body,
+            "html_url": f"{page}#issuecomment-{comment.id}",
+            "issue_url": f"{self.api}/issues/{comment.number}",
+            "id": comment.id,
+            "node_id": node_id("IC", comment.id),
+            "user": self.user(comment.author),
+            "created_at": iso(comment.created_at),
+            "updated_at": iso(comment.changed_at),
+            "author_association": self.role(comment.author),
+            "body": comment.body,
             "reactions": self.reactions(url),
             "performed_via_github_app": None,
         }
 
-    def review_comment(self, one: Comment) -> Json:
-        url, pull = f"{self.api}/pulls/comments/{one.id}", f"{self.api}/pulls/{one.number}"
-        page = f"{self.site}/pull/{one.number}#discussion_r{one.id}"
-        commit = sha(self.world.id, "head", one.number)
+    def review_comment(self, comment: Comment) -> Json:
+        url, pull = f"{self.api}/pulls/comments/{comment.id}", f"{self.api}/pulls/{comment.number}"
+        page = f"{self.site}/pull/{comment.number}#discussion_r{comment.id}"
+        commit = sha(self.world.id, "head", comment.number)
         links = {"self": url, "html": page, "pull_request": pull}
         found: Json = {
             "url": url,
-            "pull_request_review_id": one.review,
-            "id": one.id,
-            "node_id": node_id("PRRC", one.id),
+            "pull_request_review_id": comment.review,
+            "id": comment.id,
+            "node_id": node_id("PRRC", comment.id),
             "diff_hunk": "@@ -1,3 +1,4 @@\n+cart = []",
-            "path": one.path,
+            "path": comment.path,
             "commit_id": commit,
             "original_commit_id": commit,
-            "user": self.user(one.author),
-            "body": one.body,
-            "created_at": iso(one.created_at),
-            "updated_at": iso(one.changed_at),
+            "user": self.user(comment.author),
+            "body": comment.body,
+            "created_at": iso(comment.created_at),
+            "updated_at": iso(comment.changed_at),
             "html_url": page,
             "pull_request_url": pull,
-            "author_association": self.role(one.author),
+            "author_association": self.role(comment.author),
             "_links": {name: {"href": address} for name, address in links.items()},
             "reactions": self.reactions(url),
             "start_line": None,
             "original_start_line": None,
             "start_side": None,
-            "line": one.line,
-            "original_line": one.line,
+            "line": comment.line,
+            "original_line": comment.line,
             "side": "RIGHT",
             "original_position": 1,
             "position": 1,
             "subject_type": "line",
         }
-        return found if one.parent is None else found | {"in_reply_to_id": one.parent}
+        return found if comment.parent is None else found | {"in_reply_to_id": comment.parent}
 
-    def review(self, one: Review, number: int) -> Json:
-        page = f"{self.site}/pull/{number}#pullrequestreview-{one.id}"
+    def review(self, review: Review, number: int) -> Json:
+        page = f"{self.site}/pull/{number}#pullrequestreview-{review.id}"
         pull = f"{self.api}/pulls/{number}"
         return {
-            "id": one.id,
-            "node_id": node_id("PRR", one.id),
-            "user": self.user(one.author),
-            "body": one.body,
-            "state": one.state,
+            "id": review.id,
+            "node_id": node_id("PRR", review.id),
+            "user": self.user(review.author),
+            "body": review.body,
+            "state": review.state,
             "html_url": page,
             "pull_request_url": pull,
-            "author_association": self.role(one.author),
+            "author_association": self.role(review.author),
             "_links": {"html": {"href": page}, "pull_request": {"href": pull}},
-            "submitted_at": iso(one.submitted_at),
-            "commit_id": one.commit_id,
+            "submitted_at": iso(review.submitted_at),
+            "commit_id": review.commit_id,
         }
 
-    def commit(self, one: Commit, parents: Sequence[str] = ()) -> Json:
-        url = f"{self.api}/commits/{one.sha}"
-        git = f"{self.api}/git/commits/{one.sha}"
-        tree = sha("tree", one.sha)
+    def commit(self, commit: Commit, parents: Sequence[str] = ()) -> Json:
+        url = f"{self.api}/commits/{commit.sha}"
+        git = f"{self.api}/git/commits/{commit.sha}"
+        tree = sha("tree", commit.sha)
         return {
-            "sha": one.sha,
-            "node_id": node_id("C", one.sha[:12]),
+            "sha": commit.sha,
+            "node_id": node_id("C", commit.sha[:12]),
             "commit": {
-                "author": {"name": one.name, "email": one.email, "date": iso(one.at)},
-                "committer": {**committer(one), "date": iso(one.landed_at)},
-                "message": one.message,
+                "author": {"name": commit.name, "email": commit.email, "date": iso(commit.at)},
+                "committer": {**committer(commit), "date": iso(commit.landed_at)},
+                "message": commit.message,
                 "tree": {"sha": tree, "url": f"{self.api}/git/trees/{tree}"},
                 "url": git,
                 "comment_count": 0,
@@ -260,10 +260,10 @@ class Items(DeploymentItems):
                 },
             },
             "url": url,
-            "html_url": f"{self.site}/commit/{one.sha}",
+            "html_url": f"{self.site}/commit/{commit.sha}",
             "comments_url": f"{url}/comments",
-            "author": self.user(one.login),
-            "committer": self.user("web-flow" if one.by_github else one.login),
+            "author": self.user(commit.login),
+            "committer": self.user("web-flow" if commit.by_github else commit.login),
             "parents": [
                 {
                     "sha": parent,
@@ -274,35 +274,35 @@ class Items(DeploymentItems):
             ],
         }
 
-    def release(self, one: Release) -> Json:
-        url = f"{self.api}/releases/{one.id}"
+    def release(self, release: Release) -> Json:
+        url = f"{self.api}/releases/{release.id}"
         uploads = url.replace("api.", "uploads.", 1)
         return {
             "url": url,
             "assets_url": f"{url}/assets",
             "upload_url": f"{uploads}/assets{{?name,label}}",
-            "html_url": f"{self.site}/releases/tag/{one.tag}",
-            "id": one.id,
-            "author": self.user(one.author),
-            "node_id": node_id("RE", one.id),
-            "tag_name": one.tag,
+            "html_url": f"{self.site}/releases/tag/{release.tag}",
+            "id": release.id,
+            "author": self.user(release.author),
+            "node_id": node_id("RE", release.id),
+            "tag_name": release.tag,
             "target_commitish": self.world.default_branch,
-            "name": one.name,
-            "draft": one.published_at is None,
+            "name": release.name,
+            "draft": release.published_at is None,
             "immutable": False,
-            "prerelease": one.prerelease,
-            "created_at": iso(one.created_at),
-            "updated_at": iso(one.published_at or one.created_at),
-            "published_at": iso(one.published_at),
+            "prerelease": release.prerelease,
+            "created_at": iso(release.created_at),
+            "updated_at": iso(release.published_at or release.created_at),
+            "published_at": iso(release.published_at),
             "assets": [],
-            "tarball_url": f"{self.api}/tarball/{one.tag}",
-            "zipball_url": f"{self.api}/zipball/{one.tag}",
-            "body": one.body,
+            "tarball_url": f"{self.api}/tarball/{release.tag}",
+            "zipball_url": f"{self.api}/zipball/{release.tag}",
+            "body": release.body,
         }
 
 
-def committer(one: Commit) -> Json:
+def committer(commit: Commit) -> Json:
     """The committer: the person, or GitHub where one of its buttons committed."""
-    if one.by_github:
+    if commit.by_github:
         return {"name": "GitHub", "email": "noreply@github.com"}
-    return {"name": one.name, "email": one.email}
+    return {"name": commit.name, "email": commit.email}

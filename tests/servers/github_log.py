@@ -251,52 +251,52 @@ def _page(request: Request, kept: Sequence[Delivery]) -> Reply:
     return Reply(200, [_entry(one) for one in chosen], headers)
 
 
-def _entry(one: Delivery) -> Json:
+def _entry(delivery: Delivery) -> Json:
     texts = {0: "failed to connect to host", 200: "OK", 202: "Accepted"}
     return {
-        "id": one.id,
-        "guid": one.guid,
-        "delivered_at": iso(one.delivered_at),
-        "redelivery": one.redelivery,
+        "id": delivery.id,
+        "guid": delivery.guid,
+        "delivered_at": iso(delivery.delivered_at),
+        "redelivery": delivery.redelivery,
         "duration": 0.27,
-        "status": texts.get(one.status, "Invalid HTTP Response"),
-        "status_code": one.status,
-        "event": one.event,
-        "action": one.payload.get("action"),
-        "installation_id": one.installation,
-        "repository_id": one.repository,
+        "status": texts.get(delivery.status, "Invalid HTTP Response"),
+        "status_code": delivery.status,
+        "event": delivery.event,
+        "action": delivery.payload.get("action"),
+        "installation_id": delivery.installation,
+        "repository_id": delivery.repository,
         "throttled_at": None,
     }
 
 
-def _told(one: Delivery) -> Json:
+def _told(delivery: Delivery) -> Json:
     headers = {
         **_SIGNED,
         "Accept": "*/*",
-        "X-GitHub-Delivery": one.guid,
-        "X-GitHub-Event": one.event,
-        "X-GitHub-Hook-ID": str(one.hook or 3),
-        "X-GitHub-Hook-Installation-Target-ID": str(one.repository if one.hook else 1234),
-        "X-GitHub-Hook-Installation-Target-Type": "repository" if one.hook else "integration",
+        "X-GitHub-Delivery": delivery.guid,
+        "X-GitHub-Event": delivery.event,
+        "X-GitHub-Hook-ID": str(delivery.hook or 3),
+        "X-GitHub-Hook-Installation-Target-ID": str(delivery.repository if delivery.hook else 1234),
+        "X-GitHub-Hook-Installation-Target-Type": "repository" if delivery.hook else "integration",
         "content-type": "application/json",
     }
     return {
-        **_entry(one),
+        **_entry(delivery),
         "url": "https://receiver.acme.test/webhooks/github",
-        "request": {"headers": headers, "payload": dict(one.payload)},
-        "response": {"headers": {}, "payload": "" if one.status == 0 else "ok"},
+        "request": {"headers": headers, "payload": dict(delivery.payload)},
+        "response": {"headers": {}, "payload": "" if delivery.status == 0 else "ok"},
     }
 
 
-def _hook(one: Hook) -> Json:
-    url = f"https://api.github.com/repos/{one.repository}/hooks/{one.id}"
+def _hook(hook: Hook) -> Json:
+    url = f"https://api.github.com/repos/{hook.repository}/hooks/{hook.id}"
     return {
         "type": "Repository",
-        "id": one.id,
+        "id": hook.id,
         "name": "web",
-        "active": one.active,
+        "active": hook.active,
         "events": ["*"],
-        "config": {"content_type": "json", "insecure_ssl": "0", "url": one.url},
+        "config": {"content_type": "json", "insecure_ssl": "0", "url": hook.url},
         "updated_at": "2025-01-01T00:00:00Z",
         "created_at": "2025-01-01T00:00:00Z",
         "url": url,

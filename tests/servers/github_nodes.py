@@ -164,10 +164,10 @@ class Nodes:
 
     def _ordered(self, things: Sequence[Any], order: Json) -> Keyed:
         rows = []
-        for one in things:
+        for thing in things:
             by_change = order["field"] == "UPDATED_AT"
-            moment = self._changed_at(one) if by_change else one.created_at
-            rows.append((f"{iso(moment)}:{one.number:09}", one))
+            moment = self._changed_at(thing) if by_change else thing.created_at
+            rows.append((f"{iso(moment)}:{thing.number:09}", thing))
         rows.sort(key=lambda row: row[0], reverse=order["direction"] == "DESC")
         return rows
 
@@ -178,8 +178,8 @@ class Nodes:
         found: datetime = max(one.created_at, latest, self._touched.get(one.number, one.created_at))
         return found
 
-    def _state(self, one: Issue) -> str:
-        state = state_of(one)
+    def _state(self, issue: Issue) -> str:
+        state = state_of(issue)
         return "MERGED" if state.merged else "CLOSED" if state.closed else "OPEN"
 
     def found(self, kinds: str, since: datetime | None) -> Keyed:
@@ -189,7 +189,7 @@ class Nodes:
         things: list[Any] = [*world.pulls] if "p" in kinds else []
         things += world.issues if "i" in kinds else []
         things += world.discussions if "d" in kinds else []
-        chosen = [one for one in things if since is None or self._changed_at(one) >= since]
+        chosen = [thing for thing in things if since is None or self._changed_at(thing) >= since]
         return self._ordered(chosen, {"field": "UPDATED_AT", "direction": "DESC"})
 
     def any(self, one: Any) -> Json:
@@ -206,9 +206,9 @@ class Nodes:
             ("IC", world.comments, self.comment),
         )
         for kind, things, make in kinds:
-            for one in things:
-                if node_id(kind, one.id) == identity:
-                    return make(one)
+            for thing in things:
+                if node_id(kind, thing.id) == identity:
+                    return make(thing)
         for discussion in world.discussions:
             for said in discussion.comments:
                 if node_id("DC", said.id) == identity:
@@ -247,17 +247,19 @@ class Nodes:
             "updatedAt": iso(changed),
         }
 
-    def _numbered(self, kind: str, prefix: str, one: Issue, page: str) -> tuple[Json, State]:
-        state = state_of(one)
-        said = sorted(self._said.get(one.number, []), key=lambda row: row[0])
+    def _numbered(self, kind: str, prefix: str, issue: Issue, page: str) -> tuple[Json, State]:
+        state = state_of(issue)
+        said = sorted(self._said.get(issue.number, []), key=lambda row: row[0])
         return {
-            **self._written(kind, one.author, one.body, one.created_at, self._changed_at(one)),
-            "id": node_id(prefix, one.id),
-            "number": one.number,
-            "databaseId": one.id,
-            "fullDatabaseId": str(one.id),
+            **self._written(
+                kind, issue.author, issue.body, issue.created_at, self._changed_at(issue)
+            ),
+            "id": node_id(prefix, issue.id),
+            "number": issue.number,
+            "databaseId": issue.id,
+            "fullDatabaseId": str(issue.id),
             "title": state.title,
-            "url": f"{self.site}/{page}/{one.number}",
+            "url": f"{self.site}/{page}/{issue.number}",
             "closed": state.closed is not None,
             "closedAt": iso(state.closed.at) if state.closed else None,
             "locked": state.locked,
@@ -265,13 +267,16 @@ class Nodes:
             "comments": connection("comments", said, self.comment),
         }, state
 
-    def issue(self, one: Issue) -> Json:
-        return self._numbered("Issue", "I", one, "issues")[0]
+    def issue(self, issue: Issue) -> Json:
+        return self._numbered("Issue", "I", issue, "issues")[0]
 
-    def pull(self, one: PullRequest) -> Json:
-        found, state = self._numbered("PullRequest", "PR", one, "pull")
-        reviews = [(f"{iso(each.submitted_at)}:{each.id:012}", each) for each in one.reviews]
-        merge = one.merge_commit
+    def pull(self, pull_request: PullRequest) -> Json:
+        found, state = self._numbered("PullRequest", "PR", pull_request, "pull")
+        reviews = [
+            (f"{iso(review.submitted_at)}:{review.id:012}", review)
+            for review in pull_request.reviews
+        ]
+        merge = pull_request.merge_commit
         return found | {
             "state": "MERGED" if state.merged else found["state"],
             "isDraft": state.draft,
@@ -279,10 +284,10 @@ class Nodes:
             "mergedAt": iso(state.merged.at) if state.merged else None,
             "mergedBy": self.actor(state.merged.by) if state.merged else None,
             "mergeCommit": self._commit(merge) if state.merged and merge else None,
-            "headRefName": one.head,
-            "headRefOid": one.head_sha,
-            "baseRefName": one.base,
-            "reviews": self._reviews(one, reviews),
+            "headRefName": pull_request.head,
+            "headRefOid": pull_request.head_sha,
+            "baseRefName": pull_request.base,
+            "reviews": self._reviews(pull_request, reviews),
         }
 
     def _reviews(self, pull: PullRequest, rows: Keyed) -> Callable[..., Json]:
@@ -292,48 +297,52 @@ class Nodes:
 
         return resolve
 
-    def review(self, one: Review, pull: PullRequest) -> Json:
-        page = f"{self.site}/pull/{pull.number}#pullrequestreview-{one.id}"
-        at = one.submitted_at
-        return self._written("PullRequestReview", one.author, one.body, at, at) | {
-            "id": node_id("PRR", one.id),
-            "databaseId": one.id,
-            "fullDatabaseId": str(one.id),
-            "state": one.state,
+    def review(self, review: Review, pull: PullRequest) -> Json:
+        page = f"{self.site}/pull/{pull.number}#pullrequestreview-{review.id}"
+        at = review.submitted_at
+        return self._written("PullRequestReview", review.author, review.body, at, at) | {
+            "id": node_id("PRR", review.id),
+            "databaseId": review.id,
+            "fullDatabaseId": str(review.id),
+            "state": review.state,
             "url": page,
             "submittedAt": iso(at),
-            "commit": self._commit(one.commit_id) if one.commit_id else None,
+            "commit": self._commit(review.commit_id) if review.commit_id else None,
             "pullRequest": lambda info: self.pull(pull),
         }
 
     def _commit(self, identity: str) -> Json:
         return {"__typename": "Commit", "id": node_id("C", identity[:12]), "oid": identity}
 
-    def comment(self, one: Comment) -> Json:
-        of_pull = one.number in self._pulls
-        page = f"{self.site}/{'pull' if of_pull else 'issues'}/{one.number}"
+    def comment(self, comment: Comment) -> Json:
+        of_pull = comment.number in self._pulls
+        page = f"{self.site}/{'pull' if of_pull else 'issues'}/{comment.number}"
         return self._written(
-            "IssueComment", one.author, one.body, one.created_at, one.changed_at
+            "IssueComment", comment.author, comment.body, comment.created_at, comment.changed_at
         ) | {
-            "id": node_id("IC", one.id),
-            "databaseId": one.id,
-            "fullDatabaseId": str(one.id),
-            "url": f"{page}#issuecomment-{one.id}",
+            "id": node_id("IC", comment.id),
+            "databaseId": comment.id,
+            "fullDatabaseId": str(comment.id),
+            "url": f"{page}#issuecomment-{comment.id}",
         }
 
-    def discussion(self, one: Discussion) -> Json:
-        chosen = next((each for each in one.comments if each.id == one.answer), None)
-        answer = self.discussion_comment(chosen, one) if chosen else None
-        changed = self.world.changed_at(one)
-        return self._written("Discussion", one.author, one.body, one.created_at, changed) | {
-            "id": node_id("D", one.id),
-            "number": one.number,
-            "databaseId": one.id,
-            "title": one.title,
-            "url": f"{self.site}/discussions/{one.number}",
-            "closed": one.closed_at is not None,
-            "closedAt": iso(one.closed_at),
-            "stateReason": one.reason,
+    def discussion(self, discussion: Discussion) -> Json:
+        chosen = next(
+            (comment for comment in discussion.comments if comment.id == discussion.answer), None
+        )
+        answer = self.discussion_comment(chosen, discussion) if chosen else None
+        changed = self.world.changed_at(discussion)
+        return self._written(
+            "Discussion", discussion.author, discussion.body, discussion.created_at, changed
+        ) | {
+            "id": node_id("D", discussion.id),
+            "number": discussion.number,
+            "databaseId": discussion.id,
+            "title": discussion.title,
+            "url": f"{self.site}/discussions/{discussion.number}",
+            "closed": discussion.closed_at is not None,
+            "closedAt": iso(discussion.closed_at),
+            "stateReason": discussion.reason,
             "locked": False,
             "category": {
                 "id": node_id("DIC", 2),
@@ -344,31 +353,35 @@ class Nodes:
             },
             "isAnswered": answer is not None,
             "answer": answer,
-            "answerChosenAt": iso(one.answered_at) if answer else None,
-            "answerChosenBy": self.actor(one.answered_by) if answer else None,
-            "comments": self._replies(one, None),
+            "answerChosenAt": iso(discussion.answered_at) if answer else None,
+            "answerChosenBy": self.actor(discussion.answered_by) if answer else None,
+            "comments": self._replies(discussion, None),
         }
 
-    def _replies(self, one: Discussion, parent: int | None) -> Callable[..., Json]:
+    def _replies(self, discussion: Discussion, parent: int | None) -> Callable[..., Json]:
         rows = [
             (f"{iso(each.created_at)}:{each.id:012}", each)
-            for each in one.comments
+            for each in discussion.comments
             if each.parent == parent
         ]
         name = "comments" if parent is None else "replies"
-        return connection(name, rows, lambda each: self.discussion_comment(each, one))
+        return connection(name, rows, lambda each: self.discussion_comment(each, discussion))
 
-    def discussion_comment(self, one: Comment, of: Discussion) -> Json:
-        url = f"{self.site}/discussions/{of.number}#discussioncomment-{one.id}"
-        parent = next((each for each in of.comments if each.id == one.parent), None)
+    def discussion_comment(self, comment: Comment, of: Discussion) -> Json:
+        url = f"{self.site}/discussions/{of.number}#discussioncomment-{comment.id}"
+        parent = next((each for each in of.comments if each.id == comment.parent), None)
         return self._written(
-            "DiscussionComment", one.author, one.body, one.created_at, one.changed_at
+            "DiscussionComment",
+            comment.author,
+            comment.body,
+            comment.created_at,
+            comment.changed_at,
         ) | {
-            "id": node_id("DC", one.id),
-            "databaseId": one.id,
+            "id": node_id("DC", comment.id),
+            "databaseId": comment.id,
             "url": url,
-            "isAnswer": one.id == of.answer,
+            "isAnswer": comment.id == of.answer,
             "discussion": lambda info: self.discussion(of),
             "replyTo": self.discussion_comment(parent, of) if parent else None,
-            "replies": self._replies(of, one.id),
+            "replies": self._replies(of, comment.id),
         }

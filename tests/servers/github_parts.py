@@ -118,7 +118,7 @@ class Parts:
             word = tail if tail.startswith("{arch") else tail.partition("{")[0].rstrip("/")
             word = "{archive_format}" if word.startswith("{arch") else word
             found[f"{_REPOSITORY_NAMES.get(word, word)}_url"] = f"{self.api}/{tail}"
-        latest = max((one.landed_at for one in world.commits), default=None)
+        latest = max((commit.landed_at for commit in world.commits), default=None)
         return found | {
             "created_at": _BORN,
             "updated_at": iso(latest) or _BORN,

@@ -164,17 +164,17 @@ class Shelf:
         since, wanted = _time(asked.get("since")), asked.get("state", "open")
         by = asked.get("sort", "created")
         chosen = []
-        for one in self.things.values():
-            state = self.state(one)
+        for thing in self.things.values():
+            state = self.state(thing)
             if _fits(state, wanted) and (since is None or state.updated_at >= since):
-                moment, number = self._order(one, by)
-                chosen.append((f"{iso(moment)}:{number:09}", one))
+                moment, number = self._order(thing, by)
+                chosen.append((f"{iso(moment)}:{number:09}", thing))
         descends = asked.get("direction", "desc") == "desc"
         return sorted(chosen, key=lambda row: row[0], reverse=descends)
 
-    def _order(self, one: Issue, by: str) -> tuple[datetime, int]:
-        moment = self.state(one).updated_at if by == "updated" else one.created_at
-        return moment, one.number
+    def _order(self, issue: Issue, by: str) -> tuple[datetime, int]:
+        moment = self.state(issue).updated_at if by == "updated" else issue.created_at
+        return moment, issue.number
 
     def _events(self) -> Sequence[tuple[Change, Issue]]:
         found = [(change, thing) for thing in self.things.values() for change in thing.changes]
@@ -231,7 +231,10 @@ class Shelf:
                 return self._found("run", world.runs, _id, number)
             case ["actions", "runs", run, "attempts"]:
                 tries = [
-                    each for one in world.runs if str(one.id) == run for each in one.attempts()
+                    attempt
+                    for one in world.runs
+                    if str(one.id) == run
+                    for attempt in one.attempts()
                 ]
                 one = next((one for one in tries if one.attempt == number), None)
                 return fault(404, "Not Found") if one is None else Reply(200, self.parts.run(one))
@@ -240,7 +243,7 @@ class Shelf:
     def _found(
         self, kind: str, things: Iterable[Any], key: Callable[[Any], Any], value: Any
     ) -> Reply:
-        found = next((one for one in things if key(one) == value), None)
+        found = next((thing for thing in things if key(thing) == value), None)
         return fault(404, "Not Found") if found is None else Reply(200, self._item(kind, found))
 
     def _item(self, kind: str, one: Any) -> Any:

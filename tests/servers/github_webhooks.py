@@ -68,7 +68,7 @@ class _Making:
         self.world = world
         self.items = Items(world)
         self._repository = self.items.plain_repository()
-        self.by_number = {one.number: one for one in world.things()}
+        self.by_number = {thing.number: thing for thing in world.things()}
 
     def things(self) -> Facts:
         for thing in self.by_number.values():
@@ -89,8 +89,8 @@ class _Making:
 
     def reviews(self) -> Facts:
         for pull in self.world.pulls:
-            for one in pull.reviews:
-                yield one.submitted_at, partial(self._reviewed, pull, one)
+            for review in pull.reviews:
+                yield review.submitted_at, partial(self._reviewed, pull, review)
 
     def pushes(self) -> Facts:
         before = _NOBODY
@@ -99,31 +99,37 @@ class _Making:
             before = one.sha
 
     def releases(self) -> Facts:
-        for one in self.world.releases:
-            if one.published_at is None:
-                yield one.created_at, partial(self._released, one, "created")
+        for release in self.world.releases:
+            if release.published_at is None:
+                yield release.created_at, partial(self._released, release, "created")
                 continue
-            for action in ("published", "prereleased" if one.prerelease else "released"):
-                yield one.published_at, partial(self._released, one, action)
+            for action in ("published", "prereleased" if release.prerelease else "released"):
+                yield release.published_at, partial(self._released, release, action)
 
     def discussions(self) -> Facts:
-        for one in self.world.discussions:
-            yield one.created_at, partial(self._discussed, one, "created", one.created_at)
-            for said in one.comments:
-                yield said.created_at, partial(self._replied, one, said)
-            for action, at in (("answered", one.answered_at), ("closed", one.closed_at)):
+        for discussion in self.world.discussions:
+            yield (
+                discussion.created_at,
+                partial(self._discussed, discussion, "created", discussion.created_at),
+            )
+            for said in discussion.comments:
+                yield said.created_at, partial(self._replied, discussion, said)
+            for action, at in (
+                ("answered", discussion.answered_at),
+                ("closed", discussion.closed_at),
+            ):
                 if at is not None:
-                    yield at, partial(self._discussed, one, action, at)
+                    yield at, partial(self._discussed, discussion, action, at)
 
     def deployments(self) -> Facts:
-        for one in self.world.deployments:
-            yield one.created_at, partial(self._deployed, one, None)
-            for n, status in enumerate(one.statuses):
-                yield status.created_at, partial(self._deployed, one, n)
+        for deployment in self.world.deployments:
+            yield deployment.created_at, partial(self._deployed, deployment, None)
+            for n, status in enumerate(deployment.statuses):
+                yield status.created_at, partial(self._deployed, deployment, n)
 
     def runs(self) -> Facts:
-        for one in self.world.runs:
-            for attempt in one.attempts():
+        for run in self.world.runs:
+            for attempt in run.attempts():
                 if attempt.status == "completed":
                     yield attempt.updated_at, partial(self._ran, attempt)
 
@@ -272,16 +278,16 @@ class _Making:
         whole["repository"]["pushed_at"] = int(at.timestamp())
         return event, whole, identity, at
 
-    def _released(self, one: Release, action: str) -> Sent:
-        payload = {"action": action, "release": self.items.release(one)}
-        at = one.published_at or one.created_at
-        return self._sent("release", payload, at, one.author, one.id, action)
+    def _released(self, release: Release, action: str) -> Sent:
+        payload = {"action": action, "release": self.items.release(release)}
+        at = release.published_at or release.created_at
+        return self._sent("release", payload, at, release.author, release.id, action)
 
-    def _discussion(self, one: Discussion, at: datetime) -> Json:
-        answered = one.answered_at is not None and one.answered_at <= at
-        closed = one.closed_at is not None and one.closed_at <= at
-        page = f"{self.items.site}/discussions/{one.number}"
-        answer = f"{page}#discussioncomment-{one.answer}"
+    def _discussion(self, discussion: Discussion, at: datetime) -> Json:
+        answered = discussion.answered_at is not None and discussion.answered_at <= at
+        closed = discussion.closed_at is not None and discussion.closed_at <= at
+        page = f"{self.items.site}/discussions/{discussion.number}"
+        answer = f"{page}#discussioncomment-{discussion.answer}"
         return {
             "repository_url": self.items.api,
             "category": {
@@ -291,80 +297,89 @@ class _Making:
                 "emoji": ":pray:",
                 "name": "Q&A",
                 "description": "",
-                "created_at": iso(one.created_at),
-                "updated_at": iso(one.created_at),
+                "created_at": iso(discussion.created_at),
+                "updated_at": iso(discussion.created_at),
                 "slug": "q-a",
                 "is_answerable": True,
             },
             "answer_html_url": answer if answered else None,
-            "answer_chosen_at": iso(one.answered_at) if answered else None,
-            "answer_chosen_by": self.items.user(one.answered_by) if answered else None,
+            "answer_chosen_at": iso(discussion.answered_at) if answered else None,
+            "answer_chosen_by": self.items.user(discussion.answered_by) if answered else None,
             "html_url": page,
-            "id": one.id,
-            "node_id": node_id("D", one.id),
-            "number": one.number,
-            "title": one.title,
-            "user": self.items.user(one.author),
+            "id": discussion.id,
+            "node_id": node_id("D", discussion.id),
+            "number": discussion.number,
+            "title": discussion.title,
+            "user": self.items.user(discussion.author),
             "labels": [],
             "state": "closed" if closed else "open",
-            "state_reason": (one.reason or "").lower() or None if closed else None,
-            "closed_at": iso(one.closed_at) if closed else None,
+            "state_reason": (discussion.reason or "").lower() or None if closed else None,
+            "closed_at": iso(discussion.closed_at) if closed else None,
             "locked": False,
-            "comments": sum(said.created_at <= at for said in one.comments),
-            "created_at": iso(one.created_at),
+            "comments": sum(said.created_at <= at for said in discussion.comments),
+            "created_at": iso(discussion.created_at),
             "updated_at": iso(at),
-            "author_association": self.items.role(one.author),
+            "author_association": self.items.role(discussion.author),
             "active_lock_reason": None,
-            "body": one.body,
-            "reactions": self.items.reactions(f"{self.items.api}/discussions/{one.number}"),
-            "timeline_url": f"{self.items.api}/discussions/{one.number}/timeline",
+            "body": discussion.body,
+            "reactions": self.items.reactions(f"{self.items.api}/discussions/{discussion.number}"),
+            "timeline_url": f"{self.items.api}/discussions/{discussion.number}/timeline",
         }
 
-    def _discussed(self, one: Discussion, action: str, at: datetime) -> Sent:
-        payload: Json = {"action": action, "discussion": self._discussion(one, at)}
-        by = {"answered": one.answered_by, "closed": one.closed_by}.get(action, one.author)
+    def _discussed(self, discussion: Discussion, action: str, at: datetime) -> Sent:
+        payload: Json = {"action": action, "discussion": self._discussion(discussion, at)}
+        by = {"answered": discussion.answered_by, "closed": discussion.closed_by}.get(
+            action, discussion.author
+        )
         if action == "answered":
-            said = next((each for each in one.comments if each.id == one.answer), None)
-            payload["answer"] = self._said(one, said) if said is not None else None
-        return self._sent("discussion", payload, at, by, one.id, action)
+            said = next(
+                (comment for comment in discussion.comments if comment.id == discussion.answer),
+                None,
+            )
+            payload["answer"] = self._said(discussion, said) if said is not None else None
+        return self._sent("discussion", payload, at, by, discussion.id, action)
 
-    def _said(self, of: Discussion, one: Comment) -> Json:
-        page = f"{self.items.site}/discussions/{of.number}#discussioncomment-{one.id}"
+    def _said(self, of: Discussion, comment: Comment) -> Json:
+        page = f"{self.items.site}/discussions/{of.number}#discussioncomment-{comment.id}"
         return {
-            "id": one.id,
-            "node_id": node_id("DC", one.id),
+            "id": comment.id,
+            "node_id": node_id("DC", comment.id),
             "html_url": page,
-            "parent_id": one.parent,
+            "parent_id": comment.parent,
             "child_comment_count": 0,
             "repository_url": self.world.full_name,
             "discussion_id": of.id,
-            "author_association": self.items.role(one.author),
-            "user": self.items.user(one.author),
-            "created_at": iso(one.created_at),
-            "updated_at": iso(one.created_at),
-            "body": one.body,
+            "author_association": self.items.role(comment.author),
+            "user": self.items.user(comment.author),
+            "created_at": iso(comment.created_at),
+            "updated_at": iso(comment.created_at),
+            "body": comment.body,
             "reactions": self.items.reactions(page),
         }
 
-    def _replied(self, of: Discussion, one: Comment) -> Sent:
+    def _replied(self, of: Discussion, comment: Comment) -> Sent:
         payload = {
             "action": "created",
-            "comment": self._said(of, one),
-            "discussion": self._discussion(of, one.created_at),
+            "comment": self._said(of, comment),
+            "discussion": self._discussion(of, comment.created_at),
         }
-        return self._sent("discussion_comment", payload, one.created_at, one.author, one.id)
+        return self._sent(
+            "discussion_comment", payload, comment.created_at, comment.author, comment.id
+        )
 
-    def _deployed(self, one: Deployment, number: int | None) -> Sent:
+    def _deployed(self, deployment: Deployment, number: int | None) -> Sent:
         if number is None:
-            item = self.items.deployment(one, one.created_at)
+            item = self.items.deployment(deployment, deployment.created_at)
             payload: Json = {"deployment": item, "action": "created"}
             payload |= {"workflow": None, "workflow_run": None}
-            return self._sent("deployment", payload, one.created_at, one.creator, one.id)
-        status = one.statuses[number]
+            return self._sent(
+                "deployment", payload, deployment.created_at, deployment.creator, deployment.id
+            )
+        status = deployment.statuses[number]
         payload = {
             "action": "created",
-            "deployment_status": self.items.deployment_status(status, one),
-            "deployment": self.items.deployment(one, status.created_at),
+            "deployment_status": self.items.deployment_status(status, deployment),
+            "deployment": self.items.deployment(deployment, status.created_at),
             "check_run": None,
             "workflow": None,
             "workflow_run": None,
@@ -372,8 +387,8 @@ class _Making:
         at = status.created_at
         return self._sent("deployment_status", payload, at, status.creator, status.id)
 
-    def _ran(self, one: WorkflowRun) -> Sent:
-        run = self.items.run(one)
+    def _ran(self, workflow_run: WorkflowRun) -> Sent:
+        run = self.items.run(workflow_run)
         payload: Json = {
             "action": "completed",
             "workflow_run": run,
@@ -390,4 +405,11 @@ class _Making:
                 "badge_url": f"{self.items.site}/workflows/CI/badge.svg",
             },
         }
-        return self._sent("workflow_run", payload, one.updated_at, one.actor, one.id, one.attempt)
+        return self._sent(
+            "workflow_run",
+            payload,
+            workflow_run.updated_at,
+            workflow_run.actor,
+            workflow_run.id,
+            workflow_run.attempt,
+        )

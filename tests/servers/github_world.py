@@ -86,7 +86,7 @@ class World:
         return sorted([*self.pulls, *self.issues], key=lambda one: one.number)
 
     def thing(self, number: int) -> Issue | None:
-        return next((one for one in self.things() if one.number == number), None)
+        return next((thing for thing in self.things() if thing.number == number), None)
 
     def number_events(self) -> None:
         """Gives an id to everything that has none; the ids of changes grow in the order of time, as
@@ -112,21 +112,27 @@ class World:
     def delete_comment(self, identity: int) -> None:
         """Deletes a comment on an issue, a line of a pull request or a discussion."""
         for comments in (self.comments, self.review_comments):
-            comments[:] = [one for one in comments if one.id != identity]
+            comments[:] = [comment for comment in comments if comment.id != identity]
         for discussion in self.discussions:
-            discussion.comments = [one for one in discussion.comments if one.id != identity]
+            discussion.comments = [
+                comment for comment in discussion.comments if comment.id != identity
+            ]
         self.touch()
 
     def delete_discussion(self, number: int) -> None:
-        self.discussions[:] = [one for one in self.discussions if one.number != number]
+        self.discussions[:] = [
+            discussion for discussion in self.discussions if discussion.number != number
+        ]
         self.touch()
 
     def delete_release(self, tag: str) -> None:
-        self.releases[:] = [one for one in self.releases if one.tag != tag]
+        self.releases[:] = [release for release in self.releases if release.tag != tag]
         self.touch()
 
     def delete_deployment(self, identity: int) -> None:
-        self.deployments[:] = [one for one in self.deployments if one.id != identity]
+        self.deployments[:] = [
+            deployment for deployment in self.deployments if deployment.id != identity
+        ]
         self.touch()
 
     def changed_at(self, discussion: Discussion, at: datetime | None = None) -> datetime:

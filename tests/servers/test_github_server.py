@@ -64,8 +64,8 @@ def test_a_list_is_divided_into_pages_that_name_the_next_and_the_last(
     assert "/repositories/1/pulls?state=all&per_page=50&page=2" in first.links["next"]["url"]
     assert len(github.get("/repositories/1/pulls?state=all").json()) == 30
     pulls = _all(github, "/repositories/1/pulls?state=all&sort=updated&direction=desc&per_page=500")
-    assert sorted(one["number"] for one in pulls) == [one.number for one in world.pulls]
-    moments = [one["updated_at"] for one in pulls]
+    assert sorted(pull["number"] for pull in pulls) == [pull.number for pull in world.pulls]
+    moments = [pull["updated_at"] for pull in pulls]
     assert moments == sorted(moments, reverse=True)
 
 
@@ -98,20 +98,24 @@ def test_since_leaves_out_earlier_changes(github: httpx.Client, world: World) ->
 
 def test_a_merge_makes_two_events_in_the_same_second(github: httpx.Client) -> None:
     events = _all(github, "/repositories/1/issues/events?per_page=100")
-    moments = [one["created_at"] for one in events]
+    moments = [event["created_at"] for event in events]
     assert moments == sorted(moments, reverse=True)
     merged = {
-        (one["issue"]["number"], one["created_at"]) for one in events if one["event"] == "merged"
+        (event["issue"]["number"], event["created_at"])
+        for event in events
+        if event["event"] == "merged"
     }
     closed = {
-        (one["issue"]["number"], one["created_at"]) for one in events if one["event"] == "closed"
+        (event["issue"]["number"], event["created_at"])
+        for event in events
+        if event["event"] == "closed"
     }
     assert merged
     assert merged <= closed
     assert all(
-        one["issue"]["pull_request"]["merged_at"] == one["created_at"]
-        for one in events
-        if one["event"] == "merged"
+        event["issue"]["pull_request"]["merged_at"] == event["created_at"]
+        for event in events
+        if event["event"] == "merged"
     )
 
 

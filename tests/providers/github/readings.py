@@ -21,9 +21,9 @@ def statements(event: str, payload: dict[str, Any]) -> tuple[Statement, ...]:
 
 
 def statement(event: str, payload: dict[str, Any]) -> Statement:
-    found = statements(event, payload)
-    assert len(found) == 1, [each.source_type for each in found]
-    return found[0]
+    results = statements(event, payload)
+    assert len(results) == 1, [result.source_type for result in results]
+    return results[0]
 
 
 def edges(found: Statement) -> set[tuple[str, str, str]]:
@@ -32,9 +32,9 @@ def edges(found: Statement) -> set[tuple[str, str, str]]:
 
 def accounts(found: Statement, role: str) -> list[str | None]:
     return [
-        each.account.username or each.account.source_id
-        for each in found.accounts
-        if each.role == role
+        account.account.username or account.account.source_id
+        for account in found.accounts
+        if account.role == role
     ]
 
 

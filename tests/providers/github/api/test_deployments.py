@@ -29,11 +29,11 @@ STATUSES = 230
 def deployed() -> World:
     world = World()
     made = WINDOW.since + timedelta(days=1)
-    one = Deployment(700, sha(1), "ada", made)
+    deployment = Deployment(700, sha(1), "ada", made)
     for number in range(STATUSES):
         at = made + timedelta(minutes=1 + number)
-        one.statuses.append(DeploymentStatus(9_000 + number, "in_progress", at, "ada"))
-    world.deployments.append(one)
+        deployment.statuses.append(DeploymentStatus(9_000 + number, "in_progress", at, "ada"))
+    world.deployments.append(deployment)
     return world
 
 
@@ -59,7 +59,7 @@ def test_no_status_is_lost_wherever_the_pages_are_halved(
     """The walk halves a page that is too heavy, and keeps the shorter size."""
 
     def size(page: int) -> int:
-        return max(1, WALKER.page_size >> sum(each <= page for each in halvings))
+        return max(1, WALKER.page_size >> sum(halving <= page for halving in halvings))
 
     walk = asking.walk(WALKER, PLACE, WINDOW, sizes=size)
     assert len(walk.rows) == 1 + STATUSES

@@ -26,9 +26,9 @@ OPENED, ENDED = "2024-05-01T10:00:00Z", "2024-05-02T12:00:00Z"
 
 
 def told(record: Record) -> Statement:
-    found = statement(record.event_type, record.payload)
-    assert found.occurred_at == record.occurred_at
-    return found
+    result = statement(record.event_type, record.payload)
+    assert result.occurred_at == record.occurred_at
+    return result
 
 
 def deployment(number: int, created: str = OPENED, updated: str = ENDED) -> dict[str, Any]:

@@ -22,9 +22,11 @@ def _talked() -> World:
     """30 discussions; one of them with 60 comments, of which one has 120 replies."""
     world = World()
     for number in range(1, 31):
-        one = Discussion(500 + number, number, "Which one?", "ada", AT + timedelta(hours=number))
-        one.comments.append(Comment(1_000 + number, number, "ada", AT + timedelta(days=3)))
-        world.discussions.append(one)
+        discussion = Discussion(
+            500 + number, number, "Which one?", "ada", AT + timedelta(hours=number)
+        )
+        discussion.comments.append(Comment(1_000 + number, number, "ada", AT + timedelta(days=3)))
+        world.discussions.append(discussion)
     busy = world.discussions[3]
     for number in range(60):
         busy.comments.append(Comment(2_000 + number, busy.number, "ada", AT + timedelta(days=4)))
@@ -47,6 +49,6 @@ def test_every_comment_and_every_reply_is_listed_once() -> None:
             cursor = listed.next
             if cursor is None:
                 break
-    there = [one.id for each in world.discussions for one in each.comments]
+    there = [one.id for discussion in world.discussions for one in discussion.comments]
     assert sorted(found) == sorted(f"github:comment:discussion-comment:{one}" for one in there)
     assert asking.asked < 10

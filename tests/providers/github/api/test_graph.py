@@ -22,9 +22,9 @@ OPENED, ENDED, LATER = "2024-05-01T10:00:00Z", "2024-05-02T12:00:00Z", "2024-05-
 
 
 def told(record: Record) -> Statement:
-    found = statement(record.event_type, record.payload)
-    assert found.occurred_at == record.occurred_at
-    return found
+    result = statement(record.event_type, record.payload)
+    assert result.occurred_at == record.occurred_at
+    return result
 
 
 def test_a_bot_has_the_name_that_webhooks_give_it() -> None:
@@ -124,7 +124,7 @@ def test_a_pull_request_that_github_does_not_return_is_named_and_the_rest_is_rea
     answer = of_repository("pullRequests", connection([None, reviewed([review(1), {"x": 1}])]))
     page = reviews.WALKER.read(PLACE, WINDOW, {}, answer)
     assert len(page.records) == 1
-    assert [one.reason for one in page.troubles] == ["GitHub did not return them"]
+    assert [trouble.reason for trouble in page.troubles] == ["GitHub did not return them"]
 
 
 def test_a_place_without_a_name_says_what_to_do() -> None:
@@ -217,5 +217,5 @@ def test_a_discussion_that_was_deleted_meanwhile_is_reported_and_the_walk_goes_o
     page = discussions.WALKER.read(
         PLACE, WINDOW, cursor, of_repository("discussion", None, other=1)
     )
-    assert [one.item for one in page.troubles] == ["comments of #9"]
+    assert [trouble.item for trouble in page.troubles] == ["comments of #9"]
     assert page.next is None

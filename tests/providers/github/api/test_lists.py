@@ -103,7 +103,7 @@ def test_items_that_changed_during_the_walk_are_read_again() -> None:
     assert (
         again.items == 2
     )  # the item that was the newest at first is read again: others may be as new
-    assert [one.delivery_id for one in again.records][:2] == [
+    assert [record.delivery_id for record in again.records][:2] == [
         "backfill:pull-request:1#201:opened",
         f"backfill:pull-request:1#201:merged@{iso(40)}",
     ]

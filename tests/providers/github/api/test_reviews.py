@@ -30,7 +30,7 @@ def test_the_rest_of_a_pull_requests_reviews_is_fetched_in_shorter_pages_when_to
 def test_reviews_that_github_does_not_return_are_named_and_the_others_are_read() -> None:
     page = page_of(reviewed([review(1), None]), {**reviewed([]), "number": 8, "reviews": None})
     assert len(page.records) == 1
-    assert [one.item for one in page.troubles] == ["reviews of #7", "reviews of #8"]
+    assert [trouble.item for trouble in page.troubles] == ["reviews of #7", "reviews of #8"]
 
 
 def test_an_invalid_submission_time_is_named() -> None:
@@ -43,5 +43,5 @@ def test_a_rest_that_github_does_not_return_is_named_and_the_walk_goes_on() -> N
     cursor = {"more": [[7, "r50"]], "then": {"after": "p50"}}
     rest = of_repository("pullRequest", {**reviewed([]), "reviews": None})
     page = WALKER.read(PLACE, WINDOW, cursor, rest)
-    assert [one.item for one in page.troubles] == ["reviews of #7"]
+    assert [trouble.item for trouble in page.troubles] == ["reviews of #7"]
     assert page.next == {"after": "p50"}

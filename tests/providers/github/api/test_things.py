@@ -25,10 +25,10 @@ OPENED, ENDED, LATER = "2024-05-01T10:00:00Z", "2024-05-02T12:00:00Z", "2024-05-
 
 
 def told(record: Record) -> Statement:
-    found = statement(record.event_type, record.payload)
-    if found.source_type != "commit.pushed":
-        assert found.occurred_at == record.occurred_at
-    return found
+    result = statement(record.event_type, record.payload)
+    if result.source_type != "commit.pushed":
+        assert result.occurred_at == record.occurred_at
+    return result
 
 
 def thing(number: int = 5, *, merged_at: str | None = None, **more: Any) -> dict[str, Any]:

@@ -92,8 +92,8 @@ def folded(deliveries: Iterable[tuple[str, Mapping[str, Any]]]) -> Told:
         reading = PROVIDER.read(event, PROVIDER.decode(body, {}))
         if isinstance(reading, Understood):
             source = StatementSource("webhook", WINDOW.until, body)
-            for one in reading.statements:
-                found.setdefault(one.source_id, []).append((source, one))
+            for statement in reading.statements:
+                found.setdefault(statement.source_id, []).append((source, statement))
     return {key: fold(stated) for key, stated in found.items()}
 
 
@@ -112,14 +112,16 @@ def by_api(world: World, served: Served) -> Told:
     for walker in API.walkers:
         walk = served.asking.walk(walker, place, WINDOW)
         assert not walk.troubles
-        deliveries += [(one.event_type, one.payload) for one in walk.records]
+        deliveries += [(record.event_type, record.payload) for record in walk.records]
     return folded(deliveries)
 
 
-def fact(found: Statement) -> tuple[Any, ...]:
-    who = [(one.source, one.source_id) if one else None for one in (found.actor, found.author)]
-    states = frozenset((s.thing.key, s.state_type, s.value, s.at) for s in found.states)
-    return (found.source_id, found.source_type, found.occurred_at, *who, states)
+def fact(statement: Statement) -> tuple[Any, ...]:
+    who = [
+        (one.source, one.source_id) if one else None for one in (statement.actor, statement.author)
+    ]
+    states = frozenset((s.thing.key, s.state_type, s.value, s.at) for s in statement.states)
+    return (statement.source_id, statement.source_type, statement.occurred_at, *who, states)
 
 
 def of_kinds(told: Told, kinds: Iterable[str]) -> set[tuple[Any, ...]]:
@@ -146,10 +148,10 @@ def test_facts_that_both_carry_do_not_differ_at_all(served: Served, world: World
         assert undone or _said(found) == _said(webhook[key])
 
 
-def _said(found: Statement) -> dict[str, Any]:
+def _said(statement: Statement) -> dict[str, Any]:
     """The whole statement, in any order of its mentions and edges."""
     lists = ("accounts", "references", "mentions", "edges", "states")
-    told = {one.name: getattr(found, one.name) for one in fields(found)}
+    told = {one.name: getattr(statement, one.name) for one in fields(statement)}
     return told | {name: sorted(map(repr, told[name])) for name in lists}
 
 

@@ -85,7 +85,7 @@ def test_where_runs_are_started_again_all_the_time_the_walk_ends_and_reports_it(
         WALKER, place_of(world), WINDOW, between=starting_again(world, lambda _: True)
     )
     assert walk.requests < 20
-    assert {one.reason for one in walk.troubles} == {
+    assert {trouble.reason for trouble in walk.troubles} == {
         "runs were started again while it was read: one may be missing"
     }
 
@@ -151,7 +151,7 @@ def test_a_run_that_is_started_again_weeks_later_is_read_by_the_day_on_which_it_
     for moment, attempts in ((began, 2), (ended, 2)):
         day = Window(moment - timedelta(hours=1), moment + timedelta(hours=1))
         walk = asking.walk(WALKER, place_of(world), day)
-        told = [one.payload["workflow_run"]["run_attempt"] for one in walk.records]
+        told = [record.payload["workflow_run"]["run_attempt"] for record in walk.records]
         assert told == [1 if moment == began else attempts]
 
 
@@ -159,7 +159,7 @@ def test_a_deleted_attempt_is_reported_and_the_walk_goes_on(asking: Asking, worl
     world.runs[0].attempt = 3
     world.touch()
     walk = asking.walk(WALKER, place_of(world), WINDOW)
-    assert [one.item for one in walk.troubles] == ["attempt 2 of workflow run 50000"]
+    assert [trouble.item for trouble in walk.troubles] == ["attempt 2 of workflow run 50000"]
     assert len(walk.records) == len(world.runs)
 
 

@@ -29,12 +29,12 @@ from tests.providers.github.readings import mentioned, read, statement
 def test_an_alert_of_dependabot_is_open_fixed_or_dismissed(
     action: str, name: str, state: str
 ) -> None:
-    found = statement("dependabot_alert", dependabot_alert(action))
-    assert found.source_type == f"dependabot-alert.{name}"
-    assert found.subject.key == "github:alert:dependabot:1#20"
-    assert [(each.state_type, each.value) for each in found.states] == [("status", state)]
-    assert found.title.endswith("] semver: Slow regular expression")
-    assert mentioned(found, "file") == ["file:web/package-lock.json"]
+    result = statement("dependabot_alert", dependabot_alert(action))
+    assert result.source_type == f"dependabot-alert.{name}"
+    assert result.subject.key == "github:alert:dependabot:1#20"
+    assert [(each.state_type, each.value) for each in result.states] == [("status", state)]
+    assert result.title.endswith("] semver: Slow regular expression")
+    assert mentioned(result, "file") == ["file:web/package-lock.json"]
 
 
 def test_the_reason_of_a_dismissal_is_kept() -> None:
@@ -56,17 +56,17 @@ def test_an_alert_is_about_security_and_is_not_an_incident() -> None:
         ("code_scanning_alert", code_scanning_alert()),
         ("secret_scanning_alert", secret_scanning_alert()),
     ):
-        found = statement(event, payload)
-        enriched = enrich(found)
+        result = statement(event, payload)
+        enriched = enrich(result)
         assert (enriched.category, enriched.observation_type) == ("security", "issue")
-        assert not any(word in found.title.lower() for word in ("error", "fail", "incident"))
+        assert not any(word in result.title.lower() for word in ("error", "fail", "incident"))
 
 
 def test_a_finding_names_its_place_its_commit_and_its_branch() -> None:
-    found = statement("code_scanning_alert", code_scanning_alert())
-    assert found.title == "[Code Scanning Alert Opened] Query from user input in shop/cart.py"
+    result = statement("code_scanning_alert", code_scanning_alert())
+    assert result.title == "[Code Scanning Alert Opened] Query from user input in shop/cart.py"
     assert {f"github:commit:{sha('c')}", "github:branch:1:main"} <= set(
-        mentioned(found, "reference")
+        mentioned(result, "reference")
     )
 
 
@@ -78,17 +78,17 @@ def test_a_finding_that_is_fixed_only_on_a_branch_is_still_open() -> None:
 
 def test_a_secret_is_never_kept() -> None:
     for action in ("created", "resolved", "reopened", "publicly_leaked", "validated"):
-        found = statement("secret_scanning_alert", secret_scanning_alert(action))
-        assert "sk_live" not in repr(found)
-        assert found.title.endswith("] Stripe API Key")
+        result = statement("secret_scanning_alert", secret_scanning_alert(action))
+        assert "sk_live" not in repr(result)
+        assert result.title.endswith("] Stripe API Key")
     resolved = statement("secret_scanning_alert", secret_scanning_alert("resolved"))
-    assert [(each.value, each.reason) for each in resolved.states] == [("resolved", "revoked")]
+    assert [(state.value, state.reason) for state in resolved.states] == [("resolved", "revoked")]
 
 
 def test_an_old_alert_without_a_time_has_the_time_of_its_repositorys_last_update() -> None:
     payload = secret_scanning_alert("reopened", created_at=None, updated_at=None)
-    found = statement("secret_scanning_alert", payload)
-    assert found.occurred_at.isoformat() == "2024-05-01T10:00:00+00:00"
+    result = statement("secret_scanning_alert", payload)
+    assert result.occurred_at.isoformat() == "2024-05-01T10:00:00+00:00"
 
 
 def test_the_assignees_of_an_alert_are_not_kept() -> None:

@@ -20,7 +20,7 @@ def changed(payload: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def states(found: Statement) -> dict[str, str]:
-    return {each.state_type: each.value for each in found.states}
+    return {state.state_type: state.value for state in found.states}
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,11 @@ def states(found: Statement) -> dict[str, str]:
 def test_a_change_is_identified_by_what_changed_and_when(
     event: str, payload: dict[str, Any], source_type: str, which: str
 ) -> None:
-    found = statement(event, payload)
-    assert found.source_type == source_type
+    result = statement(event, payload)
+    assert result.source_type == source_type
     transition = source_type.partition(".")[2]
-    assert found.source_id == f"{found.subject.key}|{transition}|{which}@{CHANGED_AT}"
-    assert enrich(found).significance_score < 30
+    assert result.source_id == f"{result.subject.key}|{transition}|{which}@{CHANGED_AT}"
+    assert enrich(result).significance_score < 30
 
 
 def test_two_labels_at_one_moment_are_two_changes() -> None:
@@ -70,19 +70,19 @@ def test_two_labels_at_one_moment_are_two_changes() -> None:
 
 def test_the_state_of_assignees_lists_everybody_who_is_assigned_now() -> None:
     ada, lin = user("ada"), user("lin")
-    found = statement("issues", changed(issue("assigned", assignees=("ada", "lin")), assignee=lin))
-    assert states(found) == {
+    result = statement("issues", changed(issue("assigned", assignees=("ada", "lin")), assignee=lin))
+    assert states(result) == {
         "assignee": ", ".join(sorted(f"user:github:{person['id']}" for person in (ada, lin)))
     }
-    assert accounts(found, "assignee") == ["lin"]
+    assert accounts(result, "assignee") == ["lin"]
     freed = statement("issues", changed(issue("unassigned"), assignee=lin))
     assert states(freed) == {"assignee": "nobody"}
 
 
 def test_a_milestone_is_a_state_and_what_the_item_belongs_to() -> None:
-    found = statement("pull_request", changed(pull_request("milestoned"), milestone=MILESTONE))
-    assert (PULL, "belongs_to", "github:milestone:1#3") in edges(found)
-    assert states(found) == {"milestone": "github:milestone:1#3"}
+    result = statement("pull_request", changed(pull_request("milestoned"), milestone=MILESTONE))
+    assert (PULL, "belongs_to", "github:milestone:1#3") in edges(result)
+    assert states(result) == {"milestone": "github:milestone:1#3"}
     payload = changed(pull_request("demilestoned"), milestone=MILESTONE)
     payload["pull_request"]["milestone"] = MILESTONE
     left = statement("pull_request", payload)
@@ -107,25 +107,25 @@ def test_a_small_change_still_relates_the_milestone_and_head() -> None:
 
 def test_a_requested_reviewer_takes_part() -> None:
     payload = changed(pull_request("review_requested"), requested_reviewer=user("lin"))
-    found = statement("pull_request", payload)
-    assert accounts(found, "reviewer") == ["lin"]
-    assert accounts(found, "subject_author") == ["ada"]
+    result = statement("pull_request", payload)
+    assert accounts(result, "reviewer") == ["lin"]
+    assert accounts(result, "subject_author") == ["ada"]
 
 
 def test_a_new_head_commit_is_contained() -> None:
     payload = changed(pull_request("synchronize", head_sha=sha(2)), before=sha(1), after=sha(2))
-    found = statement("pull_request", payload)
-    assert (PULL, "contains", f"github:commit:{sha(2)}") in edges(found)
-    assert found.metadata["beforeSha"] == sha(1)
+    result = statement("pull_request", payload)
+    assert (PULL, "contains", f"github:commit:{sha(2)}") in edges(result)
+    assert result.metadata["beforeSha"] == sha(1)
 
 
 def test_an_edited_title_is_the_items_name_from_then_on() -> None:
     payload = issue("edited", title="The basket is empty")
-    found = statement("issues", changed(payload, changes={"title": {"from": "Fix #9"}}))
-    assert found.subject.name == "#5 The basket is empty"
-    assert found.metadata["titleWas"] == "Fix #9"
+    result = statement("issues", changed(payload, changes={"title": {"from": "Fix #9"}}))
+    assert result.subject.name == "#5 The basket is empty"
+    assert result.metadata["titleWas"] == "Fix #9"
     # The new title does not refer to what the old one did.
-    assert enrich(found).edges == ()
+    assert enrich(result).edges == ()
 
 
 def test_an_edited_text_is_searched_for_closing_words_only_in_a_pull_request() -> None:
@@ -172,7 +172,7 @@ def test_a_changed_category_is_kept() -> None:
         discussion("category_changed", category="Ideas"),
         changes={"category": {"from": {"name": "Q&A"}}},
     )
-    found = statement("discussion", payload)
-    assert found.metadata["categoryWas"] == "Q&A"
-    assert found.source_type == "discussion.category-changed"
-    assert mentioned(found, "subject") == ["github:discussion:1#8"]
+    result = statement("discussion", payload)
+    assert result.metadata["categoryWas"] == "Q&A"
+    assert result.source_type == "discussion.category-changed"
+    assert mentioned(result, "subject") == ["github:discussion:1#8"]

@@ -44,13 +44,13 @@ from tests.providers.github.readings import accounts, edges, mentioned, read, st
 def test_the_subject_of_a_comment_is_what_it_was_written_on(
     event: str, payload: dict[str, Any], thing: str, subject: str, whose: list[str]
 ) -> None:
-    found = statement(event, payload)
-    assert found.source_id == f"{subject}|{thing}.created|550"
-    assert (found.source_type, found.subject.key) == (f"{thing}.created", subject)
-    assert accounts(found, "subject_author") == whose
-    assert found.author is not None
-    assert found.author.username == "lin"
-    assert enrich(found).significance_score < 30
+    result = statement(event, payload)
+    assert result.source_id == f"{subject}|{thing}.created|550"
+    assert (result.source_type, result.subject.key) == (f"{thing}.created", subject)
+    assert accounts(result, "subject_author") == whose
+    assert result.author is not None
+    assert result.author.username == "lin"
+    assert enrich(result).significance_score < 30
 
 
 def test_an_issue_comment_on_a_pull_request_is_the_pull_requests() -> None:
@@ -76,10 +76,10 @@ def test_an_edit_is_another_observation_and_a_deletion_does_not_repeat_the_text(
 
 
 def test_a_comment_on_lines_names_file_and_commit() -> None:
-    found = statement("pull_request_review_comment", review_comment())
-    assert mentioned(found, "file") == ["file:shop/cart.py"]
-    assert f"github:commit:{sha('acme/shop#1 head')}" in mentioned(found, "reference")
-    assert found.metadata["reviewId"] == 70
+    result = statement("pull_request_review_comment", review_comment())
+    assert mentioned(result, "file") == ["file:shop/cart.py"]
+    assert f"github:commit:{sha('acme/shop#1 head')}" in mentioned(result, "reference")
+    assert result.metadata["reviewId"] == 70
 
 
 @pytest.mark.parametrize(
@@ -93,21 +93,21 @@ def test_a_comment_on_lines_names_file_and_commit() -> None:
     ],
 )
 def test_a_review_has_its_verdict(state: str, tag: str, weight: int) -> None:
-    found = statement("pull_request_review", review(state))
-    assert found.title == f"[{tag}] #1: Well done."
-    assert found.source_id == "github:pr:1#1|review.submitted|70"
-    assert found.base_significance == weight
-    assert found.metadata["reviewState"] == state.lower()
-    assert accounts(found, "reviewer") == ["lin"]
-    assert accounts(found, "subject_author") == ["ada"]
+    result = statement("pull_request_review", review(state))
+    assert result.title == f"[{tag}] #1: Well done."
+    assert result.source_id == "github:pr:1#1|review.submitted|70"
+    assert result.base_significance == weight
+    assert result.metadata["reviewState"] == state.lower()
+    assert accounts(result, "reviewer") == ["lin"]
+    assert accounts(result, "subject_author") == ["ada"]
 
 
 def test_a_review_without_text_shows_the_pull_requests_title_and_refers_to_nothing() -> None:
     payload = review("approved", body=None)
     payload["pull_request"]["title"] = "Fix #9"
-    found = statement("pull_request_review", payload)
-    assert found.title == "[Review Approved] Fix #9"
-    assert {edge.type for edge in enrich(found).edges} == {"contains", "on_branch"}
+    result = statement("pull_request_review", payload)
+    assert result.title == "[Review Approved] Fix #9"
+    assert {edge.type for edge in enrich(result).edges} == {"contains", "on_branch"}
 
 
 def test_comments_and_reviews_relate_the_milestone_and_head_of_their_subject() -> None:
@@ -125,9 +125,9 @@ def test_comments_and_reviews_relate_the_milestone_and_head_of_their_subject() -
 
 
 def test_a_dismissed_review_is_stated_once() -> None:
-    found = statement("pull_request_review", review("dismissed", action="dismissed"))
-    assert found.source_id == "github:pr:1#1|review.dismissed|70"
-    assert found.source_type == "review.dismissed"
+    result = statement("pull_request_review", review("dismissed", action="dismissed"))
+    assert result.source_id == "github:pr:1#1|review.dismissed|70"
+    assert result.source_type == "review.dismissed"
 
 
 def test_unknown_actions_of_comments_and_reviews_are_parked() -> None:

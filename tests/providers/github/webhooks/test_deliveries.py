@@ -19,10 +19,10 @@ DEPLOYMENT, RUN, COMMIT = "github:deployment:1:40", "github:workflow-run:30", sh
 
 
 def test_a_deployment_deploys_its_commit() -> None:
-    found = statement("deployment", deployment())
-    assert found.source_id == f"{DEPLOYMENT}|created"
-    assert edges(found) == {(DEPLOYMENT, "deploys", f"github:commit:{COMMIT}")}
-    assert [each.value for each in found.states] == ["building"]
+    result = statement("deployment", deployment())
+    assert result.source_id == f"{DEPLOYMENT}|created"
+    assert edges(result) == {(DEPLOYMENT, "deploys", f"github:commit:{COMMIT}")}
+    assert [state.value for state in result.states] == ["building"]
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,9 @@ def test_a_deployment_deploys_its_commit() -> None:
     ],
 )
 def test_a_status_moves_the_deployment(state: str, source_type: str, value: str) -> None:
-    found = statement("deployment_status", deployment_status(state, environment="qa"))
-    assert found.source_type == source_type
-    assert [each.value for each in found.states if each.state_type == "status"] == [value]
+    result = statement("deployment_status", deployment_status(state, environment="qa"))
+    assert result.source_type == source_type
+    assert [each.value for each in result.states if each.state_type == "status"] == [value]
 
 
 def test_two_reports_of_one_state_are_two_observations() -> None:
@@ -53,8 +53,8 @@ def test_two_reports_of_one_state_are_two_observations() -> None:
 
 
 def test_production_that_succeeded_is_live_in_its_repository() -> None:
-    found = statement("deployment_status", deployment_status())
-    assert [(each.thing.key, each.state_type, each.value) for each in found.states][1:] == [
+    result = statement("deployment_status", deployment_status())
+    assert [(state.thing.key, state.state_type, state.value) for state in result.states][1:] == [
         ("github:repository:1", "live_deployment:production", DEPLOYMENT)
     ]
     assert isinstance(read("deployment_status", deployment_status("paused")), Parked)
@@ -108,7 +108,7 @@ def test_an_inactive_or_deleted_deployment_is_no_longer_live() -> None:
         ("live_deployment:production", DEPLOYMENT, ENDING_REASON)
     ]
     gone = statement("deployment", {**deployment(), "action": "deleted"})
-    assert [each.reason for each in gone.states] == ["deleted", ENDING_REASON]
+    assert [state.reason for state in gone.states] == ["deleted", ENDING_REASON]
 
 
 def test_a_failed_run_is_significant_and_a_successful_one_is_not() -> None:
@@ -124,7 +124,7 @@ def test_a_failed_run_is_significant_and_a_successful_one_is_not() -> None:
         ("github:pr:1#1", "on_branch", "github:branch:2:cart"),
     }
     assert "github:pr:1#1" in mentioned(failed, "reference")
-    assert [each.value for each in failed.states] == ["failed"]
+    assert [state.value for state in failed.states] == ["failed"]
     assert failed.branch == "main"
 
 
@@ -140,15 +140,15 @@ def test_only_the_conclusion_is_kept() -> None:
 
 
 def test_the_branch_of_a_fork_is_not_a_branch_of_the_repository() -> None:
-    found = statement("workflow_run", workflow_run(head_repository={"id": 2}))
-    assert not any(key.startswith("github:branch") for key in mentioned(found, "reference"))
+    result = statement("workflow_run", workflow_run(head_repository={"id": 2}))
+    assert not any(key.startswith("github:branch") for key in mentioned(result, "reference"))
 
 
 def test_the_subject_of_a_check_suite_is_its_commit_unless_a_run_reports_it() -> None:
-    found = statement("check_suite", check_suite())
-    assert found.subject.key == f"github:commit:{COMMIT}"
-    assert found.source_id == f"{found.subject.key}|check-suite.completed|31@{CHANGED_AT}"
-    assert found.title == "[Checks Failed] circleci on main"
+    result = statement("check_suite", check_suite())
+    assert result.subject.key == f"github:commit:{COMMIT}"
+    assert result.source_id == f"{result.subject.key}|check-suite.completed|31@{CHANGED_AT}"
+    assert result.title == "[Checks Failed] circleci on main"
     assert isinstance(read("check_suite", check_suite(app="github-actions")), Filtered)
 
 

@@ -53,22 +53,22 @@ CHANGED = datetime(2024, 5, 2, 12, tzinfo=UTC)
 def test_each_action_of_an_issue_moves_its_state(
     payload: dict[str, Any], source_type: str, tag: str, state: str, reason: str | None
 ) -> None:
-    found = statement("issues", payload)
+    result = statement("issues", payload)
     at = OPENED if source_type == "opened" else CHANGED
-    assert found.source_type == f"issue.{source_type}"
+    assert result.source_type == f"issue.{source_type}"
     # It is deleted once, whoever reports it and when.
     moment = "" if source_type == "deleted" else f"|{at:%Y-%m-%dT%H:%M:%SZ}"
-    assert found.source_id == f"github:issue:1#5|{source_type}{moment}"
-    assert found.title == f"[{tag}] The cart is empty"
+    assert result.source_id == f"github:issue:1#5|{source_type}{moment}"
+    assert result.title == f"[{tag}] The cart is empty"
     ends = [("deleted", at)] if source_type == "deleted" else []
-    assert [(each.value, each.at) for each in found.states] == [(state, at), *ends]
-    assert found.states[0].metadata.get("reason") == reason
-    assert found.link_text is None
+    assert [(each.value, each.at) for each in result.states] == [(state, at), *ends]
+    assert result.states[0].metadata.get("reason") == reason
+    assert result.link_text is None
 
 
 def test_a_closed_issue_that_was_edited_later_keeps_its_closing_time() -> None:
-    found = statement("issues", issue("closed", updated_at="2024-06-01T00:00:00Z"))
-    assert (found.occurred_at, found.states[0].at) == (CHANGED, CHANGED)
+    result = statement("issues", issue("closed", updated_at="2024-06-01T00:00:00Z"))
+    assert (result.occurred_at, result.states[0].at) == (CHANGED, CHANGED)
 
 
 def test_a_transferred_issue_names_its_new_repository() -> None:
@@ -88,30 +88,30 @@ def test_an_issue_event_of_a_pull_request_is_left_to_its_own_events() -> None:
 
 
 def test_a_published_release_is_its_repositorys_latest() -> None:
-    found = statement("release", release(target=sha("r")))
+    result = statement("release", release(target=sha("r")))
     key = "github:release:1:v1.0.0"
-    assert found.source_id == f"{key}|published|{CHANGED_AT}"
-    assert found.title == "[Release Published] One"
-    assert [(each.thing.key, each.state_type, each.value) for each in found.states] == [
+    assert result.source_id == f"{key}|published|{CHANGED_AT}"
+    assert result.title == "[Release Published] One"
+    assert [(state.thing.key, state.state_type, state.value) for state in result.states] == [
         (key, "status", "published"),
         ("github:repository:1", "latest_release", key),
     ]
-    assert (key, "contains", f"github:commit:{sha('r')}") in edges(found)
-    assert "github:tag:1:v1.0.0" in mentioned(found, "reference")
+    assert (key, "contains", f"github:commit:{sha('r')}") in edges(result)
+    assert "github:tag:1:v1.0.0" in mentioned(result, "reference")
 
 
 def test_a_prerelease_is_published_without_being_the_latest() -> None:
-    found = statement("release", release(prerelease=True))
-    assert [each.state_type for each in found.states] == ["status"]
+    result = statement("release", release(prerelease=True))
+    assert [state.state_type for state in result.states] == ["status"]
 
 
 def test_a_prerelease_that_is_released_later_becomes_the_latest() -> None:
-    found = statement("release", release("released", updated_at="2024-06-01T10:00:00Z"))
-    assert (found.source_type, found.occurred_at.isoformat()) == (
+    result = statement("release", release("released", updated_at="2024-06-01T10:00:00Z"))
+    assert (result.source_type, result.occurred_at.isoformat()) == (
         "release.released",
         "2024-06-01T10:00:00+00:00",
     )
-    assert [(state.state_type, state.value) for state in found.states] == [
+    assert [(state.state_type, state.value) for state in result.states] == [
         ("status", "published"),
         ("latest_release", "github:release:1:v1.0.0"),
     ]
@@ -119,8 +119,8 @@ def test_a_prerelease_that_is_released_later_becomes_the_latest() -> None:
 
 @pytest.mark.parametrize("action", ["deleted", "unpublished"])
 def test_a_withdrawn_release_is_no_longer_the_latest(action: str) -> None:
-    found = statement("release", release(action))
-    ended = next(state for state in found.states if state.state_type == "latest_release")
+    result = statement("release", release(action))
+    ended = next(state for state in result.states if state.state_type == "latest_release")
     assert (ended.value, ended.reason) == ("github:release:1:v1.0.0", ENDING_REASON)
 
 
@@ -135,9 +135,9 @@ def test_a_release_is_published_once_however_many_events_say_so() -> None:
 def test_a_deletion_has_the_latest_time_in_its_payload() -> None:
     payload = release("deleted")
     payload["repository"]["updated_at"] = "2024-07-01T00:00:00Z"
-    found = statement("release", payload)
-    assert found.occurred_at == datetime(2024, 7, 1, tzinfo=UTC)
-    assert found.states[0].value == "deleted"
+    result = statement("release", payload)
+    assert result.occurred_at == datetime(2024, 7, 1, tzinfo=UTC)
+    assert result.states[0].value == "deleted"
 
 
 def test_an_answer_is_an_observation_apart_from_its_discussion() -> None:
@@ -151,8 +151,8 @@ def test_an_answer_is_an_observation_apart_from_its_discussion() -> None:
 
 
 def test_an_answered_discussion_that_was_edited_later_keeps_the_time_of_its_answer() -> None:
-    found = statement("discussion", discussion("answered", updated_at="2024-06-01T00:00:00Z"))
-    assert found.occurred_at == CHANGED
+    result = statement("discussion", discussion("answered", updated_at="2024-06-01T00:00:00Z"))
+    assert result.occurred_at == CHANGED
 
 
 def test_discussions_close_reopen_and_lose_their_answer() -> None:

@@ -16,7 +16,9 @@ MILESTONE, PR = "github:milestone:1#3", "github:pr:1#12"
 
 
 def states(found: Statement) -> list[tuple[str, str, str, str | None]]:
-    return [(each.thing.key, each.state_type, each.value, each.reason) for each in found.states]
+    return [
+        (state.thing.key, state.state_type, state.value, state.reason) for state in found.states
+    ]
 
 
 @pytest.mark.parametrize(
@@ -32,10 +34,10 @@ def states(found: Statement) -> list[tuple[str, str, str, str | None]]:
 def test_a_milestone_opens_and_closes(
     action: str, source_type: str, title: str, values: list[str]
 ) -> None:
-    found = statement("milestone", planning.milestone(action))
-    assert (found.source_type, found.title, found.subject.key) == (source_type, title, MILESTONE)
-    assert [each.value for each in found.states] == values
-    assert found.metadata["dueOn"] == "2024-06-01T00:00:00Z"
+    result = statement("milestone", planning.milestone(action))
+    assert (result.source_type, result.title, result.subject.key) == (source_type, title, MILESTONE)
+    assert [state.value for state in result.states] == values
+    assert result.metadata["dueOn"] == "2024-06-01T00:00:00Z"
 
 
 def test_both_deliveries_of_a_sub_issue_are_one_observation() -> None:
@@ -48,18 +50,18 @@ def test_both_deliveries_of_a_sub_issue_are_one_observation() -> None:
 
 
 def test_an_issue_that_is_removed_from_its_parent_has_none() -> None:
-    found = statement("sub_issues", planning.sub_issue("parent_issue_removed"))
-    assert found.source_type == "issue.parent-removed"
-    assert edges(found) == set()
-    assert states(found) == [(CHILD, "parent", PARENT, ENDING_REASON)]
+    result = statement("sub_issues", planning.sub_issue("parent_issue_removed"))
+    assert result.source_type == "issue.parent-removed"
+    assert edges(result) == set()
+    assert states(result) == [(CHILD, "parent", PARENT, ENDING_REASON)]
 
 
 def test_a_parent_in_another_repository_is_named_by_that_one() -> None:
     payload = planning.sub_issue("parent_issue_added")
     payload["parent_issue_repo"] = repository("acme/plans", 7)
-    found = statement("sub_issues", payload)
-    assert edges(found) == {(CHILD, "parent", "github:issue:7#4")}
-    assert found.references[1].id == "acme/plans#4"
+    result = statement("sub_issues", payload)
+    assert edges(result) == {(CHILD, "parent", "github:issue:7#4")}
+    assert result.references[1].id == "acme/plans#4"
 
 
 def test_both_deliveries_of_a_dependency_are_one_observation() -> None:
@@ -81,11 +83,11 @@ def test_half_a_link_is_parked(side: str) -> None:
 
 def test_a_project_item_belongs_to_its_board_and_has_its_fields() -> None:
     payload = planning.project_item("edited", changes=planning.status_field("In Progress"))
-    found = statement("projects_v2_item", payload)
+    result = statement("projects_v2_item", payload)
     item = "github:project-item:81"
-    assert edges(found) == {(item, "belongs_to", "github:project:PVT_b")}
-    assert states(found) == [(item, "field:Status", "In Progress", "edited")]
-    assert found.title == "[Project Item Edited] Status: In Progress"
+    assert edges(result) == {(item, "belongs_to", "github:project:PVT_b")}
+    assert states(result) == [(item, "field:Status", "In Progress", "edited")]
+    assert result.title == "[Project Item Edited] Status: In Progress"
     archived = statement("projects_v2_item", planning.project_item("archived"))
     assert states(archived) == [(item, "status", "archived", "archived")]
     assert isinstance(read("projects_v2_item", planning.project_item("reordered")), Filtered)
@@ -93,9 +95,9 @@ def test_a_project_item_belongs_to_its_board_and_has_its_fields() -> None:
 
 def test_an_issue_has_one_type_at_a_time() -> None:
     typed = {**issue("typed"), "type": {"id": 1, "name": "Bug"}}
-    found = statement("issues", typed)
-    assert (found.source_type, found.content) == ("issue.typed", "Type: Bug")
-    assert states(found) == [(CHILD, "type", "Bug", "typed")]
+    result = statement("issues", typed)
+    assert (result.source_type, result.content) == ("issue.typed", "Type: Bug")
+    assert states(result) == [(CHILD, "type", "Bug", "typed")]
     untyped = statement("issues", {**typed, "action": "untyped"})
     assert states(untyped) == [(CHILD, "type", "Bug", ENDING_REASON)]
     assert isinstance(read("issues", issue("typed")), Filtered)
@@ -112,9 +114,9 @@ def test_an_issue_has_one_type_at_a_time() -> None:
 )
 def test_an_issues_field_is_a_state(value: dict[str, Any], shown: str) -> None:
     field = {"issue_field": {"id": 2, "name": "Priority"}, "issue_field_value": value}
-    found = statement("issues", {**issue("field_added"), **field})
-    assert (found.source_type, found.content) == ("issue.field-set", f"Priority: {shown}")
-    assert states(found) == [(CHILD, "field:Priority", shown, "field_added")]
+    result = statement("issues", {**issue("field_added"), **field})
+    assert (result.source_type, result.content) == ("issue.field-set", f"Priority: {shown}")
+    assert states(result) == [(CHILD, "field:Priority", shown, "field_added")]
     gone = statement("issues", {**issue("field_removed"), **field})
     assert states(gone) == [(CHILD, "field:Priority", "none", "field_removed")]
 
@@ -131,11 +133,11 @@ def test_an_issues_field_is_a_state(value: dict[str, Any], shown: str) -> None:
 def test_the_subject_of_a_merge_group_is_its_pull_request(
     action: str, reason: str | None, source_type: str, value: str | None
 ) -> None:
-    found = statement("merge_group", planning.merge_group(action, reason))
-    assert (found.source_type, found.subject.key, found.branch) == (source_type, PR, "main")
-    assert [each[1:3] for each in states(found)] == ([("merge_queue", value)] if value else [])
-    assert found.source_id == f"{PR}|{source_type}|{sha('group')}"
-    ends = found.occurred_at.isoformat().replace("+00:00", "Z") == CHANGED_AT
+    result = statement("merge_group", planning.merge_group(action, reason))
+    assert (result.source_type, result.subject.key, result.branch) == (source_type, PR, "main")
+    assert [state[1:3] for state in states(result)] == ([("merge_queue", value)] if value else [])
+    assert result.source_id == f"{PR}|{source_type}|{sha('group')}"
+    ends = result.occurred_at.isoformat().replace("+00:00", "Z") == CHANGED_AT
     assert ends is (action == "destroyed")
 
 
@@ -157,17 +159,17 @@ def test_a_merge_group_without_a_pull_request_is_parked() -> None:
 def test_a_pull_request_is_queued_and_leaves_the_queue(
     action: str, reason: str | None, value: str, words: str
 ) -> None:
-    found = statement("pull_request", {**pull_request(action), "reason": reason})
-    assert (found.source_type, found.content) == (f"pull-request.{action}", words)
-    assert [each[1:3] for each in states(found)] == [("merge_queue", value)]
+    result = statement("pull_request", {**pull_request(action), "reason": reason})
+    assert (result.source_type, result.content) == (f"pull-request.{action}", words)
+    assert [state[1:3] for state in states(result)] == [("merge_queue", value)]
 
 
 def test_a_review_thread_is_resolved_and_reopened() -> None:
-    found = statement("pull_request_review_thread", planning.review_thread())
-    assert found.title == "[Review Thread Resolved] #1: Rename this."
+    result = statement("pull_request_review_thread", planning.review_thread())
+    assert result.title == "[Review Thread Resolved] #1: Rename this."
     thread = "github:review-thread:1:71"
-    assert states(found) == [(thread, "status", "resolved", "resolved")]
-    assert thread in mentioned(found, "reference")
+    assert states(result) == [(thread, "status", "resolved", "resolved")]
+    assert thread in mentioned(result, "reference")
     again = statement("pull_request_review_thread", planning.review_thread("unresolved"))
     assert again.title == "[Review Thread Reopened] #1: Rename this."
     empty = planning.review_thread(thread={"comments": []})
@@ -179,19 +181,19 @@ def test_a_review_thread_is_resolved_and_reopened() -> None:
     [("requested", "waiting"), ("approved", "approved"), ("rejected", "rejected")],
 )
 def test_a_run_waits_for_the_review_of_its_deployment(action: str, value: str) -> None:
-    found = statement("deployment_review", planning.deployment_review(action))
-    assert found.source_type == f"deployment-review.{action}"
+    result = statement("deployment_review", planning.deployment_review(action))
+    assert result.source_type == f"deployment-review.{action}"
     run = "github:workflow-run:30"
-    assert [each[:3] for each in states(found)] == [(run, "deployment_review:production", value)]
-    assert (run, "references", f"github:commit:{sha('c')}") in edges(found)
-    assert found.actor is not None
-    assert found.actor.username == ("ada" if action == "requested" else "lin")
+    assert [state[:3] for state in states(result)] == [(run, "deployment_review:production", value)]
+    assert (run, "references", f"github:commit:{sha('c')}") in edges(result)
+    assert result.actor is not None
+    assert result.actor.username == ("ada" if action == "requested" else "lin")
 
 
 def test_a_deployment_waits_for_a_protection_rule() -> None:
-    found = statement("deployment_protection_rule", planning.protection_rule())
-    assert found.title == "[Deployment Waiting for a Rule] acme/shop to production"
-    assert [each[1:3] for each in states(found)] == [("status", "waiting")]
-    assert "callback" not in repr(found)
+    result = statement("deployment_protection_rule", planning.protection_rule())
+    assert result.title == "[Deployment Waiting for a Rule] acme/shop to production"
+    assert [state[1:3] for state in states(result)] == [("status", "waiting")]
+    assert "callback" not in repr(result)
     nothing = planning.protection_rule(deployment=None)
     assert isinstance(read("deployment_protection_rule", nothing), Parked)

@@ -44,14 +44,14 @@ CHANGED = datetime(2024, 5, 2, 12, tzinfo=UTC)
 def test_each_action_is_its_own_transition_at_its_own_time(
     payload: dict[str, object], source_type: str, tag: str, at: datetime, state: str, rank: int
 ) -> None:
-    found = statement("pull_request", payload)
-    assert found.source_type == f"pull-request.{source_type}"
-    assert found.source_id == f"{PR}|{source_type}|{at:%Y-%m-%dT%H:%M:%SZ}"
-    assert found.title == f"[{tag}] Add a cart"
-    assert found.occurred_at == at
-    changes = [(each.thing.key, each.state_type, each.value, each.rank) for each in found.states]
+    result = statement("pull_request", payload)
+    assert result.source_type == f"pull-request.{source_type}"
+    assert result.source_id == f"{PR}|{source_type}|{at:%Y-%m-%dT%H:%M:%SZ}"
+    assert result.title == f"[{tag}] Add a cart"
+    assert result.occurred_at == at
+    changes = [(each.thing.key, each.state_type, each.value, each.rank) for each in result.states]
     assert changes == [(PR, "status", state, rank)]
-    assert found.states[0].at == at
+    assert result.states[0].at == at
 
 
 def test_a_merge_is_recognized_by_its_time_where_the_flag_is_missing() -> None:
@@ -62,9 +62,9 @@ def test_a_merge_is_recognized_by_its_time_where_the_flag_is_missing() -> None:
 
 def test_a_close_that_follows_an_update_keeps_its_own_time() -> None:
     payload = pull_request("closed", merged=True, updated_at="2024-06-01T00:00:00Z")
-    found = statement("pull_request", payload)
-    assert found.occurred_at == CHANGED
-    assert found.updated_at == datetime(2024, 6, 1, tzinfo=UTC)
+    result = statement("pull_request", payload)
+    assert result.occurred_at == CHANGED
+    assert result.updated_at == datetime(2024, 6, 1, tzinfo=UTC)
 
 
 def test_reopened_twice_is_two_observations_and_delivered_twice_is_one() -> None:
@@ -85,24 +85,24 @@ def test_a_renamed_repository_changes_no_id() -> None:
 
 
 def test_actor_and_author_are_kept_apart() -> None:
-    found = statement(
+    result = statement(
         "pull_request", pull_request("closed", merged=True, author="ada", sender="grace")
     )
-    assert found.actor is not None
-    assert found.author is not None
-    assert (found.actor.username, found.author.username) == ("grace", "ada")
-    assert accounts(found, "merged_by") == ["grace"]
-    assert found.metadata["mergedBy"] == "grace"
+    assert result.actor is not None
+    assert result.author is not None
+    assert (result.actor.username, result.author.username) == ("grace", "ada")
+    assert accounts(result, "merged_by") == ["grace"]
+    assert result.metadata["mergedBy"] == "grace"
 
 
 def test_bots_are_bots_and_ghosts_are_nobody() -> None:
     bot = user("renovate[bot]", 29139614, "Bot")
     payload = pull_request("opened", sender=bot)
     payload["pull_request"]["user"] = None
-    found = statement("pull_request", payload)
-    assert found.actor is not None
-    assert found.actor.kind == "bot"
-    assert found.author is None
+    result = statement("pull_request", payload)
+    assert result.actor is not None
+    assert result.actor.kind == "bot"
+    assert result.author is None
 
 
 def test_the_trial_merge_of_an_open_pull_request_is_not_its_merge() -> None:
@@ -124,13 +124,15 @@ def test_a_branch_belongs_to_the_fork_it_is_in_and_to_nobody_once_that_is_gone()
     )
     gone = pull_request("opened")
     gone["pull_request"]["head"]["repo"] = None
-    found = statement("pull_request", gone)
-    assert all(edge.type != "on_branch" for edge in found.edges)
-    assert ("branch", "feature/cart") in [(each.type, each.id) for each in found.references]
+    result = statement("pull_request", gone)
+    assert all(edge.type != "on_branch" for edge in result.edges)
+    assert ("branch", "feature/cart") in [
+        (reference.type, reference.id) for reference in result.references
+    ]
 
 
 def test_references_come_in_the_order_of_the_page() -> None:
-    found = statement(
+    result = statement(
         "pull_request",
         pull_request(
             "closed",
@@ -141,34 +143,34 @@ def test_references_come_in_the_order_of_the_page() -> None:
             milestone={"number": 3, "title": "v1"},
         ),
     )
-    assert [each.type for each in found.references] == [
+    assert [reference.type for reference in result.references] == [
         *("pr", "branch", "commit", "commit", "reviewer", "assignee", "label")
     ]
-    assert [each.label for each in found.references][3] == "merge"
-    assert accounts(found, "reviewer") == ["grace"]
-    assert mentioned(found, "label") == ["github:label:1:bug"]
-    assert mentioned(found, "assignee") == [f"user:github:{user('ada')['id']}"]
-    assert (PR, "belongs_to", "github:milestone:1#3") in edges(found)
+    assert [reference.label for reference in result.references][3] == "merge"
+    assert accounts(result, "reviewer") == ["grace"]
+    assert mentioned(result, "label") == ["github:label:1:bug"]
+    assert mentioned(result, "assignee") == [f"user:github:{user('ada')['id']}"]
+    assert (PR, "belongs_to", "github:milestone:1#3") in edges(result)
 
 
 def test_long_texts_are_cut_but_searched_whole_for_closing_words() -> None:
     body = "x" * 20_000 + "\nFixes #5"
-    found = statement("pull_request", pull_request("opened", title="t" * 300, body=body))
-    assert len(found.title) == 200
-    assert found.title.endswith("...")
-    assert len(found.content) == 10_000
-    assert found.content.endswith("...")
-    assert found.link_text is not None
-    assert found.link_text.endswith("Fixes #5")
-    assert found.scope is not None
-    assert (found.scope.repository_id, found.scope.repository_name) == ("1", "acme/shop")
+    result = statement("pull_request", pull_request("opened", title="t" * 300, body=body))
+    assert len(result.title) == 200
+    assert result.title.endswith("...")
+    assert len(result.content) == 10_000
+    assert result.content.endswith("...")
+    assert result.link_text is not None
+    assert result.link_text.endswith("Fixes #5")
+    assert result.scope is not None
+    assert (result.scope.repository_id, result.scope.repository_name) == ("1", "acme/shop")
 
 
 def test_nul_and_half_a_surrogate_become_replacement_characters_everywhere() -> None:
     payload = pull_request("opened", title="a\x00b", labels=("l\x00",), head="h\x00")
-    found = statement("pull_request", payload)
-    assert found.title == "[PR Opened] a\ufffdb"
-    assert "\\x00" not in repr(found)
+    result = statement("pull_request", payload)
+    assert result.title == "[PR Opened] a\ufffdb"
+    assert "\\x00" not in repr(result)
 
 
 @pytest.mark.parametrize("action", ["auto_merge_enabled", "auto_merge_disabled"])

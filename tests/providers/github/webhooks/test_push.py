@@ -19,23 +19,26 @@ def key(seed: dict[str, Any]) -> str:
 def test_each_commit_is_an_observation_at_its_authors_time() -> None:
     first = commit("Add a cart\n\nIt holds things.", at="2024-05-01T12:00:00+02:00")
     second = commit("Empty it", at="2024-05-01T11:00:00Z")
-    found = statements("push", push([first, second]))
-    assert [each.source_id for each in found] == [f"{key(first)}|pushed", f"{key(second)}|pushed"]
-    assert found[0].occurred_at == datetime(2024, 5, 1, 10, tzinfo=UTC)
-    assert found[0].occurred_at.tzinfo is UTC
-    assert found[0].title == "[Commit] Add a cart"
-    assert found[0].content == "Add a cart\n\nIt holds things."
-    assert found[0].source_type == "commit.pushed"
-    assert (found[0].branch, found[0].paths) == ("main", ("shop/cart.py",))
+    results = statements("push", push([first, second]))
+    assert [result.source_id for result in results] == [
+        f"{key(first)}|pushed",
+        f"{key(second)}|pushed",
+    ]
+    assert results[0].occurred_at == datetime(2024, 5, 1, 10, tzinfo=UTC)
+    assert results[0].occurred_at.tzinfo is UTC
+    assert results[0].title == "[Commit] Add a cart"
+    assert results[0].content == "Add a cart\n\nIt holds things."
+    assert results[0].source_type == "commit.pushed"
+    assert (results[0].branch, results[0].paths) == ("main", ("shop/cart.py",))
 
 
 def test_the_authors_time_takes_precedence_over_the_committers() -> None:
     late = {"name": "Bob", "email": "bob@acme.test", "date": "2024-06-01T00:00:00Z"}
     rebased = commit(at="2024-05-01T10:00:00Z", committer=late)
     rebased["timestamp"] = "2024-06-01T00:00:00Z"
-    found = statement("push", push([rebased]))
-    assert found.occurred_at == datetime(2024, 5, 1, 10, tzinfo=UTC)
-    assert accounts(found, "committer") == ["Bob <bob@acme.test>"]
+    result = statement("push", push([rebased]))
+    assert result.occurred_at == datetime(2024, 5, 1, 10, tzinfo=UTC)
+    assert accounts(result, "committer") == ["Bob <bob@acme.test>"]
 
 
 @pytest.mark.parametrize("wrong", ["2099-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
@@ -45,8 +48,8 @@ def test_a_wrong_clock_puts_no_commit_into_the_future_or_into_1970(wrong: str) -
         ({**right, "date": wrong}, "2024-05-02T10:00"),
         (right, "2024-05-01T09:00"),
     ):
-        found = statement("push", push([commit(at=wrong, committer=committer)]))
-        assert found.occurred_at.isoformat().startswith(at)
+        result = statement("push", push([commit(at=wrong, committer=committer)]))
+        assert result.occurred_at.isoformat().startswith(at)
     # The API names no push.
     listed = push([commit(at=wrong, committer=right)], pushed_at=None)
     assert statement("push", listed).occurred_at.isoformat().startswith("2024-05-01T09:00")
@@ -61,25 +64,25 @@ def test_a_commit_in_two_pushes_is_one_observation() -> None:
 
 
 def test_the_commits_author_is_the_actor_and_the_sender_is_the_pusher() -> None:
-    found = statement("push", push([commit(author="Grace", email="G@acme.test")], sender="ada"))
-    assert found.actor is not None
-    assert found.actor == found.author
-    assert (found.actor.source, found.actor.source_id) == ("git", "Grace <g@acme.test>")
-    assert not found.actor.email_verified
-    assert accounts(found, "pusher") == ["ada"]
+    result = statement("push", push([commit(author="Grace", email="G@acme.test")], sender="ada"))
+    assert result.actor is not None
+    assert result.actor == result.author
+    assert (result.actor.source, result.actor.source_id) == ("git", "Grace <g@acme.test>")
+    assert not result.actor.email_verified
+    assert accounts(result, "pusher") == ["ada"]
 
 
 def test_github_verified_the_address_of_a_commit_with_a_login() -> None:
-    found = statement("push", push([commit(username="ada")]))
-    assert found.author is not None
-    assert (found.author.username, found.author.email_verified) == ("ada", True)
+    result = statement("push", push([commit(username="ada")]))
+    assert result.author is not None
+    assert (result.author.username, result.author.email_verified) == ("ada", True)
 
 
 def test_a_bots_commit_has_a_bot_as_its_author() -> None:
     address = "49699333+dependabot[bot]@users.noreply.github.com"
-    found = statement("push", push([commit(author="dependabot[bot]", email=address)]))
-    assert found.author is not None
-    assert found.author.kind == "bot"
+    result = statement("push", push([commit(author="dependabot[bot]", email=address)]))
+    assert result.author is not None
+    assert result.author.kind == "bot"
 
 
 def test_trailers_name_co_authors_and_githubs_own_committer_is_nobody() -> None:
@@ -87,27 +90,27 @@ def test_trailers_name_co_authors_and_githubs_own_committer_is_nobody() -> None:
         "Pair\n\nCo-authored-by: Grace <grace@acme.test>\nCO-AUTHORED-BY: <x@y.test>\r\n"
         "Not Co-authored-by: Eve <eve@acme.test>\nCo-authored-by: nobody"
     )
-    found = statement("push", push([commit(message, committer=web_flow())]))
-    assert accounts(found, "co_author") == ["Grace <grace@acme.test>", " <x@y.test>"]
-    assert accounts(found, "committer") == []
+    result = statement("push", push([commit(message, committer=web_flow())]))
+    assert accounts(result, "co_author") == ["Grace <grace@acme.test>", " <x@y.test>"]
+    assert accounts(result, "committer") == []
 
 
 def test_changed_files_are_mentioned_up_to_forty_and_all_are_counted() -> None:
     names = tuple(f"src/{number:03}.py" for number in range(60))
-    found = statement("push", push([commit(added=names, modified=(), removed=("old.py",))]))
-    assert len(mentioned(found, "file")) == 40
-    assert mentioned(found, "file")[0] == "file:old.py"
-    assert (found.metadata["fileCount"], found.metadata["added"]) == (61, 60)
-    assert found.paths is not None
-    assert len(found.paths) == 61
+    result = statement("push", push([commit(added=names, modified=(), removed=("old.py",))]))
+    assert len(mentioned(result, "file")) == 40
+    assert mentioned(result, "file")[0] == "file:old.py"
+    assert (result.metadata["fileCount"], result.metadata["added"]) == (61, 60)
+    assert result.paths is not None
+    assert len(result.paths) == 61
 
 
 def test_a_head_commit_beyond_the_cut_list_is_stated_too() -> None:
     commits = [commit(f"c{number}") for number in range(3)]
     payload = push(commits)
     payload["commits"] = commits[:2]
-    found = statements("push", payload)
-    assert [each.subject.key for each in found] == [key(each) for each in commits]
+    results = statements("push", payload)
+    assert [each.subject.key for each in results] == [key(each) for each in commits]
 
 
 def test_a_merge_pushed_by_githubs_button_brings_its_pull_requests_commits() -> None:
@@ -147,16 +150,16 @@ def test_the_merge_button_of_an_enterprise_server_is_recognized_and_is_nobody(
 
 
 def test_a_person_of_githubs_name_stays_a_person() -> None:
-    found = statement("push", push([commit(committer={"name": "GitHub", "email": "g@acme.test"})]))
-    assert accounts(found, "committer") == ["GitHub <g@acme.test>"]
+    result = statement("push", push([commit(committer={"name": "GitHub", "email": "g@acme.test"})]))
+    assert accounts(result, "committer") == ["GitHub <g@acme.test>"]
 
 
 def test_the_button_is_a_bot_where_it_is_the_author_and_no_co_author() -> None:
     button = {"name": "GitHub Enterprise", "email": "noreply@git.acme.test"}
     message = "Merge\n\nCo-authored-by: GitHub <noreply@github.com>"
-    found = statement("push", push([{**commit(message), "author": button}]))
-    assert found.author is not None
-    assert (found.author.kind, accounts(found, "co_author")) == ("bot", [])
+    result = statement("push", push([{**commit(message), "author": button}]))
+    assert result.author is not None
+    assert (result.author.kind, accounts(result, "co_author")) == ("bot", [])
 
 
 def test_squashes_that_a_merge_queue_pushes_at_once_are_separate_merges() -> None:
@@ -220,8 +223,8 @@ def test_several_merges_pushed_by_hand_do_not_say_which_commits_they_brought() -
 def test_a_squash_title_on_the_default_branch_names_its_pull_request(
     title: str, ref: str, number: int | None
 ) -> None:
-    found = statement("push", push([commit(f"{title}\n\nBody (#99)")], ref=ref))
-    merges = [edge for edge in found.edges if edge.type == "merges_as"]
+    result = statement("push", push([commit(f"{title}\n\nBody (#99)")], ref=ref))
+    merges = [edge for edge in result.edges if edge.type == "merges_as"]
     if number is None:
         assert merges == []
     else:
@@ -244,10 +247,10 @@ def test_merges_by_robots_and_scripts_name_their_pull_request(
     message: str, number: int | None
 ) -> None:
     cart = commit("Add a cart")
-    found = statements("push", push([cart, commit(message)]))
+    results = statements("push", push([cart, commit(message)]))
     expected = {f"github:ref:acme/shop#{number}"} if number else set()
-    assert {e.subject.key for e in found[1].edges if e.type == "merges_as"} == expected
-    assert {e.subject.key for e in found[0].edges if e.type == "contains"} == expected
+    assert {e.subject.key for e in results[1].edges if e.type == "merges_as"} == expected
+    assert {e.subject.key for e in results[0].edges if e.type == "contains"} == expected
 
 
 def test_gh_in_a_title_is_the_pull_request_where_githubs_button_wrote_it() -> None:
@@ -260,9 +263,9 @@ def test_gh_in_a_title_is_the_pull_request_where_githubs_button_wrote_it() -> No
 
 def test_the_numbers_of_a_subtree_belong_to_its_own_repository() -> None:
     message = "Squashed 'lib/' changes\n\n89abcde Fixes #3 (#9)\n\ngit-subtree-dir: lib"
-    found = statement("push", push([commit(message)]))
-    assert found.scope is not None
-    assert not found.scope.has_numbers
+    result = statement("push", push([commit(message)]))
+    assert result.scope is not None
+    assert not result.scope.has_numbers
 
 
 def test_reverts_and_cherry_picks_name_their_commit_also_by_a_short_id() -> None:
@@ -270,11 +273,11 @@ def test_reverts_and_cherry_picks_name_their_commit_also_by_a_short_id() -> None
     message = (
         f"Revert\n\nThis reverts commit {other}.\n\n(cherry picked from commit {other[:9].upper()})"
     )
-    found = statement("push", push([commit(message)]))
+    result = statement("push", push([commit(message)]))
     assert {
-        (found.subject.key, "reverts", f"github:commit:{other}"),
-        (found.subject.key, "cherry_picks", f"github:ref:sha:{other[:9]}"),
-    } <= edges(found)
+        (result.subject.key, "reverts", f"github:commit:{other}"),
+        (result.subject.key, "cherry_picks", f"github:ref:sha:{other[:9]}"),
+    } <= edges(result)
 
 
 def test_a_commit_that_is_cherry_picked_by_hand_is_not_the_merge_of_the_pull_request_in_its_title() -> (
@@ -291,8 +294,8 @@ def test_a_commit_that_is_cherry_picked_by_hand_is_not_the_merge_of_the_pull_req
 def test_a_message_that_is_quoted_in_another_reverts_nothing() -> None:
     other, quoted = sha("other"), sha("quoted")
     message = f"Undo\n\nThis reverts commit {other}.\n\n> This reverts commit {quoted}."
-    found = statement("push", push([commit(message)]))
-    reverted = {edge[2] for edge in edges(found) if edge[1] == "reverts"}
+    result = statement("push", push([commit(message)]))
+    reverted = {edge[2] for edge in edges(result) if edge[1] == "reverts"}
     assert reverted == {f"github:commit:{other}"}
 
 
@@ -333,9 +336,9 @@ def test_a_tag_is_an_observation_and_points_at_its_commit_not_at_the_tag_object(
     head = commit("Release")
     payload = push([], before=NOBODY, after=sha("tag object"), ref="refs/tags/v1")
     payload["head_commit"] = head
-    found = statement("push", payload)
-    assert found.source_type == "tag.created"
-    assert edges(found) == {("github:tag:1:v1", "contains", key(head))}
+    result = statement("push", payload)
+    assert result.source_type == "tag.created"
+    assert edges(result) == {("github:tag:1:v1", "contains", key(head))}
     moved = {**payload, "before": sha("old tag"), "forced": True}
     assert statement("push", moved).source_type == "tag.moved"
 
@@ -356,8 +359,8 @@ def test_a_commit_without_id_or_time_is_left_out_and_the_others_stay() -> None:
     good = commit("Good")
     timeless = commit("Timeless", at="soon")
     payload = push([{"message": "no id"}, timeless, good])
-    found = statements("push", payload)
-    told = [each.subject.key for each in found if each.source_type == "commit.pushed"]
+    results = statements("push", payload)
+    told = [result.subject.key for result in results if result.source_type == "commit.pushed"]
     assert told == [key(good)]
 
 
@@ -365,14 +368,14 @@ def test_an_old_owner_without_login_still_names_the_repository() -> None:
     payload = push()
     payload["repository"].pop("full_name")
     payload["repository"]["owner"] = {"name": "acme", "email": "a@acme.test"}
-    found = statement("push", payload)
-    assert found.scope is not None
-    assert found.scope.repository_name == "acme/shop"
+    result = statement("push", payload)
+    assert result.scope is not None
+    assert result.scope.repository_name == "acme/shop"
 
 
 def test_a_repository_of_an_enterprise_server_is_not_its_namesake_on_github() -> None:
     payload = push()
     payload["repository"]["html_url"] = "https://git.acme.test/acme/shop"
-    found = statement("push", payload)
-    assert found.scope is not None
-    assert found.scope.host == "git.acme.test"
+    result = statement("push", payload)
+    assert result.scope is not None
+    assert result.scope.host == "git.acme.test"

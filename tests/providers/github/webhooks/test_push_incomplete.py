@@ -21,11 +21,11 @@ def on(branch: str, commit_sha: str) -> tuple[str, str, str]:
 @pytest.mark.parametrize("commits", [None, [], "lost"])
 def test_a_push_without_commits_states_the_head_of_its_branch(commits: Any) -> None:
     payload = {**push([], before=BEFORE, after=HEAD), "commits": commits, "head_commit": None}
-    found = statement("push", payload)
-    assert (found.source_type, found.title) == ("branch.pushed", "[Branch Pushed] main")
-    assert on(MAIN, HEAD) in edges(found)
-    assert found.content == f"Branch main of acme/shop was moved from {BEFORE} to {HEAD}."
-    assert found.metadata["commitsMissing"] is True
+    result = statement("push", payload)
+    assert (result.source_type, result.title) == ("branch.pushed", "[Branch Pushed] main")
+    assert on(MAIN, HEAD) in edges(result)
+    assert result.content == f"Branch main of acme/shop was moved from {BEFORE} to {HEAD}."
+    assert result.metadata["commitsMissing"] is True
 
 
 def test_a_push_without_the_commits_field_states_it_too() -> None:
@@ -36,17 +36,17 @@ def test_a_push_without_the_commits_field_states_it_too() -> None:
 
 def test_a_new_branch_on_a_commit_that_is_not_listed_points_at_it() -> None:
     payload = push([], ref="refs/heads/topic", before=NOBODY, after=HEAD)
-    found = statement("push", payload)
-    assert found.content == f"Branch topic of acme/shop was made at {HEAD}."
-    assert on(TOPIC, HEAD) in edges(found)
+    result = statement("push", payload)
+    assert result.content == f"Branch topic of acme/shop was made at {HEAD}."
+    assert on(TOPIC, HEAD) in edges(result)
 
 
 def test_a_new_branch_on_a_known_commit_is_stated_only_by_the_commit() -> None:
     head = commit("Known")
     payload = {**push([], ref="refs/heads/topic", before=NOBODY, after=head["id"])}
-    found = statement("push", {**payload, "head_commit": head})
-    assert found.source_type == "commit.pushed"
-    assert on(TOPIC, head["id"]) in edges(found)
+    result = statement("push", {**payload, "head_commit": head})
+    assert result.source_type == "commit.pushed"
+    assert on(TOPIC, head["id"]) in edges(result)
 
 
 def test_a_head_commit_alone_is_stated_and_the_others_are_noted_as_missing() -> None:
@@ -65,8 +65,8 @@ def test_a_push_of_more_commits_than_it_lists_says_so(field: str) -> None:
 
 
 def test_a_head_beyond_the_list_is_on_the_branch() -> None:
-    found = statements("push", push([commit("One")], after=HEAD, head_commit=None))
-    assert on(MAIN, HEAD) in edges(found[-1])
+    results = statements("push", push([commit("One")], after=HEAD, head_commit=None))
+    assert on(MAIN, HEAD) in edges(results[-1])
 
 
 def test_a_commit_with_only_an_id_is_on_the_branch() -> None:
@@ -79,16 +79,16 @@ def test_a_commit_with_only_an_id_is_on_the_branch() -> None:
 def test_a_merge_without_a_head_commit_is_recognized_by_the_pushs_after() -> None:
     work = commit("Work")
     merge = commit("Merge pull request #12 from acme/cart", committer=web_flow())
-    found = statements("push", push([work, merge], head_commit=None))
+    results = statements("push", push([work, merge], head_commit=None))
     brought = ("github:ref:acme/shop#12", "contains", f"github:commit:{work['id']}")
-    assert brought in edges(found[0])
-    assert len(found) == 2
+    assert brought in edges(results[0])
+    assert len(results) == 2
 
 
 def test_a_forced_push_without_commits_is_stated_once() -> None:
-    found = statement("push", push([], before=BEFORE, after=HEAD, forced=True))
-    assert found.source_type == "push.forced"
-    assert on(MAIN, HEAD) in edges(found)
+    result = statement("push", push([], before=BEFORE, after=HEAD, forced=True))
+    assert result.source_type == "push.forced"
+    assert on(MAIN, HEAD) in edges(result)
 
 
 def test_a_push_without_any_time_is_parked_not_lost() -> None:
