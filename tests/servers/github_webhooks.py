@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 
+from tests.servers.github_discussion_objects import comment_object, discussion_object
 from tests.servers.github_items import Items, committer
 from tests.servers.github_parts import Json, iso, node_id
 from tests.servers.github_records import (
@@ -283,51 +284,11 @@ class _Making:
         at = release.published_at or release.created_at
         return self._sent("release", payload, at, release.author, release.id, action)
 
-    def _discussion(self, discussion: Discussion, at: datetime) -> Json:
-        answered = discussion.answered_at is not None and discussion.answered_at <= at
-        closed = discussion.closed_at is not None and discussion.closed_at <= at
-        page = f"{self.items.site}/discussions/{discussion.number}"
-        answer = f"{page}#discussioncomment-{discussion.answer}"
-        return {
-            "repository_url": self.items.api,
-            "category": {
-                "id": 2,
-                "node_id": node_id("DIC", 2),
-                "repository_id": self.world.id,
-                "emoji": ":pray:",
-                "name": "Q&A",
-                "description": "",
-                "created_at": iso(discussion.created_at),
-                "updated_at": iso(discussion.created_at),
-                "slug": "q-a",
-                "is_answerable": True,
-            },
-            "answer_html_url": answer if answered else None,
-            "answer_chosen_at": iso(discussion.answered_at) if answered else None,
-            "answer_chosen_by": self.items.user(discussion.answered_by) if answered else None,
-            "html_url": page,
-            "id": discussion.id,
-            "node_id": node_id("D", discussion.id),
-            "number": discussion.number,
-            "title": discussion.title,
-            "user": self.items.user(discussion.author),
-            "labels": [],
-            "state": "closed" if closed else "open",
-            "state_reason": (discussion.reason or "").lower() or None if closed else None,
-            "closed_at": iso(discussion.closed_at) if closed else None,
-            "locked": False,
-            "comments": sum(said.created_at <= at for said in discussion.comments),
-            "created_at": iso(discussion.created_at),
-            "updated_at": iso(at),
-            "author_association": self.items.role(discussion.author),
-            "active_lock_reason": None,
-            "body": discussion.body,
-            "reactions": self.items.reactions(f"{self.items.api}/discussions/{discussion.number}"),
-            "timeline_url": f"{self.items.api}/discussions/{discussion.number}/timeline",
-        }
-
     def _discussed(self, discussion: Discussion, action: str, at: datetime) -> Sent:
-        payload: Json = {"action": action, "discussion": self._discussion(discussion, at)}
+        payload: Json = {
+            "action": action,
+            "discussion": discussion_object(self.items, discussion, at),
+        }
         by = {"answered": discussion.answered_by, "closed": discussion.closed_by}.get(
             action, discussion.author
         )
@@ -336,32 +297,16 @@ class _Making:
                 (comment for comment in discussion.comments if comment.id == discussion.answer),
                 None,
             )
-            payload["answer"] = self._said(discussion, said) if said is not None else None
+            payload["answer"] = (
+                comment_object(self.items, discussion, said) if said is not None else None
+            )
         return self._sent("discussion", payload, at, by, discussion.id, action)
-
-    def _said(self, of: Discussion, comment: Comment) -> Json:
-        page = f"{self.items.site}/discussions/{of.number}#discussioncomment-{comment.id}"
-        return {
-            "id": comment.id,
-            "node_id": node_id("DC", comment.id),
-            "html_url": page,
-            "parent_id": comment.parent,
-            "child_comment_count": 0,
-            "repository_url": self.world.full_name,
-            "discussion_id": of.id,
-            "author_association": self.items.role(comment.author),
-            "user": self.items.user(comment.author),
-            "created_at": iso(comment.created_at),
-            "updated_at": iso(comment.created_at),
-            "body": comment.body,
-            "reactions": self.items.reactions(page),
-        }
 
     def _replied(self, of: Discussion, comment: Comment) -> Sent:
         payload = {
             "action": "created",
-            "comment": self._said(of, comment),
-            "discussion": self._discussion(of, comment.created_at),
+            "comment": comment_object(self.items, of, comment),
+            "discussion": discussion_object(self.items, of, comment.created_at),
         }
         return self._sent(
             "discussion_comment", payload, comment.created_at, comment.author, comment.id

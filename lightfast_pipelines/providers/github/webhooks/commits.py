@@ -73,7 +73,7 @@ def unlisted(push: Push, stated: Sequence[Statement]) -> list[str] | None:
         return None
     listed = push.payload.get("commits")
     known = {statement.subject.key.rpartition(":")[2] for statement in stated}
-    named = [name_of(each, "id") or "" for each in children(push.payload, "commits")]
+    named = [name_of(commit, "id") or "" for commit in children(push.payload, "commits")]
     named = [sha.lower() for sha in (*named, push.after) if FULL_SHA.fullmatch(sha)]
     missing = list(dict.fromkeys(sha for sha in named if sha not in known))
     if missing or not isinstance(listed, list) or is_cut(push):

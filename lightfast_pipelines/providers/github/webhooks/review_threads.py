@@ -59,7 +59,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
         raise Missing("thread.comments")
     number, subject = PULL_REQUEST.entity(repository, pull)
     at = time(payload, "updated_at") or latest(
-        time(pull, "updated_at"), *(time(each, "updated_at") for each in comments)
+        time(pull, "updated_at"), *(time(comment, "updated_at") for comment in comments)
     )
     if at is None:
         raise Missing("pull_request.updated_at")
