@@ -1,4 +1,4 @@
-"""Words that may be an issue's identifier: which are tried, and what the words around make of them."""
+"""Candidates: words that may be an issue's identifier, and the relations that the words around make."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.domain.statements import pull_request
 
 
 def tried(text: str) -> list[tuple[str, str]]:
-    """The edges that an issue's claim of the name would bring, and those that need none."""
+    """The edges that need an issue's claim of the name, and those that do not."""
     return [
         (edge.type, edge.object.key.removeprefix("candidate:name:").removeprefix("linear:ref:"))
         for edge in read_links(pull_request(text)).edges
@@ -44,7 +44,9 @@ def tried(text: str) -> list[tuple[str, str]]:
         ("Fixes #ENG-12", ("fixes", "ENG-12")),
     ],
 )
-def test_a_name_is_tried_in_every_form_that_people_write(text: str, edge: tuple[str, str]) -> None:
+def test_a_candidate_is_found_in_every_form_that_people_write(
+    text: str, edge: tuple[str, str]
+) -> None:
     assert tried(text) == [edge]
 
 
@@ -66,11 +68,11 @@ def test_a_name_is_tried_in_every_form_that_people_write(text: str, edge: tuple[
         "Fixes K8S-012",
     ],
 )
-def test_dates_versions_and_encodings_are_not_even_tried(text: str) -> None:
+def test_dates_versions_and_encodings_are_not_candidates(text: str) -> None:
     assert tried(text) == []
 
 
-def test_a_list_after_a_closing_word_is_tried_as_a_whole() -> None:
+def test_a_whole_list_after_a_closing_word_is_a_list_of_candidates() -> None:
     assert tried("Fixes K8S-1, ENG-2 and eng-3") == [
         ("fixes", "K8S-1"),
         ("fixes", "ENG-2"),
@@ -97,7 +99,7 @@ def test_a_slash_between_two_names_makes_a_list_of_them() -> None:
         ("Fixes https://shop-1-acme.vercel.app/cart", "shop-1-acme.vercel.app"),
     ],
 )  # fmt: skip
-def test_an_address_of_vercels_is_tried_as_a_deployments(text: str, alias: str) -> None:
+def test_an_address_of_vercels_is_a_candidate_for_a_deployment(text: str, alias: str) -> None:
     assert tried(text) == [("references", f"candidate:address:vercel:ref:{alias}")]
 
 
@@ -109,11 +111,13 @@ def test_an_address_of_vercels_is_tried_as_a_deployments(text: str, alias: str) 
         ("<https://linear.app/acme/initiative/1f2e3d/overview>", "acme/initiative/1f2e3d"),
     ],
 )
-def test_an_address_of_a_page_of_linears_is_tried_as_that_page(text: str, alias: str) -> None:
+def test_an_address_of_a_page_of_linears_is_a_candidate_for_that_page(
+    text: str, alias: str
+) -> None:
     assert tried(text) == [("references", f"candidate:address:linear:ref:{alias}")]
 
 
-def test_what_may_be_a_name_does_not_join_the_numbers_around_it() -> None:
+def test_a_candidate_does_not_join_the_numbers_around_it_to_a_list() -> None:
     assert tried("Fixes #1, UTF-8 and #2")[:2] == [
         ("fixes", "github:ref:octo/repo#1"),
         ("references", "github:ref:octo/repo#2"),
@@ -137,7 +141,7 @@ def test_an_address_names_the_organisation_too(text: str) -> None:
     assert tried(text) == [("fixes", "acme/4U-3")]
 
 
-def test_a_thing_is_no_candidate_beside_the_sure_form_of_its_name() -> None:
+def test_an_issue_is_not_a_candidate_beside_a_certain_reference_to_it() -> None:
     found = [edge for edge in tried("eng-12: Cart\n\nFixes ENG-12") if edge[1] == "ENG-12"]
     assert found == [("fixes", "ENG-12")]
 
@@ -157,7 +161,7 @@ def test_a_thing_is_no_candidate_beside_the_sure_form_of_its_name() -> None:
         ("web3-wallet", []),
     ],
 )
-def test_a_branch_is_tried_by_its_name_then_by_the_identifiers_in_it(
+def test_a_branch_means_the_issue_of_its_name_then_of_the_identifiers_in_it(
     branch: str, identifiers: list[str]
 ) -> None:
     by_name = keys.linear_issue_by_branch(branch)

@@ -1,4 +1,4 @@
-"""Endpoints, settings, error classes, files and accounts, and the words that resemble them."""
+"""Endpoints, settings, error classes, files and accounts in texts, and words that resemble them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lightfast_pipelines.domain.entities import find_entities
         ("thanks @octo-cat!", "github:ref:@octo-cat"),
     ],
 )
-def test_a_thing_named_in_the_text_is_found(text: str, key: str) -> None:
+def test_an_entity_named_in_the_text_is_found(text: str, key: str) -> None:
     assert [mention.thing.key for mention in find_entities(text, logins=True)] == [key]
 
 
@@ -38,11 +38,11 @@ def test_a_thing_named_in_the_text_is_found(text: str, key: str) -> None:
         "me@example.com, @types/node, @property, `@octocat`, @pytest.fixture, foo@bar",
     ],
 )
-def test_what_only_looks_like_a_thing_is_not_found(text: str) -> None:
+def test_words_that_only_look_like_an_entity_are_not_found(text: str) -> None:
     assert find_entities(text, logins=True) == ()
 
 
-def test_a_thing_is_found_once_with_the_words_around_it() -> None:
+def test_an_entity_is_found_once_with_the_words_around_it() -> None:
     (found,) = find_entities("x " * 60 + "raised\n  KeyError here and KeyError there" + " y" * 60)
     assert found.evidence is not None
     assert "raised KeyError here" in found.evidence

@@ -1,4 +1,4 @@
-"""Relations read off by hand, before the rules were written, against what the rules make of them."""
+"""Compares relations that a person found in texts, before the rules were written, with the rules' results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lightfast_pipelines.providers import discover
 
 
 def _stated(sent: Sent, ids: Mapping[str, str]) -> Made | None:
-    """The edges of its statements; None where it becomes no observation."""
+    """The edges of its statements; None where there is no statement."""
     provider = discover()[sent.provider]
     reading = provider.read(sent.event, provider.decode(sent.body, {}))
     if not isinstance(reading, Understood) or not reading.statements:
@@ -42,7 +42,7 @@ def _end(thing: Thing, ids: Mapping[str, str]) -> End:
     return end((thing.key, *thing.aliases), ids)
 
 
-def test_the_rules_state_what_a_reader_found_and_nothing_that_only_looks_like_it(
+def test_the_rules_find_what_a_reader_found_and_nothing_that_only_looks_like_it(
     shared: Path,
 ) -> None:
     labels = read_labels()

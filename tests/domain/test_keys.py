@@ -1,4 +1,4 @@
-"""A key that would not fit into an index row is bounded; all others stay as they are."""
+"""A key that does not fit into an index row is bounded; other keys stay unchanged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONG = "主" * 500
 
 
 @given(st.text(max_size=2_000))
-def test_a_bounded_key_fits_says_what_it_began_with_and_is_bounded_once(text: str) -> None:
+def test_a_bounded_key_fits_keeps_its_beginning_and_is_bounded_once(text: str) -> None:
     key = keys.bounded(f"github:branch:1:{text}")
     assert len(key.encode("utf-8", "surrogatepass")) <= keys.LONGEST_KEY
     assert key.startswith("github:branch:1:")
@@ -25,12 +25,12 @@ def test_a_bounded_key_fits_says_what_it_began_with_and_is_bounded_once(text: st
         assert key == f"github:branch:1:{text}"
 
 
-def test_long_keys_that_begin_alike_stay_apart() -> None:
+def test_long_keys_with_the_same_beginning_stay_different() -> None:
     assert len({keys.github_branch(1, LONG + end) for end in ("", "a", "b", LONG)}) == 4
     assert keys.github_branch(1, LONG) != keys.github_tag(1, LONG)
 
 
-def test_a_key_that_another_one_is_put_before_stays_as_it_is_within() -> None:
+def test_a_key_after_a_prefix_stays_unchanged() -> None:
     source_id = keys.source_id(keys.github_branch(1, LONG), "created", LONG)
     assert keys.telling(source_id) == f"observation:{source_id}"
     assert Thing(keys.telling(source_id)).key == f"observation:{source_id}"
@@ -38,7 +38,7 @@ def test_a_key_that_another_one_is_put_before_stays_as_it_is_within() -> None:
     assert keys.candidate_address(alias) == f"candidate:address:{alias}"
 
 
-def test_what_states_a_key_by_itself_agrees_with_what_makes_it() -> None:
+def test_statements_and_key_functions_bound_a_key_alike() -> None:
     thing = Thing(f"github:branch:1:{LONG}", aliases=(f"linear:ref:branch:{LONG}",))
     assert thing.key == keys.github_branch(1, LONG)
     assert thing.aliases == (keys.linear_issue_by_branch(LONG),)
@@ -61,12 +61,12 @@ def test_what_states_a_key_by_itself_agrees_with_what_makes_it() -> None:
         Route("a", "b", via=LONG).via,
     ],
 )
-def test_whatever_stands_in_an_index_is_bounded(value: str | None) -> None:
+def test_every_indexed_value_is_bounded(value: str | None) -> None:
     assert value is not None
     assert len(value.encode()) <= keys.LONGEST_KEY
 
 
 def test_a_long_key_is_not_cut_in_the_middle_of_a_word() -> None:
-    """Half of a token would not be known as a secret any more."""
+    """Half of a token would not be recognized as a secret any more."""
     path = "file:" + "a" * 200 + "/" + "ghp_" + "x" * 700
     assert keys.bounded(path).partition("…")[0] == "file:" + "a" * 200 + "/"

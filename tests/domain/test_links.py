@@ -16,7 +16,7 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
 def told(text: str) -> list[tuple[str, str]]:
-    """Without what is an edge only once an issue claims the name: test_candidates.py."""
+    """The edges without candidates, which test_candidates.py tests."""
     edges = read_links(pull_request(text)).edges
     return [
         (edge.type, edge.object.key.removeprefix("github:ref:"))
@@ -121,7 +121,7 @@ def test_after_a_list_a_further_number_is_only_a_reference() -> None:
         "Say 'TestClient(app)' (#1…",  # a title that GitHub cut in the middle of a number
     ],
 )
-def test_what_only_looks_like_a_link_makes_no_edge(text: str) -> None:
+def test_words_that_only_look_like_a_link_make_no_edge(text: str) -> None:
     assert told(text) == []
 
 
@@ -130,7 +130,7 @@ def test_a_link_counts_for_its_address_not_for_its_text() -> None:
     assert told(text) == [("references", "vitejs/vite#12")]
 
 
-def test_duplicates_are_told_from_possible_ones() -> None:
+def test_duplicates_are_distinguished_from_possible_ones() -> None:
     assert told("Duplicate of #4") == [("duplicates", "octo/repo#4")]
     assert told("This duplicates o/r#4") == [("duplicates", "o/r#4")]
     assert told("Possible duplicate of #4, not a duplicate of #5") == [
@@ -173,7 +173,7 @@ def test_linear_identifiers_count_after_closing_words_or_in_brackets() -> None:
         ),
     ],
 )
-def test_what_only_sentry_can_mean_is_resolved(text: str, alias: str) -> None:
+def test_an_issue_that_can_only_be_sentrys_is_resolved(text: str, alias: str) -> None:
     assert told(text) == [("resolves", f"sentry:ref:{alias}")]
 
 
@@ -211,7 +211,7 @@ def test_an_address_of_sentry_without_a_closing_word_is_a_reference() -> None:
         "fixes src/SHOP-1A",
     ],
 )
-def test_what_only_looks_like_sentrys_makes_no_edge(text: str) -> None:
+def test_words_that_only_look_like_sentrys_make_no_edge(text: str) -> None:
     assert told(text) == []
 
 
@@ -221,7 +221,7 @@ def test_a_number_of_the_same_repository_can_be_found_by_its_id_after_a_rename()
     assert other.aliases == ()
 
 
-def test_where_closing_words_mean_nothing_they_only_refer() -> None:
+def test_closing_words_that_do_not_count_make_references() -> None:
     released = pull_request("Notes", content="Fixes #1, #2", link_text=None)
     assert {edge.type for edge in read_links(released).edges} == {"references"}
 
@@ -241,7 +241,7 @@ def test_a_revert_names_its_commit_and_a_short_id_is_only_mentioned() -> None:
     assert [m.thing.key for m in links.mentions] == [keys.github_short_sha("89abcde")]
 
 
-def test_evidence_is_cut_from_the_text_as_it_was_written() -> None:
+def test_evidence_is_cut_from_the_original_text() -> None:
     (edge,) = read_links(pull_request("`code` " * 20 + "Fixes #1 `x`")).edges
     assert edge.evidence is not None
     assert edge.evidence.startswith("…")
@@ -262,7 +262,7 @@ Fixes #15
 
 
 @pytest.mark.parametrize("kind", ["bot", "person"])
-def test_release_notes_that_are_folded_away_close_nothing_and_bare_numbers_in_them_are_not_ours(
+def test_folded_release_notes_close_nothing_and_their_bare_numbers_are_another_projects(
     kind: AccountKind,
 ) -> None:
     statement = pull_request(RELEASE_NOTES, author=Account("github", "7", kind=kind))
@@ -274,16 +274,14 @@ def test_release_notes_that_are_folded_away_close_nothing_and_bare_numbers_in_th
     ]
 
 
-def test_what_a_person_folds_away_is_said_as_well_but_what_a_robot_does_is_not() -> None:
+def test_a_part_that_a_person_folds_counts_but_one_that_a_robot_folds_does_not() -> None:
     text = "<details><summary>Screenshots</summary>Fixes #12</details>"
     by = {kind: pull_request(text, author=Account("github", "7", kind=kind)) for kind in KINDS}
     assert [edge.type for edge in read_links(by["person"]).edges] == ["fixes"]
     assert read_links(by["bot"]).edges == ()
 
 
-def test_an_address_of_the_api_and_a_commit_beside_its_repository_are_read_as_github_links_them() -> (
-    None
-):
+def test_an_address_of_the_api_and_a_commit_after_its_repository_count_as_on_github() -> None:
     assert told("see https://api.github.com/repos/acme/web/pulls/3") == [
         ("references", "acme/web#3")
     ]
@@ -294,7 +292,7 @@ def test_an_address_of_the_api_and_a_commit_beside_its_repository_are_read_as_gi
     assert [mention.thing.key for mention in mentions] == [keys.github_commit(SHA)]
 
 
-def test_an_address_at_another_host_is_a_candidate_that_only_a_server_we_know_claims() -> None:
+def test_an_address_at_another_host_is_a_candidate_that_only_a_known_server_claims() -> None:
     text = "Fixes https://ghe.acme.dev/plat/billing/issues/9, not https://sentry.io/a/b/issues/9"
     (edge, other) = read_links(pull_request(text)).edges
     assert (edge.type, edge.object.aliases) == (
@@ -305,6 +303,6 @@ def test_an_address_at_another_host_is_a_candidate_that_only_a_server_we_know_cl
     assert other.object.key.startswith("sentry:")
 
 
-def test_a_login_that_an_enterprise_manages_owns_repositories_too() -> None:
+def test_a_managed_login_of_an_enterprise_owns_repositories_too() -> None:
     for form in ("ann_acme/tool#5", "https://github.com/ann_acme/tool/issues/5"):
         assert told(f"Fixes {form}") == [("fixes", "ann_acme/tool#5")]

@@ -1,4 +1,4 @@
-"""Sentences out of what people write in titles and texts."""
+"""Sentences from titles and texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reverts: what they lead to, and that the words they quote close nothing."""
+"""Reverts lead to what they revert, and closing words in their quotations do not count."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def test_a_revert_of_several_leads_to_each() -> None:
         'Revert "Revert "Steady cart (#40)""',
     ],
 )
-def test_what_reverts_nothing_only_refers_to_it(text: str) -> None:
+def test_words_that_revert_nothing_make_a_reference(text: str) -> None:
     assert told(text) == {("references", "#40")}
 
 
-def test_only_where_closing_words_count_a_revert_is_one() -> None:
+def test_a_revert_counts_only_where_closing_words_count() -> None:
     (edge,) = read_links(pull_request("", link_text=None, content="Reverts #40")).edges
     assert edge.type == "references"
 
@@ -79,7 +79,7 @@ def test_only_where_closing_words_count_a_revert_is_one() -> None:
         "<pre>Fixes #39</pre>",
     ],
 )
-def test_closing_words_that_are_quoted_fix_nothing(text: str) -> None:
+def test_quoted_closing_words_fix_nothing(text: str) -> None:
     assert not any(kind == "fixes" for kind, _ in told(text))
 
 
@@ -92,11 +92,11 @@ def test_closing_words_that_are_quoted_fix_nothing(text: str) -> None:
         "Roll back the transaction on errors, fixes #55",
     ],
 )
-def test_the_own_words_of_a_revert_fix(text: str) -> None:
+def test_a_reverts_own_closing_words_fix(text: str) -> None:
     assert ("fixes", "#55") in told(text)
 
 
-def test_what_a_squash_takes_back_itself_it_does_not_fix() -> None:
+def test_a_fix_that_the_same_squash_reverts_does_not_count() -> None:
     squashed = "Cycle 3\n\n* Close #21: cart\n\n* Close #22: till\n\n* Revert "
     undone = f'{squashed}"Close #22: till"\n\nThis reverts commit {SHA}.'
     assert {each for each in told(undone) if each[0] == "fixes"} == {("fixes", "#21")}
@@ -106,10 +106,10 @@ def test_what_a_squash_takes_back_itself_it_does_not_fix() -> None:
     assert ("fixes", "#22") in told(again)
 
 
-def test_the_trailer_of_a_commit_that_a_squash_takes_back_does_not_fix() -> None:
+def test_the_trailer_of_a_commit_that_the_same_squash_reverts_does_not_fix() -> None:
     text = 'Till\n\n* New till\n\nCloses #22\n\n* New cart\n\nCloses #21\n\n* Revert "New till"'
     assert {each for each in told(text) if each[0] == "fixes"} == {("fixes", "#21")}
 
 
-def test_an_identifier_of_another_tracker_in_a_quoted_title_says_nothing() -> None:
+def test_an_identifier_of_another_tracker_in_a_quoted_title_means_nothing() -> None:
     assert told('Revert "Fixes SHOP-12"') == set()
