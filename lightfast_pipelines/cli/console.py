@@ -72,6 +72,14 @@ def print_json(value: object) -> None:
     typer.echo(written)
 
 
+def print_result(as_json: bool, value: object, text: str) -> None:
+    """Prints the value as JSON, or the text that says the same."""
+    if as_json:
+        print_json(value)
+    else:
+        show(text)
+
+
 def _plain(value: object) -> object:
     if isinstance(value, (datetime, date)):
         return value.isoformat()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import print_json, say, show
+from lightfast_pipelines.cli.console import print_result, say, show
 from lightfast_pipelines.cli.opening import command_database
 from lightfast_pipelines.cli.options import AsJson
 from lightfast_pipelines.cli.root import Failure
@@ -49,10 +49,7 @@ def migrate(as_json: AsJson = False) -> None:
     """Bring the schema up to date and print its revision."""
     with command_database(create=True) as database:
         revision = database.migrate()
-    if as_json:
-        print_json({"revision": revision})
-    else:
-        show(f"schema at revision {revision}")
+    print_result(as_json, {"revision": revision}, f"schema at revision {revision}")
 
 
 @db_app.command("roles")

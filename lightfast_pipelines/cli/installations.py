@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import print_json, print_table, show
+from lightfast_pipelines.cli.console import print_json, print_result, print_table
 from lightfast_pipelines.cli.credentials import (
     AskCredential,
     CredentialEnv,
@@ -57,13 +57,11 @@ def add(
             conn, provider, external_id, org_id=org, account=account
         )
         conn.commit()
-    if as_json:
-        print_json({**_as_dict(installation), "created": created})
-    else:
-        show(
-            f"{provider} installation {external_id} {'added to' if created else 'was already of'} {org}; "
-            f"its deliveries go to {_path(installation)}"
-        )
+    text = (
+        f"{provider} installation {external_id} {'added to' if created else 'was already of'} {org}; "
+        f"its deliveries go to {_path(installation)}"
+    )
+    print_result(as_json, {**_as_dict(installation), "created": created}, text)
 
 
 @installation_app.command("list")
@@ -125,10 +123,8 @@ def secret(
             )
         conn.commit()
     path = _path(installation)
-    if as_json:
-        print_json({"id": installation.id, "live_secrets": live, "path": path})
-    else:
-        show(f"{live} live secret{'' if live == 1 else 's'}; deliveries go to {path}")
+    text = f"{live} live secret{'' if live == 1 else 's'}; deliveries go to {path}"
+    print_result(as_json, {"id": installation.id, "live_secrets": live, "path": path}, text)
 
 
 @installation_app.command("reseal")
@@ -179,11 +175,9 @@ def credential(  # noqa: PLR0913, PLR0917 - options, each passed by name
             give_credential(conn, encryption_keys(), installation, given, operator_name())
         conn.commit()
     kind = given.kind if given else None
-    if as_json:
-        print_json({"id": installation.id, "credential": kind})
-    else:
-        has = f"has a credential ({kind})" if kind else "has no credential"
-        show(f"{provider} installation {external_id} {has}")
+    text = f"has a credential ({kind})" if kind else "has no credential"
+    result = {"id": installation.id, "credential": kind}
+    print_result(as_json, result, f"{provider} installation {external_id} {text}")
 
 
 def _read_secret(variable: str | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import print_json, print_table, show
+from lightfast_pipelines.cli.console import print_json, print_result, print_table
 from lightfast_pipelines.cli.credentials import (
     AskCredential,
     CredentialEnv,
@@ -62,10 +62,8 @@ def _name(integration: Integration) -> str:
 
 
 def _report(as_json: bool, text: str, requeued: int, **fields: object) -> None:
-    if as_json:
-        print_json({**fields, "requeued": requeued})
-    else:
-        show(f"{text}; {requeued:,} deliveries wait to be read again" if requeued else text)
+    waiting = f"; {requeued:,} deliveries wait to be read again" if requeued else ""
+    print_result(as_json, {**fields, "requeued": requeued}, f"{text}{waiting}")
 
 
 @integration_app.command("add")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lightfast_pipelines.cli.console import meter, print_json, print_table, show
+from lightfast_pipelines.cli.console import meter, print_json, print_result, print_table
 from lightfast_pipelines.cli.credentials import encryption_keys
 from lightfast_pipelines.cli.opening import command_connection, operator_name
 from lightfast_pipelines.cli.options import AsJson
@@ -31,11 +31,9 @@ def rotate(as_json: AsJson = False) -> None:
     the next one continues.
     """
     done, left = rotate_secrets()
-    if as_json:
-        print_json({"sealed": done.sealed, "left": left, "problems": done.problems})
-    else:
-        rest = f"; {left:,} are still sealed with another key" if left else "; older keys can go"
-        show(f"{done.sealed:,} sealed under the first key{rest}")
+    rest = f"{left:,} are still sealed with another key" if left else "older keys can go"
+    result = {"sealed": done.sealed, "left": left, "problems": done.problems}
+    print_result(as_json, result, f"{done.sealed:,} sealed under the first key; {rest}")
     if done.problems:
         raise Failure(
             f"{len(done.problems)} cannot be opened: {'; '.join(done.problems[:3])}; put the key that "

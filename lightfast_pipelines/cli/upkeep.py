@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import print_json, say, show
+from lightfast_pipelines.cli.console import print_json, print_result, say, show
 from lightfast_pipelines.cli.opening import command_connection, workspace_named
 from lightfast_pipelines.cli.options import AsJson, OnlyWorkspace, Yes
 from lightfast_pipelines.cli.root import Failure
@@ -85,10 +85,8 @@ def rebuild(yes: Yes = False, as_json: AsJson = False) -> None:
 
 
 def _say_queued(count: int, as_json: bool) -> None:
-    if as_json:
-        print_json({"queued": count})
-    else:
-        show(f"{count:,} deliveries wait for a running Dagster, or for `lightfast process`")
+    text = f"{count:,} deliveries wait for a running Dagster, or for `lightfast process`"
+    print_result(as_json, {"queued": count}, text)
 
 
 def docs(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightfast_pipelines.cli.console import print_json, print_table, say, show
+from lightfast_pipelines.cli.console import print_json, print_result, print_table, say, show
 from lightfast_pipelines.cli.opening import (
     command_connection,
     command_database,
@@ -92,10 +92,8 @@ def rename(
     with command_connection() as conn:
         renamed = rename_workspace(conn, workspace_named(conn, workspace), name)
         conn.commit()
-    if as_json:
-        print_json(asdict(renamed))
-    else:
-        show(f"workspace {renamed.slug} is called {renamed.name!r}; its slug stays {renamed.slug}")
+    text = f"workspace {renamed.slug} is called {renamed.name!r}; its slug stays {renamed.slug}"
+    print_result(as_json, asdict(renamed), text)
 
 
 @workspace_app.command("remove")
