@@ -3,357 +3,46 @@ what its credentials read. Whatever it sends, and whenever, the other's rows are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.inbox.requeue import rebuild
-from lightfast_pipelines.people.actors import decide_actors
 from lightfast_pipelines.store import outages, sweeps
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.installations import (
-    Installation,
     add_installation,
     remove_secrets,
     set_secret,
 )
 from lightfast_pipelines.store.links import add_workspace, link_resource
-from lightfast_pipelines.store.sealed import Keys
-from lightfast_pipelines.store.tables import metadata
-from tests.capture.deliveries import NOW, capture_all, one, receive, rows
+from tests.capture.deliveries import capture_all, one, receive, rows
+from tests.capture.hostile_tenants import (
+    FORGERS,
+    KEYS,
+    LIES,
+    OWNER_RENAMED,
+    TRUTH,
+    Said,
+    Secrets,
+    Tenants,
+    drain,
+    observations_of_rival,
+    rows_after,
+    says_installation,
+    says_repository,
+    says_vercel,
+)
 from tests.capture.told import told
 from tests.depth import examples
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
-from tests.providers.sentry import payloads as sentry
 from tests.providers.vercel import payloads as vercel
-
-Json = dict[str, Any]
-Said = tuple[str, str, Json]
-
-KEYS = Keys.parse("07" * 32)
-# Provider -> the provider's ids of the installation and of the resource, of each organisation.
-ACME = {
-    "github": ("7", "1"),
-    "linear": ("org-1", "team-1"),
-    "sentry": (sentry.UUID, "42"),
-    "vercel": ("icfg_1", "prj_1"),
-}
-RIVAL = {
-    "github": ("8", "2"),
-    "linear": ("org-2", "team-2"),
-    "sentry": ("uuid-of-rival", "43"),
-    "vercel": ("icfg_2", "prj_2"),
-}
-_LATE = "2030-01-01T00:00:00Z"
-
-
-def _vercel(payload: Json) -> Said:
-    return ("vercel", payload["type"], payload)
-
-
-def _repository(action: str, name: str, repo_id: int = 1, **more: Any) -> Said:
-    payload = {
-        "action": action,
-        "repository": github.repository(name, repo_id, updated_at=_LATE),
-        "sender": github.user(),
-        "installation": {"id": 7},
-        **more,
-    }
-    return ("github", "repository", payload)
-
-
-def _installation(event: str, action: str, **more: Any) -> Said:
-    installed = {"id": 7, "account": {"login": "acme", "id": 70}, "updated_at": _LATE}
-    payload = {"action": action, "installation": installed, "sender": github.user(), **more}
-    return ("github", event, payload)
-
-
-_SHOP = [{"id": 1, "name": "stolen", "full_name": "rival/stolen"}]
-_RENAMED = {"repository": {"name": {"from": "shop"}}}
-_OWNER = {"owner": {"from": {"organization": {"login": "acme", "id": 70}}}}
-
-TRUTH: list[Said] = [
-    ("github", "issues", github.issue(body="Like acme/shop#6, and see ENG-12.")),
-    (
-        "github",
-        "pull_request",
-        github.pull_request("closed", 6, merged=True, body="Fixes #5 and rival/shop#9."),
-    ),
-    ("github", "push", github.push([github.commit("Keep the cart (#6)\n\nFixes SHOP-1A")])),
-    ("linear", "Issue", linear.issue()),
-    ("linear", "Comment", linear.comment()),
-    ("linear", "Reaction", linear.reaction()),
-    ("sentry", "issue", sentry.issue()),
-    ("sentry", "comment", sentry.comment()),
-    _vercel(vercel.deployment()),
-    _vercel(vercel.deployment("check-rerequested", project=None, team=None)),
-    (
-        "github",
-        "repository",
-        {
-            "action": "renamed",
-            "changes": {"repository": {"name": {"from": "store"}}},
-            "repository": github.repository("acme/shop"),
-            "sender": github.user(),
-            "installation": {"id": 7},
-        },
-    ),
-]
-"""What happens at acme, as its providers say it."""
-
-LIES: list[Said] = [
-    *TRUTH,
-    _installation("installation", "deleted", repositories=_SHOP),
-    _installation("installation", "suspend", repositories=_SHOP),
-    _installation("installation_target", "renamed", account={"login": "rival"}, changes={}),
-    _installation("installation_repositories", "removed", repositories_removed=_SHOP),
-    _repository("renamed", "rival/stolen", changes=_RENAMED),
-    _repository("transferred", "rival/shop", changes=_OWNER),
-    _repository("archived", "acme/shop"),
-    _repository("deleted", "acme/shop"),
-    # Another repository takes the name, and one of the rival's own says that it was called so.
-    _repository("renamed", "acme/shop", 666, changes=_RENAMED),
-    _repository("renamed", "acme/shop", 2, changes=_RENAMED),
-    ("github", "issues", github.issue("deleted", repo_id=1)),
-    ("github", "issues", github.issue("closed", title="Stolen", repo_id=1)),
-    # As early as what acme's own says of the name.
-    ("github", "issues", github.issue(number=6, repo="acme/shop", repo_id=666)),
-    ("github", "issues", github.issue(number=9, repo="rival/shop", repo_id=2)),
-    ("github", "issues", github.issue(number=5, repo="acme/shop", repo_id=2, title="Stolen")),
-    _vercel(vercel.configuration("removed")),
-    _vercel(vercel.project("removed")),
-    _vercel(vercel.deployment(project="prj_2", team="team_2")),
-    _vercel(vercel.deployment("error")),
-    (
-        "linear",
-        "OAuthApp",
-        {
-            "type": "OAuthApp",
-            "action": "revoked",
-            "organizationId": "org-1",
-            "createdAt": "2030-01-01T00:00:00.000Z",
-        },
-    ),
-    (
-        "linear",
-        "PermissionChange",
-        {
-            "type": "PermissionChange",
-            "action": "teamAccessChanged",
-            "organizationId": "org-1",
-            "createdAt": "2030-01-01T00:00:00.000Z",
-            "removedTeamIds": ["team-1"],
-        },
-    ),
-    ("linear", "Issue", linear.issue("remove")),
-    # Its own team's issue has the number of acme's: what hangs on that would go to it.
-    ("linear", "Issue", linear.issue(teamId="team-2", team={"id": "team-2", "key": "RIV"})),
-    ("sentry", "installation", sentry.installation("deleted")),
-    ("sentry", "issue", sentry.issue("resolved")),
-    (
-        "sentry",
-        "issue",
-        sentry.issue(project={"id": "43", "name": "Rival", "slug": "shop"}, shortId="SHOP-1A"),
-    ),
-]
-"""What rival says: all that acme says, word by word, and what would harm it."""
-
-Secrets = tuple[bool, bool]
-# Whether acme and rival have secrets of their own, and as what rival can lie then. Where it has none it
-# does not know the environment's, and its credential reads what the provider says.
-FORGERS: dict[Secrets, Sequence[str]] = {
-    (True, True): ("installation", "manual", "credential", "unknown", "environment"),
-    (True, False): ("manual", "unknown", "environment"),
-    (False, True): ("installation", "manual", "credential", "unknown"),
-    (False, False): ("manual", "unknown"),
-}
-
-
-class Tenants:
-    """Both organisations with all four providers connected, each with secrets of its own or without.
-
-    Without its own, acme's deliveries are verified by the environment's.
-    """
-
-    def __init__(self, conn: Connection, secrets: Secrets) -> None:
-        self.own_secrets = secrets[0]
-        self.acme = _connect(conn, "acme", ACME, with_secret=secrets[0])
-        self.rival = _connect(conn, "rival", RIVAL, with_secret=secrets[1])
-        # No lifecycle event said so, and none may take it back.
-        conn.execute(
-            "UPDATE lightfast.installations SET status = 'error', status_reason = 'token refused'"
-        )
-        conn.commit()
-
-    def verifiers(self) -> list[str]:
-        """What verifies acme's deliveries."""
-        if self.own_secrets:
-            return [f"installation:{found.id}" for found in self.acme.values()]
-        return [f"env:{provider.upper()}" for provider in ACME]
-
-    def says(self, said: Said) -> Delivery:
-        """A delivery to acme."""
-        provider, event, payload = said
-        verified_by = f"installation:{self.acme[provider].id}" if self.own_secrets else None
-        return told(provider, event, payload, verified_by=verified_by)
-
-    def lies(self, said: Said, forger: str) -> Delivery:
-        """The same, with the same id, from rival."""
-        provider, event, payload = said
-        installation = self.rival[provider].id
-        copy = told(provider, event, payload, verified_by=f"installation:{installation}")
-        if forger == "manual":
-            return replace(copy, ingestion_source="manual", verified_by="manual", org_id="rival")
-        if forger == "credential":
-            by_credential = f"credential:{installation}"
-            return replace(
-                copy, ingestion_source="backfill", verified_by=by_credential, org_id="rival"
-            )
-        if forger == "environment":
-            return replace(copy, verified_by=f"env:{provider.upper()}")
-        return replace(copy, verified_by="installation:999") if forger == "unknown" else copy
-
-
-def _connect(
-    conn: Connection, org: str, places: dict[str, tuple[str, str]], *, with_secret: bool
-) -> dict[str, Installation]:
-    workspace = add_workspace(conn, "shop", org)
-    found = {}
-    for provider, (external_id, resource) in places.items():
-        found[provider], _ = add_installation(conn, provider, external_id, org_id=org)
-        if with_secret:
-            set_secret(conn, KEYS, found[provider], f"{org}'s {provider}".encode())
-        link_resource(
-            conn, workspace, provider, resource, installation_id=found[provider].id, name="linked"
-        )
-    return found
-
-
-# What differs between two databases without meaning anything.
-_VOLATILE = {
-    "captured_at",
-    "connected_at",
-    "created_at",
-    "mapped_at",
-    "processed_at",
-    "updated_at",
-    "own_secret_after",
-}
-_OF_WORKSPACE = "(SELECT id FROM lightfast.workspaces WHERE org_id = 'acme')"
-_THROUGH = {
-    "observation_sources": "observations",
-    "observation_entities": "observations",
-    "relationship_sources": "observations",
-    "identity_mentions": "observations",
-}
-_NAMED = {
-    "edges": """
-        SELECT s.key, r.type, o.key FROM lightfast.relationships r
-        JOIN lightfast.entities s ON s.id = r.subject_id JOIN lightfast.entities o ON o.id = r.object_id
-        WHERE r.workspace_id IN {mine}""",
-    "mentions": """
-        SELECT v.source_id, m.role, m.stated_key, e.key FROM lightfast.observation_entities m
-        JOIN lightfast.observations v ON v.id = m.observation_id
-        JOIN lightfast.entities e ON e.id = m.entity_id WHERE v.workspace_id IN {mine}""",
-    "stubs": """
-        SELECT s.key, s.since::text, e.key FROM lightfast.entity_stubs s
-        LEFT JOIN lightfast.entities e ON e.id = s.entity_id WHERE s.workspace_id IN {mine}""",
-    "deliveries": """
-        SELECT d.delivery_id, d.status, d.status_reason, d.id_reused::text FROM lightfast.deliveries d
-        WHERE d.verified_by = ANY(%(acme)s)""",
-    "read through": """
-        SELECT r.provider_resource_id, n.external_id FROM lightfast.resources r
-        JOIN lightfast.installations n ON n.id = r.installation_id WHERE r.org_id = 'acme'""",
-}
-
-
-def rows_of_acme(conn: Connection, tenants: Tenants) -> dict[str, list[str]]:
-    """Every row that is acme's, without serial numbers and times of arrival."""
-    found: dict[str, list[str]] = {}
-    for table in metadata.sorted_tables:
-        columns = [
-            column.name
-            for column in table.c
-            if column.name not in _VOLATILE
-            and not (column.name.endswith("id") and str(column.type) == "BIGINT")
-        ]
-        if "workspace_id" in table.c:
-            mine = f"t.workspace_id IN {_OF_WORKSPACE}"
-        elif table.name in _THROUGH:
-            mine = (
-                "t.observation_id IN (SELECT id FROM lightfast.observations "
-                f"WHERE workspace_id IN {_OF_WORKSPACE})"
-            )
-        elif "org_id" in table.c and table.name not in ("raw_payloads", "workspaces"):
-            mine = "t.org_id = 'acme'"
-        else:
-            continue
-        if table.name in ("consolidation_marks", "activity") or not columns:
-            continue
-        names = ", ".join(f't."{column}"' for column in columns)
-        found[table.name] = sorted(
-            text
-            for (text,) in rows(
-                conn,
-                f"SELECT jsonb_build_array({names})::text FROM lightfast.{table.name} t WHERE {mine}",
-            )
-        )
-    for name, query in _NAMED.items():
-        asked = conn.execute(
-            query.format(mine=_OF_WORKSPACE), {"acme": tenants.verifiers()}
-        ).fetchall()
-        found[name] = sorted(map(repr, asked))
-    conn.rollback()
-    return found
-
-
-def observations_of_rival(conn: Connection, tenants: Tenants) -> list[tuple[str, str]]:
-    """What rival's workspace got from a delivery that was acme's."""
-    return rows(
-        conn,
-        """
-        SELECT o.source_id, p.verified_by FROM lightfast.observations o
-        JOIN lightfast.workspaces w ON w.id = o.workspace_id AND w.org_id = 'rival'
-        JOIN lightfast.observation_sources s ON s.observation_id = o.id
-        JOIN lightfast.raw_payloads p ON p.id = s.raw_payload_id
-        WHERE p.org_id IS NULL AND p.verified_by = ANY(%s)
-        """,
-        tenants.verifiers(),
-    )
-
-
-def _drain(conn: Connection, batch_rows: int = 100) -> None:
-    while capture_all(conn, batch_rows=batch_rows).more:
-        pass
-
-
-def _played(
-    database: Database, secrets: Secrets, steps: Sequence[tuple[Said, str | None]], batch: int
-) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
-    """What is acme's after these deliveries, in this order, captured `batch` at a time."""
-    with database.connect() as conn:
-        tenants = Tenants(conn, secrets)
-        for first in range(0, len(steps), batch):
-            receive(
-                conn,
-                [
-                    tenants.lies(said, forger) if forger else tenants.says(said)
-                    for said, forger in steps[first : first + batch]
-                ],
-            )
-            _drain(conn, batch)
-        decide_actors(conn, "acme", now=NOW)
-        decide_actors(conn, "rival", now=NOW)
-        conn.commit()
-        return rows_of_acme(conn, tenants), observations_of_rival(conn, tenants)
 
 
 @pytest.fixture
@@ -363,7 +52,7 @@ def alone(new_database: Callable[[], Database]) -> Callable[[Secrets], dict[str,
     @cache
     def played(secrets: Secrets) -> dict[str, list[str]]:
         steps: list[tuple[Said, str | None]] = [(said, None) for said in TRUTH]
-        found, _ = _played(new_database(), secrets, steps, 100)
+        found, _ = rows_after(new_database(), secrets, steps, 100)
         assert len(found["observations"]) >= 7
         assert any("acme/shop" in row for row in found["resources"])
         return found
@@ -383,7 +72,7 @@ def test_acmes_rows_are_the_same_whatever_rival_sends(
         lies: list[tuple[Said, str | None]] = [(said, forger) for said in LIES]
         truth: list[tuple[Said, str | None]] = [(said, None) for said in TRUTH]
         steps = [*lies, *truth] if first else [*truth, *lies]
-        mine, leaked = _played(new_database(), secrets, steps, 100)
+        mine, leaked = rows_after(new_database(), secrets, steps, 100)
         assert mine == alone(secrets), forger
         assert leaked == [], forger
 
@@ -401,7 +90,7 @@ def test_acmes_rows_are_the_same_in_any_order_and_any_batches(
     )
     truth: list[tuple[Said, str | None]] = [(said, None) for said in TRUTH]
     steps = data.draw(st.permutations([*truth, *lies]))
-    mine, leaked = _played(new_database(), secrets, steps, data.draw(st.integers(1, 9)))
+    mine, leaked = rows_after(new_database(), secrets, steps, data.draw(st.integers(1, 9)))
     assert mine == alone(secrets)
     assert leaked == []
 
@@ -438,16 +127,16 @@ def test_the_shared_secret_counts_until_an_installation_has_its_own(
         set_secret(conn, KEYS, installation, secret.encode())
     conn.commit()
     receive(conn, [after])
-    _drain(conn)
+    drain(conn)
     rebuild(conn)
     conn.commit()
-    _drain(conn)
+    drain(conn)
     assert [status for _, status in _statuses(conn)] == ["delivered", "parked"]
     # Without a secret of its own the environment's speaks for it again.
     remove_secrets(conn, installation, keep=0)
     rebuild(conn)
     conn.commit()
-    _drain(conn)
+    drain(conn)
     assert [status for _, status in _statuses(conn)] == ["delivered", "delivered"]
 
 
@@ -468,7 +157,7 @@ def test_a_delivery_that_arrived_in_several_ways_is_one_observation(
             ]
             for copy in reversed(copies) if backwards else copies:
                 receive(conn, [copy])
-                _drain(conn)
+                drain(conn)
             # The same body again is filtered as such, whichever of its copies came first.
             assert {status for _, status in _statuses(conn)} <= {"delivered", "filtered"}
             digests.add(
@@ -500,7 +189,7 @@ def test_the_environments_secret_hands_no_resource_to_an_installation_that_has_i
         }
         receive(conn, [told("github", "installation_repositories", added)])
     receive(conn, [told("github", "installation_repositories", taken)])
-    _drain(conn)
+    drain(conn)
     through = """
         SELECT n.external_id FROM lightfast.resources r
         JOIN lightfast.installations n ON n.id = r.installation_id WHERE r.provider_resource_id = '5'
@@ -516,10 +205,10 @@ def test_a_comment_waits_for_what_its_provider_says_where_several_share_a_secret
     claimed = linear.issue(teamId="team-2", team={"id": "team-2", "key": "RIV"})
     receive(conn, [tenants.lies(("linear", "Issue", claimed), "manual")])
     receive(conn, [tenants.says(("linear", "Comment", linear.comment()))])
-    _drain(conn)
+    drain(conn)
     assert [status for _, status in _statuses(conn)] == ["delivered", "parked"]
     receive(conn, [tenants.says(("linear", "Issue", linear.issue()))])
-    _drain(conn)
+    drain(conn)
     assert [status for _, status in _statuses(conn)] == ["delivered"] * 3
     assert observations_of_rival(conn, tenants) == []
 
@@ -529,7 +218,7 @@ def test_a_payload_verified_by_an_unknown_secret_names_no_place(conn: Connection
     squatted = ("github", "issues", github.issue(number=6, repo="acme/shop", repo_id=666))
     for verified_by in ("installation:999", "installation:x", "other:1", "credential:1"):
         receive(conn, [replace(tenants.says(squatted), verified_by=verified_by)])
-    _drain(conn)
+    drain(conn)
     assert one(conn, "SELECT count(*) FROM lightfast.place_names") == 0
 
 
@@ -580,11 +269,11 @@ _OF_RIVALS_INSTALLATION: list[Said] = [
         "issues",
         {**github.issue(number=5, title="Rival's own"), "installation": {"id": 8}},
     ),
-    _repository("archived", "rival/shop", installation={"id": 8}),
-    _repository("transferred", "rival/shop", changes=_OWNER, installation={"id": 8}),
-    _installation("installation_repositories", "added", repositories_added=_MOVED),
-    _installation("installation_repositories", "removed", repositories_removed=_MOVED),
-    _installation("installation", "deleted", repositories=_MOVED),
+    says_repository("archived", "rival/shop", installation={"id": 8}),
+    says_repository("transferred", "rival/shop", changes=OWNER_RENAMED, installation={"id": 8}),
+    says_installation("installation_repositories", "added", repositories_added=_MOVED),
+    says_installation("installation_repositories", "removed", repositories_removed=_MOVED),
+    says_installation("installation", "deleted", repositories=_MOVED),
     (
         "linear",
         "PermissionChange",
@@ -596,7 +285,7 @@ _OF_RIVALS_INSTALLATION: list[Said] = [
             "removedTeamIds": ["team-1"],
         },
     ),
-    _vercel(vercel.project("removed")),
+    says_vercel(vercel.project("removed")),
 ]
 
 
@@ -619,7 +308,7 @@ def test_another_organisations_installation_states_nothing_about_a_linked_resour
                 "payload": {**payload["payload"], "configuration": {"id": "icfg_2"}},
             }
         receive(conn, [tenants.says((provider, event, moved))])
-        _drain(conn)
+        drain(conn)
         assert rows(conn, read) == before, (provider, event)
     assert {status for _, status in _statuses(conn)} == {"parked", "filtered"}
     assert one(conn, "SELECT count(*) FROM lightfast.observations") == 0

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import Table
 
-from lightfast_pipelines.clustering.consolidation import consolidate
-from lightfast_pipelines.clustering.provisional import assign_provisional
-from lightfast_pipelines.clustering.summaries import summarize_clusters
 from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
-from lightfast_pipelines.embedding.stage import embed_pending
-from lightfast_pipelines.people.actors import decide_actors
-from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.links import (
     Workspace,
     find_integration,
@@ -25,95 +17,17 @@ from lightfast_pipelines.store.links import (
     set_active,
     set_sync_config,
 )
-from lightfast_pipelines.store.stage_failures import StageError, count_observation
 from lightfast_pipelines.store.states import states_at
 from lightfast_pipelines.store.tables import metadata
 from lightfast_pipelines.store.why import explain
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, rows
-from tests.capture.told import linked, told
+from tests.capture.two_tenants import two_tenants
 from tests.providers.github import payloads as github
-from tests.providers.sentry import payloads as sentry
-from tests.providers.vercel import payloads as vercel
-
-OTHER = {"acme/shop": "rival/shop", "rival/shop": "acme/shop"}
-SHARED_SHA = github.sha("a commit that both have")
-
-
-def _story(repo: str, repo_id: int) -> Iterator[Delivery]:
-    """The same words, numbers and commit in each repository, and a reference into the other."""
-    commits = [github.commit("Add a cart (#6)\n\nFixes #5", commit_sha=SHARED_SHA, repo=repo)]
-    commits += [github.commit(f"Keep the cart, step {n} (#6)", repo=repo) for n in range(6)]
-    commits += [
-        github.commit("Only here", commit_sha=github.sha(repo), repo=repo),
-        github.commit(f"Undo\n\nThis reverts commit {github.sha(OTHER[repo])[:9]}.", repo=repo),
-    ]
-    said = [
-        ("issues", github.issue("opened", 5, repo=repo, repo_id=repo_id)),
-        ("issues", github.issue("closed", 5, repo=repo, repo_id=repo_id)),
-        (
-            "pull_request",
-            github.pull_request(
-                "closed",
-                6,
-                repo=repo,
-                repo_id=repo_id,
-                merged=True,
-                merge_sha=SHARED_SHA,
-                # The last is a name only if some tracker has announced it.
-                body="Fixes #5, acme/shop#5 and rival/shop#5. Closes 4U-3",
-                sender="grace",
-                reviewers=("lin",),
-            ),
-        ),
-        ("push", github.push(commits, repo=repo, repo_id=repo_id)),
-    ]
-    for number, (event, payload) in enumerate(said):
-        yield delivery(event, payload, f"{repo}-{number}")
 
 
 @pytest.fixture
 def tenants(conn: Connection) -> dict[str, Workspace]:
-    """Two workspaces of one organisation that share a repository, and one of another organisation;
-    every stage has been through."""
-    found = {
-        "first": linked(conn, "first", ("github", "1"), ("sentry", "42"), org_id="acme"),
-        "second": linked(conn, "second", ("github", "1"), ("sentry", "42"), org_id="acme"),
-        "spy": linked(conn, "spy", ("github", "2"), ("vercel", "prj_1"), org_id="rival"),
-    }
-    deployed = vercel.deployment("succeeded", git=vercel.meta(SHARED_SHA))
-    receive(
-        conn,
-        [
-            *_story("acme/shop", 1),
-            *_story("rival/shop", 2),
-            told("sentry", "issue", sentry.issue("created")),
-            told("sentry", "error", sentry.error("e1")),
-            told("sentry", "error", sentry.error("e2")),
-            told("vercel", deployed["type"], deployed),
-            delivery("issues", github.issue(number=9, repo="nobody/shop", repo_id=3), "unlinked"),
-        ],
-    )
-    capture_all(conn, batch_rows=4)
-    embed_pending(conn, WordLlamaEmbedder(), PgVectorIndex(conn), max_rows=1_000)
-    assign_provisional(conn, max_rows=1_000)
-    later = NOW + timedelta(days=1)
-    for org in ("acme", "rival"):
-        decide_actors(conn, org, now=later)
-    conn.commit()
-    consolidate(conn, WordLlamaEmbedder(), now=later)
-    update_profiles(conn, now=later)
-    summarize_clusters(conn, now=later)
-    for (observation,) in rows(
-        conn, "SELECT min(id) FROM lightfast.observations GROUP BY workspace_id"
-    ):
-        count_observation(conn, "embeddings", "another", observation, StageError("Error", "failed"))
-    for table in ("backfill_coverage", "id_sweeps"):
-        conn.execute(
-            f"INSERT INTO lightfast.{table} (integration_id, entity_type) "
-            "SELECT id, 'issue' FROM lightfast.integrations"
-        )
-    conn.commit()
-    return found
+    return two_tenants(conn)
 
 
 def test_an_event_for_two_workspaces_belongs_to_each(
