@@ -138,8 +138,8 @@ def _with_block(page: str, first: str, last: str, text: str) -> str:
 
 # Optional tables of a provider's `shared_facts` -> the line above them.
 _FURTHER = {
-    "TOLD_IN_PART": "Told by the API in part:",
-    "TOLD_AS_OF_TODAY": "Of texts that were changed the API tells the latest wording alone:",
+    "SHARED_IN_PART": "Told by the API in part:",
+    "SHARED_AS_OF_TODAY": "Of texts that were changed the API tells the latest wording alone:",
     "LATEST_BY_API": "Told by the API as it is today:",
     "DATED_BY_SENDING": "Dated by a webhook with the moment of its sending, by the API with its own:",
     "ONLY_BY_API": "Told by the API alone:",

@@ -87,12 +87,12 @@ class Reviews:
         if cursor.get("more"):
             return self._more(place, cursor, repository_node)
         pulls = child(repository_node, "pullRequests")
-        nodes, untold = graph.nodes_of(pulls)
+        nodes, missing = graph.nodes_of(pulls)
         fresh = graph.fresh(cursor, nodes)
-        records, troubles = _told(place, fresh)
+        records, troubles = _read(place, fresh)
         troubles += [
             UnreadableItem("reviews of a pull request", "GitHub did not return them")
-        ] * untold
+        ] * missing
         more = [
             [pull["number"], end]
             for pull in fresh
@@ -113,7 +113,7 @@ class Reviews:
         if not pull:
             gone = UnreadableItem(f"reviews of #{cursor['more'][0][0]}", "the pull request is gone")
             return Page([], graph.unfinished_first(left, cursor["then"]), 0, None, [gone])
-        records, troubles = _told(place, [pull])
+        records, troubles = _read(place, [pull])
         end = graph.end_of(child(pull, "reviews"))
         if end is not None:
             left.insert(0, [pull["number"], end])
@@ -127,7 +127,7 @@ class Reviews:
         return graph.estimate_of_count(answers[0], self.page_size, 1)
 
 
-def _told(
+def _read(
     place: LinkedResource, pulls: Sequence[ListedItem]
 ) -> tuple[list[Record], list[UnreadableItem]]:
     records: list[Record] = []

@@ -48,7 +48,7 @@ far as the API says who did it. Commits: those of the default branch."""
 _ALONE = "while nobody else is assigned: the API does not say who else was assigned"
 _STILL = "while it still has the milestone: an event has only its title"
 _TITLES = "changes of the title: the API has no history of texts"
-TOLD_IN_PART: Mapping[str, str] = {
+SHARED_IN_PART: Mapping[str, str] = {
     "pull-request.assigned": _ALONE,
     "pull-request.unassigned": _ALONE,
     "issue.assigned": _ALONE,
@@ -241,7 +241,7 @@ continues through lists."""
 
 _LATEST = "the latest wording"
 _NOW = "its value today"
-TOLD_AS_OF_TODAY: Mapping[str, str] = {
+SHARED_AS_OF_TODAY: Mapping[str, str] = {
     "pull_request.title": _LATEST,
     "pull_request.body": _LATEST,
     "pull_request.head": "left out where the pull request was reopened later",

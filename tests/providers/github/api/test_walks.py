@@ -21,8 +21,8 @@ from lightfast_pipelines.providers.github.api import API
 from lightfast_pipelines.providers.github.api.shared_facts import (
     ONLY_BY_WEBHOOK,
     SHARED,
-    TOLD_AS_OF_TODAY,
-    TOLD_IN_PART,
+    SHARED_AS_OF_TODAY,
+    SHARED_IN_PART,
 )
 from tests.depth import examples
 from tests.providers.agreement import event_of, stripped
@@ -133,8 +133,8 @@ def of_kinds(told: Told, kinds: Iterable[str]) -> set[tuple[Any, ...]]:
 def test_webhooks_and_the_walks_state_the_same(served: Served, world: World) -> None:
     api, webhook = by_api(world, served), by_webhook(world)
     assert of_kinds(api, SHARED) == of_kinds(webhook, SHARED)
-    assert of_kinds(api, TOLD_IN_PART) <= of_kinds(webhook, TOLD_IN_PART)
-    assert {one.source_type for one in api.values()} <= SHARED | TOLD_IN_PART.keys()
+    assert of_kinds(api, SHARED_IN_PART) <= of_kinds(webhook, SHARED_IN_PART)
+    assert {one.source_type for one in api.values()} <= SHARED | SHARED_IN_PART.keys()
 
 
 @examples(8)
@@ -233,10 +233,10 @@ def test_every_delivered_event_is_shared_or_has_a_reason_why_not() -> None:
             continue
         event = f"{rule.event}.{rule.action}" if rule.action else rule.event
         for kind in rule.source_types:
-            told = kind in SHARED or kind in TOLD_IN_PART
+            told = kind in SHARED or kind in SHARED_IN_PART
             alone = "" in ONLY_BY_WEBHOOK.get(event, ())
             assert told != alone or _of_the_other_kind(event, kind), (event, kind)
-    assert not SHARED & TOLD_IN_PART.keys()
+    assert not SHARED & SHARED_IN_PART.keys()
 
 
 def _of_the_other_kind(event: str, kind: str) -> bool:
@@ -253,4 +253,4 @@ def test_every_reason_is_about_a_delivered_event() -> None:
     }
     assert set(ONLY_BY_WEBHOOK) <= delivered
     assert all(reason for paths in ONLY_BY_WEBHOOK.values() for reason in paths.values())
-    assert not {path for path in TOLD_AS_OF_TODAY if not path.partition(".")[2]}
+    assert not {path for path in SHARED_AS_OF_TODAY if not path.partition(".")[2]}
