@@ -11,7 +11,7 @@ import typer
 
 UNDERSTOOD = (
     "write 2026-05-01, '2026-05-01 10:00' or 2026-05-01T10:00:00Z (UTC, unless +02:00 or a zone such "
-    "as Europe/Berlin follows), 90d for so long ago (also 45min, 12h, 2w, 6mo, 1y), yesterday, or "
+    "as Europe/Berlin follows), 90d for 90 days ago (also 45min, 12h, 2w, 6mo, 1y), yesterday, or "
     "'last tuesday'"
 )
 
