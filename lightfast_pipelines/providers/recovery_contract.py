@@ -139,12 +139,12 @@ class IdSweep(Protocol):
     def resource(self, place: LinkedResource) -> Call | None:
         """The request for the resource itself, if an empty list can mean anything but that all was
         deleted. None: it cannot."""
-        ...
+        return None
 
     def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
         """Why the list is empty, from a good answer to `resource`: the feature is switched off, or the
         credential does not see the resource. None: the entities are gone."""
-        ...
+        return None
 
     def confirm(self, place: LinkedResource, things: Sequence[KnownEntity]) -> Call:
         """The request for these entities alone; `of_one` if it asks for a single one."""

@@ -26,7 +26,7 @@ def team(team_id: str) -> str:
 
 
 def organization(organization_id: str) -> str:
-    """Linear's own word for a customer's account; only a resource, never a thing of the memory."""
+    """A customer's account in Linear: a resource, never an entity."""
     return f"linear:organization:{organization_id}"
 
 
@@ -47,19 +47,19 @@ def comment(comment_id: str) -> str:
 
 @fits_an_index
 def comment_by_id(comment_id: str) -> str:
-    """Alias, claimed by what a comment was written on: a reaction names the comment alone."""
+    """An alias of the thing that a comment is on: a reaction names only the comment."""
     return f"linear:ref:comment:{comment_id}"
 
 
 @fits_an_index
 def project_update_by_id(update_id: str) -> str:
-    """Alias, claimed by the project of an update."""
+    """An alias of the project that an update reports on."""
     return f"linear:ref:project-update:{update_id}"
 
 
 @fits_an_index
 def project_update(update_id: str) -> str:
-    """Begins the ids of its observations: what is remembered is the project."""
+    """Starts the ids of its observations, which are about the project."""
     return f"linear:project-update:{update_id}"
 
 
@@ -70,13 +70,13 @@ def initiative(initiative_id: str) -> str:
 
 @fits_an_index
 def initiative_update(update_id: str) -> str:
-    """Begins the ids of its observations: what is remembered is the initiative."""
+    """Starts the ids of its observations, which are about the initiative."""
     return f"linear:initiative-update:{update_id}"
 
 
 @fits_an_index
 def initiative_update_by_id(update_id: str) -> str:
-    """Alias, claimed by the initiative of an update."""
+    """An alias of the initiative that an update reports on."""
     return f"linear:ref:initiative-update:{update_id}"
 
 
@@ -102,13 +102,13 @@ def customer(customer_id: str) -> str:
 
 @fits_an_index
 def customer_need(need_id: str) -> str:
-    """Begins the ids of its observations: what is remembered is the issue or project it asks for."""
+    """Starts the ids of its observations, which are about the issue or project that it asks for."""
     return f"linear:customer-need:{need_id}"
 
 
 @fits_an_index
 def issue_relation(relation_id: str) -> str:
-    """Begins the ids of its observations: what is remembered is the issue that it starts from."""
+    """Starts the ids of its observations, which are about the issue that it starts from."""
     return f"linear:issue-relation:{relation_id}"
 
 

@@ -7,7 +7,7 @@ from lightfast_pipelines.domain.keys import SENTRY_CLOUD, fits_an_index
 
 @fits_an_index
 def issue(project_id: int | str, issue_id: int | str) -> str:
-    """`project_id` carries its server (`at_sentry_site`), as in all keys that are made of one."""
+    """`project_id` includes its server (`at_sentry_site`), here and in all other keys."""
     return f"sentry:issue:{project_id}:{issue_id}"
 
 
@@ -18,19 +18,19 @@ def project(project_id: int | str) -> str:
 
 @fits_an_index
 def release(organization: str, version: str) -> str:
-    """`organization` is its slug: a release's version is unique in it, and addresses name it."""
+    """`organization` is a slug; the version of a release is unique in an organization."""
     return f"sentry:release:{organization}:{version}"
 
 
 @fits_an_index
 def alert(organization: int | str, rule_id: int | str) -> str:
-    """A metric rule; `organization` is its number, else its slug or installation."""
+    """A rule for metrics; `organization` is its number, else its slug or installation."""
     return f"sentry:alert:{organization}:{rule_id}"
 
 
 @fits_an_index
 def issue_alert(project_id: int | str, name: str) -> str:
-    """An issue rule, by its project and name: its number does not come with every payload."""
+    """A rule for issues, by project and name: not every payload gives its number."""
     return f"sentry:alert:issues:{project_id}:{name}"
 
 
@@ -46,24 +46,24 @@ def comment(comment_id: int | str) -> str:
 
 @fits_an_index
 def project_by_slug(organization: str, slug: str) -> str:
-    """Alias of a Sentry project by its address (`acme/shop`), which can be renamed."""
+    """An alias of a project by its address (`acme/shop`), which can change."""
     return f"sentry:ref:project:{organization}/{slug}"
 
 
 @fits_an_index
 def release_by_installation(installation: str, version: str) -> str:
-    """Alias of a release where a payload tells only the installation, not the organisation."""
+    """An alias of a release, for payloads that name only the installation and not the organization."""
     return f"sentry:ref:release:{installation}:{version}"
 
 
 @fits_an_index
 def issue_by_id(issue_id: int | str) -> str:
-    """Alias of a Sentry issue by its number alone, as a comment on it names it."""
+    """An alias of an issue by its number alone, as comments name it."""
     return f"sentry:ref:issue:{issue_id}"
 
 
 def organization(site: str, slug: str) -> str:
-    """An organisation as keys name it: with its server in front where that is not sentry.io."""
+    """An organization as keys name it: after its server, unless that is sentry.io."""
     return slug if site == SENTRY_CLOUD else f"{site}/{slug}"
 
 

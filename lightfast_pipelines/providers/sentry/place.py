@@ -73,8 +73,8 @@ class SentryPlace:
     @property
     def organization_name(self) -> str | None:
         """The organization's name as keys have it; it is unique on its server."""
-        found = self.organization
-        return None if found is None else sentry_keys.organization(self.server, found)
+        name = self.organization
+        return None if name is None else sentry_keys.organization(self.server, name)
 
     def project(self) -> Thing | None:
         if self.project_id is None:
@@ -95,7 +95,7 @@ def place_of(payload: Mapping[str, Any]) -> SentryPlace:
     node = _node(payload)
     addresses = [*_addresses(node), *_addresses(data)]
     organization, slug = _from_addresses(addresses)
-    site = next((found for address in addresses if (found := _site(address))), None)
+    site = next(filter(None, map(_site, addresses)), None)
     organization = _slug(child(installed, "organization"), "slug") or organization
     project = child(node, "project")
     if resource_of(payload) == "metric_alert":
@@ -115,10 +115,10 @@ def place_of(payload: Mapping[str, Any]) -> SentryPlace:
 
 def slugs(metric_alert: Mapping[str, Any]) -> list[str]:
     """The slugs of a metric alert's projects; it has no numbers of them."""
-    found = metric_alert.get("projects") or child(metric_alert, "alert_rule").get("projects")
+    listed = metric_alert.get("projects") or child(metric_alert, "alert_rule").get("projects")
     return [
         entry
-        for entry in (found if isinstance(found, list) else ())
+        for entry in (listed if isinstance(listed, list) else ())
         if isinstance(entry, str) and _SLUG.fullmatch(entry)
     ]
 
@@ -175,18 +175,18 @@ def _node(payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _addresses(value: Mapping[str, Any]) -> Iterable[str]:
-    return [found for name in _ADDRESSES if (found := url(value, name)) is not None]
+    return [address for name in _ADDRESSES if (address := url(value, name)) is not None]
 
 
 def _from_addresses(addresses: Iterable[str]) -> tuple[str | None, str | None]:
-    """(organisation, project), each by its slug, from the first addresses that show them."""
+    """The slugs (organization, project), from the first addresses that contain them."""
     organization: str | None = None
     project: str | None = None
     for address in addresses:
         try:
             parts = urlsplit(address)
             host = parts.hostname or ""
-        except ValueError:  # a bracket that closes nothing
+        except ValueError:  # an unbalanced bracket
             continue
         match = _PROJECT.search(parts.path) or _OLD_PERMALINK.match(parts.path)
         if match is not None and match[1] != "organizations":
@@ -202,11 +202,11 @@ def _from_addresses(addresses: Iterable[str]) -> tuple[str | None, str | None]:
 def _site(address: str) -> str | None:
     try:
         host = urlsplit(address).hostname
-    except ValueError:  # a bracket that closes nothing
+    except ValueError:  # an unbalanced bracket
         return None
     return keys.sentry_site(host) if host else None
 
 
 def _slug(value: Mapping[str, Any], name: str) -> str | None:
-    found = name_of(value, name)
-    return found if found and _SLUG.fullmatch(found) else None
+    slug = name_of(value, name)
+    return slug if slug and _SLUG.fullmatch(slug) else None

@@ -1,1 +1,1 @@
-"""What Linear's webhooks say: signatures, routing and one reader a kind of event."""
+"""Reads Linear's webhooks: signature, routing, and a module for each kind of event."""

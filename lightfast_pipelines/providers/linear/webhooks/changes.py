@@ -86,16 +86,16 @@ def changes(
     data: Mapping[str, Any], updated_from: Mapping[str, Any], fields: Sequence[Field]
 ) -> list[FieldChange]:
     """In the order of `fields`; a field that is listed under several names changed once."""
-    found = []
+    changed = []
     for field in fields:
         for name in field.names:
             if name in updated_from and _differ(updated_from[name], data.get(name)):
                 is_cleared = all(_is_empty(data.get(alias)) for alias in field.names)
                 transition = field.cleared if is_cleared and field.cleared else field.transition
                 old = updated_from[name]
-                found.append(FieldChange(field, transition, is_cleared, name, old))
+                changed.append(FieldChange(field, transition, is_cleared, name, old))
                 break
-    return found
+    return changed
 
 
 def why_nothing(data: Mapping[str, Any], updated_from: Mapping[str, Any]) -> str:

@@ -36,8 +36,9 @@ from lightfast_pipelines.providers.sentry.webhooks.values import identity
 _LIST = (("query", ""), ("sort", "new"), ("statsPeriod", "90d"), ("limit", "100"))
 
 
-class _IssueSweep:
-    """An `IdSweep`."""
+class _IssueSweep(IdSweep):
+    """An empty list means what it says: Sentry refuses to list a project that the token cannot see, and
+    issues cannot be switched off."""
 
     kind = "issue"
     confirm_many = 1
@@ -57,14 +58,6 @@ class _IssueSweep:
                 listed.append(sentry_keys.issue(of_issue.project_number, number))
         after = links.next_cursor(answer.headers)
         return EntityPage(listed, None if after is None else {"after": after})
-
-    def resource(self, place: LinkedResource) -> Call | None:
-        """None: Sentry refuses to list a project that the token cannot see, and issues cannot be
-        switched off."""
-        return None
-
-    def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
-        return None
 
     def confirm(self, place: LinkedResource, things: Sequence[KnownEntity]) -> Call:
         path = f"{ORGANIZATIONS}{_organization(place)}/issues/{_number(things[0])}/"

@@ -1,1 +1,1 @@
-"""What Sentry's webhooks say: signatures, routing and one reader a kind of event."""
+"""Reads Sentry's webhooks: signature, routing, and a module for each kind of event."""

@@ -34,9 +34,7 @@ from lightfast_pipelines.providers.vercel.api.listing import (
 _PREFIX = "vercel:deployment:"
 
 
-class _DeploymentSweep:
-    """An `IdSweep`."""
-
+class _DeploymentSweep(IdSweep):
     kind = "deployment"
     confirm_many = 1
 
@@ -66,9 +64,6 @@ class _DeploymentSweep:
         if is_team(place):
             return Call(f"/v2/teams/{place.resource_id}")
         return Call(f"/v9/projects/{place.resource_id}", params=team_params(place))
-
-    def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
-        return None
 
     def confirm(self, place: LinkedResource, things: Sequence[KnownEntity]) -> Call:
         return single_call(place, _identity(things[0]))

@@ -1,1 +1,1 @@
-"""What Vercel's webhooks say: signatures, routing and one reader a kind of event."""
+"""Reads Vercel's webhooks: signature, routing, and a module for each kind of event."""

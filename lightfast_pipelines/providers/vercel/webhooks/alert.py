@@ -18,10 +18,7 @@ from lightfast_pipelines.providers.fields import (
     url,
 )
 from lightfast_pipelines.providers.statement_builder import StatementBuilder
-from lightfast_pipelines.providers.vercel.webhooks.event import (
-    VercelEvent,
-    project_name,
-)
+from lightfast_pipelines.providers.vercel.webhooks.event import VercelEvent, project_name
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 TYPES = frozenset({"alerts.triggered"})

@@ -13,9 +13,7 @@ from lightfast_pipelines.domain.events import (
 )
 from lightfast_pipelines.providers.fields import titled
 from lightfast_pipelines.providers.statement_builder import StatementBuilder
-from lightfast_pipelines.providers.vercel.webhooks.event import (
-    VercelEvent,
-)
+from lightfast_pipelines.providers.vercel.webhooks.event import VercelEvent
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _CHANGES = {"project.removed": "removed", "project.renamed": "renamed"}

@@ -24,9 +24,7 @@ from lightfast_pipelines.providers.fields import (
 )
 from lightfast_pipelines.providers.statement_builder import StatementBuilder
 from lightfast_pipelines.providers.vercel import keys as vercel_keys
-from lightfast_pipelines.providers.vercel.webhooks.event import (
-    VercelEvent,
-)
+from lightfast_pipelines.providers.vercel.webhooks.event import VercelEvent
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 

@@ -19,9 +19,7 @@ from lightfast_pipelines.providers.fields import (
     titled,
 )
 from lightfast_pipelines.providers.statement_builder import StatementBuilder
-from lightfast_pipelines.providers.vercel.webhooks.event import (
-    VercelEvent,
-)
+from lightfast_pipelines.providers.vercel.webhooks.event import VercelEvent
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _WEIGHTS = {"created": 35, "updated": 45, "deleted": 50}
