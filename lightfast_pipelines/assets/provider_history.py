@@ -32,7 +32,7 @@ ASSET = "provider_history"
 _REPORT_EVERY = timedelta(seconds=20)
 
 
-class HistoryConfig(dg.Config):
+class ProviderHistoryConfig(dg.Config):
     """What to read of the picked days; by default everything of every linked resource."""
 
     workspace: str | None = Field(
@@ -68,7 +68,7 @@ class HistoryConfig(dg.Config):
 )
 def provider_history(
     context: dg.AssetExecutionContext,
-    config: HistoryConfig,
+    config: ProviderHistoryConfig,
     database: dg.ResourceParam[Database],
     apis: dg.ResourceParam[Apis],
 ) -> dg.MaterializeResult[None]:
@@ -99,7 +99,7 @@ def provider_history(
     return dg.MaterializeResult(asset_key=ASSET, metadata=_metadata(result))
 
 
-def _sources(database: Database, config: HistoryConfig) -> list[Source]:
+def _sources(database: Database, config: ProviderHistoryConfig) -> list[Source]:
     with database.connect(application_name="lightfast backfill") as conn:
         workspace = find_workspace(conn, config.workspace) if config.workspace else None
         sources = find_sources(
@@ -120,7 +120,7 @@ def _sources(database: Database, config: HistoryConfig) -> list[Source]:
 
 
 def _request(
-    context: dg.AssetExecutionContext, config: HistoryConfig, sources: Sequence[Source]
+    context: dg.AssetExecutionContext, config: ProviderHistoryConfig, sources: Sequence[Source]
 ) -> "BackfillRequest":
     from lightfast_pipelines.backfill.request import BackfillRequest
 

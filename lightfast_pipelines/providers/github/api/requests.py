@@ -81,7 +81,7 @@ _BY_THE_MINUTE = frozenset({"search", "code_search", "dependency_snapshots"})
 
 
 class GitHubApi(ProviderApi):
-    """GitHub's `History`, for github.com and GitHub Enterprise Server."""
+    """`ProviderApi` for github.com and GitHub Enterprise Server."""
 
     provider = "github"
     credential_kinds: Sequence[str] = ("personal", "github_app")
