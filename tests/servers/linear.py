@@ -34,7 +34,7 @@ _LARGEST_PAGE = 250
 
 @dataclass(slots=True)
 class Linear:
-    """What the server knows besides the world: who may ask, how much, and what was asked.
+    """The server's state besides the world: its tokens, its limits and the requests it got.
 
     `spent` counts the points of the hour that began at `began`.
     """
@@ -54,7 +54,7 @@ class Linear:
     operations: list[str] = field(default_factory=list)
 
     def headers(self, complexity: float) -> dict[str, str]:
-        """Times of reset are in milliseconds."""
+        """Reset times are in milliseconds."""
         found = {"x-complexity": str(ceil(complexity))}
         for name, limit in self.limits.items():
             found[f"x-ratelimit-{name}-limit"] = f"{limit:.0f}"
@@ -63,7 +63,7 @@ class Linear:
         return found
 
     def take(self, complexity: float) -> bool:
-        """Whether both limits have it."""
+        """Whether both limits allow it."""
         if time.time() >= self.began + _HOUR:
             self.began, self.spent = time.time(), dict.fromkeys(self.limits, 0.0)
         cost = {"requests": 1.0, "complexity": complexity}
@@ -89,7 +89,7 @@ def app(linear: Linear) -> Starlette:
 
 
 def error(message: str, code: str, status: int = 400, shown: str | None = None) -> JSONResponse:
-    """A failure as Linear tells it: by `extensions.code`, within a 400 as a rule."""
+    """A failure as Linear reports it: by `extensions.code`, mostly with status 400."""
     extensions: Json = {"code": code, "statusCode": status}
     extensions["userPresentableMessage"] = shown or message
     body = {"errors": [{"message": message, "extensions": extensions}]}
@@ -137,7 +137,7 @@ def _answer(linear: Linear, authorization: str, body: bytes) -> Response:
 
 
 def _token(linear: Linear, form: Mapping[str, Any]) -> Response:
-    """Each refresh token is good once."""
+    """A refresh token can be used once."""
     linear.renewals += 1
     if (form.get("client_id"), form.get("client_secret")) != linear.client:
         return JSONResponse({"error": "invalid_client"}, 401)
@@ -191,7 +191,7 @@ def _is_connection(node: FieldNode) -> bool:
 
 
 def _complexity(selections: SelectionSetNode, variables: Json) -> float:
-    """0.1 for a field, 1 for an object, a list's items times its length (50 unless told)."""
+    """0.1 for a field, 1 for an object, a list's items times its length (50 by default)."""
     found = 0.0
     for node in _fields(selections):
         if node.selection_set is None:
@@ -209,7 +209,7 @@ def _complexity(selections: SelectionSetNode, variables: Json) -> float:
 
 
 def _select(selections: SelectionSetNode, thing: Json, variables: Json) -> Json:
-    """Raises KeyError for a field that there is not."""
+    """Raises KeyError for an unknown field."""
     found: Json = {}
     for node in _fields(selections):
         name = node.name.value
@@ -226,7 +226,7 @@ def _select(selections: SelectionSetNode, thing: Json, variables: Json) -> Json:
 
 
 def _page(node: FieldNode, things: Sequence[Json], variables: Json) -> Json:
-    """Newest first; a cursor is the id of the thing behind which the page begins."""
+    """Newest first; a cursor is the id of the item before the page."""
     given = _arguments(node, variables)
     order = given.get("orderBy", "createdAt")
     listed = list(things)
@@ -269,7 +269,7 @@ _COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def matches(wanted: Any, thing: Any) -> bool:
-    """Whether a thing is what a filter of Linear's asks for."""
+    """Whether a thing matches a filter of Linear."""
     for name, inner in (wanted or {}).items():
         if name == "and":
             found = all(matches(each, thing) for each in inner)

@@ -1,4 +1,4 @@
-"""What is done in a `World` by chance: the same for a seed.
+"""Random changes in a `World`, reproducible by their seed.
 
 How each thing is done, kept and told stands in `linear_world.py`.
 """
@@ -12,7 +12,7 @@ from tests.servers.linear_world import World
 
 
 def lived(seed: int, steps: int = 60, *, teams: int = 2) -> World:
-    """A world in which some `steps` things were done."""
+    """A world after `steps` random changes."""
     world = World(seed)
     del world.teams[teams:]
     for team in world.teams:
@@ -100,7 +100,7 @@ _WEIGHTS = (4, 9, 5, 1, 1, 1.5)
 
 
 def _changes(world: World, issue: Json) -> Json:
-    """One to three fields that become something else."""
+    """New values for one to three fields."""
     dice = world.random
     choices: dict[str, list[Any]] = {
         "state": list(world.states),

@@ -1,4 +1,4 @@
-"""Vercel's REST API over a small world of deployments, and the webhooks that would have told of it.
+"""Vercel's REST API over a small world of deployments, and the webhooks that reported them.
 
 True to the wire: paging by milliseconds, teams that are not seen without `teamId`, rate limits.
 """
@@ -22,7 +22,7 @@ TOKEN = "vercel-token-of-the-tests"
 
 @dataclass(slots=True)
 class Deployment:
-    """`ended` is when it came to `state` (READY, ERROR, CANCELED); times in milliseconds.
+    """`ended` is when it reached `state` (READY, ERROR, CANCELED); times in milliseconds.
 
     `dated`: whether the list says when it ended; a single deployment always does. `more` are other
     fields of the API.
@@ -44,7 +44,7 @@ class Deployment:
 
 @dataclass(slots=True)
 class World:
-    """One project of one team (`team` None: of a person)."""
+    """One project of one team, or of a person if `team` is None."""
 
     deployments: list[Deployment] = field(default_factory=list)
     project: str = "prj_1"
@@ -56,7 +56,7 @@ class World:
 
 
 def item(world: World, one: Deployment, *, single: bool = False) -> Json:
-    """As the list has it, or (`single`) as it is answered by itself."""
+    """As in the list, or (`single`) as requested alone."""
     made: Json = {
         "uid": one.uid,
         "name": world.name,
@@ -144,7 +144,7 @@ def application(world: World) -> Starlette:
 
 
 def webhooks(world: World) -> Iterator[tuple[str, Json]]:
-    """(event, body) of each delivery that these deployments have caused, as Vercel sends them."""
+    """(event, body) of each delivery that these deployments caused, as Vercel sends them."""
     ends = {
         "READY": "succeeded",
         "ERROR": "error",

@@ -1,4 +1,4 @@
-"""Builders of Sentry's webhook payloads: sensible defaults, every part of them to be overridden.
+"""Builders of Sentry's webhook payloads: sensible defaults, and every part can be overridden.
 
 Small and written by hand after docs.sentry.io's pages; other tests may use them as well.
 """

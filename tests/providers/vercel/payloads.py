@@ -1,4 +1,4 @@
-"""Builders of Vercel's webhook payloads: sensible defaults, every part of them to be overridden.
+"""Builders of Vercel's webhook payloads: sensible defaults, and every part can be overridden.
 
 Small and written by hand after vercel.com/docs; other tests may use them as well.
 """

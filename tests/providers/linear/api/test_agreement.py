@@ -1,4 +1,4 @@
-"""The API's history and the webhooks of one world tell the same facts, as far as both know them."""
+"""The API's history and the webhooks of one organization state the same facts, where both know them."""
 
 from __future__ import annotations
 

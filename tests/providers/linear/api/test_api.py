@@ -1,4 +1,4 @@
-"""What Linear's answers mean, how credentials are carried and renewed, what is left to ask."""
+"""What Linear's answers and rate limits mean, and how credentials are sent and renewed."""
 
 from __future__ import annotations
 

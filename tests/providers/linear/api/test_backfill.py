@@ -1,4 +1,4 @@
-"""A team's history read by the engine, and the same told by webhooks: one memory."""
+"""A backfill of a team's history makes the same rows as its webhooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Held against what Linear itself has written: its schema, and samples of its API's answers."""
+"""Requests fit Linear's published schema, and samples of its API's answers are understood."""
 
 from __future__ import annotations
 

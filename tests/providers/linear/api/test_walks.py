@@ -1,4 +1,4 @@
-"""Walks of Linear's lists and histories: whole from any cursor, at any page size, whatever changes."""
+"""Walks of Linear's lists and histories are complete from any cursor, at any page size, despite changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Linear's payloads through capture: what is routed through an issue, and edges to pull requests."""
+"""Linear's payloads in capture: routing by an issue, and edges to pull requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Initiatives, documents, releases, requests, relations and deadlines: what they change of the work."""
+"""What initiatives, documents, releases, customer requests, relations and deadlines state."""
 
 from __future__ import annotations
 

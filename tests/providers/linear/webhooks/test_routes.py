@@ -1,4 +1,4 @@
-"""Where a payload of Linear belongs: team, project, organization, or through what it is about."""
+"""How Linear's payloads are routed: by team, project, organization, or the thing that they are about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which deliveries of Linear are let in: signed, sent just now, and named by what is signed."""
+"""Which of Linear's deliveries are accepted: signed, recent, and named by what is signed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a change happened, where the entity's `updatedAt` does not move with it."""
+"""When a change happened if the entity's `updatedAt` does not move with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentry's answers: what they mean, what limits they tell, how a token is renewed; recorded shapes."""
+"""What Sentry's answers and rate limits mean, how a token is renewed, and recorded answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project's issues, errors and alerts read by the engine, and the same told by webhooks."""
+"""A backfill of a project's issues, errors and alerts makes the same rows as its webhooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Monitors, performance problems and feedback: called by their own titles, nothing of a stranger kept."""
+"""Issues of monitors, performance and feedback have their own titles, and keep nothing of end users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentry's deliveries through capture: intervals, storms and links, whichever comes first."""
+"""Sentry's deliveries in capture: intervals, storms and links, in any order."""
 
 from __future__ import annotations
 

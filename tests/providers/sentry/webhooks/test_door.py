@@ -1,4 +1,4 @@
-"""Which deliveries are let in: by signature, time and headers, and what the body itself says."""
+"""Which deliveries are accepted, by signature, time, headers and body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Single errors: what one says, what of it is kept, and how the storm of them is read."""
+"""What a single error states, what is kept of it, and how a storm of errors is read."""
 
 from __future__ import annotations
 

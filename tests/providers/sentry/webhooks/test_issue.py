@@ -1,4 +1,4 @@
-"""What becomes of an issue: its transitions, their times and order, and what resolved it."""
+"""The transitions of an issue, their times and order, and what resolved it."""
 
 from __future__ import annotations
 

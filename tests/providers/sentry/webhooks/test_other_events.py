@@ -1,4 +1,4 @@
-"""Alerts, comments and installations, and where each payload belongs."""
+"""Alerts, comments and installations, and how payloads are routed."""
 
 from __future__ import annotations
 

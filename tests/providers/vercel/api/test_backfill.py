@@ -1,4 +1,4 @@
-"""A project's deployments read by the engine, and the same told by webhooks: one memory."""
+"""A backfill of a project's deployments makes the same rows as its webhooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vercel's deployments, walked: nothing lost, nothing twice, told as the webhooks told it."""
+"""Walks of Vercel's deployments lose nothing, repeat nothing, and agree with the webhooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Vercel's events state: deployments, their states, and what they are made of."""
+"""What Vercel's events state: deployments, their states and their commits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which deliveries of Vercel are accepted, under which id, and where they belong."""
+"""Which of Vercel's deliveries are accepted, under which id, and how they are routed."""
 
 from __future__ import annotations
 

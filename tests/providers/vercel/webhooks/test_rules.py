@@ -1,4 +1,4 @@
-"""What Vercel's provider declares of its events is what it does, and all that it does."""
+"""Vercel's events have exactly their declared outcomes."""
 
 from __future__ import annotations
 
