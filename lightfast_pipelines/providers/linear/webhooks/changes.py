@@ -101,7 +101,7 @@ def changes(
 def why_nothing(data: Mapping[str, Any], updated_from: Mapping[str, Any]) -> str:
     """Why an update yields no observation."""
     names = [name for name, old in updated_from.items() if _differ(old, data.get(name))]
-    return "nothing that means something changed" + _listed(
+    return "no relevant field changed" + _listed(
         sorted(name for name in names if name != "updatedAt" and name.isidentifier())
     )
 

@@ -100,7 +100,7 @@ def rules(event: str, kind: EntityKind) -> Sequence[EventRule]:
     """What becomes of each action on this kind of entity."""
     names = {name for each in kind.fields for name in (each.transition, each.cleared) if name}
     updated = tuple(f"{kind.thing}.{name}" for name in sorted(names))
-    note = "one for each changed field that means something; without one it is filtered"
+    note = "one for each relevant field that changed; without one it is filtered"
     return (
         EventRule(event, "create", "delivered", (f"{kind.thing}.created",)),
         EventRule(event, "update", "delivered", updated, note),

@@ -160,11 +160,11 @@ def test_several_changed_fields_are_several_observations_and_bookkeeping_is_none
 @pytest.mark.parametrize(
     ("updated_from", "reason"),
     [
-        ({}, "nothing that means something changed"),
-        ({"sortOrder": 9.0}, "nothing that means something changed: sortOrder"),
-        ({"boardOrder": 1, "subscriberIds": []}, "nothing that means something changed: boardOrder"),
-        ({"title": "Add a cart"}, "nothing that means something changed"),
-        ({"labelIds": [], "assigneeId": None, "estimate": None}, "nothing that means something"),
+        ({}, "no relevant field changed"),
+        ({"sortOrder": 9.0}, "no relevant field changed: sortOrder"),
+        ({"boardOrder": 1, "subscriberIds": []}, "no relevant field changed: boardOrder"),
+        ({"title": "Add a cart"}, "no relevant field changed"),
+        ({"labelIds": [], "assigneeId": None, "estimate": None}, "no relevant field"),
     ],
 )  # fmt: skip
 def test_an_update_without_a_relevant_change_is_filtered_with_the_reason(

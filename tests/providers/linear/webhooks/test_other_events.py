@@ -243,7 +243,7 @@ def test_a_label_is_an_observation_but_a_change_of_its_color_is_not() -> None:
     assert statement_of(label("remove")).source_type == "issue-label.deleted"
     reading = read(label("update", updated_from={"color": "#000"}))
     assert isinstance(reading, Filtered)
-    assert reading.reason == "nothing that means something changed: color"
+    assert reading.reason == "no relevant field changed: color"
 
 
 def test_a_revoked_application_removes_the_installation() -> None:
