@@ -9,7 +9,7 @@ import typer
 
 from lightfast_pipelines.cli.console import print_json, print_table
 from lightfast_pipelines.cli.opening import command_connection, workspace_named
-from lightfast_pipelines.cli.options import AsJson, Limit, OnlyProvider
+from lightfast_pipelines.cli.options import AsJson, ListLimit, OnlyProvider
 
 
 def activity(
@@ -22,7 +22,7 @@ def activity(
         str | None,
         typer.Option("--action", help="credential.refused, or a whole family: credential."),
     ] = None,
-    limit: Limit = 50,
+    limit: ListLimit = 50,
     as_json: AsJson = False,
 ) -> None:
     """List changes to links, credentials, keys and backfills."""

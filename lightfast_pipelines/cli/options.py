@@ -35,5 +35,7 @@ OnlyProvider = Annotated[
 OfResource = Annotated[
     str, typer.Option("--resource", "-r", help="The provider's id of the resource, or its name.")
 ]
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many to show, newest first.")]
+ListLimit = Annotated[
+    int, typer.Option("--limit", "-n", min=1, help="How many to show, newest first.")
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]

@@ -6,10 +6,10 @@ from dataclasses import asdict
 
 from lightfast_pipelines.cli.console import print_json, print_table, show
 from lightfast_pipelines.cli.opening import command_connection
-from lightfast_pipelines.cli.options import AsJson, Limit, OnlyProvider
+from lightfast_pipelines.cli.options import AsJson, ListLimit, OnlyProvider
 
 
-def outages(provider: OnlyProvider = None, limit: Limit = 20, as_json: AsJson = False) -> None:
+def outages(provider: OnlyProvider = None, limit: ListLimit = 20, as_json: AsJson = False) -> None:
     """List outages in which deliveries were lost.
 
     Also shows how far the providers' logs and deletions were checked.

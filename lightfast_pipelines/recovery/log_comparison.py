@@ -15,7 +15,6 @@ from lightfast_pipelines.provider_api.sources import delivery_of
 from lightfast_pipelines.providers.api_contract import AnswerOutcome, Record
 from lightfast_pipelines.providers.recovery_contract import DeliveryLog, LogEntry
 from lightfast_pipelines.providers.webhook_contract import FIRST_SENT_AT
-from lightfast_pipelines.recovery.arrivals import Arrivals, SentDelivery
 from lightfast_pipelines.recovery.cycle import (
     APP_LOG,
     UNREADABLE,
@@ -24,6 +23,7 @@ from lightfast_pipelines.recovery.cycle import (
     explained,
     note_check,
 )
+from lightfast_pipelines.recovery.stored_deliveries import SentDelivery, StoredDeliveries
 from lightfast_pipelines.store import activity, outages
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
@@ -58,7 +58,7 @@ class LogComparison:
         self._source, self._log = source, log
         self._report = LogReport.of(source, log.name)
         self._connections = outages.connections(conn, source.provider)
-        self._arrivals = Arrivals(conn, api, source.provider, log, cycle.clock)
+        self._arrivals = StoredDeliveries(conn, api, source.provider, log, cycle.clock)
 
     def run(self) -> LogReport:
         now = self._cycle.clock()

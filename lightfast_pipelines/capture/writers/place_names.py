@@ -33,7 +33,7 @@ from lightfast_pipelines.store.database import Connection
 EVERYONE = ""
 _MOST_RENAMES = 5
 
-WorkspaceName = tuple[int, str]
+NameInWorkspace = tuple[int, str]
 OrgPlace = tuple[str, str]
 _Claim = tuple[datetime, str, bool]
 Tenure = Sequence[tuple[datetime | None, str]]
@@ -243,7 +243,7 @@ def stubs_named(conn: Connection, aliases: Iterable[str]) -> set[tuple[int, str]
     return {(workspace, key) for workspace, key in rows}
 
 
-def tenures(conn: Connection, names: Iterable[WorkspaceName]) -> dict[WorkspaceName, Tenure]:
+def tenures(conn: Connection, names: Iterable[NameInWorkspace]) -> dict[NameInWorkspace, Tenure]:
     """Which places had these names (workspace, alias), as far as the workspace's organisation knows."""
     wanted = sorted(set(names))
     tenures_by_name = _tenures(conn, wanted)
@@ -267,7 +267,7 @@ def tenures(conn: Connection, names: Iterable[WorkspaceName]) -> dict[WorkspaceN
     return tenures_by_name
 
 
-def _tenures(conn: Connection, wanted: Sequence[WorkspaceName]) -> dict[WorkspaceName, Tenure]:
+def _tenures(conn: Connection, wanted: Sequence[NameInWorkspace]) -> dict[NameInWorkspace, Tenure]:
     if not wanted:
         return {}
     rows = conn.execute(
@@ -286,7 +286,7 @@ def _tenures(conn: Connection, wanted: Sequence[WorkspaceName]) -> dict[Workspac
             *_columns(with_secrets(conn)),
         ),
     )
-    claims: dict[WorkspaceName, list[_Claim]] = defaultdict(list)
+    claims: dict[NameInWorkspace, list[_Claim]] = defaultdict(list)
     for workspace, alias, place, first, last, is_weak in rows:
         claims[workspace, alias] += [(first, place, is_weak), (last, place, is_weak)]
     return {name: tenure(name_claims) for name, name_claims in claims.items()}

@@ -34,7 +34,7 @@ class SentDelivery(ExpectedDelivery):
         return any(200 <= each.status < 300 for each in self.tries)
 
 
-class Arrivals:
+class StoredDeliveries:
     """Which deliveries of one log are stored, and how they came."""
 
     def __init__(
