@@ -1,7 +1,8 @@
 """Sweeps: how far the providers were searched for things that were deleted without a webhook."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -10,6 +11,9 @@ from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.sources import find_sources
+
+if TYPE_CHECKING:
+    from lightfast_pipelines.recovery.sweep_cycle import SweepReport
 
 ASSET = "id_sweeps"
 
@@ -34,20 +38,7 @@ def id_sweeps(
     apis: dg.ResourceParam[Apis],
 ) -> dg.MaterializeResult[None]:
     """Continues every sweep, as far as the hour's shares reach."""
-    with database.connect(application_name="lightfast sweep") as conn:
-        sources = find_sources(conn)
-    from lightfast_pipelines.recovery.sweep_cycle import SweepCycle
-    from lightfast_pipelines.recovery.sweeps import sweep
-
-    cycle = SweepCycle(
-        database=database,
-        apis=apis,
-        clock=lambda: datetime.now(UTC),
-        first_day=settings().earliest_day,
-        share=settings().sweep_share,
-        actor=f"dagster:{context.run.run_id}",
-    )
-    reports = sweep(cycle, sources)
+    reports = _sweep(database, apis, f"dagster:{context.run.run_id}")
     for report in reports:
         if report.error:
             context.log.warning("%s %s: %s", report.source.name, report.kind, report.error)
@@ -62,3 +53,21 @@ def id_sweeps(
         **listing("sweeps", [report.shown() for report in reports]),
     }
     return dg.MaterializeResult(asset_key=ASSET, metadata=metadata)
+
+
+def _sweep(database: Database, apis: Apis, actor: str) -> "Sequence[SweepReport]":
+    # Only a run that asks a provider loads HTTP and encryption.
+    from lightfast_pipelines.recovery.sweep_cycle import SweepCycle
+    from lightfast_pipelines.recovery.sweeps import sweep
+
+    with database.connect(application_name="lightfast sweep") as conn:
+        sources = find_sources(conn)
+    cycle = SweepCycle(
+        database=database,
+        apis=apis,
+        clock=lambda: datetime.now(UTC),
+        first_day=settings().earliest_day,
+        share=settings().sweep_share,
+        actor=actor,
+    )
+    return sweep(cycle, sources)

@@ -1,7 +1,7 @@
 """Outages: deliveries that never arrived, and what was recovered of them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from lightfast_pipelines.assets._metadata import listing, table_spec
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.outages import list_outages
+from lightfast_pipelines.store.outages import Outage, list_outages
 from lightfast_pipelines.store.sources import find_sources
 
 if TYPE_CHECKING:
@@ -43,24 +43,7 @@ def outages(
 ) -> dg.MaterializeResult[None]:
     """One cycle over all logs; a log or a link that fails leaves the others alone."""
     actor = f"dagster:{context.run.run_id}"
-    with database.connect(application_name="lightfast recovery") as conn:
-        sources = find_sources(conn)
-    # Only a run that asks a provider loads HTTP and encryption.
-    from lightfast_pipelines.recovery.cycle import RecoveryCycle
-    from lightfast_pipelines.recovery.lost_deliveries import app_keys, recover
-
-    reports = recover(
-        RecoveryCycle(
-            database=database,
-            apis=apis,
-            app_keys=app_keys(settings()),
-            clock=lambda: datetime.now(UTC),
-            sleep=time.sleep,
-            first_day=settings().earliest_day,
-            actor=actor,
-        ),
-        sources,
-    )
+    reports = _compare_logs(database, apis, actor)
     for report in reports:
         _log_report(context, report)
     caught_up = list(_caught_up(context, database, apis, actor))
@@ -77,24 +60,41 @@ def outages(
             "errors": sum(report.error is not None for report in reports),
             **listing("logs", [report.shown() for report in reports]),
             **listing("caught_up", caught_up),
-            **listing(
-                "outages",
-                [
-                    {
-                        "provider": outage.provider,
-                        "account": outage.account or outage.installation,
-                        "log": outage.log,
-                        "down_from": outage.down_from,
-                        "down_until": outage.down_until,
-                        "missed": outage.missed,
-                        "recovered": outage.recovered,
-                        "still_missing": len(outage.deliveries),
-                    }
-                    for outage in latest
-                ],
-            ),
+            **listing("outages", [_shown(outage) for outage in latest]),
         },
     )
+
+
+def _compare_logs(database: Database, apis: Apis, actor: str) -> "Sequence[LogReport]":
+    # Only a run that asks a provider loads HTTP and encryption.
+    from lightfast_pipelines.recovery.cycle import RecoveryCycle
+    from lightfast_pipelines.recovery.lost_deliveries import app_keys, recover
+
+    with database.connect(application_name="lightfast recovery") as conn:
+        sources = find_sources(conn)
+    cycle = RecoveryCycle(
+        database=database,
+        apis=apis,
+        app_keys=app_keys(settings()),
+        clock=lambda: datetime.now(UTC),
+        sleep=time.sleep,
+        first_day=settings().earliest_day,
+        actor=actor,
+    )
+    return recover(cycle, sources)
+
+
+def _shown(outage: Outage) -> dict[str, object]:
+    return {
+        "provider": outage.provider,
+        "account": outage.account or outage.installation,
+        "log": outage.log,
+        "down_from": outage.down_from,
+        "down_until": outage.down_until,
+        "missed": outage.missed,
+        "recovered": outage.recovered,
+        "still_missing": len(outage.deliveries),
+    }
 
 
 def _log_report(context: dg.AssetExecutionContext, report: "LogReport") -> None:

@@ -18,7 +18,7 @@ from lightfast_pipelines.providers.linear.webhooks.things import cycle_name, lin
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
-    Transition,
+    LinearTransition,
     canceled_by_deletion,
 )
 
@@ -64,7 +64,7 @@ def _describe(event: LinearEvent) -> Described:
 
 
 def _states(
-    data: Mapping[str, Any], subject: Thing, transition: Transition
+    data: Mapping[str, Any], subject: Thing, transition: LinearTransition
 ) -> Sequence[StateChange]:
     """Linear sends no event when a cycle starts, so a later event shows that it has started."""
     name, at = transition.name, transition.at

@@ -30,7 +30,7 @@ from lightfast_pipelines.providers.linear.webhooks.things import line
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
-    Transition,
+    LinearTransition,
     canceled_by_deletion,
 )
 
@@ -104,7 +104,7 @@ def _initiative(event: LinearEvent) -> Described:
 
 
 def _initiative_states(
-    data: Mapping[str, Any], subject: Thing, transition: Transition
+    data: Mapping[str, Any], subject: Thing, transition: LinearTransition
 ) -> Sequence[StateChange]:
     name, at, status = transition.name, transition.at, _status(data)
     if name == "deleted":

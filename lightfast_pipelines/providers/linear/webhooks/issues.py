@@ -37,7 +37,7 @@ from lightfast_pipelines.providers.linear.webhooks.things import (
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
-    Transition,
+    LinearTransition,
     canceled_by_deletion,
 )
 
@@ -198,7 +198,7 @@ def describe(event: LinearEvent) -> Described:
 
 
 def _states(
-    data: Mapping[str, Any], subject: Thing, transition: Transition
+    data: Mapping[str, Any], subject: Thing, transition: LinearTransition
 ) -> Sequence[StateChange]:
     name, at, field = transition.name, transition.at, transition.field
     if name == "deleted":

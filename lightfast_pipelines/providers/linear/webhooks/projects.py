@@ -33,7 +33,7 @@ from lightfast_pipelines.providers.linear.webhooks.things import line, percent
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
-    Transition,
+    LinearTransition,
     canceled_by_deletion,
 )
 
@@ -116,7 +116,7 @@ def _project(event: LinearEvent) -> Described:
 
 
 def _project_states(
-    data: Mapping[str, Any], subject: Thing, transition: Transition
+    data: Mapping[str, Any], subject: Thing, transition: LinearTransition
 ) -> Sequence[StateChange]:
     name, at, status = transition.name, transition.at, _status(data)
     if name == "deleted":

@@ -31,7 +31,7 @@ from lightfast_pipelines.providers.linear.webhooks.things import issue_thing, li
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
-    Transition,
+    LinearTransition,
     canceled_by_deletion,
 )
 
@@ -97,7 +97,7 @@ def _release(event: LinearEvent) -> Described:
 
 
 def _release_states(
-    data: Mapping[str, Any], subject: Thing, transition: Transition
+    data: Mapping[str, Any], subject: Thing, transition: LinearTransition
 ) -> Sequence[StateChange]:
     name, at, stage = transition.name, transition.at, child(data, "stage")
     status = name_of(stage, "type")

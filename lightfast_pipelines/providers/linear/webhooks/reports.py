@@ -19,7 +19,7 @@ from lightfast_pipelines.providers.linear.webhooks.things import line
 from lightfast_pipelines.providers.linear.webhooks.transitions import (
     Described,
     EntityKind,
-    Transition,
+    LinearTransition,
 )
 
 
@@ -65,7 +65,7 @@ def report_of(
         )
 
     def states(
-        data: Mapping[str, Any], subject: Thing, transition: Transition
+        data: Mapping[str, Any], subject: Thing, transition: LinearTransition
     ) -> Sequence[StateChange]:
         """The health of the project or initiative."""
         if transition.name != "created" and transition.field != "health":

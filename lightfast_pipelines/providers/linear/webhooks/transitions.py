@@ -54,7 +54,7 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
-class Transition:
+class LinearTransition:
     """What happened to an entity and when; `field` is the label of the field that changed, if one did."""
 
     name: str
@@ -76,11 +76,13 @@ class EntityKind:
     weights: tuple[int, int]
     fields: tuple[Field, ...]
     describe: Callable[[LinearEvent], Described]
-    states: Callable[[Mapping[str, Any], Thing, Transition], Sequence[StateChange]] | None = None
+    states: Callable[[Mapping[str, Any], Thing, LinearTransition], Sequence[StateChange]] | None = (
+        None
+    )
     edited_by_author: bool = False
 
     def states_of(
-        self, event: LinearEvent, described: Described, transition: Transition
+        self, event: LinearEvent, described: Described, transition: LinearTransition
     ) -> Sequence[StateChange]:
         if self.states is None:
             return ()
@@ -129,13 +131,13 @@ def read(kind: EntityKind, event: LinearEvent) -> Reading:
             source_id=keys.source_id(described.key, "created"),
             base_significance=kind.weights[0],
             actor=base.actor or described.author,
-            states=tuple(kind.states_of(event, described, Transition("created", at))),
+            states=tuple(kind.states_of(event, described, LinearTransition("created", at))),
         )
         return Understood((created,))
     at = event.removed_at
     base = statement_of(kind.thing, event, described, "deleted", at, kind.tags[2])
     states = (
-        *kind.states_of(event, described, Transition("deleted", at)),
+        *kind.states_of(event, described, LinearTransition("deleted", at)),
         deletion(Thing(described.key), at),
     )
     return Understood((replace(base, base_significance=kind.weights[1], states=states),))
@@ -169,7 +171,7 @@ def _changed(
     base = statement_of(kind.thing, event, described, transition, at, tag)
     actor = base.actor or (described.author if kind.edited_by_author else None)
     states = tuple(
-        kind.states_of(event, described, Transition(transition, at, changed_field.label))
+        kind.states_of(event, described, LinearTransition(transition, at, changed_field.label))
     )
     if is_deletion or transition == "restored":
         states = (*states, deletion(Thing(described.key), at, is_undone=not is_deletion))
