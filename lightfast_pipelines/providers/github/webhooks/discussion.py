@@ -17,18 +17,20 @@ from lightfast_pipelines.providers.github.webhooks.outcomes import (
     not_kept,
     unknown_action,
 )
-from lightfast_pipelines.providers.github.webhooks.transition import Transition
+from lightfast_pipelines.providers.github.webhooks.transition import ItemTransition
 
 _TRANSITIONS = {
-    "created": Transition("created", "Discussion Created", "created_at", "open", 1, 35),
-    "reopened": Transition("reopened", "Discussion Reopened", "updated_at", "open", 2, 35),
-    "unanswered": Transition("unanswered", "Discussion Unanswered", "updated_at", "open", 2, 35),
-    "answered": Transition(
+    "created": ItemTransition("created", "Discussion Created", "created_at", "open", 1, 35),
+    "reopened": ItemTransition("reopened", "Discussion Reopened", "updated_at", "open", 2, 35),
+    "unanswered": ItemTransition(
+        "unanswered", "Discussion Unanswered", "updated_at", "open", 2, 35
+    ),
+    "answered": ItemTransition(
         "answered", "Discussion Answered", "answer_chosen_at", "answered", 3, 40
     ),
-    "closed": Transition("closed", "Discussion Closed", "closed_at", "closed", 4, 35),
-    "deleted": Transition("deleted", "Discussion Deleted", "updated_at", "closed", 4, 30),
-    "transferred": Transition(
+    "closed": ItemTransition("closed", "Discussion Closed", "closed_at", "closed", 4, 35),
+    "deleted": ItemTransition("deleted", "Discussion Deleted", "updated_at", "closed", 4, 30),
+    "transferred": ItemTransition(
         "transferred", "Discussion Transferred", "updated_at", "closed", 4, 30
     ),
 }
@@ -55,7 +57,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
 
 
 def _statement(
-    payload: Mapping[str, Any], discussion: Mapping[str, Any], transition: Transition
+    payload: Mapping[str, Any], discussion: Mapping[str, Any], transition: ItemTransition
 ) -> Statement:
     item = movable_item(item_kinds.DISCUSSION, payload, discussion, transition)
     category = name_of(child(discussion, "category"), "name")

@@ -17,15 +17,17 @@ from lightfast_pipelines.providers.github.webhooks.outcomes import (
     not_kept,
     unknown_action,
 )
-from lightfast_pipelines.providers.github.webhooks.transition import Transition
+from lightfast_pipelines.providers.github.webhooks.transition import ItemTransition
 
 # An issue that is deleted or moved away counts as closed in this repository, for that reason.
 _TRANSITIONS = {
-    "opened": Transition("opened", "Issue Opened", "created_at", "open", 1, 45),
-    "closed": Transition("closed", "Issue Closed", "closed_at", "closed", 4, 40),
-    "reopened": Transition("reopened", "Issue Reopened", "updated_at", "open", 2, 40),
-    "deleted": Transition("deleted", "Issue Deleted", "updated_at", "closed", 4, 35),
-    "transferred": Transition("transferred", "Issue Transferred", "updated_at", "closed", 4, 35),
+    "opened": ItemTransition("opened", "Issue Opened", "created_at", "open", 1, 45),
+    "closed": ItemTransition("closed", "Issue Closed", "closed_at", "closed", 4, 40),
+    "reopened": ItemTransition("reopened", "Issue Reopened", "updated_at", "open", 2, 40),
+    "deleted": ItemTransition("deleted", "Issue Deleted", "updated_at", "closed", 4, 35),
+    "transferred": ItemTransition(
+        "transferred", "Issue Transferred", "updated_at", "closed", 4, 35
+    ),
 }
 _NOT_KEPT = frozenset({"pinned", "unpinned"})
 RULES = (
@@ -54,7 +56,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
 
 
 def _statement(
-    payload: Mapping[str, Any], issue: Mapping[str, Any], transition: Transition
+    payload: Mapping[str, Any], issue: Mapping[str, Any], transition: ItemTransition
 ) -> Statement:
     item = movable_item(item_kinds.ISSUE, payload, issue, transition)
     item.builder.add_assignees(issue)

@@ -34,14 +34,14 @@ from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.outcomes import delivered, unknown_action
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
-from lightfast_pipelines.providers.github.webhooks.transition import Transition
+from lightfast_pipelines.providers.github.webhooks.transition import ItemTransition
 
 _TRANSITIONS = {
-    "created": Transition("created", "Milestone Created", "created_at", "open", 1, 30),
-    "opened": Transition("reopened", "Milestone Reopened", "updated_at", "open", 2, 30),
-    "closed": Transition("closed", "Milestone Closed", "closed_at", "closed", 4, 40),
-    "edited": Transition("edited", "Milestone Edited", "updated_at", "", 0, 12),
-    "deleted": Transition("deleted", "Milestone Deleted", "updated_at", "closed", 4, 25),
+    "created": ItemTransition("created", "Milestone Created", "created_at", "open", 1, 30),
+    "opened": ItemTransition("reopened", "Milestone Reopened", "updated_at", "open", 2, 30),
+    "closed": ItemTransition("closed", "Milestone Closed", "closed_at", "closed", 4, 40),
+    "edited": ItemTransition("edited", "Milestone Edited", "updated_at", "", 0, 12),
+    "deleted": ItemTransition("deleted", "Milestone Deleted", "updated_at", "closed", 4, 25),
 }
 RULES = delivered("milestone", "milestone", _TRANSITIONS)
 

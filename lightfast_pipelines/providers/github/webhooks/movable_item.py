@@ -23,7 +23,7 @@ from lightfast_pipelines.providers.github.webhooks.item_kinds import ItemKind
 from lightfast_pipelines.providers.github.webhooks.moves import Move
 from lightfast_pipelines.providers.github.webhooks.repository import repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
-from lightfast_pipelines.providers.github.webhooks.transition import Transition
+from lightfast_pipelines.providers.github.webhooks.transition import ItemTransition
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class MovableItem:
     kind: ItemKind
     payload: Mapping[str, Any]
     value: Mapping[str, Any]
-    transition: Transition
+    transition: ItemTransition
     number: int
     title: str
     transition_time: datetime
@@ -87,7 +87,7 @@ class MovableItem:
 
 
 def movable_item(
-    kind: ItemKind, payload: Mapping[str, Any], value: Mapping[str, Any], transition: Transition
+    kind: ItemKind, payload: Mapping[str, Any], value: Mapping[str, Any], transition: ItemTransition
 ) -> MovableItem:
     """Raises Missing where the payload has no repository, number or time."""
     repository = repository_of(payload)

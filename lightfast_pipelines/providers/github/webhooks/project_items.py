@@ -37,16 +37,18 @@ from lightfast_pipelines.providers.github.webhooks.outcomes import (
     not_kept,
     unknown_action,
 )
-from lightfast_pipelines.providers.github.webhooks.transition import Transition
+from lightfast_pipelines.providers.github.webhooks.transition import ItemTransition
 from lightfast_pipelines.providers.statement_builder import StatementBuilder
 
 _TRANSITIONS = {
-    "created": Transition("created", "Project Item Added", "created_at", "planned", 1, 12),
-    "converted": Transition("converted", "Project Item Converted", "updated_at", "", 0, 8),
-    "edited": Transition("edited", "Project Item Edited", "updated_at", "", 0, 10),
-    "archived": Transition("archived", "Project Item Archived", "archived_at", "archived", 4, 10),
-    "restored": Transition("restored", "Project Item Restored", "updated_at", "planned", 2, 10),
-    "deleted": Transition("deleted", "Project Item Removed", "updated_at", "removed", 5, 10),
+    "created": ItemTransition("created", "Project Item Added", "created_at", "planned", 1, 12),
+    "converted": ItemTransition("converted", "Project Item Converted", "updated_at", "", 0, 8),
+    "edited": ItemTransition("edited", "Project Item Edited", "updated_at", "", 0, 10),
+    "archived": ItemTransition(
+        "archived", "Project Item Archived", "archived_at", "archived", 4, 10
+    ),
+    "restored": ItemTransition("restored", "Project Item Restored", "updated_at", "planned", 2, 10),
+    "deleted": ItemTransition("deleted", "Project Item Removed", "updated_at", "removed", 5, 10),
 }
 _NOT_KEPT = frozenset({"reordered"})
 RULES = (

@@ -42,18 +42,18 @@ from lightfast_pipelines.providers.github.webhooks.branch_names import reverted_
 from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept, unknown_action
 from lightfast_pipelines.providers.github.webhooks.repository import Repository, repository_of
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
-from lightfast_pipelines.providers.github.webhooks.transition import Transition
+from lightfast_pipelines.providers.github.webhooks.transition import ItemTransition
 from lightfast_pipelines.providers.webhook_contract import EventRule
 
 _TRANSITIONS = {
-    "opened": Transition("opened", "PR Opened", "created_at", "open", 1, 50),
-    "closed": Transition("closed", "PR Closed", "closed_at", "closed", 4, 45),
-    "merged": Transition("merged", "PR Merged", "merged_at", "merged", 5, 60),
-    "reopened": Transition("reopened", "PR Reopened", "updated_at", "open", 2, 40),
-    "ready_for_review": Transition(
+    "opened": ItemTransition("opened", "PR Opened", "created_at", "open", 1, 50),
+    "closed": ItemTransition("closed", "PR Closed", "closed_at", "closed", 4, 45),
+    "merged": ItemTransition("merged", "PR Merged", "merged_at", "merged", 5, 60),
+    "reopened": ItemTransition("reopened", "PR Reopened", "updated_at", "open", 2, 40),
+    "ready_for_review": ItemTransition(
         "ready-for-review", "Ready for Review", "updated_at", "open", 3, 45
     ),
-    "converted_to_draft": Transition(
+    "converted_to_draft": ItemTransition(
         "converted-to-draft", "PR Converted to Draft", "updated_at", "draft", 0, 35
     ),
 }
@@ -94,7 +94,7 @@ def _is_merged(pull: Mapping[str, Any]) -> bool:
 
 
 def _statement(
-    payload: Mapping[str, Any], pull: Mapping[str, Any], transition: Transition
+    payload: Mapping[str, Any], pull: Mapping[str, Any], transition: ItemTransition
 ) -> Statement:
     repository = repository_of(payload)
     number, subject = item_kinds.PULL_REQUEST.entity(repository, pull)
@@ -144,7 +144,7 @@ def _add_reverted(builder: GitHubStatementBuilder, pull: Mapping[str, Any], titl
 
 
 def _state(
-    subject: Thing, transition: Transition, pull: Mapping[str, Any], at: datetime
+    subject: Thing, transition: ItemTransition, pull: Mapping[str, Any], at: datetime
 ) -> StateChange:
     value, rank = transition.state, transition.rank
     if value == "open" and transition.name != "ready-for-review" and flag(pull, "draft") is True:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Transition:
+class ItemTransition:
     """A transition. `tag` stands before the title, `time` is the field that holds its time.
 
     `state` is empty where the state does not change; `rank` orders changes of one moment; `weight` is
