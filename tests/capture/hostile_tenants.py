@@ -19,7 +19,7 @@ from lightfast_pipelines.store.links import add_workspace, link_resource
 from lightfast_pipelines.store.sealed import Keys
 from lightfast_pipelines.store.tables import metadata
 from tests.capture.deliveries import NOW, capture_all, receive, rows
-from tests.capture.told import told
+from tests.capture.provider_deliveries import provider_delivery
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
 from tests.providers.sentry import payloads as sentry
@@ -193,13 +193,15 @@ class Tenants:
         """A delivery to acme."""
         provider, event, payload = said
         verified_by = f"installation:{self.acme[provider].id}" if self.own_secrets else None
-        return told(provider, event, payload, verified_by=verified_by)
+        return provider_delivery(provider, event, payload, verified_by=verified_by)
 
     def lies(self, said: Said, forger: str) -> Delivery:
         """The same, with the same id, from rival."""
         provider, event, payload = said
         installation = self.rival[provider].id
-        copy = told(provider, event, payload, verified_by=f"installation:{installation}")
+        copy = provider_delivery(
+            provider, event, payload, verified_by=f"installation:{installation}"
+        )
         if forger == "manual":
             return replace(copy, ingestion_source="manual", verified_by="manual", org_id="rival")
         if forger == "credential":

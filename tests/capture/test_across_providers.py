@@ -10,7 +10,7 @@ import pytest
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
 from tests.capture.deliveries import capture_all, receive, rows
-from tests.capture.told import linked, told
+from tests.capture.provider_deliveries import linked, provider_delivery
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
 from tests.providers.sentry import payloads as sentry
@@ -63,19 +63,23 @@ def story() -> list[Delivery]:
         id="attachment-2", address=trouble, sourceType="sentry", metadata={"shortId": "SHOP-1A"}
     )
     return [
-        told("linear", "Issue", linear.issue()),
-        told("github", "pull_request", cause),
-        told("vercel", "deployment.succeeded", vercel.deployment("succeeded", git=_at(CAUSE))),
-        told("sentry", "issue", sentry.issue("created", **RELEASED)),
-        told("sentry", "error", sentry.error(release=CAUSE)),
-        told("sentry", "event_alert", sentry.event_alert(release=CAUSE)),
-        told("linear", "Attachment", found),
-        told("linear", "Attachment", linear.attachment(address=address)),
-        told("github", "pull_request", fix),
-        told(
+        provider_delivery("linear", "Issue", linear.issue()),
+        provider_delivery("github", "pull_request", cause),
+        provider_delivery(
+            "vercel", "deployment.succeeded", vercel.deployment("succeeded", git=_at(CAUSE))
+        ),
+        provider_delivery("sentry", "issue", sentry.issue("created", **RELEASED)),
+        provider_delivery("sentry", "error", sentry.error(release=CAUSE)),
+        provider_delivery("sentry", "event_alert", sentry.event_alert(release=CAUSE)),
+        provider_delivery("linear", "Attachment", found),
+        provider_delivery("linear", "Attachment", linear.attachment(address=address)),
+        provider_delivery("github", "pull_request", fix),
+        provider_delivery(
             "vercel", "deployment.succeeded", vercel.deployment("succeeded", "dpl_2", git=_at(FIX))
         ),
-        told("sentry", "issue", sentry.issue("resolved", statusDetails=resolved, **RELEASED)),
+        provider_delivery(
+            "sentry", "issue", sentry.issue("resolved", statusDetails=resolved, **RELEASED)
+        ),
     ]
 
 

@@ -15,7 +15,7 @@ from lightfast_pipelines.providers.webhook_contract import Provider
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
 from tests.capture.deliveries import NOW, capture_all, receive, rows
-from tests.capture.told import linked, told
+from tests.capture.provider_deliveries import linked, provider_delivery
 from tests.providers.github import more_payloads as more
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
@@ -34,11 +34,15 @@ def issue(
     data |= {"teamId": team_id, "team": {"id": team_id, "key": identifier.partition("-")[0]}}
     address = f"https://linear.app/{organization}/issue/{identifier}/a-cart"
     data["url"] = address
-    return told("linear", "Issue", linear.envelope("Issue", "create", data, url=address))
+    return provider_delivery(
+        "linear", "Issue", linear.envelope("Issue", "create", data, url=address)
+    )
 
 
 def pull(number: int, **more: Any) -> Delivery:
-    return told("github", "pull_request", github.pull_request("opened", number, **more))
+    return provider_delivery(
+        "github", "pull_request", github.pull_request("opened", number, **more)
+    )
 
 
 def edges(conn: Connection) -> list[tuple[str, str, str]]:
@@ -185,8 +189,8 @@ def test_a_deployment_is_found_by_the_addresses_that_it_announced(
     deliveries = [
         pull(1, body=page),
         pull(2, body=preview),
-        told("vercel", "deployment.succeeded", vercel.deployment("succeeded", git={})),
-        told("github", "deployment_status", shown),
+        provider_delivery("vercel", "deployment.succeeded", vercel.deployment("succeeded", git={})),
+        provider_delivery("github", "deployment_status", shown),
     ]
     for number in order:
         receive(conn, [deliveries[number]])
@@ -209,7 +213,7 @@ def test_a_project_is_found_by_the_address_that_it_announced(
     deliveries = [
         pull(1, body="Part of https://linear.app/acme/project/the-cart-1f2e3d/overview"),
         pull(2, body="Part of https://linear.app/beta/project/the-cart-1f2e3d"),
-        told("linear", "Project", found),
+        provider_delivery("linear", "Project", found),
     ]
     for number in order:
         receive(conn, [deliveries[number]])

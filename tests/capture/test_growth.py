@@ -18,8 +18,8 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, workspace_with
+from tests.capture.provider_deliveries import linked, provider_delivery
 from tests.capture.rows_read import rows_read, rows_written, without_leftovers
-from tests.capture.told import linked, told
 from tests.operations import operations
 from tests.providers.github import payloads as github
 from tests.providers.github.payloads import Json
@@ -156,12 +156,12 @@ def _issue_of_linear(n: int) -> Delivery:
     """Moved forth and back in turn."""
     state, before = ("started", "unstarted") if n % 2 else ("unstarted", "started")
     payload = linear.issue_update({"stateId": f"state-{before}"}, state=state, at=_moment(n))
-    return told("linear", "Issue", payload, at=_at(n))
+    return provider_delivery("linear", "Issue", payload, at=_at(n))
 
 
 def _issue_of_sentry(n: int) -> Delivery:
     payload = sentry.issue("resolved" if n % 2 else "unresolved", last_seen=_moment(n))
-    return told("sentry", "issue", payload, at=_at(n))
+    return provider_delivery("sentry", "issue", payload, at=_at(n))
 
 
 _CHANGING = [_issue_of_github, _issue_of_linear, _issue_of_sentry]
@@ -213,7 +213,7 @@ def test_one_more_deployment_of_an_environment_writes_only_what_it_changes(
         for n in range(first, number + 1):
             at = int(_at(n).timestamp() * 1_000)
             payload = vercel.deployment("succeeded", f"dpl_{n}", at=at)
-            receive(conn, [told("vercel", "deployment.succeeded", payload, at=_at(n))])
+            receive(conn, [provider_delivery("vercel", "deployment.succeeded", payload, at=_at(n))])
             before = rows_written(conn, "temporal_states") if n == number else 0
             if n in (number - 1, number):
                 capture_all(conn)

@@ -38,7 +38,7 @@ from tests.capture.hostile_tenants import (
     says_repository,
     says_vercel,
 )
-from tests.capture.told import told
+from tests.capture.provider_deliveries import provider_delivery
 from tests.depth import examples
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
@@ -118,7 +118,7 @@ def test_the_shared_secret_counts_until_an_installation_has_its_own(
     link_resource(conn, workspace, "github", "1", installation_id=installation.id)
     conn.commit()
     before, after = (
-        told("github", "issues", github.issue(number=number, title=f"Issue {number}"))
+        provider_delivery("github", "issues", github.issue(number=number, title=f"Issue {number}"))
         for number in (1, 2)
     )
     receive(conn, [before])
@@ -187,8 +187,8 @@ def test_the_environments_secret_hands_no_resource_to_an_installation_that_has_i
             "repositories_added": repositories,
             "sender": github.user(),
         }
-        receive(conn, [told("github", "installation_repositories", added)])
-    receive(conn, [told("github", "installation_repositories", taken)])
+        receive(conn, [provider_delivery("github", "installation_repositories", added)])
+    receive(conn, [provider_delivery("github", "installation_repositories", taken)])
     drain(conn)
     through = """
         SELECT n.external_id FROM lightfast.resources r

@@ -20,7 +20,7 @@ from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.installations import add_installation
 from lightfast_pipelines.store.links import add_workspace, link_resource, list_integrations
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, rows
-from tests.capture.told import told
+from tests.capture.provider_deliveries import provider_delivery
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
 from tests.providers.sentry import payloads as sentry
@@ -253,7 +253,7 @@ STORIES: dict[str, tuple[str, str, str, Happened, Read]] = {
 def _deliveries(happened: Happened) -> list[Delivery]:
     """Received an hour apart, in the order in which it happened."""
     return [
-        told(provider, event, payload, at=NOW + timedelta(hours=hour))
+        provider_delivery(provider, event, payload, at=NOW + timedelta(hours=hour))
         for hour, (provider, event, payload) in enumerate(happened)
     ]
 
@@ -299,9 +299,13 @@ def test_a_repository_is_read_through_the_installation_that_has_it_now(conn: Con
     _link(conn, "github", "7", "1")
     for number in (8, 9):
         payload = {**_repositories("added"), "installation": {"id": number}}
-        receive(conn, [told("github", "installation_repositories", payload)])
-    receive(conn, [told("github", "installation_repositories", _repositories("removed"))])
-    receive(conn, [told("github", "installation", _installed("deleted", 4, names=False))])
+        receive(conn, [provider_delivery("github", "installation_repositories", payload)])
+    receive(
+        conn, [provider_delivery("github", "installation_repositories", _repositories("removed"))]
+    )
+    receive(
+        conn, [provider_delivery("github", "installation", _installed("deleted", 4, names=False))]
+    )
     capture_all(conn)
     (link,) = list_integrations(conn)
     assert (link.resource_status, link.status_reason) == ("active", None)
@@ -317,10 +321,10 @@ def test_lifecycle_events_change_neither_stored_rows_nor_routing(conn: Connectio
         _link(conn, provider, installation, resource)
     deployed = vercel.deployment()
     said = [
-        told("github", "issues", github.issue()),
-        told("vercel", deployed["type"], deployed),
-        told("linear", "Issue", linear.issue()),
-        told("sentry", "issue", sentry.issue()),
+        provider_delivery("github", "issues", github.issue()),
+        provider_delivery("vercel", deployed["type"], deployed),
+        provider_delivery("linear", "Issue", linear.issue()),
+        provider_delivery("sentry", "issue", sentry.issue()),
     ]
     receive(conn, said[:2])
     capture_all(conn)
@@ -347,11 +351,11 @@ def test_a_link_made_by_hand_gets_what_its_repository_states(conn: Connection) -
     link_resource(conn, workspace, "github", "1")
     conn.commit()
     suspended = _installed("suspend", 2, suspended=True)
-    receive(conn, [told("github", "installation", suspended)])
+    receive(conn, [provider_delivery("github", "installation", suspended)])
     capture_all(conn)
     (link,) = list_integrations(conn)
     assert link.status_reason == "GitHub: resource suspended with its installation"
-    receive(conn, [told("github", "installation", _installed("deleted", 2))])
+    receive(conn, [provider_delivery("github", "installation", _installed("deleted", 2))])
     capture_all(conn)
     (link,) = list_integrations(conn)
     assert link.resource_status == "removed"
@@ -361,7 +365,7 @@ def test_an_installation_of_another_provider_or_id_is_left_alone(conn: Connectio
     for provider, identifier in (("github", "7"), ("github", "77"), ("vercel", "7")):
         add_installation(conn, provider, identifier, org_id="default")
     conn.commit()
-    receive(conn, [told("github", "installation", _installed("deleted", 1))])
+    receive(conn, [provider_delivery("github", "installation", _installed("deleted", 1))])
     capture_all(conn)
     found = rows(
         conn, "SELECT provider, external_id FROM lightfast.installations WHERE status <> 'active'"

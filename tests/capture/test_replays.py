@@ -27,8 +27,8 @@ from lightfast_pipelines.store.links import (
     set_active,
 )
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows
+from tests.capture.provider_deliveries import linked, provider_delivery
 from tests.capture.recorded import link_everything, recorded
-from tests.capture.told import linked, told
 from tests.depth import examples
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
@@ -116,7 +116,7 @@ def _story() -> list[Delivery]:
         ("vercel", "deployment.succeeded", vercel.deployment("succeeded", at=vercel.AT + 9)),
     ]
     return [
-        told(provider, event, payload, at=NOW + timedelta(minutes=number))
+        provider_delivery(provider, event, payload, at=NOW + timedelta(minutes=number))
         for number, (provider, event, payload) in enumerate(said)
     ]
 
@@ -225,8 +225,10 @@ def test_an_old_resolved_webhook_of_sentry_with_a_fresh_time_resolves_nothing(
     conn: Connection,
 ) -> None:
     _linked(conn)
-    resolved = told("sentry", "issue", sentry.issue("resolved"), at=NOW)
-    reopened = told("sentry", "issue", sentry.issue("unresolved"), at=NOW + timedelta(hours=1))
+    resolved = provider_delivery("sentry", "issue", sentry.issue("resolved"), at=NOW)
+    reopened = provider_delivery(
+        "sentry", "issue", sentry.issue("unresolved"), at=NOW + timedelta(hours=1)
+    )
     receive(conn, [resolved, reopened])
     capture_all(conn)
     receive(conn, [_again(resolved, n, after=timedelta(days=n + 1)) for n in range(30)])
@@ -245,8 +247,8 @@ def test_an_old_removal_of_an_installation_sent_again_after_it_was_added_removes
     conn: Connection,
 ) -> None:
     _linked(conn)
-    removed = told("github", "installation_repositories", _repositories("removed", 1))
-    added = told(
+    removed = provider_delivery("github", "installation_repositories", _repositories("removed", 1))
+    added = provider_delivery(
         "github",
         "installation_repositories",
         _repositories("added", 1),
@@ -266,8 +268,8 @@ def test_a_removed_that_was_lost_and_read_from_the_log_undoes_no_later_added(
     conn: Connection,
 ) -> None:
     _linked(conn)
-    removed = told("github", "installation_repositories", _repositories("removed", 1))
-    added = told(
+    removed = provider_delivery("github", "installation_repositories", _repositories("removed", 1))
+    added = provider_delivery(
         "github",
         "installation_repositories",
         _repositories("added", 1),
@@ -288,7 +290,7 @@ def test_a_webhook_repeats_an_ingested_file_in_that_organisation_alone(
     for workspace in (theirs, ours):
         link_resource(conn, workspace, "sentry", "42" if workspace is ours else "43")
     conn.commit()
-    resolved = told("sentry", "issue", sentry.issue("resolved"), at=NOW)
+    resolved = provider_delivery("sentry", "issue", sentry.issue("resolved"), at=NOW)
     file = replace(
         _again(resolved, 1, after=timedelta(days=-9)),
         ingestion_source="manual",
@@ -309,7 +311,7 @@ def test_a_webhook_repeats_an_ingested_file_in_that_organisation_alone(
 
 def test_a_body_that_a_pause_kept_out_counts_when_it_is_ingested_later(conn: Connection) -> None:
     workspace = linked(conn, "shop", ("github", "1"))
-    opened = told("github", "issues", github.issue("opened", 5))
+    opened = provider_delivery("github", "issues", github.issue("opened", 5))
     link = find_integration(conn, workspace, "github", "1")
     set_active(conn, link, active=False, reason="away")
     conn.commit()
@@ -341,7 +343,7 @@ def test_a_rebuild_and_a_day_taken_again_choose_the_same_receipts(conn: Connecti
 
 def test_an_operator_reads_of_a_delivery_that_its_body_came_before(conn: Connection) -> None:
     linked(conn, "shop", ("github", "1"))
-    opened = told("github", "issues", github.issue("opened", 5))
+    opened = provider_delivery("github", "issues", github.issue("opened", 5))
     again = _again(opened, 1)
     receive(conn, [opened, again])
     capture_all(conn)
@@ -358,7 +360,7 @@ def test_a_header_that_says_it_was_sent_after_it_was_received_dates_nothing(
     """As a file can: else an issue would be resolved until the year that the header names."""
     _linked(conn)
     resolved = replace(
-        told("sentry", "issue", sentry.issue("resolved"), at=NOW),
+        provider_delivery("sentry", "issue", sentry.issue("resolved"), at=NOW),
         headers={"sentry-hook-timestamp": "1900000000"},
     )
     receive(conn, [resolved])

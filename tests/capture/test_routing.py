@@ -15,7 +15,7 @@ from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.installations import add_installation
 from lightfast_pipelines.store.links import add_workspace, link_resource
 from tests.capture.deliveries import capture_all, receive, rows
-from tests.capture.told import linked, told
+from tests.capture.provider_deliveries import linked, provider_delivery
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
 from tests.providers.sentry import payloads as sentry
@@ -25,11 +25,11 @@ Json = dict[str, Any]
 
 
 def _vercel(payload: Json) -> Delivery:
-    return told("vercel", payload["type"], payload)
+    return provider_delivery("vercel", payload["type"], payload)
 
 
 def _linear(event: str, payload: Json) -> Delivery:
-    return told("linear", event, payload)
+    return provider_delivery("linear", event, payload)
 
 
 # What is routed by something of its own, last what goes through it.
@@ -65,7 +65,10 @@ CHAINS: dict[str, tuple[tuple[str, str], list[Delivery]]] = {
     ),
     "Sentry's comment, issue": (
         ("sentry", "42"),
-        [told("sentry", "issue", sentry.issue()), told("sentry", "comment", sentry.comment())],
+        [
+            provider_delivery("sentry", "issue", sentry.issue()),
+            provider_delivery("sentry", "comment", sentry.comment()),
+        ],
     ),
 }
 
@@ -109,7 +112,7 @@ def test_a_payload_routed_through_an_unlinked_entity_waits(conn: Connection, cha
 
 # The resources that reach a payload, the narrowest first.
 REACHED: dict[str, tuple[str, Delivery, list[str]]] = {
-    "github": ("github", told("github", "issues", github.issue()), ["1"]),
+    "github": ("github", provider_delivery("github", "issues", github.issue()), ["1"]),
     "vercel": ("vercel", _vercel(vercel.deployment()), ["prj_1", "team_1"]),
     "linear": (
         "linear",
@@ -118,7 +121,7 @@ REACHED: dict[str, tuple[str, Delivery, list[str]]] = {
     ),
     "sentry": (
         "sentry",
-        told("sentry", "issue", sentry.issue()),
+        provider_delivery("sentry", "issue", sentry.issue()),
         ["42", "acme/shop", sentry.UUID, "acme"],
     ),
 }
@@ -162,14 +165,22 @@ def test_an_installations_secret_reaches_no_further_through_an_entity(
     )
     conn.commit()
     issue, comment = linear.issue(generation=2021), linear.comment(generation=2021)
-    receive(conn, [told("linear", "Issue", issue, verified_by=f"installation:{owner.id}")])
+    receive(
+        conn, [provider_delivery("linear", "Issue", issue, verified_by=f"installation:{owner.id}")]
+    )
     assert capture_all(conn).outcomes == {"delivered": 1}
     for each in (issue, comment):
         event = each["type"]
         by_stranger = f"installation:{stranger.id}"
-        receive(conn, [told("linear", event, each, delivery_id=event, verified_by=by_stranger)])
+        receive(
+            conn,
+            [provider_delivery("linear", event, each, delivery_id=event, verified_by=by_stranger)],
+        )
         assert capture_all(conn).outcomes == {"parked": 1}
-    receive(conn, [told("linear", "Comment", comment, verified_by=f"installation:{owner.id}")])
+    receive(
+        conn,
+        [provider_delivery("linear", "Comment", comment, verified_by=f"installation:{owner.id}")],
+    )
     _drain(conn)
     assert _outcomes(conn) == ["delivered", "delivered", "parked", "parked"]
     found = rows(
@@ -189,5 +200,8 @@ def test_a_payload_that_no_known_secret_verified_reaches_nothing(
     conn: Connection, verified_by: str
 ) -> None:
     linked(conn, "shop", ("github", "1"))
-    receive(conn, [told("github", "issues", github.issue(), verified_by=verified_by or "none")])
+    receive(
+        conn,
+        [provider_delivery("github", "issues", github.issue(), verified_by=verified_by or "none")],
+    )
     assert capture_all(conn).outcomes == {"parked": 1}

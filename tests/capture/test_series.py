@@ -19,8 +19,8 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows
+from tests.capture.provider_deliveries import linked, provider_delivery
 from tests.capture.rows_read import rows_read, without_leftovers
-from tests.capture.told import linked, told
 from tests.depth import size
 from tests.providers.sentry import payloads as sentry
 from tests.settling import Stated, settle
@@ -32,12 +32,16 @@ def _error(
     event: str, at: datetime, delivery: str, *, source: str = "webhook", **more: str
 ) -> Delivery:
     payload = sentry.error(event, at.isoformat(), **more)
-    return replace(told("sentry", "error", payload, delivery_id=delivery), ingestion_source=source)
+    return replace(
+        provider_delivery("sentry", "error", payload, delivery_id=delivery), ingestion_source=source
+    )
 
 
 def _regression(seen: datetime, delivery: str) -> Delivery:
     payload = sentry.issue("unresolved", substatus="regressed", last_seen=seen.isoformat())
-    return told("sentry", "issue", payload, at=seen + timedelta(minutes=2), delivery_id=delivery)
+    return provider_delivery(
+        "sentry", "issue", payload, at=seen + timedelta(minutes=2), delivery_id=delivery
+    )
 
 
 def _life(chance: random.Random, number: int) -> list[Delivery]:

@@ -18,7 +18,7 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows
-from tests.capture.told import linked, told
+from tests.capture.provider_deliveries import linked, provider_delivery
 from tests.depth import size
 from tests.providers.sentry import payloads as sentry
 
@@ -45,7 +45,7 @@ def _errors(number: int, seconds: float) -> list[Error]:
 
 def _sent(errors: Sequence[Error], delivered: str = "first") -> list[Delivery]:
     return [
-        told(
+        provider_delivery(
             "sentry",
             "error",
             sentry.error(event, at.isoformat(), release=release, environment=environment),
@@ -58,7 +58,7 @@ def _sent(errors: Sequence[Error], delivered: str = "first") -> list[Delivery]:
 def _regression(at: datetime) -> Delivery:
     seen = at.isoformat()
     payload = sentry.issue("unresolved", substatus="regressed", last_seen=seen)
-    return told("sentry", "issue", payload, at=at + timedelta(minutes=2))
+    return provider_delivery("sentry", "issue", payload, at=at + timedelta(minutes=2))
 
 
 def _expected(errors: Sequence[Error], regression: datetime) -> dict[str, int]:

@@ -14,7 +14,7 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.states import states_at
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows
-from tests.capture.told import linked, told
+from tests.capture.provider_deliveries import linked, provider_delivery
 from tests.providers.linear import payloads as linear
 from tests.providers.sentry import payloads as sentry
 from tests.providers.vercel import payloads as vercel
@@ -63,7 +63,9 @@ def test_created_failed_redeployed_and_succeeded_are_four_observations_of_two_de
                 "succeeded", again, project=project, at=AT + 3 * MINUTE, git=redeployed
             ),
         ]
-        stories.append([told("vercel", steps[step]["type"], steps[step]) for step in order])
+        stories.append(
+            [provider_delivery("vercel", steps[step]["type"], steps[step]) for step in order]
+        )
     _in_rounds(conn, stories)
 
     begun = datetime.fromtimestamp(AT / 1000, UTC)
@@ -127,9 +129,9 @@ def _ten_updates() -> list[dict[str, Any]]:
 
 def test_ten_single_field_updates_of_one_issue_are_ten_observations(conn: Connection) -> None:
     linked(conn, "shop", ("linear", "team-1"))
-    deliveries = [told("linear", "Issue", payload) for payload in _ten_updates()]
+    deliveries = [provider_delivery("linear", "Issue", payload) for payload in _ten_updates()]
     again = [
-        told("linear", "Issue", payload, delivery_id=f"again-{n}")
+        provider_delivery("linear", "Issue", payload, delivery_id=f"again-{n}")
         for n, payload in enumerate(_ten_updates())
     ]
     both = [*deliveries, *again]
@@ -185,7 +187,7 @@ def test_resolved_regressed_and_resolved_again_has_three_intervals_in_any_order(
         for order in permutations(stored):
             issue = str(5000 + len(stories))
             stories[issue] = [
-                told(
+                provider_delivery(
                     "sentry",
                     "issue",
                     sentry.issue(

@@ -20,7 +20,7 @@ from lightfast_pipelines.store.links import (
 )
 from lightfast_pipelines.store.stage_failures import StageError, count_observation
 from tests.capture.deliveries import NOW, capture_all, delivery, receive, rows
-from tests.capture.told import linked, told
+from tests.capture.provider_deliveries import linked, provider_delivery
 from tests.providers.github import payloads as github
 from tests.providers.sentry import payloads as sentry
 from tests.providers.vercel import payloads as vercel
@@ -75,10 +75,10 @@ def two_tenants(conn: Connection) -> dict[str, Workspace]:
         [
             *_story("acme/shop", 1),
             *_story("rival/shop", 2),
-            told("sentry", "issue", sentry.issue("created")),
-            told("sentry", "error", sentry.error("e1")),
-            told("sentry", "error", sentry.error("e2")),
-            told("vercel", deployed["type"], deployed),
+            provider_delivery("sentry", "issue", sentry.issue("created")),
+            provider_delivery("sentry", "error", sentry.error("e1")),
+            provider_delivery("sentry", "error", sentry.error("e2")),
+            provider_delivery("vercel", deployed["type"], deployed),
             delivery("issues", github.issue(number=9, repo="nobody/shop", repo_id=3), "unlinked"),
         ],
     )

@@ -14,7 +14,7 @@ import pytest
 
 from lightfast_pipelines.cli.console import on_one_line, printable
 from tests.capture.deliveries import capture_all, delivery, receive
-from tests.capture.told import linked, told
+from tests.capture.provider_deliveries import linked, provider_delivery
 from tests.cli.conftest import Lightfast
 from tests.programs import Programs
 from tests.providers.github import payloads as github
@@ -78,7 +78,9 @@ def _attack(lightfast: Lightfast) -> None:
                 delivery("pull_request", pull_request),
                 delivery("pull_request", unlinked),
                 delivery(f"eclipse{CLEARS}", {"action": "seen", "repository": github.repository()}),
-                told("linear", "Issue", linear.issue(title=f"{CLEARS_IN_ONE}{TURNED}")),
+                provider_delivery(
+                    "linear", "Issue", linear.issue(title=f"{CLEARS_IN_ONE}{TURNED}")
+                ),
             ],
         )
         capture_all(conn)

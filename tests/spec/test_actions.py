@@ -10,7 +10,7 @@ from lightfast_pipelines.domain.events import Lifecycle, Parked, Understood
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
 from tests.capture.deliveries import capture_all, one, receive
-from tests.capture.told import linked, told
+from tests.capture.provider_deliveries import linked, provider_delivery
 from tests.providers.github import more_payloads as more
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
@@ -93,7 +93,7 @@ def test_what_is_unknown_is_stored_and_parked_with_the_reason_and_not_tried_agai
 ) -> None:
     resource, provider, event, payload = UNKNOWN[case]
     linked(conn, "shop", (provider, resource))
-    receive(conn, [told(provider, event, payload)])
+    receive(conn, [provider_delivery(provider, event, payload)])
     assert isinstance(_read(provider, event, payload), Parked)
     assert capture_all(conn).outcomes == {"parked": 1}
     assert capture_all(conn).deliveries == 0

@@ -11,7 +11,7 @@ from lightfast_pipelines.capture import batch
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.digest import digest_lines
 from tests.capture.deliveries import capture_all, one, receive, rows
-from tests.capture.told import linked, told
+from tests.capture.provider_deliveries import linked, provider_delivery
 from tests.providers.github import payloads as github
 from tests.providers.linear import payloads as linear
 from tests.providers.sentry import payloads as sentry
@@ -38,7 +38,7 @@ def test_the_same_delivery_twice_is_stored_once_and_told_once(
     provider, resource, name, payload = event
     linked(conn, "shop", (provider, resource))
     for _ in range(2):
-        receive(conn, [told(provider, name, payload)] * 2)
+        receive(conn, [provider_delivery(provider, name, payload)] * 2)
         capture_all(conn)
     assert one(conn, "SELECT count(*) FROM lightfast.raw_payloads") == 1
     assert one(conn, "SELECT count(*) FROM lightfast.observations") == 1
@@ -50,7 +50,7 @@ def test_a_resource_linked_after_the_event_gets_it(
     conn: Connection, event: tuple[str, str, str, Json]
 ) -> None:
     provider, resource, name, payload = event
-    receive(conn, [told(provider, name, payload)])
+    receive(conn, [provider_delivery(provider, name, payload)])
     assert capture_all(conn).outcomes == {"parked": 1}
     linked(conn, "shop", (provider, resource))
     assert capture_all(conn).outcomes == {"delivered": 1}
@@ -66,7 +66,7 @@ def test_what_fails_between_storing_and_telling_is_told_once_afterwards(
     """The connection is lost in the midst of a batch: nothing of it is there, and nothing is lost."""
     provider, resource, name, payload = event
     linked(conn, "shop", (provider, resource))
-    receive(conn, [told(provider, name, payload)])
+    receive(conn, [provider_delivery(provider, name, payload)])
     done = getattr(batch, step)
 
     def breaks_afterwards(*arguments: Any) -> Any:

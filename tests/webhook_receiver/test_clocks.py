@@ -11,7 +11,7 @@ import pytest
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.installations import add_installation
 from tests.capture.deliveries import capture_all, one
-from tests.capture.told import linked
+from tests.capture.provider_deliveries import linked
 from tests.providers.github import payloads as github
 from tests.webhook_receiver.serving import ready_receiver, signed
 

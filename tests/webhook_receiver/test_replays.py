@@ -8,7 +8,7 @@ from typing import Any
 from lightfast_pipelines.capture.repeats import REPEATED
 from lightfast_pipelines.store.database import Connection, Database
 from tests.capture.deliveries import capture_all, one, rows
-from tests.capture.told import linked
+from tests.capture.provider_deliveries import linked
 from tests.providers.github import payloads as github
 from tests.providers.sentry import payloads as sentry
 from tests.webhook_receiver.serving import SECRET, ready_receiver, signed

@@ -28,8 +28,8 @@ from tests.capture.deliveries import (
     rows,
     workspace_with,
 )
+from tests.capture.provider_deliveries import provider_delivery
 from tests.capture.rows_read import rows_read
-from tests.capture.told import told
 from tests.providers.github import payloads as github
 from tests.providers.sentry import payloads as sentry
 
@@ -63,7 +63,9 @@ def _batches_until(conn: Connection, delivery_id: str, most: int = 100) -> int:
 def _errors(number: int) -> Iterable[Delivery]:
     for n in range(number):
         at = (NOW + timedelta(seconds=n)).isoformat()
-        yield told("sentry", "error", sentry.error(f"e{n:05}", at), delivery_id=f"e{n}")
+        yield provider_delivery(
+            "sentry", "error", sentry.error(f"e{n:05}", at), delivery_id=f"e{n}"
+        )
 
 
 def _year(number: int) -> Iterable[Delivery]:

@@ -15,7 +15,7 @@ from tests.capture.deliveries import NOW
 Json = dict[str, Any]
 
 
-def told(
+def provider_delivery(
     provider: str,
     event: str,
     payload: Json,
