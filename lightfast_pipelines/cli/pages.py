@@ -1,6 +1,6 @@
-"""The generated parts of docs/: the data dictionary, the events of the providers, the settings.
+"""The generated parts of docs/: the data dictionary, the providers' events and shared facts, the settings.
 
-All are made from what the code itself states: comments of tables, declared events, descriptions.
+The code states all of their content: comments on tables, declared events, descriptions of settings.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def data_dictionary() -> str:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     parts = [
         "# Data dictionary",
-        "Schema `lightfast`. Written by `lightfast docs` from the comments on tables and columns, which the "
-        "database carries too (`\\d+` in psql). Times are UTC with a time zone.",
+        "Schema `lightfast`. Written by `lightfast docs` from the comments on tables and columns, which are "
+        "also in the database (`\\d+` in psql). Times are UTC with a time zone.",
     ]
     tables = sorted(metadata.tables.values(), key=lambda table: table.name)
     parts.append("\n".join(f"- [{table.name}](#{table.name}): {table.comment}" for table in tables))
@@ -77,7 +77,7 @@ def events_page() -> str:
     parts = [
         "# Events",
         "What becomes of each delivery. Written by `lightfast docs` from the providers' declarations. "
-        "**delivered**: it becomes observations of these types, in every workspace that wants its kind. "
+        "**delivered**: it becomes observations of these types, in every workspace that wants this kind of event. "
         "**filtered**: understood, but not kept as observations. **lifecycle**: it changes the connection or "
         "the linked resource; its outcome is `filtered`, with that as the reason. An event that is not listed "
         "is **parked** and read again once a later rule version handles it.",
@@ -138,11 +138,11 @@ def _with_block(page: str, first: str, last: str, text: str) -> str:
 
 # Optional tables of a provider's `shared_facts` -> the line above them.
 _FURTHER = {
-    "SHARED_IN_PART": "Told by the API in part:",
-    "SHARED_AS_OF_TODAY": "Of texts that were changed the API tells the latest wording alone:",
-    "LATEST_BY_API": "Told by the API as it is today:",
-    "DATED_BY_SENDING": "Dated by a webhook with the moment of its sending, by the API with its own:",
-    "ONLY_BY_API": "Told by the API alone:",
+    "SHARED_IN_PART": "Partly reported by the API:",
+    "SHARED_AS_OF_TODAY": "Fields for which the API reports only the latest value:",
+    "LATEST_BY_API": "Reported by the API only as of today:",
+    "DATED_BY_SENDING": "Dated by the webhook with the time it was sent, by the API with the time of the event:",
+    "ONLY_BY_API": "Reported only by the API:",
 }
 
 
@@ -156,18 +156,18 @@ def shared_facts() -> str:
     for name in discover_apis():
         facts = importlib.import_module(f"lightfast_pipelines.providers.{name}.api.shared_facts")
         both = ", ".join(f"`{kind}`" for kind in sorted(facts.SHARED))
-        parts.append(f"### {name}\n\nTold by both: {both}.")
+        parts.append(f"### {name}\n\nReported by both: {both}.")
         for table, title in _FURTHER.items():
             kinds = getattr(facts, table, {})
             notes = kinds if isinstance(kinds, dict) else dict.fromkeys(sorted(kinds), "")
             rows = [f"- `{kind}`{f': {note}' if note else ''}" for kind, note in notes.items()]
             if rows:
                 parts.append(title + "\n\n" + "\n".join(rows))
-        rows = ["| a webhook of | alone tells | as |", "|---|---|---|"]
+        rows = ["| webhook | fields that only it reports | why |", "|---|---|---|"]
         for event, paths in sorted(facts.ONLY_BY_WEBHOOK.items()):
             by_reason: dict[str, list[str]] = {}
             for path, reason in paths.items():
-                by_reason.setdefault(reason, []).append(f"`{path}`" if path else "all of it")
+                by_reason.setdefault(reason, []).append(f"`{path}`" if path else "all")
             rows += [
                 f"| `{event}` | {', '.join(fields)} | {reason} |"
                 for reason, fields in by_reason.items()

@@ -1,6 +1,6 @@
-"""Facts that both GitHub's webhooks and its API carry, and what the API lacks of them.
+"""Facts that both GitHub's webhooks and its API report, and what is missing from the API's version.
 
-Tests compare it with the code; the documentation's table is generated from it.
+Tests compare these tables with the code; docs/history.md is generated from them.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ SHARED: frozenset[str] = frozenset(
         *(f"deployment.{status}" for status in _STATUSES),
     }
 )
-"""Source types that both carry, with equal source id, time, actor, author and states for one fact, as
-far as the API says who did it. Commits: those of the default branch."""
+"""Source types that both report, with the same source id, time, actor, author and states for each fact,
+provided that the API says who did it. Commits: only those of the default branch."""
 
-_ALONE = "while nobody else is assigned: the API does not say who else was assigned"
-_STILL = "while it still has the milestone: an event has only its title"
-_TITLES = "changes of the title: the API has no history of texts"
+_ALONE = "only if nobody else is assigned: the API does not say who else was assigned at the time"
+_STILL = "only if the item still has the milestone: the event states only the milestone's title"
+_TITLES = "only changes of the title: the API has no history of texts"
 SHARED_IN_PART: Mapping[str, str] = {
     "pull-request.assigned": _ALONE,
     "pull-request.unassigned": _ALONE,
@@ -59,14 +59,14 @@ SHARED_IN_PART: Mapping[str, str] = {
     "issue.demilestoned": _STILL,
     "pull-request.edited": _TITLES,
     "issue.edited": _TITLES,
-    "review.dismissed": "without the review's author",
-    "release.created": "while it is a draft",
-    "workflow-run.completed": "runs whose latest attempt failed, timed out or could not start: "
-    "each of their attempts",
+    "review.dismissed": "without the author of the review",
+    "release.created": "only while the release is a draft",
+    "workflow-run.completed": "only runs whose latest attempt failed, timed out or could not start, "
+    "with each of their attempts",
 }
-"""Source type -> the part of its facts that the API carries; those agree with the webhook's."""
+"""Source type -> the part of its facts that the API reports, in agreement with the webhook."""
 
-_NOT_READ = "only from webhooks: the API's lists of it are not read"
+_NOT_READ = "the backfill does not read the API's list of these"
 _NOT_WALKED: Mapping[str, str] = {
     "pull_request": "enqueued dequeued",
     "issues": "typed untyped field_added field_removed",
@@ -83,18 +83,18 @@ _NOT_WALKED: Mapping[str, str] = {
     "secret_scanning_alert": "created reopened resolved publicly_leaked validated",
 }
 """Event -> actions that no walker reads."""
-_OWN = "each change of it is an event of its own"
+_OWN = "each change is an event of its own"
 _NOT_LISTED = "not in the API's lists"
-_NO_HISTORY = "the API keeps no history of it"
+_NO_HISTORY = "the API keeps no history of this"
 _GONE = "deleted items are not listed"
 _TEXTS = "the API has no history of texts"
-_EDITS = "the API says that a text was changed, not by whom or how often"
-_NO_BRANCH = "an event of the API does not name the branch"
-_NO_PUSH = "a commit of the API names no push"
+_EDITS = "the API says that a text was changed, but not by whom or how often"
+_NO_BRANCH = "the API's event does not name the branch"
+_NO_PUSH = "the API does not say which push a commit came with"
 _NO_PUSHER = "the API says who made a commit, not who pushed it"
-_NO_FILES = "a commit of the API's list names no files"
-_NO_TITLE = "a list of comments names the issue or pull request only by its number"
-_BY_NUMBER = "the event names the review only by its number"
+_NO_FILES = "the API's list of commits does not include files"
+_NO_TITLE = "the API's list of comments names the issue or pull request only by its number"
+_BY_NUMBER = "the API's event names the review only by its number"
 
 _PULL: Mapping[str, str] = {
     "pull_request.draft": _OWN,
@@ -144,7 +144,7 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     },
     "pull_request.opened": {
         **_PULL,
-        "pull_request.head.sha": "the API tells the last commit, with the end alone",
+        "pull_request.head.sha": "the API states only the last commit, reported with the end of the pull request",
     },
     "pull_request.closed": _PULL,
     **{
@@ -163,7 +163,7 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
         "changes.body": _TEXTS,
         "changes.base": _NO_HISTORY,
     },
-    "pull_request.synchronize": {"": "the API tells the last commit alone"},
+    "pull_request.synchronize": {"": "the API states only the last commit"},
     **{
         f"issues.{action}": _ISSUE
         for action in (
@@ -198,14 +198,16 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     "pull_request_review_comment.edited": {"": _EDITS},
     "pull_request_review_comment.deleted": {"": _GONE},
     **{
-        f"commit_comment.{action}": {"": "not read: their list has no order of time"}
+        f"commit_comment.{action}": {
+            "": "the backfill does not read these: their list is not ordered by time"
+        }
         for action in ("created", "edited", "deleted")
     },
-    "release.published": {"sender": "the API tells who drafted it"},
-    "release.created": {"sender": "the API tells who drafted it"},
+    "release.published": {"sender": "the API states who drafted the release instead"},
+    "release.created": {"sender": "the API states who drafted the release instead"},
     "release.unpublished": {"": _NO_HISTORY},
     "release.released": {
-        "": "the API lists it as published, and not that it was a prerelease before"
+        "": "the API lists the release as published, but does not say that it was a prerelease before"
     },
     "release.deleted": {"": _GONE},
     "discussion.created": {"discussion.labels": _NO_HISTORY},
@@ -213,7 +215,7 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     "discussion.closed": {
         "discussion.labels": _NO_HISTORY,
         "discussion.answer_html_url": _OWN,
-        "sender": "the API does not tell who closed it",
+        "sender": "the API does not say who closed it",
     },
     **{
         f"discussion.{action}": {"": _NO_HISTORY}
@@ -233,18 +235,18 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
         for event, actions in _NOT_WALKED.items()
         for action in actions.split()
     },
-    "check_suite.completed": {"": "listed for each commit alone"},
+    "check_suite.completed": {"": "the API lists these only for a single commit"},
     "create": {"": _NO_HISTORY},
 }
 """Event and action -> JSON path in the webhook's body ("" for all of it) -> why the API lacks it. A path
 continues through lists."""
 
 _LATEST = "the latest wording"
-_NOW = "its value today"
+_NOW = "the value today"
 SHARED_AS_OF_TODAY: Mapping[str, str] = {
     "pull_request.title": _LATEST,
     "pull_request.body": _LATEST,
-    "pull_request.head": "left out where the pull request was reopened later",
+    "pull_request.head": "left out if the pull request was reopened later",
     "issue.title": _LATEST,
     "issue.body": _LATEST,
     "discussion.title": _LATEST,
@@ -254,7 +256,7 @@ SHARED_AS_OF_TODAY: Mapping[str, str] = {
     "comment.author_association": _NOW,
     "review.body": _LATEST,
     "review.author_association": _NOW,
-    "review.state": "left out where the review was dismissed later",
+    "review.state": "left out if the review was dismissed later",
     "answer.body": _LATEST,
     "release.name": _LATEST,
     "release.body": _LATEST,

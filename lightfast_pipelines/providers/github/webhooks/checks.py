@@ -68,7 +68,7 @@ RULES = (
         "completed",
         "delivered",
         ("check-suite.completed",),
-        "filtered where it is of GitHub Actions: its workflow run tells it",
+        "filtered for GitHub Actions, whose workflow run reports it",
     ),
     *(
         EventRule(event, action, "filtered", note="only how it ended is kept")

@@ -63,7 +63,7 @@ RULES = (
         "requested",
         "delivered",
         ("deployment.protection-requested",),
-        "what the app decides comes as a status of the deployment",
+        "the app's decision arrives as a status of the deployment",
     ),
 )
 

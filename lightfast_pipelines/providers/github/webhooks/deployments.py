@@ -84,7 +84,7 @@ RULES = (
         "deleted",
         "delivered",
         ("deployment.deleted",),
-        "GitHub sends none: a sweep that finds it gone writes it",
+        "GitHub does not send it: a sweep that finds the deployment gone records it",
     ),
     EventRule(
         "deployment_status",

@@ -100,7 +100,7 @@ RULES = tuple(
         action,
         "delivered",
         (f"issue.{link.name}-{change}",),
-        "two deliveries, one for either issue, are one observation",
+        "both issues' deliveries become one observation",
     )
     for link in _LINKS.values()
     for change, actions in (("added", link.added), ("removed", link.removed))

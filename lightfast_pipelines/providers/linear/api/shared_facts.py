@@ -40,12 +40,12 @@ SHARED: frozenset[str] = frozenset(
         "cycle.archived",
     }
 )
-"""Source types that both carry: one fact has the same source id, time, author and states, and the same
+"""Source types that both report: one fact has the same source id, time, author and states, and the same
 actor unless `ONLY_BY_WEBHOOK` names it."""
 
 LATEST_BY_API: Mapping[str, str] = {
-    "comment.edited": "only the last edit, at its own time once the comment has changed again",
-    "project-update.edited": "only the last edit",
+    "comment.edited": "only the latest edit, dated by `editedAt` if the comment has changed again since",
+    "project-update.edited": "only the latest edit",
     "project.state-changed": "when it was last started, completed and canceled, but not by whom",
     "project.archived": "when it was last archived, but not by whom",
     "project.deleted": "while it is in the trash, but not by whom",
@@ -54,8 +54,9 @@ LATEST_BY_API: Mapping[str, str] = {
 
 _NOT_KEPT = "the API states only the current value"
 _NOBODY = "the API does not say who did it"
+_NOT_READ = "the backfill does not read these"
 _EARLIER = "the API does not keep earlier texts"
-_SINCE = f"where it has changed since: {_NOT_KEPT}"
+_SINCE = f"if it has changed since: {_NOT_KEPT}"
 _OF_A_PROJECT: Mapping[str, str] = {
     f"data.{name}": _SINCE
     for name in (
@@ -80,35 +81,35 @@ _OF_A_CYCLE: Mapping[str, str] = {
 
 ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     "Issue.create": {
-        "actor": "stated by `creator`, who is also the author",
-        "data.description": f"where it was changed later: {_EARLIER}",
-        "data.branchName": "differs by who asks",
+        "actor": "the API states `creator` instead, who is also the author",
+        "data.description": f"if it was changed later: {_EARLIER}",
+        "data.branchName": "depends on who asks",
     },
     "Issue.update": {
-        "data.description": f"where it was changed later: {_EARLIER}",
-        "data.branchName": "differs by who asks",
+        "data.description": f"if it was changed later: {_EARLIER}",
+        "data.branchName": "depends on who asks",
         "updatedFrom.description": _EARLIER,
-        "updatedFrom.updatedAt": "the history states changes, not what preceded them",
-        "updatedFrom.archivedAt": "stated as archived, but not since when",
+        "updatedFrom.updatedAt": "the history states changes, not the previous time of an update",
+        "updatedFrom.archivedAt": "the API states that it is archived, but not since when",
     },
     "Issue.remove": {
-        "": "what is deleted for good is no longer listed; the history of an issue in the trash says so",
+        "": "a permanently deleted issue is not listed; for one in the trash, its history states the deletion",
     },
     "Comment.create": {
-        "actor": "stated by the comment's author",
-        "data.body": f"where it was edited later: {_EARLIER}",
+        "actor": "the API states the comment's author instead",
+        "data.body": f"if it was edited later: {_EARLIER}",
     },
     "Comment.update": {
         "actor": f"{_NOBODY}, except who resolved a thread",
-        "data.body": f"where it was edited later: {_EARLIER}",
-        "data.editedAt": "where it was edited again later",
-        "data.resolvedAt": "where it was resolved again later",
+        "data.body": f"if it was edited later: {_EARLIER}",
+        "data.editedAt": "if it was edited again later",
+        "data.resolvedAt": "if it was resolved again later",
         "updatedFrom": f"{_EARLIER}, nor that a thread was reopened",
     },
     "Comment.remove": {"": "a deleted comment is not listed"},
-    "Reaction": {"": "not walked: reactions have no list of their own"},
+    "Reaction": {"": "the backfill does not read these: the API has no list of reactions"},
     "Attachment.create": {
-        "actor": "stated by `creator`",
+        "actor": "the API states `creator` instead",
         "data.title": _SINCE,
         "data.subtitle": _SINCE,
     },
@@ -117,15 +118,15 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     "IssueRelation.create": {"actor": _NOBODY},
     "IssueRelation.update": {"": _NOT_KEPT},
     "IssueRelation.remove": {"": "a deleted relation is not listed"},
-    "Initiative": {"": "not walked"},
-    "InitiativeUpdate": {"": "not walked"},
-    "Document": {"": "not walked"},
-    "Release": {"": "not walked"},
-    "ReleaseNote": {"": "not walked"},
-    "CustomerNeed": {"": "not walked"},
+    "Initiative": {"": _NOT_READ},
+    "InitiativeUpdate": {"": _NOT_READ},
+    "Document": {"": _NOT_READ},
+    "Release": {"": _NOT_READ},
+    "ReleaseNote": {"": _NOT_READ},
+    "CustomerNeed": {"": _NOT_READ},
     "IssueSLA": {"": "the API states the deadline, not when it was set"},
-    "IssueLabel": {"": "not walked; the history of an issue states its labels"},
-    "Project.create": {**_OF_A_PROJECT, "actor": "stated by `creator`"},
+    "IssueLabel": {"": f"{_NOT_READ}; the history of an issue states its labels"},
+    "Project.create": {**_OF_A_PROJECT, "actor": "the API states `creator` instead"},
     "Project.update": {
         **_OF_A_PROJECT,
         "actor": _NOBODY,
@@ -133,12 +134,12 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     },
     "Project.remove": {**_OF_A_PROJECT, "actor": _NOBODY},
     "ProjectUpdate.create": {
-        "actor": "stated by its author",
-        "data.body": f"where it was edited later: {_EARLIER}",
-        "data.health": f"where it was edited later: {_EARLIER}",
+        "actor": "the API states the author instead",
+        "data.body": f"if it was edited later: {_EARLIER}",
+        "data.health": f"if it was edited later: {_EARLIER}",
     },
     "ProjectUpdate.update": {
-        "actor": "stated by its author, who alone can edit it",
+        "actor": "the API states the author, who alone can edit it",
         "updatedFrom": "the API states that it was edited, not what it was before",
     },
     "ProjectUpdate.remove": {"": "a deleted update is not listed"},

@@ -54,6 +54,6 @@ RULES = (
         "PermissionChange",
         "teamAccessChanged",
         "lifecycle",
-        note="teams are given to the application or taken from it; naming none it is filtered",
+        note="the application gains or loses access to teams; filtered if it names none",
     ),
 )

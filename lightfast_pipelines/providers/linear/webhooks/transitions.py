@@ -109,7 +109,7 @@ def rules(event: str, kind: EntityKind) -> Sequence[EventRule]:
         EventRule(event, "remove", "delivered", (f"{kind.thing}.deleted",)),
         EventRule(event, "restore", "delivered", (f"{kind.thing}.restored",))
         if "restored" in names
-        else EventRule(event, "restore", "filtered", note="it has no trash"),
+        else EventRule(event, "restore", "filtered", note="this kind has no trash"),
     )
 
 

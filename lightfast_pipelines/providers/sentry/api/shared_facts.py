@@ -28,14 +28,14 @@ DATED_BY_SENDING: frozenset[str] = frozenset(
 )
 """Both state them, but the webhook's body does not date them (or only imprecisely, for the end of an
 incident), so the time of sending dates the webhook. The end of an incident is always one observation. The
-others are one if Sentry sent the webhook within the same second and the issue was not seen since; otherwise
-webhook and API yield two observations of one fact, seconds apart."""
+others become one if Sentry sent the webhook within the same second and the error has not occurred since;
+otherwise webhook and API yield two observations of one fact, seconds apart."""
 
 ONLY_BY_API: Mapping[str, str] = {
-    "issue.assigned": "that nobody is assigned any more: Sentry sends no webhook for `unassigned`",
-    "issue.prioritized": "all of it: Sentry sends no webhook for a priority",
-    "issue.linked": "all of it: Sentry sends no webhook for a linked commit, pull request or issue",
-    "issue.merged": "all of it: Sentry sends no webhook for a merge",
+    "issue.assigned": "only the removal of an assignee: Sentry sends no webhook for `unassigned`",
+    "issue.prioritized": "Sentry sends no webhook for a change of priority",
+    "issue.linked": "Sentry sends no webhook for a linked commit, pull request or issue",
+    "issue.merged": "Sentry sends no webhook for a merge",
 }
 """Source type -> what only the API states of it."""
 
@@ -46,13 +46,13 @@ _OF_ANY_ISSUE: Mapping[str, str] = {
 }
 _OF_A_DECISION: Mapping[str, str] = {
     **_OF_ANY_ISSUE,
-    "data.issue.lastSeen": "unknown if it was seen again since",
+    "data.issue.lastSeen": "unknown if the error has occurred again since",
 }
 
 ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     "issue.created": {
         **_OF_ANY_ISSUE,
-        "data.issue.assignedTo": "stated by an activity of its own, `assigned`",
+        "data.issue.assignedTo": "the API states it as a separate activity, `assigned`",
     },
     "issue.resolved": {
         **_OF_A_DECISION,
@@ -64,19 +64,19 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     "issue.assigned": {
         **{path: why for path, why in _OF_A_DECISION.items() if path != "data.issue.assignedTo"},
         **{
-            f"data.issue.{name}": "stated by the decisions before it"
+            f"data.issue.{name}": "the API states it with earlier activities"
             for name in ("status", "substatus", "statusDetails")
         },
     },
     "issue.deleted": {"": "a deleted issue is not listed"},
-    "comment.created": {"data.comment": "as it was first written: the API states its latest text"},
+    "comment.created": {"data.comment": "the original text: the API states only the latest one"},
     "comment.updated": {"": "the API states only the latest text of a comment"},
     "comment.deleted": {"": "a deleted comment is not listed"},
     "error.created": {
-        "data.error.datetime": "the API's list of events may be exact to the second only",
-        "data.error.contexts": "about whoever met the error: not requested",
-        "data.error.request": "about whoever met the error: not requested",
-        "data.error.user": "whoever met the error: not requested",
+        "data.error.datetime": "the API's list of events may be exact only to the second",
+        "data.error.contexts": "personal data of the user, not requested",
+        "data.error.request": "personal data of the user, not requested",
+        "data.error.user": "personal data of the user, not requested",
     },
     "event_alert.triggered": {"": "Sentry's API does not list when a rule was met"},
     "activity_alert.triggered": {"": "Sentry's API does not list when a rule was met"},
@@ -89,7 +89,7 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
         f"metric_alert.{level}": {
             "data.description_text": "composed when it is sent",
             "data.description_title": "composed when it is sent",
-            "data.metric_alert.status": "stated by the action",
+            "data.metric_alert.status": "the action states the same",
         }
         for level in ("open", "warning", "critical", "resolved")
     },

@@ -42,8 +42,8 @@ RULES = (
         "created",
         "delivered",
         ("error.created", "error.occurred"),
-        "counted by issue, release, environment and hour; the first of an issue and of each regression"
-        " stands alone",
+        "counted by issue, release, environment and hour; the first error of an issue and of each"
+        " regression has its own observation",
     ),
 )
 

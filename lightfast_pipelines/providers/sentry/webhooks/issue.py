@@ -77,10 +77,10 @@ _TRANSITIONS = {
     )
 }
 _NOTES = {
-    "prioritized": "Sentry sends none: an issue's activity reports it",
-    "linked": "Sentry sends none: an issue's activity reports a linked commit, pull request or issue",
-    "unresolved": "after a regression the next error stands alone",
-    "deleted": "Sentry sends none: a sweep writes it when it finds the issue gone",
+    "prioritized": "Sentry does not send it: an issue's activity reports it",
+    "linked": "Sentry does not send it: an issue's activity reports a linked commit, pull request or issue",
+    "unresolved": "after a regression, the next error has its own observation",
+    "deleted": "Sentry does not send it: a sweep that finds the issue gone records it",
 }
 RULES = (
     *(

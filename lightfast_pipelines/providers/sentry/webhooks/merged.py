@@ -38,7 +38,7 @@ RULES = (
         ACTION,
         "delivered",
         ("issue.merged",),
-        "Sentry sends none: the survivor's activity reports it, or a sweep finds it",
+        "Sentry does not send it: the remaining issue's activity reports it, or a sweep finds it",
     ),
 )
 _LAST_RANK = 2**31 - 2  # after every decision of the same moment, before a deletion

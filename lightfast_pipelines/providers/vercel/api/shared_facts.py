@@ -18,10 +18,10 @@ SHARED: frozenset[str] = frozenset(
 )
 """Source types that both carry: one fact has the same source id, time, author and states."""
 
-_NO_TIME = "the API says that it is so, but not since when"
+_NO_TIME = "the API states the current status, but not since when"
 _NOT_LISTED = "not in the API's list of deployments"
 _LATEST_ONLY = "the API states only the latest rolling release"
-_TODAY_ONLY = "the API states the current setting, not how it came about"
+_TODAY_ONLY = "the API states only the current setting"
 _OF_ANY: Mapping[str, str] = {
     "id": "the delivery's own id",
     "payload.plan": _NOT_LISTED,
@@ -29,8 +29,8 @@ _OF_ANY: Mapping[str, str] = {
     "payload.alias": _NOT_LISTED,
     "payload.installationIds": "which integrations were notified",
     "payload.integrations": "which integrations were notified",
-    "payload.deployment.meta.branchAlias": "written at an unknown time",
-    "payload.deployment.meta.lambdaRuntimeStats": "written at an unknown time",
+    "payload.deployment.meta.branchAlias": "Vercel adds it at an unknown time",
+    "payload.deployment.meta.lambdaRuntimeStats": "Vercel adds it at an unknown time",
 }
 
 ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
@@ -61,8 +61,8 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
     "flag.created": {"": _TODAY_ONLY},
     "flag.updated": {"": _TODAY_ONLY},
     "flag.deleted": {"": _TODAY_ONLY},
-    "alerts.triggered": {"": "no history of alerts is read"},
-    "project.created": {"": "no history of projects is read"},
+    "alerts.triggered": {"": "the backfill does not read the history of alerts"},
+    "project.created": {"": "the backfill does not read the history of projects"},
     "project.removed": {"": "a deleted project is not listed"},
     "project.renamed": {"": "the API states only the current name"},
 }

@@ -96,11 +96,11 @@ _TRANSITIONS = {
 }
 TYPES = frozenset(_TRANSITIONS)
 _NOTES = {
-    "deployment.blocked": "a member has to let it through",
-    "deployment.canceled": "a skipped build counts as canceled, and weighs little",
+    "deployment.blocked": "a team member has to approve it",
+    "deployment.canceled": "a skipped build counts as canceled, with a low significance",
     "deployment.cleanup": "the deployment is deleted, by a person or by a retention rule",
     "deployment.ready": "the same transition as deployment.succeeded",
-    "deployment.succeeded": "sets the live deployment, unless the project stages or it is a preview",
+    "deployment.succeeded": "sets the live deployment, except for a preview or in a project that promotes deployments",
     "deployment.promoted": "sets the live deployment",
     "deployment.rollback": "about the deployment that stops serving; sets the live deployment",
 }
