@@ -1,4 +1,4 @@
-"""For which installations a payload speaks: the secret that verified it decides which rows it may change.
+"""Decides which installations a payload speaks for, and so which rows it may change, by its secret.
 
 Routing, lifecycle events and the names of places follow this one rule.
 """
@@ -35,7 +35,7 @@ class Owner:
 
 
 class Verified(NamedTuple):
-    """The origin alone, of a payload that is not read."""
+    """The origin of a payload whose body is not read."""
 
     id: int
     org_id: str | None
@@ -43,14 +43,15 @@ class Verified(NamedTuple):
 
 
 def is_shared(verified_by: str) -> bool:
-    """Whether the environment's secret verified it, which all organisations without their own share."""
+    """Whether the environment's secret verified it: organisations without a secret of their own share
+    that."""
     return verified_by.startswith("env:")
 
 
 def speaks_for(raw: RawPayload | Verified, owner: Owner, named: str | None = None) -> bool:
     """Whether the payload may change what belongs to the installation.
 
-    `named` is the organisation whose installation the payload names as its own, where that is known.
+    `named` is the organisation whose installation the payload names as its own, if that is known.
 
     - A payload that was read or ingested for an organisation speaks for all of its installations.
     - An installation's own secret speaks for that installation alone.
@@ -71,7 +72,7 @@ def speaks_for(raw: RawPayload | Verified, owner: Owner, named: str | None = Non
 
 
 def organisations_of(conn: Connection, raws: Iterable[RawPayload]) -> dict[str, str]:
-    """`verified_by` -> organisation, of the installations whose own secrets verified these payloads."""
+    """`verified_by` -> organisation, for the payloads that an installation's own secret verified."""
     ids = {
         int(number)
         for raw in raws
@@ -90,7 +91,7 @@ def organisations_of(conn: Connection, raws: Iterable[RawPayload]) -> dict[str, 
 def organisations_named(
     conn: Connection, installations: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], str]:
-    """Installation (provider, the provider's id) -> organisation, of those that are known."""
+    """Installation (provider, the provider's id) -> organisation, for known installations."""
     wanted = sorted(set(installations))
     if not wanted:
         return {}

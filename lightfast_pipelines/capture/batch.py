@@ -1,6 +1,6 @@
-"""A batch of deliveries on its way through capture, one stage after the other, in one transaction.
+"""Takes a batch of deliveries through the stages of capture, in one transaction.
 
-Which deliveries are taken, and what becomes of a batch that fails, is decided in `capture/queue/`.
+`capture/queue/` decides which deliveries are taken and what happens to a batch that fails.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Applies what payloads change beside facts: connections, resources, and the names of places."""
+"""Applies what payloads change besides facts: connections, resources, and the names of places."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def apply_changes(
 ) -> set[WorkspaceKey]:
     """Applies the changes, and withdraws those of `displaced` payloads, which turned out to be repeats.
 
-    Returns the stubs whose names may mean another place now.
+    Returns the stubs whose names may now mean another place.
     """
     settled = apply_lifecycle(conn, routed.payloads)
     names = withdraw_names(conn, displaced)

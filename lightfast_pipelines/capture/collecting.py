@@ -1,8 +1,8 @@
-"""Collects everything that is stated of the facts that a batch touches.
+"""Collects everything that is stated about the facts that a batch touches.
 
-An observation is a function of the set of payloads that state it, so what other payloads state of the
-same facts is collected beside what the batch states. A batch touches the facts that its payloads state
-now and those that they stated when they were last captured.
+An observation is a function of the set of payloads that state it, so the statements of other payloads about
+the same facts are collected too. A batch touches the facts that its payloads state now and those that they
+stated when they were last captured.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class StoredFact:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """What is stated of each fact; for events of series, what the batch alone states of them.
+    """What is stated about each fact; for events of series, only what the batch states.
 
-    `frozen` are facts that a payload without a body states: they keep their row, and have these payloads
-    as sources. `restarts` has the time from which each restart counts. `raw_ids` are the payloads of the
-    batch, `readable_ids` those of them that have a body. `others` reads what other payloads state of
-    events, where that is needed.
+    `frozen` are facts that a payload without a body states: they keep their row, and have these payloads as
+    sources. `restarts` has the time at which each restart takes effect. `raw_ids` are the payloads of the
+    batch, `readable_ids` those of them that have a body. `others` reads what other payloads state about
+    events, when that is needed.
     """
 
     facts: Mapping[FactKey, Sequence[Stated]]
@@ -50,7 +50,7 @@ class Statements:
 
 
 def collect_statements(conn: Connection, routed: RoutedPayloads, kept: KeptReadings) -> Statements:
-    """Collects what the batch states and what other payloads state of the same facts."""
+    """Collects what the batch and other payloads state about the same facts."""
     kept.keep(routed.payloads)
     others = OtherPayloads(conn, kept)
     raw_ids = frozenset(payload.raw.id for payload in routed.payloads)
@@ -69,8 +69,10 @@ def collect_statements(conn: Connection, routed: RoutedPayloads, kept: KeptReadi
             restarts[stated.workspace_id, occurrence.series, stated.raw.id] = since
     stored, sources = _load_touched(conn, facts.keys(), raw_ids)
     other_ids = {raw_id for ids in sources.values() for raw_id in ids} - raw_ids
-    found, bodiless_others = others.statements(other_ids, lambda stated: stated.fact in stored)
-    for stated in found:
+    other_statements, bodiless_others = others.statements(
+        other_ids, lambda stated: stated.fact in stored
+    )
+    for stated in other_statements:
         facts[stated.fact].append(stated)
     bodiless |= bodiless_others
     frozen: dict[FactKey, tuple[int, ...]] = {}
@@ -92,7 +94,7 @@ def collect_statements(conn: Connection, routed: RoutedPayloads, kept: KeptReadi
 
 
 def load_stored(conn: Connection, facts: Collection[FactKey]) -> dict[FactKey, StoredFact]:
-    """Those of these facts that are stored."""
+    """The facts among these that are stored."""
     if not facts:
         return {}
     rows = conn.execute(
@@ -110,7 +112,7 @@ def _load_touched(
     conn: Connection, facts: Iterable[FactKey], raw_ids: Iterable[int]
 ) -> tuple[dict[FactKey, StoredFact], dict[FactKey, list[int]]]:
     """The stored facts that these payloads state now or stated before, and all payloads that state each;
-    without the observations of series."""
+    observations of series are left out."""
     keys = list(facts)
     rows = conn.execute(
         """

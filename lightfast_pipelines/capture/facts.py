@@ -1,4 +1,4 @@
-"""Folds what is stated into whole observations and enriches them: category, topics, mentions, edges."""
+"""Folds statements into whole observations and enriches them: category, topics, mentions, edges."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Fact:
 class Facts:
     """What a batch makes of the observations that it touches.
 
-    `stored` has the ids of those that exist already; `gone` are those that no payload states any
-    more, `moved` (ids) those whose time changes. `sources` are all payloads that state a fact. The
-    observations of series have too many to read, so for these there are only the changes,
-    `sources_added` and `sources_removed`, as (fact, payload).
+    `stored` has the ids of those that exist already; `gone` are those that no payload states any more,
+    `moved` (ids) those whose time changes. `sources` are all payloads that state a fact. An observation of
+    a series has too many sources to read, so it has only the changes, `sources_added` and
+    `sources_removed`, as (fact, payload).
     """
 
     written: Sequence[Fact]
@@ -62,7 +62,7 @@ class Facts:
 
 
 def fold_facts(conn: Connection, statements: Statements, series: SeriesChanges) -> Facts:
-    """Folds what is stated of each fact; the observations of series are folded already."""
+    """Folds the statements about each fact; the observations of series are folded already."""
     counted = load_stored(conn, series.facts)
     stored = {**statements.stored, **counted}
     workspaces = _load_workspaces(conn, {fact[0] for fact in [*statements.facts, *series.written]})
@@ -114,14 +114,14 @@ def _load_workspaces(conn: Connection, ids: Iterable[int]) -> dict[int, FactWork
     return {row[0]: FactWorkspace(*row) for row in rows}
 
 
-def _fold(stated: Sequence[Stated]) -> Statement:
-    if len(stated) == 1:
-        return stated[0].statement
-    return fold([(one.source, one.statement) for one in stated])
+def _fold(statements: Sequence[Stated]) -> Statement:
+    if len(statements) == 1:
+        return statements[0].statement
+    return fold([(stated.source, stated.statement) for stated in statements])
 
 
-def _fact(workspace: FactWorkspace, statement: Statement, stated: Sequence[Stated]) -> Fact:
-    raws = [one.raw for one in stated]
+def _fact(workspace: FactWorkspace, statement: Statement, statements: Sequence[Stated]) -> Fact:
+    raws = [stated.raw for stated in statements]
     preferred = min(raws, key=lambda raw: (_rank(raw.ingestion_source), raw.id))
     return Fact(
         workspace=workspace,
@@ -131,7 +131,7 @@ def _fact(workspace: FactWorkspace, statement: Statement, stated: Sequence[State
         recorded_at=min(raw.received_at for raw in raws),
         ingestion_source=preferred.ingestion_source,
         raw_ids=tuple(sorted({raw.id for raw in raws})),
-        rule_version=max(one.rule_version for one in stated),
+        rule_version=max(stated.rule_version for stated in statements),
     )
 
 

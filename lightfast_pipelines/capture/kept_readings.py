@@ -1,7 +1,7 @@
-"""Keeps readings of single occurrences over the batches of one capture.
+"""Keeps readings of single occurrences across the batches of one capture.
 
-In a storm of 10,000 errors, the first of each hour would otherwise be read again in every batch. Only
-what a payload says is kept, which never changes; where it goes is decided anew each time.
+In a storm of 10,000 errors, the first of each hour would otherwise be read again in every batch. Only what
+a payload says is kept, which never changes; it is routed again each time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from lightfast_pipelines.capture.reading import ReadPayload
 from lightfast_pipelines.domain.events import Understood
 
-# Some 5 KiB each where the content is short, 15 where it is as long as it may be.
+# A reading takes about 5 KiB if its content is short, and at most about 15 KiB.
 _MOST = 20_000
 
 

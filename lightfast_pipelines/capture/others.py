@@ -1,4 +1,4 @@
-"""Reads payloads outside of the batch, which were captured earlier and state the same facts.
+"""Reads payloads outside the batch, which were captured earlier and state the same facts.
 
 They are read and routed like those of the batch, in portions, so that few bodies are in memory at once.
 """
@@ -19,7 +19,7 @@ _PORTION_BYTES = 48 * 1024 * 1024
 
 
 class OtherPayloads:
-    """Payloads outside of the batch. `kept` spares reading the same occurrences in every batch."""
+    """Payloads outside the batch. `kept` avoids reading the same occurrences again in every batch."""
 
     def __init__(self, conn: Connection, kept: KeptReadings) -> None:
         self._conn = conn
@@ -37,7 +37,7 @@ class OtherPayloads:
         return wanted, bodiless
 
     def _portions(self, raw_ids: Sequence[int]) -> Iterator[list[ReadPayload]]:
-        """These payloads once they are read, first those whose readings are kept."""
+        """Reads these payloads portion by portion; those whose readings are kept come first."""
         kept = self._kept.of(raw_ids)
         if kept:
             yield kept

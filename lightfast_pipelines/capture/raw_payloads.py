@@ -1,4 +1,4 @@
-"""Stored deliveries with their bytes, as they are loaded to be captured."""
+"""Loads stored deliveries with their bytes, to be captured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lightfast_pipelines.store.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class RawPayload:
-    """A row of raw_payloads with its bytes; `body` is None where retention has dropped them."""
+    """A row of raw_payloads with its bytes; `body` is None if retention has dropped them."""
 
     id: int
     org_id: str | None
@@ -31,8 +31,8 @@ class RawPayload:
 
     @property
     def dated(self) -> datetime:
-        """The time of what a body states without a time of its own: its receipt, or, for a delivery read
-        from the provider's log afterwards, the time when the provider first sent it."""
+        """The time of what a body states without a time of its own: its receipt or, if the delivery was
+        read from the provider's log later, the time when the provider first sent it."""
         sent = self.headers.get(FIRST_SENT_AT) if self.ingestion_source == "api" else None
         return self.received_at if sent is None else datetime.fromisoformat(sent)
 
@@ -47,7 +47,7 @@ def load_raw_payloads(conn: Connection, ids: Mapping[int, int]) -> list[RawPaylo
     """The payloads with these ids (id -> attempts so far), in order of their ids."""
     if not ids:
         return []
-    found = conn.execute(
+    rows = conn.execute(
         f"""
         SELECT {_COLUMNS} FROM lightfast.raw_payloads p
         LEFT JOIN lightfast.raw_bodies b
@@ -57,7 +57,7 @@ def load_raw_payloads(conn: Connection, ids: Mapping[int, int]) -> list[RawPaylo
         (list(ids),),
         binary=True,
     )
-    return [RawPayload(*(*row[:11], row[11] or {}, ids[row[0]])) for row in found]
+    return [RawPayload(*(*row[:11], row[11] or {}, ids[row[0]])) for row in rows]
 
 
 def body_sizes(conn: Connection, ids: Collection[int]) -> list[tuple[int, int]]:
@@ -77,7 +77,7 @@ def body_sizes(conn: Connection, ids: Collection[int]) -> list[tuple[int, int]]:
 
 
 def first_within(sizes: Iterable[tuple[int, int]], most_bytes: int) -> list[int]:
-    """The first of these payloads (id, bytes) that together have so many bytes; at least one."""
+    """The first of these payloads (id, bytes) that together fit into `most_bytes`; at least one."""
     chosen: list[int] = []
     total = 0
     for raw_id, size in sizes:

@@ -1,7 +1,6 @@
-"""Which linked resources a payload reaches: by the resource it names, else through an entity.
+"""Finds the linked resources that a payload reaches: by the resource it names, else through an entity.
 
-The links of all payloads are read at once. Whether a workspace wants what reaches it is decided in
-`routing.py`.
+The links of all payloads are read at once. `routing.py` decides whether a workspace wants what reaches it.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class WorkspaceLink:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A link that a payload reaches, and the resource that it reaches it by."""
+    """A link that a payload reaches, and the resource through which it does."""
 
     link: WorkspaceLink
     resource_key: str
@@ -94,7 +93,7 @@ def reach(conn: Connection, payloads: Sequence[ReadPayload]) -> Reach:
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """A resource by which a payload about an entity was routed, and how that payload came."""
+    """A resource by which a payload about an entity was routed, and that payload's source."""
 
     resource: _Resource
     ingestion_source: str
@@ -103,16 +102,15 @@ class _Path:
 def _vouched(paths: Collection[_Path]) -> Collection[_Path]:
     """The paths of payloads that the provider signed, else of those read from its API; never a file's.
 
-    A file says what its organisation wants it to say: where several organisations share the
-    environment's secret, one could draw the others' payloads to itself by a file that names their
-    entities.
+    A file says what its organisation wants it to say: if several organisations share the environment's
+    secret, one of them could use a file that names the others' entities to attract their payloads.
     """
     signed = {path for path in paths if path.ingestion_source == "webhook"}
     return signed or {path for path in paths if path.ingestion_source != "manual"}
 
 
 def _providers_of_one_organisation(conn: Connection, providers: Iterable[str]) -> set[str]:
-    """Those of these providers whose resources all belong to a single organisation."""
+    """The providers among these whose resources all belong to a single organisation."""
     rows = conn.execute(
         """
         SELECT provider FROM lightfast.resources WHERE provider = ANY(%s)

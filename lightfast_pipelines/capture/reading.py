@@ -1,7 +1,7 @@
-"""Reads payloads: bytes in, out comes what their provider understands, or the error that it raised.
+"""Reads payloads: turns bytes into what their provider understands, or the error that it raised.
 
-Secrets are masked here, so that no text of a payload goes on unmasked. What a reading becomes in which
-workspace is decided in `routing.py`.
+Secrets are masked here, so that no text of a payload goes on unmasked. `routing.py` decides what a reading
+becomes in each workspace.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class ReadPayload:
 
 
 def read_payloads(raws: Iterable[RawPayload]) -> list[ReadPayload]:
-    """Lets the provider of each payload read it; an error that the provider raises becomes `error`.
+    """Has each payload's provider read it; an error that the provider raises becomes `error`.
 
-    Raises only errors that the payload may not be to blame for: no memory, no file, no time left.
+    Raises only errors that may not be the payload's fault: no memory, no file, no time left.
     """
     return [_read(raw) for raw in raws]
 
@@ -73,7 +73,7 @@ def _read(raw: RawPayload) -> ReadPayload:
 
 
 def read_route(raw: RawPayload) -> ReadPayload | None:
-    """The payload with its route alone, without the names in it. None where it cannot be read."""
+    """The payload with only its route, without the names in it; None if it cannot be read."""
     provider = discover().get(raw.provider)
     if provider is None or raw.body is None:
         return None
@@ -87,7 +87,7 @@ def read_route(raw: RawPayload) -> ReadPayload | None:
 
 
 def unreadable(raw: RawPayload, reason: str) -> ReadPayload:
-    """A payload that could not be captured for this reason, with its route where that can be read."""
+    """A payload that could not be captured for this reason, with its route if that can be read."""
     payload = read_route(raw)
     if payload is None:
         provider = discover().get(raw.provider)

@@ -20,19 +20,19 @@ from lightfast_pipelines.store.database import Connection
 
 REPEATED = "the same body was received before"
 
-# Not what is read from an API: nobody else can send it, and its times come beside the body.
+# What is read from an API is left out: nobody else can send it, and its times accompany the body.
 _SENT_BY_OTHERS = frozenset({"webhook", "manual"})
 
-# (workspace, verified for, provider, SHA-256 of the body). What is no workspace's has None.
+# (workspace, verified for, provider, SHA-256 of the body). The workspace is None for changes besides facts.
 _Occasion = tuple[int | None, str, str, bytes]
-# (time, delivery id, id): the least is the first receipt.
+# (time, delivery id, id): the smallest is the first receipt.
 _Receipt = tuple[datetime, str, int]
 
 
 def without_repeats(
     conn: Connection, routed: RoutedPayloads
 ) -> tuple[RoutedPayloads, list[ReadPayload]]:
-    """Removes what repeated bodies state, and what they change that is dated by receipt.
+    """Removes the facts that repeated bodies state, and their changes that are dated by receipt.
 
     In each workspace a body states its facts once, at its first receipt there; a receipt that was
     filtered there, as by a pause, is not the first. A body that one secret verified changes connections,
@@ -108,8 +108,8 @@ def _compare_receipts(
 ) -> tuple[set[tuple[int, int | None]], set[int]]:
     """Finds the (payload, workspace) pairs whose body was received before; stores the first receipts.
 
-    Payloads captured earlier that are no longer the first go back into the queue, to be decided again.
-    Those of them that changed something dated by receipt are returned too.
+    Payloads captured earlier that are no longer the first go back into the queue, to be captured again.
+    Those that changed something dated by receipt are returned too.
     """
     stored = _load_first_receipts(conn, raws, (occasion for _, occasion in occasions))
     receipts: dict[_Occasion, list[_Receipt]] = defaultdict(list)
@@ -151,7 +151,7 @@ def _compare_receipts(
 def _load_first_receipts(
     conn: Connection, raws: Mapping[int, RawPayload], occasions: Iterable[_Occasion]
 ) -> dict[_Occasion, _Receipt]:
-    """The stored first receipts of these occasions, and all others that are one of these payloads."""
+    """The stored first receipts of these occasions, and all those whose payload is among these."""
     columns = list(zip(*occasions, strict=True)) or [(), (), (), ()]
     rows = conn.execute(
         """

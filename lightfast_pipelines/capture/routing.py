@@ -1,6 +1,6 @@
 """Routes payloads: one outcome for each workspace that a payload reaches, with what it states there.
 
-Of a statement, routing looks at its branch and its changed files alone.
+Routing looks only at the branch and the changed files of a statement.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _previously_delivered(conn: Connection, raw_ids: Sequence[int]) -> set[tuple
 def _decide(
     payload: ReadPayload, reached: Sequence[Reached], delivered: set[tuple[int, int]]
 ) -> list[Outcome]:
-    """One outcome for each workspace that the payload reaches, or a single one for none."""
+    """One outcome for each workspace that the payload reaches; a single one if it reaches none."""
     raw, route, reading = payload.raw, payload.route, payload.reading
     resource_keys = tuple(key for key, _ in resources_of(route))
     own_key = route.resource_key if route else None
@@ -147,7 +147,7 @@ def _decide(
 def _why_parked(route: Route | None) -> tuple[str, WaitsFor, str | None]:
     """(reason, what the payload waits for, the key whose arrival brings it back).
 
-    That key is the one of the entity it is routed through, else of its resource.
+    The key is that of the entity the payload is routed through, else that of its resource.
     """
     if route is None:
         return "it names no resource", "rules", None
@@ -158,8 +158,8 @@ def _why_parked(route: Route | None) -> tuple[str, WaitsFor, str | None]:
 
 
 def _default_branch(payload: ReadPayload) -> str | None:
-    """The default branch as the payload itself states it: what is stored about the resource depends on
-    which payloads came before."""
+    """The default branch as the payload itself states it. What is stored about the resource would not do:
+    it depends on which payloads came before."""
     branch = payload.route.resource_meta.get("default_branch") if payload.route else None
     return str(branch) if branch else None
 

@@ -1,9 +1,9 @@
 """Settles the series that a batch touches: which events stand alone, and what each hour counts.
 
-Of a series only those events are read that may change: the events of the batch, the events at the ends
-of the stretches in which these lie, and the first event of each hour, whose text stands for the hour.
-So a new event costs the same however many came before. The result is a function of the set of payloads
-all the same: the table of occurrences holds every event, and which of them stand alone follows from it.
+Only the events of a series that may change are read: the events of the batch, the events at the ends of the
+stretches in which they lie, and the first event of each hour, whose text stands for the hour. So a new
+event costs the same however many came before. The result is still a function of the set of payloads: the
+table of occurrences holds every event, and determines which of them stand alone.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _INSTANT = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class SeriesObservation:
-    """An observation of a series that has to be written, with the statements that its text is from.
+    """An observation of a series to be written, with the statements that its text comes from.
 
-    `known_at` is when the first of all payloads behind it was received, where that is not the first of
-    these statements.
+    `known_at` is when the first payload behind it was received, if that payload made none of these
+    statements.
     """
 
     statement: Statement
@@ -52,8 +52,8 @@ class SeriesObservation:
 
 @dataclass(frozen=True, slots=True)
 class SeriesChanges:
-    """What changes of the series' observations. `gone` are those that no event is behind any more;
-    the sources are (observation, payload)."""
+    """What changes of the series' observations. `gone` are those without an event now; the sources are
+    (observation, payload) pairs."""
 
     written: Mapping[FactKey, SeriesObservation]
     gone: Set[FactKey]
@@ -62,14 +62,14 @@ class SeriesChanges:
 
     @property
     def facts(self) -> set[FactKey]:
-        """Every observation that is concerned."""
+        """Every observation that changes."""
         changed = {fact for fact, _ in self.sources_added | self.sources_removed}
         return {*self.written, *self.gone} | changed
 
 
 def settle_series(conn: Connection, statements: Statements) -> SeriesChanges:
-    """Writes which events and restarts the batch states, in place of what its payloads stated before,
-    and works out what follows from that."""
+    """Writes the events and restarts that the batch states, replacing those that its payloads stated
+    before, and works out what follows."""
     restarts = statements.restarts
     old_events, old_restarts = stated_before(conn, statements.readable_ids)
     touched = old_events | set(statements.events)
@@ -90,7 +90,7 @@ def settle_series(conn: Connection, statements: Statements) -> SeriesChanges:
     }
     changed_stretches = stretches(conn, _moments(before, after, restarted))
     heads = {stretch.head for stretch in changed_stretches}
-    # Whether these are the first of all, or come after a restart, may have changed.
+    # Events that may have become, or ceased to be, the first of all or the first after a restart.
     rewritten = {
         key
         for name in series
@@ -100,7 +100,7 @@ def settle_series(conn: Connection, statements: Statements) -> SeriesChanges:
     }
     if restarted:
         rewritten |= heads
-    # Either the head of its stretch that is counted so far, or another event that stands alone so far.
+    # Heads of stretches that were counted so far, and other events that stood alone so far.
     flips = heads ^ {key for stretch in changed_stretches for key in stretch.alone}
     others = load_events(conn, (rewritten | flips) - touched)
     events = {**others, **after}
@@ -143,7 +143,7 @@ def settle_series(conn: Connection, statements: Statements) -> SeriesChanges:
 
 
 class _EventStatements:
-    """What is stated of single events: by the batch and, once they are read, by other payloads."""
+    """The statements about single events: those of the batch and, once read, those of other payloads."""
 
     def __init__(self, statements: Statements) -> None:
         self._others = statements.others
@@ -155,15 +155,15 @@ class _EventStatements:
             self._stated[key] += stated
 
     def read(self, events: Mapping[EventKey, Event]) -> None:
-        """Reads what payloads outside of the batch state of these events."""
+        """Reads what payloads outside the batch state about these events."""
         raw_ids = {raw_id for event in events.values() for raw_id in event.raw_ids} - self._read
         if raw_ids:
-            found, bodiless = self._others.statements(
+            other_statements, bodiless = self._others.statements(
                 raw_ids, lambda stated: stated.event in events
             )
             self._read |= raw_ids
             self._bodiless |= bodiless
-            for stated in found:
+            for stated in other_statements:
                 assert stated.event is not None
                 self._stated[stated.event].append(stated)
         self._incomplete |= {k for k, event in events.items() if event.raw_ids & self._bodiless}
@@ -181,7 +181,7 @@ class _EventStatements:
         )
 
     def event(self, key: EventKey, before: Event | None) -> Event | None:
-        """The event as it is stated now; None where nothing states it any more."""
+        """The event as it is stated now; None if nothing states it any more."""
         raw_ids = frozenset(stated.raw.id for stated in self._stated.get(key, ()))
         if before is not None and key in self._incomplete:
             return replace(before, raw_ids=raw_ids | (before.raw_ids & self._bodiless))
@@ -200,8 +200,8 @@ class _EventStatements:
 def _moments(
     before: Mapping[EventKey, Event], after: Mapping[EventKey, Event], restarted: Set[Moment]
 ) -> set[Moment]:
-    """Where something changed. A restart divides a stretch, or no longer does, so it counts on both
-    sides."""
+    """The moments of all changes. A restart divides a stretch, or no longer does, so it adds a moment on
+    each side."""
     events = [*before.items(), *after.items()]
     return {(key[0], key[1], event.at) for key, event in events} | {
         (workspace, series, moment)
@@ -213,7 +213,7 @@ def _moments(
 def _count_changes(
     keys: Set[EventKey], old: Mapping[EventKey, Event], new: Mapping[EventKey, Event]
 ) -> dict[HourKey, int]:
-    """By how much the count of each hour grows; 0 where only its text may have changed."""
+    """By how much the count of each hour grows; 0 if only its text may have changed."""
     changes: Counter[HourKey] = Counter()
     for events, change in ((old, -1), (new, 1)):
         for key in keys:

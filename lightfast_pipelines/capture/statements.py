@@ -1,4 +1,4 @@
-"""What a single payload states of a fact or of an event, in one workspace."""
+"""What a single payload states about a fact or an event, in one workspace."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Stated:
 
     @property
     def event(self) -> EventKey | None:
-        """The event of a series that it states; None where it states anything else."""
+        """The event of a series that it states; None if it states anything else."""
         occurrence = self.statement.occurrence
         if occurrence is None or occurrence.restart:
             return None
@@ -38,7 +38,7 @@ class Stated:
 
     @property
     def source(self) -> StatementSource:
-        """What folding orders statements by."""
+        """The source, by which folding orders statements."""
         return StatementSource(
             self.raw.ingestion_source, self.raw.received_at, self.raw.body_sha256
         )

@@ -31,7 +31,7 @@ WrittenRows = Counter[str]
 
 
 def write_facts(conn: Connection, facts: Facts, renamed: Set[WorkspaceKey]) -> WrittenRows:
-    """Writes the facts; `renamed` are stubs whose names may mean another place than before."""
+    """Writes the facts; `renamed` are stubs whose names may now mean another place."""
     identities = ensure_identities(conn, facts.written)
     mentioned_before = load_mentioned(conn, facts.stored.values())
     new_ids = write_observations(conn, facts.written, identities)
@@ -49,11 +49,13 @@ def write_facts(conn: Connection, facts: Facts, renamed: Set[WorkspaceKey]) -> W
         added=[(ids[key], raw_id) for key, raw_id in facts.sources_added if key in ids],
         removed=[(ids[key], raw_id) for key, raw_id in facts.sources_removed if key in ids],
     )
-    known = sorted(earlier)
-    identity_mentions = write_identity_mentions(conn, by_id.items(), identities, known, facts.moved)
+    earlier_ids = sorted(earlier)
+    identity_mentions = write_identity_mentions(
+        conn, by_id.items(), identities, earlier_ids, facts.moved
+    )
     mentions = write_mentions(conn, by_id, earlier, facts.moved, renamed)
-    relationships = write_edges(conn, by_id, known, mentions, facts.moved)
-    states = write_states(conn, by_id, known, earlier)
+    relationships = write_edges(conn, by_id, earlier_ids, mentions, facts.moved)
+    states = write_states(conn, by_id, earlier_ids, earlier)
     remove_observations(conn, sorted(gone))
     mark_deleted(conn, sorted(by_id), states.ended)
     remove_unmentioned(conn, mentioned_before)

@@ -1,9 +1,9 @@
 """Counts how often the capture of a payload was attempted, and decides what follows from it.
 
 An attempt is counted before it begins, so one that ends the process (no memory left, a crash, a kill)
-counts too. Each time a batch fails, its payloads are taken again in a smaller one, in the end one by
-one: so the payload at fault is found, and the others are captured. A payload is at fault only if others
-are captured meanwhile; otherwise the machine is, and no payload is blamed.
+counts too. Each time a batch fails, its payloads are taken again in a smaller one, and finally one by one:
+this isolates the payload at fault, and the others are captured. A payload is at fault only if others are
+captured meanwhile; otherwise the machine is, and no payload is blamed.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from lightfast_pipelines.capture.raw_payloads import RawPayload, load_raw_payloa
 from lightfast_pipelines.inbox.faults import describe_error
 from lightfast_pipelines.store.database import Connection
 
-# In a batch, in a small one, and twice alone.
+# One in a batch, one in a small batch, and two alone.
 MOST_ATTEMPTS = 4
 SMALL_BATCH = 20
-# Payloads captured before that are captured once more, to see whether the machine works.
+# How many payloads that were captured before are tried again, to see whether the machine works.
 _PROBES = 3
 
 _log = logging.getLogger(__name__)
 
 
 def batch_rows(attempts: int, rows: int) -> int:
-    """How many payloads that were attempted so often go into one batch; `rows` is the usual number."""
+    """The batch size for payloads with this many attempts; `rows` is the usual batch size."""
     if attempts == 0:
         return rows
     return min(rows, SMALL_BATCH) if attempts == 1 else 1
@@ -33,7 +33,7 @@ def batch_rows(attempts: int, rows: int) -> int:
 
 def begin(conn: Connection, raws: Sequence[RawPayload]) -> None:
     """Counts an attempt for each of these payloads, in a transaction of its own."""
-    # A power cut may lose this count, which does no harm: there is no reason to wait for the disk.
+    # A power cut may lose this count, which does no harm, so there is no need to wait for the disk.
     conn.execute("SELECT set_config('synchronous_commit', 'off', true)")
     _count(conn, raws, 1)
     conn.commit()
@@ -55,7 +55,7 @@ def _count(conn: Connection, raws: Sequence[RawPayload], change: int) -> None:
 def others_go_through(
     conn: Connection, suspects: Sequence[RawPayload], try_out: Callable[[RawPayload], None]
 ) -> bool | None:
-    """Whether other payloads can be captured at this moment; None where there is none to try.
+    """Whether other payloads can be captured at this moment; None if there are none to try.
 
     `try_out` captures a payload that was captured before; what it writes is rolled back.
     """

@@ -1,8 +1,8 @@
 """Captures one batch after the other, until nothing waits or enough was taken.
 
-A process killed anywhere loses nothing: what is not committed still waits. The caller holds the job
-lock `capture`. A batch that fails is narrowed down to the payload at fault; what a batch writes is
-decided in `capture/batch.py`.
+A process killed anywhere loses nothing: what is not committed still waits. The caller holds the job lock
+`capture`. A batch that fails is narrowed down to the payload at fault; `capture/batch.py` decides what a
+batch writes.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from lightfast_pipelines.store.time_limit import OutOfTime, TimeLimit, within
 _log = logging.getLogger(__name__)
 
 _TIME_LIMIT = TimeLimit()
-# Batches that fail in a row before any payload was ever captured here. Then the machine is at fault,
-# or the next run finds the payload at fault, because it takes smaller batches.
+# How many batches may fail in a row before any payload was ever captured. Then either the machine is at
+# fault, or the next run finds the payload at fault, because it takes smaller batches.
 _MOST_UNPROVEN = 4
 _ENDED_THE_PROCESS = (
     "the process that captured it ended each time (killed, out of memory, or a crash), "
@@ -63,7 +63,7 @@ class CaptureReport:
         self._add(statuses, result.written, result.days, result.raw_ids)
 
     def add(self, later: CaptureReport) -> None:
-        """Adds what a later capture did; whether more waits is what that one found."""
+        """Adds what a later capture did; `more` is taken from the later one."""
         self._add(later.outcomes, later.written, later.days, later.raw_ids)
         self.more = later.more
         self.seconds += later.seconds
@@ -89,7 +89,7 @@ def _add_counts(total: dict[str, int], counts: Mapping[str, int]) -> None:
         total[name] = total.get(name, 0) + count
 
 
-def capture(  # noqa: PLR0913 - bounds and the world, each by its name
+def capture(  # noqa: PLR0913 - limits and collaborators, all passed by name
     conn: Connection,
     *,
     days: Sequence[date] | None,
@@ -104,9 +104,9 @@ def capture(  # noqa: PLR0913 - bounds and the world, each by its name
     """Captures up to `max_rows` waiting payloads of these partition days (None: of all), and takes no
     further batch after `max_bytes`.
 
-    Calls `progress` with the number of payloads after each batch. `kept` spares reading earlier
-    occurrences again: pass the same one to every call on one database. Returns early after a batch
-    that ran out of time, so that a run that waits for its turn gets it.
+    Calls `progress` with the number of payloads after each batch. `kept` avoids reading earlier occurrences
+    again: pass the same object to every call on one database. Returns early after a batch that ran out of
+    time, so that a run that waits for its turn gets it.
     """
     started = time.perf_counter()
     report = CaptureReport()
@@ -153,9 +153,9 @@ class _Batches:
         self._unproven = 0
 
     def next(self, days: Sequence[date] | None, rows: int) -> list[BatchResult] | None:
-        """Captures a batch; None where nothing waits.
+        """Captures a batch; returns None if nothing waits.
 
-        New payloads and those that were attempted before take turns, so that neither delay the others.
+        New payloads and those that were attempted before take turns, so that neither kind delays the other.
         """
         for again in (self._again, not self._again):
             raws = (take_again if again else take)(self._conn, days, rows)
@@ -167,8 +167,10 @@ class _Batches:
 
     def _attempt(self, raws: Sequence[RawPayload]) -> list[BatchResult]:
         if raws[0].attempts >= MOST_ATTEMPTS and self._others_go_through(raws):
-            # It never ended with an error, or it would be a dead letter by now.
-            _log.error("payload %d was taken %d times without end", raws[0].id, raws[0].attempts)
+            # No attempt ended with an error, or the payload would be a dead letter by now.
+            _log.error(
+                "payload %d was attempted %d times and never finished", raws[0].id, raws[0].attempts
+            )
             reason = f"{_ENDED_THE_PROCESS} ({raws[0].attempts} attempts)"
             return [self._bury(raws[0], reason, is_safe=False)]
         self.bytes += sum(len(raw.body or b"") for raw in raws)
@@ -185,7 +187,7 @@ class _Batches:
             raise
 
     def _capture(self, raws: Sequence[RawPayload]) -> list[BatchResult]:
-        """Captures the batch in one transaction; where that fails, in halves, or later in smaller batches."""
+        """Captures the batch in one transaction; if that fails, in halves, or later in smaller batches."""
         try:
             with within(self._conn, self._seconds(raws)):
                 result = capture_batch(self._conn, raws, self._now, self._kept)
@@ -209,8 +211,9 @@ class _Batches:
         return [result]
 
     def _doubt(self, raws: Sequence[RawPayload], error: Exception) -> list[BatchResult]:
-        """Handles an error that may be the machine's: the payloads wait for a smaller batch, a single one
-        becomes a dead letter after its last attempt. Raises the error where nothing else goes through.
+        """Handles an error that may be the machine's: the payloads wait for a smaller batch, and a payload
+        on its own becomes a dead letter after its last attempt. Raises the error if no other payload
+        succeeds.
         """
         self.ran_out_of_time |= isinstance(error, OutOfTime | psycopg.errors.QueryCanceled)
         works = self._others_go_through(raws)
@@ -227,7 +230,7 @@ class _Batches:
 
     def _others_go_through(self, raws: Sequence[RawPayload]) -> bool | None:
         def try_out(probe: RawPayload) -> None:
-            # With more time than usual: a busy machine that is slow is no payload's fault either.
+            # A probe gets more time than usual: a slow, busy machine is not the payload's fault either.
             with within(self._conn, self._time_limit.leisure * self._seconds([probe])):
                 capture_batch(self._conn, [probe], self._now, KeptReadings())
 

@@ -1,7 +1,7 @@
 """Makes dead letters of a payload that could not be captured: one for each workspace it would have reached.
 
-So each workspace can have its own tried again. The payload's route says which workspaces; where reading
-it once more may do harm, what is stored about it says so instead.
+So each workspace can replay its own. The workspaces follow from the payload's route or, if reading the body
+again may do harm, from what is stored about the payload.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ ORDER BY w.id
 def dead_letters(
     conn: Connection, raw: RawPayload, reason: str, *, is_safe: bool
 ) -> Sequence[Outcome]:
-    """One outcome for each workspace that the payload would have reached, or a single one for none.
+    """One outcome for each workspace that the payload would have reached; a single one if it has none.
 
-    `is_safe`: its body may be read once more.
+    `is_safe`: the body may be read once more.
     """
     payload = (
         unreadable(raw, reason)

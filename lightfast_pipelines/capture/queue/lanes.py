@@ -3,7 +3,7 @@
 Deliveries that one secret verifies may belong to many tenants, and the receiver does not read bodies. So
 the lane is found here: from the delivery's earlier outcome, else from the resource that its body names. A
 lane is the workspace to which that resource is linked. Deliveries of resources that are linked nowhere
-share one lane, or a tenant with a thousand unlinked repositories would have a thousand turns.
+share one lane; otherwise a tenant with a thousand unlinked repositories would get a thousand turns.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ LINKED_NOWHERE = 0
 UNREADABLE = -1
 """Lane of deliveries that cannot be read, or ended the process that tried."""
 NOT_LOOKED_AT = -2
-"""Lane of deliveries whose lane is not found yet; in the table the column is null."""
+"""Lane of deliveries whose lane has not been found yet; in the table the column is null."""
 
-# At most so many are looked at before a batch: half a second of work.
+# The most deliveries that are looked at before a batch: half a second of work.
 LOOK_ROWS = 5_000
 _LOOK_BYTES = 8 * 1024 * 1024
 
@@ -66,7 +66,7 @@ def look(conn: Connection, rows: int = LOOK_ROWS) -> int:
     for ids in (newest, oldest):
         rest = [raw_id for raw_id in ids if raw_id not in settled and raw_id not in chosen]
         chosen += first_within(body_sizes(conn, rest), _LOOK_BYTES)
-    # Written before they are read: a payload that ends the process is not looked at a second time.
+    # The lane is set before the payload is read: one that ends the process is not looked at again.
     _set(conn, dict.fromkeys(chosen, UNREADABLE))
     conn.commit()
     _set(conn, _read_lanes(conn, load_raw_payloads(conn, dict.fromkeys(chosen, 0))))
@@ -75,7 +75,7 @@ def look(conn: Connection, rows: int = LOOK_ROWS) -> int:
 
 
 def _read_lanes(conn: Connection, raws: Sequence[RawPayload]) -> dict[int, int]:
-    """The lanes of those that can be read."""
+    """The lanes of the payloads that can be read."""
     readings = [reading for raw in raws if (reading := read_route(raw)) is not None]
     reached = reach(conn, readings)
     return {

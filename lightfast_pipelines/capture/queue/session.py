@@ -18,7 +18,7 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import let_others_in
 from lightfast_pipelines.store.time_limit import TimeLimit
 
-# A slice is some seconds of work; between slices the time is checked.
+# A slice is a few seconds of work; the time is checked between slices.
 SLICE_ROWS = 2_000
 SLICE_BYTES = 16 * 1024 * 1024
 _TIME_LIMIT = TimeLimit()
@@ -26,7 +26,7 @@ _TIME_LIMIT = TimeLimit()
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a run may take at most; `seconds` is checked between slices, `time_limit` ends a batch."""
+    """The limits of a run; `seconds` is checked between slices, `time_limit` ends a batch."""
 
     rows: int
     seconds: float
@@ -74,7 +74,7 @@ def take_arriving(
     quiet_seconds: int,
     pause: Callable[[float], None] = time.sleep,
 ) -> CaptureReport:
-    """As `take_waiting`; then captures what arrives, until nothing has arrived for `quiet_seconds`.
+    """Like `take_waiting`; then captures what arrives, until nothing has arrived for `quiet_seconds`.
 
     One piece of work causes several deliveries within seconds (a push, its checks, a deployment): they
     share a run, and are captured within a second of their arrival.
@@ -113,7 +113,7 @@ def reprocess(
     That may be years of deliveries: between slices, a run that waits for its turn gets it.
     """
     requeue_days(conn, days)
-    # Without this bound, a day that still receives deliveries would never be done.
+    # Without this limit, a day that still receives deliveries would never be finished.
     rows = max(1, queued(conn, days))
     conn.commit()
     bounds = Bounds(rows, float("inf"), batch_rows, time_limit)

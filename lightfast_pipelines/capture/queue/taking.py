@@ -1,4 +1,4 @@
-"""Takes the next batch out of the queue: tenants take turns, within bounds of rows and of bytes.
+"""Takes the next batch out of the queue: tenants take turns, within limits on rows and bytes.
 
 `domain/turns.py` decides which tenant's turn it is, `lanes.py` which tenant a delivery belongs to.
 """
@@ -17,7 +17,7 @@ from lightfast_pipelines.domain.turns import BatchLimits, Queued, TurnKind, next
 from lightfast_pipelines.store.database import Connection
 
 _MIB = 1024 * 1024
-# 8 MiB of pushes are some 20,000 commits, ten seconds; 200 ordinary deliveries are 2 to 6 MiB.
+# 8 MiB of pushes are about 20,000 commits, or ten seconds; 200 ordinary deliveries are 2 to 6 MiB.
 BATCH_BYTES = 8 * _MIB
 LARGE_BYTES = 1 * _MIB
 
@@ -33,7 +33,7 @@ SELECT count(*) FROM (
 
 
 def _lanes(column: LiteralString, condition: LiteralString) -> LiteralString:
-    """SQL for every lane once, with one look-up in the index for each, however long it is."""
+    """SQL that lists each lane once, with one index look-up per lane, however long the lane is."""
     return f"""
 WITH RECURSIVE lanes AS (
   (
@@ -95,10 +95,10 @@ ORDER BY l.lane, h.attempts, h.partition_date, h.raw_payload_id
 
 
 def take(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPayload]:
-    """Takes up to `rows` waiting payloads of these partition days (None: of all), as many as the limit
-    of bytes allows and at least one; of each tenant those of the oldest day first.
+    """Takes up to `rows` waiting payloads of these partition days (None: of all), as many as the byte limit
+    allows and at least one; each tenant's oldest day comes first.
 
-    Where all that waits fits into one batch, tenants need not take turns. Payloads that were attempted
+    If everything that waits fits into one batch, tenants need not take turns. Payloads that were attempted
     before are left to `take_again`.
     """
     limits = BatchLimits(rows, BATCH_BYTES, LARGE_BYTES)
@@ -111,7 +111,7 @@ def take(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPa
 
 
 def take_again(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPayload]:
-    """Takes payloads of one tenant that were attempted before, those with the fewest attempts."""
+    """Takes one tenant's payloads that were attempted before: those with the fewest attempts."""
     lanes = [row[0] for row in conn.execute(_LANES_AGAIN)]
     if not lanes:
         return []
@@ -144,7 +144,7 @@ def _parameters(days: Sequence[date] | None, rows: int) -> dict[str, Any]:
 
 
 def _all_of(conn: Connection, parameters: dict[str, Any], limits: BatchLimits) -> list[int] | None:
-    """The ids of all that waits, or None where it is too much for one batch."""
+    """The ids of everything that waits, or None if that is too much for one batch."""
     [(count,)] = conn.execute(_COUNT, parameters).fetchall()
     if count > limits.rows:
         return None
@@ -156,9 +156,9 @@ def _all_of(conn: Connection, parameters: dict[str, Any], limits: BatchLimits) -
 
 
 def _in_turns(conn: Connection, parameters: dict[str, Any], limits: BatchLimits) -> list[int]:
-    """The ids of the next batch; writes down that its lanes had a turn."""
+    """The ids of the next batch; records that its lanes had a turn."""
     lanes = [row[0] for row in conn.execute(_LANES)]
-    # Twice an equal share of each, as most lanes may have less than their share.
+    # Twice an equal share for each lane, as most may have less than their share.
     share = -(-2 * limits.rows // max(1, len(lanes)))
     rows = conn.execute(_HEADS, {**parameters, "lanes": lanes, "share": share}).fetchall()
     if not rows:
@@ -172,7 +172,7 @@ def _in_turns(conn: Connection, parameters: dict[str, Any], limits: BatchLimits)
 
 
 def _locked(conn: Connection, chosen: Sequence[int]) -> list[RawPayload]:
-    """Loads these payloads and locks their rows of the queue until the transaction ends."""
+    """Loads these payloads and locks their queue rows until the transaction ends."""
     rows = conn.execute(
         """
         SELECT raw_payload_id, attempts FROM lightfast.raw_queue

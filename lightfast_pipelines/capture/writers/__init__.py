@@ -1,1 +1,1 @@
-"""Writes what a batch made true: a file a table."""
+"""Writes the facts of a batch: one file per table."""

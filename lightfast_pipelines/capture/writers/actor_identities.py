@@ -1,6 +1,6 @@
 """Writes identities and who took part in what; an identity's names and addresses are those stated last.
 
-Which identities belong to one actor is decided in `people/`, from these rows.
+`people/` decides from these rows which identities belong to one actor.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MENTION_KEY = {"observation_id": "bigint", "identity_id": "bigint", "role": "te
 
 
 class IdentityMention(NamedTuple):
-    """What an observation states of an identity, beside the key: observation, identity, role."""
+    """What an observation states about an identity; the key is (observation, identity, role)."""
 
     username: str | None
     email: str | None
@@ -96,12 +96,12 @@ def write_identity_mentions(
     conn: Connection,
     facts: Iterable[tuple[int, Fact]],
     identities: Mapping[IdentityKey, int],
-    known: Sequence[int],
+    earlier_ids: Sequence[int],
     moved: Set[int],
 ) -> int:
     """Writes who took part in the facts (observation id, fact); returns the number of rows written.
 
-    `known` are the observations that had rows before.
+    `earlier_ids` are the observations that had rows before.
     """
     new: dict[IdentityMentionKey, IdentityMention] = {}
     when: dict[int, tuple[datetime, str]] = {}
@@ -110,7 +110,7 @@ def write_identity_mentions(
         for role, account in accounts_of(fact):
             identity = identities[fact.workspace.org_id, account.source, account.source_id]
             new.setdefault((observation, identity, role), _mention(account))
-    changed = differences(_load(conn, known), new, moved)
+    changed = differences(_load(conn, earlier_ids), new, moved)
     delete_rows(conn, "identity_mentions", _MENTION_KEY, changed.removed)
     insert_rows(
         conn,
@@ -118,7 +118,7 @@ def write_identity_mentions(
         (*_MENTION_KEY, *IdentityMention._fields),
         [key + row for key, row in changed.added.items()],
     )
-    earlier = set(known)
+    earlier = set(earlier_ids)
     recomputed = {key[1] for key in changed.removed}
     recomputed |= {key[1] for key in changed.added if key[0] in earlier}
     added = [

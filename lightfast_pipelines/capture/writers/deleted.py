@@ -1,4 +1,4 @@
-"""Marks the observations about deleted entities: they leave the search, and their vectors are deleted.
+"""Marks observations about deleted entities: search no longer finds them, and their vectors are deleted.
 
 Whether an entity is deleted is a state (`domain/existence.py`). The rows stay, as a record of the past.
 """

@@ -1,7 +1,7 @@
 """Writes entities; their names, times and counts follow from the mentions.
 
-Where a batch only adds mentions, their numbers are added to the entity; where it also removes some, the
-entity is counted anew.
+If a batch only adds mentions, their numbers are added to the entity; if it also removes some, the entity is
+recounted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Numbers:
 def ensure_entities(
     conn: Connection, keys: Collection[WorkspaceKey], *, are_stubs: bool
 ) -> tuple[dict[WorkspaceKey, int], set[WorkspaceKey]]:
-    """The ids of these entities, and which of them were created now; their numbers are added later."""
+    """The ids of these entities, and those that were created now; their numbers are added later."""
     if not keys:
         return {}, set()
     columns = columns_of(sorted(keys))
@@ -78,7 +78,7 @@ _STAGED = (
 
 
 def _set_latest(name: str) -> str:
-    """SET clauses that take a field where it was stated later: greatest (time, source_id, text)."""
+    """SET clauses that keep what was stated later of a field: the greatest (time, source_id, text)."""
     newer = (
         f"s.{name}_stated_at IS NOT NULL AND (e.{name}_stated_at IS NULL OR"
         f' (s.{name}_stated_at, s.{name}_stated_by, s.{name} COLLATE "C") >'
@@ -126,14 +126,14 @@ def add_numbers(conn: Connection, numbers: Mapping[int, Numbers]) -> None:
 
 
 def recount(conn: Connection, entities: Iterable[int]) -> None:
-    """Computes numbers, names and aliases of these entities anew from all their mentions."""
+    """Recomputes the numbers, names and aliases of these entities from all their mentions."""
     conn.execute(_RECOUNT, (sorted(entities),))
 
 
 def drop_lost_claims(conn: Connection, entities: Iterable[int]) -> set[WorkspaceKey]:
-    """Deletes the aliases that these entities claim no longer, after they are counted anew.
+    """Deletes the aliases that these entities no longer claim, once they have been recounted.
 
-    Returns the stubs that may stand for something else now.
+    Returns the stubs that may now stand for something else.
     """
     ids = sorted(entities)
     lost = conn.execute(
@@ -163,7 +163,7 @@ def drop_lost_claims(conn: Connection, entities: Iterable[int]) -> set[Workspace
 
 
 def remove_unmentioned_entities(conn: Connection, entities: Iterable[int]) -> None:
-    """Deletes those of these entities that nothing mentions any more, and the lookups of stubs."""
+    """Deletes the entities among these that nothing mentions any more, and their stubs' lookups."""
     conn.execute(
         """
         WITH gone AS (

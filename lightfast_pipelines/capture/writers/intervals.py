@@ -1,7 +1,7 @@
-"""Writes the intervals of states: all of them anew, or, where a state only grows, the last ones alone.
+"""Writes the intervals of states: all of them, or only the last ones of a state that only grows.
 
-A pull request that is closed and reopened a thousand times has a thousand intervals. A change that is
-later than all earlier ones affects the last interval alone, so only that one is read and written.
+A pull request that is closed and reopened a thousand times has a thousand intervals. A change that is later
+than all earlier ones affects only the last interval, so only that one is read and written.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _INTERVAL = (
     "related_observation_id",
 )
 _METADATA = _INTERVAL.index("state_metadata")
-# The facts of these states are weighed against one another, so they are always folded anew.
+# The facts of these states are weighed against one another, so all of them are always folded.
 _WEIGHED = frozenset({existence.STATE_TYPE, latest_release.STATE_TYPE, serving.STATE_TYPE})
 
 
 class StatedChange(NamedTuple):
-    """What an observation states of a state, beside the key: observation, entity key, state type."""
+    """What an observation states about a state; the key is (observation, entity key, state type)."""
 
     workspace_id: int
     state_value: str
@@ -58,7 +58,7 @@ class StatedChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredTail:
-    """Where a stored history ends, and the id of the interval that holds now."""
+    """The end of a stored history, and the id of the interval that holds now."""
 
     interval_id: int
     tail: states.Tail
@@ -67,8 +67,8 @@ class StoredTail:
 def insert_intervals(conn: Connection, intervals: Iterable[Sequence[object]]) -> None:
     """Inserts intervals, in the order of the columns above.
 
-    They get the name that the entity's other intervals have: so one interval is enough to see whether
-    the entity was renamed (`name_states`).
+    They get the name that the entity's other intervals have, so that any one interval shows whether the
+    entity was renamed (`name_states`).
     """
     names = ", ".join(_INTERVAL)
     staged = stage(conn, "temporal_states", _INTERVAL, intervals)
@@ -125,7 +125,7 @@ def _encoded(metadata: Mapping[str, object]) -> str:
 
 
 def load_tails(conn: Connection, keys: Collection[StateKey]) -> dict[StateKey, StoredTail]:
-    """The ends of those of these states that can be continued; to be called before changes are added."""
+    """The ends of the states among these that can be continued; call it before adding changes."""
     plain = sorted(key for key in keys if key[2].partition(":")[0] not in _WEIGHED)
     if not plain:
         return {}
@@ -189,8 +189,8 @@ def continue_states(
 def _intervals(
     fact: states.StateFact, following: states.StateFact | None
 ) -> list[states.StateInterval]:
-    """What is believed of the interval that a fact begins: that it goes on until now, and, from when
-    the following fact is known, that it has ended."""
+    """What is believed about the interval that a fact begins: that it lasts until now and, once the
+    following fact is known, that it has ended."""
     if following is None:
         return [states.StateInterval(fact.value, fact.at, None, True, fact.recorded_at, None, fact)]
     known_at = following.recorded_at

@@ -29,8 +29,8 @@ Subject = tuple[str, str, str]
 
 
 class _Event(NamedTuple):
-    """A change as a payload states it. `may_hand_over`: the payload speaks for the installation that the
-    change names too."""
+    """A change as a payload states it. `may_hand_over`: the payload also speaks for the installation that
+    the change names."""
 
     change: str
     value: dict[str, Any]
@@ -130,8 +130,8 @@ def _owners(conn: Connection, subjects: Collection[Subject]) -> dict[Subject, Ow
 
 
 def settle(conn: Connection, subjects: Mapping[Subject, Owner]) -> None:
-    """Folds the lifecycle events of these subjects in order of their time, of payloads that speak for
-    the owner. A subject without any is as if there had never been one."""
+    """Folds the lifecycle events of each subject in order of their time, ignoring payloads that do not
+    speak for its owner. A subject without events is treated as if it had never had any."""
     if not subjects:
         return
     rows = conn.execute(
@@ -275,8 +275,8 @@ def _hand_over(
     stated: Mapping[str | None, tuple[str, str | None]],
     new_owners: Collection[str],
 ) -> None:
-    """Gives a resource that its installation lost to another installation of the organisation that has
-    it, if the payload that states this speaks for that one too."""
+    """If a resource's installation lost it, hands it over to another installation of the organisation that
+    has it, provided that the payload that states this speaks for that one too."""
     conn.execute(
         """
         WITH now AS (

@@ -37,7 +37,7 @@ _COMMIT = "github:commit:"
 
 
 class EntityMention(NamedTuple):
-    """What an observation states of an entity, beside the key: observation, role, stated key."""
+    """What an observation states about an entity; the key is (observation, role, stated key)."""
 
     evidence: str | None
     confidence: float
@@ -55,7 +55,7 @@ _MENTION_KEY = {"observation_id": "bigint", "role": "text", "stated_key": "text"
 class WrittenMentions:
     """The entities behind the mentions that were written, for the edges and states that follow.
 
-    `edges` are those whose ends may be others now, `named` the entities whose name may have changed.
+    `edges` are those whose ends may have changed, `named` the entities whose name may have changed.
     """
 
     entity_ids: Mapping[WorkspaceKey, int]
@@ -67,7 +67,7 @@ class WrittenMentions:
     named: Sequence[WorkspaceKey]
 
     def edge_end(self, observation: int, workspace: int, key: str, at: datetime) -> int | None:
-        """The entity at an end of an observation's edge; None where there is none, or several may be.
+        """The entity at an end of an observation's edge; None if there is none, or several may be meant.
 
         `at` is when the observation's text was written."""
         if is_stub(key):
@@ -79,17 +79,17 @@ class WrittenMentions:
 def write_mentions(
     conn: Connection,
     facts: Mapping[int, Fact],
-    known: Mapping[int, int],
+    earlier: Mapping[int, int],
     moved: Set[int],
     renamed: Set[WorkspaceKey] = frozenset(),
 ) -> WrittenMentions:
     """Writes the mentions of the facts (observation id -> fact).
 
-    `known` are the observations that had rows before (id -> workspace), also those that are removed;
-    `renamed` are stubs whose names may mean another place than before.
+    `earlier` are the observations that had rows before (id -> workspace), including those to be removed;
+    `renamed` are stubs whose names may now mean another place.
     """
     workspaces = {observation: fact.workspace.id for observation, fact in facts.items()} | dict(
-        known
+        earlier
     )
     new = {
         (observation, mention.role, mention.thing.key): EntityMention(
@@ -103,7 +103,7 @@ def write_mentions(
         for observation, fact in facts.items()
         for mention in fact.enriched.mentions
     }
-    old, old_entities = _load(conn, sorted(known))
+    old, old_entities = _load(conn, sorted(earlier))
     changed = differences(old, new, moved)
     entity_ids, created = ensure_entities(
         conn,
@@ -131,7 +131,7 @@ def write_mentions(
     _write_rows(conn, changed, entities, workspaces)
     recounted = set(resolved.entities)
     recounted |= {old_entities[key] for key in changed.removed if key in old_entities}
-    recounted |= {entity for key, entity in placed.items() if key[0] in known}
+    recounted |= {entity for key, entity in placed.items() if key[0] in earlier}
     after = count_again(conn, recounted)
     named = {
         (workspaces[key[0]], key[2])
@@ -181,8 +181,8 @@ def _resolve(
 def _load(
     conn: Connection, observations: Sequence[int]
 ) -> tuple[dict[EntityMentionKey, EntityMention], dict[EntityMentionKey, int]]:
-    """The mentions of these observations, and the entity of each that has one: of a candidate that no
-    entity claims there is none."""
+    """The mentions of these observations, and the entity of each that has one: a candidate that no entity
+    claims has none."""
     if not observations:
         return {}, {}
     rows = conn.execute(

@@ -59,7 +59,7 @@ _json = msgspec.json.Encoder(enc_hook=str, order="deterministic")
 def write_observations(
     conn: Connection, facts: Sequence[Fact], identities: Mapping[IdentityKey, int]
 ) -> dict[FactKey, int]:
-    """Upserts the facts and returns their ids. Where the text changed, its vectors are deleted."""
+    """Upserts the facts and returns their ids. If a text changed, its vectors are deleted."""
     if not facts:
         return {}
     staged = stage(conn, "observations", _COLUMNS, (_row(fact, identities) for fact in facts))
@@ -152,7 +152,7 @@ def write_sources(conn: Connection, sources: Mapping[int, Sequence[int]]) -> Non
 def change_sources(
     conn: Connection, *, added: Collection[tuple[int, int]], removed: Collection[tuple[int, int]]
 ) -> None:
-    """Adds and removes single (observation, raw id), where an observation has too many to replace."""
+    """Adds and removes single (observation, raw id) pairs, for observations with too many to replace."""
     delete_rows(conn, "observation_sources", _SOURCE_KEY, removed)
     _add_sources(conn, added)
 

@@ -1,9 +1,9 @@
-"""The table of occurrences: the events of each series, and the observation that tells each of them.
+"""The table of occurrences: the events of each series, and the observation that reports each of them.
 
-It has one row for each payload that states an event or a restart. An index answers every question, for
-all series of a batch at once, so that an answer costs the same however many events came before. The
-conditions of the indexes keep each of them from serving another's question: where two indexes fit, the
-planner, whose statistics lag behind in a storm, would choose the one that has to sort.
+It has one row for each payload that states an event or a restart. Each query uses an index, for all series
+of a batch at once, so that it costs the same however many events came before. The indexes are partial, so
+that each serves a single query: if two indexes fit, the planner, whose statistics lag behind in a storm,
+would choose the one that has to sort.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RestartKey = tuple[int, str, int]
 class Event:
     """An event as the table holds it.
 
-    Where it stands alone its observation is `alone_id`, else it is counted by the observation `hour_id`.
+    If it stands alone, its observation is `alone_id`; else the observation `hour_id` counts it.
     """
 
     at: datetime
@@ -95,7 +95,7 @@ def stated_before(
 
 
 def load_events(conn: Connection, keys: Collection[EventKey]) -> dict[EventKey, Event]:
-    """Those of these events that are stored."""
+    """The events among these that are stored."""
     if not keys:
         return {}
     rows = conn.execute(
@@ -135,7 +135,7 @@ def replace_events(
 def replace_restarts(
     conn: Connection, raw_ids: Collection[int], restarts: Mapping[RestartKey, datetime]
 ) -> None:
-    """Writes the restarts that these payloads state now, in place of those they stated before."""
+    """Writes the restarts that these payloads state now, replacing those they stated before."""
     conn.execute(
         "DELETE FROM lightfast.occurrences WHERE raw_payload_id = ANY(%s) AND is_restart",
         (list(raw_ids),),
@@ -182,7 +182,7 @@ def first_events(conn: Connection, series: Collection[SeriesKey]) -> dict[Series
 
 
 def first_restarts(conn: Connection, series: Collection[SeriesKey]) -> dict[SeriesKey, datetime]:
-    """The time of the earliest restart of each of these series that has any."""
+    """The time of the earliest restart of each of these series that has one."""
     if not series:
         return {}
     rows = conn.execute(
@@ -238,7 +238,7 @@ def stretches(conn: Connection, moments: Collection[Moment]) -> list[Stretch]:
 
 
 def count_hours(conn: Connection, changes: Mapping[HourKey, int]) -> dict[HourKey, Hour]:
-    """Adds to the number of events that each hour counts; returns the hours that count any."""
+    """Adds to the number of events in each hour; returns the hours that still count any."""
     if not changes:
         return {}
     columns = [*columns_of(changes), list(changes.values())]

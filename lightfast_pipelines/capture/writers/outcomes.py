@@ -49,7 +49,7 @@ def write_outcomes(
 
 
 def requeue_waiting(conn: Connection, subjects: Iterable[Thing]) -> None:
-    """Puts payloads back into the queue that are parked until one of these entities is known."""
+    """Requeues the payloads that are parked until one of these entities is known."""
     conn.execute(
         """
         INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)

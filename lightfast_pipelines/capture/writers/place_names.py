@@ -1,4 +1,4 @@
-"""Which place (a repository) had which name at which time, from all payloads that state it.
+"""Records which place (a repository) had which name when, from all payloads that state it.
 
 A name can be given up and taken by another place. Resolution asks which place had the name when a text
 was written; a renamed place keeps its old name until another place takes it.
@@ -28,8 +28,8 @@ from lightfast_pipelines.capture.writers.rows import columns_of
 from lightfast_pipelines.domain.keys import owner_alias
 from lightfast_pipelines.store.database import Connection
 
-# The organisation of claims that payloads make which reach no workspace, name no known installation, and
-# are verified by the environment's secret, which speaks for every organisation.
+# The organisation of claims by payloads that reach no workspace, name no known installation, and were
+# verified by the environment's secret, which speaks for every organisation.
 EVERYONE = ""
 _MOST_RENAMES = 5
 
@@ -46,9 +46,9 @@ def add_names(
     reached: Reach,
     settled: Mapping[Subject, Owner],
 ) -> set[str]:
-    """Writes the names that these payloads state; returns the aliases that may mean another place now.
+    """Writes the names that these payloads state; returns the aliases that may now mean another place.
 
-    The names of resources among the `settled` subjects are shown anew: lifecycle events set them too.
+    The resources among the `settled` subjects get their names again, as lifecycle events set them too.
     """
     claims: dict[tuple[str, str, str, date, bool], tuple[datetime, datetime, str]] = {}
     shown_again: set[OrgPlace] = set()
@@ -72,8 +72,8 @@ def add_names(
                 if not _may_name(raw, org, owners.get(name.place), is_apart):
                     continue
                 at = name.at or raw.dated
-                # An API states what happened long ago under today's name. Where an installation has its
-                # own secret, what the environment's secret verified counts no more than that.
+                # An API states what happened long ago under today's name. If an installation has its own
+                # secret, claims that the environment's secret verified are weak too.
                 is_weak = name.is_weak or is_apart or raw.ingestion_source in ("api", "backfill")
                 key = (org, name.alias, name.place, at.astimezone(UTC).date(), is_weak)
                 first, last, shown = claims.get(key, (at, at, name.shown))
@@ -119,7 +119,7 @@ def add_names(
 def withdraw_names(conn: Connection, displaced: Iterable[ReadPayload]) -> set[str]:
     """Withdraws the names that these repeats state without a time, which were dated by their receipt.
 
-    Returns the names that may mean another place now.
+    Returns the names that may now mean another place.
     """
     claims = {
         (name.alias, name.place, payload.raw.received_at)
@@ -177,7 +177,7 @@ def _under_new_owners(conn: Connection, aliases: set[str]) -> set[str]:
 
 
 def _owners(conn: Connection, payloads: Iterable[ReadPayload]) -> dict[str, Owner]:
-    """Place that these payloads name -> the installation that has it as a resource."""
+    """Each place that these payloads name -> the installation that has it as a resource."""
     places = {name.place for payload in payloads if payload.route for name in payload.route.names}
     if not places:
         return {}
@@ -197,9 +197,9 @@ def _owners(conn: Connection, payloads: Iterable[ReadPayload]) -> dict[str, Owne
 def _may_name(raw: RawPayload, org: str, owner: Owner | None, is_apart: bool) -> bool:
     """Whether the payload may name a place for the organisation.
 
-    What an installation's own secret verified may not name what another installation has. What the
-    environment's secret verified may, for an organisation with secrets of its own (`is_apart`), name
-    only what that secret still covers there.
+    A payload that an installation's own secret verified may not name what another installation has. In an
+    organisation with secrets of its own (`is_apart`), a payload that the environment's secret verified may
+    name only what that secret still covers.
     """
     if raw.verified_by.startswith("installation:"):
         return owner is None or speaks_for(raw, owner)
@@ -224,11 +224,11 @@ def _places_of(
 
 
 def stubs_named(conn: Connection, aliases: Iterable[str]) -> set[tuple[int, str]]:
-    """Stubs (workspace, key) of references into a place by one of these names."""
+    """The stubs (workspace, key) that refer into a place by one of these names."""
     wanted = sorted(aliases)
     if not wanted:
         return set()
-    # The name of an owner ends in a slash: every name that begins with it is concerned.
+    # The name of an owner ends in a slash: every name that begins with it is affected.
     first = [alias if alias.endswith("/") else f"{alias}#" for alias in wanted]
     rows = conn.execute(
         """

@@ -26,7 +26,7 @@ _SOURCE_KEY = {
 
 
 class EdgeSource(NamedTuple):
-    """What an observation states of an edge, beside the key: observation, subject, object, type."""
+    """What an observation states about an edge; the key is (observation, subject, object, type)."""
 
     subject_id: int | None
     object_id: int | None
@@ -38,7 +38,7 @@ class EdgeSource(NamedTuple):
 def write_edges(
     conn: Connection,
     facts: Mapping[int, Fact],
-    known: Sequence[int],
+    earlier_ids: Sequence[int],
     written: WrittenMentions,
     moved: Set[int],
 ) -> int:
@@ -55,7 +55,7 @@ def write_edges(
                 edge.method,
                 edge.evidence,
             )
-    changed = differences(_load(conn, known), new, moved)
+    changed = differences(_load(conn, earlier_ids), new, moved)
     delete_rows(conn, "relationship_sources", _SOURCE_KEY, changed.removed)
     insert_rows(
         conn,
@@ -89,7 +89,7 @@ def _load(conn: Connection, observations: Sequence[int]) -> dict[SourceKey, Edge
     }
 
 
-# An issue of Sentry's is resolved, not fixed. A short name may be Linear's as well, so the type is known
+# A Sentry issue is resolved, not fixed. A short name may also be a Linear issue's, so the type is known
 # only once the name is resolved.
 _KIND = """
     CASE WHEN r.type = 'fixes' AND EXISTS (
@@ -137,7 +137,7 @@ def _relate(conn: Connection, edges: Iterable[EdgeRow]) -> int:
         DELETE FROM lightfast.relationships s
         USING unnest(%s::bigint[], %s::bigint[], %s::text[]) AS k (subject_id, object_id, type)
         JOIN lightfast.entities e ON e.id = k.subject_id
-        -- With the workspace by the unique key: of a branch every commit's edge has the same object.
+        -- The workspace makes this use the unique key: every commit's edge to a branch has the same object.
         WHERE s.workspace_id = e.workspace_id
           AND s.subject_id = k.subject_id AND s.object_id = k.object_id AND s.type = k.type
           AND NOT EXISTS (

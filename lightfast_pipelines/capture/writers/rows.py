@@ -29,8 +29,8 @@ def differences(
 ) -> Differences[RowKey, Row]:
     """Compares rows whose keys begin with the observation's id.
 
-    The rows of `moved` observations count as changed: what follows from a row depends on the time of
-    its observation too.
+    The rows of `moved` observations count as changed: what follows from a row also depends on the time of
+    its observation.
     """
     removed = {key: row for key, row in old.items() if new.get(key) != row or key[0] in moved}
     added = {key: row for key, row in new.items() if old.get(key) != row or key[0] in moved}
@@ -38,7 +38,7 @@ def differences(
 
 
 def columns_of(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    """The rows as one list for each column, for `unnest`; there has to be a row."""
+    """The rows as one list per column, for `unnest`; there must be at least one row."""
     return [list(column) for column in zip(*rows, strict=True)]
 
 

@@ -21,9 +21,9 @@ _BESIDE = """coalesce((SELECT min(a COLLATE "C") FROM unnest(m.stated_aliases) A
 
 
 class _Move(NamedTuple):
-    """Rows of a stub that go from one entity to another where their text is from [since, until).
+    """Rows of a stub that move from one entity to another if their text was written in [since, until).
 
-    `edge_end` is None where several entities may be meant: then no edge has this end.
+    `edge_end` is None if several entities may be meant: then no edge has this end.
     """
 
     key: str
@@ -122,7 +122,7 @@ def _show(conn: Connection, claimed: Sequence[_Candidate]) -> None:
 
 
 def _hide(conn: Connection, unclaimed: Sequence[_Candidate]) -> set[EdgeRow]:
-    """Lets the mentions of candidates wait again that no single entity claims any more.
+    """Makes the mentions of candidates wait again if no single entity claims the candidate any more.
 
     Returns the edges that had one of them as an end.
     """
@@ -158,7 +158,7 @@ def _hide(conn: Connection, unclaimed: Sequence[_Candidate]) -> set[EdgeRow]:
 
 
 def _edges_at(conn: Connection, ends: Sequence[tuple[str, int]]) -> set[EdgeRow]:
-    """The edges, as they are resolved now, that have one of these (stated key, entity) as an end."""
+    """The edges, as currently resolved, that have one of these (stated key, entity) as an end."""
     rows = conn.execute(
         """
         SELECT DISTINCT r.subject_id, r.object_id, r.type

@@ -19,8 +19,8 @@ def _names_in(key: str) -> Iterable[str]:
 
 
 def add_lookups(conn: Connection, lookups: Mapping[WorkspaceKey, Iterable[str]]) -> None:
-    """Writes under which aliases each stub can be found: its own key, the aliases stated beside it, and
-    the names that the name of a branch contains."""
+    """Writes the aliases under which each stub can be found: its own key, the aliases stated with it, and
+    the names that a branch's name contains."""
     write_lookups(
         conn,
         {stub: {stub[1], *aliases, *_names_in(stub[1])} for stub, aliases in lookups.items()},
@@ -44,7 +44,7 @@ def add_claims(
 ) -> set[WorkspaceKey]:
     """Writes the aliases that entities claim, by workspace and entity.
 
-    Returns the stubs that may stand for something else now.
+    Returns the stubs that may now stand for something else.
     """
     rows = sorted({(w, a, entity) for (w, entity), aliases in claims.items() for a in aliases})
     if not rows:

@@ -1,4 +1,4 @@
-"""What a stub stands for over time: its names may mean one entity until a moment, another from then on."""
+"""What a stub stands for over time: its names may mean one entity at first and another later."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lightfast_pipelines.domain.keys import github_number_of, moved, named_numbe
 from lightfast_pipelines.store.database import Connection
 
 Stub = tuple[int, str, str]
-"""Workspace, key, and the alias made of ids that is stated beside the key, or an empty text."""
+"""Workspace, key, and the alias made of ids that is stated with the key, or an empty string."""
 
 _BRANCH = "candidate:branch:"
 _MOST_MOVES = 20
@@ -52,7 +52,7 @@ def stub_of(workspace: int, key: str, aliases: Iterable[str]) -> Stub:
 def choose(
     claimants: Mapping[str, Iterable[int]], key: str | None = None
 ) -> tuple[int | None, bool]:
-    """(entity or None, ambiguous) for the stub `key`, from alias -> the entities that claim it.
+    """(entity or None, whether it is ambiguous) for the stub `key`, from alias -> claiming entities.
 
     An alias made of ids is trusted before one made of names, which can be renamed and reused. Of the
     names that a branch contains, the issue that proposed it comes first, then the identifiers in order.
@@ -90,7 +90,7 @@ def load_timelines(conn: Connection, keys: Iterable[WorkspaceKey]) -> dict[Stub,
 
 
 class ClaimedPart(NamedTuple):
-    """Since when a stub has a claimant, and which; where it has none, the key of the stub's own entity.
+    """A stub's claimant from some time on or, if it has none, the key of the stub's own entity.
 
     A candidate has neither.
     """
@@ -138,7 +138,7 @@ def find_claimants(conn: Connection, stubs: Sequence[Stub]) -> dict[Stub, list[C
 def _aliases_by_ids(
     stub: Stub, number: tuple[str, str] | None, held: Mapping[WorkspaceKey, Tenure]
 ) -> list[tuple[datetime | None, str]]:
-    """(since, alias made of ids) of a stub; the alias is empty where the stub has names alone."""
+    """(since, alias made of ids) of a stub; the alias is empty if the stub has only names."""
     workspace, key, beside = stub
     if beside or number_by_id(key):
         return [(None, beside or key)]
@@ -151,7 +151,7 @@ def _aliases_by_ids(
 def _follow_moves(
     conn: Connection, aliases: Mapping[Stub, Sequence[tuple[datetime | None, str]]]
 ) -> dict[tuple[int, str], list[int]]:
-    """(workspace, alias made of ids) -> the entities it means now, where these were moved elsewhere."""
+    """(workspace, alias made of ids) -> the entities it means now, for those that were moved."""
     keys: dict[tuple[int, str], set[str]] = defaultdict(set)
     for (workspace, key, _), stub_aliases in aliases.items():
         for _, alias in stub_aliases:

@@ -1,10 +1,9 @@
 """Resolves stubs: decides which entity a reference by alias stands for, if there is one yet.
 
-The result is a function of the set of claims and references, so it is the same in any order; when a
-claim arrives later, the mentions and edges that waited move to the entity. A name may stand for one
-entity until a moment and for another from then on: the time of the text decides which is meant. A
-candidate has no stub: while no entity claims its name, its mentions wait in candidate_mentions and its
-edges have no end.
+The result is a function of the set of claims and references, so it is the same in any order; when a claim
+arrives later, the mentions and edges that waited move to the entity. A name may stand for one entity at
+first and for another later: the time of the text decides which is meant. A candidate has no stub: while no
+entity claims its name, its mentions wait in candidate_mentions and its edges have no end.
 """
 
 from __future__ import annotations
@@ -49,9 +48,9 @@ class Resolved:
 def resolve(
     conn: Connection, stubs: Iterable[Stub], reclaimed: Iterable[WorkspaceKey] = ()
 ) -> Resolved:
-    """Decides anew what these stubs stand for, and moves mentions and edges where that changed.
+    """Decides again what these stubs stand for, and moves mentions and edges if that changed.
 
-    `reclaimed` are keys of stored stubs for which claims came or went.
+    `reclaimed` are keys of stored stubs whose claims changed.
     """
     before = load_timelines(conn, {*(stub[:2] for stub in stubs), *reclaimed})
     wanted = sorted({*stubs, *before})
@@ -89,9 +88,9 @@ def resolve(
 
 
 def count_again(conn: Connection, entities: Collection[int]) -> Resolved:
-    """Computes numbers, names and claims of these entities anew, and removes those without mentions.
+    """Recomputes the numbers, names and claims of these entities; removes those without mentions.
 
-    Returns the stubs that stand for something else because a claim went.
+    Returns the stubs that stand for something else because a claim disappeared.
     """
     if not entities:
         return Resolved({}, frozenset(), frozenset())

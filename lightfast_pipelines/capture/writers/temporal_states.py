@@ -46,12 +46,15 @@ _json = msgspec.json.Encoder(enc_hook=str, order="deterministic")
 
 
 def write_states(
-    conn: Connection, facts: Mapping[int, Fact], known: Sequence[int], restated: Collection[int]
+    conn: Connection,
+    facts: Mapping[int, Fact],
+    earlier_ids: Sequence[int],
+    restated: Collection[int],
 ) -> WrittenStates:
     """Writes the changes of the facts (observation id -> fact).
 
-    `restated` are known observations whose actor or time of record may have changed: their states are
-    folded again even where the change itself is the same.
+    `restated` are stored observations whose actor or time of record may have changed: their states are
+    folded again even if the change itself is the same.
     """
     new: dict[ChangeKey, StatedChange] = {}
     for observation, fact in facts.items():
@@ -65,13 +68,13 @@ def write_states(
                 change.reason,
                 fact.recorded_at,
             )
-    changed = differences(_load(conn, known), new)
+    changed = differences(_load(conn, earlier_ids), new)
     refolded = {_state_of(*change) for change in changed.removed.items()}
     refolded |= {_state_of(key, row) for key, row in new.items() if key[0] in restated}
     added: dict[StateKey, list[tuple[int, StatedChange]]] = defaultdict(list)
     for key, row in changed.added.items():
         added[_state_of(key, row)].append((key[0], row))
-    # Of a state that only grows, it is enough to know where it ended.
+    # For a state that only grows, its stored end is enough.
     tails = load_tails(conn, added.keys() - refolded)
     delete_rows(conn, "state_changes", _CHANGE_KEY, changed.removed)
     insert_rows(
@@ -94,11 +97,11 @@ def _state_of(key: ChangeKey, row: StatedChange) -> StateKey:
 def _with_ends(
     conn: Connection, touched: set[StateKey]
 ) -> tuple[set[StateKey], frozenset[tuple[int, str]]]:
-    """These states, and all other states of those entities of which any existence is stated."""
+    """These states, and all other states of the entities among theirs whose existence is stated."""
     if not touched:
         return touched, frozenset()
     entities = sorted({(workspace, key) for workspace, key, _ in touched})
-    asked = sorted(
+    existence_stated = sorted(
         {(workspace, key) for workspace, key, kind in touched if kind == existence.STATE_TYPE}
     )
     rows = conn.execute(
@@ -119,8 +122,8 @@ def _with_ends(
             [workspace for workspace, _ in entities],
             [key for _, key in entities],
             existence.STATE_TYPE,
-            [workspace for workspace, _ in asked],
-            [key for _, key in asked],
+            [workspace for workspace, _ in existence_stated],
+            [key for _, key in existence_stated],
         ),
     ).fetchall()
     others = {(row[0], row[1], row[2]) for row in rows if row[2] is not None}
@@ -147,7 +150,7 @@ def _load(conn: Connection, observations: Sequence[int]) -> dict[ChangeKey, Stat
 
 
 def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
-    """Folds these states anew from all their changes; returns how many intervals differ."""
+    """Folds these states again from all their changes; returns how many intervals differ."""
     if not keys:
         return 0
     columns = columns_of(keys)
@@ -177,7 +180,7 @@ def _fold(conn: Connection, keys: Sequence[StateKey]) -> int:
 def _histories(
     by_type: Mapping[str, Sequence[states.StateFact]],
 ) -> Iterator[tuple[str, states.StateInterval]]:
-    """(state type, interval) of one entity's states, which end where the entity is deleted."""
+    """(state type, interval) of one entity's states, which end when the entity is deleted."""
     stated = by_type.get(existence.STATE_TYPE, ())
     deletions = existence.deletions(stated, by_type.get("status", ())) if stated else []
     deleting = existence.deleting_ids(stated)
