@@ -14,21 +14,22 @@ from typing import Protocol
 
 WINDOW_SECONDS = 30 * 86_400
 
-# Logistic regression on the older half of ipython's history: whether two commits belong to one pull
-# request, from what is known without it (bench/clusters.py prints how good the rule is).
+# Logistic regression on the older half of ipython's history: whether two commits belong to the same
+# pull request, judged without seeing that pull request (bench/clusters.py prints how good the rule is).
 _BIAS = 0.07
 _SAME_AUTHOR = 0.69
 _LOG_MINUTES = -0.54
 _COSINE = 1.42
 _FILES_ALIKE = 1.9
 _RAREST_FILE = 4.1
-# Not measured: whoever opens two pull requests, or two issues, considers them separate.
+# An assumption, not a measurement: somebody who opens two pull requests, or two issues, considers them
+# separate.
 _BOTH_DECLARED = -1.5
 
-# A unit is compared with so many events of its author, and of each of its files, before and after it.
+# How many earlier and later events of its author, and of each of its files, a unit is compared with.
 _AUTHOR_NEIGHBOURS = 30
 _FILE_NEIGHBOURS = 10
-# Of a change to hundreds of files only the rarest are used to find others.
+# A change to hundreds of files looks for candidates by its rarest files only.
 _RAREST_FILES = 25
 _PAIRS_AT_ONCE = 100_000
 
@@ -77,7 +78,7 @@ def likely_pairs(
 
 
 def _partners(units: Sequence[Unit], meaning: Meaning) -> Iterator[set[int]]:
-    """For each unit its candidates that precede it in the list."""
+    """Yields, for each unit, the candidates that precede it in the list."""
     near: dict[int, list[int]] = defaultdict(list)
     for a, b in meaning.nearest():
         near[max(a, b)].append(min(a, b))

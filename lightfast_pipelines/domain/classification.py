@@ -166,7 +166,7 @@ _PATHS = (
 )
 _PATH_KINDS = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _PATHS)
 _MAX_PATHS = 200
-# Evidence from which on the model's choice counts as certain.
+# The least evidence that makes the model's choice certain.
 _STRONG = 1.5
 
 
@@ -217,38 +217,38 @@ def kind_of_path(path: str) -> str:
 def features(title: str, paths: Sequence[str] | None) -> set[str]:
     """The model's input: words (`w:`), the first (`1:`), pairs (`b:`), kinds and number of files."""
     words = _WORD.findall(title.lower())
-    found = {f"w:{word}" for word in words}
-    found |= {f"b:{first} {second}" for first, second in pairwise(words)}
+    names = {f"w:{word}" for word in words}
+    names |= {f"b:{first} {second}" for first, second in pairwise(words)}
     if words:
-        found.add(f"1:{words[0]}")
+        names.add(f"1:{words[0]}")
     if not paths:
-        found.add("nopaths")
-        return found
+        names.add("nopaths")
+        return names
     kinds = {kind_of_path(path) for path in paths[:_MAX_PATHS]}
-    found |= {f"any:{kind}" for kind in kinds}
+    names |= {f"any:{kind}" for kind in kinds}
     if len(kinds) == 1:
-        found.add(f"all:{next(iter(kinds))}")
+        names.add(f"all:{next(iter(kinds))}")
     if "code" not in kinds:
-        found.add("nocode")
+        names.add("nocode")
     if kinds <= {"ci", "dep"}:
-        found.add("all:cidep")
+        names.add("all:cidep")
     count = len(paths)
-    found.add(f"n:{'1' if count == 1 else '2-3' if count < 4 else '4-10' if count < 11 else '11+'}")
-    return found
+    names.add(f"n:{'1' if count == 1 else '2-3' if count < 4 else '4-10' if count < 11 else '11+'}")
+    return names
 
 
-def weigh(found: Iterable[str]) -> list[tuple[float, str]]:
-    """(evidence, category), strongest first and without bias; empty if no telling feature is known."""
+def weigh(names: Iterable[str]) -> list[tuple[float, str]]:
+    """(evidence, category), strongest first, without bias; empty without a telling feature."""
     sums = [0.0] * len(LEARNED)
-    known = False
-    for feature in sorted(found):
+    has_telling = False
+    for feature in sorted(names):
         weights = WEIGHTS.get(feature)
         if weights is None:
             continue
         # The number of files is evidence only together with words or kinds.
-        known = known or feature[:2] in {"w:", "1:", "b:"} or feature.startswith("all:")
+        has_telling = has_telling or feature[:2] in {"w:", "1:", "b:"} or feature.startswith("all:")
         sums = [total + weight for total, weight in zip(sums, weights, strict=True)]
-    if not known:
+    if not has_telling:
         return []
     return sorted(zip(sums, LEARNED, strict=True), key=lambda pair: (-pair[0], pair[1]))
 
@@ -263,8 +263,8 @@ def model_category(title: str, paths: Sequence[str] | None) -> tuple[str, list[t
 
 
 def _decisive(title: str, statement: Statement, words: Iterable[str]) -> list[str]:
-    found = frozenset(words)
-    hits = [category for category, signal in _DECISIVE if not signal.isdisjoint(found)]
+    distinct = frozenset(words)
+    hits = [category for category, signal in _DECISIVE if not signal.isdisjoint(distinct)]
     for reference in statement.references:
         if reference.type == "label":
             category = _BY_LABEL.get((reference.label or reference.id).strip().lower())
@@ -278,14 +278,14 @@ def _decisive(title: str, statement: Statement, words: Iterable[str]) -> list[st
 def classify(statement: Statement, title: str, words: Sequence[str]) -> Classification:
     """The category of a statement.
 
-    `title` is its title without the bracketed tag of the event (`[PR Merged]`), `words` are
-    `significance.words_of` that title.
+    `title` is its title without the bracketed tag of the event (`[PR Merged]`), `words` is
+    `significance.words_of` of that title.
     """
     prefix = conventional_prefix(title)
     hits = _decisive(title, statement, words)
     subject = title
     if _MERGE.match(title):
-        # The first line after a merge's own says what it merges; without one nothing does.
+        # The line after a merge commit's subject says what was merged; if there is none, nothing does.
         lines = [line for line in statement.content.split("\n")[:6] if line.strip()]
         subject = lines[1] if len(lines) > 1 and _MERGE.match(lines[0]) else ""
         prefix = prefix or conventional_prefix(subject)

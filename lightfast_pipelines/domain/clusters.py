@@ -3,9 +3,9 @@
 Pure: the same set of observations gives the same clusters in any order. `affinity.py` says how likely
 two units belong together, `labels.py` names a cluster.
 
-Groups grow by average linkage: two are joined only while the mean probability over all their pairs is at
-least THRESHOLD; a pair that is no candidate counts 0. So one accidental similarity does not join two
-stories.
+Groups grow by average linkage: two are joined only while the mean probability over all their pairs is
+at least THRESHOLD; a pair that is not a candidate counts as 0. So one accidental similarity does not
+join two stories.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from lightfast_pipelines.domain.grouping import Groups
 RULE_VERSION = 2
 
 THRESHOLD = 0.2
-# Pairs below this count as 0: there are a hundred times as many, and they raise no mean over 0.2.
+# Pairs below this count as 0: there are a hundred times as many, and they never lift a mean above 0.2.
 _FLOOR = 0.05
 
-# A cluster is idle if its last event is so much older than its workspace's.
+# A cluster is idle if its last event is this much older than its workspace's last event.
 IDLE_SECONDS = 14 * 86_400
 
-# (-mean, smaller group, larger group, their sizes at that time, the one that looked for a partner)
+# (-mean, smaller group, larger group, their sizes then, the group that looked for a partner)
 _Candidate = tuple[float, int, int, int, int, int]
 
 
@@ -61,9 +61,9 @@ def _link(
 ) -> list[list[int]]:
     """Average linkage over sparse pairs; ties go to the smaller keys, so order does not matter.
 
-    The heap holds one candidate for each group, its best partner, and not all of its pairs (for 40,000
-    commits 1.7 million). That finds the best of all pairs: the mean of two groups changes only when one
-    of them grows, which then looks for its best partner.
+    The heap holds one candidate for each group, its best partner, and not all of its pairs (1.7 million
+    for 40,000 commits). That finds the best of all pairs: the mean of two groups changes only when one
+    of them grows, and that one then looks for its best partner.
     """
     order = sorted(members, key=lambda unit: units[unit].key)
     place = {unit: rank for rank, unit in enumerate(order)}

@@ -63,7 +63,7 @@ class Threads:
 
 
 def find_threads(happenings: Sequence[Happening], links: Iterable[ThreadEdge]) -> Threads:
-    """Level one. Units are in the order of their earliest happening."""
+    """Level one. Units are ordered by their earliest happening."""
     by_subject = thread_keys((h.subject_key for h in happenings), links)
     keys = tuple(thread_of(h.subject_key, h.source_id, by_subject) for h in happenings)
     members: dict[str, list[Happening]] = defaultdict(list)

@@ -113,7 +113,7 @@ def observation_type(source: str, source_type: str) -> str:
 
 
 def _edges(edges: Iterable[Edge]) -> tuple[Edge, ...]:
-    """Each edge once, the most certain; without references between entities that a stronger edge joins."""
+    """The most certain of equal edges, and no references between entities that a stronger edge joins."""
     best: dict[tuple[str, str, str], Edge] = {}
     for edge in edges:
         identity = (edge.subject.key, edge.type, edge.object.key)
@@ -144,7 +144,7 @@ def _names(thing: Thing) -> tuple[str, ...]:
 def _mentions(
     statement: Statement, edges: Iterable[Edge], from_text: Iterable[Mention]
 ) -> tuple[Mention, ...]:
-    """Each mention once by key and role, the most certain.
+    """The most certain mention of each key and role.
 
     Where there are more than 50, the subject and all ends of edges stay, and of the rest the most
     certain. Candidates, most of which mean nothing, do not count.
@@ -203,7 +203,7 @@ def enrich(statement: Statement) -> Enriched:
     score, factors = significance.score(statement, words)
     linked = links.read_links(statement)
     edges = _edges((*statement.edges, *linked.edges))
-    found = entities.find_entities(
+    text_mentions = entities.find_entities(
         f"{statement.title}\n{statement.content}",
         logins=statement.scope is not None,
         host=statement.scope.host if statement.scope is not None else GITHUB,
@@ -214,6 +214,6 @@ def enrich(statement: Statement) -> Enriched:
         observation_type=observation_type(statement.source, statement.source_type),
         significance_score=score,
         significance_factors=factors,
-        mentions=_mentions(statement, edges, (*linked.mentions, *found)),
+        mentions=_mentions(statement, edges, (*linked.mentions, *text_mentions)),
         edges=edges,
     )

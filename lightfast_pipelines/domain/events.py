@@ -95,7 +95,7 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A directed relation `subject -> object` of a type (`fixes`, `contains`, `deploys`, ...)."""
+    """A directed, typed relation `subject -> object` (`fixes`, `contains`, `deploys`, ...)."""
 
     subject: Thing
     type: str
@@ -121,7 +121,7 @@ class StateChange:
         _bound(self, "state_type")
 
 
-# The reason of a change that only ends a value: where another value holds, it means nothing. When a
+# The reason of a change that only ends a value: it has no effect while another value holds. When a
 # deployment replaces another in an environment, the old one is reported as inactive afterwards.
 ENDING_REASON = "no longer"
 
@@ -221,7 +221,7 @@ class Statement:
 
     @property
     def read_at(self) -> datetime:
-        """When the text was written, as far as it is known: names in it mean what they meant then."""
+        """When the text was written, as far as we know: its names mean what they meant then."""
         return self.written_at or self.occurred_at
 
 
@@ -248,7 +248,7 @@ class LifecycleEvent:
 
 @dataclass(frozen=True, slots=True)
 class NameClaim:
-    """At a time, a place (a repository) had a name.
+    """States that a place (a repository) had a name at some time.
 
     `alias` is the key by that name (`github:ref:acme/shop`), `place` the key by its id, `shown` the
     name for people. `at` is None where the payload has no time: then the time of receipt is used.

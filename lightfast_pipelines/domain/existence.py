@@ -20,9 +20,9 @@ EXISTS = "exists"
 def deletions(
     facts: Collection[StateFact], of_status: Collection[StateFact]
 ) -> list[StateInterval]:
-    """The intervals in which the entity is deleted, from the facts of its existence and of its status.
+    """The intervals in which the entity is deleted, from the facts about its existence and its status.
 
-    A change of status that the deletion does not state itself shows that the entity exists again.
+    A change of status that the deletion itself does not state shows that the entity exists again.
     """
     deleting = deleting_ids(facts)
     existing = [replace(fact, value=EXISTS) for fact in of_status if fact.source_id not in deleting]
@@ -39,10 +39,10 @@ def ended(
     deletions: Collection[StateInterval],
     own_values: Collection[str],
 ) -> list[StateInterval]:
-    """The intervals without the time in which the entity is deleted.
+    """The intervals, minus the time in which the entity is deleted.
 
-    Values that the deletion itself states (`closed`) go on. What was believed before the deletion was
-    known stays as it was believed.
+    Values that the deletion itself states (`closed`) continue. What was believed before the deletion
+    was known does not change.
     """
     remaining = list(intervals)
     for deletion in deletions:
@@ -58,19 +58,19 @@ def ended(
 
 def _without(interval: StateInterval, deletion: StateInterval) -> Iterator[StateInterval]:
     """What remains of a rectangle (when it held, when that was believed) outside of another."""
-    known = max(interval.recorded_at, deletion.recorded_at)
+    since = max(interval.recorded_at, deletion.recorded_at)
     until = _earlier(interval.superseded_at, deletion.superseded_at)
     start = max(interval.valid_from, deletion.valid_from)
     end = _earlier(interval.valid_to, deletion.valid_to)
-    if (until is not None and until <= known) or (end is not None and end <= start):
+    if (until is not None and until <= since) or (end is not None and end <= start):
         yield interval
         return
-    if interval.recorded_at < known:
-        yield _piece(interval, interval.valid_from, interval.valid_to, interval.recorded_at, known)
+    if interval.recorded_at < since:
+        yield _piece(interval, interval.valid_from, interval.valid_to, interval.recorded_at, since)
     if interval.valid_from < start:
-        yield _piece(interval, interval.valid_from, start, known, until)
+        yield _piece(interval, interval.valid_from, start, since, until)
     if end is not None and (interval.valid_to is None or end < interval.valid_to):
-        yield _piece(interval, end, interval.valid_to, known, until)
+        yield _piece(interval, end, interval.valid_to, since, until)
     if until is not None and (interval.superseded_at is None or until < interval.superseded_at):
         yield _piece(
             interval, interval.valid_from, interval.valid_to, until, interval.superseded_at

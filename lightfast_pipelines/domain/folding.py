@@ -204,7 +204,7 @@ def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
         preference(first) == preference(second) and first[1] != second[1]
         for first, second in pairwise(ranked)
     ):
-        # One body states it twice, differently: any order will do that is always the same.
+        # One body states it twice, differently: any order will do as long as it never varies.
         ranked.sort(key=lambda stated: (preference(stated), repr(stated[1])))
     ordered: list[Statement] = []
     for _, statement in ranked:
@@ -214,7 +214,7 @@ def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
     first = ordered[0]
     if len(ordered) == 1:
         return first
-    # The text that is read for closing words belongs to the content that is shown.
+    # The text that is searched for closing words must belong to the content that is shown.
     shown = next((s for s in ordered if not _is_null(s.content)), first)
     return Statement(
         source_id=first.source_id,

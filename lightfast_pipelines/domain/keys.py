@@ -47,7 +47,7 @@ def bounded(key: str) -> str:
     if len(whole) <= LONGEST_KEY:
         return key
     beginning = whole[:_BEGINNING].decode("utf-8", "ignore")
-    # Not cut in the middle of a word: a part of a token would not be recognized as a secret any more.
+    # Never cut inside a word: part of a token would no longer be recognized as a secret.
     word = _BREAKS.search(beginning, _BEGINNING // 3)
     if word is not None:
         beginning = beginning[: word.end()]

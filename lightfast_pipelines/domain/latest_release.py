@@ -33,7 +33,7 @@ def history(facts: Collection[StateFact]) -> list[StateInterval]:
 
 
 def _instead(ending: StateFact, release: StateFact) -> list[StateFact]:
-    """The facts that this release is the latest from the ending on, known as soon as both are."""
+    """The facts that this release is the latest from the ending on, known once both are known."""
     known_at = max(release.recorded_at, ending.recorded_at)
     again = replace(
         ending,

@@ -305,18 +305,18 @@ def read_links(statement: Statement) -> Links:
                 if (reference.start, reference.end) not in spans
             ]
             every = sorted((*others, *candidates), key=lambda item: (item.start, item.end))
-            known = {key for edge in edges for key in (edge.object.key, *edge.object.aliases)}
+            taken = {key for edge in edges for key in (edge.object.key, *edge.object.aliases)}
             more = _relations(statement, text, covered, every, withdrawn, quoted)
-            edges += [edge for edge in more if _is_new_candidate(edge, known)][:_MOST_CANDIDATES]
+            edges += [edge for edge in more if _is_new_candidate(edge, taken)][:_MOST_CANDIDATES]
     if scope is None:
         return Links(tuple(edges))
     commits = _commits_of(statement, text, covered, withdrawn)
     return Links((*edges, *commits.edges), commits.mentions)
 
 
-def _is_new_candidate(edge: Edge, known: Set[str]) -> bool:
+def _is_new_candidate(edge: Edge, taken: Set[str]) -> bool:
     """Whether it is a candidate that no certain reference of the same text names already."""
-    return key_categories.is_candidate(edge.object.key) and known.isdisjoint(edge.object.aliases)
+    return key_categories.is_candidate(edge.object.key) and taken.isdisjoint(edge.object.aliases)
 
 
 def _relations(

@@ -3,11 +3,11 @@
 Only addresses, account ids and logins are evidence; similar names are not. `people/` reads identities and
 writes actors.
 
-Evidence is of two kinds. A provider vouches for some: an account's id in a noreply address, a verified
-e-mail, the login that GitHub itself put beside a commit's address. The rest is claimed: a commit's name
-and address are whatever its author configured. Claimed evidence joins commit identities with each other
-and with at most one account, so it never joins two accounts. All identities that a provider vouches to be
-a bot's account are bots, whatever their names.
+Evidence is of two kinds. A provider vouches for some of it: an account's id in a noreply address, a
+verified e-mail, the login that GitHub itself put beside a commit's address. The rest is claimed: a
+commit's name and address are whatever its author configured. Claimed evidence joins commit identities
+with each other and with at most one account, so it never joins two accounts. All identities that a
+provider vouches to be a bot's account are bots, whatever their names.
 """
 
 from __future__ import annotations
@@ -202,15 +202,15 @@ _OF_AN_ACCOUNT = frozenset({"account_id", "noreply_login", "provider_login"})
 def _bots(people: Sequence[Identity], vouched: Sequence[tuple[str, list[int]]]) -> list[bool]:
     """Whether each identity is a bot: by itself, by its account, or by an address that only bots have.
 
-    For an address only what providers say of accounts counts: a robot that somebody registered as a user
-    may have that person's address.
+    For an address, only what providers say about accounts counts: a robot that somebody registered as a
+    user may have that person's address.
     """
     is_bot = [identity.is_bot for identity in people]
     accounts = [identity.source != "git" for identity in people]
     for method, members in vouched:
         if method in _OF_AN_ACCOUNT and any(is_bot[i] and accounts[i] for i in members):
             for member in members:
-                # Whether another account is a bot, its own provider says.
+                # Another account's own provider says whether that one is a bot.
                 is_bot[member] = is_bot[member] or not accounts[member]
     verified: dict[str, set[bool]] = defaultdict(set)
     for number, identity in enumerate(people):

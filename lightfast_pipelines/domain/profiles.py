@@ -1,4 +1,4 @@
-"""Describes what somebody works on, in what way and when, by the observations they took part in.
+"""Describes what somebody works on, how and when, by the observations they took part in.
 
 Pure, and the same for any order of the parts. `people/collaborators.py` counts who works with whom,
 `people/profiles.py` reads and writes.
@@ -15,7 +15,7 @@ from math import fsum
 RULE_VERSION = 1
 
 HALF_LIFE_SECONDS = 90 * 86_400
-# Merging or triaging somebody else's work says half as much about what one works on.
+# Merging or triaging somebody else's work says half as much about what somebody works on.
 _SECOND_HAND = 0.5
 _FOLDERS_DEEP = 3
 _MOST = {"directory": 12, "category": 6, "entity": 8}
@@ -81,9 +81,9 @@ class Profile:
 def profile_of(parts: Sequence[Part]) -> Profile:
     """The profile of somebody with these parts. Raises ValueError for none.
 
-    Weights halve every 90 days and are relative to the strongest of their kind, so they do not depend on
-    the time from which they are measured: no profile changes because others went on working. Confidence
-    is n / (n + 10), at most 0.95: little is known of a person seen once.
+    Weights halve every 90 days and are relative to the strongest of their kind, so they do not depend
+    on the time from which they are measured: no profile changes because others went on working.
+    Confidence is n / (n + 10), at most 0.95: we know little about a person seen once.
     """
     if not parts:
         raise ValueError("nobody has a profile without having taken part in anything")

@@ -13,7 +13,7 @@ from lightfast_pipelines.domain.markup import COVER, cover
 LONGEST_SENTENCE = 220
 _FEWEST_WORDS = 4
 
-# Only this much of a text is read: its beginning says what it is about.
+# Only this much of a text is read, because its beginning says what it is about.
 _LONGEST_TEXT = 4_000
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")

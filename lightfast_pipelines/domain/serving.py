@@ -1,9 +1,9 @@
 """Finds which deployment serves an environment: which of those that succeeded went live, until when.
 
-A deployment that succeeds need not serve anybody. It may be staged until somebody promotes it, held back
-after a rollback, or rolled out in steps. Each fact of a `live_deployment:{environment}` state therefore
-says in its metadata what it is based on, and `history` weighs all facts of one environment together.
-Facts without a basis are believed.
+A deployment that succeeds need not serve anybody. It may be staged until somebody promotes it, held
+back after a rollback, or rolled out in steps. Each fact of a `live_deployment:{environment}` state
+therefore says in its metadata what it is based on, and `history` weighs all facts about one environment
+together. Facts without a basis are believed.
 """
 
 from __future__ import annotations

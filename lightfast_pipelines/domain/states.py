@@ -19,8 +19,8 @@ from lightfast_pipelines.domain.events import ENDING_REASON
 # Reasons of the change with which an entity begins: nothing can have happened to it earlier.
 OPENING_REASONS = frozenset({"opened", "created"})
 NOTHING = "none"
-# Pairs of changes each of which can only follow the other. Times are whole seconds, and robots close and
-# reopen within one second to run checks again.
+# Pairs of changes that alternate: each can only follow the other. Times are whole seconds, and robots
+# close and reopen within one second to run checks again.
 _TAKING_TURNS = (
     frozenset({"closed", "reopened"}),
     frozenset({"converted-to-draft", "ready-for-review"}),
@@ -183,7 +183,7 @@ def history(facts: Collection[StateFact]) -> list[StateInterval]:
     timeline = _Timeline()
     believed: dict[_Key, tuple[datetime | None, datetime, StateFact]] = {}
     intervals: list[StateInterval] = []
-    for recorded_at, group in groupby(_news(facts), key=itemgetter(0)):
+    for recorded_at, group in groupby(_belief_changes(facts), key=itemgetter(0)):
         news = list(group)
         touched = timeline.add(fact for _, is_known, fact in news if is_known)
         touched |= timeline.remove(fact for _, is_known, fact in news if not is_known)
@@ -193,14 +193,18 @@ def history(facts: Collection[StateFact]) -> list[StateInterval]:
             if before is not None and (now is None or now[0] != before[0]):
                 valid_to, since, fact = believed.pop(key)
                 intervals.append(
-                    StateInterval(_begun(fact), key[0], valid_to, False, since, recorded_at, fact)
+                    StateInterval(
+                        _started_value(fact), key[0], valid_to, False, since, recorded_at, fact
+                    )
                 )
                 before = None
             if now is not None and before is None:
                 believed[key] = (now[0], recorded_at, timeline.facts[key])
     for key, (valid_to, since, fact) in believed.items():
         intervals.append(
-            StateInterval(_begun(fact), key[0], valid_to, valid_to is None, since, None, fact)
+            StateInterval(
+                _started_value(fact), key[0], valid_to, valid_to is None, since, None, fact
+            )
         )
     intervals.sort(
         key=lambda i: (
@@ -265,7 +269,7 @@ def _in_turn(facts: Collection[StateFact]) -> Collection[StateFact]:
     for fact in sorted(facts, key=_place):
         partner = second.get(fact)
         if partner is not None and fact.value == value:
-            # It would change nothing here, so it came after the other.
+            # Put first it would change nothing, so it came after the other.
             ordered.append(replace(fact, rank=partner.rank + 1))
             ends_as[partner] = fact.value
             continue
@@ -286,12 +290,12 @@ def _place(fact: StateFact) -> tuple[datetime, int, str, str]:
     return (fact.at, fact.rank, fact.source_id, fact.value)
 
 
-def _begun(fact: StateFact) -> str:
+def _started_value(fact: StateFact) -> str:
     """The value of the interval that a fact begins."""
     return NOTHING if fact.is_ending else fact.value
 
 
-def _news(facts: Iterable[StateFact]) -> list[tuple[datetime, bool, StateFact]]:
+def _belief_changes(facts: Iterable[StateFact]) -> list[tuple[datetime, bool, StateFact]]:
     """(when, whether it is known from then on, fact) in order of time: facts become known, or are
     withdrawn."""
     news = []

@@ -20,7 +20,7 @@ RULE_VERSION = 2
 
 # A cluster with fewer members is read faster than its summary.
 FEWEST_MEMBERS = 5
-# A summary is outdated when so large a share of the members it was written for has come or gone.
+# A summary is outdated once this share of the members it was written for has come or gone.
 CHANGED_SHARE = 0.2
 
 _MOST_SENTENCES = 3
@@ -50,7 +50,7 @@ _NAMES = {
     "activity-alert": "alert",
     "metric-alert": "alert",
 }
-# Of these each observation counts; of other things each subject counts once.
+# Each observation of these kinds counts; of other kinds, each subject counts once.
 _ONE_EACH = frozenset({"comment", "review", "error", "alert"})
 
 
@@ -105,7 +105,7 @@ def summarize(members: Sequence[Member], keywords: Sequence[str]) -> tuple[Sente
 
 
 def is_outdated(cited: frozenset[str], said: frozenset[str], members: frozenset[str]) -> bool:
-    """Whether a summary has to be written again.
+    """Whether a summary has to be rewritten.
 
     `cited` are the members that it was written for, `said` those whose words it uses.
     """

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from lightfast_pipelines.domain.grouping import Groups
 from lightfast_pipelines.domain.key_categories import category_of
 
-# Edges by which somebody stated that two things are one piece of work. Not `cherry_picks`: a branch of
-# backports picks from many threads. Not `references`, `caused_by`, `belongs_to`, `parent`, `blocks` and
-# the weak types: these connect related work.
+# Edges that state that two things are one piece of work. Not `cherry_picks`: a branch of backports
+# picks from many threads. Not `references`, `caused_by`, `belongs_to`, `parent`, `blocks` and the weak
+# types: these connect related work.
 STRONG = frozenset(
     ("contains", "merges_as", "fixes", "resolves", "tracked_in", "deploys", "duplicates", "reverts")
 )

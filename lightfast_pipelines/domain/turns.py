@@ -37,9 +37,9 @@ class BatchLimits:
 def next_batch(waiting: Sequence[Queued], served: Served, limits: BatchLimits) -> list[Queued]:
     """The deliveries of the next batch; `waiting` has the deliveries of each lane in order.
 
-    Every lane gets one delivery, then every lane a second one, and so on, beginning with the lane whose
-    latest turn is longest ago. A large delivery may be tens of thousands of observations: it is a batch
-    of its own, and a batch of small ones follows it, if any wait.
+    Every lane gets one delivery, then every lane a second one, and so on, beginning with the lane that
+    has waited longest for its turn. A large delivery may become tens of thousands of observations: it
+    is a batch of its own, followed by a batch of small deliveries if any are waiting.
     """
     large: dict[int, Queued] = {}
     small: dict[int, list[Queued]] = defaultdict(list)
@@ -66,7 +66,7 @@ def next_batch(waiting: Sequence[Queued], served: Served, limits: BatchLimits) -
 
 
 def next_lane(lanes: Iterable[int], served: Served, kind: TurnKind) -> int:
-    """The lane whose latest turn of this kind is longest ago."""
+    """The lane that has waited longest for a turn of this kind."""
     return min(lanes, key=lambda lane: (served.get((lane, kind), 0), lane))
 
 

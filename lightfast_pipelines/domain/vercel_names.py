@@ -1,7 +1,7 @@
 """Addresses of Vercel's deployments in a text: a deployment's own host, and its page on vercel.com.
 
-Hosts below vercel.app also belong to branches and projects, and lead to another deployment every day. So
-an address is only a candidate, which counts if a deployment claims it.
+Hosts below vercel.app also belong to branches and projects, and lead to another deployment every day.
+So an address is only a candidate that counts if a deployment claims it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ def refuse_event(
 ) -> str | None:
     """The reason why an event of this kind is not wanted; None where it is wanted.
 
-    `events`: absent means the provider's defaults, empty means none; `autoSync` false wants nothing.
+    `events`: absent means the provider's defaults, empty means none. `autoSync`: false means that
+    nothing is wanted.
     """
     if sync_config.get("autoSync") is False:
         return "sync_off"
@@ -31,7 +32,8 @@ def choose_statements(
     """The statements on a wanted branch with a wanted file; where there are none, the reason.
 
     `branches` (patterns): absent means the default branch (where it is unknown, any). `paths`
-    (patterns): absent means all, else one changed file must match. A statement without a branch or files passes.
+    (patterns): absent means all, otherwise at least one changed file must match. A statement without a
+    branch or files passes.
     """
     branches = sync_config.get("branches")
     paths = sync_config.get("paths")

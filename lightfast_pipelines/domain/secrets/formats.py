@@ -14,7 +14,7 @@ from functools import cache
 from lightfast_pipelines.domain.secrets.shapes import SHAPES
 from lightfast_pipelines.domain.secrets.spoken import may_be_spoken
 
-# A digit or many capitals, as names in programs do not have.
+# A digit or many capitals, which names in programs do not have.
 _RANDOM = r"(?=[A-Za-z]{0,64}[0-9]|(?:[a-z]{0,16}[A-Z]){6})"
 
 # The prefixes of a kind of token, and the format of what follows. A prefix may stay: it names the kind and
@@ -83,8 +83,8 @@ _CUT_SHORT = (
 _TELEGRAM = re.compile(
     r"(?:(?<![A-Za-z0-9:])|(?<=bot)|(?<=%[0-9A-Fa-f]{2}))[0-9]{8,10}:A[A-Za-z0-9_-]{34}(?![A-Za-z0-9_-])"
 )
-# Texts that what detect-secrets finds has to contain; where many other texts contain one (`ASK`,
-# `single`), a narrower pattern beside it.
+# For each format of detect-secrets, a text that every match contains, and a narrower pattern if many
+# other texts contain it too (`ASK`, `single`).
 _OF_LIBRARY: tuple[tuple[str, re.Pattern[str] | None], ...] = (
     ("A", re.compile(r"A(?:KIA|SIA|BIA|CCA|3T[A-Z0-9])[0-9A-Z]{16}|AWS|AccountKey=")),
     ("aws", None),
@@ -119,7 +119,7 @@ _SHAPES = tuple((anchor, re.compile(f"{_BEGIN}(?:{shape})")) for anchor, shape i
 
 
 def may_hold_secret(text: str) -> bool:
-    """False only where no secret would be found; a cheap test for all the text of a reading."""
+    """False only where no secret would be found: a cheap first test of all the text of a reading."""
     if any(
         text.endswith(_PREFIXES, max(0, mark.start() - _LONGEST_PREFIX), mark.end())
         for mark in _MARK.finditer(text)

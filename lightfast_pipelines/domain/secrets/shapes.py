@@ -7,7 +7,7 @@ that the providers document and that gitleaks and CredSweeper have.
 from __future__ import annotations
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-# A digit, lower case and capitals within a few characters, as no name has them.
+# A digit, lower case and capitals within a few characters, which no name has.
 _ALL_KINDS = r"(?=[A-Za-z]{0,30}[0-9])(?=[a-z0-9]{0,30}[A-Z])(?=[A-Z0-9]{0,30}[a-z])"
 
 _ALL_KINDS_OF_BASE64URL = (

@@ -1,6 +1,6 @@
 """Secrets without a format, which the words before them name: `password=`, `Bearer`, `user:...@host`.
 
-Randomness alone never makes a secret: a commit's sha stays.
+A text is never a secret merely because it looks random: a commit's sha stays.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def may_be_spoken(text: str) -> bool:
 
 
 def spoken_secrets(text: str) -> Iterator[tuple[int, int]]:
-    """The spans of what the words before it call a password, a token or a key."""
+    """The spans that the words before them call a password, a token or a key."""
     lowered = text.lower()
     for words, pattern, is_secret in _SPOKEN:
         if any(word in lowered for word in words):
