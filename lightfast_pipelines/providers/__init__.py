@@ -1,4 +1,4 @@
-"""Everything that is special to one provider: one folder each, found by `discover()`.
+"""What is specific to each provider: one folder per provider, which `discover()` finds.
 
 A provider's folder exposes `PROVIDER`, an object of a `webhook_contract.Provider`. Nothing outside its
 folder imports it: the receiver's route, settings, contract tests and capture use `discover()`.
@@ -17,7 +17,7 @@ from lightfast_pipelines.providers.webhook_contract import Provider
 
 @cache
 def discover() -> dict[str, Provider]:
-    """Name -> provider, for every package in this folder, in the order of names."""
+    """Name -> provider, for every package in this folder, sorted by name."""
     providers: dict[str, Provider] = {}
     for module in pkgutil.iter_modules(__path__):
         if module.ispkg:

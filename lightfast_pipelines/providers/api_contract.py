@@ -113,9 +113,9 @@ class UnreadableItem:
 class Page:
     """What an answer holds. `next` is None where the walk has reached the window's end.
 
-    The walk leaves out records outside the window. `reached` is the moment that it has come to, for the
-    progress; `items` counts what the provider sent. `etag` is given with the first page of a list whose
-    first page shows everything new: while it is the same, nothing is new.
+    The walk leaves out records outside the window. `reached` is how far back the walk has come, to
+    report progress; `items` counts what the provider sent. `etag` is given with the first page if
+    everything new would be on it: while it stays the same, nothing is new.
     """
 
     records: Sequence[Record]
@@ -137,7 +137,7 @@ class Estimate:
 
 
 class AnswerOutcome(StrEnum):
-    """What an answer means. Each outcome has one way to go on."""
+    """What an answer means; each outcome calls for one reaction."""
 
     OK = "ok"
     UNCHANGED = "unchanged"  # 304: nothing new since the ETag
@@ -193,7 +193,7 @@ _WINDOWS = (timedelta(seconds=1), timedelta(minutes=1), HOUR, timedelta(days=1))
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What an answer says of one rate limit; `resets_at` is when it is full again (UTC).
+    """What an answer says about one rate limit; `resets_at` is when it is full again (UTC).
 
     `window` is the time that `limit` counts for: 40 may be 40 a second or 40 an hour.
     """
@@ -214,7 +214,7 @@ def window_of(until_reset: timedelta) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class ResourceIdentity:
-    """A resource's name today, and what else its payloads would say about it."""
+    """A resource's current name, and what else its payloads would say about it."""
 
     name: str | None
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -256,7 +256,7 @@ class Walker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """An unsealed credential, which is never logged nor stored. `kind` is one of the provider's."""
+    """An unsealed credential, which is never logged or stored. `kind` is one of the provider's."""
 
     kind: str
     access_token: str | None = field(repr=False)
@@ -310,7 +310,7 @@ class ProviderApi(Protocol):
         ...
 
     def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
-        """What it says about rate limits, each in its own unit; empty where it says nothing."""
+        """The rate limits that the answer states, each in its own unit; empty if it states none."""
         return ()
 
     def identify(self, place: LinkedResource) -> Call | None:
@@ -322,11 +322,10 @@ class ProviderApi(Protocol):
         raise ValueError(f"{self.provider} is not asked for a resource itself")
 
     def existence_check(self, place: LinkedResource, missing: Call) -> Call | None:
-        """A request that succeeds as long as the resource is there, whatever its features are.
+        """A request that succeeds as long as the resource exists, whatever features it has.
 
-        For lists that answer 404 both where the resource is gone and where it lacks a feature. None
-        where every resource has what `missing` asks for. Raises ValueError where `place` lacks
-        something."""
+        For lists that answer 404 both where the resource is gone and where it lacks a feature. None if
+        every resource has what `missing` is about. Raises ValueError where `place` lacks something."""
         return None
 
     def app_keys(self, settings: Settings) -> AppKeys:

@@ -1,7 +1,7 @@
 """Reads fields of a payload without trusting their types.
 
-A field that is absent or of another type is None, an empty object or an empty list. Where a field is
-needed, Missing is raised: the payload is then parked, which is not an error.
+A field that is absent or of another type reads as None, an empty object or an empty list. If the field
+is needed, Missing is raised and the payload is parked, which is not an error.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def latest(*moments: datetime | None) -> datetime | None:
 
 
 def moment_key(moment: datetime) -> str:
-    """A moment as a part of an id: UTC in whole seconds, in which webhooks and API agree."""
+    """A moment as part of an id: UTC in whole seconds, which are the same in webhooks and API."""
     return f"{moment.replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 

@@ -18,7 +18,9 @@ from lightfast_pipelines.providers.malformed_body import MalformedBody
 REPLACEMENT = "\ufffd"
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_DIGITS_OF_A_NUMBER = 400  # more than any float has; parsing an int of thousands of digits is slow
+_DIGITS_OF_A_NUMBER = (
+    400  # more digits than any float has; parsing an int of thousands of digits is slow
+)
 # A body up to this size is parsed by the receiver where the cheap check fails, for a better message.
 _SMALL = 64 * 1024
 _PIECE = 256 * 1024
@@ -38,8 +40,8 @@ _decode = msgspec.json.Decoder().decode
 def check(content: bytes) -> None:
     """Raises MalformedBody unless the bytes are a JSON object. The receiver calls this: it builds nothing.
 
-    A JSON object that is too much for `payload` may pass: it is stored, and capture makes it a dead
-    letter whose reason names the limit. Only a small body is refused at once.
+    A JSON object that is too large for `payload` may pass: it is stored, and capture makes it a dead
+    letter whose reason names the limit. Only a small body is refused immediately.
     """
     fields(content, _any_object)
 

@@ -1,7 +1,8 @@
-"""Recognizes answers of an API which mean that there is nothing to list, or that a feature is off.
+"""Recognizes answers of an API that mean "nothing to list", or that a feature is off.
 
-Both are complete answers: nothing was missed. They have the form of errors with texts of each provider's
-own, which are rows in the module `nothing` of its `api` package. A refused permission is not one of them.
+Both are complete answers: nothing was missed. They look like errors, with different texts at each
+provider: the rows in the module `nothing` of its `api` package. A refused permission is not one of
+them.
 """
 
 from __future__ import annotations

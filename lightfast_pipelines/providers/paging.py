@@ -38,8 +38,8 @@ def page_size_of(answer: Answer, fallback: int) -> int:
 
 
 def after(cursor: Cursor, answer: Answer, page_size: int) -> Cursor | None:
-    """The cursor after a numbered page, where its Link header says that there is more; where the header
-    has a cursor of the provider's own (`after`), that one.
+    """The cursor after a numbered page, where its Link header says that there is more; if the header
+    has a cursor of the provider's own (`after`), that cursor.
 
     It counts from the real end of the page: 25 is not a multiple of 12, to which it is halved, so the
     page that contains item 25 begins at 24 and ends at 36, not at 37."""
@@ -120,8 +120,8 @@ def estimate_newest_first(
     oldest: Callable[[Answer], datetime | None],
     since: datetime,
 ) -> Call | Estimate:
-    """An estimate for a list from the newest to the oldest, which is read down to the start of the window:
-    binary search finds the page where the window starts."""
+    """An estimate for a newest-first list that is read down to the start of the window: binary search
+    finds the page where the window starts."""
     if not answers:
         return call(1)
     size, pages = items(answers[0]), last_page(answers[0])

@@ -26,7 +26,8 @@ from lightfast_pipelines.providers.api_contract import (
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A try to deliver: `delivery_id` is the same for each try of a delivery, `id` is the try's own.
+    """One attempt at a delivery: `delivery_id` is the same for all of its attempts, `id` is this
+    attempt's own.
 
     `installation` is the provider's id of the installation that it was for, where the log says so.
     """
@@ -42,7 +43,7 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """Tries, newest first; `next` is None where the log ends."""
+    """Attempts, newest first; `next` is None where the log ends."""
 
     entries: Sequence[LogEntry]
     next: Cursor | None
@@ -137,8 +138,8 @@ class IdSweep(Protocol):
     def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> EntityPage: ...
 
     def resource(self, place: LinkedResource) -> Call | None:
-        """The request for the resource itself, if an empty list can mean anything but that all was
-        deleted. None: it cannot."""
+        """The request for the resource itself, if an empty list can mean anything other than that
+        everything was deleted; else None."""
         return None
 
     def why_empty(self, place: LinkedResource, answer: Answer) -> str | None:
@@ -158,7 +159,7 @@ class IdSweep(Protocol):
         ...
 
     def record(self, place: LinkedResource, thing: KnownEntity, at: datetime) -> Record:
-        """Its deletion as a webhook would report it. Raises ValueError where too little is known of it."""
+        """Its deletion as a webhook would report it. Raises ValueError if too little is known about it."""
         ...
 
 
@@ -169,7 +170,7 @@ class MergingSweep(Protocol):
     def merged(
         self, place: LinkedResource, thing: KnownEntity, answer: Answer, now: datetime
     ) -> Record | None:
-        """The merge of an entity that is gone by this answer; None: it was deleted."""
+        """The merge of an entity that is gone according to this answer; None if it was deleted."""
         ...
 
 

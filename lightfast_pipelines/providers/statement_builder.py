@@ -1,4 +1,4 @@
-"""Builds the statement of one payload: gathers what it points at, in the order in which it is shown.
+"""Builds the statement of one payload: gathers what the payload points at, in display order.
 
 Each provider adds methods for its own payloads in a subclass; nothing here knows a provider.
 """
@@ -50,9 +50,9 @@ class StatementFields(TypedDict, total=False):
 class StatementBuilder:
     """The references, mentions, edges and accounts of one statement about `subject`.
 
-    A mention or an account that is added again counts once. Accounts and mentions are dictionaries
-    for their order and their look-up: an alert can name thousands of projects, and a thing can have
-    thousands of assignees.
+    A mention or an account that is added again counts once. Accounts and mentions are dictionaries, for
+    order and fast look-up: an alert can name thousands of projects, and a thing can have thousands of
+    assignees.
     """
 
     def __init__(self, source: str, subject: Thing) -> None:
@@ -66,11 +66,11 @@ class StatementBuilder:
     def refer(
         self, kind: str, shown: str, url: str | None = None, label: str | None = None
     ) -> None:
-        """A reference alone: a thing that is pointed at without being mentioned."""
+        """Adds only a reference: a thing that is pointed at without being mentioned."""
         self.references.append(Reference(kind, shown, url, label))
 
     def refer_to(self, kind: str, thing: Thing, shown: str, label: str | None = None) -> None:
-        """A reference, and a mention in the role of its kind."""
+        """Adds a reference, and a mention in the role of its kind."""
         self.refer(kind, shown, thing.url, label)
         self.mention(thing, kind)
 
@@ -98,7 +98,7 @@ class StatementBuilder:
         confidence: float = 1.0,
         method: str = "payload",
     ) -> None:
-        """An edge from the subject to `thing`, which is mentioned; nothing relates to itself."""
+        """Adds an edge from the subject to `thing`, and a mention of `thing`; nothing relates to itself."""
         if thing.key != self.subject.key:
             self.mention(thing, role, evidence, confidence, method)
             self.edges.append(Edge(self.subject, relation, thing, confidence, method, evidence))
@@ -113,18 +113,18 @@ class StatementBuilder:
         confidence: float = 1.0,
         method: str = "payload",
     ) -> None:
-        """An edge from `thing`, which is mentioned, to the subject."""
+        """Adds an edge from `thing` to the subject, and a mention of `thing`."""
         if thing.key != self.subject.key:
             self.mention(thing, role, evidence, confidence, method)
             self.edges.append(Edge(thing, relation, self.subject, confidence, method, evidence))
 
     def add_account(self, role: str, account: Account | None) -> None:
-        """An account that takes part, without a mention of its user."""
+        """Adds an account that takes part, without a mention of its user."""
         if account is not None:
             self.accounts[AccountMention(role, account)] = None
 
     def add_user(self, role: str, account: Account | None, url: str | None = None) -> bool:
-        """An account that takes part, and a mention of its user; False where it is there already."""
+        """Adds an account that takes part, and a mention of its user; False if it is already there."""
         if account is None or AccountMention(role, account) in self.accounts:
             return False
         self.add_account(role, account)

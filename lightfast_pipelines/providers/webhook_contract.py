@@ -1,4 +1,4 @@
-"""What a provider has to do: verify a delivery in the receiver, and read it in capture.
+"""What every provider must do: verify a delivery in the receiver, and read it in capture.
 
 Both are pure: bytes and headers in, values out. No network, no database.
 """
@@ -102,14 +102,14 @@ class Provider(Protocol):
         ...
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:
-        """What the payload states. An exception makes a dead letter: none is expected for any payload."""
+        """What the payload states. An exception, which no payload should cause, makes a dead letter."""
         ...
 
     def resource_id(self, given: str) -> str:
         """The id by which payloads name the resource that an operator gives.
 
-        Raises ValueError, which says which id is needed and where to find it: a link by another id would
-        never match a payload."""
+        Raises a ValueError that says which id is needed and where to find it: a link by another id
+        would never match a payload."""
         ...
 
     def sync_event(

@@ -22,7 +22,7 @@ _KINDS: Mapping[str, AccountKind] = {
     "Mannequin": "person",
     "EnterpriseUserAccount": "person",
 }
-_GHOST = "ghost"  # the login of every deleted account, so it identifies nobody
+_GHOST = "ghost"  # the login of all deleted accounts, so it identifies nobody
 _LONGEST_EMAIL = 254  # RFC 5321
 _LONGEST_PERSON = 200
 # The committer where GitHub's own buttons commit. An Enterprise Server signs as
@@ -32,7 +32,7 @@ _WEB_FLOW_NAMES = frozenset({"github", "github enterprise"})
 _NO_REPLY = re.compile(r"(?:no|do-?not)[-_.]?reply@", re.IGNORECASE)
 MERGE_QUEUE = "github-merge-queue[bot]"
 _CO_AUTHOR = re.compile(
-    # Possessive, because a line of only spaces was tried with each space as the start of the name.
+    # Possessive; otherwise, in a line of spaces, every space is tried as the start of the name.
     r"^[ \t]*+co-authored-by:[ \t]*+([^<>\r\n]{0,200}+)<([^<>\s]{1,254})>[ \t]*+\r?$",
     re.IGNORECASE | re.MULTILINE,
 )

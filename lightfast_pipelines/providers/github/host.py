@@ -1,4 +1,4 @@
-"""Which host a payload comes from: github.com, or an Enterprise Server, which numbers its objects from 1 too.
+"""Tells which host sent a payload: github.com, or an Enterprise Server, whose ids also begin at 1.
 
 Ids of another host than github.com carry it (`77@ghe.acme.dev`), so that one number at two hosts
 means two things. Names have the host in front (`ghe.acme.dev/plat/billing`), as addresses do.

@@ -36,7 +36,7 @@ def comment(kind: str, comment_id: int | str) -> str:
 
 
 def review_thread(repository_id: int | str, comment_id: int | str) -> str:
-    """`comment_id` is the id of the thread's first comment: the API's id of the thread is another one."""
+    """`comment_id` is the id of the thread's first comment; the API gives the thread a different id."""
     return f"github:review-thread:{repository_id}:{comment_id}"
 
 

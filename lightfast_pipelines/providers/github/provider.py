@@ -105,7 +105,7 @@ _RULES = (
     *outcomes.RULES,
 )
 _LONGEST_HEADER = 200
-# A delivery without a repository is routed by its installation or organisation; ids of each kind count apart.
+# A delivery without a repository is routed by its installation or organisation; each has its own ids.
 _RESOURCE_ID = re.compile(r"((installation|organization):)?[1-9]\d{0,18}")
 _NAME = re.compile(r"(?:https?://[^/]+/|git@[^:]+:)?([\w.-]+/[\w.-]+?)(?:\.git)?/?", re.ASCII)
 
@@ -139,7 +139,7 @@ class GitHub(Provider):
         *,
         now: datetime,  # GitHub signs no time
     ) -> Accepted | Refused:
-        """Verifies the signature before anything else of the delivery is read."""
+        """Verifies the signature before reading anything else in the delivery."""
         verified_by = signature.verified_by(body, headers.get(signature.HEADER), secrets)
         if verified_by is None:
             return Refused(401, "signature missing or not valid")
@@ -161,7 +161,7 @@ class GitHub(Provider):
 
     def route(
         self,
-        event_type: str,  # a payload of GitHub says where it belongs
+        event_type: str,  # GitHub's payloads say themselves where they belong
         payload: Mapping[str, Any],
     ) -> Route | None:
         """By the repository, else by the installation, else by the organisation."""

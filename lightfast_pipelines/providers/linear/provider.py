@@ -143,7 +143,7 @@ class Linear(Provider):
         return settings().linear_timestamp_tolerance_seconds
 
     def route(self, event_type: str, payload: Mapping[str, Any]) -> Route | None:
-        """By team, project or organization, else by the thing that it is about."""
+        """By team, project or organization, otherwise by the thing that the payload is about."""
         return routes.route(event_type, payload)
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:

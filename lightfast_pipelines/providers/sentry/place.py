@@ -126,8 +126,8 @@ def slugs(metric_alert: Mapping[str, Any]) -> list[str]:
 def route(payload: Mapping[str, Any]) -> Route | None:
     """By the project's number, else by its address, else by the installation; the rest are alternatives.
 
-    A slug without an organization never routes, as two organizations may both have a `web`. A comment and
-    a run of Seer name only their issue and go where that went.
+    A slug without an organization never routes, as two organizations may both have a `web`. A comment
+    and a run of Seer name only their issue and follow it.
     """
     place = place_of(payload)
     candidates: list[tuple[str, str]] = []

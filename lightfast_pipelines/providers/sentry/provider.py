@@ -137,7 +137,7 @@ class Sentry(Provider):
         return payload
 
     def route(self, event_type: str, payload: Mapping[str, Any]) -> Route | None:
-        """By the project, else by the installation; a comment goes where its issue goes."""
+        """By the project, else by the installation; a comment follows its issue."""
         return place.route(payload)
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:

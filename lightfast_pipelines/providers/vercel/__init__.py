@@ -1,6 +1,6 @@
 """Vercel: verification, routing and reading of its webhooks.
 
-`PROVIDER` is what `discover` finds; nothing outside this folder names its parts.
+`PROVIDER` is what `discover` finds; nothing outside this folder imports its modules.
 """
 
 from __future__ import annotations

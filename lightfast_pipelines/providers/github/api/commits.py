@@ -1,7 +1,7 @@
 """Commits of the default branch, each as a push of that commit alone.
 
 A record's day is the commit's date, by which GitHub lists commits; its observation has the author's
-time. The list does not name the changed files.
+time. The list does not include the changed files.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
 
 
 def _person(person: ListedItem, account: ListedItem) -> dict[str, Any]:
-    """With the login, as in a push, where GitHub knows the account of the address."""
+    """With the login, as in a push, if GitHub knows whose address it is."""
     fields = kept(person, "name", "email", "date")
     login = name_of(account, "login")
     return {**fields, "username": login} if login else fields

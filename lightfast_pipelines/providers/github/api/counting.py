@@ -31,7 +31,7 @@ def count_call(place: LinkedResource, window: Window, what: str) -> Call:
 
 
 def count_in(answer: Answer) -> int:
-    """Raises ValueError; then the estimate is left out, but not the backfill."""
+    """Raises ValueError: then there is no estimate, but the backfill can still run."""
     data = child(answer.data, "data") if isinstance(answer.data, dict) else {}
     search = child(data, "search")
     count = whole(search, "issueCount")

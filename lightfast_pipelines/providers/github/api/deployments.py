@@ -47,11 +47,11 @@ _STATUSES = 100
 
 class Deployments:
     """A `Walker`. The cursor's `pending` holds the deployments of a page whose statuses are not fetched
-    yet, because statuses alone do not say what was deployed. For this reason pages are short.
+    yet, because statuses alone do not say what was deployed. This is why pages are short.
 
-    When a deployment was deleted after it was listed, the walk goes on: it reads the page `at` which it
-    is once more, because other deployments have moved forward onto it, and leaves out what is `done`.
-    When the whole repository is gone, that page shows it."""
+    If a deployment was deleted after it was listed, the walk reads the page `at` its position once
+    more, because other deployments have moved forward onto it, and leaves out what is `done`. If the
+    whole repository is gone, that request fails."""
 
     entity_type = "deployment"
     page_size = 20
@@ -161,7 +161,7 @@ def _oldest(items: Sequence[ListedItem]) -> datetime | None:
 
 
 def _is_newer(pages: Mapping[int, Sequence[ListedItem]], number: int, window: Window) -> bool:
-    """Whether a page that was not fetched is newer than the window, judged by the next fetched one."""
+    """Whether a page that was not fetched is newer than the window, judged by the next page that was."""
     known = [oldest for n in sorted(pages) if n > number and (oldest := _oldest(pages[n]))]
     return bool(known) and known[0] >= window.until
 

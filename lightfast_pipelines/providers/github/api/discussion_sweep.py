@@ -77,7 +77,7 @@ class DiscussionComments:
         return call_of(query_of(place, _MORE_REPLIES, rest), 1, of_one=True)
 
     def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> EntityPage:
-        """Comments on something that was deleted meanwhile are no longer listed, which is correct."""
+        """Comments on a discussion that was deleted meanwhile are no longer listed, which is correct."""
         repository, seen = repository_in(place, answer), _Seen(place)
         if not cursor or not cursor.get("more"):
             discussions = child(repository, "discussions")
@@ -150,7 +150,7 @@ def _key(place: LinkedResource, number: int) -> str:
 
 
 class _Seen:
-    """The keys that one answer lists, and the lists that it does not finish."""
+    """The keys that one answer lists, and the lists that continue beyond it."""
 
     def __init__(self, place: LinkedResource) -> None:
         self._place = place

@@ -162,7 +162,7 @@ def _connections(page_size: int) -> int:
 
 
 class _Gathered:
-    """The records of one page, the items that could not be read, and the lists that it does not finish."""
+    """The records of one page, the items that could not be read, and the lists that continue beyond it."""
 
     def __init__(self, place: LinkedResource) -> None:
         self._place = place

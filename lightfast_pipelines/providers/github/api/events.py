@@ -1,7 +1,7 @@
 """Issue events: who closed, merged, reopened, labeled, locked ... an issue or pull request, and when.
 
-GitHub lists the events of both together; each becomes a payload of its issue or pull request. Events
-without a function here are not remembered (subscribed, mentioned, referenced).
+GitHub lists both kinds of events together; each becomes a payload about its issue or pull request.
+Events without a function here (subscribed, mentioned, referenced) are ignored.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _merged(event: ListedItem, thing: Json) -> Json | None:
 
 
 def _settled(event: ListedItem, item: ListedItem, field: str) -> str:
-    """The item's own time of the change, where the event is the item's latest one."""
+    """The item's own time of the change, if this is the item's latest event."""
     own, at = time(item, field), needed_time(event, "created_at")
     return str(item[field] if own is not None and abs(own - at) <= _APART else event["created_at"])
 

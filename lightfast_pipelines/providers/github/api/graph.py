@@ -32,7 +32,7 @@ def query_of(
 ) -> Any:
     """A query of the repository; `variables` maps each name to its type and value."""
     owner, name = owner_and_name(place)
-    who = ACTOR if "...who" in selection else ""  # GraphQL refuses a fragment that nothing uses
+    who = ACTOR if "...who" in selection else ""  # GraphQL refuses an unused fragment
     declared = "".join(f", ${each}: {kind}" for each, (kind, _) in variables.items())
     return {
         "query": (
@@ -79,14 +79,14 @@ def nodes_of(connection: ListedItem) -> tuple[list[ListedItem], int]:
 
 
 def is_complete(connection: ListedItem) -> bool:
-    """Whether GitHub returned the whole list: what it cannot return, a node or the list, is null."""
+    """Whether GitHub returned the whole list: a node or a list that it cannot return is null."""
     return bool(connection) and len(children(connection, "nodes")) == len(
         connection.get("nodes") or ()
     )
 
 
 def unfinished_first(more: Sequence[Any], then: Cursor | None) -> Cursor | None:
-    """The next cursor: first the lists that a page did not finish, then the next page."""
+    """The next cursor: first the lists that a page left unfinished, then the next page."""
     return {"more": list(more), "then": then} if more else then
 
 
@@ -129,7 +129,7 @@ def _moments(nodes: Sequence[ListedItem]) -> list[datetime]:
 
 
 def estimate_of_count(answer: Answer, page_size: int, cost: float) -> Estimate:
-    """An estimate from a count: the pages, and one more request for the top where there are several."""
+    """An estimate from a count: the pages, and if there are several, one more request for the top."""
     count = count_in(answer)
     pages = max(1, math.ceil(count / page_size))
     requests = pages + 1 if pages > 1 else 1

@@ -34,8 +34,8 @@ _CHANGES = "updated_at"
 class Listing:
     """A `Walker` of one list of a repository. `records` raises ValueError for an item that it cannot read.
 
-    `ordered_by` is the field that orders the list, newest first. It is set where GitHub cannot limit the
-    list to the window: the walk then ends with the first page that goes back further than the window.
+    `ordered_by` is the field that orders the list, newest first. It is set if GitHub cannot limit the
+    list to the window: the walk then ends with the first page that reaches back beyond the window.
     `params` raises ValueError where the linked resource lacks something that is needed.
 
     A list that is ordered by last change is read again from its top at the end of the walk, down to what
@@ -113,7 +113,7 @@ class Listing:
         return Call(f"{address(place)}/{self.path}", params=params)
 
     def _refuse_cut(self, cursor: Cursor, following: Cursor | None, answer: Answer) -> None:
-        """Raises ValueError where GitHub cut the list, so that older items cannot be fetched."""
+        """Raises ValueError if GitHub cut the list and older items cannot be fetched."""
         size = paging.page_size_of(answer, self.page_size)
         seen = int(cursor.get("offset", 0)) + len(items_of(answer))
         if self.cut_from and following is None and seen >= self.cut_from and seen % size == 0:

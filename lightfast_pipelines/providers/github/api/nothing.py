@@ -1,7 +1,7 @@
-"""GitHub's answers that mean that there is nothing to list.
+"""GitHub's answers that mean "nothing to list".
 
-A plain 404 is not among them, because a repository that is gone has the same answer. For features that
-can be switched off, the walk then asks for the repository itself.
+A plain 404 is not among them, because GitHub answers the same for a repository that is gone. For
+features that can be switched off, the walk then asks for the repository itself.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
 
 
 def _lasting(item: ListedItem, *, with_sha: bool) -> dict[str, Any]:
-    """The fields that hold at any time. The list's head commit is right only for the end, `with_sha`."""
+    """The fields that hold at any time. The list's head commit (`with_sha`) is right only for the end."""
     head, base = child(item, "head"), child(item, "base")
     place_of_head = kept(head, "ref", "sha") if with_sha else kept(head, "ref")
     fork = child(head, "repo")

@@ -1,4 +1,4 @@
-"""GitHub's logs of deliveries, of the App and of repositories' hooks, and the sweeps of a repository.
+"""GitHub's delivery logs, those of the App and of repositories' hooks, and the sweeps of a repository.
 
 docs.github.com/en/rest/apps/webhooks and .../rest/repos/webhooks: logs are kept for three days, newest
 first, paged by a cursor in the Link header; an attempt can be repeated by its id.
@@ -41,7 +41,7 @@ _KEPT_HEADERS = frozenset(
 
 
 class _Log:
-    """A `DeliveryLog` at one address. With `keys` the App itself asks, otherwise the installation."""
+    """A `DeliveryLog` at one address. With `keys` it is read as the App, otherwise as the installation."""
 
     def __init__(self, name: str, path: str, keys: AppKeys | None = None) -> None:
         self.name, self._path, self._keys = name, path, keys
@@ -119,7 +119,7 @@ class GitHubRecovery(Recovery):
 
 
 def _is_ours(target: str) -> bool:
-    """Whether a hook sends to a receiver's path; the receiver's public host is not known here."""
+    """Whether a hook sends to a receiver's path; we do not know the receiver's public host here."""
     return urlsplit(target).path.rstrip("/").startswith(_RECEIVER)
 
 

@@ -102,7 +102,7 @@ class GitHubApi(ProviderApi):
     )
 
     def base_url(self, configured: Mapping[str, str]) -> str:
-        """For an Enterprise Server https://HOST/api/v3, also where only a part of it is configured."""
+        """For an Enterprise Server https://HOST/api/v3, even if only part of that is configured."""
         url = (configured.get("GITHUB_API_URL") or _PUBLIC).rstrip("/")
         parts = urlsplit(url)
         if parts.hostname in ("github.com", "www.github.com"):
@@ -112,7 +112,7 @@ class GitHubApi(ProviderApi):
         return url
 
     def address(self, base_url: str, path: str) -> str:
-        """An Enterprise Server answers REST at /api/v3 and GraphQL beside it, at /api/graphql."""
+        """An Enterprise Server serves REST at /api/v3 and GraphQL at /api/graphql."""
         if path == "graphql" and base_url.endswith(_REST):
             return f"{base_url.removesuffix('/v3')}/{path}"
         return f"{base_url}/{path.lstrip('/')}"
@@ -235,7 +235,7 @@ def app_proof(keys: AppKeys, now: datetime) -> str:
     try:
         return jwt.encode(claims, _pem(keys.private_key), algorithm="RS256")
     except (ValueError, TypeError, jwt.PyJWTError):
-        # The library's message may quote the key.
+        # The library's own message may quote the key.
         raise ValueError("GITHUB_APP_PRIVATE_KEY is not an RSA key in PEM") from None
 
 
@@ -262,7 +262,7 @@ def _points(data: Any) -> Limit | None:
 
 
 def _is_page(data: Any) -> bool:
-    """Whether the answer is a list; None means that the client could not parse the body."""
+    """Whether the answer is a list; the data is None if the client could not parse the body."""
     return (
         data is None or isinstance(data, list) or (isinstance(data, dict) and "total_count" in data)
     )
@@ -320,7 +320,7 @@ def _has_data(data: Mapping[str, Any]) -> bool:
 def _of_graphql(  # noqa: PLR0911 - one for each meaning
     call: Call, answer: Answer, now: datetime
 ) -> Verdict:
-    """The verdict on a GraphQL answer, whose status is 200 even for errors."""
+    """The verdict on a GraphQL answer; its status is 200 even for errors."""
     data = answer.data
     if data is None:
         return Verdict(AnswerOutcome.OK)  # not JSON: the client reports it
@@ -340,7 +340,7 @@ def _of_graphql(  # noqa: PLR0911 - one for each meaning
     if any(words in message.lower() for words in _HEAVY):
         return Verdict(AnswerOutcome.HEAVY, message)
     if _has_data(given):
-        # Some field of some node is missing; the rest of the page is there.
+        # A field of some node is missing; the rest of the page is complete.
         return _FINE
     if says_nothing(NOTHING, call, answer.status, message):
         return Verdict(AnswerOutcome.NOTHING, f"GitHub has nothing to list: {message}")

@@ -59,7 +59,7 @@ def _moment(at: datetime) -> str:
 
 
 def _about(place: LinkedResource, thing: KnownEntity) -> Json:
-    """The repository as the last payload shows it."""
+    """The repository as the latest payload shows it."""
     known = deepcopy(dict(child(thing.payload, "repository")))
     if whole(known, "id") is None:
         return repository(place)
@@ -162,7 +162,7 @@ class _Numbered:
 class _ByList:
     """An `IdSweep` of a list of the REST API in numbered pages, oldest first.
 
-    An item that is deleted during the walk moves later ones forward, onto a page that was read already.
+    If an item is deleted during the walk, later items move forward onto a page that was already read.
     Those are found when they are fetched alone.
     """
 

@@ -1,7 +1,7 @@
 """Workflow runs that failed, and the earlier attempts of each.
 
-GitHub lists at most a thousand runs of a search, so a window with more is cut into several. It searches
-for one conclusion at a time and by the time when a run was created, while an attempt can end up to a
+GitHub lists at most a thousand runs of a search, so a window with more is cut into several. A search
+covers one conclusion, and selects runs by their creation time, although an attempt can end up to a
 month later. A run whose latest attempt succeeded is not found.
 """
 
@@ -44,7 +44,7 @@ _PART = 700
 _FAILED = ("failure", "timed_out", "startup_failure")
 # A run can be started again for 30 days after it was created, and its last attempt takes a while.
 _EARLIER = timedelta(days=31)
-# A span that runs have left is read again this often; then the result is reported as uncertain.
+# How often a span that runs have left is read again before the result is reported as uncertain.
 _BEGUN_AGAIN = 3
 _FIELDS = (
     *("id", "name", "head_branch", "head_sha", "path", "run_number", "run_attempt", "event"),

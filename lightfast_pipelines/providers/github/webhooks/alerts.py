@@ -152,7 +152,7 @@ def _statement(event: str, payload: Mapping[str, Any], transition: _AlertTransit
     number = whole(alert, "number")
     if number is None:
         raise Missing("alert.number")
-    # Old secret scanning alerts have no time at all, but a change of one updates its repository.
+    # Old secret scanning alerts have no time at all, but a change to one updates its repository.
     place = child(payload, "repository")
     at = first_time(alert, transition.time, "updated_at", "created_at") or latest(
         time(place, "pushed_at"), time(place, "updated_at")
@@ -203,7 +203,7 @@ def _states(
     at: datetime,
     reason: str | None,
 ) -> tuple[StateChange, ...]:
-    """A finding that is fixed only on a pull request's branch is still open, as its `state` says."""
+    """A finding that is fixed only on a pull request's branch is still open, and its `state` says so."""
     if transition.state is None:
         return ()
     value = transition.state

@@ -1,6 +1,6 @@
 """Decodes a delivery's bytes to its payload: JSON, or a form whose one field holds JSON.
 
-The bytes decide which of the two it is, because they alone are signed. A form begins with `payload=`,
+The bytes decide which of the two it is, because only they are signed. A form begins with `payload=`,
 which no JSON does. If the header decided, `&payload=...` inside a comment could become an event of its
 own. Only GitHub sends forms; JSON itself is decoded by `providers/json_body.py`.
 """
@@ -26,7 +26,7 @@ def check(body: bytes, headers: Mapping[str, str]) -> None:
     """Raises MalformedBody unless GitHub could have sent the body. The receiver calls this: it builds
     no objects.
 
-    A content type that GitHub does not send is refused; which of its two types it is does not matter.
+    A content type that GitHub does not send is refused; either of the two that it sends will do.
     """
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in ("", "application/json", _FORM):

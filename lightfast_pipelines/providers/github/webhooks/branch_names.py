@@ -25,7 +25,7 @@ _OF_A_REVERT = re.compile(r"revert-([1-9]\d{0,8})-.")
 
 
 def reverted_pull_request(branch: str, title: str) -> int | None:
-    """The number of the pull request that GitHub's Revert button made this branch for."""
+    """The number of the pull request for which GitHub's Revert button made this branch."""
     match = _OF_A_REVERT.match(branch)
     return int(match[1]) if match and title.startswith("Revert ") else None
 

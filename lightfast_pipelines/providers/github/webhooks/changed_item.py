@@ -16,9 +16,9 @@ from lightfast_pipelines.providers.github.webhooks.statement_builder import GitH
 class ItemChange:
     """What a payload changed.
 
-    `which` distinguishes changes at the same moment; None means that there is nothing to remember and
-    `words` says why. `more` is shown below the words. With `edited` the item's own text is new and is
-    searched for references.
+    `which` distinguishes changes at the same moment; None means that nothing is remembered, and `words`
+    says why. `more` is shown below the words. With `edited` the item's own text is new and is searched
+    for references.
     """
 
     which: str | None

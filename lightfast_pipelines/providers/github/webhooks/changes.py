@@ -1,7 +1,7 @@
 """Small changes of an issue, pull request or discussion: labels, people, milestones, texts, commits.
 
-They matter little by themselves, but they name people, update titles and add relations. The item's
-own text is searched for references only where it was edited.
+Each matters little, but they name people, update titles and add relations. The item's own text is
+searched for references only where it was edited.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _label(item: ChangedItem) -> ItemChange:
 
 
 def _assignee(item: ChangedItem) -> ItemChange:
-    """The state is everybody who is assigned now, by account, with their names in the metadata."""
+    """The state lists the accounts of all current assignees; their names are in the metadata."""
     changed = child(item.payload, "assignee")
     assignee = account(changed)
     if assignee is None:

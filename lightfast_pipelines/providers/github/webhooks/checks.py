@@ -155,7 +155,7 @@ def read_check_suite(payload: Mapping[str, Any]) -> Reading:
     headline = first_line(text(child(suite, "head_commit"), "message") or "")
     subject = repository.commit(sha.lower(), headline[:200] or None)
     name = text(app, "name") or "checks"
-    # A suite that is requested again keeps its id.
+    # A re-requested suite keeps its id.
     which = f"{suite_id}@{moment_key(at)}"
     described = _Checks(
         keys.source_id(subject.key, "check-suite.completed", which),
@@ -217,7 +217,8 @@ def _statement(
             "pullRequests": numbers,
         },
         updated_at=at,
-        # The text is the commit's or pull request's, which is searched with that commit or pull request.
+        # The text is the commit's or pull request's, and is searched along with that commit or pull
+        # request.
         link_text="",
         branch=branch,
     )

@@ -130,7 +130,7 @@ def _statement(event: str, payload: Mapping[str, Any], action: _CommentAction) -
         title=titled(action.tag, f"{place.shown}: {first_line(body)[:_LONGEST_TITLE]}")
         if body and not is_deletion
         else titled(action.tag, place.shown),
-        # Text that somebody removed is not shown again.
+        # Text that somebody deleted is not shown again.
         content="" if is_deletion else content_of(body),
         base_significance=action.weight,
         actor=account(payload.get("sender")),
@@ -155,7 +155,7 @@ def _statement(event: str, payload: Mapping[str, Any], action: _CommentAction) -
 
 
 def _time(comment: Mapping[str, Any], place: _Place, action: _CommentAction) -> datetime | None:
-    """A deletion has no time of its own; the latest time in its payload comes nearest."""
+    """A deletion has no time of its own; the latest time in its payload is the nearest."""
     if action.name == "created":
         return first_time(comment, "created_at", "updated_at")
     if action.name == "edited":

@@ -97,8 +97,8 @@ def _merged_number(push: Push, message: str) -> int | None:
 
 
 def _titled_number(headline: str, committer: Any) -> int | None:
-    """The number at the end of a squash's title. `(GH-12)` counts only where GitHub's button wrote it:
-    elsewhere it may be an issue's."""
+    """The number at the end of a squash's title. `(GH-12)` counts only if GitHub's button wrote it:
+    otherwise it may be an issue's."""
     match = _TITLE_NUMBER.search(headline)
     if match is None or (match["gh"] and not is_web_flow(committer)):
         return None
@@ -127,7 +127,7 @@ def numbers_are_own(push: Push, commit: Mapping[str, Any]) -> bool:
     author, committer = child(commit, "author"), child(commit, "committer")
     made_at = time(commit, "timestamp") or time(committer, "date")
     if is_web_flow(committer):
-        # A record of the API names no push, so there it is unknown.
+        # A record from the API names no push, so we cannot know.
         pushed_at = time(child(push.payload, "repository"), "pushed_at")
         if made_at is None or pushed_at is None:
             return False
@@ -151,7 +151,7 @@ def commit_relations(
     committer: Any = None,
     numbers_are_own: bool = True,
 ) -> list[tuple[Mention, Edge]]:
-    """The commit's relations, each with a mention of the thing at the other end."""
+    """The commit's relations, each with a mention of the thing on the other side."""
     headline = first_line(message)[:LONGEST_NAME]
     sha = subject.key.rpartition(":")[2]
     said = cover(message[:LONGEST_LINK_TEXT])

@@ -1,7 +1,7 @@
 """The commits of a push: one statement each, the same whichever push brings the commit.
 
-The commit's author is the actor; the pusher takes part. `commit_relations` finds what the commit has
-to do with pull requests and other commits.
+The commit's author is the actor; the pusher takes part. `commit_relations` finds how the commit relates
+to pull requests and other commits.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from lightfast_pipelines.providers.github.webhooks.statement_builder import GitH
 
 COMMITS_GITHUB_SENDS = 2_048  # docs.github.com, "Webhook events and payloads": push
 MENTIONED_FILES = 40
-# A clock that was never set begins in 1970; no imported history goes back that far.
+# A clock that was never set starts in 1970; no imported history goes back that far.
 _CLOCK_NOT_SET = datetime(1970, 1, 3, tzinfo=UTC)
 _CLOCKS_DIFFER = timedelta(days=1)
 

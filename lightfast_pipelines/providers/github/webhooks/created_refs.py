@@ -1,7 +1,7 @@
 """`create` and `delete` of branches and tags.
 
 Only a new branch is remembered, as it may have no commit of its own. Everything else comes with a push,
-which knows the commits as well; remembering it here too would count it twice.
+which also has the commits; remembering it here too would count it twice.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ RULES = (
 
 
 def read_review(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no run, repository or time to speak of."""
+    """Raises Missing if the payload has no run, repository or time."""
     action = text(payload, "action") or ""
     verdict = _VERDICTS.get(action)
     if verdict is None:
@@ -135,7 +135,7 @@ def _environments(payload: Mapping[str, Any]) -> list[str]:
 
 
 def read_rule(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no deployment, repository or time to speak of."""
+    """Raises Missing if the payload has no deployment, repository or time."""
     action = text(payload, "action") or ""
     if action != "requested":
         return unknown_action("deployment_protection_rule", action)

@@ -1,4 +1,4 @@
-"""`deployment` and `deployment_status`: what is deployed where, and how it goes.
+"""`deployment` and `deployment_status`: what is deployed where, and how that went.
 
 A status is identified by its own id: the same state may be reported twice.
 """
@@ -56,7 +56,7 @@ class _DeploymentStep:
 
 
 _CREATED = _DeploymentStep("created", "Deployment Started", 30, "building", 1)
-# There is no webhook for it: a sweep writes it when a deployment is found to be gone.
+# There is no webhook for it: a sweep writes it when it finds that a deployment is gone.
 _DELETED = _DeploymentStep("deleted", "Deployment Deleted", 10, None)
 _STATUSES = {
     "success": _DeploymentStep("succeeded", "Deployment Succeeded", 40, "succeeded", 3),
@@ -225,8 +225,8 @@ def _states(
 ) -> tuple[StateChange, ...]:
     """The deployment's own state, and whether it serves its environment now.
 
-    The deployment that succeeded last is live until it is inactive or deleted. A failure changes
-    nothing of what is live.
+    The deployment that succeeded last is live until it is inactive or deleted. A failure does not
+    change what is live.
     """
     details = {"environment": environment}
     own = (

@@ -11,8 +11,8 @@ from typing import Any
 
 from lightfast_pipelines.providers.fields import child
 
-# The fields that mark a body as one event's. An event that is missing here is not known well enough to
-# be checked; it is not read either.
+# The fields that mark a body as one event's. We do not know events that are missing here well enough to
+# check them, nor do we read them.
 _MARKS: Mapping[str, frozenset[str]] = {
     event: frozenset(marks.split())
     for event, marks in {
@@ -83,7 +83,7 @@ _OTHERS = frozenset(
     }
 )
 _ALL: frozenset[str] = frozenset().union(_OTHERS, *_MARKS.values())
-# Events of a connection are about no repository, while every other event names the connection.
+# Events about a connection name no repository, while every other event names the connection.
 _ABOUT_NO_REPOSITORY = frozenset({"installation", "installation_repositories"})
 # Fields of which an event's body has at least one; without them a shorter body of another event would pass.
 _NEEDED: Mapping[str, tuple[str, ...]] = {
@@ -96,7 +96,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
         *("approver", "environment", "requestor", "reviewers", "since"),
         *("workflow_job_run", "workflow_job_runs"),
     ),
-    # Every other event names its installation only by the id.
+    # Every other event names its installation only by id.
     "installation": (
         *("installation.account", "installation.app_id", "installation.suspended_at"),
         *("repositories", "requester"),
@@ -104,7 +104,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "installation_target": ("account", "target_type"),
     "secret_scanning_alert": ("alert.secret_type",),
 }
-# It is not read, and old ones name the installation only by its id.
+# We do not read it, and old ones name the installation only by id.
 _SAYS_NOTHING = (("installation", "new_permissions_accepted"),)
 
 

@@ -1,7 +1,7 @@
 """`sub_issues` and `issue_dependencies`: sub-issues and blocking issues.
 
-One change comes as two deliveries, one for either issue, which state the same fact. The payloads have
-no time of their own; the time of the issue that changed last comes nearest.
+One change comes as two deliveries, one for each issue, which state the same fact. The payloads have no
+time of their own; the time of the issue that changed last is the nearest.
 """
 
 from __future__ import annotations

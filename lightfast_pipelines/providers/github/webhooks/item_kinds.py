@@ -16,8 +16,8 @@ from lightfast_pipelines.providers.github.webhooks.repository import Repository
 class ItemKind:
     """Where an item is in its payload, and how it is named.
 
-    `event` is GitHub's, `field` the payload's; `thing` begins the source type; `opening` names the
-    transition that begins the item.
+    `event` is GitHub's, `field` the payload's; `thing` starts the source type; `opening` names the
+    transition with which the item begins.
     """
 
     event: str

@@ -88,7 +88,7 @@ def read_installation(payload: Mapping[str, Any]) -> Reading:
 
 
 def read_installation_repositories(payload: Mapping[str, Any]) -> Reading:
-    """Without a time: the payload has only the installation's, which these changes do not update."""
+    """Without a time: the payload has only the installation's, which this change does not update."""
     action = text(payload, "action")
     if action not in ("added", "removed"):
         return unknown_action("installation_repositories", action)
@@ -105,7 +105,7 @@ def read_installation_repositories(payload: Mapping[str, Any]) -> Reading:
 
 
 def read_installation_target(payload: Mapping[str, Any]) -> Reading:
-    """The account of the installation was renamed. The payload has no time of it. Raises Missing."""
+    """The account of the installation was renamed. The payload does not say when. Raises Missing."""
     action = text(payload, "action")
     if action != "renamed":
         return unknown_action("installation_target", action)

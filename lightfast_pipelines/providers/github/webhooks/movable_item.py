@@ -43,10 +43,10 @@ class MovableItem:
     def build(
         self, *, reason: str | None, is_reason_kept: bool, content: str, facts: Mapping[str, Any]
     ) -> Statement:
-        """The statement; `is_reason_kept` says whether the reason stands with the state as well."""
+        """The statement; `is_reason_kept` says whether the state has the reason as well."""
         subject, transition = self.builder.subject, self.transition
         author = account(self.value.get("user"))
-        # An item that arrives from elsewhere keeps the time at which it was made, but is here since then.
+        # An item that comes from elsewhere keeps its creation time, but is here only since the move.
         arrived_at = time(self.value, "updated_at") if self.move.origin is not None else None
         at = arrived_at or self.transition_time
         reason = reason or transition.name
@@ -56,7 +56,7 @@ class MovableItem:
         )
         is_deletion = transition.name == "deleted"
         return self.builder.build(
-            # An item is deleted once, and a sweep that finds it gone does not know when.
+            # An item is deleted only once, and a sweep that finds it gone does not know when.
             source_id=keys.source_id(
                 subject.key,
                 transition.name,

@@ -1,7 +1,7 @@
 """Issues and discussions that are moved to another repository and get another number there.
 
-Both repositories send an event, in either order, and each names both ends. Mentions of the old
-number lead to the new one, and the opening is shown once, where the item is now.
+Both repositories send an event, in either order, and each names both ends. Mentions of the old number
+lead to the new one, and the opening is shown only where the item is now.
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ def names(payload: Mapping[str, Any]) -> tuple[NameClaim, ...]:
         child(repository, "source"),
     ):
         claims += _claim(other, at)
-    # A removed repository is named as it was called in the installation; at best the time of receipt is known.
+    # A removed repository is named as it was called in the installation; the best time we have is the
+    # time of receipt.
     for field in ("repositories", "repositories_added"):
         for listed in children(payload, field):
             claims += _claim(listed, None)
@@ -61,7 +62,7 @@ def _claim(
 def _before(
     repository: Mapping[str, Any], changes: Mapping[str, Any], at: datetime | None
 ) -> Iterator[NameClaim]:
-    """The name before a rename or a transfer. Where both come in one payload, neither gives it in full."""
+    """The name before a rename or a transfer. If one payload has both, neither gives the name in full."""
     owner, _, name = (full_name(repository) or "").partition("/")
     if at is None or not name:
         return
@@ -92,7 +93,7 @@ def _renamed_owner(payload: Mapping[str, Any], changes: Mapping[str, Any]) -> It
 
 
 def _time(payload: Mapping[str, Any]) -> datetime | None:
-    """The latest time in the payload, which comes nearest to when it was made."""
+    """The latest time in the payload, which is the nearest to when it was sent."""
     repository = child(payload, "repository")
     known = latest(time(repository, "updated_at"), time(repository, "pushed_at"))
     for name in payload:

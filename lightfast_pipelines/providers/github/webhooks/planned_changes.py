@@ -61,7 +61,7 @@ def _set_or_ended(item: ChangedItem, state_type: str, value: str, *, is_set: boo
     )
 
 
-# Reasons for which a pull request leaves the queue without a failure.
+# Reasons to leave the queue that are not failures.
 _MERGED_BY_QUEUE = frozenset({"MERGE", "ALREADY_MERGED"})
 
 

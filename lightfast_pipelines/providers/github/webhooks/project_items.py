@@ -124,7 +124,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
 
 
 def _field(change: Mapping[str, Any]) -> tuple[str, str]:
-    """A changed field's name and new value; both empty where none is named."""
+    """The changed field's name and new value; both empty if none is named."""
     name = name_of(change, "field_name")
     if name is None:
         return "", ""

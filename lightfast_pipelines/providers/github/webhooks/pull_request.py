@@ -1,6 +1,6 @@
 """`pull_request`: opened, merged, closed, reopened, ready for review, converted to draft.
 
-Each action states only its own transition, at that transition's own time. `changes` reads smaller
+Each action states only its own transition, dated by that transition's own time. `changes` reads smaller
 changes.
 """
 
@@ -108,7 +108,7 @@ def _statement(
     builder.add_head(pull)
     _add_reverted(builder, pull, title)
     if merged:
-        # An open pull request has the commit of a trial merge there, which is not its merge.
+        # An open pull request has the commit of a trial merge there, not of its merge.
         builder.add_commit("merges_as", name_of(pull, "merge_commit_sha"), "merge")
         builder.add_account("merged_by", account(pull.get("merged_by")))
     builder.add_people("reviewer", children(pull, "requested_reviewers"))

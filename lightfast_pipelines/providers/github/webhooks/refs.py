@@ -1,7 +1,7 @@
 """What a push does to its branch or tag itself: forces, deletes or tags.
 
-A push that only adds commits is remembered by its commits; where it does not list all of them, by an
-observation of its own as well.
+A push that only adds commits is remembered by its commits; if it does not list all of them, also by an
+observation of its own.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def incomplete_statement(
 ) -> Statement:
     """States that the branch was pushed, for a push that does not describe all of its commits.
 
-    `missing` are the commits that the push only names. Raises Missing where nothing in it has a time.
+    `missing` are the commits that the push only names. Raises Missing if nothing in it has a time.
     """
     at = push.at or max((each.occurred_at for each in stated), default=None)
     statement = _statement(push, _BRANCH_PUSHED, at)

@@ -1,4 +1,4 @@
-"""`release`: published, drafted, unpublished, deleted, and released where it was a prerelease.
+"""`release`: published, drafted, unpublished, deleted, and released after being a prerelease.
 
 `released` and `prereleased` also come together with `published`, where they add nothing.
 """
@@ -55,7 +55,7 @@ class _ReleaseTransition:
     weight: int
 
 
-# `time` is None where the payload has no time of the transition; the latest time in it comes nearest.
+# `time` is None where the payload has no time of the transition; the latest time in it is the nearest.
 _TRANSITIONS = {
     "created": _ReleaseTransition("created", "Release Drafted", "created_at", "draft", 0, 70),
     "published": _ReleaseTransition(
@@ -186,7 +186,7 @@ def _states(
     name, rank = transition.name, transition.rank
     own = StateChange(subject, "status", transition.state, at, rank, reason=name)
     if name in ("deleted", "unpublished"):
-        # domain/latest_release.py finds the release that is the latest instead.
+        # domain/latest_release.py finds which release is the latest instead.
         ended = StateChange(
             repository.thing, "latest_release", subject.key, at, rank, reason=ENDING_REASON
         )

@@ -116,6 +116,6 @@ def _statement(payload: Mapping[str, Any], action: _ReviewAction) -> Statement:
             "authorAssociation": name_of(review, "author_association"),
         },
         updated_at=at,
-        # Without a text of its own it shows the pull request's title, which was searched already.
+        # Without a text of its own it shows the pull request's title, which has already been searched.
         link_text=None if body else "",
     )

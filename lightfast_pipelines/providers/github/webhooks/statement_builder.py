@@ -1,4 +1,4 @@
-"""What GitHub's payloads about a repository have in common: people, labels, milestones, commits."""
+"""Adds what GitHub's payloads about a repository have in common: people, labels, milestones, commits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lightfast_pipelines.providers.statement_builder import StatementBuilder, St
 
 
 class GitHubStatementBuilder(StatementBuilder):
-    """Builds a statement about something in `repository`, whose facts stand in its metadata."""
+    """Builds a statement about something in `repository`, with the repository's facts in its metadata."""
 
     def __init__(self, repository: Repository, subject: Thing) -> None:
         super().__init__("github", subject)
@@ -86,7 +86,7 @@ class GitHubStatementBuilder(StatementBuilder):
     def add_place(self, item: Mapping[str, Any]) -> None:
         """The milestone and head of an item to which something else happened.
 
-        They are related, but not among the references, which are what the event itself points at.
+        They become relations, but not references: those are only what the event itself points at.
         """
         known_edges = set(self.edges)
         place = GitHubStatementBuilder(self.repository, self.subject)

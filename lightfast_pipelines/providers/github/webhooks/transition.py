@@ -1,4 +1,4 @@
-"""How a webhook's action is shown, for things that are open, closed or the like."""
+"""How an action of a webhook is shown, for things that can be open or closed."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _SAMPLES = 4
 @dataclass(frozen=True, slots=True)
 class CountedPart:
     """A counted part of a list. `requests` is how many of its items need a request of their own,
-    `oldest` its last creation time, `next` the cursor behind it."""
+    `oldest` its last creation time, `next` the cursor after it."""
 
     items: int
     requests: int
@@ -78,7 +78,7 @@ def counting(
         return count_call(ListPart(before=tops[len(samples)]))
     for top, below, sample in zip(tops, [*tops[1:], oldest], samples, strict=False):
         reach = (top - (sample.oldest or oldest)).total_seconds()
-        # Where the list ends within the sample, the sample holds everything that is left.
+        # If the list ends within the sample, the sample holds everything that is left.
         share = (top - below).total_seconds() / reach if sample.next and reach > 0 else 1.0
         items, requests = items + sample.items * share, requests + sample.requests * share
     return costs.estimate(items, requests, exact=False)

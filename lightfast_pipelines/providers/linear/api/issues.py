@@ -128,7 +128,7 @@ class LinearIssueWalker:
         page, reading = _LIST.page(answer), _Reading(queries.organization_of(answer), window)
         if cursor.get("deep"):
             following = reading.one_issue(page["nodes"], cursor)
-            # The issue was counted when the list named it.
+            # The issue was already counted when the list named it.
             return Page(reading.records, following, 0, None, reading.troubles)
         deep: list[str] = []
         for issue in page["nodes"]:
@@ -184,7 +184,7 @@ class _Reading:
         self._created(rewinding)
 
     def one_issue(self, issues: Sequence[Any], cursor: Cursor) -> Json | None:
-        """A page of one issue's history, and the cursor behind it. A deleted issue has none."""
+        """A page of one issue's history, and the cursor after it. A deleted issue has none."""
         following: Json = {name: cursor[name] for name in ("after", "ends") if name in cursor}
         rest = list(cursor["deep"][1:])
         for issue in issues[:1]:

@@ -1,6 +1,6 @@
 """Walks a list of Linear whose items state their facts themselves: comments, projects, cycles.
 
-The modules of these kinds say which list it is and which facts an item yields.
+The modules of these kinds name the list and say which facts an item yields.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Rewinding:
 
     @classmethod
     def of(cls, issue: Mapping[str, Any], organization: str) -> Rewinding:
-        """Starts from the issue as it is now. Raises Missing."""
+        """Starts with the issue as it is now. Raises Missing."""
         needed_id(issue), needed_time(issue, "createdAt")
         data: Json = {name: issue.get(name) for name in _KEPT}
         data["createdAt"] = issue["createdAt"]

@@ -24,9 +24,9 @@ class Field:
     """A field whose changes are observations.
 
     `names` are the names that it has in payloads of any age. `transition` is the name of its change,
-    `cleared` the name if the field is empty now. `now` shows the new value from the entity and `was` the
-    old one from `updatedFrom`; None for values that say nothing to a reader, such as ids. `time` names
-    the field that dates the transition, if it has one.
+    `cleared` the name if the field is empty now. `now` shows the new value from the entity and `was`
+    the old one from `updatedFrom`; None for values that mean nothing to a reader, such as ids. `time`
+    names the field that dates the transition, if it has one.
     """
 
     label: str

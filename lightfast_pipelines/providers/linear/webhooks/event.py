@@ -1,7 +1,7 @@
 """The envelope that all of Linear's data-change webhooks share.
 
-It has grown: in 2021 it had neither `organizationId` nor `webhookTimestamp`, in 2023 both, and since 2026
-it has an `actor` too.
+It has grown over time: in 2021 it had neither `organizationId` nor `webhookTimestamp`, in 2023 both,
+and since 2026 it has an `actor` too.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class LinearEvent:
         return self._needed("archivedAt", archived or time(self.data, "updatedAt"))
 
     def own_time(self, name: str) -> datetime | None:
-        """The time in field `name`, if it dates this very change."""
+        """The time in field `name`, if it is the time of this change."""
         moment = time(self.data, name)
         if moment is None or self.has_moved(name):
             return moment

@@ -1,4 +1,4 @@
-"""`Release` and `ReleaseNote`: work that is released or planned to be, and the notes about it.
+"""`Release` and `ReleaseNote`: work that was released or is planned for release, and the notes about it.
 
 `release.created|stage-changed|version-changed|name-changed|description-changed|commit-changed|
 issues-changed|target-date-changed|archived|unarchived|deleted|restored` and

@@ -1,7 +1,7 @@
 """Routes a payload by the teams, projects and the organization that it names.
 
-All of Linear's ids are UUIDs, so each serves as a resource's id. A payload that names no team goes where
-the thing that it is about went.
+All of Linear's ids are UUIDs, so each serves as a resource's id. A payload that names no team follows
+the thing that it is about.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _projects(event_type: str, data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _via(event_type: str, data: Mapping[str, Any]) -> str | None:
-    """The key of the thing that a part belongs to; None for payloads that are no parts."""
+    """The key of the thing that a part belongs to; None for payloads that are not parts."""
     if event_type not in _PARTS:
         return None
     comment = child(data, "comment")

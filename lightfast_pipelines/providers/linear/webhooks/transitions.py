@@ -41,8 +41,8 @@ _LONGEST_OLD_TEXT = 1_000
 class Described:
     """An entity as a payload shows it: what its observations have in common.
 
-    `key` is the entity's own and starts its source ids. `builder.subject` is what the observations are
-    about: for a comment, reaction, attachment or project update that is another thing.
+    `key` is the entity's own key, which starts its source ids. `builder.subject` is what the
+    observations are about: for a comment, reaction, attachment or project update that is another thing.
     """
 
     key: str
@@ -92,7 +92,7 @@ class EntityKind:
 def canceled_by_deletion(
     subject: Thing, at: datetime, rank: int, *, was_over: bool
 ) -> tuple[StateChange, ...]:
-    """An entity that was over keeps its status; any other one ends as canceled."""
+    """An entity that had already ended keeps its status; any other ends as canceled."""
     if was_over:
         return ()
     return (StateChange(subject, "status", "canceled", at, rank, "deleted", {"reason": "deleted"}),)

@@ -18,7 +18,7 @@ _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "testserver"})
 
 
 def installation(place: LinkedResource) -> Json:
-    """The installation, where it is Sentry's and was not made by hand."""
+    """The installation, if it is Sentry's own and was not made by hand."""
     if UUID.fullmatch(place.installation_id):
         return {"installation": {"uuid": place.installation_id}}
     return {}

@@ -3,7 +3,8 @@
 The webhook `error` reports errors alone, so issues of other kinds are not asked for their events.
 
 Every single event would be too many: an issue may have millions, and they are counted by the hour
-anyway (domain/occurrences.py). Only the issue's own count covers what lies between the sample's ends.
+anyway (domain/occurrences.py). Only the issue's own count covers the events between the two ends of the
+sample.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Turns an event of the API into the webhook `error`, without anything about whoever met the error.
+"""Turns an event of the API into the webhook `error`, without anything about the people who met the error.
 
 The API nests exceptions in `entries` and spells fields differently from the webhook.
 """

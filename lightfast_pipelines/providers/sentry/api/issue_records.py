@@ -163,7 +163,7 @@ class _IssueRecords:
         issue = {**self._lasting, **changes}
         sent_at = occurred = at.replace(microsecond=0)
         if self._last_seen is not None and self._last_seen <= at:
-            # It was not seen since, so this was already its last sighting then.
+            # It has not been seen since, so at that time this was already its last sighting.
             issue["lastSeen"], occurred = self._last_seen_text, max(sent_at, self._last_seen)
         elif is_seen:
             issue["lastSeen"], occurred = at.isoformat(), at
@@ -226,7 +226,7 @@ def _decisions(kind: str, data: Mapping[str, Any]) -> Iterator[tuple[str, Json]]
 
 
 def _lasting(issue: Mapping[str, Any]) -> Json:
-    """What never changes of an issue, without anything about whoever met it."""
+    """The fields of an issue that never change, without anything about the people who met it."""
     lasting: Json = {name: issue[name] for name in _LASTING if name in issue}
     lasting["metadata"] = without_person(child(issue, "metadata"))
     return lasting

@@ -1,6 +1,6 @@
 """Which facts Sentry states both by webhook and by API, and what the API lacks of them.
 
-Tests hold it against the code; the tables in docs/history.md are generated from it.
+Tests compare it with the code; the tables in docs/history.md are generated from it.
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ def read_metric_alert(payload: Mapping[str, Any]) -> Reading:
 
 
 def closing_time(closed: datetime, begun: datetime | None, sent: datetime | None) -> datetime:
-    """When an incident ended: never before one of its levels.
+    """When an incident ended: never before any of its levels.
 
     `date_closed` is truncated to the minute and precedes the moment at which Sentry noticed the end by the
     rule's time window, so it can be earlier than the sending of `critical`. So the time of sending counts,

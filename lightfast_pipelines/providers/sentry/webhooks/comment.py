@@ -1,6 +1,6 @@
 """`comment`: created, updated, deleted, on an issue of which the payload gives only the number.
 
-A comment carries one time, that of its creation; its text tells one change from the next.
+A comment carries one time, that of its creation; its text distinguishes one change from the next.
 """
 
 from __future__ import annotations

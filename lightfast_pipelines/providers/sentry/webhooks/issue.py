@@ -162,8 +162,8 @@ def _discriminator(
 ) -> str | None:
     """Tells a second resolution from the first: by when the issue was last seen and when it was sent.
 
-    Neither is enough alone: the issue need not be seen between two decisions, and one moment of sending
-    may cover several decisions.
+    Neither suffices: the issue may not be seen between two decisions, and several decisions may be sent
+    at the same moment.
     """
     if transition.name in ("created", "deleted"):
         return None
@@ -219,7 +219,7 @@ def _states(
 def _restart(
     subject: Thing, transition: _IssueTransition, issue: Mapping[str, Any], seen: datetime
 ) -> Occurrence | None:
-    """A regression, which the last error seen has caused; reopening by hand is none."""
+    """A regression, which the last error seen caused; reopening by hand is not one."""
     if transition.name != "unresolved":
         return None
     if (name_of(issue, "substatus") or "regressed") != "regressed":

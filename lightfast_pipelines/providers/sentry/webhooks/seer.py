@@ -1,4 +1,4 @@
-"""`seer`: what Sentry's agent found out about an issue, and the pull requests that it made.
+"""`seer`: what Sentry's agent found out about an issue, and the pull requests that it opened.
 
 The body names the run and the issue by number and carries no time: the time of sending dates it, else the
 time of receipt.

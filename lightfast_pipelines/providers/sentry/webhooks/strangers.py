@@ -1,4 +1,4 @@
-"""Hides the end users who met an error or wrote a feedback: they are no members of the organization.
+"""Hides the end users who met an error or wrote a feedback: they are not members of the organization.
 
 We never read the fields that hold their addresses and names. Texts may hold them as well, such as the
 message of an exception or a feedback: there a placeholder replaces the address.
@@ -67,7 +67,7 @@ def without_strangers(statement: Statement, node: Mapping[str, Any]) -> Statemen
 
 
 def without_person(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The `metadata` of an issue or event without what is about the person."""
+    """The `metadata` of an issue or event, without anything about the person."""
     return {name: value for name, value in metadata.items() if name not in _PRIVATE_METADATA}
 
 

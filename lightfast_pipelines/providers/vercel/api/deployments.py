@@ -35,7 +35,8 @@ from lightfast_pipelines.providers.vercel.api.listing import (
     team_of,
 )
 
-# A deployment waits, builds and is checked for a while: what ends in the window began before it.
+# A deployment waits, builds and is checked for a while, so what ends in the window may have begun
+# before it.
 _LOOK_BACK = timedelta(days=1)
 
 
@@ -123,7 +124,7 @@ def _page_call(place: LinkedResource, window: Window, until: int, limit: int) ->
 
 
 def _read_single(place: LinkedResource, cursor: Cursor, answer: Answer) -> Page:
-    """One deployment whose end the list did not date."""
+    """Reads one deployment whose end the list did not date."""
     identity, *rest = cursor["pending"]
     found: Sequence[Record] = ()
     troubles: list[UnreadableItem] = []
@@ -139,7 +140,7 @@ def _read_single(place: LinkedResource, cursor: Cursor, answer: Answer) -> Page:
             reason = f"its state is {deployment.state}, but since when is not known"
             troubles.append(UnreadableItem(identity, reason))
         else:
-            # The list has already given the record of its creation, with other fields.
+            # The list has already yielded the record of its creation, with other fields.
             found = [
                 record for record in deployment.records if record.event_type != "deployment.created"
             ]
@@ -151,7 +152,7 @@ def _read_single(place: LinkedResource, cursor: Cursor, answer: Answer) -> Page:
 def _behind(
     window: Window, cursor: Cursor, answer: Answer, troubles: list[UnreadableItem]
 ) -> dict[str, Any] | None:
-    """The cursor behind a page: one millisecond above its last item, as others may share that one.
+    """The cursor after a page: one millisecond above its last item, as others may share that one.
 
     A page that lies within one millisecond is requested again, twice as long.
     """

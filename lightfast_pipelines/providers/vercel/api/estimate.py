@@ -1,7 +1,7 @@
 """Estimates how many deployments a window holds: Vercel gives no totals.
 
-Few pages are all read. Of many, the first ones are read and the rest is sampled at regular times, and
-the density of the samples gives the number.
+If there are few pages, all are read. If there are many, the first ones are read, the rest is sampled at
+regular times, and the density of the samples gives the number.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _ENDS = {
     # Before it is built; Vercel does not say when.
     "BLOCKED": ("blocked", ("blockedAt", "created", "createdAt")),
 }
-# What the API says of its fate, besides its state.
+# What the API says about its fate, besides its state.
 _OUTCOME = ("readySubstate", "autoAssignCustomDomains", "aliasAssigned", "checksConclusion")
 # Written into `meta` during the build or later.
 _LATER_META = frozenset({"branchAlias", "lambdaRuntimeStats"})
@@ -111,7 +111,7 @@ def _inner(item: Mapping[str, Any], identity: str, project: str, team: str | Non
 
 
 def _ended(inner: Json, item: Mapping[str, Any], state: str) -> Json:
-    """Adds what is known since the deployment ended: why it failed, or whether it went live."""
+    """Adds what has been known since the deployment ended: why it failed, or whether it went live."""
     more: Json = {"readyState": state, **{field: item.get(field) for field in _OUTCOME}}
     if state.upper() != "READY":
         more = {

@@ -81,7 +81,7 @@ class _DeploymentSweep(IdSweep):
         return {deployment.key: _deleted_at(answer.data)} if is_deleted else {}
 
     def record(self, place: LinkedResource, thing: KnownEntity, at: datetime) -> Record:
-        """The webhook of a cleanup, with what the last payload shows of the deployment."""
+        """The webhook of a cleanup, with what the latest payload shows of the deployment."""
         identity = _identity(thing)
         inner = deepcopy(dict(child(thing.payload, "payload")))
         inner.pop("user", None)  # nobody knows who deleted it

@@ -19,7 +19,7 @@ _BASES = {
     "canceled": serving.WITHHELD,
     "blocked": serving.WITHHELD,
 }
-# These can only end that a deployment is live.
+# These can only end a deployment's being live.
 _ENDS = frozenset({"checks-failed", "error", "canceled", "blocked", "cleanup"})
 _FAILED_CHECKS = frozenset({"failed", "failure", "canceled", "timed-out"})
 
