@@ -45,7 +45,7 @@ def ingest_file(database: Database, path: Path) -> dict[str, Any]:
     from lightfast_pipelines.inbox.files import ingest
     from lightfast_pipelines.inbox.jsonlines import read_lines
     from lightfast_pipelines.providers import discover
-    from lightfast_pipelines.store.links import add_workspace
+    from lightfast_pipelines.store.linked_resources import add_workspace
 
     began = time.perf_counter()
     with database.connect() as conn, path.open("rb") as stream:

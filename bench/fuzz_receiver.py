@@ -31,7 +31,7 @@ from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.installations import add_installation, set_secret
-from lightfast_pipelines.store.links import add_workspace, find_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, find_workspace, link_resource
 from lightfast_pipelines.store.sealed import Keys
 
 SECRET = b"fuzz-secret"

@@ -39,7 +39,7 @@ from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
-from lightfast_pipelines.store.links import (
+from lightfast_pipelines.store.linked_resources import (
     LinkRefusedError,
     add_workspace,
     link_resource,

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time
 
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from tests.providers.github.payloads import encoded, pull_request
 
 REPOSITORY = 1

@@ -16,7 +16,7 @@ from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.provider_api.ports import Apis
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.links import find_workspace
+from lightfast_pipelines.store.linked_resources import find_workspace
 from lightfast_pipelines.store.sources import Source, find_sources
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lightfast_pipelines.capture.kept_readings import KeptReadings
-from lightfast_pipelines.capture.others import OtherPayloads
+from lightfast_pipelines.capture.other_payloads import OtherPayloads
 from lightfast_pipelines.capture.routing import RoutedPayloads
 from lightfast_pipelines.capture.statements import FactKey, Stated, statements_of
 from lightfast_pipelines.capture.writers.occurrences import EventKey, RestartKey

@@ -24,8 +24,8 @@ def demo(
     """Play a sample story through the running system and show the result."""
     from lightfast_pipelines.cli.stack.children import stop_on_signals
     from lightfast_pipelines.cli.stack.processes import running
-    from lightfast_pipelines.demo.account import print_account
     from lightfast_pipelines.demo.playing import play
+    from lightfast_pipelines.demo.report import print_account
     from lightfast_pipelines.demo.story import tell
     from lightfast_pipelines.settings import settings
 

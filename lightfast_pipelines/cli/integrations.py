@@ -33,7 +33,7 @@ from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
     from lightfast_pipelines.store.database import Connection
-    from lightfast_pipelines.store.links import Integration
+    from lightfast_pipelines.store.linked_resources import Integration
 
 integration_app = typer.Typer(
     help="Integrations: resources that are linked to a workspace.", no_args_is_help=True
@@ -44,7 +44,7 @@ integration_app = typer.Typer(
 def _linked(
     workspace: str, provider: str, resource: str
 ) -> Iterator[tuple[Connection, Integration]]:
-    from lightfast_pipelines.store.links import REMOVED, find_integration
+    from lightfast_pipelines.store.linked_resources import REMOVED, find_integration
 
     with command_connection() as conn:
         integration = find_integration(conn, workspace_named(conn, workspace), provider, resource)
@@ -101,7 +101,7 @@ def add(  # noqa: PLR0913, PLR0917 - options, each passed by name
     """
     from lightfast_pipelines.provider_api.given_credentials import give_credential
     from lightfast_pipelines.store.installations import installation_of, the_installation
-    from lightfast_pipelines.store.links import link_resource
+    from lightfast_pipelines.store.linked_resources import link_resource
 
     if is_minted(provider, credential_kind) and installation is None:
         raise typer.BadParameter("github_app needs --installation: its tokens are for that")
@@ -145,7 +145,7 @@ def add(  # noqa: PLR0913, PLR0917 - options, each passed by name
 def _resource_id(conn: Connection, provider: str, given: str) -> str:
     """The id as payloads write it. Another form is accepted if deliveries with it have arrived."""
     from lightfast_pipelines.providers import discover
-    from lightfast_pipelines.store.links import has_arrived
+    from lightfast_pipelines.store.linked_resources import has_arrived
 
     try:
         return discover()[provider].resource_id(given)
@@ -161,7 +161,7 @@ def _resource_id(conn: Connection, provider: str, given: str) -> str:
 @integration_app.command("list")
 def list_all(workspace: OnlyWorkspace = None, as_json: AsJson = False) -> None:
     """List the linked resources."""
-    from lightfast_pipelines.store.links import list_integrations
+    from lightfast_pipelines.store.linked_resources import list_integrations
 
     with command_connection() as conn:
         integrations = list_integrations(
@@ -213,7 +213,7 @@ def events(
     After a change, deliveries that were filtered are read again.
     """
     from lightfast_pipelines.providers import discover
-    from lightfast_pipelines.store.links import set_sync_config
+    from lightfast_pipelines.store.linked_resources import set_sync_config
 
     if sum((bool(only), default, none)) > 1:
         raise typer.BadParameter("say one of --only, --default and --none")
@@ -276,7 +276,7 @@ def resume(
 def _set_active(
     workspace: str, provider: str, resource: str, as_json: bool, *, active: bool
 ) -> None:
-    from lightfast_pipelines.store.links import set_active
+    from lightfast_pipelines.store.linked_resources import set_active
 
     reason = None if active else "paused by an operator"
     with _linked(workspace, provider, resource) as (conn, integration):
@@ -297,7 +297,7 @@ def remove(
 
     New deliveries no longer reach the workspace; what is stored stays.
     """
-    from lightfast_pipelines.store.links import remove_integration
+    from lightfast_pipelines.store.linked_resources import remove_integration
 
     with _linked(workspace, provider, resource) as (conn, integration):
         remove_integration(conn, integration, actor=operator_name())

@@ -13,7 +13,7 @@ from lightfast_pipelines.cli.root import Failure
 if TYPE_CHECKING:
     from lightfast_pipelines.embedding.embedder import Embedder
     from lightfast_pipelines.store.database import Connection, Database
-    from lightfast_pipelines.store.links import Workspace
+    from lightfast_pipelines.store.linked_resources import Workspace
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -83,7 +83,7 @@ def command_connection(*, create: bool = False) -> Iterator[Connection]:
 
 def workspace_named(conn: Connection, name: str) -> Workspace:
     """The workspace of a slug, or of org/slug. Raises LinkRefusedError if there is none."""
-    from lightfast_pipelines.store.links import find_workspace
+    from lightfast_pipelines.store.linked_resources import find_workspace
 
     return find_workspace(conn, name)
 

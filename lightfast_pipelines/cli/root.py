@@ -50,7 +50,7 @@ def _print_traceback(
 OPERATOR_ERRORS = (
     ("lightfast_pipelines.store.migrate", "MigrationError"),
     ("lightfast_pipelines.store.logins", "LoginError"),
-    ("lightfast_pipelines.store.links", "LinkRefusedError"),
+    ("lightfast_pipelines.store.linked_resources", "LinkRefusedError"),
     ("lightfast_pipelines.store.installations", "InstallationError"),
     ("lightfast_pipelines.store.sealed", "SealedError"),
     ("lightfast_pipelines.provider_api.client", "CallFailedError"),

@@ -58,7 +58,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add a workspace. Adding an existing one changes nothing."""
-    from lightfast_pipelines.store.links import make_workspace
+    from lightfast_pipelines.store.linked_resources import make_workspace
 
     with command_connection(create=True) as conn:
         workspace, is_new = make_workspace(conn, slug, org, name)
@@ -87,7 +87,7 @@ def rename(
 
     Its slug stays, because the ids of its observations contain it and links to them would break.
     """
-    from lightfast_pipelines.store.links import rename_workspace
+    from lightfast_pipelines.store.linked_resources import rename_workspace
 
     with command_connection() as conn:
         renamed = rename_workspace(conn, workspace_named(conn, workspace), name)

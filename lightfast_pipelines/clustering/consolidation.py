@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import LiteralString
 
-from lightfast_pipelines.clustering.membership import MembershipChanges, replace_clusters
+from lightfast_pipelines.clustering.cluster_rows import MembershipChanges, replace_clusters
 from lightfast_pipelines.clustering.similarity import VectorMeaning, load_vectors
 from lightfast_pipelines.clustering.workspace_facts import read_happenings, read_links
 from lightfast_pipelines.domain.clusters import RULE_VERSION

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import LiteralString
 
-from lightfast_pipelines.clustering.membership import cluster_row, upsert_clusters, write_members
+from lightfast_pipelines.clustering.cluster_rows import cluster_row, upsert_clusters, write_members
 from lightfast_pipelines.clustering.nearby import nearest_clusters
 from lightfast_pipelines.clustering.workspace_facts import Material, read_happenings
 from lightfast_pipelines.domain.clusters import RULE_VERSION

@@ -1,6 +1,6 @@
 """Reads the observations, files and strong edges that clusters are decided from.
 
-`domain/consolidation.py` decides, `membership.py` writes.
+`domain/consolidation.py` decides, `cluster_rows.py` writes.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lightfast_pipelines.demo.stage import Scene, Stage
     from lightfast_pipelines.settings import Settings
     from lightfast_pipelines.store.database import Connection
-    from lightfast_pipelines.store.links import Workspace
+    from lightfast_pipelines.store.linked_resources import Workspace
 
 # The sensor looks every ten seconds; a run takes a few on a slow machine.
 PATIENCE_SECONDS = 240.0
@@ -64,7 +64,7 @@ def _ingest(conn: Connection, stage: Stage, start: date) -> Workspace:
     from lightfast_pipelines.inbox.files import ingest
     from lightfast_pipelines.inbox.jsonlines import read_lines
     from lightfast_pipelines.providers import discover
-    from lightfast_pipelines.store.links import add_workspace
+    from lightfast_pipelines.store.linked_resources import add_workspace
 
     workspace = add_workspace(conn, stage.workspace, ORG, f"Harbor shop, {stage.today:%d %B %Y}")
     conn.commit()

@@ -10,13 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
-from lightfast_pipelines.domain import (
-    classification,
-    entities,
-    links,
-    significance,
-    topics,
-)
+from lightfast_pipelines.domain import classification, significance, topics
+from lightfast_pipelines.domain import entities_in_text as entities
+from lightfast_pipelines.domain import written_relations as links
 from lightfast_pipelines.domain.events import Edge, Mention, Statement, Thing
 from lightfast_pipelines.domain.key_categories import is_candidate
 from lightfast_pipelines.domain.keys import GITHUB

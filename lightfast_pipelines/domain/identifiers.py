@@ -1,6 +1,6 @@
 """Finds Linear's and Sentry's issues in a text, by identifier (`ENG-12`, `SHOP-1A`) or address.
 
-`links.py` decides the relation from the words around it. A form that has many other uses (`K8S-12`,
+`written_relations.py` decides the relation from the words around it. A form that has many other uses (`K8S-12`,
 `4U-3`, `eng-12`) is only a candidate: an issue must claim the name.
 """
 

@@ -1,6 +1,6 @@
 """Finds references in a text: numbers, addresses and identifiers of entities, with their positions.
 
-`links.py` decides the relation from the words around a reference.
+`written_relations.py` decides the relation from the words around a reference.
 """
 
 from __future__ import annotations

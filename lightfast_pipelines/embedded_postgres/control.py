@@ -1,6 +1,6 @@
 """The control folder `<LIGHTFAST_HOME>/postgres` with the locks, log, identity and state of the server.
 
-The data folder may be elsewhere; see `cluster.py`.
+The data folder may be elsewhere; see `data_folder.py`.
 """
 
 import json

@@ -25,7 +25,7 @@ from lightfast_pipelines.embedded_postgres.errors import EmbeddedPostgresError
 from lightfast_pipelines.embedded_postgres.settings import PORT, command_line
 
 if TYPE_CHECKING:
-    from lightfast_pipelines.embedded_postgres.cluster import DatabaseFiles
+    from lightfast_pipelines.embedded_postgres.data_folder import DatabaseFiles
     from lightfast_pipelines.embedded_postgres.postmaster import Postmaster
 
 TICK_SECONDS = 0.25
@@ -63,7 +63,7 @@ class Guardian:
         signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the select below
 
     def run(self) -> None:
-        from lightfast_pipelines.embedded_postgres.cluster import prepare_cluster
+        from lightfast_pipelines.embedded_postgres.data_folder import prepare_cluster
 
         self._control.stop_request.unlink(missing_ok=True)
         self._limit_log()
@@ -146,7 +146,7 @@ class Guardian:
     def _serve(self, cluster: "DatabaseFiles", postmaster: "Postmaster") -> GuardianStop | None:
         """Runs until there is a reason to stop; None if Postgres ended first."""
         from lightfast_pipelines.embedded_postgres.bootstrap import answers, bootstrap
-        from lightfast_pipelines.embedded_postgres.cluster import remove_abandoned_places
+        from lightfast_pipelines.embedded_postgres.data_folder import remove_abandoned_places
 
         while not answers(cluster.socket_dir):
             if not postmaster.alive():

@@ -23,7 +23,7 @@ from lightfast_pipelines.providers.webhook_contract import Provider
 from lightfast_pipelines.store.body_partitions import make_months_soon
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries, partition_date_of
-from lightfast_pipelines.store.links import LinkRefusedError, Workspace, link_resource
+from lightfast_pipelines.store.linked_resources import LinkRefusedError, Workspace, link_resource
 
 VERIFIED_BY = "manual"
 CHUNK_LINES = 1000

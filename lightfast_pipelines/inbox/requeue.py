@@ -10,7 +10,7 @@ from datetime import date
 
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.links import Workspace
+from lightfast_pipelines.store.linked_resources import Workspace
 from lightfast_pipelines.store.locks import change_routing
 
 # Derived tables, children first. Inputs (deliveries, links, workspaces) are not listed.

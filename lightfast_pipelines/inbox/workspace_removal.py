@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lightfast_pipelines.inbox.requeue import DERIVED
 from lightfast_pipelines.store import activity
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.links import Workspace
+from lightfast_pipelines.store.linked_resources import Workspace
 from lightfast_pipelines.store.locks import change_routing
 
 JOBS = ("capture", "embeddings", "clusters", "consolidation", "profiles", "summaries")

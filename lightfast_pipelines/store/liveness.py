@@ -72,7 +72,7 @@ LEFT JOIN lightfast.actor_profiles f
   ON f.workspace_id = seen.workspace_id AND f.actor_id = i.actor_id
 """
 
-# A simpler rule than that of `domain/links.py`, and independent of it: without code, quotations and
+# A simpler rule than that of `domain/written_relations.py`, and independent of it: without code, quotations and
 # comments, a closing word right before a number. The fourth step handles a code fence left open.
 _CLOSING = r"""
 SELECT 'pull request ' || p.subject_key, EXISTS (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.links import REMOVED
+from lightfast_pipelines.store.linked_resources import REMOVED
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from lightfast_pipelines.domain.keys import bounded
 from lightfast_pipelines.store.database import Connection, dict_rows
-from lightfast_pipelines.store.links import Workspace
+from lightfast_pipelines.store.linked_resources import Workspace
 
 
 def states_at(

@@ -6,7 +6,7 @@ from typing import Any
 
 from lightfast_pipelines.domain.keys import bare_number, bounded
 from lightfast_pipelines.store.database import Connection, dict_rows
-from lightfast_pipelines.store.links import Workspace
+from lightfast_pipelines.store.linked_resources import Workspace
 
 # At most this many observations, payloads, deliveries or outcomes.
 _SHOWN = 20

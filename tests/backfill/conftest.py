@@ -15,7 +15,7 @@ from lightfast_pipelines.provider_api.budget import RateBudget
 from lightfast_pipelines.provider_api.client import ApiClient, Credentials
 from lightfast_pipelines.providers.api_contract import Credential, ProviderApi
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from lightfast_pipelines.store.sources import Source, find_sources
 from tests.backfill.plain import FIRST, PlainProviderApi
 

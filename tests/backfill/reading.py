@@ -11,7 +11,7 @@ from lightfast_pipelines.backfill.units import UnitReport
 from lightfast_pipelines.providers.api_contract import discover_apis
 from lightfast_pipelines.store import coverage
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from lightfast_pipelines.store.sources import find_sources
 from tests.backfill.conftest import PlainApis
 from tests.servers.serving import Served

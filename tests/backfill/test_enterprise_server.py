@@ -13,7 +13,7 @@ from lightfast_pipelines.providers.github.api import API
 from lightfast_pipelines.recovery.sweep_cycle import SweepCycle
 from lightfast_pipelines.recovery.sweeps import sweep
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from lightfast_pipelines.store.sources import find_sources
 from tests.backfill.conftest import PlainApis
 from tests.capture.deliveries import capture_all

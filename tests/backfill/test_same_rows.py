@@ -22,7 +22,7 @@ from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
 from lightfast_pipelines.store.digest import digest_lines
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from lightfast_pipelines.store.sources import find_sources
 from tests.backfill.conftest import PlainApis
 from tests.depth import size

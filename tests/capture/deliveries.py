@@ -9,7 +9,7 @@ from typing import Any
 from lightfast_pipelines.capture.queue.batches import CaptureReport, capture
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
-from lightfast_pipelines.store.links import Workspace, add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import Workspace, add_workspace, link_resource
 from tests.providers.github.payloads import encoded
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)

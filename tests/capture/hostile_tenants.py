@@ -15,7 +15,7 @@ from lightfast_pipelines.store.installations import (
     add_installation,
     set_secret,
 )
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from lightfast_pipelines.store.sealed import Keys
 from lightfast_pipelines.store.tables import metadata
 from tests.capture.deliveries import NOW, capture_all, receive, rows

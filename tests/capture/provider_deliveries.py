@@ -9,7 +9,7 @@ from typing import Any
 
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
-from lightfast_pipelines.store.links import Workspace, add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import Workspace, add_workspace, link_resource
 from tests.capture.deliveries import NOW
 
 Json = dict[str, Any]

@@ -10,7 +10,11 @@ from typing import Any
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
-from lightfast_pipelines.store.links import LinkRefusedError, add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import (
+    LinkRefusedError,
+    add_workspace,
+    link_resource,
+)
 from tests.capture.deliveries import NOW
 
 

@@ -11,7 +11,7 @@ from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.inbox.requeue import replay
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.digest import digest_lines
-from lightfast_pipelines.store.links import (
+from lightfast_pipelines.store.linked_resources import (
     LinkRefusedError,
     add_workspace,
     link_resource,

@@ -9,7 +9,7 @@ import pytest
 from lightfast_pipelines.inbox.requeue import requeue_days, requeue_outdated
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.digest import digest_lines
-from lightfast_pipelines.store.links import (
+from lightfast_pipelines.store.linked_resources import (
     find_integration,
     remove_integration,
     set_active,

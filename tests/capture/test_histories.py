@@ -15,7 +15,7 @@ from lightfast_pipelines.inbox.files import ingest
 from lightfast_pipelines.inbox.jsonlines import read_lines
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.links import add_workspace
+from lightfast_pipelines.store.linked_resources import add_workspace
 from tests.capture.deliveries import capture_all, one, rows
 from tests.depth import size
 

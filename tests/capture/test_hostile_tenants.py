@@ -20,7 +20,7 @@ from lightfast_pipelines.store.installations import (
     remove_secrets,
     set_secret,
 )
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from tests.capture.deliveries import capture_all, one, receive, rows
 from tests.capture.hostile_tenants import (
     FORGERS,

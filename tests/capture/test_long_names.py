@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from lightfast_pipelines.store.why import explain
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows
 from tests.providers.github import more_payloads as more_github

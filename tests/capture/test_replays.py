@@ -20,7 +20,7 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.installations import add_installation
-from lightfast_pipelines.store.links import (
+from lightfast_pipelines.store.linked_resources import (
     add_workspace,
     find_integration,
     link_resource,

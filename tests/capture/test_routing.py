@@ -13,7 +13,7 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.installations import add_installation
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from tests.capture.deliveries import capture_all, receive, rows
 from tests.capture.provider_deliveries import linked, provider_delivery
 from tests.providers.github import payloads as github

@@ -10,7 +10,7 @@ from sqlalchemy import Table
 from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.links import (
+from lightfast_pipelines.store.linked_resources import (
     Workspace,
     find_integration,
     list_integrations,

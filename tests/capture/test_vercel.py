@@ -18,7 +18,7 @@ from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, rows
 from tests.providers.github import more_payloads as more
 from tests.providers.github import payloads as github

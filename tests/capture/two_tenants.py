@@ -15,7 +15,7 @@ from lightfast_pipelines.people.actors import decide_actors
 from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
-from lightfast_pipelines.store.links import (
+from lightfast_pipelines.store.linked_resources import (
     Workspace,
 )
 from lightfast_pipelines.store.stage_failures import StageError, count_observation

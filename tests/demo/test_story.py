@@ -19,7 +19,7 @@ from lightfast_pipelines.providers.webhook_contract import Accepted, Secret
 from lightfast_pipelines.store import chain
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
-from lightfast_pipelines.store.links import Workspace, add_workspace
+from lightfast_pipelines.store.linked_resources import Workspace, add_workspace
 
 TODAY = date(2026, 5, 20)
 NOW = datetime(2026, 5, 20, 9, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.identifiers import names_of_branch
-from lightfast_pipelines.domain.links import read_links
+from lightfast_pipelines.domain.written_relations import read_links
 from tests.domain.statements import pull_request
 
 

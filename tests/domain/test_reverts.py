@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.links import read_links
+from lightfast_pipelines.domain.written_relations import read_links
 from tests.domain.statements import pull_request
 
 SHA = "0123456789abcdef0123456789abcdef01234567"

@@ -16,7 +16,7 @@ from lightfast_pipelines.inbox.files import IngestReport, ingest
 from lightfast_pipelines.inbox.jsonlines import Line, UnreadableLine, read_lines
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.links import Workspace, add_workspace
+from lightfast_pipelines.store.linked_resources import Workspace, add_workspace
 
 START = date(2008, 1, 1)
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)

@@ -35,7 +35,11 @@ from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.activity import list_activity
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.installations import add_installation
-from lightfast_pipelines.store.links import add_workspace, link_resource, list_integrations
+from lightfast_pipelines.store.linked_resources import (
+    add_workspace,
+    link_resource,
+    list_integrations,
+)
 from lightfast_pipelines.store.sealed import Keys
 from lightfast_pipelines.store.tokens import load_credential, set_credential
 from tests.provider_api.renewing import RenewingProviderApi, TokenServer, now

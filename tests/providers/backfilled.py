@@ -13,7 +13,7 @@ from lightfast_pipelines.backfill.request import BackfillListener, BackfillReque
 from lightfast_pipelines.providers.api_contract import ProviderApi, Window
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from lightfast_pipelines.store.sources import find_sources
 from tests.backfill.conftest import PlainApis
 from tests.capture.deliveries import NOW, capture_all, receive

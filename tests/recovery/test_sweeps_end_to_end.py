@@ -14,7 +14,7 @@ from lightfast_pipelines.recovery.sweep_cycle import SweepCycle, SweepReport
 from lightfast_pipelines.recovery.sweeps import sweep
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from lightfast_pipelines.store.sources import find_sources
 from tests.backfill.conftest import PlainApis
 from tests.capture.deliveries import NOW, capture_all, receive, rows

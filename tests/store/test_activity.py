@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightfast_pipelines.store.activity import list_activity, record
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.links import (
+from lightfast_pipelines.store.linked_resources import (
     add_workspace,
     find_integration,
     link_resource,

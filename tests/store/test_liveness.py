@@ -15,7 +15,7 @@ from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.people.actors import decide_actors
 from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from lightfast_pipelines.store.liveness import SHARES, THRESHOLDS, Share, ShareName, share
 from tests.capture.deliveries import capture_all, delivery, receive, workspace_with
 from tests.capture.rows import Memory, hours

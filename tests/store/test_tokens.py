@@ -10,7 +10,11 @@ import pytest
 from lightfast_pipelines.providers.api_contract import Credential
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.installations import add_installation, find_installation
-from lightfast_pipelines.store.links import add_workspace, link_resource, list_integrations
+from lightfast_pipelines.store.linked_resources import (
+    add_workspace,
+    link_resource,
+    list_integrations,
+)
 from lightfast_pipelines.store.rotation import count_by_key, rotate, to_rotate
 from lightfast_pipelines.store.sealed import Keys, SealedError
 from lightfast_pipelines.store.tokens import (

@@ -21,7 +21,7 @@ from lightfast_pipelines.store.installations import (
     set_secret,
     the_installation,
 )
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from lightfast_pipelines.store.logins import Role
 from lightfast_pipelines.store.rotation import rotate
 from lightfast_pipelines.store.sealed import Keys

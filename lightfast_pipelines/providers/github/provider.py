@@ -19,7 +19,6 @@ from lightfast_pipelines.providers.github.webhooks import (
     deployment_reviews,
     deployments,
     discussion,
-    fit,
     issue_links,
     issues,
     lifecycle,
@@ -35,6 +34,7 @@ from lightfast_pipelines.providers.github.webhooks import (
     signature,
 )
 from lightfast_pipelines.providers.github.webhooks import body as bodies
+from lightfast_pipelines.providers.github.webhooks import claimed_event as fit
 from lightfast_pipelines.providers.github.webhooks.names import names
 from lightfast_pipelines.providers.github.webhooks.repository import (
     full_name,

@@ -15,7 +15,7 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Route, Thing
 from lightfast_pipelines.providers.fields import Missing, child, name_of, url
 from lightfast_pipelines.providers.sentry import keys as sentry_keys
-from lightfast_pipelines.providers.sentry.webhooks.shape import resource_of
+from lightfast_pipelines.providers.sentry.webhooks.claimed_event import resource_of
 from lightfast_pipelines.providers.sentry.webhooks.values import identity
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}", re.I)

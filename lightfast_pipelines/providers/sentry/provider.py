@@ -23,9 +23,9 @@ from lightfast_pipelines.providers.sentry.webhooks import (
     installation,
     issue,
     seer,
-    shape,
     signature,
 )
+from lightfast_pipelines.providers.sentry.webhooks import claimed_event as shape
 from lightfast_pipelines.providers.webhook_contract import (
     RECEIVED_AT,
     Accepted,

@@ -7,27 +7,29 @@ dictionary is generated from the comments.
 from __future__ import annotations
 
 from lightfast_pipelines.store.tables import (
+    backfills,
     clusters,
     connections,
     deliveries,
     entities,
-    history,
     observations,
     people,
+    recovery,
     stages,
     states,
 )
 from lightfast_pipelines.store.tables.columns import metadata
 
 __all__ = [
+    "backfills",
     "clusters",
     "connections",
     "deliveries",
     "entities",
-    "history",
     "metadata",
     "observations",
     "people",
+    "recovery",
     "stages",
     "states",
 ]

@@ -11,7 +11,7 @@ from lightfast_pipelines.capture.queue.attempts import MOST_ATTEMPTS
 from lightfast_pipelines.inbox.requeue import replay
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import insert_deliveries
-from lightfast_pipelines.store.links import find_workspace
+from lightfast_pipelines.store.linked_resources import find_workspace
 from tests import poison
 from tests.capture.deliveries import capture_all, delivery, one, receive, rows
 from tests.providers.github import payloads as github

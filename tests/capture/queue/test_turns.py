@@ -18,7 +18,7 @@ from lightfast_pipelines.inbox.requeue import rebuild, replay
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery
-from lightfast_pipelines.store.links import find_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import find_workspace, link_resource
 from tests.capture.deliveries import (
     NOW,
     capture_all,

@@ -51,7 +51,7 @@ from lightfast_pipelines.providers.github.api import (
     reviews,
     workflow_runs,
 )
-from lightfast_pipelines.providers.github.api.nothing import CAN_BE_OFF, NOTHING
+from lightfast_pipelines.providers.github.api.empty_answers import CAN_BE_OFF, NOTHING
 from lightfast_pipelines.providers.github.api.place import address
 from lightfast_pipelines.providers.github.webhooks.repository import resource_meta
 from lightfast_pipelines.providers.nothing import says_nothing

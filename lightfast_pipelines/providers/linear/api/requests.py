@@ -28,8 +28,8 @@ from lightfast_pipelines.providers.fields import child, children, name_of, numbe
 from lightfast_pipelines.providers.linear.api import renewal
 from lightfast_pipelines.providers.linear.api.comments import COMMENTS
 from lightfast_pipelines.providers.linear.api.cycles import CYCLES
+from lightfast_pipelines.providers.linear.api.empty_answers import CODES, NOTHING
 from lightfast_pipelines.providers.linear.api.issues import LinearIssueWalker
-from lightfast_pipelines.providers.linear.api.nothing import CODES, NOTHING
 from lightfast_pipelines.providers.linear.api.projects import PROJECT_UPDATES, PROJECTS
 from lightfast_pipelines.providers.nothing import says_nothing
 from lightfast_pipelines.settings import Settings

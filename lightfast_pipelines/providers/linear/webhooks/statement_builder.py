@@ -10,8 +10,8 @@ from lightfast_pipelines.domain.linear_names import page_names
 from lightfast_pipelines.providers.fields import child, children, name_of, text, url
 from lightfast_pipelines.providers.linear import keys as linear_keys
 from lightfast_pipelines.providers.linear.accounts import shown
+from lightfast_pipelines.providers.linear.webhooks.attachment_targets import target_of
 from lightfast_pipelines.providers.linear.webhooks.event import linked_id
-from lightfast_pipelines.providers.linear.webhooks.links import target_of
 from lightfast_pipelines.providers.linear.webhooks.things import (
     cycle_name,
     issue_thing,

@@ -23,7 +23,8 @@ from lightfast_pipelines.providers.api_contract import (
     Window,
 )
 from lightfast_pipelines.providers.fields import children, whole
-from lightfast_pipelines.providers.sentry.api import event_records, issue_list, links
+from lightfast_pipelines.providers.sentry.api import event_records, issue_list
+from lightfast_pipelines.providers.sentry.api import link_header as links
 from lightfast_pipelines.providers.sentry.api.organization import (
     ORGANIZATIONS,
     api_time,

@@ -32,7 +32,7 @@ from lightfast_pipelines.providers.fields import (
     text,
     time,
 )
-from lightfast_pipelines.providers.sentry.api import links
+from lightfast_pipelines.providers.sentry.api import link_header as links
 from lightfast_pipelines.providers.sentry.api.envelope import (
     SENTRY,
     hook_headers,

@@ -18,7 +18,7 @@ from lightfast_pipelines.providers.api_contract import (
     LinkedResource,
     Page,
 )
-from lightfast_pipelines.providers.sentry.api import links
+from lightfast_pipelines.providers.sentry.api import link_header as links
 from lightfast_pipelines.providers.sentry.api.organization import (
     api_time,
     issues_call,

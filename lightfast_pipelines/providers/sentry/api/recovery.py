@@ -20,7 +20,8 @@ from lightfast_pipelines.providers.recovery_contract import (
     Recovery,
 )
 from lightfast_pipelines.providers.sentry import keys as sentry_keys
-from lightfast_pipelines.providers.sentry.api import issue_records, links
+from lightfast_pipelines.providers.sentry.api import issue_records
+from lightfast_pipelines.providers.sentry.api import link_header as links
 from lightfast_pipelines.providers.sentry.api.envelope import hook_headers
 from lightfast_pipelines.providers.sentry.api.issue_list import issues_of
 from lightfast_pipelines.providers.sentry.api.organization import (

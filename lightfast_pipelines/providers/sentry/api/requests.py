@@ -27,13 +27,13 @@ from lightfast_pipelines.providers.api_contract import (
 from lightfast_pipelines.providers.fields import child, number_in, text, time
 from lightfast_pipelines.providers.nothing import says_nothing
 from lightfast_pipelines.providers.sentry.api import renewal
+from lightfast_pipelines.providers.sentry.api.empty_answers import NOTHING
 from lightfast_pipelines.providers.sentry.api.errors import ErrorWalker
 from lightfast_pipelines.providers.sentry.api.incidents import (
     MetricAlertWalker,
     too_many_activities,
 )
 from lightfast_pipelines.providers.sentry.api.issues import SentryIssueWalker
-from lightfast_pipelines.providers.sentry.api.nothing import NOTHING
 from lightfast_pipelines.providers.sentry.api.organization import issues_call, organization_of
 from lightfast_pipelines.settings import Settings
 

@@ -22,8 +22,8 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.sentry.accounts import actor
 from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.webhooks import values
+from lightfast_pipelines.providers.sentry.webhooks.claimed_event import known_at, sent_at
 from lightfast_pipelines.providers.sentry.webhooks.seer import pull_requests_of
-from lightfast_pipelines.providers.sentry.webhooks.shape import known_at, sent_at
 from lightfast_pipelines.providers.sentry.webhooks.statement_builder import SentryStatementBuilder
 from lightfast_pipelines.providers.sentry.webhooks.strangers import without_strangers
 from lightfast_pipelines.providers.sentry.webhooks.things import issue_alert_thing, issue_in

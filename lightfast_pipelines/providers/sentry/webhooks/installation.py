@@ -11,7 +11,7 @@ from typing import Any
 from lightfast_pipelines.domain.events import Lifecycle, LifecycleEvent, Parked, Reading
 from lightfast_pipelines.providers.fields import Missing, child, name_of, text
 from lightfast_pipelines.providers.sentry.place import place_of
-from lightfast_pipelines.providers.sentry.webhooks.shape import sent_at
+from lightfast_pipelines.providers.sentry.webhooks.claimed_event import sent_at
 from lightfast_pipelines.providers.sentry.webhooks.values import identity
 from lightfast_pipelines.providers.webhook_contract import EventRule
 

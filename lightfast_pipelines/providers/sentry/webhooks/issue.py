@@ -40,7 +40,7 @@ from lightfast_pipelines.providers.fields import (
 from lightfast_pipelines.providers.sentry.accounts import Assignee, actor, assignee
 from lightfast_pipelines.providers.sentry.place import place_of
 from lightfast_pipelines.providers.sentry.webhooks import merged, values
-from lightfast_pipelines.providers.sentry.webhooks.shape import sent_at
+from lightfast_pipelines.providers.sentry.webhooks.claimed_event import sent_at
 from lightfast_pipelines.providers.sentry.webhooks.statement_builder import SentryStatementBuilder
 from lightfast_pipelines.providers.sentry.webhooks.strangers import without_strangers
 from lightfast_pipelines.providers.sentry.webhooks.things import issue_in

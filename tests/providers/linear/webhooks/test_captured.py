@@ -13,7 +13,7 @@ import pytest
 from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
-from lightfast_pipelines.store.links import add_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 from tests.providers.github.payloads import pull_request
 from tests.providers.linear.payloads import attachment, comment, encoded, issue, reaction
 

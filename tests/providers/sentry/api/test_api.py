@@ -22,7 +22,8 @@ from lightfast_pipelines.providers.api_contract import (
     Window,
 )
 from lightfast_pipelines.providers.sentry import PROVIDER
-from lightfast_pipelines.providers.sentry.api import API, event_records, incidents, links
+from lightfast_pipelines.providers.sentry.api import API, event_records, incidents
+from lightfast_pipelines.providers.sentry.api import link_header as links
 from lightfast_pipelines.providers.sentry.api.shared_facts import (
     DATED_BY_SENDING,
     ONLY_BY_API,

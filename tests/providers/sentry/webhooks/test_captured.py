@@ -14,7 +14,7 @@ from lightfast_pipelines.domain import keys
 from lightfast_pipelines.providers.sentry import keys as sentry_keys
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
-from lightfast_pipelines.store.links import add_workspace, find_workspace, link_resource
+from lightfast_pipelines.store.linked_resources import add_workspace, find_workspace, link_resource
 from tests.capture.deliveries import capture_all, delivery, receive, rows
 from tests.providers.github import payloads as github
 from tests.providers.sentry import payloads

@@ -1,6 +1,6 @@
 """Finds entities that a text names without a link: endpoints, settings, error classes, files, accounts.
 
-Only whole words count; the words around are the evidence. `links.py` finds explicit references.
+Only whole words count; the words around are the evidence. `written_relations.py` finds explicit references.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightfast_pipelines.domain.entities import find_entities
+from lightfast_pipelines.domain.entities_in_text import find_entities
 
 
 @pytest.mark.parametrize(

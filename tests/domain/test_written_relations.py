@@ -8,7 +8,7 @@ import pytest
 
 from lightfast_pipelines.domain import key_categories, keys
 from lightfast_pipelines.domain.events import Account, AccountKind, Thing
-from lightfast_pipelines.domain.links import read_links
+from lightfast_pipelines.domain.written_relations import read_links
 from tests.domain.statements import pull_request
 
 KINDS: tuple[AccountKind, ...] = ("person", "bot")
