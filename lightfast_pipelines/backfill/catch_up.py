@@ -19,12 +19,12 @@ from lightfast_pipelines.store.outages import with_a_log
 from lightfast_pipelines.store.sources import Source, find_sources
 
 WORTH_A_REQUEST_AFTER = timedelta(hours=1)
-"""How long the last covered moment has to be over."""
+"""How long ago coverage must have ended before a request is worth it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CatchUp:
-    """The entity types of one link that were read before, and the time that is to be read now."""
+    """The entity types of one link that were read before, and the time span to read now."""
 
     source: Source
     entity_types: Sequence[str]
@@ -33,7 +33,7 @@ class CatchUp:
 
 
 def windows_to_catch_up(conn: Connection, now: datetime) -> list[CatchUp]:
-    """For each link without a log of deliveries whose covered time ended more than an hour ago."""
+    """One for each link without a log of deliveries whose coverage ended more than an hour ago."""
     installations_with_a_log = with_a_log(conn)
     covered_until = coverage.covered_until(conn)
     windows = []
@@ -64,7 +64,7 @@ def catch_up(
     actor: str,
     failed: Callable[[CatchUp, Exception], None],
 ) -> list[tuple[CatchUp, BackfillResult]]:
-    """Reads each of these windows; one that fails is handed to `failed` and leaves the others alone."""
+    """Reads these windows. One that fails is passed to `failed` and does not stop the others."""
     with database.connect(application_name="lightfast catch up") as conn:
         windows = windows_to_catch_up(conn, now)
     done = []

@@ -1,6 +1,6 @@
 """Estimates what a backfill will cost before it reads anything: requests, points, time.
 
-The numbers are the provider's own totals, for a request or two a unit.
+The numbers are the provider's own totals, at a cost of one or two requests per unit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lightfast_pipelines.store.coverage import TimeSpan
 from lightfast_pipelines.store.database import Connection
 
 _MOST_PROBES = 12
-# For a provider that was not asked yet.
+# Assumed for a provider that has not answered yet.
 _SECONDS_A_REQUEST = 0.5
 
 
@@ -37,7 +37,7 @@ class UnitEstimate:
     """How many of `requests` the estimate has already made for the walk."""
 
     def shown(self) -> dict[str, Any]:
-        """A row for an operator."""
+        """The row that an operator sees."""
         return {
             "unit": self.unit.name,
             "requests": self.requests,
@@ -65,9 +65,9 @@ class TotalEstimate:
 def estimate_unit(
     conn: Connection, api: ApiClient, unit: WalkUnit, asked: TimeSpan, check: Callable[[], None]
 ) -> UnitEstimate:
-    """Asks as little as possible, and nothing at all where nothing is left to fetch.
+    """Sends as few requests as possible, and none if nothing is left to fetch.
 
-    Raises CallFailedError where the credential is refused: no unit of it can be read.
+    Raises CallFailedError if the credential is refused, as no unit can be read with it.
     """
     identifier = unit.source.integration_id
     intervals = coverage.uncovered(conn, identifier, unit.entity_type, asked)
@@ -106,7 +106,7 @@ def _probe(
 ) -> tuple[Estimate, bool]:
     """The estimate, and whether its first request was the walk's first page, which is kept for the walk.
 
-    No other page is kept: what happens in between would shift the pages before it, and leave a gap.
+    No other page is kept: changes in between would shift the pages before it and leave a gap.
     """
     walker, place = unit.walker, unit.place
     first = walker.call(place, window, walker.start(place, window), walker.page_size)
@@ -129,7 +129,7 @@ def _probe(
 def total_estimate(
     estimates: Sequence[UnitEstimate], api_by_installation: Mapping[int, ApiClient]
 ) -> TotalEstimate:
-    """The sum, and how long it takes: for the answers, and for waiting where a limit will be reached."""
+    """The sum, with the time for the answers and for waiting whenever a limit is reached."""
     apis = api_by_installation.values()
     probes = sum(api.spent.requests for api in apis)
     answer_seconds = sum(api.spent.answer_seconds for api in apis)
@@ -151,9 +151,11 @@ def total_estimate(
 def _seconds_waiting(
     estimates: Sequence[UnitEstimate], installation_id: int, api: ApiClient
 ) -> float:
-    """Until the limit is full again, as often as it will be used up."""
+    """The time spent waiting for the limit to reset, as often as it will be used up."""
     cost = sum(
-        each.cost for each in estimates if each.unit.source.installation_id == installation_id
+        estimate.cost
+        for estimate in estimates
+        if estimate.unit.source.installation_id == installation_id
     )
     left = api.budget.tightest()
     if left.remaining is None or left.limit is None or cost <= left.remaining or not left.limit:

@@ -1,6 +1,6 @@
-"""Asks for each linked resource before its history is read: its name today, its default branch.
+"""Looks up each linked resource before its history is read: its current name and default branch.
 
-A renamed or moved resource is known by its id, so its stored name is brought up to date here.
+A renamed or moved resource keeps its id, so its stored name is updated here.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.sources import Source
 
 
-def with_names_of_today(
+def with_current_names(
     conn: Connection, api: ApiClient, units: Sequence[WalkUnit], asked: TimeSpan
 ) -> list[WalkUnit]:
-    """The units with their resources' names of today. Asks nothing where nothing has to be read.
+    """The units with their resources' current names. Sends no request if there is nothing to read.
 
-    Raises CallFailedError where the credential is refused; any other failure the walks meet again and
-    report.
+    Raises CallFailedError if the credential is refused. The walks will meet any other failure again and
+    report it.
     """
     provider_api = api.provider_api
     source_by_integration: dict[int, Source] = {}
@@ -51,7 +51,7 @@ def with_names_of_today(
 
 
 def _is_due(conn: Connection, unit: WalkUnit, asked: TimeSpan) -> bool:
-    """Whether more than the last minutes will be read, or the resource was never asked for."""
+    """Whether more than the last few minutes will be read, or the resource was never looked up."""
     missing = coverage.uncovered(conn, unit.source.integration_id, unit.entity_type, asked)
     return any(coverage.is_long(interval) for interval in missing) or (
         bool(missing) and not unit.source.meta

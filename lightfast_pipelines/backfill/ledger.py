@@ -1,4 +1,4 @@
-"""The account of a backfill that an operator reads: its rows, its integrations' state, its activity.
+"""The record of a backfill for operators: its rows, its integrations' state, its activity.
 
 A backfill of several workspaces has one row for each.
 """
@@ -19,7 +19,7 @@ from lightfast_pipelines.store.sources import Source
 
 
 class Ledger:
-    """Writes the account, and commits it."""
+    """Writes the record and commits it."""
 
     def __init__(self, conn: Connection, request: BackfillRequest) -> None:
         self._conn, self._request = conn, request
@@ -49,7 +49,8 @@ class Ledger:
                 dagster_run_id=request.dagster_run_id,
             )
             self._record(workspace, "started", f"{span} of {_names(sources)}", {})
-            # Held until the process ends it or dies, so that a dead backfill can be told from a live one.
+            # Held until the process releases it or dies, to distinguish a dead backfill from a live
+            # one.
             self._held.enter_context(
                 job_lock(self._conn, backfills.run_lock(self._ids[workspace]), wait=True)
             )

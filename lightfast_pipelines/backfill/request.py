@@ -19,7 +19,7 @@ class BackfillError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BackfillRequest:
-    """What to read: of these links, these entity types (empty: all), from `since` to before `until`."""
+    """Reads these entity types (empty: all) of these links, from `since` up to but not including `until`."""
 
     sources: Sequence[Source]
     since: datetime
@@ -32,7 +32,8 @@ class BackfillRequest:
 
 @dataclass(frozen=True, slots=True)
 class BackfillProgress:
-    """How far a backfill is. `left` remains of the budget last used; `ends_at` is when it may be done."""
+    """How far a backfill is. `left` is what remains of the last used budget, `ends_at` the estimated
+    end."""
 
     unit: str
     requests: int
@@ -47,7 +48,7 @@ class BackfillProgress:
 
 @dataclass(frozen=True, slots=True)
 class BackfillListener:
-    """Whom a backfill calls: with the estimate before it starts, and after each page."""
+    """What a backfill calls: with the estimate before it starts, and after each page."""
 
     on_estimate: Callable[[TotalEstimate, Sequence[UnitEstimate]], None] = lambda *_: None
     on_progress: Callable[[BackfillProgress], None] = lambda _: None
@@ -83,7 +84,7 @@ class BackfillResult:
 
     @property
     def failures(self) -> list[str]:
-        """In words, for an operator."""
+        """The result in words, for an operator."""
         failed = [
             f"{report.unit.name}: {report.error}"
             for report in self.units
@@ -106,7 +107,7 @@ class BackfillResult:
 def units_of(
     request: BackfillRequest, provider_apis: Mapping[str, ProviderApi]
 ) -> tuple[list[WalkUnit], dict[int, str]]:
-    """The units to walk, and why the other integrations cannot be read and what to do.
+    """The units to walk; for each other integration, why it cannot be read and what to do.
 
     Raises BackfillError for an entity type that no provider of the request has.
     """

@@ -1,7 +1,7 @@
-"""Runs a backfill: estimates it, walks its units, keeps the account of both.
+"""Runs a backfill: estimates it, walks its units, and records both.
 
-One thread for each installation walks that installation's units one after the other, as they share a
-budget. Dagster's asset, the command and the schedule call `run_backfill`; `walk.py` walks one unit.
+Each installation has a thread that walks its units one after the other, as they share a budget.
+Dagster's asset, the command and the schedule call `run_backfill`; `walk.py` walks one unit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lightfast_pipelines.backfill.estimate import (
     estimate_unit,
     total_estimate,
 )
-from lightfast_pipelines.backfill.identify import with_names_of_today
+from lightfast_pipelines.backfill.identify import with_current_names
 from lightfast_pipelines.backfill.ledger import Ledger
 from lightfast_pipelines.backfill.request import (
     BackfillError,
@@ -38,14 +38,14 @@ from lightfast_pipelines.providers.api_contract import AnswerOutcome, discover_a
 from lightfast_pipelines.store.coverage import TimeSpan
 from lightfast_pipelines.store.database import Connection, Database
 
-# How often the run looks whether somebody cancelled it.
+# How often the run checks whether somebody cancelled it.
 _CANCEL_SECONDS = 1.0
 
 
 def estimate_backfill(
     database: Database, apis: Apis, request: BackfillRequest
 ) -> tuple[TotalEstimate, list[UnitEstimate], dict[int, str]]:
-    """What the backfill would cost, without reading it; and which integrations cannot be read, and why."""
+    """What the backfill would cost, and which integrations cannot be read and why; reads no history."""
     units, refused = units_of(request, discover_apis())
     run = _BackfillRun(database, apis, request, BackfillListener())
     with database.connect(application_name="lightfast estimate") as conn, ExitStack() as stack:
@@ -61,10 +61,10 @@ def run_backfill(
     first_day: date,
     listener: BackfillListener,
 ) -> BackfillResult:
-    """Estimates, then walks every unit; a unit that fails leaves the others alone.
+    """Estimates, then walks every unit. A unit that fails does not stop the others.
 
     An exception that ends the caller (an interrupt) ends every walk within a page; it is raised again
-    once the account is written. Raises BackfillError where there is nothing to read.
+    once the record is written. Raises BackfillError if there is nothing to read.
     """
     if not request.sources:
         raise BackfillError(
@@ -79,7 +79,7 @@ def run_backfill(
 
 
 class _BackfillRun:
-    """One run. Its threads hand their news to the caller's thread, which alone changes the result."""
+    """One run. Its threads send events to the caller's thread, which alone changes the result."""
 
     def __init__(
         self, database: Database, apis: Apis, request: BackfillRequest, listener: BackfillListener
@@ -88,7 +88,7 @@ class _BackfillRun:
         self._request, self._listener = request, listener
         self.result = BackfillResult()
         self._stop = threading.Event()
-        self._news: queue.Queue[Callable[[], None]] = queue.Queue()
+        self._events: queue.Queue[Callable[[], None]] = queue.Queue()
         self._api_by_installation: dict[int, ApiClient] = {}
         self._counts_by_unit: dict[str, tuple[int, int, int]] = {}
         self._began = time.monotonic()
@@ -96,7 +96,7 @@ class _BackfillRun:
     def estimate_units(
         self, conn: Connection, units: Sequence[WalkUnit], stack: ExitStack
     ) -> list[UnitEstimate]:
-        """Of every unit whose installation may be asked; the others end up in `result.refused`."""
+        """Estimates every unit whose credential is accepted; the others end up in `result.refused`."""
         asked = TimeSpan(self._request.since, self._request.until)
         estimates: list[UnitEstimate] = []
         for group in by_installation(units):
@@ -105,7 +105,7 @@ class _BackfillRun:
                 api = stack.enter_context(self._apis.open(source, self._check))
                 estimates += [
                     estimate_unit(conn, api, unit, asked, self._check)
-                    for unit in with_names_of_today(conn, api, group, asked)
+                    for unit in with_current_names(conn, api, group, asked)
                 ]
             except CallFailedError as error:
                 why = f"{source.provider}: {error.message}"
@@ -126,7 +126,7 @@ class _BackfillRun:
                 self._listener.on_estimate(self.result.expected, estimates)
                 self._walk_in_threads(ledger, estimates, first_day)
             except Exception as error:
-                # A mistake of ours, or a database that went away: nobody cancelled it.
+                # A bug, or a database that went away: nobody cancelled the run.
                 self.result.broken = f"{type(error).__name__}: {error}"
                 self._end(ledger, "failed")
                 raise
@@ -138,13 +138,17 @@ class _BackfillRun:
     def _walk_in_threads(
         self, ledger: Ledger, estimates: Sequence[UnitEstimate], first_day: date
     ) -> None:
-        # Daemons, so that none outlives the process: their pages are transactions, nothing is lost.
+        # Daemons, so that none outlives the process. Each page is a transaction, so nothing is lost.
         threads = [
             threading.Thread(
                 target=self._walk_installation,
                 args=(
                     api,
-                    [each for each in estimates if each.unit.source.installation_id == number],
+                    [
+                        estimate
+                        for estimate in estimates
+                        if estimate.unit.source.installation_id == number
+                    ],
                     first_day,
                 ),
                 daemon=True,
@@ -162,12 +166,12 @@ class _BackfillRun:
             raise
 
     def _follow(self, ledger: Ledger, threads: Sequence[threading.Thread]) -> None:
-        """Takes in the threads' news until the last of them has ended; looks for a cancellation."""
+        """Handles the threads' events until the last thread has ended, and checks for a cancellation."""
         looked_at = time.monotonic()
         while True:
             is_alive = any(thread.is_alive() for thread in threads)
             try:
-                self._news.get(timeout=0.2 if is_alive else 0)()
+                self._events.get(timeout=0.2 if is_alive else 0)()
             except queue.Empty:
                 if not is_alive:
                     return
@@ -197,7 +201,7 @@ class _BackfillRun:
                     estimate.unit, "failed", credential_error, AnswerOutcome.CREDENTIAL
                 )
                 try:
-                    # After a refused credential nothing more is asked with it.
+                    # Once a credential is refused, no more requests are sent with it.
                     if credential_error is None:
                         items = estimate.items if estimate.exact else None
                         report = walk_unit(context, estimate.unit, asked, expected=items)
@@ -213,7 +217,7 @@ class _BackfillRun:
                 self._hand_on_report(report)
 
     def _hand_on_report(self, report: UnitReport) -> None:
-        self._news.put(lambda: self.result.units.append(report))
+        self._events.put(lambda: self.result.units.append(report))
 
     def _check(self) -> None:
         if self._stop.is_set():
@@ -222,7 +226,7 @@ class _BackfillRun:
     def _hand_on_page(self, api: ApiClient, report: UnitReport, reached: datetime | None) -> None:
         counts = (report.pages, report.records, report.stored)
         unit, left = report.unit.name, api.budget.tightest().remaining
-        self._news.put(lambda: self._show_progress(unit, counts, reached, left))
+        self._events.put(lambda: self._show_progress(unit, counts, reached, left))
 
     def _show_progress(
         self, unit: str, counts: tuple[int, int, int], reached: datetime | None, left: float | None
@@ -252,9 +256,9 @@ class _BackfillRun:
         return {"requests": requests, "pages": pages, "records": records, "stored": stored}
 
     def _end(self, ledger: Ledger, status: str | None) -> None:
-        """Takes in the last news and writes the account."""
-        while not self._news.empty():
-            self._news.get_nowait()()
+        """Handles the last events and writes the record."""
+        while not self._events.empty():
+            self._events.get_nowait()()
         result, apis = self.result, self._api_by_installation.values()
         result.seconds = time.monotonic() - self._began
         result.requests = sum(api.spent.requests for api in apis)

@@ -1,4 +1,4 @@
-"""The units of a backfill, one entity type of one linked resource each, and the report on one."""
+"""The units of a backfill (one entity type of one linked resource each) and a unit's report."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class WalkUnit:
 
 @dataclass(slots=True)
 class UnitReport:
-    """What became of a unit. `records` were read; `stored` of them were new."""
+    """The result of a unit: `records` were read, `stored` of them were new."""
 
     unit: WalkUnit
     status: str = "completed"
@@ -54,10 +54,10 @@ class UnitReport:
     troubles: list[UnreadableItem] = field(default_factory=list)
     troubled: int = 0
     nothing: str | None = None
-    """The provider's words, where it has nothing to read."""
+    """The provider's reason why there is nothing to read."""
 
     def shown(self) -> dict[str, Any]:
-        """A row for an operator."""
+        """The row that an operator sees."""
         numbers = ("pages", "items", "records", "stored", "requests", "troubled")
         return {
             "unit": self.unit.name,

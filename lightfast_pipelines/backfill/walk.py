@@ -1,7 +1,7 @@
 """Walks one unit of a backfill page by page into the inbox; no page is stored twice.
 
-`_walk` is the way of a page: ask for it within the rate limit's budget, read it, store its records, move
-the cursor. Records and cursor are one transaction, so a walk that is killed resumes at its page.
+`_walk` is the path of a page: request it within the budget, read it, store its records, move the
+cursor. Records and cursor share a transaction, so a walk that is killed resumes at the same page.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import insert_deliveries
 from lightfast_pipelines.store.locks import job_lock
 
-# Providers show a fact some seconds after it happened: what is younger is left to the next walk.
+# Providers show an event some seconds after it happened: anything later is left to the next walk.
 LATE = timedelta(seconds=60)
 _UNCHANGED = 304
 
@@ -64,7 +64,7 @@ class _WalkState:
     page_size: int
     is_resumed: bool
     known_etag: str | None = None
-    """The newest page's ETag when all before the interval had been fetched, for the first request."""
+    """ETag for the first request: the newest page's, from when all before the interval was fetched."""
     new_etag: str | None = None
     is_capped: bool = False
     """Whether `interval` was cut to end before the provider's present."""
@@ -74,7 +74,7 @@ class _WalkState:
 def walk_unit(
     context: WalkContext, unit: WalkUnit, asked: TimeSpan, *, expected: int | None = None
 ) -> UnitReport:
-    """Fetches what of `asked` is not covered yet. A failure of the provider ends in the report.
+    """Fetches the part of `asked` that is not covered yet. The report notes a provider's failure.
 
     Raises CancelledError.
     """
@@ -93,7 +93,7 @@ def walk_unit(
             _stop_early(conn, unit, report, "failed", error.message)
             report.outcome = error.outcome
         except ValueError as error:
-            # A place without what a request needs, or an answer of a shape that nobody knows.
+            # A resource that lacks what a request needs, or an answer of an unknown shape.
             _stop_early(conn, unit, report, "failed", str(error))
         except BaseException:
             _stop_early(conn, unit, report, "cancelled", None)
@@ -104,7 +104,7 @@ def walk_unit(
 
 
 def _intervals(conn: Connection, unit: WalkUnit, asked: TimeSpan) -> Iterator[TimeSpan]:
-    """First the unfinished walk's, if it overlaps with `asked`; then what else is uncovered."""
+    """The unfinished walk's interval first, if it overlaps with `asked`, then the other uncovered ones."""
     integration_id, entity_type = unit.source.integration_id, unit.entity_type
     unfinished = coverage.unfinished_walk(conn, integration_id, entity_type)
     if (
@@ -118,7 +118,7 @@ def _intervals(conn: Connection, unit: WalkUnit, asked: TimeSpan) -> Iterator[Ti
 
 
 def _walk(context: WalkContext, walk: _WalkState, report: UnitReport) -> None:
-    """Takes page after page from the provider to the inbox, until the walk is over."""
+    """Moves page after page from the provider to the inbox until the walk is over."""
     while walk.cursor is not None:
         context.check()
         answer = _ask(context.api, walk, walk.cursor)
@@ -173,7 +173,7 @@ def _ask(api: ApiClient, walk: _WalkState, cursor: Cursor) -> Answer:
 
 
 def _read(walk: _WalkState, cursor: Cursor, answer: Answer) -> Page:
-    """What the answer holds. Raises CallFailedError where it cannot be read."""
+    """The page in the answer. Raises CallFailedError if it cannot be read."""
     if answer.status == _UNCHANGED or answer.nothing is not None:
         return Page((), None, 0)
     unit = walk.unit
@@ -189,8 +189,8 @@ def _read(walk: _WalkState, cursor: Cursor, answer: Answer) -> Page:
 
 
 def _cap_interval(walk: _WalkState, answered_at: datetime | None) -> None:
-    """Ends the interval before the provider's present: our clock may be ahead of it, and the future is
-    not covered."""
+    """Ends the interval before the provider's current time: our clock may be ahead of it, and the
+    future must not count as covered."""
     if walk.is_capped or answered_at is None:
         return
     until = min(walk.interval.until, answered_at - LATE)
@@ -206,7 +206,7 @@ def _note_etag(walk: _WalkState, answer: Answer, page: Page, *, is_first: bool) 
 
 
 def _refuse_repeated_cursor(conn: Connection, walk: _WalkState, page: Page, pages: int) -> None:
-    """Raises CallFailedError where the page leads back to an earlier one; the walk is not resumed."""
+    """Raises CallFailedError if the page leads back to an earlier one; the walk is not resumed."""
     if page.next is None or _fingerprint(page.next) not in walk.cursors_seen:
         return
     coverage.forget_walk(conn, walk.unit.source.integration_id, walk.unit.entity_type)
@@ -234,7 +234,7 @@ def _store(context: WalkContext, unit: WalkUnit, records: Sequence[Record]) -> i
 def _move_cursor(
     conn: Connection, walk: _WalkState, page: Page, stored: int, *, is_nothing: bool
 ) -> None:
-    """Commits the page's records with the cursor behind them, and the coverage after the last page."""
+    """Commits the page's records with the cursor after them; after the last page also the coverage."""
     interval = walk.interval
     is_covered = page.next is None and interval.since < interval.until
     coverage.move_cursor(

@@ -1,7 +1,7 @@
-"""Asks for entities that a sweep did not list, one by one or a few at a time, whether they are gone.
+"""Asks whether entities that a sweep did not list are gone, one by one or a few at a time.
 
-An answer that says anything else deletes nothing: what may not be looked at, what moved to another
-resource, an answer about something else.
+Any other answer deletes nothing: an entity may be hidden or moved to another resource, or the answer
+may be about something else.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.sources import Source
 
 _GONE = (404, 410)
-# For legal reasons: it exists, and nobody may see it.
+# For legal reasons: it exists, but nobody may see it.
 _WITHHELD = 451
 
 
 class Confirmation:
-    """Confirms what one sweep found missing. `merged` are those that became part of another entity."""
+    """Confirms what one sweep found missing. `merged` are entities that became part of another one."""
 
     def __init__(
         self,
@@ -47,10 +47,12 @@ class Confirmation:
     def confirm(
         self, missing: Sequence[str], listed: Set[str]
     ) -> Iterator[tuple[list[KnownEntity], Mapping[str, datetime | None]]]:
-        """The entities that were asked for, as many at a time as the provider takes, and which are gone.
+        """Yields the entities of each request, as many as the provider accepts, and those that are
+        gone.
 
-        What may not be looked at counts as existing. Before the first entity counts as gone, one that
-        was just listed is asked for in the same way: where that is missing too, the answers say nothing.
+        An entity that may not be read counts as existing. Before the first entity counts as gone, one
+        that was just listed is requested in the same way: if that is missing too, the answers prove
+        nothing.
         """
         many, is_sure = self._kind.confirm_many, False
         for start in range(0, len(missing), many):
@@ -96,7 +98,7 @@ class Confirmation:
             gone = self._kind.gone(self._place, entities, None if is_gone else answer)
             if not is_gone and isinstance(self._kind, MergingSweep):
                 self._note_merged(
-                    self._kind, [each for each in entities if each.key in gone], answer
+                    self._kind, [entity for entity in entities if entity.key in gone], answer
                 )
             return gone
         except CallFailedError as error:
@@ -117,7 +119,7 @@ class Confirmation:
                 self.merged[entity.key] = record
 
     def _make_sure(self, listed: Set[str]) -> None:
-        """Raises CallFailedError where an entity that was listed is said to be missing as well."""
+        """Raises CallFailedError if an entity that was listed is reported missing as well."""
         if not listed:
             return
         control = self.entities([max(listed)])
@@ -131,8 +133,8 @@ class Confirmation:
 
 
 def _moved_elsewhere(call: Call, answer: Answer) -> bool:
-    """Whether the answer is from another resource, as of a transferred issue: there the entity exists, or
-    this credential does not see it."""
+    """Whether the answer is from another resource, as for a transferred issue: the entity exists there,
+    or this credential cannot see it."""
     if call.method != "GET" or not answer.url or "://" in call.path:
         return False
     return not urlsplit(answer.url).path.endswith("/" + call.path.lstrip("/"))

@@ -14,18 +14,18 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.sources import Source
 
 PATIENCE_SECONDS = 45.0
-"""For how long a cycle waits for the next delivery that it asked to be sent again."""
+"""How long a cycle waits for the next delivery that it asked the provider to send again."""
 
 APP_LOG = "app"
-"""Name of the log of a whole application, for all who installed it; every other log is a hook's."""
+"""Name of an application's log, which covers everyone who installed it; every other log is a hook's."""
 
 UNREADABLE = (LookupError, TypeError, AttributeError, ValueError)
-"""What reading an answer raises whose shape nobody expected."""
+"""The exceptions raised by reading an answer of an unexpected shape."""
 
 
 @dataclass(slots=True)
 class LogReport:
-    """The result for one log. `missed` were found now; `missing` are missing still."""
+    """The result for one log. `missed` were found in this cycle; `missing` are still missing."""
 
     provider: str
     account: str
@@ -50,7 +50,7 @@ class LogReport:
         return self.redelivered + self.by_api
 
     def shown(self) -> dict[str, object]:
-        """A row for an operator."""
+        """The row that an operator sees."""
         return {
             "provider": self.provider,
             "account": self.account,
@@ -70,7 +70,7 @@ class LogReport:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryCycle:
-    """What a cycle needs. `app_keys` returns what the settings know of a provider's application."""
+    """What a cycle needs. `app_keys` returns a provider's application from the settings."""
 
     database: Database
     apis: Apis
@@ -91,7 +91,7 @@ def note_check(
     until: datetime | None = None,
     error: str | None = None,
 ) -> None:
-    """Notes that a log of the source's installation was compared, or why it was not. Commits."""
+    """Records that a log of the source's installation was compared, or why it was not. Commits."""
     outages.note_check(
         conn, source.installation_id, log, until=until, now=cycle.clock(), error=error
     )

@@ -1,7 +1,7 @@
-"""Compares one log of deliveries with what arrived, and recovers what did not.
+"""Compares one log of deliveries with what arrived, and recovers what was lost.
 
-The provider is asked to send a lost delivery again first, as what it sends is signed and whole; what has
-not arrived after a while is taken from the log's parsed body.
+First the provider is asked to send a lost delivery again, as that one is signed and complete. If it has
+not arrived after a while, it is taken from the log's parsed body.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from lightfast_pipelines.store.sources import Source
 _log = logging.getLogger(__name__)
 
 KEPT = timedelta(days=3)
-"""How long a log goes back."""
+"""How far back a log goes."""
 OVERLAP = timedelta(minutes=10)
-"""A try can enter the log later than its time says, so this much is compared again."""
+"""An attempt can enter the log later than its timestamp says, so this much is compared again."""
 ONE_OUTAGE = timedelta(hours=1)
 """Losses that are further apart belong to different outages."""
 _LOOK_SECONDS = 0.5
-# After these nothing more can be taken from the log for now.
+# After these, nothing more can be read from the log for now.
 _LOG_IS_AWAY = (AnswerOutcome.UNAVAILABLE, AnswerOutcome.CREDENTIAL, AnswerOutcome.LIMITED)
 
 
 class LogComparison:
-    """One log against what arrived; the caller holds its lock."""
+    """The comparison of one log with what arrived; the caller holds its lock."""
 
     def __init__(
         self,
@@ -85,11 +85,11 @@ class LogComparison:
         return self._report
 
     def _since(self, known_outages: Sequence[Outage], now: datetime) -> datetime:
-        """From when on the log is read: as far back as what is still missing, to find it there."""
+        """Where reading the log starts: early enough to find what is still missing."""
         checked = outages.checked_until(self._conn, self._source.installation_id, self._log.name)
         self._conn.rollback()
         starts = [outage.down_from for outage in known_outages]
-        # One after now was noted under a clock that was ahead.
+        # A time in the future was recorded while the clock was ahead.
         starts.append(checked - OVERLAP if checked and checked <= now else now - KEPT)
         return max(now - KEPT, min(starts))
 
@@ -110,7 +110,7 @@ class LogComparison:
         note_check(self._cycle, self._conn, self._source, self._log.name, until=until, error=error)
 
     def _read_log(self, since: datetime) -> list[SentDelivery]:
-        """Every delivery that was tried since then, the latest first."""
+        """Every delivery that was attempted since then, the latest first."""
         entries: list[LogEntry] = []
         cursor = None
         cursors_seen = set()
@@ -132,9 +132,9 @@ class LogComparison:
         ]
 
     def _owner(self, entry: LogEntry) -> tuple[int, str]:
-        """Installation and organisation that a delivery is for; the asking one where it is not known.
+        """The installation and organisation of a delivery; the source's own if they are not known.
 
-        Only the App's log is everybody's: what a hook's log says of other connections is no reason to
+        Only the App's log covers every connection: what a hook's log says about others is no reason to
         store anything for them.
         """
         asking = self._source.installation_id, self._source.org_id
@@ -143,7 +143,7 @@ class LogComparison:
         return self._connections.get(entry.installation or "", asking)
 
     def _record_outages(self, lost: Iterable[SentDelivery]) -> list[Outage]:
-        """Writes down the outages that these losses are: one for each installation and time."""
+        """Records these losses as outages, one for each installation and period."""
         losses_by_installation: dict[int, list[tuple[datetime, str]]] = {}
         for delivery in lost:
             losses = losses_by_installation.setdefault(delivery.installation_id, [])
@@ -161,7 +161,7 @@ class LogComparison:
         return recorded
 
     def _ask_again(self, lost: Iterable[SentDelivery]) -> None:
-        """Has these sent again. A refusal is noted; the delivery is then taken from the log."""
+        """Asks for these to be sent again. A refusal is noted; the delivery is then taken from the log."""
         for delivery in lost:
             try:
                 self._api.ask(self._log.redelivery(delivery.tries[0], self._cycle.clock()))
@@ -173,7 +173,8 @@ class LogComparison:
                     return
 
     def _wait_for(self, lost: Iterable[SentDelivery]) -> dict[str, str]:
-        """What arrives of these, until all are there or nothing more has come for a while."""
+        """Waits until all of these have arrived or nothing more has come for a while; returns those
+        that arrived."""
         missing = {delivery.delivery_id: delivery for delivery in lost}
         sources: dict[str, str] = {}
         waited = 0.0
@@ -189,7 +190,7 @@ class LogComparison:
         return sources
 
     def _take_from_log(self, missing: Iterable[SentDelivery]) -> dict[str, str]:
-        """Stores these as the log has kept them; what it has lost is noted."""
+        """Stores these as the log kept them, and notes those that the log has lost."""
         sources: dict[str, str] = {}
         for delivery in missing:
             try:
@@ -211,7 +212,7 @@ class LogComparison:
         self._report.notes.append(f"{delivery.delivery_id} cannot be taken from the log: {why}")
 
     def _record(self, delivery: SentDelivery) -> Delivery:
-        """Raises CallFailedError, or one of UNREADABLE where the log has no body."""
+        """Raises CallFailedError, or one of UNREADABLE if the log has no body."""
         first_try, now = delivery.tries[-1], self._cycle.clock()
         logged = self._log.logged_delivery(self._api.ask(self._log.detail(first_try, now)))
         sent_at = first_try.delivered_at
@@ -231,10 +232,11 @@ class LogComparison:
         new_outages: Sequence[Outage],
         sources: dict[str, str],
     ) -> None:
-        """Writes what was recovered of each outage, and tells an operator what is new."""
+        """Records what was recovered of each outage, and reports what is new to an operator."""
         report = self._report
         new_ids = {outage.id for outage in new_outages}
-        # An outage that was known and has grown is in both: the later reading has its new deliveries.
+        # An outage that was known and has grown is in both; the later entry includes its new
+        # deliveries.
         for outage in {outage.id: outage for outage in (*known_outages, *new_outages)}.values():
             came = [sources[lost] for lost in outage.deliveries if lost in sources]
             missing = [lost for lost in outage.deliveries if lost not in sources]
@@ -278,7 +280,7 @@ class LogComparison:
 
 
 def _close_in_time(losses: Sequence[tuple[datetime, str]]) -> Iterable[list[tuple[datetime, str]]]:
-    """The losses, in order of time, in groups that are further apart than one outage lasts."""
+    """The losses in order of time, in groups that are further apart than ONE_OUTAGE."""
     group: list[tuple[datetime, str]] = []
     for loss in losses:
         if group and loss[0] - group[-1][0] > ONE_OUTAGE:

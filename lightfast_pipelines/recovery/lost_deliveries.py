@@ -1,7 +1,7 @@
-"""Finds deliveries that never arrived in the providers' logs, and recovers them.
+"""Finds deliveries in the providers' logs that never arrived, and recovers them.
 
-Here are the logs of each connection, found and read one after the other; `log_comparison.py` compares
-one of them with what arrived.
+This file finds the logs of each connection and goes through them one by one; `log_comparison.py`
+compares one of them with what arrived.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _log = logging.getLogger(__name__)
 
 
 def app_keys(settings: Settings) -> Callable[[str], AppKeys]:
-    """For `RecoveryCycle.app_keys`: each provider's application, as the settings have it."""
+    """For `RecoveryCycle.app_keys`: looks up each provider's application in the settings."""
     provider_apis = discover_apis()
     return lambda provider: provider_apis[provider].app_keys(settings)
 
 
 def recover(cycle: RecoveryCycle, sources: Sequence[Source]) -> list[LogReport]:
-    """Compares every log of these sources' connections once. One that fails leaves the others alone."""
+    """Compares every log of these sources' connections once. A log that fails does not stop the others."""
     reports: list[LogReport] = []
     usable = [source for source in sources if source.has_credential and source.refused is None]
     with cycle.database.connect(application_name="lightfast recovery") as conn:
@@ -70,7 +70,7 @@ class _ProviderLogs:
     def compare_all(self, sources: Sequence[Source]) -> list[LogReport]:
         reports: list[LogReport] = []
         by_installation = {source.installation_id: source for source in reversed(sources)}
-        # An application has one log for all who installed it.
+        # An application has one log for everyone who installed it.
         asked_app = False
         for installation_id, source in sorted(by_installation.items()):
             kind = self._credential_kinds.get(installation_id, "")
@@ -79,8 +79,8 @@ class _ProviderLogs:
             except ValueError as error:
                 reports.append(self._failed(source, APP_LOG, str(error)))
                 continue
-            linked = [each for each in sources if each.installation_id == installation_id]
-            has_hooks = any(self._may_have_hooks(kind, each) for each in linked)
+            linked = [source for source in sources if source.installation_id == installation_id]
+            has_hooks = any(self._may_have_hooks(kind, source) for source in linked)
             if (app_log is None or asked_app) and not has_hooks:
                 continue
             try:

@@ -1,8 +1,8 @@
 """Decides whether a delivery that a provider's log names is one of those that are stored.
 
-Nothing signs a delivery's id: whoever holds any signed body can send it under the id of another
-delivery. So a stored row with the id is not enough. Where the log says that no try reached us, the row's
-body must be the one that the log has.
+A delivery's id is not signed: whoever has any signed body can send it under the id of another delivery.
+So a stored row with the id is not enough. If the log says that no attempt reached us, the row's body
+must equal the log's.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from lightfast_pipelines.store.outages import ExpectedDelivery, StoredDelivery
 
 @dataclass(frozen=True, slots=True)
 class SentDelivery(ExpectedDelivery):
-    """A delivery that the log names, with its tries, the latest first."""
+    """A delivery that the log names, with its attempts, the latest first."""
 
     tries: Sequence[LogEntry]
 
     @property
     def was_accepted(self) -> bool:
-        """Whether some try was answered with success: then what is stored is what was sent."""
-        return any(200 <= each.status < 300 for each in self.tries)
+        """Whether an attempt was answered with success: then the stored row is what was sent."""
+        return any(200 <= attempt.status < 300 for attempt in self.tries)
 
 
 class StoredDeliveries:
-    """Which deliveries of one log are stored, and how they came."""
+    """Which deliveries of one log are stored, and how they arrived."""
 
     def __init__(
         self,
@@ -50,9 +50,9 @@ class StoredDeliveries:
         self._impostors: set[int] = set()
 
     def arrived(self, sent: Iterable[SentDelivery]) -> dict[str, str]:
-        """Delivery id -> its `ingestion_source`, of those that are stored.
+        """Delivery id -> its `ingestion_source`, for those that are stored.
 
-        Raises CallFailedError where the log cannot be asked for a body that has to be compared.
+        Raises CallFailedError if the log cannot supply a body that has to be compared.
         """
         by_id = {delivery.delivery_id: delivery for delivery in sent}
         rows_by_id: dict[str, list[StoredDelivery]] = {}
@@ -67,7 +67,7 @@ class StoredDeliveries:
         return sources
 
     def came_since(self, sent: Iterable[SentDelivery]) -> dict[str, str]:
-        """As `arrived`, of those that were asked for and just come in: bodies are not compared again."""
+        """Like `arrived`, for requested deliveries that have just come in; compares no bodies again."""
         return {row.delivery_id: row.ingestion_source for row in self._stored(sent)}
 
     def _stored(self, sent: Iterable[SentDelivery]) -> list[StoredDelivery]:
@@ -91,7 +91,7 @@ class StoredDeliveries:
                 raise
             return rows
         except UNREADABLE:
-            # The log has no body of it any more, so nothing could be recovered from there.
+            # The log no longer has its body, so nothing could be recovered from there.
             return rows
         return [row for row in rows if self._payload(row) == sent]
 

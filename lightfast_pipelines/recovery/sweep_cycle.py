@@ -1,4 +1,4 @@
-"""What the sweeps of an hour need, what one reports, and how it asks within its share of the limits."""
+"""What an hour's sweeps need, what each reports, and how it stays within its share of the limits."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lightfast_pipelines.store import sweeps as store
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.sources import Source
 
-# Requests an hour, while a provider has not said what its limit is.
+# Requests an hour, until a provider has said what its limit is.
 _DEFAULT_REQUESTS = 1_000
 
 
 @dataclass(slots=True)
 class SweepReport:
-    """The result of one sweep. `cost` is by the provider's rate limit."""
+    """The result of one sweep. `cost` is per rate limit of the provider."""
 
     source: Source
     kind: str
@@ -35,7 +35,7 @@ class SweepReport:
     error: str | None = None
 
     def shown(self) -> dict[str, object]:
-        """A row for an operator."""
+        """The row that an operator sees."""
         return {
             "resource": self.source.name,
             "kind": self.kind,
@@ -52,7 +52,7 @@ class SweepReport:
 
 @dataclass(frozen=True, slots=True)
 class SweepCycle:
-    """What sweeps need. `share` is of what each rate limit lets through in an hour."""
+    """What sweeps need. `share` is the part of each rate limit's hourly allowance that they may use."""
 
     database: Database
     apis: Apis
@@ -67,7 +67,7 @@ class ShareUsedError(Exception):
 
 
 class SharedBudget:
-    """Asks a provider within the share of its limits that sweeps may use."""
+    """Sends requests within the share of the rate limits that sweeps may use."""
 
     def __init__(
         self, conn: Connection, api: ApiClient, source: Source, share: float, report: SweepReport
@@ -99,5 +99,5 @@ class SharedBudget:
                 costs[call.pool] = costs.get(call.pool, 0.0) + cost
 
     def saved(self) -> None:
-        """What was spent so far is in the database now."""
+        """Starts counting anew, as what was spent so far is in the database now."""
         self.unsaved_requests, self.unsaved_cost = 0, {}

@@ -1,8 +1,8 @@
 """One sweep: of one kind of entities of one resource, within its share of the limits.
 
-It lists what exists, confirms what is missing from the list, and writes each deletion as a webhook would
-have reported it, so that it can be rebuilt from raw payloads. Where the share does not suffice to
-confirm, what two whole sweeps did not list counts as gone.
+It lists what exists, confirms what is missing from the list, and writes each deletion as a webhook
+would have reported it, so that it can be rebuilt from raw payloads. If the share does not suffice to
+confirm, what two complete sweeps did not list counts as gone.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from lightfast_pipelines.store.deliveries import insert_deliveries
 from lightfast_pipelines.store.sources import Source
 
 _SAVED_EVERY_PAGES = 10
-# What exists without being listed is not asked for again for so long.
+# How long an entity that exists but is not listed is not asked for again.
 _ALIVE_FOR = timedelta(days=7)
-# Where more than this share of more than this many is missing, two sweeps are not enough: each entity
+# If more than this share and more than this many are missing, two sweeps are not enough: each entity
 # has to be confirmed.
 _MANY_SHARE, _MANY = 0.5, 20
 
@@ -73,9 +73,10 @@ class SweepRun:
             self._save(error=self._report.error)
 
     def _list(self) -> str | None:
-        """Lists what exists, from where the last run stopped; the provider's words if it is nothing."""
+        """Lists what exists from where the last run stopped; returns the provider's reason if there is
+        nothing."""
         state, now = self._state, self._cycle.clock()
-        # A sweep that began after now began under a clock that was ahead.
+        # A start in the future was recorded while the clock was ahead.
         if state.started_at is None or state.started_at > now:
             state.started_at = now
             state.cursor, state.seen, state.gone = None, set(), {}
@@ -99,7 +100,8 @@ class SweepRun:
                 self._save()
 
     def _decide(self, nothing: str | None) -> None:
-        """Decides, after a whole list, which of the stored entities are gone, and writes it."""
+        """Decides, once the list is complete, which stored entities are gone, and writes their
+        deletions."""
         state, report, now = self._state, self._report, self._cycle.clock()
         stored = self._stored_keys(state.started_at or now)
         report.known, report.listed = len(stored), len(state.seen)
@@ -150,7 +152,7 @@ class SweepRun:
         )
 
     def _why_empty(self, nothing: str | None, missing: int) -> str | None:
-        """Why the list is empty though entities are stored; None: because all of them are gone."""
+        """Why the list is empty although entities are stored; None if all of them are gone."""
         call, reason = self._kind.resource(self._place), nothing
         if call is not None and reason is None:
             reason = self._kind.why_empty(self._place, self._budget.ask(call))

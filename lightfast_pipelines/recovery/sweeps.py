@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 def sweep(cycle: SweepCycle, sources: Sequence[Source]) -> list[SweepReport]:
-    """Sweeps every resource once, as far as the shares reach."""
+    """Sweeps every resource once, as far as its share of the limits allows."""
     reports: list[SweepReport] = []
     usable = [source for source in sources if source.has_credential and source.refused is None]
     # A resource that several workspaces of an organisation link is swept once.
@@ -47,7 +47,7 @@ def sweep(cycle: SweepCycle, sources: Sequence[Source]) -> list[SweepReport]:
 def _sweep(
     cycle: SweepCycle, conn: Connection, source: Source, kind: IdSweep, report: SweepReport
 ) -> None:
-    """One sweep, in a client of its own: what a client learns of moved addresses ends with it."""
+    """One sweep with a client of its own: what a client learns about moved addresses ends with it."""
     try:
         with cycle.apis.open(source, lambda: None) as api:
             SweepRun(cycle, conn, api, source, kind, report).run()
