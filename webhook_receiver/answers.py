@@ -1,6 +1,6 @@
 """Writes answers: those of the application as ASGI messages, and the bytes that reach the client.
 
-Knows no provider and no database.
+Knows nothing about providers or the database.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def create_app(
         if fault is not None:
             return _not_ready(fault)
         apart = difference((clock() - database_time).total_seconds())
-        # Ready all the same: a receipt is stored with the database's time if ours is later.
+        # Ready anyway: a receipt is stored with the database's time if ours is later.
         return JSONResponse({"ready": True} if apart is None else {"ready": True, "clock": apart})
 
     app = Receiver(

@@ -59,7 +59,7 @@ class Webhooks:
         self._installations = installations
         self._partitions_start = partitions_start
         self._clock = clock
-        # A single thread: parsing a body of 25 MiB takes many times its size.
+        # A single thread: parsing a body of 25 MiB takes many times that in memory.
         self._large_bodies = ThreadPoolExecutor(1, thread_name_prefix="large-body")
 
     def close(self) -> None:
@@ -197,7 +197,7 @@ class Webhooks:
 def _headers(scope: Scope) -> tuple[dict[str, str], set[str]]:
     """The headers, and the names of repeated ones, whose values are joined by a comma (RFC 9110, 5.3).
 
-    A joined value is no valid signature and no name of an event.
+    A joined value is neither a valid signature nor the name of an event.
     """
     headers: dict[str, str] = {}
     repeated: set[str] = set()

@@ -35,7 +35,7 @@ _MEAN_CHUNK_BYTES = 64
 
 @dataclass(slots=True)
 class Head:
-    """A request's head. `length` is None where the body comes in chunks."""
+    """A request's head. `length` is None if the body comes in chunks."""
 
     method: bytes
     length: int | None

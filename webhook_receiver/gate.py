@@ -94,7 +94,9 @@ class Gate(asyncio.Protocol):
     # Called by asyncio.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
+        self._transport = cast(
+            asyncio.Transport, transport
+        )  # uvloop's transport is not a subclass of it
         peername = transport.get_extra_info("peername")
         peer = str(peername[0]) if peername else ""
         self.peer = self.address = address_group(peer)

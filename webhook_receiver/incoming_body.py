@@ -1,6 +1,6 @@
-"""Collects the body of one request, whose length was announced or which comes in chunks.
+"""Collects the body of one request, sent either with a stated length or in chunks.
 
-Knows no connection: who has room for the bytes is decided by the gate and `room.py`.
+Knows nothing about connections: the gate and `room.py` decide who has room for the bytes.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from lightfast_pipelines.store.sealed import Keys, Sealed, SealedError
 from webhook_receiver.writer import Writer
 
 CACHED_SECONDS = 30.0
-"""How long it takes at most until a new secret is used, or a removed one no longer is."""
+"""The longest time until a new secret is used, or a removed one no longer is."""
 NAMED_INSTALLATIONS = 10
-"""How many installations a log line names at most."""
+"""The most installations that a log line names."""
 
 log = logging.getLogger("webhook_receiver")
 

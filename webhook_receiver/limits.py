@@ -1,7 +1,6 @@
-"""How many bytes, seconds and connections clients may use, each alone and all together.
+"""How many bytes, seconds and connections clients may use, each on its own and all together.
 
-Every default is safe without a proxy in front. Whom to displace when there is no room is decided in
-`room.py`.
+Every default is safe without a proxy in front. `room.py` decides whom to displace when there is no room.
 """
 
 from __future__ import annotations
@@ -44,12 +43,12 @@ class Limits:
     """After an answer. Longer than the 60 s for which nginx keeps a connection: it should end it first."""
     life_seconds: float = 3600.0
 
-    def room_for(self, body_bytes: int, *, known: bool) -> int:
+    def room_for(self, body_bytes: int, *, is_known: bool) -> int:
         """How full the budget may be with this body in it.
 
         Large bodies leave the last quarter to small ones; bodies from addresses that never sent a
         verified delivery leave another quarter to known addresses.
         """
-        quarters = 4 - (body_bytes > LARGE_BODY) - (not known)
+        quarters = 4 - (body_bytes > LARGE_BODY) - (not is_known)
         alone = min(self.max_body_bytes, self.max_inflight_bytes)
         return max(self.max_inflight_bytes * quarters // 4, alone)

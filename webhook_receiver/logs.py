@@ -153,7 +153,7 @@ class BatchingHandler(logging.Handler):
                 self._stream.write("\n".join(lines) + "\n")
                 self._stream.flush()
             except (OSError, ValueError):
-                # Nobody reads the log any more; deliveries are still to be received.
+                # Nobody reads the log any more, but deliveries must still be received.
                 return
 
 

@@ -1,4 +1,4 @@
-"""An answer other than 2xx, raised wherever a request turns out not to be taken."""
+"""An answer other than 2xx, raised wherever a request has to be refused."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Caller(Protocol):
     """The sender's address: the same, or what a trusted proxy says."""
     is_verified: bool
     held: int
-    """Bytes it holds of the budget."""
+    """How many bytes of the budget it holds."""
 
     def displace(self) -> None:
         """Ends the connection at once."""
@@ -123,8 +123,8 @@ class Room:
 
     def take(self, caller: Caller, size: int) -> bool:
         """Counts `size` more bytes that the caller holds; False if there is no room for them."""
-        known = caller.is_verified or self.is_known(caller.address)
-        ceiling = self.limits.room_for(caller.held + size, known=known)
+        is_known = caller.is_verified or self.is_known(caller.address)
+        ceiling = self.limits.room_for(caller.held + size, is_known=is_known)
         if self.used + size > ceiling:
             for other in list(self._displaceable(self._standing(caller))):
                 if other is not caller and other.held:
@@ -216,7 +216,7 @@ class Room:
     def _probe_descriptors(self) -> None:
         """Makes room if the process has no descriptor left.
 
-        Without one, libuv accepts and closes new connections without a word.
+        Without one, libuv silently accepts and closes new connections.
         """
         try:
             os.close(os.dup(2))

@@ -133,7 +133,7 @@ def _room(settings: Settings) -> Room:
 
 
 def _descriptors() -> int:
-    """How many this process may have, after raising the limit as far as allowed."""
+    """How many descriptors this process may have, after raising the limit as far as allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,7 +1,7 @@
 """Stores deliveries through one connection; those that arrive together share a commit.
 
-There is no fixed wait: while one batch commits, the next one gathers. Reconnects by itself; knows no
-HTTP.
+There is no fixed wait: while one batch commits, the next one gathers. Reconnects by itself; knows nothing
+about HTTP.
 """
 
 from __future__ import annotations

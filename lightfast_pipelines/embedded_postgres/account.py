@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lightfast_pipelines.embedded_postgres.errors import EmbeddedPostgresError
 
-# A user of its own: a program can read and trace the other programs of its user, and `nobody` runs many.
+# A dedicated user: a program can read and trace other programs of the same user, and `nobody` runs many.
 NAME = "lightfast-postgres"
 
 _USERADD = (

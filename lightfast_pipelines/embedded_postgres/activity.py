@@ -17,7 +17,7 @@ class Activity:
         return self._look()[0]
 
     def seen(self) -> bool:
-        """True if a client is connected, or connected and left since the last look."""
+        """True if a client is connected, or connected and left since the last check."""
         clients, sessions = self._look()
         had_clients = sessions != self._sessions
         self._sessions = sessions

@@ -229,7 +229,7 @@ def _initdb(
         shutil.rmtree(draft)
         raise EmbeddedPostgresError(
             f"initdb could not make {data_dir}:\n{initdb.stdout.decode(errors='replace')}\n"
-            "Mend what it names (often a full disk) and start again."
+            "Fix what it names (often a full disk) and start again."
         )
     draft.rename(data_dir)
 
@@ -242,15 +242,15 @@ def _socket_dir(identity: HomeIdentity, account: ServerAccount | None) -> Path:
             _make_private(beside, account)
         beside.chmod(0o700)  # nobody else can create it, but its mode may have been changed
         return beside
-    known = [Path(identity.socket_dir)] if identity.socket_dir else []
+    earlier_folders = [Path(identity.socket_dir)] if identity.socket_dir else []
     base = Path(tempfile.gettempdir())
     if not _fits(base / f"lightfast-{identity.id}-9"):
         base = Path("/tmp")  # noqa: S108 - the folder in it is private, and its owner is checked
-    fresh = [
+    new_folders = [
         base / f"lightfast-{identity.id}{suffix}"
         for suffix in ("", *(f"-{n}" for n in range(2, 10)))
     ]
-    return _claim(known + fresh, account)
+    return _claim(earlier_folders + new_folders, account)
 
 
 def _fits(folder: Path) -> bool:

@@ -90,7 +90,9 @@ class Guardian:
             if stop is not None:
                 self._log(f"stopping Postgres {postmaster.pid}: {stop.reason}")
                 if not postmaster.stop():
-                    self._log("the fast shutdown hung, so it was cut; the next start recovers")
+                    self._log(
+                        "the fast shutdown hung, so it was cut short; the next start recovers"
+                    )
                 return stop
             failures = 0 if time.monotonic() - started > STEADY_SECONDS else failures + 1
             self._log(f"Postgres {postmaster.pid} ended by itself")
@@ -98,7 +100,7 @@ class Guardian:
                 raise EmbeddedPostgresError(
                     f"Postgres on {cluster.data_dir} ended {failures} times in a row. "
                     f"The end of {self._control.log}:\n{self._control.log_tail()}\n"
-                    "Mend what it names (often a full disk) and start again."
+                    "Fix what it names (often a full disk) and start again."
                 )
             self._report("starting")
             self._wait(PAUSES_AFTER_FAILURES[failures])

@@ -189,7 +189,7 @@ class EmbeddedPostgres:
         if started.returncode != 0:
             raise EmbeddedPostgresError(
                 f"The guardian of the embedded Postgres did not start ({sys.executable} ended with "
-                f"{started.returncode}). Mend what the end of {self._control.log} names:\n"
+                f"{started.returncode}). Fix what the end of {self._control.log} names:\n"
                 f"{self._control.log_tail()}"
             )
 

@@ -1,4 +1,4 @@
-"""Which deliveries arrived since they were last reported, counted by day."""
+"""Counts, by day, the deliveries that arrived since the last report."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from datetime import date
 
 from lightfast_pipelines.store.database import Connection
 
-# Each day told costs Dagster half a millisecond.
+# Each reported day costs Dagster half a millisecond.
 _ROWS = 100_000
 _DAYS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """`days`: (day, new deliveries, all deliveries of the day). `last_id`: where to go on.
+    """`days`: (day, new deliveries, all deliveries of the day). `last_id`: where to continue.
 
-    `more` is true where a bound left some to the next report.
+    `more` is true if a limit left some for the next report.
     """
 
     days: tuple[tuple[date, int, int], ...]
@@ -27,8 +27,8 @@ class Arrivals:
 def arrivals_since(conn: Connection, last_id: int) -> Arrivals:
     """Deliveries with a greater id, at most 100,000 and 10,000 days of them.
 
-    Ids are given before commits, so one that commits late can be missed in the first number; the
-    second is counted anew each time.
+    Ids are assigned before commits, so a delivery that commits late can be missing from the first number;
+    the second is counted again each time.
     """
     rows = conn.execute(
         """
@@ -45,7 +45,7 @@ def arrivals_since(conn: Connection, last_id: int) -> Arrivals:
         return Arrivals((), last_id)
     more = len(rows) > _DAYS or sum(row[3] for row in rows) == _ROWS
     if len(rows) > _DAYS:
-        # Go on before the first day left out; days before it may be counted again, never missed.
+        # Continue before the first day left out: days before it may be counted again, but are never missed.
         end = rows[_DAYS][1] - 1
         rows = rows[:_DAYS]
     else:

@@ -14,9 +14,9 @@ from lightfast_pipelines.domain.secrets.masking import mask_text
 
 # The first two digits; see postgresql.org/docs/current/errcodes-appendix.html.
 _SQLSTATES_OF_A_PAYLOAD = {
-    "21",  # a row that comes twice
-    "22",  # a value that Postgres does not take
-    "23",  # a row that breaks a constraint
+    "21",  # a duplicate row
+    "22",  # a value that Postgres does not accept
+    "23",  # a row that violates a constraint
     "54",  # a value that is too large for an index, a row or a stack
 }
 _ERRORS_OF_READING = (
@@ -31,7 +31,7 @@ _ERRORS_OF_READING = (
 
 
 def is_fault_of_payload(error: Exception) -> bool:
-    """Whether a payload, and not the machine, made a batch fail to be read or written."""
+    """Whether a payload, and not the machine, is why a batch could not be read or written."""
     if not isinstance(error, psycopg.Error):
         return isinstance(error, _ERRORS_OF_READING)
     if error.sqlstate is None:  # psycopg itself refused a value before it was sent

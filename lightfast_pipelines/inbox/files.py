@@ -1,6 +1,6 @@
 """Ingests files of JSON lines: stores each line as a `manual` delivery and links its resource.
 
-`jsonlines.py` reads the files. Of a payload only its route is read here.
+`jsonlines.py` reads the files. Only the route of a payload is read here.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ VERIFIED_BY = "manual"
 CHUNK_LINES = 1000
 CHUNK_BYTES = 8 * 1024 * 1024
 
-# They describe the body as it came over HTTP; the body stored here is always JSON.
+# These describe the body as it came over HTTP; the body stored here is always JSON.
 _HEADERS_OF_THE_WIRE = frozenset({"content-type", "content-length", "content-encoding"})
-# As HTTP servers limit them: decoding makes an object of every value.
+# HTTP servers limit headers as well: decoding makes an object of every value.
 _LARGEST_HEADERS = 64 * 1024
 # Kinds of routes that lead to a connection: there is no resource to link.
 _NOT_LINKED = frozenset({"installation", "organization"})

@@ -1,4 +1,4 @@
-"""Isolates failing work of one tenant from all other work, and does not try it for ever.
+"""Isolates one tenant's failing work from all other work, and gives it up after some attempts.
 
 An error counts against an observation or a workspace only if it came twice while other work succeeded
 before and after. In an outage of the model or the machine nothing succeeds: that ends the run and counts
@@ -30,14 +30,14 @@ from lightfast_pipelines.store.stage_failures import (
 )
 from lightfast_pipelines.store.time_limit import OutOfTime, TimeLimit, within
 
-# A witness, an observation that succeeded before, has to succeed so often in a row, as a machine that
-# fails now and then is not well either. Several are tried, as one of them may fail by itself now.
+# How often in a row a witness (an observation that succeeded before) has to succeed: a machine that fails
+# now and then is not well either. Several are tried, because one of them may fail on its own now.
 _IN_A_ROW = 3
 _WITNESSES = 5
 # A page that runs out of time is divided into parts of this size, not into halves: each part with the
 # slow observation takes its whole time limit, and finding one in 2,000 by halves takes eleven of them.
 _SMALL_PART = 20
-# If so many fail and none has ever succeeded, no observation is at fault.
+# If this many fail and none has ever succeeded, no observation is at fault.
 _MOST_UNPROVEN = 20
 
 _log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class ObservationIsolation:
         self._unproven: list[tuple[int, Do, Exception]] = []
 
     def run(self, ids: Sequence[int], do: Do) -> list[int]:
-        """The ids that were done. Raises an error that is no observation's fault."""
+        """The ids that were done. Raises an error that is not the fault of an observation."""
         # Observations that failed before are tried alone, or they would break up a page in each run.
         suspects = failed_before(self._conn, self._stage.name, ids)
         others = [id_ for id_ in ids if id_ not in suspects and id_ not in self._failed]
@@ -185,7 +185,8 @@ class ObservationIsolation:
         return _error_of(self._conn, in_time, keep=keep)
 
     def _forget(self, done: set[int]) -> None:
-        """Forgets earlier failures of these; what was decided without them is decided again."""
+        """Forgets earlier failures of these observations; what was decided without them is decided
+        again."""
         if done:
             mark_changed(
                 self._conn, forget_observations(self._conn, self._stage.name, sorted(done))
@@ -219,7 +220,7 @@ class WorkspaceIsolation(Generic[Result]):
     ) -> list[Result]:
         """Does the work of each workspace; returns the results, and gives each to `done` at once.
 
-        Work may be done again, to see whether the failure of another workspace is that one's own.
+        Work may be repeated, to see whether another workspace's failure is its own fault.
         """
         failed: list[tuple[int, Exception]] = []
         for workspace, do in work.items():

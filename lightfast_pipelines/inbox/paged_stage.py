@@ -25,7 +25,8 @@ class PagesReport:
 
 @dataclass(frozen=True, slots=True)
 class PageBounds:
-    """Bounds of a run, and what it calls: `progress` with the number done of each page, `between` pages."""
+    """Limits of a run, and its callbacks: `progress` gets the number done in each page, `between` runs
+    between pages."""
 
     page_rows: int
     max_rows: int
@@ -42,9 +43,9 @@ def work_through(
     report: PagesReport,
     bounds: PageBounds,
 ) -> None:
-    """Does pending observations within the bounds, a page in a transaction, and counts them in the report.
+    """Processes pending observations within the limits, one page per transaction, and counts them.
 
-    `do` gets a page and the ids of those of its observations that it has to do.
+    `do` gets a page and the ids of the observations in it that it has to process.
     """
     began = time.monotonic()
     isolation = ObservationIsolation(conn, stage, bounds.time_limit)

@@ -157,17 +157,17 @@ def workspaces_due(conn: Connection, *, cluster_rule_version: int) -> int:
 
 
 def cluster_sizes(conn: Connection) -> dict[str, int]:
-    """Size class (`1`, `2-3`, `4-7`, ...) -> clusters of it, in order of size."""
+    """Size class (`1`, `2-3`, `4-7`, ...) -> number of clusters, in order of size."""
     return _sizes(conn, "clusters")
 
 
 def profile_sizes(conn: Connection) -> dict[str, int]:
-    """Size class (`1`, `2-3`, `4-7`, ...) -> profiles of it, by observations, in order of size."""
+    """Size class by observations (`1`, `2-3`, `4-7`, ...) -> number of profiles, in order of size."""
     return _sizes(conn, "actor_profiles")
 
 
 def summary_sizes(conn: Connection) -> dict[int, int]:
-    """Number of sentences -> summaries with so many, in order."""
+    """Number of sentences -> number of summaries of that length, in order."""
     return dict(
         conn.execute(
             """

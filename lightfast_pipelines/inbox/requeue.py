@@ -111,7 +111,7 @@ def replay(conn: Connection, statuses: Sequence[str], workspace: Workspace | Non
 def rebuild(conn: Connection) -> int:
     """Deletes everything derived and requeues every delivery; returns how many wait.
 
-    Where retention has dropped bodies nothing is deleted, as only those bodies state some of the rows;
+    If retention has dropped bodies, nothing is deleted, because only those bodies state some of the rows;
     the other deliveries are folded into the rows that exist. The caller commits, then captures.
     """
     change_routing(conn)

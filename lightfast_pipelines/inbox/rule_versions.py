@@ -1,4 +1,4 @@
-"""The versions of the rules in force; when one is raised, what older rules made is made again."""
+"""The versions of the rules in force; raising one has the results of older rules made again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightfast_pipelines.providers import discover
 
 __all__ = ["CLUSTER_RULES", "Rules", "code_version", "current_rules"]
 
-# Assets that depend on other rules than the providers'. Actors are decided together with clusters.
+# Assets that depend on rules other than the providers'. Actors are decided together with clusters.
 _RULES_OF_ASSETS = {
     "actors": f"clusters {CLUSTER_RULES}",
     "clusters": f"clusters {CLUSTER_RULES}",

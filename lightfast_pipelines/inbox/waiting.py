@@ -95,7 +95,7 @@ class WaitingForYou:
         return hashlib.sha256(repr(asdict(self)).encode()).hexdigest()[:16]
 
 
-# A delivery that is queued again does not wait for a person.
+# A delivery that has been requeued does not wait for a person.
 _WAITING = """
   SELECT o.*, p.provider, p.event_type, p.received_at
   FROM lightfast.outcomes o JOIN lightfast.raw_payloads p ON p.id = o.raw_payload_id

@@ -1,6 +1,6 @@
 """Removes a workspace and everything derived for it.
 
-Deliveries are inputs and stay, unless the caller also asks to remove those of no other workspace.
+Deliveries are inputs and stay, unless the caller also asks to remove those that reached no other workspace.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every setting, once, read from the environment under the names people know.
+"""Defines every setting once, and reads them from the environment.
 
 Nothing else reads the environment. Values are validated here and handed on as plain fields.
 `mistakes.py` words the message for a wrong value, `home.py` finds the home.

@@ -123,7 +123,7 @@ def _checked(address: str) -> str:
     if "@" in user or "@" in behind or "#" in behind or set("[]") & set(user) or not user.isascii():
         raise ValueError(
             f"{FORM}, in which a password's own @ / ? # % : [ ] are written %40 %2F %3F %23 %25 "
-            "%3A %5B %5D, and what is no ASCII as its UTF-8"
+            "%3A %5B %5D, and characters outside ASCII as escaped UTF-8"
         )
     if _WRONG_ESCAPE.search(address):
         raise ValueError(f"{FORM}, in which a % of the password itself is written %25")

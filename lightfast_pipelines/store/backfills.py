@@ -1,4 +1,4 @@
-"""Backfills: what was asked for, how far each is, and who ended it. `backfill/` runs them."""
+"""Backfills: what was requested, how far each has come, and who ended it. `backfill/` runs them."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def note_progress(conn: Connection, backfill_id: int, actual: Mapping[str, Any])
 
 
 def cancelled_by(conn: Connection, backfill_id: int) -> str | None:
-    """Who cancelled it, if anybody did."""
+    """Who cancelled the backfill, if anybody did."""
     row = conn.execute(
         "SELECT cancelled_by FROM lightfast.backfills WHERE id = %s", (backfill_id,)
     ).fetchone()
@@ -95,7 +95,7 @@ def cancelled_by(conn: Connection, backfill_id: int) -> str | None:
 
 
 def ask_to_cancel(conn: Connection, backfill_id: int, actor: str) -> Backfill | None:
-    """Has a running backfill end at its next page; None where it does not run. Does not commit."""
+    """Makes a running backfill end at its next page; None if it is not running. Does not commit."""
     row = conn.execute(
         """
         UPDATE lightfast.backfills SET cancelled_by = coalesce(cancelled_by, %s)
@@ -116,7 +116,7 @@ def end_backfill(
     errors: Mapping[int, str],
     now: datetime,
 ) -> None:
-    """Notes that it ended as `completed`, `failed` or `cancelled`.
+    """Records that it ended as `completed`, `failed` or `cancelled`.
 
     `errors` are those of single integrations. Does not commit.
     """

@@ -67,7 +67,7 @@ GROUP BY t.workspace_id, t.entity_id, t.state_type
 HAVING count(*) > 1
 """
 
-# The partial indexes hold only what is behind, so a whole day need not be read.
+# The partial indexes hold only what is pending, so a whole day need not be read.
 _BEHIND = f"""
 SELECT 'observation ' || o.external_id
 FROM (
@@ -83,7 +83,7 @@ WHERE d.day = ANY(%(days)s)
 
 
 def processed_since(conn: Connection, since: datetime) -> list[int]:
-    """Payloads that were captured since then, at most the latest 50,000."""
+    """Payloads that have been captured since then, at most the latest 50,000."""
     rows = conn.execute(
         """
         SELECT DISTINCT raw_payload_id FROM (
@@ -97,7 +97,7 @@ def processed_since(conn: Connection, since: datetime) -> list[int]:
 
 
 def delivered_without_observation(conn: Connection, raw_ids: Sequence[int]) -> Breach:
-    """Those of these payloads that were delivered, but state no observation of their workspace."""
+    """The payloads among these that were delivered, but state no observation of their workspace."""
     return _breach(conn, _DELIVERED, raw_ids=list(raw_ids))
 
 
@@ -107,7 +107,7 @@ def observations_without_payload(conn: Connection) -> Breach:
 
 
 def outcomes_without_reason(conn: Connection, raw_ids: Sequence[int]) -> Breach:
-    """Those of these payloads that are filtered, parked or dead letters without a reason."""
+    """The payloads among these that are filtered, parked or dead letters without a reason."""
     return _breach(conn, _REASONED, raw_ids=list(raw_ids))
 
 

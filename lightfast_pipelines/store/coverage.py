@@ -19,7 +19,7 @@ from lightfast_pipelines.store.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class TimeSpan:
-    """From `since` on, before `until`."""
+    """From `since` (inclusive) to `until` (exclusive)."""
 
     since: datetime
     until: datetime
@@ -67,11 +67,11 @@ class Coverage:
 def uncovered(
     conn: Connection, integration_id: int, entity_type: str, asked: TimeSpan
 ) -> list[TimeSpan]:
-    """What of `asked` is not fully fetched, oldest first.
+    """The parts of `asked` that are not fully fetched, oldest first.
 
-    What was fetched for another workspace's link of the same resource reached this one too. Where the
-    provider had nothing it may have something by now, of any age: first commits are pushed, or a
-    feature that was switched off is switched on again.
+    What was fetched for another workspace's link of the same resource reached this one too. If the provider
+    had nothing, it may have something by now, however old: first commits are pushed, or a feature that was
+    switched off is switched on again.
     """
     if asked.since >= asked.until:
         return []
@@ -90,9 +90,10 @@ def uncovered(
 
 
 def covered_until(conn: Connection) -> dict[tuple[int, str], TimeSpan]:
-    """(integration, entity type) -> from when on it has to be read again, and until when it was read.
+    """(integration, entity type) -> the time from which it has to be read again, and until when it was
+    read.
 
-    Both are the same moment, except where the provider had nothing. Only those that were ever read.
+    Both are the same moment, unless the provider had nothing. What was never read is left out.
     """
     rows = conn.execute(
         """
@@ -178,7 +179,7 @@ def move_cursor(  # noqa: PLR0913 - each column that a page changes, by name
     is_nothing: bool = False,
     etag: str | None = None,
 ) -> None:
-    """Notes that a page of the walk over `walking` is stored, and where the walk goes on.
+    """Records that a page of the walk over `walking` is stored, and where the walk goes on.
 
     With `cursor` None the walk is over, and `covered` is fully fetched; with `is_nothing` the provider
     had nothing, so the next walk asks for it again. `etag` is the newest page's, if all of that page
@@ -217,7 +218,7 @@ def move_cursor(  # noqa: PLR0913 - each column that a page changes, by name
 def stop_walk(
     conn: Connection, integration_id: int, entity_type: str, status: str, error: str | None
 ) -> None:
-    """Notes that the walk stopped before its end: `failed` or `cancelled`. Does not commit."""
+    """Records that the walk stopped before its end: `failed` or `cancelled`. Does not commit."""
     conn.execute(
         """
         INSERT INTO lightfast.backfill_coverage (integration_id, entity_type, status, error)
@@ -230,7 +231,7 @@ def stop_walk(
 
 
 def forget_walk(conn: Connection, integration_id: int, entity_type: str) -> None:
-    """Forgets a cursor that leads nowhere; the next walk begins anew. Does not commit."""
+    """Forgets a cursor that leads nowhere; the next walk starts from the beginning. Does not commit."""
     conn.execute(
         """
         UPDATE lightfast.backfill_coverage SET cursor = NULL, walking = NULL, updated_at = now()

@@ -1,4 +1,4 @@
-"""Prepares the schema of Dagster's own tables, beside the memory on a server of one's own.
+"""Prepares the schema of Dagster's own tables, next to the memory on a server of your own.
 
 Dagster logs in as the pipeline's role, which owns the tables: Dagster creates them and changes them
 when it is upgraded.

@@ -22,7 +22,7 @@ from lightfast_pipelines.store.migrate import check_revision, current_revision
 from lightfast_pipelines.store.migrate import migrate as migrate_schema
 from lightfast_pipelines.store.requirements import EXTENSION_SCHEMAS, check_server
 
-# A server may have other values for itself, the database or the user. Casts of times to text, and days
+# A server may set other defaults for itself, the database or the user. Casts of times to text, and days
 # computed in SQL, depend on these.
 _SESSION = "-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres"
 _SEARCH_PATH = f"-c search_path={','.join(EXTENSION_SCHEMAS)}"
@@ -217,7 +217,7 @@ def short_run_id(run_id: str) -> str:
 
 
 def url_where_it_runs(settings: Settings) -> str | None:
-    """The pipeline's URL of the configured database; None if that is the embedded one and does not run."""
+    """The pipeline's URL of the configured database; None if that is embedded and not running."""
     if not settings.is_embedded:
         return _by_address(settings, None).url()
     return EmbeddedPostgres(settings.home).url_if_running()

@@ -1,4 +1,4 @@
-"""Reads what the tables hold of a partition day: row counts, and some rows to show."""
+"""Reads what the tables hold for a partition day: row counts, and some rows to show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightfast_pipelines.store.database import Connection
 SHOWN_ROWS = 5
 # Rows of a day with more deliveries are not counted, or each run for one webhook would count them all.
 COUNTED_DELIVERIES = 20_000
-# Years of days are read in pages, as a page keeps its observations' ids in a temporary table.
+# Years are read in pages of days, because a page keeps its observations' ids in a temporary table.
 _PAGE_DAYS = 500
 
 
@@ -109,7 +109,7 @@ def _page(conn: Connection, days: Sequence[date]) -> dict[date, DayRows]:
         "shown": SHOWN_ROWS,
     }
     deliveries: dict[date, int] = dict(conn.execute(_DELIVERIES, parameters).fetchall())
-    # A table, as eight statements read it.
+    # A temporary table, because eight statements read it.
     conn.execute("DROP TABLE IF EXISTS pg_temp.of_day")
     conn.execute(f"CREATE TEMPORARY TABLE of_day AS {_OF_DAY}", parameters)
     counts = conn.execute(

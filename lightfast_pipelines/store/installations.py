@@ -47,7 +47,7 @@ def add_installation(
 ) -> tuple[Installation, bool]:
     """The installation, and whether it is new. Does not commit.
 
-    Raises InstallationError where another organisation has it.
+    Raises InstallationError if another organisation has it.
     """
     if not external_id or "/" in external_id:
         raise InstallationError("an installation's id is not empty and has no slash")

@@ -1,6 +1,6 @@
 """Workspaces and the resources linked to them, which routing reads.
 
-Linking puts the payloads concerned back into the queue.
+Linking puts the affected payloads back into the queue.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def list_workspaces(conn: Connection) -> list[Workspace]:
 
 
 def find_workspace(conn: Connection, name: str) -> Workspace:
-    """By `slug`, or by `org/slug` where several organisations use the slug. Raises LinkRefusedError."""
+    """By `slug`, or by `org/slug` if several organisations use the slug. Raises LinkRefusedError."""
     org, slash, slug = name.rpartition("/")
     rows = conn.execute(
         """
@@ -105,11 +105,11 @@ def find_workspace(conn: Connection, name: str) -> Workspace:
     if len(rows) == 1:
         return Workspace(*rows[0])
     if not rows:
-        known = ", ".join(
+        workspaces = ", ".join(
             f"{each.org_id}/{each.slug}" for each in list_workspaces(conn)[:_SHOWN_WORKSPACES]
         )
         raise LinkRefusedError(
-            f"no workspace {name!r} (known: {known or 'none'}): "
+            f"no workspace {name!r} (known: {workspaces or 'none'}): "
             f"add it with `lightfast workspace add {slug}`"
         )
     orgs = ", ".join(f"{row[1]}/{row[2]}" for row in rows)
@@ -131,7 +131,7 @@ def link_resource(
 
     The resource then belongs to the given installation (`installations.id`, of the workspace's
     organisation); without one it gets a manual installation unless it has another. The activity names
-    `connected_by` as who did it. Raises LinkRefusedError where another organisation linked it first.
+    `connected_by` as who did it. Raises LinkRefusedError if another organisation linked it first.
     """
     change_routing(conn)
     installation = installation_id or _manual_installation(

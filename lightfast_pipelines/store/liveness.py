@@ -30,7 +30,7 @@ THRESHOLDS: dict[ShareName, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """`part` of `whole` rows are as they should be; `examples` are some of the others."""
+    """`part` of `whole` rows are as they should be; `examples` shows a few that are not."""
 
     part: int
     whole: int

@@ -1,4 +1,4 @@
-"""The logins of the roles on a server of one's own, and which of them each process may see.
+"""The logins of the roles on a server of your own, and which of them each process may see.
 
 `database.py` makes connections, `role_passwords.py` makes passwords.
 """

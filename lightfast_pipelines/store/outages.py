@@ -81,7 +81,7 @@ def add_outage(
     down_until: datetime,
     deliveries: Sequence[str],
 ) -> Outage:
-    """Adds an outage; one that is known from the same moment on grows. Does not commit."""
+    """Adds an outage, or extends the stored one that began at the same moment. Does not commit."""
     row = conn.execute(
         """
         INSERT INTO lightfast.outages AS o
@@ -103,7 +103,7 @@ def add_outage(
 def note_recovery(
     conn: Connection, outage: Outage, *, missing: Sequence[str], redelivered: int, by_api: int
 ) -> None:
-    """Notes what is missing still; adds `redelivered` and `by_api`. Does not commit."""
+    """Records what is still missing; adds `redelivered` and `by_api`. Does not commit."""
     conn.execute(
         """
         UPDATE lightfast.outages SET deliveries = %s, redelivered = redelivered + %s,
@@ -131,7 +131,7 @@ def note_check(
     now: datetime,
     error: str | None,
 ) -> None:
-    """Notes that the log was compared up to `until`, or why it could not be read. Does not commit."""
+    """Records that the log was compared up to `until`, or why it could not be read. Does not commit."""
     conn.execute(
         """
         INSERT INTO lightfast.delivery_checks AS c (installation_id, log, checked_until, checked_at, error)
@@ -182,9 +182,9 @@ def stored(
 ) -> list[StoredDelivery]:
     """Rows with the id and the event of these deliveries that speak for the installation.
 
-    A row that another installation's secret verified does not, nor one that was read for another
-    organisation, nor one that the environment's secret verified after the installation had a secret
-    of its own. Bodies are not compared. Reads an index.
+    Three kinds of rows do not: those that another installation's secret verified, those read for another
+    organisation, and those that the environment's secret verified after the installation had a secret of
+    its own. Bodies are not compared. Reads an index.
     """
     rows = conn.execute(
         """
@@ -214,7 +214,7 @@ def stored(
 
 
 def stored_body(conn: Connection, raw_id: int) -> tuple[bytes, Mapping[str, str]] | None:
-    """Body and headers of a row of `raw_payloads`; None where retention has dropped them."""
+    """Body and headers of a row of `raw_payloads`; None if retention has dropped them."""
     row = conn.execute(
         """
         SELECT b.body, b.headers FROM lightfast.raw_payloads p

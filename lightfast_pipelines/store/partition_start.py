@@ -10,12 +10,12 @@ import psycopg
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import url_where_it_runs
 
-# An import waits so long for a database that may be down.
+# How long an import waits for a database that may be down.
 _PATIENCE_SECONDS = 3
 
 
 def read_start(conn: psycopg.Connection[Any]) -> date:
-    """The first day as the database has it."""
+    """The first day that the database holds."""
     row = conn.execute("SELECT first_day FROM lightfast.partition_start").fetchone()
     assert row is not None, "the migration writes the row, and nobody may delete it"
     day: date = row[0]
@@ -25,7 +25,7 @@ def read_start(conn: psycopg.Connection[Any]) -> date:
 def move_start_back(conn: psycopg.Connection[Any], day: date) -> None:
     """Moves the first day to 1 January of the year of `day`, if it is after `day`. The caller commits.
 
-    By whole years, as Dagster has to reload its definitions each time.
+    It moves by whole years, because Dagster has to reload its definitions each time.
     """
     conn.execute(
         """

@@ -1,4 +1,4 @@
-"""Which work is pending for the stages after capture: the only definition of it, as SQL conditions.
+"""The only definition, as SQL conditions, of which work is pending for the stages after capture.
 
 Work that a stage gave up after several failures is not pending. The parameters of the conditions are
 `model` (the embedder's name) and `cluster_rules` (a version).

@@ -20,7 +20,7 @@ ROLES = ("lightfast_receiver", "lightfast_pipeline", "lightfast_analyst")
 EXTENSION_SCHEMAS = ("lightfast", "public", "extensions")
 """Schemas in which the extension `vector` is found; hosted servers install it into `extensions`."""
 
-# Roles of hosted servers that may install extensions without being superuser.
+# Roles on hosted servers that may install extensions without being superuser.
 _HOSTED_ADMINISTRATORS = (
     "rds_superuser",
     "cloudsqlsuperuser",

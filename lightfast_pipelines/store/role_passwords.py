@@ -1,4 +1,4 @@
-"""Gives each of the three roles a password, on a server of one's own, as the owner.
+"""Gives each of the three roles a password, as the owner, on a server of your own.
 
 The server receives only SCRAM verifiers, so its log holds no password.
 """

@@ -1,6 +1,6 @@
-"""Seals all secrets and credentials anew under the first key, so that older keys can be removed.
+"""Reseals all secrets and credentials under the first key, so that older keys can be removed.
 
-They are read and renewed meanwhile.
+They can be read and renewed meanwhile.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ _KINDS: tuple[_Kind, ...] = (_Credentials(), _Secrets())
 
 
 def count_by_key(conn: Connection) -> list[KeyCount]:
-    """How much each key seals, the most first."""
+    """How much each key seals, most first."""
     rows = conn.execute(
         """
         SELECT key_id, sum(credentials)::int, sum(secrets)::int FROM (
@@ -85,7 +85,7 @@ def count_by_key(conn: Connection) -> list[KeyCount]:
 
 
 def to_rotate(conn: Connection, keys: Keys) -> int:
-    """How many are sealed with another key than the first."""
+    """How many are sealed with a key other than the first."""
     return sum(
         count.credentials + count.secrets
         for count in count_by_key(conn)

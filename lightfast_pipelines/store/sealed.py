@@ -70,7 +70,7 @@ class Keys:
         Raises SealedError for an empty secret.
         """
         if not secret:
-            raise SealedError("an empty secret is none")
+            raise SealedError("a secret cannot be empty")
         name, key = self._keys[0]
         iv = random(IV_BYTES)
         sealed = AESGCM(key).encrypt(iv, secret, identity or None)
@@ -79,7 +79,7 @@ class Keys:
         return Sealed(name, base64.b64encode(wire).decode())
 
     def open(self, sealed: Sealed, identity: bytes) -> bytes:
-        """The secret. Raises SealedError where the key is not live or a bit has changed."""
+        """The secret. Raises SealedError if the key is not live or a bit has changed."""
         key = dict(self._keys).get(sealed.key_id)
         if key is None:
             raise SealedError(

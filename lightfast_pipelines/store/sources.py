@@ -1,4 +1,4 @@
-"""Linked resources as sources of history: which there are, and why one cannot be read."""
+"""Lists the linked resources whose history can be read, and says why one cannot be."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Source:
     meta: Mapping[str, Any]
     has_credential: bool
     refused: str | None
-    """Why it cannot be asked: its credential is refused, or its installation or resource is gone."""
+    """Why it cannot be read: its credential is refused, or its installation or resource is gone."""
 
     @property
     def name(self) -> str:
@@ -83,7 +83,7 @@ def find_sources(
 def name_resource(
     conn: Connection, source: Source, name: str | None, meta: Mapping[str, Any]
 ) -> None:
-    """Stores the resource's name of today and what the provider says about it. Does not commit."""
+    """Stores the resource's current name and what the provider says about it. Does not commit."""
     conn.execute(
         """
         UPDATE lightfast.resources SET resource_name = %s, resource_meta = resource_meta || %s,

@@ -1,7 +1,7 @@
 """Counts the failures of the stages after capture, which give up after several attempts.
 
 A failure belongs to one observation, or to a workspace if the stage decides about all of it at once. It
-also belongs to the rules or the model of that time: with other ones counting begins again.
+also belongs to the rules or the model of that time: with others, counting starts again.
 `inbox/isolation.py` decides whether an error is counted at all.
 """
 
@@ -42,7 +42,7 @@ def workspace_given_up(
 
 @dataclass(frozen=True, slots=True)
 class StageError:
-    """An error as it may be stored: of bounded length and without secrets."""
+    """The error in a form that may be stored: of bounded length and without secrets."""
 
     kind: str
     text: str
@@ -50,7 +50,7 @@ class StageError:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """Work of a workspace that a stage gave up for one cause; `command` makes it try again.
+    """Work of a workspace that a stage gave up for one cause; `command` has it tried again.
 
     `observations` is 0 if the stage failed for the workspace as a whole.
     """
@@ -116,7 +116,7 @@ def count_workspace(
 
 
 def failed_before(conn: Connection, stage: StageName, observations: Sequence[int]) -> set[int]:
-    """Those of these observations that have failed in the stage since they last succeeded."""
+    """The observations among these that have failed in the stage since they last succeeded."""
     rows = conn.execute(
         "SELECT observation_id FROM lightfast.stage_failures WHERE stage = %s AND observation_id = ANY(%s)",
         (stage, list(observations)),
@@ -127,7 +127,7 @@ def failed_before(conn: Connection, stage: StageName, observations: Sequence[int
 def forget_observations(
     conn: Connection, stage: StageName, observations: Sequence[int]
 ) -> list[int]:
-    """Forgets the failures of these observations, which succeeded; returns the workspaces of any."""
+    """Forgets the failures of these observations, which succeeded; returns their workspaces."""
     rows = conn.execute(
         """
         DELETE FROM lightfast.stage_failures WHERE stage = %s AND observation_id = ANY(%s)
@@ -173,7 +173,7 @@ def try_again(
 
 
 def counts(conn: Connection) -> dict[str, int]:
-    """How much each stage has given up, and how much is still tried again."""
+    """How much each stage has given up, and how much it still tries again."""
     rows = conn.execute(
         f"""
         SELECT f.stage, count(*) FILTER (WHERE f.attempts >= {MOST_ATTEMPTS})::int,

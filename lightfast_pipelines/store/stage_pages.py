@@ -1,7 +1,7 @@
 """Pages of the observations that are pending for a stage, shared equally among the workspaces.
 
-So a small tenant's are done with the first page, whatever backlog a large tenant has. Only pending
-rows are read, through a partial index by workspace.
+So a small tenant's observations are done with the first page, however large another's backlog is. Only
+pending rows are read, through a partial index by workspace.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class PendingPages:
             remaining = [workspace for workspace in with_work if workspace not in self._exhausted]
             if not remaining:
                 return []
-            # Those that had the fewest pages come first.
+            # The workspaces that have had the fewest pages come first.
             served = sorted(remaining, key=lambda workspace: (self._pages[workspace], workspace))
             served = served[:limit]
             page = conn.execute(

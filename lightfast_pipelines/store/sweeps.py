@@ -22,7 +22,7 @@ class SweepState:
     """The progress of a sweep, in a row of `id_sweeps`.
 
     `seen` are keys listed so far; `missing` those that the latest whole sweep did not list and did not
-    ask about; `alive` those that are not listed but exist (key -> when that was found).
+    ask about; `alive` those that are not listed but exist (key -> when that was noticed).
     """
 
     cursor: dict[str, Any] | None = None
@@ -188,7 +188,7 @@ def stored_keys(
 
 @dataclass(frozen=True, slots=True)
 class LatestPayload:
-    """The latest payload about an entity; `body` is None where retention has dropped it."""
+    """The latest payload about an entity; `body` is None if retention has dropped it."""
 
     key: str
     name: str | None
@@ -224,7 +224,7 @@ def latest_payloads(
 
 
 def waiting(conn: Connection, org_id: str, provider: str, delivery_ids: Sequence[str]) -> set[str]:
-    """Those of these deliveries that are stored for the organisation and not captured yet."""
+    """The deliveries among these that are stored for the organisation and not captured yet."""
     rows = conn.execute(
         """
         SELECT p.delivery_id FROM lightfast.raw_payloads p

@@ -1,4 +1,4 @@
-"""Ends a batch that takes too long, be it in Postgres or in Python.
+"""Ends a batch that takes too long, whether in Postgres or in Python.
 
 `capture/queue/attempts.py` and `inbox/isolation.py` decide whether one of its rows is to blame.
 """
@@ -18,7 +18,7 @@ from lightfast_pipelines.store.database import Connection
 
 _MIB = 1024 * 1024
 # A statement may end just before the server gets the request to cancel it, and the next one begin. So the
-# alarm goes off again until it does between two statements, and repeats the request now and then.
+# alarm repeats until it goes off between two statements, and repeats the request now and then.
 _AGAIN_SECONDS = 0.01
 _RINGS_A_CANCEL = 50
 _MOST_RINGS = 2_000
@@ -28,16 +28,16 @@ _RAISE_AGAIN_SECONDS = 5.0
 
 
 class OutOfTime(Exception):
-    """The Python code of a batch ran longer than it may."""
+    """The Python code of a batch ran longer than allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
     """Seconds that a batch may take: for the batch itself, for each row and for each MiB.
 
-    They are a hundred times what batches take on a small machine. A slower machine loses nothing, as
-    what takes too long is tried again in smaller batches. What is only tried out, to see whether the
-    machine is well, may take `leisure` times as long.
+    They are a hundred times what batches take on a small machine. A slower machine loses nothing, because
+    what takes too long is tried again in smaller batches. A trial, to see whether the machine is well, may
+    take `leisure` times as long.
     """
 
     batch: float = 30.0

@@ -104,7 +104,7 @@ def store_renewed(
 
 
 def load_credential(conn: Connection, keys: Keys, installation_id: int) -> Token | None:
-    """The unsealed credential, or None where the installation has none. Raises SealedError."""
+    """The unsealed credential, or None if the installation has none. Raises SealedError."""
     row = conn.execute(
         """
         SELECT kind, access_token, refresh_token, key_id, expires_at, details, status, status_reason,

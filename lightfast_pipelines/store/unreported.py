@@ -1,4 +1,4 @@
-"""Work done outside Dagster's runs that its catalog does not show yet.
+"""Records work done outside Dagster's runs that its catalog does not show yet.
 
 Each stage writes a row for each day; a sensor turns the rows into events, many at a time. So
 `lightfast process` needs no Dagster and works where none has ever been started.
@@ -27,17 +27,17 @@ class Work:
 
 
 def record_days(conn: Connection, stage: DailyStage, days: Iterable[date]) -> None:
-    """Notes that the stage wrote rows of these days. The caller commits."""
+    """Records that the stage wrote rows of these days. The caller commits."""
     _record(conn, stage, sorted(days))
 
 
 def record_whole(conn: Connection, stage: WholeStage) -> None:
-    """Notes that the stage, which knows no days, was done. The caller commits."""
+    """Records that the stage, which knows no days, was done. The caller commits."""
     _record(conn, stage, [None])
 
 
 def record_consolidation(conn: Connection) -> None:
-    """Notes that actors and clusters were decided, as consolidation does both. The caller commits."""
+    """Records that actors and clusters were decided, as consolidation does both. The caller commits."""
     record_whole(conn, "actors")
     record_whole(conn, "cluster_consolidation")
 

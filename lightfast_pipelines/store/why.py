@@ -1,4 +1,4 @@
-"""Why something is in the memory, or why it is not."""
+"""Explains why something is in the memory, or why it is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the stages after capture are, their failures, and the work to report to Dagster."""
+"""How far the stages after capture have come, their failures, and the work to report to Dagster."""
 
 from __future__ import annotations
 
