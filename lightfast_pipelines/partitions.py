@@ -1,4 +1,5 @@
-"""The one partitions object, which all partitioned assets share, or Dagster would split range runs.
+"""The partitions definition that all partitioned assets share; with several, Dagster would split range
+runs.
 
 The day of a payload, its `partition_date`, is decided when it is stored. The first day is read at import,
 so a long-lived process such as a code server has to reload its definitions after the day moved back.

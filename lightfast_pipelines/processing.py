@@ -1,7 +1,7 @@
 """Runs all stages one after the other in this process, without Dagster, until no work is pending.
 
-Each stage finds its work in the tables and commits in batches, so after a process that was killed the
-next one continues where it ended.
+Each stage finds its work in the tables and commits in batches, so if a process is killed, the next one
+continues where it stopped.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class StageProgress(Protocol):
 
 @dataclass(slots=True)
 class ProcessReport:
-    """Sums over all rounds, seconds by stage, and what is still pending: nothing, if all was done."""
+    """Totals of all rounds, seconds by stage, and what is still pending: nothing if all was done."""
 
     waits: Backlog
     deliveries: int = 0
@@ -63,7 +63,7 @@ class ProcessReport:
 
 
 def what_waits(conn: Connection, model: str) -> Backlog:
-    """How much is pending in each stage, by the rules and the model of this process."""
+    """How much is pending in each stage under the rules and the model of this process."""
     backlog = waiting(conn, model=model, cluster_rule_version=CLUSTER_RULES)
     conn.rollback()
     return backlog

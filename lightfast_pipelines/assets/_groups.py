@@ -23,7 +23,7 @@ GROUPS = {
     "cluster_summaries": "topics",
 }
 
-# Group -> the team to ask when one of its assets fails: those who know the folder of that name.
+# Group -> the team to ask when one of its assets fails; it is named after the folder that it knows.
 OWNERS = {
     "inbox": "team:inbox",
     "memory": "team:capture",

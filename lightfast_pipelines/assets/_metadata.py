@@ -20,7 +20,7 @@ from lightfast_pipelines.assets._groups import GROUPS, OWNERS
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.tables import metadata as schema
 
-# Deliveries come whenever somebody works: a long weekend is quiet, two weeks are not.
+# A long weekend without deliveries is normal, two weeks without any are not.
 NEW_WORK = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=14), warn_window=timedelta(days=4)
 )

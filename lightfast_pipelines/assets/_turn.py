@@ -1,7 +1,7 @@
 """One run of a stage at a time, decided by an advisory lock in Postgres.
 
-A run started by hand waits for the lock. One that a sensor or a schedule asked for waits for a bounded
-time, then succeeds without materializing: its work stays in the tables and is asked for again. Each
+A run started by hand waits for the lock. One requested by a sensor or a schedule waits for a bounded
+time, then succeeds without materializing: its work stays in the tables and is requested again. Each
 stage has its own lock, so the next run captures while this one embeds.
 """
 
@@ -44,7 +44,7 @@ def days_of(context: dg.AssetExecutionContext) -> list[date]:
 
 
 def days_taken(context: dg.AssetExecutionContext, conn: Connection) -> list[date]:
-    """The days of the run; with today also later days, which deliveries have whose clock was ahead."""
+    """The days of the run. A run over today also takes later days, which exist if a clock was ahead."""
     days = days_of(context)
     taken = with_later_days(conn, days, today())
     conn.rollback()
@@ -76,7 +76,7 @@ class StageOptions(TypedDict):
 def stage_options(
     context: dg.AssetExecutionContext, conn: Connection, stage: str, things: str
 ) -> StageOptions:
-    """The run's days; a run by hand does all that is pending on them, the sensor's a bounded part."""
+    """A run started by hand does all pending work of its days, the sensor's run a bounded part of it."""
     return StageOptions(
         days=days_taken(context, conn),
         max_rows=settings().run_rows if asked_by_sensor(context) else _EVERYTHING,
@@ -106,7 +106,7 @@ def turn(
             )
             with ExitStack() as while_waiting:
                 if stage == "capture" and asked_by_sensor(context):
-                    # Seeing this, the sensor asks for no second run that waits for the same deliveries.
+                    # This keeps the sensor from requesting a second run for the same deliveries.
                     kind = context.run.tags[PENDING_TAG]
                     while_waiting.enter_context(presence(conn, waiting_to_capture(kind)))
                 got = _wait(held, conn, stage, seconds)

@@ -35,10 +35,10 @@ TABLES = (
     "actor_identities",
     "temporal_states",
 )
-# How long a sensor's run may capture. A run of the backlog may take long, as every 2,000 deliveries,
-# some seconds, it lets a waiting run go first; so a year of history takes few runs.
+# How long a sensor's run may capture. A run of the backlog may take long, since it lets a waiting run
+# go first every 2,000 deliveries (some seconds); so a year of history takes few runs.
 SENSOR_SECONDS = {"recent": 15.0, "backlog": 120.0}
-# A run of today's deliveries goes on until none arrived for so long.
+# A run of today's deliveries ends when none has arrived for this long.
 QUIET_SECONDS = 5
 
 
@@ -77,7 +77,7 @@ def capture(
         *(report.deliveries, report.seconds, report.outcomes, report.written),
     )
     show_days(context, TABLES, rows)
-    # Also where no delivery waited, or Dagster would skip the stages that follow.
+    # Also if no delivery waited, as Dagster would otherwise skip the stages that follow.
     for table, row_count in row_counts.items():
         yield dg.MaterializeResult(asset_key=table, metadata={"dagster/row_count": row_count})
 

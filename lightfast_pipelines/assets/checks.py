@@ -1,8 +1,8 @@
 """Checks of the rows that a run wrote. The queries are in `store/checks.py`.
 
-They are steps of their own: as outputs of `capture` they would be required of a run that did not get the
-lock. One check stops the stages that follow, and is made in every run: two current states of a thing.
-The others are made once an hour and when their assets are materialized by hand, as nobody reads five
+They are separate steps: as outputs of `capture` they would be required even of a run that did not get
+the lock. One check, for two current states of an entity, runs every time and stops the stages that
+follow. The others run once an hour and when their assets are materialized by hand, as nobody reads five
 results for each webhook.
 """
 

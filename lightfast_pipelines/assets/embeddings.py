@@ -20,7 +20,7 @@ from lightfast_pipelines.store.day_rows import rows_of_days
             "embeddings",
             table="observation_vectors",
             description="One row: a vector of one view (title, content, summary) of an observation.",
-            # States too, so that their blocking check stops what follows.
+            # Depends on states too, so that their blocking check stops what follows.
             deps=["observations", "temporal_states"],
             skippable=True,
         )

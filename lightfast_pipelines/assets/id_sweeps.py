@@ -37,7 +37,7 @@ def id_sweeps(
     database: dg.ResourceParam[Database],
     apis: dg.ResourceParam[Apis],
 ) -> dg.MaterializeResult[None]:
-    """Continues every sweep, as far as the hour's shares reach."""
+    """Continues every sweep, as far as the hour's share of the limits allows."""
     reports = _sweep(database, apis, f"dagster:{context.run.run_id}")
     for report in reports:
         if report.error:

@@ -41,7 +41,7 @@ def outages(
     database: dg.ResourceParam[Database],
     apis: dg.ResourceParam[Apis],
 ) -> dg.MaterializeResult[None]:
-    """One cycle over all logs; a log or a link that fails leaves the others alone."""
+    """One cycle over all logs; a log or a link that fails does not stop the others."""
     actor = f"dagster:{context.run.run_id}"
     reports = _compare_logs(database, apis, actor)
     for report in reports:

@@ -72,7 +72,7 @@ def provider_history(
     database: dg.ResourceParam[Database],
     apis: dg.ResourceParam[Apis],
 ) -> dg.MaterializeResult[None]:
-    """Reads what is not covered of the run's days; a unit that fails leaves the others alone."""
+    """Reads what is not yet covered of the run's days; a unit that fails does not stop the others."""
     # Only a run that asks a provider loads HTTP.
     from lightfast_pipelines.backfill.request import BackfillListener
     from lightfast_pipelines.backfill.run import run_backfill

@@ -9,7 +9,7 @@ from lightfast_pipelines.assets.provider_history import ASSET
 from lightfast_pipelines.store.coverage import Coverage, list_coverage
 from lightfast_pipelines.store.database import Database
 
-# Things are made and removed while they are read.
+# Entities are created and deleted while they are read.
 _TOLERANCE = 0.01
 
 SPECS = [

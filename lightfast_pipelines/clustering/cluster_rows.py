@@ -71,7 +71,8 @@ def upsert_clusters(conn: Connection, rows: Iterable[Sequence[object]]) -> int:
 def write_members(
     conn: Connection, workspace_id: int, rows: Iterable[tuple[int, str, str]], *, provisional: bool
 ) -> int:
-    """Writes memberships (observation, cluster, thread); skips observations that are gone meanwhile."""
+    """Writes memberships (observation, cluster, thread); skips observations that were deleted
+    meanwhile."""
     columns = ("observation_id", "workspace_id", "cluster_id", "thread_key", "rule_version")
     staged = stage(
         conn,
@@ -157,7 +158,8 @@ def _write_aliases(
     current: Iterable[str],
     now: datetime,
 ) -> None:
-    """Writes an alias for each id that is gone. Aliases of it follow; an id in use again is no alias."""
+    """Writes an alias for each id that is gone. Aliases of that id follow; an id that is in use again
+    stops being an alias."""
     conn.execute(
         "DELETE FROM lightfast.cluster_aliases WHERE workspace_id = %s AND alias_id = ANY(%s)",
         (workspace_id, list(current)),

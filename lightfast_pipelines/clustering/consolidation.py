@@ -33,7 +33,7 @@ _SHOWN = 10
 class ConsolidationReport:
     """Counts over the decided workspaces.
 
-    `moved` counts observations that got another cluster or thread, `failures` failed attempts.
+    `moved` counts observations whose cluster or thread changed, `failures` failed attempts.
     """
 
     people: PeopleReport
@@ -62,7 +62,7 @@ _DUE: LiteralString = f"""
 SELECT w.id, w.org_id, w.slug
 FROM lightfast.consolidation_marks k JOIN lightfast.workspaces w ON w.id = k.workspace_id
 WHERE w.org_id <> ALL(%(undecided)s) AND (%(force)s OR ({TO_CONSOLIDATE}))
--- The least work first, or a workspace that takes longer than a run may would hold up all others.
+-- The least work first: a workspace too large for one run would otherwise hold up all others.
 ORDER BY k.changes - k.consolidated, w.org_id, w.slug
 """
 

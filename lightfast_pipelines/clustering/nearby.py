@@ -87,7 +87,8 @@ def _spans(moments: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
 def _nearest(
     by_place: Mapping[_Place, Sequence[_Clustered]], at: datetime, places: Iterable[_Place]
 ) -> str | None:
-    """The cluster of the observation nearest in time; of two as near, that with the smaller source_id."""
+    """The cluster of the observation nearest in time; of two equally near, the one with the smaller
+    source_id."""
     candidates: list[tuple[timedelta, str, str]] = []
     for place in places:
         clustered = by_place.get(place, ())

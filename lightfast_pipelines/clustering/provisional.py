@@ -175,7 +175,7 @@ class _ClusterPages:
         return self._of_older_rules(conn, limit)
 
     def _lock(self, conn: Connection, workspaces: Set[int]) -> set[int]:
-        """Locks these workspaces' clusters for this transaction; returns those that it got."""
+        """Locks these workspaces' clusters for this transaction; returns the workspaces that it locked."""
         if self._is_patient:
             for workspace in sorted(workspaces):
                 hold_clusters(conn, workspace)
@@ -274,7 +274,7 @@ def _existing(
         {"workspace": workspace_id, "keys": sorted(threads), "version": RULE_VERSION},
     )
     for key, cluster, count in rows:
-        # Empty for a standing thing such as a branch, whose observations need not be related.
+        # Empty for a long-lived entity such as a branch, whose observations need not be related.
         if thread_of(key, "", threads):
             votes[threads[key]][cluster] += count
     joins = {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Of each observation so many nearest are candidates, if their cosine is at least this.
+# Each observation has this many nearest candidates, if their cosine is at least this.
 _NEIGHBOURS = 3
 _SIMILAR = 0.5
 # Rows of a block, and how many earlier observations it is compared with: 16 MiB of cosines.
@@ -26,7 +26,7 @@ _BACK = 8_192
 class VectorMeaning:
     """Implements `domain.affinity.Meaning` with the vectors of observations.
 
-    `vectors` is (observations, dimensions) in order of time, zeros where there is none; `times` are
+    `vectors` is (observations, dimensions) in order of time, zeros for those without one; `times` are
     seconds, `unit_of` the unit of each observation.
     """
 

@@ -61,7 +61,7 @@ FROM lightfast.consolidation_marks k JOIN lightfast.workspaces w ON w.id = k.wor
 WHERE %(force)s OR (
   (k.summarized <> k.consolidated OR k.summary_rules <> {_RULES})
   AND NOT {workspace_given_up("summaries", "w.id", "%(rules)s::text")})
--- The least work first, or a workspace that takes longer than a run may would hold up all others.
+-- The least work first: a workspace too large for one run would otherwise hold up all others.
 ORDER BY k.consolidated - k.summarized, w.org_id, w.slug
 """
 
@@ -91,7 +91,7 @@ ORDER BY m.cluster_id
 
 
 def workspaces_due(conn: Connection) -> int:
-    """Workspaces whose clusters were decided again after their summaries."""
+    """The number of workspaces whose clusters were decided again after their summaries were written."""
     return len(conn.execute(_DUE, {"force": False, "rules": RULE_VERSION}).fetchall())
 
 
@@ -177,7 +177,7 @@ def _outdated(conn: Connection, workspace_id: int, report: SummaryReport, force:
             _CLUSTERS, (workspace_id, FEWEST_MEMBERS)
         ):
             report.clusters += 1
-            cited = [frozenset(each["observations"]) for each in citations]
+            cited = [frozenset(citation["observations"]) for citation in citations]
             if (
                 force
                 or not cited
@@ -214,11 +214,11 @@ def _write(
         (
             now,
             [cluster for cluster, _ in summaries],
-            [" ".join(each.text for each in sentences) for _, sentences in summaries],
+            [" ".join(sentence.text for sentence in sentences) for _, sentences in summaries],
             [_citations(sentences) for _, sentences in summaries],
         ),
     ).rowcount
-    largest = sorted(summaries, key=lambda each: (-len(each[1][0].observations), each[0]))
+    largest = sorted(summaries, key=lambda summary: (-len(summary[1][0].observations), summary[0]))
     named = {
         cluster: (label, ", ".join(keywords))
         for cluster, label, keywords in conn.execute(
@@ -239,7 +239,10 @@ def _write(
 
 def _citations(sentences: Sequence[Sentence]) -> str:
     return msgspec.json.encode(
-        [{"sentence": each.text, "observations": each.observations} for each in sentences]
+        [
+            {"sentence": sentence.text, "observations": sentence.observations}
+            for sentence in sentences
+        ]
     ).decode()
 
 

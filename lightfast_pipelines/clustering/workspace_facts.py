@@ -46,7 +46,7 @@ WHERE r.workspace_id = %(workspace)s AND r.type = ANY(%(types)s)
 
 @dataclass(frozen=True, slots=True)
 class CurrentMembership:
-    """The cluster of an observation as the tables have it now; None where it has none."""
+    """The cluster of an observation as the tables have it now; None if it has none."""
 
     observation_cluster: str | None
     cluster_id: str | None
@@ -67,9 +67,9 @@ class Material:
 def read_happenings(
     conn: Connection, workspace_id: int, ids: Sequence[int] | None = None
 ) -> Material:
-    """The observations with these ids, or all of the workspace's without those that failed by themselves.
+    """The observations with these ids, or all of the workspace's except those that failed on their own.
 
-    One of these would make the decision about the whole workspace fail.
+    One of the latter would make the decision about the whole workspace fail.
     """
     parameters = {"workspace": workspace_id, "ids": None if ids is None else list(ids)}
     names: dict[str, str] = {}
@@ -77,7 +77,7 @@ def read_happenings(
     with conn.cursor("lightfast_files") as cursor:
         cursor.itersize = 20_000
         for observation, key in cursor.execute(_FILES, parameters):
-            # A path comes many times: keep one string of it in memory.
+            # A path occurs many times: keep one string of it in memory.
             files[observation].append(names.setdefault(key, key))
     material = Material([], [], [])
     with conn.cursor("lightfast_happenings") as cursor:

@@ -1,4 +1,4 @@
-"""Embedders, which make vectors of texts: their interface, and the local one with weights in a wheel.
+"""Embedders, which turn texts into vectors: their interface, and a local one with weights in a wheel.
 
 `stage.py` decides what is embedded and when, `index.py` stores the vectors.
 """
@@ -22,14 +22,15 @@ _TEXTS_AT_ONCE = 512
 
 
 class EmbeddingModel(Protocol):
-    """The model of vectors. Every row has its `name`: under another name all vectors are made again."""
+    """The model that makes vectors. Every vector is stored with its `name`; under another name all are
+    made again."""
 
     name: str
     dimensions: int
 
 
 class Embedder(EmbeddingModel, Protocol):
-    """Makes vectors of texts."""
+    """Turns texts into vectors."""
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(len(texts), dimensions) float32, rows of length 1; all zeros for a text without a token."""

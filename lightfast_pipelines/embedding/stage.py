@@ -76,7 +76,7 @@ class EmbeddingReport(PagesReport):
 
 
 def view_texts(title: str, content: str) -> tuple[str, str, str]:
-    """Texts of the views title, content and summary; without content the title takes its place.
+    """Texts of the views title, content and summary; the title stands in for missing content.
 
     So a search over contents finds every observation.
     """
@@ -132,7 +132,7 @@ def embed_pending(
 
 
 class _EmbeddingPages:
-    """First observations without a vector, workspaces in turns; then those of other models."""
+    """First observations without a vector, with workspaces taking turns; then those of other models."""
 
     def __init__(self, model: str, days: Sequence[date] | None) -> None:
         self._model = model

@@ -14,6 +14,6 @@ backfill = dg.define_asset_job(
         "Reads the history of some days from the linked resources' providers and puts it into the inbox. "
         "Start it with a range of days; what is covered already is not asked for again."
     ),
-    # Where a provider's limit is used up it waits for hours, which is no hang.
+    # It may wait for hours after a provider's limit is used up; that does not mean that it hangs.
     tags={"dagster/max_runtime": str(48 * 3600), LANE_TAG: BACKFILL_LANE},
 )

@@ -21,6 +21,6 @@ memory = dg.define_asset_job(
         "Captures the deliveries of some days, then their vectors and provisional clusters. Asked "
         "for by the sensor `new_payloads` it takes what waits; started by hand it reprocesses."
     ),
-    # A run by hand may take years of deliveries; those that the sensor asks for are bounded.
+    # A run started by hand may process years of deliveries; the sensor's runs are bounded.
     tags={"dagster/max_runtime": str(12 * 3600)},
 )

@@ -1,4 +1,4 @@
-"""Deletes old runs and ticks from Dagster's storage, which would grow for ever.
+"""Deletes old runs and ticks from Dagster's storage, which would grow forever.
 
 Deleting a run deletes its materializations. So a run is kept if it holds the last materialization of
 a partition, or that day would look as if it had never been captured.

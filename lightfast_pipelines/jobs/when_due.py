@@ -42,7 +42,8 @@ def always(_context: dg.ScheduleEvaluationContext, _conn: Connection) -> Mapping
 
 
 def while_workspaces_are_due(count: Callable[[Connection], int], otherwise: str) -> Due:
-    """Due while `count` finds workspaces, whose number becomes a tag; `otherwise` is the reason."""
+    """Due while `count` finds workspaces, whose number becomes a tag; `otherwise` is the reason not to
+    run."""
 
     def due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
         workspaces = count(conn)
@@ -109,7 +110,7 @@ def under_way(
 ) -> str | None:
     """The reason not to ask for another run of the job; None if none is running or waiting.
 
-    Whether a run is alive is asked of Postgres: after a power cut Dagster's record can stay STARTED.
+    Postgres's locks show whether a run is alive: after a power cut Dagster's record can stay STARTED.
     """
     if present(conn, [presence_of_job(job_name)]):
         return f"a run of {job_name} is at work"

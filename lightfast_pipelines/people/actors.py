@@ -16,7 +16,8 @@ from lightfast_pipelines.store.staging import stage
 
 @dataclass(frozen=True, slots=True)
 class ActorReport:
-    """Counts; `joined` identities share an actor, `changed` are the ids of those that got another one."""
+    """Counts; `joined` identities share an actor, `changed` are the ids of identities whose actor
+    changed."""
 
     identities: int = 0
     actors: int = 0
@@ -102,7 +103,7 @@ def _write_memberships(
     before: dict[int, tuple[str | None, str | None, float | None]],
     now: datetime,
 ) -> tuple[int, ...]:
-    """Writes those that differ; returns the identities that got another actor."""
+    """Writes those that differ; returns the identities whose actor changed."""
     # `real` keeps 7 digits: 0.95 is read as 0.949999988.
     differing = [
         (number, *new)
@@ -125,7 +126,7 @@ def _write_memberships(
 
 
 def _mark_workspaces_due(conn: Connection, identities: Sequence[int]) -> None:
-    """Makes the workspaces due in which these identities wrote, as clusters depend on actors.
+    """Makes due the workspaces in which these identities were active, as clusters depend on actors.
 
     Otherwise a workspace's clusters would depend on whether another workspace, whose payloads join two
     people, was captured before or after it.

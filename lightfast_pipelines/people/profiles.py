@@ -1,7 +1,7 @@
-"""Writes again the profiles of actors whose evidence changed.
+"""Rewrites the profiles of actors whose evidence changed.
 
-A workspace is due when anything in its organisation changed, as actors span workspaces. In it one
-statement hashes everybody's evidence, and only evidence with a new hash is read. The rule is in
+A workspace is due when anything in its organisation changed, as actors span workspaces. One statement
+hashes all evidence in it, and only evidence with a new hash is read. The rule is in
 `domain/profiles.py`.
 """
 
@@ -29,8 +29,8 @@ from lightfast_pipelines.store.staging import stage
 class ProfileReport:
     """Counts over the workspaces that were due.
 
-    `profiles` are all of theirs, `written` those written again, `observations` were read for these,
-    `failures` are failed attempts; `preview` holds ids and numbers.
+    `profiles` counts all of their profiles, `written` the rewritten ones, `observations` those read for
+    these, `failures` failed attempts; `preview` holds ids and numbers.
     """
 
     workspaces: int = 0
@@ -58,7 +58,7 @@ JOIN (
 WHERE %(force)s OR (
   (k.profiled <> org.changes OR k.profile_rules <> %(rules)s)
   AND NOT {workspace_given_up("profiles", "w.id", "%(rules)s::text")})
--- The least work first, or a workspace that takes longer than a run may would hold up all others.
+-- The least work first: a workspace too large for one run would otherwise hold up all others.
 ORDER BY org.changes - k.profiled, w.org_id, w.slug
 """
 
@@ -248,7 +248,7 @@ def _profiles(
 
 
 def _values(profile: Profile, evidence: str, collaborators: str) -> tuple[Any, ...]:
-    """The profile's values for `_COLUMNS`, from the third to the last but one."""
+    """The profile's values for `_COLUMNS`, from the third to the second to last."""
     return (
         msgspec.json.encode(profile.expertise).decode(),
         msgspec.json.encode(profile.contributions).decode(),
@@ -265,7 +265,7 @@ def _values(profile: Profile, evidence: str, collaborators: str) -> tuple[Any, .
 def _write(conn: Connection, rows: list[tuple[Any, ...]]) -> int:
     staged = stage(conn, "actor_profiles", _COLUMNS, rows)
     names, values = ", ".join(_COLUMNS), _COLUMNS[2:]
-    # Locked, as consolidation removes actors that have no identity any more.
+    # Locked, as consolidation removes actors that no longer have an identity.
     return conn.execute(
         f"""
         WITH alive AS (

@@ -1,6 +1,7 @@
-"""Asks for a page of a list, and distinguishes a feature that a resource lacks from a resource that is gone.
+"""Requests a page of a list, and distinguishes a feature that a resource lacks from a resource that is
+gone.
 
-Both are a 404. Where the resource itself still answers, it only lacks the feature, so there is nothing
+Both answer 404. If the resource itself still answers, it only lacks the feature, and there is nothing
 to read.
 """
 
@@ -13,7 +14,7 @@ _NOT_FOUND = 404
 
 
 def ask_for_page(api: ApiClient, place: LinkedResource, call: Call) -> Answer:
-    """As `ApiClient.ask`. Raises CallFailedError."""
+    """Like `ApiClient.ask`. Raises CallFailedError."""
     try:
         return api.ask(call)
     except CallFailedError as error:

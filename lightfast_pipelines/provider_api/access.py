@@ -23,7 +23,7 @@ class StoredAccess:
 
     @contextmanager
     def open(self, source: Source, check: Callable[[], None] = lambda: None) -> Iterator[ApiClient]:
-        """Raises CallFailedError where the credential is refused, SealedError where it cannot be opened."""
+        """Raises CallFailedError if the credential is refused, SealedError if it cannot be opened."""
         from lightfast_pipelines.provider_api.credentials import StoredCredentials
 
         settings, provider_api = self._settings, discover_apis()[source.provider]

@@ -1,6 +1,6 @@
 """Reads the body of a provider's answer, bounded in bytes, values and time.
 
-The address may be that of a server which an organization runs itself. An answer that unpacks to
+The address may belong to a server that an organisation runs itself. An answer that unpacks to
 gigabytes, or never ends, must not stop the process that reads everybody's history.
 """
 
@@ -23,7 +23,7 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_SECONDS = 120.0
 
 ACCEPTED_ENCODING = "gzip"
-"""The only one that is asked for: it is unpacked here, in steps of a bounded size."""
+"""The only requested encoding; it is unpacked here in steps of bounded size."""
 
 
 class UnusableBodyError(Exception):
@@ -35,9 +35,9 @@ class UnusableBodyError(Exception):
 
 
 def read_json(response: httpx.Response, *, clock: Callable[[], float] = time.monotonic) -> Any:
-    """The decoded body of a streamed response; None where it is empty.
+    """The decoded body of a streamed response; None if it is empty.
 
-    Raises UnusableBodyError, and httpx.TransportError where the connection breaks.
+    Raises UnusableBodyError, and httpx.TransportError if the connection breaks.
     """
     content = _read(response, clock)
     if not content:

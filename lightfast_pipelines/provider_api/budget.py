@@ -1,8 +1,8 @@
 """The budget of each installation and rate limit, shared by every process through the database.
 
-A request takes its cost before it is sent, and the answer says what is really left. Times of reset are
-kept by the database's clock, as so many seconds after the answer, so that no machine's wrong clock holds
-a walk up.
+A request takes its cost before it is sent, and the answer says what is really left. Reset times follow
+the database's clock, counted in seconds from the answer, so that no machine's wrong clock can hold up a
+walk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SLICE_SECONDS = 1.0
 
 
 def _passed(moment: str) -> str:
-    """SQL: whether a stored moment has come. One beyond the longest wait was stored under a clock that
+    """SQL: whether a stored moment has passed. One beyond the longest wait was stored while the clock
     was ahead, and counts as passed."""
     longest = f"interval '{LONGEST_WAIT_SECONDS} seconds'"
     return f"({moment} NOT BETWEEN clock_timestamp() AND clock_timestamp() + {longest})"
@@ -40,7 +40,7 @@ SELECT count(*) FROM known
 """.format(
     over=_passed("coalesce(b.resets_at, b.updated_at + interval '1 hour')"),
     passed_blocked_until=_passed("b.blocked_until"),
-    # At most a tenth of a small limit (Sentry's 40 a second), which would never be free otherwise.
+    # At most a tenth of a small limit (Sentry's 40 a second), which would otherwise never be free.
     reserve="least(%(reserve)s, coalesce(b.limit_, 0) * 0.1)",
 )
 
@@ -72,7 +72,7 @@ ON CONFLICT (installation_id, pool) DO UPDATE SET
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What is left of a pool by the latest answer; None where no answer said so."""
+    """What is left of a pool according to the latest answer; None if no answer has said so."""
 
     limit: float | None = None
     remaining: float | None = None
@@ -81,7 +81,7 @@ class Left:
 
     @property
     def limit_an_hour(self) -> float | None:
-        """What the limit lets through in an hour, whatever its window is."""
+        """What the limit allows in an hour, whatever its window is."""
         if self.limit is None:
             return None
         return self.limit * 3_600 / (self.window_seconds or 3_600)
@@ -109,7 +109,7 @@ class RateBudget:
         self._sleep, self._check = sleep, check
 
     def take(self, pool: str, cost: float) -> float:
-        """Takes `cost` from the pool, waiting for as long as it has none; returns the seconds waited."""
+        """Takes `cost` from the pool, waiting until that much is left; returns the seconds waited."""
         waited = 0.0
         reserve = self._reserve * max(cost, 1.0)
         values = {"id": self._id, "pool": pool, "cost": cost, "reserve": reserve}
@@ -129,7 +129,7 @@ class RateBudget:
     def learn(
         self, limits: Sequence[Limit], *, pool: str, cost: float, answered_at: datetime
     ) -> None:
-        """Takes in what an answer says is left; `answered_at` is the provider's time."""
+        """Stores what an answer says is left; `answered_at` is the provider's time."""
         for limit in limits:
             seconds = (limit.resets_at - answered_at).total_seconds()
             self._conn.execute(
@@ -146,7 +146,7 @@ class RateBudget:
             )
 
     def block(self, pool: str, seconds: float) -> None:
-        """Keeps every process from using the pool for so long (Retry-After)."""
+        """Keeps every process from using the pool for this long (Retry-After)."""
         self._conn.execute(
             """
             INSERT INTO lightfast.api_budgets AS b (installation_id, pool, blocked_until)
@@ -163,7 +163,7 @@ class RateBudget:
         )
 
     def tightest(self) -> Left:
-        """The pool with the least left, of those that are not full again within a minute."""
+        """The pool with the least left, without those that reset within a minute."""
         return self._left(
             "installation_id = %s AND resets_at > clock_timestamp() + interval '1 minute' "
             "ORDER BY remaining LIMIT 1",

@@ -1,4 +1,5 @@
-"""Asks a provider's API for one installation: with its credential, within its budget, with retries.
+"""Sends requests to a provider's API for one installation: with its credential, within its budget, with
+retries.
 
 The provider says what an answer means (`providers/api_contract.py`); `budget.py` keeps the rate limits,
 `credentials.py` the credential, `transport.py` sends.
@@ -32,19 +33,19 @@ from lightfast_pipelines.providers.api_contract import (
 _log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
-"""How often a request is made that fails in a way that may pass (5xx, time-outs, cut answers)."""
+"""How often a request is attempted that fails in a transient way (5xx, time-outs, cut-off answers)."""
 
 _REDIRECTS = 3
 _REMEMBERED_SECONDS = 300.0
 _LIMITED_IN_A_ROW = 20
-# Where a provider says "slow down" but not for how long. GitHub's advice is a minute.
+# For a provider that says "slow down" but not for how long. GitHub's advice is a minute.
 _DEFAULT_WAIT_SECONDS = 60.0
 
 
 class CallFailedError(Exception):
     """A request that will not succeed. The message is for an operator and holds no secret.
 
-    `status` is the answer's, where there was one.
+    `status` is the answer's, if there was one.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class CallFailedError(Exception):
 
 
 class _TransientError(Exception):
-    """A failure that may have passed in a moment."""
+    """A failure that may be over in a moment."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.message)
@@ -70,14 +71,14 @@ class _TransientError(Exception):
 
 
 class Credentials:
-    """Hands out the installation's credential; `credentials.StoredCredentials` does."""
+    """Hands out the installation's credential; `credentials.StoredCredentials` implements it."""
 
     def current(self) -> Credential:
-        """A credential that is live now. Raises CallFailedError."""
+        """A credential that is valid now. Raises CallFailedError."""
         raise NotImplementedError
 
     def renewed(self, refused: Credential) -> Credential | None:
-        """Another credential after this one was refused; None where there is none."""
+        """Another credential after this one was refused; None if there is none."""
         raise NotImplementedError
 
     def refuse(self, reason: str) -> None:
@@ -87,7 +88,7 @@ class Credentials:
 
 @dataclass(slots=True)
 class Spent:
-    """What was asked so far, and how long it took."""
+    """The requests so far, and how long they took."""
 
     requests: int = 0
     cost: float = 0.0
@@ -96,7 +97,7 @@ class Spent:
 
 
 class ApiClient:
-    """A client for one installation. Not for several threads at once."""
+    """A client for one installation. Not thread-safe."""
 
     def __init__(
         self,
@@ -117,12 +118,12 @@ class ApiClient:
         self._remembered: dict[bytes, tuple[float, datetime | None, Answer]] = {}
 
     def remember(self, call: Call, answer: Answer) -> None:
-        """Uses this answer, once and within some minutes, instead of asking the same again."""
+        """Uses this answer once, within a few minutes, instead of sending the same request again."""
         self._remembered[_key(call)] = (time.monotonic(), self.answered_at, answer)
 
     def ask(self, call: Call) -> Answer:
-        """A good answer; also a 304, one that says there is nothing to list, and one that says that the
-        single thing asked for (`of_one`) is gone.
+        """A usable answer: also a 304, one that says there is nothing to list, and one that says that
+        the single entity requested (`of_one`) is gone.
 
         Waits for the budget, obeys Retry-After, and retries what may succeed later. Raises
         CallFailedError.
@@ -145,7 +146,7 @@ class ApiClient:
             raise CallFailedError(error.verdict.outcome, message) from None
 
     def _ask_once(self, call: Call) -> Answer:
-        """Asks until there is an answer that waiting, redirects and renewal do not change."""
+        """Repeats the request until waiting, redirects and renewal would not change the answer."""
         credential = self._credentials.current()
         is_renewed = False
         limited = redirects = 0
@@ -211,7 +212,7 @@ class ApiClient:
     def _follow(self, call: Call, verdict: Verdict) -> Call:
         """The call at its new address, which is used from now on.
 
-        Only at the same host, as the credential goes along. Raises CallFailedError.
+        Only at the same host, as the credential is sent along. Raises CallFailedError.
         """
         old, new = (
             urlsplit(self._url(call)),
@@ -228,7 +229,7 @@ class ApiClient:
             left.pop()
             right.pop()
         origin = f"{old.scheme}://{old.netloc}"
-        # A single thing that moved (an issue to another repository) says nothing about its neighbours.
+        # A single entity that moved (an issue to another repository) says nothing about others.
         if not call.of_one:
             self._moved[origin + "/".join(left) + "/"] = origin + "/".join(right) + "/"
         _log.info("%s: %s moved to %s", self.provider_api.provider, old.path, new.path)
@@ -243,7 +244,7 @@ def _key(call: Call) -> bytes:
 
 
 def _answered_at(headers: Mapping[str, str]) -> datetime:
-    """The provider's time, which its times of reset refer to; ours where it gives none."""
+    """The provider's time, to which its reset times refer; our own if it gives none."""
     try:
         return parsedate_to_datetime(headers["date"]).astimezone(UTC)
     except (KeyError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Hands out an installation's credential while it lives, and renews it before it ends.
+"""Hands out an installation's credential while it is valid, and renews it before it expires.
 
 One process renews at a time. `store/tokens.py` stores credentials, `renewal.py` asks the provider.
 """
@@ -38,16 +38,17 @@ from lightfast_pipelines.store.tokens import Token
 _log = logging.getLogger(__name__)
 
 SKEW = timedelta(minutes=5)
-"""A token is renewed this long before its end, so that none ends while a request is under way."""
+"""A token is renewed this long before it expires, so that none expires during a request."""
 
 _READ_AGAIN_SECONDS = 30.0
-"""For how long a process uses what it read: a new credential may have been given meanwhile."""
+"""How long a process reuses what it read: a new credential may have been given meanwhile."""
 
 _YOUNG_SECONDS = 60.0
-"""A token as new as this is not renewed, whatever our clock says about its end: the clock may be wrong."""
+"""A token newer than this is not renewed, whatever our clock says about its expiry: the clock may be
+wrong."""
 
 _LOCK_SECONDS = 180.0
-"""Longer than a renewal takes in which every attempt times out."""
+"""Longer than a renewal in which every attempt times out."""
 
 
 class _CannotBeRenewedError(Exception):
@@ -55,10 +56,10 @@ class _CannotBeRenewedError(Exception):
 
 
 class StoredCredentials(Credentials):
-    """The credential of one installation, as the database keeps it. For one thread at a time.
+    """The credential of one installation, as the database keeps it. Not thread-safe.
 
-    `http` sends renewals to the API at `base_url`; the activity names `actor` as who renewed it.
-    Raises CredentialError where ENCRYPTION_KEY is not set.
+    `http` sends renewals to the API at `base_url`; the activity names `actor` as who renewed it. Raises
+    CredentialError if ENCRYPTION_KEY is not set.
     """
 
     def __init__(  # noqa: PLR0913 - each collaborator by name
@@ -96,7 +97,7 @@ class StoredCredentials(Credentials):
         self._named = f"{self._provider} installation {self._external_id}"
 
     def current(self) -> Credential:
-        """A credential that lives for a while yet, renewed if need be.
+        """A credential that stays valid for a while, renewed if necessary.
 
         Raises CredentialError, RenewalFailedError.
         """
@@ -108,7 +109,7 @@ class StoredCredentials(Credentials):
         return self._hold(token) if self._is_good(token) else self._renew(None)
 
     def renewed(self, refused: Credential) -> Credential | None:
-        """Another credential after the provider refused this one; None where there is none.
+        """Another credential after the provider refused this one; None if there is none.
 
         Raises CredentialError, RenewalFailedError.
         """
@@ -160,7 +161,7 @@ class StoredCredentials(Credentials):
         raise CredentialError(f"{self._named}: its token cannot be renewed: {message}")
 
     def _unrenewable(self, conn: Connection, token: Token, refused: Credential | None) -> Token:
-        """The token as it is while it lives; then it is marked as refused."""
+        """The token as it is while it is valid; after that it is marked as refused."""
         if refused is not None:
             raise _CannotBeRenewedError
         if token.access_token is not None and self._lives(token.expires_at):
@@ -191,7 +192,7 @@ class StoredCredentials(Credentials):
         raise CredentialRefusedError(reason)
 
     def _send(self, call: Call) -> Answer:
-        """Without the old credential, and never to where an answer points."""
+        """Sends the request without the old credential, and follows no redirect."""
         url = url_of(self._provider_api, self._base_url, call)
         return send(self._http, call, url, call.headers).answer
 
@@ -277,7 +278,7 @@ class StoredCredentials(Credentials):
         )
 
     def _clean(self, text: str, token: Token) -> str:
-        """A text that others wrote, without the secrets that we know."""
+        """A text from others with the secrets that we know removed."""
         app_secrets = (self._app.client_secret, self._app.private_key)
         for secret in (token.access_token, token.refresh_token, *app_secrets):
             if secret:

@@ -12,7 +12,7 @@ from lightfast_pipelines.store.sealed import Keys
 def give_credential(
     conn: Connection, keys: Keys, installation: Installation, credential: Credential, actor: str
 ) -> None:
-    """Seals it for the installation, in place of the one it has. Does not commit."""
+    """Seals the credential for the installation, in place of the present one. Does not commit."""
     tokens.set_credential(conn, keys, installation.id, credential)
     ends = f", good until {credential.expires_at:%Y-%m-%d %H:%M}Z" if credential.expires_at else ""
     activity.record(

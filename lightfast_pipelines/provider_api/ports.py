@@ -1,4 +1,4 @@
-"""The port by which backfill and recovery open clients, named without loading HTTP."""
+"""The port through which backfill and recovery open clients; importing it does not load HTTP."""
 
 from __future__ import annotations
 

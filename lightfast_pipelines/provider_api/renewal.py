@@ -22,13 +22,13 @@ from lightfast_pipelines.providers.api_contract import (
 
 ATTEMPTS = 3
 
-# OAuth errors (RFC 6749, 5.2) where the settings' application is at fault; the token may be good.
+# OAuth errors (RFC 6749, 5.2) that the application in the settings causes; the token may be good.
 _APPLICATION_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 _TRANSIENT = frozenset({408, 425, 429})
 
 
 class CredentialError(CallFailedError):
-    """There is no credential to ask with; the message says what to do and holds no secret."""
+    """There is no credential to send requests with; the message says what to do and holds no secret."""
 
     def __init__(self, message: str) -> None:
         super().__init__(AnswerOutcome.CREDENTIAL, message)
@@ -54,9 +54,9 @@ def ask_for_token(
     clock: Callable[[], datetime],
     sleep: Callable[[float], None],
 ) -> Renewed:
-    """The new token. `send` returns an answer of status 0 where none came.
+    """The new token. `send` returns an answer of status 0 if none came.
 
-    Raises CredentialRefusedError; CredentialError where the settings are at fault; RenewalFailedError.
+    Raises CredentialRefusedError; CredentialError if the settings are at fault; RenewalFailedError.
     """
     problem, retry_after = "", None
     for attempt in range(ATTEMPTS):

@@ -43,8 +43,8 @@ def delivery_of(
         provider=provider,
         delivery_id=record.delivery_id,
         event_type=record.event_type,
-        # Sorted, so that the same fact is the same bytes: the database returns the keys of what a walk
-        # keeps in its cursor in another order.
+        # Sorted, so that the same record has the same bytes: the database returns the keys of a walk's
+        # cursor in another order.
         body=msgspec.json.encode(record.payload, order="sorted"),
         headers=record.headers,
         received_at=now,

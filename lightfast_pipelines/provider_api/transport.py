@@ -25,7 +25,7 @@ from lightfast_pipelines.providers.api_contract import (
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """An answer and how long it took; of status 0 where none came.
+    """An answer and how long it took; its status is 0 if none came.
 
     `failure` says why there is no answer, or why its body cannot be used.
     """
@@ -39,8 +39,8 @@ class Exchange:
 def open_http_client(timeout_seconds: float) -> Iterator[httpx.Client]:
     """The HTTP client of a process.
 
-    It follows no redirects by itself. It takes no proxy from the environment, which would see where
-    requests go, and over plain HTTP their credentials.
+    It follows no redirects by itself. It takes no proxy from the environment: a proxy would see where
+    requests go and, over plain HTTP, their credentials.
     """
     timeout = httpx.Timeout(timeout_seconds, connect=10.0)
     with httpx.Client(

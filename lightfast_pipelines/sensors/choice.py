@@ -26,10 +26,10 @@ OLDEST_DAY = -3
 class AtWork:
     """What is under way.
 
-    `held` are stage locks, `alive` the kinds of runs whose process lives, `waiting_to_capture` the kinds
-    of the sensor's runs that wait for capture's lock, `queued` the kinds of recent runs that have not
-    begun. `failures` counts the latest consecutive runs that failed by themselves, `quiet_seconds` is the
-    time since the last of these.
+    `held` are stage locks, `alive` the kinds of runs whose process lives, `waiting_to_capture` the
+    kinds of the sensor's runs that wait for capture's lock, `queued` the kinds of recent runs that have
+    not begun. `failures` counts the latest consecutive runs that failed through their own fault,
+    `quiet_seconds` is the time since the last of these.
     """
 
     held: frozenset[str] = frozenset()
@@ -54,7 +54,7 @@ class Turns:
     def after(self, lane: int) -> dict[int, int]:
         """The numbers after a request for this lane.
 
-        Lanes without waiting work are dropped, or every tenant that ever was would keep a number.
+        Lanes without waiting work are dropped, or every former tenant would keep a number.
         """
         latest = max(self.served.values(), default=0)
         waiting = {*self.oldest, OLDEST_DAY}
@@ -112,9 +112,9 @@ def choose_ranges(
 ) -> Choice:
     """Asks for one run over today and yesterday, and one over a range of older days with work.
 
-    The range begins at the oldest day of the tenant whose turn it is, or a tenant with a year to capture
-    would delay all later days. It ends at `run_rows` rows or 92 days, so that a run can finish its days;
-    days without work may lie between them. Future days, which deliveries have whose clock was ahead, are
+    The range begins at the oldest day of the tenant whose turn it is, or a tenant with a year to
+    capture would delay all later days. It ends at `run_rows` rows or 92 days, so that a run can finish
+    its days; days without work may lie between them. Future days, which exist if a clock was ahead, are
     taken with today. While a run is at work only deliveries count, as it may still do the rest. A run
     that waits for embeddings or clusters delays no delivery: only a run that will capture the same days
     makes another one needless.

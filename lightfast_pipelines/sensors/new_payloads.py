@@ -126,7 +126,7 @@ def _turns(conn: Connection, cursor: Mapping[str, Any], today: date) -> Turns:
 def begin_early_enough(conn: Connection, days: Sequence[date], first: date) -> None:
     """Moves the first partition, which is `first`, back to the earliest of these days.
 
-    A first start under a clock that is ahead puts it into a future year; once the clock is right, no day
+    A first start while the clock is ahead puts it into a future year; once the clock is right, no day
     before that would be a partition.
     """
     early = [day for day in days if day < first]
@@ -146,7 +146,7 @@ def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> A
             job_name=JOB,
             statuses=_NOT_BEGUN,
             created_after=now - timedelta(seconds=QUEUED_SECONDS),
-            # One created after now was created under a clock that was ahead, and is not young.
+            # A run created in the future was created while the clock was ahead, and is not recent.
             created_before=now + timedelta(seconds=QUEUED_SECONDS),
         ),
         limit=20,
@@ -176,7 +176,7 @@ def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> A
 
 
 def _seconds_since(moment: float | None, now: datetime) -> float:
-    """Without end where there is none, or where it is still to come: the clock was ahead then."""
+    """Infinite if there is none, or if it lies in the future because the clock was ahead."""
     if moment is None or moment > now.timestamp():
         return float("inf")
     return now.timestamp() - moment

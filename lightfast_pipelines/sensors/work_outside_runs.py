@@ -1,7 +1,7 @@
 """Shows work outside of Dagster's runs in its catalog.
 
-That is: deliveries that arrived, and what `lightfast process`, `lightfast backfill` and the demo did.
-What is to be shown is in the tables, so the next tick makes up for a lost one.
+That is, deliveries that arrived, and what `lightfast process`, `lightfast backfill` and the demo did.
+The work to show is recorded in the tables, so the next tick makes up for a lost one.
 """
 
 import json
@@ -24,7 +24,7 @@ from lightfast_pipelines.store.unreported import Work, forget, read_unreported
 # Dagster gives a tick one minute: after this time the rest is left to the next tick.
 TICK_SECONDS = 30.0
 PAGE_DAYS = 250
-# One event per day and minute is enough to see that deliveries arrive, as events are kept for ever.
+# One event per day and minute is enough to see that deliveries arrive, as events are kept forever.
 ARRIVALS_SECONDS = 60
 
 ASSETS_OF_STAGES: dict[str, Sequence[str]] = {"capture": TABLES}
