@@ -16,7 +16,7 @@ SETTINGS_END = "<!-- end of settings -->"
 FACTS_BEGIN = "<!-- facts: written by `lightfast docs` -->"
 FACTS_END = "<!-- end of facts -->"
 
-_VIEW_COMMENT = re.compile(r"COMMENT ON VIEW lightfast\.(\w+) IS '((?:[^']|'')*)'")
+_VIEW_COMMENT = re.compile(r"COMMENT ON VIEW lightfast\.(\w+) IS\s+'((?:[^']|'')*)'")
 
 
 def stale_pages(docs: Path = CHECKOUT / "docs") -> dict[Path, str]:
