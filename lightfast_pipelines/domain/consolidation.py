@@ -120,17 +120,17 @@ def describe(
     latest: float,
 ) -> Cluster:
     """The cluster of these happenings; `latest` is the time of its workspace's latest one."""
-    own = [happenings[position] for position in positions]
-    label = labeller.label([happening.title for happening in own])
-    last = max(happening.at for happening in own)
+    members = [happenings[position] for position in positions]
+    label = labeller.label([happening.title for happening in members])
+    last = max(happening.at for happening in members)
     return Cluster(
-        id=cluster_id(org_id, workspace_slug, min(happening.source_id for happening in own)),
+        id=cluster_id(org_id, workspace_slug, min(happening.source_id for happening in members)),
         label=label.title,
         keywords=label.keywords,
-        primary_entities=_most((h.subject_key for h in own), MOST_ENTITIES),
-        primary_actors=_most((h.identity for h in own if h.identity), MOST_ACTORS),
+        primary_entities=_most((h.subject_key for h in members), MOST_ENTITIES),
+        primary_actors=_most((h.identity for h in members if h.identity), MOST_ACTORS),
         status="open" if latest - last <= IDLE_SECONDS else "idle",
-        first=min(happening.at for happening in own),
+        first=min(happening.at for happening in members),
         last=last,
         members=tuple(positions),
     )

@@ -155,16 +155,16 @@ def _mentions(
     keep(Mention(statement.subject, "subject"))
     for mention in statement.mentions:
         keep(mention)
-    named = {key for key, _ in best}
+    mentioned_keys = {key for key, _ in best}
     needed = {statement.subject.key}
     for edge in edges:
         for thing in (edge.subject, edge.object):
             needed.add(thing.key)
-            if thing.key not in named:
+            if thing.key not in mentioned_keys:
                 keep(Mention(thing, "related", edge.evidence, edge.confidence, edge.method))
-    named = {key for key, _ in best}
+    mentioned_keys = {key for key, _ in best}
     for mention in from_text:
-        if mention.thing.key not in named:
+        if mention.thing.key not in mentioned_keys:
             keep(mention)
     candidates = [mention for (key, _), mention in best.items() if is_candidate(key)]
     best = {identity: m for identity, m in best.items() if not is_candidate(identity[0])}

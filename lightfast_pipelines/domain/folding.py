@@ -54,11 +54,11 @@ def _is_null(value: object) -> bool:
 
 def _first(values: Iterable[_Item]) -> _Item:
     """The first value that is not null, else the first."""
-    kept = list(values)
-    for value in kept:
+    items = list(values)
+    for value in items:
         if not _is_null(value):
             return value
-    return kept[0]
+    return items[0]
 
 
 def _united(
@@ -172,11 +172,11 @@ def _without_numbers(statement: Statement) -> Statement:
     """The statement without the mentions and edges that it derives from numbers in its repository."""
     if statement.scope is None:
         return statement
-    own = f"{github_place(statement.scope.repository_id)}#"
+    own_prefix = f"{github_place(statement.scope.repository_id)}#"
 
     def is_own(thing: Thing) -> bool:
         return is_stub(thing.key) and any(
-            name.startswith(own) for name in (thing.key, *thing.aliases)
+            name.startswith(own_prefix) for name in (thing.key, *thing.aliases)
         )
 
     return replace(

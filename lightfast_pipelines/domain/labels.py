@@ -49,9 +49,9 @@ class Labeller:
         title among many does not describe the others.
         """
         distinct = {clean(title) for title in titles}
-        own = {title for title in distinct if not _MERGE.match(title)} or distinct
-        frequency = Counter(word for title in own for word in set(words(title)))
-        weight = {word: self._weight(word, count, len(own)) for word, count in frequency.items()}
+        usable = {title for title in distinct if not _MERGE.match(title)} or distinct
+        frequency = Counter(word for title in usable for word in set(words(title)))
+        weight = {word: self._weight(word, count, len(usable)) for word, count in frequency.items()}
 
         def rank(title: str) -> tuple[bool, float, str]:
             title_words = set(words(title))
@@ -59,7 +59,7 @@ class Labeller:
             total = math.fsum(weight[word] for word in title_words)
             return (bool(_MERGE.match(title)), -total / math.sqrt(len(title_words) or 1), title)
 
-        best = min(own, key=rank, default="")
+        best = min(usable, key=rank, default="")
         best_words = set(words(best))
         keywords = sorted(
             (word for word, count in frequency.items() if count > 1 or word in best_words),

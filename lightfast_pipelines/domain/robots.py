@@ -114,13 +114,13 @@ def is_robot(name: str | None = None, email: str | None = None, login: str | Non
     address = (email or "").strip().lower()
     local, _, host = address.partition("@")
     noreply = email_addresses.noreply_account(email)
-    named = (name or "").strip()
+    plain_name = (name or "").strip()
     logins = [login, noreply[1] if noreply else None]
     if any(word and _BY_WORDS.search(word) for word in (*logins, local)):
         return True
-    if " " not in named and _BY_WORDS.search(named):
+    if " " not in plain_name and _BY_WORDS.search(plain_name):
         return True
-    if named.lower().endswith("[bot]"):
+    if plain_name.lower().endswith("[bot]"):
         return True
     if noreply is not None and noreply[0] in _ACCOUNTS:
         return True
@@ -128,7 +128,7 @@ def is_robot(name: str | None = None, email: str | None = None, login: str | Non
         return True
     if any(word and (word.lower() in _LOGINS or _CAPITAL_BOT.search(word)) for word in logins):
         return True
-    return _is_named_so(named, address)
+    return _is_named_so(plain_name, address)
 
 
 def _is_named_so(name: str, address: str) -> bool:

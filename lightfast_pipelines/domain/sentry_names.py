@@ -41,8 +41,8 @@ def find_addresses(text: str) -> Iterator[tuple[int, int, Thing]]:
         if thing is None:
             continue
         start = link_start(text, match.start())
-        said = _SAID.search(text, max(0, start - 20), start)
-        yield (said.start() if said else start, match.end(), thing)
+        sentry_word = _SAID.search(text, max(0, start - 20), start)
+        yield (sentry_word.start() if sentry_word else start, match.end(), thing)
 
 
 # A project's slug and a number in base 32 as Sentry writes it (no I, L, O or U, no leading zero).

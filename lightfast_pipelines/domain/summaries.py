@@ -153,19 +153,19 @@ def _candidate(
 
 
 def _choose(candidates: Iterable[_Candidate], most: int) -> list[_Candidate]:
-    left = {candidate.text: candidate for candidate in candidates if candidate.words}
+    remaining = {candidate.text: candidate for candidate in candidates if candidate.words}
     chosen: list[_Candidate] = []
-    said: set[str] = set()
-    while left and len(chosen) < most:
+    said_words: set[str] = set()
+    while remaining and len(chosen) < most:
         new = {
-            text: len(candidate.words - said) / len(candidate.words)
-            for text, candidate in left.items()
+            text: len(candidate.words - said_words) / len(candidate.words)
+            for text, candidate in remaining.items()
         }
-        best = min(left.values(), key=lambda each: (-each.weight * new[each.text], each.text))
+        best = min(remaining.values(), key=lambda each: (-each.weight * new[each.text], each.text))
         if chosen and new[best.text] < _LEAST_NEW:
             break
-        chosen.append(left.pop(best.text))
-        said |= best.words
+        chosen.append(remaining.pop(best.text))
+        said_words |= best.words
     return chosen
 
 

@@ -239,10 +239,10 @@ def _commits_of(statement: Statement, text: str, covered: str, withdrawn: Withdr
                 excerpt(text, start, end),
             )
         )
-    named = [(match[0], match) for match in _SHA.finditer(covered)]
+    sha_matches = [(match[0], match) for match in _SHA.finditer(covered)]
     if "@" in covered:
-        named += [(match["sha"], match) for match in _SHA_OF_REPOSITORY.finditer(covered)]
-    for sha, match in named:
+        sha_matches += [(match["sha"], match) for match in _SHA_OF_REPOSITORY.finditer(covered)]
+    for sha, match in sha_matches:
         if sha in taken or sha.isdigit() or sha.isalpha() or _FLOAT.match(sha):
             continue
         evidence = excerpt(text, match.start(), match.end())

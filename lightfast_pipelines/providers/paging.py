@@ -33,8 +33,8 @@ def page_of(cursor: Cursor, page_size: int) -> str:
 
 def page_size_of(answer: Answer, fallback: int) -> int:
     """The page size in the address of the request."""
-    asked = parse_qs(urlsplit(answer.url).query).get("per_page")
-    return int(asked[0]) if asked and asked[0].isdigit() else fallback
+    sizes = parse_qs(urlsplit(answer.url).query).get("per_page")
+    return int(sizes[0]) if sizes and sizes[0].isdigit() else fallback
 
 
 def after(cursor: Cursor, answer: Answer, page_size: int) -> Cursor | None:
@@ -48,8 +48,8 @@ def after(cursor: Cursor, answer: Answer, page_size: int) -> Cursor | None:
         return None
     size = page_size_of(answer, page_size)
     offset = (int(cursor.get("offset", 0)) // size + 1) * size
-    own = parse_qs(urlsplit(following).query).get("after")
-    return {**cursor, "offset": offset, **({"after": own[0]} if own else {})}
+    own_cursor = parse_qs(urlsplit(following).query).get("after")
+    return {**cursor, "offset": offset, **({"after": own_cursor[0]} if own_cursor else {})}
 
 
 def is_endless(answer: Answer) -> bool:
@@ -93,8 +93,8 @@ def last_page(answer: Answer) -> int:
 
 def page_number(answer: Answer) -> int:
     """The number of the page in the address of the request."""
-    asked = parse_qs(urlsplit(answer.url).query).get("page")
-    return int(asked[0]) if asked and asked[0].isdigit() else 1
+    numbers = parse_qs(urlsplit(answer.url).query).get("page")
+    return int(numbers[0]) if numbers and numbers[0].isdigit() else 1
 
 
 def estimate_of_all(

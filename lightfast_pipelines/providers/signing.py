@@ -29,10 +29,10 @@ def signer(
     """
     if digits is None or not _HEX_DIGITS[algorithm].fullmatch(digits):
         return None
-    given = bytes.fromhex(digits)
+    given_digest = bytes.fromhex(digits)
     name: str | None = None
     for secret in secrets:
-        fits = hmac.compare_digest(hmac.digest(secret.value, signed, algorithm), given)
+        fits = hmac.compare_digest(hmac.digest(secret.value, signed, algorithm), given_digest)
         if fits and secret.value and name is None:
             name = secret.name
     return name

@@ -99,8 +99,8 @@ def co_authors(message: str) -> list[AccountMention]:
     """The people in the `Co-authored-by:` trailers of a message."""
     if "co-authored-by" not in message.lower():
         return []
-    named = ({"name": name, "email": email} for name, email in _CO_AUTHOR.findall(message))
-    accounts = (commit_account(person) for person in named if not is_web_flow(person))
+    people = ({"name": name, "email": email} for name, email in _CO_AUTHOR.findall(message))
+    accounts = (commit_account(person) for person in people if not is_web_flow(person))
     return [AccountMention("co_author", account) for account in accounts if account is not None]
 
 

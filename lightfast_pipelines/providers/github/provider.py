@@ -217,8 +217,8 @@ class GitHub(Provider):
             return identity
         match = _NAME.fullmatch(identity)
         name = match[1] if match else None
-        asked = name or "OWNER/NAME"
+        repository_name = name or "OWNER/NAME"
         raise ValueError(
-            f"GitHub's webhooks name a repository by its number: `gh api repos/{asked} --jq .id` tells it"
+            f"GitHub's webhooks name a repository by its number: `gh api repos/{repository_name} --jq .id` tells it"
             + (f" (and give `--name {name}`)" if name else "")
         )

@@ -137,8 +137,8 @@ def route(payload: Mapping[str, Any]) -> Route | None:
     node = _node(payload)
     organization = place.organization or identity(node, "organization_id")
     if organization is not None:
-        named = slugs(node) or [place.project_slug or ""]
-        addresses = [place.at_server(f"{organization}/{slug}") for slug in named if slug]
+        project_slugs = slugs(node) or [place.project_slug or ""]
+        addresses = [place.at_server(f"{organization}/{slug}") for slug in project_slugs if slug]
         candidates += [(sentry_keys.project(address), address) for address in addresses]
     if place.installation is not None:
         candidates.append((f"sentry:installation:{place.installation}", place.installation))

@@ -99,7 +99,7 @@ class Deployments:
     def _statuses(
         self, place: LinkedResource, cursor: Cursor, answer: Answer, items: list[ListedItem]
     ) -> Page:
-        deployment, *others = cursor["pending"]
+        deployment, *remaining = cursor["pending"]
 
         def status(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
             yield _status(place, deployment, item)
@@ -111,9 +111,9 @@ class Deployments:
             size = paging.page_size_of(answer, _STATUSES)
             end = (int(cursor.get("statuses", 0)) // size + 1) * size
             following = {**cursor, "statuses": end}
-        elif others:
+        elif remaining:
             rest = {name: value for name, value in cursor.items() if name != "statuses"}
-            following = {**rest, "pending": others, "done": _done(cursor)}
+            following = {**rest, "pending": remaining, "done": _done(cursor)}
         return Page(records, following, 0, time(deployment, "created_at"), troubles)
 
     def probe(
@@ -141,9 +141,9 @@ class Deployments:
 
 def _gone(cursor: Cursor) -> Page:
     identity = cursor["pending"][0]["id"]
-    named = UnreadableItem(f"statuses of deployment {identity}", "it was deleted while it was read")
+    gone = UnreadableItem(f"statuses of deployment {identity}", "it was deleted while it was read")
     following: Cursor | None = {"offset": cursor.get("at", 0), "done": _done(cursor)}
-    return Page([], following, 0, None, [named])
+    return Page([], following, 0, None, [gone])
 
 
 def _done(cursor: Cursor) -> list[Any]:
@@ -162,8 +162,8 @@ def _oldest(items: Sequence[ListedItem]) -> datetime | None:
 
 def _is_newer(pages: Mapping[int, Sequence[ListedItem]], number: int, window: Window) -> bool:
     """Whether a page that was not fetched is newer than the window, judged by the next page that was."""
-    known = [oldest for n in sorted(pages) if n > number and (oldest := _oldest(pages[n]))]
-    return bool(known) and known[0] >= window.until
+    moments = [oldest for n in sorted(pages) if n > number and (oldest := _oldest(pages[n]))]
+    return bool(moments) and moments[0] >= window.until
 
 
 def _changed_since(items: Sequence[ListedItem], since: datetime) -> bool:
@@ -185,10 +185,10 @@ def _reached(items: Sequence[ListedItem], since: datetime) -> datetime | None:
 
 def _may_have_statuses(item: ListedItem, window: Window) -> bool:
     """Whether a deployment can have statuses in the window: its last change is its last status."""
-    made, changed = time(item, "created_at"), first_time(item, "updated_at", "created_at")
+    created, changed = time(item, "created_at"), first_time(item, "updated_at", "created_at")
     return (
         item.get("id") is not None
-        and (made is None or made < window.until)
+        and (created is None or created < window.until)
         and (changed is None or changed >= window.since)
     )
 

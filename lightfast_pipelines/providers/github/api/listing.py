@@ -115,10 +115,10 @@ class Listing:
     def _refuse_cut(self, cursor: Cursor, following: Cursor | None, answer: Answer) -> None:
         """Raises ValueError if GitHub cut the list and older items cannot be fetched."""
         size = paging.page_size_of(answer, self.page_size)
-        seen = int(cursor.get("offset", 0)) + len(items_of(answer))
-        if self.cut_from and following is None and seen >= self.cut_from and seen % size == 0:
+        listed = int(cursor.get("offset", 0)) + len(items_of(answer))
+        if self.cut_from and following is None and listed >= self.cut_from and listed % size == 0:
             raise ValueError(
-                f"GitHub shows no more than the latest {seen:,} of {self.path}: what came before is "
+                f"GitHub shows no more than the latest {listed:,} of {self.path}: what came before is "
                 "not to be had, ask for a later --since"
             )
 
@@ -147,9 +147,9 @@ def read_items(
         try:
             read += list(records(place, item))
         except (LookupError, TypeError, AttributeError, ValueError) as error:
-            named = str(item.get("id") or item.get("sha") or item.get("number") or "?")
+            identity = str(item.get("id") or item.get("sha") or item.get("number") or "?")
             reason = f"{type(error).__name__}: {error}"[:200]
-            troubles.append(UnreadableItem(f"{entity_type} {named}", reason))
+            troubles.append(UnreadableItem(f"{entity_type} {identity}", reason))
     return read, troubles
 
 

@@ -60,10 +60,10 @@ def _moment(at: datetime) -> str:
 
 def _about(place: LinkedResource, thing: KnownEntity) -> Json:
     """The repository as the latest payload shows it."""
-    known = deepcopy(dict(child(thing.payload, "repository")))
-    if whole(known, "id") is None:
+    stored_repository = deepcopy(dict(child(thing.payload, "repository")))
+    if whole(stored_repository, "id") is None:
         return repository(place)
-    return known
+    return stored_repository
 
 
 def _deleted(
@@ -211,12 +211,12 @@ class _ByList:
         return _why_empty(answer, self.switch)
 
     def confirm(self, place: LinkedResource, things: Sequence[KnownEntity]) -> Call:
-        which = things[0].key.split(":", 3)[3]
+        identity = things[0].key.split(":", 3)[3]
         if self.kind == "release":
-            which = f"tags/{quote(which, safe='')}"
+            identity = f"tags/{quote(identity, safe='')}"
         elif self.field == "comment":
-            which = keys.bare_number(which)
-        return Call(f"{address(place)}/{self.path}/{which}", of_one=True)
+            identity = keys.bare_number(identity)
+        return Call(f"{address(place)}/{self.path}/{identity}", of_one=True)
 
     def gone(
         self, place: LinkedResource, things: Sequence[KnownEntity], answer: Answer | None
@@ -225,11 +225,11 @@ class _ByList:
         if answer is None:
             is_draft = flag(child(things[0].payload, "release"), "draft") is True
             return {} if is_draft else {things[0].key: None}
-        which = things[0].key.split(":", 3)[3]
+        identity = things[0].key.split(":", 3)[3]
         if self.kind == "release":
-            _is_about(answer, "tag_name", which)
+            _is_about(answer, "tag_name", identity)
         else:
-            _is_about(answer, "id", int(keys.bare_number(which)))
+            _is_about(answer, "id", int(keys.bare_number(identity)))
         return {}
 
     def record(self, place: LinkedResource, thing: KnownEntity, at: datetime) -> Record:
@@ -240,13 +240,13 @@ class _ByList:
             for name in ("issue", "pull_request", "discussion")
             if self.field == "comment" and isinstance(thing.payload.get(name), dict)
         }
-        which = thing.key.split(":", 3)[3]
+        identity = thing.key.split(":", 3)[3]
         if not item and self.field == "comment":
             raise ValueError("no payload is left that says what the comment was about")
         if not item and self.kind == "release":
-            item = {"tag_name": which}
+            item = {"tag_name": identity}
         if not item:
-            item = {"id": int(keys.bare_number(which))}
+            item = {"id": int(keys.bare_number(identity))}
         return _deleted(place, thing, self.event, self.field, item, at, **beside)
 
 

@@ -156,9 +156,9 @@ def read_check_suite(payload: Mapping[str, Any]) -> Reading:
     subject = repository.commit(sha.lower(), headline[:200] or None)
     name = text(app, "name") or "checks"
     # A re-requested suite keeps its id.
-    which = f"{suite_id}@{moment_key(at)}"
+    discriminator = f"{suite_id}@{moment_key(at)}"
     described = _Checks(
-        keys.source_id(subject.key, "check-suite.completed", which),
+        keys.source_id(subject.key, "check-suite.completed", discriminator),
         "check-suite.completed",
         "Checks",
         name,

@@ -90,8 +90,8 @@ def _merged_number(push: Push, message: str) -> int | None:
     match = _MERGE.match(message)
     if match is None:
         return None
-    named, own = match["repository"], push.repository.full_name
-    if named and (own is None or named.lower() != own.lower()):
+    merged_into, own_name = match["repository"], push.repository.full_name
+    if merged_into and (own_name is None or merged_into.lower() != own_name.lower()):
         return None
     return int(match["by_button"] or match["by_robot"])
 

@@ -72,10 +72,10 @@ def unlisted(push: Push, stated: Sequence[Statement]) -> list[str] | None:
     if push.after is None:
         return None
     listed = push.payload.get("commits")
-    known = {statement.subject.key.rpartition(":")[2] for statement in stated}
-    named = [name_of(commit, "id") or "" for commit in children(push.payload, "commits")]
-    named = [sha.lower() for sha in (*named, push.after) if FULL_SHA.fullmatch(sha)]
-    missing = list(dict.fromkeys(sha for sha in named if sha not in known))
+    described = {statement.subject.key.rpartition(":")[2] for statement in stated}
+    named_shas = [name_of(commit, "id") or "" for commit in children(push.payload, "commits")]
+    named_shas = [sha.lower() for sha in (*named_shas, push.after) if FULL_SHA.fullmatch(sha)]
+    missing = list(dict.fromkeys(sha for sha in named_shas if sha not in described))
     if missing or not isinstance(listed, list) or is_cut(push):
         return missing
     moved_on = push.before is not None and push.before != push.after and not push.forced

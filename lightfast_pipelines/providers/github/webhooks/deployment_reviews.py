@@ -130,8 +130,8 @@ def read_review(payload: Mapping[str, Any]) -> Reading:
 
 def _environments(payload: Mapping[str, Any]) -> list[str]:
     jobs = [child(payload, "workflow_job_run"), *children(payload, "workflow_job_runs")]
-    named = [name_of(payload, "environment"), *(name_of(job, "environment") for job in jobs)]
-    return sorted({name[:200] for name in named if name})
+    names = [name_of(payload, "environment"), *(name_of(job, "environment") for job in jobs)]
+    return sorted({name[:200] for name in names if name})
 
 
 def read_rule(payload: Mapping[str, Any]) -> Reading:

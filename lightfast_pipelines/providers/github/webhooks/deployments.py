@@ -115,10 +115,10 @@ def read_status(payload: Mapping[str, Any]) -> Reading:
     if action not in (None, "created"):
         return unknown_action("deployment_status", action)
     status = needed_child(payload, "deployment_status")
-    named = name_of(status, "state") or ""
-    step = _STATUSES.get(named)
+    state = name_of(status, "state") or ""
+    step = _STATUSES.get(state)
     if step is None:
-        return Parked(f"state {named[:100]} of deployment_status is not known yet")
+        return Parked(f"state {state[:100]} of deployment_status is not known yet")
     deployment = needed_child(payload, "deployment")
     at = first_time(status, "created_at", "updated_at")
     if whole(status, "id") is None:
@@ -229,23 +229,23 @@ def _states(
     change what is live.
     """
     details = {"environment": environment}
-    own = (
+    own_state = (
         deletion(subject, at)
         if step.state is None
         else StateChange(subject, "status", step.state, at, step.rank, step.name, details)
     )
     if not _can_be_live(deployment, environment):
-        return (own,)
+        return (own_state,)
     state_type = f"live_deployment:{environment}"
     if step.name == "succeeded":
         return (
-            own,
+            own_state,
             StateChange(repository.thing, state_type, subject.key, at, step.rank, step.name),
         )
     if step.state == "inactive" or step is _DELETED:
         ended = StateChange(repository.thing, state_type, subject.key, at, 4, ENDING_REASON)
-        return (own, ended)
-    return (own,)
+        return (own_state, ended)
+    return (own_state,)
 
 
 def _can_be_live(deployment: Mapping[str, Any], environment: str) -> bool:

@@ -183,11 +183,11 @@ def _shown_in(repository: Repository, other_repository: Repository, issue: Thing
 def _issue(payload: Mapping[str, Any], side: str) -> tuple[Repository, Thing]:
     """The issue on one side and its repository: the delivery's own where the payload names none."""
     issue = needed_child(payload, side)
-    named = child(payload, f"{side}_repo")
-    identity = repository_id({"repository": named})
+    stated = child(payload, f"{side}_repo")
+    identity = repository_id({"repository": stated})
     repository = (
         repository_of(payload)
         if identity is None
-        else Repository(identity, full_name(named), url(named), default_branch(named))
+        else Repository(identity, full_name(stated), url(stated), default_branch(stated))
     )
     return repository, ISSUE.entity(repository, issue)[1]

@@ -95,10 +95,10 @@ def _renamed_owner(payload: Mapping[str, Any], changes: Mapping[str, Any]) -> It
 def _time(payload: Mapping[str, Any]) -> datetime | None:
     """The latest time in the payload, which is the nearest to when it was sent."""
     repository = child(payload, "repository")
-    known = latest(time(repository, "updated_at"), time(repository, "pushed_at"))
+    newest = latest(time(repository, "updated_at"), time(repository, "pushed_at"))
     for name in payload:
         if name not in _NOT_NEWS:
             news = child(payload, name)
             for field in _TIMES:
-                known = latest(known, time(news, field))
-    return known
+                newest = latest(newest, time(news, field))
+    return newest

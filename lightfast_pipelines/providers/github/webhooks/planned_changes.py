@@ -23,9 +23,9 @@ def type_change(item: ChangedItem) -> ItemChange:
 def field_change(item: ChangedItem) -> ItemChange:
     """A custom field of an organisation: its name and value."""
     is_set = text(item.payload, "action") == "field_added"
-    named = child(item.payload, "issue_field")
+    field = child(item.payload, "issue_field")
     field_value = child(item.payload, "issue_field_value")
-    name = name_of(named, "name") or name_of(field_value, "issue_field_name")
+    name = name_of(field, "name") or name_of(field_value, "issue_field_name")
     if name is None:
         return ItemChange(None, "names no field")
     value = _field_value(field_value)

@@ -83,7 +83,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     field, value = _field(child(child(payload, "changes"), "field_value"))
     words = f"{field}: {value}" if field else kind
     is_deletion = transition.name == "deleted"
-    which = f"{field}@{moment_key(at)}" if field else moment_key(at)
+    discriminator = f"{field}@{moment_key(at)}" if field else moment_key(at)
     actor = account(payload.get("sender"))
     builder = StatementBuilder("github", subject)
     builder.refer("project", board)
@@ -91,7 +91,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
     if not is_deletion:
         builder.relate("belongs_to", project)
     statement = builder.build(
-        source_id=keys.source_id(key, transition.name, None if is_deletion else which),
+        source_id=keys.source_id(key, transition.name, None if is_deletion else discriminator),
         source_type=f"project-item.{transition.name}",
         occurred_at=at,
         title=titled(transition.tag, words),

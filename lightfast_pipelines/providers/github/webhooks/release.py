@@ -154,8 +154,8 @@ def _time(
         return first_time(release, transition.time, "created_at")
     repository = child(payload, "repository")
     fields = ("updated_at", "published_at", "created_at")
-    known = [time(release, field) for field in fields]
-    return latest(*known, time(repository, "updated_at"), time(repository, "pushed_at"))
+    moments = [time(release, field) for field in fields]
+    return latest(*moments, time(repository, "updated_at"), time(repository, "pushed_at"))
 
 
 def _add_tag_and_target(builder: GitHubStatementBuilder, tag: str, target: str | None) -> None:

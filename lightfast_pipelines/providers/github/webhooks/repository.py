@@ -108,9 +108,9 @@ def repository_of(payload: Mapping[str, Any]) -> Repository:
 
 def full_name(repository: Mapping[str, Any]) -> str | None:
     """`owner/name`; old payloads have only the two parts, and an owner with `name` instead of `login`."""
-    known = name_of(repository, "full_name")
-    if known:
-        return known
+    stated = name_of(repository, "full_name")
+    if stated:
+        return stated
     owner = child(repository, "owner")
     login, name = name_of(owner, "login") or name_of(owner, "name"), name_of(repository, "name")
     return f"{login}/{name}" if login and name else None

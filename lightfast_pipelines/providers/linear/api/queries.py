@@ -107,8 +107,8 @@ def points(selection: str, *lists: tuple[int, str]) -> float:
 
 def call(query: str, variables: Mapping[str, Any], cost: float) -> Call:
     """Counts against complexity, which Linear limits more tightly than requests for lists."""
-    given = {name: value for name, value in variables.items() if value is not None}
-    body = {"query": query, "variables": given}
+    used = {name: value for name, value in variables.items() if value is not None}
+    body = {"query": query, "variables": used}
     return Call("graphql", "POST", json=body, pool="complexity", cost=round(cost, 1))
 
 

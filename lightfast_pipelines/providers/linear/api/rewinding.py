@@ -140,9 +140,9 @@ class Rewinding:
         removed = [label for label in entry.get("removedLabelIds") or () if label not in added]
         if not added and not removed:
             return
-        kept = [label for label in self.data["labelIds"] if label not in removed]
-        self.data["labelIds"] = [*kept, *sorted(added - set(kept))]
-        before["labelIds"] = [*(label for label in kept if label not in added), *removed]
+        remaining = [label for label in self.data["labelIds"] if label not in removed]
+        self.data["labelIds"] = [*remaining, *sorted(added - set(remaining))]
+        before["labelIds"] = [*(label for label in remaining if label not in added), *removed]
         changed["labelIds"] = before["labelIds"]
 
     def _undo_end(
@@ -198,10 +198,10 @@ def actor_of(entry: Mapping[str, Any]) -> Json | None:
     person, bot = child(entry, "actor"), child(entry, "botActor")
     if person:
         kind = "oauthClient" if person.get("app") else "user"
-        named = {
+        fields = {
             name: value for name, value in person.items() if name != "app" and value is not None
         }
-        return {"type": kind, **named}
+        return {"type": kind, **fields}
     if name_of(entry, "actorId"):
         return {"type": "user", "id": entry["actorId"]}
     if name_of(bot, "id"):

@@ -36,11 +36,11 @@ def read_permissions(payload: Mapping[str, Any]) -> Reading:
     if action != "teamAccessChanged":
         return Parked(f"action {str(action)[:100]} of PermissionChange is not known yet")
     at = time(payload, "createdAt")
-    given = ("addedTeamIds", "active", "Linear: the application was given access to the team")
+    gained = ("addedTeamIds", "active", "Linear: the application was given access to the team")
     lost = ("removedTeamIds", "removed", "Linear: the application lost access to the team")
     events = tuple(
         LifecycleEvent("resource", team_id, change, at, reason)
-        for field, change, reason in (given, lost)
+        for field, change, reason in (gained, lost)
         for team_id in ids(payload.get(field))
     )
     if not events:

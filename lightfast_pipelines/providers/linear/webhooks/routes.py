@@ -25,15 +25,15 @@ def route(event_type: str, payload: Mapping[str, Any]) -> Route | None:
     """By the first team, else the project, else the organization; the rest are alternatives."""
     data = child(payload, "data") or child(payload, "issueData")
     organization = name_of(payload, "organizationId") or name_of(data, "organizationId")
-    named = [linear_keys.team(team_id) for team_id in _teams(data)]
-    named += [linear_keys.project(project_id) for project_id in _projects(event_type, data)]
+    resource_keys = [linear_keys.team(team_id) for team_id in _teams(data)]
+    resource_keys += [linear_keys.project(project_id) for project_id in _projects(event_type, data)]
     if organization is not None:
-        named.append(linear_keys.organization(organization))
+        resource_keys.append(linear_keys.organization(organization))
     via = _via(event_type, data)
-    resources = list(dict.fromkeys(named)) or ([via] if via else [])
+    resources = list(dict.fromkeys(resource_keys)) or ([via] if via else [])
     if not resources:
         return None
-    first, *others = resources
+    first, *alternatives = resources
     team = child(data, "team")
     return Route(
         resource_key=first,
@@ -41,7 +41,7 @@ def route(event_type: str, payload: Mapping[str, Any]) -> Route | None:
         resource_name=name_of(team, "name") if _id(first) == linked_id(data, "team") else None,
         installation_id=organization,
         resource_meta={"team_key": team["key"]} if name_of(team, "key") else {},
-        alternatives=tuple((key, _id(key)) for key in others[:_MOST_ALTERNATIVES]),
+        alternatives=tuple((key, _id(key)) for key in alternatives[:_MOST_ALTERNATIVES]),
         via=via,
     )
 
@@ -61,9 +61,9 @@ def _teams(data: Mapping[str, Any]) -> Iterator[str]:
 
 def _projects(event_type: str, data: Mapping[str, Any]) -> Iterator[str]:
     if event_type == "Project":
-        own = name_of(data, "id")
-        if own is not None:
-            yield own
+        own_id = name_of(data, "id")
+        if own_id is not None:
+            yield own_id
     document = child(data, "documentContent")
     holders = (
         data,

@@ -89,10 +89,10 @@ class LinearStatementBuilder(StatementBuilder):
         for relation in children(data, "relations"):
             other_id = linked_id(relation, "relatedIssue")
             if other_id is not None:
-                other = issue_thing(other_id, child(relation, "relatedIssue"))
-                self.relate(relation_of(text(relation, "type") or ""), other)
+                related = issue_thing(other_id, child(relation, "relatedIssue"))
+                self.relate(relation_of(text(relation, "type") or ""), related)
         for relation in children(data, "inverseRelations"):
             other_id = linked_id(relation, "issue")
             if other_id is not None:
-                other = issue_thing(other_id, child(relation, "issue"))
-                self.relate_from(other, relation_of(text(relation, "type") or ""))
+                related = issue_thing(other_id, child(relation, "issue"))
+                self.relate_from(related, relation_of(text(relation, "type") or ""))

@@ -27,8 +27,10 @@ def issue_thing(identity: str, issue: Mapping[str, Any], address: str | None = N
     identifier, title = identifier_of(issue, address), text(issue, "title")
     name = cut(" ".join(part for part in (identifier, title) if part), 200) or None
     page = (address or "").partition("#")[0]
-    own = url(issue, "url") or (page if "/issue/" in page else None)
-    return Thing(linear_keys.issue(identity), name, own, names_of_issue((identifier,), own))
+    page_url = url(issue, "url") or (page if "/issue/" in page else None)
+    return Thing(
+        linear_keys.issue(identity), name, page_url, names_of_issue((identifier,), page_url)
+    )
 
 
 def names_of_issue(

@@ -99,8 +99,8 @@ def assignee(data: Mapping[str, Any]) -> Json | None:
         return None
     names = {"name": name_of(data, "assigneeName"), "email": name_of(data, "assigneeEmail")}
     kind = "team" if name_of(data, "assigneeType") == "team" else "user"
-    known = {name: value for name, value in names.items() if value is not None}
-    return {"type": kind, "id": number, **known}
+    stated_names = {name: value for name, value in names.items() if value is not None}
+    return {"type": kind, "id": number, **stated_names}
 
 
 def status_details(kind: str, data: Mapping[str, Any]) -> Json:

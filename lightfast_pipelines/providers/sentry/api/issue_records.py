@@ -92,8 +92,8 @@ def merged_into(
             at, actor = merged_at, actor_of(activity)
     lasting = {**_lasting(issue), "project": dict(child(issue, "project"))}
     at = at.replace(microsecond=0)
-    named = {"id": gone} | ({"shortId": short_id} if short_id else {})
-    payload = _merged_payload(lasting, named, installation(place), actor)
+    merged_issue = {"id": gone} | ({"shortId": short_id} if short_id else {})
+    payload = _merged_payload(lasting, merged_issue, installation(place), actor)
     delivery_id = f"sweep:issue:{gone}:merged:{survivor}"
     return Record("issue", payload, at, delivery_id, hook_headers("issue", at))
 

@@ -27,8 +27,8 @@ def organization_of(place: LinkedResource) -> str | None:
         if match := _ADDRESS.fullmatch(name):
             return match[1]
     for source in (place.meta, place.account, child(place.account, "raw")):
-        named = name_of(source, "organization") or name_of(source, "organization_slug")
-        slug = named or name_of(child(source, "organization"), "slug")
+        stated_slug = name_of(source, "organization") or name_of(source, "organization_slug")
+        slug = stated_slug or name_of(child(source, "organization"), "slug")
         if slug and _SLUG.fullmatch(slug):
             return slug
     if place.account_login and _SLUG.fullmatch(place.account_login):

@@ -68,5 +68,5 @@ def paths(event: Mapping[str, Any]) -> list[str]:
     frames = [values.last_frame(exception) for exception in values.exceptions(event)]
     names = [text(frame, "filename") for frame in frames]
     names.append(text(child(event, "metadata"), "filename"))
-    found = [path for name in names if (path := values.source_path(name)) is not None]
-    return list(dict.fromkeys(found))[:_MOST_PATHS]
+    source_paths = [path for name in names if (path := values.source_path(name)) is not None]
+    return list(dict.fromkeys(source_paths))[:_MOST_PATHS]

@@ -43,9 +43,9 @@ def count(value: Mapping[str, Any], name: str) -> int | None:
 
 def tags(event: Mapping[str, Any]) -> dict[str, str]:
     """Tags by key, from pairs or objects; those about the end user or an address are left out."""
-    kept: dict[str, str] = {}
-    given = event.get("tags")
-    for entry in given if isinstance(given, list) else ():
+    tag_values: dict[str, str] = {}
+    entries = event.get("tags")
+    for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict):
             key, value = entry.get("key"), entry.get("value")
         elif isinstance(entry, list) and len(entry) == 2:
@@ -54,9 +54,9 @@ def tags(event: Mapping[str, Any]) -> dict[str, str]:
             continue
         if not isinstance(key, str) or not isinstance(value, str) or _PRIVATE_TAG.match(key):
             continue
-        if len(key) <= _LONGEST_TAG and len(value) <= _LONGEST_TAG and len(kept) < _MOST_TAGS:
-            kept[key] = value
-    return kept
+        if len(key) <= _LONGEST_TAG and len(value) <= _LONGEST_TAG and len(tag_values) < _MOST_TAGS:
+            tag_values[key] = value
+    return tag_values
 
 
 def version(event: Mapping[str, Any]) -> str | None:
@@ -93,8 +93,8 @@ def exceptions(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def last_frame(exception: Mapping[str, Any]) -> Mapping[str, Any]:
     """Where it was raised: the last frame of the application's own code, else the last frame."""
     frames = children(child(exception, "stacktrace"), "frames")
-    own = [frame for frame in frames if frame.get("in_app") is True]
-    return (own or frames or [{}])[-1]
+    own_frames = [frame for frame in frames if frame.get("in_app") is True]
+    return (own_frames or frames or [{}])[-1]
 
 
 _PREFIXES = re.compile(r"^(?:app:///|webpack-internal:///|webpack:///|rsc:|~/|\./|/)+(?:\./)*")

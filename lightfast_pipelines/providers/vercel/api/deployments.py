@@ -63,21 +63,21 @@ class DeploymentWalker:
         if cursor.get("pending"):
             return _read_single(place, cursor, answer)
         items = items_of(answer)
-        found: list[Record] = []
+        page_records: list[Record] = []
         troubles: list[UnreadableItem] = []
         pending: list[str] = []
         for position, item in enumerate(items):
             deployment = records.read(place, item, team_of(place))
             if isinstance(deployment, UnreadableItem):
-                what = deployment.item or f"item {position} of the page"
-                troubles.append(UnreadableItem(what, deployment.reason))
+                item_name = deployment.item or f"item {position} of the page"
+                troubles.append(UnreadableItem(item_name, deployment.reason))
                 continue
-            found += deployment.records
+            page_records += deployment.records
             if deployment.lacks_end:
                 pending.append(deployment.identity)
         behind = _behind(window, cursor, answer, troubles)
         return Page(
-            records=found,
+            records=page_records,
             next={**(behind or {"until": None}), "pending": pending} if pending else behind,
             items=len(items),
             reached=min(creation_times(items), default=None),
@@ -126,7 +126,7 @@ def _page_call(place: LinkedResource, window: Window, until: int, limit: int) ->
 def _read_single(place: LinkedResource, cursor: Cursor, answer: Answer) -> Page:
     """Reads one deployment whose end the list did not date."""
     identity, *rest = cursor["pending"]
-    found: Sequence[Record] = ()
+    end_records: Sequence[Record] = ()
     troubles: list[UnreadableItem] = []
     if answer.status >= 400:
         reason = f"it is gone (status {answer.status}): its end is not known"
@@ -141,12 +141,12 @@ def _read_single(place: LinkedResource, cursor: Cursor, answer: Answer) -> Page:
             troubles.append(UnreadableItem(identity, reason))
         else:
             # The list has already yielded the record of its creation, with other fields.
-            found = [
+            end_records = [
                 record for record in deployment.records if record.event_type != "deployment.created"
             ]
     behind = {name: cursor[name] for name in ("until", "least") if cursor.get(name)}
     following = {"until": None, **behind, "pending": rest} if rest else behind or None
-    return Page(found, following, 0, troubles=troubles)
+    return Page(end_records, following, 0, troubles=troubles)
 
 
 def _behind(

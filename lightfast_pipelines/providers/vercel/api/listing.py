@@ -22,11 +22,11 @@ def is_team(place: LinkedResource) -> bool:
 def team_of(place: LinkedResource) -> str | None:
     """The team to ask on behalf of: without it, Vercel hides a team's deployments."""
     raw = child(place.account, "raw")
-    known = [place.resource_id, place.installation_id, place.account_login]
+    ids = [place.resource_id, place.installation_id, place.account_login]
     for source in (place.meta, place.account, raw):
-        known += [source.get(name) for name in ("teamId", "team_id", "team", "account_id")]
-        known.append(child(source, "team").get("id"))
-    return next((name for name in known if isinstance(name, str) and _TEAM.fullmatch(name)), None)
+        ids += [source.get(name) for name in ("teamId", "team_id", "team", "account_id")]
+        ids.append(child(source, "team").get("id"))
+    return next((name for name in ids if isinstance(name, str) and _TEAM.fullmatch(name)), None)
 
 
 def team_params(place: LinkedResource) -> dict[str, str]:

@@ -115,8 +115,8 @@ def commit_of(deployment: Mapping[str, Any]) -> DeployedCommit:
         provider = name_of(source, "type")
     if provider in ("gitlab", "bitbucket"):
         return _commit(meta, source, provider)
-    named = (name_of(meta, "githubHost") or "").lower()
-    host = named if _HOST.fullmatch(named) else keys.GITHUB
+    host_name = (name_of(meta, "githubHost") or "").lower()
+    host = host_name if _HOST.fullmatch(host_name) else keys.GITHUB
     github_source = source if name_of(source, "type") == "github" else {}
 
     def repository(holder: Mapping[str, Any], field: str) -> str | None:
