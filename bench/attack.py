@@ -1,10 +1,10 @@
 """Floods the receiver while honest deliveries arrive: `python -m bench.attack --seconds 60`.
 
 Each flood of `attack_floods.py` gets a receiver of its own, with 1,024 descriptors as on many systems,
-and a Postgres of this run's own; once it comes from other addresses than the honest sender's, once
-from the same one, as behind a proxy. The receiver holds if each of 50 honest deliveries a second is
-answered 200 within a second (or ten times the quiet p99), its memory grows by less than 200 MB and its
-log by less than 10 MB. Exits 1 if any flood breaks it. Everything stays on loopback.
+and a Postgres of this run's own; first the flood comes from other addresses than the honest sender's,
+then from the same one, as behind a proxy. The receiver holds if each of 50 honest deliveries a second
+is answered 200 within a second (or ten times the quiet p99), its memory grows by less than 200 MB and
+its log by less than 10 MB. Exits 1 if any flood breaks it. Everything stays on loopback.
 
 Flood, honest sender and receiver share the machine's cores. So the flood is paced, at about 400
 requests, 1,100 connections or 24 MB a second: enough to exhaust a receiver that keeps too much, and
@@ -91,7 +91,7 @@ def measure(
     }
     command = ["-m", "webhook_receiver"]
     with process(command, port, log, environment, _few_descriptors) as server:
-        time.sleep(1.0)  # for the database to be connected and the start to be over
+        time.sleep(1.0)  # until the database is connected and the start is over
         honest = ["bench.attack_honest", "--port", str(port), "--secret", SECRET]
         # Memory is compared with that of a receiver which has already worked.
         with _child(*honest, "--seconds", "1") as child:

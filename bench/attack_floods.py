@@ -271,7 +271,7 @@ FLOODS: dict[str, Flood] = {
 
 
 async def attack(flood: Flood, attacker: Attacker) -> None:
-    # What is ended comes again, all together REQUESTS_PER_SECOND times.
+    # Ended connections are opened again, REQUESTS_PER_SECOND in total.
     between = flood.connections / REQUESTS_PER_SECOND
 
     async def one(number: int) -> None:

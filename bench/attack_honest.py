@@ -1,7 +1,7 @@
-"""Honest deliveries beside a flood: so many a second, at their times whatever happened to the last.
+"""Honest deliveries beside a flood, sent at a fixed rate whatever happened to the last one.
 
-A process of its own, started by `bench.attack`. Each second delivery comes on a connection of its
-own, as most senders do, the others on connections that are kept. Prints one JSON object.
+A process of its own, started by `bench.attack`. Every second delivery comes on a connection of its own,
+as most senders do, the others on connections that are kept. Prints one JSON object.
 """
 
 from __future__ import annotations

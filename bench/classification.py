@@ -93,12 +93,12 @@ def prior() -> dict[str, dict[str, float]]:
 
 
 def train(commits: Sequence[Commit], pull: float = 60.0, steps: int = 120) -> Model:
-    """Softmax regression (Adam) pulled towards the prior; projects and classes weighted evenly-ish."""
+    """Softmax regression (Adam) pulled towards the prior; projects and classes have similar weights."""
     hand = prior()
-    found = [features(c.title, c.paths) for c in commits]
+    commit_features = [features(c.title, c.paths) for c in commits]
     count: Counter[str] = Counter()
     projects: dict[str, set[str]] = defaultdict(set)
-    for commit, seen in zip(commits, found, strict=True):
+    for commit, seen in zip(commits, commit_features, strict=True):
         for feature in seen:
             count[feature] += 1
             projects[feature].add(commit.project)
@@ -114,7 +114,7 @@ def train(commits: Sequence[Commit], pull: float = 60.0, steps: int = 120) -> Mo
     x = np.zeros((len(commits), len(names) + 1))
     y = np.zeros((len(commits), len(CLASSES)))
     x[:, -1] = 1
-    for row, (commit, seen) in enumerate(zip(commits, found, strict=True)):
+    for row, (commit, seen) in enumerate(zip(commits, commit_features, strict=True)):
         x[row, [place[f] for f in seen if f in place]] = 1
         y[row, CLASSES.index(commit.category)] = 1
     start = np.zeros((len(names) + 1, len(CLASSES)))
@@ -132,7 +132,7 @@ def train(commits: Sequence[Commit], pull: float = 60.0, steps: int = 120) -> Mo
         w -= 0.06 * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
     strength = {name: np.abs(w[i] - w[i].mean()).max() for name, i in place.items()}
     kept = sorted(names, key=lambda name: -strength[name])[:KEPT]
-    # One of the four projects has mostly fixes, so elsewhere the shares of categories differ.
+    # One of the four projects has mostly fixes, so the shares of categories differ elsewhere.
     return {name: w[place[name]] for name in kept}, 0.6 * w[-1]
 
 

@@ -28,7 +28,7 @@ HISTORIES = {"ipython": "ipython-commits.jsonl.gz", "starlette": "starlette.json
 
 def commits(path: Path, gold: dict[str, str]) -> list[tuple[Happening, str]]:
     """(observation, text of its summary view) of each commit of the gold, oldest first."""
-    found: dict[str, tuple[Happening, str]] = {}
+    happenings_by_id: dict[str, tuple[Happening, str]] = {}
     with gzip.open(path, "rt") as lines:
         for line in lines:
             delivery = json.loads(line)
@@ -36,8 +36,8 @@ def commits(path: Path, gold: dict[str, str]) -> list[tuple[Happening, str]]:
                 continue
             for commit in delivery["payload"]["commits"]:
                 if commit["id"] in gold:
-                    found[commit["id"]] = _commit(commit)
-    return sorted(found.values(), key=lambda item: (item[0].at, item[0].source_id))
+                    happenings_by_id[commit["id"]] = _commit(commit)
+    return sorted(happenings_by_id.values(), key=lambda item: (item[0].at, item[0].source_id))
 
 
 def _commit(commit: dict[str, object]) -> tuple[Happening, str]:
@@ -63,16 +63,16 @@ def b_cubed(
 ) -> tuple[float, float, float]:
     """(precision, recall, F1) averaged over the chosen items; clusters are of all items."""
     ours, theirs = defaultdict(set), defaultdict(set)
-    for item, (one, other) in enumerate(zip(clusters, gold, strict=True)):
-        ours[one].add(item)
-        theirs[other].add(item)
+    for item, (cluster, gold_cluster) in enumerate(zip(clusters, gold, strict=True)):
+        ours[cluster].add(item)
+        theirs[gold_cluster].add(item)
     precision = recall = 0.0
     for item in range(len(gold)):
         if chosen[item]:
-            one, other = ours[clusters[item]], theirs[gold[item]]
-            common = len(one & other)
-            precision += common / len(one)
-            recall += common / len(other)
+            our_items, gold_items = ours[clusters[item]], theirs[gold[item]]
+            common = len(our_items & gold_items)
+            precision += common / len(our_items)
+            recall += common / len(gold_items)
     count = max(1, sum(chosen))
     precision, recall = precision / count, recall / count
     return precision, recall, 2 * precision * recall / max(1e-9, precision + recall)

@@ -1,4 +1,5 @@
-"""Whether `lightfast digest` prints the same for every way to store a history, with the real commands.
+"""Checks with the real commands that `lightfast digest` prints the same for every way to store a
+history.
 
     python -m bench.digest_equality FILE [--kills 10]
 

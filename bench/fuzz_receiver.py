@@ -1,9 +1,9 @@
 """No request makes the receiver answer 500: `python -m bench.fuzz_receiver --seconds 30`.
 
 Random methods, paths, headers, bodies and JSON shapes, signed and not, for every provider and an
-installation, against `python -m webhook_receiver` on a Postgres of this run's own. What was let in
-is captured afterwards. Prints the answers by kind; exits 1 for a 500, a request without an answer,
-a receiver that fell over, or a dead letter. `--seed` repeats the requests of a run.
+installation, against `python -m webhook_receiver` on a Postgres of this run's own. What the receiver
+accepted is captured afterwards. Prints the answers by kind; exits 1 for a 500, a request without an
+answer, a receiver that fell over, or a dead letter. `--seed` repeats the requests of a run.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ INSTALLATION = "one"
 CONNECTIONS = 8
 ANSWER_SECONDS = 30.0
 
-# Provider -> (header of its signature, what stands before the digits, algorithm).
+# Provider -> (header of its signature, prefix before the digits, algorithm).
 SIGNATURES = {
     "github": ("x-hub-signature-256", "sha256=", "sha256"),
     "vercel": ("x-vercel-signature", "", "sha1"),
@@ -83,7 +83,7 @@ NUMBERS = [0, 1, -1, 2**31, 2**63, 2**64, -(2**63), 1e308, 5e-324, 0.1, 1_772_00
 
 @dataclass
 class Tally:
-    """Answers by kind of request; `faults` are those that must not be."""
+    """Answers by kind of request; `faults` are those that must not occur."""
 
     answers: dict[str, Counter[str]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -100,8 +100,8 @@ class Requests:
         self._chance = random.Random(seed)
         self._providers = sorted(discover())
         self._recorded = recorded
-        known = {rule.event for one in discover().values() for rule in one.events}
-        self._events = [*sorted(known), *EVENTS]
+        events = {rule.event for provider in discover().values() for rule in provider.events}
+        self._events = [*sorted(events), *EVENTS]
 
     def any(self) -> tuple[str, bytes, bool]:
         """(kind, the request's bytes, whether an answer must come)."""

@@ -6,7 +6,7 @@ A test server speaks GitHub's API in a process of its own, beside the whole syst
 year is started by the mutation that Dagster's UI sends for a range, while webhooks of today are posted.
 Prints the time from the click to the last vector and cluster, the server's own CPU time, the memory of
 the run's process, the requests beside the estimate and the number of pages, and how long it took until
-today's webhooks were observed. Exits 1 where a bound is not kept.
+today's webhooks were observed. Exits 1 if a bound is exceeded.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def serve_world(options: argparse.Namespace) -> int:
-    """Runs the provider in this process; prints its address, and at the end what it was asked."""
+    """Runs the provider in this process; prints its address, and at the end the requests it received."""
     from tests.servers.github import GitHubServer
     from tests.servers.github_world import World
     from tests.servers.serving import serve

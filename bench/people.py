@@ -60,12 +60,12 @@ def main() -> None:
         covered = [alias for alias, person in gold.items() if people[person] > 1]
         for label, aliases in ((name, covered), ("  all aliases", list(gold))):
             wanted = pairs(gold, aliases)
-            found = pairs(person_of, aliases)
-            right = len(wanted & found)
-            precision, recall = right / max(1, len(found)), right / max(1, len(wanted))
+            joined_pairs = pairs(person_of, aliases)
+            right = len(wanted & joined_pairs)
+            precision, recall = right / max(1, len(joined_pairs)), right / max(1, len(wanted))
             f1 = 2 * precision * recall / max(1e-9, precision + recall)
             print(
-                f"{label:<18} {len(aliases):>7} {len(wanted):>6} {len(found):>6} {right:>6}"
+                f"{label:<18} {len(aliases):>7} {len(wanted):>6} {len(joined_pairs):>6} {right:>6}"
                 f" {precision:>10.3f} {recall:>7.3f} {f1:>6.3f}"
             )
 

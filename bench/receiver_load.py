@@ -1,7 +1,7 @@
 """Load on a webhook receiver: signed deliveries over many connections, as fast as it answers.
 
-A process of its own, `python -m bench.receiver_load`; prints one JSON object. Requests are built
-before the clock starts; each carries a delivery id of its own (GitHub's is not under the signature).
+A process of its own, `python -m bench.receiver_load`; prints one JSON object. Requests are built before
+the clock starts; each carries a delivery id of its own (GitHub's signature does not cover it).
 """
 
 from __future__ import annotations

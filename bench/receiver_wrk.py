@@ -1,4 +1,4 @@
-"""The same load by wrk, which takes less of the machine away from the receiver than Python does."""
+"""The same load from wrk, which leaves the receiver more of the machine than Python does."""
 
 from __future__ import annotations
 
@@ -70,13 +70,16 @@ def wrk(
             check=True,
             text=True,
         )
-    found = json.loads(done.stdout.strip().splitlines()[-1])
+    measured = json.loads(done.stdout.strip().splitlines()[-1])
     return {
-        "per_second": found["answers"] / (found["us"] / 1e6),
-        "p50_ms": found["p50"] / 1000,
-        "p99_ms": found["p99"] / 1000,
-        "accepted": found["answers"] - found["status"],
-        "statuses": {"200": found["answers"] - found["status"], "not 200": found["status"]},
-        "lost_connections": found["lost"],
+        "per_second": measured["answers"] / (measured["us"] / 1e6),
+        "p50_ms": measured["p50"] / 1000,
+        "p99_ms": measured["p99"] / 1000,
+        "accepted": measured["answers"] - measured["status"],
+        "statuses": {
+            "200": measured["answers"] - measured["status"],
+            "not 200": measured["status"],
+        },
+        "lost_connections": measured["lost"],
         "run": run,
     }

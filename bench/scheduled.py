@@ -33,11 +33,11 @@ ROW = "{:<28} {:>9} {:>9} {:>13} {:>9}"
 
 def read(paths: Iterable[Path]) -> list[tuple[str, bytes]]:
     """(day, line) of every delivery."""
-    found = []
+    dated_lines = []
     for path in paths:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            found += [(str(json.loads(line)["occurred_at"])[:10], line) for line in stream]
-    return found
+            dated_lines += [(str(json.loads(line)["occurred_at"])[:10], line) for line in stream]
+    return dated_lines
 
 
 def busiest_day(days: Iterable[str]) -> str:
@@ -69,9 +69,11 @@ def made(database: Database, title: str, *, force: bool = False) -> float:
 def print_shares(database: Database) -> None:
     with database.connect() as conn:
         for name in SHARES:
-            found = share(conn, name, before=datetime.now(UTC) + timedelta(days=1))
-            value = "nothing to count" if found.value is None else f"{found.value:.3f}"
-            print(f"  {name}: {value} ({found.part} of {found.whole}, wanted {THRESHOLDS[name]})")
+            measured = share(conn, name, before=datetime.now(UTC) + timedelta(days=1))
+            value = "nothing to count" if measured.value is None else f"{measured.value:.3f}"
+            print(
+                f"  {name}: {value} ({measured.part} of {measured.whole}, wanted {THRESHOLDS[name]})"
+            )
 
 
 def main() -> None:

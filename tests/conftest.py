@@ -22,18 +22,18 @@ from tests.programs import Programs, programs_of_a_test
 
 settings.load_profile("quick")
 
-# Tests use days of any year, so partitions begin before them.
+# Tests use days of any year, so partitions begin before all of them.
 os.environ.setdefault("LIGHTFAST_PARTITIONS_START", "2008-01-01")
 
 _TEMPLATE = "lightfast_template"
-# Each worker's server takes a tenth of it.
+# Each worker's server takes a tenth of this.
 _ROOM = 4 * 1024**3
 _numbers = itertools.count()
 
 
 @pytest.fixture(autouse=True)
 def no_dagster_instance_of_an_earlier_test() -> None:
-    """Dagster remembers the instance entered last. If two were left in another order than they were
+    """Dagster remembers the instance entered last. If two are left in another order than they were
     entered, it remembers one that is gone, and no definitions can be loaded."""
     remembered = sys.modules.get("dagster._core.storage.defs_state.base")
     if remembered is not None:
@@ -71,7 +71,7 @@ def postgres(folder_in_memory: Path) -> Iterator[Lease]:
     server = EmbeddedPostgres(
         folder_in_memory,
         idle_seconds=5,
-        # A power cut would cost tests nothing.
+        # Tests lose nothing in a power cut.
         settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
     )
     lease = server.acquire()

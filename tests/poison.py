@@ -47,7 +47,7 @@ KINDS: dict[str, tuple[str, str]] = {
 
 
 FOREVER = "forever"
-"""Takes all the time it is given, and so would deliveries in the same batch."""
+"""Takes all the time it is given, as would deliveries in the same batch."""
 _ALL_KINDS = {**KINDS, FOREVER: ("PERFORM pg_sleep(100000);", "")}
 
 

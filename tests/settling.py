@@ -1,4 +1,4 @@
-"""The observations of a whole series, computed the simple way: from all its statements at once."""
+"""The observations of a whole series, computed in the simplest way: from all statements at once."""
 
 from __future__ import annotations
 

@@ -69,6 +69,6 @@ def one(conn: Connection, query: str, *parameters: object) -> Any:
 
 
 def rows(conn: Connection, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-    found = conn.execute(query, parameters).fetchall()
+    fetched = conn.execute(query, parameters).fetchall()
     conn.rollback()
-    return found
+    return fetched

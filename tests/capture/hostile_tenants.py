@@ -1,5 +1,5 @@
-"""Two organisations that share the pipeline: acme, and rival, which attacks it. What both send, and how
-acme's rows are compared."""
+"""Two organisations that share the pipeline: acme, and rival, which attacks acme. Defines what both
+send, and how acme's rows are compared."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ TRUTH: list[Said] = [
         },
     ),
 ]
-"""What happens at acme, as its providers say it."""
+"""What happens at acme, as its providers report it."""
 
 LIES: list[Said] = [
     *TRUTH,
@@ -109,12 +109,12 @@ LIES: list[Said] = [
     says_repository("transferred", "rival/shop", changes=OWNER_RENAMED),
     says_repository("archived", "acme/shop"),
     says_repository("deleted", "acme/shop"),
-    # Another repository takes the name, and one of the rival's own says that it was called so.
+    # Another repository takes the name, and one of the rival's own claims to have had it.
     says_repository("renamed", "acme/shop", 666, changes=_RENAMED),
     says_repository("renamed", "acme/shop", 2, changes=_RENAMED),
     ("github", "issues", github.issue("deleted", repo_id=1)),
     ("github", "issues", github.issue("closed", title="Stolen", repo_id=1)),
-    # As early as what acme's own says of the name.
+    # As early as what acme's own repository says about the name.
     ("github", "issues", github.issue(number=6, repo="acme/shop", repo_id=666)),
     ("github", "issues", github.issue(number=9, repo="rival/shop", repo_id=2)),
     ("github", "issues", github.issue(number=5, repo="acme/shop", repo_id=2, title="Stolen")),
@@ -144,7 +144,7 @@ LIES: list[Said] = [
         },
     ),
     ("linear", "Issue", linear.issue("remove")),
-    # Its own team's issue has the number of acme's: what hangs on that would go to it.
+    # Its own team's issue has the number of acme's: what is attached to that would go to it.
     ("linear", "Issue", linear.issue(teamId="team-2", team={"id": "team-2", "key": "RIV"})),
     ("sentry", "installation", sentry.installation("deleted")),
     ("sentry", "issue", sentry.issue("resolved")),
@@ -154,11 +154,11 @@ LIES: list[Said] = [
         sentry.issue(project={"id": "43", "name": "Rival", "slug": "shop"}, shortId="SHOP-1A"),
     ),
 ]
-"""What rival says: all that acme says, word by word, and what would harm it."""
+"""What rival sends: all that acme sends, word for word, and what would harm acme."""
 
 Secrets = tuple[bool, bool]
-# Whether acme and rival have secrets of their own, and as what rival can lie then. Where it has none it
-# does not know the environment's, and its credential reads what the provider says.
+# Whether acme and rival have secrets of their own, and which forgeries rival can then make. Without its
+# own it does not know the environment's, and its credential reads what the provider says.
 FORGERS: dict[Secrets, Sequence[str]] = {
     (True, True): ("installation", "manual", "credential", "unknown", "environment"),
     (True, False): ("manual", "unknown", "environment"),
@@ -177,7 +177,7 @@ class Tenants:
         self.own_secrets = secrets[0]
         self.acme = _connect(conn, "acme", ACME, with_secret=secrets[0])
         self.rival = _connect(conn, "rival", RIVAL, with_secret=secrets[1])
-        # No lifecycle event said so, and none may take it back.
+        # No lifecycle event caused this status, and none may revert it.
         conn.execute(
             "UPDATE lightfast.installations SET status = 'error', status_reason = 'token refused'"
         )
@@ -186,7 +186,7 @@ class Tenants:
     def verifiers(self) -> list[str]:
         """What verifies acme's deliveries."""
         if self.own_secrets:
-            return [f"installation:{found.id}" for found in self.acme.values()]
+            return [f"installation:{installation.id}" for installation in self.acme.values()]
         return [f"env:{provider.upper()}" for provider in ACME]
 
     def says(self, said: Said) -> Delivery:
@@ -218,18 +218,23 @@ def _connect(
     conn: Connection, org: str, places: dict[str, tuple[str, str]], *, with_secret: bool
 ) -> dict[str, Installation]:
     workspace = add_workspace(conn, "shop", org)
-    found = {}
+    installations = {}
     for provider, (external_id, resource) in places.items():
-        found[provider], _ = add_installation(conn, provider, external_id, org_id=org)
+        installations[provider], _ = add_installation(conn, provider, external_id, org_id=org)
         if with_secret:
-            set_secret(conn, KEYS, found[provider], f"{org}'s {provider}".encode())
+            set_secret(conn, KEYS, installations[provider], f"{org}'s {provider}".encode())
         link_resource(
-            conn, workspace, provider, resource, installation_id=found[provider].id, name="linked"
+            conn,
+            workspace,
+            provider,
+            resource,
+            installation_id=installations[provider].id,
+            name="linked",
         )
-    return found
+    return installations
 
 
-# What differs between two databases without meaning anything.
+# Columns that differ between two databases without meaning anything.
 _VOLATILE = {
     "captured_at",
     "connected_at",
@@ -269,7 +274,7 @@ _NAMED = {
 
 def rows_of_acme(conn: Connection, tenants: Tenants) -> dict[str, list[str]]:
     """Every row that is acme's, without serial numbers and times of arrival."""
-    found: dict[str, list[str]] = {}
+    rows_by_table: dict[str, list[str]] = {}
     for table in metadata.sorted_tables:
         columns = [
             column.name
@@ -291,7 +296,7 @@ def rows_of_acme(conn: Connection, tenants: Tenants) -> dict[str, list[str]]:
         if table.name in ("consolidation_marks", "activity") or not columns:
             continue
         names = ", ".join(f't."{column}"' for column in columns)
-        found[table.name] = sorted(
+        rows_by_table[table.name] = sorted(
             text
             for (text,) in rows(
                 conn,
@@ -299,16 +304,16 @@ def rows_of_acme(conn: Connection, tenants: Tenants) -> dict[str, list[str]]:
             )
         )
     for name, query in _NAMED.items():
-        asked = conn.execute(
+        named_rows = conn.execute(
             query.format(mine=_OF_WORKSPACE), {"acme": tenants.verifiers()}
         ).fetchall()
-        found[name] = sorted(map(repr, asked))
+        rows_by_table[name] = sorted(map(repr, named_rows))
     conn.rollback()
-    return found
+    return rows_by_table
 
 
 def observations_of_rival(conn: Connection, tenants: Tenants) -> list[tuple[str, str]]:
-    """What rival's workspace got from a delivery that was acme's."""
+    """What rival's workspace got from acme's deliveries."""
     return rows(
         conn,
         """
@@ -330,7 +335,7 @@ def drain(conn: Connection, batch_rows: int = 100) -> None:
 def rows_after(
     database: Database, secrets: Secrets, steps: Sequence[tuple[Said, str | None]], batch: int
 ) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
-    """What is acme's after these deliveries, in this order, captured `batch` at a time."""
+    """Acme's rows, and rival's from acme's deliveries, after these were captured `batch` at a time."""
     with database.connect() as conn:
         tenants = Tenants(conn, secrets)
         for first in range(0, len(steps), batch):

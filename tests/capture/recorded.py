@@ -19,7 +19,7 @@ from tests.capture.deliveries import NOW
 
 
 def recorded(shared: Path) -> list[Delivery]:
-    """One delivery a file; what is no delivery (a page's table of fields) is left out."""
+    """One delivery per file; files that hold none (a page's table of fields) are left out."""
     deliveries = []
     for line in (shared / "payloads" / "index.jsonl").read_text().splitlines():
         entry = json.loads(line)
@@ -65,7 +65,9 @@ def _wrapped(entry: dict[str, Any], payload: Any) -> Any:
 def link_everything(conn: Connection, deliveries: list[Delivery], slug: str = "shop") -> None:
     """Links every resource that the deliveries name to one workspace."""
     workspace = add_workspace(conn, slug)
-    for provider, resource in sorted({one for each in deliveries for one in _resources(each)}):
+    for provider, resource in sorted(
+        {key for delivery in deliveries for key in _resources(delivery)}
+    ):
         try:
             link_resource(conn, workspace, provider, resource)
         except LinkRefusedError:
@@ -79,7 +81,7 @@ def _resources(delivery: Delivery) -> list[tuple[str, str]]:
     if route is None:
         return []
     candidates = [(route.resource_key, route.resource_id), *route.alternatives]
-    # What is not a resource (an installation, the entity it goes through) has an id of another form.
+    # The id of anything but a resource (an installation, the entity it goes through) has another form.
     return [
         (delivery.provider, identifier)
         for key, identifier in candidates

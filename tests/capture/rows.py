@@ -18,7 +18,7 @@ def hours(number: float) -> datetime:
 
 
 class Memory:
-    """Writes one workspace's rows; every method commits nothing."""
+    """Writes one workspace's rows; no method commits."""
 
     def __init__(self, conn: Connection, slug: str = "acme", org_id: str = "default") -> None:
         self.conn = conn
@@ -41,7 +41,7 @@ class Memory:
         return int(row[0])
 
     def identity(self, source: str, source_id: str, **columns: object) -> int:
-        """An identity of the organisation; the one there is, if it is there."""
+        """The id of this identity of the organisation, created if it does not exist."""
         fields = {"org_id": self.org_id, "source": source, "source_id": source_id, **columns}
         names = ", ".join(fields)
         return self._one(
@@ -165,7 +165,7 @@ class Memory:
         )
 
     def touch(self) -> None:
-        """Says, as capture does, that the workspace has changed."""
+        """Marks the workspace as changed, as capture does."""
         self.conn.execute(
             "UPDATE lightfast.consolidation_marks SET changes = changes + 1 WHERE workspace_id = %s",
             (self.workspace_id,),

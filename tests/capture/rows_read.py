@@ -1,4 +1,5 @@
-"""Counts rows that a database reads and writes where time would say more of the machine than of the code."""
+"""Counts the rows that a database reads and writes, as time would say more about the machine than the
+code."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from lightfast_pipelines.store.database import Connection, Database
 
 
 def rows_read(conn: Connection, *tables: str) -> int:
-    """Rows that scans of these tables (none named: of all) have read so far, and entries of their indexes."""
+    """Rows and index entries that scans of these tables (none named: all tables) have read so far."""
     conn.execute("SELECT pg_stat_force_next_flush()")
     conn.commit()
     row = conn.execute(
@@ -27,7 +28,7 @@ def rows_read(conn: Connection, *tables: str) -> int:
 
 
 def rows_written(conn: Connection, table: str) -> int:
-    """Rows that were put into this table so far or taken out of it."""
+    """Rows that were inserted into this table or deleted from it so far."""
     conn.execute("SELECT pg_stat_force_next_flush()")
     conn.commit()
     row = conn.execute(
@@ -44,8 +45,8 @@ def rows_written(conn: Connection, table: str) -> int:
 
 @contextmanager
 def without_leftovers(database: Database, conn: Connection) -> Iterator[None]:
-    """Within it, what is read is what a large table's reader would read: no rows that are deleted and
-    wait for vacuum, and no table as a whole because it is as small as a test's."""
+    """Within it, scans read what they would read of a large table: no deleted rows that wait for
+    vacuum, and no whole table because a test's is small."""
     with database.connect("migrator", autocommit=True) as owner:
         owner.execute("VACUUM ANALYZE")
     conn.execute("SET enable_seqscan = off")

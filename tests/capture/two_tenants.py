@@ -37,7 +37,7 @@ def _story(repo: str, repo_id: int) -> Iterator[Delivery]:
         github.commit("Only here", commit_sha=github.sha(repo), repo=repo),
         github.commit(f"Undo\n\nThis reverts commit {github.sha(OTHER[repo])[:9]}.", repo=repo),
     ]
-    said = [
+    deliveries = [
         ("issues", github.issue("opened", 5, repo=repo, repo_id=repo_id)),
         ("issues", github.issue("closed", 5, repo=repo, repo_id=repo_id)),
         (
@@ -57,14 +57,14 @@ def _story(repo: str, repo_id: int) -> Iterator[Delivery]:
         ),
         ("push", github.push(commits, repo=repo, repo_id=repo_id)),
     ]
-    for number, (event, payload) in enumerate(said):
+    for number, (event, payload) in enumerate(deliveries):
         yield delivery(event, payload, f"{repo}-{number}")
 
 
 def two_tenants(conn: Connection) -> dict[str, Workspace]:
     """Two workspaces of one organisation that share a repository, and one of another organisation;
-    every stage has been through."""
-    found = {
+    every stage has run."""
+    workspaces = {
         "first": linked(conn, "first", ("github", "1"), ("sentry", "42"), org_id="acme"),
         "second": linked(conn, "second", ("github", "1"), ("sentry", "42"), org_id="acme"),
         "spy": linked(conn, "spy", ("github", "2"), ("vercel", "prj_1"), org_id="rival"),
@@ -102,4 +102,4 @@ def two_tenants(conn: Connection) -> dict[str, Workspace]:
             "SELECT id, 'issue' FROM lightfast.integrations"
         )
     conn.commit()
-    return found
+    return workspaces
