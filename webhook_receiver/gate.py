@@ -254,7 +254,7 @@ class Gate(asyncio.Protocol):
         if parsed.length == len(data) - size and not parsed.must_be_rewritten:
             # Nearly every delivery: all of it came at once.
             self._hold(len(data) - size)
-            self._hand_on(data)
+            self._pass_on(data)
             return
         self._begin_body(head, parsed, data[size:])
 
@@ -273,7 +273,7 @@ class Gate(asyncio.Protocol):
         self._hold(len(incoming.content) - size_before)
         if is_complete:
             self._forget()
-            self._hand_on(incoming.head_for_parser(), incoming.content)
+            self._pass_on(incoming.head_for_parser(), incoming.content)
             if incoming.rest:
                 self._keep_for_later(incoming.rest)
 
@@ -281,7 +281,7 @@ class Gate(asyncio.Protocol):
         if size and not self._room.take(self, size):
             raise Refusal(503, "busy: try again")
 
-    def _hand_on(self, *parts: bytes | bytearray) -> None:
+    def _pass_on(self, *parts: bytes | bytearray) -> None:
         self._phase = Phase.ANSWERING
         self._room.stop_waiting(self)
         self._blank_lines = 0

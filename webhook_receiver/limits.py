@@ -50,5 +50,5 @@ class Limits:
         verified delivery leave another quarter to known addresses.
         """
         quarters = 4 - (body_bytes > LARGE_BODY) - (not is_known)
-        alone = min(self.max_body_bytes, self.max_inflight_bytes)
-        return max(self.max_inflight_bytes * quarters // 4, alone)
+        largest_body = min(self.max_body_bytes, self.max_inflight_bytes)
+        return max(self.max_inflight_bytes * quarters // 4, largest_body)

@@ -54,7 +54,7 @@ def speaks_for(raw: RawPayload | Verified, owner: Owner, named: str | None = Non
     `named` is the organisation whose installation the payload names as its own, if that is known.
 
     - A payload that was read or ingested for an organisation speaks for all of its installations.
-    - An installation's own secret speaks for that installation alone.
+    - An installation's own secret speaks only for that installation.
     - The environment's secret speaks for every installation without a secret of its own, unless the
       payload names an installation of another organisation: a repository that moved to another account
       belongs to that account, though its id is still linked here.

@@ -85,7 +85,7 @@ def reach(conn: Connection, payloads: Sequence[ReadPayload]) -> Reach:
                 is_shared(payload.raw.verified_by)
                 and payload.raw.provider not in single_organisation
             ):
-                paths = _vouched(paths)
+                paths = _trusted(paths)
             resources = sorted({path.resource for path in paths})
             reached[payload.raw.id] = _reached(payload, resources, links, named)
     return reached
@@ -99,7 +99,7 @@ class _Path:
     ingestion_source: str
 
 
-def _vouched(paths: Collection[_Path]) -> Collection[_Path]:
+def _trusted(paths: Collection[_Path]) -> Collection[_Path]:
     """The paths of payloads that the provider signed, else of those read from its API; never a file's.
 
     A file says what its organisation wants it to say: if several organisations share the environment's

@@ -54,15 +54,15 @@ def without_repeats(
         and raws[outcome.raw_payload_id].ingestion_source in _SENT_BY_OTHERS
     )
     repeats, displaced = _compare_receipts(conn, raws, occasions)
-    unchanging = {raw_id for raw_id, workspace in repeats if workspace is None}
+    repeated_changes = {raw_id for raw_id, workspace in repeats if workspace is None}
     repeated_lifecycles = {
         payload.raw.id
         for payload in routed.payloads
-        if payload.raw.id in unchanging and isinstance(payload.reading, Lifecycle)
+        if payload.raw.id in repeated_changes and isinstance(payload.reading, Lifecycle)
     }
     return RoutedPayloads(
         [
-            _changing_nothing(payload) if payload.raw.id in unchanging else payload
+            _without_changes(payload) if payload.raw.id in repeated_changes else payload
             for payload in routed.payloads
         ],
         routed.reached,
@@ -93,7 +93,7 @@ def _is_dated_by_receipt(reading: ReadPayload) -> bool:
     )
 
 
-def _changing_nothing(reading: ReadPayload) -> ReadPayload:
+def _without_changes(reading: ReadPayload) -> ReadPayload:
     return replace(
         reading,
         reading=Filtered(REPEATED) if isinstance(reading.reading, Lifecycle) else reading.reading,
@@ -132,8 +132,8 @@ def _compare_receipts(
         for occasion, (_, _, raw_id) in stored.items()
         if occasion not in first and raw_id in raws and raws[raw_id].body is not None
     ]
-    _forget(conn, gone)
-    _write(
+    _delete_first_receipts(conn, gone)
+    _store_first_receipts(
         conn,
         {
             occasion: raw_id
@@ -141,7 +141,7 @@ def _compare_receipts(
             if occasion not in stored or stored[occasion][2] != raw_id
         },
     )
-    _decide_again(conn, {raw_id for raw_id, _ in displaced})
+    _requeue(conn, {raw_id for raw_id, _ in displaced})
     return (
         {(raw_id, occasion[0]) for raw_id, occasion in occasions if first[occasion] != raw_id},
         {raw_id for raw_id, workspace in displaced if workspace is None},
@@ -174,7 +174,7 @@ def _load_first_receipts(
     return {(row[0], row[1], row[2], row[3]): (row[4], row[5], row[6]) for row in rows}
 
 
-def _forget(conn: Connection, occasions: Sequence[_Occasion]) -> None:
+def _delete_first_receipts(conn: Connection, occasions: Sequence[_Occasion]) -> None:
     if occasions:
         conn.execute(
             """
@@ -188,7 +188,7 @@ def _forget(conn: Connection, occasions: Sequence[_Occasion]) -> None:
         )
 
 
-def _write(conn: Connection, first: Mapping[_Occasion, int]) -> None:
+def _store_first_receipts(conn: Connection, first: Mapping[_Occasion, int]) -> None:
     if first:
         columns = [list(column) for column in zip(*first, strict=True)]
         conn.execute(
@@ -203,7 +203,7 @@ def _write(conn: Connection, first: Mapping[_Occasion, int]) -> None:
         )
 
 
-def _decide_again(conn: Connection, payloads: Iterable[int]) -> None:
+def _requeue(conn: Connection, payloads: Iterable[int]) -> None:
     conn.execute(
         """
         INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)

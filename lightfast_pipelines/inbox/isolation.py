@@ -128,10 +128,10 @@ class ObservationIsolation:
 
         Raises the error if nothing else succeeds either.
         """
-        well = self._others_succeed()
-        if well is False:
+        is_well = self._others_succeed()
+        if is_well is False:
             raise error
-        if well is None and not _is_of_a_value(error):
+        if is_well is None and not _is_refused_value(error):
             self._failed.add(observation)
             self._unproven.append((observation, do, error))
             if len(self._unproven) >= _MOST_UNPROVEN:
@@ -242,7 +242,7 @@ class WorkspaceIsolation(Generic[Result]):
         unproven: list[Exception] = []
         for workspace, first in failed:
             error: Exception | None = first
-            if self._witness is not None or _is_of_a_value(first):
+            if self._witness is not None or _is_refused_value(first):
                 error = self._attempt(workspace, work[workspace])
             if error is None:
                 continue
@@ -267,7 +267,7 @@ class WorkspaceIsolation(Generic[Result]):
         return error
 
     def _is_its_own_fault(self, error: Exception) -> bool:
-        if _is_of_a_value(error):
+        if _is_refused_value(error):
             return True
         if self._witness is None:
             return False
@@ -316,7 +316,7 @@ def _error_of(
     return None
 
 
-def _is_of_a_value(error: Exception) -> bool:
+def _is_refused_value(error: Exception) -> bool:
     """Whether Postgres itself refused a value, so that neither the model nor the machine is at fault."""
     return isinstance(error, psycopg.Error) and is_fault_of_payload(error)
 

@@ -60,7 +60,7 @@ def remove_workspace(
     observations = _delete_derived_rows(conn, workspace)
     conn.execute("DELETE FROM lightfast.workspaces WHERE id = %s", (workspace.id,))
     _clean_up_organisation(conn, workspace, last)
-    alone = _count(conn, "SELECT count(*) FROM left_alone")
+    unshared = _count(conn, "SELECT count(*) FROM left_alone")
     if deliveries:
         _delete_deliveries(conn)
     else:
@@ -74,7 +74,7 @@ def remove_workspace(
             ON CONFLICT DO NOTHING
             """
         )
-    removed, kept = (alone, 0) if deliveries else (0, alone)
+    removed, kept = (unshared, 0) if deliveries else (0, unshared)
     activity.record(
         conn,
         "workspace.removed",

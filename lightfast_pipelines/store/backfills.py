@@ -180,7 +180,7 @@ def end_dead(conn: Connection, now: datetime) -> list[int]:
 
 
 def _end_dead(conn: Connection, backfill_id: int, actual: Mapping[str, Any], now: datetime) -> None:
-    why = "its process ended without a word; what it read is kept, and the next one goes on there"
+    why = "its process ended without a word; what it read is kept, and the next backfill continues there"
     row = conn.execute(
         """
         SELECT w.org_id, w.id, b.provider, b.integration_ids

@@ -179,7 +179,7 @@ def move_cursor(  # noqa: PLR0913 - each column that a page changes, by name
     is_nothing: bool = False,
     etag: str | None = None,
 ) -> None:
-    """Records that a page of the walk over `walking` is stored, and where the walk goes on.
+    """Records that a page of the walk over `walking` is stored, and where the walk continues.
 
     With `cursor` None the walk is over, and `covered` is fully fetched; with `is_nothing` the provider
     had nothing, so the next walk asks for it again. `etag` is the newest page's, if all of that page

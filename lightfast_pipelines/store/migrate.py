@@ -98,7 +98,7 @@ def _check_upgradable(revision: str | None) -> None:
     if revision is not None and revision < BASE_REVISION:
         raise MigrationError(
             f"the database is at revision {revision}, from before the first release, and cannot be "
-            f"upgraded to {head_revision()}. Create it anew, without its contents: for the embedded "
+            f"upgraded to {head_revision()}. Create it again, without its contents: for the embedded "
             "server, end `lightfast up` and move the home's folder away; on a server of your own, run "
             "DROP SCHEMA lightfast CASCADE as its owner. Then run `lightfast db migrate`"
         )

@@ -160,7 +160,7 @@ def stored_keys(
     Only those stored before `before`: a sweep that began then may not have listed later ones.
     """
     key = "o.part_key" if of_parts else "o.subject_key"
-    alone = "" if of_parts else "AND o.part_key IS NULL"
+    whole_only = "" if of_parts else "AND o.part_key IS NULL"
     rows = conn.execute(
         f"""
         SELECT DISTINCT {key}
@@ -169,7 +169,7 @@ def stored_keys(
         JOIN lightfast.observation_sources s ON s.observation_id = o.id
         JOIN lightfast.outcomes t ON t.raw_payload_id = s.raw_payload_id
           AND t.workspace_id = o.workspace_id
-        WHERE starts_with({key}, %(prefix)s) {alone}
+        WHERE starts_with({key}, %(prefix)s) {whole_only}
           AND starts_with(o.source_type, %(type)s) AND o.source = %(provider)s
           AND NOT o.is_deleted AND o.captured_at < %(before)s
           AND substr(t.resource_key, length(%(provider)s) + 2) LIKE '%%:' || %(resource)s
@@ -202,13 +202,13 @@ def latest_payloads(
     conn: Connection, org_id: str, keys: Sequence[str], *, source_type: str, of_parts: bool
 ) -> dict[str, LatestPayload]:
     key = "o.part_key" if of_parts else "o.subject_key"
-    alone = "" if of_parts else "AND o.part_key IS NULL"
+    whole_only = "" if of_parts else "AND o.part_key IS NULL"
     rows = conn.execute(
         f"""
         SELECT DISTINCT ON (k.key) k.key, e.value, p.provider, p.event_type, b.headers, b.body
         FROM unnest(%(keys)s::text[]) AS k (key)
         JOIN lightfast.workspaces w ON w.org_id = %(org)s
-        JOIN lightfast.observations o ON o.workspace_id = w.id AND {key} = k.key {alone}
+        JOIN lightfast.observations o ON o.workspace_id = w.id AND {key} = k.key {whole_only}
         JOIN lightfast.observation_sources s ON s.observation_id = o.id
         JOIN lightfast.raw_payloads p ON p.id = s.raw_payload_id
         LEFT JOIN lightfast.raw_bodies b ON b.raw_payload_id = p.id AND b.received_at = p.received_at

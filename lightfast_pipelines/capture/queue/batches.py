@@ -172,7 +172,7 @@ class _Batches:
                 "payload %d was attempted %d times and never finished", raws[0].id, raws[0].attempts
             )
             reason = f"{_ENDED_THE_PROCESS} ({raws[0].attempts} attempts)"
-            return [self._bury(raws[0], reason, is_safe=False)]
+            return [self._make_dead_letters(raws[0], reason, is_safe=False)]
         self.bytes += sum(len(raw.body or b"") for raw in raws)
         begin(self._conn, raws)
         try:
@@ -197,9 +197,9 @@ class _Batches:
                 raise
             self._conn.rollback()
             if not is_fault_of_payload(error):
-                return self._doubt(raws, error)
+                return self._handle_unclear_error(raws, error)
             if len(raws) == 1:
-                return [self._bury(raws[0], describe_error(error))]
+                return [self._make_dead_letters(raws[0], describe_error(error))]
             _log.warning(
                 "a batch of %d payloads failed, taking it in halves: %s",
                 len(raws),
@@ -210,22 +210,24 @@ class _Batches:
         self._unproven = 0
         return [result]
 
-    def _doubt(self, raws: Sequence[RawPayload], error: Exception) -> list[BatchResult]:
+    def _handle_unclear_error(
+        self, raws: Sequence[RawPayload], error: Exception
+    ) -> list[BatchResult]:
         """Handles an error that may be the machine's: the payloads wait for a smaller batch, and a payload
         on its own becomes a dead letter after its last attempt. Raises the error if no other payload
         succeeds.
         """
         self.ran_out_of_time |= isinstance(error, OutOfTime | psycopg.errors.QueryCanceled)
-        works = self._others_go_through(raws)
-        if works is False:
+        others_work = self._others_go_through(raws)
+        if others_work is False:
             take_back(self._conn, raws)
             raise error
-        self._unproven = 0 if works else self._unproven + 1
+        self._unproven = 0 if others_work else self._unproven + 1
         if self._unproven >= _MOST_UNPROVEN:
             raise error
         _log.warning("a batch of %d payloads failed: %s", len(raws), describe_error(error))
-        if works and len(raws) == 1 and raws[0].attempts + 1 >= MOST_ATTEMPTS:
-            return [self._bury(raws[0], describe_error(error))]
+        if others_work and len(raws) == 1 and raws[0].attempts + 1 >= MOST_ATTEMPTS:
+            return [self._make_dead_letters(raws[0], describe_error(error))]
         return []
 
     def _others_go_through(self, raws: Sequence[RawPayload]) -> bool | None:
@@ -239,16 +241,18 @@ class _Batches:
     def _seconds(self, raws: Sequence[RawPayload]) -> float:
         return self._time_limit.of(len(raws), sum(len(raw.body or b"") for raw in raws))
 
-    def _bury(self, raw: RawPayload, reason: str, *, is_safe: bool = True) -> BatchResult:
+    def _make_dead_letters(
+        self, raw: RawPayload, reason: str, *, is_safe: bool = True
+    ) -> BatchResult:
         """Makes dead letters of the payload, which `waiting` lists and `replay` tries again."""
         try:
             with within(self._conn, self._seconds([raw])):
-                dead = dead_letters(self._conn, raw, reason, is_safe=is_safe)
+                outcomes = dead_letters(self._conn, raw, reason, is_safe=is_safe)
         except (OutOfTime, psycopg.errors.QueryCanceled):
             self._conn.rollback()
-            dead = dead_letters(self._conn, raw, reason, is_safe=False)
-        write_outcomes(self._conn, [raw.id], dead, self._now)
+            outcomes = dead_letters(self._conn, raw, reason, is_safe=False)
+        write_outcomes(self._conn, [raw.id], outcomes, self._now)
         self._conn.commit()
         return BatchResult(
-            dead, Counter(), {raw.partition_date: Counter({"deliveries": 1})}, [raw.id]
+            outcomes, Counter(), {raw.partition_date: Counter({"deliveries": 1})}, [raw.id]
         )

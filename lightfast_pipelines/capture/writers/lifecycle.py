@@ -193,7 +193,7 @@ def settle(conn: Connection, subjects: Mapping[Subject, Owner]) -> None:
 def _settle_installation(
     conn: Connection, provider: str, identifier: str, events: list[_Event]
 ) -> None:
-    status, why = "active", None
+    status, status_reason = "active", None
     account: str | None = None
     info: dict[str, Any] = {}
     for change, value, reason, _ in events:
@@ -201,17 +201,17 @@ def _settle_installation(
         info |= {name: text for name, text in value.items() if name != "account_login"}
         if change in _INSTALLATION_STATUS:
             status = _INSTALLATION_STATUS[change]
-            why = None if status == "active" else reason
+            status_reason = None if status == "active" else reason
     conn.execute(
         """
-        UPDATE lightfast.installations SET status = %(status)s, status_reason = %(why)s,
+        UPDATE lightfast.installations SET status = %(status)s, status_reason = %(status_reason)s,
           account_login = coalesce(%(account)s, account_login),
           provider_account_info = provider_account_info || %(info)s::jsonb, updated_at = now()
         WHERE provider = %(provider)s AND external_id = %(id)s
         """,
         {
             "status": status,
-            "why": why,
+            "status_reason": status_reason,
             "account": account,
             "info": msgspec.json.encode(info).decode(),
             "provider": provider,
@@ -248,18 +248,18 @@ def _settle_resource(
         if change != "removed":
             name = value.get("name") or name
         meta |= {name: entry for name, entry in value.items() if name not in _NO_META}
-    status, why = _status(stated)
+    status, status_reason = _status(stated)
     _hand_over(conn, provider, identifier, stated, new_owners)
     conn.execute(
         """
-        UPDATE lightfast.resources SET status = %(status)s, status_reason = %(why)s,
+        UPDATE lightfast.resources SET status = %(status)s, status_reason = %(status_reason)s,
           resource_name = coalesce(%(name)s, resource_name),
           resource_meta = resource_meta || %(meta)s::jsonb, updated_at = now()
         WHERE provider = %(provider)s AND provider_resource_id = %(id)s
         """,
         {
             "status": status,
-            "why": why or archived,
+            "status_reason": status_reason or archived,
             "name": name,
             "meta": msgspec.json.encode(meta).decode(),
             "provider": provider,

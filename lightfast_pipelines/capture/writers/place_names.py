@@ -67,14 +67,16 @@ def add_names(
         elif not orgs and is_shared(raw.verified_by):
             orgs = {named.get(payload.installation, EVERYONE) if payload.installation else EVERYONE}
         for org in orgs:
-            is_apart = is_shared(raw.verified_by) and (raw.provider, org) in apart
+            is_outranked = is_shared(raw.verified_by) and (raw.provider, org) in apart
             for name in payload.route.names:
-                if not _may_name(raw, org, owners.get(name.place), is_apart):
+                if not _may_name(raw, org, owners.get(name.place), is_outranked):
                     continue
                 at = name.at or raw.dated
                 # An API states what happened long ago under today's name. If an installation has its own
                 # secret, claims that the environment's secret verified are weak too.
-                is_weak = name.is_weak or is_apart or raw.ingestion_source in ("api", "backfill")
+                is_weak = (
+                    name.is_weak or is_outranked or raw.ingestion_source in ("api", "backfill")
+                )
                 key = (org, name.alias, name.place, at.astimezone(UTC).date(), is_weak)
                 first, last, shown = claims.get(key, (at, at, name.shown))
                 shown = max((last, shown), (at, name.shown))[1]
@@ -194,16 +196,16 @@ def _owners(conn: Connection, payloads: Iterable[ReadPayload]) -> dict[str, Owne
     return {place: Owner(installation, org, after) for place, installation, org, after in rows}
 
 
-def _may_name(raw: RawPayload, org: str, owner: Owner | None, is_apart: bool) -> bool:
+def _may_name(raw: RawPayload, org: str, owner: Owner | None, is_outranked: bool) -> bool:
     """Whether the payload may name a place for the organisation.
 
     A payload that an installation's own secret verified may not name what another installation has. In an
-    organisation with secrets of its own (`is_apart`), a payload that the environment's secret verified may
+    organisation with secrets of its own (`is_outranked`), a payload that the environment's secret verified may
     name only what that secret still covers.
     """
     if raw.verified_by.startswith("installation:"):
         return owner is None or speaks_for(raw, owner)
-    if is_apart:
+    if is_outranked:
         return owner is not None and owner.org_id == org and speaks_for(raw, owner)
     return True
 

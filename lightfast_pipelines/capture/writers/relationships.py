@@ -67,7 +67,7 @@ def write_edges(
     for key, row in [*changed.removed.items(), *changed.added.items()]:
         if row.subject_id is not None and row.object_id is not None:
             touched.add((row.subject_id, row.object_id, key[3]))
-    return _relate(conn, touched)
+    return _write_relationships(conn, touched)
 
 
 def _load(conn: Connection, observations: Sequence[int]) -> dict[SourceKey, EdgeSource]:
@@ -98,7 +98,7 @@ _KIND = """
 """
 
 
-def _relate(conn: Connection, edges: Iterable[EdgeRow]) -> int:
+def _write_relationships(conn: Connection, edges: Iterable[EdgeRow]) -> int:
     """Computes these relationships from all edges that state them; deletes those that none states."""
     stated = set(edges)
     stated |= {
