@@ -40,7 +40,8 @@ class Limits:
     linger_seconds: float = 3.0
     """How long a refused client may go on sending, so that it reads the reason."""
     idle_seconds: float = 75.0
-    """After an answer. Longer than the 60 s for which nginx keeps a connection: it should end it first."""
+    """After an answer. Longer than the 60 s for which nginx keeps a connection, so that nginx ends it
+    first."""
     life_seconds: float = 3600.0
 
     def room_for(self, body_bytes: int, *, is_known: bool) -> int:

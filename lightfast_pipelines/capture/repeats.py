@@ -34,9 +34,9 @@ def without_repeats(
 ) -> tuple[RoutedPayloads, list[ReadPayload]]:
     """Removes the facts that repeated bodies state, and their changes that are dated by receipt.
 
-    In each workspace a body states its facts once, at its first receipt there; a receipt that was
-    filtered there, as by a pause, is not the first. A body that one secret verified changes connections,
-    resources and undated names once.
+    In each workspace a body states its facts once, at its first receipt there; a receipt that was filtered
+    there, for example by a pause, does not count as the first. A body that one secret verified changes
+    connections, resources and undated names once.
 
     Returns also the payloads captured earlier that turn out to be repeats: their names are withdrawn.
     """

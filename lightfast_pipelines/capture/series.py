@@ -41,8 +41,7 @@ _INSTANT = timedelta(microseconds=1)
 class SeriesObservation:
     """An observation of a series to be written, with the statements that its text comes from.
 
-    `known_at` is when the first payload behind it was received, if that payload made none of these
-    statements.
+    `known_at` is when the first payload behind it was received; None: the first of these statements' payloads.
     """
 
     statement: Statement

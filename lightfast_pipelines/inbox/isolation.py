@@ -60,7 +60,7 @@ class ObservationStage:
 
 
 class ObservationIsolation:
-    """Does each page in one transaction; if that fails, in halves, down to a single observation.
+    """Processes each page in one transaction; if that fails, in halves, down to a single observation.
 
     Work that takes longer than `time_limit` fails.
     """

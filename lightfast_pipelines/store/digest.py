@@ -88,8 +88,8 @@ _TABLES: dict[str, tuple[str, str, str]] = {
 def digest_lines(conn: Connection, *, knowledge: bool = False) -> list[tuple[str, str]]:
     """(table, SHA-256) for each table, in a fixed order.
 
-    With `knowledge` both clocks count, and superseded belief: then the hashes are equal after a rebuild,
-    but not for another order of arrival. The caller makes sure that no work is pending.
+    With `knowledge`, both clocks and superseded belief count too: then the hashes are equal after a
+    rebuild, but not for another order of arrival. The caller makes sure that no work is pending.
     """
     conn.execute("SET LOCAL TimeZone TO 'UTC'")
     lines = []

@@ -19,7 +19,7 @@ WholeStage = Literal["actors", "cluster_consolidation", "actor_profiles", "clust
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Work of a stage on a day, done last at `done_at`; without a day for a stage that has none."""
+    """Work of a stage on a day, last done at `done_at`; a stage that does not work by day has no day."""
 
     stage: str
     day: date | None
@@ -32,7 +32,7 @@ def record_days(conn: Connection, stage: DailyStage, days: Iterable[date]) -> No
 
 
 def record_whole(conn: Connection, stage: WholeStage) -> None:
-    """Records that the stage, which knows no days, was done. The caller commits."""
+    """Records that the stage, which does not work by day, has run. The caller commits."""
     _record(conn, stage, [None])
 
 

@@ -215,7 +215,7 @@ def _numbers(
     changed: Differences[EntityMentionKey, EntityMention],
     placed: Mapping[EntityMentionKey, int],
 ) -> dict[int, Numbers]:
-    """What the added rows say of each entity. A name counts only where its own key is stated."""
+    """What the added rows say about each entity. A name counts only if the entity's own key is stated."""
     numbers: dict[int, Numbers] = defaultdict(Numbers)
     for mention, entity in placed.items():
         observation, _, key = mention

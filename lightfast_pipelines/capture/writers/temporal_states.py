@@ -206,7 +206,7 @@ def _history(state_type: str, facts: Sequence[states.StateFact]) -> list[states.
 def name_states(conn: Connection, entities: Sequence[tuple[int, str]]) -> None:
     """Gives the states of these entities (workspace, key) the entity's current name.
 
-    All states of an entity have one name, so any of them shows whether it is the current one.
+    All states of an entity have the same name, so any of them shows whether it is current.
     """
     if entities:
         wanted = sorted(set(entities))
