@@ -64,7 +64,7 @@ def noreply_account(email: str | None) -> tuple[str | None, str] | None:
 
 
 def login_at_host(login: str, host: str) -> str:
-    """A login in lower case, with its host where that is not github.com."""
+    """A login in lower case, with its host unless that is github.com."""
     return at_host(login.lower(), host)
 
 

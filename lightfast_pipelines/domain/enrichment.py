@@ -89,7 +89,7 @@ _KINDS_BY_SOURCE = {("sentry", "issue"): "incident"}
 class Enriched:
     """What is derived from a statement.
 
-    There are at most 50 `mentions` (more only where more edges are stated), the subject first, and after
+    There are at most 50 `mentions` (more only if more edges are stated), the subject first, and after
     them the candidates (`key_categories.is_candidate`).
     """
 
@@ -142,8 +142,8 @@ def _mentions(
 ) -> tuple[Mention, ...]:
     """The most certain mention of each key and role.
 
-    Where there are more than 50, the subject and all ends of edges stay, and of the rest the most
-    certain. Candidates, most of which mean nothing, do not count.
+    If there are more than 50, the subject and both ends of every edge stay, and the most certain of the
+    rest. Candidates, most of which mean nothing, do not count.
     """
     best: dict[tuple[str, str], Mention] = {}
 

@@ -148,7 +148,7 @@ class Reference:
 class TextScope:
     """The repository in which a text was written, so that a bare `#12` can be resolved.
 
-    `has_numbers` is false where bare numbers belong to another repository: in a commit that a fork took
+    `has_numbers` is false if bare numbers belong to another repository, as in a commit that a fork took
     over from elsewhere.
     """
 
@@ -183,7 +183,7 @@ class Statement:
 
     `source_id` is the identity of the observation (see `keys.source_id`), equal for every payload
     that states the same fact. `link_text` is the part of the text in which closing words count
-    (a pull request's title and body, a commit's message); None where they mean nothing.
+    (a pull request's title and body, a commit's message); None if they mean nothing.
     `updated_at` is the provider's latest update time in the payload, which orders statements.
     `base_significance` is the weight of the event type (0 to 100).
     An integration's settings can filter by `branch` and `paths`; None means that there are none.
@@ -232,7 +232,7 @@ class LifecycleEvent:
     `subject_kind` is `installation` or `resource`, `subject_id` its id at the provider.
     `change` is one of `active`, `suspended`, `removed`, `renamed`, `transferred`, `archived`, `unarchived`;
     `value` holds the new values ({"name": ..., "account_login": ...}); `reason` is for an operator.
-    `occurred_at` is None where the payload has no time: then the time of receipt is used.
+    `occurred_at` is None if the payload has no time: then the time of receipt is used.
     """
 
     subject_kind: Literal["installation", "resource"]
@@ -251,7 +251,7 @@ class NameClaim:
     """States that a place (a repository) had a name at some time.
 
     `alias` is the key by that name (`github:ref:acme/shop`), `place` the key by its id, `shown` the
-    name for people. `at` is None where the payload has no time: then the time of receipt is used.
+    name for people. `at` is None if the payload has no time: then the time of receipt is used.
     With `is_weak` it counts only for the time before any other claim of the name.
     """
 
@@ -299,7 +299,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """The payload became statements; where there are none, `reason` says why, and it is filtered."""
+    """The payload became statements; if there are none, `reason` says why, and it is filtered."""
 
     statements: tuple[Statement, ...]
     reason: str | None = None

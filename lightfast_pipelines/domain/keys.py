@@ -27,7 +27,7 @@ _Parameters = ParamSpec("_Parameters")
 
 
 def bounded(key: str) -> str:
-    """The key; where it is longer than LONGEST_KEY bytes, its beginning and a hash of the whole.
+    """The key, or if it is longer than LONGEST_KEY bytes, its beginning and a hash of the whole.
 
     Every indexed value passes through here where it is made (`fits_an_index`) and again where it is
     stated (`events.py`), so that writers and readers of a key agree. Two long keys with the same

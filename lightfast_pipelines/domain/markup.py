@@ -121,7 +121,8 @@ def cover(text: str) -> str:
 def folded(text: str, *, by_robot: bool) -> list[tuple[int, int]]:
     """The folded spans (`<details>`) that only quote.
 
-    Everything that a robot folds counts; of a person's, only spans whose summary says so.
+    Everything that a robot folds counts; of what a person folds, only spans whose summary says that
+    they quote.
     """
     spans: list[tuple[int, int]] = []
     depth, start, inside = 0, 0, 0

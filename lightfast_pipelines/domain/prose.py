@@ -39,12 +39,12 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def sentence_of_title(title: str) -> str | None:
-    """The title as a sentence; None where nothing is left of it."""
+    """The title as a sentence; None if nothing is left of it."""
     return _sentence(plain(_ABOUT.sub("", clean(title))), fewest_words=1)
 
 
 def first_sentence(title: str, content: str) -> str | None:
-    """The first sentence of a text that says more than the title; None where there is none."""
+    """The first sentence of a text that says more than the title; None if there is none."""
     stem = _stem(plain(clean(title)))
     first, _, rest = content[:_LONGEST_TEXT].lstrip().partition("\n")
     # Most texts begin with their title.

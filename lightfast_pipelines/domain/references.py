@@ -32,7 +32,7 @@ _IN_LINK_TEXT = re.compile(r"[^\[\]\n]{0,200}\]\(|</a>")
 
 @dataclass(frozen=True, slots=True)
 class TextReference:
-    """A span of the text and what it names; `thing` is None where that cannot be known."""
+    """A span of the text and what it names; `thing` is None if that cannot be known."""
 
     start: int
     end: int

@@ -58,7 +58,7 @@ _MOST_PARTS_OF_SLUG = 4
 
 
 class Candidate(NamedTuple):
-    """A word that is a short id only if an issue claims it; `is_plain` where it has the usual form."""
+    """A word that is a short id only if an issue claims it; `is_plain`: it has the usual form."""
 
     start: int
     end: int

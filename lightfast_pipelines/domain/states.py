@@ -55,8 +55,9 @@ class StateFact:
 class StateInterval:
     """A value that held in [valid_from, valid_to), believed in [recorded_at, superseded_at).
 
-    An end of None means that it still is so. `fact` began the interval; its `at` is before `valid_from`
-    where it was clamped to the opening. `is_current`: it holds now, as known now.
+    An end of None means that it still holds or is still believed. `fact` began the interval; its `at`
+    is before `valid_from` where it was clamped to the opening. `is_current`: as far as we know now, it
+    holds now.
     """
 
     value: str
@@ -163,7 +164,7 @@ class _Timeline:
             del self.starts[at]
 
     def interval_from(self, key: _Key) -> tuple[datetime | None] | None:
-        """The end of the interval that begins with this fact, in a tuple; None where it begins none."""
+        """The end of the interval that begins with this fact, in a tuple; None if it begins none."""
         at = bisect_left(self.starts, key)
         if at == len(self.starts) or self.starts[at] != key:
             return None
@@ -231,7 +232,7 @@ class Tail:
 def continuation(tail: Tail, facts: Collection[StateFact]) -> list[StateFact] | None:
     """Those of the new facts that each end what held before and begin an interval.
 
-    `history` of all facts is then the earlier history and these changes. None where a fact is not later
+    `history` of all facts is then the earlier history and these changes. None if a fact is not later
     than all before it on both clocks, or affects more than what holds now: then everything has to be
     folded anew.
     """

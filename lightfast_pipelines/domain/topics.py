@@ -1,4 +1,4 @@
-"""Topics of an observation: its category, scope, labels and the significant words of its title."""
+"""Topics of an observation: its category, scope and labels, and the significant words of its title."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from lightfast_pipelines.domain.events import Statement
 def refuse_event(
     event: str, sync_config: Mapping[str, Any], default_events: frozenset[str]
 ) -> str | None:
-    """The reason why an event of this kind is not wanted; None where it is wanted.
+    """The reason why an event of this kind is not wanted; None if it is wanted.
 
     `events`: absent means the provider's defaults, empty means none. `autoSync`: false means that
     nothing is wanted.
@@ -29,11 +29,11 @@ def choose_statements(
     sync_config: Mapping[str, Any],
     default_branch: str | None,
 ) -> tuple[tuple[Statement, ...], str | None]:
-    """The statements on a wanted branch with a wanted file; where there are none, the reason.
+    """The statements on a wanted branch with a wanted file; if there are none, the reason.
 
-    `branches` (patterns): absent means the default branch (where it is unknown, any). `paths`
-    (patterns): absent means all, otherwise at least one changed file must match. A statement without a
-    branch or files passes.
+    `branches` (patterns): absent means the default branch (any, if it is unknown). `paths` (patterns):
+    absent means all, otherwise at least one changed file must match. A statement without a branch or
+    files passes.
     """
     branches = sync_config.get("branches")
     paths = sync_config.get("paths")

@@ -176,7 +176,7 @@ def _names_reverted(text: str, reference: TextReference, headline: Headline) -> 
 
 
 def _unless(reverted_keys: set[str], edge: Edge) -> Edge | None:
-    """The edge, weaker where the text itself reverts the fix."""
+    """The edge, weaker if the text itself reverts the fix."""
     if edge.type not in ("fixes", "resolves") or edge.object.key not in reverted_keys:
         return edge
     if edge.method == "text":

@@ -27,7 +27,7 @@ def discover() -> dict[str, Provider]:
 
 
 def discover_part(module: str, attribute: str) -> dict[str, Any]:
-    """Name -> `attribute` of the module or package `module` in a provider's folder, where there is one."""
+    """Name -> `attribute` of the module or package `module`, for each provider whose folder has one."""
     parts: dict[str, Any] = {}
     for name in discover():
         path = f"{__name__}.{name}.{module}"

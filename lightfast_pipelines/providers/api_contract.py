@@ -74,7 +74,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`headers` have lower-case names; `data` is the parsed body (None where there is none).
+    """`headers` have lower-case names; `data` is the parsed body (None if there is none).
 
     `nothing` is the provider's message that there is nothing to list (`AnswerOutcome.NOTHING`).
     """
@@ -111,7 +111,7 @@ class UnreadableItem:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What an answer holds. `next` is None where the walk has reached the window's end.
+    """What an answer holds. `next` is None if the walk has reached the window's end.
 
     The walk leaves out records outside the window. `reached` is how far back the walk has come, to
     report progress; `items` counts what the provider sent. `etag` is given with the first page if
@@ -238,7 +238,7 @@ class Walker(Protocol):
         ...
 
     def call(self, place: LinkedResource, window: Window, cursor: Cursor, page_size: int) -> Call:
-        """The request for the page at `cursor`. Raises ValueError where `place` lacks something."""
+        """The request for the page at `cursor`. Raises ValueError if `place` lacks something."""
         ...
 
     def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
@@ -324,8 +324,8 @@ class ProviderApi(Protocol):
     def existence_check(self, place: LinkedResource, missing: Call) -> Call | None:
         """A request that succeeds as long as the resource exists, whatever features it has.
 
-        For lists that answer 404 both where the resource is gone and where it lacks a feature. None if
-        every resource has what `missing` is about. Raises ValueError where `place` lacks something."""
+        For lists that answer 404 both when the resource is gone and when it lacks a feature. None if
+        every resource has what `missing` is about. Raises ValueError if `place` lacks something."""
         return None
 
     def app_keys(self, settings: Settings) -> AppKeys:
@@ -337,7 +337,7 @@ class ProviderApi(Protocol):
     ) -> Call | None:
         """The request for a new token of the installation `place_id`; None: it cannot be renewed.
 
-        Raises ValueError, with what to set, where the settings lack something."""
+        Raises a ValueError that says what to set if the settings lack something."""
         return None
 
     def refreshed(self, credential: Credential, answer: Answer, now: datetime) -> Renewed:

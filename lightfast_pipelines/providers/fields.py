@@ -56,7 +56,7 @@ def children(value: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def text(value: Mapping[str, Any], name: str) -> str | None:
-    """The text under `name`; None where it is absent or empty."""
+    """The text under `name`; None if it is absent or empty."""
     field_value = value.get(name)
     return field_value if isinstance(field_value, str) and field_value else None
 
@@ -82,7 +82,7 @@ def whole(value: Mapping[str, Any], name: str) -> int | None:
 
 
 def number_in(headers: Mapping[str, str], name: str) -> float | None:
-    """The number in a header, not negative and not NaN; None where there is none."""
+    """The number in a header, not negative and not NaN; None if there is none."""
     try:
         number = float(headers.get(name, ""))
     except ValueError:

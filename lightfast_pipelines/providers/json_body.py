@@ -21,7 +21,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _DIGITS_OF_A_NUMBER = (
     400  # more digits than any float has; parsing an int of thousands of digits is slow
 )
-# A body up to this size is parsed by the receiver where the cheap check fails, for a better message.
+# A body up to this size is parsed by the receiver if the cheap check fails, for a better message.
 _SMALL = 64 * 1024
 _PIECE = 256 * 1024
 _LARGEST_PLAIN = 4096
@@ -72,7 +72,7 @@ def fields(content: bytes, wanted: msgspec.json.Decoder[_Fields]) -> _Fields:
 
 
 def plain(field: msgspec.Raw) -> str | int | float | bool | None:
-    """The value of a field of `fields`, as `payload` would have it; None where it is absent, an array, an
+    """The value of a field of `fields`, as `payload` would have it; None if it is absent, an array, an
     object, or larger than any name, id or time."""
     raw = bytes(field)
     if not raw or len(raw) > _LARGEST_PLAIN or raw.startswith((b"{", b"[")):

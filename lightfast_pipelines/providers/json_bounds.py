@@ -24,7 +24,7 @@ _STEPS = tuple(1 if byte in b"[{" else -1 if byte in b"]}" else 0 for byte in ra
 
 
 def check(content: bytes) -> None:
-    """Raises MalformedBody where the JSON has more than MOST_VALUES values, inner ones included, or more
+    """Raises MalformedBody if the JSON has more than MOST_VALUES values, inner ones included, or more
     than NESTING_LIMIT levels."""
     # This also counts separators inside texts, so it is never too low; usually it is all we need.
     if _separators(content) >= MOST_VALUES and _separators_outside_texts(content) >= MOST_VALUES:

@@ -43,7 +43,7 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """Attempts, newest first; `next` is None where the log ends."""
+    """Attempts, newest first; `next` is None at the end of the log."""
 
     entries: Sequence[LogEntry]
     next: Cursor | None
@@ -80,7 +80,7 @@ class DeliveryLog(Protocol):
         ...
 
     def logged_delivery(self, answer: Answer) -> LoggedDelivery:
-        """The delivery in a good answer to `detail`. Raises ValueError where the log has no body of it."""
+        """The delivery in a good answer to `detail`. Raises ValueError if the log lacks its body."""
         ...
 
 
@@ -99,7 +99,7 @@ class EntityScope:
 
 @dataclass(frozen=True, slots=True)
 class EntityPage:
-    """A page of the entities that exist; `gone` are listed as deleted, with the time where it is given."""
+    """A page of the entities that exist; `gone` are listed as deleted, with the time if it is given."""
 
     keys: Sequence[str]
     next: Cursor | None
@@ -132,7 +132,7 @@ class IdSweep(Protocol):
     def scope(self, place: LinkedResource) -> EntityScope: ...
 
     def call(self, place: LinkedResource, cursor: Cursor | None) -> Call:
-        """The request for the page at `cursor`. Raises ValueError where `place` lacks something."""
+        """The request for the page at `cursor`. Raises ValueError if `place` lacks something."""
         ...
 
     def read(self, place: LinkedResource, cursor: Cursor | None, answer: Answer) -> EntityPage: ...
@@ -154,8 +154,8 @@ class IdSweep(Protocol):
     def gone(
         self, place: LinkedResource, things: Sequence[KnownEntity], answer: Answer | None
     ) -> Mapping[str, datetime | None]:
-        """Which of them are gone, with the time where it is given. `answer` is None where the provider
-        said that there is no such thing. Raises ValueError where the answer is about something else."""
+        """Which of them are gone, with the time if it is given. `answer` is None if the provider said
+        that there is no such thing. Raises ValueError if the answer is about something else."""
         ...
 
     def record(self, place: LinkedResource, thing: KnownEntity, at: datetime) -> Record:

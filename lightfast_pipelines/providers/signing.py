@@ -22,7 +22,7 @@ def digest(signed: bytes, secret: bytes, algorithm: str) -> str:
 def signer(
     signed: bytes, digits: str | None, secrets: Sequence[Secret], algorithm: str
 ) -> str | None:
-    """The name of the secret with which `digits` were made; None where none did.
+    """The name of the secret with which `digits` were made; None if none did.
 
     Every secret is tried even after one fits, so that the time taken does not reveal which one did.
     An empty secret never verifies, because anybody could sign with it.

@@ -98,7 +98,7 @@ class Provider(Protocol):
         return json_body.payload(body)
 
     def route(self, event_type: str, payload: Mapping[str, Any]) -> Route | None:
-        """Where the payload belongs; None where it names no resource and no installation."""
+        """Where the payload belongs; None if it names no resource and no installation."""
         ...
 
     def read(self, event_type: str, payload: Mapping[str, Any]) -> Reading:

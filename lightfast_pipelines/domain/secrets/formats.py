@@ -72,7 +72,7 @@ _PREFIXED: tuple[tuple[str, str], ...] = (
     ("y0_ y1_ y2_ y3_", r"(?=[A-Za-z_-]{0,64}[0-9])[A-Za-z0-9_-]{50,}"),
     ("shippo_live_ shippo_test_ duffel_live_ duffel_test_", r"[A-Za-z0-9_-]{32,}"),
 )
-# Tokens that are recognised even where the end of a title cuts them off: no word begins like them.
+# Tokens that are recognised even if the end of a title cuts them off: no word begins like them.
 _CUT_SHORT = (
     "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ xoxa- xoxb- xoxe- xoxp- xapp- sk_live_ rk_live_ sk_test_"
     " sk-ant- sk-proj- npm_ pypi- glpat- lin_api_ lin_oauth_ lin_wh_ sntrys_ sntryu_ dckr_pat_ dop_v1_"
@@ -119,7 +119,7 @@ _SHAPES = tuple((anchor, re.compile(f"{_BEGIN}(?:{shape})")) for anchor, shape i
 
 
 def may_hold_secret(text: str) -> bool:
-    """False only where no secret would be found: a cheap first test of all the text of a reading."""
+    """False only if no secret would be found: a cheap first test of all the text of a reading."""
     if any(
         text.endswith(_PREFIXES, max(0, mark.start() - _LONGEST_PREFIX), mark.end())
         for mark in _MARK.finditer(text)
@@ -146,7 +146,7 @@ _CUT_VISIBLY = _RANDOM + r"[A-Za-z0-9_-]{8,255}(?=\.\.\.|…(?!\[))"
 
 
 def public_prefix(secret: str) -> str:
-    """The part of a secret that names its kind and may stay; empty where there is none."""
+    """The part of a secret that names its kind and may stay; empty if there is none."""
     match = _PUBLIC_PREFIX.match(secret)
     return match[0] if match is not None else ""
 

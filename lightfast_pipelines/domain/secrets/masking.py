@@ -36,7 +36,7 @@ _PRIVATE_KEY = re.compile(
 _PRIVATE_LINES = re.compile(r"(Private-Lines: \d{1,4}\s{1,4})[A-Za-z0-9+/=\n\r]+")
 # Hexadecimal digits alone are a sha, a UUID or the id of an account, whatever the words around them.
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]+(?:-[0-9a-fA-F]{4,12})*")
-# A shorter secret (`password=hunter2`) is masked only where words name it: it may be a word as well.
+# A shorter secret (`password=hunter2`) is masked only if words name it: it may be an ordinary word.
 _LONG_ENOUGH_TO_FOLLOW = 16
 
 
@@ -107,8 +107,8 @@ _NO_TEXT = frozenset({type(None), bool, int, float, datetime})
 def mask(reading: _T) -> _T:
     """A reading, a route or any value of `domain.events`, with the secrets in all its texts masked.
 
-    Returns the same object where there is no secret. A secret that is found in one place is masked in
-    all, also where a key holds it in lower case. The ids by which a resource is linked stay.
+    Returns the same object if there is no secret. A secret that is found in one place is masked
+    everywhere, even in a key that has it in lower case. The ids by which a resource is linked stay.
     """
     texts: set[str] = set()
     _gather(reading, texts)

@@ -25,8 +25,8 @@ _KINDS: Mapping[str, AccountKind] = {
 _GHOST = "ghost"  # the login of all deleted accounts, so it identifies nobody
 _LONGEST_EMAIL = 254  # RFC 5321
 _LONGEST_PERSON = 200
-# The committer where GitHub's own buttons commit. An Enterprise Server signs as
-# `GitHub Enterprise <noreply@HOST>`, where the address is a setting.
+# The committer of commits by GitHub's own buttons. An Enterprise Server signs as `GitHub Enterprise
+# <noreply@HOST>`, where the address is a setting.
 _WEB_FLOW_ADDRESSES = frozenset({"noreply@github.com", "merge-button@github.com"})
 _WEB_FLOW_NAMES = frozenset({"github", "github enterprise"})
 _NO_REPLY = re.compile(r"(?:no|do-?not)[-_.]?reply@", re.IGNORECASE)
@@ -64,7 +64,7 @@ def account(user: Any) -> Account | None:
 
 
 def commit_account(person: Any) -> Account | None:
-    """The name and address in a commit; where there is a `username`, GitHub verified the address."""
+    """The name and address in a commit; if there is a `username`, GitHub verified the address."""
     if not isinstance(person, dict):
         return None
     name, email = _person(person), _email(person)
@@ -105,7 +105,7 @@ def co_authors(message: str) -> list[AccountMention]:
 
 
 def committer(person: Any, author: Account | None) -> list[AccountMention]:
-    """The committer, where it is neither the author nor one of GitHub's own buttons."""
+    """The committer, unless that is the author or one of GitHub's own buttons."""
     account = commit_account(person)
     if account is None or is_web_flow(person) or account.source_id == (author and author.source_id):
         return []

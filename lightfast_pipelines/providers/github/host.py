@@ -1,6 +1,6 @@
 """Tells which host sent a payload: github.com, or an Enterprise Server, whose ids also begin at 1.
 
-Ids of another host than github.com carry it (`77@ghe.acme.dev`), so that one number at two hosts
+Ids from a host other than github.com include it (`77@ghe.acme.dev`), so that one number at two hosts
 means two things. Names have the host in front (`ghe.acme.dev/plat/billing`), as addresses do.
 """
 
@@ -20,7 +20,7 @@ _FIRST = ("repository", "sender", "organization", "installation", "enterprise", 
 
 
 def localized(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The payload; where another host sent it, each of its objects carries that host."""
+    """The payload; if another host sent it, each of its objects carries that host."""
     host = _host_of(payload)
     return payload if host == GITHUB else _stamped(payload, host, 0)
 
@@ -32,7 +32,7 @@ def host_in(value: Mapping[str, Any]) -> str:
 
 
 def identity(value: Mapping[str, Any], field: str = "id") -> str | None:
-    """The number of an object of a localized payload, with its host where that is not github.com."""
+    """The number of an object of a localized payload, with its host unless that is github.com."""
     number = whole(value, field)
     return None if number is None else at_host(number, host_in(value))
 

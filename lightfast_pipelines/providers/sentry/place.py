@@ -65,7 +65,7 @@ class SentryPlace:
 
     @property
     def project_number(self) -> str:
-        """The project's number as keys have it. Raises Missing where it is unknown."""
+        """The project's number as keys have it. Raises Missing if it is unknown."""
         if self.project_id is None:
             raise Missing("the project's id")
         return self.at_server(self.project_id)

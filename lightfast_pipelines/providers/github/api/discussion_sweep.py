@@ -108,7 +108,7 @@ class DiscussionComments:
         return None
 
     def confirm(self, place: LinkedResource, things: Sequence[KnownEntity]) -> Call:
-        """Raises ValueError where no stored payload names the comment's node."""
+        """Raises ValueError if no stored payload names the comment's node."""
         node = name_of(child(things[0].payload, "comment"), "node_id")
         if node is None:
             raise ValueError("no payload is left that names the comment's node")
@@ -131,7 +131,7 @@ class DiscussionComments:
         return {things[0].key: None}
 
     def record(self, place: LinkedResource, thing: KnownEntity, at: datetime) -> Record:
-        """Raises ValueError where no stored payload shows what the comment was written on."""
+        """Raises ValueError if no stored payload shows what the comment was written on."""
         comment = deepcopy(dict(child(thing.payload, "comment")))
         discussion = deepcopy(dict(child(thing.payload, "discussion")))
         if not comment or not discussion:

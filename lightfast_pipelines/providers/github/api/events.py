@@ -31,7 +31,7 @@ def _label(event: ListedItem, thing: Json) -> Json | None:  # noqa: ARG001
 
 
 def _assignee(event: ListedItem, thing: Json) -> Json | None:
-    """The event does not say who else was assigned: the full list is known only where nobody else is."""
+    """The event does not say who else was assigned: the full list is known only if nobody else is."""
     changed = event["assignee"]
     others = [
         user for user in children(event["issue"], "assignees") if user.get("id") != changed["id"]

@@ -54,8 +54,8 @@ def call_of(query: Any, connections: int, *, of_one: bool = False) -> Call:
 
 
 def repository_in(place: LinkedResource, answer: Answer) -> ListedItem:
-    """Raises TypeError where the answer has no repository, ValueError where it is another repository:
-    GraphQL knows repositories by name, and the name may belong to another one now."""
+    """Raises TypeError if the answer has no repository, ValueError if it is another repository: GraphQL
+    knows repositories by name, and the name may belong to another one now."""
     data = answer.data
     repository = child(child(data, "data"), "repository") if isinstance(data, dict) else {}
     if not repository:
@@ -91,7 +91,7 @@ def unfinished_first(more: Sequence[Any], then: Cursor | None) -> Cursor | None:
 
 
 def end_of(connection: ListedItem) -> str | None:
-    """The cursor after the page; None where nothing follows."""
+    """The cursor after the page; None if nothing follows."""
     page = child(connection, "pageInfo")
     return text(page, "endCursor") if flag(page, "hasNextPage") is True else None
 

@@ -179,7 +179,7 @@ class GitHubApi(ProviderApi):
         answer: Answer,
         now: datetime,  # its times are moments, not seconds from now
     ) -> Sequence[Limit]:
-        """From the headers, in seconds since 1970; GraphQL's points from the body where it has them."""
+        """From the headers, in seconds since 1970; GraphQL's points from the body if it has them."""
         headers = answer.headers
         points = _points(answer.data) if call.pool == "graphql" else None
         if points is not None:
@@ -328,7 +328,7 @@ def _of_graphql(  # noqa: PLR0911 - one for each meaning
         return Verdict(AnswerOutcome.MALFORMED, "GraphQL answered neither data nor errors")
     errors, given = children(data, "errors"), child(data, "data")
     if not errors:
-        # A list is null where the feature is switched off.
+        # A list is null if the feature is switched off.
         is_null = bool(child(given, "repository")) and not _has_data(given) and not call.of_one
         return Verdict(AnswerOutcome.NOTHING, "GitHub has no such list") if is_null else _FINE
     kinds = {text(error, "type") or "" for error in errors}

@@ -173,7 +173,7 @@ def _status(cursor: Cursor) -> str:
 
 
 def _before(item: ListedItem, window: Window) -> list[int] | None:
-    """The previous attempt, as [run, attempt], where it may have ended in the window."""
+    """The previous attempt, as [run, attempt], if it may have ended in the window."""
     run, attempt = whole(item, "id"), whole(item, "run_attempt") or 1
     ended = time(item, "updated_at")
     if run is None or attempt < 2 or (ended is not None and ended < window.since):
@@ -190,7 +190,7 @@ def _runs(answer: Answer) -> tuple[int, list[ListedItem]]:
 
 
 def _parts(span: Sequence[str], total: int) -> list[list[str]]:
-    """The span cut into even parts, newest first; one part where it is no longer than a second."""
+    """The span cut into even parts, newest first; one part if it is no longer than a second."""
     since, until = (datetime.fromisoformat(end) for end in span)
     seconds = int((until - since).total_seconds())
     count = min(max(2, -(-total // _PART)), seconds + 1)

@@ -53,7 +53,7 @@ from lightfast_pipelines.providers.github.webhooks.statement_builder import GitH
 
 @dataclass(frozen=True, slots=True)
 class _AlertTransition:
-    """`state` is None where the alert's state does not change."""
+    """`state` is None if the alert's state does not change."""
 
     name: str
     words: str

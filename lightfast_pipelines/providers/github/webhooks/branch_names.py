@@ -31,7 +31,7 @@ def reverted_pull_request(branch: str, title: str) -> int | None:
 
 
 def linear_issues_of(branch: str) -> Sequence[Thing]:
-    """Stubs for the issue: the branch as a candidate, and the identifier where the form is certain.
+    """Stubs for the issue: the branch as a candidate, and the identifier if the form is certain.
 
     In every format that a Linear workspace can choose, the branch's name contains the issue's number.
     The branch of a revert only quotes another branch's name.

@@ -1,7 +1,7 @@
 """Small changes of an issue, pull request or discussion: labels, people, milestones, texts, commits.
 
 Each matters little, but they name people, update titles and add relations. The item's own text is
-searched for references only where it was edited.
+searched for references only if it was edited.
 """
 
 from __future__ import annotations

@@ -227,7 +227,7 @@ def _statement(
 def add_origin(
     builder: GitHubStatementBuilder, checks: Mapping[str, Any], branch: str | None, sha: str | None
 ) -> None:
-    """Adds the commit, and its branch where it belongs to this repository."""
+    """Adds the commit, and its branch if that belongs to this repository."""
     if sha is not None and FULL_SHA.fullmatch(sha):
         commit = builder.repository.commit(sha.lower())
         builder.refer("commit", sha.lower(), commit.url)

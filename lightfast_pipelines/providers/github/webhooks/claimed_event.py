@@ -109,7 +109,7 @@ _SAYS_NOTHING = (("installation", "new_permissions_accepted"),)
 
 
 def misfit(event: str, payload: Mapping[str, Any]) -> str | None:
-    """Why the payload cannot belong to the event; None where it can.
+    """Why the payload cannot belong to the event; None if it can.
 
     A misfit is parked, not refused: if GitHub one day adds a field to an event that marks another one
     today, nothing is lost.

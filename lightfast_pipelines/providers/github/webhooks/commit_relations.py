@@ -54,7 +54,7 @@ class MergePush:
 def merge_push(
     push: Push, commits: list[Mapping[str, Any]], head: Mapping[str, Any]
 ) -> MergePush | None:
-    """The merge, where the push is one merge of one pull request; otherwise None.
+    """The merge, if the push is one merge of one pull request; otherwise None.
 
     GitHub's merge button pushes one new merge commit (`distinct`: on no branch before), so any other
     merges in the push were part of the pull request. A repository can make the button write the pull

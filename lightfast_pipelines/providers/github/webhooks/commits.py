@@ -64,7 +64,7 @@ def commit_statements(push: Push) -> list[Statement]:
 
 
 def unlisted(push: Push, stated: Sequence[Statement]) -> list[str] | None:
-    """Ids of commits that the push names but does not describe; None where it describes all of them.
+    """Ids of commits that the push names but does not describe; None if it describes all of them.
 
     A delivery may lack its commits, or list only the first of them. The others may be unknown: then
     the list is empty.

@@ -46,7 +46,7 @@ from lightfast_pipelines.providers.webhook_contract import EventRule
 
 @dataclass(frozen=True, slots=True)
 class _DeploymentStep:
-    """How a deployment's creation or status is shown; `state` is None where the deployment is deleted."""
+    """How a deployment's creation or status is shown; `state` is None if the deployment is deleted."""
 
     name: str
     tag: str

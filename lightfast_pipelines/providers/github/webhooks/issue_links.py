@@ -181,7 +181,7 @@ def _shown_in(repository: Repository, other_repository: Repository, issue: Thing
 
 
 def _issue(payload: Mapping[str, Any], side: str) -> tuple[Repository, Thing]:
-    """The issue on one side and its repository: the delivery's own where the payload names none."""
+    """The issue on one side and its repository: the delivery's own if the payload names none."""
     issue = needed_child(payload, side)
     stated = child(payload, f"{side}_repo")
     identity = repository_id({"repository": stated})

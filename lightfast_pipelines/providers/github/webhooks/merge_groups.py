@@ -63,7 +63,7 @@ RULES = (
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no group, repository or time."""
+    """Raises Missing if the payload has no group, repository or time."""
     action, reason = text(payload, "action") or "", text(payload, "reason") or ""
     if action == "checks_requested":
         name, outcome = "checks-requested", _REQUESTED

@@ -47,7 +47,7 @@ RULES = delivered("milestone", "milestone", _TRANSITIONS)
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no milestone, repository or time."""
+    """Raises Missing if the payload has no milestone, repository or time."""
     transition = _TRANSITIONS.get(text(payload, "action") or "")
     if transition is None:
         return unknown_action("milestone", payload.get("action"))

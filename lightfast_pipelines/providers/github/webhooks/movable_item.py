@@ -89,7 +89,7 @@ class MovableItem:
 def movable_item(
     kind: ItemKind, payload: Mapping[str, Any], value: Mapping[str, Any], transition: ItemTransition
 ) -> MovableItem:
-    """Raises Missing where the payload has no repository, number or time."""
+    """Raises Missing if the payload has no repository, number or time."""
     repository = repository_of(payload)
     number, entity = kind.entity(repository, value)
     transition_time = first_time(value, transition.time, "updated_at", "created_at")

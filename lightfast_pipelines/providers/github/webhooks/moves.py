@@ -24,7 +24,7 @@ _CLOSED_RANK = 4
 
 
 class Move:
-    """The other end of the move that a payload's `changes` name: where it went or came from."""
+    """The other end of the move that a payload's `changes` name: where the item went or came from."""
 
     def __init__(self, changes: Mapping[str, Any], kind: ItemKind) -> None:
         self._kind = kind
@@ -46,7 +46,7 @@ class Move:
         return thing, f"{name or place_id}#{number}"
 
     def arrived(self, subject: Thing) -> Thing:
-        """The subject; where it came from another repository, the old number leads to it."""
+        """The subject; if it came from another repository, the old number leads to it."""
         return subject if self.origin is None else _answering(subject, self.origin[0])
 
     def add_to(self, builder: GitHubStatementBuilder) -> None:

@@ -23,7 +23,7 @@ _JUST_BEFORE = timedelta(microseconds=1)
 
 
 def names(payload: Mapping[str, Any]) -> tuple[NameClaim, ...]:
-    """Every repository that the payload names with its id, and the old name where one was renamed."""
+    """Every repository that the payload names with its id, and the old name of one that was renamed."""
     at = _time(payload)
     repository, changes = child(payload, "repository"), child(payload, "changes")
     pull = child(payload, "pull_request")
@@ -76,7 +76,8 @@ def _before(
 
 
 def _renamed_owner(payload: Mapping[str, Any], changes: Mapping[str, Any]) -> Iterator[NameClaim]:
-    """The old owner from `organization` or `installation_target`: there are no events for the repositories."""
+    """The old owner from `organization` or `installation_target`: GitHub sends no events for the
+    repositories."""
     old = name_of(child(child(changes, "login"), "from"), "login") or name_of(
         child(changes, "login"), "from"
     )

@@ -58,7 +58,7 @@ RULES = (
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no item, project or time."""
+    """Raises Missing if the payload has no item, project or time."""
     action = text(payload, "action") or ""
     if action in _NOT_KEPT:
         return Filtered(f"action {action} is not kept")

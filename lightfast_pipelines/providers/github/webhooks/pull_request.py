@@ -73,7 +73,7 @@ RULES = (
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no pull request, repository or time."""
+    """Raises Missing if the payload has no pull request, repository or time."""
     action = text(payload, "action")
     if action in _NOT_KEPT:
         return Filtered(f"action {action} is not kept")

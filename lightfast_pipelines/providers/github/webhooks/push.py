@@ -1,5 +1,5 @@
-"""`push`: an observation for each commit, and one for the push itself where it forces, deletes, tags
-or does not list all of its commits.
+"""`push`: an observation for each commit, and one for the push itself if it forces, deletes, tags or
+does not list all of its commits.
 
 Commits of every branch are stated; the integration's settings filter branches.
 """
@@ -36,7 +36,7 @@ RULES = (
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no ref, repository or time."""
+    """Raises Missing if the payload has no ref, repository or time."""
     ref = name_of(payload, "ref")
     if ref is None:
         raise Missing("ref")
@@ -76,7 +76,7 @@ def read(payload: Mapping[str, Any]) -> Reading:
 
 
 def _after(payload: Mapping[str, Any]) -> str | None:
-    """The commit that the ref points at now; None where it was deleted. Raises Missing."""
+    """The commit that the ref points at now; None if it was deleted. Raises Missing."""
     head = name_of(child(payload, "head_commit"), "id")
     if "after" not in payload and head is None and flag(payload, "deleted") is not True:
         raise Missing("after")

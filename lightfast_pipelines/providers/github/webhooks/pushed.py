@@ -16,9 +16,9 @@ QUEUE_BRANCHES = "gh-readonly-queue/"
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """A push. `before` and `after` are None where the ref does not exist.
+    """A push. `before` and `after` are None if the ref does not exist.
 
-    Either `branch` or `tag` is set. `at` is when GitHub received it, where the payload says so.
+    Either `branch` or `tag` is set. `at` is when GitHub received it, if the payload says so.
     """
 
     payload: Mapping[str, Any]

@@ -51,7 +51,7 @@ REF_TYPES = tuple(
 
 
 def ref_statement(push: Push) -> Statement | None:
-    """The push's own statement; None where it only adds commits. Raises Missing."""
+    """The push's own statement; None if it only adds commits. Raises Missing."""
     change = _change(push)
     return None if change is None else _statement(push, change, push.at)
 

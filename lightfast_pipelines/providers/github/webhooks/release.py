@@ -55,7 +55,7 @@ class _ReleaseTransition:
     weight: int
 
 
-# `time` is None where the payload has no time of the transition; the latest time in it is the nearest.
+# `time` is None if the payload has no time of the transition; the latest time in it is the nearest.
 _TRANSITIONS = {
     "created": _ReleaseTransition("created", "Release Drafted", "created_at", "draft", 0, 70),
     "published": _ReleaseTransition(
@@ -85,7 +85,7 @@ RULES = (
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no release, repository or time."""
+    """Raises Missing if the payload has no release, repository or time."""
     action = text(payload, "action")
     if action in _NOT_KEPT:
         return Filtered(f"action {action} is not kept")
@@ -159,7 +159,7 @@ def _time(
 
 
 def _add_tag_and_target(builder: GitHubStatementBuilder, tag: str, target: str | None) -> None:
-    """Adds the tag and the target: a branch, or a commit where it is a full id."""
+    """Adds the tag and the target: a commit if it is a full id, otherwise a branch."""
     thing = builder.repository.tag(tag)
     builder.refer("tag", tag, thing.url)
     builder.relate("references", thing)

@@ -19,8 +19,8 @@ from lightfast_pipelines.providers.github.host import identity
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository. `id` carries the host where that is not github.com; `full_name` is `owner/name`; `url`
-    has no slash at its end."""
+    """A repository. `id` includes the host unless that is github.com; `full_name` is `owner/name`;
+    `url` has no slash at its end."""
 
     id: str
     full_name: str | None
@@ -53,7 +53,7 @@ class Repository:
         return (by_id, keys.github_number_by_name(self.full_name, number, self.host))
 
     def numbered(self, number: int) -> Thing:
-        """A stub of an issue or a pull request, where only the number is known."""
+        """A stub of an issue or a pull request of which only the number is known."""
         by_id = keys.github_number_by_id(self.id, number)
         if self.full_name is None:
             return Thing(by_id)
@@ -87,7 +87,7 @@ class Repository:
 
 
 def repository_id(payload: Mapping[str, Any]) -> str | None:
-    """The repository's id, with its host where that is not github.com."""
+    """The repository's id, with its host unless that is github.com."""
     return identity(child(payload, "repository"))
 
 

@@ -46,7 +46,7 @@ RULES = tuple(
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no thread, pull request or time."""
+    """Raises Missing if the payload has no thread, pull request or time."""
     action = text(payload, "action") or ""
     if action not in _ACTIONS:
         return unknown_action("pull_request_review_thread", action)

@@ -59,7 +59,7 @@ RULES = delivered("pull_request_review", "review", _ACTIONS)
 
 
 def read(payload: Mapping[str, Any]) -> Reading:
-    """Raises Missing where the payload has no review, pull request or time."""
+    """Raises Missing if the payload has no review, pull request or time."""
     action = _ACTIONS.get(text(payload, "action") or "")
     if action is None:
         return unknown_action("pull_request_review", payload.get("action"))

@@ -20,7 +20,7 @@ def sign(body: bytes, secret: bytes) -> str:
 
 
 def verified_by(body: bytes, signature: str | None, secrets: Sequence[Secret]) -> str | None:
-    """The name of the secret that signed `body`; None where none did, or where there is no signature."""
+    """The name of the secret that signed `body`; None if none did or if there is no signature."""
     if signature is None or not signature.startswith(_PREFIX):
         return None
     return signing.signer(body, signature.removeprefix(_PREFIX), secrets, "sha256")

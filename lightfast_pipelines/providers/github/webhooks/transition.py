@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class ItemTransition:
     """A transition. `tag` stands before the title, `time` is the field that holds its time.
 
-    `state` is empty where the state does not change; `rank` orders changes of one moment; `weight` is
+    `state` is empty if the state does not change; `rank` orders changes of one moment; `weight` is
     the base significance.
     """
 

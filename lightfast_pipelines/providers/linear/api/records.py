@@ -43,7 +43,7 @@ class RecordBuilder:
         actor: Json | None = None,
         updated_from: Json | None = None,
     ) -> Record:
-        """`fact` identifies the record among those of the item. `actor` is None where unknown."""
+        """`fact` identifies the record among those of the item. `actor` is None if unknown."""
         payload: Json = {"action": action, "type": self.event_type, "createdAt": moment(at)}
         payload["organizationId"] = self.organization
         if actor is not None:
@@ -104,6 +104,6 @@ def nodes(item: Mapping[str, Any], name: str) -> Sequence[Json]:
 
 
 def unreadable(what: str, item: object, error: Exception) -> UnreadableItem:
-    """Names the item by its id where it has one."""
+    """Names the item by its id if it has one."""
     item_id = item.get("id") if isinstance(item, dict) else None
     return UnreadableItem(f"{what} {item_id or '?'}", f"{type(error).__name__}: {error}"[:300])

@@ -108,7 +108,7 @@ class _LinearSweep:
         return {thing.key: trashed.get(thing.key) for thing in things if thing.key not in listed}
 
     def record(self, place: LinkedResource, thing: KnownEntity, at: datetime) -> Record:
-        """Raises ValueError where no payload is left that shows what the thing belongs to."""
+        """Raises ValueError if no payload is left that shows what the thing belongs to."""
         data = deepcopy(dict(child(thing.payload, "data")))
         if not data:
             raise ValueError("no payload is left that says what it belongs to")

@@ -106,7 +106,7 @@ class Rewinding:
         return [self._record("update", after, at, entry_id, actor_of(entry), changed)]
 
     def end_without_entry(self) -> list[Record]:
-        """The archiving or trashing of the issue, where its history has no entry for it."""
+        """The archiving or trashing of the issue, if its history has no entry for it."""
         at = time({"at": self.ended}, "at")
         if at is None:
             return []
@@ -194,7 +194,7 @@ class Rewinding:
 
 
 def actor_of(entry: Mapping[str, Any]) -> Json | None:
-    """Who made a change, in the form of webhooks; None where Linear does not say."""
+    """Who made a change, in the form of webhooks; None if Linear does not say."""
     person, bot = child(entry, "actor"), child(entry, "botActor")
     if person:
         kind = "oauthClient" if person.get("app") else "user"

@@ -135,12 +135,12 @@ def needed_id(value: Mapping[str, Any], name: str) -> str:
 
 
 def linked_id(value: Mapping[str, Any], name: str) -> str | None:
-    """The id of a related entity: `nameId`, or `name.id` where the payload has only the entity."""
+    """The id of a related entity: `nameId`, or `name.id` if the payload has only the entity."""
     return name_of(value, f"{name}Id") or name_of(child(value, name), "id")
 
 
 def number_of(value: Mapping[str, Any], name: str) -> int | float | None:
-    """A number, as an int where it is whole (Linear's schema declares floats); None for none."""
+    """A number, as an int if it is whole (Linear's schema declares floats); None if there is none."""
     number = value.get(name)
     if isinstance(number, bool) or not isinstance(number, int | float) or abs(number) > 2**53:
         return None

@@ -119,7 +119,7 @@ def moment_id(moment: datetime) -> str:
 
 
 def read(kind: EntityKind, event: LinearEvent) -> Reading:
-    """Raises Missing where the payload lacks a time or the thing that the entity is about."""
+    """Raises Missing if the payload lacks a time or the thing that the entity is about."""
     if event.action == "update":
         return _updated(kind, event)
     described = kind.describe(event)

@@ -72,7 +72,7 @@ _IGNORE_CONDITIONS = (
 
 
 def linked(kind: str, data: Mapping[str, Any]) -> Iterator[Json]:
-    """What the activity links to the issue; nothing where Sentry names no commit or address."""
+    """What the activity links to the issue; nothing if Sentry names no commit or address."""
     if kind == "create_issue":
         kept = {name: data[name] for name in ("location", "label", "title") if name in data}
         if "location" in kept:

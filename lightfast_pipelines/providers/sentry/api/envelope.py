@@ -59,7 +59,7 @@ def actor_of(activity: Mapping[str, Any]) -> Json:
 
 
 def hook_headers(resource: str, sent_at: datetime | None) -> dict[str, str]:
-    """The headers of the webhook: what it is about, and when it was sent, where that is known."""
+    """The headers of the webhook: what it is about, and when it was sent, if that is known."""
     headers = {"sentry-hook-resource": resource}
     if sent_at is not None:
         headers["sentry-hook-timestamp"] = str(int(sent_at.timestamp()))

@@ -80,7 +80,7 @@ def merged_into(
     place: LinkedResource, answer: Answer, gone: str, short_id: str | None, now: datetime
 ) -> Record | None:
     """The merge of an issue into the one that answers in its place, dated by the latter's activity,
-    else by now. None where the answer is no issue of a project."""
+    else by now. None if the answer is not an issue of a project."""
     issue = answer.data if isinstance(answer.data, dict) else {}
     survivor = identity(issue, "id")
     if survivor in (None, gone) or identity(child(issue, "project"), "id") is None:

@@ -10,7 +10,7 @@ _PARAMETER = re.compile(r"([\w-]+)=\"([^\"]*)\"")
 
 
 def next_cursor(headers: Mapping[str, str]) -> str | None:
-    """The cursor of the next page; None where Sentry says that it is empty."""
+    """The cursor of the next page; None if Sentry says that it is empty."""
     for match in _LINK.finditer(headers.get("link", "")):
         parameters = dict(_PARAMETER.findall(match[1]))
         if parameters.get("rel") == "next" and parameters.get("results") == "true":
@@ -19,7 +19,7 @@ def next_cursor(headers: Mapping[str, str]) -> str | None:
 
 
 def hits(headers: Mapping[str, str]) -> tuple[int, bool] | None:
-    """(total, whether Sentry stopped counting there); None where the total is not given."""
+    """(total, whether Sentry stopped counting there); None if the total is not given."""
     total, most = headers.get("x-hits", ""), headers.get("x-max-hits", "")
     if not total.isdigit():
         return None

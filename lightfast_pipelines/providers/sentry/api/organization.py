@@ -1,7 +1,7 @@
 """Which organization and project of Sentry a linked resource is, and requests about them.
 
-The API is addressed by the organization's slug, which webhooks seldom carry: where nothing names it,
-a walk first asks which organizations the token can see.
+The API is addressed by the organization's slug, which webhooks seldom carry: if nothing names it, a
+walk first asks which organizations the token can see.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def project_number(place: LinkedResource) -> str | None:
 
 
 def project_params(place: LinkedResource) -> dict[str, str]:
-    """The project by its number or its slug; all projects where an organization is linked.
+    """The project by its number or its slug; all projects if an organization is linked.
 
-    Raises ValueError where the resource is none of these."""
+    Raises ValueError if the resource is none of these."""
     number = project_number(place)
     if number is not None:
         return {"project": number}
@@ -64,7 +64,7 @@ def project_params(place: LinkedResource) -> dict[str, str]:
 def only_organization(place: LinkedResource, answer: Answer) -> str:
     """The slug of the one organization that the token can see.
 
-    Raises ValueError, with what to do, where it sees none or several.
+    Raises a ValueError that says what to do if it sees none or several.
     """
     listed = children({"organizations": answer.data}, "organizations")
     slugs = [slug for organization in listed if (slug := name_of(organization, "slug"))]

@@ -84,7 +84,7 @@ class _IssueSweep(IdSweep):
         return issue_records.merged_into(place, answer, _number(thing), short_id, now)
 
     def record(self, place: LinkedResource, thing: KnownEntity, at: datetime) -> Record:
-        """Raises ValueError where no payload is left that shows the issue's project."""
+        """Raises ValueError if no payload is left that shows the issue's project."""
         if not child(child(thing.payload, "data"), "issue"):
             raise ValueError("no payload is left that says which project it belongs to")
         kept = {

@@ -32,7 +32,7 @@ def issue_thing(
     short_id: str | None = None,
     address: str | None = None,
 ) -> Thing:
-    """Raises Missing where the project's number, which is part of the key, is unknown."""
+    """Raises Missing if the project's number, which is part of the key, is unknown."""
     site = place.server
     aliases = [
         sentry_keys.issue_by_id(issue_id),

@@ -51,7 +51,7 @@ class DeploymentWalker:
         return {"until": milliseconds(window.until)}
 
     def call(self, place: LinkedResource, window: Window, cursor: Cursor, page_size: int) -> Call:
-        """Raises ValueError where the resource is neither a project nor a team."""
+        """Raises ValueError if the resource is neither a project nor a team."""
         pending = cursor.get("pending")
         if pending:
             return single_call(place, pending[0])
@@ -59,7 +59,7 @@ class DeploymentWalker:
         return _page_call(place, window, cursor["until"], limit)
 
     def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
-        """Raises ValueError where the answer has no list of deployments."""
+        """Raises ValueError if the answer has no list of deployments."""
         if cursor.get("pending"):
             return _read_single(place, cursor, answer)
         items = items_of(answer)

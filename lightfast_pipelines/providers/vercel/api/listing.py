@@ -37,7 +37,7 @@ def team_params(place: LinkedResource) -> dict[str, str]:
 def list_call(place: LinkedResource, **params: int) -> Call:
     """A page of the project's or the team's deployments, newest first.
 
-    Raises ValueError where the resource is neither a project nor a team."""
+    Raises ValueError if the resource is neither a project nor a team."""
     if not _ID.fullmatch(place.resource_id):
         raise ValueError(
             f"Vercel: {place.resource_id[:100]!r} is neither a project's id (prj_...) nor a team's "
@@ -53,7 +53,7 @@ def single_call(place: LinkedResource, deployment: str) -> Call:
 
 
 def items_of(answer: Answer) -> list[Mapping[str, Any]]:
-    """Raises ValueError where the answer has no list of deployments."""
+    """Raises ValueError if the answer has no list of deployments."""
     data = answer.data if isinstance(answer.data, dict) else {}
     items = data.get("deployments")
     if not isinstance(items, list):

@@ -48,7 +48,7 @@ class VercelApi(ProviderApi):
         return {"Authorization": f"Bearer {credential.access_token}"}
 
     def verdict(self, call: Call, answer: Answer, now: datetime) -> Verdict:
-        """By the status, and by `error.code` where one status means several things."""
+        """By the status, and by `error.code` if one status means several things."""
         data, status = answer.data, answer.status
         error = child(data, "error") if isinstance(data, dict) else {}
         reason = ": ".join(filter(None, (name_of(error, "code"), text(error, "message"))))
@@ -70,7 +70,7 @@ class VercelApi(ProviderApi):
         return Verdict(outcome, message, wait, location)
 
     def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
-        """`x-ratelimit-*`; `reset` is in seconds since 1970. Empty where one of them is missing."""
+        """`x-ratelimit-*`; `reset` is in seconds since 1970. Empty if any of them is missing."""
         limit, remaining, reset = (
             number_in(answer.headers, f"x-ratelimit-{name}")
             for name in ("limit", "remaining", "reset")
